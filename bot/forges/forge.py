@@ -1,0 +1,132 @@
+"""What the bot asks of any forge. Short on purpose: one line here is two to write.
+
+Every method may raise ForgeUnavailable (try again), ForgeGone (it is not there
+any more) or ForgeError (a definite refusal). A method that writes never repeats
+itself: repeating is the outbox's decision, after `find_comment`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.events import Event
+from bot.model import Actor, Thread
+
+
+class Verdict(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A commit status. `description` is cut to what the forge takes by the adapter."""
+
+    verdict: Verdict
+    description: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeHead:
+    """Where a change stands now."""
+
+    head: str  # commit id
+    head_branch: str
+    base_branch: str
+    same_repository: bool  # False: it comes from a fork
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChange:
+    head_branch: str
+    base_branch: str
+    title: str
+    body: str
+    draft: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """What a repository id stands for today: a rename changes everything but the id."""
+
+    id: int
+    path: str
+    url: str  # canonical
+    default_branch: str
+
+
+class Forge(Protocol):
+    name: str  # "github"
+    bot_login: str
+
+    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Read one delivery. No I/O. Raises ValueError on what cannot be read; [] if it is not for us."""
+        ...
+
+    def whoami(self) -> Actor: ...
+
+    def may_write(self, thread: Thread, actor: Actor) -> bool: ...
+
+    def repository(self, repository_id: int) -> Repository: ...
+
+    def change_head(self, thread: Thread) -> ChangeHead: ...
+
+    def has_label(self, thread: Thread, label: str) -> bool: ...
+
+    def remove_label(self, thread: Thread, label: str) -> None:
+        """Take a label off; one that is not there is fine."""
+        ...
+
+    def react(self, thread: Thread, comment_id: int | None) -> None:
+        """Put eyes on a comment, or on the thread itself where `comment_id` is None."""
+        ...
+
+    def comment(self, thread: Thread, body: str) -> int:
+        """Post once, return the comment's id."""
+        ...
+
+    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None: ...
+
+    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+        """Ids of the bot's own comments that contain `marker`, oldest first."""
+        ...
+
+    def delete_comment(self, thread: Thread, comment_id: int) -> None: ...
+
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None: ...
+
+    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        """Open a change, or find the open one of that branch. None: no commits between the two."""
+        ...
+
+    def git_headers(self, repository_url: str) -> dict[str, str]:
+        """HTTP headers that let git fetch and push this URL; minted now, never stored."""
+        ...
+
+    def comment_limit(self) -> int:
+        """Characters one comment may have."""
+        ...
+
+    def pages(self, thread: Thread) -> "Pages":
+        """Where a person would look: addresses of branch, commit and thread pages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """URL templates of one repository; fill with str.format."""
+
+    thread: str
+    branch: str  # {branch}
+    commit: str  # {sha}

@@ -1,0 +1,190 @@
+"""What the bot talks about: threads, tasks, runs, and what may follow what.
+
+Pure values. Nothing here imports a database, a forge or Docker, so every rule
+about states and outcomes can be tested without any of them.
+"""
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.errors import NotPossible
+
+
+class Kind(StrEnum):
+    """What a thread hangs on. GitLab numbers issues and changes in two series."""
+
+    ISSUE = "issue"
+    CHANGE = "change"
+    CLI = "cli"  # no thread: an operator's `forgehand run`
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for a person: an answer, or an approval
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(StrEnum):
+    PREPARE = "prepare"
+    AGENT = "agent"
+    EXPORT = "export"
+    PUSH = "push"
+    REPORT = "report"
+
+
+class Outcome(StrEnum):
+    PUSHED = "pushed"
+    NO_CHANGES = "no_changes"
+    QUESTION = "question"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    PREPARE_FAILED = "prepare_failed"
+    AGENT_FAILED = "agent_failed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    EXPORT_REFUSED = "export_refused"
+    PUSH_REJECTED = "push_rejected"
+    REMOTE_MISSING = "remote_missing"
+    LOST = "lost"
+
+
+ENDED = frozenset({State.WAITING, State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+NEXT: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+    State.RUNNING: ENDED,
+    **dict.fromkeys(ENDED, frozenset({State.QUEUED})),  # a resume, or an approval
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an outcome means: the task's state, one sentence, and what to say next."""
+
+    state: State
+    says: str
+    next: str
+
+
+ENDINGS: dict[Outcome, Ending] = {
+    Outcome.PUSHED: Ending(State.SUCCEEDED, "Pushed.", "/resume <what to do next>"),
+    Outcome.NO_CHANGES: Ending(
+        State.SUCCEEDED, "The agent ended without changing anything.", "/resume <what to do instead>"
+    ),
+    Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>"),
+    Outcome.HELD: Ending(
+        State.WAITING, "The change touches paths that give power; a person must approve it.", "/approve"
+    ),
+    Outcome.CANCELLED: Ending(State.CANCELLED, "Cancelled.", "/resume"),
+    Outcome.PREPARE_FAILED: Ending(State.FAILED, "The workspace could not be prepared.", "/resume"),
+    Outcome.AGENT_FAILED: Ending(State.FAILED, "The agent failed.", "/resume <what to do differently>"),
+    Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume"),
+    Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume"),
+    Outcome.OUTPUT_LIMIT: Ending(State.FAILED, "The agent printed more than the log may hold.", "/resume"),
+    Outcome.EXPORT_REFUSED: Ending(
+        State.FAILED, "What the agent left could not be taken out of the workspace.", "/resume <what to undo>"
+    ),
+    Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume"),
+    Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository is not there.", "/resume"),
+    Outcome.LOST: Ending(State.FAILED, "The run was lost with its worker or its container.", "/resume"),
+}
+
+
+def to(task_id: str, state: State, wanted: State) -> State:
+    """Return `wanted`, or raise NotPossible if it cannot follow `state`."""
+    if wanted not in NEXT[state]:
+        raise NotPossible(f"Task {task_id} is {state}; it cannot become {wanted}.")
+    return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who did something on a forge. `bot` is the forge's own word for it."""
+
+    id: int
+    login: str
+    bot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """Where people talk to the bot. `forge` is "github", or "" for the operator's own word."""
+
+    forge: str
+    repository_id: int
+    repository_url: str  # canonical, see bot/urls.py
+    path: str  # owner/name as the forge spelled it last
+    kind: Kind
+    number: int
+    title: str = ""
+
+    @property
+    def key(self) -> str:
+        """Identity that a rename of the repository does not change."""
+        return f"{self.forge}:{self.repository_id}:{self.kind}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What was asked on one thread of one repository."""
+
+    id: str
+    thread: Thread
+    thread_key: str
+    state: State
+    agent: str
+    change: str  # what to open: draft | ready | link | none
+    base: str  # branch the work is for; "" = the default branch, settled by the first prepare
+    branch: str
+    base_head: str  # commit the work started from; "" before the first prepare
+    pinned: str  # head a change had when the command was answered; "" on issues
+    checked_head: str  # id the last passed export ended in; "" before one
+    pushed_head: str  # id last pushed or found on the branch; "" before a push
+    approved_head: str  # id a person approved last
+    change_number: int | None
+    change_url: str
+    created_at: float  # seconds since the epoch, the ledger's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt at a task."""
+
+    id: str  # <task>-<number>
+    task: str
+    number: int
+    thread_key: str
+    repository_url: str
+    state: State
+    phase: Phase
+    first_phase: Phase
+    request: str
+    context: str  # title and body of the thread, untrusted, as the command's own delivery carried them
+    cause: str
+    asked_by: Actor
+    host: str  # "" = any host may claim it
+    wall_limit: int  # seconds
+    epoch: int
+    cancel_asked: bool
+    outcome: Outcome | None
+    agent_outcome: Outcome | None  # how the agent itself ended; None = well, or not yet
+    reason: str
+    summary: str
+    exit_status: int | None
+    takeovers: int
+    created_at: float  # this and the next two: seconds since the epoch, the ledger's clock
+    started_at: float | None
+    ended_at: float | None
+
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: people type these
+
+
+def new_task_id() -> str:
+    """Eight random characters, 39 bits: `insert` refuses the rare twin."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))

@@ -1,0 +1,128 @@
+"""What containers print, as it comes: raw, in order, bounded.
+
+The engine sends stdout and stderr on one connection in frames of an eight-byte
+header (which stream, how long) and their bytes. A reader that buffers would
+swallow the start of what the next reader needs (a pack follows two lines of
+text), so nothing here reads further than it was asked to.
+https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+"""
+
+import socket
+import struct
+import time
+import unicodedata
+from collections.abc import Iterator
+
+from docker.types import CancellableStream
+
+from bot.errors import EngineUnavailable, SandboxFailed
+
+_HEADER = struct.Struct(">BxxxL")
+_STDERR = 2
+_TAIL = 4096  # bytes of stderr worth quoting
+
+
+def cleaned(text: bytes) -> str:
+    """Return `text` without what could drive a terminal or hide itself: only line ends and tabs stay."""
+    characters = text.decode(errors="replace")
+    return "".join(c for c in characters if c in "\n\t" or unicodedata.category(c)[0] != "C").strip()
+
+
+class Stream:
+    """Standard output of a container that was attached to before it started."""
+
+    def __init__(self, connection: socket.socket, *, seconds: float) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + seconds
+        self._left = 0  # bytes of the present frame of stdout that nobody has read
+        self._stderr = b""
+
+    def read(self, size: int) -> bytes:
+        """Return 1 to `size` bytes as soon as there are any; b"" at the end.
+
+        Raises SandboxFailed past the wall limit, EngineUnavailable if the engine goes away.
+        """
+        while not self._left:
+            header = self._receive_exactly(_HEADER.size)
+            if not header:
+                return b""
+            kind, length = _HEADER.unpack(header)
+            if kind == _STDERR:
+                self._keep_stderr(length)
+            else:
+                self._left = length
+        data = self._receive(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def read_exactly(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only where the output ends before; raises as `read`."""
+        parts = []
+        while size and (data := self.read(size)):
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
+    def drain(self) -> None:
+        """Throw away what is left of stdout, so that the container can come to its end."""
+        while self.read(1 << 16):
+            pass
+
+    @property
+    def complaint(self) -> str:
+        """The end of stderr as far as it was read, fit to be quoted."""
+        return cleaned(self._stderr)
+
+    def _keep_stderr(self, length: int) -> None:
+        while length and (data := self._receive(min(length, _TAIL))):
+            self._stderr = (self._stderr + data)[-_TAIL:]
+            length -= len(data)
+
+    def _receive_exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (more := self._receive(size - len(data))):
+            data += more
+        return data
+
+    def _receive(self, size: int) -> bytes:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise SandboxFailed("A container did not end within its time.")
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv(size)
+        except TimeoutError as error:
+            raise SandboxFailed("A container did not end within its time.") from error
+        except OSError as error:
+            raise EngineUnavailable("The container engine closed the connection.") from error
+
+
+class Log:
+    """All a container has printed and prints, from the byte offset `skip` on.
+
+    It ends when the container ends, or when `close` was called from any thread, or when the engine goes
+    away: ask for the container's condition to know which.
+    """
+
+    def __init__(self, frames: CancellableStream[bytes], *, skip: int) -> None:
+        self._frames = frames
+        self._skip = skip
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            try:
+                data = next(self._frames)
+            except (ValueError, AttributeError):  # closed under us: urllib3 has let go of its file
+                raise StopIteration from None
+            if len(data) > self._skip:
+                break
+            self._skip -= len(data)
+        data, self._skip = data[self._skip :], 0
+        return data
+
+    def close(self) -> None:
+        """End the iteration, also one that waits in another thread."""
+        self._frames.close()

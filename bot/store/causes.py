@@ -1,0 +1,12 @@
+"""What was commanded already, whatever the delivery it came in: the database refuses a twin."""
+
+from sqlalchemy import Connection
+
+from bot.store.ledger import clock, insert_new
+from bot.store.schema import causes
+
+
+def first_time(tx: Connection, forge: str, repository_id: int, cause: str) -> bool:
+    """Record the cause. False: this command was obeyed before, under this or another delivery."""
+    row = {"forge": forge, "repository_id": repository_id, "cause": cause, "at": clock(tx)}
+    return tx.execute(insert_new(tx, causes).values(row)).rowcount == 1

@@ -1,0 +1,104 @@
+"""Webhook requests as received. A row here before the 202 is what the 202 promises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, update
+
+from bot.store.ledger import clock, insert_new
+from bot.store.schema import deliveries
+
+BODY_KEPT = 14 * 86400  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One webhook request: raw bytes, and the two headers that matter."""
+
+    forge: str
+    id: str
+    event: str
+    body: bytes
+    attempts: int = 0
+    age: float = 0.0  # seconds since it was received
+
+
+def record(tx: Connection, batch: Sequence[Delivery]) -> None:
+    """Insert the deliveries; the ones already there are left as they are.
+
+    Sorted by key, so that two receivers with crossed batches cannot deadlock.
+    """
+    now = clock(tx)
+    rows = [
+        {"forge": d.forge, "id": d.id, "event": d.event, "body": d.body, "received_at": now, "due_at": now}
+        for d in sorted(batch, key=lambda d: (d.forge, d.id))
+    ]
+    tx.execute(insert_new(tx, deliveries), rows)
+
+
+def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | None:
+    """The delivery, if it still waits for its answer."""
+    row = tx.execute(
+        select(deliveries).where(
+            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
+        )
+    ).one_or_none()
+    if row is None or row.body is None:
+        return None
+    age = clock(tx) - row.received_at
+    return Delivery(
+        forge=row.forge, id=row.id, event=row.event, body=row.body, attempts=row.attempts, age=age
+    )
+
+
+def due(tx: Connection, limit: int) -> list[tuple[str, str]]:
+    """Keys (forge, id) of deliveries whose time has come, oldest first."""
+    rows = tx.execute(
+        select(deliveries.c.forge, deliveries.c.id)
+        .where(deliveries.c.answered_at.is_(None), deliveries.c.due_at <= clock(tx))
+        .order_by(deliveries.c.due_at)
+        .limit(limit)
+    )
+    return [(row.forge, row.id) for row in rows]
+
+
+def answered(tx: Connection, forge: str, delivery_id: str, error: str = "") -> bool:
+    """Mark it answered. False: somebody else did, and this transaction must not go on."""
+    result = tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
+        )
+        .values(answered_at=clock(tx), error=error)
+    )
+    return result.rowcount == 1
+
+
+def try_later(tx: Connection, forge: str, delivery_id: str, seconds: float, error: str) -> None:
+    """Leave it unanswered and due again in `seconds`."""
+    tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
+        )
+        .values(due_at=clock(tx) + seconds, attempts=deliveries.c.attempts + 1, error=error)
+    )
+
+
+def drop_old_bodies(tx: Connection) -> int:
+    """Forget bodies past their time; the keys stay, so that a late twin is still known."""
+    result = tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.body.is_not(None),
+            deliveries.c.received_at < clock(tx) - BODY_KEPT,
+            deliveries.c.answered_at.is_not(None),
+        )
+        .values(body=None)
+    )
+    return int(result.rowcount)
+
+
+def count_unanswered(tx: Connection) -> int:
+    query = select(func.count()).select_from(deliveries).where(deliveries.c.answered_at.is_(None))
+    return int(tx.execute(query).scalar_one())

@@ -1,0 +1,161 @@
+"""Who runs a run. Every write a worker makes about its run checks the epoch it claimed it under.
+
+A worker that was paused, cut off or replaced finds its epoch gone and gets
+LeaseLost: it must then stop and touch nothing more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, text, update
+
+from bot.errors import LeaseLost
+from bot.model import Outcome, Phase, Run, State
+from bot.store import runs as store_runs
+from bot.store.ledger import clock, insert_new
+from bot.store.schema import phases, runs
+
+LEASE = 30.0  # seconds; renewed every RENEW
+RENEW = 5.0
+TAKEOVERS = 3  # from a dead holder, in one phase: the third ends the run
+
+_CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7018)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Who claims, and how much it may."""
+
+    host: str
+    holder: str  # unique to one process
+    per_repository: int
+    per_host: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    run: str
+    epoch: int
+
+
+def claim_next(tx: Connection, worker: Worker) -> Run | None:
+    """Take the next run this host may execute: oldest first per repository, repositories in turn."""
+    _one_claimer(tx)
+    if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
+        return None
+    run_id = tx.execute(_candidates(worker)).scalar_one_or_none()
+    if run_id is None:
+        return None
+    return _take(tx, worker, run_id, takeovers=0)
+
+
+def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> Run | None:
+    """Take a running run of this host whose holder is dead, or whose lease nobody renews.
+
+    `is_dead` says of a holder whether its lock on this host is free.
+    """
+    _one_claimer(tx)
+    rows = tx.execute(
+        select(runs.c.id, runs.c.holder, runs.c.lease_until, runs.c.takeovers)
+        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host, runs.c.holder != worker.holder)
+        .order_by(runs.c.created_at)
+    ).all()
+    now = clock(tx)
+    for row in rows:
+        if row.holder == "":  # released in good order: no attempt counted
+            return _take(tx, worker, row.id, takeovers=row.takeovers)
+        if row.lease_until < now or is_dead(row.holder):
+            return _take(tx, worker, row.id, takeovers=row.takeovers + 1)
+    return None
+
+
+def renew(tx: Connection, lease: Lease) -> Run:
+    """Hold on for LEASE seconds more, expired or not, and see what was asked meanwhile. Raises LeaseLost."""
+    write(tx, lease, lease_until=clock(tx) + LEASE)
+    return store_runs.get(tx, lease.run)
+
+
+def release(tx: Connection, lease: Lease) -> None:
+    """Let go in good order: the next worker of this host goes on from the recorded phase."""
+    write(tx, lease, holder="", lease_until=None)
+
+
+def enter(tx: Connection, lease: Lease, phase: Phase) -> None:
+    """Record that the run is in this phase from now on; entering it again changes nothing."""
+    now = clock(tx)
+    current = tx.execute(select(runs.c.phase).where(runs.c.id == lease.run)).scalar_one()
+    if current != phase:
+        write(tx, lease, phase=phase, takeovers=0)
+        tx.execute(_open_phase(lease.run).values(ended_at=now))
+    else:
+        write(tx, lease, phase=phase)
+    tx.execute(insert_new(tx, phases).values(run=lease.run, phase=phase, started_at=now))
+
+
+def end(tx: Connection, lease: Lease, outcome: Outcome, state: State, reason: str) -> None:
+    """Close the run. What is still to be told is in the outbox, in the same transaction."""
+    now = clock(tx)
+    write(tx, lease, outcome=outcome, state=state, reason=reason, ended_at=now, lease_until=None)
+    tx.execute(_open_phase(lease.run).values(ended_at=now))
+
+
+def write(tx: Connection, lease: Lease, **facts: Any) -> None:
+    """Write columns of the run under its epoch. Raises LeaseLost."""
+    mine = and_(runs.c.id == lease.run, runs.c.epoch == lease.epoch, runs.c.state == State.RUNNING)
+    if tx.execute(update(runs).where(mine).values(**facts)).rowcount != 1:
+        raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
+
+
+def _one_claimer(tx: Connection) -> None:
+    """SQLite's writing transactions are one at a time already."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(_CLAIM_LOCK)
+
+
+def _take(tx: Connection, worker: Worker, run_id: str, takeovers: int) -> Run:
+    now = clock(tx)
+    tx.execute(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            state=State.RUNNING,
+            host=worker.host,
+            holder=worker.holder,
+            epoch=runs.c.epoch + 1,
+            lease_until=now + LEASE,
+            takeovers=takeovers,
+            started_at=func.coalesce(runs.c.started_at, now),
+        )
+    )
+    return store_runs.get(tx, run_id)
+
+
+def _candidates(worker: Worker) -> Select[Any]:
+    other = runs.alias("other")
+    thread_busy = exists().where(other.c.thread_key == runs.c.thread_key, other.c.state == State.RUNNING)
+    in_repository = _running(other.c.repository_url == runs.c.repository_url, other).scalar_subquery()
+    last_turn = (
+        select(func.max(other.c.started_at))
+        .where(other.c.repository_url == runs.c.repository_url)
+        .scalar_subquery()
+    )
+    return (
+        select(runs.c.id)
+        .where(
+            runs.c.state == State.QUEUED,
+            or_(runs.c.host == "", runs.c.host == worker.host),
+            ~thread_busy,
+            in_repository < worker.per_repository,
+        )
+        .order_by(func.coalesce(last_turn, 0), runs.c.created_at, runs.c.id)
+        .limit(1)
+    )
+
+
+def _running(condition: ColumnElement[bool], table: Any = runs) -> Select[Any]:
+    return select(func.count()).select_from(table).where(table.c.state == State.RUNNING, condition)
+
+
+def _open_phase(run_id: str) -> Any:
+    return update(phases).where(phases.c.run == run_id, phases.c.ended_at.is_(None))

@@ -1,0 +1,131 @@
+"""Runs: attempts at a task, and where each of them stands.
+
+What a worker writes about its run goes through `bot.store.leases`, which checks
+the epoch; here is what everybody else may ask and do.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from bot.model import Actor, Outcome, Phase, Run, State
+from bot.store.ledger import clock
+from bot.store.schema import phases, runs
+
+OPEN = (State.QUEUED, State.RUNNING)
+
+
+def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
+    """Insert a new run, queued. The database refuses a second one of its cause or number."""
+    tx.execute(
+        insert(runs).values(
+            id=run.id,
+            task=run.task,
+            number=run.number,
+            thread_key=run.thread_key,
+            repository_url=run.repository_url,
+            state=State.QUEUED,
+            phase=run.first_phase,
+            first_phase=run.first_phase,
+            request=run.request,
+            context=run.context,
+            forge=forge,
+            repository_id=repository_id,
+            cause=run.cause,
+            asked_by_id=run.asked_by.id,
+            asked_by_login=run.asked_by.login,
+            host=run.host,
+            wall_limit=run.wall_limit,
+            created_at=clock(tx),
+        )
+    )
+
+
+def get(tx: Connection, run_id: str) -> Run:
+    return value(tx.execute(select(runs).where(runs.c.id == run_id)).one())
+
+
+def of_task(tx: Connection, task_id: str) -> list[Run]:
+    """Oldest first; a task has at least one."""
+    rows = tx.execute(select(runs).where(runs.c.task == task_id).order_by(runs.c.number))
+    return [value(row) for row in rows]
+
+
+def newest(tx: Connection, task_id: str) -> Run:
+    query = select(runs).where(runs.c.task == task_id).order_by(runs.c.number.desc()).limit(1)
+    return value(tx.execute(query).one())
+
+
+def ask_cancel(tx: Connection, run: Run) -> bool:
+    """Cancel a queued run at once, or raise the flag of a running one. False: it has ended, or is pushing."""
+    queued = update(runs).where(runs.c.id == run.id, runs.c.state == State.QUEUED)
+    now = clock(tx)
+    ended = {"state": State.CANCELLED, "outcome": Outcome.CANCELLED, "ended_at": now, "cancel_asked": True}
+    if tx.execute(queued.values(ended)).rowcount == 1:
+        return True
+    stoppable = (Phase.PREPARE, Phase.AGENT, Phase.EXPORT)
+    running = update(runs).where(
+        runs.c.id == run.id, runs.c.state == State.RUNNING, runs.c.phase.in_(stoppable)
+    )
+    return tx.execute(running.values(cancel_asked=True)).rowcount == 1
+
+
+def position(tx: Connection, run: Run) -> int:
+    """Place in its repository's line: 1 is next. 0: it does not wait."""
+    if run.state != State.QUEUED:
+        return 0
+    ahead = select(func.count()).where(
+        runs.c.state == State.QUEUED,
+        runs.c.repository_url == run.repository_url,
+        runs.c.created_at < run.created_at,
+    )
+    return int(tx.execute(ahead).scalar_one()) + 1
+
+
+def any_claimable(tx: Connection, host: str) -> int:
+    """How many queued runs this host may one day claim; a limit may hold them back."""
+    query = select(func.count()).where(runs.c.state == State.QUEUED, runs.c.host.in_(("", host)))
+    return int(tx.execute(query).scalar_one())
+
+
+def phase_times(tx: Connection, run_id: str) -> list[tuple[Phase, float, float | None]]:
+    """(phase, start, end) in order; end None: it goes on."""
+    rows = tx.execute(select(phases).where(phases.c.run == run_id).order_by(phases.c.started_at))
+    return [(Phase(row.phase), row.started_at, row.ended_at) for row in rows]
+
+
+def count_open(tx: Connection) -> dict[str, int]:
+    """Runs that have not ended, by state."""
+    query = select(runs.c.state, func.count()).where(runs.c.state.in_(OPEN)).group_by(runs.c.state)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def value(row: Row[Any]) -> Run:
+    """The Run in a row of `runs`."""
+    return Run(
+        id=row.id,
+        task=row.task,
+        number=row.number,
+        thread_key=row.thread_key,
+        repository_url=row.repository_url,
+        state=State(row.state),
+        phase=Phase(row.phase),
+        first_phase=Phase(row.first_phase),
+        request=row.request,
+        context=row.context,
+        cause=row.cause,
+        asked_by=Actor(id=row.asked_by_id, login=row.asked_by_login),
+        host=row.host,
+        wall_limit=row.wall_limit,
+        epoch=row.epoch,
+        cancel_asked=row.cancel_asked,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        agent_outcome=Outcome(row.agent_outcome) if row.agent_outcome else None,
+        reason=row.reason,
+        summary=row.summary,
+        exit_status=row.exit_status,
+        takeovers=row.takeovers,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

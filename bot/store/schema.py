@@ -1,0 +1,224 @@
+"""The tables. Alembic's migrations are made from these; both databases get the same."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("forge", Text, nullable=False),
+    Column("id", Text, nullable=False),  # the forge's own delivery id
+    Column("event", Text, nullable=False),
+    Column("body", LargeBinary),  # dropped after 14 days; the key stays
+    Column("received_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Double, nullable=False),  # when to try (again)
+    Column("error", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("forge", "id"),
+)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.due_at,
+    sqlite_where=text("answered_at IS NULL"),
+    postgresql_where=text("answered_at IS NULL"),
+)
+Index(
+    "ix_deliveries_body",
+    deliveries.c.received_at,
+    sqlite_where=text("body IS NOT NULL"),
+    postgresql_where=text("body IS NOT NULL"),
+)
+
+# One command, one answer: whatever the delivery ids it came under.
+causes = Table(
+    "causes",
+    metadata,
+    Column("forge", Text, nullable=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("forge", "repository_id", "cause"),
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("forge", Text, nullable=False),
+    Column("repository_id", BigInteger, nullable=False, index=True),
+    Column("repository_url", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("thread_key", Text, ForeignKey("threads.key"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("base", Text, nullable=False, server_default=""),
+    Column("branch", Text, nullable=False),
+    Column("base_head", Text, nullable=False, server_default=""),
+    Column("pinned", Text, nullable=False, server_default=""),
+    Column("checked_head", Text, nullable=False, server_default=""),
+    Column("pushed_head", Text, nullable=False, server_default=""),
+    Column("approved_head", Text, nullable=False, server_default=""),
+    Column("change_number", BigInteger),
+    Column("change_url", Text, nullable=False, server_default=""),
+    Column("created_at", Double, nullable=False, index=True),
+    Index("ix_tasks_thread_key_created_at", "thread_key", "created_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("task", Text, ForeignKey("tasks.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("thread_key", Text, nullable=False),
+    Column("repository_url", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("first_phase", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("forge", Text, nullable=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("asked_by_id", BigInteger, nullable=False),
+    Column("asked_by_login", Text, nullable=False),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("wall_limit", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("holder", Text, nullable=False, server_default=""),  # worker id
+    Column("lease_until", Double),
+    Column("takeovers", Integer, nullable=False, server_default="0"),  # from a dead holder, in this phase
+    Column("cancel_asked", Boolean, nullable=False, server_default=text("false")),
+    Column("outcome", Text),
+    Column("agent_outcome", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("summary", Text, nullable=False, server_default=""),
+    Column("exit_status", Integer),
+    Column("log_offset", BigInteger, nullable=False, server_default="0"),  # bytes of the engine's log taken
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    UniqueConstraint("task", "number"),
+    UniqueConstraint("forge", "repository_id", "cause"),
+)
+_RUNNING = text("state = 'running'")
+_OPEN = text("state IN ('queued', 'running')")
+# One running task a thread, in the database's own words.
+Index(
+    "uq_runs_running_thread", runs.c.thread_key, unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING
+)
+Index(
+    "ix_runs_open",
+    runs.c.state,
+    runs.c.repository_url,
+    runs.c.created_at,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+Index("ix_runs_repository_url_started_at", runs.c.repository_url, runs.c.started_at)
+
+phases = Table(
+    "phases",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    PrimaryKeyConstraint("run", "phase"),
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("task", Text, ForeignKey("tasks.id"), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("keep_until", Double),  # NULL while a run of the task is queued or running
+    Column("removed_at", Double),
+)
+Index(
+    "ix_workspaces_keep",
+    workspaces.c.keep_until,
+    sqlite_where=text("removed_at IS NULL"),
+    postgresql_where=text("removed_at IS NULL"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("subject", Text, nullable=False),  # a run id or a cause
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),  # comment id, commit id, label, or "" for the thread
+    Column("thread_key", Text, ForeignKey("threads.key"), nullable=False),
+    Column("content", Text, nullable=False),  # JSON
+    Column(
+        "version", Integer, nullable=False, server_default="1"
+    ),  # of the content; raised by each overwrite
+    Column("sent_version", Integer, nullable=False, server_default="0"),
+    Column("remote_id", BigInteger),  # the comment's id once posted
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Double),  # NULL: nothing to do
+    Column("sent_at", Double),
+    Column("refused", Text, nullable=False, server_default=""),  # the forge's definite no, in words
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("subject", "kind", "target", "thread_key"),
+)
+Index(
+    "ix_outbox_due",
+    outbox.c.due_at,
+    sqlite_where=text("due_at IS NOT NULL"),
+    postgresql_where=text("due_at IS NOT NULL"),
+)
+
+# One sender a thread at a time, across processes.
+senders = Table(
+    "senders",
+    metadata,
+    Column("thread_key", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("run", "offset"),
+)

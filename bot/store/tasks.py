@@ -1,0 +1,96 @@
+"""Tasks: what was asked on one thread of one repository."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from bot.errors import NotPossible
+from bot.model import State, Task, to
+from bot.store import threads
+from bot.store.ledger import clock
+from bot.store.schema import tasks
+from bot.store.schema import threads as threads_table
+
+_COLUMNS: Select[Any] = select(tasks, threads_table).join_from(
+    tasks, threads_table, tasks.c.thread_key == threads_table.c.key
+)
+
+
+def add(tx: Connection, task: Task) -> None:
+    """Insert a new task and its thread. The database refuses a second one of that id."""
+    threads.remember(tx, task.thread_key, task.thread)
+    tx.execute(
+        insert(tasks).values(
+            id=task.id,
+            thread_key=task.thread_key,
+            state=task.state,
+            agent=task.agent,
+            change=task.change,
+            base=task.base,
+            branch=task.branch,
+            pinned=task.pinned,
+            created_at=clock(tx),
+        )
+    )
+
+
+def get(tx: Connection, task_id: str) -> Task:
+    """Raises NotPossible if there is no such task."""
+    row = tx.execute(_COLUMNS.where(tasks.c.id == task_id)).one_or_none()
+    if row is None:
+        raise NotPossible(f"There is no task `{task_id}`.")
+    return _value(row)
+
+
+def of_thread(tx: Connection, thread_key: str, limit: int = 20) -> list[Task]:
+    """Newest first."""
+    rows = tx.execute(
+        _COLUMNS.where(tasks.c.thread_key == thread_key).order_by(tasks.c.created_at.desc()).limit(limit)
+    )
+    return [_value(row) for row in rows]
+
+
+def newest(tx: Connection, limit: int, state: State | None = None) -> list[Task]:
+    """Of all threads, newest first."""
+    query = _COLUMNS.order_by(tasks.c.created_at.desc()).limit(limit)
+    if state is not None:
+        query = query.where(tasks.c.state == state)
+    return [_value(row) for row in tx.execute(query)]
+
+
+def change_state(tx: Connection, task_id: str, wanted: State) -> None:
+    """Move the task, if the table in model.py lets it; the row is locked first. Raises NotPossible."""
+    query = select(tasks.c.state).where(tasks.c.id == task_id).with_for_update()
+    now = State(tx.execute(query).scalar_one())
+    tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, now, wanted)))
+
+
+def settle(tx: Connection, task_id: str, **facts: str | int | None) -> None:
+    """Record what a run found out: columns of `tasks` other than state."""
+    tx.execute(update(tasks).where(tasks.c.id == task_id).values(**facts))
+
+
+def count_by_state(tx: Connection) -> dict[str, int]:
+    query = select(tasks.c.state, func.count()).group_by(tasks.c.state)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def _value(row: Row[Any]) -> Task:
+    return Task(
+        id=row.id,
+        thread=threads.value(row),
+        thread_key=row.thread_key,
+        state=State(row.state),
+        agent=row.agent,
+        change=row.change,
+        base=row.base,
+        branch=row.branch,
+        base_head=row.base_head,
+        pinned=row.pinned,
+        checked_head=row.checked_head,
+        pushed_head=row.pushed_head,
+        approved_head=row.approved_head,
+        change_number=row.change_number,
+        change_url=row.change_url,
+        created_at=row.created_at,
+    )

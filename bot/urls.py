@@ -1,0 +1,96 @@
+"""The canonical repository URL: one spelling for each remote, because tasks are keyed by it.
+
+People, forges and git write the same repository in half a dozen ways. What is
+left here has no credentials, so it may stand in logs, ledgers and comments.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from bot.errors import NotUnderstood
+
+_PORTS = {"https": 443, "http": 80}
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Git's own rule: a colon before the first slash makes it host:path.
+_SCP = re.compile(r"(?:[^/:@]+@)?(?P<host>\[[^\]/]+\]|[^/:@\[\]]+):(?P<path>.+)")
+
+
+def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
+    """The one spelling of `remote`.
+
+    https and http stay what they are; ssh and `host:path` forms take scheme
+    and port of the URL in `forges` with that host, else https. A folder, or
+    what follows `file://`, becomes `file://` + its real path, not quoted.
+    Raises NotUnderstood on what is no remote.
+    """
+    if not remote or re.search(r"[\s\x00-\x1f\x7f\\]", remote) and not _is_local(remote):
+        raise NotUnderstood("A repository URL is one word, without spaces.")
+    if _is_local(remote):
+        return "file://" + os.path.realpath(remote.removeprefix("file://"))
+    if scp := None if _SCHEME.match(remote) else _SCP.fullmatch(remote):
+        remote = f"ssh://{scp['host']}/{scp['path']}"
+    parts = _split(remote)
+    if parts.scheme == "ssh":
+        return _authority_of_ssh(parts, forges) + _path(parts)
+    return _authority(parts) + _path(parts)
+
+
+def _is_local(remote: str) -> bool:
+    if remote.startswith("file://"):
+        return remote.startswith("file:///")
+    return not _SCHEME.match(remote) and Path(remote).is_dir()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here because it is only now that it is checked
+    except ValueError:
+        raise _no_remote(url) from None  # the library's message may quote a password
+    if parts.scheme not in {"https", "http", "ssh"} or parts.query or parts.fragment:
+        raise _no_remote(url)
+    return parts
+
+
+def _authority_of_ssh(parts: SplitResult, forges: Sequence[str]) -> str:
+    host = _host(parts)
+    for forge in map(_split, forges):
+        if _host(forge) == host:
+            return _authority(forge)
+    return f"https://{host}"  # the port, if any, is sshd's
+
+
+def _authority(parts: SplitResult) -> str:
+    port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
+    return f"{parts.scheme}://{_host(parts)}{port}"
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").lower().removesuffix(".")
+    if _HOST.fullmatch(host):
+        return host
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        raise _no_remote(host) from None
+
+
+def _path(parts: SplitResult) -> str:
+    names = [name for name in parts.path.split("/") if name]
+    while names and names[-1].endswith(".git"):
+        names[-1] = names[-1].removesuffix(".git")
+    if not names or {"", ".", ".."} & set(names):
+        raise _no_remote(parts.path)
+    return "/" + "/".join(names)
+
+
+def _no_remote(shown: str) -> NotUnderstood:
+    shown = shown.rpartition("@")[2]
+    return NotUnderstood(
+        f"`{shown}` is no repository: give an https, http or ssh URL, `host:owner/name`, or a folder here."
+    )
