@@ -28,8 +28,8 @@ def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
     what follows `file://`, becomes `file://` + its real path, not quoted.
     Raises NotUnderstood on what is no remote.
     """
-    if not remote or re.search(r"[\s\x00-\x1f\x7f\\]", remote) and not _is_local(remote):
-        raise NotUnderstood("A repository URL is one word, without spaces.")
+    if not remote or re.search(r"[\x00-\x1f\x7f]", remote):
+        raise NotUnderstood("A repository URL is one line, and not an empty one.")
     if _is_local(remote):
         return "file://" + os.path.realpath(remote.removeprefix("file://"))
     if scp := None if _SCHEME.match(remote) else _SCP.fullmatch(remote):
@@ -52,7 +52,7 @@ def _split(url: str) -> SplitResult:
         _ = parts.port  # read here because it is only now that it is checked
     except ValueError:
         raise _no_remote(url) from None  # the library's message may quote a password
-    if parts.scheme not in {"https", "http", "ssh"} or parts.query or parts.fragment:
+    if parts.scheme not in {"https", "http", "ssh"} or re.search(r"[\s\\?#]", url):
         raise _no_remote(url)
     return parts
 

@@ -16,7 +16,7 @@ from bot.urls import canonical
 
 T = TypeVar("T", int, str)
 
-_READ = {("issue_comment", "created"), ("issues", "labeled"), ("pull_request", "labeled")}
+_ACTION = {"issue_comment": "created", "issues": "labeled", "pull_request": "labeled"}
 
 
 def parse(event: str, body: bytes) -> list[Event]:
@@ -24,10 +24,10 @@ def parse(event: str, body: bytes) -> list[Event]:
 
     Raises ValueError, naming the field, where something needed is missing.
     """
+    if event not in _ACTION:
+        return []
     payload = from_json(body, allow_inf_nan=False)
-    if not isinstance(payload, dict):
-        raise ValueError("the body is not a JSON object")  # noqa: TRY004: one error for all that cannot be read
-    if (event, payload.get("action")) not in _READ:
+    if _get(payload, "action", str) != _ACTION[event]:
         return []
     return [_commented(payload) if event == "issue_comment" else _labelled(payload)]
 
@@ -110,10 +110,10 @@ def _text(payload: object, path: str) -> str:
 
 def _get(payload: object, path: str, kind: type[T]) -> T:
     value = _at(payload, path)
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise ValueError(f"{path} is missing or no {kind.__name__}")  # noqa: TRY004: as above
-    # The parser refuses lone surrogates by itself; PostgreSQL takes no NUL in a text.
-    return value.replace("\0", "") if isinstance(value, str) else value
+    if isinstance(value, kind) and not isinstance(value, bool):
+        # The parser refuses lone surrogates by itself; PostgreSQL takes no NUL in a text.
+        return value.replace("\0", "") if isinstance(value, str) else value
+    raise ValueError(f"{path} is missing or no {kind.__name__}")
 
 
 def _at(payload: object, path: str) -> object:

@@ -1,0 +1,197 @@
+"""GitHub as the bot sees it: each method of `Forge` in requests to the REST API.
+
+Every path begins with the repository's number, which outlives renames and
+transfers, and never comes out of an answer's links.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode, urlsplit
+
+from bot.errors import ForgeUnavailable
+from bot.events import Event
+from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.forges.github.client import Answer, Client, refuse, words
+from bot.forges.github.events import parse
+from bot.model import Actor, Kind, Thread
+from bot.urls import canonical
+
+_COMMENT = 65536  # characters
+_DESCRIPTION = 140  # characters of a status
+_TITLE = 256  # characters of a pull request
+_PAGE = 100  # the most GitHub gives at once
+_LAST_PAGE = re.compile(r'[?&]page=(\d+)[^>]*>; rel="last"')
+
+
+class GitHub:
+    """github.com or an Enterprise Server; `url` is the base of its API. No network before the first call."""
+
+    name = "github"
+
+    def __init__(self, *, url: str, token: str, bot_name: str) -> None:
+        self.bot_login = bot_name
+        self._web = web_url(url)
+        self._client = Client(url.rstrip("/"), token)
+        self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        self._me: Actor | None = None
+
+    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        given = {name.lower(): value for name, value in headers.items()}
+        if "x-github-event" not in given:
+            raise ValueError("X-GitHub-Event is missing")
+        return parse(given["x-github-event"], body)
+
+    def whoami(self) -> Actor:
+        if self._me is None:
+            me = self._client.ask("GET", "/user").data
+            self._me = Actor(id=me["id"], login=me["login"], bot=me["type"] == "Bot")
+        return self._me
+
+    def may_write(self, thread: Thread, actor: Actor) -> bool:
+        path = f"{_in(thread)}/collaborators/{quote(actor.login, safe='')}/permission"
+        answer = self._client.ask("GET", path, fine=(404,))
+        if answer.status == 404:
+            return False
+        user = answer.data.get("user")
+        if user and user["id"] != actor.id:
+            return False  # the login has passed to somebody else since
+        return answer.data["permission"] in {"write", "admin"} or answer.data.get("role_name") == "maintain"
+
+    def repository(self, repository_id: int) -> Repository:
+        data = self._client.ask("GET", f"/repositories/{repository_id}").data
+        return Repository(
+            id=data["id"],
+            path=data["full_name"],
+            url=canonical(data["html_url"]),
+            default_branch=data["default_branch"],
+        )
+
+    def change_head(self, thread: Thread) -> ChangeHead:
+        data = self._client.ask("GET", f"{_in(thread)}/pulls/{thread.number}").data
+        source = data["head"]["repo"]  # null once a fork is deleted
+        return ChangeHead(
+            head=data["head"]["sha"],
+            head_branch=data["head"]["ref"],
+            base_branch=data["base"]["ref"],
+            same_repository=source is not None and source["id"] == data["base"]["repo"]["id"],
+            open=data["state"] == "open",
+        )
+
+    def has_label(self, thread: Thread, label: str) -> bool:
+        # An issue holds no more than 100 labels; two that differ only in case cannot exist.
+        answer = self._client.ask("GET", f"{_issue(thread)}/labels?per_page={_PAGE}")
+        return label.lower() in {each["name"].lower() for each in answer.data}
+
+    def remove_label(self, thread: Thread, label: str) -> None:
+        self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", fine=(404,))
+
+    def react(self, thread: Thread, comment_id: int | None) -> None:
+        place = _issue(thread) if comment_id is None else _comment(thread, comment_id)
+        self._client.ask("POST", f"{place}/reactions", json={"content": "eyes"})
+
+    def comment(self, thread: Thread, body: str) -> int:
+        answer = self._client.ask("POST", f"{_issue(thread)}/comments", json={"body": body})
+        return _id(answer)
+
+    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None:
+        self._client.ask("PATCH", _comment(thread, comment_id), json={"body": body})
+
+    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+        """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
+        path = f"{_issue(thread)}/comments?per_page={_PAGE}"
+        first = self._client.ask("GET", path)
+        link = _LAST_PAGE.search(first.headers.get("link", ""))
+        last = int(link[1]) if link else 1
+        comments = list(first.data) if last <= 3 else []
+        for page in range(max(2, last - 2), last + 1):
+            comments += self._client.ask("GET", f"{path}&page={page}").data
+        me = self.whoami().id
+        return [
+            comment["id"]
+            for comment in comments
+            if comment["user"] and comment["user"]["id"] == me and marker in (comment["body"] or "")
+        ]
+
+    def delete_comment(self, thread: Thread, comment_id: int) -> None:
+        self._client.ask("DELETE", _comment(thread, comment_id), fine=(404,))
+
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None:
+        wanted = {
+            "state": status.verdict.value,
+            "target_url": status.url or None,
+            "description": status.description[:_DESCRIPTION],
+            "context": "forgehand",
+        }
+        self._client.ask("POST", f"{_in(thread)}/statuses/{sha}", json=wanted)
+
+    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        answer = self._open(thread, wanted, draft=wanted.draft)
+        if answer.status == 422 and wanted.draft and "draft pull request" in words(answer).lower():
+            answer = self._open(thread, wanted, draft=False)  # not part of this repository's plan
+        if answer.status != 422:
+            return Change(number=answer.data["number"], url=answer.data["html_url"])
+        if "no commits between" in words(answer).lower():
+            return None
+        return self._find_change(thread, wanted) or refuse(answer)
+
+    def git_headers(self, repository_url: str) -> dict[str, str]:
+        if not canonical(repository_url).startswith(f"{self._web}/"):
+            return {}
+        return {"Authorization": f"Basic {self._basic}"}
+
+    def comment_limit(self) -> int:
+        return _COMMENT
+
+    def pages(self, thread: Thread) -> Pages:
+        url = thread.repository_url
+        kind = "pull" if thread.kind is Kind.CHANGE else "issues"
+        return Pages(
+            thread=f"{url}/{kind}/{thread.number}",
+            branch=f"{url}/tree/{{branch}}",
+            commit=f"{url}/commit/{{sha}}",
+        )
+
+    def _open(self, thread: Thread, wanted: NewChange, *, draft: bool) -> Answer:
+        fields = {
+            "title": wanted.title[:_TITLE],
+            "head": wanted.head_branch,
+            "base": wanted.base_branch,
+            "body": wanted.body,
+            "draft": draft,
+        }
+        return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, fine=(422,))
+
+    def _find_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        # A filter by branch needs the owner, and the owner may have changed.
+        owner = self.repository(thread.repository_id).path.partition("/")[0]
+        query = {"state": "open", "head": f"{owner}:{wanted.head_branch}", "base": wanted.base_branch}
+        found = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
+        return Change(number=found[0]["number"], url=found[0]["html_url"]) if found else None
+
+
+def web_url(api_url: str) -> str:
+    """Where the repositories of the API at `api_url` live, for people and for git."""
+    parts = urlsplit(canonical(f"{api_url}/x"))
+    # An Enterprise Server has its API in a folder; the hosted ones have a host for it.
+    host = parts.netloc if parts.path != "/x" else parts.netloc.removeprefix("api.")
+    return f"{parts.scheme}://{host}"
+
+
+def _in(thread: Thread) -> str:
+    return f"/repositories/{thread.repository_id}"
+
+
+def _issue(thread: Thread) -> str:
+    return f"{_in(thread)}/issues/{thread.number}"
+
+
+def _comment(thread: Thread, comment_id: int) -> str:
+    return f"{_in(thread)}/issues/comments/{comment_id}"
+
+
+def _id(answer: Answer) -> int:
+    found = answer.data.get("id") if isinstance(answer.data, dict) else None
+    if not isinstance(found, int):
+        raise ForgeUnavailable("GitHub's answer names no comment; whether it was written is not known.")
+    return found

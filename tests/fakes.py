@@ -1,0 +1,120 @@
+"""The one fake: a forge in memory, for tests of what the bot decides and says.
+
+It keeps what it is told and has no rules of its own; what a forge really does
+is tested against the playground.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from bot.errors import ForgeGone
+from bot.events import Event
+from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
+from bot.forges.github.events import parse
+from bot.model import Actor, Thread
+
+
+@dataclass
+class FakeForge:
+    name: str = "github"
+    bot_login: str = "forgehand"
+    me: Actor = field(default_factory=lambda: Actor(id=1, login="forgehand"))
+    writers: set[str] = field(default_factory=set)  # logins
+    failing: Exception | None = None  # raised by every call from now on
+    repositories: dict[int, Repository] = field(default_factory=dict)
+    heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
+    labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
+    comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
+    reactions: list[tuple[str, int | None]] = field(default_factory=list)
+    statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
+    changes: list[NewChange] = field(default_factory=list)
+    _ids: count[int] = field(default_factory=lambda: count(1))
+
+    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        return parse({name.lower(): value for name, value in headers.items()}["x-github-event"], body)
+
+    def whoami(self) -> Actor:
+        self._fail()
+        return self.me
+
+    def may_write(self, thread: Thread, actor: Actor) -> bool:
+        self._fail()
+        return actor.login in self.writers
+
+    def repository(self, repository_id: int) -> Repository:
+        self._fail()
+        if repository_id not in self.repositories:
+            raise ForgeGone("The repository is not there.")
+        return self.repositories[repository_id]
+
+    def change_head(self, thread: Thread) -> ChangeHead:
+        self._fail()
+        return self.heads[thread.key]
+
+    def has_label(self, thread: Thread, label: str) -> bool:
+        self._fail()
+        return label in self.labels.get(thread.key, set())
+
+    def remove_label(self, thread: Thread, label: str) -> None:
+        self._fail()
+        self.labels.get(thread.key, set()).discard(label)
+
+    def react(self, thread: Thread, comment_id: int | None) -> None:
+        self._fail()
+        self.reactions.append((thread.key, comment_id))
+
+    def comment(self, thread: Thread, body: str) -> int:
+        self._fail()
+        comment_id = next(self._ids)
+        self.comments[comment_id] = (thread.key, body)
+        return comment_id
+
+    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None:
+        self._fail()
+        if comment_id not in self.comments:
+            raise ForgeGone("The comment is not there.")
+        self.comments[comment_id] = (thread.key, body)
+
+    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+        self._fail()
+        return [id_ for id_, (key, body) in self.comments.items() if key == thread.key and marker in body]
+
+    def delete_comment(self, thread: Thread, comment_id: int) -> None:
+        self._fail()
+        self.comments.pop(comment_id, None)
+
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None:
+        self._fail()
+        self.statuses.append((sha, status))
+
+    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        self._fail()
+        self.changes.append(wanted)
+        number = 100 + len(self.changes)
+        return Change(number=number, url=f"{thread.repository_url}/pull/{number}")
+
+    def git_headers(self, repository_url: str) -> dict[str, str]:
+        return {}
+
+    def comment_limit(self) -> int:
+        return 65536
+
+    def pages(self, thread: Thread) -> Pages:
+        url = thread.repository_url
+        return Pages(
+            thread=f"{url}/issues/{thread.number}",
+            branch=f"{url}/tree/{{branch}}",
+            commit=f"{url}/commit/{{sha}}",
+        )
+
+    def bodies(self, thread: Thread) -> list[str]:
+        """What the bot has written on `thread`, oldest first."""
+        return [body for key, body in self.comments.values() if key == thread.key]
+
+    def _fail(self) -> None:
+        if self.failing is not None:
+            raise self.failing
+
+
+_: Forge = FakeForge()
