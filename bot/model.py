@@ -172,10 +172,12 @@ class Run:
     epoch: int
     cancel_asked: bool
     outcome: Outcome | None
+    agent_started: bool  # a sandbox of this run was started: it is never started again
     agent_outcome: Outcome | None  # how the agent itself ended; None = well, or not yet
     reason: str
     summary: str
     exit_status: int | None
+    log_offset: int  # bytes of the engine's log already in the ledger
     takeovers: int
     created_at: float  # this and the next two: seconds since the epoch, the ledger's clock
     started_at: float | None

@@ -141,6 +141,11 @@ def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
     return int(tx.execute(query).scalar_one()) > 0
 
 
+def trying(tx: Connection, item: Item) -> None:
+    """Record, before the call, that it is made: after a crash the marker is looked up first."""
+    tx.execute(update(outbox).where(outbox.c.id == item.id).values(attempts=outbox.c.attempts + 1))
+
+
 def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
     """Record that this version stands on the forge; a newer one becomes due."""
     now = clock(tx)
@@ -160,11 +165,7 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
 
 
 def try_later(tx: Connection, item: Item, seconds: float) -> None:
-    tx.execute(
-        update(outbox)
-        .where(outbox.c.id == item.id)
-        .values(due_at=clock(tx) + seconds, attempts=outbox.c.attempts + 1)
-    )
+    tx.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=clock(tx) + seconds))
 
 
 def give_up(tx: Connection, item: Item, why: str) -> None:

@@ -124,6 +124,7 @@ runs = Table(
     Column("takeovers", Integer, nullable=False, server_default="0"),  # from a dead holder, in this phase
     Column("cancel_asked", Boolean, nullable=False, server_default=text("false")),
     Column("outcome", Text),
+    Column("agent_started", Boolean, nullable=False, server_default=text("false")),
     Column("agent_outcome", Text),
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
