@@ -84,7 +84,8 @@ def _path(parts: SplitResult) -> str:
     names = [name for name in parts.path.split("/") if name]
     while names and names[-1].endswith(".git"):
         names[-1] = names[-1].removesuffix(".git")
-    if not names or {"", ".", ".."} & set(names):
+    # No forge allows an @ here: it is a password whose URL lost its scheme.
+    if not names or {"", ".", ".."} & set(names) or "@" in parts.path:
         raise _no_remote(parts.path)
     return "/" + "/".join(names)
 

@@ -134,13 +134,8 @@ def words(answer: Answer) -> str:
 
 
 def _is_rate_limit(answer: Answer, said: str) -> bool:
-    headers = answer.headers
-    return (
-        "retry-after" in headers
-        or headers.get("x-ratelimit-remaining") == "0"
-        or "rate limit" in said
-        or "abuse" in said
-    )
+    limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+    return limited or "rate limit" in said or "abuse" in said
 
 
 def _wait(headers: Mapping[str, str]) -> float:
