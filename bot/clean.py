@@ -1,0 +1,120 @@
+"""Text that others wrote, made fit to show.
+
+What an agent prints may steer a terminal, hide words, ping people, close issues
+or carry a secret it has seen. Nothing of it reaches a page or a comment except
+through here. Always in this order: invisible characters out, secrets out, then
+the rest; a secret cut in two, or with a gap inside, would not be recognised.
+"""
+
+import base64
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+HIDDEN = "[redacted]"
+_LINE = 2_000  # characters of one line that are shown
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC: titles, links, images
+    r"|\x1b[ -/]*[0-~]?"
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+)
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 but tab and line ends, DEL, C1
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"  # soft hyphen, joiners, fillers
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"  # zero width, bidi
+    r"\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # surrogates, tags
+)
+_TOKEN_SHAPES = (
+    r"gh[opsur]_[A-Za-z0-9_]{16,}"
+    r"|github_pat_[A-Za-z0-9_]{16,}"
+    r"|gl[a-z]{2,6}-[A-Za-z0-9_.-]{16,}"
+    r"|whsec_[A-Za-z0-9+/=_-]{16,}"
+)
+_SHORTEST = 8  # characters: a shorter "secret" would black out ordinary words
+
+
+def shown(text: str, secrets: Sequence[str] = ()) -> str:
+    """Text for a page or a log: no control or invisible characters, no secrets, long lines cut."""
+    lines = redact(visible(text), secrets).split("\n")
+    return "\n".join(line if len(line) <= _LINE else f"{line[:_LINE]} … (line cut)" for line in lines)
+
+
+def visible(text: str) -> str:
+    """Without escape sequences, control, bidi and zero-width characters; a carriage return ends a line."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _INVISIBLE.sub("", text)
+
+
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Without these secrets (also in base64, hex and reversed) and without what looks like a token."""
+    return _secret_pattern(tuple(secrets)).sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=16)
+def _secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    known = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+    return re.compile("|".join([*known, _TOKEN_SHAPES]))
+
+
+def _forms(secret: str) -> set[str]:
+    raw = secret.encode()
+    forms = {secret, secret[::-1], raw.hex(), raw.hex().upper()}
+    for before in range(3):  # base64 of a text that holds the secret depends on where in it the secret stands
+        encoded = base64.b64encode(b"\0" * before + raw).decode()
+        # The first and last characters also encode the neighbours.
+        core = encoded[(0, 2, 3)[before] : len(encoded.rstrip("=")) - bool(encoded.endswith("="))]
+        forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return forms
+
+
+_GAP = "\u200b"  # a zero-width space: breaks what a forge would act on, and is not seen
+_ACTED_ON = re.compile(
+    r"(?<=@)(?=\w)"  # mentions
+    r"|(?<=[#!&%$])(?=\d)"  # references to issues, changes, epics, milestones, snippets
+    r"|(?<=\bGH-)(?=\d)"
+    r"|(?<=!)(?=\[)"  # images
+    r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks
+    r"|(?<=&)(?=\#?\w+;)"  # entities, which spell all of these
+    r"|^(?=[ \t]*/)"  # quick actions, and our own commands
+    r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)/)"  # by address
+    r"|(?<=\bc)(?=los(?:e|es|ed|ing)\b)"  # closing keywords
+    r"|(?<=\bf)(?=ix(?:es|ed|ing)?\b)"
+    r"|(?<=\br)(?=esolv(?:e|es|ed|ing)\b)"
+    r"|(?<=\bi)(?=mplement(?:s|ed|ing)?\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
+    """Others' Markdown as a quotation that pings, closes, embeds and commands nothing.
+
+    A quotation, because whatever is left open in it (a fence, a list) ends where
+    it ends. At most `limit` characters: head and tail are kept. "" stays "".
+    """
+    text = _ACTED_ON.sub(_GAP, redact(visible(text), secrets)).strip()
+    if not text:
+        return ""
+    quoted = "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    return _cut(quoted, limit, "\n\n… {} characters left out …\n\n> ")
+
+
+def fenced(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
+    """Others' plain text (a log, a command's words) as a code block it cannot end."""
+    text = shown(text, secrets).strip("\n")
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    text = re.sub(r"^(?=[ \t]*/)", _GAP, text, flags=re.MULTILINE)  # GitLab's quick actions see no fence
+    text = _cut(text, limit - 2 * len(fence) - len("text\n\n"), "\n… {} characters left out …\n… ")
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _cut(text: str, limit: int, notice: str) -> str:
+    """Head and tail of a text that is too long: the end of a log tells most, the start says of what."""
+    if len(text) <= limit:
+        return text
+    room = max(0, limit - len(notice) - 10)
+    head, tail = text[: room // 3], text[len(text) - (room - room // 3) :]
+    return head + notice.format(len(text) - room) + tail

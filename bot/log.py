@@ -1,0 +1,75 @@
+"""What an operator reads: one line an event, the event a fixed phrase, everything else a key.
+
+Secrets are taken out at the very end of the chain, after tracebacks have become
+text, because no caller can know what a library puts into its messages.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from bot import clean
+
+# Says at INFO what is of no use to an operator.
+_QUIET = ("alembic", "docker", "github", "httpx", "urllib3")
+
+
+def set_up(*, json: bool, secrets: Sequence[str]) -> None:
+    """Log to standard error, libraries included; as key=value, or as JSON. Call once per process.
+
+    `secrets` are replaced wherever they occur, also in the base64 of a basic authentication.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redactor(secrets),
+                _renderer(json=json),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def redactor(secrets: Sequence[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
+    """A processor that cleans every value and takes the secrets out of it."""
+
+    def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {key: _cleaned(value, secrets) for key, value in event.items()}
+
+    return redact
+
+
+def _cleaned(value: object, secrets: Sequence[str]) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return clean.redact(clean.visible(str(value)), secrets)
+
+
+def _renderer(*, json: bool) -> Processor:
+    if json:
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.processors.LogfmtRenderer(
+        key_order=["timestamp", "level", "event"], drop_missing=True, bool_as_flag=False
+    )

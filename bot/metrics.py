@@ -1,0 +1,67 @@
+"""What Prometheus may ask.
+
+Counts of answers live in the process; everything else is read from the ledger
+at the moment of the scrape, so no number here can drift from the truth.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.store import deliveries, runs, tasks
+from bot.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """One registry of our own: nothing global, so tests and processes may have several."""
+
+    registry: CollectorRegistry
+    answers: Counter
+
+    def answered(self, status: int) -> None:
+        """Count one answer to a delivery."""
+        self.answers.labels(str(status)).inc()
+
+
+def make(ledger: Ledger) -> Metrics:
+    registry = CollectorRegistry()
+    answers = Counter(
+        "forgehand_deliveries", "Deliveries by the status we answered.", ["status"], registry=registry
+    )
+    registry.register(_FromLedger(ledger))
+    return Metrics(registry, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _FromLedger:
+    ledger: Ledger
+
+    def describe(self) -> list[Metric]:
+        """Nothing: else the registry would ask the ledger for names before anyone scrapes."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            with self.ledger.read() as tx:
+                unanswered = deliveries.count_unanswered(tx)
+                open_runs = runs.count_open(tx)
+                all_tasks = tasks.count_by_state(tx)
+        except SQLAlchemyError:
+            yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 0)
+            return
+        yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 1)
+        yield GaugeMetricFamily("forgehand_deliveries_unanswered", "Deliveries that wait.", unanswered)
+        yield _by_state("forgehand_runs_open", "Runs that have not ended, by state.", open_runs)
+        yield _by_state("forgehand_tasks", "Tasks by state.", all_tasks)
+
+
+def _by_state(name: str, text: str, counts: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["state"])
+    for state, count in sorted(counts.items()):
+        family.add_metric([state], count)
+    return family
