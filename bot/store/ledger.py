@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from bot.errors import BadSettings
+from bot.store.migrations import NEWEST
 
 _CLOCK = {
     "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
@@ -36,40 +36,77 @@ class Ledger:
     def read(self) -> Iterator[Connection]:
         """One consistent view, never waiting for a writer."""
         with self.engine.connect() as connection:
-            yield connection.execution_options(reading=True)
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            else:
+                connection.execution_options(reading=True)
+            yield connection
 
     def close(self) -> None:
         self.engine.dispose()
 
 
 def open_ledger(url: str) -> Ledger:
-    """Connect and bring the schema up to date. Raises BadSettings on a URL that is neither database."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() not in _CLOCK:
-        raise BadSettings(
-            f"[store] url must begin with sqlite:/// or postgresql://, not {parsed.drivername}."
-        )
-    if parsed.get_backend_name() == "postgresql":
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
-    else:
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_size=20, connect_args={"timeout": 10})
-        event.listen(engine, "connect", _on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
-    migrate(engine)
+    """Connect and bring the schema up to date.
+
+    Raises BadSettings on a URL that is neither database, and on a ledger newer than this program.
+    """
+    engine = _engine(url)
+    try:
+        migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return Ledger(engine)
 
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version; many processes may try at once."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as tx:
         if tx.dialect.name == "postgresql":
             tx.execute(text("SELECT pg_advisory_xact_lock(7017)"))
-        config.attributes["connection"] = tx
+        if _version(tx) != NEWEST:
+            _upgrade(tx)
+
+
+def _version(tx: Connection) -> str | None:
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(tx: Connection) -> None:
+    # Only a ledger that is behind pays for loading Alembic.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config(attributes={"connection": tx})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    try:
         command.upgrade(config, "head")
+    except CommandError as error:
+        raise BadSettings(f"The ledger does not fit this version of the program: {error}") from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadSettings("[store] url is not a URL.") from None  # it may hold a password
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return _sqlite_engine(parsed)
+    raise BadSettings("[store] url must be sqlite:///<file> or postgresql://<user>@<host>/<database>.")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=20, connect_args={"timeout": 10})
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
 
 
 def clock(tx: Connection) -> float:

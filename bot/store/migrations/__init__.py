@@ -1,0 +1,3 @@
+"""Alembic's folder, run by `bot.store.ledger.migrate`; `alembic revision --rev-id 0002 -m ...` adds to it."""
+
+NEWEST = "0001"  # the last step in versions/: a ledger that says this is not asked anything else
