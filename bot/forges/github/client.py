@@ -73,8 +73,8 @@ class Client:
     def _send(self, verb: str, path: str, json: object = None) -> Answer:
         try:
             status, headers, body = self._github().requester.requestJson(verb, path, input=json)
-        except RequestException as error:
-            raise ForgeUnavailable("GitHub did not answer.") from error
+        except (RequestException, ValueError) as error:  # the latter: a header PyGithub cannot read
+            raise ForgeUnavailable("GitHub did not answer, or not in a way to be understood.") from error
         except RuntimeError as error:  # a 301 to another host or scheme, which the library will not follow
             raise ForgeError(
                 "GitHub answers from another address; [github] url has to be changed."
@@ -84,7 +84,7 @@ class Client:
         except ValueError:
             data = None  # a proxy's page: the status says enough
             if status < 300:
-                raise ForgeUnavailable("GitHub's answer could not be read.") from None
+                raise ForgeUnavailable("GitHub's answer could not be understood.") from None
         return Answer(status, headers, data)
 
     def _github(self) -> Github:

@@ -1,0 +1,276 @@
+"""What the client makes of GitHub's answers, over real HTTP from a server that says what it is told to."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.github.client import Client
+
+TOKEN = "ghp_neverToBeSeen"
+
+
+@dataclass
+class Says:
+    """One answer; `headers` beside those every answer has."""
+
+    status: int
+    data: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+
+
+class Server(ThreadingHTTPServer):
+    """Gives the answers in `script` in turn, then echoes; keeps what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Says] = []
+        self.asked: list[tuple[str, str, Any]] = []
+        self.tokens: set[str | None] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/api/v3"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        given = json.loads(body) if body else None
+        self.server.asked.append((self.command, self.path, given))
+        self.server.tokens.add(self.headers["authorization"])
+        echo = Says(200, {"path": self.path, "given": given})
+        says = self.server.script.pop(0) if self.server.script else echo
+        raw = json.dumps(says.data).encode() if says.raw is None else says.raw
+        self.send_response(says.status)
+        for name, value in says.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the names http.server looks for
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    return Client(server.url, TOKEN)
+
+
+def test_a_request_carries_the_token_and_its_json(client: Client, server: Server) -> None:
+    answer = client.ask("POST", "/repositories/7/issues", json={"title": "é"})
+
+    assert answer.data == {"path": "/api/v3/repositories/7/issues", "given": {"title": "é"}}
+    assert server.tokens == {f"token {TOKEN}"}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_read_is_repeated_after_a_failure_of_the_forge(client: Client, server: Server, status: int) -> None:
+    server.script = [Says(status), Says(200, {"id": 7})]
+
+    assert client.ask("GET", "/user").data == {"id": 7}
+    assert len(server.asked) == 2
+
+
+def test_a_read_is_given_up_in_the_end(client: Client, server: Server) -> None:
+    server.script = [Says(502)] * 9
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("GET", "/user")
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("verb", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize("status", [403, 429, 500, 502, 503])
+def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, status: int) -> None:
+    server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask(verb, "/repositories/7/issues/1", json={})
+
+    assert refused.value.retry_after == 7
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "seconds"),
+    [
+        (Says(403, {"message": "You have exceeded a secondary rate limit."}, {"Retry-After": "30"}), 30),
+        (Says(403, {"message": "You have exceeded a secondary rate limit."}), 60),
+        (Says(403, {"message": "You have triggered an abuse detection mechanism."}), 60),
+        (Says(429, {"message": "Slow down"}), 60),
+        (Says(429, {}, {"Retry-After": "3"}), 3),
+        (Says(403, {}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}), 1),
+        (Says(403, {}, {"X-RateLimit-Remaining": "0"}), 60),
+    ],
+)
+def test_a_rate_limit_is_handed_up_at_once(
+    client: Client, server: Server, says: Says, seconds: float
+) -> None:
+    server.script = [says]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask("GET", "/user")
+
+    assert refused.value.retry_after == seconds
+    assert len(server.asked) == 1
+
+
+def test_a_primary_limit_lasts_until_its_reset(client: Client, server: Server) -> None:
+    reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}
+    server.script = [Says(403, {"message": "API rate limit exceeded for user ID 1."}, reset)]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask("GET", "/user")
+
+    assert refused.value.retry_after == pytest.approx(3000, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "Problems parsing JSON", ForgeError),
+        (401, "Bad credentials", ForgeError),
+        (403, "Resource not accessible by personal access token", ForgeError),
+        (403, "Unable to create comment because issue is locked.", ForgeGone),
+        (403, "Repository was archived so is read-only.", ForgeGone),
+        (404, "Not Found", ForgeGone),
+        (409, "Git Repository is empty.", ForgeError),
+        (410, "This issue was deleted", ForgeGone),
+        (422, "Validation Failed", ForgeError),
+        (451, "Repository access blocked", ForgeGone),
+    ],
+)
+def test_a_definite_refusal_is_a_sentence(
+    client: Client, server: Server, status: int, message: str, error: type[ForgeError]
+) -> None:
+    server.script = [Says(status, {"message": message})]
+
+    with pytest.raises(ForgeError, match=rf"\({status}\)\.$") as refused:
+        client.ask("GET", "/repositories/7/issues/1")
+
+    assert type(refused.value) is error
+    assert len(server.asked) == 1
+
+
+def test_a_refusal_tells_each_reason(client: Client, server: Server) -> None:
+    errors = [{"resource": "Label", "code": "missing"}, {"message": "head\nis invalid"}, "and more"]
+    server.script = [Says(422, {"message": "Validation Failed", "errors": errors})]
+
+    with pytest.raises(ForgeError, match="refused: Validation Failed; missing; head is invalid; and more"):
+        client.ask("POST", "/repositories/7/pulls", json={})
+
+
+def test_a_header_the_library_stumbles_over_is_no_answer(client: Client, server: Server) -> None:
+    server.script = [Says(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("POST", "/repositories/7/issues/1/comments", json={})
+
+
+@pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"'])
+def test_a_refusal_without_json_is_still_told_apart(client: Client, server: Server, raw: bytes) -> None:
+    server.script = [Says(404, raw=raw)]
+
+    with pytest.raises(ForgeGone, match="no reason given"):
+        client.ask("GET", "/user")
+
+
+def test_a_login_page_instead_of_json_is_no_answer(client: Client, server: Server) -> None:
+    server.script = [Says(200, raw=b"<html>Sign in")]
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("GET", "/user")
+
+
+def test_a_moved_repository_is_written_to_at_its_present_name(client: Client, server: Server) -> None:
+    server.script = [
+        Says(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
+        Says(200, {"full_name": "acme/forge"}),
+        Says(201, {"id": 5}),
+    ]
+
+    assert client.ask("POST", "/repositories/7/issues/1/comments", json={"body": "hi"}).data == {"id": 5}
+    assert server.asked == [
+        ("POST", "/api/v3/repositories/7/issues/1/comments", {"body": "hi"}),
+        ("GET", "/api/v3/repositories/7", None),
+        ("POST", "/api/v3/repos/acme/forge/issues/1/comments", {"body": "hi"}),
+    ]
+
+
+def test_a_repository_that_keeps_moving_is_worth_a_retry(client: Client, server: Server) -> None:
+    server.script = [Says(307), Says(200, {"full_name": "acme/forge"}), Says(307)]
+
+    with pytest.raises(ForgeUnavailable, match="moved"):
+        client.ask("POST", "/repositories/7/issues/1/comments", json={})
+
+
+def test_a_redirect_to_another_host_is_not_followed(client: Client, server: Server) -> None:
+    server.script = [Says(301, {}, {"Location": "http://localhost:1/api/v3/user"})]
+
+    with pytest.raises(ForgeError, match=r"\[github\] url"):
+        client.ask("GET", "/user")
+
+
+def test_no_server_is_no_answer() -> None:
+    with pytest.raises(ForgeUnavailable) as refused:
+        Client("http://127.0.0.1:1/api/v3", TOKEN).ask("POST", "/x", json={})
+
+    assert refused.value.retry_after is None
+
+
+def test_threads_do_not_send_each_others_requests(client: Client) -> None:
+    def ask(number: int) -> bool:
+        answer = client.ask("POST", f"/repositories/{number}", json={"number": number})
+        return bool(answer.data == {"path": f"/api/v3/repositories/{number}", "given": {"number": number}})
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(200)))
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\n", "ghp_\x1b", "ghp_é"])
+def test_a_token_that_is_none_is_refused_without_quoting_it(token: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        Client("https://api.github.com", token)
+
+    assert not token.strip() or token not in str(refused.value)
+
+
+def test_the_token_is_in_no_error_and_no_log(
+    client: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.script = [Says(401, {"message": "Bad credentials"})]
+
+    with pytest.raises(ForgeError) as refused:
+        client.ask("GET", "/user")
+
+    assert TOKEN not in f"{refused.getrepr(showlocals=False)}{client!r}{caplog.text}"
+    assert caplog.text
