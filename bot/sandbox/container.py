@@ -7,56 +7,35 @@ processes and files.
 
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-import requests
-import urllib3
 from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import LogConfig, Ulimit
-from docker.types import Mount as Bind
-from docker.utils import kwargs_from_env
+from docker.errors import APIError, NotFound
+from docker.types import HostConfig, LogConfig
 
-from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
-from bot.sandbox.stream import Log, Stream, cleaned
+from bot.errors import BadSettings, SandboxFailed
+from bot.sandbox.client import connect, engine_errors
+from bot.sandbox.restraints import Limits, Mount, host_config
+from bot.sandbox.stream import Log, Stream
+
+__all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
 
 LABEL = "forgehand"
 INSTANCE = "forgehand.instance"
 
 WORKSPACE = "/workspace"
 
-_TMP = "1g"  # of /tmp, which counts as the container's memory
-_NOFILE = 65536
-_FSIZE = 8 << 30  # bytes a single file may have
+_KILLED = 137  # exit status of a process ended by SIGKILL
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
 # The engine stores a line of output as a JSON object with stream and time. Eight times the run's limit
 # holds every log of lines longer than a dozen bytes; past that the engine drops the oldest.
 _LOG_OVERHEAD = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A folder of the host, seen in a container as `target`."""
-
-    source: Path
-    target: str
-    writable: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are."""
-
-    memory: str
-    cpus: float
-    pids: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,27 +87,32 @@ class Engine:
 
     @cached_property
     def _api(self) -> APIClient:
-        with _errors():
-            return APIClient(base_url=self._url) if self._url else APIClient(**kwargs_from_env())
+        return connect(self._url)
 
     def check(self) -> None:
         """Look whether the engine answers and has the runtime that was named."""
         api = self._api
-        with _errors():
+        with engine_errors():
             runtimes = api.info()["Runtimes"]
         if self._runtime and self._runtime not in runtimes:
-            raise BadSettings(
-                f"The container engine has no runtime {self._runtime!r}; it has {', '.join(sorted(runtimes))}."
-            )
+            has = ", ".join(sorted(runtimes))
+            raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
 
     def require_image(self, name: str) -> None:
         """Raise BadSettings if the image is not there. It is never pulled."""
         api = self._api
-        with _errors():
-            api.inspect_image(name)
+        with engine_errors():
+            api.inspect_image(name)  # type: ignore[no-untyped-call]
 
     def tool(
-        self, *, name: str, image: str, script: str, args: Sequence[str], mounts: Sequence[Mount], seconds: float
+        self,
+        *,
+        name: str,
+        image: str,
+        script: str,
+        args: Sequence[str],
+        mounts: Sequence[Mount],
+        seconds: float,
     ) -> bytes:
         """Run a shell script to its end in a container and return its stdout; raises as `tool_stream`."""
         with self.tool_stream(
@@ -141,24 +125,158 @@ class Engine:
 
     @contextmanager
     def tool_stream(
-        self, *, name: str, image: str, script: str, args: Sequence[str], mounts: Sequence[Mount], seconds: float
+        self,
+        *,
+        name: str,
+        image: str,
+        script: str,
+        args: Sequence[str],
+        mounts: Sequence[Mount],
+        seconds: float,
     ) -> Iterator[Stream]:
         """Run a shell script in a container and hand out its stdout while it runs.
 
         Leaving the block waits for the end: SandboxFailed, with the last of its stderr, unless it exits 0
         within `seconds` of its start. Leaving it by an exception kills the container.
         """
-        config = {
-            "name": name,
-            "image": image,
-            "entrypoint": ["sh", "-c", script, "sh", *args],
-            "host_config": self._host_config(mounts, _TOOL_LIMITS, LogConfig(type=LogConfig.types.NONE)),
-        }
-        container = self._create(config)
+        argv = ["sh", "-c", script, "sh", *args]
+        host = self._restrained(mounts, _TOOL_LIMITS, LogConfig(type="none"))
+        container = self._create(name, image=image, entrypoint=argv, host_config=host)
         if container is None:  # left by a worker that died
             self.remove(name)
-            container = self._create(config)
-        ...
+            container = self._create(name, image=image, entrypoint=argv, host_config=host)
+        if container is None:
+            raise SandboxFailed(f"There is another container {name}.")
+        try:
+            with self._attached(container) as connection:
+                stream = Stream(connection, seconds=seconds)
+                self._start(container)
+                yield stream
+                stream.drain()
+                status = self._wait(container)
+            if status:
+                raise SandboxFailed(stream.complaint or f"A container of ours ended with {status}.")
+        finally:
+            self.remove(container)
 
     def start(self, sandbox: Sandbox) -> None:
         """Start it and return. A container of that name that was started before is left as it is."""
+        size = str(sandbox.log_bytes * _LOG_OVERHEAD)
+        log = LogConfig(type="json-file", config={"max-size": size, "max-file": "1"})
+        created = self._create(
+            sandbox.name,
+            image=sandbox.image,
+            entrypoint=list(sandbox.argv),
+            working_dir=WORKSPACE,
+            environment=dict(sandbox.env),
+            labels=dict(sandbox.labels),
+            host_config=self._restrained(sandbox.mounts, sandbox.limits, log),
+        )
+        if created is None and self._was_started(sandbox.name):
+            return
+        try:
+            self._start(sandbox.name)
+        except SandboxFailed:
+            self.remove(sandbox.name)
+            raise
+
+    def follow(self, name: str, skip: int) -> Log:
+        """Return what the container has printed and prints, stdout and stderr, but its first `skip` bytes.
+
+        The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
+        """
+        api = self._api
+        with engine_errors():
+            return Log(api.logs(name, stream=True, follow=True), skip=skip)
+
+    def condition(self, name: str) -> Condition | None:
+        """Return how the container is; None where there is none of that name."""
+        api = self._api
+        with engine_errors():
+            try:
+                state = api.inspect_container(name)["State"]
+            except NotFound:
+                return None
+        over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
+        return Condition(
+            running=bool(state["Running"]),
+            exit_status=state["ExitCode"] if over else None,
+            # The engine's mark is also set when a child was killed and the agent went on; 137 is SIGKILL.
+            out_of_memory=over and state["OOMKilled"] and state["ExitCode"] == _KILLED,
+        )
+
+    def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:
+        """End it by SIGTERM, and by SIGKILL after `grace` seconds. Fine when it is not there or over."""
+        api = self._api
+        with engine_errors(), suppress(NotFound):
+            api.stop(name, timeout=grace)
+
+    def remove(self, name: str) -> None:
+        """Remove it, killed if need be. Fine when it is not there."""
+        api = self._api
+        with engine_errors():
+            try:
+                api.remove_container(name, v=True, force=True)
+            except NotFound:
+                pass
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:  # conflict: it is being removed already
+                    raise
+
+    def ours(self) -> list[Found]:
+        """Return the containers of this instance, whatever their condition."""
+        api = self._api
+        with engine_errors():
+            found = api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
+        return [Found(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
+
+    def _restrained(self, mounts: Sequence[Mount], limits: Limits, log: LogConfig) -> HostConfig:
+        return host_config(
+            self._api, uid=self._uid, mounts=mounts, limits=limits, log=log, runtime=self._runtime
+        )
+
+    def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
+        """Return the new container's id; None where the name is taken."""
+        api = self._api
+        with engine_errors():
+            try:
+                created = api.create_container(
+                    name=name,
+                    user=f"{self._uid}:{self._uid}",
+                    labels={LABEL: "1", INSTANCE: self._instance, **(labels or {})},
+                    stop_timeout=_STOP_TIMEOUT,
+                    # The operator's ~/.docker/config.json may name a proxy with its password.
+                    use_config_proxy=False,
+                    **config,
+                )
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return None
+        return str(created["Id"])
+
+    @contextmanager
+    def _attached(self, container: str) -> Iterator[socket.socket]:
+        api = self._api
+        with engine_errors():
+            raw = api.attach_socket(container)
+        connection: socket.socket = getattr(raw, "_sock", raw)
+        try:
+            yield connection
+        finally:
+            connection.close()
+            raw.close()
+
+    def _start(self, container: str) -> None:
+        api = self._api
+        with engine_errors():
+            api.start(container)
+
+    def _wait(self, container: str) -> int:
+        api = self._api
+        with engine_errors():
+            return int(api.wait(container)["StatusCode"])
+
+    def _was_started(self, container: str) -> bool:
+        condition = self.condition(container)
+        return condition is not None and (condition.running or condition.exit_status is not None)

@@ -104,7 +104,7 @@ class Log:
     away: ask for the container's condition to know which.
     """
 
-    def __init__(self, frames: CancellableStream[bytes], *, skip: int) -> None:
+    def __init__(self, frames: "CancellableStream[bytes]", *, skip: int) -> None:
         self._frames = frames
         self._skip = skip
 

@@ -1,0 +1,61 @@
+"""What holds every container: the one list of limits and refusals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker import APIClient
+from docker.types import HostConfig, LogConfig, Ulimit
+from docker.types import Mount as Bind
+
+_TMP = "1g"  # of /tmp, which counts as the container's memory
+_NOFILE = 65536
+_FSIZE = 8 << 30  # bytes a single file may have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder of the host, seen in a container as `target`."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are."""
+
+    memory: str
+    cpus: float
+    pids: int
+
+
+def host_config(
+    api: APIClient, *, uid: int, mounts: Sequence[Mount], limits: Limits, log: LogConfig, runtime: str
+) -> HostConfig:
+    """Return the engine's description of them all."""
+    return api.create_host_config(
+        mounts=[
+            Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable)
+            for mount in mounts
+        ],
+        network_mode="none",
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        read_only=True,
+        init=True,
+        pids_limit=limits.pids,
+        mem_limit=limits.memory,
+        memswap_limit=limits.memory,
+        nano_cpus=int(limits.cpus * 1e9),
+        ulimits=[
+            Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
+            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="fsize", soft=_FSIZE, hard=_FSIZE),
+        ],
+        # mode=1777 is ignored by engine 20.10, hence uid and gid
+        tmpfs={"/tmp": f"exec,nosuid,nodev,uid={uid},gid={uid},size={_TMP}"},
+        log_config=log,
+        runtime=runtime or None,
+    )
