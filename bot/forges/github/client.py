@@ -50,7 +50,7 @@ class Client:
         self._url = url
         self._auth = Auth.Token(token)
         # PyGithub keeps the request being made on an object shared by all users of one
-        # Github: two threads on one send each other's requests.
+        # Github: threads that share one send each other's requests [measured].
         self._mine = threading.local()
 
     def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> Answer:

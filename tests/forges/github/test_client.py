@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,6 +37,7 @@ class Server(ThreadingHTTPServer):
         self.script: list[Says] = []
         self.asked: list[tuple[str, str, Any]] = []
         self.tokens: set[str | None] = set()
+        self.peers: set[object] = set()
 
     @property
     def url(self) -> str:
@@ -54,6 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path, given))
         self.server.tokens.add(self.headers["authorization"])
         echo = Says(200, {"path": self.path, "given": given})
+        self.server.peers.add(self.client_address)
         says = self.server.script.pop(0) if self.server.script else echo
         raw = json.dumps(says.data).encode() if says.raw is None else says.raw
         self.send_response(says.status)
@@ -246,13 +247,17 @@ def test_no_server_is_no_answer() -> None:
     assert refused.value.retry_after is None
 
 
-def test_threads_do_not_send_each_others_requests(client: Client) -> None:
-    def ask(number: int) -> bool:
-        answer = client.ask("POST", f"/repositories/{number}", json={"number": number})
-        return bool(answer.data == {"path": f"/api/v3/repositories/{number}", "given": {"number": number}})
+def test_each_thread_has_a_connection_of_its_own(client: Client, server: Server) -> None:
+    # On one connection PyGithub sends one thread's comment to another's issue: 29 of
+    # 6,000 requests of 32 threads, measured. So seldom a race cannot be waited for here.
+    threads = [threading.Thread(target=client.ask, args=("GET", "/user")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    client.ask("GET", "/user")
+    client.ask("GET", "/user")
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(ask, range(200)))
+    assert len(server.peers) == 4
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "ghp_\x1b", "ghp_é"])
