@@ -62,7 +62,11 @@ class RemoteUnavailable(GitFailed):
 
 
 class PushRejected(GitFailed):
-    """The remote refused the push. Nothing was changed there."""
+    """The remote refused the push. Nothing was changed there. `moved`: somebody else pushed to the branch."""
+
+    def __init__(self, message: str, *, moved: bool = False) -> None:
+        super().__init__(message)
+        self.moved = moved
 
 
 class EngineUnavailable(BotError):

@@ -1,0 +1,68 @@
+"""Push one checked commit to one branch of the real remote, and nothing else.
+
+`--force-with-lease` alone would let a commit replace one it does not descend from,
+so descent is looked at first, in our own copies.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from bot.errors import PushRejected, RemoteMissing, RemoteUnavailable
+from bot.sandbox.git import Finished, Objects, clean, first_lines, network, remote_failure, run
+
+_SECONDS = 600
+_ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
+_REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\)$", re.MULTILINE)
+# In the remote's words, or in those of our own git when it knows without asking.
+_MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
+_FORBIDDEN = re.compile(r"error: 40[13]\b|Authentication failed|could not read (Username|Password)")
+
+
+def push(
+    *,
+    quarantine: Path,
+    mirror: Path,
+    url: str,
+    headers: Mapping[str, str],
+    branch: str,
+    oid: str,
+    expected: str,
+    never: Collection[str] = (),
+) -> None:
+    """Move `branch` from `expected` ("" = it is not there) to `oid`; fine if it is at `oid` already.
+
+    Raises PushRejected (its `moved`: somebody else pushed to the branch), RemoteMissing,
+    RemoteUnavailable (worth a retry). `never` are branches no caller may mean.
+    """
+    if branch in never:
+        raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
+    objects = Objects(quarantine, (mirror,))
+    if expected and not objects.is_ancestor(expected, oid):
+        raise PushRejected(
+            f"`{branch}` is at {expected[:10]}, which the new work does not build on.", moved=True
+        )
+    ref = f"refs/heads/{branch}"
+    lease = f"--force-with-lease={ref}:{expected}"
+    env = {**objects.borrowing(), **network(url, headers)}
+    done = run(*_ARGS, lease, "--", url, f"{oid}:{ref}", at=quarantine, env=env, seconds=_SECONDS)
+    if done.status:
+        raise _failure(done, branch)
+
+
+def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable:
+    if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
+        reason = clean(refusal[1])
+        if _MOVED.search(reason):
+            return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
+        told = [line.removeprefix("remote:") for line in done.said.splitlines() if line.startswith("remote:")]
+        words = first_lines("\n".join(told), most=5)
+        return PushRejected(f"The remote refused `{branch}`: {reason}. {words}".rstrip(". ") + ".")
+    if _FORBIDDEN.search(done.said):
+        return PushRejected(
+            "The remote refused the push: the bot's token lacks the permission to write to it."
+        )
+    failure = remote_failure(done.said)
+    if isinstance(failure, RemoteMissing | RemoteUnavailable):
+        return failure
+    return PushRejected(str(failure))

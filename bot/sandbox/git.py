@@ -1,0 +1,257 @@
+"""The one place that starts git on the host: bare repositories of ours, nothing else.
+
+git runs as a plain subprocess in a closed environment (docs/adr/0001): whatever
+git reads from the user's home, the system or the bot's own environment is either
+a secret it must not have or a setting that could run code.
+"""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+
+_CLOSED = {
+    "HOME": "/nonexistent",
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ALLOW_PROTOCOL": "http:https:file",
+}
+_CONFIG = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("credential.helper", ""),
+    ("http.followRedirects", "false"),
+    # A remote that says nothing for two minutes is gone; git has no limit of its own.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "120"),
+    # Packs are mapped in small windows, so that the limit on address space holds for a mirror of any size.
+    ("core.packedGitWindowSize", "32m"),
+    ("core.packedGitLimit", "512m"),
+]
+# Only for remotes. http_proxy is left out: a proxy would read the token of an http remote.
+_NETWORK = (
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+)
+
+# For work on what an agent made: bytes, seconds, bytes.
+LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
+_MOST = 256 << 20  # bytes of stdout; we read it whole
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
+_CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    status: int
+    stdout: bytes
+    said: str  # stderr, cleaned
+
+
+def run(
+    *args: str,
+    at: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | Iterable[bytes] = b"",
+    seconds: float = 60,
+    limits: Mapping[int, int] | None = None,
+) -> Finished:
+    """Run git to its end, whatever that is. Raises GitFailed only if it takes more than `seconds`."""
+    # Files, not pipes: whoever fills a pipe nobody reads yet stops, and stdin may be long.
+    with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
+        process = subprocess.Popen(
+            ["git", *args],
+            env=_environment(at, env or {}),
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            process_group=0,
+        )
+        late = _feed(process, stdin, seconds, limits or {})
+        stderr.seek(0)
+        said = clean(stderr.read(20_000).decode(errors="replace"))
+        if late:
+            raise GitFailed(f"git {args[0]} took longer than {seconds:.0f} seconds and was stopped.")
+        if stdout.seek(0, os.SEEK_END) > _MOST:
+            raise GitFailed(f"git {args[0]} printed more than {_MOST >> 20} MiB.")
+        stdout.seek(0)
+        return Finished(process.returncode, stdout.read(), said)
+
+
+def _feed(
+    process: subprocess.Popen[bytes],
+    stdin: bytes | Iterable[bytes],
+    seconds: float,
+    limits: Mapping[int, int],
+) -> bool:
+    """Give it its input and wait for its end. True: it had to be stopped."""
+    late = threading.Event()
+
+    def stop() -> None:
+        if process.poll() is None:
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)  # its helpers (git-remote-https) are in the same group
+
+    timer = threading.Timer(seconds, stop)
+    timer.start()
+    try:
+        # Set from outside and before the first byte of input: preexec_fn is not safe with threads.
+        with suppress(ProcessLookupError):
+            for limit, value in limits.items():
+                resource.prlimit(process.pid, limit, (value, value))
+        assert process.stdin
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            for chunk in [stdin] if isinstance(stdin, bytes) else stdin:
+                pipe.write(chunk)
+        process.wait()
+    except BaseException:
+        stop()
+        process.wait()
+        raise
+    finally:
+        timer.cancel()
+    return late.is_set()
+
+
+def git(
+    *args: str,
+    at: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | Iterable[bytes] = b"",
+    seconds: float = 60,
+    limits: Mapping[int, int] | None = None,
+) -> bytes:
+    """What git printed. Raises GitFailed with its first words of complaint."""
+    done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits)
+    if done.status:
+        raise GitFailed(f"git {args[0]} failed: {first_lines(done.said) or f'status {done.status}'}")
+    return done.stdout
+
+
+def network(url: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Environment for a command that speaks to `url`. Headers go here and nowhere else.
+
+    Raises GitFailed for a URL that carries credentials: it would end in argument lists.
+    """
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise GitFailed("The URL of a remote must not carry credentials.")
+    env = {name: os.environ[name] for name in _NETWORK if name in os.environ}
+    if parts.scheme in {"http", "https"}:
+        scope = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
+        env |= _config([(scope, f"{name}: {value}") for name, value in headers.items()])
+    return env
+
+
+def remote_failure(said: str) -> GitFailed:
+    """What git said about a remote, as the error that names who must act."""
+    words = first_lines(said) or "git said nothing about why"
+    for pattern, kind in _REMOTE:
+        if pattern.search(said):
+            return kind(words)
+    return GitFailed(words)
+
+
+# Observed with git 2.39 against http-backend and local paths. Forges answer 404 where they hide a repository.
+_REMOTE = [
+    (re.compile(r"error: 30[1278]|error: 4(04|10)\b|[Nn]ot found\b|does not (appear|exist)"), RemoteMissing),
+    (
+        re.compile(
+            r"error: (5\d\d|429|408)\b|HTTP (5\d\d|429|408)\b|[Cc]ould not resolve|[Ff]ailed to connect"
+            r"|[Cc]onnection (refused|reset|timed out)|[Tt]imed out|Timeout|Operation too slow|Empty reply"
+            r"|early EOF|hung up unexpectedly|unexpected disconnect|Recv failure|Couldn't connect"
+            r"|transfer closed|took longer than"
+        ),
+        RemoteUnavailable,
+    ),
+]
+
+
+def clean(text: str) -> str:
+    """Text of a remote or of git without credentials and control characters."""
+    return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
+
+
+def first_lines(said: str, most: int = 3) -> str:
+    lines = [line.strip()[:300] for line in said.splitlines() if line.strip()]
+    return "; ".join(lines[:most])
+
+
+def make_bare(path: Path) -> None:
+    """Make an empty bare repository, or leave the one that is there. Dies anywhere, works again."""
+    (path / "objects" / "pack").mkdir(parents=True, exist_ok=True)
+    (path / "refs").mkdir(exist_ok=True)
+    for name, content in (
+        ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
+        ("HEAD", "ref: refs/heads/none\n"),
+    ):
+        if not (path / name).exists():
+            part = path / f"{name}.{os.getpid()}"
+            part.write_text(content)
+            part.replace(path / name)
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """A bare repository of ours together with the ones it borrows objects from.
+
+    The borrowing is in the environment, never in an alternates file: that would
+    name host paths in a folder that is mounted into containers.
+    """
+
+    path: Path
+    borrowed: tuple[Path, ...] = ()
+
+    def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"", seconds: float = 120) -> bytes:
+        """As `git`, within LIMITS: what is read here was made by an agent."""
+        return git(*args, at=self.path, env=self.borrowing(), stdin=stdin, seconds=seconds, limits=LIMITS)
+
+    def borrowing(self) -> dict[str, str]:
+        chain = os.pathsep.join(str(path / "objects") for path in self.borrowed)
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": chain}
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        args = ("merge-base", "--is-ancestor", old, new)
+        done = run(*args, at=self.path, env=self.borrowing(), limits=LIMITS)
+        if done.status not in {0, 1}:
+            raise GitFailed(f"git merge-base failed: {first_lines(done.said)}")
+        return done.status == 0
+
+
+def _environment(at: Path | None, env: Mapping[str, str]) -> dict[str, str]:
+    closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **_config([]), **env}
+    return closed if at is None else {**closed, "GIT_DIR": str(at)}
+
+
+def _config(more: list[tuple[str, str]]) -> dict[str, str]:
+    pairs = _CONFIG + more
+    env = {"GIT_CONFIG_COUNT": str(len(pairs))}
+    for number, (key, value) in enumerate(pairs):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env

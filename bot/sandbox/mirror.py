@@ -1,0 +1,126 @@
+"""A bare copy of each remote, fetched by the host, from which workspaces borrow their objects.
+
+One round trip is the whole of an ordinary fetch: it stands between a command
+and its agent every time.
+"""
+
+import fcntl
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import GitFailed
+from bot.sandbox.git import git, make_bare, network, remote_failure, run
+
+# Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
+_REFSPECS = (
+    "+refs/heads/*:refs/heads/*",
+    "+refs/pull/*/head:refs/pull/*/head",
+    "+refs/merge-requests/*/head:refs/merge-requests/*/head",
+)
+_REMOTE_HEAD = "refs/remote-head"
+_FETCH_SECONDS = 1800
+_SYMREF = re.compile(rb"^ref: refs/heads/(.+)\tHEAD$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    path: Path
+
+    def head(self, branch: str) -> str:
+        """Commit id of a branch at the last fetch; "" if there was none."""
+        return self._oid(f"refs/heads/{branch}")
+
+    def change_head(self, number: int) -> str:
+        """Commit id of a change's head, forks included; "" if there was none."""
+        return self._oid(f"refs/pull/{number}/head") or self._oid(f"refs/merge-requests/{number}/head")
+
+    @property
+    def default_branch(self) -> str:
+        """The remote's default branch; "" where it names one that does not exist.
+
+        A remote that makes another branch with the same head its default is believed at the next commit.
+        """
+        name = (self.path / "HEAD").read_text().removeprefix("ref: refs/heads/").strip()
+        return name if self.head(name) else ""
+
+    @property
+    def remote_head(self) -> str:
+        """What the remote's HEAD stood at when it was fetched last."""
+        return self._oid(_REMOTE_HEAD)
+
+    def has(self, oid: str) -> bool:
+        return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path).status == 0
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The newest commit both descend from; "" if there is none."""
+        return run("merge-base", one, other, at=self.path).stdout.decode().strip()
+
+    def keep(self, task: str, oids: Iterable[str]) -> None:
+        """Hold these commits for a workspace, whatever the remote forgets."""
+        lines = [f"update refs/keep/{task}/{oid} {oid}\n" for oid in sorted(set(oids))]
+        git("update-ref", "--stdin", at=self.path, stdin="".join(lines).encode())
+
+    def kept(self, task: str) -> list[str]:
+        """Every head that was kept for a task: what its clone was ever shown."""
+        return [name.rpartition("/")[2] for name in self._kept_refs(task)]
+
+    def release(self, task: str) -> None:
+        """Let go of what was kept for a task; fine when that was nothing."""
+        lines = [f"delete {name}\n" for name in self._kept_refs(task)]
+        git("update-ref", "--stdin", at=self.path, stdin="".join(lines).encode())
+
+    def _kept_refs(self, task: str) -> list[str]:
+        names = git("for-each-ref", "--format=%(refname)", f"refs/keep/{task}/", at=self.path)
+        return names.decode().split()
+
+    def _oid(self, ref: str) -> str:
+        return run("rev-parse", "--verify", "--quiet", ref, at=self.path).stdout.decode().strip()
+
+
+def fetch(root: Path, key: str, url: str, headers: Mapping[str, str]) -> Mirror:
+    """Bring the mirror of `url` up to date, or make it; one fetch of a mirror at a time.
+
+    Raises RemoteMissing, RemoteUnavailable (worth a retry), GitFailed for what a person must mend.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    mirror = Mirror(root / f"{key}.git")
+    env = network(url, headers)
+    with _alone(root / f"{key}.lock"):
+        make_bare(mirror.path)
+        if not _fetch(mirror, url, env, (*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}")):
+            _learn_default(mirror, url, env)
+            _fetch(mirror, url, env, _REFSPECS)
+        elif mirror.head(mirror.default_branch) != mirror.remote_head:
+            _learn_default(mirror, url, env)
+    return mirror
+
+
+def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[str]) -> bool:
+    """False: the remote's HEAD names no commit, so nothing was fetched."""
+    args = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+    done = run(*args, "--", url, *refspecs, at=mirror.path, env=env, seconds=_FETCH_SECONDS)
+    if done.status and "find remote ref HEAD" in done.said:
+        return False
+    if done.status:
+        raise remote_failure(done.said)
+    return True
+
+
+def _learn_default(mirror: Mirror, url: str, env: Mapping[str, str]) -> None:
+    done = run("ls-remote", "--symref", "--", url, env=env)
+    if done.status:
+        raise remote_failure(done.said)
+    if not done.stdout:
+        raise GitFailed("The repository is empty: it needs a first commit before anything can run on it.")
+    if found := _SYMREF.search(done.stdout):
+        git("symbolic-ref", "HEAD", f"refs/heads/{found[1].decode()}", at=mirror.path)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go by closing, or by dying
+        yield
