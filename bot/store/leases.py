@@ -42,10 +42,14 @@ class Lease:
 def claim_next(tx: Connection, worker: Worker) -> Run | None:
     """Take the next run this host may execute: oldest first per repository, repositories in turn."""
     _one_claimer(tx)
-    if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
-        return None
-    run_id = tx.execute(_candidates(worker)).scalar_one_or_none()
-    if run_id is None:
+    run_id = _next(tx, worker)
+    return None if run_id is None else _take(tx, worker, run_id, takeovers=0)
+
+
+def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
+    """Take this run, if it is one that `claim_next` might take."""
+    _one_claimer(tx)
+    if _next(tx, worker, run_id) is None:
         return None
     return _take(tx, worker, run_id, takeovers=0)
 
@@ -56,24 +60,27 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
     `is_dead` says of a holder whether its lock on this host is free.
     """
     _one_claimer(tx)
-    rows = tx.execute(
-        select(runs.c.id, runs.c.holder, runs.c.lease_until, runs.c.takeovers)
-        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host, runs.c.holder != worker.holder)
-        .order_by(runs.c.created_at)
-    ).all()
-    now = clock(tx)
-    for row in rows:
-        if row.holder == "":  # released in good order: no attempt counted
-            return _take(tx, worker, row.id, takeovers=row.takeovers)
-        if row.lease_until < now or is_dead(row.holder):
-            return _take(tx, worker, row.id, takeovers=row.takeovers + 1)
-    return None
+    found = _abandoned(tx, worker, is_dead)
+    return None if found is None else _take(tx, worker, found[0], takeovers=found[1])
 
 
-def renew(tx: Connection, lease: Lease) -> Run:
-    """Hold on for LEASE seconds more, expired or not, and see what was asked meanwhile. Raises LeaseLost."""
+def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
+    """Would this worker find a run now? A look, which claims nothing."""
+    return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
+
+
+def renew(tx: Connection, lease: Lease) -> None:
+    """Hold on for LEASE seconds more, expired or not. Raises LeaseLost."""
     write(tx, lease, lease_until=clock(tx) + LEASE)
-    return store_runs.get(tx, lease.run)
+
+
+def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
+    """Did somebody ask to stop this run? Raises LeaseLost."""
+    mine = and_(runs.c.id == lease.run, runs.c.epoch == lease.epoch, runs.c.state == State.RUNNING)
+    asked = tx.execute(select(runs.c.cancel_asked).where(mine)).scalar_one_or_none()
+    if asked is None:
+        raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
+    return bool(asked)
 
 
 def release(tx: Connection, lease: Lease) -> None:
@@ -111,6 +118,33 @@ def _one_claimer(tx: Connection) -> None:
     """SQLite's writing transactions are one at a time already."""
     if tx.dialect.name == "postgresql":
         tx.execute(_CLAIM_LOCK)
+
+
+def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | None:
+    """The run to claim next; of all, or whether it may be `run_id`."""
+    if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
+        return None
+    candidates = _candidates(worker)
+    if run_id is not None:
+        candidates = candidates.where(runs.c.id == run_id)
+    found: str | None = tx.execute(candidates).scalar_one_or_none()
+    return found
+
+
+def _abandoned(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> tuple[str, int] | None:
+    """A run nobody works on any more, and how many takeovers it will have had."""
+    rows = tx.execute(
+        select(runs.c.id, runs.c.holder, runs.c.lease_until, runs.c.takeovers)
+        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host, runs.c.holder != worker.holder)
+        .order_by(runs.c.created_at)
+    ).all()
+    now = clock(tx)
+    for row in rows:
+        if row.holder == "":  # released in good order: no attempt counted
+            return row.id, row.takeovers
+        if row.lease_until < now or is_dead(row.holder):
+            return row.id, row.takeovers + 1
+    return None
 
 
 def _take(tx: Connection, worker: Worker, run_id: str, takeovers: int) -> Run:
