@@ -1,0 +1,150 @@
+"""One claimed run in the hands of this worker: its lease kept alive, its cancel flag watched.
+
+Every phase asks `check` between its steps, so that a run that was cancelled,
+taken over or told to stop ends within a second wherever it is.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import comments
+from bot.errors import EngineUnavailable, ForgeUnavailable, LeaseLost, RemoteUnavailable
+from bot.house import House
+from bot.model import Kind, Phase, Run, Task
+from bot.store import leases, outbox, tasks
+from bot.store.leases import Lease
+from bot.store.outbox import Outgoing, Wanted
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+_BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
+_TRANSIENT = (RemoteUnavailable, EngineUnavailable, ForgeUnavailable)
+
+
+class Stopped(Exception):
+    """This process is told to stop: let the run go, in good order, where it stands."""
+
+
+class Cancelled(Exception):
+    """A person asked to stop this run."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The run, its task, and what this worker must know while it works on them."""
+
+    house: House
+    run: Run
+    task: Task
+    stopping: threading.Event
+    lost: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancel_heard: bool = False  # the agent was stopped for it; what it left is still exported
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.run.id, self.run.epoch)
+
+    @property
+    def sandbox(self) -> str:
+        """Name of the agent's container: without the epoch, so that the next worker finds it."""
+        return f"forgehand-{self.run.id}"
+
+    def helper(self, what: str) -> str:
+        """Name of a helper container of this epoch: a stale one cannot be taken for it."""
+        return f"forgehand-{self.run.id}-{self.run.epoch}-{what}"
+
+    def check(self) -> None:
+        """Raise LeaseLost, Stopped or Cancelled if it is time to."""
+        if self.lost.is_set():
+            raise LeaseLost(f"Run {self.run.id} was taken over.")
+        if self.stopping.is_set():
+            raise Stopped
+        if self.cancelled.is_set() and not self.cancel_heard:
+            raise Cancelled
+
+    def write(self, **facts: Any) -> None:
+        """Write columns of the run under its epoch, and read it again."""
+        with self.house.ledger.write() as tx:
+            leases.write(tx, self.lease, **facts)
+
+    def enter(self, phase: Phase) -> None:
+        """Record the phase, and tell the thread."""
+        with self.house.ledger.write() as tx:
+            leases.enter(tx, self.lease, phase)
+            self.tell(tx, phase)
+
+    def settle(self, **facts: str | int | None) -> None:
+        """Record facts about the task, under this run's epoch."""
+        with self.house.ledger.write() as tx:
+            leases.write(tx, self.lease)
+            tasks.settle(tx, self.task.id, **facts)
+            self.task = tasks.get(tx, self.task.id)
+
+    def tell(self, tx: Connection, phase: Phase, last_line: str = "") -> None:
+        """Put where the run stands on the thread's progress comment."""
+        if self.task.thread.kind is Kind.CLI:
+            return
+        text = comments.progress(self.run, self.task, phase, last_line=last_line)
+        subject, thread_key = self.run.id, self.task.thread_key
+        outbox.want(
+            tx,
+            Wanted(subject=subject, kind=Outgoing.PROGRESS, thread_key=thread_key, content={"text": text}),
+        )
+
+    def retrying(self, step: Callable[[], T]) -> T:
+        """Do the step; what may pass by itself is tried again, for about 40 seconds in all."""
+        for pause in _BACKOFF:
+            self.check()
+            try:
+                return step()
+            except _TRANSIENT as error:
+                log.warning("step tried again", error=str(error), seconds=pause)
+            self._pause(pause)
+        return step()
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            self.stopping.wait(min(left, 0.5))
+
+
+@contextmanager
+def watched(attempt: Attempt) -> Iterator[None]:
+    """Renew the lease and read the cancel flag in a thread of its own, until the block ends."""
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(attempt, done), name=f"watch-{attempt.run.id}")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _watch(attempt: Attempt, done: threading.Event) -> None:
+    renewed = time.monotonic()
+    while not done.wait(0.5) and not attempt.lost.is_set():
+        try:
+            if time.monotonic() - renewed >= leases.RENEW:
+                with attempt.house.ledger.write() as tx:
+                    leases.renew(tx, attempt.lease)
+                renewed = time.monotonic()
+            with attempt.house.ledger.read() as tx:
+                if leases.is_cancel_asked(tx, attempt.lease):
+                    attempt.cancelled.set()
+        except LeaseLost:
+            attempt.lost.set()
+        except SQLAlchemyError as error:
+            # A ledger that is away kills nothing: the lease is renewed, late, when it is back.
+            log.warning("ledger does not answer", error=type(error).__name__)

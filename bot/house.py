@@ -1,0 +1,47 @@
+"""What every run on this host shares, built once by a composition root and handed down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.forges.forge import Forge
+from bot.model import Task
+from bot.queue import Nudges
+from bot.sandbox.container import Engine, Limits
+from bot.sandbox.rewrite import Identity
+from bot.store.leases import Worker
+from bot.store.ledger import Ledger
+from bot.web.links import task_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The parts, by name. `log_bytes` and `free_space` are bytes; `secrets` never leave the host."""
+
+    ledger: Ledger
+    forges: Mapping[str, Forge]
+    engine: Engine
+    data: Path
+    worker: Worker
+    agents: Mapping[str, Sequence[str]]
+    image: str
+    tools_image: str
+    limits: Limits
+    log_bytes: int
+    identity: Identity
+    free_space: int
+    public_url: str
+    link_key: bytes
+    secrets: Sequence[str]
+    nudges: Nudges
+
+    def quarantine(self, task_id: str) -> Path:
+        return self.data / "quarantine" / f"{task_id}.git"
+
+    def page(self, task_id: str) -> str:
+        """Address of the task's page, with its signature."""
+        return task_url(self.public_url, self.link_key, task_id)
+
+    def forge_of(self, task: Task) -> Forge | None:
+        """The forge of the task's thread; None where an operator asked and no forge hears of it."""
+        return self.forges.get(task.thread.forge)

@@ -1,0 +1,171 @@
+"""Phase prepare: fetch the mirror, make the workspace or bring the kept one up to date.
+
+What is settled here once per task (base branch, first commit, branch name) is
+never changed by a later run.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.agents import prompt
+from bot.attempt import Attempt
+from bot.errors import GitFailed, SandboxFailed
+from bot.model import ENDINGS, Kind, Task
+from bot.sandbox import export, mirror
+from bot.sandbox.mirror import Mirror
+from bot.sandbox.workspace import Plan, Workspaces
+from bot.store import leases, runs, workspaces
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the clone is shown of the remote: names under refs/remotes/, and commit ids."""
+
+    refs: Mapping[str, str]
+    start: str  # commit the task's branch begins this run at
+
+
+def credentials(attempt: Attempt) -> dict[str, str]:
+    """HTTP headers for the task's remote, minted now: tokens expire during long runs."""
+    url = attempt.task.thread.repository_url
+    for forge in attempt.house.forges.values():
+        if headers := forge.git_headers(url):
+            return headers
+    return {}
+
+
+def mirror_key(task: Task) -> str:
+    """Name of the repository's mirror; a renamed repository keeps it."""
+    thread = task.thread
+    if thread.repository_id:
+        return f"{thread.forge}-{thread.repository_id}"
+    return hashlib.sha256(thread.repository_url.encode()).hexdigest()[:20]
+
+
+def fetch(attempt: Attempt) -> Mirror:
+    """Fetch the mirror of the task's repository. Raises RemoteMissing, RemoteUnavailable, GitFailed."""
+    url = attempt.task.thread.repository_url
+    mirrors = attempt.house.data / "mirrors"
+    return attempt.retrying(
+        lambda: mirror.fetch(mirrors, mirror_key(attempt.task), url, credentials(attempt))
+    )
+
+
+def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
+    """Bring the task's workspace to where this run begins, and write its prompt."""
+    house = attempt.house
+    free = shutil.disk_usage(house.data).free
+    if free < house.free_space:
+        raise SandboxFailed(
+            f"Only {free >> 20} MiB are free for workspaces, less than the {house.free_space >> 20} MiB "
+            "that must be. Somebody with access to the machine can make room "
+            "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
+        )
+    source = fetch(attempt)
+    _settle_once(attempt, source)
+    seen = _seen(attempt.task, source)
+    task, run = attempt.task, attempt.run
+    source.keep(task.id, [task.base_head, *seen.refs.values()])
+    export.make_quarantine(house.quarantine(task.id))
+    with house.ledger.write() as tx:
+        leases.write(tx, attempt.lease)
+        workspaces.in_use(tx, task.id, house.worker.host)
+    fresh = not places.has(task.id)
+    plan = Plan(
+        task=task.id,
+        run=run.number,
+        name=attempt.helper("prepare"),
+        mirror=source.path,
+        quarantine=house.quarantine(task.id),
+        branch=task.branch,
+        start=seen.start,
+        refs=seen.refs,
+    )
+    attempt.retrying(lambda: places.prepare(plan))
+    places.write_task(task.id, run.number, _prompt(attempt, seen, fresh=fresh))
+    return source
+
+
+def _settle_once(attempt: Attempt, source: Mirror) -> None:
+    """Base branch, first commit and branch name: on the first run of the task only."""
+    task = attempt.task
+    if task.base_head:
+        return
+    base = task.base or source.default_branch
+    head = source.head(base)
+    if not head:
+        raise GitFailed(f"There is no branch `{base}` in the repository.")
+    if task.pinned and not source.has(task.pinned):
+        raise GitFailed(f"Commit {task.pinned[:10]} is not there any more: the branch was changed meanwhile.")
+    branch = task.branch
+    # A branch named like our prefix leaves no room for branches below it.
+    if source.head(branch.split("/", 1)[0]):
+        branch = branch.replace("/", "-")
+    attempt.settle(base=base, base_head=task.pinned or head, branch=branch)
+
+
+def _seen(task: Task, source: Mirror) -> Seen:
+    refs = {
+        f"origin/{name}": head
+        for name in {source.default_branch, task.base, task.branch}
+        if (head := source.head(name))
+    }
+    if task.thread.kind is Kind.CHANGE and (head := source.change_head(task.thread.number)):
+        refs[f"origin/change-{task.thread.number}"] = head
+    return Seen(refs=refs, start=task.checked_head or task.base_head)
+
+
+def _prompt(attempt: Attempt, seen: Seen, *, fresh: bool) -> str:
+    run, task = attempt.run, attempt.task
+    with attempt.house.ledger.read() as tx:
+        earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
+    last = earlier[-1] if earlier else None
+    resumed = ""
+    if last and last.outcome:
+        resumed = f"{ENDINGS[last.outcome].says} {last.reason}".strip()
+        if fresh:
+            resumed += " Its workspace is gone: this is a fresh clone of what was committed."
+    return prompt.write(
+        request=run.request,
+        branch=task.branch,
+        base=task.base,
+        refs=sorted(seen.refs),
+        context=run.context if fresh else "",
+        context_author="",
+        resumed=resumed,
+        summary_of_last=last.summary if last else "",
+    )
+
+
+def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:
+    """What export must know of the task and of this run."""
+    task, run, house = attempt.task, attempt.run, attempt.house
+    quarantine = house.quarantine(task.id)
+    return export.Plan(
+        task=task.id,
+        run=run.id,
+        name=attempt.helper("export"),
+        workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
+        mirror=source.path,
+        quarantine=quarantine,
+        base_head=task.base_head,
+        checked_head=task.checked_head,
+        shown=source.kept(task.id),
+        trusted_head=task.approved_head or task.pushed_head or task.base_head,
+        unchanged_from=task.pushed_head or task.base_head,
+        succeeded=run.agent_outcome is None,
+        author=house.identity,
+        co_author=_co_author(attempt),
+        title=run.request.strip().split("\n", 1)[0],
+    )
+
+
+def _co_author(attempt: Attempt) -> str:
+    """Who asked, by the address that forges hide people's own behind."""
+    person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
+    if forge is None:
+        return ""
+    host = attempt.task.thread.repository_url.split("/")[2].split(":")[0]
+    return f"{person.login} <{person.id}+{person.login}@users.noreply.{host}>"

@@ -1,0 +1,158 @@
+"""Phase report: what stands in the outbox is written to the forge, each row once.
+
+A call is marked in the ledger before it is made. After a crash the marker that
+every comment carries is looked up before posting again: twins are deleted.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from bot import comments
+from bot.clean import redact
+from bot.errors import ForgeError, ForgeUnavailable
+from bot.forges.forge import Forge, NewChange, Status, Verdict
+from bot.house import House
+from bot.model import Thread
+from bot.store import outbox, runs, tasks, threads
+from bot.store.outbox import Item, Outgoing
+
+log = structlog.get_logger()
+
+_BACKOFF = 2.0  # seconds, doubled at each try
+_LONGEST = 300.0
+_WAIT_FOR_CHANGE = 5.0
+_DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
+
+
+def send(house: House, thread_key: str) -> None:
+    """Send what is due on this thread, unless another sender is at it."""
+    with _only_sender(house, thread_key) as alone:
+        while alone:
+            with house.ledger.read() as tx:
+                items = outbox.due(tx, thread_key)
+                thread = threads.get(tx, thread_key)
+            forge = house.forges.get(thread.forge)
+            if not items or forge is None:
+                return
+            for item in items:
+                _send_one(house, forge, thread, item)
+
+
+@contextmanager
+def _only_sender(house: House, thread_key: str) -> Iterator[bool]:
+    holder = house.worker.holder
+    with house.ledger.write() as tx:
+        alone = outbox.take_thread(tx, thread_key, holder)
+    try:
+        yield alone
+    finally:
+        if alone:
+            with house.ledger.write() as tx:
+                outbox.leave_thread(tx, thread_key, holder)
+
+
+def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+    with house.ledger.write() as tx:
+        if item.kind is Outgoing.FINAL and outbox.unsent(tx, item.subject, Outgoing.CHANGE):
+            outbox.try_later(tx, item, _WAIT_FOR_CHANGE)
+            return
+        outbox.trying(tx, item)
+    try:
+        remote_id = _SEND[item.kind](house, forge, thread, item)
+    except ForgeUnavailable as error:
+        _later(house, item, error)
+        return
+    except ForgeError as error:
+        log.warning("forge refused", kind=item.kind, subject=item.subject, error=str(error))
+        with house.ledger.write() as tx:
+            outbox.give_up(tx, item, str(error))
+        return
+    with house.ledger.write() as tx:
+        outbox.sent(tx, item, remote_id)
+        if item.kind is Outgoing.FINAL:
+            outbox.retire(tx, item.subject, Outgoing.PROGRESS)
+
+
+def _later(house: House, item: Item, error: ForgeUnavailable) -> None:
+    seconds = error.retry_after or min(_BACKOFF * 2**item.attempts, _LONGEST)
+    log.warning(
+        "forge did not answer", kind=item.kind, subject=item.subject, error=str(error), seconds=seconds
+    )
+    with house.ledger.write() as tx:
+        if item.kind in _DROPPED and item.attempts >= 3:
+            outbox.give_up(tx, item, str(error))
+        else:
+            outbox.try_later(tx, item, seconds)
+
+
+def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) -> int:
+    """Post, or edit what was posted: by the stored id, or by the marker after a crash in between."""
+    marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
+    room = forge.comment_limit() - len(marker) - 2
+    body = f"{redact(text, house.secrets)[:room]}\n\n{marker}"
+    known = item.remote_id
+    if known is None and item.attempts > 0:
+        found = forge.find_comments(thread, marker)
+        for twin in found[1:]:
+            forge.delete_comment(thread, twin)
+        known = found[0] if found else None
+    if known is None:
+        return forge.comment(thread, body)
+    forge.edit_comment(thread, known, body)
+    return known
+
+
+def _text(house: House, forge: Forge, thread: Thread, item: Item) -> int:
+    return _comment(house, forge, thread, item, item.content["text"])
+
+
+def _final(house: House, forge: Forge, thread: Thread, item: Item) -> int:
+    with house.ledger.read() as tx:
+        task = tasks.get(tx, runs.get(tx, item.subject).task)
+        refused = dict(outbox.refusals(tx, item.subject)).get(Outgoing.CHANGE, "")
+    change = comments.change_sentence(task.change_number, task.change_url, refused)
+    lead = f"{item.content['lead']} {change}".strip()
+    return _comment(house, forge, thread, item, f"{lead}\n\n{item.content['rest']}")
+
+
+def _reaction(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
+    forge.react(thread, int(item.target) if item.target else None)
+
+
+def _label(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
+    forge.remove_label(thread, item.target)
+
+
+def _status(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+    with house.ledger.read() as tx:
+        page = house.page(runs.get(tx, item.subject).task)
+    verdict, description = Verdict(item.content["verdict"]), item.content["description"]
+    forge.set_status(thread, item.target, Status(verdict=verdict, description=description, url=page))
+
+
+def _change(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+    wanted = NewChange(
+        head_branch=item.content["head"],
+        base_branch=item.content["base"],
+        title=redact(item.content["title"], house.secrets),
+        body=redact(item.content["body"], house.secrets),
+        draft=item.content["draft"],
+    )
+    change = forge.open_change(thread, wanted)
+    if change is not None:
+        with house.ledger.write() as tx:
+            task = runs.get(tx, item.subject).task
+            tasks.settle(tx, task, change_number=change.number, change_url=change.url)
+
+
+_SEND: dict[Outgoing, Callable[[House, Forge, Thread, Item], int | None]] = {
+    Outgoing.REACTION: _reaction,
+    Outgoing.LABEL: _label,
+    Outgoing.PROGRESS: _text,
+    Outgoing.REPLY: _text,
+    Outgoing.STATUS: _status,
+    Outgoing.CHANGE: _change,
+    Outgoing.FINAL: _final,
+}

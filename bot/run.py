@@ -1,0 +1,205 @@
+"""One run, phase by phase: prepare, agent, export, push, report.
+
+Phases never run backwards, and each leaves what the next one needs in the ledger:
+a worker that finds the run in some phase goes on there, whoever began it.
+"""
+
+import secrets
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from bot import follow, settle
+from bot.attempt import Attempt, Cancelled, Stopped, watched
+from bot.errors import (
+    BotError,
+    LeaseLost,
+    NotAllowed,
+    PushRejected,
+    RemoteMissing,
+)
+from bot.house import House
+from bot.model import ENDINGS, Outcome, Phase, Run
+from bot.prepare import credentials, export_plan, fetch, mirror_key, prepare
+from bot.push import push
+from bot.sandbox import export
+from bot.sandbox.export import Exported
+from bot.sandbox.mirror import Mirror
+from bot.sandbox.workspace import Workspaces
+from bot.store import leases, runs, tasks
+from bot.store.leases import TAKEOVERS
+
+log = structlog.get_logger()
+
+# What a run's failure is called where nothing more is known than the phase it happened in.
+FAILED_IN = {
+    Phase.PREPARE: Outcome.PREPARE_FAILED,
+    Phase.AGENT: Outcome.LOST,
+    Phase.EXPORT: Outcome.EXPORT_REFUSED,
+    Phase.PUSH: Outcome.PUSH_REJECTED,
+    Phase.REPORT: Outcome.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ends, in the table's word and in one or two sentences."""
+
+    outcome: Outcome
+    reason: str = ""
+    say_next: str = ""  # where the table's own next command would not help
+
+
+def execute(house: House, run: Run, stopping: threading.Event) -> None:
+    """Work on a claimed run until it has ended, is not ours any more, or `stopping` is set."""
+    with house.ledger.read() as tx:
+        task = tasks.get(tx, run.task)
+    attempt = Attempt(house, run, task, stopping)
+    try:
+        with watched(attempt):
+            verdict = _verdict(attempt)
+            say_next = verdict.say_next or ENDINGS[verdict.outcome].next
+            settle.settle(attempt, verdict.outcome, verdict.reason, say_next)
+    except LeaseLost:
+        log.warning("run was taken over", epoch=run.epoch)
+    except Stopped:
+        with house.ledger.write() as tx:
+            leases.release(tx, attempt.lease)
+        log.info("run let go", phase=_phase(attempt))
+    else:
+        log.info("run ended", outcome=verdict.outcome, reason=verdict.reason)
+
+
+def _verdict(attempt: Attempt) -> Verdict:
+    """The one place where what went wrong in a phase becomes an outcome."""
+    try:
+        if attempt.run.takeovers < TAKEOVERS:
+            return _go_on(attempt)
+        verdict = Verdict(Outcome.LOST, f"Its worker died {TAKEOVERS} times in phase {attempt.run.phase}.")
+    except (LeaseLost, Stopped):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
+        verdict = _failed(attempt, error)
+    with suppress(BotError):
+        attempt.house.engine.remove(attempt.sandbox)
+    return verdict
+
+
+def _failed(attempt: Attempt, error: Exception) -> Verdict:
+    match error:
+        case Cancelled():
+            return Verdict(Outcome.CANCELLED)
+        case RemoteMissing():
+            return Verdict(Outcome.REMOTE_MISSING, str(error))
+        case PushRejected(moved=True):
+            return Verdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
+        case BotError():
+            return Verdict(FAILED_IN[_phase(attempt)], str(error))
+    number = secrets.token_hex(4)
+    log.error("run broke", incident=number, exc_info=error)
+    words = f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."
+    return Verdict(FAILED_IN[_phase(attempt)], words)
+
+
+def _phase(attempt: Attempt) -> Phase:
+    with attempt.house.ledger.read() as tx:
+        return runs.get(tx, attempt.run.id).phase
+
+
+def _go_on(attempt: Attempt) -> Verdict:
+    """From the recorded phase to the end."""
+    phase, house = attempt.run.phase, attempt.house
+    places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
+    if phase is Phase.PREPARE:
+        attempt.enter(Phase.PREPARE)
+        source = prepare(attempt, places)
+        attempt.check()
+        attempt.enter(Phase.AGENT)
+    elif phase is Phase.PUSH:
+        attempt.enter(Phase.PUSH)
+        source = fetch(attempt)
+    else:
+        source = Mirror(house.data / "mirrors" / f"{mirror_key(attempt.task)}.git")
+    if phase in (Phase.PREPARE, Phase.AGENT):
+        _agent(attempt, places, source)
+    if phase is not Phase.PUSH:
+        house.engine.remove(attempt.sandbox)
+        verdict = _export(attempt, places, source)
+        if verdict.outcome is not Outcome.PUSHED:
+            return verdict
+        attempt.check()
+        attempt.enter(Phase.PUSH)
+    return _push(attempt, source)
+
+
+def _agent(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
+    ended = follow.follow(attempt, places, source.path)
+    with attempt.house.ledger.write() as tx:
+        leases.write(
+            tx,
+            attempt.lease,
+            agent_outcome=ended.outcome,
+            exit_status=ended.exit_status,
+            reason=ended.reason,
+        )
+        leases.enter(tx, attempt.lease, Phase.EXPORT)
+        attempt.run = runs.get(tx, attempt.run.id)
+
+
+def _export(attempt: Attempt, places: Workspaces, source: Mirror) -> Verdict:
+    """Take out what the agent made. PUSHED here means: may be pushed."""
+    failed = attempt.run.agent_outcome
+    try:
+        plan = export_plan(attempt, places, source)
+        exported = attempt.retrying(
+            lambda: export.take(attempt.house.engine, attempt.house.tools_image, plan)
+        )
+    except BotError as error:
+        if isinstance(error, LeaseLost) or failed is None:
+            raise
+        return Verdict(failed, f"{attempt.run.reason} What it left could not be exported: {error}".strip())
+    attempt.write(summary=exported.result.summary)
+    attempt.settle(checked_head=exported.head)
+    return Verdict(failed, attempt.run.reason) if failed else _judge(exported)
+
+
+def _judge(exported: Exported) -> Verdict:
+    if exported.question:
+        return Verdict(Outcome.QUESTION, exported.question)
+    if not exported.changed:
+        return Verdict(Outcome.NO_CHANGES)
+    if exported.power:
+        return Verdict(Outcome.HELD, ", ".join(f"`{path}`" for path in exported.power))
+    return Verdict(Outcome.PUSHED)
+
+
+def _push(attempt: Attempt, source: Mirror) -> Verdict:
+    """Push the checked head. Permission is asked again: it may be gone since the command."""
+    house, task = attempt.house, attempt.task
+    forge = house.forge_of(task)
+    if forge and not attempt.retrying(lambda: forge.may_write(task.thread, attempt.run.asked_by)):
+        raise NotAllowed(f"{attempt.run.asked_by.login} may not write to this repository any more.")
+    oid = task.checked_head
+
+    def once() -> None:
+        push(
+            quarantine=house.quarantine(task.id),
+            mirror=source.path,
+            url=task.thread.repository_url,
+            headers=credentials(attempt),
+            branch=task.branch,
+            oid=oid,
+            expected=source.head(task.branch),
+            never={source.default_branch},
+        )
+
+    try:
+        attempt.retrying(once)
+    except PushRejected as error:
+        if error.moved:
+            fetch(attempt)  # so that the next run shows the agent what was pushed
+        raise
+    attempt.settle(pushed_head=oid, approved_head="")
+    return Verdict(Outcome.PUSHED)

@@ -1,0 +1,63 @@
+"""How a run ends in the ledger: outcome, task, keep, and what must be told. One transaction."""
+
+from sqlalchemy import Connection
+
+from bot import comments
+from bot.attempt import Attempt
+from bot.forges.forge import Forge, Verdict
+from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task
+from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store.ledger import clock
+from bot.store.outbox import Outgoing, Wanted
+from bot.tasks import KEEP
+
+
+def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> None:
+    """End the run and its task, and fill the outbox. Raises LeaseLost, having changed nothing."""
+    state = ENDINGS[outcome].state
+    with attempt.house.ledger.write() as tx:
+        leases.enter(tx, attempt.lease, Phase.REPORT)
+        leases.end(tx, attempt.lease, outcome, state, reason)
+        tasks.change_state(tx, attempt.task.id, state)
+        until = clock(tx) + KEEP[state]
+        workspaces.keep(tx, attempt.task.id, until)
+        run, task = runs.get(tx, attempt.run.id), tasks.get(tx, attempt.task.id)
+        forge = attempt.house.forge_of(task)
+        if forge is not None and task.thread.kind is not Kind.CLI:
+            _tell(tx, attempt, forge, run=run, task=task, say_next=say_next)
+    attempt.house.nudges.report(attempt.task.thread_key)
+
+
+def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Task, say_next: str) -> None:
+    page = attempt.house.page(task.id)
+    for sha in _status_heads(task):
+        verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
+        content = {"verdict": verdict, "description": comments.status_line(run)}
+        _want(tx, run, Outgoing.STATUS, content, target=sha)
+    if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
+        wanted = {
+            "head": task.branch,
+            "base": task.base,
+            "title": task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0],
+            "body": comments.change_body(run, task, page),
+            "draft": task.change == "draft",
+        }
+        _want(tx, run, Outgoing.CHANGE, wanted)
+    kept = workspaces.get(tx, task.id)
+    kept_until = kept.keep_until if kept and kept.removed_at is None else None
+    lead, rest = comments.final(run, task, forge.pages(task.thread), kept_until=kept_until, say_next=say_next)
+    _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
+
+
+def _status_heads(task: Task) -> set[str]:
+    """On a change its head and what was pushed; on an issue what was pushed, if anything ever was."""
+    heads = {task.pushed_head}
+    if task.thread.kind is Kind.CHANGE:
+        heads.add(task.pinned)
+    return heads - {""}
+
+
+def _want(tx: Connection, run: Run, kind: Outgoing, content: dict[str, object], target: str = "") -> None:
+    outbox.want(
+        tx, Wanted(subject=run.id, kind=kind, thread_key=run.thread_key, content=content, target=target)
+    )
