@@ -1,0 +1,74 @@
+"""An HTTP server that answers what a test tells it to: for answers no playground would give."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+@dataclass
+class Says:
+    """One answer; `headers` beside those every answer has."""
+
+    status: int
+    data: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+
+
+class Server(ThreadingHTTPServer):
+    """Gives the answers in `script` in turn, then echoes; keeps what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Says] = []
+        self.asked: list[tuple[str, str, Any]] = []
+        self.tokens: set[str | None] = set()
+        self.peers: set[object] = set()
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator[Self]:
+        with cls() as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            try:
+                yield server
+            finally:
+                server.shutdown()
+                thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/api/v3"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        given = json.loads(body) if body else None
+        self.server.asked.append((self.command, self.path, given))
+        self.server.tokens.add(self.headers["authorization"])
+        echo = Says(200, {"path": self.path, "given": given})
+        self.server.peers.add(self.client_address)
+        says = self.server.script.pop(0) if self.server.script else echo
+        raw = json.dumps(says.data).encode() if says.raw is None else says.raw
+        self.send_response(says.status)
+        for name, value in says.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the names http.server looks for
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
