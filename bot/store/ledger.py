@@ -92,7 +92,7 @@ def _upgrade(tx: Connection) -> None:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise BadSettings("[store] url is not a URL.") from None  # it may hold a password
     if parsed.get_backend_name() == "postgresql":
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
@@ -116,9 +116,9 @@ def clock(tx: Connection) -> float:
 
 def insert_new(tx: Connection, table: Table) -> Insert:
     """An INSERT that leaves a row with the same key as it is; rowcount tells which happened."""
-    if tx.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    # SQLAlchemy closes psycopg's cursor after an INSERT, and with it goes the count, unless told.
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def _on_sqlite_connect(dbapi: Any, _record: Any) -> None:
@@ -130,4 +130,5 @@ def _on_sqlite_connect(dbapi: Any, _record: Any) -> None:
 def _on_sqlite_begin(connection: Connection) -> None:
     # A deferred transaction that turns to writing fails at once instead of waiting its turn.
     reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={reading:d}")  # as PostgreSQL refuses it
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

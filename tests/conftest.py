@@ -1,0 +1,94 @@
+"""What every test may ask for: a ledger on either database, Redis, and nothing shared with another test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bot.store.ledger import Ledger, open_ledger
+from tests.services import Postgres, running_postgres, running_redis
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what takes longer than an ordinary run should")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[Callable[[], str]]:
+    """Each call gives the URL of a fresh database with the ledger's tables."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(postgres.migrated())
+        return made[-1]
+
+    yield make
+    for url in made:
+        postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "ledger.db"
+    open_ledger(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copy(sqlite_template, tmp_path / "ledger.db")
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty ledger; the test runs once on each database."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    make: Callable[[], str] = request.getfixturevalue("postgres_url")
+    return make()
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    """An empty ledger; the test runs once on each database."""
+    opened = open_ledger(ledger_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_ledger(sqlite_url: str) -> Iterator[Ledger]:
+    """An empty ledger, for tests of what does not depend on the database."""
+    opened = open_ledger(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[tuple[str, "count[int]"]]:
+    with running_redis() as url:
+        yield url, count()
+
+
+@pytest.fixture
+def redis_url(redis_server: tuple[str, "count[int]"]) -> str:
+    """A database of its own on the session's Redis: FLUSHDB there hurts no other test."""
+    url, numbers = redis_server
+    return f"{url}/{next(numbers)}"

@@ -1,0 +1,208 @@
+"""Opening the ledger, and its two kinds of transaction."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+import bot.store.migrations
+from bot.errors import BadSettings, NotPossible
+from bot.store import causes
+from bot.store.ledger import Ledger, clock, insert_new, open_ledger
+from bot.store.migrations import NEWEST
+from bot.store.schema import metadata, senders
+from tests.services import Postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without a table."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.empty()
+
+
+def test_an_empty_database_becomes_exactly_what_the_schema_says(empty_url: str) -> None:
+    ledger = open_ledger(empty_url)
+
+    with ledger.read() as connection:
+        # What SQLite tells of a default of '' Alembic takes for none.
+        defaults = connection.dialect.name == "postgresql"
+        context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
+        assert compare_metadata(context, metadata) == []
+        assert _partial_indexes(connection) == _partial_indexes_of_the_schema(connection.dialect.name)
+    ledger.close()
+
+
+def _partial_indexes(connection: Connection) -> int:
+    """How many indexes have a WHERE: Alembic does not compare that."""
+    where = {
+        "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'",
+        "postgresql": "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '% WHERE %'",
+    }
+    return int(connection.execute(text(where[connection.dialect.name])).scalar_one())
+
+
+def _partial_indexes_of_the_schema(dialect: str) -> int:
+    option = f"{dialect}_where"
+    indexes = [index for table in metadata.tables.values() for index in table.indexes]
+    return sum(index.kwargs.get(option) is not None for index in indexes)
+
+
+def test_the_newest_step_is_the_one_the_fast_path_looks_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(bot.store.migrations.__file__).parent))
+
+    assert ScriptDirectory.from_config(config).get_heads() == [NEWEST]
+
+
+def test_four_processes_open_one_new_ledger_at_once(empty_url: str) -> None:
+    program = "import sys; from bot.store.ledger import open_ledger; open_ledger(sys.argv[1]).close()"
+    openers = [
+        subprocess.Popen([sys.executable, "-c", program, empty_url], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+
+    errors = [opener.communicate(timeout=60)[1] for opener in openers]
+
+    assert errors == [""] * 4
+    assert [opener.returncode for opener in openers] == [0] * 4
+
+
+def test_an_up_to_date_ledger_opens_without_alembic(ledger_url: str) -> None:
+    program = (
+        "import sys; from bot.store.ledger import open_ledger; open_ledger(sys.argv[1]).close();"
+        "print([name for name in sys.modules if name.split('.')[0] == 'alembic'])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, ledger_url], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_newer_ledger_is_refused_in_words(ledger_url: str) -> None:
+    ledger = open_ledger(ledger_url)
+    with ledger.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    ledger.close()
+
+    with pytest.raises(BadSettings, match="does not fit this version"):
+        open_ledger(ledger_url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "mysql://root@localhost/x", "sqlite://", "sqlite:///:memory:", "http://example.org"],
+)
+def test_a_url_that_names_no_durable_database_is_refused(url: str) -> None:
+    with pytest.raises(BadSettings, match=r"\[store\] url"):
+        open_ledger(url)
+
+
+def test_a_password_in_a_bad_url_is_not_repeated() -> None:
+    with pytest.raises(BadSettings) as refusal:
+        open_ledger("postgresql://bot:hunter2@host:port/ledger")
+
+    assert "hunter2" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+def test_a_write_is_rolled_back_by_any_exception(ledger: Ledger) -> None:
+    with pytest.raises(NotPossible), ledger.write() as tx:
+        _write_and_fail(tx)
+
+    with ledger.write() as tx:
+        assert causes.first_time(tx, "github", 1, "comment:1")
+
+
+def _write_and_fail(tx: Connection) -> None:
+    causes.first_time(tx, "github", 1, "comment:1")
+    raise NotPossible
+
+
+def test_reading_sees_one_state_and_does_not_wait_for_a_writer(ledger: Ledger) -> None:
+    with ledger.read() as reader:
+        assert _count(reader) == 0
+        with ledger.write() as writer:
+            assert causes.first_time(writer, "github", 1, "comment:1")
+            assert _count(reader) == 0
+            with ledger.read() as other:
+                assert _count(other) == 0
+
+        assert _count(reader) == 0
+    with ledger.read() as reader:
+        assert _count(reader) == 1
+
+
+def test_a_reader_that_writes_is_refused(ledger: Ledger) -> None:
+    with ledger.read() as reader, pytest.raises(DBAPIError, match=r"read-?only"):
+        causes.first_time(reader, "github", 1, "comment:1")
+
+
+def test_a_connection_that_read_may_write_afterwards(ledger: Ledger) -> None:
+    with ledger.read() as reader:
+        first = reader.connection.dbapi_connection
+    with ledger.write() as tx:
+        assert tx.connection.dbapi_connection is first
+        assert causes.first_time(tx, "github", 1, "comment:1")
+
+
+def test_ten_writers_at_once_all_get_through(ledger: Ledger) -> None:
+    failures: list[Exception] = []
+
+    def write(writer: int) -> None:
+        try:
+            for number in range(20):
+                with ledger.write() as tx:
+                    assert causes.first_time(tx, "github", writer, f"comment:{number}")
+        except (DBAPIError, AssertionError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    with ledger.read() as reader:
+        assert _count(reader) == 200
+
+
+def test_the_clock_is_the_time_of_day_to_the_millisecond(ledger: Ledger) -> None:
+    with ledger.read() as reader:
+        before = time.time()
+        now = clock(reader)
+
+    assert now == pytest.approx(before, abs=1.0)
+
+
+def test_insert_new_tells_an_insert_from_a_twin(ledger: Ledger) -> None:
+    row = {"thread_key": "t", "holder": "h", "until": 1.0}
+    with ledger.write() as tx:
+        assert [tx.execute(insert_new(tx, senders).values(row)).rowcount for _ in range(2)] == [1, 0]
+
+
+def test_sqlite_is_on_disk_before_a_commit_returns(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        pragmas = {
+            name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        }
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def _count(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT count(*) FROM causes")).scalar_one())
