@@ -94,7 +94,7 @@ class Attempt:
         """Put where the run stands on the thread's progress comment."""
         if self.task.thread.kind is Kind.CLI:
             return
-        text = comments.progress(self.run, self.task, phase, last_line=last_line)
+        text = comments.progress(self.run, self.task, phase, last_line=last_line, secrets=self.house.secrets)
         subject, thread_key = self.run.id, self.task.thread_key
         outbox.want(
             tx,

@@ -1,5 +1,6 @@
 """The words of the comments a run writes on its thread. Pure: rows in, Markdown out."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.clean import for_comment
@@ -19,7 +20,7 @@ DOING = {
 }
 
 
-def progress(run: Run, task: Task, phase: Phase, *, last_line: str = "") -> str:
+def progress(run: Run, task: Task, phase: Phase, *, last_line: str, secrets: Sequence[str]) -> str:
     """The comment that is edited in place while a run goes on."""
     lines = [f"Task `{task.id}`, run {run.number}: {DOING[phase]} (`{task.agent}`)."]
     if task.pinned:
@@ -27,20 +28,23 @@ def progress(run: Run, task: Task, phase: Phase, *, last_line: str = "") -> str:
             f"It works on commit `{task.pinned[:10]}`; later pushes to this change are not part of it."
         )
     if last_line:
-        lines.append("Last line of its output:\n\n" + for_comment(last_line, 200))
+        lines.append("Last line of its output:\n\n" + for_comment(last_line, 200, secrets))
     return "\n\n".join(lines)
 
 
-def final(run: Run, task: Task, pages: Pages, *, kept_until: float | None, say_next: str) -> tuple[str, str]:
+def final(
+    run: Run, task: Task, pages: Pages, *, kept_until: float | None, say_next: str, secrets: Sequence[str]
+) -> tuple[str, str]:
     """The comment at the end, in two parts: the change's link, known only when opened, goes between."""
     outcome = run.outcome or Outcome.LOST
     lead = f"**{ENDINGS[outcome].says}** {_about(run, task, outcome, pages)}".strip()
-    parts = [_quoted(run.request)]
+    parts = ["" if outcome in (Outcome.PUSHED, Outcome.HELD) else for_comment(run.reason, _REASON, secrets)]
+    parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
     if run.summary:
-        parts.append(for_comment(run.summary, _SUMMARY))
+        parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append(_facts(run, task, kept_until))
     parts.append(f"Next: `{say_next}`")
-    return lead, "\n\n".join(parts)
+    return lead, "\n\n".join(part for part in parts if part)
 
 
 def change_sentence(number: int | None, url: str, refused: str) -> str:
@@ -55,28 +59,24 @@ def status_line(run: Run) -> str:
     return ENDINGS[run.outcome or Outcome.LOST].says
 
 
-def change_body(run: Run, task: Task, page: str) -> str:
+def change_body(run: Run, task: Task, page: str, *, secrets: Sequence[str]) -> str:
     """Text of the pull or merge request the bot opens."""
-    parts = [f"Made for #{task.thread.number}, asked by {run.asked_by.login}.", _quoted(run.request)]
+    parts = [f"Made for #{task.thread.number}, asked by {run.asked_by.login}:"]
+    parts.append(for_comment(run.request, _REQUEST, secrets))
     if run.summary:
-        parts.append(for_comment(run.summary, _SUMMARY))
+        parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append(f"[Task `{task.id}`]({page})")
     return "\n\n".join(parts)
 
 
 def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
-    branch = f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
     head = task.checked_head
-    commit = f"[`{head[:10]}`]({pages.commit.format(sha=head)})" if outcome is Outcome.PUSHED else f"`{head}`"
-    match outcome:
-        case Outcome.PUSHED:
-            return f"Branch {branch} is at {commit}."
-        case Outcome.HELD:
-            return f"Held: commit {commit} touches {run.reason}. Nothing was pushed."
-        case Outcome.QUESTION:
-            return "\n\n" + for_comment(run.reason, _REASON)
-        case _:
-            return _cut(run.reason)
+    if outcome is Outcome.PUSHED:
+        branch = f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
+        return f"Branch {branch} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
+    if outcome is Outcome.HELD:
+        return f"Commit `{head[:10]}` touches {run.reason}. Nothing was pushed."
+    return ""
 
 
 def _facts(run: Run, task: Task, kept_until: float | None) -> str:
@@ -87,15 +87,6 @@ def _facts(run: Run, task: Task, kept_until: float | None) -> str:
         rows.append(("Workspace", f"kept until {_time(kept_until)}"))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"| | |\n|---|---|\n{table}"
-
-
-def _quoted(request: str) -> str:
-    text = request if len(request) <= _REQUEST else request[:_REQUEST] + " [...]"
-    return "\n".join(f"> {line}" for line in for_comment(text, _REQUEST + 100).splitlines())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _REASON else text[:_REASON] + " [...]"
 
 
 def _duration(run: Run) -> str:

@@ -13,6 +13,7 @@ import structlog
 
 from bot import follow, settle
 from bot.attempt import Attempt, Cancelled, Stopped, watched
+from bot.clean import visible
 from bot.errors import (
     BotError,
     LeaseLost,
@@ -171,7 +172,8 @@ def _judge(exported: Exported) -> Verdict:
     if not exported.changed:
         return Verdict(Outcome.NO_CHANGES)
     if exported.power:
-        return Verdict(Outcome.HELD, ", ".join(f"`{path}`" for path in exported.power))
+        paths = ", ".join(f"`{visible(path).replace('`', '')}`" for path in exported.power)
+        return Verdict(Outcome.HELD, paths)
     return Verdict(Outcome.PUSHED)
 
 

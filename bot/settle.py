@@ -29,7 +29,7 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
 
 
 def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Task, say_next: str) -> None:
-    page = attempt.house.page(task.id)
+    page, secrets = attempt.house.page(task.id), attempt.house.secrets
     for sha in _status_heads(task):
         verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
         content = {"verdict": verdict, "description": comments.status_line(run)}
@@ -39,7 +39,7 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
             "head": task.branch,
             "base": task.base,
             "title": task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0],
-            "body": comments.change_body(run, task, page),
+            "body": comments.change_body(run, task, page, secrets=secrets),
             "draft": task.change == "draft",
         }
         _want(tx, run, Outgoing.CHANGE, wanted)

@@ -1,0 +1,255 @@
+"""A whole small world: a forge, the bot in its own processes, and a person who talks to it.
+
+The agent is a shell that runs what the command's text has between ```sh and ```:
+each journey says in its comment what the agent does.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+from bot.model import Run, State, Task
+from bot.store import runs, tasks
+from bot.store.ledger import Ledger
+from tests.playground_client import Playground
+from tests.services import free_port
+
+T = TypeVar("T")
+IMAGE = "forgehand-small"
+AGENT = "sed -n '/^```sh/,/^```$/{/^```/!p}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
+PATIENCE = 60.0  # seconds a journey waits for anything
+
+
+def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE) -> T:
+    """The first answer that is neither None nor false. Fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = what()
+        if answer:
+            return answer
+        assert time.monotonic() < end, f"not within {seconds:g} s"
+        time.sleep(0.05)
+
+
+def shell(script: str) -> str:
+    """The text of a command whose agent runs this script."""
+    return f"do this\n```sh\n{script}\n```"
+
+
+class Figures(Protocol):
+    """Say how long something took; fails past three times what users are promised."""
+
+    def __call__(self, what: str, seconds: float, *, promised: float) -> None: ...
+
+
+@dataclass
+class World:
+    """The parts a journey speaks to. `settings` are sections of forgehand.toml, as JSON-like values."""
+
+    folder: Path
+    playground: Playground
+    ledger: Ledger
+    settings: dict[str, dict[str, Any]]
+    user: str | None = None  # whom the bot's processes run as
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings["data"]["path"])
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "forgehand.toml"
+
+    def start(self, *verb: str, ready: str = "/readyz", **environment: str) -> "subprocess.Popen[bytes]":
+        """Start `forgehand up` or another verb; returns when it is ready to receive."""
+        verb = verb or ("up",)
+        self.port = self.port or free_port()
+        self.settings["server"] |= {"host": "127.0.0.1", "port": self.port}
+        self.config.write_text(_toml(self.settings))
+        with (self.folder / f"{verb[0]}.log").open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bot", *verb, "--config", str(self.config)],
+                cwd=self.folder,
+                env={**_closed_environment(), **environment},
+                stdout=output,
+                stderr=output,
+                user=self.user,
+                group=self.user,
+                extra_groups=["docker"] if self.user else None,
+            )
+        self.processes.append(process)
+        if ready and verb[0] in ("up", "serve"):
+            eventually(lambda: self._answers(process, ready))
+            self.playground.set_webhook(f"http://127.0.0.1:{self.port}/webhooks/github")
+        return process
+
+    def _answers(self, process: "subprocess.Popen[bytes]", path: str) -> bool:
+        assert process.poll() is None, self.output()
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}{path}", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End every process of the bot."""
+        for process in self.processes:
+            process.send_signal(how)
+        for process in self.processes:
+            process.wait(30)
+        self.processes.clear()
+
+    def output(self) -> str:
+        """What the bot's processes printed."""
+        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
+
+    # What stands in the ledger.
+
+    def tasks(self) -> list[Task]:
+        """Newest first."""
+        with self.ledger.read() as tx:
+            return tasks.newest(tx, 100)
+
+    def runs(self, task: Task | None = None) -> list[Run]:
+        """Of the newest task, or of this one; oldest first."""
+        with self.ledger.read() as tx:
+            return runs.of_task(tx, (task or self.tasks()[0]).id)
+
+    def task_after_run(self, number: int, *, seconds: float = PATIENCE) -> tuple[Task, Run]:
+        """The newest task and its run of this number, once that has ended."""
+        run = eventually(lambda: self._ended(number), seconds=seconds)
+        with self.ledger.read() as tx:
+            return tasks.get(tx, run.task), run
+
+    def _ended(self, number: int) -> Run | None:
+        for process in self.processes:
+            assert process.poll() is None, self.output()
+        newest = self.tasks()
+        found = self.runs(newest[0])[number - 1 : number] if newest else []
+        return found[0] if found and found[0].ended_at is not None else None
+
+    def until_running(self, number: int = 1) -> Run:
+        """Run `number` of the newest task, once its agent has started."""
+
+        def running() -> Run | None:
+            newest = self.tasks()
+            found = self.runs(newest[0])[number - 1 : number] if newest else []
+            return found[0] if found and found[0].agent_started else None
+
+        return eventually(running)
+
+    # What a person sees and says.
+
+    def say(self, number: int, text: str, as_: str = "ann") -> int:
+        return self.playground.comment(number, text, as_)
+
+    def bot_comments(self, number: int) -> list[str]:
+        mine = self.playground.bot_name
+        return [each["body"] for each in self.playground.comments(number) if each["user"]["login"] == mine]
+
+    def final_comment(self, number: int, run: Run) -> str:
+        """The comment at the end of this run."""
+        marker = f"<!-- forgehand:final:{run.id} -->"
+        found = eventually(lambda: [body for body in self.bot_comments(number) if marker in body])
+        return found[0]
+
+    def git(self, *args: str) -> str:
+        """git, run over a fresh clone of what the forge holds."""
+        clone = self.folder / "look"
+        base = ["git", "-c", "protocol.version=2"]
+        environment = _closed_environment()
+        if not clone.exists():
+            subprocess.run(
+                [*base, "clone", "-q", self.playground.clone_url, clone], check=True, env=environment
+            )
+        subprocess.run([*base, "fetch", "-q", "--prune", "origin"], cwd=clone, check=True, env=environment)
+        done = subprocess.run([*base, *args], cwd=clone, check=True, capture_output=True, env=environment)
+        return done.stdout.decode().strip()
+
+    def quarantine(self, task: Task, *args: str) -> str:
+        """git, run over the task's quarantine with the mirror's objects beside it."""
+        mirror = next((self.data / "mirrors").glob("*.git"))
+        environment = {
+            **_closed_environment(),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(mirror / "objects"),
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
+        where = self.data / "quarantine" / f"{task.id}.git"
+        done = subprocess.run(["git", *args], cwd=where, check=True, capture_output=True, env=environment)
+        return done.stdout.decode().strip()
+
+    def in_workspace(self, task: Task) -> Path:
+        return self.data / "workspaces" / task.id
+
+    def containers(self) -> list[str]:
+        """Names of this bot's containers, running or not."""
+        instance = (self.data / "instance").read_text().strip()
+        asked = ["docker", "ps", "-a", "--filter", f"label=forgehand.instance={instance}"]
+        done = subprocess.run([*asked, "--format", "{{.Names}}"], check=True, capture_output=True)
+        return done.stdout.decode().split()
+
+
+@contextmanager
+def world(
+    folder: Path, *, ledger: Ledger, store_url: str, redis_url: str = "", playground: Playground
+) -> Iterator[World]:
+    """A world with the bot not yet started; ends whatever is left of it."""
+    settings: dict[str, dict[str, Any]] = {
+        "server": {},
+        "store": {"url": store_url},
+        "data": {"path": str(folder / "data")},
+        "github": {
+            "url": playground.api_url,
+            "token": playground.token,
+            "webhook_secrets": [playground.webhook_secret],
+            "bot_name": playground.bot_name,
+        },
+        "sandbox": {"image": IMAGE, "tools_image": IMAGE, "memory": "512m", "wall_limit": "5m"},
+        "agents": {"shell": {"command": ["sh", "-c", AGENT]}},
+        "repositories": {"allow": ["acme"]},
+    }
+    if redis_url:
+        settings["queue"] = {"url": redis_url}
+    made = World(folder=folder, playground=playground, ledger=ledger, settings=settings)
+    try:
+        yield made
+    finally:
+        made.stop(signal.SIGKILL)
+        for name in made.containers() if (made.data / "instance").exists() else []:
+            subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+
+
+def _closed_environment() -> dict[str, str]:
+    """Nothing of the developer's own settings reaches the bot or git."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {**kept, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+
+
+def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sections of strings, numbers and lists; JSON's spelling of these is TOML's."""
+    lines: list[str] = []
+    for section, values in settings.items():
+        tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+        lines.append(f"[{section}]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if name not in tables]
+        for name, table in tables.items():
+            lines.append(f"[{section}.{name}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def ended(task: Task) -> bool:
+    return task.state not in (State.QUEUED, State.RUNNING)
