@@ -17,6 +17,7 @@ from bot.urls import canonical
 T = TypeVar("T", int, str)
 
 _ACTION = {"issue_comment": "created", "issues": "labeled", "pull_request": "labeled"}
+EVENTS = frozenset(_ACTION)  # the others say nothing to us
 
 
 def parse(event: str, body: bytes) -> list[Event]:

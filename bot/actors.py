@@ -1,0 +1,57 @@
+"""What a nudge sets going. Each actor finds its work in the ledger, hands it over, and decides nothing."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dramatiq
+import structlog
+
+from bot.house import House
+from bot.model import Run
+from bot.queue import ANSWER, REPORT, WORK
+from bot.store import leases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """What the actors hand their work to."""
+
+    answer: Callable[[str, str], None]  # forge, delivery id
+    execute: Callable[[House, Run, threading.Event], None]
+    report: Callable[[House, str], None]  # thread key
+    is_dead: Callable[[str], bool]  # of a holder of runs on this host
+
+
+def declare(broker: dramatiq.Broker, house: House, jobs: Jobs, stopping: threading.Event) -> None:
+    """Declare the actors on `broker`, which has no middleware: no time limit, and nothing is run again."""
+
+    @dramatiq.actor(broker=broker, actor_name=ANSWER, queue_name=ANSWER)
+    def answer(forge: str, delivery_id: str) -> None:
+        with structlog.contextvars.bound_contextvars(delivery=delivery_id):
+            jobs.answer(forge, delivery_id)
+
+    @dramatiq.actor(broker=broker, actor_name=WORK, queue_name=WORK)
+    def work() -> None:
+        if stopping.is_set():
+            return
+        run = _claim(house, jobs)
+        if run is None:
+            return
+        house.nudges.work()  # one nudge may stand for many runs
+        with structlog.contextvars.bound_contextvars(
+            task=run.task, run=run.id, repository=run.repository_url
+        ):
+            jobs.execute(house, run, stopping)
+        if not stopping.is_set():
+            house.nudges.work()  # a place is free that a waiting run may have
+
+    @dramatiq.actor(broker=broker, actor_name=REPORT, queue_name=REPORT)
+    def report(thread_key: str) -> None:
+        jobs.report(house, thread_key)
+
+
+def _claim(house: House, jobs: Jobs) -> Run | None:
+    with house.ledger.write() as tx:
+        run = leases.take_over(tx, house.worker, jobs.is_dead)
+        return run or leases.claim_next(tx, house.worker)

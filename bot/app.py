@@ -1,0 +1,172 @@
+"""Composition root of the long-lived processes: `up` listens and works, `serve` and `work` do either.
+
+Whatever starts is stopped in the reverse order: first nothing new comes in, then
+what runs is let go, and the ledger is closed last.
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any
+
+import dramatiq
+import structlog
+from starlette.applications import Starlette
+
+from bot import log, metrics, queue, webhook
+from bot.errors import BadSettings
+from bot.forges.github.events import EVENTS
+from bot.house import House
+from bot.intake import Intake
+from bot.settings import Server, Settings
+from bot.store.ledger import clock
+from bot.web import health
+from bot.web.server import server
+from bot.webhook import Receiver
+from bot.worker import check_forge, check_redis, known_secrets, open_house, working
+
+_log = structlog.get_logger()
+
+Announce = Callable[[str], None]  # hears the address at which requests are taken
+_Told = SimpleQueue[str]  # why to stop; a signal handler may put, which is not so for an Event
+
+
+def up(settings: Settings, announce: Announce) -> None:
+    """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
+    if settings.queue.url.get_secret_value():
+        check_redis(settings, "up")
+    with (
+        _signals() as told,
+        _listener(settings.server) as listener,
+        _opened(settings, listener) as (house, broker),
+        working(house, broker, settings=settings) as stopping,
+        _receiving(house, settings, listener, told),
+    ):
+        announce(_address(settings.server, listener))
+        _wait(told, stopping)
+
+
+def serve(settings: Settings, announce: Announce) -> None:
+    """Only receive and show pages, until a signal ends it. Raises BotError."""
+    check_redis(settings, "serve")
+    with (
+        _signals() as told,
+        _listener(settings.server) as listener,
+        _opened(settings, listener) as (house, _broker),
+        _receiving(house, settings, listener, told),
+    ):
+        announce(_address(settings.server, listener))
+        _wait(told, threading.Event())
+
+
+def work(settings: Settings) -> None:
+    """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
+    check_redis(settings, "work")
+    with (
+        _signals() as told,
+        _opened(settings, None) as (house, broker),
+        working(house, broker, settings=settings) as stopping,
+    ):
+        _log.info("working", host=house.worker.host, runs=house.worker.per_host)
+        _wait(told, stopping)
+
+
+@contextmanager
+def _opened(settings: Settings, listener: socket.socket | None) -> Iterator[tuple[House, dramatiq.Broker]]:
+    check_forge(settings)
+    log.set_up(json=False, secrets=known_secrets(settings))
+    broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
+    url = settings.server.public_url.rstrip("/") or _address(settings.server, listener)
+    with open_house(settings, public_url=url, nudges=queue.nudges(broker)) as house:
+        yield house, broker
+
+
+@contextmanager
+def _listener(settings: Server) -> Iterator[socket.socket]:
+    """Bound before anything starts: a port that is taken is said at once, and port 0 gets its number."""
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise BadSettings(f"Cannot listen on {where}: {error.strerror}. Choose another --port.") from None
+    with listener:
+        yield listener
+
+
+def _address(settings: Server, listener: socket.socket | None) -> str:
+    port = listener.getsockname()[1] if listener else settings.port
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+@contextmanager
+def _receiving(house: House, settings: Settings, listener: socket.socket, told: _Told) -> Iterator[None]:
+    """Take requests during the block; what was taken is recorded before it ends. Raises BadSettings."""
+    receiver = Receiver(
+        secrets=[secret.get_secret_value() for secret in settings.github.webhook_secrets],
+        body_cap=settings.server.body_cap,
+        read_deadline=settings.server.read_deadline,
+        interesting=EVENTS,
+    )
+    intake = Intake(house.ledger, house.nudges.answer)
+    web = server(
+        _web(house, settings, receiver, intake), host=settings.server.host, port=settings.server.port
+    )
+
+    def run() -> None:
+        web.run(sockets=[listener])  # in a thread of its own uvicorn leaves signals to us
+        told.put("the receiver has ended")
+
+    thread = threading.Thread(target=run, name="receiver")
+    intake.start()
+    thread.start()
+    try:
+        yield
+    finally:
+        web.should_exit = True
+        thread.join()
+        intake.stop()
+
+
+def _web(house: House, settings: Settings, receiver: Receiver, intake: Intake) -> Starlette:
+    counts = metrics.make(house.ledger)
+    redis_url = settings.queue.url.get_secret_value()
+    needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
+    if redis_url:
+        needs["redis"] = queue.client(redis_url).ping
+    return Starlette(
+        routes=[*webhook.routes(receiver, intake, counts.answered), *health.routes(counts, needs)]
+    )
+
+
+def _read(house: House) -> None:
+    with house.ledger.read() as tx:
+        clock(tx)
+
+
+@contextmanager
+def _signals() -> Iterator[_Told]:
+    """SIGTERM and SIGINT become words in the queue; the second of a kind acts as it always does."""
+    told: _Told = SimpleQueue()
+    before: dict[int, Any] = {}
+
+    def tell(number: int, _frame: object) -> None:
+        signal.signal(number, before[number])
+        told.put(signal.Signals(number).name)
+
+    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
+        before[number] = signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(told: _Told, stopping: threading.Event) -> None:
+    why = told.get()
+    stopping.set()
+    _log.info("stopping", because=why)

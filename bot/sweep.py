@@ -1,0 +1,105 @@
+"""What is due and nobody is doing; what is over and still there.
+
+Every message may be lost, so everything is found again here, in the ledger. A
+sweep may run in any number of processes at once: it only nudges, and what it
+removes it claims first.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import BotError
+from bot.queue import Nudges
+from bot.store import deliveries, leases, outbox, workspaces
+from bot.store.leases import Worker
+from bot.store.ledger import Ledger
+
+log = structlog.get_logger()
+
+_Item = TypeVar("_Item", bound=Hashable)
+
+_AT_ONCE = 100  # of each kind; the oldest come first
+_GRACE = 1.0  # seconds an item may be due before it counts as forgotten: its own nudge is on its way
+_AGAIN = 10.0  # seconds until an item that is still due is nudged for once more
+_HOURLY = 3600.0
+_REMOVED_AT_ONCE = 5  # workspaces; each is a container and a lot of files
+
+
+@dataclass(slots=True)
+class _Recent:
+    """Which items were seen due, and when each is to be nudged for next. Holds no more than one look did."""
+
+    first: bool = True
+    next: dict[Hashable, float] = field(default_factory=dict)
+
+    def forgotten(self, due: Sequence[_Item]) -> list[_Item]:
+        """Those of `due` that want a nudge now; at the first look, all."""
+        now = time.monotonic()
+        at = {item: self.next.get(item, now if self.first else now + _GRACE) for item in due}
+        found = [item for item in due if at[item] <= now]
+        self.next = {item: now + _AGAIN if then <= now else then for item, then in at.items()}
+        self.first = False
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """`nudges.work` reaches the workers of this host; `remove` takes a task's workspace off the disk."""
+
+    ledger: Ledger
+    worker: Worker
+    nudges: Nudges
+    is_dead: Callable[[str], bool]
+    remove: Callable[[str], None]
+    _deliveries: _Recent = field(default_factory=_Recent)
+    _threads: _Recent = field(default_factory=_Recent)
+    _dropped_at: float = 0.0
+
+    def once(self) -> None:
+        """Nudge for what is due, remove what is past its keep."""
+        self.nudge()
+        self.tidy()
+
+    def nudge(self) -> None:
+        with self.ledger.read() as tx:
+            unanswered = deliveries.due(tx, _AT_ONCE)
+            untold = outbox.due_threads(tx, _AT_ONCE)
+            waiting = leases.waiting(tx, self.worker, self.is_dead)
+        for forge, delivery_id in self._deliveries.forgotten(unanswered):
+            self.nudges.answer(forge, delivery_id)
+        for thread_key in self._threads.forgotten(untold):
+            self.nudges.report(thread_key)
+        if waiting:  # for one of them; whoever claims it nudges for the next
+            self.nudges.work()
+
+    def tidy(self) -> None:
+        with self.ledger.read() as tx:
+            over = workspaces.past_keep(tx, self.worker.host, _REMOVED_AT_ONCE)
+        for task_id in over:
+            with self.ledger.write() as tx:
+                mine = workspaces.claim_removal(tx, task_id)
+            if mine:
+                self.remove(task_id)
+                log.info("workspace removed", task=task_id)
+        if time.monotonic() - self._dropped_at > _HOURLY or not self._dropped_at:
+            with self.ledger.write() as tx:
+                dropped = deliveries.drop_old_bodies(tx)
+            self._dropped_at = time.monotonic()
+            if dropped:
+                log.info("old deliveries forgotten", bodies=dropped)
+
+
+def keep_sweeping(sweep: Sweep, *, every: float, stopping: threading.Event) -> None:
+    """Sweep now and each `every` seconds until `stopping` is set. A sweep that fails is not the last."""
+    while not stopping.is_set():
+        try:
+            sweep.once()
+        except (BotError, SQLAlchemyError, OSError) as error:
+            log.warning("sweep failed", error=type(error).__name__, reason=str(error)[:200])
+        stopping.wait(every)

@@ -1,0 +1,196 @@
+"""Composition root of what works: from settings to a House, and to actors that live in it.
+
+What cannot work is refused before anything starts, in words that say what to do
+next: a bot that comes up half is worse than one that does not.
+"""
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+import dramatiq
+import redis
+from sqlalchemy.exc import OperationalError
+
+from bot import actors, queue, report, run
+from bot.actors import Jobs
+from bot.answer import Answer
+from bot.errors import BadSettings
+from bot.forges.github import GitHub
+from bot.house import House
+from bot.presence import alive, at_work, is_dead, once
+from bot.queue import Nudges
+from bot.sandbox.container import Engine, Limits
+from bot.sandbox.rewrite import Identity
+from bot.sandbox.workspace import Workspaces
+from bot.settings import Settings
+from bot.store.leases import Worker
+from bot.store.ledger import Ledger, open_ledger
+from bot.sweep import Sweep, keep_sweeping
+from bot.tasks import Defaults
+from handlers import router
+
+SWEEP_EVERY = 2.0  # seconds
+_GRACE = 60_000  # milliseconds for what runs to come to a place where it can be left
+_LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
+_FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
+
+
+@contextmanager
+def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterator[House]:
+    """Build what runs share. Touches the data folder and the ledger, but no engine and no forge."""
+    data = settings.data.path.absolute()
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    host = once(data / "instance", f"{socket.gethostname()}-{secrets.token_hex(3)}")
+    link_key = once(data / "link.key", secrets.token_hex(32))
+    box, token = settings.sandbox, settings.github.token.get_secret_value()
+    forge = GitHub(url=settings.github.url, token=token, bot_name=settings.github.bot_name)
+    ledger = ledger_of(settings)
+    try:
+        with alive(data, host) as holder:
+            yield House(
+                ledger=ledger,
+                forges={forge.name: forge} if token else {},
+                engine=Engine(url=box.engine, instance=host, uid=box.uid),
+                data=data,
+                worker=Worker(
+                    host=host,
+                    holder=holder,
+                    per_repository=settings.limits.per_repository,
+                    per_host=settings.limits.per_host,
+                ),
+                agents={name: agent.command for name, agent in settings.agents.items()},
+                image=box.image,
+                tools_image=box.tools_image,
+                limits=Limits(memory=box.memory, cpus=box.cpus, pids=box.pids),
+                log_bytes=_LOG_BYTES,
+                identity=Identity(name=settings.git.name, email=settings.git.email),
+                free_space=_FREE_SPACE,
+                public_url=public_url,
+                link_key=bytes.fromhex(link_key),
+                secrets=[*known_secrets(settings), link_key],
+                nudges=nudges,
+            )
+    finally:
+        ledger.close()
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """Open the ledger. Raises BadSettings where it does not answer."""
+    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return open_ledger(settings.store_url)
+    except OperationalError as error:
+        reason = str(error.orig).strip().split("\n")[0]
+        raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
+
+
+def known_secrets(settings: Settings) -> list[str]:
+    """What must never be shown: credentials as they stand in the settings, passwords of URLs included."""
+    github, urls = settings.github, (settings.store.url, settings.queue.url)
+    whole = [github.token, *github.webhook_secrets, settings.server.operator_token]
+    passwords = [urlsplit(url.get_secret_value()).password for url in urls]
+    return [text for text in [*(secret.get_secret_value() for secret in whole), *passwords] if text]
+
+
+def check(house: House) -> None:
+    """Refuse to work without an agent, an engine that answers, and both images. Raises BotError."""
+    if not house.agents:
+        raise BadSettings(
+            "[agents] names no agent. Give one a command line, for instance:\n"
+            '  [agents.demo]\n  command = "forgehand-demo-agent"'
+        )
+    house.engine.check()
+    for image in (house.tools_image, house.image):
+        house.engine.require_image(image)
+
+
+def check_forge(settings: Settings) -> None:
+    """Refuse to speak to a forge without a token. Raises BadSettings."""
+    if not settings.github.token.get_secret_value():
+        raise BadSettings(
+            "[github] token is empty: the bot could not ask for permissions, push or answer. Make a "
+            "token for its account and give it there, or in FORGEHAND_GITHUB__TOKEN or FORGEHAND_GITHUB__TOKEN_FILE."
+        )
+
+
+def check_redis(settings: Settings, command: str) -> None:
+    """Refuse to share work without a Redis that answers. Raises BadSettings."""
+    url = settings.queue.url.get_secret_value()
+    if not url:
+        raise BadSettings(
+            f"`forgehand {command}` shares its work with other processes and needs [queue] url, such as "
+            "redis://127.0.0.1:6379/0. For everything in one process: `forgehand up`."
+        )
+    try:
+        queue.client(url).ping()
+    except redis.RedisError as error:
+        raise BadSettings(
+            f"Redis at [queue] url does not answer ({type(error).__name__}). Is it up?"
+        ) from None
+
+
+def defaults(settings: Settings) -> Defaults:
+    """What holds where a command says nothing: the first agent of the file, the whole wall limit."""
+    return Defaults(
+        agents=list(settings.agents),
+        agent=next(iter(settings.agents), ""),
+        wall_limit=settings.sandbox.wall_limit,
+        bot_name=settings.github.bot_name,
+    )
+
+
+@contextmanager
+def working(house: House, broker: dramatiq.Broker, *, settings: Settings) -> Iterator[threading.Event]:
+    """Run actors and sweep during the block; the event tells them to stop. Raises BotError where they cannot.
+
+    At its end what runs is let go in good order: the agents go on, for the next worker to find.
+    """
+    check(house)
+    stopping = threading.Event()
+    jobs = jobs_of(house, settings)
+    with at_work(house.data, alone=not settings.queue.url.get_secret_value()):
+        actors.declare(broker, house, jobs, stopping)
+        runs = queue.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
+        talk = queue.start_talk(broker)
+        sweeper = threading.Thread(
+            target=keep_sweeping,
+            args=(sweep_of(house, broker),),
+            kwargs={"every": SWEEP_EVERY, "stopping": stopping},
+            name="sweep",
+        )
+        sweeper.start()
+        try:
+            yield stopping
+        finally:
+            stopping.set()
+            runs.stop(timeout=_GRACE)  # the last words of what ran are still told
+            talk.stop(timeout=_GRACE)
+            sweeper.join()
+
+
+def jobs_of(house: House, settings: Settings) -> Jobs:
+    answer = Answer(
+        ledger=house.ledger,
+        forges=house.forges,
+        router=router,
+        allow=tuple(settings.repositories.allow),
+        defaults=defaults(settings),
+        nudges=house.nudges,
+    )
+    dead = partial(is_dead, house.data)
+    return Jobs(answer=answer, execute=run.execute, report=report.send, is_dead=dead)
+
+
+def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:
+    return Sweep(
+        ledger=house.ledger,
+        worker=house.worker,
+        nudges=queue.nudges(broker, work=queue.host_queue(house.worker.host)),
+        is_dead=partial(is_dead, house.data),
+        remove=Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove,
+    )
