@@ -1,0 +1,222 @@
+"""Taking an agent's work out of its workspace, into the quarantine.
+
+The clone is only ever read by git in a container without network; what comes out
+is a stream the host does not trust. It is unpacked into a throw-away repository,
+judged there, rewritten, and only what passed is promoted.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bot.errors import ExportRefused, GitFailed
+from bot.sandbox.check import Check, Rules, shown, sizes
+from bot.sandbox.container import Engine, Mount
+from bot.sandbox.git import Objects, make_bare
+from bot.sandbox.history import GITLINK, Commit, difference, read
+from bot.sandbox.power import powerful
+from bot.sandbox.receive import Result, Shipment, receive
+from bot.sandbox.rewrite import Identity, Style, body, rewrite
+
+__all__ = ["Exported", "Identity", "Plan", "Result", "Rules", "make_quarantine", "take"]
+
+_SCRIPT = Path(__file__).with_name("export.sh").read_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an export must know. `name` is the container's and carries task, run and epoch."""
+
+    task: str
+    run: str
+    name: str
+    workspace_mounts: Sequence[Mount]  # workspace, /task, mirror's and quarantine's objects
+    mirror: Path
+    quarantine: Path
+    base_head: str
+    checked_head: str  # "" = base_head
+    shown: Sequence[str]  # every head the mirror gave this clone
+    trusted_head: str  # power is judged from here: last pushed or approved, else merge base with the target
+    unchanged_from: str  # last pushed head, else the base
+    succeeded: bool  # uncommitted work becomes the last commit; else it goes to refs/wip/<run>
+    author: Identity
+    co_author: str  # "" or "login <mail>"
+    title: str  # message of commits that bring none
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def start(self) -> str:
+        """What the new work must descend from."""
+        return self.checked_head or self.base_head
+
+    @property
+    def known(self) -> list[str]:
+        """Commits the host has, with all that is behind them."""
+        return list(dict.fromkeys([self.start, *self.shown]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    head: str  # the new checked head; the old one where nothing is new
+    wip: str  # uncommitted work of a run that did not succeed, or ""
+    changed: bool  # the tree is not that of `unchanged_from`
+    power: list[str]  # paths, from `trusted_head` on
+    commits: int
+    files: int  # that differ from `trusted_head`
+    result: Result
+    question: str
+
+
+def make_quarantine(path: Path) -> None:
+    """Make a task's quarantine, or leave the one that is there."""
+    make_bare(path)
+
+
+def take(engine: Engine, image: str, plan: Plan) -> Exported:
+    """Export the workspace. Done again after a crash, it ends in the same ids.
+
+    Raises ExportRefused (the work does not pass, for the reader to mend), SandboxFailed,
+    EngineUnavailable (worth a retry).
+    """
+    make_quarantine(plan.quarantine)
+    with _incoming(plan) as path:
+        objects = Objects(path, (plan.quarantine, plan.mirror))
+        shipment = _receive(engine, image, plan, objects)
+        try:
+            return _admit(plan, objects, shipment)
+        except GitFailed as error:
+            raise ExportRefused(f"What the workspace holds could not be read: {error}") from error
+
+
+@contextmanager
+def _incoming(plan: Plan) -> Iterator[Path]:
+    """A repository for this epoch's export only; what earlier ones left is removed."""
+    root = plan.quarantine.parent
+    for stale in root.glob(f"*-{plan.run}-*.incoming"):
+        shutil.rmtree(stale, ignore_errors=True)
+    path = root / f"{plan.name}.incoming"
+    shutil.rmtree(path, ignore_errors=True)
+    make_bare(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipment:
+    with engine.tool_stream(
+        name=plan.name,
+        image=image,
+        script=_SCRIPT,
+        args=plan.known,
+        mounts=[replace(mount, writable=False) for mount in plan.workspace_mounts],
+        seconds=plan.rules.seconds,
+    ) as stream:
+        return receive(stream, objects, plan.rules)
+
+
+def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
+    """Judge what was unpacked, make it ours, and let it into the quarantine."""
+    judge = _Judge(
+        plan=plan,
+        objects=objects,
+        check=Check(objects, sizes(objects, plan.rules), plan.rules),
+        style=Style(author=plan.author, co_author=plan.co_author, title=shipment.result.title or plan.title),
+    )
+    commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)
+    left = _uncommitted(shipment, commits)
+    tip = shipment.head
+    if left and plan.succeeded:
+        commits, tip, left = [*commits, left], left.id, None
+    head, count = judge.head(tip, commits)
+    wip = judge.wip(left, head) if left else ""
+    _promote(plan, objects, head, wip)
+    entries = difference(objects, head, plan.trusted_head)
+    links = [entry.path for entry in entries if GITLINK in (entry.mode, *entry.before)]
+    return Exported(
+        head=head,
+        wip=wip,
+        changed=_tree(objects, head) != _tree(objects, plan.unchanged_from),
+        power=powerful([entry.path for entry in entries], plan.rules.power) + [shown(path) for path in links],
+        commits=count,
+        files=len(entries),
+        result=shipment.result,
+        question=shipment.question,
+    )
+
+
+def _uncommitted(shipment: Shipment, commits: list[Commit]) -> Commit | None:
+    """Take the snapshot from the end of `commits`, where there is one."""
+    if shipment.snapshot == shipment.head:
+        return None
+    if not commits or commits[-1].id != shipment.snapshot or commits[-1].parents != (shipment.head,):
+        raise ExportRefused(
+            "The export container sent something else than HEAD and what lay uncommitted on it."
+        )
+    return commits.pop()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """What decides in which form commits are taken, if at all."""
+
+    plan: Plan
+    objects: Objects
+    check: Check
+    style: Style
+
+    def head(self, tip: str, commits: Sequence[Commit]) -> tuple[str, int]:
+        """The new checked head, and how many commits are new. What cannot go as it is goes as one commit."""
+        start = self.plan.start
+        descends = tip == start or any(start in commit.parents for commit in commits)
+        if not descends and not self.objects.is_ancestor(start, tip):
+            return self._flat(tip)
+        if len(commits) > self.plan.rules.commits or any(map(self._offence, commits)):
+            return self._flat(tip)
+        ids = rewrite(commits, self.style, self._write)
+        return ids.get(tip, tip), len(commits)
+
+    def wip(self, snapshot: Commit, head: str) -> str:
+        """Uncommitted work as a commit on the new head."""
+        if words := self._offence(snapshot):
+            raise ExportRefused(f"The uncommitted work was not taken: {words}")
+        return self._write(body(snapshot, [head], self.style))
+
+    def _flat(self, tip: str) -> tuple[str, int]:
+        """One commit of `tip`'s tree on the last checked head."""
+        start = self.plan.start
+        [last] = read(self.objects, [tip], [], 1)
+        if last.tree == _tree(self.objects, start):
+            return start, 0
+        entries = difference(self.objects, tip, *self.plan.known)
+        if words := self.check.offence(tip, self.plan.known, entries):
+            raise ExportRefused(words)
+        return self._write(body(replace(last, message=""), [start], self.style)), 1
+
+    def _offence(self, commit: Commit) -> str:
+        return self.check.offence(commit.id, commit.parents, commit.entries)
+
+    def _write(self, content: bytes) -> str:
+        return (
+            self.objects.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).decode().strip()
+        )
+
+
+def _tree(objects: Objects, commit: str) -> str:
+    return objects.git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
+
+
+def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:
+    """Copy what head and wip need into the quarantine: what they do not reach was not checked."""
+    tips = [tip for tip in (head, wip) if tip and tip != plan.start]
+    if tips:
+        wanted = "\n".join([*tips, *(f"^{oid}" for oid in plan.known), ""])
+        pack = plan.quarantine / "objects" / "pack" / "pack"
+        args = ("--revs", "--delta-base-offset", "--non-empty", "--quiet", str(pack))
+        objects.git("pack-objects", *args, stdin=wanted.encode())
+    refs = [f"update refs/checked/{plan.run} {head}\n"]
+    if wip:
+        refs.append(f"update refs/wip/{plan.run} {wip}\n")
+    Objects(plan.quarantine, (plan.mirror,)).git("update-ref", "--stdin", stdin="".join(refs).encode())

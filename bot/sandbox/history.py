@@ -1,0 +1,73 @@
+"""What a range of commits holds, read by one `git log`: an export is mostly process starts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.sandbox.git import Objects
+
+GITLINK = "160000"
+SYMLINK = "120000"
+_RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=none")
+# One byte no path token of ours begins with, then fields, each ended by NUL.
+_FORMAT = "--format=tformat:%x01%H%x00%T%x00%P%x00%ad%x00%B"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path that is not what it is in any parent."""
+
+    path: bytes
+    before: tuple[str, ...]  # mode in each parent; "000000" = not there
+    mode: str
+    oid: str
+
+    @property
+    def added(self) -> bool:
+        return self.mode != "000000" and "000000" in self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    date: str  # the author's, as git writes it raw: seconds since the epoch, zone
+    message: str
+    entries: list[Entry] = field(default_factory=list)
+
+
+def read(objects: Objects, tips: Sequence[str], known: Sequence[str], most: int) -> list[Commit]:
+    """The newest `most` commits of `tips` that `known` do not have, parents before children."""
+    revisions = "\n".join([*tips, *(f"^{oid}" for oid in known), ""])
+    args = ("--topo-order", "--reverse", "-c", *_RAW, "--date=raw", _FORMAT, f"--max-count={most}", "--stdin")
+    tokens = iter(objects.git("log", *args, stdin=revisions.encode()).split(b"\0"))
+    commits: list[Commit] = []
+    for token in tokens:
+        if token.startswith(b"\x01"):
+            tree, parents, date, message = (next(tokens).decode(errors="replace") for _ in range(4))
+            commits.append(Commit(token[1:].decode(), tree, tuple(parents.split()), date, message))
+        elif raw := token.lstrip(b"\n"):
+            commits[-1].entries.append(_entry(raw, next(tokens)))
+    return commits
+
+
+def difference(objects: Objects, new: str, *old: str) -> list[Entry]:
+    """Paths of `new` that are not the same in any of `old`."""
+    # One old side alone would be read as the new one; twice the same changes nothing.
+    sides = old if len(old) > 1 else (*old, *old)
+    return list(_entries(objects.git("diff", "-c", *_RAW, new, *sides)))
+
+
+def _entries(output: bytes) -> Iterator[Entry]:
+    tokens = iter(output.split(b"\0"))
+    for raw in tokens:
+        if raw:
+            yield _entry(raw, next(tokens))
+
+
+def _entry(raw: bytes, path: bytes) -> Entry:
+    """`::mode mode mode oid oid oid XX`: a colon, a mode and an oid for each parent, then the result's."""
+    text = raw.decode()
+    parents = len(text) - len(text.lstrip(":"))
+    words = text[parents:].split(" ")
+    return Entry(path, tuple(words[:parents]), words[parents], words[2 * parents + 1])

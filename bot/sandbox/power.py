@@ -1,0 +1,110 @@
+"""Paths whose content runs, commands or decides without anybody choosing it.
+
+A change to one of these waits for a person: CI runs it with secrets, an editor
+or the next agent obeys it, a review rule is made of it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import translate
+
+# As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
+# one at the end means the folder and all below it. Letter case does not count.
+DEFAULT = (
+    # continuous integration and deployment
+    ".github/workflows/",
+    ".github/actions/",
+    ".gitea/",
+    ".forgejo/",
+    ".gitlab/",
+    "*.gitlab-ci.y*ml",
+    "action.y*ml",
+    ".circleci/",
+    ".buildkite/",
+    ".teamcity/",
+    ".semaphore/",
+    ".woodpecker*",
+    ".woodpecker/",
+    ".azure-pipelines/",
+    "azure-pipelines*.y*ml",
+    "bitbucket-pipelines.yml",
+    ".travis.yml",
+    ".drone.y*ml",
+    ".cirrus.yml",
+    "*appveyor.yml",
+    "cloudbuild.y*ml",
+    "buildspec.y*ml",
+    "Jenkinsfile*",
+    # who reviews, who updates, what a review shows
+    "CODEOWNERS",
+    "dependabot.y*ml",
+    "renovate.json*",
+    ".renovaterc*",
+    ".gitattributes",
+    # where git fetches more from
+    ".gitmodules",
+    ".lfsconfig",
+    # what other agents obey
+    "AGENT.md",
+    "AGENTS.md",
+    "AGENTS.override.md",
+    "CLAUDE.md",
+    "CLAUDE.local.md",
+    "GEMINI.md",
+    "copilot-*.md",
+    ".github/instructions/",
+    ".github/prompts/",
+    ".github/chatmodes/",
+    ".github/agents/",
+    ".agents/",
+    ".claude/",
+    ".codex/",
+    ".gemini/",
+    ".opencode/",
+    "opencode.json*",
+    ".cursor/",
+    ".cursorrules",
+    ".windsurf/",
+    ".windsurfrules",
+    ".clinerules*",
+    ".clinerules/",
+    ".roo/",
+    ".continue/",
+    ".aider*",
+    ".mcp.json",
+    # what editors, shells and hooks run
+    ".vscode/",
+    ".idea/",
+    ".zed/",
+    ".fleet/",
+    ".devcontainer/",
+    ".devcontainer.json",
+    ".gitpod.y*ml",
+    "*.code-workspace",
+    ".envrc",
+    ".exrc",
+    ".nvimrc",
+    ".nvim.lua",
+    ".dir-locals.el",
+    ".husky/",
+    ".githooks/",
+    ".pre-commit-config.y*ml",
+    ".pre-commit-hooks.y*ml",
+    "*lefthook*.y*ml",
+    # ourselves
+    "forgehand.toml",
+)
+
+
+def powerful(paths: Iterable[bytes | str], globs: Sequence[str] = DEFAULT) -> list[str]:
+    """Those of `paths` that match, sorted, each once."""
+    pattern = re.compile("|".join(_expression(glob) for glob in globs) or r"(?!)")
+    names = {path.decode(errors="replace") if isinstance(path, bytes) else path for path in paths}
+    return sorted(name for name in names if pattern.fullmatch(name.casefold()))
+
+
+def _expression(glob: str) -> str:
+    """A regular expression for a whole path."""
+    tied = "/" in glob.rstrip("/")
+    tail = "/.*" if glob.endswith("/") else ""
+    return ("" if tied else "(?:.*/)?") + f"(?:{translate(glob.strip('/').casefold())[:-2]}){tail}"

@@ -1,0 +1,96 @@
+"""The agent's commits made the bot's: same trees, same shape, our name, harmless words.
+
+The same commits always become the same ids: an export that is repeated after a
+crash must not make a second history.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bot.clean import visible
+from bot.sandbox.history import Commit
+
+_LONGEST = 16_000  # characters of a message
+
+# Forges act on these wherever the commit lands. What takes their place acts on nothing.
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+_SKIP_CI = re.compile(
+    r"\[(\s*(?:skip|no)[ _-]?(?:ci|actions|pipeline|[a-z]+pipelines|travis|appveyor|build)\s*"
+    r"|\s*(?:ci|actions|build|travis)[ _-]skip\s*)\]",
+    re.IGNORECASE,
+)
+_NO_CI = re.compile(r"\*\*\*NO_CI\*\*\*|^[ \t]*skip-checks:.*$", re.IGNORECASE | re.MULTILINE)
+# Whose work it is, is the forge's to know, not the agent's to claim.
+_CLAIMS = re.compile(r"^[ \t]*(?:co-authored|signed-off)-by:.*$\n?", re.IGNORECASE | re.MULTILINE)
+_REFERENCE = r"(?:[\w.-]+/[\w./-]+)?#\d+|\bGH-\d+|https?://\S+/(?:issues|pull|merge_requests|work_items)/\d+"
+# https://docs.github.com/issues/tracking-your-work-with-issues/linking-a-pull-request-to-an-issue and
+# https://docs.gitlab.com/user/project/issues/managing_issues/#default-closing-pattern
+_CLOSING = re.compile(
+    r"\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|implement(?:s|ed|ing)?)\b"
+    rf":?\s+(?:issues?\s+)?(?:{_REFERENCE})",
+    re.IGNORECASE,
+)
+_DEFUSED = (
+    (re.compile(r"#(?=\d)"), "no. "),
+    (re.compile(r"\bGH-(?=\d)", re.IGNORECASE), "GH "),
+    (re.compile(r"\b(issues|pull|merge_requests|work_items)/(?=\d)"), r"\1 "),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """What every rewritten commit gets. `title` stands in for a message that says nothing."""
+
+    author: Identity
+    co_author: str
+    title: str
+
+
+def clean_message(text: str) -> str:
+    """A commit message that pings, closes, skips and claims nothing; may be empty."""
+    text = visible(text)[:_LONGEST]
+    text = _CLAIMS.sub("", text)
+    text = _SKIP_CI.sub(r"(\1)", text)
+    text = _NO_CI.sub("", text)
+    text = _MENTION.sub("@ ", text)
+    if _CLOSING.search(text):
+        for pattern, words in _DEFUSED:
+            text = pattern.sub(words, text)
+    return "\n".join(line.rstrip() for line in text.strip().split("\n"))
+
+
+def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:
+    """The commit object's content: this tree, these parents, the bot's name, the author's date."""
+    who = f"{_name(style.author.name)} <{_name(style.author.email)}> {_date(commit.date)}"
+    lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in parents)]
+    lines += [f"author {who}", f"committer {who}", ""]
+    message = clean_message(commit.message) or clean_message(style.title) or "Work by the agent"
+    if style.co_author:
+        message += f"\n\nCo-authored-by: {visible(style.co_author)}"
+    return "\n".join([*lines, message, ""]).encode()
+
+
+def rewrite(commits: Iterable[Commit], style: Style, write: Callable[[bytes], str]) -> dict[str, str]:
+    """Write each commit anew, parents first; return old id -> new id. Other parents stay as they are."""
+    ids: dict[str, str] = {}
+    for commit in commits:
+        ids[commit.id] = write(body(commit, [ids.get(parent, parent) for parent in commit.parents], style))
+    return ids
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[<>\n]", "", visible(text)).strip()
+
+
+def _date(date: str) -> str:
+    """The date as it was if a forge will take it: seconds that fit, and a zone of this world."""
+    seconds, _, zone = date.partition(" ")
+    fits = re.fullmatch(r"\d{1,10}", seconds) and re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", zone)
+    return date if fits and int(seconds) < 1 << 32 else "0 +0000"

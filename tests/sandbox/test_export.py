@@ -1,0 +1,216 @@
+"""An export, from a clone as agents leave them to the quarantine."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ExportRefused
+from bot.sandbox.container import Engine
+from bot.sandbox.export import Rules
+from tests.sandbox.clone import Site, commit
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Site:
+    return Site(tmp_path, engine, image)
+
+
+def test_commits_come_out_with_their_trees_under_the_bots_name(site: Site) -> None:
+    first = site.commit({"a.py": "1\n"}, "Add a\n\nfixes #12, thanks @ann [skip ci]")
+    second = site.commit({"a.py": "2\n"}, "Change a")
+
+    exported = site.take()
+
+    assert (exported.commits, exported.files, exported.changed, exported.power) == (2, 1, True, [])
+    assert site.see("log", "--format=%T", exported.head, f"^{site.base}").split() == [
+        site.git("rev-parse", f"{oid}^{{tree}}") for oid in (second, first)
+    ]
+    assert site.see("log", "-1", "--format=%an %ae %cn %ad", "--date=raw", exported.head) == (
+        "Forgehand bot@example.org Forgehand 1700000000 +0100"
+    )
+    assert site.see("log", "-1", "--format=%B", f"{exported.head}~") == (
+        "Add a\n\nfixes no. 12, thanks @ ann (skip ci)\n\n"
+        "Co-authored-by: ann <1+ann@users.noreply.example.org>"
+    )
+    assert site.see("rev-parse", "refs/checked/t1-0") == exported.head
+    site.see("fsck", "--strict", "--no-dangling")
+
+
+def test_the_same_export_again_gives_the_same_ids(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    (site.repo / "left.txt").write_text("not committed\n")
+
+    assert site.take() == site.take()
+
+
+def test_uncommitted_work_is_the_last_commit_and_the_clone_stays_as_it_is(site: Site) -> None:
+    head = site.commit({"a.py": "1\n", ".gitignore": "*.log\n"})
+    (site.repo / "src/main.py").unlink()
+    (site.repo / "new.txt").write_text("new\n")
+    (site.repo / "debug.log").write_text("ignored\n")
+    before = site.git("status", "--porcelain")
+
+    exported = site.take()
+
+    assert exported.commits == 2
+    assert site.see("ls-tree", "-r", "--name-only", exported.head).split() == [
+        ".gitignore", "README.md", "a.py", "new.txt",
+    ]  # fmt: skip
+    assert site.see("log", "-1", "--format=%s", exported.head) == "Tidy the parser"
+    assert site.git("status", "--porcelain") == before
+    assert site.git("rev-parse", "HEAD") == head
+
+
+def test_after_a_failed_run_commits_are_the_head_and_uncommitted_work_is_kept_beside(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    (site.repo / "half.txt").write_text("half\n")
+
+    exported = site.take(succeeded=False)
+
+    assert exported.commits == 1
+    assert site.see("ls-tree", "--name-only", exported.head).split() == ["README.md", "a.py", "src"]
+    assert site.see("rev-parse", f"{exported.wip}~") == exported.head
+    assert site.see("rev-parse", "refs/wip/t1-0") == exported.wip
+    assert site.see("show", f"{exported.wip}:half.txt") == "half"
+
+
+def test_nothing_new_leaves_the_head_where_it_was(site: Site) -> None:
+    exported = site.take()
+
+    assert (exported.head, exported.wip, exported.changed, exported.commits) == (site.base, "", False, 0)
+
+
+def test_a_change_and_its_undoing_change_nothing(site: Site) -> None:
+    site.commit({"README.md": "other\n"})
+    site.commit({"README.md": "hello\n"})
+
+    assert not site.take().changed
+
+
+def test_a_later_export_descends_and_holds_every_commit_once(site: Site) -> None:
+    site.commit({"a.py": "1\n"}, "One")
+    first = site.take()
+    site.next_run(first)
+    site.commit({"b.py": "1\n"}, "Two")
+
+    second = site.take()
+
+    assert site.see("log", "--format=%s", second.head).split() == ["Two", "One", "First"]
+    assert site.see("rev-parse", f"{second.head}~") == first.head
+
+
+@pytest.mark.parametrize(
+    "undo", [["commit", "-q", "--amend", "-m", "Other"], ["reset", "-q", "--hard", "HEAD~2"]]
+)
+def test_rewritten_history_comes_out_as_one_commit_on_the_checked_head(site: Site, undo: list[str]) -> None:
+    site.commit({"a.py": "1\n"})
+    site.commit({"b.py": "1\n"})
+    first = site.take()
+    site.next_run(first)
+    site.git(*undo)
+    site.commit({"c.py": "1\n"})
+
+    second = site.take()
+
+    assert second.commits == 1
+    assert site.see("rev-parse", f"{second.head}~") == first.head
+    assert site.see("rev-parse", f"{second.head}^{{tree}}") == site.git("rev-parse", "HEAD^{tree}")
+
+
+def test_other_peoples_commits_keep_their_ids_through_a_merge(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    upstream = commit(site.upstream, {"up.py": "1\n", "odd\tname": "theirs\n"}, "Theirs")
+    site.fetch()
+    site.show(upstream)
+    site.git("merge", "-q", "-m", "Merge", upstream)
+
+    exported = site.take()
+
+    assert exported.commits == 2
+    assert site.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
+    assert site.see("log", "--format=%s %an", exported.head).split("\n").count("Theirs Ann") == 1
+
+
+def test_paths_that_give_power_are_named_from_the_trusted_head_on(site: Site) -> None:
+    site.commit({".github/workflows/ci.yml": "on: push\n", "a.py": "1\n"})
+    first = site.take()
+    site.next_run(first)
+    site.commit({"b.py": "1\n"})
+
+    second = site.take()
+
+    assert second.power == first.power == [".github/workflows/ci.yml"]
+    assert site.take(trusted_head=first.head).power == []
+
+
+def test_result_and_question_come_along(site: Site) -> None:
+    (site.out / "result.json").write_text(
+        '{"summary": "Did\\u001b[31m it", "title": "Better\\nx", "usage": 3}'
+    )
+    (site.out / "question.md").write_text("Which one?\n")
+    (site.repo / "a.py").write_text("1\n")
+
+    exported = site.take()
+
+    assert (exported.result.summary, exported.result.title, exported.question) == (
+        "Did it",
+        "Better",
+        "Which one?",
+    )
+    assert site.see("log", "-1", "--format=%s", exported.head) == "Better"
+
+
+def test_result_files_that_are_links_or_too_long_tell_nothing(site: Site, tmp_path: Path) -> None:
+    (site.out / "result.json").symlink_to("/etc/passwd")
+    (site.out / "question.md").write_text("x" * 200_000)
+
+    exported = site.take()
+
+    assert exported.result.summary == ""
+    assert len(exported.question) == 65_536
+
+
+def test_what_only_an_earlier_commit_did_wrong_is_left_behind(site: Site) -> None:
+    site.commit({"big.bin": "x" * 200_000})
+    (site.repo / "big.bin").unlink()
+    site.commit({"a.py": "1\n"})
+
+    exported = site.take(rules=Rules(blob_bytes=100_000))
+
+    assert exported.commits == 1
+    assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
+    assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
+
+
+def test_more_commits_than_may_be_come_out_as_one(site: Site) -> None:
+    for number in range(4):
+        site.commit({"a.py": f"{number}\n"})
+
+    assert site.take(rules=Rules(commits=3)).commits == 1
+    assert site.take(rules=Rules(commits=4)).commits == 4
+
+
+def test_a_pack_that_is_too_large_is_refused(site: Site) -> None:
+    site.commit({"a.bin": "".join(str(n * n) for n in range(20_000))})
+
+    with pytest.raises(ExportRefused, match="maximum allowed size"):
+        site.take(rules=Rules(pack_bytes=10_000))
+
+
+def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:
+    stale = site.quarantine.parent / "forgehand-t1-0-0-export.incoming"
+    stale.mkdir()
+    site.commit({"a.py": "1\n"})
+
+    site.take()
+
+    assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
+
+
+def test_the_hosts_share_of_a_small_export_is_short(site: Site, record_property: object) -> None:
+    site.commit({"a.py": "1\n"})
+    site.take()
+    started = time.monotonic()
+    site.take()
+    assert time.monotonic() - started < 3
