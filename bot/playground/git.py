@@ -66,7 +66,9 @@ def commit_id(folder: Path, name: str) -> str | None:
 
 def branches(folder: Path) -> dict[str, str]:
     """Branch names and the commits they point at."""
-    lines = git(folder, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads").splitlines()
+    lines = git(
+        folder, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
+    ).splitlines()
     return {name: sha for sha, name in (line.split(" ", 1) for line in lines)}
 
 
@@ -91,7 +93,7 @@ def protect(folder: Path, patterns: tuple[str, ...]) -> None:
 
 # git's update and pre-receive hooks can only say "hook declined". GitHub says
 # "protected branch hook declined", and a proc-receive hook can (githooks(5)).
-_PROTECT = r'''
+_PROTECT = r"""
 import fnmatch, pathlib, sys
 
 def read():
@@ -122,4 +124,4 @@ for command in commands:
     else:
         report += [f"ok {ref}", "option fall-through"]
 write(*report)
-'''
+"""

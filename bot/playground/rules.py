@@ -21,9 +21,12 @@ LABEL_LIMIT = 50
 class Refused(Exception):
     """An answer of 4xx, with GitHub's JSON for it."""
 
-    def __init__(self, status: int, message: str, *errors: dict[str, str]) -> None:
+    def __init__(
+        self, status: int, message: str, *errors: dict[str, str], headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
         self.body: dict[str, Any] = {"message": message}
         if errors:
             self.body["errors"] = list(errors)

@@ -124,7 +124,7 @@ class Hook:
 
 
 Row = User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Hook
-KINDS: tuple[type[Row], ...] = (
+KINDS: tuple[type[Any], ...] = (
     User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Hook,
 )  # fmt: skip
 R = TypeVar("R", bound=Row)
@@ -140,7 +140,7 @@ class State:
         self.lock = threading.RLock()
         self.webhook_secret = secrets.token_hex(20)
         self._last_id = 1000
-        self._rows: dict[type[Row], dict[int, Any]] = {kind: {} for kind in KINDS}
+        self._rows: dict[type[Any], dict[int, Any]] = {kind: {} for kind in KINDS}
         self._file = data / "state.json"
         if self._file.exists():
             self._load()

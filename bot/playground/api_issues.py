@@ -1,0 +1,252 @@
+"""Issues, their comments, labels and reactions."""
+
+from dataclasses import replace
+from typing import Any
+
+from bot.playground import rules, shapes, shapes_git
+from bot.playground.calls import Answer, Call, Route, page
+from bot.playground.rules import Refused, invalid
+from bot.playground.state import Comment, Issue, Label, Reaction, now, touched
+
+
+def next_number(call: Call) -> int:
+    numbers = (row.number for row in call.state.all(Issue, lambda row: row.repository == call.where.id))
+    return max(numbers, default=0) + 1
+
+
+def create(call: Call) -> Answer:
+    title = rules.title(call.body, "Issue")
+    body = rules.limited(call.field("body") or "", "Issue")
+    # GitHub drops labels without a word where the author may not set them.
+    may_label = rules.may(call.state, call.where, call.user, "triage")
+    labels = [_label(call, name) for name in call.field("labels") or ()] if may_label else []
+    issue = Issue(
+        id=call.state.new_id(), repository=call.where.id, number=next_number(call), title=title,
+        body=body or None, author=call.login, created_at=now(), updated_at=now(),
+        labels=tuple(label.name for label in labels),
+    )  # fmt: skip
+    call.state.put(issue)
+    tell(call, issue, "opened")
+    for label in labels:
+        tell(call, issue, "labeled", label=shapes.label(call.state, call.where, label))
+    return Answer(shapes.issue(call.state, call.where, issue), 201)
+
+
+def tell(call: Call, issue: Issue, action: str, **more: Any) -> None:
+    """`issues` or `pull_request`, whichever this one is."""
+    if issue.head:
+        shown = shapes_git.pull(call.state, call.where, issue)
+        call.tell("pull_request", action=action, number=issue.number, pull_request=shown, **more)
+    else:
+        call.tell("issues", action=action, issue=shapes.issue(call.state, call.where, issue), **more)
+
+
+def get(call: Call) -> Answer:
+    return Answer(shapes.issue(call.state, call.where, call.issue()))
+
+
+def every(call: Call) -> Answer:
+    wanted, since = call.query.get("state", "open"), call.query.get("since", "")
+    labels = set(filter(None, call.query.get("labels", "").split(",")))
+    rows = call.state.all(
+        Issue,
+        lambda row: (
+            row.repository == call.where.id
+            and not row.deleted
+            and wanted in {row.state, "all"}
+            and labels <= set(row.labels)
+            and row.updated_at >= since
+        ),
+    )
+    return page(call, _sorted(call, rows, "desc"), lambda row: shapes.issue(call.state, call.where, row))
+
+
+def _sorted(call: Call, rows: list[Any], direction: str) -> list[Any]:
+    key = "updated_at" if call.query.get("sort") == "updated" else "created_at"
+    backwards = call.query.get("direction", direction) == "desc"
+    return sorted(rows, key=lambda row: (getattr(row, key), row.id), reverse=backwards)
+
+
+def edit(call: Call) -> Answer:
+    """Title, body and state. Its author may, and whoever may triage."""
+    issue = call.issue()
+    _own_or(call, issue.author, "triage")
+    changes = {name: call.field(name) for name in ("title", "body", "state") if call.field(name) is not None}
+    rules.limited(changes.get("body", ""), "Issue")
+    action = "edited"
+    if changes.get("state", issue.state) != issue.state:
+        action = "closed" if changes["state"] == "closed" else "reopened"
+        changes["closed_at"] = now() if action == "closed" else None
+    changed = call.state.put(touched(issue, **changes))
+    tell(call, changed, action)
+    return Answer(shapes.issue(call.state, call.where, changed))
+
+
+def _own_or(call: Call, author: str, role: str) -> None:
+    if call.login != author and not rules.may(call.state, call.where, call.user, role):
+        raise Refused(403, "Must have admin rights to Repository.")
+
+
+def lock(call: Call) -> Answer:
+    call.state.put(touched(call.issue(), locked=True))
+    return Answer(status=204)
+
+
+def unlock(call: Call) -> Answer:
+    call.state.put(touched(call.issue(), locked=False))
+    return Answer(status=204)
+
+
+def comment(call: Call) -> Answer:
+    issue = call.issue()
+    # On GitHub people with write access may still comment; tokens of apps may not.
+    if issue.locked and not rules.may(call.state, call.where, call.user, "admin"):
+        raise Refused(403, "Unable to create comment because issue is locked.")
+    body = rules.text(call.body, "IssueComment")
+    row = Comment(
+        id=call.state.new_id(), repository=call.where.id, number=issue.number, author=call.login,
+        body=body, created_at=now(), updated_at=now(),
+    )  # fmt: skip
+    call.state.put(row)
+    issue = call.state.put(touched(issue))
+    return Answer(_told(call, row, issue, "created"), 201)
+
+
+def _told(call: Call, row: Comment, issue: Issue, action: str, **more: Any) -> dict[str, Any]:
+    shown = shapes.comment(call.state, call.where, row)
+    thread = shapes.issue(call.state, call.where, issue)
+    call.tell("issue_comment", action=action, **more, issue=thread, comment=shown)
+    return shown
+
+
+def comments(call: Call) -> Answer:
+    """Of one issue, or of the whole repository."""
+    since = call.query.get("since", "")
+    if "number" in call.path:
+        rows = shapes.comments(call.state, call.issue())
+    else:
+        rows = call.state.all(Comment, lambda row: row.repository == call.where.id)
+        rows = _sorted(call, rows, "asc")
+    rows = [row for row in rows if row.updated_at >= since]
+    return page(call, rows, lambda row: shapes.comment(call.state, call.where, row))
+
+
+def _comment(call: Call) -> Comment:
+    found = call.state.get(Comment, call.path["comment"])
+    if found is None or found.repository != call.where.id:
+        raise Refused(404, "Not Found")
+    return found
+
+
+def _issue_of(call: Call, row: Comment) -> Issue:
+    issue = call.state.first(
+        Issue, lambda issue: (issue.repository, issue.number) == (row.repository, row.number)
+    )
+    assert issue is not None
+    return issue
+
+
+def get_comment(call: Call) -> Answer:
+    return Answer(shapes.comment(call.state, call.where, _comment(call)))
+
+
+def edit_comment(call: Call) -> Answer:
+    before = _comment(call)
+    _own_or(call, before.author, "write")
+    after = replace(before, body=rules.text(call.body, "IssueComment"), updated_at=now())
+    call.state.put(after)
+    changes = {"body": {"from": before.body}}
+    return Answer(_told(call, after, _issue_of(call, after), "edited", changes=changes))
+
+
+def delete_comment(call: Call) -> Answer:
+    row = _comment(call)
+    _own_or(call, row.author, "write")
+    _told(call, row, _issue_of(call, row), "deleted")
+    call.state.drop(row)
+    return Answer(status=204)
+
+
+def _label(call: Call, name: Any) -> Label:
+    """The repository's label of this name in any case; made if it has none, as GitHub does."""
+    name = rules.label_name(name.get("name") if isinstance(name, dict) else name)
+    found = call.state.first(
+        Label, lambda row: row.repository == call.where.id and row.name.lower() == name.lower()
+    )
+    return found or call.state.put(Label(id=call.state.new_id(), repository=call.where.id, name=name))
+
+
+def labels(call: Call) -> Answer:
+    return page(call, shapes.issue(call.state, call.where, call.issue())["labels"], dict)
+
+
+def add_labels(call: Call) -> Answer:
+    # GitHub takes both forms, and PyGithub sends the bare array its schema does not know.
+    names = call.body if isinstance(call.body, list) else call.field("labels")
+    if not isinstance(names, list):
+        raise invalid("Label", "missing_field", field="labels")
+    issue = call.issue()
+    for label in [_label(call, name) for name in names]:
+        if label.name not in issue.labels:
+            issue = call.state.put(touched(issue, labels=(*issue.labels, label.name)))
+            tell(call, issue, "labeled", label=shapes.label(call.state, call.where, label))
+    return labels(call)
+
+
+def remove_label(call: Call) -> Answer:
+    issue = call.issue()
+    label = next((name for name in issue.labels if name.lower() == call.path["label"].lower()), None)
+    if label is None:
+        raise Refused(404, "Label does not exist")
+    shown = shapes.label(call.state, call.where, _label(call, label))
+    issue = call.state.put(touched(issue, labels=tuple(name for name in issue.labels if name != label)))
+    tell(call, issue, "unlabeled", label=shown)
+    return labels(call)
+
+
+def _subject(call: Call) -> int:
+    return _comment(call).id if "comment" in call.path else call.issue().id
+
+
+def react(call: Call) -> Answer:
+    content, subject = call.field("content"), _subject(call)
+    if content not in rules.REACTIONS:
+        raise invalid("Reaction", "invalid", field="content")
+    given = call.state.first(
+        Reaction, lambda row: (row.subject, row.author, row.content) == (subject, call.login, content)
+    )
+    if given:
+        return Answer(shapes.reaction(call.state, given))
+    row = Reaction(
+        id=call.state.new_id(), subject=subject, author=call.login, content=content, created_at=now()
+    )
+    return Answer(shapes.reaction(call.state, call.state.put(row)), 201)
+
+
+def reactions(call: Call) -> Answer:
+    subject = _subject(call)
+    rows = call.state.all(Reaction, lambda row: row.subject == subject)
+    return page(call, rows, lambda row: shapes.reaction(call.state, row))
+
+
+ROUTES = (
+    Route("GET", "/issues", "read", every),
+    Route("POST", "/issues", "read", create),
+    Route("GET", "/issues/comments", "read", comments),
+    Route("GET", "/issues/comments/{comment:int}", "read", get_comment),
+    Route("PATCH", "/issues/comments/{comment:int}", "read", edit_comment),
+    Route("DELETE", "/issues/comments/{comment:int}", "read", delete_comment),
+    Route("GET", "/issues/comments/{comment:int}/reactions", "read", reactions),
+    Route("POST", "/issues/comments/{comment:int}/reactions", "read", react),
+    Route("GET", "/issues/{number:int}", "read", get),
+    Route("PATCH", "/issues/{number:int}", "read", edit),
+    Route("PUT", "/issues/{number:int}/lock", "write", lock),
+    Route("DELETE", "/issues/{number:int}/lock", "write", unlock),
+    Route("GET", "/issues/{number:int}/comments", "read", comments),
+    Route("POST", "/issues/{number:int}/comments", "read", comment),
+    Route("GET", "/issues/{number:int}/labels", "read", labels),
+    Route("POST", "/issues/{number:int}/labels", "triage", add_labels),
+    Route("DELETE", "/issues/{number:int}/labels/{label:path}", "triage", remove_label),
+    Route("GET", "/issues/{number:int}/reactions", "read", reactions),
+    Route("POST", "/issues/{number:int}/reactions", "read", react),
+)

@@ -1,0 +1,125 @@
+"""git over HTTP: who may, then git's own `http-backend` as CGI, streamed both ways.
+
+Everything about the protocol is left to git, so the bot's git meets the same
+answers here as at any server that runs git.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from bot.playground import rules
+from bot.playground.git import CLOSED
+from bot.playground.state import Repository, State, User
+
+CHUNK = 65_536
+
+
+def refuse(status: int, text: str) -> Response:
+    headers = {"WWW-Authenticate": 'Basic realm="GitHub"'} if status == 401 else None
+    return PlainTextResponse(text, status, headers)
+
+
+def admit(state: State, where: Repository | None, user: User | None, *, push: bool) -> Response | None:
+    """None if `user` may; else GitHub's answer, that git prints after `remote:`."""
+    visible = where is not None and rules.may(state, where, user, "read")
+    if user is None and (push or not visible):
+        return refuse(401, "Authentication required")  # also for what is not there: nothing is given away
+    if where is None or not visible or not state.git_folder(where).exists():
+        return refuse(404, "Repository not found.")
+    if push and not rules.may(state, where, user, "write"):
+        assert user is not None
+        return refuse(403, f"Permission to {where.path}.git denied to {user.login}.")
+    if push and where.archived:
+        return refuse(403, "This repository was archived so it is read-only.")
+    return None
+
+
+def is_push(request: Request) -> bool:
+    service = request.query_params.get("service") or request.url.path.rpartition("/")[2]
+    return service == "git-receive-pack"
+
+
+async def backend(
+    request: Request, folder: Path, user: User | None, *, after: Callable[[], Awaitable[None]]
+) -> Response:
+    """git's answer. `after` runs when git has ended, before the client sees the end of the answer."""
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        "http-backend",
+        env=_environment(request, folder, user),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # Before the answer, because Starlette reads the request too while it streams
+    # one; git's HTTP protocol is half-duplex anyway.
+    await _feed(request, process.stdin)
+    status, headers = await _head(process.stdout)
+
+    async def rest(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        try:
+            while chunk := await output.read(CHUNK):
+                yield chunk
+            await process.wait()
+            await after()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+
+    return StreamingResponse(rest(process.stdout), status, headers)
+
+
+def _environment(request: Request, folder: Path, user: User | None) -> dict[str, str]:
+    service = request.path_params["service"]
+    return {
+        **CLOSED,
+        "GIT_PROJECT_ROOT": str(folder.parent),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": f"/{folder.name}/{service}",
+        "REQUEST_METHOD": request.method,
+        "QUERY_STRING": request.url.query,
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+        "REMOTE_USER": user.login if user else "",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+
+
+async def _feed(request: Request, stdin: asyncio.StreamWriter) -> None:
+    """The request's body into git, unpacked here: without CONTENT_LENGTH http-backend reads to the end."""
+    unzip = zlib.decompressobj(31) if request.headers.get("content-encoding") == "gzip" else None
+    try:
+        async for chunk in request.stream():
+            stdin.write(unzip.decompress(chunk) if unzip else chunk)
+            await stdin.drain()
+    except (BrokenPipeError, ConnectionResetError, ClientDisconnect):
+        pass  # git has ended, or the client went away: either way there is nobody to feed
+    finally:
+        stdin.close()
+
+
+async def _head(output: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    """Status and headers of a CGI answer."""
+    status, headers = 200, {}
+    while line := (await output.readline()).decode("latin-1").strip():
+        name, _, value = line.partition(":")
+        if name.lower() == "status":
+            status = int(value.split()[0])
+        else:
+            headers[name] = value.strip()
+    return status, headers
+
+
+def find(state: State, path: str) -> Repository | None:
+    """By its path or one it had; git is not redirected after a rename, as at GitHub."""
+    return state.first(Repository, lambda row: row.path.lower() == path.lower()) or state.first(
+        Repository, lambda row: path in row.earlier_paths
+    )

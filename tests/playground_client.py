@@ -1,0 +1,177 @@
+"""A playground for tests, and a person who uses it.
+
+It is served from a thread of the test's own process over real HTTP, so that a
+test can wrap it in faults; what people do goes through the same API the bot uses.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from bot.playground.app import create
+from bot.playground.state import Repository
+
+PATH = "acme/anvil"
+
+
+class Playground:
+    """Running from construction until `close`. `wrap` may put an ASGI application around it."""
+
+    def __init__(self, data: Path, *, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.ground = create(data, base_url=self.url)
+        self.api_url = f"{self.url}/api/v3"
+        self.path = PATH
+        about = self.ground.about()
+        self.tokens: dict[str, str] = about["tokens"]
+        self.token = self.tokens["bot"]
+        self.bot_name: str = about["bot_name"]
+        self.webhook_secret: str = about["webhook_secret"]
+        self.repository_id = self.ground.state.all(Repository)[0].id
+        config = uvicorn.Config(
+            wrap(self.ground.app), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._listening],), daemon=True)
+        self._thread.start()
+        self._client = httpx.Client(timeout=30, trust_env=False, follow_redirects=True)
+
+    def __enter__(self) -> "Playground":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listening.close()
+
+    @property
+    def clone_url(self) -> str:
+        return f"{self.url}/{self.path}.git"
+
+    @property
+    def html_url(self) -> str:
+        return f"{self.url}/{self.path}"
+
+    def call(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> httpx.Response:
+        """Any request, as somebody. `path` begins below the repository, or with `/` below the host."""
+        url = self.url + path if path.startswith("/") else f"{self.api_url}/repos/{self.path}/{path}"
+        headers = {"Authorization": f"token {self.tokens[as_]}"}
+        return self._client.request(method, url.rstrip("/"), json=body, headers=headers)
+
+    def ask(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> Any:
+        """The JSON of a request that must go well."""
+        answer = self.call(method, path, body, as_=as_)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    # What people do.
+
+    def comment(self, number: int, body: str, as_: str = "ann") -> int:
+        return int(self.ask("POST", f"issues/{number}/comments", {"body": body}, as_=as_)["id"])
+
+    def edit(self, comment_id: int, body: str, as_: str = "ann") -> None:
+        self.ask("PATCH", f"issues/comments/{comment_id}", {"body": body}, as_=as_)
+
+    def open_issue(self, title: str, body: str = "", as_: str = "ann") -> int:
+        return int(self.ask("POST", "issues", {"title": title, "body": body}, as_=as_)["number"])
+
+    def open_pull(self, title: str, *, head: str, base: str = "main", as_: str = "ann") -> int:
+        wanted = {"title": title, "head": head, "base": base}
+        return int(self.ask("POST", "pulls", wanted, as_=as_)["number"])
+
+    def label(self, number: int, name: str, as_: str = "ann") -> None:
+        self.ask("POST", f"issues/{number}/labels", {"labels": [name]}, as_=as_)
+
+    # What one sees.
+
+    def labels(self, number: int) -> list[str]:
+        return [label["name"] for label in self.ask("GET", f"issues/{number}/labels")]
+
+    def comments(self, number: int) -> list[dict[str, Any]]:
+        """Oldest first, at most a hundred."""
+        found: list[dict[str, Any]] = self.ask("GET", f"issues/{number}/comments?per_page=100")
+        return found
+
+    def pulls(self) -> list[dict[str, Any]]:
+        """Of any state, newest first."""
+        found: list[dict[str, Any]] = self.ask("GET", "pulls?state=all&per_page=100")
+        return found
+
+    def statuses(self, sha: str) -> list[dict[str, Any]]:
+        """Newest first."""
+        found: list[dict[str, Any]] = self.ask("GET", f"commits/{sha}/statuses?per_page=100")
+        return found
+
+    def reactions(self, comment_id: int) -> list[str]:
+        return [row["content"] for row in self.ask("GET", f"issues/comments/{comment_id}/reactions")]
+
+    def issue_reactions(self, number: int) -> list[str]:
+        return [row["content"] for row in self.ask("GET", f"issues/{number}/reactions")]
+
+    def branch_head(self, name: str) -> str | None:
+        answer = self.call("GET", f"git/ref/heads/{quote(name)}")
+        return answer.json()["object"]["sha"] if answer.is_success else None
+
+    # What an owner sets up, and what goes wrong.
+
+    def set_webhook(self, url: str, secret: str | None = None) -> int:
+        """All events to `url`; without a secret, signed with the playground's own."""
+        config = {"url": url, "content_type": "json", "secret": secret or self.webhook_secret}
+        return int(self.ask("POST", "hooks", {"config": config, "events": ["*"]})["id"])
+
+    def set_permission(self, login: str, permission: str) -> None:
+        """GitHub's words: pull, triage, push, maintain, admin."""
+        self.ask("PUT", f"collaborators/{login}", {"permission": permission})
+
+    def protect(self, branch_pattern: str) -> None:
+        self.ask("PUT", f"branches/{quote(branch_pattern)}/protection", {})
+
+    def unprotect(self, branch_pattern: str) -> None:
+        self.ask("DELETE", f"branches/{quote(branch_pattern)}/protection")
+
+    def rename(self, name: str) -> None:
+        self.path = self.ask("PATCH", "", {"name": name})["full_name"]
+
+    def archive(self) -> None:
+        self.ask("PATCH", "", {"archived": True})
+
+    def lock(self, number: int) -> None:
+        self.ask("PUT", f"issues/{number}/lock")
+
+    def delete_issue(self, number: int) -> None:
+        self.ask("DELETE", f"/_playground/repos/{self.path}/issues/{number}")
+
+    def remove_git(self) -> None:
+        """The remote answers that it is not there; issues and comments stay."""
+        self.ask("DELETE", f"/_playground/repos/{self.path}/git")
+
+    def restore_git(self) -> None:
+        self.ask("PUT", f"/_playground/repos/{self.path}/git")
+
+    def exhaust(self, login: str, seconds: float) -> None:
+        """`login` has no request left for so long."""
+        self.ask("POST", "/_playground/rate-limit", {"login": login, "seconds": seconds})
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """What every hook was sent and answered, newest first."""
+        hooks = self.ask("GET", "hooks")
+        return [
+            one for hook in hooks for one in self.ask("GET", f"hooks/{hook['id']}/deliveries?per_page=100")
+        ]
+
+    def redeliver(self, delivery_id: int) -> None:
+        """The same bytes under the same X-GitHub-Delivery once more."""
+        hook = self.ask("GET", "hooks")[0]["id"]
+        self.ask("POST", f"hooks/{hook}/deliveries/{delivery_id}/attempts")
