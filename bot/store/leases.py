@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, text, update
 
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, NotPossible
 from bot.model import Outcome, Phase, Run, State
 from bot.store import runs as store_runs
+from bot.store import tasks
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import phases, runs
 
@@ -43,7 +44,7 @@ def claim_next(tx: Connection, worker: Worker) -> Run | None:
     """Take the next run this host may execute: oldest first per repository, repositories in turn."""
     _one_claimer(tx)
     run_id = _next(tx, worker)
-    return None if run_id is None else _take(tx, worker, run_id, takeovers=0)
+    return None if run_id is None else _start(tx, worker, run_id)
 
 
 def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
@@ -51,7 +52,7 @@ def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
     _one_claimer(tx)
     if _next(tx, worker, run_id) is None:
         return None
-    return _take(tx, worker, run_id, takeovers=0)
+    return _start(tx, worker, run_id)
 
 
 def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> Run | None:
@@ -61,7 +62,15 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
     """
     _one_claimer(tx)
     found = _abandoned(tx, worker, is_dead)
-    return None if found is None else _take(tx, worker, found[0], takeovers=found[1])
+    if found is None:
+        return None
+    takeovers = found.takeovers + (1 if found.holder else 0)  # released in good order: no attempt counted
+    unchanged = and_(
+        runs.c.state == State.RUNNING,
+        runs.c.epoch == found.epoch,
+        runs.c.lease_until.is_not_distinct_from(found.lease_until),
+    )
+    return _take(tx, worker, found.id, unchanged, takeovers=takeovers)
 
 
 def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
@@ -84,19 +93,27 @@ def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
 
 
 def release(tx: Connection, lease: Lease) -> None:
-    """Let go in good order: the next worker of this host goes on from the recorded phase."""
-    write(tx, lease, holder="", lease_until=None)
+    """Let go in good order: the next worker of this host goes on from the recorded phase. Raises LeaseLost.
+
+    The epoch ends here, so whatever of this worker still moves is fenced off.
+    """
+    write(tx, lease, holder="", lease_until=None, epoch=lease.epoch + 1)
 
 
 def enter(tx: Connection, lease: Lease, phase: Phase) -> None:
-    """Record that the run is in this phase from now on; entering it again changes nothing."""
+    """Record that the run is in this phase from now on; entering it again changes nothing.
+
+    Raises LeaseLost, and NotPossible on a phase that is behind the run: phases never run backwards.
+    """
+    write(tx, lease)
+    current = Phase(tx.execute(select(runs.c.phase).where(runs.c.id == lease.run)).scalar_one())
+    order = list(Phase)
+    if order.index(phase) < order.index(current):
+        raise NotPossible(f"Run {lease.run} is past phase {phase}: it is in {current}.")
     now = clock(tx)
-    current = tx.execute(select(runs.c.phase).where(runs.c.id == lease.run)).scalar_one()
-    if current != phase:
+    if phase is not current:
         write(tx, lease, phase=phase, takeovers=0)
         tx.execute(_open_phase(lease.run).values(ended_at=now))
-    else:
-        write(tx, lease, phase=phase)
     tx.execute(insert_new(tx, phases).values(run=lease.run, phase=phase, started_at=now))
 
 
@@ -108,9 +125,9 @@ def end(tx: Connection, lease: Lease, outcome: Outcome, state: State, reason: st
 
 
 def write(tx: Connection, lease: Lease, **facts: Any) -> None:
-    """Write columns of the run under its epoch. Raises LeaseLost."""
+    """Write columns of the run under its epoch; none: hold the epoch until the commit. Raises LeaseLost."""
     mine = and_(runs.c.id == lease.run, runs.c.epoch == lease.epoch, runs.c.state == State.RUNNING)
-    if tx.execute(update(runs).where(mine).values(**facts)).rowcount != 1:
+    if tx.execute(update(runs).where(mine).values({"epoch": lease.epoch, **facts})).rowcount != 1:
         raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
 
 
@@ -131,27 +148,37 @@ def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | No
     return found
 
 
-def _abandoned(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> tuple[str, int] | None:
-    """A run nobody works on any more, and how many takeovers it will have had."""
+def _abandoned(
+    tx: Connection, worker: Worker, is_dead: Callable[[str], bool]
+) -> Row[*tuple[Any, ...]] | None:
+    """A run nobody works on any more."""
     rows = tx.execute(
-        select(runs.c.id, runs.c.holder, runs.c.lease_until, runs.c.takeovers)
+        select(runs.c.id, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
         .where(runs.c.state == State.RUNNING, runs.c.host == worker.host, runs.c.holder != worker.holder)
         .order_by(runs.c.created_at)
     ).all()
     now = clock(tx)
     for row in rows:
-        if row.holder == "":  # released in good order: no attempt counted
-            return row.id, row.takeovers
-        if row.lease_until < now or is_dead(row.holder):
-            return row.id, row.takeovers + 1
+        if row.holder == "" or row.lease_until < now or is_dead(row.holder):
+            return row
     return None
 
 
-def _take(tx: Connection, worker: Worker, run_id: str, takeovers: int) -> Run:
+def _start(tx: Connection, worker: Worker, run_id: str) -> Run | None:
+    run = _take(tx, worker, run_id, runs.c.state == State.QUEUED, takeovers=0)
+    if run is not None:
+        tasks.change_state(tx, run.task, State.RUNNING)
+    return run
+
+
+def _take(
+    tx: Connection, worker: Worker, run_id: str, unchanged: ColumnElement[bool], *, takeovers: int
+) -> Run | None:
+    """None: on PostgreSQL it may have been cancelled, renewed or ended since we looked."""
     now = clock(tx)
-    tx.execute(
+    taken = tx.execute(
         update(runs)
-        .where(runs.c.id == run_id)
+        .where(runs.c.id == run_id, unchanged)
         .values(
             state=State.RUNNING,
             host=worker.host,
@@ -162,7 +189,7 @@ def _take(tx: Connection, worker: Worker, run_id: str, takeovers: int) -> Run:
             started_at=func.coalesce(runs.c.started_at, now),
         )
     )
-    return store_runs.get(tx, run_id)
+    return store_runs.get(tx, run_id) if taken.rowcount == 1 else None
 
 
 def _candidates(worker: Worker) -> Select[Any]:

@@ -25,15 +25,19 @@ def append(tx: Connection, run_id: str, offset: int, data: bytes) -> None:
 
 def size(tx: Connection, run_id: str) -> int:
     """Bytes printed so far, forgotten ones included."""
-    query = select(func.max(log.c.offset + func.length(log.c.bytes))).where(log.c.run == run_id)
-    return int(tx.execute(query).scalar_one() or 0)
+    ends = select(log.c.offset + func.length(log.c.bytes)).where(log.c.run == run_id)
+    return int(tx.execute(ends.order_by(log.c.offset.desc()).limit(1)).scalar_one_or_none() or 0)
 
 
 def read(tx: Connection, run_id: str, since: int, limit: int) -> list[tuple[int, bytes]]:
     """Chunks (offset, bytes) that reach past `since`, in order, `limit` bytes at most; [] at the end."""
     rows = tx.execute(
         select(log.c.offset, log.c.bytes)
-        .where(log.c.run == run_id, log.c.offset + func.length(log.c.bytes) > since)
+        .where(
+            log.c.run == run_id,
+            log.c.offset > since - CHUNK,  # what the primary key can find
+            log.c.offset + func.length(log.c.bytes) > since,
+        )
         .order_by(log.c.offset)
         .limit(200)
     )

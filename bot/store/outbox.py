@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
 
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import outbox, senders
@@ -103,15 +103,13 @@ def due_threads(tx: Connection, limit: int) -> list[str]:
 
 
 def take_thread(tx: Connection, thread_key: str, holder: str) -> bool:
-    """Become the one sender of this thread for SENDER_LEASE seconds. False: there is one."""
+    """Become the one sender of this thread for SENDER_LEASE seconds. False: there is one, even our own."""
     now = clock(tx)
     row = {"thread_key": thread_key, "holder": holder, "until": now + SENDER_LEASE}
     if tx.execute(insert_new(tx, senders).values(row)).rowcount == 1:
         return True
-    free = and_(senders.c.thread_key == thread_key, or_(senders.c.until < now, senders.c.holder == holder))
-    return (
-        tx.execute(update(senders).where(free).values(holder=holder, until=now + SENDER_LEASE)).rowcount == 1
-    )
+    left = update(senders).where(senders.c.thread_key == thread_key, senders.c.until < now)
+    return tx.execute(left.values(holder=holder, until=now + SENDER_LEASE)).rowcount == 1
 
 
 def leave_thread(tx: Connection, thread_key: str, holder: str) -> None:
@@ -149,7 +147,8 @@ def trying(tx: Connection, item: Item) -> None:
 def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
     """Record that this version stands on the forge; a newer one becomes due."""
     now = clock(tx)
-    newer = outbox.c.version > item.version
+    # Without a time to try again it was retired while we sent it.
+    newer = and_(outbox.c.version > item.version, outbox.c.due_at.is_not(None))
     later = now + (EDIT_EVERY if item.kind is Outgoing.PROGRESS else 0.0)
     tx.execute(
         update(outbox)
@@ -165,7 +164,8 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
 
 
 def try_later(tx: Connection, item: Item, seconds: float) -> None:
-    tx.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=clock(tx) + seconds))
+    wanted = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
+    tx.execute(wanted.values(due_at=clock(tx) + seconds))
 
 
 def give_up(tx: Connection, item: Item, why: str) -> None:

@@ -6,9 +6,9 @@ the epoch; here is what everybody else may ask and do.
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
 
-from bot.model import Actor, Outcome, Phase, Run, State
+from bot.model import Actor, Outcome, Phase, Run, State, Thread
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 
@@ -56,6 +56,16 @@ def newest(tx: Connection, task_id: str) -> Run:
     return value(tx.execute(query).one())
 
 
+def of_cause(tx: Connection, thread: Thread, cause: str) -> Run | None:
+    """The run that this command made, if it made one."""
+    row = tx.execute(
+        select(runs).where(
+            runs.c.forge == thread.forge, runs.c.repository_id == thread.repository_id, runs.c.cause == cause
+        )
+    ).one_or_none()
+    return None if row is None else value(row)
+
+
 def ask_cancel(tx: Connection, run: Run) -> bool:
     """Cancel a queued run at once, or raise the flag of a running one. False: it has ended, or is pushing."""
     queued = update(runs).where(runs.c.id == run.id, runs.c.state == State.QUEUED)
@@ -77,7 +87,7 @@ def position(tx: Connection, run: Run) -> int:
     ahead = select(func.count()).where(
         runs.c.state == State.QUEUED,
         runs.c.repository_url == run.repository_url,
-        runs.c.created_at < run.created_at,
+        tuple_(runs.c.created_at, runs.c.id) < (run.created_at, run.id),
     )
     return int(tx.execute(ahead).scalar_one()) + 1
 

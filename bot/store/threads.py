@@ -22,16 +22,17 @@ def remember(tx: Connection, key: str, thread: Thread) -> None:
         "number": thread.number,
         "title": thread.title,
     }
-    if tx.execute(insert_new(tx, threads).values(values)).rowcount == 1:
-        return
-    tx.execute(update(threads).where(threads.c.key == key).values(title=thread.title))
-    move(tx, thread.forge, thread.repository_id, path=thread.path, url=thread.repository_url)
+    if tx.execute(insert_new(tx, threads).values(values)).rowcount == 0:
+        tx.execute(update(threads).where(threads.c.key == key).values(title=thread.title))
+    if thread.forge:  # the operator's repositories have no id to be known again by
+        move(tx, thread.forge, thread.repository_id, path=thread.path, url=thread.repository_url)
 
 
 def move(tx: Connection, forge: str, repository_id: int, *, path: str, url: str) -> None:
     """Record where a repository lives now."""
     same = (threads.c.forge == forge) & (threads.c.repository_id == repository_id)
-    tx.execute(update(threads).where(same, threads.c.path != path).values(path=path, repository_url=url))
+    elsewhere = (threads.c.path != path) | (threads.c.repository_url != url)
+    tx.execute(update(threads).where(same, elsewhere).values(path=path, repository_url=url))
     waiting = (runs.c.forge == forge) & (runs.c.repository_id == repository_id) & (runs.c.state == "queued")
     tx.execute(update(runs).where(waiting, runs.c.repository_url != url).values(repository_url=url))
 

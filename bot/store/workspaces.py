@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import workspaces
@@ -27,7 +27,12 @@ def in_use(tx: Connection, task_id: str, host: str) -> None:
         tx.execute(
             update(workspaces)
             .where(workspaces.c.task == task_id)
-            .values(host=host, keep_until=None, removed_at=None)
+            .values(
+                host=host,
+                created_at=case((workspaces.c.removed_at.is_(None), workspaces.c.created_at), else_=now),
+                keep_until=None,
+                removed_at=None,
+            )
         )
 
 

@@ -1,0 +1,77 @@
+"""Rows to fill a ledger with: what a test does not name is of no importance to it."""
+
+from itertools import count
+
+from sqlalchemy import Connection
+
+from bot.model import Actor, Kind, Phase, Run, State, Task, Thread
+from bot.store import runs, tasks
+from bot.store.leases import Lease, Worker
+
+_numbers = count(1)
+
+
+def a_thread(number: int = 0, *, repository: int = 1, name: str = "") -> Thread:
+    """An issue; of a number nobody used, unless it is given."""
+    path = f"acme/{name or f'r{repository}'}"
+    return Thread(
+        forge="github",
+        repository_id=repository,
+        repository_url=f"https://github.com/{path}",
+        path=path,
+        kind=Kind.ISSUE,
+        number=number or next(_numbers),
+        title="Tidy the parser",
+    )
+
+
+def add_task(tx: Connection, thread: Thread | None = None) -> Task:
+    """A queued task that has no run yet; on a thread of its own, unless it is given."""
+    thread = thread or a_thread()
+    task_id = f"t{next(_numbers)}"
+    task = Task(
+        id=task_id,
+        thread=thread,
+        thread_key=thread.key,
+        state=State.QUEUED,
+        agent="demo",
+        change="draft",
+        base="",
+        branch=f"forgehand/{task_id}",
+        pinned="",
+    )
+    tasks.add(tx, task)
+    return tasks.get(tx, task_id)
+
+
+def add_run(tx: Connection, task: Task | None = None, *, host: str = "", cause: str = "") -> Run:
+    """One more queued run of the task; of a new one, unless it is given."""
+    task = task or add_task(tx)
+    number = len(runs.of_task(tx, task.id)) + 1
+    run = Run(
+        id=f"{task.id}-{number}",
+        task=task.id,
+        number=number,
+        thread_key=task.thread_key,
+        repository_url=task.thread.repository_url,
+        state=State.QUEUED,
+        phase=Phase.PREPARE,
+        first_phase=Phase.PREPARE,
+        request="tidy it",
+        context="",
+        cause=cause or f"comment:{next(_numbers)}",
+        asked_by=Actor(id=7, login="ann"),
+        host=host,
+        wall_limit=60,
+    )
+    runs.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
+    return runs.get(tx, run.id)
+
+
+def a_worker(holder: str = "w1", *, host: str = "h1", per_repository: int = 2, per_host: int = 4) -> Worker:
+    return Worker(host=host, holder=holder, per_repository=per_repository, per_host=per_host)
+
+
+def lease_of(run: Run | None) -> Lease:
+    assert run is not None
+    return Lease(run.id, run.epoch)

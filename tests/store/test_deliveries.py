@@ -1,0 +1,95 @@
+"""Deliveries: there once, due until answered, answered once."""
+
+import pytest
+
+from bot.store import deliveries
+from bot.store.deliveries import BODY_KEPT, Delivery
+from bot.store.ledger import Ledger
+from bot.store.schema import deliveries as table
+
+
+def a_delivery(number: int, body: bytes = b"{}") -> Delivery:
+    return Delivery(forge="github", id=f"d{number}", event="issue_comment", body=body)
+
+
+@pytest.fixture
+def recorded(ledger: Ledger) -> Ledger:
+    """A ledger with deliveries d1 and d2."""
+    with ledger.write() as tx:
+        deliveries.record(tx, [a_delivery(1), a_delivery(2)])
+    return ledger
+
+
+def test_a_batch_with_known_and_doubled_ones_adds_the_new_ones_only(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        deliveries.record(tx, [a_delivery(3), a_delivery(2, b"other"), a_delivery(3, b"twin")])
+
+    with recorded.read() as tx:
+        assert deliveries.count_unanswered(tx) == 3
+        second, third = (deliveries.get_unanswered(tx, "github", name) for name in ("d2", "d3"))
+    assert second is not None
+    assert second.body == b"{}"
+    assert third is not None
+    assert third.body == b"{}"
+
+
+def test_the_same_id_from_another_forge_is_another_delivery(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        deliveries.record(tx, [Delivery(forge="gitlab", id="d1", event="note", body=b"")])
+
+        assert deliveries.count_unanswered(tx) == 3
+
+
+def test_a_body_of_any_bytes_comes_back_as_it_was(ledger: Ledger) -> None:
+    body = bytes(range(256)) * 100
+    with ledger.write() as tx:
+        deliveries.record(tx, [a_delivery(1, body)])
+        delivery = deliveries.get_unanswered(tx, "github", "d1")
+
+    assert delivery is not None
+    assert delivery.body == body
+    assert (delivery.event, delivery.attempts) == ("issue_comment", 0)
+    assert 0 <= delivery.age < 5
+
+
+def test_what_is_due_comes_oldest_first_and_not_more_than_asked_for(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        tx.execute(table.update().where(table.c.id == "d2").values(due_at=1.0))
+
+        assert deliveries.due(tx, 10) == [("github", "d2"), ("github", "d1")]
+        assert deliveries.due(tx, 1) == [("github", "d2")]
+
+
+def test_one_that_is_tried_later_is_not_due_until_then(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        deliveries.try_later(tx, "github", "d1", 60.0, "the forge is away")
+
+        assert deliveries.due(tx, 10) == [("github", "d2")]
+        delivery = deliveries.get_unanswered(tx, "github", "d1")
+    assert delivery is not None
+    assert delivery.attempts == 1
+
+
+def test_it_is_answered_once(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        assert deliveries.answered(tx, "github", "d1")
+        assert not deliveries.answered(tx, "github", "d1")
+        deliveries.try_later(tx, "github", "d1", 0.0, "too late")
+
+        assert deliveries.get_unanswered(tx, "github", "d1") is None
+        assert deliveries.due(tx, 10) == [("github", "d2")]
+        assert deliveries.count_unanswered(tx) == 1
+
+
+def test_only_old_answered_bodies_are_dropped_and_their_keys_stay(recorded: Ledger) -> None:
+    with recorded.write() as tx:
+        deliveries.record(tx, [a_delivery(3)])
+        deliveries.answered(tx, "github", "d1")
+        deliveries.answered(tx, "github", "d3")
+        old = table.update().where(table.c.id.in_(["d1", "d2"]))
+        tx.execute(old.values(received_at=table.c.received_at - BODY_KEPT - 1))
+
+        assert deliveries.drop_old_bodies(tx) == 1
+        deliveries.record(tx, [a_delivery(1)])
+        assert deliveries.count_unanswered(tx) == 1
+        assert deliveries.get_unanswered(tx, "github", "d2") is not None

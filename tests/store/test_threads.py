@@ -1,0 +1,93 @@
+"""Threads: known by the forge's numeric id, so a rename moves them and what waits on them."""
+
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from bot.model import Kind, Thread
+from bot.store import leases, runs, tasks, threads
+from bot.store.ledger import Ledger
+from bot.store.schema import threads as table
+from tests.fill import a_thread, a_worker, add_run, add_task
+
+HAMMER = "https://github.com/acme/hammer"
+
+
+def test_a_thread_comes_back_as_it_was_remembered(ledger: Ledger) -> None:
+    thread = a_thread()
+    with ledger.write() as tx:
+        threads.remember(tx, thread.key, thread)
+
+        assert threads.get(tx, thread.key) == thread
+
+
+def test_a_new_title_is_taken_over(ledger: Ledger) -> None:
+    thread = a_thread()
+    with ledger.write() as tx:
+        threads.remember(tx, thread.key, thread)
+        threads.remember(tx, thread.key, replace(thread, title="Tidy it all"))
+
+        assert threads.get(tx, thread.key).title == "Tidy it all"
+
+
+def test_a_rename_heard_on_one_thread_moves_all_of_the_repository(ledger: Ledger) -> None:
+    first, second, elsewhere = a_thread(), a_thread(), a_thread(repository=2)
+    with ledger.write() as tx:
+        for thread in (first, second, elsewhere):
+            threads.remember(tx, thread.key, thread)
+        threads.remember(tx, first.key, a_thread(first.number, name="hammer"))
+
+        assert threads.get(tx, second.key) == a_thread(second.number, name="hammer")
+        assert threads.get(tx, elsewhere.key) == elsewhere
+
+
+def test_a_rename_first_heard_on_a_new_thread_moves_the_old_ones(ledger: Ledger) -> None:
+    old, new = a_thread(), a_thread(name="hammer")
+    with ledger.write() as tx:
+        threads.remember(tx, old.key, old)
+        threads.remember(tx, new.key, new)
+
+        assert threads.get(tx, old.key).path == "acme/hammer"
+
+
+def test_a_new_url_on_the_same_path_is_taken_over(ledger: Ledger) -> None:
+    thread = a_thread()
+    with ledger.write() as tx:
+        threads.remember(tx, thread.key, thread)
+        threads.move(tx, "github", 1, path=thread.path, url="http://forge.local/acme/r1")
+
+        assert threads.get(tx, thread.key).repository_url == "http://forge.local/acme/r1"
+
+
+def test_queued_runs_follow_a_rename_and_running_ones_go_on(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        running = add_run(tx)
+        leases.claim_next(tx, a_worker())
+        queued = add_run(tx)
+        threads.move(tx, "github", 1, path="acme/hammer", url=HAMMER)
+
+        assert runs.get(tx, queued.id).repository_url == HAMMER
+        assert runs.get(tx, running.id).repository_url == "https://github.com/acme/r1"
+        assert tasks.get(tx, queued.task).thread.path == "acme/hammer"
+
+
+def test_the_operators_repositories_never_move_each_other(ledger: Ledger) -> None:
+    def local(name: str) -> Thread:
+        url = f"file:///srv/{name}"
+        return Thread(forge="", repository_id=0, repository_url=url, path=name, kind=Kind.CLI, number=0)
+
+    with ledger.write() as tx:
+        threads.remember(tx, "cli:t1", local("anvil"))
+        threads.remember(tx, "cli:t2", local("hammer"))
+        threads.remember(tx, "cli:t1", local("anvil"))
+
+        assert tx.execute(select(table.c.path).order_by(table.c.key)).scalars().all() == ["anvil", "hammer"]
+
+
+def test_a_task_carries_its_thread(ledger: Ledger) -> None:
+    thread = a_thread(12)
+    with ledger.write() as tx:
+        task = add_task(tx, thread)
+
+    assert task.thread == thread
+    assert task.thread_key == "github:1:issue:12"
