@@ -139,16 +139,16 @@ class Task:
     state: State
     agent: str
     change: str  # what to open: draft | ready | link | none
-    base: str  # branch the work is for; "" = the default branch, settled by the first prepare
+    base: str = ""  # branch the work is for; "" = the default branch, settled by the first prepare
     branch: str
-    base_head: str  # commit the work started from; "" before the first prepare
-    pinned: str  # head a change had when the command was answered; "" on issues
-    checked_head: str  # id the last passed export ended in; "" before one
-    pushed_head: str  # id last pushed or found on the branch; "" before a push
-    approved_head: str  # id a person approved last
-    change_number: int | None
-    change_url: str
-    created_at: float  # seconds since the epoch, the ledger's clock
+    base_head: str = ""  # commit the work started from; "" before the first prepare
+    pinned: str = ""  # head a change had when the command was answered; "" on issues
+    checked_head: str = ""  # id the last passed export ended in; "" before one
+    pushed_head: str = ""  # id last pushed or found on the branch; "" before a push
+    approved_head: str = ""  # id a person approved last
+    change_number: int | None = None
+    change_url: str = ""
+    created_at: float = 0.0  # seconds since the epoch, the ledger's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,21 +167,21 @@ class Run:
     context: str  # title and body of the thread, untrusted, as the command's own delivery carried them
     cause: str
     asked_by: Actor
-    host: str  # "" = any host may claim it
+    host: str = ""  # "" = any host may claim it
     wall_limit: int  # seconds
-    epoch: int
-    cancel_asked: bool
-    outcome: Outcome | None
-    agent_started: bool  # a sandbox of this run was started: it is never started again
-    agent_outcome: Outcome | None  # how the agent itself ended; None = well, or not yet
-    reason: str
-    summary: str
-    exit_status: int | None
-    log_offset: int  # bytes of the engine's log already in the ledger
-    takeovers: int
-    created_at: float  # this and the next two: seconds since the epoch, the ledger's clock
-    started_at: float | None
-    ended_at: float | None
+    epoch: int = 0
+    cancel_asked: bool = False
+    outcome: Outcome | None = None
+    agent_started: bool = False  # a sandbox of this run was started: it is never started again
+    agent_outcome: Outcome | None = None  # how the agent itself ended; None = well, or not yet
+    reason: str = ""
+    summary: str = ""
+    exit_status: int | None = None
+    log_offset: int = 0  # bytes of the engine's log already in the ledger
+    takeovers: int = 0
+    created_at: float = 0.0  # this and the next two: seconds since the epoch, the ledger's clock
+    started_at: float | None = None
+    ended_at: float | None = None
 
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: people type these

@@ -1,0 +1,210 @@
+"""One delivery: read it, ask whether this person may, let one handler answer, fill the outbox.
+
+All calls to the forge come first, then one transaction that holds the answer
+and all that follows from it: a crash in between leaves a delivery that is
+simply answered again.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy import Connection
+
+from bot import commands, policy, reply
+from bot.commands import CONTEXT, Command, Spoken
+from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
+from bot.events import Commented, Event, Labelled
+from bot.forges.forge import ChangeHead, Forge
+from bot.model import Kind
+from bot.queue import Nudges
+from bot.router import Router
+from bot.store import causes, deliveries, threads
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger
+from bot.tasks import Defaults, Tasks
+
+log = structlog.get_logger()
+
+_PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
+_TRIES = 5  # of what breaks on our side
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A command, and what the forge said of it: why not, or where the change stands."""
+
+    event: Event
+    spoken: Spoken
+    refused: BotError | None = None
+    change: ChangeHead | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What it takes to answer; call it with the key of a delivery. `allow` is `[repositories] allow`."""
+
+    ledger: Ledger
+    forges: Mapping[str, Forge]
+    router: Router
+    allow: Collection[str]
+    defaults: Defaults
+    nudges: Nudges
+
+    def __call__(self, forge: str, delivery_id: str) -> None:
+        """Answer this delivery, if it still waits for that. What goes wrong is tried again later."""
+        with self.ledger.read() as tx:
+            delivery = deliveries.get_unanswered(tx, forge, delivery_id)
+        if delivery is None:
+            return
+        try:
+            self._answer(delivery)
+        except ForgeUnavailable as error:
+            self._try_later(delivery, str(error), error.retry_after or 0.0)
+        except Exception:  # a bug of ours must be told, and must not come back for ever
+            number = secrets.token_hex(4)
+            log.exception("answer broke", incident=number, attempt=delivery.attempts + 1)
+            self._broke(delivery, number)
+
+    def _answer(self, delivery: Delivery) -> None:
+        try:
+            events = self._events(delivery)
+        except ValueError as error:
+            log.warning("delivery is unreadable", reason=str(error)[:200])
+            with self.ledger.write() as tx:
+                deliveries.answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
+            return
+        forge = self.forges[delivery.forge]
+        asked = [_ask(forge, heard, delivery.age) for event in events if (heard := self._hear(event))]
+        commanded = [heard for heard in asked if heard]
+        with self.ledger.write() as tx:
+            if not deliveries.answered(tx, delivery.forge, delivery.id):
+                return
+            for heard in commanded:
+                if _is_first(tx, heard.event):
+                    self._obey(tx, heard)
+        self._nudge(commanded)
+
+    def _events(self, delivery: Delivery) -> list[Event]:
+        return self.forges[delivery.forge].events({"x-github-event": delivery.event}, delivery.body)
+
+    def _hear(self, event: Event) -> _Heard | None:
+        """What a person says to us where we may be spoken to. Asks nobody."""
+        if policy.is_machine(event):
+            return None
+        if isinstance(event, Labelled):
+            spoken = commands.of_label(event.label)
+        else:
+            spoken = commands.read(event.body, bot_name=self.defaults.bot_name, known=self.router.routes)
+        if spoken is None:
+            return None
+        if not policy.is_listed(event.thread, self.allow):
+            # Silence on the thread: whoever runs the bot has not chosen to answer there.
+            log.warning("repository is not in [repositories] allow", repository=event.thread.repository_url)
+            return None
+        return _Heard(event, spoken)
+
+    def _obey(self, tx: Connection, heard: _Heard) -> None:
+        threads.remember(tx, heard.event.thread.key, heard.event.thread)
+        try:
+            with tx.begin_nested():
+                words = self._dispatch(tx, heard)
+        except BotError as error:
+            log.info("command refused", command=heard.spoken.name, kind=type(error).__name__)
+            reply.refused(tx, heard.event, error)
+        else:
+            log.info("command accepted", command=heard.spoken.name, thread=heard.event.thread.key)
+            reply.accepted(tx, heard.event, words)
+
+    def _dispatch(self, tx: Connection, heard: _Heard) -> str:
+        if heard.refused:
+            raise heard.refused
+        event, route = heard.event, self.router.route(heard.spoken.name)
+        options, text = commands.split_options(heard.spoken.rest, route.options)
+        command = Command(
+            name=route.name,
+            text=text,
+            options=options,
+            thread=event.thread,
+            actor=event.actor,
+            cause=event.cause,
+            comment_id=event.comment_id if isinstance(event, Commented) else None,
+            at=event.at,
+            context=f"{event.thread.title}\n\n{event.thread_body}"[:CONTEXT],
+            default_branch=event.default_branch,
+            change=heard.change,
+        )
+        return self.router.dispatch(command, Tasks(tx=tx, defaults=self.defaults, help=self.router.help()))
+
+    def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:
+        seconds = max(seconds, min(_FIRST_PAUSE * 2**delivery.attempts, _LONGEST_PAUSE))
+        log.info("answer put off", seconds=seconds, reason=error)
+        with self.ledger.write() as tx:
+            deliveries.try_later(tx, delivery.forge, delivery.id, seconds, error)
+
+    def _broke(self, delivery: Delivery, number: str) -> None:
+        """Try again, but not for ever: then the thread is told which number to quote."""
+        if delivery.attempts + 1 < _TRIES:
+            self._try_later(delivery, f"incident {number}")
+            return
+        commanded = self._heard_at_all(delivery)
+        words = (
+            "Something broke on our side, and nothing was done. "
+            f"Whoever runs the bot finds it in its log as incident `{number}`."
+        )
+        with self.ledger.write() as tx:
+            if not deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}"):
+                return
+            for heard in commanded:
+                if _is_first(tx, heard.event):
+                    threads.remember(tx, heard.event.thread.key, heard.event.thread)
+                    reply.said(tx, heard.event, words)
+        self._nudge(commanded)
+
+    def _heard_at_all(self, delivery: Delivery) -> list[_Heard]:
+        try:
+            return [heard for event in self._events(delivery) if (heard := self._hear(event))]
+        except Exception:  # noqa: BLE001 - reading may be the very thing that breaks; it is logged already
+            return []
+
+    def _nudge(self, commanded: Sequence[_Heard]) -> None:
+        for key in {heard.event.thread.key for heard in commanded}:
+            self.nudges.report(key)
+        if commanded:
+            self.nudges.work()
+
+
+def _is_first(tx: Connection, event: Event) -> bool:
+    return causes.first_time(tx, event.thread.forge, event.thread.repository_id, event.cause)
+
+
+def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
+    """What the forge says of this command; None where there is nothing to answer.
+
+    Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
+    """
+    event, thread = heard.event, heard.event.thread
+    try:
+        if event.actor.id == forge.whoami().id:
+            return None
+        if isinstance(event, Labelled) and not forge.has_label(thread, event.label):
+            return None  # taken off again, or obeyed before: a label is a request while it is there
+        if not forge.may_write(thread, event.actor):
+            words = "Only people who may write to this repository can tell me what to do here."
+            return replace(heard, refused=NotAllowed(words))
+        if heard.spoken.name == "run" and thread.kind is Kind.CHANGE:
+            return replace(heard, change=forge.change_head(thread))
+    except ForgeUnavailable:
+        if age < _PATIENCE:
+            raise
+        words = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
+        return replace(heard, refused=NotPossible(words))
+    except ForgeGone as error:
+        log.info("nobody is left to answer", thread=thread.key, reason=str(error))
+        return None
+    except ForgeError as error:
+        words = f"I could not find out whether you may do this, so nothing was done. {error}"
+        return replace(heard, refused=NotPossible(words))
+    return heard

@@ -1,0 +1,229 @@
+"""What a comment says to the bot, read from its Markdown tree.
+
+A command counts only at the start of a line of ordinary text: people quote,
+fence and link commands to talk about them, and only a Markdown parser knows
+what is ordinary. The text itself is then taken from the source, as written.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bot.errors import NotUnderstood
+from bot.forges.forge import ChangeHead
+from bot.model import Actor, Thread
+
+LABEL = "forgehand"
+WHOLE_THREAD = "Do what this thread asks"  # what the label asks, and `/run` alone
+CONTEXT = 20_000  # characters of a thread's title and body that an agent is shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What stood between the command word and the text. `timeout` is in seconds."""
+
+    agent: str = ""
+    base: str = ""
+    timeout: int | None = None
+    pr: str = ""  # draft | ready | link | none
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A command word and everything after it. The word may be unknown where the bot was addressed."""
+
+    name: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What one person asks on one thread, once."""
+
+    name: str
+    text: str
+    options: Options
+    thread: Thread
+    actor: Actor
+    cause: str
+    comment_id: int | None  # None: a label
+    at: datetime
+    context: str  # title and body of the thread, untrusted
+    default_branch: str
+    change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues
+
+
+_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+_LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's own; str.splitlines knows more
+_MARK = "\ue000"  # private use: means nothing to Markdown
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_NOT_ORDINARY = re.compile(r"<(/?)(?:a|blockquote|code|h[1-6]|kbd|ol|pre|samp|table|ul)\b", re.IGNORECASE)
+
+
+def read(body: str, *, bot_name: str, known: Collection[str]) -> Spoken | None:
+    """The first known command of a comment, else the first line that addresses the bot, else None."""
+    lines = _LINE_END.split(body)  # text and line ends in turn
+    heard = {at: spoken for at in range(0, len(lines), 2) if (spoken := _heard(lines[at], bot_name, known))}
+    if not heard:
+        return None
+    ordinary = _ordinary(lines, heard)
+    if not ordinary:
+        return None
+    first = next((at for at in ordinary if heard[at].name in known), ordinary[0])
+    return Spoken(heard[first].name, heard[first].rest + "".join(lines[first + 1 :]))
+
+
+def of_label(label: str) -> Spoken | None:
+    """What a label stands for. Forges take two labels that differ only in case for one."""
+    return Spoken("run", WHOLE_THREAD) if label.lower() == LABEL else None
+
+
+def _heard(line: str, bot_name: str, known: Collection[str]) -> Spoken | None:
+    """What a line says, were it ordinary text: `/run`, `/forgehand run`, `@bot run`, `@bot /run`."""
+    line = line.lstrip(" \t")
+    if not line.startswith(("/", "@")):
+        return None
+    word, rest = _split(line)
+    if word.rstrip(",:") in {"/forgehand", f"@{bot_name.lower()}"}:
+        word, rest = _split(rest)
+        return Spoken(word.removeprefix("/"), rest)
+    name = word.removeprefix("/")
+    return Spoken(name, rest) if word.startswith("/") and name in known else None
+
+
+def _split(text: str) -> tuple[str, str]:
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word.lower(), rest[0] if rest else ""
+
+
+def _ordinary(lines: list[str], places: Collection[int]) -> list[int]:
+    """Which of these lines begin as ordinary text.
+
+    The tree does not say where in the source a piece of text stood, so a copy
+    is parsed in which each of these lines carries its number in front.
+    """
+    marked = [line.replace(_MARK, "\ufffd") for line in lines]
+    for at in places:
+        text = marked[at].lstrip(" \t")
+        marked[at] = f"{marked[at][: len(marked[at]) - len(text)]}{_MARK}{at}{_MARK}{text}"
+    starts = _line_starts(_MARKDOWN.parse("".join(marked)))
+    return [int(text.split(_MARK)[1]) for text in starts if text.startswith(_MARK)]
+
+
+def _line_starts(tokens: list[Token]) -> list[str]:
+    """First text of each line of each paragraph that stands in no list, quote or table."""
+    found = []
+    paragraph = False
+    inside = 0  # open HTML elements that make text other than ordinary
+    for token in tokens:
+        if token.type.endswith("_open"):
+            paragraph = token.type == "paragraph_open" and token.level == 0
+        elif token.type == "html_block":
+            inside = _depth(inside, token.content)
+        at_start = True
+        for child in token.children or []:
+            if child.type == "html_inline":
+                inside = _depth(inside, child.content)
+            if paragraph and at_start and not inside and child.type == "text" and child.level == 0:
+                found.append(child.content)
+            at_start = child.type in {"softbreak", "hardbreak"}
+    return found
+
+
+def _depth(inside: int, html: str) -> int:
+    for closing in _NOT_ORDINARY.findall(_COMMENT.sub("", html)):
+        inside = max(0, inside - 1) if closing else inside + 1
+    return inside
+
+
+_FLAG = re.compile(r"[^\S\r\n]*--(?P<name>[^\s=]*)=?")
+_VALUE = re.compile(
+    r"""[^\S\r\n]*(?:"(?P<double>[^"\r\n]*)"|'(?P<single>[^'\r\n]*)'|(?P<bare>(?!--)[^\s"']\S*))(?=\s|\Z)"""
+)
+
+
+def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
+    """Options right after the command word, on its line, and the text after them. `--` ends the options.
+
+    Raises NotUnderstood on an option this command does not take, and on a value that makes no sense.
+    """
+    given: dict[str, str] = {}
+    at = 0
+    while flag := _FLAG.match(rest, at):
+        at = flag.end()
+        name = flag["name"]
+        if not name:
+            break
+        if name not in allowed:
+            raise NotUnderstood(_unknown_option(name, allowed))
+        value = _VALUE.match(rest, at)
+        if value is None:
+            raise NotUnderstood(
+                f"`--{name}` needs a value: `--{name} <value>`, right after the command word."
+            )
+        at = value.end()
+        given[name] = next(text for text in value.groups() if text is not None)
+    return _options(given), rest[at:].strip()
+
+
+def _options(given: dict[str, str]) -> Options:
+    read = {name: _READ[name](value) for name, value in given.items()}
+    return Options(**read)  # type: ignore[arg-type]  # _READ gives each field its own type
+
+
+def _unknown_option(name: str, allowed: Collection[str]) -> str:
+    said = f"`--{name}`" if is_plain(name) else "That option"
+    if not allowed:
+        return f"{said} is not understood: this command takes no options."
+    near = get_close_matches(name, allowed, n=1)
+    takes = f"Did you mean `--{near[0]}`?" if near else f"There is {_list(allowed)}."
+    return f"{said} is no option of this command. {takes} Write `--` before a text that begins with dashes."
+
+
+def is_plain(word: str) -> bool:
+    """May this word of a comment be repeated in a code span? Others could break out of it."""
+    return re.fullmatch(r"[\w-]{1,40}", word) is not None
+
+
+def _list(names: Collection[str]) -> str:
+    return ", ".join(f"`--{name}`" for name in sorted(names))
+
+
+def _timeout(value: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smh])", value.lower())
+    if match is None:
+        raise NotUnderstood("`--timeout` is a number with its unit, such as `90s`, `30m` or `2h`.")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _pr(value: str) -> str:
+    if value not in {"draft", "ready", "link", "none"}:
+        raise NotUnderstood("`--pr` is one of `draft`, `ready`, `link`, `none`.")
+    return value
+
+
+def branch_name(value: str) -> str:
+    """The name of a branch, by git's own rules (git-check-ref-format). Raises NotUnderstood."""
+    wrong = r"[\x00-\x20\x7f~^:?*\[\\`]|\.\.|@\{|//|^[-/]|^@$|[/.]$|(?:^|/)\.|\.lock(?:/|$)"
+    if not value or len(value) > 200 or re.search(wrong, value):
+        raise NotUnderstood("`--base` is the name of a branch.")
+    return value.removeprefix("refs/heads/")
+
+
+def _plain(value: str) -> str:
+    return value
+
+
+_READ: dict[str, Callable[[str], str | int]] = {
+    "agent": _plain,
+    "base": branch_name,
+    "timeout": _timeout,
+    "pr": _pr,
+    "task": _plain,
+}

@@ -1,0 +1,153 @@
+"""A new run gets in line: with which words, from which phase, on which host."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from bot.errors import NotPossible
+from bot.model import ENDED, Actor, Outcome, Phase, Run, State, Task, Thread
+from bot.store import runs, workspaces
+from bot.store import tasks as store
+
+_SLUG = 40  # characters of a title that a branch name carries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds."""
+
+    text: str
+    context: str
+    actor: Actor
+    cause: str
+    wall_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a new task is to be. `base` "": the default branch; `pinned` "": it is not about a change."""
+
+    agent: str
+    change: str
+    base: str = ""
+    pinned: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A run that waits. `position` 1 is next; `workspace_gone`: the task had one, and it was removed."""
+
+    task: Task
+    run: Run
+    position: int
+    workspace_gone: bool = False
+
+    @property
+    def only_push(self) -> bool:
+        return self.run.first_phase is Phase.PUSH
+
+
+def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: Ask) -> Queued:
+    """A new task and its first run. `place` is the task's id, its thread and the thread's key."""
+    task_id, thread, key = place
+    task = Task(
+        id=task_id,
+        thread=thread,
+        thread_key=key,
+        state=State.QUEUED,
+        agent=plan.agent,
+        change=plan.change,
+        base=plan.base,
+        branch=branch_of(thread, task_id),
+        pinned=plan.pinned,
+    )
+    store.add(tx, task)
+    return _add_run(tx, task, ask, _Begin(number=1, phase=Phase.PREPARE, host=""))
+
+
+def branch_of(thread: Thread, task_id: str) -> str:
+    """The task's branch: of ASCII letters, digits and dashes alone, whatever the title holds."""
+    ascii_title = unicodedata.normalize("NFKD", thread.title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_title)[:_SLUG].strip("-")
+    parts = [str(thread.number) if thread.number else "", slug, task_id]
+    return "forgehand/" + "-".join(part for part in parts if part)
+
+
+def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
+    """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
+    before = runs.newest(tx, task.id)
+    if task.state not in ENDED:
+        raise NotPossible(f"Task `{task.id}` {_busy(tx, before)}. `/cancel` stops it.")
+    phase = Phase.PREPARE if ask.text else _phase_without_text(tx, task, before)
+    return again(tx, task, replace(ask, text=ask.text or before.request), phase)
+
+
+def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
+    """One more run of this task that begins in this phase. Raises NotPossible if the task is not at rest."""
+    before = runs.newest(tx, task.id)
+    store.change_state(tx, task.id, State.QUEUED)
+    kept = workspaces.get(tx, task.id)
+    gone = kept is not None and kept.removed_at is not None
+    # The quarantine outlives the workspace, and a push needs nothing else.
+    host = kept.host if kept and (not gone or phase is Phase.PUSH) else ""
+    workspaces.keep(tx, task.id, None)
+    queued = _add_run(tx, task, ask, _Begin(number=before.number + 1, phase=phase, host=host))
+    return replace(queued, workspace_gone=gone)
+
+
+def in_words(position: int) -> str:
+    """A place in line, as the end of a sentence."""
+    return "next in line" if position == 1 else f"number {position} in line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begin:
+    number: int
+    phase: Phase
+    host: str
+
+
+def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
+    run = Run(
+        id=f"{task.id}-{begin.number}",
+        task=task.id,
+        number=begin.number,
+        thread_key=task.thread_key,
+        repository_url=task.thread.repository_url,
+        state=State.QUEUED,
+        phase=begin.phase,
+        first_phase=begin.phase,
+        request=ask.text,
+        context=ask.context,
+        cause=ask.cause,
+        asked_by=ask.actor,
+        host=begin.host,
+        wall_limit=ask.wall_limit,
+    )
+    runs.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
+    run = runs.get(tx, run.id)
+    return Queued(task=store.get(tx, task.id), run=run, position=runs.position(tx, run))
+
+
+def _busy(tx: Connection, run: Run) -> str:
+    position = runs.position(tx, run)
+    return f"waits, {in_words(position)}" if position else "is running"
+
+
+def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
+    """Where a run without new words begins: what failed is done again, and nothing that had passed."""
+    if before.outcome is Outcome.HELD:
+        raise NotPossible(
+            f"Task `{task.id}` holds commit `{task.checked_head}`. `/approve` pushes it, "
+            "`/resume <what to do instead>` lets the agent go on."
+        )
+    if before.outcome is Outcome.QUESTION:
+        raise NotPossible(f"The agent of task `{task.id}` has asked something: `/resume <your answer>`.")
+    if task.state is State.SUCCEEDED:
+        raise NotPossible(f"Task `{task.id}` is done. Say what is next: `/resume <what to do>`.")
+    pushing = before.first_phase is Phase.PUSH or any(
+        phase is Phase.PUSH for phase, _, _ in runs.phase_times(tx, before.id)
+    )
+    return Phase.PUSH if pushing else Phase.PREPARE

@@ -1,0 +1,70 @@
+"""Which handler answers which command."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from bot.commands import Command, is_plain
+from bot.errors import NotUnderstood
+from bot.tasks import Tasks
+
+Handler = Callable[[Command, Tasks], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One command: how it is written, what it does in a sentence, the options it takes."""
+
+    name: str
+    usage: str
+    help: str
+    options: frozenset[str]
+    handler: Handler
+
+
+class Router:
+    """A table of routes. Two handlers of one name are an error at import; their order never matters."""
+
+    def __init__(self, *others: "Router") -> None:
+        self.routes: dict[str, Route] = {}
+        for other in others:
+            for route in other.routes.values():
+                self._add(route)
+
+    def command(
+        self, name: str, *, usage: str, help: str, options: Collection[str] = ()
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated function as the answer to `/name`."""
+
+        def register(handler: Handler) -> Handler:
+            self._add(Route(name, usage, help, frozenset(options), handler))
+            return handler
+
+        return register
+
+    def dispatch(self, command: Command, tasks: Tasks) -> str:
+        """Call the one handler for this command; its words are the reply."""
+        return self.route(command.name).handler(command, tasks)
+
+    def help(self) -> list[str]:
+        """A line of Markdown for each command, in the order of the table."""
+        return [_line(route) for route in self.routes.values()]
+
+    def route(self, name: str) -> Route:
+        """Raises NotUnderstood, with the nearest command there is."""
+        if name in self.routes:
+            return self.routes[name]
+        said = f"`{name}` is no command here." if is_plain(name) else "That is no command I know."
+        near = get_close_matches(name, self.routes, n=1)
+        suggestion = f" Did you mean `/{near[0]}`?" if near else ""
+        raise NotUnderstood(f"{said}{suggestion} `/help` lists what may be said.")
+
+    def _add(self, route: Route) -> None:
+        if route.name in self.routes:
+            raise ValueError(f"two handlers for /{route.name}")
+        self.routes[route.name] = route
+
+
+def _line(route: Route) -> str:
+    options = ", ".join(f"`--{name}`" for name in sorted(route.options))
+    return f"`{route.usage}` {route.help}" + (f" ({options})" if options else "")

@@ -1,0 +1,27 @@
+"""`/approve [commit]`: push what was held because it touches paths that give power.
+
+The approval is for one commit. Naming it makes sure that it is the one that was read.
+"""
+
+from bot.commands import Command
+from bot.line import in_words
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+
+@router.command(
+    "approve",
+    usage="/approve [commit]",
+    help="pushes the commit that waits for an approval",
+    options=("task",),
+)
+def approve(command: Command, tasks: Tasks) -> str:
+    """Put a run in line that only pushes."""
+    queued = tasks.approve(command)
+    task = queued.task
+    return (
+        f"Commit `{task.approved_head}` of task `{task.id}` is approved. "
+        f"Its push to `{task.branch}` is {in_words(queued.position)}."
+    )

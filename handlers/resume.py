@@ -1,0 +1,41 @@
+"""`/resume [more instructions]`: go on from where the last run stopped.
+
+The workspace of a task is kept for a while. Resuming puts the same task back in
+line; the worker mounts the same clone again, so the agent finds its uncommitted
+work and its notes as it left them.
+"""
+
+from bot.commands import Command
+from bot.line import Queued, in_words
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+
+@router.command(
+    "resume",
+    usage="/resume [more instructions]",
+    help="goes on with the newest task of this thread in its own workspace; without instructions, "
+    "does again what failed",
+    options=("task", "timeout"),
+)
+def resume(command: Command, tasks: Tasks) -> str:
+    """Put one more run of a task of this thread in line."""
+    queued = tasks.resume(command)
+    what = "Pushing again what was made by" if queued.only_push else "Resuming"
+    lines = [
+        f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {in_words(queued.position)}.",
+        "`/status` shows where it is, `/cancel` stops it.",
+    ]
+    if queued.workspace_gone and not queued.only_push:
+        lines.insert(1, _gone(queued))
+    return "\n\n".join(lines)
+
+
+def _gone(queued: Queued) -> str:
+    start = "the pushed branch" if queued.task.pushed_head else "where the task began"
+    return (
+        "Its workspace was removed: untracked files and the agent's notes are gone, "
+        f"and it goes on from {start} in a fresh clone."
+    )

@@ -1,0 +1,30 @@
+"""`/run [instructions]`: a new task on this thread.
+
+Without instructions, and for the label, the thread itself is the request. On a
+change the work starts from the head the change has now, which the reply names:
+what is pushed to it later is not part of it.
+"""
+
+from bot.commands import Command
+from bot.line import in_words
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+
+@router.command(
+    "run",
+    usage="/run [instructions]",
+    help="starts a task: an agent works on it, and a branch comes back",
+    options=("agent", "base", "timeout", "pr"),
+)
+def run(command: Command, tasks: Tasks) -> str:
+    """Open a task and put its first run in line."""
+    queued = tasks.open(command)
+    task = queued.task
+    lines = [f"Task `{task.id}` is {in_words(queued.position)}. Its branch will be `{task.branch}`."]
+    if task.pinned:
+        lines.append(f"It works on commit `{task.pinned}`; later pushes to this change are not part of it.")
+    lines.append("`/status` shows where it is, `/cancel` stops it.")
+    return "\n\n".join(lines)

@@ -1,0 +1,66 @@
+"""`/status`: how the tasks of this thread stand, and what may be said next."""
+
+from datetime import UTC, datetime
+
+from bot.commands import Command
+from bot.line import in_words
+from bot.model import ENDED, ENDINGS, Outcome
+from bot.router import Router
+from bot.tasks import Standing, Tasks
+
+router = Router()
+
+
+@router.command("status", usage="/status", help="tells how the tasks of this thread stand")
+def status(command: Command, tasks: Tasks) -> str:
+    """One paragraph a task, newest first."""
+    standings = tasks.of_thread(command.thread)
+    if not standings:
+        return "There is no task on this thread. Start with `/run`."
+    return "\n\n".join(_paragraph(standing, newest=standing is standings[0]) for standing in standings)
+
+
+def _paragraph(standing: Standing, *, newest: bool) -> str:
+    task = standing.task
+    parts = [f"**Task `{task.id}`**, run {standing.run.number}: {_where(standing)}"]
+    parts.append(f"Branch `{task.branch}`{_pushed(standing)}.")
+    if task.change_number is not None:
+        parts.append(f"Change #{task.change_number}.")
+    parts.append(_workspace(standing))
+    parts.append(f"Next: `{_next(standing, newest=newest)}`")
+    return " ".join(part for part in parts if part)
+
+
+def _where(standing: Standing) -> str:
+    if standing.position:
+        return f"{in_words(standing.position)}."
+    if standing.task.state not in ENDED:
+        return f"running, in phase {standing.run.phase}."
+    outcome = standing.run.outcome
+    return ENDINGS[outcome].says if outcome else f"{standing.task.state}."
+
+
+def _pushed(standing: Standing) -> str:
+    head = standing.task.pushed_head
+    return f" at `{head[:10]}`" if head else ", not pushed yet"
+
+
+def _workspace(standing: Standing) -> str:
+    kept = standing.kept
+    if kept is None or standing.task.state not in ENDED:
+        return ""
+    if kept.removed_at is not None:
+        return "Its workspace was removed."
+    if kept.keep_until is None:
+        return ""
+    until = datetime.fromtimestamp(kept.keep_until, UTC)
+    return f"Workspace kept until {until:%Y-%m-%d %H:%M} UTC."
+
+
+def _next(standing: Standing, *, newest: bool) -> str:
+    task, outcome = standing.task, standing.run.outcome
+    said = "/cancel" if task.state not in ENDED else ENDINGS[outcome].next if outcome else "/resume"
+    word, _, text = said.partition(" ")
+    if outcome is Outcome.HELD:
+        text = task.checked_head[:12]
+    return " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)

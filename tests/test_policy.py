@@ -1,0 +1,75 @@
+"""Whom the bot hears, and where."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.events import Commented
+from bot.model import Actor, Kind, Thread
+from bot.policy import is_listed, is_machine
+
+THREAD = Thread(
+    forge="github",
+    repository_id=7,
+    repository_url="https://github.com/Acme/Anvil",
+    path="Acme/Anvil",
+    kind=Kind.ISSUE,
+    number=12,
+)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["acme", "ACME", "acme/anvil", "Acme/Anvil", "github.com/acme", "github.com/acme/anvil", " acme/ "],
+)
+def test_a_repository_is_listed_by_itself_or_by_its_owner(entry: str) -> None:
+    assert is_listed(THREAD, ["other", entry])
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "/", "*", "acm", "anvil", "acme/anvil2", "acme/anv", "github.com", "gitlab.com/acme/anvil"]
+)
+def test_nothing_else_lists_it(entry: str) -> None:
+    assert not is_listed(THREAD, [entry])
+
+
+def test_an_empty_list_means_none() -> None:
+    assert not is_listed(THREAD, [])
+
+
+def test_a_group_called_like_a_host_is_not_that_host() -> None:
+    lookalike = Thread(
+        forge="gitlab",
+        repository_id=8,
+        repository_url="https://gitlab.example/github.com/acme",
+        path="github.com/acme",
+        kind=Kind.ISSUE,
+        number=1,
+    )
+
+    assert not is_listed(lookalike, ["github.com/acme"])
+    assert is_listed(lookalike, ["gitlab.example/github.com/acme"])
+
+
+@pytest.mark.parametrize(
+    ("bot", "body", "machine"),
+    [
+        (False, "/run tidy", False),
+        (True, "/run tidy", True),
+        (False, "/run tidy\n<!-- forgehand:t1:final -->", True),
+        (False, "see forgehand: /run", False),
+    ],
+)
+def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bool) -> None:  # noqa: FBT001
+    said = Commented(
+        cause="comment:1",
+        thread=THREAD,
+        actor=Actor(id=5, login="ann", bot=bot),
+        comment_id=1,
+        body=body,
+        at=datetime.now(UTC),
+        thread_body="",
+        default_branch="main",
+    )
+
+    assert is_machine(said) is machine
