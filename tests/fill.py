@@ -5,7 +5,7 @@ from itertools import count
 from sqlalchemy import Connection
 
 from bot.model import Actor, Kind, Phase, Run, State, Task, Thread
-from bot.store import runs, tasks
+from bot.store import leases, runs, tasks
 from bot.store.leases import Lease, Worker
 
 _numbers = count(1)
@@ -75,3 +75,18 @@ def a_worker(holder: str = "w1", *, host: str = "h1", per_repository: int = 2, p
 def lease_of(run: Run | None) -> Lease:
     assert run is not None
     return Lease(run.id, run.epoch)
+
+
+def claimed(tx: Connection) -> Run:
+    """A new run in the hands of worker w1 of host h1."""
+    run = leases.claim(tx, a_worker(), add_run(tx).id)
+    assert run is not None
+    return run
+
+
+def nobody_is_dead(_holder: str) -> bool:
+    return False
+
+
+def all_are_dead(_holder: str) -> bool:
+    return True

@@ -1,9 +1,8 @@
 """Causes: a command is obeyed once, whatever it came in."""
 
-import threading
-
 from bot.store import causes
 from bot.store.ledger import Ledger
+from tests.at_once import at_once
 
 
 def test_the_second_of_the_same_cause_is_told_so(ledger: Ledger) -> None:
@@ -21,18 +20,6 @@ def test_it_is_the_same_only_on_the_same_repository_of_the_same_forge(ledger: Le
 
 
 def test_of_ten_at_once_one_is_first(ledger: Ledger) -> None:
-    said: list[bool] = []
-    together = threading.Barrier(10)
-
-    def say() -> None:
-        together.wait()
-        with ledger.write() as tx:
-            said.append(causes.first_time(tx, "github", 1, "comment:1"))
-
-    threads = [threading.Thread(target=say) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    said = at_once(ledger, 10, lambda tx, _: causes.first_time(tx, "github", 1, "comment:1"))
 
     assert sorted(said) == [False] * 9 + [True]

@@ -1,0 +1,160 @@
+"""Claiming: which run a worker gets, and that no limit is passed, however many claim at once."""
+
+import pytest
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import IntegrityError
+
+from bot.model import Outcome, Run, State
+from bot.store import leases, runs, tasks
+from bot.store.ledger import Ledger
+from bot.store.schema import runs as table
+from tests.at_once import at_once
+from tests.fill import a_thread, a_worker, add_run, add_task, claimed, lease_of, nobody_is_dead
+
+
+def test_with_nothing_queued_there_is_nothing_to_claim(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        assert leases.claim_next(tx, a_worker()) is None
+        assert not leases.waiting(tx, a_worker(), nobody_is_dead)
+
+
+def test_a_claim_sets_run_and_task_running_under_a_first_epoch(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+
+        assert (run.state, run.epoch, run.host, run.takeovers) == (State.RUNNING, 1, "h1", 0)
+        assert run.started_at is not None
+        assert tasks.get(tx, run.task).state is State.RUNNING
+
+
+def test_a_repository_is_served_oldest_first_and_repositories_in_turn(ledger: Ledger) -> None:
+    names: dict[str, str] = {}
+    for repository in (1, 1, 1, 2, 3):
+        with ledger.write() as tx:
+            names[add_run(tx, add_task(tx, a_thread(repository=repository))).id] = f"{repository}{len(names)}"
+
+    served = []
+    for _ in names:
+        with ledger.write() as tx:
+            run = leases.claim_next(tx, a_worker(per_repository=9, per_host=9))
+            assert run is not None
+            served.append(names[run.id])
+
+    assert served == ["10", "23", "34", "11", "12"]
+
+
+def test_the_limit_of_a_repository_holds_on_all_hosts_and_for_it_alone(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        for _ in range(3):
+            add_run(tx)
+        first = leases.claim_next(tx, a_worker(per_repository=2))
+        assert leases.claim_next(tx, a_worker("w2", host="h2", per_repository=2)) is not None
+        assert leases.claim_next(tx, a_worker(per_repository=2)) is None
+        elsewhere = add_run(tx, add_task(tx, a_thread(repository=2)))
+
+        other = leases.claim_next(tx, a_worker(per_repository=2))
+        assert other is not None
+        assert other.id == elsewhere.id
+        leases.end(tx, lease_of(first), Outcome.PUSHED, State.SUCCEEDED, "")
+        assert leases.claim_next(tx, a_worker(per_repository=2)) is not None
+
+
+def test_the_limit_of_a_host_is_counted_over_all_its_workers(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        for repository in (1, 2, 3):
+            add_run(tx, add_task(tx, a_thread(repository=repository)))
+
+        assert leases.claim_next(tx, a_worker("w1", per_host=2)) is not None
+        assert leases.claim_next(tx, a_worker("w2", per_host=2)) is not None
+        assert leases.claim_next(tx, a_worker("w3", per_host=2)) is None
+        assert not leases.waiting(tx, a_worker("w3", per_host=2), nobody_is_dead)
+        assert leases.claim_next(tx, a_worker("w4", host="h2", per_host=2)) is not None
+
+
+def test_a_thread_has_one_running_task(ledger: Ledger) -> None:
+    thread = a_thread()
+    with ledger.write() as tx:
+        add_run(tx, add_task(tx, thread))
+        second = add_run(tx, add_task(tx, thread))
+        first = leases.claim_next(tx, a_worker())
+
+        assert leases.claim_next(tx, a_worker()) is None
+        leases.end(tx, lease_of(first), Outcome.PUSHED, State.SUCCEEDED, "")
+        after = leases.claim_next(tx, a_worker())
+        assert after is not None
+        assert after.id == second.id
+
+
+def test_the_database_itself_refuses_a_second_running_run_of_a_thread(ledger: Ledger) -> None:
+    thread = a_thread()
+    with ledger.write() as tx:
+        made = [add_run(tx, add_task(tx, thread)).id for _ in range(2)]
+
+    with pytest.raises(IntegrityError), ledger.write() as tx:
+        tx.execute(update(table).where(table.c.id.in_(made)).values(state="running"))
+
+
+def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = add_run(tx, host="h2")
+
+        assert leases.claim_next(tx, a_worker(host="h1")) is None
+        assert leases.claim(tx, a_worker(host="h1"), run.id) is None
+        assert leases.claim_next(tx, a_worker(host="h2")) is not None
+
+
+def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        add_run(tx)
+        wanted, held_back = add_run(tx), add_run(tx)
+
+        run = leases.claim(tx, a_worker(per_host=1), wanted.id)
+        assert run is not None
+        assert run.id == wanted.id
+        assert leases.claim(tx, a_worker(per_host=1), held_back.id) is None
+        assert leases.claim(tx, a_worker(), wanted.id) is None
+
+
+@pytest.mark.parametrize(("queued", "expected"), [(1, 1), (5, 5), (7, 5)])
+def test_five_claimers_at_once_get_a_run_each_or_the_one_there_is(
+    ledger: Ledger, queued: int, expected: int
+) -> None:
+    with ledger.write() as tx:
+        for _ in range(queued):
+            add_run(tx)
+
+    got = at_once(
+        ledger, 5, lambda tx, n: leases.claim_next(tx, a_worker(f"w{n}", per_repository=9, per_host=9))
+    )
+
+    claimed = [run for run in got if run]
+    assert len(claimed) == len({run.id for run in claimed}) == expected
+    assert {run.epoch for run in claimed} == {1}
+
+
+def test_five_claimers_at_once_do_not_pass_a_limit(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        for _ in range(5):
+            add_run(tx)
+
+    got = at_once(ledger, 5, lambda tx, n: leases.claim_next(tx, a_worker(f"w{n}", per_repository=2)))
+
+    assert len([run for run in got if run]) == 2
+
+
+def test_of_a_claim_and_a_cancel_at_once_one_wins(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        queued = [add_run(tx) for _ in range(10)]
+
+    def one(tx: Connection, number: int) -> Run | None:
+        if number % 2:
+            runs.ask_cancel(tx, queued[number // 2])
+            return None
+        return leases.claim(tx, a_worker(per_repository=99, per_host=99), queued[number // 2].id)
+
+    got = at_once(ledger, 20, one)
+
+    with ledger.read() as tx:
+        after = [runs.get(tx, run.id) for run in queued]
+    assert {run.id for run in after if run.state is State.RUNNING} == {run.id for run in got if run}
+    assert all(run.cancel_asked for run in after)

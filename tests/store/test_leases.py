@@ -1,0 +1,192 @@
+"""Leases: one worker a run, known by its epoch, and what becomes of a run whose worker is gone."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, update
+
+from bot.errors import LeaseLost, NotPossible
+from bot.model import Outcome, Phase, Run, State
+from bot.store import leases, runs
+from bot.store.leases import LEASE, Lease
+from bot.store.ledger import Ledger
+from bot.store.schema import runs as table
+from tests.at_once import at_once
+from tests.fill import a_worker, all_are_dead, claimed, lease_of, nobody_is_dead
+
+
+def expire(tx: Connection, run: Run) -> None:
+    tx.execute(update(table).where(table.c.id == run.id).values(lease_until=table.c.lease_until - 2 * LEASE))
+
+
+WRITES: list[Callable[[Connection, Lease], object]] = [
+    lambda tx, lease: leases.write(tx, lease),
+    lambda tx, lease: leases.write(tx, lease, summary="mine"),
+    lambda tx, lease: leases.renew(tx, lease),
+    lambda tx, lease: leases.release(tx, lease),
+    lambda tx, lease: leases.enter(tx, lease, Phase.PREPARE),
+    lambda tx, lease: leases.enter(tx, lease, Phase.REPORT),
+    lambda tx, lease: leases.end(tx, lease, Outcome.PUSHED, State.SUCCEEDED, ""),
+    lambda tx, lease: leases.is_cancel_asked(tx, lease),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_worker_that_was_replaced_can_do_nothing_more(
+    ledger: Ledger, write: Callable[[Connection, Lease], object]
+) -> None:
+    with ledger.write() as tx:
+        old = claimed(tx)
+        new = leases.take_over(tx, a_worker("w2"), all_are_dead)
+
+    with pytest.raises(LeaseLost), ledger.write() as tx:
+        write(tx, lease_of(old))
+    with ledger.read() as tx:
+        assert runs.get(tx, old.id) == new
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_nor_can_one_that_has_let_go(ledger: Ledger, write: Callable[[Connection, Lease], object]) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        leases.release(tx, lease_of(run))
+
+    with pytest.raises(LeaseLost), ledger.write() as tx:
+        write(tx, lease_of(run))
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_nor_can_one_whose_run_has_ended(
+    ledger: Ledger, write: Callable[[Connection, Lease], object]
+) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        leases.end(tx, lease_of(run), Outcome.PUSHED, State.SUCCEEDED, "")
+
+    with pytest.raises(LeaseLost), ledger.write() as tx:
+        write(tx, lease_of(run))
+
+
+def test_phases_are_timed_and_entering_one_again_changes_nothing(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        for phase in (Phase.PREPARE, Phase.PREPARE, Phase.AGENT):
+            leases.enter(tx, lease_of(run), phase)
+
+    with ledger.read() as tx:
+        assert runs.get(tx, run.id).phase is Phase.AGENT
+        (prepare, began, ended), (agent, agent_began, open_end) = runs.phase_times(tx, run.id)
+    assert (prepare, agent, open_end) == (Phase.PREPARE, Phase.AGENT, None)
+    assert ended is not None
+    assert began <= ended <= agent_began
+
+
+def test_phases_never_run_backwards(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        leases.enter(tx, lease_of(run), Phase.PUSH)
+
+        with pytest.raises(NotPossible, match="past phase agent"):
+            leases.enter(tx, lease_of(run), Phase.AGENT)
+        assert runs.get(tx, run.id).phase is Phase.PUSH
+
+
+def test_an_ended_run_says_how(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        leases.enter(tx, lease_of(run), Phase.AGENT)
+        leases.end(tx, lease_of(run), Outcome.TIMED_OUT, State.FAILED, "after 60 s")
+        ended = runs.get(tx, run.id)
+
+        assert (ended.state, ended.outcome, ended.reason) == (State.FAILED, Outcome.TIMED_OUT, "after 60 s")
+        assert ended.ended_at is not None
+        assert [end for _, _, end in runs.phase_times(tx, run.id)] == [pytest.approx(ended.ended_at, abs=1)]
+
+
+def test_a_living_worker_with_a_lease_keeps_its_run(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        claimed(tx)
+
+        assert leases.take_over(tx, a_worker("w2"), nobody_is_dead) is None
+        assert not leases.waiting(tx, a_worker("w2"), nobody_is_dead)
+
+
+def test_a_dead_workers_run_is_taken_over_at_once_and_counted(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        old = claimed(tx)
+
+        assert leases.waiting(tx, a_worker("w2"), lambda holder: holder == "w1")
+        new = leases.take_over(tx, a_worker("w2"), lambda holder: holder == "w1")
+        assert new is not None
+        assert (new.id, new.epoch, new.takeovers, new.started_at) == (old.id, 2, 1, old.started_at)
+
+
+def test_a_run_whose_lease_nobody_renews_is_taken_over(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        expire(tx, run)
+        new = leases.take_over(tx, a_worker("w2"), nobody_is_dead)
+
+        assert new is not None
+        assert new.takeovers == 1
+
+
+def test_one_that_was_let_go_in_good_order_is_taken_over_uncounted(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        leases.enter(tx, lease_of(run), Phase.AGENT)
+        leases.release(tx, lease_of(run))
+        new = leases.take_over(tx, a_worker("w2"), nobody_is_dead)
+
+        assert new is not None
+        assert (new.id, new.phase, new.takeovers) == (run.id, Phase.AGENT, 0)
+        assert new.epoch > run.epoch
+
+
+def test_takeovers_are_counted_for_each_phase_anew(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        claimed(tx)
+        leases.take_over(tx, a_worker("w2"), all_are_dead)
+        third = leases.take_over(tx, a_worker("w3"), all_are_dead)
+        assert third is not None
+        assert third.takeovers == 2
+        leases.enter(tx, lease_of(third), Phase.AGENT)
+        fourth = leases.take_over(tx, a_worker("w4"), all_are_dead)
+
+        assert fourth is not None
+        assert fourth.takeovers == 1
+
+
+def test_a_run_of_another_host_is_left_alone(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        claimed(tx)
+
+        assert leases.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
+
+
+def test_a_worker_does_not_take_over_from_itself(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        expire(tx, run)
+
+        assert leases.take_over(tx, a_worker("w1"), all_are_dead) is None
+
+
+def test_an_expired_lease_that_nobody_took_is_renewed(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        expire(tx, run)
+        leases.renew(tx, lease_of(run))
+
+        assert leases.take_over(tx, a_worker("w2"), nobody_is_dead) is None
+
+
+def test_five_at_once_take_a_dead_workers_run_over_once(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        claimed(tx)
+
+    got = at_once(
+        ledger, 5, lambda tx, n: leases.take_over(tx, a_worker(f"x{n}"), lambda holder: holder == "w1")
+    )
+
+    assert [run.epoch for run in got if run] == [2]

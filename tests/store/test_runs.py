@@ -1,0 +1,105 @@
+"""Runs: attempts at a task, their place in line, and the wish to stop them."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bot.model import Outcome, Phase, State
+from bot.store import leases, runs
+from bot.store.ledger import Ledger
+from tests.fill import a_worker, add_run, add_task, lease_of
+
+
+def test_a_run_comes_back_as_it_was_added(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = add_run(tx)
+
+    assert (run.state, run.phase, run.first_phase) == (State.QUEUED, Phase.PREPARE, Phase.PREPARE)
+    assert (run.request, run.asked_by.login, run.wall_limit, run.epoch) == ("tidy it", "ann", 60, 0)
+    assert run.created_at > 1_000_000_000
+    assert (run.started_at, run.ended_at, run.outcome, run.cancel_asked) == (None, None, None, False)
+
+
+def test_those_of_a_task_come_oldest_first_and_the_newest_is_known(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        made = [add_run(tx, task).id for _ in range(3)]
+
+        assert [run.id for run in runs.of_task(tx, task.id)] == made
+        assert runs.newest(tx, task.id).id == made[-1]
+
+
+def test_a_second_run_of_one_cause_is_refused(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        add_run(tx, cause="comment:1")
+
+    with pytest.raises(IntegrityError), ledger.write() as tx:
+        add_run(tx, cause="comment:1")
+
+
+def test_the_place_in_line_counts_the_same_repository_only(ledger: Ledger) -> None:
+    waiting = []
+    for repository_task in range(3):
+        with ledger.write() as tx:
+            waiting.append(add_run(tx))
+            assert runs.position(tx, waiting[-1]) == repository_task + 1
+
+    with ledger.write() as tx:
+        leases.claim_next(tx, a_worker())
+
+        assert [runs.position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
+
+
+def test_runs_of_one_instant_have_the_places_they_are_claimed_in(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        waiting = [add_run(tx) for _ in range(5)]
+        places = {run.id: runs.position(tx, run) for run in waiting}
+        claimed = [leases.claim_next(tx, a_worker(per_repository=9, per_host=9)) for _ in waiting]
+
+        assert [places[run.id] for run in claimed if run] == [1, 2, 3, 4, 5]
+
+
+def test_a_queued_run_is_cancelled_at_once_and_never_claimed(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = add_run(tx)
+
+        assert runs.ask_cancel(tx, run)
+        ended = runs.get(tx, run.id)
+        assert (ended.state, ended.outcome) == (State.CANCELLED, Outcome.CANCELLED)
+        assert ended.ended_at is not None
+        assert leases.claim_next(tx, a_worker()) is None
+        assert not runs.ask_cancel(tx, run)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARE, Phase.AGENT, Phase.EXPORT])
+def test_a_running_one_is_asked_to_stop_until_its_push_begins(ledger: Ledger, phase: Phase) -> None:
+    with ledger.write() as tx:
+        run = add_run(tx)
+        lease = lease_of(leases.claim_next(tx, a_worker()))
+        leases.enter(tx, lease, phase)
+
+        assert not leases.is_cancel_asked(tx, lease)
+        assert runs.ask_cancel(tx, run)
+        assert leases.is_cancel_asked(tx, lease)
+        assert runs.get(tx, run.id).state is State.RUNNING
+
+
+@pytest.mark.parametrize("phase", [Phase.PUSH, Phase.REPORT])
+def test_once_the_push_has_begun_it_is_too_late_to_stop(ledger: Ledger, phase: Phase) -> None:
+    with ledger.write() as tx:
+        run = add_run(tx)
+        lease = lease_of(leases.claim_next(tx, a_worker()))
+        leases.enter(tx, lease, phase)
+
+        assert not runs.ask_cancel(tx, run)
+        assert not leases.is_cancel_asked(tx, lease)
+
+
+def test_open_ones_are_counted_by_state(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        add_run(tx)
+        leases.claim_next(tx, a_worker())
+        add_run(tx)
+        add_run(tx)
+        runs.ask_cancel(tx, add_run(tx))
+
+        assert runs.count_open(tx) == {"queued": 2, "running": 1}

@@ -1,0 +1,80 @@
+"""Tasks: what was asked, moved through the states by model.py's table alone."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bot.errors import NotPossible
+from bot.model import State
+from bot.store import tasks
+from bot.store.ledger import Ledger
+from tests.fill import a_thread, add_task
+
+
+def test_a_new_task_has_nothing_checked_or_pushed(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+
+    assert task.state is State.QUEUED
+    assert (task.checked_head, task.pushed_head, task.change_number) == ("", "", None)
+    assert task.created_at > 1_000_000_000
+
+
+def test_a_second_of_its_id_is_refused(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+
+    with pytest.raises(IntegrityError), ledger.write() as tx:
+        tasks.add(tx, task)
+
+
+def test_one_that_is_not_there_is_said_in_words(ledger: Ledger) -> None:
+    with ledger.read() as tx, pytest.raises(NotPossible, match="no task `t0`"):
+        tasks.get(tx, "t0")
+
+
+def test_it_moves_only_where_the_table_lets_it(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        with pytest.raises(NotPossible, match="is queued; it cannot become succeeded"):
+            tasks.change_state(tx, task.id, State.SUCCEEDED)
+        for state in (State.RUNNING, State.FAILED, State.QUEUED, State.CANCELLED):
+            tasks.change_state(tx, task.id, state)
+
+            assert tasks.get(tx, task.id).state is state
+
+
+def test_what_a_run_found_out_is_settled(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task, other = add_task(tx), add_task(tx)
+        tasks.settle(tx, task.id, pushed_head="a" * 40, change_number=7, change_url="https://x/7")
+        settled = tasks.get(tx, task.id)
+
+        assert (settled.pushed_head, settled.change_number, settled.change_url) == (
+            "a" * 40,
+            7,
+            "https://x/7",
+        )
+        assert tasks.get(tx, other.id) == other
+
+
+def test_those_of_a_thread_come_newest_first(ledger: Ledger) -> None:
+    thread = a_thread()
+    made = []
+    for each in (thread, None, thread, thread):
+        with ledger.write() as tx:
+            made.append(add_task(tx, each).id)
+
+    with ledger.read() as tx:
+        assert [task.id for task in tasks.of_thread(tx, thread.key)] == [made[3], made[2], made[0]]
+        assert [task.id for task in tasks.of_thread(tx, thread.key, limit=1)] == [made[3]]
+        assert [task.id for task in tasks.newest(tx, 2)] == [made[3], made[2]]
+
+
+def test_they_are_counted_and_listed_by_state(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        running = add_task(tx)
+        add_task(tx)
+        tasks.change_state(tx, running.id, State.RUNNING)
+
+        assert tasks.count_by_state(tx) == {"queued": 1, "running": 1}
+        assert [task.id for task in tasks.newest(tx, 9, State.RUNNING)] == [running.id]
