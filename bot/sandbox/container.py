@@ -19,8 +19,8 @@ from docker.types import HostConfig, LogConfig
 
 from bot.errors import BadSettings, SandboxFailed
 from bot.sandbox.client import connect, engine_errors
-from bot.sandbox.restraints import Limits, Mount, host_config
-from bot.sandbox.stream import Log, Stream
+from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config
+from bot.sandbox.stream import Frames, Log, Stream
 
 __all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
 
@@ -36,20 +36,6 @@ _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 # The engine stores a line of output as a JSON object with stream and time. Eight times the run's limit
 # holds every log of lines longer than a dozen bytes; past that the engine drops the oldest.
 _LOG_OVERHEAD = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
-    """An agent's container. `log_bytes` is the limit of the run's log, all of which the engine keeps."""
-
-    name: str
-    image: str
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    mounts: Sequence[Mount]
-    limits: Limits
-    labels: Mapping[str, str]
-    log_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +77,16 @@ class Engine:
 
     def check(self) -> None:
         """Look whether the engine answers and has the runtime that was named."""
-        api = self._api
         with engine_errors():
-            runtimes = api.info()["Runtimes"]
+            runtimes = self._api.info()["Runtimes"]
         if self._runtime and self._runtime not in runtimes:
             has = ", ".join(sorted(runtimes))
             raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
 
     def require_image(self, name: str) -> None:
         """Raise BadSettings if the image is not there. It is never pulled."""
-        api = self._api
         with engine_errors():
-            api.inspect_image(name)  # type: ignore[no-untyped-call]
+            self._api.inspect_image(name)  # type: ignore[no-untyped-call]
 
     def tool(
         self,
@@ -185,16 +169,13 @@ class Engine:
 
         The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
         """
-        api = self._api
-        with engine_errors():
-            return Log(api.logs(name, stream=True, follow=True), skip=skip)
+        return Log(self._logs(name, follow=True), lambda: self._logs(name, follow=False), skip=skip)
 
     def condition(self, name: str) -> Condition | None:
         """Return how the container is; None where there is none of that name."""
-        api = self._api
         with engine_errors():
             try:
-                state = api.inspect_container(name)["State"]
+                state = self._api.inspect_container(name)["State"]
             except NotFound:
                 return None
         over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
@@ -207,16 +188,14 @@ class Engine:
 
     def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:
         """End it by SIGTERM, and by SIGKILL after `grace` seconds. Fine when it is not there or over."""
-        api = self._api
         with engine_errors(), suppress(NotFound):
-            api.stop(name, timeout=grace)
+            self._api.stop(name, timeout=grace)
 
     def remove(self, name: str) -> None:
         """Remove it, killed if need be. Fine when it is not there."""
-        api = self._api
         with engine_errors():
             try:
-                api.remove_container(name, v=True, force=True)
+                self._api.remove_container(name, v=True, force=True)
             except NotFound:
                 pass
             except APIError as error:
@@ -225,9 +204,8 @@ class Engine:
 
     def ours(self) -> list[Found]:
         """Return the containers of this instance, whatever their condition."""
-        api = self._api
         with engine_errors():
-            found = api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
+            found = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
         return [Found(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
 
     def _restrained(self, mounts: Sequence[Mount], limits: Limits, log: LogConfig) -> HostConfig:
@@ -237,10 +215,9 @@ class Engine:
 
     def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
         """Return the new container's id; None where the name is taken."""
-        api = self._api
         with engine_errors():
             try:
-                created = api.create_container(
+                created = self._api.create_container(
                     name=name,
                     user=f"{self._uid}:{self._uid}",
                     labels={LABEL: "1", INSTANCE: self._instance, **(labels or {})},
@@ -257,9 +234,8 @@ class Engine:
 
     @contextmanager
     def _attached(self, container: str) -> Iterator[socket.socket]:
-        api = self._api
         with engine_errors():
-            raw = api.attach_socket(container)
+            raw = self._api.attach_socket(container)
         connection: socket.socket = getattr(raw, "_sock", raw)
         try:
             yield connection
@@ -268,14 +244,16 @@ class Engine:
             raw.close()
 
     def _start(self, container: str) -> None:
-        api = self._api
         with engine_errors():
-            api.start(container)
+            self._api.start(container)
 
     def _wait(self, container: str) -> int:
-        api = self._api
         with engine_errors():
-            return int(api.wait(container)["StatusCode"])
+            return int(self._api.wait(container)["StatusCode"])
+
+    def _logs(self, name: str, *, follow: bool) -> Frames:
+        with engine_errors():
+            return self._api.logs(name, stream=True, follow=follow)
 
     def _was_started(self, container: str) -> bool:
         condition = self.condition(container)

@@ -1,6 +1,6 @@
-"""What holds every container: the one list of limits and refusals."""
+"""What a container is given, and what holds it: the one list of limits and refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory
-_NOFILE = 65536
+_NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
 _FSIZE = 8 << 30  # bytes a single file may have
 
 
@@ -29,6 +29,20 @@ class Limits:
     memory: str
     cpus: float
     pids: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """An agent's container. `log_bytes` is the limit of the run's log, all of which the engine keeps."""
+
+    name: str
+    image: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    mounts: Sequence[Mount]
+    limits: Limits
+    labels: Mapping[str, str]
+    log_bytes: int
 
 
 def host_config(

@@ -20,7 +20,7 @@ from typing import IO
 from bot.errors import BadSettings
 
 _PROGRAMS = """
-sh bash git env id ls cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut tee
+sh bash git env id ls echo cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut tee
 sed grep find xargs basename dirname readlink realpath stat du date sleep true false seq dd printf test
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -11,11 +11,15 @@ import socket
 import struct
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeAlias
 
 from docker.types import CancellableStream
 
 from bot.errors import EngineUnavailable, SandboxFailed
+
+Frames: TypeAlias = "CancellableStream[bytes]"  # not a generic class at run time
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
@@ -104,25 +108,40 @@ class Log:
     away: ask for the container's condition to know which.
     """
 
-    def __init__(self, frames: "CancellableStream[bytes]", *, skip: int) -> None:
-        self._frames = frames
-        self._skip = skip
+    def __init__(self, follow: Frames, replay: Callable[[], Frames], *, skip: int) -> None:
+        self._frames = follow
+        self._replay: Callable[[], Frames] | None = replay
+        self._skip = self._offset = skip
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         while True:
-            try:
-                data = next(self._frames)
-            except (ValueError, AttributeError):  # closed under us: urllib3 has let go of its file
-                raise StopIteration from None
+            data = self._frame()
             if len(data) > self._skip:
                 break
             self._skip -= len(data)
         data, self._skip = data[self._skip :], 0
+        self._offset += len(data)
         return data
 
     def close(self) -> None:
         """End the iteration, also one that waits in another thread."""
-        self._frames.close()
+        self._replay = None
+        with suppress(OSError, AttributeError):  # it is closed already
+            self._frames.close()
+
+    def _frame(self) -> bytes:
+        try:
+            return next(self._frames)
+        except (StopIteration, ValueError, AttributeError):  # the last two: closed while it waited
+            if self._replay is None:
+                raise StopIteration from None
+        # Engine 20.10 ends a follower at the container's end without a last line that has no line end,
+        # though it has stored it: what is stored is asked for once more.
+        try:
+            self._frames, self._replay, self._skip = self._replay(), None, self._offset
+        except SandboxFailed:  # removed meanwhile
+            raise StopIteration from None
+        return self._frame()
