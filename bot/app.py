@@ -26,7 +26,7 @@ from bot.store.ledger import clock
 from bot.web import health
 from bot.web.server import server
 from bot.webhook import Receiver
-from bot.worker import check_forge, check_redis, known_secrets, open_house, working
+from bot.worker import check_forge, check_redis, known_secrets, open_house, own_url, working
 
 _log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def up(settings: Settings, announce: Announce) -> None:
         working(house, broker, settings=settings) as stopping,
         _receiving(house, settings, listener, told),
     ):
-        announce(_address(settings.server, listener))
+        announce(_address(listener))
         _wait(told, stopping)
 
 
@@ -58,7 +58,7 @@ def serve(settings: Settings, announce: Announce) -> None:
         _opened(settings, listener) as (house, _broker),
         _receiving(house, settings, listener, told),
     ):
-        announce(_address(settings.server, listener))
+        announce(_address(listener))
         _wait(told, threading.Event())
 
 
@@ -79,7 +79,7 @@ def _opened(settings: Settings, listener: socket.socket | None) -> Iterator[tupl
     check_forge(settings)
     log.set_up(json=False, secrets=known_secrets(settings))
     broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
-    url = settings.server.public_url.rstrip("/") or _address(settings.server, listener)
+    url = own_url(settings, listener.getsockname()[1] if listener else None)
     with open_house(settings, public_url=url, nudges=queue.nudges(broker)) as house:
         yield house, broker
 
@@ -96,10 +96,9 @@ def _listener(settings: Server) -> Iterator[socket.socket]:
         yield listener
 
 
-def _address(settings: Server, listener: socket.socket | None) -> str:
-    port = listener.getsockname()[1] if listener else settings.port
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}"
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager

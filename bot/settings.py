@@ -5,10 +5,10 @@ the reader is somebody who wants the bot to start, not to read a traceback.
 """
 
 import difflib
+import os
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,14 +165,13 @@ class _Environment(EnvSettingsSource):
         return values
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+def load(path: Path | None = None) -> Settings:
     """Read the file given, else the first that is there: the working folder's, then /etc/forgehand's.
 
-    `environment` is only looked at for misspelt sections; the values come from
-    the process's own. Raises BadSettings.
+    The process's environment beats the file. Raises BadSettings.
     """
     found = path or next((p for p in (Path(NAME), Path("/etc/forgehand") / NAME) if p.is_file()), None)
-    for name in environment:
+    for name in os.environ:
         section, nested, _ = name.removeprefix(_PREFIX).partition("__")
         if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise BadSettings(f"{name}: there is no section {section.lower()}.{_meant(section, Settings)}")

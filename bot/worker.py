@@ -89,6 +89,13 @@ def ledger_of(settings: Settings) -> Ledger:
         raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
 
 
+def own_url(settings: Settings, port: int | None = None) -> str:
+    """Where people reach this bot, without a slash at the end; `port` where another one was taken."""
+    server = settings.server
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return server.public_url.rstrip("/") or f"http://{host}:{port or server.port}"
+
+
 def known_secrets(settings: Settings) -> list[str]:
     """What must never be shown: credentials as they stand in the settings, passwords of URLs included."""
     github, urls = settings.github, (settings.store.url, settings.queue.url)
@@ -114,7 +121,8 @@ def check_forge(settings: Settings) -> None:
     if not settings.github.token.get_secret_value():
         raise BadSettings(
             "[github] token is empty: the bot could not ask for permissions, push or answer. Make a "
-            "token for its account and give it there, or in FORGEHAND_GITHUB__TOKEN or FORGEHAND_GITHUB__TOKEN_FILE."
+            "token for its account; give it there, or in FORGEHAND_GITHUB__TOKEN, or in a file named by "
+            "FORGEHAND_GITHUB__TOKEN_FILE."
         )
 
 

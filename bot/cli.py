@@ -1,0 +1,256 @@
+"""The operator's commands. Users talk to the bot in comments, operators here.
+
+Each command imports what it needs when it is called: `forgehand --help` must not
+wait for database drivers and container clients.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot import __version__
+from bot.errors import BotError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
+    'in a container.\n\nTo try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]',
+)
+workspaces = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
+images = typer.Typer(no_args_is_help=True, help="The images containers start from.")
+app.add_typer(workspaces, name="workspaces")
+app.add_typer(images, name="images")
+
+
+def _or_the_first(context: typer.Context, value: Path | None) -> Path | None:
+    """`--config` may stand before the command or after it."""
+    given: Path | None = context.find_root().params.get("config")
+    return value or given
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        callback=_or_the_first,
+        help="The settings. Else ./forgehand.toml, else /etc/forgehand/forgehand.toml.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Instead of \\[server] port; 0: any free one.")
+]
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="As in comments, pages and `forgehand tasks`.")]
+
+
+@app.callback()
+def _root(config: Config = None) -> None:
+    pass
+
+
+@app.command()
+def up(port: Port = None, config: Config = None) -> None:
+    """Receive webhooks and work on them, all in this one process.
+
+    Prints the address it listens on; http://ADDRESS/readyz answers when it is ready.
+    """
+    from bot import app as processes
+
+    processes.up(_settings(config, port), _announce)
+
+
+@app.command()
+def serve(port: Port = None, config: Config = None) -> None:
+    """Only receive webhooks and show pages. Needs \\[queue] url, and `forgehand work` somewhere."""
+    from bot import app as processes
+
+    processes.serve(_settings(config, port), _announce)
+
+
+@app.command()
+def work(config: Config = None) -> None:
+    """Only work: answer, run agents, report. Needs \\[queue] url; start as many as you like."""
+    from bot import app as processes
+
+    processes.work(_settings(config))
+
+
+@app.command()
+def run(
+    repository: Annotated[str, typer.Argument(help="URL or folder of any git repository you can push to.")],
+    instructions: Annotated[str, typer.Argument(help="What the agent is to do.")],
+    agent: Annotated[str, typer.Option(help="One of \\[agents]; else the first of them.")] = "",
+    base: Annotated[str, typer.Option(help="Branch to start from; else the default branch.")] = "",
+    timeout: Annotated[str, typer.Option(help="Such as 30m or 2h; else \\[sandbox] wall_limit.")] = "",
+    as_json: AsJson = False,  # noqa: FBT002 - Typer makes flags of these
+    config: Config = None,
+) -> None:
+    """Let an agent work on a repository, without any forge, and print the branch it pushed.
+
+    Exit status 0: pushed, or nothing to change; 1: anything else, and how to go on.
+
+    \b
+    forgehand run /srv/git/anvil.git "tidy the parser"
+    forgehand run https://git.example.org/acme/anvil "add tests" --base main --timeout 30m
+    """
+    from bot import cli_runs
+
+    settings = _settings(config)
+    ask = cli_runs.Ask(repository=repository, text=instructions, agent=agent, base=base, timeout=timeout)
+    raise typer.Exit(cli_runs.run(settings, ask, as_json=as_json))
+
+
+@app.command()
+def resume(
+    task: TaskId,
+    text: Annotated[str, typer.Argument(help="What to do next, or differently.")] = "",
+    as_json: AsJson = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Go on with a task in its own workspace, on its own branch.
+
+    Without TEXT: what failed is tried again; after a refused push, only the push.
+
+    \b
+    forgehand resume k7m2xq4p "and add tests"
+    """
+    from bot import cli_runs
+
+    raise typer.Exit(cli_runs.resume(_settings(config), task, text, as_json=as_json))
+
+
+@app.command()
+def cancel(task: TaskId, config: Config = None) -> None:
+    """Stop a task, whoever asked for it. Its workspace is kept."""
+    from bot import cli_show
+
+    typer.echo(cli_show.cancel(_settings(config), task))
+
+
+@app.command()
+def tasks(
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 20,
+    as_json: AsJson = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """List tasks, newest first."""
+    from bot import cli_show
+
+    cli_show.tasks(_settings(config), limit, as_json=as_json)
+
+
+@app.command()
+def logs(
+    task: TaskId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Print what the agent of a task's newest run printed."""
+    from bot import cli_show
+
+    cli_show.logs(_settings(config), task, follow=follow)
+
+
+@workspaces.command("ls")
+def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
+    """List the workspaces of this host, oldest first."""
+    from bot import cli_show
+
+    cli_show.workspaces(_settings(config), as_json=as_json)
+
+
+@workspaces.command("rm")
+def workspaces_rm(
+    task: TaskId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Remove the workspace of a task that is at rest. What was pushed or exported stays."""
+    from bot import cli_show
+
+    settings = _settings(config)
+    if not yes:
+        typer.confirm(f"Remove the workspace of {task}, with files that were never committed?", abort=True)
+    cli_show.remove_workspace(settings, task)
+    typer.echo(f"Removed the workspace of {task}.")
+
+
+@app.command()
+def playground(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    data: Annotated[Path, typer.Option(help="Where its repositories and its state are kept.")] = Path(
+        "playground"
+    ),
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Start a local forge to try the bot on. Prints its addresses, tokens and webhook secret."""
+    from bot.playground.app import serve as serve_playground
+
+    serve_playground(data, port, announce=lambda about: _about(about, as_json=as_json))
+
+
+@images.command("build")
+def images_build(
+    small: Small = False,  # noqa: FBT002 - Typer makes flags of these
+    base: Annotated[str, typer.Option(help="Image to build on; else this machine's own distribution.")] = "",
+    as_json: AsJson = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
+    from bot import cli_show
+    from bot.sandbox.images import build
+
+    which = ("small",) if small else ("tools", "agent")
+    made = build(_settings(config).sandbox.engine, which=which, base=base, say=_say)
+    cli_show.show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run one command; what was expected to go wrong is one sentence and exit status 1."""
+    try:
+        app(prog_name="forgehand")
+    except BotError as error:
+        _say(str(error))
+        sys.exit(1)
+
+
+def _settings(config: Path | None, port: int | None = None) -> "Settings":
+    from bot.settings import load
+
+    settings = load(config)
+    if port is None:
+        return settings
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
+
+
+def _say(text: str) -> None:
+    typer.echo(f"forgehand: {text}", err=True)
+
+
+def _announce(address: str) -> None:
+    typer.echo(address)
+    sys.stdout.flush()
+
+
+def _about(about: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(about))
+    else:
+        for key, value in about.items():
+            typer.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+    sys.stdout.flush()

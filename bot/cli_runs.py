@@ -1,0 +1,206 @@
+"""`forgehand run` and `resume`: put a run in line, then work on it here, or watch whoever does.
+
+Where no worker lives on the data folder this process claims the run itself, in
+the same way as a worker: should one start meanwhile, the ledger decides.
+"""
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import typer
+from dramatiq import Broker
+from sqlalchemy import Connection
+
+from bot import actors, log, queue
+from bot import tasks as verbs
+from bot.cli_show import Tail, row_of
+from bot.errors import NotPossible, NotUnderstood
+from bot.forges.github.adapter import web_url
+from bot.house import House
+from bot.line import Queued, in_words
+from bot.model import ENDED, ENDINGS, Outcome, Run, State
+from bot.presence import somebody_works
+from bot.run import execute
+from bot.settings import Settings, seconds
+from bot.store import leases, runs
+from bot.store import tasks as store
+from bot.urls import canonical
+from bot.worker import check, defaults, jobs_of, known_secrets, open_house, own_url
+
+_POLL = 0.3  # seconds
+_INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
+_GOOD = (Outcome.PUSHED, Outcome.NO_CHANGES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What `forgehand run` was given."""
+
+    repository: str
+    text: str
+    agent: str
+    base: str
+    timeout: str
+
+
+def run(settings: Settings, ask: Ask, *, as_json: bool) -> int:
+    """Open a task and see its run to the end; the exit status. Raises BotError where it cannot begin."""
+    url = canonical(ask.repository, forges=[web_url(settings.github.url)])
+    given = defaults(settings)
+    if ask.timeout:
+        given = replace(given, wall_limit=_seconds(ask.timeout))
+
+    def open_task(tx: Connection) -> Queued:
+        return verbs.open_from_cli(
+            tx, given, repository_url=url, request=ask.text, agent=ask.agent, base=ask.base
+        )
+
+    return _see_through(settings, open_task, as_json=as_json)
+
+
+def _seconds(text: str) -> int:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise NotUnderstood(f"--timeout {error}.") from None
+
+
+def resume(settings: Settings, task_id: str, text: str, *, as_json: bool) -> int:
+    """Add a run to a task and see it to the end; the exit status. Raises BotError where it cannot begin."""
+    return _see_through(settings, lambda tx: verbs.resume_from_cli(tx, task_id, text), as_json=as_json)
+
+
+def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, as_json: bool) -> int:
+    log.set_up(json=False, secrets=known_secrets(settings))
+    logging.getLogger().setLevel(logging.WARNING)  # what happens is shown in another way here
+    broker = queue.connect("", settings.queue.namespace)
+    with open_house(settings, public_url=own_url(settings), nudges=queue.nudges(broker)) as house:
+        if not somebody_works(house.data):
+            check(house)
+        with house.ledger.write() as tx:
+            queued = begin(tx)
+        if url := settings.queue.url.get_secret_value():
+            queue.nudges(queue.connect(url, settings.queue.namespace)).work()
+        with _reporting(house, broker, settings):
+            status = _Watched(house, queued.run, known_secrets(settings)).to_the_end()
+        return status or _tell(house, queued.run.id, as_json=as_json)
+
+
+@contextmanager
+def _reporting(house: House, broker: Broker, settings: Settings) -> Iterator[None]:
+    """Say what the run has to say to its thread, during the block and at its end."""
+    actors.declare(broker, house, jobs_of(house, settings), threading.Event())
+    talk = queue.start_talk(broker)
+    try:
+        yield
+    finally:
+        talk.stop()
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One run, watched to its end, and worked on where nobody else would."""
+
+    house: House
+    run: Run
+    secrets: list[str]
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _said: str = ""
+    _tail: Tail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tail = Tail(self.house.ledger, self.run.id, self.secrets)
+
+    def to_the_end(self) -> int:
+        """0 once the run has ended; the exit status of one who stopped watching before."""
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+        try:
+            self._watch()
+        except KeyboardInterrupt:
+            if self._thread is None:
+                _say(f"{self.run.task} goes on. To stop it: forgehand cancel {self.run.task}")
+                return _INTERRUPTED
+            self._cancel()
+            self._watch()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            self._stopping.set()  # whoever works next goes on where it stands
+            if self._thread:
+                self._thread.join()
+        return 0
+
+    def _watch(self) -> None:
+        pause = threading.Event()
+        while True:
+            if self._thread is None and self.run.state is State.QUEUED:
+                self._claim()
+            alone = self._thread is None or not self._thread.is_alive()
+            with self.house.ledger.read() as tx:
+                self.run = runs.get(tx, self.run.id)
+                position = runs.position(tx, self.run)
+            self._show(position)
+            if self.run.state in ENDED:
+                return
+            if alone and self.run.state is State.RUNNING and not somebody_works(self.house.data):
+                raise NotPossible(
+                    f"Nobody works on {self.run.task} any more. `forgehand up` goes on with it."
+                )
+            pause.wait(_POLL)
+
+    def _claim(self) -> None:
+        if somebody_works(self.house.data):
+            return
+        with self.house.ledger.write() as tx:
+            claimed = leases.claim(tx, self.house.worker, self.run.id)
+        if claimed:
+            work = partial(execute, self.house, claimed, self._stopping)
+            self._thread = threading.Thread(target=work, name="run")
+            self._thread.start()
+
+    def _cancel(self) -> None:
+        _say(f"cancelling {self.run.task}; once more leaves it as it is")
+        with suppress(NotPossible), self.house.ledger.write() as tx:
+            verbs.cancel_from_cli(tx, self.run.task)
+
+    def _show(self, position: int) -> None:
+        words = f"waits, {in_words(position)}" if position else str(self.run.phase)
+        if self.run.state not in ENDED and words != self._said:
+            self._said = words
+            _say(f"{self.run.task}: {words}")
+        for line in self._tail.lines(last=self.run.state in ENDED):
+            typer.echo(f"  {line}", err=True)
+
+
+def _tell(house: House, run_id: str, *, as_json: bool) -> int:
+    """The branch to stdout, or all there is to know as JSON; what went wrong, and how to go on, to stderr."""
+    with house.ledger.read() as tx:
+        ended = runs.get(tx, run_id)
+        task = store.get(tx, ended.task)
+        row = row_of(tx, task, ended)
+    if as_json:
+        typer.echo(json.dumps(row, indent=2))
+    elif ended.outcome is Outcome.PUSHED:
+        typer.echo(task.branch)
+    if ended.outcome is None:
+        raise NotPossible(f"Run {run_id} ended without an outcome.")
+    ending = ENDINGS[ended.outcome]
+    if ended.outcome is not Outcome.PUSHED:
+        _say(f"{ending.says} {ended.reason}".strip())
+    if ended.outcome in _GOOD:
+        return 0
+    if ending.next.startswith("/resume"):
+        words = ending.next.removeprefix("/resume").strip()
+        _say(f"to go on: forgehand resume {task.id}" + (f' "{words}"' if words else ""))
+    return 1
+
+
+def _say(text: str) -> None:
+    typer.echo(f"forgehand: {text}", err=True)

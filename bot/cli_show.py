@@ -1,0 +1,188 @@
+"""Commands that look at the ledger, or change a row of it: they work beside a running bot, or without one."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from bot import clean
+from bot import tasks as verbs
+from bot.errors import NotPossible
+from bot.model import ENDED, Run, State, Task
+from bot.queue import Nudges
+from bot.settings import Settings
+from bot.store import log as store_log
+from bot.store import runs
+from bot.store import tasks as store
+from bot.store import workspaces as store_workspaces
+from bot.store.ledger import Ledger
+from bot.worker import known_secrets, ledger_of, open_house
+
+_POLL = 0.3  # seconds
+_AT_ONCE = 1 << 20  # bytes of a log
+Row = dict[str, Any]
+
+
+def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
+    with _ledger(settings) as ledger, ledger.read() as tx:
+        rows = [row_of(tx, task, runs.newest(tx, task.id)) for task in store.newest(tx, limit)]
+    if not as_json:
+        rows = [_brief(row) for row in rows]
+    show(rows, as_json=as_json)
+
+
+def row_of(tx: Connection, task: Task, run: Run) -> Row:
+    """A task and its newest run, as scripts see them. Times are ISO 8601 in UTC; "" and null: not (yet)."""
+    return {
+        "task": task.id,
+        "state": task.state,
+        "repository": task.thread.repository_url,
+        "thread": f"{task.thread.path}#{task.thread.number}" if task.thread.forge else "",
+        "title": task.thread.title,
+        "branch": task.branch,
+        "pushed": task.pushed_head,
+        "change": task.change_url,
+        "agent": task.agent,
+        "asked_by": run.asked_by.login,
+        "run": run.number,
+        "phase": run.phase,
+        "outcome": run.outcome or "",
+        "reason": run.reason,
+        "summary": run.summary,
+        "exit_status": run.exit_status,
+        "position": runs.position(tx, run),
+        "created": _iso(task.created_at),
+        "started": _iso(run.started_at),
+        "ended": _iso(run.ended_at),
+    }
+
+
+def cancel(settings: Settings, task_id: str) -> str:
+    """Ask a task to stop; the words say what follows. Raises NotPossible."""
+    with _ledger(settings) as ledger, ledger.write() as tx:
+        task = verbs.cancel_from_cli(tx, task_id)
+    if task.state is State.CANCELLED:
+        return f"Task {task.id} is cancelled; it never started."
+    return f"Task {task.id} is told to stop. Its workspace is kept for `forgehand resume {task.id}`."
+
+
+def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
+    """Print the log of the newest run, cleaned; with `follow` until the run ends."""
+    with _ledger(settings) as ledger:
+        with ledger.read() as tx:
+            run_id = runs.newest(tx, store.get(tx, task_id).id).id
+        tail = Tail(ledger, run_id, known_secrets(settings))
+        pause = threading.Event()
+        while True:
+            with ledger.read() as tx:
+                ended = runs.get(tx, run_id).state in ENDED
+            for line in tail.lines(last=ended or not follow):
+                typer.echo(line)
+            sys.stdout.flush()
+            if ended or not follow:
+                return
+            pause.wait(_POLL)
+
+
+class Tail:
+    """A run's log, line by line, as it grows."""
+
+    def __init__(self, ledger: Ledger, run_id: str, secrets: Sequence[str]) -> None:
+        self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
+        self._offset = 0
+        self._rest = b""
+
+    def lines(self, *, last: bool) -> Iterator[str]:
+        """What was added since; with `last` also the line that has no end yet."""
+        while True:
+            with self._ledger.read() as tx:
+                chunks = store_log.read(tx, self._run_id, self._offset, _AT_ONCE)
+            if not chunks:
+                break
+            for offset, data in chunks:
+                if offset > self._offset:
+                    yield f"... {offset - self._offset:,} bytes left out ..."
+                self._offset = offset + len(data)
+                *whole, self._rest = (self._rest + data).split(b"\n")
+                yield from map(self._shown, whole)
+        if last and self._rest:
+            yield self._shown(self._rest)
+            self._rest = b""
+
+    def _shown(self, line: bytes) -> str:
+        return clean.shown(line.decode(errors="replace").rstrip("\r"), self._secrets)
+
+
+def workspaces(settings: Settings, *, as_json: bool) -> None:
+    with open_house(settings, public_url="", nudges=_NOBODY) as house, house.ledger.read() as tx:
+        rows: list[Row] = []
+        for kept in store_workspaces.present(tx, house.worker.host):
+            task = store.get(tx, kept.task)
+            rows.append(
+                {
+                    "task": task.id,
+                    "repository": task.thread.repository_url,
+                    "state": task.state,
+                    "kept_until": _iso(kept.keep_until) if kept.keep_until else "in use",
+                    "folder": str(house.data / "workspaces" / task.id),
+                }
+            )
+    show(rows, as_json=as_json)
+
+
+def remove_workspace(settings: Settings, task_id: str) -> None:
+    """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
+    from bot.sandbox.workspace import Workspaces
+
+    with open_house(settings, public_url="", nudges=_NOBODY) as house:
+        with house.ledger.write() as tx:
+            kept = store_workspaces.get(tx, store.get(tx, task_id).id)
+            if kept is None or kept.removed_at or kept.host != house.worker.host:
+                raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
+            if not store_workspaces.claim_removal(tx, task_id):
+                raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
+        Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)
+
+
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print a table, or JSON: a list of objects."""
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        typer.echo("None.", err=True)
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name.replace("_", " ").upper(), overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False).print(table)
+
+
+def _brief(row: Row) -> Row:
+    return {name: row[name] for name in ("task", "state", "run", "outcome", "repository", "title", "created")}
+
+
+def _iso(at: float | None) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else ""
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Ledger]:
+    ledger = ledger_of(settings)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+_NOBODY = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
