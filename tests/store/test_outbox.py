@@ -1,0 +1,239 @@
+"""The outbox: what is wanted is overwritten until sent, and each thread has one sender."""
+
+import pytest
+from sqlalchemy import Connection, update
+
+from bot.store import outbox, threads
+from bot.store.ledger import Ledger
+from bot.store.outbox import EDIT_EVERY, SENDER_LEASE, Item, Outgoing, Wanted
+from bot.store.schema import outbox as table
+from bot.store.schema import senders
+from tests.at_once import at_once
+from tests.fill import a_thread
+
+THREAD = a_thread(12)
+OTHER = a_thread(13)
+
+
+@pytest.fixture
+def known(ledger: Ledger) -> Ledger:
+    """A ledger that knows two threads."""
+    with ledger.write() as tx:
+        for thread in (THREAD, OTHER):
+            threads.remember(tx, thread.key, thread)
+    return ledger
+
+
+def wanted(
+    text: str, kind: Outgoing = Outgoing.PROGRESS, *, subject: str = "t1-1", target: str = ""
+) -> Wanted:
+    return Wanted(subject=subject, kind=kind, thread_key=THREAD.key, content={"text": text}, target=target)
+
+
+def the_one_due(tx: Connection) -> Item:
+    (item,) = outbox.due(tx, THREAD.key)
+    return item
+
+
+def texts(tx: Connection) -> list[str]:
+    return [item.content["text"] for item in outbox.due(tx, THREAD.key)]
+
+
+def pass_time(tx: Connection, seconds: float) -> None:
+    """Everything recorded was that much earlier."""
+    tx.execute(update(table).values(due_at=table.c.due_at - seconds, sent_at=table.c.sent_at - seconds))
+
+
+def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("preparing"))
+        item = the_one_due(tx)
+
+    assert (item.content, item.version, item.remote_id, item.attempts) == ({"text": "preparing"}, 1, None, 0)
+    assert 0 <= item.age < 5
+
+
+def test_it_is_overwritten_until_sent(known: Ledger) -> None:
+    with known.write() as tx:
+        for text in ("preparing", "agent", "push"):
+            outbox.want(tx, wanted(text))
+
+        assert texts(tx) == ["push"]
+        assert the_one_due(tx).version == 3
+
+
+def test_the_same_content_again_is_not_a_new_version(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("agent", Outgoing.REPLY))
+        outbox.sent(tx, the_one_due(tx), 99)
+        outbox.want(tx, wanted("agent", Outgoing.REPLY))
+
+        assert outbox.due(tx, THREAD.key) == []
+
+
+def test_once_sent_it_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("done", Outgoing.FINAL))
+        assert outbox.unsent(tx, "t1-1", Outgoing.FINAL)
+        outbox.sent(tx, the_one_due(tx), 99)
+
+        assert outbox.due(tx, THREAD.key) == []
+        assert not outbox.unsent(tx, "t1-1", Outgoing.FINAL)
+        (item,) = outbox.of_subject(tx, "t1-1", Outgoing.FINAL)
+        assert item.remote_id == 99
+
+
+def test_a_version_wanted_while_an_older_one_was_sent_is_sent_too(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("one", Outgoing.REPLY))
+        being_sent = the_one_due(tx)
+        outbox.want(tx, wanted("two", Outgoing.REPLY))
+        outbox.sent(tx, being_sent, 99)
+
+        assert texts(tx) == ["two"]
+        assert the_one_due(tx).remote_id == 99
+        outbox.sent(tx, the_one_due(tx), None)
+        (item,) = outbox.of_subject(tx, "t1-1", Outgoing.REPLY)
+        assert item.remote_id == 99
+
+
+@pytest.mark.parametrize("when", ["while it was sent", "after it was sent"])
+def test_progress_is_edited_only_every_so_often(known: Ledger, when: str) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("prepare"))
+        item = the_one_due(tx)
+        if when == "while it was sent":
+            outbox.want(tx, wanted("agent"))
+        outbox.sent(tx, item, 99)
+        outbox.want(tx, wanted("agent"))
+
+        assert texts(tx) == []
+        pass_time(tx, EDIT_EVERY - 1)
+        assert texts(tx) == []
+        pass_time(tx, 1.01)
+        assert texts(tx) == ["agent"]
+
+
+def test_other_kinds_are_not_held_back(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("pending", Outgoing.STATUS))
+        outbox.sent(tx, the_one_due(tx), None)
+        outbox.want(tx, wanted("success", Outgoing.STATUS))
+
+        assert texts(tx) == ["success"]
+
+
+def test_what_is_wanted_once_stays_as_it_was_first_said(known: Ledger) -> None:
+    with known.write() as tx:
+        assert outbox.want_once(tx, wanted("no", Outgoing.REPLY))
+        assert not outbox.want_once(tx, wanted("never", Outgoing.REPLY))
+        outbox.sent(tx, the_one_due(tx), 99)
+
+        assert not outbox.want_once(tx, wanted("no", Outgoing.REPLY))
+        assert outbox.due(tx, THREAD.key) == []
+
+
+def test_ten_at_once_that_want_one_thing_once_get_it_once(known: Ledger) -> None:
+    got = at_once(known, 10, lambda tx, n: outbox.want_once(tx, wanted(str(n), Outgoing.REPLY)))
+
+    assert sum(got) == 1
+
+
+def test_targets_are_rows_of_their_own(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("success", Outgoing.STATUS, target="a" * 40))
+        outbox.want(tx, wanted("failure", Outgoing.STATUS, target="b" * 40))
+
+        assert texts(tx) == ["success", "failure"]
+
+
+def test_a_thread_hears_its_kinds_in_order(known: Ledger) -> None:
+    with known.write() as tx:
+        for kind in reversed(Outgoing):
+            outbox.want(tx, wanted(kind, kind))
+
+        assert texts(tx) == list(Outgoing)
+
+
+def test_what_is_tried_later_is_not_due_until_then_and_counts_its_tries(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("no", Outgoing.REPLY))
+        outbox.trying(tx, the_one_due(tx))
+        outbox.try_later(tx, the_one_due(tx), 60.0)
+
+        assert outbox.due(tx, THREAD.key) == []
+        assert outbox.unsent(tx, "t1-1", Outgoing.REPLY)
+        pass_time(tx, 60.0)
+        assert the_one_due(tx).attempts == 1
+        outbox.sent(tx, the_one_due(tx), 99)
+        assert outbox.of_subject(tx, "t1-1", Outgoing.REPLY)[0].attempts == 0
+
+
+def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("success", Outgoing.STATUS))
+        outbox.give_up(tx, the_one_due(tx), "GitHub answered 403.")
+        outbox.want(tx, wanted("failure", Outgoing.STATUS))
+
+        assert outbox.due(tx, THREAD.key) == []
+        assert outbox.refusals(tx, "t1-1") == [("status", "GitHub answered 403.")]
+
+
+@pytest.mark.parametrize("then", ["sent", "failed"])
+def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, then: str) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("agent"))
+        being_sent = the_one_due(tx)
+        outbox.want(tx, wanted("push"))
+        outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
+        if then == "sent":
+            outbox.sent(tx, being_sent, 99)
+        else:
+            outbox.try_later(tx, being_sent, 1.0)
+        pass_time(tx, 60.0)
+
+        assert outbox.due(tx, THREAD.key) == []
+
+
+def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("progress of 1"))
+        outbox.want(tx, wanted("final of 1", Outgoing.FINAL))
+        outbox.want(tx, wanted("progress of 2", subject="t1-2"))
+        outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
+
+        assert texts(tx) == ["progress of 2", "final of 1"]
+
+
+def test_threads_that_wait_come_longest_waiting_first(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("here"))
+        pass_time(tx, 5.0)
+        outbox.want(tx, Wanted(subject="t2-1", kind=Outgoing.FINAL, thread_key=OTHER.key, content={}))
+
+        assert outbox.due_threads(tx, 10) == [THREAD.key, OTHER.key]
+        assert outbox.due_threads(tx, 1) == [THREAD.key]
+
+
+def test_a_thread_has_one_sender(known: Ledger) -> None:
+    with known.write() as tx:
+        assert outbox.take_thread(tx, THREAD.key, "w1")
+        assert not outbox.take_thread(tx, THREAD.key, "w2")
+        assert not outbox.take_thread(tx, THREAD.key, "w1")
+        assert outbox.take_thread(tx, OTHER.key, "w2")
+        outbox.leave_thread(tx, THREAD.key, "w2")
+        assert not outbox.take_thread(tx, THREAD.key, "w2")
+        outbox.leave_thread(tx, THREAD.key, "w1")
+        assert outbox.take_thread(tx, THREAD.key, "w2")
+
+
+@pytest.mark.parametrize("before", ["nobody", "a dead one"])
+def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) -> None:
+    with known.write() as tx:
+        if before == "a dead one":
+            outbox.take_thread(tx, THREAD.key, "dead")
+            tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE - 1))
+
+    got = at_once(known, 10, lambda tx, n: outbox.take_thread(tx, THREAD.key, f"w{n}"))
+
+    assert sum(got) == 1
