@@ -1,20 +1,21 @@
 """Each thing the bot asks of GitHub, asked of the playground over HTTP."""
 
 import base64
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp
 
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
 from bot.forges.github import GitHub
 from bot.forges.github.adapter import web_url
 from bot.model import Actor, Kind, Thread
-from bot.playground.state import Repository
+from tests.oracles.record import Recorder, check
+from tests.playground.faults import Fault, Faults
+from tests.playground.pushing import clone, push, push_commit
 from tests.playground_client import Playground
 from tests.scripted_server import Says, Server
 
@@ -30,9 +31,33 @@ ANVIL = Thread(
 
 
 @pytest.fixture
-def playground(tmp_path: Path) -> Iterator[Playground]:
-    with Playground(tmp_path / "playground") as playground:
+def wrapped() -> list[Recorder | Faults]:
+    """What is around the playground, from within."""
+    return []
+
+
+@pytest.fixture
+def playground(tmp_path: Path, wrapped: list[Recorder | Faults]) -> Iterator[Playground]:
+    """Whatever the adapter says to it is held against GitHub's own description afterwards."""
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        wrapped.extend([recorder := Recorder(app), Faults(recorder)])
+        return wrapped[-1]
+
+    with Playground(tmp_path / "playground", wrap=wrap) as playground:
         yield playground
+        recorder = wrapped[0]
+        assert isinstance(recorder, Recorder)
+        for exchange in recorder.exchanges:
+            if "/repositories/" in exchange.path:
+                check(exchange)
+
+
+@pytest.fixture
+def faults(playground: Playground, wrapped: list[Recorder | Faults]) -> Faults:
+    faults = wrapped[-1]
+    assert isinstance(faults, Faults)
+    return faults
 
 
 @pytest.fixture
@@ -55,26 +80,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def scripted(server: Server) -> GitHub:
     return GitHub(url=server.url, token="ghp_x", bot_name="forgehand")
-
-
-def git(playground: Playground, *args: str) -> str:
-    """Run git in the repository's own folder on the playground's disk."""
-    (where,) = playground.ground.state.all(Repository)
-    folder = playground.ground.state.git_folder(where)
-    ann = dict.fromkeys(
-        ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"],
-        "ann@example.org",
-    )
-    env = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **ann}
-    done = subprocess.run(["git", "-C", folder, *args], env=env, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def branch(playground: Playground, name: str) -> str:
-    """A branch with one commit more than main; its id."""
-    sha = git(playground, "commit-tree", "main^{tree}", "-p", "main", "-m", "more")
-    git(playground, "update-ref", f"refs/heads/{name}", sha)
-    return sha
 
 
 def wanted(head_branch: str, *, base_branch: str = "main", draft: bool = True) -> NewChange:
@@ -116,7 +121,7 @@ def test_whoever_has_write_or_better_may(
 
 def test_nobody_and_who_is_not_there_may_not(forge: GitHub, playground: Playground, thread: Thread) -> None:
     assert not forge.may_write(thread, actor(playground, "reader"))
-    assert not forge.may_write(thread, Actor(id=999, login="no/body"))
+    assert not forge.may_write(thread, Actor(id=999, login="no body"))
 
 
 def test_a_login_that_passed_to_somebody_else_may_not(
@@ -156,7 +161,7 @@ def test_a_repository_that_is_not_there_is_gone(forge: GitHub) -> None:
 
 
 def test_a_change_has_a_head(forge: GitHub, playground: Playground, thread: Thread) -> None:
-    sha = branch(playground, "topic")
+    sha = push_commit(playground, "topic")
     number = playground.open_pull("Mine", head="topic")
 
     head = forge.change_head(replace(thread, kind=Kind.CHANGE, number=number))
@@ -294,13 +299,76 @@ def test_a_used_up_hour_names_when_it_ends(forge: GitHub, playground: Playground
     assert refused.value.retry_after == pytest.approx(600, abs=15)
 
 
+# When the forge fails in between
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
+    forge: GitHub, playground: Playground, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "POST", "/comments$", times=9)
+
+    with pytest.raises(ForgeUnavailable):
+        forge.comment(thread, MARKER)
+
+    assert len(faults.hit) == 1
+    written = 1 if fault is Fault.LOST_ANSWER else 0
+    assert len(forge.find_comments(thread, MARKER)) == written
+
+
+def test_a_change_whose_answer_was_lost_is_found_the_next_time(
+    forge: GitHub, playground: Playground, thread: Thread, faults: Faults
+) -> None:
+    push_commit(playground, "topic")
+    faults.inject(Fault.LOST_ANSWER, "POST", "/pulls$")
+
+    with pytest.raises(ForgeUnavailable):
+        forge.open_change(thread, wanted("topic"))
+    change = forge.open_change(thread, wanted("topic"))
+
+    assert change is not None
+    assert [change.number] == [pull["number"] for pull in playground.pulls()]
+
+
+@pytest.mark.parametrize("fault", [Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_read_is_repeated(
+    forge: GitHub, playground: Playground, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "GET", "/permission$")
+
+    assert forge.may_write(thread, actor(playground, "ann"))
+    assert len(faults.hit) == 1
+
+
+def test_a_secondary_limit_says_when_to_come_back(
+    forge: GitHub, playground: Playground, thread: Thread, faults: Faults
+) -> None:
+    faults.inject(Fault.SECONDARY_LIMIT, "POST", "/comments$", times=9, seconds=3600)
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        forge.comment(thread, "hello?")
+
+    assert refused.value.retry_after == 3600
+    assert len(faults.hit) == 1
+
+
+def test_a_comment_sent_to_a_moved_repository_arrives_once(
+    forge: GitHub, playground: Playground, thread: Thread, faults: Faults
+) -> None:
+    faults.inject(Fault.MOVED, "POST", "/comments$")
+
+    comment = forge.comment(thread, MARKER)
+
+    assert [each["id"] for each in playground.comments(1)] == [comment]
+
+
 # Statuses and changes
 
 
 def test_a_status_is_set_and_its_description_cut(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
-    sha = branch(playground, "topic")
+    sha = push_commit(playground, "topic")
     forge.set_status(thread, sha, status(Verdict.PENDING))
     forge.set_status(thread, sha, status(Verdict.SUCCESS, "é" * 200, url=""))
 
@@ -322,7 +390,7 @@ def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: GitHub, thread
 def test_a_change_is_opened_once_and_found_again(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
-    branch(playground, "forgehand/1-tidy")
+    push_commit(playground, "forgehand/1-tidy")
     opened = forge.open_change(thread, wanted("forgehand/1-tidy"))
     playground.rename("hammer")
 
@@ -334,8 +402,11 @@ def test_a_change_is_opened_once_and_found_again(
     assert (again.number, again.url) == (opened.number, pull["html_url"])
 
 
-def test_no_commits_between_is_no_change(forge: GitHub, playground: Playground, thread: Thread) -> None:
-    git(playground, "branch", "topic", "main")
+def test_no_commits_between_is_no_change(
+    forge: GitHub, playground: Playground, thread: Thread, tmp_path: Path
+) -> None:
+    clone(playground, tmp_path / "clone")
+    push(tmp_path / "clone", playground, "topic")
 
     assert forge.open_change(thread, wanted("topic")) is None
     assert playground.pulls() == []
