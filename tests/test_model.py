@@ -1,0 +1,85 @@
+"""States and outcomes: the one table that decides what may follow what, and how each run ends."""
+
+from itertools import product
+
+import pytest
+
+from bot.errors import NotPossible
+from bot.model import ENDED, ENDINGS, NEXT, Kind, Outcome, State, Thread, new_task_id, to
+
+# Written out once more, from what users are promised, not from the code.
+FOLLOWS = {
+    (State.QUEUED, State.RUNNING),
+    (State.QUEUED, State.CANCELLED),
+    (State.RUNNING, State.SUCCEEDED),
+    (State.RUNNING, State.FAILED),
+    (State.RUNNING, State.CANCELLED),
+    (State.RUNNING, State.WAITING),
+    (State.SUCCEEDED, State.QUEUED),
+    (State.FAILED, State.QUEUED),
+    (State.CANCELLED, State.QUEUED),
+    (State.WAITING, State.QUEUED),
+}
+
+
+@pytest.mark.parametrize(("state", "wanted"), sorted(FOLLOWS))
+def test_this_may_follow(state: State, wanted: State) -> None:
+    assert to("t1", state, wanted) is wanted
+
+
+@pytest.mark.parametrize(("state", "wanted"), sorted(set(product(State, State)) - FOLLOWS))
+def test_this_may_not(state: State, wanted: State) -> None:
+    with pytest.raises(NotPossible, match=f"Task t1 is {state}; it cannot become {wanted}"):
+        to("t1", state, wanted)
+
+
+def test_every_state_has_its_line_in_the_table() -> None:
+    assert set(NEXT) == set(State)
+    assert set(State) - ENDED == {State.QUEUED, State.RUNNING}
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_ends_in_a_state_a_run_can_reach_with_words_of_its_own(outcome: Outcome) -> None:
+    ending = ENDINGS[outcome]
+
+    assert ending.state in NEXT[State.RUNNING]
+    assert ending.says.endswith(".")
+    assert [other for other, each in ENDINGS.items() if each.says == ending.says] == [outcome]
+    assert ending.next.startswith(("/resume", "/approve"))
+
+
+def test_only_a_push_or_nothing_to_push_is_a_success() -> None:
+    succeeded = {outcome for outcome, ending in ENDINGS.items() if ending.state is State.SUCCEEDED}
+
+    assert succeeded == {Outcome.PUSHED, Outcome.NO_CHANGES}
+
+
+def test_only_a_question_and_a_held_change_wait_for_a_person() -> None:
+    waiting = {outcome for outcome, ending in ENDINGS.items() if ending.state is State.WAITING}
+
+    assert waiting == {Outcome.QUESTION, Outcome.HELD}
+
+
+def test_only_a_cancelled_run_is_cancelled() -> None:
+    cancelled = {outcome for outcome, ending in ENDINGS.items() if ending.state is State.CANCELLED}
+
+    assert cancelled == {Outcome.CANCELLED}
+
+
+def test_a_threads_key_holds_through_a_rename_and_tells_issues_from_changes() -> None:
+    def key(path: str, kind: Kind) -> str:
+        url = f"https://github.com/{path}"
+        return Thread(
+            forge="github", repository_id=1, repository_url=url, path=path, kind=kind, number=12
+        ).key
+
+    assert key("acme/anvil", Kind.ISSUE) == key("acme/hammer", Kind.ISSUE) == "github:1:issue:12"
+    assert key("acme/anvil", Kind.CHANGE) == "github:1:change:12"
+
+
+def test_task_ids_are_short_and_hard_to_misread() -> None:
+    ids = {new_task_id() for _ in range(1000)}
+
+    assert len(ids) == 1000
+    assert {len(task_id) for task_id in ids} == {8}
+    assert not set("01ilo") & set("".join(ids))
