@@ -1,0 +1,124 @@
+"""Commands as people say them, and runs as workers end them, for tests of what the bot decides."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+
+from sqlalchemy import Connection
+
+from bot.commands import Command, Options, read, split_options
+from bot.forges.forge import ChangeHead
+from bot.model import ENDINGS, Actor, Kind, Outcome, Phase, Run, Task, Thread
+from bot.store import leases, runs, tasks, workspaces
+from bot.store.ledger import Ledger, clock
+from bot.tasks import KEEP, Defaults, Tasks
+from handlers import router
+from tests.fill import a_worker, lease_of
+
+DEFAULTS = Defaults(agents=("demo", "codex"), agent="demo", wall_limit=3600, bot_name="forge-bot")
+ISSUE = Thread(
+    forge="github",
+    repository_id=1,
+    repository_url="https://github.com/acme/anvil",
+    path="acme/anvil",
+    kind=Kind.ISSUE,
+    number=12,
+    title="Tidy the parser",
+)
+CHANGE = Thread(
+    forge="github",
+    repository_id=1,
+    repository_url="https://github.com/acme/anvil",
+    path="acme/anvil",
+    kind=Kind.CHANGE,
+    number=40,
+    title="Add a lexer",
+)
+HEAD = "c0ffee" + "0" * 34
+ANN = Actor(id=7, login="ann")
+
+_numbers = count(1)
+
+
+def a_change(*, head: str = HEAD, same_repository: bool = True, is_open: bool = True) -> ChangeHead:
+    return ChangeHead(
+        head=head, head_branch="lexer", base_branch="main", same_repository=same_repository, open=is_open
+    )
+
+
+def a_command(
+    name: str,
+    text: str = "",
+    *,
+    options: Options | None = None,
+    thread: Thread = ISSUE,
+    change: ChangeHead | None = None,
+) -> Command:
+    number = next(_numbers)
+    return Command(
+        name=name,
+        text=text,
+        options=options or Options(),
+        thread=thread,
+        actor=ANN,
+        cause=f"comment:{number}",
+        comment_id=number,
+        at=datetime.now(UTC),
+        context=f"{thread.title}\n\nIt is untidy.",
+        default_branch="main",
+        change=change,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Call it with a comment: the words of the handler's reply, or its BotError."""
+
+    ledger: Ledger
+
+    def __call__(self, body: str, *, thread: Thread = ISSUE, change: ChangeHead | None = None) -> str:
+        spoken = read(body, bot_name=DEFAULTS.bot_name, known=router.routes)
+        assert spoken is not None
+        options, text = split_options(spoken.rest, router.route(spoken.name).options)
+        command = a_command(spoken.name, text, options=options, thread=thread, change=change)
+        with self.ledger.write() as tx:
+            return router.dispatch(command, Tasks(tx=tx, defaults=DEFAULTS, help=router.help()))
+
+    def newest(self, thread: Thread = ISSUE) -> tuple[Task, Run]:
+        """The newest task of the thread, and its newest run."""
+        with self.ledger.read() as tx:
+            task = tasks.of_thread(tx, thread.key)[0]
+            return task, runs.newest(tx, task.id)
+
+    def worked(self, outcome: Outcome, *phases: Phase, thread: Thread = ISSUE, **facts: str) -> Task:
+        """Let worker w1 of host h1 run the newest run of the thread to this end; `facts` settle its task."""
+        task, run = self.newest(thread)
+        with self.ledger.write() as tx:
+            end_run(tx, run, outcome, phases)
+            if facts:
+                tasks.settle(tx, task.id, **facts)
+            return tasks.get(tx, task.id)
+
+
+def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...] = ()) -> None:
+    """What a worker writes: claim, the phases it went through, the end."""
+    state = ENDINGS[outcome].state
+    lease = begin_run(tx, run, phases)
+    leases.enter(tx, lease, Phase.REPORT)
+    leases.end(tx, lease, outcome, state, "")
+    tasks.change_state(tx, run.task, state)
+    workspaces.keep(tx, run.task, clock(tx) + KEEP[state])
+
+
+def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> leases.Lease:
+    lease = lease_of(leases.claim(tx, a_worker(), run.id))
+    workspaces.in_use(tx, run.task, "h1")
+    for phase in phases:
+        leases.enter(tx, lease, phase)
+    return lease
+
+
+def remove_workspace(tx: Connection, task: Task) -> None:
+    """What the janitor does once its keep is over."""
+    workspaces.keep(tx, task.id, clock(tx) - 1)
+    assert workspaces.claim_removal(tx, task.id)

@@ -1,0 +1,37 @@
+"""A branch of ours has a name that git takes, whatever the thread is called."""
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from bot.line import branch_of, in_words
+from tests.said import ISSUE
+
+
+@pytest.mark.parametrize(
+    ("title", "branch"),
+    [
+        ("Tidy the parser", "forgehand/12-tidy-the-parser-abcd2345"),
+        ("Añadir un café", "forgehand/12-anadir-un-cafe-abcd2345"),
+        ("パーサーを整理する", "forgehand/12-abcd2345"),
+        ("", "forgehand/12-abcd2345"),
+        ("../../etc/passwd.lock", "forgehand/12-etc-passwd-lock-abcd2345"),
+        ("--force; rm -rf ~ `x` $(y)\n\x00", "forgehand/12-force-rm-rf-x-y-abcd2345"),
+        ("@{-1}", "forgehand/12-1-abcd2345"),
+        ("word " * 60, "forgehand/12-word-word-word-word-word-word-word-word-abcd2345"),
+    ],
+)
+def test_it_holds_number_title_and_task(title: str, branch: str) -> None:
+    named = branch_of(replace(ISSUE, title=title), "abcd2345")
+
+    assert named == branch
+    assert subprocess.run(["git", "check-ref-format", f"refs/heads/{named}"], check=False).returncode == 0
+
+
+def test_without_a_thread_there_is_no_number() -> None:
+    assert branch_of(replace(ISSUE, number=0), "abcd2345") == "forgehand/tidy-the-parser-abcd2345"
+
+
+def test_a_place_in_line_is_said_in_words() -> None:
+    assert [in_words(1), in_words(2)] == ["next in line", "number 2 in line"]

@@ -1,0 +1,58 @@
+"""One handler answers one command."""
+
+import pytest
+
+from bot.commands import Command
+from bot.errors import NotUnderstood
+from bot.router import Router
+from bot.store.ledger import Ledger
+from bot.tasks import Tasks
+from handlers import router as all_of_them
+from tests.said import DEFAULTS, a_command
+
+
+def hammer() -> Router:
+    router = Router()
+
+    @router.command("hammer", usage="/hammer [hard]", help="hits it", options=("task",))
+    def _(command: Command, tasks: Tasks) -> str:
+        return f"hit {command.text}"
+
+    return router
+
+
+def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        words = hammer().dispatch(
+            a_command("hammer", "hard"), Tasks(tx=tx, defaults=DEFAULTS, help=hammer().help())
+        )
+
+    assert words == "hit hard"
+
+
+def test_two_handlers_of_one_command_are_an_error() -> None:
+    with pytest.raises(ValueError, match="two handlers for /hammer"):
+        Router(hammer(), hammer())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("rnu", "`rnu` is no command here. Did you mean `/run`? `/help` lists"),
+        ("statsu", "Did you mean `/status`"),
+        ("thanks!", "That is no command I know. `/help` lists"),
+        ("`@acme/team", "That is no command I know."),
+        ("", "That is no command I know."),
+    ],
+)
+def test_a_command_nobody_answers_gets_a_suggestion(name: str, words: str) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        all_of_them.route(name)
+
+    assert words in str(caught.value)
+    assert "@" not in str(caught.value)
+
+
+def test_help_has_a_line_for_each_command_with_its_options() -> None:
+    assert hammer().help() == ["`/hammer [hard]` hits it (`--task`)"]
+    assert list(all_of_them.routes) == ["run", "resume", "cancel", "approve", "status", "help"]

@@ -1,0 +1,428 @@
+"""What may be done with a task, by what the ledger says of it at that moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from bot.commands import Options
+from bot.errors import NotPossible, NotUnderstood
+from bot.model import Outcome, Phase, State
+from bot.store import outbox, runs, tasks, workspaces
+from bot.store.ledger import Ledger, clock
+from bot.store.outbox import Outgoing
+from bot.store.schema import runs as runs_table
+from bot.tasks import KEEP, Tasks, cancel_from_cli, open_from_cli, resume_from_cli
+from tests.said import (
+    ANN,
+    CHANGE,
+    DEFAULTS,
+    HEAD,
+    ISSUE,
+    Say,
+    a_change,
+    a_command,
+    begin_run,
+    end_run,
+    remove_workspace,
+)
+
+WORKED = (Phase.AGENT, Phase.EXPORT)
+HELD = "abc1234" + "5" * 33
+
+
+@pytest.fixture
+def say(ledger: Ledger) -> Say:
+    return Say(ledger)
+
+
+@contextmanager
+def verbs(ledger: Ledger) -> Iterator[Tasks]:
+    with ledger.write() as tx:
+        yield Tasks(tx=tx, defaults=DEFAULTS, help=())
+
+
+def test_a_new_task_has_its_first_run_in_line(ledger: Ledger) -> None:
+    with verbs(ledger) as tasks_:
+        queued = tasks_.open(a_command("run", "tidy it"))
+
+    task, run = queued.task, queued.run
+    assert (task.state, task.agent, task.change, task.base, task.pinned) == (
+        "queued",
+        "demo",
+        "draft",
+        "",
+        "",
+    )
+    assert task.branch == f"forgehand/12-tidy-the-parser-{task.id}"
+    assert task.thread == ISSUE
+    assert task.thread_key == ISSUE.key
+    assert (run.id, run.number, run.state, run.first_phase) == (f"{task.id}-1", 1, "queued", Phase.PREPARE)
+    assert (run.request, run.asked_by, run.host, run.wall_limit) == ("tidy it", ANN, "", 3600)
+    assert run.context == "Tidy the parser\n\nIt is untidy."
+    assert queued.position == 1
+
+
+def test_without_words_the_thread_is_the_request(ledger: Ledger) -> None:
+    with verbs(ledger) as tasks_:
+        queued = tasks_.open(a_command("run"))
+
+    assert queued.run.request == "Do what this thread asks"
+
+
+def test_options_settle_agent_base_time_and_change(ledger: Ledger) -> None:
+    options = Options(agent="codex", base="release", timeout=60, pr="none")
+    with verbs(ledger) as tasks_:
+        queued = tasks_.open(a_command("run", "tidy", options=options))
+
+    task = queued.task
+    assert (task.agent, task.base, queued.run.wall_limit, task.change) == ("codex", "release", 60, "none")
+
+
+def test_on_a_change_the_work_starts_from_its_own_branch_at_the_pinned_head(ledger: Ledger) -> None:
+    with verbs(ledger) as tasks_:
+        task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change())).task
+
+    assert (task.base, task.pinned) == ("lexer", HEAD)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Options(agent="codecs"), "Did you mean `codex`"),
+        (Options(agent="`@x"), "There is `demo`, `codex`"),
+        (Options(timeout=3601), "at most `3600s`"),
+    ],
+)
+def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Options, words: str) -> None:
+    with pytest.raises((NotUnderstood, NotPossible), match=words), verbs(ledger) as tasks_:
+        tasks_.open(a_command("run", "tidy", options=options))
+
+    assert no_runs(ledger)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "words"),
+    [
+        (a_change(same_repository=False), Options(), "comes from a fork"),
+        (a_change(is_open=False), Options(), "is closed"),
+        (a_change(), Options(base="main"), "`--base` is for issues"),
+    ],
+)
+def test_a_change_that_cannot_be_worked_on_opens_nothing(
+    ledger: Ledger, change: object, options: Options, words: str
+) -> None:
+    command = a_command("run", "tidy", thread=CHANGE, change=change, options=options)  # type: ignore[arg-type]
+    with pytest.raises(NotPossible, match=words), verbs(ledger) as tasks_:
+        tasks_.open(command)
+
+    assert no_runs(ledger)
+
+
+def test_resume_on_a_thread_without_a_task_points_at_run(say: Say) -> None:
+    with pytest.raises(NotPossible, match="Start with `/run`"):
+        say("/resume")
+
+
+def test_resume_is_refused_while_the_task_waits_or_runs(say: Say) -> None:
+    say("/run one", thread=CHANGE, change=a_change())
+    say("/run two")
+    with pytest.raises(NotPossible, match="waits, number 2 in line"):
+        say("/resume")
+
+    with say.ledger.write() as tx:
+        begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id))
+    with pytest.raises(NotPossible, match="is running"):
+        say("/resume now")
+
+    assert say.newest()[1].number == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Outcome.AGENT_FAILED, Outcome.TIMED_OUT, Outcome.LOST, Outcome.EXPORT_REFUSED, Outcome.CANCELLED],
+)
+def test_resume_without_words_lets_the_agent_do_the_same_again(say: Say, outcome: Outcome) -> None:
+    say("/run --timeout 5m tidy it")
+    say.worked(outcome, *WORKED)
+
+    say("/resume")
+
+    task, run = say.newest()
+    assert (run.number, run.request, run.first_phase, run.wall_limit) == (2, "tidy it", Phase.PREPARE, 300)
+    assert task.state is State.QUEUED
+
+
+def test_resume_goes_back_to_the_host_of_the_workspace_which_is_kept_meanwhile(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.AGENT_FAILED, *WORKED)
+
+    say("/resume try again")
+
+    with say.ledger.read() as tx:
+        kept = workspaces.get(tx, task.id)
+    assert kept is not None
+    assert kept.keep_until is None
+    assert (say.newest()[1].host, say.newest()[1].request) == ("h1", "try again")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PUSH_REJECTED, Outcome.REMOTE_MISSING, Outcome.LOST])
+def test_resume_without_words_after_a_push_that_failed_only_pushes(say: Say, outcome: Outcome) -> None:
+    say("/run tidy it")
+    say.worked(outcome, *WORKED, Phase.PUSH)
+
+    say("/resume")
+    once = say.newest()[1]
+    say.worked(outcome)
+    say("/resume")
+    twice = say.newest()[1]
+
+    assert (once.first_phase, once.request, once.host) == (Phase.PUSH, "tidy it", "h1")
+    assert (twice.first_phase, twice.number) == (Phase.PUSH, 3)
+
+
+def test_resume_with_words_after_a_push_that_failed_runs_the_agent(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.PUSH_REJECTED, *WORKED, Phase.PUSH)
+
+    say("/resume merge what was pushed")
+
+    run = say.newest()[1]
+    assert (run.first_phase, run.request) == (Phase.PREPARE, "merge what was pushed")
+
+
+def test_a_remote_that_was_missing_from_the_start_is_not_a_push_that_failed(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.REMOTE_MISSING)
+
+    say("/resume")
+
+    assert say.newest()[1].first_phase is Phase.PREPARE
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome.PUSHED, "is done. Say what is next"),
+        (Outcome.NO_CHANGES, "is done. Say what is next"),
+        (Outcome.QUESTION, "/resume <your answer>"),
+        (Outcome.HELD, f"holds commit `{HELD}`. `/approve`"),
+    ],
+)
+def test_where_words_are_needed_resume_without_them_is_refused(
+    say: Say, outcome: Outcome, words: str
+) -> None:
+    say("/run tidy it")
+    say.worked(outcome, *WORKED, checked_head=HELD)
+
+    with pytest.raises(NotPossible) as caught:
+        say("/resume")
+    assert words in str(caught.value)
+    assert say.newest()[1].number == 1
+
+    say("/resume add tests")
+    assert say.newest()[1].request == "add tests"
+
+
+def test_resume_of_a_task_whose_workspace_was_removed_may_run_anywhere(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED, *WORKED, Phase.PUSH, pushed_head=HEAD)
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    with verbs(say.ledger) as tasks_:
+        queued = tasks_.resume(a_command("resume", "add tests"))
+
+    assert queued.workspace_gone
+    assert queued.run.host == ""
+
+
+def test_resume_means_the_newest_task_or_the_one_named(say: Say) -> None:
+    say("/run one")
+    old = say.worked(Outcome.AGENT_FAILED)
+    say("/run two")
+    new = say.worked(Outcome.AGENT_FAILED)
+
+    say(f"/resume --task {old.id}")
+    say("/resume")
+
+    with say.ledger.read() as tx:
+        assert [len(runs.of_task(tx, task.id)) for task in (old, new)] == [2, 2]
+
+
+def test_a_task_of_another_thread_cannot_be_named(say: Say) -> None:
+    say("/run one", thread=CHANGE, change=a_change())
+    elsewhere = say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
+
+    for command in ("/resume", "/cancel", "/approve"):
+        with pytest.raises(NotPossible, match=f"no task `{elsewhere.id}` on this thread"):
+            say(f"{command} --task {elsewhere.id}")
+
+    assert say.newest(CHANGE)[1].number == 1
+
+
+def test_cancel_of_a_waiting_run_ends_it_and_all_that_was_announced(say: Say) -> None:
+    say("/run tidy", thread=CHANGE, change=a_change())
+    say("/cancel", thread=CHANGE)
+
+    task, run = say.newest(CHANGE)
+    with say.ledger.read() as tx:
+        (progress,) = outbox.of_subject(tx, run.id, Outgoing.PROGRESS)
+        (status,) = outbox.of_subject(tx, run.id, Outgoing.STATUS)
+    assert (task.state, run.state, run.outcome) == ("cancelled", "cancelled", Outcome.CANCELLED)
+    assert progress.content == {"text": f"Task `{task.id}`, run 1: cancelled before it began."}
+    assert (status.target, status.content["verdict"]) == (HEAD, "failure")
+
+
+def test_cancel_of_a_waiting_resume_keeps_the_workspace_for_seven_days(say: Say) -> None:
+    say("/run tidy")
+    task = say.worked(Outcome.PUSHED, *WORKED)
+    say("/resume more")
+    say("/cancel")
+
+    with say.ledger.read() as tx:
+        kept = workspaces.get(tx, task.id)
+        now = clock(tx)
+    assert kept is not None
+    assert kept.keep_until == pytest.approx(now + 7 * 86400, abs=60)
+
+
+def test_cancel_of_a_running_run_asks_its_worker(say: Say) -> None:
+    say("/run tidy")
+    with say.ledger.write() as tx:
+        begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (Phase.AGENT,))
+
+    say("/cancel")
+
+    task, run = say.newest()
+    assert (task.state, run.state, run.cancel_asked) == ("running", "running", True)
+
+
+def test_cancel_comes_too_late_once_the_push_has_begun(say: Say) -> None:
+    say("/run tidy")
+    with say.ledger.write() as tx:
+        begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (*WORKED, Phase.PUSH))
+
+    with pytest.raises(NotPossible, match=r"push of task .* has begun"):
+        say("/cancel")
+
+    assert not say.newest()[1].cancel_asked
+
+
+def test_cancel_means_the_newest_task_that_has_not_ended(say: Say) -> None:
+    say("/run one")
+    one = say.newest()[0]
+    say("/run two")
+    two = say.newest()[0]
+    say("/cancel")
+    say("/cancel")
+
+    with say.ledger.read() as tx:
+        assert [tasks.get(tx, task.id).state for task in (one, two)] == ["cancelled", "cancelled"]
+    with pytest.raises(NotPossible, match="nothing to cancel"):
+        say("/cancel")
+    with pytest.raises(NotPossible, match=f"Task `{one.id}` is cancelled"):
+        say(f"/cancel --task {one.id}")
+
+
+@pytest.mark.parametrize("text", ["", "abc1234", HELD, f"`{HELD}`", "ABC1234", "abc1234 looks good"])
+def test_approve_pushes_what_is_held(say: Say, text: str) -> None:
+    say("/run tidy")
+    say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
+
+    say(f"/approve {text}")
+
+    task, run = say.newest()
+    assert (task.state, task.approved_head) == ("queued", HELD)
+    assert (run.number, run.first_phase, run.request, run.host) == (2, Phase.PUSH, "tidy", "h1")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("abc1235", NotPossible),
+        ("abc123", NotUnderstood),
+        ("looks good", NotUnderstood),
+        (HELD + "5", NotPossible),
+    ],
+)
+def test_approve_of_another_commit_approves_nothing(say: Say, text: str, error: type[Exception]) -> None:
+    say("/run tidy")
+    say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
+
+    with pytest.raises(error):
+        say(f"/approve {text}")
+
+    task, run = say.newest()
+    assert (task.state, task.approved_head, run.number) == ("waiting", "", 1)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.QUESTION, Outcome.PUSHED, Outcome.PUSH_REJECTED])
+def test_approve_where_nothing_is_held_is_refused(say: Say, outcome: Outcome) -> None:
+    say("/run tidy")
+    task = say.worked(outcome, *WORKED, checked_head=HELD)
+
+    with pytest.raises(NotPossible, match="waits for an approval"):
+        say("/approve")
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is {task.state}"):
+        say(f"/approve --task {task.id}")
+
+    assert say.newest()[0].approved_head == ""
+
+
+def test_a_cancelled_approval_is_taken_up_again_as_a_push(say: Say) -> None:
+    say("/run tidy")
+    say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
+    say("/approve")
+    say("/cancel")
+
+    say("/resume")
+
+    assert say.newest()[1].first_phase is Phase.PUSH
+
+
+def test_workspaces_are_kept_two_days_after_success_and_seven_otherwise() -> None:
+    days = {state: seconds / 86400 for state, seconds in KEEP.items()}
+
+    assert days == {State.SUCCEEDED: 2, State.FAILED: 7, State.CANCELLED: 7, State.WAITING: 7}
+
+
+def test_the_operator_needs_no_thread(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        first = open_from_cli(
+            tx, DEFAULTS, repository_url="file:///srv/a.git", request="Tidy\nall", base="main"
+        )
+        second = open_from_cli(tx, DEFAULTS, repository_url="file:///srv/b.git", request="Tidy")
+        end_run(tx, first.run, Outcome.AGENT_FAILED)
+        again = resume_from_cli(tx, first.task.id, "")
+        cancelled = cancel_from_cli(tx, second.task.id)
+
+    assert first.task.thread_key == f"cli:{first.task.id}"
+    assert (first.task.branch, first.task.base) == (f"forgehand/tidy-{first.task.id}", "main")
+    assert (first.task.change, first.run.asked_by.login) == ("none", "operator")
+    assert (again.run.number, again.run.request, again.run.host) == (2, "Tidy\nall", "h1")
+    assert again.task.thread.repository_url == "file:///srv/a.git"
+    assert cancelled.state is State.CANCELLED
+    with ledger.read() as tx:
+        assert outbox.of_subject(tx, second.run.id, Outgoing.PROGRESS) == []
+
+
+def test_the_operator_may_resume_and_cancel_a_task_of_any_thread(say: Say) -> None:
+    say("/run tidy")
+    task = say.worked(Outcome.AGENT_FAILED)
+    with say.ledger.write() as tx:
+        queued = resume_from_cli(tx, task.id, "again")
+        cancelled = cancel_from_cli(tx, task.id)
+
+    assert queued.run.context == "Tidy the parser\n\nIt is untidy."
+    assert cancelled.state is State.CANCELLED
+    with pytest.raises(NotPossible, match="is cancelled already"), say.ledger.write() as tx:
+        cancel_from_cli(tx, task.id)
+    with pytest.raises(NotPossible, match="no task"), say.ledger.write() as tx:
+        resume_from_cli(tx, "nonesuch", "")
+
+
+def no_runs(ledger: Ledger) -> bool:
+    with ledger.read() as tx:
+        return tx.execute(select(runs_table)).first() is None
