@@ -26,7 +26,7 @@ from bot.store.ledger import clock
 from bot.web import health
 from bot.web.server import server
 from bot.webhook import Receiver
-from bot.worker import check_forge, check_redis, known_secrets, open_house, own_url, working
+from bot.worker import check_forge, check_redis, open_house, working
 
 _log = structlog.get_logger()
 
@@ -77,9 +77,9 @@ def work(settings: Settings) -> None:
 @contextmanager
 def _opened(settings: Settings, listener: socket.socket | None) -> Iterator[tuple[House, dramatiq.Broker]]:
     check_forge(settings)
-    log.set_up(json=False, secrets=known_secrets(settings))
+    log.set_up(json=False, secrets=settings.secrets)
     broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
-    url = own_url(settings, listener.getsockname()[1] if listener else None)
+    url = settings.address(listener.getsockname()[1] if listener else None)
     with open_house(settings, public_url=url, nudges=queue.nudges(broker)) as house:
         yield house, broker
 

@@ -49,6 +49,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Instead of \\[server] port; 0: any free one.")
 ]
+Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="As in comments, pages and `forgehand tasks`.")]
 
 
@@ -248,9 +249,6 @@ def _announce(address: str) -> None:
 
 
 def _about(about: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(about))
-    else:
-        for key, value in about.items():
-            typer.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+    lines = [json.dumps(about)] if as_json else [f"{key}: {value}" for key, value in about.items()]
+    typer.echo("\n".join(lines))
     sys.stdout.flush()

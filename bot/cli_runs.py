@@ -32,7 +32,7 @@ from bot.settings import Settings, seconds
 from bot.store import leases, runs
 from bot.store import tasks as store
 from bot.urls import canonical
-from bot.worker import check, defaults, jobs_of, known_secrets, open_house, own_url
+from bot.worker import check, defaults, jobs_of, open_house
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
@@ -78,10 +78,10 @@ def resume(settings: Settings, task_id: str, text: str, *, as_json: bool) -> int
 
 
 def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, as_json: bool) -> int:
-    log.set_up(json=False, secrets=known_secrets(settings))
+    log.set_up(json=False, secrets=settings.secrets)
     logging.getLogger().setLevel(logging.WARNING)  # what happens is shown in another way here
     broker = queue.connect("", settings.queue.namespace)
-    with open_house(settings, public_url=own_url(settings), nudges=queue.nudges(broker)) as house:
+    with open_house(settings, public_url=settings.address(), nudges=queue.nudges(broker)) as house:
         if not somebody_works(house.data):
             check(house)
         with house.ledger.write() as tx:
@@ -89,7 +89,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
         if url := settings.queue.url.get_secret_value():
             queue.nudges(queue.connect(url, settings.queue.namespace)).work()
         with _reporting(house, broker, settings):
-            status = _Watched(house, queued.run, known_secrets(settings)).to_the_end()
+            status = _Watched(house, queued.run, settings.secrets).to_the_end()
         return status or _tell(house, queued.run.id, as_json=as_json)
 
 

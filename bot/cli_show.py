@@ -24,7 +24,7 @@ from bot.store import runs
 from bot.store import tasks as store
 from bot.store import workspaces as store_workspaces
 from bot.store.ledger import Ledger
-from bot.worker import known_secrets, ledger_of, open_house
+from bot.worker import ledger_of, open_house
 
 _POLL = 0.3  # seconds
 _AT_ONCE = 1 << 20  # bytes of a log
@@ -79,7 +79,7 @@ def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
     with _ledger(settings) as ledger:
         with ledger.read() as tx:
             run_id = runs.newest(tx, store.get(tx, task_id).id).id
-        tail = Tail(ledger, run_id, known_secrets(settings))
+        tail = Tail(ledger, run_id, settings.secrets)
         pause = threading.Event()
         while True:
             with ledger.read() as tx:

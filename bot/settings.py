@@ -11,6 +11,7 @@ import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -151,6 +152,18 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store.url.get_secret_value() or f"sqlite:///{self.data.path.absolute()}/ledger.sqlite3"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never be shown: credentials, the passwords in URLs included."""
+        whole = [self.github.token, *self.github.webhook_secrets, self.server.operator_token]
+        passwords = [urlsplit(url.get_secret_value()).password for url in (self.store.url, self.queue.url)]
+        return [text for text in [*(secret.get_secret_value() for secret in whole), *passwords] if text]
+
+    def address(self, port: int | None = None) -> str:
+        """Where people reach this bot, without a slash at the end; `port` where another one was taken."""
+        host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+        return self.server.public_url.rstrip("/") or f"http://{host}:{port or self.server.port}"
 
 
 class _Environment(EnvSettingsSource):

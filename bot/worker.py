@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 import dramatiq
 import redis
@@ -72,7 +71,7 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                 free_space=_FREE_SPACE,
                 public_url=public_url,
                 link_key=bytes.fromhex(link_key),
-                secrets=[*known_secrets(settings), link_key],
+                secrets=[*settings.secrets, link_key],
                 nudges=nudges,
             )
     finally:
@@ -87,21 +86,6 @@ def ledger_of(settings: Settings) -> Ledger:
     except OperationalError as error:
         reason = str(error.orig).strip().split("\n")[0]
         raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
-
-
-def own_url(settings: Settings, port: int | None = None) -> str:
-    """Where people reach this bot, without a slash at the end; `port` where another one was taken."""
-    server = settings.server
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return server.public_url.rstrip("/") or f"http://{host}:{port or server.port}"
-
-
-def known_secrets(settings: Settings) -> list[str]:
-    """What must never be shown: credentials as they stand in the settings, passwords of URLs included."""
-    github, urls = settings.github, (settings.store.url, settings.queue.url)
-    whole = [github.token, *github.webhook_secrets, settings.server.operator_token]
-    passwords = [urlsplit(url.get_secret_value()).password for url in urls]
-    return [text for text in [*(secret.get_secret_value() for secret in whole), *passwords] if text]
 
 
 def check(house: House) -> None:
