@@ -1,5 +1,7 @@
 """How a run ends in the ledger: outcome, task, keep, and what must be told. One transaction."""
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from bot import comments
@@ -45,7 +47,8 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
         _want(tx, run, Outgoing.CHANGE, wanted)
     kept = workspaces.get(tx, task.id)
     kept_until = kept.keep_until if kept and kept.removed_at is None else None
-    lead, rest = comments.final(run, task, forge.pages(task.thread), kept_until=kept_until, say_next=say_next)
+    pages = forge.pages(task.thread)
+    lead, rest = comments.final(run, task, pages, kept_until=kept_until, say_next=say_next, secrets=secrets)
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
 
 
@@ -57,7 +60,7 @@ def _status_heads(task: Task) -> set[str]:
     return heads - {""}
 
 
-def _want(tx: Connection, run: Run, kind: Outgoing, content: dict[str, object], target: str = "") -> None:
+def _want(tx: Connection, run: Run, kind: Outgoing, content: dict[str, Any], target: str = "") -> None:
     outbox.want(
         tx, Wanted(subject=run.id, kind=kind, thread_key=run.thread_key, content=content, target=target)
     )
