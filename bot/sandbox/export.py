@@ -138,7 +138,7 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     return Exported(
         head=head,
         wip=wip,
-        changed=_tree(objects, head) != _tree(objects, plan.unchanged_from),
+        changed=len(set(_trees(objects, head, plan.unchanged_from))) > 1,
         power=powerful([entry.path for entry in entries], plan.rules.power) + [shown(path) for path in links],
         commits=count,
         files=len(entries),
@@ -188,7 +188,7 @@ class _Judge:
         """One commit of `tip`'s tree on the last checked head."""
         start = self.plan.start
         [last] = read(self.objects, [tip], [], 1)
-        if last.tree == _tree(self.objects, start):
+        if [last.tree] == _trees(self.objects, start):
             return start, 0
         entries = difference(self.objects, tip, *self.plan.known)
         if words := self.check.offence(tip, self.plan.known, entries):
@@ -204,8 +204,8 @@ class _Judge:
         )
 
 
-def _tree(objects: Objects, commit: str) -> str:
-    return objects.git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
+def _trees(objects: Objects, *commits: str) -> list[str]:
+    return objects.git("rev-parse", *(f"{commit}^{{tree}}" for commit in commits)).decode().split()
 
 
 def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:

@@ -1,0 +1,226 @@
+"""Exports of clones whose agent meant harm: the host stays untouched, and each has a clear outcome.
+
+Commands planted here name a canary by its path on the host, which is in no
+container: only a program on the host could touch it.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ExportRefused, SandboxFailed
+from bot.sandbox.container import Engine
+from bot.sandbox.export import Rules
+from tests.sandbox.clone import Site
+
+
+@dataclass
+class Hostile:
+    site: Site
+    canary: Path
+
+    def head(self, text: str) -> None:
+        (self.site.repo / ".git/HEAD").write_text(text)
+
+    def configure(self, text: str) -> None:
+        with (self.site.repo / ".git/config").open("a") as file:
+            file.write(text.replace("CANARY", f"touch {self.canary}"))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, engine: Engine, image: str) -> Hostile:
+    site = Site(tmp_path, engine, image)
+    site.commit({"a.py": "1\n"})
+    return Hostile(site, tmp_path / "canary")
+
+
+def _hooks(hostile: Hostile) -> None:
+    hooks = hostile.site.repo / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "post-checkout", "reference-transaction", "post-index-change", "pre-push"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {hostile.canary}\n")
+        (hooks / name).chmod(0o755)
+    hostile.configure('[core]\n\thooksPath = "/workspace/hooks"\n')
+
+
+def _alternates(hostile: Hostile) -> None:
+    (hostile.site.repo / ".git/objects/info/alternates").write_text("/etc\n/root/.ssh\n/nonexistent\n")
+
+
+def _replaced(hostile: Hostile) -> None:
+    site = hostile.site
+    site.git("replace", site.git("rev-parse", "HEAD"), site.base)
+
+
+def _gitfile(hostile: Hostile) -> None:
+    repo = hostile.site.repo
+    (repo / ".git").rename(repo / "elsewhere")
+    (repo / ".git").write_text("gitdir: /workspace/elsewhere\n")
+    (repo / ".gitignore").write_text("elsewhere\n")
+
+
+def _links(hostile: Hostile) -> None:
+    for name in ("refs", "objects"):
+        path = hostile.site.repo / ".git" / name
+        path.rename(path.with_name(f"old-{name}"))
+        path.symlink_to(f"old-{name}")
+
+
+def _linked_head(hostile: Hostile) -> None:
+    head = hostile.site.repo / ".git/HEAD"
+    head.unlink()
+    head.symlink_to("/etc/passwd")
+
+
+def _locks(hostile: Hostile) -> None:
+    for name in ("index", "HEAD", "config", "refs/heads/main"):
+        (hostile.site.repo / ".git" / f"{name}.lock").touch()
+
+
+def _filter(hostile: Hostile, clean: str) -> None:
+    hostile.configure(f'[filter "evil"]\n\tclean = "{clean}"\n\tsmudge = "{clean}"\n\trequired = true\n')
+    (hostile.site.repo / ".gitattributes").write_text("* filter=evil\n")
+    (hostile.site.repo / "b.py").write_text("2\n")
+
+
+SURVIVED: dict[str, Callable[[Hostile], object]] = {
+    "hooks": _hooks,
+    "fsmonitor": lambda h: h.configure('[core]\n\tfsmonitor = "CANARY; false"\n'),
+    "insteadOf": lambda h: h.configure('[url "ext::sh -c CANARY"]\n\tinsteadOf = /\n\tpushInsteadOf = /\n'),
+    "ssh and credentials": lambda h: h.configure(
+        '[core]\n\tsshCommand = "CANARY"\n\taskPass = "CANARY"\n\tpager = "CANARY"\n'
+        '[credential]\n\thelper = "!CANARY"\n[gpg]\n\tprogram = "CANARY"\n[commit]\n\tgpgSign = true\n'
+    ),
+    "include": lambda h: h.configure("[include]\n\tpath = /etc/shadow\n"),
+    "alternates": _alternates,
+    "replace": _replaced,
+    "gitfile": _gitfile,
+    "links in .git": _links,
+    "filter": lambda h: _filter(h, "CANARY; cat"),
+    "fifo in the worktree": lambda h: os.mkfifo(h.site.repo / "pipe"),
+    "stale locks": _locks,
+    "index": lambda h: (h.site.repo / ".git/index").unlink(),
+}
+
+
+@pytest.mark.parametrize("what", SURVIVED)
+def test_work_comes_out_whatever_was_planted_beside_it(hostile: Hostile, what: str) -> None:
+    SURVIVED[what](hostile)
+
+    exported = hostile.site.take()
+
+    assert hostile.site.see("show", f"{exported.head}:a.py") == "1"
+    assert not hostile.canary.exists()
+
+
+def _fifo_for_a_file(hostile: Hostile) -> None:
+    (hostile.site.repo / "a.py").unlink()
+    os.mkfifo(hostile.site.repo / "a.py")
+
+
+def _no_repository(hostile: Hostile) -> None:
+    (hostile.site.repo / ".git").rename(hostile.site.root / "gone")
+    (hostile.site.repo / ".git").symlink_to("/etc")
+
+
+def _tree(hostile: Hostile, *lines: str) -> None:
+    """HEAD as git itself would not make it: its entries as given, and the files as they were."""
+    site = hostile.site
+    tree = site.git("mktree", "--missing", stdin="".join(line + "\n" for line in lines))
+    site.git("update-ref", "HEAD", site.git("commit-tree", "-p", "HEAD", "-m", "odd", tree))
+
+
+def _checked_out(hostile: Hostile, *lines: str) -> None:
+    """The same, and no file says otherwise."""
+    _tree(hostile, *lines)
+    site = hostile.site
+    site.git("read-tree", "HEAD")
+    site.git("update-index", "--skip-worktree", *site.git("ls-files").split("\n"))
+    for path in list(site.repo.iterdir()):
+        if path.name != ".git":
+            path.rename(site.root / f"old-{path.name}")
+
+
+def _blob(hostile: Hostile, content: str) -> str:
+    return hostile.site.git("hash-object", "-w", "--stdin", stdin=content)
+
+
+def _link(hostile: Hostile, target: str) -> None:
+    (hostile.site.repo / "src/link").symlink_to(target)
+
+
+def _letter_case(hostile: Hostile) -> None:
+    _checked_out(hostile, *(f"100644 blob {_blob(hostile, name)}\t{name}" for name in "Aa"))
+
+
+def _file(hostile: Hostile, name: bytes) -> None:
+    Path(os.fsdecode(os.fsencode(hostile.site.repo) + b"/" + name)).touch()
+
+
+REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
+    "fifo for a file": (_fifo_for_a_file, "uncommitted files could not be read"),
+    "filter that fails": (lambda h: _filter(h, "CANARY; false"), "uncommitted files could not be read"),
+    "no repository": (_no_repository, "no commit to take"),
+    "HEAD as a link": (_linked_head, "no commit to take"),
+    "HEAD of nothing": (lambda h: h.head("ref: refs/heads/no\n"), "no commit to take"),
+    "gitlink": (lambda h: _checked_out(h, f"160000 commit {h.site.base}\tsub"), "`sub` is a repository"),
+    "link up": (lambda h: _link(h, "../../x"), "`src/link` is a link that leads out"),
+    "link to root": (lambda h: _link(h, "/etc/passwd"), "`src/link` is a link that leads out"),
+    "link through a name": (lambda h: _link(h, "x/../../../y"), "`src/link` is a link that leads out"),
+    "link into .git": (lambda h: _link(h, "../.GIT/config"), "`src/link` is a link that leads out"),
+    "letter case": (_letter_case, "`A` and `a`"),
+    "control character": (lambda h: _file(h, b"a\x1b[31m"), "name that not every system"),
+    "direction override": (lambda h: _file(h, "a\u202etxt.exe".encode()), "name that not every system"),
+    "not UTF-8": (lambda h: _file(h, b"\xff"), "name that not every system"),
+    "reserved name": (lambda h: _tree(h, f"100644 blob {_blob(h, '1')}\t.GiT"), "not sound.*hasDotgit"),
+    "large file": (lambda h: (h.site.repo / "big").write_text("x" * 3_000_000), "`big` is larger than 2 MiB"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_may_not_leave_is_refused_by_path_and_reason(hostile: Hostile, what: str) -> None:
+    plant, words = REFUSED[what]
+    plant(hostile)
+
+    with pytest.raises(ExportRefused, match=words):
+        hostile.site.take(rules=Rules(blob_bytes=2 << 20))
+
+    assert not hostile.canary.exists()
+    assert not list((hostile.site.quarantine / "objects" / "pack").iterdir())
+
+
+@pytest.mark.parametrize("name", ["HEAD", "config", "index", "info/exclude"])
+def test_a_pipe_where_git_wants_a_file_costs_no_more_than_the_time_limit(hostile: Hostile, name: str) -> None:
+    path = hostile.site.repo / ".git" / name
+    path.unlink()
+    os.mkfifo(path)
+
+    try:
+        hostile.site.take(rules=Rules(seconds=3))
+    except SandboxFailed as error:
+        assert "within its time" in str(error)  # noqa: PT017 - some of them git only steps over
+
+    assert not hostile.canary.exists()
+
+
+def test_a_small_pack_that_unpacks_to_too_much_is_refused(hostile: Hostile) -> None:
+    (hostile.site.repo / "zeros").write_bytes(bytes(30 << 20))
+
+    with pytest.raises(ExportRefused, match="larger than 20 MiB"):
+        hostile.site.take(rules=Rules(total_bytes=20 << 20))
+
+
+def test_a_tree_that_unfolds_without_end_is_refused(hostile: Hostile) -> None:
+    site = hostile.site
+    line = f"100644 blob {_blob(hostile, 'x')}\tf"
+    for _ in range(12):
+        tree = site.git("mktree", stdin=f"{line}\n")
+        line = "\n".join(f"040000 tree {tree}\td{number}" for number in range(10))
+    made = site.git("commit-tree", "-p", "HEAD", "-m", "bomb", site.git("mktree", stdin=f"{line}\n"))
+    site.git("update-ref", "HEAD", made)
+
+    with pytest.raises((ExportRefused, SandboxFailed)):
+        site.take(rules=Rules(seconds=20))

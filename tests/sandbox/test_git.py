@@ -1,0 +1,108 @@
+"""git on the host: what it is given, and what it may not take."""
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.sandbox.git import Objects, clean, git, make_bare, network, remote_failure, run
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    make_bare(tmp_path / "x.git")
+    return tmp_path / "x.git"
+
+
+def test_the_bots_environment_is_not_gits(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "secret-of-the-bot")
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
+
+    seen = git("-c", "alias.env=!env", "env", at=bare).decode()
+
+    assert "secret-of-the-bot" not in seen
+    assert f"GIT_DIR={bare}" in seen
+    assert "GIT_TERMINAL_PROMPT=0" in seen
+
+
+def test_the_users_and_the_systems_settings_are_not_read(bare: Path, tmp_path: Path) -> None:
+    origins = git("config", "--list", "--show-scope", at=bare).decode().splitlines()
+
+    assert {line.split("\t")[0] for line in origins} == {"local", "command"}
+
+
+def test_a_header_is_scoped_to_the_remote_and_only_in_the_environment() -> None:
+    env = network("https://forge.example:8443/a/b", {"Authorization": "Basic abc"})
+
+    keys = {value: name for name, value in env.items()}
+    name = keys["http.https://forge.example:8443/.extraHeader"]
+    assert env[name.replace("KEY", "VALUE")] == "Authorization: Basic abc"
+
+
+def test_a_url_with_credentials_is_refused() -> None:
+    with pytest.raises(GitFailed, match="must not carry credentials"):
+        network("https://user:token@forge.example/a/b", {})
+
+
+def test_a_failure_says_why_without_credentials_and_control_characters(bare: Path) -> None:
+    with pytest.raises(GitFailed, match="git rev-parse failed: fatal: Needed a single revision"):
+        git("rev-parse", "--verify", "nothing", at=bare)
+    assert clean("at https://me:tok@host/x\r\x1b[31mred\x07") == "at https://host/x\nred"
+
+
+def test_what_takes_too_long_is_stopped_with_its_children(bare: Path) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(GitFailed, match="took longer"):
+        git("-c", "alias.nap=!sleep 60", "nap", at=bare, seconds=0.3)
+
+    assert time.monotonic() - started < 10
+
+
+def test_limits_hold_for_the_command(bare: Path) -> None:
+    data = b"x" * 100_000
+
+    done = run("hash-object", "-w", "--stdin", at=bare, stdin=data, limits={resource.RLIMIT_FSIZE: 10})
+
+    assert done.status != 0
+
+
+def test_input_that_git_does_not_read_to_its_end_is_no_error_of_its_own(bare: Path) -> None:
+    done = run("index-pack", "--stdin", at=bare, stdin=(bytes(1 << 16) for _ in range(100)))
+
+    assert "pack signature mismatch" in done.said
+
+
+def test_other_protocols_than_http_and_files_are_off(tmp_path: Path) -> None:
+    for url in (f"ext::touch {tmp_path}/canary", "git://127.0.0.1/x", "ssh://127.0.0.1/x"):
+        done = run("ls-remote", "--", url)
+        assert "not allowed" in done.said
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("remote: Repository not found.\nfatal: repository 'https://x/' not found", RemoteMissing),
+        ("fatal: '/x' does not appear to be a git repository\nfatal: Could not read", RemoteMissing),
+        ("fatal: unable to access 'x': The requested URL returned error: 502", RemoteUnavailable),
+        ("fatal: unable to access 'x': Could not resolve host: forge.example", RemoteUnavailable),
+        ("error: RPC failed; HTTP 503 curl 22", RemoteUnavailable),
+        ("fatal: unable to access 'x': The requested URL returned error: 301", RemoteMissing),
+        ("fatal: Authentication failed for 'https://x/'", GitFailed),
+    ],
+)
+def test_a_remotes_failure_says_who_must_act(said: str, kind: type[GitFailed]) -> None:
+    assert type(remote_failure(said)) is kind
+
+
+def test_borrowed_objects_are_seen_and_stay_where_they_are(bare: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.git"
+    make_bare(other)
+    oid = git("hash-object", "-w", "--stdin", at=other, stdin=b"hello").decode().strip()
+
+    assert Objects(bare, (other,)).git("cat-file", "blob", oid) == b"hello"
+    assert not os.path.exists(bare / "objects" / oid[:2])

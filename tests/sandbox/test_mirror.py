@@ -1,0 +1,110 @@
+"""The mirror of a remote: what a fetch brings, keeps and lets go."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.sandbox.mirror import Mirror, fetch
+from tests.sandbox.clone import commit, git
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    path = tmp_path / "upstream"
+    path.mkdir()
+    git(path, "init", "-q")
+    commit(path, {"a": "1\n"})
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "mirrors"
+
+
+def again(root: Path, upstream: Path) -> Mirror:
+    return fetch(root, "key", f"file://{upstream}", {})
+
+
+def test_heads_changes_and_the_default_branch_are_known_after_a_fetch(root: Path, upstream: Path) -> None:
+    head = git(upstream, "rev-parse", "HEAD")
+    git(upstream, "branch", "other")
+    git(upstream, "update-ref", "refs/pull/7/head", head)
+    git(upstream, "update-ref", "refs/merge-requests/8/head", head)
+
+    mirror = again(root, upstream)
+
+    assert mirror.default_branch == "main"
+    assert {mirror.head("main"), mirror.head("other"), mirror.change_head(7), mirror.change_head(8)} == {head}
+    assert (mirror.head("none"), mirror.change_head(9)) == ("", "")
+    assert mirror.has(head)
+    assert not mirror.has("0" * 40)
+
+
+def test_a_later_fetch_follows_forced_and_deleted_branches(root: Path, upstream: Path) -> None:
+    git(upstream, "branch", "gone")
+    again(root, upstream)
+    git(upstream, "branch", "-D", "gone")
+    git(upstream, "branch", "gone/below")
+    git(upstream, "commit", "-q", "--amend", "-m", "Other")
+
+    mirror = again(root, upstream)
+
+    assert mirror.head("main") == git(upstream, "rev-parse", "HEAD")
+    assert mirror.head("gone") == ""
+    assert mirror.head("gone/below")
+
+
+def test_a_renamed_default_branch_is_noticed(root: Path, upstream: Path) -> None:
+    again(root, upstream)
+    git(upstream, "branch", "-m", "main", "trunk")
+
+    assert again(root, upstream).default_branch == "trunk"
+
+
+def test_what_is_kept_for_a_task_stays_until_released(root: Path, upstream: Path) -> None:
+    mirror = again(root, upstream)
+    old = mirror.head("main")
+    mirror.keep("t1", [old, old])
+    git(upstream, "commit", "-q", "--amend", "-m", "Other")
+    again(root, upstream)
+    git(mirror.path, "gc", "-q", "--prune=now")
+
+    assert mirror.kept("t1") == [old]
+    assert mirror.has(old)
+
+    mirror.release("t1")
+    assert mirror.kept("t1") == []
+
+
+def test_a_remote_whose_head_names_nothing_has_no_default_branch(root: Path, upstream: Path) -> None:
+    git(upstream, "branch", "other")
+    git(upstream, "symbolic-ref", "HEAD", "refs/heads/nothing")
+
+    mirror = again(root, upstream)
+
+    assert mirror.default_branch == ""
+    assert mirror.head("other")
+
+
+def test_an_empty_repository_is_said_to_be_empty(root: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "empty")
+
+    with pytest.raises(GitFailed, match="repository is empty"):
+        again(root, tmp_path / "empty")
+
+
+def test_a_missing_remote_and_one_that_does_not_answer_differ(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(RemoteMissing):
+        again(root, tmp_path / "nothing")
+    with pytest.raises(RemoteUnavailable):
+        fetch(root, "key", "http://127.0.0.1:1/x", {})
+
+
+def test_fetches_at_once_wait_for_each_other(root: Path, upstream: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        mirrors = list(pool.map(lambda _: again(root, upstream), range(4)))
+
+    assert {mirror.head("main") for mirror in mirrors} == {git(upstream, "rev-parse", "HEAD")}

@@ -1,0 +1,41 @@
+"""Which paths give power."""
+
+import pytest
+
+from bot.sandbox.power import powerful
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github/workflows/ci.yml",
+        ".GitHub/Workflows/CI.yml",
+        ".gitlab-ci.yml",
+        "sub/build.gitlab-ci.yaml",
+        "docs/CODEOWNERS",
+        ".github/dependabot.yml",
+        "renovate.json5",
+        ".gitmodules",
+        "deep/down/CLAUDE.md",
+        "pkg/.claude/settings.json",
+        ".vscode/tasks.json",
+        ".devcontainer/devcontainer.json",
+        ".husky/pre-push",
+        "Jenkinsfile.release",
+    ],
+)
+def test_it_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
+    assert powerful([path.encode()]) == [path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["src/ci.py", "docs/agents.rst", "x/.github/workflows/a.yml", ".github/ISSUE_TEMPLATE.md", "claude.py"],
+)
+def test_an_ordinary_path_has_none(path: str) -> None:
+    assert powerful([path]) == []
+
+
+def test_an_operators_list_replaces_ours() -> None:
+    assert powerful(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
+    assert powerful([".gitlab-ci.yml"], []) == []
