@@ -1,47 +1,47 @@
-"""Agent `command`: any command line. What it is given, and where it leaves what it has to say.
+"""Any command line as an agent. The contract it has to keep is docs/agents.md.
 
-Its prompt comes on stdin, opened inside the container: the host writes nothing to
-a running agent, because a worker may die in between. It may write
-`/task/out/result.json` (summary, title, session) and `/task/out/question.md`,
-which ends the run as a question.
+Its stdin is opened inside the container: a worker that held it open could die,
+and would take the agent with it.
 """
 
 from collections.abc import Sequence
 
 from bot.sandbox.rewrite import Identity
 
-HOME = "/home/agent"
-_ON_STDIN = 'exec "$@" </task/prompt.md'
+_HOME = "/home/agent"
 
 
 def argv(command: Sequence[str]) -> list[str]:
-    """The command line of the sandbox."""
-    return ["sh", "-c", _ON_STDIN, "sh", *command]
+    """Return the command line with the prompt on its stdin."""
+    return ["sh", "-c", 'exec "$@" </task/prompt.md', "sh", *command]
 
 
 def environment(
     *, task: str, run: str, resume: bool, agent: str, base: str, branch: str, identity: Identity
 ) -> dict[str, str]:
-    """What the agent finds in its environment; none of it is secret."""
-    git = {
-        f"GIT_{who}_{what}": value
-        for who in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", identity.name), ("EMAIL", identity.email))
+    """Return the agent's environment; it holds no secret."""
+    facts = {
+        "TASK": task,
+        "RUN": run,
+        "RESUME": "1" if resume else "",
+        "AGENT": agent,
+        "BASE": base,
+        "BRANCH": branch,
     }
     return {
-        **git,
-        # The clone belongs to the bot's user, the agent is another.
+        **{f"FORGEHAND_{name}": value for name, value in facts.items() if value},
+        "HOME": _HOME,
+        "XDG_CONFIG_HOME": f"{_HOME}/.config",
+        "XDG_CACHE_HOME": f"{_HOME}/.cache",
+        "XDG_DATA_HOME": f"{_HOME}/.local/share",
+        "XDG_STATE_HOME": f"{_HOME}/.local/state",
+        "LANG": "C.UTF-8",
+        "GIT_AUTHOR_NAME": identity.name,
+        "GIT_AUTHOR_EMAIL": identity.email,
+        "GIT_COMMITTER_NAME": identity.name,
+        "GIT_COMMITTER_EMAIL": identity.email,
+        # The checkout's folder is the bot's, and git asks whose it is.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "/workspace",
-        "HOME": HOME,
-        "XDG_CACHE_HOME": f"{HOME}/.cache",
-        "XDG_CONFIG_HOME": f"{HOME}/.config",
-        "XDG_DATA_HOME": f"{HOME}/.local/share",
-        "FORGEHAND_TASK": task,
-        "FORGEHAND_RUN": run,
-        "FORGEHAND_RESUME": "1" if resume else "",
-        "FORGEHAND_AGENT": agent,
-        "FORGEHAND_BASE": f"origin/{base}",
-        "FORGEHAND_BRANCH": branch,
     }

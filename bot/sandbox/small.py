@@ -20,8 +20,9 @@ from typing import IO
 from bot.errors import BadSettings
 
 _PROGRAMS = """
-sh bash git env id ls echo cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut tee
-sed grep find xargs basename dirname readlink realpath stat du date sleep true false seq dd printf test
+sh bash git env id ls echo cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut
+tee sed grep find xargs basename dirname readlink realpath stat du date sleep timeout true false seq dd
+printf test
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FOLDERS = "etc home/agent proc sys dev tmp task usr/bin usr/sbin usr/lib usr/lib64 usr/local/bin workspace"

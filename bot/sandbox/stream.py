@@ -10,13 +10,13 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 import socket
 import struct
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeAlias
 
 from docker.types import CancellableStream
 
+from bot.clean import visible
 from bot.errors import EngineUnavailable, SandboxFailed
 
 Frames: TypeAlias = "CancellableStream[bytes]"  # not a generic class at run time
@@ -27,9 +27,8 @@ _TAIL = 4096  # bytes of stderr worth quoting
 
 
 def cleaned(text: bytes) -> str:
-    """Return `text` without what could drive a terminal or hide itself: only line ends and tabs stay."""
-    characters = text.decode(errors="replace")
-    return "".join(c for c in characters if c in "\n\t" or unicodedata.category(c)[0] != "C").strip()
+    """Return what a program printed without what could drive a terminal or hide itself."""
+    return visible(text.decode(errors="replace")).strip()
 
 
 class Stream:

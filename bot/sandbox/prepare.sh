@@ -1,0 +1,78 @@
+# Makes the clone in /workspace, or brings a kept one to where the next run begins. Runs in the tools
+# container as the agent's uid: in a kept clone every file of git's own is the agent's, so it may lie, fail
+# or hang. What git cannot go on with is set aside in the agent's home, and the work tree stays as it is.
+#
+# Arguments: fresh|kept, number of the run, branch, commit it begins at, then pairs of a name below
+# refs/remotes/ and a commit. `empty` is given by the caller.
+set -eu
+
+export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
+    GIT_NO_REPLACE_OBJECTS=1 GIT_NO_LAZY_FETCH=1 GIT_TERMINAL_PROMPT=0 \
+    GIT_DIR=/workspace/.git GIT_COMMON_DIR=/workspace/.git GIT_WORK_TREE=/workspace \
+    GIT_COMMITTER_NAME=forgehand GIT_COMMITTER_EMAIL=forgehand@localhost \
+    GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=core.fsmonitor GIT_CONFIG_VALUE_0=false \
+    GIT_CONFIG_KEY_1=core.hooksPath GIT_CONFIG_VALUE_1=/dev/null \
+    GIT_CONFIG_KEY_2=safe.directory GIT_CONFIG_VALUE_2=/workspace
+
+mode=$1 run=$2 branch=$3 start=$4
+shift 4
+
+# A fifo or a filter that never ends must not hold the run.
+git() { timeout -k 1 600 git "$@"; }
+
+make() { git init -q --template= && mkdir -p .git/info .git/objects/info; }
+
+plain() { [ -d "$1" ] && [ ! -L "$1" ]; }
+
+# What `git update-ref --stdin` reads. Arguments: the pairs.
+refs() {
+    echo "update refs/heads/$branch $start"
+    shown=" "
+    while [ $# -gt 1 ]; do
+        echo "update refs/remotes/$1 $2"
+        shown="${shown}refs/remotes/$1 "
+        shift 2
+    done
+    git for-each-ref --format='%(refname)' refs/remotes/origin/ | while read -r ref; do
+        case $shown in
+        *" $ref "*) ;;
+        *) echo "delete $ref" ;;
+        esac
+    done
+}
+
+# Arguments: how to reset, then the pairs. No `set -e` in here: it is called in a condition.
+bring() {
+    how=$1
+    shift
+    plain .git && plain .git/objects && plain .git/objects/info || return
+    find .git ! -type d ! -type f ! -type l -delete || return
+    find .git -name '*.lock' -type f -delete || return
+    # Merges and rebases that were going on knew commits by ids that are no more.
+    rm -rf .git/HEAD .git/commondir .git/objects/info/alternates \
+        .git/rebase-apply .git/rebase-merge .git/sequencer || return
+    echo "ref: refs/heads/$branch" >.git/HEAD || return
+    printf '/mirror/objects\n/quarantine/objects\n' >.git/objects/info/alternates || return
+    refs "$@" >/tmp/refs || return
+    git update-ref --no-deref --stdin </tmp/refs || return
+    git reset -q "$how" || { rm -rf .git/index && git reset -q "$how"; }
+}
+
+set_aside() {
+    [ -e .git ] || [ -L .git ] || return 0
+    aside=/home/agent/broken-git-$run
+    while [ -e "$aside" ]; do aside=$aside+; done
+    if plain .git; then chmod -R u+rwX .git; fi
+    mv .git "$aside"
+}
+
+cd /workspace
+if [ "$mode" = fresh ]; then
+    empty /workspace /home/agent
+    make
+    bring --hard "$@"
+elif ! bring --mixed "$@" 2>/tmp/said; then
+    set_aside
+    make
+    bring --mixed "$@"
+fi

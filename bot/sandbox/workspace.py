@@ -1,0 +1,134 @@
+"""The folder of a task on this host: the clone, the agent's home, what each run was given and left.
+
+An agent can make of its clone what it likes, so after the folders are made the
+host touches nothing in them: clone, repair and removal run in containers, as
+the agent's uid.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.sandbox.container import Engine, Mount
+
+_PREPARE = Path(__file__).with_name("prepare.sh").read_text()
+# Without this chmod a read-only folder of the agent's (Go's module cache) cannot be emptied.
+_EMPTY = """
+empty() {
+    find "$@" -mindepth 1 -maxdepth 1 ! -type l -exec chmod -R u+rwX {} +
+    find "$@" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+}
+"""
+_SECONDS = 1800  # for one preparation or removal
+
+# Modes: the agent's uid is not the bot's, and a bot that is not root cannot give files away. The task's
+# folder is closed to everybody; a bind mount of an open folder in it needs no path to it.
+_CLOSED, _OPEN, _READABLE = 0o700, 0o777, 0o755
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What prepare brings the clone to. `name` is the container's and carries task, run and epoch."""
+
+    task: str
+    run: int
+    name: str
+    mirror: Path
+    quarantine: Path
+    branch: str
+    start: str  # commit the branch is put at
+    refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
+
+
+class Workspaces:
+    """The workspaces below `data`. `image` is the tools image."""
+
+    def __init__(self, *, data: Path, engine: Engine, image: str) -> None:
+        self._root = data / "workspaces"
+        self._engine = engine
+        self._image = image
+
+    def has(self, task: str) -> bool:
+        """Whether there is a workspace that was prepared to the end at least once."""
+        return self._prepared(task).exists()
+
+    def prepare(self, plan: Plan) -> None:
+        """Make the workspace, or bring the kept one up to date with its files untouched. Repeat at will.
+
+        Raises SandboxFailed, EngineUnavailable (worth a retry).
+        """
+        folder = self._root / plan.task
+        _folder(folder, _CLOSED)
+        for name in ("repo", "home"):
+            _folder(folder / name, _OPEN)
+        mode = "kept" if self.has(plan.task) else "fresh"
+        refs = [word for pair in plan.refs.items() for word in pair]
+        self._engine.tool(
+            name=plan.name,
+            image=self._image,
+            script=_EMPTY + _PREPARE,
+            args=[mode, str(plan.run), plan.branch, plan.start, *refs],
+            mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
+            seconds=_SECONDS,
+        )
+        self._prepared(plan.task).touch()
+
+    def write_task(self, task: str, run: int, prompt: str) -> None:
+        """Write what the run's agent is told, and make the folder for its answer."""
+        folder = self._root / task / "runs" / str(run)
+        _folder(folder, _READABLE)
+        _folder(folder / "out", _OPEN)
+        file = folder / "prompt.md"
+        file.write_text(prompt)
+        file.chmod(0o644)
+
+    def mounts(self, task: str, run: int, mirror: Path, quarantine: Path) -> list[Mount]:
+        """Return what the agent sees, at the same paths in every run."""
+        told = self._root / task / "runs" / str(run)
+        return [
+            *self._shared(task, mirror, quarantine),
+            Mount(source=told, target="/task"),
+            Mount(source=told / "out", target="/task/out", writable=True),
+        ]
+
+    def remove(self, task: str) -> None:
+        """Remove the workspace. Fine when there is none, or half of one; raises as `prepare`."""
+        folder = self._root / task
+        if not folder.exists():
+            return
+        self._prepared(task).unlink(missing_ok=True)
+        written = [path for path in (folder / "repo", folder / "home") if path.exists()]
+        written += folder.glob("runs/*/out")
+        targets = [f"/gone/{number}" for number in range(len(written))]
+        if written:
+            self._engine.tool(
+                name=f"forgehand-{task}-remove",
+                image=self._image,
+                script=f'{_EMPTY}\nempty "$@"',
+                args=targets,
+                mounts=[
+                    Mount(source=path, target=target, writable=True)
+                    for path, target in zip(written, targets, strict=True)
+                ],
+                seconds=_SECONDS,
+            )
+        shutil.rmtree(folder)
+
+    def _prepared(self, task: str) -> Path:
+        """Mark, out of the agent's reach, that a half-made clone is not taken for an agent's."""
+        return self._root / task / "prepared"
+
+    def _shared(self, task: str, mirror: Path, quarantine: Path) -> list[Mount]:
+        folder = self._root / task
+        return [
+            Mount(source=folder / "repo", target="/workspace", writable=True),
+            Mount(source=folder / "home", target="/home/agent", writable=True),
+            Mount(source=mirror / "objects", target="/mirror/objects"),
+            Mount(source=quarantine / "objects", target="/quarantine/objects"),
+        ]
+
+
+def _folder(path: Path, mode: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(mode)  # mkdir's own is masked
