@@ -210,6 +210,7 @@ ROUTES = (
     Route("GET", "/pulls/{number:int}", "read", get_pull),
     Route("PATCH", "/pulls/{number:int}", "read", edit_pull),
     Route("POST", "/statuses/{sha}", "write", set_status),
+    Route("GET", "/statuses/{sha}", "read", statuses),  # the older address, which PyGithub uses
     Route("GET", "/commits/{sha:path}/statuses", "read", statuses),
     Route("GET", "/commits/{sha:path}/status", "read", combined_status),
     Route("GET", "/commits/{sha:path}", "read", get_commit),

@@ -1,5 +1,6 @@
 """The repository itself: who may, its name, its hooks, its protection; and users."""
 
+import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -176,7 +177,7 @@ def _found(call: Call) -> Delivery:
 
 def get_delivery(call: Call) -> Answer:
     row = _found(call)
-    request = {"headers": hooks.headers(row), "payload": row.body.decode()}
+    request = {"headers": hooks.headers(row), "payload": json.loads(row.body)}
     shown = {**_delivery(call, row), "url": row.hook.url, "request": request}
     return Answer({**shown, "response": {"headers": None, "payload": None}})
 

@@ -100,6 +100,7 @@ def repository(state: State, row: Repository) -> Json:
         "is_template": False,
         "web_commit_signoff_required": False,
         "topics": [],
+        "custom_properties": {},
         "default_branch": row.default_branch,
         "created_at": row.created_at,
         "updated_at": row.pushed_at,
@@ -159,6 +160,7 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
         "html_url": web,
         "timeline_url": f"{url}/timeline",
         "reactions": _reactions(state, url, row.id),
+        "draft": row.draft,
         "comments": len(comments(state, row)),
         "performed_via_github_app": None,
         "state_reason": None,
@@ -166,7 +168,7 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
     if row.head:
         pulls = f"{api_url(state, where)}/pulls/{row.number}"
         links = {"html_url": web, "diff_url": f"{web}.diff", "patch_url": f"{web}.patch"}
-        shown |= {"draft": row.draft, "pull_request": {"url": pulls, **links, "merged_at": None}}
+        shown["pull_request"] = {"url": pulls, **links, "merged_at": None}
     return shown
 
 

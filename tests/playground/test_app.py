@@ -1,0 +1,69 @@
+"""The playground as a process, and what outlives it."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.playground_client import Playground
+
+SERVE = """
+import json, sys
+from pathlib import Path
+from bot.playground.app import serve
+serve(Path(sys.argv[1]), 0, announce=lambda about: print(json.dumps(about), flush=True))
+"""
+
+
+def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        about: dict[str, Any] = json.loads(process.stdout.readline())
+        answer = httpx.get(f"{about['api']}/repos/acme/anvil/issues/1")
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+    assert answer.json()["title"] == "Tidy the parser"
+    assert about["api"] == f"{about['url']}/api/v3"
+    assert about["repositories"] == ["acme/anvil"]
+    assert about["bot_name"] == "forgehand"
+    assert {"bot", "ann", "reader"} <= set(about["tokens"])
+
+
+def test_remembers_everything_in_its_data_folder(tmp_path: Path) -> None:
+    with Playground(tmp_path) as before:
+        comment = before.comment(1, "remember me")
+        before.label(1, "kept")
+        before.rename("hammer")
+
+    with Playground(tmp_path) as after:
+        assert after.tokens == before.tokens
+        assert after.webhook_secret == before.webhook_secret
+        after.path = "acme/hammer"
+        assert [row["id"] for row in after.comments(1)] == [comment]
+        assert after.labels(1) == ["kept"]
+        assert after.comment(1, "next") > comment
+        assert after.clone_url.endswith("/acme/hammer.git")
+
+
+def test_answers_garbage_as_github_does(playground: Playground) -> None:
+    url = f"{playground.api_url}/repos/acme/anvil/issues"
+    token = {"Authorization": f"token {playground.token}"}
+
+    assert httpx.post(url, content=b"{", headers=token).json()["message"] == "Problems parsing JSON"
+    assert httpx.post(url, json=[1], headers=token).status_code == 422
+    assert httpx.get(f"{playground.api_url}/nowhere", headers=token).json()["message"] == "Not Found"
+
+
+def test_makes_users_and_repositories_on_demand(playground: Playground) -> None:
+    playground.tokens["bea"] = playground.ask("POST", "/_playground/users", {"login": "bea"})["token"]
+
+    made = playground.ask("POST", "/_playground/repos", {"owner": "bea", "name": "bell"}, as_="bea")
+
+    playground.path = made["full_name"]
+    assert playground.branch_head("main")
+    assert playground.ask("GET", "", as_="bea")["permissions"]["admin"]

@@ -1,0 +1,83 @@
+"""The faults do to a client what they say."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.playground.faults import Fault, Faults
+from tests.playground_client import Playground
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Iterator[tuple[Playground, Faults]]:
+    made: list[Faults] = []
+
+    def wrap(app: Any) -> Faults:
+        made.append(Faults(app))
+        return made[0]
+
+    with Playground(tmp_path, wrap=wrap) as playground:
+        yield playground, made[0]
+
+
+def say(playground: Playground) -> httpx.Response:
+    return playground.call("POST", "issues/1/comments", {"body": "x"})
+
+
+@pytest.mark.parametrize(("fault", "written"), [(Fault.LOST_ANSWER, 1), (Fault.BAD_GATEWAY, 0)])
+def test_lose_an_answer_after_or_before_the_write(faulty: Any, fault: Fault, written: int) -> None:
+    playground, faults = faulty
+    faults.inject(fault, "POST", r"/issues/1/comments$")
+
+    assert say(playground).status_code == 502
+
+    assert len(playground.comments(1)) == written
+    assert say(playground).status_code == 201
+    assert faults.hit == ["POST /api/v3/repos/acme/anvil/issues/1/comments"]
+
+
+def test_limit_with_a_time_to_come_back(faulty: tuple[Playground, Faults]) -> None:
+    playground, faults = faulty
+    faults.inject(Fault.SECONDARY_LIMIT, "POST", "comments", seconds=7)
+
+    answer = say(playground)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (403, "7")
+    assert "secondary rate limit" in answer.json()["message"]
+
+
+def test_close_the_connection(faulty: tuple[Playground, Faults]) -> None:
+    playground, faults = faulty
+    faults.inject(Fault.DOWN, "POST", "comments")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        say(playground)
+
+    assert say(playground).status_code == 201
+
+
+def test_make_an_answer_late(faulty: tuple[Playground, Faults]) -> None:
+    playground, faults = faulty
+    faults.inject(Fault.SLOW, "POST", "comments", seconds=0.2)
+
+    began = time.monotonic()
+    assert say(playground).status_code == 201
+
+    assert time.monotonic() - began >= 0.2
+
+
+def test_send_a_writer_elsewhere(faulty: tuple[Playground, Faults]) -> None:
+    playground, faults = faulty
+    faults.inject(Fault.MOVED, "POST", "comments")
+
+    url = f"{playground.api_url}/repos/acme/anvil/issues/1/comments"
+    answer = httpx.post(url, json={"body": "x"}, headers={"Authorization": f"token {playground.token}"})
+
+    assert (answer.status_code, answer.headers["location"]) == (
+        307,
+        "/api/v3/repos/acme/anvil/issues/1/comments",
+    )
