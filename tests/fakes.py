@@ -29,7 +29,7 @@ class FakeForge:
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
-    _ids: count[int] = field(default_factory=lambda: count(1))
+    _ids: "count[int]" = field(default_factory=lambda: count(1))
 
     def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         return parse({name.lower(): value for name, value in headers.items()}["x-github-event"], body)
