@@ -1,0 +1,11 @@
+"""A person who says things on a thread, and reads the reply."""
+
+import pytest
+
+from bot.store.ledger import Ledger
+from tests.said import Say
+
+
+@pytest.fixture
+def say(sqlite_ledger: Ledger) -> Say:
+    return Say(sqlite_ledger)

@@ -1,0 +1,15 @@
+"""`/approve`, said where a commit is held."""
+
+from bot.model import Outcome
+from tests.said import HEAD, Say
+
+
+def test_the_reply_names_the_commit_and_where_it_goes(say: Say) -> None:
+    say("/run change the CI")
+    task = say.worked(Outcome.HELD, checked_head=HEAD)
+
+    reply = say(f"/approve {HEAD[:10]}")
+
+    assert reply == (
+        f"Commit `{HEAD}` of task `{task.id}` is approved. Its push to `{task.branch}` is next in line."
+    )

@@ -1,0 +1,26 @@
+"""`/cancel`, before a run begins and while it goes on."""
+
+from tests.said import Say, begin_run
+
+
+def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
+    say("/run tidy it")
+
+    reply = say("/cancel")
+
+    assert reply == (
+        f"Task `{say.newest()[0].id}` is cancelled; its run had not begun. `/resume` puts it back in line."
+    )
+
+
+def test_a_running_one_is_told_to_stop(say: Say) -> None:
+    say("/run tidy it")
+    task, run = say.newest()
+    with say.ledger.write() as tx:
+        begin_run(tx, run)
+
+    reply = say("/cancel")
+
+    assert reply == (
+        f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` goes on."
+    )

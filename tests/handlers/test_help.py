@@ -1,0 +1,14 @@
+"""`/help` says what may be said here."""
+
+from handlers import router
+from tests.said import Say
+
+
+def test_it_names_every_command_its_options_and_the_agents_there_are(say: Say) -> None:
+    reply = say("@forge-bot help")
+
+    for route in router.routes.values():
+        assert f"- `{route.usage}` {route.help}" in reply
+    assert "`--agent`, `--base`, `--pr`, `--timeout`" in reply
+    assert "`--agent` one of `codex`, `demo`" in reply
+    assert "the label `forgehand`" in reply

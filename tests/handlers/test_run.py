@@ -1,0 +1,43 @@
+"""`/run`, said on issues and changes."""
+
+from bot.model import Kind, Thread
+from tests.said import CHANGE, HEAD, Say, a_change
+
+
+def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -> None:
+    reply = say("/run tidy it")
+
+    task = say.newest()[0]
+    assert reply == (
+        f"Task `{task.id}` is next in line. Its branch will be `forgehand/12-tidy-the-parser-{task.id}`.\n\n"
+        "`/status` shows where it is, `/cancel` stops it."
+    )
+
+
+def test_the_second_in_line_is_told_so(say: Say) -> None:
+    say("/run one")
+
+    assert "is number 2 in line" in say("/run two")
+
+
+def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
+    reply = say("/run tidy it", thread=CHANGE, change=a_change())
+
+    assert f"works on commit `{HEAD}`" in reply
+
+
+def test_nothing_of_the_thread_or_the_request_gets_into_the_reply(say: Say) -> None:
+    title = "@acme/team closes #3 `x` <img src=y>"
+    thread = Thread(
+        forge="github",
+        repository_id=1,
+        repository_url="https://github.com/acme/anvil",
+        path="acme/anvil",
+        kind=Kind.ISSUE,
+        number=13,
+        title=title,
+    )
+
+    reply = say("/run ping @acme/team", thread=thread)
+
+    assert not {"@", "#", "<"} & set(reply)

@@ -1,0 +1,81 @@
+"""`/status`, on threads with tasks in every state."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.model import Outcome, Phase
+from bot.store import tasks, workspaces
+from tests.said import HEAD, Say, begin_run, remove_workspace
+
+
+def test_a_thread_without_a_task_is_told_how_to_start(say: Say) -> None:
+    assert say("/status") == "There is no task on this thread. Start with `/run`."
+
+
+def test_a_waiting_run_has_its_place_in_line(say: Say) -> None:
+    say("/run one")
+    say("/run two")
+    task = say.newest()[0]
+
+    newest, oldest = say("/status").split("\n\n")
+
+    assert newest == (
+        f"**Task `{task.id}`**, run 1: number 2 in line. "
+        f"Branch `{task.branch}`, not pushed yet. Next: `/cancel`"
+    )
+    assert "run 1: next in line." in oldest
+    assert "Next: `/cancel --task " in oldest
+
+
+def test_a_running_one_has_its_phase(say: Say) -> None:
+    say("/run one")
+    run = say.newest()[1]
+    with say.ledger.write() as tx:
+        begin_run(tx, run, (Phase.AGENT,))
+
+    assert "run 1: running, in phase agent." in say("/status")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says", "next_command"),
+    [
+        (Outcome.PUSHED, "Pushed.", "/resume <what to do next>"),
+        (Outcome.QUESTION, "The agent has a question.", "/resume <your answer>"),
+        (Outcome.HELD, "a person must approve it.", f"/approve {HEAD[:12]}"),
+        (Outcome.CANCELLED, "Cancelled.", "/resume"),
+        (Outcome.TIMED_OUT, "The agent ran out of time.", "/resume"),
+    ],
+)
+def test_an_ended_one_has_its_outcome_and_the_next_command(
+    say: Say, outcome: Outcome, says: str, next_command: str
+) -> None:
+    say("/run one")
+    say.worked(outcome, checked_head=HEAD)
+
+    reply = say("/status")
+
+    assert says in reply
+    assert reply.endswith(f"Next: `{next_command}`")
+
+
+def test_what_was_pushed_opened_and_kept_is_named(say: Say) -> None:
+    say("/run one")
+    task = say.worked(Outcome.PUSHED, pushed_head=HEAD)
+    with say.ledger.write() as tx:
+        tasks.settle(tx, task.id, change_number=41)
+        workspaces.keep(tx, task.id, datetime(2030, 1, 2, 3, 4, tzinfo=UTC).timestamp())
+
+    reply = say("/status")
+
+    assert f"Branch `{task.branch}` at `{HEAD[:10]}`. Change #41." in reply
+    assert "Workspace kept until 2030-01-02 03:04 UTC." in reply
+
+
+def test_a_removed_workspace_is_said_to_be_gone(say: Say) -> None:
+    say("/run one")
+    task = say.worked(Outcome.PUSHED)
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    assert "Its workspace was removed." in say("/status")

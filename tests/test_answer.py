@@ -1,0 +1,456 @@
+"""One delivery in, one answer out, whatever else happens meanwhile."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, func, select, update
+
+from bot.answer import Answer
+from bot.commands import Command
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
+from bot.model import Run
+from bot.queue import Nudges
+from bot.router import Router
+from bot.store import deliveries, runs, schema
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger, clock
+from bot.tasks import Tasks
+from handlers import router as all_handlers
+from tests.fakes import FakeForge
+from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change
+
+ANN = {"id": 7, "login": "ann", "type": "User"}
+EVE = {"id": 66, "login": "eve", "type": "User"}
+
+
+@dataclass
+class Bot:
+    """The bot up to its outbox: deliveries go in, rows come out."""
+
+    ledger: Ledger
+    forge: FakeForge = field(default_factory=lambda: FakeForge(writers={"ann"}))
+    router: Router = all_handlers
+    allow: tuple[str, ...] = ("acme",)
+    nudged: list[str] = field(default_factory=list)
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def answer(self, delivery_id: str) -> None:
+        nudges = Nudges(
+            answer=lambda _forge, _id: None,
+            work=lambda: self.nudged.append("work"),
+            report=self.nudged.append,
+        )
+        Answer(
+            ledger=self.ledger,
+            forges={"github": self.forge},
+            router=self.router,
+            allow=self.allow,
+            defaults=DEFAULTS,
+            nudges=nudges,
+        )("github", delivery_id)
+
+    def receive(self, event: str, body: bytes, *, forge: str = "github") -> str:
+        """Record a delivery as the receiver does; its id."""
+        delivery = Delivery(forge=forge, id=f"d{next(self.numbers)}", event=event, body=body)
+        with self.ledger.write() as tx:
+            deliveries.record(tx, [delivery])
+        return delivery.id
+
+    def hear(self, body: str, **facts: Any) -> str:
+        """Receive and answer a new comment; its delivery's id."""
+        delivery_id = self.receive("issue_comment", comment(next(self.numbers), body, **facts))
+        self.answer(delivery_id)
+        return delivery_id
+
+    def outbox(self) -> list[tuple[str, str, str, Any]]:
+        """(subject, kind, target, content) of every row, oldest first."""
+        o = schema.outbox.c
+        with self.ledger.read() as tx:
+            rows = tx.execute(select(o.subject, o.kind, o.target, o.content).order_by(o.id)).all()
+        return [(row.subject, row.kind, row.target, json.loads(row.content)) for row in rows]
+
+    def replies(self) -> list[str]:
+        return [content["text"] for _, kind, _, content in self.outbox() if kind == "reply"]
+
+    def runs(self) -> list[Run]:
+        with self.ledger.read() as tx:
+            return [runs.value(row) for row in tx.execute(select(schema.runs))]
+
+    def rows(self, *tables: Table) -> int:
+        with self.ledger.read() as tx:
+            return sum(tx.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
+
+    def delivery(self, delivery_id: str) -> Any:
+        d = schema.deliveries
+        with self.ledger.read() as tx:
+            return tx.execute(select(d).where(d.c.id == delivery_id)).one()
+
+    def is_silent(self) -> bool:
+        """Nothing was done, nothing is to be said, nobody was woken."""
+        return not self.nudged and self.rows(schema.causes, schema.tasks, schema.runs, schema.outbox) == 0
+
+
+@pytest.fixture
+def bot(ledger: Ledger) -> Bot:
+    return Bot(ledger)
+
+
+def comment(number: int, body: str, *, by: Any = ANN, action: str = "created", change: bool = False) -> bytes:
+    payload = about(CHANGE.number if change else ISSUE.number, by, action)
+    if change:
+        payload["issue"]["pull_request"] = {}
+    said = {"id": number, "body": body, "user": by, "created_at": "2026-11-23T07:18:23Z"}
+    return json.dumps({**payload, "comment": said}).encode()
+
+
+def label(name: str, *, by: Any = ANN, at: str = "2026-11-23T07:18:23Z") -> bytes:
+    payload = about(ISSUE.number, by, "labeled")
+    payload["issue"]["updated_at"] = at
+    return json.dumps({**payload, "label": {"name": name}}).encode()
+
+
+def about(number: int, by: Any, action: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "issue": {"number": number, "title": "Tidy the parser", "body": "It is untidy."},
+        "repository": {
+            "id": 1,
+            "full_name": "acme/anvil",
+            "html_url": "https://github.com/acme/anvil",
+            "default_branch": "main",
+        },
+        "sender": by,
+    }
+
+
+def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> None:
+    delivery_id = bot.receive("issue_comment", comment(500, "/run tidy it"))
+
+    bot.answer(delivery_id)
+
+    (run,) = bot.runs()
+    assert (run.request, run.cause, run.asked_by.login) == ("tidy it", "comment:500", "ann")
+    assert run.context == "Tidy the parser\n\nIt is untidy."
+    reaction, progress = bot.outbox()
+    assert reaction == ("comment:500", "reaction", "500", {})
+    assert progress[:3] == (run.id, "progress", "")
+    assert progress[3]["text"].startswith(f"Task `{run.task}` is next in line.")
+    assert bot.nudged == [ISSUE.key, "work"]
+    assert bot.delivery(delivery_id).answered_at is not None
+
+
+def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change()
+
+    bot.hear("/run tidy it", change=True)
+
+    (run,) = bot.runs()
+    status = next(row for row in bot.outbox() if row[1] == "status")
+    assert status == (run.id, "status", HEAD, {"verdict": "pending", "description": "Queued."})
+
+
+def test_a_change_from_a_fork_is_refused_in_words(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
+
+    bot.hear("/run tidy it", change=True)
+
+    assert ["comes from a fork" in reply for reply in bot.replies()] == [True]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_a_command_that_makes_no_run_is_answered_in_a_comment(bot: Bot) -> None:
+    bot.hear("/status")
+
+    assert [row[1] for row in bot.outbox()] == ["reaction", "reply"]
+    assert bot.replies() == ["There is no task on this thread. Start with `/run`."]
+
+
+def test_who_may_not_write_is_told_once_on_each_thread(bot: Bot) -> None:
+    bot.hear("/run tidy it", by=EVE)
+    bot.hear("/run please", by=EVE)
+    bot.hear("@forge-bot please?", by=EVE)
+    assert len(bot.replies()) == 1
+
+    bot.hear("/run", by={**EVE, "id": 67, "login": "mallory"})
+    bot.hear("/run", by=EVE, change=True)
+
+    assert len(bot.replies()) == 3
+    assert {row[1] for row in bot.outbox()} == {"reply"}
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        ("/run tidy", {"by": {"id": 1, "login": "forgehand", "type": "User"}}),
+        ("/run tidy", {"by": {**ANN, "type": "Bot"}}),
+        ("/run tidy\n<!-- forgehand:reply:comment:1 -->", {}),
+        ("/run tidy", {"action": "edited"}),
+        ("/run tidy", {"action": "deleted"}),
+        ("```\n/run tidy\n```", {}),
+        ("> /run tidy", {}),
+        ("<!--\n/run tidy\n-->", {}),
+        ("/shrug", {}),
+        ("Nice work.", {}),
+        ("```\n/run tidy\n```", {"by": EVE}),
+    ],
+)
+def test_what_is_not_said_to_the_bot_by_a_person_is_met_with_silence(
+    bot: Bot, body: str, facts: dict[str, Any]
+) -> None:
+    delivery_id = bot.hear(body, **facts)
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+
+
+@pytest.mark.parametrize("allow", [(), ("acm",), ("acme/other",)])
+def test_a_repository_that_is_not_listed_is_met_with_silence(bot: Bot, allow: tuple[str, ...]) -> None:
+    bot.allow = allow
+
+    bot.hear("/run tidy")
+    bot.answer(bot.receive("issues", label("forgehand")))
+
+    assert bot.is_silent()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("/run --agnet codex tidy", "Did you mean `--agent`"),
+        ("/forgehand rnu tidy", "Did you mean `/run`"),
+        ("@forge-bot thanks!", "`/help` lists"),
+        ("/resume", "Start with `/run`"),
+        ("/cancel", "nothing to cancel"),
+        ("/approve", "waits for an approval"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_changes_nothing(bot: Bot, body: str, words: str) -> None:
+    bot.hear(body)
+
+    assert [words in reply for reply in bot.replies()] == [True]
+    assert {row[1] for row in bot.outbox()} == {"reply"}
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_what_a_handler_wrote_before_it_refused_is_undone(bot: Bot) -> None:
+    bot.router = router_of(open_and(NotPossible("Not today.")))
+
+    bot.hear("/run tidy")
+
+    assert bot.replies() == ["Not today."]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_the_same_delivery_ten_times_at_once_is_one_run(bot: Bot) -> None:
+    delivery_id = bot.receive("issue_comment", comment(500, "/run tidy"))
+
+    at_once(bot.answer, [delivery_id] * 10)
+
+    assert len(bot.runs()) == 1
+    assert len(bot.outbox()) == 2
+
+
+def test_the_same_comment_under_ten_delivery_ids_at_once_is_one_run(bot: Bot) -> None:
+    body = comment(500, "/run tidy")
+
+    at_once(bot.answer, [bot.receive("issue_comment", body) for _ in range(10)])
+
+    assert len(bot.runs()) == 1
+    assert len(bot.outbox()) == 2
+    with bot.ledger.read() as tx:
+        assert deliveries.count_unanswered(tx) == 0
+
+
+def test_ten_comments_at_once_are_ten_runs(bot: Bot) -> None:
+    at_once(bot.answer, [bot.receive("issue_comment", comment(n, f"/run {n}")) for n in range(10)])
+
+    assert sorted(run.request for run in bot.runs()) == [str(n) for n in range(10)]
+
+
+def test_ten_resumes_at_once_add_one_run(bot: Bot) -> None:
+    bot.hear("/run tidy")
+    (run,) = bot.runs()
+    with bot.ledger.write() as tx:
+        runs.ask_cancel(tx, run)
+        tx.execute(update(schema.tasks).values(state="cancelled"))
+
+    at_once(bot.answer, [bot.receive("issue_comment", comment(n, "/resume go on")) for n in range(900, 910)])
+
+    assert [run.number for run in bot.runs()] == [1, 2]
+    assert len(bot.replies()) == 9
+    with bot.ledger.read() as tx:
+        assert deliveries.count_unanswered(tx) == 0
+
+
+def test_the_label_is_a_command_and_is_taken_off(bot: Bot) -> None:
+    bot.forge.labels[ISSUE.key] = {"forgehand"}
+
+    bot.answer(bot.receive("issues", label("forgehand")))
+
+    (run,) = bot.runs()
+    cause = "label:issue/12:forgehand:2026-11-23T07:18:23Z"
+    assert (run.request, run.cause) == ("Do what this thread asks", cause)
+    assert bot.outbox()[:2] == [(cause, "reaction", "", {}), (cause, "label", "forgehand", {})]
+
+
+def test_a_label_that_is_gone_again_asks_for_nothing(bot: Bot) -> None:
+    bot.answer(bot.receive("issues", label("forgehand")))
+
+    assert bot.is_silent()
+
+
+def test_another_label_asks_for_nothing(bot: Bot) -> None:
+    bot.forge.labels[ISSUE.key] = {"bug"}
+
+    bot.answer(bot.receive("issues", label("bug")))
+
+    assert bot.is_silent()
+
+
+def test_a_label_counts_by_who_put_it_on_and_stays_where_it_does_not(bot: Bot) -> None:
+    bot.forge.labels[ISSUE.key] = {"forgehand"}
+
+    bot.answer(bot.receive("issues", label("forgehand", by=EVE)))
+
+    assert [row[:2] for row in bot.outbox()] == [("refusal:66", "reply")]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_a_forge_that_is_away_is_asked_again_later_and_later(bot: Bot) -> None:
+    bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
+    delivery_id = bot.hear("/run tidy")
+
+    pauses = [pause_of(bot, delivery_id)]
+    for _ in range(7):
+        bot.answer(delivery_id)
+        pauses.append(pause_of(bot, delivery_id))
+    assert bot.is_silent()
+    assert pauses == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300], abs=4)
+
+    bot.forge.failing = None
+    bot.answer(delivery_id)
+    assert len(bot.runs()) == 1
+
+
+def test_a_forge_that_names_a_time_is_not_asked_before(bot: Bot) -> None:
+    bot.forge.failing = ForgeUnavailable("GitHub answered 429.", retry_after=77)
+
+    assert pause_of(bot, bot.hear("/run tidy")) == pytest.approx(77, abs=4)
+
+
+def test_after_an_hour_without_the_forge_the_person_hears_that_nothing_was_done(bot: Bot) -> None:
+    bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
+    delivery_id = bot.hear("/run tidy")
+    with bot.ledger.write() as tx:
+        tx.execute(update(schema.deliveries).values(received_at=clock(tx) - 3601))
+
+    bot.answer(delivery_id)
+
+    assert ["nothing was done. Say it again" in reply for reply in bot.replies()] == [True]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+    assert bot.delivery(delivery_id).answered_at is not None
+
+
+def test_a_definite_no_of_the_forge_is_said(bot: Bot) -> None:
+    bot.forge.failing = ForgeError("GitHub answered 403.")
+
+    bot.hear("/run tidy")
+
+    assert ["nothing was done. GitHub answered 403." in reply for reply in bot.replies()] == [True]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_where_the_thread_is_gone_nobody_is_answered(bot: Bot) -> None:
+    bot.forge.failing = ForgeGone("GitHub answered 410.")
+
+    delivery_id = bot.hear("/run tidy")
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"action": "created"}', b"\xff"])
+def test_what_cannot_be_read_is_answered_with_the_reason(bot: Bot, body: bytes) -> None:
+    delivery_id = bot.receive("issue_comment", body)
+
+    bot.answer(delivery_id)
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+    assert bot.delivery(delivery_id).error.startswith("unreadable: ")
+
+
+def test_a_bug_is_tried_five_times_and_then_told_with_a_number(bot: Bot) -> None:
+    bot.router = router_of(open_and(ZeroDivisionError("secret detail")))
+    delivery_id = bot.hear("/run tidy")
+    for _ in range(3):
+        bot.answer(delivery_id)
+    assert bot.is_silent()
+
+    bot.answer(delivery_id)
+
+    (reply,) = bot.replies()
+    number = bot.delivery(delivery_id).error.removeprefix("incident ")
+    assert f"incident `{number}`" in reply
+    assert "secret" not in reply
+    assert bot.delivery(delivery_id).answered_at is not None
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_a_delivery_of_a_forge_that_is_not_set_up_does_not_come_back_for_ever(bot: Bot) -> None:
+    delivery_id = bot.receive("issue_comment", comment(1, "/run tidy"), forge="elsewhere")
+    answer = Answer(
+        ledger=bot.ledger,
+        forges={},
+        router=bot.router,
+        allow=bot.allow,
+        defaults=DEFAULTS,
+        nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None),
+    )
+
+    for _ in range(5):
+        answer("elsewhere", delivery_id)
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+
+
+def pause_of(bot: Bot, delivery_id: str) -> float:
+    """Seconds until the delivery is due again."""
+    with bot.ledger.read() as tx:
+        return float(bot.delivery(delivery_id).due_at - clock(tx))
+
+
+def at_once(call: Callable[[str], None], arguments: list[str]) -> None:
+    """Call it with each of them in threads that start together; raise what any of them raised."""
+    together = Barrier(len(arguments))
+
+    def one(argument: str) -> None:
+        together.wait()
+        call(argument)
+
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        list(pool.map(one, arguments))
+
+
+def router_of(handler: Callable[[Command, Tasks], str]) -> Router:
+    router = Router()
+    router.command("run", usage="/run", help="runs")(handler)
+    return router
+
+
+def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
+    """A handler that opens a task and then fails."""
+
+    def handler(command: Command, tasks: Tasks) -> str:
+        tasks.open(command)
+        raise error
+
+    return handler
