@@ -1,0 +1,183 @@
+"""Nudges on Redis and in one process: what Dramatiq does, and what it must not do."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dramatiq
+import pytest
+import redis
+import structlog
+
+from bot import queue
+from bot.errors import BadSettings
+from tests.services import free_port
+
+LONG = 20.0  # seconds a test waits at most for what should come at once
+
+
+@pytest.fixture(params=["redis", "in one process"])
+def broker(request: pytest.FixtureRequest) -> dramatiq.Broker:
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    return queue.connect(url, "test")
+
+
+@contextmanager
+def _consuming(broker: dramatiq.Broker, *, runs: int) -> Iterator[None]:
+    workers = [queue.start_work(broker, host="here", runs=runs), queue.start_talk(broker)]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _declare(broker: dramatiq.Broker, name: str, do: Callable[..., None]) -> None:
+    dramatiq.actor(broker=broker, actor_name=name, queue_name=name)(do)
+
+
+class Calls:
+    """What the actors of a test were called with."""
+
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        self.seen: list[tuple[str, ...]] = []
+        self._more = threading.Condition()
+        for name in (queue.ANSWER, queue.WORK, queue.REPORT):
+            _declare(broker, name, self._recorder(name))
+
+    def wait_for(self, *call: str) -> None:
+        with self._more:
+            assert self._more.wait_for(lambda: call in self.seen, LONG), self.seen
+
+    def _recorder(self, name: str) -> Callable[..., None]:
+        def record(*args: str) -> None:
+            with self._more:
+                self.seen.append((name, *args))
+                self._more.notify_all()
+
+        return record
+
+
+def test_each_nudge_reaches_its_actor(broker: dramatiq.Broker) -> None:
+    calls = Calls(broker)
+    nudges = queue.nudges(broker)
+
+    with _consuming(broker, runs=1):
+        nudges.answer("github", "d1")
+        nudges.report("github:1:issue:7")
+        nudges.work()
+
+        calls.wait_for("answer", "github", "d1")
+        calls.wait_for("report", "github:1:issue:7")
+        calls.wait_for("work")
+
+
+def test_a_host_has_a_queue_of_its_own(broker: dramatiq.Broker) -> None:
+    calls = Calls(broker)
+
+    with _consuming(broker, runs=1):
+        queue.nudges(broker, work=queue.host_queue("here")).work()
+
+        calls.wait_for("work")
+
+
+def test_a_nudge_for_another_host_is_left_to_it(redis_url: str) -> None:
+    broker = queue.connect(redis_url, "test")
+    calls = Calls(broker)
+
+    with _consuming(broker, runs=1):
+        queue.nudges(broker, work=queue.host_queue("there")).work()
+        queue.nudges(broker).report("after it")
+        calls.wait_for("report", "after it")
+
+    assert ("work",) not in calls.seen
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("test:work.there") == 1
+
+
+def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
+    answered, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go_on.wait(LONG)
+
+    _declare(broker, queue.WORK, work)
+    _declare(broker, queue.ANSWER, lambda _forge, _delivery: answered.set())
+    _declare(broker, queue.REPORT, lambda _thread: None)
+    nudges = queue.nudges(broker)
+
+    with _consuming(broker, runs=2):
+        for _ in range(10):
+            nudges.work()
+        begun = time.monotonic()
+        nudges.answer("github", "cancel")
+
+        assert answered.wait(LONG)
+        seconds = time.monotonic() - begun
+        go_on.set()
+
+    assert seconds < 3
+
+
+def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
+    broker = queue.connect(redis_url, "test")
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        begun.release()
+        go_on.wait(LONG)
+
+    _declare(broker, queue.WORK, work)
+    _declare(broker, queue.ANSWER, lambda _forge, _delivery: None)
+    _declare(broker, queue.REPORT, lambda _thread: None)
+    with redis.Redis.from_url(redis_url) as client, _consuming(broker, runs=2):
+        for _ in range(5):
+            queue.nudges(broker).work()
+        for _ in range(2):
+            assert begun.acquire(timeout=LONG)
+
+        assert client.llen("test:work") == 3
+        go_on.set()
+
+
+def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
+    broker = queue.connect(redis_url, "test")
+    calls: list[str] = []
+    heard = threading.Event()
+
+    def report(thread_key: str) -> None:
+        calls.append(thread_key)
+        if thread_key == "last":
+            heard.set()
+        raise RuntimeError("broken")
+
+    _declare(broker, queue.REPORT, report)
+    _declare(broker, queue.ANSWER, lambda _forge, _delivery: None)
+    _declare(broker, queue.WORK, lambda: None)
+    with _consuming(broker, runs=1):
+        queue.nudges(broker).report("first")
+        queue.nudges(broker).report("last")
+        assert heard.wait(LONG)
+
+    assert sorted(calls) == ["first", "last"]
+    with redis.Redis.from_url(redis_url) as client:
+        # Neither waiting, nor put off, nor dead-lettered: the ledger knows what is still to be done.
+        assert [key for key in client.keys("test:report*") if client.type(key) != b"none"] == []
+
+
+def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
+    nudges = queue.nudges(queue.connect(f"redis://127.0.0.1:{free_port()}/0", "test"))
+
+    begun = time.monotonic()
+    with structlog.testing.capture_logs() as logged:
+        for number in range(100):
+            nudges.answer("github", f"d{number}")
+
+    assert time.monotonic() - begun < queue._PATIENCE * 2
+    assert [line["event"] for line in logged] == ["nudge not sent; the sweep will find the work"]
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"\[queue\] url is no Redis URL"):
+        queue.connect("http://127.0.0.1", "test")

@@ -1,0 +1,212 @@
+"""Everything that is due is found again in the ledger, whatever became of the messages."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dramatiq
+import redis
+import sqlalchemy
+
+from bot import queue
+from bot.presence import alive, is_dead
+from bot.queue import Nudges
+from bot.store import deliveries, leases, outbox, schema, workspaces
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger
+from bot.store.outbox import Outgoing, Wanted
+from bot.sweep import Sweep, keep_sweeping
+from tests.fill import a_worker, add_run, add_task, nobody_is_dead
+
+LONG = 20.0  # seconds a test waits at most for what should come soon
+
+
+@dataclass
+class Heard:
+    """Nudges that are written down, and workspaces that were removed."""
+
+    nudges: list[tuple[str, ...]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    first: threading.Event = field(default_factory=threading.Event)  # set by an answer's nudge
+
+    def sweep(self, ledger: Ledger, is_dead: Callable[[str], bool] = nobody_is_dead) -> Sweep:
+        return Sweep(
+            ledger=ledger,
+            worker=a_worker(),
+            nudges=Nudges(
+                answer=self._answer,
+                work=lambda: self.nudges.append(("work",)),
+                report=lambda thread_key: self.nudges.append(("report", thread_key)),
+            ),
+            is_dead=is_dead,
+            remove=self.removed.append,
+        )
+
+    def _answer(self, forge: str, delivery_id: str) -> None:
+        self.nudges.append(("answer", forge, delivery_id))
+        self.first.set()
+
+
+def _receive(ledger: Ledger, delivery_id: str) -> None:
+    with ledger.write() as tx:
+        deliveries.record(tx, [Delivery(forge="github", id=delivery_id, event="ping", body=b"{}")])
+
+
+def test_at_boot_everything_due_is_nudged_for_at_once(ledger: Ledger) -> None:
+    _receive(ledger, "d1")
+    with ledger.write() as tx:
+        run = add_run(tx)
+        wanted = Wanted(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={})
+        outbox.want(tx, wanted)
+    heard = Heard()
+
+    heard.sweep(ledger).once()
+
+    assert heard.nudges == [("answer", "github", "d1"), ("report", run.thread_key), ("work",)]
+
+
+def test_with_nothing_due_nothing_is_said(ledger: Ledger) -> None:
+    heard = Heard()
+
+    heard.sweep(ledger).once()
+
+    assert (heard.nudges, heard.removed) == ([], [])
+
+
+def test_what_has_just_come_in_is_left_to_its_own_nudge_and_then_found(ledger: Ledger) -> None:
+    heard = Heard()
+    sweep = heard.sweep(ledger)
+    sweep.once()
+    _receive(ledger, "d1")
+
+    sweep.once()
+    assert heard.nudges == []
+
+    keep_sweeping(sweep, every=0.1, stopping=heard.first)
+    assert heard.nudges == [("answer", "github", "d1")]
+
+
+def test_what_stays_due_is_not_nudged_for_at_every_sweep(ledger: Ledger) -> None:
+    _receive(ledger, "d1")
+    heard = Heard()
+    sweep = heard.sweep(ledger)
+
+    for _ in range(20):
+        sweep.once()
+
+    assert heard.nudges == [("answer", "github", "d1")]
+
+
+def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        first = add_run(tx, task)
+        assert leases.claim(tx, a_worker(), first.id)
+        add_run(tx, task)  # the thread is busy
+    heard = Heard()
+
+    heard.sweep(ledger).once()
+
+    assert heard.nudges == []
+
+
+def test_a_run_whose_worker_has_died_is_nudged_for_at_once(ledger: Ledger, tmp_path: Path) -> None:
+    with alive(tmp_path, "h1") as holder, ledger.write() as tx:
+        assert leases.claim(tx, a_worker(holder), add_run(tx).id)
+    heard = Heard()
+
+    heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
+
+    assert heard.nudges == [("work",)]
+
+
+def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) -> None:
+    heard = Heard()
+    with alive(tmp_path, "h1") as holder:
+        with ledger.write() as tx:
+            assert leases.claim(tx, a_worker(holder), add_run(tx).id)
+
+        heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
+
+    assert heard.nudges == []
+
+
+def test_only_workspaces_of_this_host_past_their_keep_are_removed_and_only_once(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        over, in_use, kept, elsewhere = (add_task(tx).id for _ in range(4))
+        for task_id, host, until in (
+            (over, "h1", 1.0),
+            (in_use, "h1", None),
+            (kept, "h1", time.time() + 3600),
+            (elsewhere, "h2", 1.0),
+        ):
+            workspaces.in_use(tx, task_id, host)
+            workspaces.keep(tx, task_id, until)
+    heard = Heard()
+
+    heard.sweep(ledger).once()
+    heard.sweep(ledger).once()
+
+    assert heard.removed == [over]
+
+
+def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger) -> None:
+    _receive(ledger, "old")
+    with ledger.write() as tx:
+        deliveries.answered(tx, "github", "old")
+        tx.execute(sqlalchemy.update(schema.deliveries).values(received_at=1.0))
+
+    Heard().sweep(ledger).once()
+
+    with ledger.read() as tx:
+        row = tx.execute(sqlalchemy.select(schema.deliveries)).one()
+    assert (row.id, row.body) == ("old", None)
+
+
+def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        assert leases.claim(tx, a_worker("another"), add_run(tx).id)
+    asked, stopping = threading.Event(), threading.Event()
+
+    def is_dead(_holder: str) -> bool:
+        if not asked.is_set():
+            asked.set()
+            raise OSError("too many open files")
+        stopping.set()
+        return True
+
+    heard = Heard()
+    keep_sweeping(heard.sweep(sqlite_ledger, is_dead), every=0.1, stopping=stopping)
+
+    assert heard.nudges == [("work",)]
+
+
+def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url: str) -> None:
+    _receive(sqlite_ledger, "d1")
+    broker = queue.connect(redis_url, "test")
+    answered, stopping = threading.Event(), threading.Event()
+
+    @dramatiq.actor(broker=broker, actor_name=queue.ANSWER, queue_name=queue.ANSWER)
+    def answer(forge: str, delivery_id: str) -> None:
+        with sqlite_ledger.write() as tx:
+            deliveries.answered(tx, forge, delivery_id)
+        answered.set()
+
+    queue.nudges(broker).answer("github", "d1")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    talk = queue.start_talk(broker)
+    sweep = Heard().sweep(sqlite_ledger)
+    sweep.nudges = queue.nudges(broker)
+    sweeper = threading.Thread(
+        target=keep_sweeping, args=(sweep,), kwargs={"every": 0.1, "stopping": stopping}
+    )
+    sweeper.start()
+    try:
+        assert answered.wait(LONG)
+    finally:
+        stopping.set()
+        sweeper.join()
+        talk.stop()
