@@ -1,0 +1,58 @@
+"""A run's log as people may see it: from the ledger's bounded copy, cleaned line by line.
+
+Piece by piece, because cleaning sixteen megabytes at once would hold up every
+delivery that arrives meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from bot.clean import shown
+from bot.store import log
+from bot.store.ledger import Ledger
+
+_PIECE = 128 * 1024  # bytes
+HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
+
+
+def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
+    """Everything that is kept, in pieces of whole lines."""
+    offset, rest = 0, b""
+    while pieces := _read(ledger, run_id, offset, _PIECE):
+        for at, data in pieces:
+            if at > offset:
+                yield from _lines(rest, secrets)
+                yield f"… {at - offset:,} bytes left out …\n"
+                rest = data[data.find(b"\n") + 1 :]  # a line cut in two might show half a secret
+            else:
+                rest += data
+            offset = at + len(data)
+            end = len(rest) if len(rest) > _PIECE else rest.rfind(b"\n") + 1
+            yield from _lines(rest[:end], secrets)
+            rest = rest[end:]
+    yield from _lines(rest, secrets)
+
+
+def ends(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> str:
+    """All of a short log, first and last part of a long one."""
+    with ledger.read() as tx:
+        size = log.size(tx, run_id)
+    if size <= HEAD + TAIL:
+        return "".join(whole(ledger, run_id, secrets))
+    head = _joined(_read(ledger, run_id, 0, HEAD)).rpartition(b"\n")[0]
+    tail = _joined(_read(ledger, run_id, size - TAIL, TAIL)).partition(b"\n")[2]
+    left_out = f"\n… {size - len(head) - len(tail):,} bytes left out …\n"
+    return "".join([*_lines(head, secrets), left_out, *_lines(tail, secrets)])
+
+
+def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int, bytes]]:
+    with ledger.read() as tx:
+        return log.read(tx, run_id, since, limit)
+
+
+def _joined(pieces: Sequence[tuple[int, bytes]]) -> bytes:
+    return b"".join(data for _, data in pieces)
+
+
+def _lines(data: bytes, secrets: Sequence[str]) -> Iterator[str]:
+    if data:
+        yield shown(data.decode(errors="replace"), secrets)

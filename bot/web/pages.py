@@ -1,0 +1,107 @@
+"""`/tasks/<id>`: what became of a task, for whoever holds its link.
+
+A wrong key and an unknown task get the same answer, so nobody learns which ids exist.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from bot.errors import NotPossible
+from bot.forges.forge import Forge
+from bot.store import outbox, runs, tasks, workspaces
+from bot.store.ledger import Ledger, clock
+from bot.web import links, logs, task_page
+from bot.web.task_page import Attempt, View
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(task_page.STYLE.encode()).digest()).decode()
+_HEADERS = {
+    "content-security-policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",  # the address holds the key
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """What the pages are made from. `secrets` are taken out of everything shown."""
+
+    ledger: Ledger
+    link_key: bytes
+    forges: Mapping[str, Forge]
+    secrets: Sequence[str]
+
+
+def routes(viewer: Viewer) -> list[Route]:
+    async def task(request: Request) -> Response:
+        task_id = request.path_params["task"]
+        if not _may_see(viewer, request):
+            return _not_found()
+        try:
+            html = await asyncio.to_thread(_page, viewer, task_id)
+        except NotPossible:
+            return _not_found()
+        return HTMLResponse(html, headers=_HEADERS)
+
+    async def log(request: Request) -> Response:
+        if not _may_see(viewer, request):
+            return _not_found()
+        wanted = request.query_params.get("run", "")
+        run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], wanted)
+        if run_id is None:
+            return _not_found()
+        pieces = logs.whole(viewer.ledger, run_id, viewer.secrets)
+        return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+
+    return [Route("/tasks/{task}", task), Route("/tasks/{task}/log", log)]
+
+
+def _may_see(viewer: Viewer, request: Request) -> bool:
+    given = request.query_params.get("key", "")
+    return links.holds(viewer.link_key, request.path_params["task"], given)
+
+
+def _not_found() -> Response:
+    return PlainTextResponse("There is nothing here, or not with this link.\n", 404, headers=_HEADERS)
+
+
+def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:
+    with viewer.ledger.read() as tx:
+        return next((run.id for run in runs.of_task(tx, task_id) if str(run.number) == number), None)
+
+
+def _page(viewer: Viewer, task_id: str) -> str:
+    with viewer.ledger.read() as tx:
+        task = tasks.get(tx, task_id)
+        attempts = [
+            Attempt(run, runs.phase_times(tx, run.id), outbox.refusals(tx, run.id))
+            for run in reversed(runs.of_task(tx, task_id))
+        ]
+        newest = attempts[0].run
+        position = runs.position(tx, newest)
+        kept = workspaces.get(tx, task_id)
+        now = clock(tx)
+    forge = viewer.forges.get(task.thread.forge)
+    view = View(
+        task=task,
+        attempts=attempts,
+        position=position,
+        kept_until=kept.keep_until if kept and kept.removed_at is None else None,
+        removed=kept is not None and kept.removed_at is not None,
+        now=now,
+        pages=forge.pages(task.thread) if forge else None,
+        log=logs.ends(viewer.ledger, newest.id, viewer.secrets),
+        key=links.signature(viewer.link_key, task_id),
+    )
+    return task_page.render(view, viewer.secrets)

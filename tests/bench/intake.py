@@ -1,0 +1,226 @@
+"""How many deliveries a second are safely on disk, beside an endpoint that keeps nothing.
+
+`python tests/bench/intake.py`. Each server is a real process on uvicorn with
+httptools and uvloop; the load comes from another one. They take turns in short
+rounds, so that a busy machine slows all alike.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+import uvloop
+from sqlalchemy import func, select
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot import metrics, webhook
+from bot.intake import Intake
+from bot.store.ledger import open_ledger
+from bot.store.schema import deliveries
+from bot.web import health
+from bot.web.server import server
+from tests.services import running_postgres
+
+SECRET = "sixteen characters at the least"
+CONNECTIONS = 16
+SIZE = 13_000  # bytes
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+KEPT = Path(__file__).parents[1] / "oracles" / "github-payloads.json"
+
+
+def payload() -> bytes:
+    """A real `issue_comment` delivery from the kept examples, its comment grown to make it 13 KB."""
+    examples = json.loads(KEPT.read_text())
+    event = next(example["payload"] for example in examples if example["event"] == "issue_comment")
+    event["comment"]["body"] = "/run tidy the parser. " * 1_000
+    surplus = len(json.dumps(event)) - SIZE
+    event["comment"]["body"] = event["comment"]["body"][:-surplus]
+    return json.dumps(event).encode()
+
+
+def signature(body: bytes) -> str:
+    return "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+
+
+def serve_bare(port: int) -> None:
+    """The yardstick: verify the HMAC, keep nothing."""
+
+    async def hook(request: Request) -> Response:
+        given = request.headers.get("x-hub-signature-256", "")
+        held = hmac.compare_digest(signature(await request.body()), given)
+        return Response(status_code=202 if held else 401)
+
+    app = Starlette(routes=[Route("/webhooks/github", hook, methods=["POST"])])
+    uvicorn.run(app, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None)
+
+
+def serve_ours(port: int, url: str) -> None:
+    ledger = open_ledger(url)
+    told = metrics.make(ledger)
+    intake = Intake(ledger, lambda forge, delivery: None)
+    receiver = webhook.Receiver(
+        secrets=[SECRET], body_cap=25_000_000, read_deadline=10, interesting=frozenset({"issue_comment"})
+    )
+    routes = [*webhook.routes(receiver, intake, told.answered), *health.routes(told, {})]
+    intake.start()
+    server(Starlette(routes=routes), host="127.0.0.1", port=port).run()
+    intake.stop()
+
+
+class Sender(asyncio.Protocol):
+    """One connection that keeps exactly one delivery on its way."""
+
+    def __init__(self, body: bytes, end: float) -> None:
+        self.end = end
+        self.body = b"\r\n\r\n" + body
+        self.head = (
+            "POST /webhooks/github HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nx-github-event: issue_comment\r\n"
+            f"x-hub-signature-256: {signature(body)}\r\nx-github-delivery: "
+        ).encode()
+        self.answer = b""
+        self.seconds: list[float] = []
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own, which is not a subclass
+        self.send()
+
+    def send(self) -> None:
+        self.answer = b""
+        self.begun = time.perf_counter()
+        self.transport.write(self.head + str(uuid.uuid4()).encode() + self.body)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionResetError("the server hung up"))
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+        head, ended, rest = self.answer.partition(b"\r\n\r\n")
+        if not ended or len(rest) < int(_LENGTH.findall(head)[0]):
+            return
+        now = time.perf_counter()
+        self.seconds.append(now - self.begun)
+        if not head.startswith(b"HTTP/1.1 202"):
+            self.done.set_exception(SystemExit(self.answer.decode()))
+        elif now < self.end:
+            self.send()
+        else:
+            self.transport.close()
+            self.done.set_result(None)
+
+
+async def load(port: int, seconds: float) -> list[float]:
+    """Send for so long on all connections; how long each delivery took, in seconds."""
+    body, end = payload(), time.perf_counter() + seconds
+    senders = [Sender(body, end) for _ in range(CONNECTIONS)]
+    for sender in senders:
+        await asyncio.get_running_loop().create_connection(partial(_this, sender), "127.0.0.1", port)
+    await asyncio.gather(*(sender.done for sender in senders))
+    return [taken for sender in senders for taken in sender.seconds]
+
+
+def _this(sender: Sender) -> Sender:
+    return sender
+
+
+@dataclass
+class Contender:
+    """A server in a process of its own, and what it did in its rounds."""
+
+    name: str
+    port: int
+    rates: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def round(self, length: float) -> None:
+        command = [sys.executable, __file__, "load", str(self.port), str(length)]
+        taken: list[float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        self.rates.append(len(taken) / length)
+        self.seconds += taken
+
+
+@contextmanager
+def serving(name: str, *arguments: str) -> Iterator[Contender]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, __file__, "serve", str(port), *arguments])
+    try:
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield Contender(name, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def compare(rounds: int, length: float) -> None:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        postgresql = stack.enter_context(running_postgres()).migrated()
+        bare = stack.enter_context(serving("bare, keeps nothing"))
+        urls = {"ours, SQLite": f"sqlite:///{folder}/ledger.db", "ours, PostgreSQL": postgresql}
+        ours = [stack.enter_context(serving(name, url)) for name, url in urls.items()]
+        for contender in [bare, *ours] * rounds:
+            contender.round(length)
+        say(f"{'':22}{'deliveries/s':>14}{'p50 ms':>9}{'p99 ms':>9}{'of bare':>9}{'on disk':>10}")
+        for contender, url in zip([bare, *ours], ["", *urls.values()], strict=True):
+            rate = statistics.median(contender.rates)
+            cuts = statistics.quantiles(contender.seconds, n=100)
+            ratio = rate / statistics.median(bare.rates)
+            times = f"{cuts[49] * 1e3:9.1f}{cuts[98] * 1e3:9.1f}"
+            kept = f"{count(url)}/{len(contender.seconds)}" if url else ""
+            say(f"{contender.name:22}{rate:14.0f}{times}{ratio:9.2f}  {kept}")
+
+
+def count(url: str) -> int:
+    with open_ledger(url).read() as tx:
+        return int(tx.execute(select(func.count()).select_from(deliveries)).scalar_one())
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["serve", port]:
+            serve_bare(int(port))
+        case ["serve", port, url]:
+            serve_ours(int(port), url)
+        case ["load", port, seconds]:
+            say(json.dumps(uvloop.run(load(int(port), float(seconds)))))
+        case _:
+            parser = argparse.ArgumentParser(description=__doc__)
+            parser.add_argument("--rounds", type=int, default=5)
+            parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
+            wanted = parser.parse_args()
+            compare(wanted.rounds, wanted.seconds)
+
+
+if __name__ == "__main__":
+    main()
