@@ -189,7 +189,7 @@ def _push(attempt: Attempt, source: Mirror) -> Verdict:
         push(
             quarantine=house.quarantine(task.id),
             mirror=source.path,
-            url=task.thread.repository_url,
+            url=source.url,
             headers=credentials(attempt),
             branch=task.branch,
             oid=oid,

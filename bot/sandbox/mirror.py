@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import GitFailed
+from bot.errors import GitFailed, RemoteMissing
 from bot.sandbox.git import git, make_bare, network, remote_failure, run
 
 # Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
@@ -21,6 +21,7 @@ _REFSPECS = (
     "+refs/merge-requests/*/head:refs/merge-requests/*/head",
 )
 _REMOTE_HEAD = "refs/remote-head"
+_URL = "fetched-from"  # a file of ours beside git's
 _FETCH_SECONDS = 1800
 _SYMREF = re.compile(rb"^ref: refs/heads/(.+)\tHEAD$", re.MULTILINE)
 
@@ -45,6 +46,11 @@ class Mirror:
         """
         name = (self.path / "HEAD").read_text().removeprefix("ref: refs/heads/").strip()
         return name if self.head(name) else ""
+
+    @property
+    def url(self) -> str:
+        """The spelling of the remote's URL that was fetched last: servers differ on `.git` at its end."""
+        return (self.path / _URL).read_text()
 
     @property
     def remote_head(self) -> str:
@@ -87,14 +93,33 @@ def fetch(root: Path, key: str, url: str, headers: Mapping[str, str]) -> Mirror:
     """
     root.mkdir(parents=True, exist_ok=True)
     mirror = Mirror(root / f"{key}.git")
-    env = network(url, headers)
     with _alone(root / f"{key}.lock"):
         make_bare(mirror.path)
-        if not _fetch(mirror, url, env, (*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}")):
-            _learn_default(mirror, url, env)
-            _fetch(mirror, url, env, _REFSPECS)
-        elif mirror.head(mirror.default_branch) != mirror.remote_head:
-            _learn_default(mirror, url, env)
+        *first, last = _spellings(mirror, url)
+        for spelling in first:
+            try:
+                return _fetch_from(mirror, spelling, headers)
+            except RemoteMissing:
+                continue
+        return _fetch_from(mirror, last, headers)
+
+
+def _spellings(mirror: Mirror, url: str) -> list[str]:
+    """A canonical URL has no `.git`. Forges take both over http, plain servers only the folder's own name."""
+    if not url.startswith("http"):
+        return [url]
+    known = mirror.url if (mirror.path / _URL).exists() else ""
+    return sorted([f"{url}.git", url], key=lambda spelling: spelling != known)
+
+
+def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str]) -> Mirror:
+    env = network(url, headers)
+    if not _fetch(mirror, url, env, (*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}")):
+        _learn_default(mirror, url, env)
+        _fetch(mirror, url, env, _REFSPECS)
+    elif mirror.head(mirror.default_branch) != mirror.remote_head:
+        _learn_default(mirror, url, env)
+    (mirror.path / _URL).write_text(url)
     return mirror
 
 

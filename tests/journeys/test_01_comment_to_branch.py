@@ -47,7 +47,7 @@ def test_the_commits_are_the_agents_trees_under_the_bots_name(either: World) -> 
     )
     rows = [line.split("|") for line in log.splitlines() if line]
     assert len(rows) == 2
-    assert {row[0].split(" <")[0] for row in rows} == {row[1] for row in rows} == {"forgehand"}
+    assert {row[0].split(" <")[0] for row in rows} == {row[1] for row in rows} == {"Forgehand"}
     assert all(row[3].startswith("ann <") for row in rows)
     assert rows[1][2] == "tidy the parser"
     assert either.git("show", f"origin/{task.branch}:left.txt") == "more"
