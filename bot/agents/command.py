@@ -1,7 +1,9 @@
-"""Any command line as an agent. The contract it has to keep is docs/agents.md.
+"""Any command line as an agent.
 
-Its stdin is opened inside the container: a worker that held it open could die,
-and would take the agent with it.
+It finds the prompt on its stdin, the checkout in its working folder and facts in
+FORGEHAND_*; it may write result.json and question.md into /task/out, and its exit
+status says whether it did well. Stdin is opened inside the container: a worker
+that held it open could die, and would take the agent with it.
 """
 
 from collections.abc import Sequence

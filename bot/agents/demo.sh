@@ -11,8 +11,8 @@ json() { printf '%s' "$1" | tr '\n' ' ' | sed 's/[\\"]/\\&/g'; }
 
 found=
 if [ "${FORGEHAND_RESUME:-}" ]; then
-    [ -f half-done.txt ] && found=" I found half-done.txt of the last run and finished it."
-    [ -f "$HOME/note.txt" ] && found="$found My note says: $(cat "$HOME/note.txt")"
+    if [ -f half-done.txt ]; then found=" I found half-done.txt of the last run and finished it."; fi
+    if [ -f "$HOME/note.txt" ]; then found="$found My note says: $(cat "$HOME/note.txt")"; fi
 fi
 
 echo "I was asked: $title"

@@ -73,8 +73,8 @@ def _remote(base: str, refs: Sequence[str]) -> str:
         return ""
     names = ", ".join(f"`{name}`" for name in refs)
     return (
-        f"- The work is for `{base}`. What the remote had when this run began: {names}. There is no remote to\n"
-        "  fetch from.\n"
+        f"- The work is for `{base}`. What the remote had when this run began: {names}.\n"
+        "  There is no remote to fetch from.\n"
     )
 
 
