@@ -23,7 +23,8 @@ from bot.house import House
 from bot.intake import Intake
 from bot.settings import Server, Settings
 from bot.store.ledger import clock
-from bot.web import health
+from bot.web import health, pages
+from bot.web.pages import Viewer
 from bot.web.server import server
 from bot.webhook import Receiver
 from bot.worker import check_forge, check_redis, open_house, working
@@ -136,8 +137,13 @@ def _web(house: House, settings: Settings, receiver: Receiver, intake: Intake) -
     needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
     if redis_url:
         needs["redis"] = queue.client(redis_url).ping
+    viewer = Viewer(ledger=house.ledger, link_key=house.link_key, forges=house.forges, secrets=house.secrets)
     return Starlette(
-        routes=[*webhook.routes(receiver, intake, counts.answered), *health.routes(counts, needs)]
+        routes=[
+            *webhook.routes(receiver, intake, counts.answered),
+            *health.routes(counts, needs),
+            *pages.routes(viewer),
+        ]
     )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from bot import clean
+from bot import clean, worker
 from bot import tasks as verbs
 from bot.errors import NotPossible
 from bot.model import ENDED, Run, State, Task
@@ -140,8 +140,6 @@ def workspaces(settings: Settings, *, as_json: bool) -> None:
 
 def remove_workspace(settings: Settings, task_id: str) -> None:
     """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
-    from bot.sandbox.workspace import Workspaces
-
     with open_house(settings, public_url="", nudges=_NOBODY) as house:
         with house.ledger.write() as tx:
             kept = store_workspaces.get(tx, store.get(tx, task_id).id)
@@ -149,7 +147,7 @@ def remove_workspace(settings: Settings, task_id: str) -> None:
                 raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
             if not store_workspaces.claim_removal(tx, task_id):
                 raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
-        Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)
+        worker.remove_workspace(house, task_id)
 
 
 def show(rows: Sequence[Row], *, as_json: bool) -> None:

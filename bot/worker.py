@@ -19,14 +19,19 @@ from bot import actors, queue, report, run
 from bot.actors import Jobs
 from bot.answer import Answer
 from bot.errors import BadSettings
+from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.house import House
+from bot.prepare import mirror_key
 from bot.presence import alive, at_work, is_dead, once
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
+from bot.sandbox.mirror import Mirror
 from bot.sandbox.rewrite import Identity
 from bot.sandbox.workspace import Workspaces
+from bot.settings import GitHub as GitHubSettings
 from bot.settings import Settings
+from bot.store import tasks
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger, open_ledger
 from bot.sweep import Sweep, keep_sweeping
@@ -46,14 +51,13 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     host = once(data / "instance", f"{socket.gethostname()}-{secrets.token_hex(3)}")
     link_key = once(data / "link.key", secrets.token_hex(32))
-    box, token = settings.sandbox, settings.github.token.get_secret_value()
-    forge = GitHub(url=settings.github.url, token=token, bot_name=settings.github.bot_name)
+    box = settings.sandbox
     ledger = ledger_of(settings)
     try:
         with alive(data, host) as holder:
             yield House(
                 ledger=ledger,
-                forges={forge.name: forge} if token else {},
+                forges=_forges(settings.github),
                 engine=Engine(url=box.engine, instance=host, uid=box.uid),
                 data=data,
                 worker=Worker(
@@ -76,6 +80,14 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
             )
     finally:
         ledger.close()
+
+
+def _forges(given: GitHubSettings) -> dict[str, Forge]:
+    """By name; none where there is no token."""
+    token = given.token.get_secret_value()
+    if not token:
+        return {}
+    return {GitHub.name: GitHub(url=given.url, token=token, bot_name=given.bot_name)}
 
 
 def ledger_of(settings: Settings) -> Ledger:
@@ -184,5 +196,15 @@ def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:
         worker=house.worker,
         nudges=queue.nudges(broker, work=queue.host_queue(house.worker.host)),
         is_dead=partial(is_dead, house.data),
-        remove=Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove,
+        remove=partial(remove_workspace, house),
     )
+
+
+def remove_workspace(house: House, task_id: str) -> None:
+    """Take a workspace off the disk, and what the mirror kept for it. Raises as `Workspaces.remove`."""
+    with house.ledger.read() as tx:
+        key = mirror_key(tasks.get(tx, task_id))
+    Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)
+    mirror = Mirror(house.data / "mirrors" / f"{key}.git")
+    if mirror.path.exists():
+        mirror.release(task_id)
