@@ -144,6 +144,17 @@ def test_a_refusal_carries_the_remotes_words_cleaned(local: Work) -> None:
     assert not raised.value.moved
 
 
+def test_a_protected_branch_is_refused_over_http(http: Work, playground: Playground) -> None:
+    playground.protect("forgehand/*")
+
+    with pytest.raises(PushRejected, match=r"(?i)protected") as raised:
+        http.push(http.commit(http.base))
+    assert not raised.value.moved
+
+    playground.unprotect("forgehand/*")
+    http.push(http.commit(http.base))
+
+
 def test_a_remote_that_is_gone_is_missing(work: Work) -> None:
     with pytest.raises(RemoteMissing):
         replace(work, remote=f"{work.remote.removesuffix('.git')}-gone.git").push(work.commit(work.base))

@@ -114,7 +114,11 @@ def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipme
         mounts=[replace(mount, writable=False) for mount in plan.workspace_mounts],
         seconds=plan.rules.seconds,
     ) as stream:
-        return receive(stream, objects, plan.rules)
+        shipment = receive(stream, objects, plan.rules)
+    # Only here: a container that failed is the reason for a pack that is cut short, and was raised first.
+    if shipment.unsound:
+        raise ExportRefused(f"The new work is not sound: {shipment.unsound}")
+    return shipment
 
 
 def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:

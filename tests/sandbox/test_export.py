@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
+from bot.errors import ExportRefused, SandboxFailed
 from bot.sandbox.container import Engine
 from bot.sandbox.export import Rules
 from tests.sandbox.clone import Site, commit
@@ -195,6 +195,13 @@ def test_a_pack_that_is_too_large_is_refused(site: Site) -> None:
 
     with pytest.raises(ExportRefused, match="maximum allowed size"):
         site.take(rules=Rules(pack_bytes=10_000))
+
+
+def test_a_container_that_fails_half_way_is_named_as_the_cause(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+
+    with pytest.raises(SandboxFailed, match="bad object"):
+        site.take(shown=["1" * 40])
 
 
 def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:

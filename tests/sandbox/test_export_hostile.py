@@ -213,6 +213,7 @@ def test_a_small_pack_that_unpacks_to_too_much_is_refused(hostile: Hostile) -> N
         hostile.site.take(rules=Rules(total_bytes=20 << 20))
 
 
+@pytest.mark.long
 def test_a_tree_that_unfolds_without_end_is_refused(hostile: Hostile) -> None:
     site = hostile.site
     line = f"100644 blob {_blob(hostile, 'x')}\tf"
