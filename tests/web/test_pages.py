@@ -1,0 +1,239 @@
+"""The page of a task, as someone with its link sees it, and someone without."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+
+from bot.model import Kind, Outcome, Phase, State, Task, Thread
+from bot.store import leases, log, runs, tasks, workspaces
+from bot.store.ledger import Ledger
+from bot.web import links, pages
+from tests.fakes import FakeForge
+from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+from tests.listening import listening
+
+KEY = b"k" * 32
+SECRET = "hunter2hunter2"
+HOSTILE = "</title><script>alert('x')</script>\u202egnp.exe\u200b"
+
+
+@pytest.fixture
+def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
+    viewer = pages.Viewer(
+        ledger=sqlite_ledger, link_key=KEY, forges={"github": FakeForge()}, secrets=[SECRET]
+    )
+    with (
+        listening(Starlette(routes=pages.routes(viewer))) as (host, port),
+        httpx.Client(base_url=f"http://{host}:{port}") as client,
+    ):
+        yield client
+
+
+def link(task: Task) -> str:
+    return links.task_url("", KEY, task.id)
+
+
+def failed(tx: Connection, thread: Thread | None = None) -> Task:
+    """A task whose only run asked for `tidy it` and died of lack of memory."""
+    task = add_task(tx, thread)
+    run = leases.claim(tx, a_worker(), add_run(tx, task).id)
+    workspaces.in_use(tx, task.id, "h1")
+    lease = lease_of(run)
+    leases.enter(tx, lease, Phase.PREPARE)
+    leases.enter(tx, lease, Phase.AGENT)
+    log.append(
+        tx, lease.run, 0, b"reading the parser\n\x1b[31mit is\xe2\x80\xae long\x1b[0m\nkey=hunter2hunter2\n"
+    )
+    leases.end(tx, lease, Outcome.OUT_OF_MEMORY, State.FAILED, "Killed at 2 GiB.")
+    tasks.change_state(tx, task.id, State.FAILED)
+    workspaces.keep(tx, task.id, 2_000_000_000.0)
+    return tasks.get(tx, task.id)
+
+
+def test_a_failed_task_says_why_what_next_and_until_when(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    answer = client.get(link(task))
+
+    assert answer.status_code == 200
+    for words in (
+        "The agent ran out of memory.",
+        "Killed at 2 GiB.",
+        "/resume",
+        "tidy it",
+        "asked by ann",
+        "out of memory",
+        "kept until <time",
+        "2033-05-18 03:33 UTC",
+        f"<code>{task.branch}</code>",
+        "(not pushed)",
+        "<li>prepare <b>",
+        "<li>agent <b>",
+        "reading the parser",
+    ):
+        assert words in answer.text
+
+
+def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+        tasks.settle(
+            tx,
+            task.id,
+            pushed_head="c0ffee" * 6,
+            change_number=9,
+            change_url="https://github.com/acme/r1/pull/9",
+        )
+        pushed = tasks.get(tx, task.id)
+    forge = FakeForge().pages(task.thread)
+
+    text = client.get(link(task)).text
+
+    assert f'href="{forge.thread}"' in text
+    assert f'href="{forge.branch.format(branch=task.branch)}"' in text
+    assert f'href="{forge.commit.format(sha=pushed.pushed_head)}"' in text
+    assert 'href="https://github.com/acme/r1/pull/9">#9</a>' in text
+
+
+def test_a_waiting_run_shows_its_place_in_line(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        first = add_run(tx, add_task(tx, a_thread(1)))
+        second = add_run(tx, add_task(tx, a_thread(2)))
+        task = tasks.get(tx, second.task)
+
+    text = client.get(link(task)).text
+
+    assert first.repository_url == second.repository_url
+    assert "Place in line: 2." in text
+    assert "Nothing so far." in text
+
+
+def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    thread = Thread(
+        forge="github",
+        repository_id=1,
+        repository_url="https://github.com/acme/anvil",
+        path="acme/anvil",
+        kind=Kind.ISSUE,
+        number=12,
+        title=HOSTILE,
+    )
+    with sqlite_ledger.write() as tx:
+        task = failed(tx, thread)
+        log.append(tx, runs.newest(tx, task.id).id, 1_000, b"</pre><script>alert(1)</script>\x00\x9b31m\n")
+        tasks.settle(tx, task.id, change_number=1, change_url="javascript:alert(1)")
+
+    text = client.get(link(task)).text
+
+    assert "<script" not in text
+    assert 'href="javascript:' not in text
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe" in text
+    assert not set(text) & set("\x00\x1b\x9b\u202e\u200b")
+
+
+def test_a_secret_in_the_log_is_on_neither_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    page = client.get(link(task)).text
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert SECRET not in page + plain
+    assert plain == "reading the parser\nit is long\nkey=[redacted]\n"
+
+
+def test_the_page_links_to_the_log_of_each_run(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    text = client.get(link(task)).text
+
+    start = text.index(f'href="{task.id}/log?') + len('href="')
+    address = text[start : text.index('"', start)].replace("&amp;", "&")
+    assert client.get(f"/tasks/{address}").status_code == 200
+
+
+def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        log.append(tx, run.id, 0, b"".join(b"line %d\n" % number for number in range(100_000)))
+
+    page = client.get(link(task)).text
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert "line 0\n" in page
+    assert "line 99999\n" in page
+    assert "line 50000\n" not in page
+    assert "bytes left out …" in page
+    assert plain == "".join(f"line {number}\n" for number in range(100_000))
+
+
+def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        log.append(tx, run.id, 0, b"first\n")
+        log.append(tx, run.id, 1_000_006, b"half a line\nlast\n")
+
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert plain == "first\n… 1,000,000 bytes left out …\nlast\n"
+
+
+@pytest.mark.parametrize("key", ["", "0" * 64, "é", links.signature(b"another key", "t")])
+def test_a_wrong_key_finds_nothing(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    for path in (f"/tasks/{task.id}", f"/tasks/{task.id}/log"):
+        assert client.get(path, params={"key": key, "run": "1"}).status_code == 404
+
+
+def test_the_link_of_one_task_does_not_open_another(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        mine, other = failed(tx), failed(tx)
+
+    answer = client.get(f"/tasks/{other.id}", params={"key": links.signature(KEY, mine.id)})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("run", ["2", "", "x", "-1"])
+def test_there_is_no_log_of_a_run_that_never_was(
+    client: httpx.Client, sqlite_ledger: Ledger, run: str
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    answer = client.get(f"/tasks/{task.id}/log", params={"key": links.signature(KEY, task.id), "run": run})
+
+    assert answer.status_code == 404
+
+
+def test_a_signed_link_to_a_task_that_is_not_there_finds_nothing(client: httpx.Client) -> None:
+    assert client.get(links.task_url("", KEY, "nobody")).status_code == 404
+
+
+def test_no_page_is_kept_framed_scripted_indexed_or_named_to_others(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    headers = client.get(link(task)).headers
+
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-robots-tag"] == "noindex, nofollow"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "script-src" not in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
