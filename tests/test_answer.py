@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Table, func, select, update
+from structlog.testing import capture_logs
 
 from bot.answer import Answer
 from bot.commands import Command
@@ -389,15 +390,17 @@ def test_what_cannot_be_read_is_answered_with_the_reason(bot: Bot, body: bytes) 
 
 def test_a_bug_is_tried_five_times_and_then_told_with_a_number(bot: Bot) -> None:
     bot.router = router_of(open_and(ZeroDivisionError("secret detail")))
-    delivery_id = bot.hear("/run tidy")
-    for _ in range(3):
-        bot.answer(delivery_id)
-    assert bot.is_silent()
+    with capture_logs() as logged:
+        delivery_id = bot.hear("/run tidy")
+        for _ in range(3):
+            bot.answer(delivery_id)
+        assert bot.is_silent()
 
-    bot.answer(delivery_id)
+        bot.answer(delivery_id)
 
     (reply,) = bot.replies()
     number = bot.delivery(delivery_id).error.removeprefix("incident ")
+    assert [line["incident"] for line in logged if line["event"] == "answer broke"][4:] == [number]
     assert f"incident `{number}`" in reply
     assert "secret" not in reply
     assert bot.delivery(delivery_id).answered_at is not None
@@ -415,8 +418,9 @@ def test_a_delivery_of_a_forge_that_is_not_set_up_does_not_come_back_for_ever(bo
         nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None),
     )
 
-    for _ in range(5):
-        answer("elsewhere", delivery_id)
+    with capture_logs():
+        for _ in range(5):
+            answer("elsewhere", delivery_id)
 
     assert bot.is_silent()
     assert bot.delivery(delivery_id).answered_at is not None
