@@ -138,14 +138,6 @@ def _comment(call: Call) -> Comment:
     return found
 
 
-def _issue_of(call: Call, row: Comment) -> Issue:
-    issue = call.state.first(
-        Issue, lambda issue: (issue.repository, issue.number) == (row.repository, row.number)
-    )
-    assert issue is not None
-    return issue
-
-
 def get_comment(call: Call) -> Answer:
     return Answer(shapes.comment(call.state, call.where, _comment(call)))
 
@@ -156,13 +148,13 @@ def edit_comment(call: Call) -> Answer:
     after = replace(before, body=rules.text(call.body, "IssueComment"), updated_at=now())
     call.state.put(after)
     changes = {"body": {"from": before.body}}
-    return Answer(_told(call, after, _issue_of(call, after), "edited", changes=changes))
+    return Answer(_told(call, after, call.issue(after.number), "edited", changes=changes))
 
 
 def delete_comment(call: Call) -> Answer:
     row = _comment(call)
     _own_or(call, row.author, "write")
-    _told(call, row, _issue_of(call, row), "deleted")
+    _told(call, row, call.issue(row.number), "deleted")
     call.state.drop(row)
     return Answer(status=204)
 

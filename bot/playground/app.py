@@ -36,7 +36,7 @@ class Playground:
 
     def about(self) -> dict[str, Any]:
         """What somebody needs to use this playground: addresses, tokens, the secret."""
-        tokens = {user.login: user.token for user in self.state.all(User)}
+        tokens = {user.login: user.token for user in self.state.all(User) if user.type != "Organization"}
         return {
             "url": self.state.base_url,
             "api": self.state.api_url,
@@ -111,7 +111,7 @@ def _respond(playground: Playground, route: Route, request: Request, *, body: by
         try:
             user = who(playground.state, request.headers.get("authorization"))
             headers = playground.limits.spend(user.login if user else "")
-            where = _find(playground.state, request, user)
+            where = _find(playground.state, request, user, headers)
             if isinstance(where, Response):
                 return where
             _permit(playground.state, route, where, user)
@@ -140,13 +140,18 @@ def _response(answer: Answer, headers: dict[str, str]) -> Response:
 
 
 def _parsed(body: bytes) -> Any:
+    """JSON, if it is text that can be written again: half a surrogate pair cannot."""
     try:
-        return json.loads(body) if body else None
+        parsed = json.loads(body) if body else None
+        json.dumps(parsed, ensure_ascii=False).encode()
     except ValueError:
         raise Refused(400, "Problems parsing JSON") from None
+    return parsed
 
 
-def _find(state: State, request: Request, user: User | None) -> Repository | Response | None:
+def _find(
+    state: State, request: Request, user: User | None, headers: dict[str, str]
+) -> Repository | Response | None:
     """The repository of the path; or where it went, if it was renamed."""
     path = request.path_params
     if "repository" in path:
@@ -155,7 +160,7 @@ def _find(state: State, request: Request, user: User | None) -> Repository | Res
         full = f"{path['owner']}/{path['name']}"
         where = git_http.find(state, full)
         if where and where.path.lower() != full.lower() and rules.may(state, where, user, "read"):
-            return _moved(state, request, where)
+            return _moved(state, request, where, headers)
     else:
         return None
     if where is None or not rules.may(state, where, user, "read"):
@@ -163,16 +168,16 @@ def _find(state: State, request: Request, user: User | None) -> Repository | Res
     return where
 
 
-def _moved(state: State, request: Request, where: Repository) -> Response:
+def _moved(state: State, request: Request, where: Repository, headers: dict[str, str]) -> Response:
     """301 to whoever reads and 307 to whoever writes, to the address that no rename changes."""
-    rest = request.url.path.partition(f"/{request.path_params['name']}")[2]
+    old = "/{owner}/{name}".format_map(request.path_params)
+    rest = request.url.path.partition(old)[2]
     url = f"{state.api_url}/repositories/{where.id}{rest}"
     url += f"?{request.url.query}" if request.url.query else ""
     status, message = (301, "Moved Permanently") if request.method == "GET" else (307, "Temporary Redirect")
     about = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
-    return JSONResponse(
-        {"message": message, "url": url, "documentation_url": about}, status, {"Location": url}
-    )
+    body = {"message": message, "url": url, "documentation_url": about}
+    return JSONResponse(body, status, {**headers, "Location": url})
 
 
 def _permit(state: State, route: Route, where: Repository | None, user: User | None) -> None:

@@ -41,12 +41,10 @@ class Call:
     def field(self, name: str, default: Any = None) -> Any:
         return self.body.get(name, default) if isinstance(self.body, dict) else default
 
-    def issue(self) -> Issue:
-        """The issue or pull request the path names."""
-        found = self.state.first(
-            Issue,
-            lambda row: row.repository == self.where.id and row.number == self.path["number"],
-        )
+    def issue(self, number: int | None = None) -> Issue:
+        """The issue or pull request of this number, or the one the path names."""
+        wanted = (self.where.id, number or self.path["number"])
+        found = self.state.first(Issue, lambda row: (row.repository, row.number) == wanted)
         if found is None:
             raise Refused(404, "Not Found")
         if found.deleted:

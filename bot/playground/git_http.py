@@ -49,15 +49,10 @@ async def backend(
 ) -> Response:
     """git's answer. `after` runs when git has ended, before the client sees the end of the answer."""
     process = await asyncio.create_subprocess_exec(
-        "git",
-        "http-backend",
-        env=_environment(request, folder, user),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+        "git", "http-backend", env=_environment(request, folder, user),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None  # noqa: PT018 - for mypy
     # Before the answer, because Starlette reads the request too while it streams
     # one; git's HTTP protocol is half-duplex anyway.
     await _feed(request, process.stdin)
@@ -98,6 +93,8 @@ async def _feed(request: Request, stdin: asyncio.StreamWriter) -> None:
     unzip = zlib.decompressobj(31) if request.headers.get("content-encoding") == "gzip" else None
     try:
         async for chunk in request.stream():
+            if stdin.is_closing():  # git has ended; uvloop raises RuntimeError where asyncio is silent
+                break
             stdin.write(unzip.decompress(chunk) if unzip else chunk)
             await stdin.drain()
     except (BrokenPipeError, ConnectionResetError, ClientDisconnect):

@@ -95,16 +95,12 @@ class Sender:
 def headers(delivery: Delivery) -> dict[str, str]:
     hook = delivery.hook
     return {
-        "Accept": "*/*",
-        "Content-Type": "application/json",
-        "User-Agent": "GitHub-Hookshot/playground",
-        "X-GitHub-Delivery": delivery.guid,
-        "X-GitHub-Event": delivery.event,
-        "X-GitHub-Hook-ID": str(hook.id),
-        "X-GitHub-Hook-Installation-Target-ID": str(hook.repository),
+        "Accept": "*/*", "Content-Type": "application/json", "User-Agent": "GitHub-Hookshot/playground",
+        "X-GitHub-Delivery": delivery.guid, "X-GitHub-Event": delivery.event,
+        "X-GitHub-Hook-ID": str(hook.id), "X-GitHub-Hook-Installation-Target-ID": str(hook.repository),
         "X-GitHub-Hook-Installation-Target-Type": "repository",
         "X-Hub-Signature-256": signature(hook.secret, delivery.body),
-    }
+    }  # fmt: skip
 
 
 def signature(secret: str, body: bytes) -> str:

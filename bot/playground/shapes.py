@@ -45,18 +45,11 @@ def user(state: State, login: str) -> Json:
     links = {f"{link.partition('{')[0]}_url": f"{url}/{link}".replace("/{", "{") for link in _USER_LINKS}
     links["organizations_url"] = links.pop("orgs_url")
     return {
-        "login": row.login,
-        "id": row.id,
-        "node_id": f"U_{row.id}",
-        "avatar_url": f"{state.base_url}/avatars/{row.id}",
-        "gravatar_id": "",
-        "url": url,
-        "html_url": f"{state.base_url}/{row.login}",
-        **links,
-        "type": row.type,
-        "user_view_type": "public",
-        "site_admin": False,
-    }
+        "login": row.login, "id": row.id, "node_id": f"U_{row.id}",
+        "avatar_url": f"{state.base_url}/avatars/{row.id}", "gravatar_id": "", "url": url,
+        "html_url": f"{state.base_url}/{row.login}", **links, "type": row.type,
+        "user_view_type": "public", "site_admin": False,
+    }  # fmt: skip
 
 
 def full_user(state: State, row: User) -> Json:
@@ -72,40 +65,23 @@ def repository(state: State, row: Repository) -> Json:
     is_open = len(state.all(Issue, lambda issue: issue.repository == row.id and issue.state == "open"))
     counts = ("forks", "stargazers", "watchers")
     return {
-        "id": row.id,
-        "node_id": f"R_{row.id}",
-        "name": row.name,
-        "full_name": row.path,
-        "private": row.private,
-        "owner": user(state, row.owner),
-        "html_url": web,
-        "description": None,
-        "fork": False,
-        "url": url,
+        "id": row.id, "node_id": f"R_{row.id}", "name": row.name, "full_name": row.path,
+        "private": row.private, "owner": user(state, row.owner), "html_url": web, "description": None,
+        "fork": False, "url": url,
         **{f"{name}_url": f"{url}/{link}".replace("/{/", "{/") for name, link in _REPOSITORY_LINKS.items()},
         "git_url": f"{web}.git".replace("http://", "git://"),
         "ssh_url": f"git@{state.base_url.partition('://')[2]}:{row.path}.git",
-        "clone_url": f"{web}.git",
-        "svn_url": web,
+        "clone_url": f"{web}.git", "svn_url": web,
         **dict.fromkeys(("homepage", "language", "license", "mirror_url")),
         **{f"{name}_count": 0 for name in counts},
         **dict.fromkeys(("forks", "watchers", "size", "network_count", "subscribers_count"), 0),
-        **{f"has_{name}": name == "issues" for name in _HAS},
-        "open_issues": is_open,
-        "open_issues_count": is_open,
-        "archived": row.archived,
-        "disabled": False,
-        "visibility": "private" if row.private else "public",
-        "allow_forking": True,
-        "is_template": False,
-        "web_commit_signoff_required": False,
-        "topics": [],
-        "custom_properties": {},
-        "default_branch": row.default_branch,
-        "created_at": row.created_at,
-        "updated_at": row.pushed_at,
-        "pushed_at": row.pushed_at,
-    }
+        **{f"has_{name}": name == "issues" for name in _HAS}, "open_issues": is_open,
+        "open_issues_count": is_open, "archived": row.archived, "disabled": False,
+        "visibility": "private" if row.private else "public", "allow_forking": True,
+        "is_template": False, "web_commit_signoff_required": False, "topics": [],
+        "custom_properties": {}, "default_branch": row.default_branch, "created_at": row.created_at,
+        "updated_at": row.pushed_at, "pushed_at": row.pushed_at,
+    }  # fmt: skip
 
 
 _HAS = ("issues", "projects", "wiki", "pages", "downloads", "discussions")
@@ -120,14 +96,9 @@ def permissions(may: str) -> Json:
 
 def label(state: State, where: Repository, row: Label) -> Json:
     return {
-        "id": row.id,
-        "node_id": f"LA_{row.id}",
-        "url": f"{api_url(state, where)}/labels/{row.name}",
-        "name": row.name,
-        "color": "ededed",
-        "default": False,
-        "description": None,
-    }
+        "id": row.id, "node_id": f"LA_{row.id}", "url": f"{api_url(state, where)}/labels/{row.name}",
+        "name": row.name, "color": "ededed", "default": False, "description": None,
+    }  # fmt: skip
 
 
 def _labels(state: State, where: Repository, row: Issue) -> list[Json]:
@@ -151,20 +122,12 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
     url = f"{api_url(state, where)}/issues/{row.number}"
     web = f"{web_url(state, where)}/{'pull' if row.head else 'issues'}/{row.number}"
     shown = {
-        **thread(state, where, row),
-        "url": url,
-        "repository_url": api_url(state, where),
-        "labels_url": f"{url}/labels{{/name}}",
-        "comments_url": f"{url}/comments",
-        "events_url": f"{url}/events",
-        "html_url": web,
-        "timeline_url": f"{url}/timeline",
-        "reactions": _reactions(state, url, row.id),
-        "draft": row.draft,
-        "comments": len(comments(state, row)),
-        "performed_via_github_app": None,
-        "state_reason": None,
-    }
+        **thread(state, where, row), "url": url, "repository_url": api_url(state, where),
+        "labels_url": f"{url}/labels{{/name}}", "comments_url": f"{url}/comments",
+        "events_url": f"{url}/events", "html_url": web, "timeline_url": f"{url}/timeline",
+        "reactions": _reactions(state, url, row.id), "draft": row.draft,
+        "comments": len(comments(state, row)), "performed_via_github_app": None, "state_reason": None,
+    }  # fmt: skip
     if row.head:
         pulls = f"{api_url(state, where)}/pulls/{row.number}"
         links = {"html_url": web, "diff_url": f"{web}.diff", "patch_url": f"{web}.patch"}
@@ -175,24 +138,13 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
 def thread(state: State, where: Repository, row: Issue) -> Json:
     """What issues and pull requests share."""
     return {
-        "id": row.id,
-        "node_id": f"{'PR' if row.head else 'I'}_{row.id}",
-        "number": row.number,
-        "title": row.title,
-        "body": row.body,
-        "user": user(state, row.author),
-        "labels": _labels(state, where, row),
-        "state": row.state,
-        "locked": row.locked,
-        "active_lock_reason": None,
-        "assignee": None,
-        "assignees": [],
-        "milestone": None,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "closed_at": row.closed_at,
+        "id": row.id, "node_id": f"{'PR' if row.head else 'I'}_{row.id}", "number": row.number,
+        "title": row.title, "body": row.body, "user": user(state, row.author),
+        "labels": _labels(state, where, row), "state": row.state, "locked": row.locked,
+        "active_lock_reason": None, "assignee": None, "assignees": [], "milestone": None,
+        "created_at": row.created_at, "updated_at": row.updated_at, "closed_at": row.closed_at,
         "author_association": association(where, row.author),
-    }
+    }  # fmt: skip
 
 
 def comments(state: State, row: Issue) -> list[Comment]:
@@ -204,19 +156,13 @@ def comment(state: State, where: Repository, row: Comment) -> Json:
     thread = state.first(Issue, lambda found: (found.repository, found.number) == (where.id, row.number))
     page = "pull" if thread and thread.head else "issues"
     return {
-        "id": row.id,
-        "node_id": f"IC_{row.id}",
-        "url": url,
+        "id": row.id, "node_id": f"IC_{row.id}", "url": url,
         "html_url": f"{web_url(state, where)}/{page}/{row.number}#issuecomment-{row.id}",
-        "issue_url": f"{api_url(state, where)}/issues/{row.number}",
-        "user": user(state, row.author),
-        "body": row.body,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
+        "issue_url": f"{api_url(state, where)}/issues/{row.number}", "user": user(state, row.author),
+        "body": row.body, "created_at": row.created_at, "updated_at": row.updated_at,
         "author_association": association(where, row.author),
-        "reactions": _reactions(state, url, row.id),
-        "performed_via_github_app": None,
-    }
+        "reactions": _reactions(state, url, row.id), "performed_via_github_app": None,
+    }  # fmt: skip
 
 
 def reaction(state: State, row: Reaction) -> Json:
@@ -232,15 +178,8 @@ def reaction(state: State, row: Reaction) -> Json:
 def status(state: State, where: Repository, row: Status) -> Json:
     who = user(state, row.author)
     return {
-        "url": f"{api_url(state, where)}/statuses/{row.sha}",
-        "avatar_url": who["avatar_url"],
-        "id": row.id,
-        "node_id": f"SC_{row.id}",
-        "state": row.state,
-        "description": row.description,
-        "target_url": row.target_url,
-        "context": row.context,
-        "created_at": row.created_at,
-        "updated_at": row.created_at,
-        "creator": who,
-    }
+        "url": f"{api_url(state, where)}/statuses/{row.sha}", "avatar_url": who["avatar_url"],
+        "id": row.id, "node_id": f"SC_{row.id}", "state": row.state, "description": row.description,
+        "target_url": row.target_url, "context": row.context, "created_at": row.created_at,
+        "updated_at": row.created_at, "creator": who,
+    }  # fmt: skip

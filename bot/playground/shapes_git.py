@@ -10,36 +10,23 @@ from bot.playground.state import Issue, Repository, State
 def pull(state: State, where: Repository, row: Issue) -> Json:
     api, web = shapes.api_url(state, where), f"{shapes.web_url(state, where)}/pull/{row.number}"
     urls = {
-        "self": f"{api}/pulls/{row.number}",
-        "html": web,
-        "issue": f"{api}/issues/{row.number}",
+        "self": f"{api}/pulls/{row.number}", "html": web, "issue": f"{api}/issues/{row.number}",
         "comments": f"{api}/issues/{row.number}/comments",
         "review_comments": f"{api}/pulls/{row.number}/comments",
         "review_comment": f"{api}/pulls/comments{{/number}}",
-        "commits": f"{api}/pulls/{row.number}/commits",
-        "statuses": f"{api}/statuses/{row.head_sha}",
-    }
+        "commits": f"{api}/pulls/{row.number}/commits", "statuses": f"{api}/statuses/{row.head_sha}",
+    }  # fmt: skip
     nothing = ("auto_merge", "merge_commit_sha", "merged_at", "merged_by", "mergeable", "rebaseable")
     return {
         **shapes.thread(state, where, row),
-        **{f"{name}_url": url for name, url in urls.items() if name != "self"},
-        "url": urls["self"],
-        "_links": {name: {"href": url} for name, url in urls.items()},
-        "diff_url": f"{web}.diff",
-        "patch_url": f"{web}.patch",
-        "requested_reviewers": [],
-        "requested_teams": [],
-        "draft": row.draft,
-        "head": _side(state, where, row.head, row.head_sha),
-        "base": _side(state, where, row.base, row.base_sha),
-        **dict.fromkeys(nothing),
-        "mergeable_state": "unknown",
-        "merged": False,
-        "maintainer_can_modify": False,
-        "comments": len(shapes.comments(state, row)),
-        "review_comments": 0,
-        **_size(state, where, row),
-    }
+        **{f"{name}_url": url for name, url in urls.items() if name != "self"}, "url": urls["self"],
+        "_links": {name: {"href": url} for name, url in urls.items()}, "diff_url": f"{web}.diff",
+        "patch_url": f"{web}.patch", "requested_reviewers": [], "requested_teams": [],
+        "draft": row.draft, "head": _side(state, where, row.head, row.head_sha),
+        "base": _side(state, where, row.base, row.base_sha), **dict.fromkeys(nothing),
+        "mergeable_state": "unknown", "merged": False, "maintainer_can_modify": False,
+        "comments": len(shapes.comments(state, row)), "review_comments": 0, **_size(state, where, row),
+    }  # fmt: skip
 
 
 def _side(state: State, where: Repository, branch: str, sha: str) -> Json:
@@ -107,10 +94,8 @@ def branch(state: State, where: Repository, name: str, *, sha: str, protected: b
     url = f"{shapes.api_url(state, where)}/branches/{name}"
     checks: dict[str, Any] = {"enforcement_level": "off", "contexts": [], "checks": []}
     return {
-        "name": name,
-        "commit": commit(state, where, sha),
-        "protected": protected,
+        "name": name, "commit": commit(state, where, sha), "protected": protected,
         "protection": {"enabled": protected, "required_status_checks": checks},
         "protection_url": f"{url}/protection",
         "_links": {"self": url, "html": f"{shapes.web_url(state, where)}/tree/{name}"},
-    }
+    }  # fmt: skip

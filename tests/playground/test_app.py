@@ -55,6 +55,8 @@ def test_answers_garbage_as_github_does(playground: Playground) -> None:
     token = {"Authorization": f"token {playground.token}"}
 
     assert httpx.post(url, content=b"{", headers=token).json()["message"] == "Problems parsing JSON"
+    half = httpx.post(url, content=b'{"title": "\\ud800"}', headers=token)
+    assert half.json()["message"] == "Problems parsing JSON"
     assert httpx.post(url, json=[1], headers=token).status_code == 422
     assert httpx.get(f"{playground.api_url}/nowhere", headers=token).json()["message"] == "Not Found"
 
