@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
 T = TypeVar("T")
 PATIENCE = 120.0  # seconds one step may take
@@ -49,7 +51,7 @@ class Forge:
 
     def say(self, number: int, text: str) -> None:
         self.post(f"issues/{number}/comments", {"body": text})
-        out.print(f"[bold]comment[/]       ann, under {self.path}#{number}: [cyan]{text}[/]")
+        out.print(f"[bold]comment[/]       ann, under {self.path}#{number}: [cyan]{escape(text)}[/]")
 
     def final_comment(self, number: int, after: int) -> str:
         """The bot's comment at the end of run `after`."""
@@ -75,8 +77,8 @@ class Forge:
         subprocess.run(["git", "init", "-q", "--bare", look], check=True, env=closed)
         wanted = ["+refs/heads/*:refs/heads/*"]
         subprocess.run(["git", "-C", look, "fetch", "-q", "--prune", url, *wanted], check=True, env=closed)
-        listed = ["git", "-C", look, "rev-list", "--reverse", f"main..{name}"]
-        return subprocess.run(listed, check=True, env=closed, capture_output=True, text=True).stdout.split()
+        listed: list[str | Path] = ["git", "-C", look, "rev-list", "--reverse", f"main..{name}"]
+        return subprocess.run(listed, check=True, env=closed, capture_output=True).stdout.decode().split()
 
 
 def until(what: str, look: Callable[[], T | None]) -> T:
@@ -144,7 +146,7 @@ def first_run(forge: Forge, number: int) -> tuple[str, list[str]]:
     out.print(f"[bold]branch[/]        {name}")
     out.print(f"[bold]commit[/]        {commits[-1]}, status {last['state']}")
     out.print(f"[bold]pull request[/]  #{pull['number']} (draft) {pull['html_url']}")
-    out.print(f"[bold]comment back[/]  {comment.splitlines()[0]}")
+    out.print(f"[bold]comment back[/]  {escape(comment.splitlines()[0])}")
     out.print(f"[bold]page[/]          {last['target_url']}")
     return name, commits
 
@@ -154,7 +156,9 @@ def failing_run(forge: Forge, number: int, name: str, commits: list[str]) -> Non
     comment = forge.final_comment(number, 2)
     true("failed" in comment, "the second run failed, and the comment says so")
     true(forge.branch(name) == commits, "a failed run pushes nothing")
-    out.print(f"[bold]failing run[/]   {comment.splitlines()[0]} Nothing was pushed; the workspace is kept.")
+    out.print(
+        f"[bold]failing run[/]   {escape(comment.splitlines()[0])} Nothing was pushed; the workspace is kept."
+    )
 
 
 def resumed_run(forge: Forge, number: int, name: str, commits: list[str]) -> None:
@@ -163,7 +167,7 @@ def resumed_run(forge: Forge, number: int, name: str, commits: list[str]) -> Non
     now = forge.branch(name)
     true(now[: len(commits)] == commits and len(now) > len(commits), "more commits on the same branch")
     true(len(forge.get("pulls?state=all")) == 1, "still one pull request")
-    out.print(f"[bold]comment back[/]  {comment.splitlines()[0]}")
+    out.print(f"[bold]comment back[/]  {escape(comment.splitlines()[0])}")
     out.print(f"[bold]commit[/]        {now[-1]}, on the same branch, after {len(commits)} before it")
 
 
@@ -210,8 +214,6 @@ def ready(process: "subprocess.Popen[bytes]", address: str) -> bool:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
