@@ -52,6 +52,9 @@ bring() {
     rm -rf .git/HEAD .git/commondir .git/objects/info/alternates \
         .git/rebase-apply .git/rebase-merge .git/sequencer || return
     echo "ref: refs/heads/$branch" >.git/HEAD || return
+    # What the agent's own git will make of it, without our environment.
+    here=$(unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE && git rev-parse --show-toplevel) || return
+    [ "$here" = /workspace ] || return
     printf '/mirror/objects\n/quarantine/objects\n' >.git/objects/info/alternates || return
     refs "$@" >/tmp/refs || return
     git update-ref --no-deref --stdin </tmp/refs || return

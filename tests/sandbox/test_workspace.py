@@ -1,0 +1,273 @@
+"""Workspaces through the runs of a task, on the real engine, with a test that plays the agent in them."""
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SandboxFailed
+from bot.sandbox.container import Engine, Limits, Sandbox
+from bot.sandbox.workspace import Plan, Workspaces
+
+TASK = "t1"
+BRANCH = "forgehand/1-tidy"
+FILES = {"README.md": "hello\n", "src/main.py": "print(1)\n"}
+
+
+def git(at: Path, *args: str, stdin: str = "") -> str:
+    """git on the host, on the test's own repositories only."""
+    person = {f"GIT_{who}_{what}": "ann" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    closed = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    done = subprocess.run(
+        ["git", "-C", str(at), *args], env={**closed, **person}, input=stdin, text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def commit(bare: Path, files: dict[str, str], *parents: str) -> str:
+    """Make a commit of just these files in a bare repository; names have no more than one folder."""
+    trees: dict[str, list[str]] = {"": []}
+    for name, text in files.items():
+        folder, _, leaf = name.rpartition("/")
+        blob = git(bare, "hash-object", "-w", "--stdin", stdin=text)
+        trees.setdefault(folder, []).append(f"100644 blob {blob}\t{leaf}")
+    for folder in set(trees) - {""}:
+        tree = git(bare, "mktree", stdin="\n".join(trees[folder]) + "\n")
+        trees[""].append(f"040000 tree {tree}\t{folder}")
+    tree = git(bare, "mktree", stdin="\n".join(trees[""]) + "\n")
+    return git(bare, "commit-tree", tree, *(word for parent in parents for word in ("-p", parent)), stdin="c")
+
+
+@dataclass
+class Site:
+    """A task's workspace with mirror and quarantine; `agent` runs a script in it as the agent does."""
+
+    data: Path
+    engine: Engine
+    image: str
+    runs: int = 0
+    places: Workspaces = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = Workspaces(data=self.data, engine=self.engine, image=self.image)
+        for bare in (self.mirror, self.quarantine):
+            bare.mkdir(parents=True)
+            git(bare, "init", "-q", "--bare")
+        self.base = commit(self.mirror, FILES)
+
+    @property
+    def mirror(self) -> Path:
+        return self.data / "mirrors" / "m.git"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.data / "quarantine" / "t1.git"
+
+    @property
+    def folder(self) -> Path:
+        return self.data / "workspaces" / TASK
+
+    def prepare(self, start: str = "", **refs: str) -> None:
+        self.runs += 1
+        plan = Plan(
+            task=TASK,
+            run=self.runs,
+            name=f"forgehand-test-{uuid.uuid4().hex[:12]}",
+            mirror=self.mirror,
+            quarantine=self.quarantine,
+            branch=BRANCH,
+            start=start or self.base,
+            refs={f"origin/{name}": oid for name, oid in refs.items()} or {"origin/main": self.base},
+        )
+        self.places.prepare(plan)
+        self.places.write_task(TASK, self.runs, f"prompt {self.runs}")
+
+    def agent(self, script: str) -> str:
+        name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
+        env = {
+            "HOME": "/home/agent",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "/workspace",
+            **{f"GIT_{who}_{what}": "agent" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }
+        sandbox = Sandbox(
+            name=name,
+            image=self.image,
+            argv=["sh", "-ec", script],
+            env=env,
+            mounts=self.places.mounts(TASK, self.runs, self.mirror, self.quarantine),
+            limits=Limits(memory="256m", cpus=1, pids=64),
+            labels={},
+            log_bytes=1 << 20,
+        )
+        self.engine.start(sandbox)
+        said = b"".join(self.engine.follow(name, 0)).decode()
+        condition = self.engine.condition(name)
+        self.engine.remove(name)
+        assert condition is not None
+        assert condition.exit_status == 0, said
+        return said.strip()
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Iterator[Site]:
+    site = Site(tmp_path / "data", engine, image)
+    yield site
+    site.places.remove(TASK)
+
+
+def test_a_fresh_workspace_is_a_clean_checkout_without_a_remote(site: Site) -> None:
+    assert not site.places.has(TASK)
+
+    site.prepare(main=site.base)
+
+    assert site.places.has(TASK)
+    assert site.folder.stat().st_mode & 0o777 == 0o700
+    said = site.agent(
+        "git status --porcelain; git symbolic-ref HEAD; git rev-parse HEAD origin/main; git remote; ls"
+    )
+    assert said.split() == [f"refs/heads/{BRANCH}", site.base, site.base, "README.md", "src"]
+
+
+def test_the_agent_may_read_its_prompt_and_write_its_answer(site: Site) -> None:
+    site.prepare()
+
+    said = site.agent(
+        "cat /task/prompt.md; echo {} >/task/out/result.json; touch /task/x 2>/dev/null || echo no"
+    )
+
+    assert said == "prompt 1no"
+
+
+def test_the_agent_cannot_write_into_mirror_or_quarantine(site: Site) -> None:
+    site.prepare()
+
+    script = "for f in mirror quarantine; do touch /$f/objects/x 2>/dev/null || echo no; done"
+
+    assert site.agent(script) == "no\nno"
+
+
+def test_a_kept_workspace_is_put_on_the_checked_head_with_its_files_untouched(site: Site) -> None:
+    site.prepare()
+    site.agent(
+        "echo done >>README.md; git commit -qam mine; echo more >>src/main.py; echo new >n; echo note >~/note"
+    )
+    shutil.copytree(site.mirror / "objects", site.quarantine / "objects", dirs_exist_ok=True)
+    checked = commit(site.quarantine, {**FILES, "README.md": "hello\ndone\n"}, site.base)
+
+    site.prepare(start=checked)
+
+    said = site.agent("git rev-parse HEAD; git status --porcelain; cat ~/note n; tail -n 1 src/main.py")
+    assert said.split("\n") == [checked, " M src/main.py", "?? n", "note", "new", "more"]
+
+
+def test_the_clone_is_shown_what_the_remote_has_now_and_no_more(site: Site) -> None:
+    site.prepare(main=site.base, gone=site.base)
+    moved = commit(site.mirror, {"README.md": "moved\n"}, site.base)
+
+    site.prepare(main=moved, **{"change-7": site.base})
+
+    refs = site.agent(
+        "git for-each-ref --format='%(refname) %(objectname)' refs/remotes; git show origin/main:README.md"
+    )
+    assert refs.split("\n") == [
+        f"refs/remotes/origin/change-7 {site.base}",
+        f"refs/remotes/origin/main {moved}",
+        "moved",
+    ]
+
+
+def test_a_clone_half_made_is_made_anew(site: Site) -> None:
+    site.prepare()
+    site.agent("rm README.md; echo torn >.git/index; mkdir ro; touch ro/x; chmod 500 ro")
+    (site.folder / "prepared").unlink()
+
+    site.prepare()
+
+    assert site.agent("git status --porcelain; ls") == "README.md\nsrc"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
+        "rm .git/HEAD; mkfifo .git/HEAD",
+        "rm .git/index; mkfifo .git/index",
+        "echo garbage >.git/index",
+        "ln -sf /etc/passwd .git/HEAD",
+        "echo ../.. >.git/commondir",
+        "git config core.fsmonitor 'touch /workspace/ran'; git config core.hooksPath /workspace/hooks;"
+        "mkdir hooks; printf '#!/bin/sh\\ntouch /workspace/ran\\n' >hooks/reference-transaction;"
+        "chmod +x hooks/*;"
+        "cp -r hooks .git/hooks",
+        "git replace HEAD $(git commit-tree -m x HEAD^{tree}); git checkout -q --detach",
+        "cd .git/refs/remotes/origin; echo 'ref: refs/remotes/origin/main' >HEAD; cp HEAD x",
+        "git symbolic-ref refs/heads/forgehand/1-tidy refs/heads/other",
+    ],
+)
+def test_what_an_agent_does_to_its_clone_does_not_stop_the_next_run(site: Site, hostile: str) -> None:
+    site.prepare()
+    site.agent(f"echo mine >mine; {hostile}")
+
+    site.prepare()
+
+    said = site.agent(
+        "[ ! -e ran ] || echo RAN; ls ~; git rev-parse HEAD; cat mine;"
+        "git -c core.fsmonitor=false status --porcelain -- mine README.md"
+    )
+    assert said.split("\n") == [site.base, "mine", "?? mine"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "rm -rf .git",
+        "rm -rf .git; echo 'gitdir: /tmp/x' >.git",
+        "rm -rf .git; ln -s /mirror .git",
+        "mv .git/objects ~/o; ln -s ~/o .git/objects",
+        "echo '[' >.git/config",
+        "git config core.worktree /tmp",
+        "git config core.bare true",
+        "chmod 000 .git",
+        "rm -rf .git/refs; touch .git/refs",
+        "git update-ref -d refs/heads/forgehand/1-tidy; git update-ref refs/heads/forgehand HEAD",
+    ],
+)
+def test_a_clone_that_git_cannot_use_is_set_aside_and_made_anew(site: Site, hostile: str) -> None:
+    site.prepare()
+    site.agent(f"git checkout -q --detach; echo mine >mine; {hostile}")
+
+    site.prepare()
+
+    said = site.agent("git rev-parse HEAD; git status --porcelain; ls -d ~/broken-git-2 2>/dev/null || true")
+    lines = [site.base, "?? mine", "/home/agent/broken-git-2"]
+    assert said.split("\n") == (lines[:2] if hostile == "rm -rf .git" else lines)
+
+
+def test_a_start_that_is_not_there_is_said(site: Site) -> None:
+    with pytest.raises(SandboxFailed, match="nonexistent object"):
+        site.prepare(start="1" * 40)
+
+    assert not site.places.has(TASK)
+
+
+def test_removal_manages_deep_and_closed_folders_and_odd_files(site: Site) -> None:
+    site.prepare()
+    site.agent("""
+        python3 -c 'import os
+for _ in range(1500): os.mkdir("d" * 9); os.chdir("d" * 9)'
+        cd ~; mkdir -p c/d; touch c/d/e; chmod 000 c/d; chmod 500 c
+        mkfifo p /task/out/p; ln -s /nowhere l; touch .hidden ..odd -- -rf""")
+
+    site.places.remove(TASK)
+
+    assert not site.folder.exists()
+    assert not site.places.has(TASK)
+    site.places.remove(TASK)
