@@ -59,6 +59,11 @@ class Attempt:
         """Name of the agent's container: without the epoch, so that the next worker finds it."""
         return f"forgehand-{self.run.id}"
 
+    @property
+    def by_operator(self) -> bool:
+        """Asked on this machine: no forge knows who that is, and none is asked."""
+        return self.run.cause.startswith("cli:")
+
     def helper(self, what: str) -> str:
         """Name of a helper container of this epoch: a stale one cannot be taken for it."""
         return f"forgehand-{self.run.id}-{self.run.epoch}-{what}"
@@ -78,9 +83,12 @@ class Attempt:
             leases.write(tx, self.lease, **facts)
 
     def enter(self, phase: Phase) -> None:
-        """Record the phase, and tell the thread."""
+        """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
         with self.house.ledger.write() as tx:
             leases.enter(tx, self.lease, phase)
+            # In this transaction, or a cancel that was told "nothing is pushed" could lose to the push.
+            if not self.cancel_heard and leases.is_cancel_asked(tx, self.lease):
+                raise Cancelled
             self.tell(tx, phase)
 
     def settle(self, **facts: str | int | None) -> None:

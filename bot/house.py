@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.forges.forge import Forge
-from bot.model import Task
+from bot.model import Identity, Task
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
-from bot.sandbox.rewrite import Identity
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
 from bot.web.links import task_url

@@ -111,6 +111,14 @@ class Actor:
     bot: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Author and committer of what the bot pushes."""
+
+    name: str
+    email: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """Where people talk to the bot. `forge` is "github", or "" for the operator's own word."""

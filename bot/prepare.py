@@ -165,7 +165,7 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
 def _co_author(attempt: Attempt) -> str:
     """Who asked, by the address that forges hide people's own behind."""
     person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
-    if forge is None:
+    if forge is None or attempt.by_operator:
         return ""
     host = attempt.task.thread.repository_url.split("/")[2].split(":")[0]
     return f"{person.login} <{person.id}+{person.login}@users.noreply.{host}>"

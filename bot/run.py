@@ -177,12 +177,20 @@ def _judge(exported: Exported) -> Verdict:
     return Verdict(Outcome.PUSHED)
 
 
+def _still_allowed(attempt: Attempt) -> None:
+    """Raises NotAllowed, ForgeUnavailable."""
+    person, thread = attempt.run.asked_by, attempt.task.thread
+    forge = attempt.house.forge_of(attempt.task)
+    if forge is None or attempt.by_operator:
+        return
+    if not attempt.retrying(lambda: forge.may_write(thread, person)):
+        raise NotAllowed(f"{person.login} may not write to this repository any more.")
+
+
 def _push(attempt: Attempt, source: Mirror) -> Verdict:
     """Push the checked head. Permission is asked again: it may be gone since the command."""
     house, task = attempt.house, attempt.task
-    forge = house.forge_of(task)
-    if forge and not attempt.retrying(lambda: forge.may_write(task.thread, attempt.run.asked_by)):
-        raise NotAllowed(f"{attempt.run.asked_by.login} may not write to this repository any more.")
+    _still_allowed(attempt)
     oid = task.checked_head
 
     def once() -> None:

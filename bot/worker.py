@@ -22,12 +22,12 @@ from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.house import House
+from bot.model import Identity
 from bot.prepare import mirror_key
 from bot.presence import alive, at_work, is_dead, once
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
-from bot.sandbox.rewrite import Identity
 from bot.sandbox.workspace import Workspaces
 from bot.settings import GitHub as GitHubSettings
 from bot.settings import Settings

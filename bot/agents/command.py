@@ -8,7 +8,7 @@ that held it open could die, and would take the agent with it.
 
 from collections.abc import Sequence
 
-from bot.sandbox.rewrite import Identity
+from bot.model import Identity
 
 _HOME = "/home/agent"
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.errors import ExportRefused, GitFailed
+from bot.model import Identity
 from bot.sandbox.check import Check, Rules, shown, sizes
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.git import Objects, make_bare
 from bot.sandbox.history import GITLINK, Commit, difference, read
 from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
-from bot.sandbox.rewrite import Identity, Style, body, rewrite
+from bot.sandbox.rewrite import Style, body, rewrite
 
-__all__ = ["Exported", "Identity", "Plan", "Result", "Rules", "make_quarantine", "take"]
+__all__ = ["Exported", "Plan", "Result", "Rules", "make_quarantine", "take"]
 
 _SCRIPT = Path(__file__).with_name("export.sh").read_text()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.clean import visible
+from bot.model import Identity
 from bot.sandbox.history import Commit
 
 _LONGEST = 16_000  # characters of a message
@@ -36,12 +37,6 @@ _DEFUSED = (
     (re.compile(r"\bGH-(?=\d)", re.IGNORECASE), "GH "),
     (re.compile(r"\b(issues|pull|merge_requests|work_items)/(?=\d)"), r"\1 "),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    name: str
-    email: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

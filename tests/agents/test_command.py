@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from bot.agents import command
-from bot.sandbox.rewrite import Identity
+from bot.model import Identity
 
 
 def environment(*, resume: bool = False, base: str = "main") -> dict[str, str]:

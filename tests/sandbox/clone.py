@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bot.model import Identity
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.export import Exported, Identity, Plan, make_quarantine, take
+from bot.sandbox.export import Exported, Plan, make_quarantine, take
 from bot.sandbox.mirror import Mirror, fetch
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}

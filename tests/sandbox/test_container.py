@@ -44,7 +44,7 @@ def test_a_tool_returns_what_it_printed(engine: Engine, image: str) -> None:
 
 
 def test_a_tool_that_fails_is_quoted_without_control_characters(engine: Engine, image: str) -> None:
-    with pytest.raises(SandboxFailed, match="^no luck$"):
+    with pytest.raises(SandboxFailed, match=r"^no luck$"):
         run_tool(engine, image, r"printf 'no \033[1mluck\n' >&2; exit 3")
 
     assert engine.ours() == []

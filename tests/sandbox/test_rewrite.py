@@ -2,8 +2,9 @@
 
 import pytest
 
+from bot.model import Identity
 from bot.sandbox.history import Commit
-from bot.sandbox.rewrite import Identity, Style, body, clean_message, rewrite
+from bot.sandbox.rewrite import Style, body, clean_message, rewrite
 
 STYLE = Style(author=Identity("Bot\n<x>", "bot@example.org"), co_author="ann <a@b>", title="Tidy @all")
 
