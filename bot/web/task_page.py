@@ -16,6 +16,7 @@ from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
+_ORDER = list(Phase)  # two phases may begin in the same instant of the ledger's clock
 _Say = Callable[[str], str]  # a stranger's text in, HTML out
 
 
@@ -86,7 +87,10 @@ def _result(view: View, say: _Say) -> str:
         return _section("result", "Running", f"<p>In phase {run.phase} since {_since(view)}.</p>")
     ending = ENDINGS[run.outcome]
     reason = f'<p class="text">{say(run.reason)}</p>' if run.reason else ""
-    following = f'<p>Next, on the thread: <code class="next">{say(ending.next)}</code></p>'
+    where, command = "on the thread", ending.next
+    if view.task.thread.kind is Kind.CLI:
+        where, command = "on the command line", f"forgehand resume {view.task.id}"
+    following = f'<p>Next, {where}: <code class="next">{say(command)}</code></p>'
     heading = f'<h2 id="result">{say(ending.says)}</h2>'
     return (
         f'<section class="result {run.state}" aria-labelledby="result">{heading}{reason}{following}</section>'
@@ -151,7 +155,7 @@ def _phases(view: View, attempt: Attempt) -> str:
         return ""
     shown_phases = [
         f"<li>{phase} <b>{_seconds((ended or view.now) - begun)}</b>{'' if ended else ' so far'}</li>"
-        for phase, begun, ended in attempt.phases
+        for phase, begun, ended in sorted(attempt.phases, key=lambda times: _ORDER.index(times[0]))
     ]
     return f'<ol class="phases" aria-label="Phases">{"".join(shown_phases)}</ol>'
 
