@@ -4,8 +4,8 @@ A call is marked in the ledger before it is made. After a crash the marker that
 every comment carries is looked up before posting again: twins are deleted.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from uuid import uuid4
 
 import structlog
 
@@ -28,37 +28,42 @@ _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; th
 
 def send(house: House, thread_key: str) -> None:
     """Send what is due on this thread, unless another sender is at it."""
-    with _only_sender(house, thread_key) as alone:
-        while alone:
-            with house.ledger.read() as tx:
-                items = outbox.due(tx, thread_key)
-                thread = threads.get(tx, thread_key)
-            forge = house.forges.get(thread.forge)
-            if not items or forge is None:
+    holder = f"{house.worker.holder}/{uuid4().hex}"
+    while True:
+        with house.ledger.write() as tx:
+            if not outbox.take_thread(tx, thread_key, holder):
                 return
-            for item in items:
+        try:
+            _send_due(house, thread_key, holder)
+        finally:
+            with house.ledger.write() as tx:
+                outbox.leave_thread(tx, thread_key, holder)
+        # Whoever was turned away while we were leaving left their row to us.
+        with house.ledger.read() as tx:
+            thread = threads.get(tx, thread_key)
+            if thread.forge not in house.forges or not outbox.due(tx, thread_key):
+                return
+
+
+def _send_due(house: House, thread_key: str, holder: str) -> None:
+    with house.ledger.read() as tx:
+        items = outbox.due(tx, thread_key)
+        thread = threads.get(tx, thread_key)
+    if forge := house.forges.get(thread.forge):
+        for item in items:
+            with house.ledger.write() as tx:
+                if not outbox.hold_thread(tx, thread_key, holder):
+                    return
+                waits = item.kind is Outgoing.FINAL and outbox.unsent(tx, item.subject, Outgoing.CHANGE)
+                if waits:
+                    outbox.try_later(tx, item, _WAIT_FOR_CHANGE)
+                else:
+                    outbox.trying(tx, item)
+            if not waits:
                 _send_one(house, forge, thread, item)
 
 
-@contextmanager
-def _only_sender(house: House, thread_key: str) -> Iterator[bool]:
-    holder = house.worker.holder
-    with house.ledger.write() as tx:
-        alone = outbox.take_thread(tx, thread_key, holder)
-    try:
-        yield alone
-    finally:
-        if alone:
-            with house.ledger.write() as tx:
-                outbox.leave_thread(tx, thread_key, holder)
-
-
 def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    with house.ledger.write() as tx:
-        if item.kind is Outgoing.FINAL and outbox.unsent(tx, item.subject, Outgoing.CHANGE):
-            outbox.try_later(tx, item, _WAIT_FOR_CHANGE)
-            return
-        outbox.trying(tx, item)
     try:
         remote_id = _SEND[item.kind](house, forge, thread, item)
     except ForgeUnavailable as error:

@@ -112,6 +112,12 @@ def take_thread(tx: Connection, thread_key: str, holder: str) -> bool:
     return tx.execute(left.values(holder=holder, until=now + SENDER_LEASE)).rowcount == 1
 
 
+def hold_thread(tx: Connection, thread_key: str, holder: str) -> bool:
+    """Stay the one sender for SENDER_LEASE seconds more. False: we took too long, and another has begun."""
+    mine = and_(senders.c.thread_key == thread_key, senders.c.holder == holder)
+    return tx.execute(update(senders).where(mine).values(until=clock(tx) + SENDER_LEASE)).rowcount == 1
+
+
 def leave_thread(tx: Connection, thread_key: str, holder: str) -> None:
     tx.execute(delete(senders).where(senders.c.thread_key == thread_key, senders.c.holder == holder))
 

@@ -237,3 +237,12 @@ def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) 
     got = at_once(known, 10, lambda tx, n: outbox.take_thread(tx, THREAD.key, f"w{n}"))
 
     assert sum(got) == 1
+
+
+def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> None:
+    with known.write() as tx:
+        assert outbox.take_thread(tx, THREAD.key, "w1")
+        assert outbox.hold_thread(tx, THREAD.key, "w1")
+        assert not outbox.hold_thread(tx, THREAD.key, "w2")
+        outbox.leave_thread(tx, THREAD.key, "w1")
+        assert not outbox.hold_thread(tx, THREAD.key, "w1")
