@@ -1,0 +1,158 @@
+"""Text of others, before a person or a forge gets to see it."""
+
+import base64
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.clean import fenced, for_comment, redact, shown, visible
+
+TOKEN = "s3cr3t+token/of~the_bot"
+GAP = "\u200b"
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]never ended\nstill here", "never ended\nstill here"),
+        ("\x9b31mred", "red"),
+        ("a\x00b\x07c\x08d\x7fe\x85f", "abcdef"),
+        ("\u202egnp.exe\u2066x\u2069", "gnp.exex"),
+        ("zero\u200bwidth\ufeff\u2060\u00ad", "zerowidth"),
+        ("tag\U000e0041", "tag"),
+        ("\ud800lone", "lone"),
+        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
+        ("tab\tstays, so do caf\u00e9 and \u65e5\u672c", "tab\tstays, so do caf\u00e9 and \u65e5\u672c"),
+    ],
+)
+def test_what_cannot_be_seen_or_steers_is_gone(raw: str, clean: str) -> None:
+    assert visible(raw) == clean
+
+
+@given(st.text())
+def test_nothing_left_can_steer_a_terminal(raw: str) -> None:
+    assert not re.search(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", shown(raw)
+    )
+
+
+def test_a_long_line_is_cut_and_says_so() -> None:
+    assert len(shown("x" * 100_000 + "\nshort")) < 2_100
+    assert shown("x" * 100_000 + "\nshort").endswith("(line cut)\nshort")
+
+
+@pytest.mark.parametrize("padding", ["", "a", "ab", "x-access-token:"])
+def test_a_secret_is_found_in_whatever_base64_holds_it(padding: str) -> None:
+    encoded = base64.b64encode(f"{padding}{TOKEN}{padding}".encode()).decode()
+
+    text = redact(f"Authorization: Basic {encoded}", [TOKEN])
+
+    left = text.removeprefix("Authorization: Basic ").replace("[redacted]", "")
+    assert "[redacted]" in text
+    assert len(left) <= len(base64.b64encode(f"{padding}..{padding}".encode())) + 4
+
+
+@pytest.mark.parametrize(
+    "form", [TOKEN, TOKEN[::-1], TOKEN.encode().hex(), TOKEN.encode().hex().upper()], ids=str
+)
+def test_a_secret_is_found_raw_reversed_and_in_hex(form: str) -> None:
+    assert redact(f"before {form} after", [TOKEN]) == "before [redacted] after"
+
+
+def test_a_secret_with_an_invisible_gap_is_found_all_the_same() -> None:
+    assert TOKEN not in shown(f"{TOKEN[:5]}\u200b{TOKEN[5:]}", [TOKEN])
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "ghp_" + "a1B2" * 9,
+        "ghs_" + "a1B2" * 9,
+        "github_pat_" + "11ABCDEFG0" * 8,
+        "glpat-" + "a1B2_-c3" * 3,
+        "whsec_" + base64.b64encode(b"k" * 24).decode(),
+    ],
+)
+def test_what_looks_like_a_token_is_taken_out_unknown_as_it_is(token: str) -> None:
+    assert redact(f"token={token};", []) == "token=[redacted];"
+
+
+def test_short_and_empty_secrets_black_out_nothing() -> None:
+    assert redact("a plain sentence", ["", "a", "plain"]) == "a plain sentence"
+
+
+def plain(text: str) -> str:
+    """What a reader sees of a comment of one line."""
+    return for_comment(text, 65_536).removeprefix("> ").replace(GAP, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "acted_on"),
+    [
+        ("thanks @ann and @acme/team", r"@\w"),
+        ("\\@ann", r"@\w"),
+        ("&#64;ann &commat;ann", r"&#?\w+;"),
+        ("see #12, acme/anvil#12, GH-12 and !7", r"[#!]\d|GH-\d"),
+        ("Closes #12. fixes: acme/anvil#3, Resolving GH-4", r"(?i)\b(closes|fixes|resolving)\b"),
+        ("https://github.com/acme/anvil/issues/12", r"/issues/"),
+        ("![logo](https://evil.example/pixel.png)", r"!\["),
+        ("<img src=x> <!-- forgehand:final:t1-1 --> </details>", r"<[a-z/!]"),
+    ],
+)
+def test_nothing_in_a_comment_makes_the_forge_act(text: str, acted_on: str) -> None:
+    comment = for_comment(text, 65_536)
+
+    assert re.search(acted_on, text)
+    assert not re.search(acted_on, comment)
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize("text", ["/close", "  /approve", "words\n/run everything", "words\r/label ~x"])
+def test_no_line_of_a_comment_is_a_command(text: str) -> None:
+    for made in (for_comment(text, 65_536), fenced(text, 65_536)):
+        assert not re.search(r"^\s*/", made.replace("\u200b", "Z"), re.MULTILINE)
+
+
+def test_every_line_of_a_comment_is_quoted_whatever_is_left_open() -> None:
+    lines = for_comment("```\nopen fence\n\n- list", 65_536).split("\n")
+
+    assert all(line.startswith(">") for line in lines)
+
+
+def test_ordinary_markdown_survives() -> None:
+    text = "## Done\n\n- **parser**: `parse()` is *shorter*\n- [docs](https://docs.example/a)"
+
+    assert for_comment(text, 65_536) == "> " + text.replace("\n\n", "\n>\n").replace("\n-", "\n> -")
+
+
+def test_a_comment_too_long_keeps_head_and_tail() -> None:
+    comment = for_comment("first\n" + "middle\n" * 10_000 + "last", 5_000)
+
+    assert len(comment) <= 5_000
+    assert comment.startswith("> first")
+    assert comment.endswith("last")
+    assert "characters left out" in comment
+
+
+def test_a_secret_is_not_in_a_comment() -> None:
+    assert TOKEN not in for_comment(f"I used {TOKEN}", 1_000, [TOKEN])
+    assert TOKEN not in fenced(f"I used {TOKEN}", 1_000, [TOKEN])
+
+
+def test_a_fence_is_longer_than_any_inside_and_stays_in_its_limit() -> None:
+    block = fenced("```\n`````\ncode", 1_000)
+
+    assert block.startswith("``````text\n")
+    assert block.endswith("\n``````")
+    assert len(fenced("y\n" * 10_000, 1_000)) <= 1_000
+
+
+@given(st.text(), st.integers(min_value=100, max_value=2_000))
+def test_no_text_makes_a_comment_longer_than_its_limit(text: str, limit: int) -> None:
+    assert len(for_comment(text, limit)) <= limit
+    assert len(fenced(text * 20, limit + 100)) <= limit + 100

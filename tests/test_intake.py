@@ -1,0 +1,154 @@
+"""The writer thread: what shares a commit, what waits for it, what a failure does."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import event, select
+
+from bot.intake import Intake, NotJSON, NotRecorded
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger
+from bot.store.schema import deliveries
+
+
+def delivery(number: int, body: bytes = b"{}") -> Delivery:
+    return Delivery(forge="github", id=f"d-{number}", event="issue_comment", body=body)
+
+
+def kept(ledger: Ledger) -> list[str]:
+    with ledger.read() as tx:
+        return list(tx.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars())
+
+
+def submit_all(intake: Intake, *batch: Delivery) -> list[BaseException | None]:
+    """Submit at once, in one turn of a loop; how each of them ended."""
+
+    async def run() -> list[BaseException | None]:
+        return await asyncio.gather(*(intake.submit(one) for one in batch), return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def begun(ledger: Ledger) -> Iterator[Callable[[Callable[[str, str], object]], Intake]]:
+    intakes: list[Intake] = []
+
+    def begin(nudge: Callable[[str, str], object]) -> Intake:
+        intakes.append(Intake(ledger, nudge))
+        intakes[-1].start()
+        return intakes[-1]
+
+    yield begin
+    for intake in intakes:
+        intake.stop()
+
+
+@pytest.fixture
+def intake(begun: Callable[[Callable[[str, str], object]], Intake]) -> Intake:
+    return begun(lambda forge, delivery: None)
+
+
+def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
+    commits: list[int] = []
+    event.listen(ledger.engine, "commit", lambda connection: commits.append(1))
+    intake = Intake(ledger, lambda forge, delivery: None)
+
+    async def run() -> None:
+        waiting = [intake.submit(delivery(number)) for number in range(50)]
+        intake.start()
+        await asyncio.gather(*waiting)
+
+    asyncio.run(run())
+    intake.stop()
+
+    assert len(commits) == 1
+    assert len(kept(ledger)) == 50
+
+
+def test_a_twin_is_answered_and_kept_once(intake: Intake, ledger: Ledger) -> None:
+    assert submit_all(intake, *[delivery(1)] * 10) == [None] * 10
+    assert submit_all(intake, delivery(1)) == [None]
+    assert kept(ledger) == ["d-1"]
+
+
+def test_no_answer_comes_before_the_commit(ledger: Ledger) -> None:
+    seen: list[list[str]] = []
+    intake = Intake(ledger, lambda forge, delivery: None)
+    intake.start()
+
+    async def run() -> None:
+        await intake.submit(delivery(1))
+        seen.append(kept(ledger))  # on a connection of its own
+
+    asyncio.run(run())
+    intake.stop()
+
+    assert seen == [["d-1"]]
+
+
+def test_a_body_that_cannot_be_read_fails_alone(intake: Intake, ledger: Ledger) -> None:
+    first, second, third = submit_all(intake, delivery(1), delivery(2, b"{"), delivery(3))
+
+    assert (first, third) == (None, None)
+    assert isinstance(second, NotJSON)
+    assert kept(ledger) == ["d-1", "d-3"]
+
+
+def test_a_failed_batch_fails_all_and_the_next_one_is_taken(intake: Intake, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
+    failed = submit_all(intake, delivery(1), delivery(2))
+    with ledger.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE away RENAME TO deliveries")
+
+    assert [type(error) for error in failed] == [NotRecorded, NotRecorded]
+    assert submit_all(intake, delivery(3)) == [None]
+    assert kept(ledger) == ["d-3"]
+
+
+def test_each_recorded_delivery_is_nudged_and_no_other(ledger: Ledger) -> None:
+    nudged: list[tuple[str, str]] = []
+    intake = Intake(ledger, lambda forge, delivery: nudged.append((forge, delivery)))
+    intake.start()
+
+    submit_all(intake, delivery(1), delivery(2, b"nonsense"), delivery(3))
+    intake.stop()
+
+    assert nudged == [("github", "d-1"), ("github", "d-3")]
+
+
+def test_a_nudge_that_fails_fails_no_delivery(begun: Callable[..., Intake], ledger: Ledger) -> None:
+    def nudge(forge: str, delivery: str) -> None:
+        raise ConnectionError("the broker is away")
+
+    assert submit_all(begun(nudge), delivery(1), delivery(2)) == [None, None]
+
+
+def test_a_nudge_that_hangs_holds_up_no_delivery(begun: Callable[..., Intake]) -> None:
+    released = threading.Event()
+    intake = begun(lambda forge, delivery: released.wait(20))
+
+    try:
+        assert submit_all(intake, delivery(1)) == [None]
+        assert submit_all(intake, delivery(2)) == [None]
+    finally:
+        released.set()
+
+
+def test_stopping_records_what_was_submitted_and_refuses_what_comes_later(ledger: Ledger) -> None:
+    intake = Intake(ledger, lambda forge, delivery: None)
+
+    async def run() -> list[BaseException | None]:
+        waiting = [intake.submit(delivery(number)) for number in range(200)]
+        intake.start()
+        intake.stop()
+        late = intake.submit(delivery(999))
+        return await asyncio.gather(*waiting, late, return_exceptions=True)
+
+    *early, late = asyncio.run(run())
+
+    assert early == [None] * 200
+    assert isinstance(late, NotRecorded)
+    assert len(kept(ledger)) == 200

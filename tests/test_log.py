@@ -1,0 +1,91 @@
+"""Log lines as an operator gets them: ours and the libraries', readable, without secrets."""
+
+import base64
+import json
+import subprocess
+import sys
+
+TOKEN = "s3cr3t+token/of~the_bot"
+
+# A process of its own: logging is global, and the test runner has set it up for itself.
+PROGRAM = """
+import logging, structlog
+from bot import log
+log.set_up(json={json}, secrets=[{token!r}])
+ours = structlog.get_logger()
+{lines}
+"""
+
+
+def logged(lines: str, *, json: bool = False) -> list[str]:
+    program = PROGRAM.format(json=json, token=TOKEN, lines=lines)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_a_line_is_a_fixed_phrase_and_keys() -> None:
+    [line] = logged("ours.info('run ended', outcome='out_of_memory', exit_status=137, held=False)")
+
+    timestamp, rest = line.split(" ", 1)
+    assert timestamp.startswith("timestamp=20")
+    assert timestamp.endswith("Z")
+    assert rest == 'level=info event="run ended" outcome=out_of_memory exit_status=137 held=false'
+
+
+def test_what_was_bound_once_is_on_every_line() -> None:
+    lines = logged(
+        "with structlog.contextvars.bound_contextvars(task='t1'):\n"
+        "    ours.info('one'); logging.getLogger('x').warning('two')"
+    )
+
+    assert [line.endswith(" task=t1") for line in lines] == [True, True]
+
+
+def test_libraries_speak_in_the_same_manner_and_the_chatty_ones_less() -> None:
+    lines = logged(
+        "logging.getLogger('some.library').info('started on %s', 80)\n"
+        "logging.getLogger('urllib3').info('a connection')\n"
+        "logging.getLogger('any').debug('details')"
+    )
+
+    assert [line.split(" ", 1)[1] for line in lines] == ['level=info event="started on 80"']
+
+
+def test_json_by_choice() -> None:
+    [line] = logged("ours.warning('nudge failed', delivery='d-1')", json=True)
+
+    said = json.loads(line)
+    assert (said["event"], said["level"], said["delivery"]) == ("nudge failed", "warning", "d-1")
+
+
+def test_no_secret_is_logged_in_whatever_place_or_form() -> None:
+    basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    lines = logged(
+        f"token, basic = {TOKEN!r}, {basic!r}\n"
+        "ours.info(f'in the event {token}', url=f'https://x:{token}@host', header={'Authorization': basic})\n"
+        "logging.getLogger('git').warning('pushing with %s', token)\n"
+        "try:\n"
+        "    raise ValueError(token)\n"
+        "except ValueError:\n"
+        "    ours.exception('failed')\n"
+        "ours.info('unknown', value='ghp_' + 'a' * 36)"
+    )
+
+    everything = "\n".join(lines)
+    core = base64.b64encode(TOKEN.encode()).decode().rstrip("=")[:-1]
+    assert TOKEN not in everything
+    assert core not in everything
+    assert "ghp_" not in everything
+    assert everything.count("[redacted]") == 6
+
+
+def test_a_traceback_and_a_hostile_value_stay_one_line() -> None:
+    lines = logged(
+        "try:\n    raise ValueError('a\\nb')\nexcept ValueError:\n    ours.exception('failed')\n"
+        "ours.info('title', title='x\\r\\n\\x1b[2Jlevel=error event=forged')"
+    )
+
+    assert len(lines) == 2
+    assert "Traceback" in lines[0]
+    assert "\x1b" not in lines[1]

@@ -1,0 +1,78 @@
+"""What a monitor sees, on good days and on bad ones."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+from starlette.applications import Starlette
+
+from bot import metrics
+from bot.store import deliveries
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger, clock
+from bot.web import health
+from tests.fill import add_run, claimed
+from tests.listening import listening
+
+
+def fine() -> None:
+    pass
+
+
+def away() -> None:
+    raise ConnectionError("refused, with a password in the text")
+
+
+@contextmanager
+def watched(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.Client]:
+    counts = metrics.make(ledger)
+    counts.answered(202)
+    app = Starlette(routes=health.routes(counts, needs))
+    with listening(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
+        yield client
+
+
+def test_ready_when_everything_it_needs_answers(sqlite_ledger: Ledger) -> None:
+    def ledger() -> None:
+        with sqlite_ledger.read() as tx:
+            clock(tx)
+
+    with watched(sqlite_ledger, ledger=ledger, redis=fine) as client:
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_names_what_is_missing_and_nothing_else(sqlite_ledger: Ledger) -> None:
+    with watched(sqlite_ledger, ledger=fine, redis=away) as client:
+        answer = client.get("/readyz")
+
+        assert (answer.status_code, answer.text) == (503, "not ready: redis\n")
+        assert client.get("/healthz").status_code == 200
+
+
+def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        deliveries.record(tx, [Delivery(forge="github", id="d-1", event="ping", body=b"{}")])
+        add_run(tx)
+        claimed(tx)
+    with watched(ledger) as client:
+        lines = client.get("/metrics").text.splitlines()
+
+    assert {
+        'forgehand_deliveries_total{status="202"} 1.0',
+        "forgehand_ledger_up 1.0",
+        "forgehand_deliveries_unanswered 1.0",
+        'forgehand_runs_open{state="queued"} 1.0',
+        'forgehand_runs_open{state="running"} 1.0',
+        'forgehand_tasks{state="queued"} 1.0',
+    } <= set(lines)
+
+
+def test_metrics_of_a_ledger_that_fails_are_short_but_there(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
+    with watched(sqlite_ledger) as client:
+        text = client.get("/metrics").text
+
+    assert "forgehand_ledger_up 0.0" in text
+    assert 'forgehand_deliveries_total{status="202"} 1.0' in text

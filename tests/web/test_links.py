@@ -1,0 +1,19 @@
+"""Links nobody can guess."""
+
+from bot.web.links import holds, signature, task_url
+
+
+def test_a_link_carries_the_signature_that_opens_it() -> None:
+    url = task_url("https://bot.example/", b"key", "t1")
+
+    assert url == f"https://bot.example/tasks/t1?key={signature(b'key', 't1')}"
+    assert holds(b"key", "t1", signature(b"key", "t1"))
+
+
+def test_no_other_task_key_or_text_opens_it() -> None:
+    good = signature(b"key", "t1")
+
+    assert not holds(b"key", "t2", good)
+    assert not holds(b"other", "t1", good)
+    assert not holds(b"key", "t1", good[:-1])
+    assert not holds(b"key", "t1", "\u00e9\ud800")
