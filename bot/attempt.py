@@ -6,9 +6,10 @@ taken over or told to stop ends within a second wherever it is.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -77,11 +78,6 @@ class Attempt:
         if self.cancelled.is_set() and not self.cancel_heard:
             raise Cancelled
 
-    def write(self, **facts: Any) -> None:
-        """Write columns of the run under its epoch, and read it again."""
-        with self.house.ledger.write() as tx:
-            leases.write(tx, self.lease, **facts)
-
     def enter(self, phase: Phase) -> None:
         """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
         with self.house.ledger.write() as tx:
@@ -91,11 +87,11 @@ class Attempt:
                 raise Cancelled
             self.tell(tx, phase)
 
-    def settle(self, **facts: str | int | None) -> None:
-        """Record facts about the task, under this run's epoch."""
+    def settle(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
+        """Record facts about the run and its task, under this run's epoch."""
         with self.house.ledger.write() as tx:
-            leases.write(tx, self.lease)
-            tasks.settle(tx, self.task.id, **facts)
+            leases.write(tx, self.lease, **of_run)
+            tasks.settle(tx, self.task.id, **of_task)
             self.task = tasks.get(tx, self.task.id)
 
     def tell(self, tx: Connection, phase: Phase, last_line: str = "") -> None:

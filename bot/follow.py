@@ -44,7 +44,8 @@ def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
         return Ended(Outcome.LOST, "Its container is not there any more.", None)
     if condition is None:
         attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
-    attempt.write(agent_started=True)
+    with attempt.house.ledger.write() as tx:
+        leases.write(tx, attempt.lease, agent_started=True)
     try:
         cut = _watch_it(attempt)
     except Cancelled:

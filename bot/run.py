@@ -58,6 +58,7 @@ def execute(house: House, run: Run, stopping: threading.Event) -> None:
     with house.ledger.read() as tx:
         task = tasks.get(tx, run.task)
     attempt = Attempt(house, run, task, stopping)
+    attempt.cancel_heard = run.agent_outcome is Outcome.CANCELLED
     try:
         with watched(attempt):
             verdict = _verdict(attempt)
@@ -161,8 +162,7 @@ def _export(attempt: Attempt, places: Workspaces, source: Mirror) -> Verdict:
         if isinstance(error, LeaseLost) or failed is None:
             raise
         return Verdict(failed, f"{attempt.run.reason} What it left could not be exported: {error}".strip())
-    attempt.write(summary=exported.result.summary)
-    attempt.settle(checked_head=exported.head)
+    attempt.settle({"summary": exported.result.summary}, checked_head=exported.head)
     return Verdict(failed, attempt.run.reason) if failed else _judge(exported)
 
 
