@@ -27,7 +27,7 @@ from bot.web import health, pages
 from bot.web.pages import Viewer
 from bot.web.server import server
 from bot.webhook import Receiver
-from bot.worker import check_forge, check_redis, open_house, working
+from bot.worker import SWEEP_EVERY, check_forge, check_redis, open_house, working
 
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ Announce = Callable[[str], None]  # hears the address at which requests are take
 _Told = SimpleQueue[str]  # why to stop; a signal handler may put, which is not so for an Event
 
 
-def up(settings: Settings, announce: Announce) -> None:
+def up(settings: Settings, announce: Announce, *, sweep_every: float = SWEEP_EVERY) -> None:
     """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
@@ -43,7 +43,7 @@ def up(settings: Settings, announce: Announce) -> None:
         _signals() as told,
         _listener(settings.server) as listener,
         _opened(settings, listener) as (house, broker),
-        working(house, broker, settings=settings) as stopping,
+        working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
         _receiving(house, settings, listener, told),
     ):
         announce(_address(listener))
@@ -63,13 +63,13 @@ def serve(settings: Settings, announce: Announce) -> None:
         _wait(told, threading.Event())
 
 
-def work(settings: Settings) -> None:
+def work(settings: Settings, *, sweep_every: float = SWEEP_EVERY) -> None:
     """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
     check_redis(settings, "work")
     with (
         _signals() as told,
         _opened(settings, None) as (house, broker),
-        working(house, broker, settings=settings) as stopping,
+        working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
     ):
         _log.info("working", host=house.worker.host, runs=house.worker.per_host)
         _wait(told, stopping)

@@ -6,6 +6,7 @@ the same way as a worker: should one start meanwhile, the ledger decides.
 
 import json
 import logging
+import re
 import signal
 import sys
 import threading
@@ -74,7 +75,15 @@ def _seconds(text: str) -> int:
 
 def resume(settings: Settings, task_id: str, text: str, *, as_json: bool) -> int:
     """Add a run to a task and see it to the end; the exit status. Raises BotError where it cannot begin."""
-    return _see_through(settings, lambda tx: verbs.resume_from_cli(tx, task_id, text), as_json=as_json)
+
+    def resume_task(tx: Connection) -> Queued:
+        try:
+            return verbs.resume_from_cli(tx, task_id, text)
+        except NotPossible as error:  # worded for a comment
+            words = re.sub(r"`/(resume|cancel)\b", rf"`forgehand \1 {task_id}", str(error))
+            raise NotPossible(words) from None
+
+    return _see_through(settings, resume_task, as_json=as_json)
 
 
 def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, as_json: bool) -> int:

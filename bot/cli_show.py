@@ -163,7 +163,8 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
         table.add_column(name.replace("_", " ").upper(), overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else 1000  # a pipe has no edge
+    Console(width=width, highlight=False, markup=False).print(table)
 
 
 def _brief(row: Row) -> Row:

@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bot import clean
 
 # Says at INFO what is of no use to an operator.
-_QUIET = ("alembic", "docker", "github", "httpx", "urllib3")
+_QUIET = ("alembic", "docker", "dramatiq", "github", "httpx", "urllib3", "uvicorn")
 
 
 def set_up(*, json: bool, secrets: Sequence[str]) -> None:

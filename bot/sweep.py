@@ -5,6 +5,7 @@ sweep may run in any number of processes at once: it only nudges, and what it
 removes it claims first.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -96,8 +97,11 @@ class Sweep:
 
 
 def keep_sweeping(sweep: Sweep, *, every: float, stopping: threading.Event) -> None:
-    """Sweep now and each `every` seconds until `stopping` is set. A sweep that fails is not the last."""
-    while not stopping.is_set():
+    """Sweep now and each `every` seconds until `stopping` is set. A sweep that fails is not the last.
+
+    Infinity: not even now.
+    """
+    while not stopping.is_set() and not math.isinf(every):
         try:
             sweep.once()
         except (BotError, SQLAlchemyError, OSError) as error:

@@ -149,10 +149,13 @@ def defaults(settings: Settings) -> Defaults:
 
 
 @contextmanager
-def working(house: House, broker: dramatiq.Broker, *, settings: Settings) -> Iterator[threading.Event]:
+def working(
+    house: House, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float
+) -> Iterator[threading.Event]:
     """Run actors and sweep during the block; the event tells them to stop. Raises BotError where they cannot.
 
-    At its end what runs is let go in good order: the agents go on, for the next worker to find.
+    `sweep_every` is in seconds; infinity: never, so that messages alone must carry everything. At the
+    end what runs is let go in good order: the agents go on, for the next worker to find.
     """
     check(house)
     stopping = threading.Event()
@@ -164,7 +167,7 @@ def working(house: House, broker: dramatiq.Broker, *, settings: Settings) -> Ite
         sweeper = threading.Thread(
             target=keep_sweeping,
             args=(sweep_of(house, broker),),
-            kwargs={"every": SWEEP_EVERY, "stopping": stopping},
+            kwargs={"every": sweep_every, "stopping": stopping},
             name="sweep",
         )
         sweeper.start()

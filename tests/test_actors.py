@@ -1,0 +1,138 @@
+"""One nudge is one claim; runs go on filling the places there are, and no more."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dramatiq
+
+from bot import actors, queue
+from bot.actors import Jobs
+from bot.house import House
+from bot.model import Identity, Outcome, Run, State
+from bot.sandbox.container import Engine, Limits
+from bot.store import leases, runs
+from bot.store.leases import Worker
+from bot.store.ledger import Ledger
+from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
+
+LONG = 20.0  # seconds a test waits at most for what should come at once
+
+
+def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> House:
+    return House(
+        ledger=ledger,
+        forges={},
+        engine=Engine(url="", instance="test", uid=10001),
+        data=data,
+        worker=worker,
+        agents={"demo": ["true"]},
+        image="none",
+        tools_image="none",
+        limits=Limits(memory="1g", cpus=1, pids=64),
+        log_bytes=1 << 20,
+        identity=Identity(name="Bot", email="bot@localhost"),
+        free_space=0,
+        public_url="http://localhost",
+        link_key=b"key",
+        secrets=[],
+        nudges=queue.nudges(broker),
+    )
+
+
+class Places:
+    """What runs at this moment. A run lasts until it is let go."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.done: list[str] = []
+        self._change = threading.Condition()
+        self._go_on: set[str] = set()
+
+    def execute(self, house: House, run: Run, stopping: threading.Event) -> None:
+        with self._change:
+            self.running.append(run.id)
+            self._change.notify_all()
+            self._change.wait_for(lambda: run.id in self._go_on or stopping.is_set(), LONG)
+            self.running.remove(run.id)
+        with house.ledger.write() as tx:
+            if run.id in self._go_on:
+                leases.end(tx, lease_of(run), Outcome.PUSHED, State.SUCCEEDED, "")
+        with self._change:
+            self.done.append(run.id)
+            self._change.notify_all()
+
+    def let_go(self, run_id: str) -> None:
+        with self._change:
+            self._go_on.add(run_id)
+            self._change.notify_all()
+
+    def wake(self) -> None:
+        """Let everything that waits look whether it is to stop."""
+        with self._change:
+            self._change.notify_all()
+
+    def wait_for(self, *running: str) -> None:
+        with self._change:
+            assert self._change.wait_for(lambda: sorted(self.running) == sorted(running), LONG), self.running
+
+
+@contextmanager
+def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iterator[threading.Event]:
+    broker = queue.connect("", "test")
+    house = _house(ledger, data, broker, worker)
+    stopping = threading.Event()
+    jobs = Jobs(
+        answer=lambda _forge, _delivery_id: None,
+        execute=places.execute,
+        report=lambda _house, _thread_key: None,
+        is_dead=nobody_is_dead,
+    )
+    actors.declare(broker, house, jobs, stopping)
+    consuming = queue.start_work(broker, host=worker.host, runs=worker.per_host)
+    house.nudges.work()
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        places.wake()
+        consuming.stop()
+
+
+def test_one_nudge_fills_all_places_and_a_freed_one_is_taken(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+    with sqlite_ledger.write() as tx:
+        first, second, third = (add_run(tx).id for _ in range(3))
+    places = Places()
+
+    with _at_work(sqlite_ledger, tmp_path, a_worker(per_host=2), places):
+        places.wait_for(first, second)
+        places.let_go(first)
+        places.wait_for(second, third)
+
+
+def test_what_a_dead_worker_left_comes_before_what_waits(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+    with sqlite_ledger.write() as tx:
+        left = add_run(tx).id
+        taken = leases.claim(tx, a_worker("gone"), left)
+        leases.release(tx, lease_of(taken))
+        waiting = add_run(tx).id
+    places = Places()
+
+    with _at_work(sqlite_ledger, tmp_path, a_worker(per_host=1), places):
+        places.wait_for(left)
+        places.let_go(left)
+        places.wait_for(waiting)
+
+
+def test_a_process_that_stops_claims_nothing_more(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+    with sqlite_ledger.write() as tx:
+        first, second = (add_run(tx).id for _ in range(2))
+    places = Places()
+
+    with _at_work(sqlite_ledger, tmp_path, a_worker(per_host=1), places):
+        places.wait_for(first)
+
+    assert places.done == [first]
+    with sqlite_ledger.read() as tx:
+        assert runs.get(tx, second).state is State.QUEUED
