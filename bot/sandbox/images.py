@@ -1,50 +1,159 @@
-"""Makes the images containers start from; nothing is ever pulled at the time of a run."""
+"""Makes the images containers start from. Nothing is pulled at the time of a run."""
 
+import io
+import os
+import tarfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from textwrap import shorten
+from typing import IO
 
 from docker import APIClient
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
+from bot.errors import BadSettings
+from bot.sandbox import base as own
 from bot.sandbox import small
 from bot.sandbox.client import connect, engine_errors
 
 SMALL = "forgehand-small"
 
-_DIGEST = "forgehand.digest"  # label: what an image was made from
+_BASE = "forgehand-base"
+_REGISTRYS = "debian:bookworm-slim"
+_SECONDS = 3600  # of silence from the engine: it reports a step only at its end
+_LABEL = "LABEL forgehand=1"
+_MADE_FROM = "forgehand.from"  # label: digest or suite
 _CHUNK = 1 << 20
+_LINE = 100  # characters of a step that are said
+_PROXY = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+
+Say = Callable[[str], None]
 
 
-def build(engine_url: str, *, which: Sequence[str], base: str, say: Callable[[str], None]) -> dict[str, str]:
-    """Make the images named (`tools`, `agent`, `small`) and return image name -> id."""
+def build(engine_url: str, *, which: Sequence[str], base: str, say: Say) -> dict[str, str]:
+    """Make the images named (`tools`, `agent`, `small`) and return image name -> id.
+
+    `base` is an image to build on; "" = Debian's slim one, or where no registry gives it, one made from
+    this machine's own distribution. Raises BadSettings, SandboxFailed, EngineUnavailable.
+    """
     api = connect(engine_url)
-    return {SMALL: _small(api, say)}
+    api.timeout = _SECONDS
+    made = {}
+    for each in which:
+        if each == "small":
+            made[SMALL] = _small(api, say)
+            continue
+        base = base or _base(api, say)
+        made[f"forgehand-{each}"] = _from_dockerfile(api, each, base, say)
+    return made
 
 
-def _small(api: APIClient, say: Callable[[str], None]) -> str:
+def _small(api: APIClient, say: Say) -> str:
     found = small.root()
     digest = small.digest(found)
-    known = _known(api, SMALL, digest)
-    if known:
-        return known
+    if _made_from(api, SMALL) == digest:
+        return _id(api, SMALL)
     say(f"making {SMALL} from this machine's own git, shell and Python")
-    changes = [
-        "LABEL forgehand=1",
-        f"LABEL {_DIGEST}={digest}",
-        f"ENV PATH={small.PATH}",
-        "ENV HOME=/home/agent",
-    ]
-    with small.archive(found) as tar, engine_errors():
+    changes = [_LABEL, f"LABEL {_MADE_FROM}={digest}", f"ENV PATH={small.PATH}", "ENV HOME=/home/agent"]
+    before = _id(api, SMALL)
+    with small.archive(found) as tar:
+        _import(api, SMALL, tar, changes)
+    if before:
+        with suppress(APIError):  # a container still has it
+            api.remove_image(before)
+    return _id(api, SMALL)
+
+
+def _base(api: APIClient, say: Say) -> str:
+    """Return the name of an image to build on."""
+    if _id(api, _REGISTRYS):
+        return _REGISTRYS
+    say(f"looking for {_REGISTRYS}")
+    try:
+        api.pull(_REGISTRYS)
+    except APIError:
+        return _own(api, say)
+    return _REGISTRYS
+
+
+def _own(api: APIClient, say: Say) -> str:
+    suite = own.suite()
+    if _made_from(api, _BASE) != suite:
+        with own.archive(suite, say) as tar:
+            _import(api, _BASE, tar, [_LABEL, f"LABEL {_MADE_FROM}={suite}"])
+    return _BASE
+
+
+def _import(api: APIClient, name: str, tar: IO[bytes], changes: list[str]) -> None:
+    with engine_errors():
         # Of a file the library would state the length and also send it in chunks.
-        api.import_image_from_stream(iter(lambda: tar.read(_CHUNK), b""), repository=SMALL, changes=changes)
-    return str(_known(api, SMALL, digest))
+        chunks = iter(lambda: tar.read(_CHUNK), b"")
+        api.import_image_from_stream(chunks, repository=name, tag="latest", changes=changes)
 
 
-def _known(api: APIClient, name: str, digest: str) -> str:
-    """Return the id of the image if it was made from just this, else ""."""
+def _from_dockerfile(api: APIClient, which: str, base: str, say: Say) -> str:
+    name = f"forgehand-{which}"
+    say(f"building {name} on {base}")
+    proxies = {key: os.environ[key] for key in _PROXY if key in os.environ}
+    with engine_errors(), _context(_dockerfile(which)) as context:
+        steps = api.build(
+            fileobj=context,
+            custom_context=True,
+            tag=name,
+            buildargs={"BASE": base, **proxies},
+            labels={"forgehand": "1"},
+            rm=True,
+            forcerm=True,
+            decode=True,
+            use_config_proxy=False,
+        )
+        last: list[str] = []
+        for step in steps:
+            if "error" in step:
+                raise BadSettings(f"{name} could not be built: {step['error']}\n{''.join(last)}")
+            last = [*last[-20:], step.get("stream", "")]
+            if last[-1].startswith("Step "):
+                say(shorten(last[-1], _LINE, placeholder=" ..."))
+    return _id(api, name)
+
+
+def _dockerfile(which: str) -> bytes:
+    """In an installed package it stands beside this file; in a checkout in deploy/."""
+    here = Path(__file__)
+    beside = here.with_name(f"{which}.Dockerfile")
+    return (beside if beside.exists() else here.parents[2] / "deploy" / beside.name).read_bytes()
+
+
+def _context(dockerfile: bytes) -> IO[bytes]:
+    """Return all a build may see: the Dockerfile, the demo agent, and certificates this machine trusts."""
+    files = {"Dockerfile": (dockerfile, 0o644), "forgehand-demo-agent": (small.demo_agent(), 0o755)}
+    # Those its administrator added: behind such a proxy the build would otherwise trust nothing.
+    files |= {f"ca/{path.name}": (path.read_bytes(), 0o644) for path in sorted(_CERTIFICATES.glob("*.crt"))}
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, (content, mode) in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), mode
+            tar.addfile(entry, io.BytesIO(content))
+    file.seek(0)
+    return file
+
+
+def _id(api: APIClient, name: str) -> str:
+    """Return the id of an image that is here, else ""."""
     with engine_errors():
         try:
-            image = api.inspect_image(name)  # type: ignore[no-untyped-call]
+            return str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
         except ImageNotFound:
             return ""
-    same = (image["Config"]["Labels"] or {}).get(_DIGEST) == digest
-    return str(image["Id"]) if same else ""
+
+
+def _made_from(api: APIClient, name: str) -> str:
+    with engine_errors():
+        try:
+            labels = api.inspect_image(name)["Config"]["Labels"]  # type: ignore[no-untyped-call]
+        except ImageNotFound:
+            return ""
+    return str((labels or {}).get(_MADE_FROM, ""))

@@ -1,0 +1,76 @@
+"""A base for images where no image registry can be reached.
+
+It is the host's own Debian or Ubuntu, from the apt sources the host has: where
+it got its packages from, it can get these.
+"""
+
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from bot.clean import visible
+from bot.errors import BadSettings
+
+_SECONDS = 1800
+_KEYS = "/usr/share/keyrings"
+_FIELDS = "$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)"
+
+
+def suite() -> str:
+    """Return this machine's suite ("bookworm"). Raises BadSettings where it is neither Debian nor Ubuntu."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    codename = release.get("VERSION_CODENAME", "")
+    if not codename or not {"debian", "ubuntu"} & {
+        release.get("ID", ""),
+        *release.get("ID_LIKE", "").split(),
+    }:
+        raise BadSettings(
+            "No image registry is reachable and this machine is neither Debian nor Ubuntu: "
+            "name an image that is here with `forgehand images build --base <image>`."
+        )
+    return codename
+
+
+@contextmanager
+def archive(codename: str, say: Callable[[str], None]) -> Iterator[IO[bytes]]:
+    """Make a minimal root of the suite and hand out its tar archive. Raises BadSettings where it cannot."""
+    if shutil.which("mmdebstrap") is None:
+        raise BadSettings(
+            "No image registry is reachable. Install mmdebstrap, so that a base image can be made from this "
+            "machine's apt sources, or name an image that is here with --base <image>."
+        )
+    say(f"no image registry: making a base of {codename} from this machine's apt sources")
+    with tempfile.TemporaryFile() as tar:
+        done = subprocess.run(
+            ["mmdebstrap", "--variant=minbase", "--format=tar", f"--keyring={_KEYS}", codename, "-", "-"],
+            input=_sources(codename).encode(),
+            stdout=tar,
+            stderr=subprocess.PIPE,
+            timeout=_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            said = visible(done.stderr.decode(errors="replace"))[-1000:]
+            raise BadSettings(f"mmdebstrap could not make a base image:\n{said}")
+        tar.seek(0)
+        yield tar
+
+
+def _sources(codename: str) -> str:
+    """Return sources.list lines of the distribution itself; others' repositories are left out."""
+    asked = ["apt-get", "indextargets", "--format", _FIELDS, "Created-By: Packages"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    lines: dict[str, None] = {}  # an ordered set
+    for origin, release, uri, component in (line.split("|") for line in said.splitlines()):
+        if origin in {"Debian", "Ubuntu"} and release.partition("-")[0] == codename:
+            lines[f"deb {uri} {release} {component}\n"] = None
+    if not lines:
+        raise BadSettings(f"This machine has no apt source of {codename}. Is `apt-get update` due?")
+    return "".join(lines)
