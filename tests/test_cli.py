@@ -1,127 +1,21 @@
 """The operator's commands as real processes."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot import __version__
-from bot.sandbox import images
-
-LONG = 60.0  # seconds a test waits at most for a run to come to a place
-
-AGENT = """
-set -e
-case "$(cat)" in
-  *fail*) echo broken; exit 3 ;;
-  *slow*) echo begun; sleep 300 ;;
-  *nothing*) exit 0 ;;
-esac
-date +%N >> notes
-echo written
-"""
-
-
-class Desk:
-    """A folder with settings and a repository, and `forgehand` to call in it."""
-
-    def __init__(self, folder: Path, image: str) -> None:
-        self.folder = folder
-        self.repository = folder / "anvil.git"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "PYTHONPATH": str(Path(__file__).parent.parent),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "FORGEHAND_SANDBOX__IMAGE": image,
-            "FORGEHAND_SANDBOX__TOOLS_IMAGE": image,
-        }
-        (folder / "forgehand.toml").write_text(
-            f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
-        )
-        self.git("init", "-q", "--bare", "-b", "main", str(self.repository))
-        blob = self.git("hash-object", "-w", "--stdin", words="hello\n")
-        tree = self.git("mktree", words=f"100644 blob {blob}\tREADME.md\n")
-        self.git("update-ref", "refs/heads/main", self.git("commit-tree", "-m", "one", tree))
-
-    def git(self, *args: str, words: str = "") -> str:
-        who = {f"GIT_{role}_{key}": "ann" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-        at = {"GIT_DIR": str(self.repository)}
-        done = subprocess.run(
-            ["git", *args], env=self.environment | who | at, input=words, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def start(self, *args: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "bot", *args],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def call(self, *args: str, status: int = 0) -> tuple[str, str]:
-        """Standard output and standard error of a command that ends with this exit status."""
-        with self.start(*args) as process:
-            output, errors = process.communicate(timeout=2 * LONG)
-        assert process.returncode == status, (output, errors)
-        return output, errors
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """Newest first."""
-        rows: list[dict[str, Any]] = json.loads(self.call("tasks", "--json")[0])
-        return rows
-
-    @contextmanager
-    def busy(self) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-        """`forgehand run` with an agent that does not end by itself, and the task's id."""
-        with self.start("run", str(self.repository), "be slow") as process:
-            try:
-                assert process.stderr
-                lines = iter(process.stderr.readline, "")
-                said = next(line for line in lines if "begun" in line)
-                assert said
-                yield process, self.tasks()[0]["task"]
-            finally:
-                process.kill()
-
-
-@pytest.fixture(scope="session")
-def small() -> str:
-    images.build("", which=["small"], base="", say=lambda _line: None)
-    return images.SMALL
+from tests.desk import LONG, Desk, at_a_desk
 
 
 @pytest.fixture
-def desk(tmp_path: Path, small: str) -> Iterator[Desk]:
-    desk = Desk(tmp_path, small)
-    yield desk
-    instance = tmp_path / "forgehand-data" / "instance"
-    if instance.exists():
-        _remove_containers(instance.read_text())
-
-
-def _remove_containers(instance: str) -> None:
-    named = ["docker", "ps", "-aq", "--filter", f"label=forgehand.instance={instance}"]
-    for container in subprocess.run(named, capture_output=True, text=True, check=True).stdout.split():
-        subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
-
-
-def _containers(desk: Desk) -> list[str]:
-    instance = (desk.folder / "forgehand-data" / "instance").read_text()
-    named = ["docker", "ps", "-q", "--filter", f"label=forgehand.instance={instance}"]
-    return subprocess.run(named, capture_output=True, text=True, check=True).stdout.split()
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with at_a_desk(tmp_path) as desk:
+        yield desk
 
 
 def test_help_is_there_at_once_and_names_every_verb(desk: Desk) -> None:
@@ -198,7 +92,7 @@ def test_a_run_is_cancelled_from_another_terminal(desk: Desk) -> None:
 
     assert process.returncode == 1
     assert "Cancelled." in errors
-    assert _containers(desk) == []
+    assert desk.containers() == []
 
 
 def test_ctrl_c_cancels_a_run_of_our_own(desk: Desk) -> None:
@@ -209,7 +103,7 @@ def test_ctrl_c_cancels_a_run_of_our_own(desk: Desk) -> None:
 
     assert process.returncode == 1
     assert (desk.tasks()[0]["task"], desk.tasks()[0]["outcome"]) == (task, "cancelled")
-    assert _containers(desk) == []
+    assert desk.containers() == []
 
 
 def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> None:
@@ -219,7 +113,7 @@ def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> Non
         process.communicate(timeout=LONG)
 
     assert desk.tasks()[0]["state"] == "running"
-    assert len(_containers(desk)) == 1
+    assert len(desk.containers()) == 1
 
 
 def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -> None:

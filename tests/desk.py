@@ -1,0 +1,116 @@
+"""A folder with settings and a repository, and `forgehand` to call in it: real processes, no forge."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox import images
+
+LONG = 60.0  # seconds a test waits at most for a run to come to a place
+
+AGENT = """
+set -e
+case "$(cat)" in
+  *fail*) echo broken; exit 3 ;;
+  *slow*) echo begun; sleep 300 ;;
+  *nothing*) exit 0 ;;
+esac
+date +%N >> notes
+echo written
+"""
+
+
+class Desk:
+    """A folder with settings and a repository, and `forgehand` to call in it."""
+
+    def __init__(self, folder: Path, image: str) -> None:
+        self.folder = folder
+        self.repository = folder / "anvil.git"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "FORGEHAND_SANDBOX__IMAGE": image,
+            "FORGEHAND_SANDBOX__TOOLS_IMAGE": image,
+        }
+        (folder / "forgehand.toml").write_text(
+            f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
+        )
+        self.git("init", "-q", "--bare", "-b", "main", str(self.repository))
+        blob = self.git("hash-object", "-w", "--stdin", words="hello\n")
+        tree = self.git("mktree", words=f"100644 blob {blob}\tREADME.md\n")
+        self.git("update-ref", "refs/heads/main", self.git("commit-tree", "-m", "one", tree))
+
+    def git(self, *args: str, words: str = "") -> str:
+        who = {f"GIT_{role}_{key}": "ann" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+        at = {"GIT_DIR": str(self.repository)}
+        done = subprocess.run(
+            ["git", *args], env=self.environment | who | at, input=words, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def start(self, *args: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "bot", *args],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def call(self, *args: str, status: int = 0) -> tuple[str, str]:
+        """Standard output and standard error of a command that ends with this exit status."""
+        with self.start(*args) as process:
+            output, errors = process.communicate(timeout=2 * LONG)
+        assert process.returncode == status, (output, errors)
+        return output, errors
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        rows: list[dict[str, Any]] = json.loads(self.call("tasks", "--json")[0])
+        return rows
+
+    @contextmanager
+    def busy(self) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+        """`forgehand run` with an agent that does not end by itself, and the task's id."""
+        with self.start("run", str(self.repository), "be slow") as process:
+            try:
+                assert process.stderr
+                lines = iter(process.stderr.readline, "")
+                said = next(line for line in lines if "begun" in line)
+                assert said
+                yield process, self.tasks()[0]["task"]
+            finally:
+                process.kill()
+
+    def containers(self) -> list[str]:
+        """Containers of this desk's bot that run."""
+        return self._containers("-q")
+
+    def clear(self) -> None:
+        """Remove whatever containers are left."""
+        for container in self._containers("-aq"):
+            subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
+
+    def _containers(self, which: str) -> list[str]:
+        instance = self.folder / "forgehand-data" / "instance"
+        if not instance.exists():
+            return []
+        named = ["docker", "ps", which, "--filter", f"label=forgehand.instance={instance.read_text()}"]
+        return subprocess.run(named, capture_output=True, text=True, check=True).stdout.split()
+
+
+@contextmanager
+def at_a_desk(folder: Path) -> Iterator[Desk]:
+    images.build("", which=["small"], base="", say=lambda _line: None)
+    desk = Desk(folder, images.SMALL)
+    yield desk
+    desk.clear()

@@ -1,0 +1,123 @@
+"""The long-lived processes: when they refuse to start, how they stop, and what the next one finds."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.desk import LONG, Desk, at_a_desk
+from tests.services import free_port
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk whose forge does not answer: nothing here needs it to."""
+    with at_a_desk(tmp_path) as desk:
+        desk.environment |= {
+            "FORGEHAND_GITHUB__URL": f"http://127.0.0.1:{free_port()}/api/v3",
+            "FORGEHAND_GITHUB__TOKEN": "a-token",
+            "FORGEHAND_GITHUB__WEBHOOK_SECRETS": "0123456789abcdef",
+        }
+        yield desk
+
+
+@contextmanager
+def _up(desk: Desk, verb: str = "up") -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The process, and the address it printed."""
+    with desk.start(verb, "--port", "0") as process:
+        try:
+            assert process.stdout
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.kill()
+
+
+def _get(address: str, path: str) -> httpx.Response:
+    return httpx.get(address + path, trust_env=False, timeout=LONG)
+
+
+def test_up_prints_where_it_listens_and_ends_well_when_told(desk: Desk) -> None:
+    with _up(desk) as (address, process):
+        assert _get(address, "/readyz").text == "ready\n"
+
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=LONG)
+
+    assert process.returncode == 0
+    assert "because=SIGTERM" in log
+
+
+def test_a_second_up_on_the_same_data_is_refused(desk: Desk) -> None:
+    with _up(desk) as (_, process):
+        _, errors = desk.call("up", "--port", "0", status=1)
+
+        assert f"Another forgehand (process {process.pid}) works on" in errors
+
+
+def test_a_run_asked_for_beside_a_running_bot_is_worked_on_there(desk: Desk) -> None:
+    with _up(desk) as (_, process):
+        output, _ = desk.call("run", str(desk.repository), "tidy the parser")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=LONG)
+
+    assert output.strip() == desk.tasks()[0]["branch"]
+    assert "run ended" in log
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: signal.Signals) -> None:
+    with desk.busy() as (process, task):
+        process.send_signal(how)
+        process.wait(LONG)
+    before = desk.containers()
+
+    with _up(desk):
+        desk.call("cancel", task)
+        with desk.start("logs", task, "--follow") as followed:
+            output, _ = followed.communicate(timeout=LONG)
+
+    assert len(before) == 1
+    assert output == "begun\n"
+    assert (desk.tasks()[0]["run"], desk.tasks()[0]["outcome"]) == (1, "cancelled")
+
+
+def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
+    desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
+    with _up(desk, "serve") as (address, _), desk.start("work") as worker:
+        assert _get(address, "/readyz").text == "ready\n"
+        assert worker.stderr
+        assert any("event=working" in line for line in iter(worker.stderr.readline, ""))
+
+        output, _ = desk.call("run", str(desk.repository), "tidy the parser", "--json")
+        worker.send_signal(signal.SIGTERM)
+        _, log = worker.communicate(timeout=LONG)
+
+    assert json.loads(output)["outcome"] == "pushed"
+    assert "run ended" in log
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"FORGEHAND_GITHUB__TOKEN": ""}, "[github] token is empty"),
+        ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": ""}, "[github] webhook_secrets is empty"),
+        ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": "short"}, "less than 16 characters"),
+        ({"FORGEHAND_SANDBOX__IMAGE": "forgehand-none"}, "forgehand-none"),
+        ({"FORGEHAND_SANDBOX__ENGINE": "unix:///nowhere.sock"}, "engine"),
+        ({"FORGEHAND_QUEUE__URL": "redis://127.0.0.1:1/0"}, "Redis at [queue] url does not answer"),
+        ({"FORGEHAND_STORE__URL": "postgresql://nobody@127.0.0.1:1/x"}, "The ledger at [store] url"),
+        ({"FORGEHAND_SERVER__HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_the_start(desk: Desk, changed: dict[str, str], sentence: str) -> None:
+    desk.environment |= changed
+
+    _, errors = desk.call("up", "--port", "0", status=1)
+
+    assert sentence in errors
+    assert "Traceback" not in errors
