@@ -9,8 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from bot.model import Run, State, Task
-from bot.store import runs, tasks
+from bot.model import Phase, Run, State, Task
+from bot.store import deliveries, outbox, runs, tasks
 from bot.store.ledger import Ledger
+from tests.playground import pushing
 from tests.playground_client import Playground
 from tests.services import free_port
 
@@ -28,6 +30,7 @@ T = TypeVar("T")
 IMAGE = "forgehand-small"
 AGENT = "sed -n '/^```sh/,/^```$/{/^```/!p}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
 PATIENCE = 60.0  # seconds a journey waits for anything
+HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
 
 
 def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE) -> T:
@@ -60,7 +63,8 @@ class World:
     playground: Playground
     ledger: Ledger
     settings: dict[str, dict[str, Any]]
-    user: str | None = None  # whom the bot's processes run as
+    user: str | None = None  # whom the bot's processes run as, with the engine's group
+    python: Sequence[str] = (sys.executable,)  # and what runs them
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     port: int = 0
 
@@ -72,7 +76,9 @@ class World:
     def config(self) -> Path:
         return self.folder / "forgehand.toml"
 
-    def start(self, *verb: str, ready: str = "/readyz", **environment: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *verb: str, ready: str = "/readyz", program: Sequence[str] = ("-m", "bot"), **environment: str
+    ) -> "subprocess.Popen[bytes]":
         """Start `forgehand up` or another verb; returns when it is ready to receive."""
         verb = verb or ("up",)
         self.port = self.port or free_port()
@@ -80,14 +86,14 @@ class World:
         self.config.write_text(_toml(self.settings))
         with (self.folder / f"{verb[0]}.log").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bot", *verb, "--config", str(self.config)],
+                [*self.python, *program, *verb, "--config", str(self.config)],
                 cwd=self.folder,
                 env={**_closed_environment(), **environment},
                 stdout=output,
                 stderr=output,
                 user=self.user,
                 group=self.user,
-                extra_groups=["docker"] if self.user else None,
+                extra_groups=[Path("/var/run/docker.sock").stat().st_gid] if self.user else None,
             )
         self.processes.append(process)
         if ready and verb[0] in ("up", "serve"):
@@ -116,38 +122,61 @@ class World:
 
     # What stands in the ledger.
 
-    def tasks(self) -> list[Task]:
-        """Newest first."""
+    def tasks(self, on: int | None = None) -> list[Task]:
+        """Newest first; of one thread, or of all."""
         with self.ledger.read() as tx:
-            return tasks.newest(tx, 100)
+            return [task for task in tasks.newest(tx, 100) if on in (None, task.thread.number)]
 
     def runs(self, task: Task | None = None) -> list[Run]:
         """Of the newest task, or of this one; oldest first."""
         with self.ledger.read() as tx:
             return runs.of_task(tx, (task or self.tasks()[0]).id)
 
-    def task_after_run(self, number: int, *, seconds: float = PATIENCE) -> tuple[Task, Run]:
-        """The newest task and its run of this number, once that has ended."""
-        run = eventually(lambda: self._ended(number), seconds=seconds)
+    def phases(self, run: Run) -> list[Phase]:
+        """What the run went through, in order."""
+        with self.ledger.read() as tx:
+            return [phase for phase, _, _ in runs.phase_times(tx, run.id)]
+
+    def task_after_run(
+        self, number: int, *, on: int | None = None, seconds: float = PATIENCE
+    ) -> tuple[Task, Run]:
+        """The newest task (of one thread, or of all) and its run of this number, once that has ended."""
+        run = eventually(lambda: self._ended(number, on), seconds=seconds)
         with self.ledger.read() as tx:
             return tasks.get(tx, run.task), run
 
-    def _ended(self, number: int) -> Run | None:
-        for process in self.processes:
-            assert process.poll() is None, self.output()
-        newest = self.tasks()
-        found = self.runs(newest[0])[number - 1 : number] if newest else []
-        return found[0] if found and found[0].ended_at is not None else None
+    def _ended(self, number: int, on: int | None) -> Run | None:
+        found = self._run(number, on)
+        return found if found and found.ended_at is not None else None
 
-    def until_running(self, number: int = 1) -> Run:
+    def until_running(self, number: int = 1, *, on: int | None = None) -> Run:
         """Run `number` of the newest task, once its agent has started."""
 
         def running() -> Run | None:
-            newest = self.tasks()
-            found = self.runs(newest[0])[number - 1 : number] if newest else []
-            return found[0] if found and found[0].agent_started else None
+            found = self._run(number, on)
+            return found if found and found.agent_started else None
 
         return eventually(running)
+
+    def _run(self, number: int, on: int | None) -> Run | None:
+        for process in self.processes:
+            assert process.poll() is None, self.output()
+        newest = self.tasks(on)
+        found = self.runs(newest[0])[number - 1 : number] if newest else []
+        return found[0] if found else None
+
+    def settled(self) -> None:
+        """Wait until everything that was heard is answered, and everything is told."""
+
+        def quiet() -> bool:
+            with self.ledger.read() as tx:
+                return not deliveries.count_unanswered(tx) and not outbox.due_threads(tx, 1)
+
+        eventually(quiet)
+
+    def let_go(self, run: Run) -> None:
+        """Let an agent that waits in HOLD go on."""
+        (self.data / "workspaces" / run.task / "home" / "go").touch()
 
     # What a person sees and says.
 
@@ -163,6 +192,29 @@ class World:
         marker = f"<!-- forgehand:final:{run.id} -->"
         found = eventually(lambda: [body for body in self.bot_comments(number) if marker in body])
         return found[0]
+
+    def says(self, number: int, words: str) -> str:
+        """The first comment of the bot with these words, once it is there."""
+        return eventually(lambda: [body for body in self.bot_comments(number) if words in body])[0]
+
+    def push(self, branch: str, file: str, content: str = "more", *, onto: str = "main") -> str:
+        """Ann pushes one commit that writes `file`; its id."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        pushing.clone(self.playground, folder)
+        pushing.git("checkout", "-q", f"origin/{onto}", cwd=folder)
+        (folder / file).write_text(f"{content}\n")
+        pushing.git("add", "-A", cwd=folder)
+        pushing.git("commit", "-q", "-m", f"Write {file}", cwd=folder)
+        done = pushing.push(folder, self.playground, branch)
+        assert done.returncode == 0, done.stderr
+        return pushing.git("rev-parse", "HEAD", cwd=folder).stdout.strip()
+
+    def forgehand(self, *words: str) -> str:
+        """What an operator's command prints."""
+        command = [sys.executable, "-m", "bot", *words, "--config", str(self.config)]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, env=_closed_environment())
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
 
     def git(self, *args: str) -> str:
         """git, run over a fresh clone of what the forge holds."""

@@ -1,0 +1,111 @@
+"""A push that fails in three ways loses nothing, and what was made is pushed without the agent."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.model import Outcome, Phase, State
+from tests.journeys.world import HOLD, World, shell
+from tests.playground_client import Playground
+
+WORK = f"""
+echo ran >> "$HOME/times"
+echo one > one.txt; git add one.txt; git commit -qm one
+echo left > left.txt
+{HOLD}
+"""
+MERGE = """
+test "$(git show origin/$FORGEHAND_BRANCH:hers.txt)" = hers
+git merge -q --no-edit origin/$FORGEHAND_BRANCH
+"""
+
+
+def protect(playground: Playground) -> None:
+    playground.protect("forgehand/*")
+
+
+def unprotect(playground: Playground) -> None:
+    playground.unprotect("forgehand/*")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends", "outcome", "said"),
+    [
+        pytest.param(
+            Playground.remove_git,
+            Playground.restore_git,
+            Outcome.REMOTE_MISSING,
+            "**The remote repository is not there.**",
+            id="remote-gone",
+        ),
+        pytest.param(
+            protect, unprotect, Outcome.PUSH_REJECTED, "protected branch hook declined", id="protected"
+        ),
+    ],
+)
+def test_resume_only_pushes_again_once_the_remote_is_mended(
+    full: World,
+    breaks: Callable[[Playground], None],
+    mends: Callable[[Playground], None],
+    outcome: Outcome,
+    said: str,
+) -> None:
+    full.start()
+    full.say(1, "/run " + shell(WORK))
+    running = full.until_running()
+    breaks(full.playground)
+    full.let_go(running)
+
+    task, first = full.task_after_run(1)
+
+    assert (first.outcome, task.state) == (outcome, State.FAILED), first.reason
+    final = full.final_comment(1, first)
+    assert said in final
+    assert "Next: `/resume`" in final
+    made = task.checked_head
+    assert full.quarantine(task, "show", f"{made}:left.txt") == "left"
+    assert full.quarantine(task, "show", f"{made}~1:one.txt") == "one"
+    assert (full.in_workspace(task) / "repo" / "left.txt").exists()
+
+    mends(full.playground)
+    assert full.playground.branch_head(task.branch) is None
+    assert full.playground.pulls() == []
+    full.say(1, "/resume")
+
+    task, second = full.task_after_run(2)
+    assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
+    assert full.phases(second) == [Phase.PUSH, Phase.REPORT]
+    assert not second.agent_started
+    assert (full.in_workspace(task) / "home" / "times").read_text() == "ran\n"
+    assert full.playground.branch_head(task.branch) == made
+    full.final_comment(1, second)
+    assert full.playground.pulls()[0]["head"]["sha"] == made
+
+
+def test_what_somebody_else_pushed_is_offered_to_the_agent(full: World) -> None:
+    full.start()
+    full.say(1, "/run " + shell("echo one > one.txt"))
+    task, first = full.task_after_run(1)
+    assert first.outcome is Outcome.PUSHED, first.reason
+    full.say(1, "/resume more " + shell(f"echo two > two.txt; git add two.txt; git commit -qm two; {HOLD}"))
+    running = full.until_running(2)
+    hers = full.push(task.branch, "hers.txt", "hers", onto=task.branch)
+    full.let_go(running)
+
+    task, second = full.task_after_run(2)
+
+    assert (second.outcome, task.state) == (Outcome.PUSH_REJECTED, State.FAILED), second.reason
+    final = full.final_comment(1, second)
+    assert "Somebody else pushed" in final
+    assert "Next: `/resume merge what was pushed`" in final
+    assert full.playground.branch_head(task.branch) == hers
+    assert full.quarantine(task, "show", f"{task.checked_head}:two.txt") == "two"
+    assert full.quarantine(task, "show", f"{hers}:hers.txt") == "hers"  # through the mirror's objects
+
+    full.say(1, "/resume merge what was pushed " + shell(MERGE))
+
+    task, third = full.task_after_run(3)
+    assert (third.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), third.reason
+    log = full.git("log", "--format=%s|%an", f"origin/main..origin/{task.branch}").splitlines()
+    assert sorted(log[1:]) == ["Write hers.txt|Ann", "do this|Forgehand", "two|Forgehand"]
+    full.git("merge-base", "--is-ancestor", hers, f"origin/{task.branch}")

@@ -1,0 +1,78 @@
+"""However often and wherever a command arrives, one run comes of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from sqlalchemy import func, select
+
+from bot.model import Outcome
+from bot.playground.hooks import signature
+from bot.store import schema
+from tests.journeys.world import World, eventually, shell
+from tests.playground.receiver import Receiver
+
+Delivery = tuple[dict[str, str], bytes]
+
+
+def caught(full: World, thread: int, text: str) -> Delivery:
+    """A delivery of the forge's that nobody else has got."""
+    with Receiver() as receiver:
+        full.playground.set_webhook(receiver.url)
+        full.say(thread, text)
+        receiver.find("issue_comment", "created")
+        return next(one for one in receiver.got if one[0]["X-GitHub-Event"] == "issue_comment")
+
+
+def at_once(full: World, sent: list[Delivery]) -> list[int]:
+    """The answers to these deliveries, all sent at the same moment."""
+
+    def send(delivery: Delivery) -> int:
+        headers, body = delivery
+        url = f"http://127.0.0.1:{full.port}/webhooks/github"
+        return httpx.post(url, headers=headers, content=body, trust_env=False, timeout=30).status_code
+
+    with ThreadPoolExecutor(len(sent)) as pool:
+        return list(pool.map(send, sent))
+
+
+def test_of_twins_at_once_and_five_workers_comes_one_run(full: World) -> None:
+    other = full.playground.open_issue("Another")
+    headers, body = caught(full, 1, "/run " + shell("echo one > one.txt"))
+    assert headers["X-Hub-Signature-256"] == signature(full.playground.webhook_secret, body)
+    same_delivery = [(headers, body)] * 10
+    headers, body = caught(full, other, "/run " + shell("echo other > other.txt"))
+    same_comment = [({**headers, "X-GitHub-Delivery": f"twin-{number}"}, body) for number in range(10)]
+    full.start("serve")
+    for _ in range(5):
+        full.start("work")
+    eventually(lambda: len(workers(full.data)) >= 5)
+
+    answers = at_once(full, [one for pair in zip(same_delivery, same_comment, strict=True) for one in pair])
+
+    assert answers == [202] * 20
+    for thread in (1, other):
+        _task, run = full.task_after_run(1, on=thread)
+        assert run.outcome is Outcome.PUSHED, run.reason
+        full.final_comment(thread, run)
+    full.settled()
+    assert sorted(task.thread.number for task in full.tasks()) == [1, other]
+    assert [run.epoch for task in full.tasks() for run in full.runs(task)] == [1, 1]  # each taken once
+    assert [len(full.bot_comments(thread)) for thread in (1, other)] == [
+        2,
+        2,
+    ]  # what follows the run, the end
+    assert len(full.playground.pulls()) == 2
+    assert [kept(full, same_delivery[0][0]["X-GitHub-Delivery"]), kept(full, "twin-%")] == [1, 10]
+
+
+def kept(full: World, delivery_id: str) -> int:
+    """How many deliveries with an id like this are in the ledger."""
+    with full.ledger.read() as tx:
+        alike = select(func.count()).where(schema.deliveries.c.id.like(delivery_id))
+        return tx.execute(alike).scalar_one()
+
+
+def workers(data: Path) -> list[Path]:
+    folder = data / "workers"
+    return list(folder.iterdir()) if folder.exists() else []

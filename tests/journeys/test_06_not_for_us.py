@@ -1,0 +1,49 @@
+"""Who and what is not obeyed: no run comes of it, and only a person who may not write is told."""
+
+from tests.journeys.world import World
+
+RUN = "/run tidy it"
+ABOUT_IT = [
+    f"Like this:\n\n```\n{RUN}\n```",
+    f"    {RUN}",
+    f"> {RUN}",
+    f"<!--\n{RUN}\n-->",
+    f"<!-- forgehand:final:abcdefgh-1 -->\n{RUN}",
+]
+
+
+def test_a_person_without_write_access_is_refused_once_on_each_thread(full: World) -> None:
+    full.start()
+    other = full.playground.open_issue("Another")
+
+    heard = [full.say(thread, RUN, as_="reader") for thread in (1, 1, other)]
+
+    full.says(other, "Only people who may write")
+    in_the_end(full, other)
+    assert [body.count("Only people who may write") for body in full.bot_comments(1)] == [1]
+    assert [body.count("Only people who may write") for body in full.bot_comments(other)] == [1, 0]
+    assert [full.playground.reactions(comment) for comment in heard] == [[], [], []]
+
+
+def test_bots_edits_and_words_about_commands_are_met_with_silence(full: World) -> None:
+    full.playground.set_permission("otherbot", "push")
+    full.start()
+
+    heard = [full.say(1, RUN, as_="bot"), full.say(1, RUN, as_="otherbot")]
+    edited = full.say(1, "I wonder.")
+    full.playground.edit(edited, RUN)
+    heard += [edited, *(full.say(1, text) for text in ABOUT_IT)]
+
+    in_the_end(full, 1)
+    said_by_the_bot = full.bot_comments(1)
+    assert said_by_the_bot[0] == RUN  # the first was said with its own account
+    assert len(said_by_the_bot) == 2
+    assert [full.playground.reactions(comment) for comment in heard] == [[]] * len(heard)
+
+
+def in_the_end(full: World, thread: int) -> None:
+    """All was heard: a command said after it is obeyed, and tells that there is no task."""
+    full.say(thread, "/status")
+    full.says(thread, "There is no task on this thread")
+    full.settled()
+    assert full.tasks() == []
