@@ -4,6 +4,7 @@ What cannot work is refused before anything starts, in words that say what to do
 next: a bot that comes up half is worse than one that does not.
 """
 
+import os
 import secrets
 import socket
 import threading
@@ -69,7 +70,8 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                 agents={name: agent.command for name, agent in settings.agents.items()},
                 image=box.image,
                 tools_image=box.tools_image,
-                limits=Limits(memory=box.memory, cpus=box.cpus, pids=box.pids),
+                # The engine refuses more processors than there are.
+                limits=Limits(memory=box.memory, cpus=min(box.cpus, os.cpu_count() or 1), pids=box.pids),
                 log_bytes=_LOG_BYTES,
                 identity=Identity(name=settings.git.name, email=settings.git.email),
                 free_space=_FREE_SPACE,
