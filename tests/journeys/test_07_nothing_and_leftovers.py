@@ -1,0 +1,63 @@
+"""An agent that changes nothing, and one that leaves its work uncommitted."""
+
+from bot.model import Outcome, State
+from tests.journeys.world import World, eventually, shell
+
+NOTHING = "git commit -q --allow-empty -m 'I was here'"
+LEFT = """
+test "$(git status --porcelain)" = ""
+echo changed >> README.md
+rm anvil/__init__.py
+mkdir -p new/folder; echo new > new/folder/file.txt
+git add new; echo more >> new/folder/file.txt
+"""
+
+
+def test_nothing_to_commit_is_said_and_opens_no_pull_request(full: World) -> None:
+    full.start()
+
+    full.say(1, "/run " + shell(NOTHING))
+
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state) == (Outcome.NO_CHANGES, State.SUCCEEDED), run.reason
+    final = full.final_comment(1, run)
+    assert "**The agent ended without changing anything.**" in final
+    assert "Next: `/resume <what to do instead>`" in final
+    full.settled()
+    assert full.playground.pulls() == []
+    assert full.playground.branch_head(task.branch) is None
+
+
+def test_nothing_to_commit_on_a_change_succeeds_on_its_head(full: World) -> None:
+    full.start()
+    head = full.push("lexer", "lexer.py")
+    change = full.playground.open_pull("Add a lexer", head="lexer")
+
+    full.say(change, "/run " + shell("true"))
+
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state) == (Outcome.NO_CHANGES, State.SUCCEEDED), run.reason
+    assert "without changing anything" in full.final_comment(change, run)
+    full.settled()
+    newest = full.playground.statuses(head)[0]
+    assert (newest["context"], newest["state"]) == ("forgehand", "success")
+    assert newest["description"] == "The agent ended without changing anything."
+    assert f"/tasks/{task.id}" in newest["target_url"]
+    assert [pull["number"] for pull in full.playground.pulls()] == [change]
+
+
+def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
+    full.start()
+
+    full.say(1, "/run " + shell(LEFT))
+
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    branch = f"origin/{task.branch}"
+    assert full.git("rev-list", "--count", f"origin/main..{branch}") == "1"
+    changed = full.git("diff", "--name-status", "--no-renames", "origin/main", branch)
+    assert changed.split() == ["M", "README.md", "D", "anvil/__init__.py", "A", "new/folder/file.txt"]
+    assert full.git("show", f"{branch}:new/folder/file.txt") == "new\nmore"
+    assert full.git("show", f"{branch}:README.md").endswith("changed")
+    full.final_comment(1, run)
+    assert eventually(full.playground.pulls)[0]["head"]["sha"] == task.pushed_head
