@@ -66,7 +66,7 @@ def up(port: Port = None, config: Config = None) -> None:
     """
     from bot import app as processes
 
-    processes.up(_settings(config, port), _announce)
+    processes.up(_settings(config, port), typer.echo)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def serve(port: Port = None, config: Config = None) -> None:
     """Only receive webhooks and show pages. Needs \\[queue] url, and `forgehand work` somewhere."""
     from bot import app as processes
 
-    processes.serve(_settings(config, port), _announce)
+    processes.serve(_settings(config, port), typer.echo)
 
 
 @app.command()
@@ -202,7 +202,7 @@ def playground(
 @images.command("build")
 def images_build(
     small: Small = False,  # noqa: FBT002 - Typer makes flags of these
-    base: Annotated[str, typer.Option(help="Image to build on; else this machine's own distribution.")] = "",
+    base: Annotated[str, typer.Option(help="Image to build on; else Debian, or this machine's own.")] = "",
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
@@ -241,11 +241,6 @@ def _settings(config: Path | None, port: int | None = None) -> "Settings":
 
 def _say(text: str) -> None:
     typer.echo(f"forgehand: {text}", err=True)
-
-
-def _announce(address: str) -> None:
-    typer.echo(address)
-    sys.stdout.flush()
 
 
 def _about(about: dict[str, Any], *, as_json: bool) -> None:
