@@ -29,6 +29,7 @@ from tests.services import free_port
 T = TypeVar("T")
 IMAGE = "forgehand-small"
 AGENT = "sed -n '/^```sh/,/^```$/{/^```/!p}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
+ENGINE = Path("/var/run/docker.sock")  # its group may use it
 PATIENCE = 60.0  # seconds a journey waits for anything
 HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
 
@@ -84,21 +85,28 @@ class World:
         self.port = self.port or free_port()
         self.settings["server"] |= {"host": "127.0.0.1", "port": self.port}
         self.config.write_text(_toml(self.settings))
-        with (self.folder / f"{verb[0]}.log").open("ab") as output:
+        command = [*self.python, *program, *verb, "--config", str(self.config)]
+        process = self._launch(command, {**_closed_environment(), **environment}, log=f"{verb[0]}.log")
+        if ready and verb[0] in ("up", "serve"):
+            eventually(lambda: self._answers(process, ready))
+            self.playground.set_webhook(f"http://127.0.0.1:{self.port}/webhooks/github")
+        return process
+
+    def _launch(
+        self, command: Sequence[str], environment: Mapping[str, str], *, log: str
+    ) -> "subprocess.Popen[bytes]":
+        with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(
-                [*self.python, *program, *verb, "--config", str(self.config)],
+                command,
                 cwd=self.folder,
-                env={**_closed_environment(), **environment},
+                env=environment,
                 stdout=output,
                 stderr=output,
                 user=self.user,
                 group=self.user,
-                extra_groups=[Path("/var/run/docker.sock").stat().st_gid] if self.user else None,
+                extra_groups=[ENGINE.stat().st_gid] if self.user else None,
             )
         self.processes.append(process)
-        if ready and verb[0] in ("up", "serve"):
-            eventually(lambda: self._answers(process, ready))
-            self.playground.set_webhook(f"http://127.0.0.1:{self.port}/webhooks/github")
         return process
 
     def _answers(self, process: "subprocess.Popen[bytes]", path: str) -> bool:

@@ -1,0 +1,75 @@
+"""Messages without the sweep carry a delivery to its end, and so does the sweep without the messages."""
+
+import redis
+
+from bot.model import Outcome, State
+from bot.store import deliveries
+from tests.journeys.world import World, eventually, shell
+
+CHANGE = shell("echo one > one.txt")
+# `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
+WITHOUT_SWEEP = """
+import math, pathlib, sys
+from bot import app, settings
+app.work(settings.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
+"""
+
+
+def _taken(world: World, number: int) -> str:
+    """A command is said, and its delivery, the id of which this is, has its 202."""
+    before = len(world.playground.deliveries())
+    world.say(number, f"/run {CHANGE}")
+    row = eventually(lambda: world.playground.deliveries()[: -before or None])[-1]  # others' may follow
+    assert row["status_code"] == 202
+    assert _waits(world, row["guid"]) or world.tasks(number)
+    return str(row["guid"])
+
+
+def _waits(world: World, delivery: str) -> bool:
+    with world.ledger.read() as tx:
+        return deliveries.get_unanswered(tx, "github", delivery) is not None
+
+
+def _wiped(world: World) -> bool:
+    """Empty Redis, once there is a message to answer in it."""
+    with redis.Redis.from_url(world.settings["queue"]["url"]) as client:
+        held = client.llen("forgehand:answer")
+        if held:
+            client.flushdb()
+        return bool(held)
+
+
+def _carried_to_the_end(world: World, number: int) -> None:
+    task, run = world.task_after_run(1, on=number)
+    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    assert "**Pushed.**" in world.final_comment(number, run)
+    eventually(lambda: [row["state"] for row in world.playground.statuses(task.pushed_head)] == ["success"])
+    assert [row["head"]["sha"] for row in world.playground.pulls()] == [task.pushed_head]
+
+
+def test_messages_alone_carry_a_delivery_to_its_final_comment(full: World) -> None:
+    other = full.playground.open_issue("Another")
+    full.start("serve")
+    forgotten = _taken(full, other)
+    eventually(lambda: _wiped(full))
+    full.start("work", program=("-c", WITHOUT_SWEEP))
+
+    heard = _taken(full, 1)
+
+    _carried_to_the_end(full, 1)
+    assert not _waits(full, heard)
+    # Nobody comes for the one whose message was wiped: there was no sweep, and there were only messages.
+    assert _waits(full, forgotten)
+    assert full.tasks(other) == []
+
+
+def test_the_sweep_alone_carries_it_when_redis_was_wiped_after_the_202(full: World) -> None:
+    full.start("serve")
+    delivery = _taken(full, 1)
+    eventually(lambda: _wiped(full))
+    assert _waits(full, delivery)
+
+    full.start("work")
+
+    _carried_to_the_end(full, 1)
+    assert not _waits(full, delivery)
