@@ -64,7 +64,7 @@ class World:
     playground: Playground
     ledger: Ledger
     settings: dict[str, dict[str, Any]]
-    user: str | None = None  # whom the bot's processes run as, with the engine's group
+    user: int | None = None  # id of whom the bot's processes run as, with the engine's group
     python: Sequence[str] = (sys.executable,)  # and what runs them
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     port: int = 0

@@ -1,0 +1,96 @@
+"""Journeys 1, 2 and 4 once more, with a bot that is not root: all it has is the engine's group.
+
+The tests are the very same; only the world they happen in is another. Where
+root runs them, the bot gets a user id of its own and not one capability.
+Interpreter, packages and checkout may all lie in root's home, where that user
+cannot go, so it gets copies of them.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import bot
+from bot.store.ledger import open_ledger
+from tests.journeys.test_01_comment_to_branch import (
+    test_a_comment_becomes_a_pushed_branch_and_is_answered,
+    test_the_commits_are_the_agents_trees_under_the_bots_name,
+)
+from tests.journeys.test_02_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
+from tests.journeys.test_04_cancel import (
+    test_a_running_agent_is_stopped_and_can_be_gone_on_with,
+    test_a_waiting_run_never_starts,
+)
+from tests.journeys.world import ENGINE, World, world
+from tests.playground_client import Playground
+
+__all__ = [
+    "test_a_comment_becomes_a_pushed_branch_and_is_answered",
+    "test_a_failed_run_loses_nothing_and_is_gone_on_with",
+    "test_a_running_agent_is_stopped_and_can_be_gone_on_with",
+    "test_a_waiting_run_never_starts",
+    "test_the_commits_are_the_agents_trees_under_the_bots_name",
+]
+
+NOBODY = 61999  # a user id without an account: it owns what it is given here, and nothing else
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[Sequence[str]]:
+    """A command line of Python, with the bot in it, that any user may start."""
+    with tempfile.TemporaryDirectory(prefix="forgehand-python-") as name:
+        root, version = Path(name), f"python{sys.version_info.major}.{sys.version_info.minor}"
+        interpreter = root / "bin" / version
+        interpreter.parent.mkdir()
+        shutil.copy2(Path(sys.executable).resolve(), interpreter)
+        unused = shutil.ignore_patterns("test", "site-packages", "dist-packages", "config-*", "idlelib")
+        shutil.copytree(sysconfig.get_path("stdlib"), root / "lib" / version, ignore=unused)
+        shutil.copytree(
+            sysconfig.get_path("purelib"), root / "packages", ignore=shutil.ignore_patterns("*mypy*")
+        )
+        checkout = Path(bot.__file__).parents[1]
+        for package in ("bot", "handlers"):
+            shutil.copytree(checkout / package, root / "code" / package)
+        # Where Python itself is a shared library, the interpreter looks for it where it was built for.
+        for library in Path(sysconfig.get_config_var("LIBDIR")).glob("libpython*.so*"):
+            shutil.copy2(library, root / "lib")
+        subprocess.run(["chmod", "-R", "a+rX", root], check=True)
+        paths = [f"PYTHONPATH={root / 'code'}:{root / 'packages'}", f"LD_LIBRARY_PATH={root / 'lib'}"]
+        yield ["env", *paths, str(interpreter)]
+
+
+@pytest.fixture
+def either(playground: Playground, python: Sequence[str]) -> Iterator[World]:
+    """The bot as a user that is not root, on SQLite, not yet started."""
+    with tempfile.TemporaryDirectory(prefix="forgehand-user-") as name, ExitStack() as stack:
+        folder = Path(name)
+        store_url = f"sqlite:///{folder / 'data' / 'ledger.db'}"
+        ledger = open_ledger(store_url)
+        stack.callback(ledger.close)
+        made = stack.enter_context(world(folder, ledger=ledger, store_url=store_url, playground=playground))
+        if os.geteuid() == 0:
+            made.user, made.python = NOBODY, python
+            for path in [folder, *folder.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _without_privilege(either: World) -> Iterator[None]:
+    """The process that did all of it was not root, and had no power but the engine's group."""
+    yield
+    assert either.processes
+    for process in either.processes:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        status = {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
+        assert "0" not in status["Uid"] + status["Gid"]
+        assert {int(status[name][0], 16) for name in ("CapEff", "CapPrm", "CapAmb")} == {0}
+        assert str(ENGINE.stat().st_gid) in status["Groups"]
