@@ -130,6 +130,14 @@ def resume(
 
 
 @app.command()
+def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
+    """Push the commit of a task that is held, because it touches paths that give power."""
+    from bot import cli_runs
+
+    raise typer.Exit(cli_runs.approve(_settings(config), task, as_json=as_json))
+
+
+@app.command()
 def cancel(task: TaskId, config: Config = None) -> None:
     """Stop a task, whoever asked for it. Its workspace is kept."""
     from bot import cli_show

@@ -80,10 +80,15 @@ def resume(settings: Settings, task_id: str, text: str, *, as_json: bool) -> int
         try:
             return verbs.resume_from_cli(tx, task_id, text)
         except NotPossible as error:  # worded for a comment
-            words = re.sub(r"`/(resume|cancel)\b", rf"`forgehand \1 {task_id}", str(error))
+            words = re.sub(r"`/(resume|cancel|approve)\b", rf"`forgehand \1 {task_id}", str(error))
             raise NotPossible(words) from None
 
     return _see_through(settings, resume_task, as_json=as_json)
+
+
+def approve(settings: Settings, task_id: str, *, as_json: bool) -> int:
+    """Push what a task holds, and see that to the end; the exit status. Raises BotError."""
+    return _see_through(settings, lambda tx: verbs.approve_from_cli(tx, task_id), as_json=as_json)
 
 
 def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, as_json: bool) -> int:
@@ -205,9 +210,8 @@ def _tell(house: House, run_id: str, *, as_json: bool) -> int:
         _say(f"{ending.says} {ended.reason}".strip())
     if ended.outcome in _GOOD:
         return 0
-    if ending.next.startswith("/resume"):
-        words = ending.next.removeprefix("/resume").strip()
-        _say(f"to go on: forgehand resume {task.id}" + (f' "{words}"' if words else ""))
+    verb, _, words = ending.next.removeprefix("/").partition(" ")
+    _say(f"to go on: forgehand {verb} {task.id}" + (f' "{words}"' if words else ""))
     return 1
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -91,12 +92,12 @@ class Tasks:
 
     def approve(self, command: Command) -> Queued:
         """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
-        task = self._meant(command, self._is_held, "Nothing on this thread waits for an approval.")
+        task = self._meant(
+            command, partial(_is_held, self.tx), "Nothing on this thread waits for an approval."
+        )
         _must_name(command.text, task.checked_head)
-        store.settle(self.tx, task.id, approved_head=task.checked_head)
         before = runs.newest(self.tx, task.id)
-        ask = self._ask(command, before.request, before.wall_limit)
-        return line.again(self.tx, task, ask, Phase.PUSH)
+        return _approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
     def of_thread(self, thread: Thread) -> list[Standing]:
         """How the tasks of this thread stand, newest first."""
@@ -127,10 +128,6 @@ class Tasks:
                 return task
         raise NotPossible(f"Task `{tasks[0].id}` is {tasks[0].state}. {otherwise}" if named else otherwise)
 
-    def _is_held(self, task: Task) -> bool:
-        held = runs.newest(self.tx, task.id).outcome is Outcome.HELD
-        return held and task.state is State.WAITING
-
 
 def open_from_cli(
     tx: Connection, defaults: Defaults, *, repository_url: str, request: str, agent: str = "", base: str = ""
@@ -158,6 +155,15 @@ def resume_from_cli(tx: Connection, task_id: str, text: str) -> Queued:
     return line.resume(tx, store.get(tx, task_id), ask)
 
 
+def approve_from_cli(tx: Connection, task_id: str) -> Queued:
+    """The operator's `forgehand approve`, of any task. Raises NotPossible if it holds nothing."""
+    task = store.get(tx, task_id)
+    if not _is_held(tx, task):
+        raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it waits for an approval.")
+    before = runs.newest(tx, task_id)
+    return _approve(tx, task, _ask_of_operator(before.request, before.wall_limit, context=before.context))
+
+
 def cancel_from_cli(tx: Connection, task_id: str) -> Task:
     """The operator's `forgehand cancel`, of any task. Raises NotPossible if it has ended or is pushing."""
     task = store.get(tx, task_id)
@@ -169,6 +175,15 @@ def cancel_from_cli(tx: Connection, task_id: str) -> Task:
 def _ask_of_operator(text: str, wall_limit: int, context: str = "") -> Ask:
     cause = f"cli:{uuid.uuid4()}"
     return Ask(text=text.strip(), context=context, actor=OPERATOR, cause=cause, wall_limit=wall_limit)
+
+
+def _is_held(tx: Connection, task: Task) -> bool:
+    return task.state is State.WAITING and runs.newest(tx, task.id).outcome is Outcome.HELD
+
+
+def _approve(tx: Connection, task: Task, ask: Ask) -> Queued:
+    store.settle(tx, task.id, approved_head=task.checked_head)
+    return line.again(tx, task, ask, Phase.PUSH)
 
 
 def _cancel(tx: Connection, task: Task) -> Task:

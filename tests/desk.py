@@ -19,6 +19,7 @@ case "$(cat)" in
   *fail*) echo broken; exit 3 ;;
   *slow*) echo begun; sleep 300 ;;
   *nothing*) exit 0 ;;
+  *power*) echo '* @mallory' > CODEOWNERS ;;
 esac
 date +%N >> notes
 echo written

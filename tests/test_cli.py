@@ -77,6 +77,19 @@ def test_a_failed_run_says_why_and_how_to_go_on(desk: Desk) -> None:
     assert desk.call("logs", task["task"])[0] == "broken\n"
 
 
+def test_what_is_held_is_pushed_once_approved(desk: Desk) -> None:
+    _, said = desk.call("run", str(desk.repository), "take power", status=1)
+    task = desk.tasks()[0]["task"]
+    assert f"to go on: forgehand approve {task}" in said
+    assert "CODEOWNERS" in said
+
+    branch, _ = desk.call("approve", task)
+
+    assert "CODEOWNERS" in desk.git("ls-tree", "--name-only", f"refs/heads/{branch.strip()}").split()
+    _, said = desk.call("approve", task, status=1)
+    assert "nothing of it waits for an approval" in said
+
+
 def test_what_cannot_be_resumed_is_said_in_the_operators_words(desk: Desk) -> None:
     desk.call("run", str(desk.repository), "tidy the parser")
     task = desk.tasks()[0]["task"]
