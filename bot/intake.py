@@ -7,6 +7,7 @@ only follow one. So whatever arrives while a commit is under way shares the next
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from bot.store.ledger import Ledger
 log = structlog.get_logger()
 
 _BATCH = 64  # deliveries in one transaction: bounds how long other writers wait for it
+# Seconds between the first delivery and its commit. Without it the first of many commits alone, and
+# the interpreter lock passes to and fro between them and the event loop: a third fewer deliveries.
+_GATHER = 0.0005
 _WAITING = 1_000  # deliveries in memory while the ledger is slow; the next ones are told to come again
 _UNTOLD = 10_000  # nudges in memory while the broker is slow; the sweep finds what is dropped
 
@@ -90,8 +94,9 @@ class Intake:
         self._untold.put(None)
 
     def _next_batch(self) -> list[_Waiting | None]:
-        """Wait for one, then take what else is there; None, which ends a batch, is the wish to stop."""
+        """Wait for one, then take what came with it; None, which ends a batch, is the wish to stop."""
         taken = [self._waiting.get()]
+        time.sleep(_GATHER)
         while taken[-1] is not None and len(taken) < _BATCH:
             try:
                 taken.append(self._waiting.get_nowait())
@@ -134,7 +139,7 @@ class Intake:
 def check(body: bytes) -> NotJSON | None:
     """Say what keeps `body` from being a JSON object, if anything does."""
     try:
-        if isinstance(from_json(body, allow_inf_nan=False), dict):
+        if isinstance(from_json(body, allow_inf_nan=False, cache_strings="keys"), dict):
             return None
     except ValueError as error:
         return NotJSON(str(error))
