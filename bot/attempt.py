@@ -20,7 +20,7 @@ from bot import comments
 from bot.errors import EngineUnavailable, ForgeUnavailable, LeaseLost, RemoteUnavailable
 from bot.house import House
 from bot.model import Kind, Phase, Run, Task
-from bot.store import leases, outbox, tasks
+from bot.store import leases, outbox, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted
 
@@ -98,7 +98,14 @@ class Attempt:
         """Put where the run stands on the thread's progress comment."""
         if self.task.thread.kind is Kind.CLI:
             return
-        text = comments.progress(self.run, self.task, phase, last_line=last_line, secrets=self.house.secrets)
+        text = comments.progress(
+            self.run,
+            self.task,
+            phase,
+            started_over=workspaces.is_made_again(tx, self.run),
+            last_line=last_line,
+            secrets=self.house.secrets,
+        )
         subject, thread_key = self.run.id, self.task.thread_key
         outbox.want(
             tx,

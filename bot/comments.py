@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from bot.clean import for_comment
 from bot.forges.forge import Pages
@@ -10,6 +11,10 @@ from bot.model import ENDINGS, Outcome, Phase, Run, Task
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
 _SUMMARY = 20_000
+_STARTED_OVER = (
+    "The workspace of the run before was removed: untracked files and the agent's notes are gone, "
+    "and this run went on in a fresh clone."
+)
 
 DOING = {
     Phase.PREPARE: "preparing the workspace",
@@ -20,20 +25,31 @@ DOING = {
 }
 
 
-def progress(run: Run, task: Task, phase: Phase, *, last_line: str, secrets: Sequence[str]) -> str:
+def progress(
+    run: Run, task: Task, phase: Phase, *, started_over: bool, last_line: str, secrets: Sequence[str]
+) -> str:
     """The comment that is edited in place while a run goes on."""
     lines = [f"Task `{task.id}`, run {run.number}: {DOING[phase]} (`{task.agent}`)."]
     if task.pinned:
         lines.append(
             f"It works on commit `{task.pinned[:10]}`; later pushes to this change are not part of it."
         )
+    if started_over:
+        lines.append(_STARTED_OVER)
     if last_line:
         lines.append("Last line of its output:\n\n" + for_comment(last_line, 200, secrets))
     return "\n\n".join(lines)
 
 
 def final(
-    run: Run, task: Task, pages: Pages, *, kept_until: float | None, say_next: str, secrets: Sequence[str]
+    run: Run,
+    task: Task,
+    pages: Pages,
+    *,
+    kept_until: float | None,
+    started_over: bool,
+    say_next: str,
+    secrets: Sequence[str],
 ) -> tuple[str, str]:
     """The comment at the end, in two parts: the change's link, known only when opened, goes between."""
     outcome = run.outcome or Outcome.LOST
@@ -42,6 +58,7 @@ def final(
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
+    parts.append(_STARTED_OVER if started_over else "")
     parts.append(_facts(run, task, kept_until))
     parts.append(f"Next: `{say_next}`")
     return lead, "\n\n".join(part for part in parts if part)
@@ -73,7 +90,11 @@ def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
     head = task.checked_head
     if outcome is Outcome.PUSHED:
         branch = f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
-        return f"Branch {branch} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
+        said = f"Branch {branch} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
+        if task.change != "link":
+            return said
+        page = pages.new_change.format(base=quote(task.base), branch=quote(task.branch))
+        return f"{said} [Open a change from it]({page})."
     if outcome is Outcome.HELD:
         return f"Commit `{head[:10]}` touches {run.reason}. Nothing was pushed."
     return ""

@@ -48,7 +48,15 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
     kept = workspaces.get(tx, task.id)
     kept_until = kept.keep_until if kept and kept.removed_at is None else None
     pages = forge.pages(task.thread)
-    lead, rest = comments.final(run, task, pages, kept_until=kept_until, say_next=say_next, secrets=secrets)
+    lead, rest = comments.final(
+        run,
+        task,
+        pages,
+        kept_until=kept_until,
+        started_over=workspaces.is_made_again(tx, run),
+        say_next=say_next,
+        secrets=secrets,
+    )
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
 
 

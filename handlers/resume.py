@@ -34,7 +34,10 @@ def resume(command: Command, tasks: Tasks) -> str:
 
 
 def _gone(queued: Queued) -> str:
-    start = "the pushed branch" if queued.task.pushed_head else "where the task began"
+    task = queued.task
+    start = "where the task began"
+    if task.checked_head:
+        start = "the pushed branch" if task.checked_head == task.pushed_head else "the last commits made"
     return (
         "Its workspace was removed: untracked files and the agent's notes are gone, "
         f"and it goes on from {start} in a fresh clone."

@@ -106,6 +106,7 @@ class FakeForge:
             thread=f"{url}/issues/{thread.number}",
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
+            new_change=f"{url}/compare/{{base}}...{{branch}}",
         )
 
     def bodies(self, thread: Thread) -> list[str]:

@@ -130,3 +130,4 @@ class Pages:
     thread: str
     branch: str  # {branch}
     commit: str  # {sha}
+    new_change: str  # {base} and {branch}: where a person opens a change

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, exists, select, update
 
+from bot.model import Run
 from bot.store.ledger import clock, insert_new
-from bot.store.schema import workspaces
+from bot.store.schema import runs, workspaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,17 @@ def keep(tx: Connection, task_id: str, until: float | None) -> None:
 def get(tx: Connection, task_id: str) -> Kept | None:
     row = tx.execute(select(workspaces).where(workspaces.c.task == task_id)).one_or_none()
     return None if row is None else Kept(*row)
+
+
+def is_made_again(tx: Connection, run: Run) -> bool:
+    """Did this run get a new workspace, although an agent had worked in one of its task before?"""
+    kept = get(tx, run.task)
+    if kept is None or kept.removed_at is not None or run.started_at is None:
+        return False
+    before = select(runs.c.id).where(
+        runs.c.task == run.task, runs.c.number < run.number, runs.c.agent_started
+    )
+    return kept.created_at >= run.started_at and bool(tx.execute(select(exists(before))).scalar_one())
 
 
 def present(tx: Connection, host: str) -> list[Kept]:

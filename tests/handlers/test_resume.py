@@ -23,10 +23,17 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
     assert say("/resume").startswith(f"Pushing again what was made by task `{task.id}`")
 
 
-@pytest.mark.parametrize(("pushed", "start"), [(HEAD, "the pushed branch"), ("", "where the task began")])
-def test_a_removed_workspace_is_said_to_be_gone(say: Say, pushed: str, start: str) -> None:
+@pytest.mark.parametrize(
+    ("heads", "start"),
+    [
+        ({"checked_head": HEAD, "pushed_head": HEAD}, "the pushed branch"),
+        ({"checked_head": HEAD}, "the last commits made"),
+        ({}, "where the task began"),
+    ],
+)
+def test_a_removed_workspace_is_said_to_be_gone(say: Say, heads: dict[str, str], start: str) -> None:
     say("/run tidy it")
-    task = say.worked(Outcome.AGENT_FAILED, pushed_head=pushed)
+    task = say.worked(Outcome.AGENT_FAILED, **heads)
     with say.ledger.write() as tx:
         remove_workspace(tx, task)
 

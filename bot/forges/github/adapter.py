@@ -150,6 +150,7 @@ class GitHub:
             thread=f"{url}/{kind}/{thread.number}",
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
+            new_change=f"{url}/compare/{{base}}...{{branch}}?expand=1",
         )
 
     def _open(self, thread: Thread, wanted: NewChange, *, draft: bool) -> Answer:
