@@ -149,8 +149,7 @@ class _Tail:
             if self._offset + len(self._pending) > limit:
                 return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.", None)
             if now > self._deadline:
-                minutes = self._attempt.run.wall_limit / 60
-                return Ended(Outcome.TIMED_OUT, f"It did not end within {minutes:g} minutes.", None)
+                return _timed_out(self._attempt.run.wall_limit)
             if len(self._pending) >= store_log.CHUNK or now - self._flushed >= _FLUSH:
                 self._flush()
 
@@ -169,6 +168,11 @@ class _Tail:
                 self._told = now
         self._offset += len(self._pending)
         self._pending.clear()
+
+
+def _timed_out(limit: int) -> Ended:
+    words = f"{limit / 60:g} minutes" if limit >= 120 else f"{limit} s"
+    return Ended(Outcome.TIMED_OUT, f"It did not end within {words}.", None)
 
 
 _Chunks = queue.Queue[bytes | None]
