@@ -1,0 +1,80 @@
+"""Runs that end before the agent says so, and an agent that asks."""
+
+from bot.model import Outcome, State
+from tests.journeys.world import World, shell
+
+SLOW = """
+test -z "$FORGEHAND_RESUME" || { test -e left.txt; exit 0; }
+echo left > left.txt
+sleep 60
+"""
+ASKS = """
+if [ -n "$FORGEHAND_RESUME" ]; then
+    grep -q 'paint it blue' /task/prompt.md
+    test ! -e /task/out/question.md
+    echo blue >> colour.txt
+else
+    echo unknown > colour.txt
+    echo 'Which colour?' > /task/out/question.md
+fi
+"""
+
+
+def test_a_run_is_ended_by_the_wall_limit_and_by_a_shorter_timeout(full: World) -> None:
+    full.settings["sandbox"]["wall_limit"] = "3s"
+    full.start()
+    other = full.playground.open_issue("Another")
+    full.say(1, "/run --timeout 1h " + shell(SLOW))
+    full.says(1, "`--timeout` is at most `3s` here.")
+
+    full.say(1, "/run " + shell(SLOW))
+    full.say(other, "/run --timeout 1s " + shell(SLOW))
+
+    for thread, limit in ((1, 3), (other, 1)):
+        task, run = full.task_after_run(1, on=thread)
+        assert (run.outcome, task.state, run.wall_limit) == (Outcome.TIMED_OUT, State.FAILED, limit)
+        final = full.final_comment(thread, run)
+        assert "**The agent ran out of time.**" in final
+        assert f"It did not end within {limit} s." in final
+        assert "Next: `/resume`" in final
+        assert full.playground.branch_head(task.branch) is None
+        assert full.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
+    full.say(other, "/resume --timeout 3s")
+    task, run = full.task_after_run(2, on=other)
+    assert (run.outcome, run.wall_limit) == (Outcome.PUSHED, 3), run.reason
+
+
+def test_a_run_that_needs_too_much_memory_is_said_to(full: World) -> None:
+    full.settings["sandbox"]["memory"] = "64m"
+    full.start()
+
+    full.say(1, "/run " + shell("echo left > left.txt; tail /dev/zero"))
+
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state) == (Outcome.OUT_OF_MEMORY, State.FAILED), run.reason
+    final = full.final_comment(1, run)
+    assert "**The agent ran out of memory.**" in final
+    assert "It needed more than its 64m of memory." in final
+    assert full.playground.branch_head(task.branch) is None
+    assert full.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
+
+
+def test_an_agent_that_asks_is_answered_by_resume(full: World) -> None:
+    full.start()
+    full.say(1, "/run " + shell(ASKS))
+
+    task, first = full.task_after_run(1)
+
+    assert (first.outcome, task.state) == (Outcome.QUESTION, State.WAITING), first.reason
+    final = full.final_comment(1, first)
+    assert "Which colour?" in final
+    assert "Next: `/resume <your answer>`" in final
+    assert full.playground.branch_head(task.branch) is None
+    full.say(1, "/resume")
+    full.says(1, f"The agent of task `{task.id}` has asked something: `/resume <your answer>`.")
+
+    full.say(1, "/resume paint it blue " + shell(ASKS))
+
+    task, second = full.task_after_run(2)
+    assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
+    assert full.git("show", f"origin/{task.branch}:colour.txt") == "unknown\nblue"

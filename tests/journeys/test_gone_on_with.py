@@ -1,0 +1,59 @@
+"""`/resume` after the workspace was removed, and of a task that is not the newest."""
+
+from bot.model import Outcome, State
+from tests.journeys.world import World, eventually, shell
+
+FIRST = 'echo one > one.txt; git add one.txt; git commit -qm one; echo mine > "$HOME/memory"'
+IN_A_FRESH_CLONE = """
+test ! -e "$HOME/memory"
+test ! -e untracked.txt
+test "$(cat one.txt)" = one
+test -z "$(git status --porcelain)"
+grep -q 'fresh clone' /task/prompt.md
+echo two > two.txt
+"""
+
+
+def test_a_removed_workspace_is_said_to_be_gone_and_work_goes_on_from_the_branch(full: World) -> None:
+    full.start()
+    full.say(1, "/run " + shell(FIRST))
+    task, first = full.task_after_run(1)
+    assert first.outcome is Outcome.PUSHED, first.reason
+    full.forgehand("workspaces", "rm", "--yes", task.id)
+    assert not full.in_workspace(task).exists()
+    full.say(1, "/status")
+    full.says(1, "Its workspace was removed.")
+
+    full.say(1, "/resume add two " + shell(IN_A_FRESH_CLONE))
+
+    task, second = full.task_after_run(2)
+    assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
+    final = full.final_comment(1, second)
+    assert "The workspace of the run before was removed" in final
+    assert "fresh clone" in final
+    log = full.git("log", "--format=%s", f"origin/main..origin/{task.branch}").splitlines()
+    assert log == ["add two do this", "one"]
+    assert "was removed" not in full.final_comment(1, first)
+
+
+def test_an_older_task_of_the_thread_is_gone_on_with_by_its_name(full: World) -> None:
+    full.start()
+    full.say(1, "/run " + shell(FIRST))
+    older, _ = full.task_after_run(1)
+    full.say(1, "/run " + shell("echo newer > newer.txt"))
+    newer = eventually(lambda: full.tasks()[:-1])[0]
+    full.task_after_run(1)
+    full.say(1, "/resume --task nosuch go on")
+    full.says(1, "There is no task `nosuch` on this thread.")
+
+    full.say(1, f"/resume --task {older.id} go on " + shell('test -e "$HOME/memory"; echo two > two.txt'))
+
+    second = eventually(lambda: [run for run in full.runs(older)[1:] if run.ended_at])[0]
+    assert second.outcome is Outcome.PUSHED, second.reason
+    assert full.git("show", f"origin/{older.branch}:two.txt") == "two"
+    assert len(full.runs(newer)) == 1
+    full.final_comment(1, second)
+    full.say(1, "/status")
+    status = full.says(1, f"**Task `{newer.id}`**, run 1: Pushed.")
+    assert f"**Task `{older.id}`**, run 2: Pushed." in status
+    assert f"Next: `/resume --task {older.id} <what to do next>`" in status

@@ -1,0 +1,63 @@
+"""`/help` and `/status`, a run that waits for another of its thread, and the options of `/run`."""
+
+from bot.model import Outcome
+from handlers import router
+from tests.journeys.world import HOLD, World, eventually, shell
+
+CHANGE = shell("echo one > one.txt")
+
+
+def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: World) -> None:
+    full.start()
+    full.say(1, "/help")
+    answer = full.says(1, "A command stands at the start of a line")
+    assert all(f"`{route.usage}`" in answer for route in router.routes.values())
+    full.say(1, "/rnu tidy it")
+    full.say(1, "@forgehand rnu tidy it")
+    full.says(1, "Did you mean `/run`?")
+    full.say(1, "/forgehand run " + shell(f"echo one > one.txt; {HOLD}"))
+    first = full.until_running()
+
+    full.say(1, "@forgehand run " + CHANGE)
+
+    second = eventually(lambda: full.tasks()[:-1])[0]
+    full.says(1, f"Task `{second.id}` is next in line.")
+    full.say(1, "/status")
+    status = full.says(1, f"**Task `{second.id}`**, run 1: next in line.")
+    assert f"**Task `{first.task}`**, run 1: running, in phase agent." in status
+    assert full.runs(second)[0].started_at is None
+    full.let_go(first)
+    _, ran = full.task_after_run(1)
+    [before] = full.runs(full.tasks()[1])
+    assert (before.outcome, ran.task, ran.outcome) == (Outcome.PUSHED, second.id, Outcome.PUSHED), ran.reason
+    assert before.ended_at is not None
+    assert ran.started_at is not None
+    assert ran.started_at >= before.ended_at
+    full.settled()
+    assert sum("Did you mean" in body for body in full.bot_comments(1)) == 1
+
+
+def test_a_person_chooses_what_becomes_of_the_branch(full: World) -> None:
+    full.settings["limits"] = {"per_repository": 3, "per_host": 3}
+    full.start()
+    full.say(1, "/run --pr merge " + CHANGE)
+    full.says(1, "`--pr` is one of `draft`, `ready`, `link`, `none`.")
+    full.say(1, "/run --prr none " + CHANGE)
+    full.says(1, "Did you mean `--pr`?")
+    threads = {choice: full.playground.open_issue(choice) for choice in ("none", "link", "ready")}
+
+    for choice, thread in threads.items():
+        full.say(thread, f"/run --pr {choice} {CHANGE}")
+
+    finals = {}
+    for choice, thread in threads.items():
+        task, run = full.task_after_run(1, on=thread)
+        assert run.outcome is Outcome.PUSHED, run.reason
+        assert full.playground.branch_head(task.branch) == task.pushed_head
+        finals[choice] = full.final_comment(thread, run)
+    [pull] = full.playground.pulls()
+    assert (pull["title"], pull["draft"]) == ("ready", False)
+    assert f"[#{pull['number']}]" in finals["ready"]
+    [task] = full.tasks(threads["link"])
+    assert f"({full.playground.html_url}/compare/main...{task.branch}?expand=1)" in finals["link"]
+    assert "/compare/" not in finals["none"] + finals["ready"]
