@@ -159,6 +159,17 @@ class Task:
     created_at: float = 0.0  # seconds since the epoch, the ledger's clock
 
 
+def next_command(said: str, task: Task, *, newest: bool) -> str:
+    """`said`, as it has to be written for this task.
+
+    Where the task is not the `newest` of its thread it is named, and so is the commit an approval is for.
+    """
+    word, _, text = said.partition(" ")
+    if word == "/approve":
+        text = task.checked_head[:12]
+    return " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One attempt at a task."""

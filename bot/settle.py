@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from bot import comments
 from bot.attempt import Attempt
 from bot.forges.forge import Forge, Verdict
-from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task
+from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, next_command
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
@@ -48,13 +48,14 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
     kept = workspaces.get(tx, task.id)
     kept_until = kept.keep_until if kept and kept.removed_at is None else None
     pages = forge.pages(task.thread)
+    [newest] = tasks.of_thread(tx, task.thread_key, 1)
     lead, rest = comments.final(
         run,
         task,
         pages,
         kept_until=kept_until,
         started_over=workspaces.is_made_again(tx, run),
-        say_next=say_next,
+        say_next=next_command(say_next, task, newest=newest.id == task.id),
         secrets=secrets,
     )
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from bot.commands import Command
 from bot.line import in_words
-from bot.model import ENDED, ENDINGS, Outcome
+from bot.model import ENDED, ENDINGS, next_command
 from bot.router import Router
 from bot.tasks import Standing, Tasks
 
@@ -60,7 +60,4 @@ def _workspace(standing: Standing) -> str:
 def _next(standing: Standing, *, newest: bool) -> str:
     task, outcome = standing.task, standing.run.outcome
     said = "/cancel" if task.state not in ENDED else ENDINGS[outcome].next if outcome else "/resume"
-    word, _, text = said.partition(" ")
-    if outcome is Outcome.HELD:
-        text = task.checked_head[:12]
-    return " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
+    return next_command(said, task, newest=newest)

@@ -24,16 +24,16 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heads", "start"),
+    ("made", "pushed", "start"),
     [
-        ({"checked_head": HEAD, "pushed_head": HEAD}, "the pushed branch"),
-        ({"checked_head": HEAD}, "the last commits made"),
-        ({}, "where the task began"),
+        (HEAD, HEAD, "the pushed branch"),
+        (HEAD, "", "the last commits made"),
+        ("", "", "where the task began"),
     ],
 )
-def test_a_removed_workspace_is_said_to_be_gone(say: Say, heads: dict[str, str], start: str) -> None:
+def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str, start: str) -> None:
     say("/run tidy it")
-    task = say.worked(Outcome.AGENT_FAILED, **heads)
+    task = say.worked(Outcome.AGENT_FAILED, checked_head=made, pushed_head=pushed)
     with say.ledger.write() as tx:
         remove_workspace(tx, task)
 

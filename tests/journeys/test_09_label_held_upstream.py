@@ -48,7 +48,7 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
     assert (first.outcome, task.state) == (Outcome.HELD, State.WAITING), first.reason
     final = full.final_comment(1, first)
     assert f"Commit `{held[:10]}` touches `{CI}`. Nothing was pushed." in final
-    assert "Next: `/approve`" in final
+    assert f"Next: `/approve {held[:12]}`" in final
     full.settled()
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []

@@ -52,7 +52,7 @@ def test_an_older_task_of_the_thread_is_gone_on_with_by_its_name(full: World) ->
     assert second.outcome is Outcome.PUSHED, second.reason
     assert full.git("show", f"origin/{older.branch}:two.txt") == "two"
     assert len(full.runs(newer)) == 1
-    full.final_comment(1, second)
+    assert f"Next: `/resume --task {older.id} <what to do next>`" in full.final_comment(1, second)
     full.say(1, "/status")
     status = full.says(1, f"**Task `{newer.id}`**, run 1: Pushed.")
     assert f"**Task `{older.id}`**, run 2: Pushed." in status
