@@ -209,7 +209,8 @@ def remove_workspace(house: House, task_id: str) -> None:
     """Take a workspace off the disk, and what the mirror kept for it. Raises as `Workspaces.remove`."""
     with house.ledger.read() as tx:
         key = mirror_key(tasks.get(tx, task_id))
-    Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)
     mirror = Mirror(house.data / "mirrors" / f"{key}.git")
+    # First, because a run that begins anew while the files go has heads of its own to keep.
     if mirror.path.exists():
         mirror.release(task_id)
+    Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)

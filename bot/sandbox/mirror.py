@@ -60,10 +60,6 @@ class Mirror:
     def has(self, oid: str) -> bool:
         return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path).status == 0
 
-    def merge_base(self, one: str, other: str) -> str:
-        """The newest commit both descend from; "" if there is none."""
-        return run("merge-base", one, other, at=self.path).stdout.decode().strip()
-
     def keep(self, task: str, oids: Iterable[str]) -> None:
         """Hold these commits for a workspace, whatever the remote forgets."""
         lines = [f"update refs/keep/{task}/{oid} {oid}\n" for oid in sorted(set(oids))]

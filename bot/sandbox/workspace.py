@@ -5,8 +5,10 @@ host touches nothing in them: clone, repair and removal run in containers, as
 the agent's uid.
 """
 
+import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,16 +96,20 @@ class Workspaces:
 
     def remove(self, task: str) -> None:
         """Remove the workspace. Fine when there is none, or half of one; raises as `prepare`."""
-        folder = self._root / task
-        if not folder.exists():
-            return
-        self._prepared(task).unlink(missing_ok=True)
+        folder = self._root / f"{task}.gone-{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            # At once out of the way: a run of the task may begin anew while the files go.
+            (self._root / task).rename(folder)
+        for gone in self._root.glob(f"{task}.gone-*"):
+            self._clear(gone)
+
+    def _clear(self, folder: Path) -> None:
         written = [path for path in (folder / "repo", folder / "home") if path.exists()]
         written += folder.glob("runs/*/out")
         targets = [f"/gone/{number}" for number in range(len(written))]
         if written:
             self._engine.tool(
-                name=f"forgehand-{task}-remove",
+                name=f"forgehand-{folder.name}",
                 image=self._image,
                 script=f'{_EMPTY}\nempty "$@"',
                 args=targets,
