@@ -1,0 +1,196 @@
+"""Agents that set traps in their clone, and one that rewrites what was pushed.
+
+Each trap is a command that names a canary by its path on the host, which is in
+no container, or an address that no container can reach: whatever the canary
+hears was done by a program of the host. At the end the same traps are sprung by
+hand, to show that they were there all along.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.model import ENDINGS, Outcome, Run, State, Task
+from tests.journeys.world import World, shell
+from tests.scripted_server import Server
+
+WORK = "echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
+HOOKS = """
+mkdir .git/evil
+for name in pre-commit post-commit post-checkout post-index-change reference-transaction pre-push; do
+  printf '#!/bin/sh\\n%s\\n' 'CANARY' > .git/evil/$name; chmod +x .git/evil/$name
+done
+git config core.hooksPath .git/evil
+"""
+FILTER = """
+git config filter.evil.clean 'CANARY; cat'
+git config filter.evil.smudge 'CANARY; cat'
+mkdir -p .git/info; echo '* filter=evil' > .git/info/attributes
+"""
+GITFILE = """
+git config core.fsmonitor 'CANARY; false'
+mv .git .elsewhere; echo 'gitdir: .elsewhere' > .git; echo .elsewhere > .elsewhere/info/exclude
+"""
+REDIRECTS = """
+git config url.LISTENER/.insteadOf FORGE/
+git config url.LISTENER/.pushInsteadOf FORGE/
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """`script` follows honest work; `sprung_by` is a git command of the host that it would catch."""
+
+    script: str
+    sprung_by: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.PUSHED
+
+
+TRAPS = {
+    "core.hooksPath": Trap(HOOKS, ("commit", "-q", "--allow-empty", "-m", "x")),
+    "core.fsmonitor": Trap("git config core.fsmonitor 'CANARY; false'", ("status",)),
+    "url.insteadOf": Trap(REDIRECTS, ("ls-remote", "FORGE/acme/anvil.git")),
+    "filter": Trap(FILTER, ("hash-object", "--path=one.txt", "one.txt")),
+    "fifo": Trap("mkfifo pipe .git/pipe"),
+    "fifo for a file": Trap("rm README.md; mkfifo README.md", outcome=Outcome.EXPORT_REFUSED),
+    ".git as a file": Trap(GITFILE),
+}
+
+
+@dataclass
+class Canary:
+    """A file of the host, and a server: untouched, and never spoken to."""
+
+    file: Path
+    server: Server
+
+    @property
+    def was_heard(self) -> bool:
+        return self.file.read_text() != "untouched" or bool(self.server.asked)
+
+    def reset(self) -> None:
+        self.file.write_text("untouched")
+        self.server.asked.clear()
+
+    def names(self, world: World) -> dict[str, str]:
+        """What stands for it in the traps above."""
+        address = f"http://127.0.0.1:{self.server.server_port}"
+        return {
+            "CANARY": f"echo bitten >> {self.file}",
+            "LISTENER": address,
+            "FORGE": world.playground.url,
+        }
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Canary]:
+    with Server.running() as server:
+        made = Canary(tmp_path / "canary", server)
+        made.reset()
+        yield made
+
+
+def _put(text: str, names: Mapping[str, str]) -> str:
+    for name, meant in names.items():
+        text = text.replace(name, meant)
+    return text
+
+
+def _ends(world: World, threads: Mapping[str, int], number: int) -> dict[str, tuple[Task, Run]]:
+    return {name: world.task_after_run(number, on=thread) for name, thread in threads.items()}
+
+
+def _host_git(world: World, task: Task, *args: str) -> None:
+    """What somebody would do who does not know better, with every object in reach."""
+    mirror = next((world.data / "mirrors").glob("*.git"))
+    quarantine = world.data / "quarantine" / f"{task.id}.git"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{mirror / 'objects'}:{quarantine / 'objects'}",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    repo = world.in_workspace(task) / "repo"
+    subprocess.run(["git", *args], cwd=repo, env=environment, capture_output=True, timeout=30)
+
+
+def test_traps_in_the_clone_catch_nobody_and_the_next_task_runs(embedded: World, canary: Canary) -> None:
+    world, names = embedded, canary.names(embedded)
+    threads = {name: world.playground.open_issue(name) for name in TRAPS}
+    world.start()
+
+    for name, trap in TRAPS.items():
+        world.say(threads[name], "/run " + shell(_put(WORK + "\n" + trap.script, names)))
+
+    first = _ends(world, threads, 1)
+    wanted = {name: trap.outcome for name, trap in TRAPS.items()}
+    assert {name: run.outcome for name, (_, run) in first.items()} == wanted
+    for name, (task, run) in first.items():
+        ending = ENDINGS[wanted[name]]
+        said = world.final_comment(threads[name], run)
+        assert f"**{ending.says}**" in said
+        assert f"Next: `{ending.next}`" in said
+        assert task.state is ending.state
+        if run.outcome is Outcome.PUSHED:
+            tree = world.git("ls-tree", "-r", "--name-only", f"origin/{task.branch}").split()
+            assert {"one.txt", "left.txt"} <= set(tree)
+            assert not {"pipe", ".elsewhere", ".git"} & set(tree)
+        else:
+            assert "uncommitted files could not be read" in said
+            assert world.playground.branch_head(task.branch) is None
+    assert not canary.was_heard
+
+    for thread in threads.values():
+        world.say(thread, "/resume go on " + shell("rm -f README.md pipe; echo again > again.txt"))
+
+    second = _ends(world, threads, 2)
+    assert {run.outcome for _, run in second.values()} == {Outcome.PUSHED}
+    for task, _ in second.values():
+        assert world.git("show", f"origin/{task.branch}:again.txt") == "again"
+        assert world.git("show", f"origin/{task.branch}:left.txt") == "left"
+    assert not canary.was_heard
+
+    world.say(1, "/run " + shell(WORK))
+
+    task, run = world.task_after_run(1, on=1)
+    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    assert not canary.was_heard
+    for name, (task, _) in second.items():
+        if command := TRAPS[name].sprung_by:
+            _host_git(world, task, *(_put(word, names) for word in command))
+            assert canary.was_heard, f"{name} was no trap"
+            canary.reset()
+
+
+def test_an_amended_commit_that_was_pushed_stays_and_the_change_follows_it(embedded: World) -> None:
+    embedded.start()
+    embedded.say(1, "/run " + shell("echo one > one.txt; git add one.txt; git commit -qm one"))
+    task, first = embedded.task_after_run(1)
+    assert first.outcome is Outcome.PUSHED, first.reason
+    pushed = task.pushed_head
+
+    amends = "test $(git rev-parse HEAD) = $(git rev-parse origin/$FORGEHAND_BRANCH)\n"
+    amends += "echo amended > one.txt; git commit -q --amend -am 'one, better'"
+    embedded.say(1, "/resume better " + shell(amends))
+
+    task, second = embedded.task_after_run(2)
+    assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
+    assert "**Pushed.**" in embedded.final_comment(1, second)
+    log = embedded.git("log", "--reverse", "--format=%H", f"origin/main..origin/{task.branch}").split()
+    assert log == [pushed, task.pushed_head]
+    assert embedded.git("show", f"{pushed}:one.txt") == "one"
+    assert embedded.git("show", f"{task.pushed_head}:one.txt") == "amended"
+
+    embedded.say(1, "/resume more " + shell("echo more > more.txt"))
+
+    task, third = embedded.task_after_run(3)
+    assert third.outcome is Outcome.PUSHED, third.reason
+    more = embedded.git("log", "--reverse", "--format=%H", f"origin/main..origin/{task.branch}").split()
+    assert more == [*log, task.pushed_head]
+    assert embedded.git("show", "--format=", "--name-only", task.pushed_head) == "more.txt"
