@@ -1,0 +1,196 @@
+"""The forge's token is in no place that somebody else reads, while a run goes on and after it.
+
+What passes in an instant (a helper container, the arguments of a push) is watched
+for all the time, and git's requests are slowed down so that it can be seen. The
+same search finds the task's id in every one of these places, and finds the token
+where it has to be: in the environment of git on the host.
+"""
+
+import base64
+import json
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from docker.errors import NotFound
+from sqlalchemy import MetaData, select
+from starlette.types import ASGIApp
+
+from bot.model import Outcome
+from bot.sandbox.client import connect
+from tests.journeys.world import HOLD, World, eventually, shell
+from tests.playground.faults import Fault, Faults
+from tests.playground_client import Playground
+
+CHANGE = f"""
+echo one > one.txt
+env | tee env.txt
+tr '\\0' '\\n' </proc/1/environ
+{HOLD}
+"""
+_SLOW = 0.4  # seconds: what starts and ends with a request of git cannot be missed
+
+
+@pytest.fixture
+def playground(tmp_path: Path) -> Iterator[Playground]:
+    def slow(app: ASGIApp) -> ASGIApp:
+        faults = Faults(app)
+        faults.inject(Fault.SLOW, "GET", "/info/refs$", times=100, seconds=_SLOW)
+        return faults
+
+    with Playground(tmp_path / "forge", wrap=slow) as running:
+        yield running
+
+
+class Watch:
+    """All that passes on this host meanwhile: arguments of processes, and the bot's containers."""
+
+    def __init__(self, instance: str) -> None:
+        self.arguments: set[bytes] = set()
+        self.environments: dict[str, set[bytes]] = {}  # of git, by what it does
+        self.containers: dict[str, bytes] = {}  # by name, as the engine describes them
+        self._engine = connect("")
+        label = f"forgehand.instance={instance}"
+        self._events = self._engine.events(
+            decode=True, filters={"label": label, "event": ["create", "start"]}
+        )
+        self._done = threading.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        threads = [threading.Thread(target=each) for each in (self._processes, self._inspect)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            self._events.close()
+            for thread in threads:
+                thread.join()
+
+    def _processes(self) -> None:
+        while not self._done.wait(0.02):
+            for folder in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):  # it has ended, or is not ours to look at
+                    arguments = (folder / "cmdline").read_bytes()
+                    self.arguments.add(arguments)
+                    program, _, rest = arguments.partition(b"\0")
+                    verb = rest.partition(b"\0")[0].decode(errors="replace")
+                    if program == b"git" and verb in ("fetch", "push"):
+                        environment = (folder / "environ").read_bytes()
+                        self.environments.setdefault(verb, set()).add(environment)
+
+    def _inspect(self) -> None:
+        for event in self._events:
+            with suppress(NotFound):
+                found = self._engine.inspect_container(event["id"])
+                name = found["Name"].lstrip("/")
+                self.containers[name] = self.containers.get(name, b"") + json.dumps(found).encode()
+
+
+def _files(folder: Path) -> bytes:
+    """Names and contents of all files below."""
+    found = [path for path in folder.rglob("*") if not path.is_symlink()]
+    contents = [path.read_bytes() for path in found if path.is_file()]
+    return b"\n".join([*(str(path).encode() for path in found), *contents])
+
+
+def _dump(world: World) -> bytes:
+    """Every column of every row of every table."""
+    tables = MetaData()
+    with world.ledger.read() as tx:
+        tables.reflect(tx)
+        rows = [row for table in tables.sorted_tables for row in tx.execute(select(table))]
+    assert {"deliveries", "tasks", "runs", "workspaces", "outbox", "log"} <= set(tables.tables)
+    cells = [cell for row in rows for cell in row]
+    return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
+
+
+def _places(world: World, watch: Watch) -> dict[str, bytes]:
+    return {
+        "container inspect": b"\n".join(watch.containers.values()),
+        "workspaces": _files(world.data / "workspaces"),
+        "raw logs": _files(world.data / "logs"),
+        "the bot's log": world.output().encode(),
+        "argument lists": b"\n".join(watch.arguments),
+        "ledger": _dump(world),
+        "mirrors and quarantines": _files(world.data / "mirrors") + _files(world.data / "quarantine"),
+        "comments": "\n".join(world.bot_comments(1)).encode(),
+    }
+
+
+def _inside(container: str) -> bytes:
+    """The environment of the agent, and of whatever else is started in its container."""
+    read = ["docker", "exec", container, "sh", "-c", "env; cat /proc/[0-9]*/environ"]
+    return subprocess.run(read, check=True, capture_output=True).stdout
+
+
+def _where(places: Mapping[str, bytes], *words: str) -> set[str]:
+    return {name for name, content in places.items() for word in words if word.encode() in content}
+
+
+def _forms(token: str) -> list[str]:
+    """The token, and what of its base64 stands in a header of basic authentication."""
+    whole = [token, f"x-access-token:{token}", f"{token}:"]
+    return [token, *(base64.b64encode(text.encode()).decode().rstrip("=") for text in whole)]
+
+
+@dataclass
+class Seen:
+    """What was read of every place: while the agent waits, after a push, and after one that was refused."""
+
+    watch: Watch
+    task: str
+    runs: list[str]
+    during: dict[str, bytes]
+    after: list[dict[str, bytes]]
+
+
+@pytest.fixture
+def seen(embedded: World) -> Seen:
+    embedded.start()
+    watch = Watch((embedded.data / "instance").read_text())
+    with watch.watching():
+        embedded.say(1, "/run " + shell(CHANGE))
+        run = embedded.until_running()
+        eventually(lambda: b"FORGEHAND_RUN" in _files(embedded.data / "logs"))
+        inside = {"environment inside": _inside(f"forgehand-{run.id}")}
+        during = {**_places(embedded, watch), **inside}
+        embedded.let_go(run)
+        task, first = embedded.task_after_run(1)
+        assert first.outcome is Outcome.PUSHED, first.reason
+        embedded.final_comment(1, first)
+        after = [_places(embedded, watch)]
+
+        embedded.playground.protect(task.branch)
+        embedded.say(1, "/resume more " + shell("echo two > two.txt"))
+        task, second = embedded.task_after_run(2)
+        assert second.outcome is Outcome.PUSH_REJECTED, second.reason
+        embedded.final_comment(1, second)
+        after.append(_places(embedded, watch))
+    return Seen(watch, task.id, [first.id, second.id], during, after)
+
+
+def test_the_token_is_in_no_place_that_others_read(playground: Playground, seen: Seen) -> None:
+    token = _forms(playground.token)
+
+    for places in (seen.during, *seen.after):
+        assert _where(places, *token) == set()
+
+    # And the search does find: the task in all of these places, the token where git has to have it.
+    assert _where(seen.during, seen.task) == set(seen.during) - {"the bot's log"}  # which tells ends of runs
+    for places in seen.after:
+        assert _where(places, seen.task) == set(places)
+    for environments in seen.watch.environments.values():
+        assert _where({"git": b"\n".join(environments)}, *token)
+    # And it looked at what passes in an instant.
+    helpers = {name.rpartition("-")[2] for name in seen.watch.containers}
+    assert {"prepare", "export"} <= helpers
+    assert {f"forgehand-{run}" for run in seen.runs} <= set(seen.watch.containers)
+    assert set(seen.watch.environments) == {"fetch", "push"}
+    assert any(b"git-remote-http" in line for line in seen.watch.arguments)
