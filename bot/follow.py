@@ -122,7 +122,8 @@ class _Tail:
         reader = threading.Thread(target=_read, args=(source, chunks), name=path.name)
         reader.start()
         try:
-            with path.open("r+b" if path.exists() else "w+b") as file:
+            # Unbuffered: a worker that is killed must leave no less here than the ledger says it holds.
+            with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
                 # What a dead worker wrote past the ledger's offset comes once more.
                 file.truncate(self._offset)
                 file.seek(self._offset)
