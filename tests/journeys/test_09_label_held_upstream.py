@@ -1,6 +1,7 @@
 """The label, what waits for an approval, and what came upstream meanwhile."""
 
 from bot.model import Outcome, Phase, State
+from bot.playground.state import now
 from tests.journeys.world import World, eventually, shell
 
 AS_THE_LABEL_SAYS = """
@@ -24,6 +25,9 @@ def test_the_label_asks_for_what_the_thread_asked_when_it_was_put_on(full: World
     full.says(issue, "Only people who may write")
     assert full.playground.labels(issue) == ["forgehand"]
     full.playground.ask("DELETE", f"issues/{issue}/labels/forgehand")
+    # The same label on the same thread at the same time, to the second, is the same request.
+    put_on = full.playground.ask("GET", f"issues/{issue}")["updated_at"]
+    eventually(lambda: now() > put_on)
 
     full.playground.label(issue, "forgehand")
     full.playground.ask("PATCH", f"issues/{issue}", {"title": "Changed", "body": shell("exit 9")})
