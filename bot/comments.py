@@ -71,8 +71,13 @@ def change_sentence(number: int | None, url: str, refused: str) -> str:
     return f"A change could not be opened: {refused}" if refused else ""
 
 
-def status_line(run: Run) -> str:
-    """One line for a commit status."""
+def over(run: Run, task: Task) -> str:
+    """What the comment that was edited in place says in the end."""
+    return f"Task `{task.id}`, run {run.number}, has ended: {in_short(run)} A comment of its own tells more."
+
+
+def in_short(run: Run) -> str:
+    """One line, as for a commit status."""
     return ENDINGS[run.outcome or Outcome.LOST].says
 
 

@@ -32,33 +32,35 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
 
 def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Task, say_next: str) -> None:
     page, secrets = attempt.house.page(task.id), attempt.house.secrets
+    verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
     for sha in _status_heads(task):
-        verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
-        content = {"verdict": verdict, "description": comments.status_line(run)}
-        _want(tx, run, Outgoing.STATUS, content, target=sha)
+        _want(tx, run, Outgoing.STATUS, {"verdict": verdict, "description": comments.in_short(run)}, sha)
     if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
-        wanted = {
-            "head": task.branch,
-            "base": task.base,
-            "title": task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0],
-            "body": comments.change_body(run, task, page, secrets=secrets),
-            "draft": task.change == "draft",
-        }
-        _want(tx, run, Outgoing.CHANGE, wanted)
+        body = comments.change_body(run, task, page, secrets=secrets)
+        _want(tx, run, Outgoing.CHANGE, _change(run, task, body))
+    _want(tx, run, Outgoing.PROGRESS, {"text": comments.over(run, task)})
     kept = workspaces.get(tx, task.id)
-    kept_until = kept.keep_until if kept and kept.removed_at is None else None
-    pages = forge.pages(task.thread)
     [newest] = tasks.of_thread(tx, task.thread_key, 1)
     lead, rest = comments.final(
         run,
         task,
-        pages,
-        kept_until=kept_until,
+        forge.pages(task.thread),
+        kept_until=kept.keep_until if kept and kept.removed_at is None else None,
         started_over=workspaces.is_made_again(tx, run),
         say_next=next_command(say_next, task, newest=newest.id == task.id),
         secrets=secrets,
     )
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
+
+
+def _change(run: Run, task: Task, body: str) -> dict[str, Any]:
+    return {
+        "head": task.branch,
+        "base": task.base,
+        "title": task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0],
+        "body": body,
+        "draft": task.change == "draft",
+    }
 
 
 def _status_heads(task: Task) -> set[str]:

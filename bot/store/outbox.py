@@ -180,8 +180,9 @@ def give_up(tx: Connection, item: Item, why: str) -> None:
 
 
 def retire(tx: Connection, subject: str, kind: Outgoing) -> None:
-    """Nothing of this kind is to be sent for the subject any more."""
-    tx.execute(update(outbox).where(outbox.c.subject == subject, outbox.c.kind == kind).values(due_at=None))
+    """Nothing of this kind is to be posted for the subject any more; what stands there is still edited."""
+    unposted = and_(outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.remote_id.is_(None))
+    tx.execute(update(outbox).where(unposted).values(due_at=None))
 
 
 def refusals(tx: Connection, subject: str) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.clean import shown
 from bot.forges.forge import Pages
-from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
+from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
@@ -87,9 +87,10 @@ def _result(view: View, say: _Say) -> str:
         return _section("result", "Running", f"<p>In phase {run.phase} since {_since(view)}.</p>")
     ending = ENDINGS[run.outcome]
     reason = f'<p class="text">{say(run.reason)}</p>' if run.reason else ""
-    where, command = "on the thread", ending.next
+    where, command = "on the thread", next_command(ending.next, view.task, newest=False)
     if view.task.thread.kind is Kind.CLI:
-        where, command = "on the command line", f"forgehand resume {view.task.id}"
+        verb = ending.next.removeprefix("/").partition(" ")[0]
+        where, command = "on the command line", f"forgehand {verb} {view.task.id}"
     following = f'<p>Next, {where}: <code class="next">{say(command)}</code></p>'
     heading = f'<h2 id="result">{say(ending.says)}</h2>'
     return (

@@ -29,7 +29,8 @@ git clone -q --shared "$MIRROR" "$DIR/clone"
 chmod -R a+rwX "$DIR/clone"
 docker run --rm -i --name "$NAME" --label forgehand=1 --network none --cap-drop ALL \
     --security-opt no-new-privileges --read-only --init --pids-limit 256 --memory 512m --memory-swap 512m \
-    --tmpfs /tmp:exec,uid=10001,gid=10001 -v "$DIR/clone:/workspace" -v "$MIRROR:$MIRROR:ro" -w /workspace --user 10001:10001 \
+    --tmpfs /tmp:exec,uid=10001,gid=10001 -v "$DIR/clone:/workspace" -v "$MIRROR:$MIRROR:ro" \
+    -w /workspace --user 10001:10001 \
     -e GIT_AUTHOR_NAME=a -e GIT_AUTHOR_EMAIL=a@example.org -e GIT_COMMITTER_NAME=a \
     -e GIT_COMMITTER_EMAIL=a@example.org -e GIT_CONFIG_COUNT=1 -e GIT_CONFIG_KEY_0=safe.directory \
     -e GIT_CONFIG_VALUE_0='*' "$IMAGE" sh -c "$AGENT" <"$DIR/prompt"

@@ -195,6 +195,17 @@ def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, th
         assert outbox.due(tx, THREAD.key) == []
 
 
+def test_what_was_posted_before_it_was_retired_still_gets_its_last_words(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("agent"))
+        outbox.sent(tx, the_one_due(tx), 99)
+        outbox.want(tx, wanted("has ended"))
+        outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
+        pass_time(tx, 60.0)
+
+        assert texts(tx) == ["has ended"]
+
+
 def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
     with known.write() as tx:
         outbox.want(tx, wanted("progress of 1"))
