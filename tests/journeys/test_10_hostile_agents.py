@@ -120,6 +120,23 @@ def _host_git(world: World, task: Task, *args: str) -> None:
     subprocess.run(["git", *args], cwd=repo, env=environment, capture_output=True, timeout=30)
 
 
+def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
+    """The thread has the outcome's words and next command, and the branch has the work or is not there."""
+    assert run.outcome
+    ending = ENDINGS[run.outcome]
+    said = world.final_comment(thread, run)
+    assert f"**{ending.says}**" in said
+    assert f"Next: `{ending.next}`" in said
+    assert task.state is ending.state
+    if run.outcome is Outcome.PUSHED:
+        tree = world.git("ls-tree", "-r", "--name-only", f"origin/{task.branch}").split()
+        assert {"one.txt", "left.txt"} <= set(tree)
+        assert not {"pipe", ".elsewhere", ".git"} & set(tree)
+    else:
+        assert "uncommitted files could not be read" in said
+        assert world.playground.branch_head(task.branch) is None
+
+
 def test_traps_in_the_clone_catch_nobody_and_the_next_task_runs(embedded: World, canary: Canary) -> None:
     world, names = embedded, canary.names(embedded)
     threads = {name: world.playground.open_issue(name) for name in TRAPS}
@@ -129,41 +146,31 @@ def test_traps_in_the_clone_catch_nobody_and_the_next_task_runs(embedded: World,
         world.say(threads[name], "/run " + shell(_put(WORK + "\n" + trap.script, names)))
 
     first = _ends(world, threads, 1)
-    wanted = {name: trap.outcome for name, trap in TRAPS.items()}
-    assert {name: run.outcome for name, (_, run) in first.items()} == wanted
+    assert {name: run.outcome for name, (_, run) in first.items()} == {
+        name: trap.outcome for name, trap in TRAPS.items()
+    }
     for name, (task, run) in first.items():
-        ending = ENDINGS[wanted[name]]
-        said = world.final_comment(threads[name], run)
-        assert f"**{ending.says}**" in said
-        assert f"Next: `{ending.next}`" in said
-        assert task.state is ending.state
-        if run.outcome is Outcome.PUSHED:
-            tree = world.git("ls-tree", "-r", "--name-only", f"origin/{task.branch}").split()
-            assert {"one.txt", "left.txt"} <= set(tree)
-            assert not {"pipe", ".elsewhere", ".git"} & set(tree)
-        else:
-            assert "uncommitted files could not be read" in said
-            assert world.playground.branch_head(task.branch) is None
+        _is_told(world, threads[name], task, run)
     assert not canary.was_heard
 
     for thread in threads.values():
         world.say(thread, "/resume go on " + shell("rm -f README.md pipe; echo again > again.txt"))
-
-    second = _ends(world, threads, 2)
-    assert {run.outcome for _, run in second.values()} == {Outcome.PUSHED}
-    for task, _ in second.values():
-        assert world.git("show", f"origin/{task.branch}:again.txt") == "again"
-        assert world.git("show", f"origin/{task.branch}:left.txt") == "left"
-    assert not canary.was_heard
-
     world.say(1, "/run " + shell(WORK))
 
-    task, run = world.task_after_run(1, on=1)
-    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    second = {**_ends(world, threads, 2), "the next task": world.task_after_run(1, on=1)}
+    assert {name: run.outcome for name, (_, run) in second.items()} == dict.fromkeys(second, Outcome.PUSHED)
+    for name, (task, run) in second.items():
+        _is_told(world, threads.get(name, 1), task, run)
+        assert name not in TRAPS or world.git("show", f"origin/{task.branch}:again.txt") == "again"
     assert not canary.was_heard
-    for name, (task, _) in second.items():
+    _spring(world, canary, {name: second[name][0] for name in TRAPS})
+
+
+def _spring(world: World, canary: Canary, tasks: Mapping[str, Task]) -> None:
+    """Each trap catches whoever runs git in its clone."""
+    for name, task in tasks.items():
         if command := TRAPS[name].sprung_by:
-            _host_git(world, task, *(_put(word, names) for word in command))
+            _host_git(world, task, *(_put(word, canary.names(world)) for word in command))
             assert canary.was_heard, f"{name} was no trap"
             canary.reset()
 
