@@ -137,7 +137,13 @@ def _web(house: House, settings: Settings, receiver: Receiver, intake: Intake) -
     needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
     if redis_url:
         needs["redis"] = queue.client(redis_url).ping
-    viewer = Viewer(ledger=house.ledger, link_key=house.link_key, forges=house.forges, secrets=house.secrets)
+    viewer = Viewer(
+        ledger=house.ledger,
+        link_key=house.link_key,
+        forges=house.forges,
+        secrets=house.secrets,
+        operator_token=settings.server.operator_token.get_secret_value(),
+    )
     return Starlette(
         routes=[
             *webhook.routes(receiver, intake, counts.answered),

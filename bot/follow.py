@@ -15,7 +15,7 @@ from typing import IO
 from bot.agents import command
 from bot.attempt import Attempt, Cancelled
 from bot.model import Outcome, Phase
-from bot.sandbox.container import Sandbox
+from bot.sandbox.container import Condition, Sandbox
 from bot.sandbox.stream import Log
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
@@ -39,34 +39,36 @@ class Ended:
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
     engine = attempt.house.engine
-    condition = attempt.retrying(lambda: engine.condition(attempt.sandbox))
-    if condition is None and attempt.run.agent_started:
-        return Ended(Outcome.LOST, "Its container is not there any more.", None)
-    if condition is None:
+    if attempt.run.agent_started:
+        if attempt.retrying(lambda: engine.condition(attempt.sandbox)) is None:
+            return _judge(attempt, None)
+    else:
+        # One that a dead worker started, and did not live to record, is left as it is.
         attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
-    with attempt.house.ledger.write() as tx:
-        leases.write(tx, attempt.lease, agent_started=True)
+        with attempt.house.ledger.write() as tx:
+            leases.write(tx, attempt.lease, agent_started=True)
     try:
-        cut = _watch_it(attempt)
+        ended = _watch_it(attempt)
     except Cancelled:
         attempt.cancel_heard = True
-        cut = Ended(Outcome.CANCELLED, "", None)
-    engine.stop(attempt.sandbox)
-    return cut or _judge(attempt)
+        ended = Ended(Outcome.CANCELLED, "", None)
+    if ended.exit_status is None:
+        attempt.retrying(lambda: engine.stop(attempt.sandbox))
+    return ended
 
 
-def _watch_it(attempt: Attempt) -> Ended | None:
-    tail = _Tail(attempt)
+def _watch_it(attempt: Attempt) -> Ended:
+    tail = _Tail(attempt, attempt.run.log_offset)
     while True:
-        cut = tail.to_the_end()
+        if cut := tail.to_the_end():
+            return cut
         condition = attempt.retrying(lambda: attempt.house.engine.condition(attempt.sandbox))
         # The stream also ends when the engine's connection does: the agent may well go on.
-        if cut or condition is None or not condition.running:
-            return cut
+        if condition is None or not condition.running:
+            return _judge(attempt, condition)
 
 
-def _judge(attempt: Attempt) -> Ended:
-    condition = attempt.retrying(lambda: attempt.house.engine.condition(attempt.sandbox))
+def _judge(attempt: Attempt, condition: Condition | None) -> Ended:
     if condition is None or condition.exit_status is None:
         return Ended(Outcome.LOST, "Its container is not there any more.", None)
     status = condition.exit_status
@@ -104,9 +106,9 @@ def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
 class _Tail:
     """What the agent prints, on its way into the raw log and the ledger."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, offset: int) -> None:
         self._attempt = attempt
-        self._offset = attempt.run.log_offset  # of what the ledger holds
+        self._offset = offset  # of what the ledger holds
         self._pending = bytearray()
         self._flushed = self._told = time.monotonic()
         with attempt.house.ledger.read() as tx:
@@ -118,7 +120,8 @@ class _Tail:
         path = self._attempt.house.data / "logs" / self._attempt.run.id
         path.parent.mkdir(parents=True, exist_ok=True)
         chunks: _Chunks = queue.Queue(maxsize=16)
-        source = self._attempt.house.engine.follow(self._attempt.sandbox, self._offset)
+        engine, name = self._attempt.house.engine, self._attempt.sandbox
+        source = self._attempt.retrying(lambda: engine.follow(name, self._offset))
         reader = threading.Thread(target=_read, args=(source, chunks), name=path.name)
         reader.start()
         try:
@@ -128,13 +131,21 @@ class _Tail:
                 file.truncate(self._offset)
                 file.seek(self._offset)
                 ended = self._loop(chunks, file)
-            self._flush()
         finally:
             source.close()
             _drain(chunks, reader)
         return ended
 
     def _loop(self, chunks: "_Chunks", file: IO[bytes]) -> Ended | None:
+        try:
+            ended = self._take(chunks, file)
+        except Cancelled:
+            self._flush()
+            raise
+        self._flush()
+        return ended
+
+    def _take(self, chunks: "_Chunks", file: IO[bytes]) -> Ended | None:
         limit = self._attempt.house.log_bytes
         while True:
             self._attempt.check()

@@ -127,7 +127,7 @@ def _go_on(attempt: Attempt) -> Verdict:
     if phase in (Phase.PREPARE, Phase.AGENT):
         _agent(attempt, places, source)
     if phase is not Phase.PUSH:
-        house.engine.remove(attempt.sandbox)
+        attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
         verdict = _export(attempt, places, source)
         if verdict.outcome is not Outcome.PUSHED:
             return verdict

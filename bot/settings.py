@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -21,6 +21,7 @@ from bot.errors import BadSettings
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
+_SHORTEST_TOKEN = 16
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -41,6 +42,12 @@ def _argv(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
+def _long(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret) < _SHORTEST_TOKEN:
+        raise ValueError(f"must have at least {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes one")
+    return secret
+
+
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
@@ -57,7 +64,7 @@ class Server(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
     public_url: str = ""  # "" = http://host:port
-    operator_token: SecretStr = SecretStr("")  # "" = no pages but by signed link
+    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")  # "" = pages by link alone
     body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
     read_deadline: Seconds = 10  # for the whole of it
 

@@ -17,13 +17,18 @@ from tests.listening import listening
 
 KEY = b"k" * 32
 SECRET = "hunter2hunter2"
+OPERATOR = "the operator's own token"
 HOSTILE = "</title><script>alert('x')</script>\u202egnp.exe\u200b"
 
 
 @pytest.fixture
 def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
     viewer = pages.Viewer(
-        ledger=sqlite_ledger, link_key=KEY, forges={"github": FakeForge()}, secrets=[SECRET]
+        ledger=sqlite_ledger,
+        link_key=KEY,
+        forges={"github": FakeForge()},
+        secrets=[SECRET],
+        operator_token=OPERATOR,
     )
     with (
         listening(Starlette(routes=pages.routes(viewer))) as (host, port),
@@ -237,3 +242,13 @@ def test_no_page_is_kept_framed_scripted_indexed_or_named_to_others(
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "script-src" not in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_the_operators_token_opens_every_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    def status(token: str) -> int:
+        return client.get(f"/tasks/{task.id}", headers={"authorization": f"Bearer {token}"}).status_code
+
+    assert (status(OPERATOR), status("another token")) == (200, 404)
