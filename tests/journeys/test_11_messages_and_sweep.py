@@ -1,5 +1,7 @@
 """Messages without the sweep carry a delivery to its end, and so does the sweep without the messages."""
 
+from typing import Any
+
 import redis
 
 from bot.model import Outcome, State
@@ -17,12 +19,17 @@ app.work(settings.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 
 def _taken(world: World, number: int) -> str:
     """A command is said, and its delivery, the id of which this is, has its 202."""
-    before = len(world.playground.deliveries())
+    before = len(_comments_sent(world))
     world.say(number, f"/run {CHANGE}")
-    row = eventually(lambda: world.playground.deliveries()[: -before or None])[-1]  # others' may follow
+    row = eventually(lambda: _comments_sent(world)[: -before or None])[-1]  # the bot's own may follow
     assert row["status_code"] == 202
     assert _waits(world, row["guid"]) or world.tasks(number)
     return str(row["guid"])
+
+
+def _comments_sent(world: World) -> list[dict[str, Any]]:
+    """Deliveries of comments alone, newest first: a new hook's ping comes when it comes."""
+    return [row for row in world.playground.deliveries() if row["event"] == "issue_comment"]
 
 
 def _waits(world: World, delivery: str) -> bool:
