@@ -224,6 +224,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep forge and bot running until Ctrl-C")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
+    for end in (signal.SIGINT, signal.SIGTERM):  # forge and bot end with us, however we are ended
+        signal.signal(end, signal.default_int_handler)
     try:
         drive(given.folder.resolve(), keep=given.keep)
     except NotTrue as error:
