@@ -8,9 +8,10 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
+from sqlalchemy import Connection
 
 from bot import comments
-from bot.clean import redact
+from bot.clean import redact, visible
 from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
 from bot.house import House
@@ -22,8 +23,11 @@ log = structlog.get_logger()
 
 _BACKOFF = 2.0  # seconds, doubled at each try
 _LONGEST = 300.0
-_WAIT_FOR_CHANGE = 5.0
+_DOUBLINGS = 8  # past _LONGEST; without an end the number would outgrow a float within days
+_AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # what each waits for
+_WAIT = 5.0
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
+_TRIES = 3  # of what may be dropped
 
 
 def send(house: House, thread_key: str) -> None:
@@ -54,13 +58,18 @@ def _send_due(house: House, thread_key: str, holder: str) -> None:
             with house.ledger.write() as tx:
                 if not outbox.hold_thread(tx, thread_key, holder):
                     return
-                waits = item.kind is Outgoing.FINAL and outbox.unsent(tx, item.subject, Outgoing.CHANGE)
-                if waits:
-                    outbox.try_later(tx, item, _WAIT_FOR_CHANGE)
-                else:
-                    outbox.trying(tx, item)
-            if not waits:
+                now = _begin(tx, item)
+            if now:
                 _send_one(house, forge, thread, item)
+
+
+def _begin(tx: Connection, item: Item) -> bool:
+    """False: it is not its turn yet, or not wanted any more."""
+    first = _AFTER.get(item.kind)
+    if first is not None and outbox.unsent(tx, item.subject, first):
+        outbox.try_later(tx, item, _WAIT)
+        return False
+    return outbox.trying(tx, item)
 
 
 def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
@@ -81,13 +90,13 @@ def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
 
 
 def _later(house: House, item: Item, error: ForgeUnavailable) -> None:
-    seconds = error.retry_after or min(_BACKOFF * 2**item.attempts, _LONGEST)
+    seconds = error.retry_after or min(_BACKOFF * 2 ** min(item.attempts, _DOUBLINGS), _LONGEST)
     log.warning(
         "forge did not answer", kind=item.kind, subject=item.subject, error=str(error), seconds=seconds
     )
     with house.ledger.write() as tx:
-        if item.kind in _DROPPED and item.attempts >= 3:
-            outbox.give_up(tx, item, str(error))
+        if item.kind in _DROPPED and item.attempts + 1 >= _TRIES:
+            outbox.drop(tx, item)
         else:
             outbox.try_later(tx, item, seconds)
 
@@ -141,15 +150,16 @@ def _change(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     wanted = NewChange(
         head_branch=item.content["head"],
         base_branch=item.content["base"],
-        title=redact(item.content["title"], house.secrets),
+        title=redact(visible(item.content["title"]), house.secrets),
         body=redact(item.content["body"], house.secrets),
         draft=item.content["draft"],
     )
     change = forge.open_change(thread, wanted)
-    if change is not None:
-        with house.ledger.write() as tx:
-            task = runs.get(tx, item.subject).task
-            tasks.settle(tx, task, change_number=change.number, change_url=change.url)
+    if change is None:
+        raise ForgeError(f"`{wanted.base_branch}` has every commit of `{wanted.head_branch}` already.")
+    with house.ledger.write() as tx:
+        task = runs.get(tx, item.subject).task
+        tasks.settle(tx, task, change_number=change.number, change_url=change.url)
 
 
 _SEND: dict[Outgoing, Callable[[House, Forge, Thread, Item], int | None]] = {

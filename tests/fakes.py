@@ -4,7 +4,7 @@ It keeps what it is told and has no rules of its own; what a forge really does
 is tested against the playground.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -22,6 +22,8 @@ class FakeForge:
     me: Actor = field(default_factory=lambda: Actor(id=1, login="forgehand"))
     writers: set[str] = field(default_factory=set)  # logins
     failing: Exception | None = None  # raised by every call from now on
+    after: Callable[[], None] = lambda: None  # what happens once something was written, before we hear of it
+    no_commits: bool = False  # between any two branches
     repositories: dict[int, Repository] = field(default_factory=dict)
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
@@ -59,15 +61,18 @@ class FakeForge:
     def remove_label(self, thread: Thread, label: str) -> None:
         self._fail()
         self.labels.get(thread.key, set()).discard(label)
+        self.after()
 
     def react(self, thread: Thread, comment_id: int | None) -> None:
         self._fail()
         self.reactions.append((thread.key, comment_id))
+        self.after()
 
     def comment(self, thread: Thread, body: str) -> int:
         self._fail()
         comment_id = next(self._ids)
         self.comments[comment_id] = (thread.key, body)
+        self.after()
         return comment_id
 
     def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None:
@@ -75,6 +80,7 @@ class FakeForge:
         if comment_id not in self.comments:
             raise ForgeGone("The comment is not there.")
         self.comments[comment_id] = (thread.key, body)
+        self.after()
 
     def find_comments(self, thread: Thread, marker: str) -> list[int]:
         self._fail()
@@ -87,10 +93,14 @@ class FakeForge:
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         self._fail()
         self.statuses.append((sha, status))
+        self.after()
 
     def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
         self._fail()
+        if self.no_commits:
+            return None
         self.changes.append(wanted)
+        self.after()
         number = 100 + len(self.changes)
         return Change(number=number, url=f"{thread.repository_url}/pull/{number}")
 

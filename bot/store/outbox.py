@@ -23,11 +23,11 @@ class Outgoing(StrEnum):
 
     REACTION = "reaction"
     LABEL = "label"  # to take off
-    PROGRESS = "progress"
     REPLY = "reply"
     STATUS = "status"
     CHANGE = "change"
     FINAL = "final"
+    PROGRESS = "progress"  # after `final`, which ends it
 
 
 ORDER = {kind: place for place, kind in enumerate(Outgoing)}
@@ -145,9 +145,13 @@ def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
     return int(tx.execute(query).scalar_one()) > 0
 
 
-def trying(tx: Connection, item: Item) -> None:
-    """Record, before the call, that it is made: after a crash the marker is looked up first."""
-    tx.execute(update(outbox).where(outbox.c.id == item.id).values(attempts=outbox.c.attempts + 1))
+def trying(tx: Connection, item: Item) -> bool:
+    """Record, before the call, that it is made: after a crash the marker is looked up first.
+
+    False: it was retired since it was found due.
+    """
+    wanted = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
+    return tx.execute(wanted.values(attempts=outbox.c.attempts + 1)).rowcount == 1
 
 
 def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
@@ -172,6 +176,12 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
 def try_later(tx: Connection, item: Item, seconds: float) -> None:
     wanted = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
     tx.execute(wanted.values(due_at=clock(tx) + seconds))
+
+
+def drop(tx: Connection, item: Item) -> None:
+    """Try this version no more; a newer one is as welcome as ever."""
+    this = update(outbox).where(outbox.c.id == item.id, outbox.c.version == item.version)
+    tx.execute(this.values(due_at=None))
 
 
 def give_up(tx: Connection, item: Item, why: str) -> None:

@@ -179,6 +179,29 @@ def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
         assert outbox.refusals(tx, "t1-1") == [("status", "GitHub answered 403.")]
 
 
+def test_what_was_dropped_is_no_refusal_and_makes_room_for_what_is_newer(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("agent"))
+        given_up = the_one_due(tx)
+        outbox.drop(tx, given_up)
+        assert (texts(tx), outbox.refusals(tx, "t1-1")) == ([], [])
+
+        outbox.want(tx, wanted("push"))
+        outbox.drop(tx, given_up)
+
+        assert texts(tx) == ["push"]
+
+
+def test_what_was_retired_since_it_was_found_due_is_not_tried(known: Ledger) -> None:
+    with known.write() as tx:
+        outbox.want(tx, wanted("agent"))
+        found = the_one_due(tx)
+        assert outbox.trying(tx, found)
+        outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
+
+        assert not outbox.trying(tx, found)
+
+
 @pytest.mark.parametrize("then", ["sent", "failed"])
 def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, then: str) -> None:
     with known.write() as tx:
@@ -213,7 +236,7 @@ def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
         outbox.want(tx, wanted("progress of 2", subject="t1-2"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
-        assert texts(tx) == ["progress of 2", "final of 1"]
+        assert texts(tx) == ["final of 1", "progress of 2"]
 
 
 def test_threads_that_wait_come_longest_waiting_first(known: Ledger) -> None:

@@ -1,0 +1,36 @@
+"""A House for tests of what is told: a ledger and a forge, and an engine that is never called."""
+
+from pathlib import Path
+
+from bot.forges.forge import Forge
+from bot.house import House
+from bot.model import Identity
+from bot.queue import Nudges
+from bot.sandbox.container import Engine, Limits
+from bot.store.ledger import Ledger
+from tests.fill import a_worker
+
+TOKEN = "s3cr3t+token/of~the_bot"
+
+
+def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> House:
+    """Of worker w1 on host h1, its token TOKEN; nudges for reports go to `nudged`."""
+    heard = [] if nudged is None else nudged
+    return House(
+        ledger=ledger,
+        forges={forge.name: forge},
+        engine=Engine(url="", instance="nowhere", uid=10001),
+        data=Path("/nowhere"),
+        worker=a_worker(),
+        agents={"demo": ["true"]},
+        image="none",
+        tools_image="none",
+        limits=Limits(memory="1g", cpus=1, pids=64),
+        log_bytes=1 << 20,
+        identity=Identity(name="forgehand", email="forgehand@example.org"),
+        free_space=0,
+        public_url="https://bot.example.org",
+        link_key=b"k" * 32,
+        secrets=[TOKEN],
+        nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=heard.append),
+    )
