@@ -151,10 +151,10 @@ def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | No
 def _abandoned(
     tx: Connection, worker: Worker, is_dead: Callable[[str], bool]
 ) -> Row[*tuple[Any, ...]] | None:
-    """A run nobody works on any more."""
+    """A run nobody works on any more; one of this very process, too, once its lease is over."""
     rows = tx.execute(
         select(runs.c.id, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
-        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host, runs.c.holder != worker.holder)
+        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host)
         .order_by(runs.c.created_at)
     ).all()
     now = clock(tx)

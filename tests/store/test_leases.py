@@ -164,12 +164,16 @@ def test_a_run_of_another_host_is_left_alone(ledger: Ledger) -> None:
         assert leases.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
 
 
-def test_a_worker_does_not_take_over_from_itself(ledger: Ledger) -> None:
+def test_a_run_that_a_living_worker_dropped_is_found_again_by_itself(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
+        assert leases.take_over(tx, a_worker("w1"), nobody_is_dead) is None
+
         expire(tx, run)
 
-        assert leases.take_over(tx, a_worker("w1"), all_are_dead) is None
+        again = leases.take_over(tx, a_worker("w1"), nobody_is_dead)
+        assert again is not None
+        assert (again.id, again.epoch) == (run.id, run.epoch + 1)
 
 
 def test_an_expired_lease_that_nobody_took_is_renewed(ledger: Ledger) -> None:
