@@ -49,6 +49,9 @@ setup_servers() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || _need initdb postgresql
 }
 
+# What only --long tests: images made without an image registry.
+setup_long() { _need mmdebstrap mmdebstrap; }
+
 # _python: print a Python of 3.11 or newer that can make virtual environments. `python3` may be a version
 # manager's, which answers for names it does not have: each is tried, not looked up.
 _python() {
