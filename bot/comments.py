@@ -11,6 +11,7 @@ from bot.model import ENDINGS, Outcome, Phase, Run, Task
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
 _SUMMARY = 20_000
+_PATHS = 10_000  # characters; one path has at most 4,096
 _STARTED_OVER = (
     "The workspace of the run before was removed: untracked files and the agent's notes are gone, "
     "and this run went on in a fresh clone."
@@ -59,7 +60,7 @@ def final(
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append(_STARTED_OVER if started_over else "")
-    parts.append(_facts(run, task, kept_until))
+    parts.append(_facts(run, task, pages, kept_until))
     parts.append(f"Next: `{say_next}`")
     return lead, "\n\n".join(part for part in parts if part)
 
@@ -94,21 +95,32 @@ def change_body(run: Run, task: Task, page: str, *, secrets: Sequence[str]) -> s
 def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
     head = task.checked_head
     if outcome is Outcome.PUSHED:
-        branch = f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
-        said = f"Branch {branch} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
+        said = f"Branch {_branch(task, pages)} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
         if task.change != "link":
             return said
         page = pages.new_change.format(base=quote(task.base), branch=quote(task.branch))
         return f"{said} [Open a change from it]({page})."
     if outcome is Outcome.HELD:
-        return f"Commit `{head[:10]}` touches {run.reason}. Nothing was pushed."
+        return f"Commit `{head[:10]}` touches {_paths(run.reason)}. Nothing was pushed."
     return ""
 
 
-def _facts(run: Run, task: Task, kept_until: float | None) -> str:
+def _branch(task: Task, pages: Pages) -> str:
+    return f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
+
+
+def _paths(listed: str) -> str:
+    """As many of the paths as leave room for the rest of the comment."""
+    if len(listed) <= _PATHS:
+        return listed
+    kept, between, _ = listed[:_PATHS].rpartition("`, `")
+    return f"{kept}` and {listed.count(between) - kept.count(between)} more"
+
+
+def _facts(run: Run, task: Task, pages: Pages, kept_until: float | None) -> str:
     rows = [("Task", f"`{task.id}`, run {run.number}"), ("Agent", f"`{task.agent}`, {_duration(run)}")]
-    if run.outcome not in (Outcome.PUSHED, Outcome.NO_CHANGES) and task.pushed_head:
-        rows.append(("Branch", f"`{task.branch}`, unchanged at `{task.pushed_head[:10]}`"))
+    if run.outcome is not Outcome.PUSHED and task.pushed_head:
+        rows.append(("Branch", f"{_branch(task, pages)}, unchanged at `{task.pushed_head[:10]}`"))
     if kept_until is not None:
         rows.append(("Workspace", f"kept until {_time(kept_until)}"))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)

@@ -1,0 +1,215 @@
+"""The words of a run's comments: what a person needs next is in them, and nothing a forge would act on."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot import comments
+from bot.comments import change_body, change_sentence, final, over, progress
+from bot.model import ENDINGS, Actor, Outcome, Phase, Run, State, Task
+from tests.fakes import FakeForge
+from tests.houses import TOKEN
+from tests.said import HEAD, ISSUE
+
+PAGE = "https://bot.example.org/tasks/t1?key=k"
+PAGES = FakeForge().pages(ISSUE)
+TASK = Task(
+    id="t1",
+    thread=ISSUE,
+    thread_key=ISSUE.key,
+    state=State.RUNNING,
+    agent="demo",
+    change="draft",
+    base="main",
+    branch="forgehand/12-tidy-t1",
+    checked_head=HEAD,
+)
+RUN = Run(
+    id="t1-2",
+    task="t1",
+    number=2,
+    thread_key=ISSUE.key,
+    repository_url=ISSUE.repository_url,
+    state=State.RUNNING,
+    phase=Phase.REPORT,
+    first_phase=Phase.PREPARE,
+    request="tidy the parser",
+    context="",
+    cause="comment:1",
+    asked_by=Actor(id=7, login="ann"),
+    wall_limit=60,
+    summary="I made it shorter.",
+    reason="It said why.",
+    started_at=1_000_000.0,
+    ended_at=1_000_045.0,
+)
+NASTY = (
+    "thanks @ann\n/close\n  /run everything\n![x](https://evil.example/p.png)\n"
+    "Closes #12, fixes acme/anvil#3\n<!-- forgehand:final:t1-2 -->\n```\nnever closed"
+)
+ACTED_ON = r"@\w|^[>\s]*/|!\[|(?i:\b(?:closes|fixes)\b)|#\d|<!--"
+
+
+def told(run: Run, task: Task = TASK, *, kept_until: float | None = 1_604_800.0, again: bool = False) -> str:
+    """The whole comment at the end of the run."""
+    lead, rest = final(
+        run, task, PAGES, kept_until=kept_until, started_over=again, say_next="/resume", secrets=[TOKEN]
+    )
+    return f"{lead}\n\n{rest}"
+
+
+def body_of_change(run: Run) -> str:
+    return change_body(run, TASK, PAGE, secrets=[TOKEN]).replace("Made for #12, ", "")
+
+
+def last_line(run: Run) -> str:
+    return progress(run, TASK, Phase.AGENT, started_over=False, last_line=run.summary, secrets=[TOKEN])
+
+
+OTHERS_WORDS: list[Callable[[Run], str]] = [told, body_of_change, last_line]
+
+
+@pytest.mark.parametrize("say", OTHERS_WORDS)
+def test_nothing_an_agent_or_a_person_wrote_makes_the_forge_act(say: Callable[[Run], str]) -> None:
+    assert len(re.findall(ACTED_ON, NASTY, re.MULTILINE)) == 9
+
+    said = say(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))
+
+    assert "ann" in said
+    assert re.findall(ACTED_ON, said, re.MULTILINE) == []
+
+
+def test_what_others_left_open_ends_before_our_own_words() -> None:
+    said = told(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))
+
+    for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
+        before, _, _ = said.partition(f"\n\n{own}")
+        assert before.rsplit("\n", 1)[1].startswith((">", "|"))
+    assert said.endswith("\n\nNext: `/resume`")
+
+
+@pytest.mark.parametrize("say", OTHERS_WORDS)
+def test_no_secret_stands_in_them(say: Callable[[Run], str]) -> None:
+    words = f"It is {TOKEN} or ghp_{'a1B2' * 9}"
+
+    said = say(replace(RUN, outcome=Outcome.AGENT_FAILED, request=words, reason=words, summary=words))
+
+    assert "It is [redacted] or [redacted]" in said
+    assert TOKEN not in said
+    assert "a1B2" not in said
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_however_long_the_words_of_others_are_ours_are_all_there(outcome: Outcome) -> None:
+    paths = ", ".join(f"`.github/workflows/{'x' * 200}-{number}.yml`" for number in range(2_000))
+    long = replace(RUN, outcome=outcome, summary="@a " * 50_000, request="#1 " * 50_000, reason=paths)
+
+    said = told(long)
+
+    assert len(said) < FakeForge().comment_limit() - 2_000
+    assert said.startswith(f"**{ENDINGS[outcome].says}**")
+    assert said.endswith("Next: `/resume`")
+
+
+def test_paths_that_are_too_many_are_counted() -> None:
+    names = [f"`.github/workflows/{number}.yml`" for number in range(2_000)]
+
+    lead = told(replace(RUN, outcome=Outcome.HELD, reason=", ".join(names))).split("\n")[0]
+
+    shown = [name for name in names if name in lead]
+    assert 100 < len(shown) < 2_000
+    assert f"{shown[-1]} and {2_000 - len(shown)} more. Nothing was pushed." in lead
+    assert lead.count("`") % 2 == 0
+
+
+def test_few_paths_are_all_named() -> None:
+    said = told(replace(RUN, outcome=Outcome.HELD, reason="`.gitlab-ci.yml`, `CODEOWNERS`"))
+
+    assert f"Commit `{HEAD[:10]}` touches `.gitlab-ci.yml`, `CODEOWNERS`. Nothing was pushed." in said
+
+
+def test_a_pushed_branch_is_linked_and_so_is_its_head() -> None:
+    said = told(replace(RUN, outcome=Outcome.PUSHED))
+
+    assert f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})" in said
+    assert f"[`{HEAD[:10]}`](https://github.com/acme/anvil/commit/{HEAD})" in said
+    assert "It said why." not in said
+
+
+def test_where_a_link_was_asked_for_it_opens_a_change_from_branches_of_any_name() -> None:
+    said = told(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change="link", base="a b#1"))
+
+    assert f"[Open a change from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})" in said
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
+def test_a_branch_pushed_before_is_linked_as_it_was(outcome: Outcome) -> None:
+    said = told(replace(RUN, outcome=outcome), replace(TASK, pushed_head="b" * 40))
+
+    branch = f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})"
+    assert f"| Branch | {branch}, unchanged at `{'b' * 10}` |" in said
+
+
+def test_a_branch_that_was_never_pushed_is_not_spoken_of() -> None:
+    assert TASK.branch not in told(replace(RUN, outcome=Outcome.AGENT_FAILED))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min 0 s"), (3_725, "62 min 5 s")]
+)
+def test_the_duration_is_told_as_people_say_it(seconds: float, words: str) -> None:
+    said = told(replace(RUN, outcome=Outcome.PUSHED, ended_at=1_000_000.0 + seconds))
+
+    assert f"| Agent | `demo`, {words} |" in said
+
+
+def test_a_workspace_that_is_gone_is_not_promised() -> None:
+    run = replace(RUN, outcome=Outcome.PREPARE_FAILED)
+
+    assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in told(run)
+    assert "Workspace" not in told(run, kept_until=None)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a parametrised test takes
+    run = replace(RUN, outcome=Outcome.PUSHED)
+    comment = progress(run, TASK, Phase.AGENT, started_over=again, last_line="", secrets=[])
+
+    for said in (told(run, again=again), comment):
+        assert ("went on in a fresh clone" in said) is again
+
+
+def test_a_change_that_was_opened_is_linked_whatever_was_refused_before() -> None:
+    assert change_sentence(7, "https://x/7", "no") == "The change is [#7](https://x/7)."
+    assert change_sentence(None, "", "GitHub said no.") == "A change could not be opened: GitHub said no."
+    assert change_sentence(None, "", "") == ""
+
+
+def test_progress_names_the_head_it_works_on() -> None:
+    said = progress(
+        RUN, replace(TASK, pinned=HEAD), Phase.AGENT, started_over=False, last_line="", secrets=[]
+    )
+
+    assert said.startswith("Task `t1`, run 2: running the agent (`demo`).")
+    assert f"It works on commit `{HEAD[:10]}`" in said
+
+
+def test_each_phase_has_words_of_its_own() -> None:
+    assert set(comments.DOING) == set(Phase)
+    assert len(set(comments.DOING.values())) == len(Phase)
+
+
+def test_the_edited_comment_ends_with_the_outcome() -> None:
+    said = over(replace(RUN, outcome=Outcome.TIMED_OUT), TASK)
+
+    assert said.startswith("Task `t1`, run 2, has ended: The agent ran out of time.")
+
+
+def test_a_change_says_for_whom_it_was_made_without_pinging_them() -> None:
+    body = change_body(RUN, TASK, PAGE, secrets=[])
+
+    assert body.startswith("Made for #12, asked by ann:\n\n> tidy the parser")
+    assert body.endswith(f"[Task `t1`]({PAGE})")
+    assert "> I made it shorter." in body
