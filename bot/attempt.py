@@ -49,7 +49,7 @@ class Attempt:
     stopping: threading.Event
     lost: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
-    cancel_heard: bool = False  # the agent was stopped for it; what it left is still exported
+    cancel_heard: bool = False  # nothing more is to be stopped for it; what the agent left is exported
 
     @property
     def lease(self) -> Lease:
@@ -77,6 +77,20 @@ class Attempt:
             raise Stopped
         if self.cancelled.is_set() and not self.cancel_heard:
             raise Cancelled
+
+    def must_be_ours(self) -> None:
+        """Raise LeaseLost where the ledger says so, also if our watch has not seen it yet."""
+        with self.house.ledger.write() as tx:
+            leases.write(tx, self.lease)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """A cancel waits for the end of this block: what the agent left is taken out first."""
+        heard, self.cancel_heard = self.cancel_heard, True
+        try:
+            yield
+        finally:
+            self.cancel_heard = heard
 
     def enter(self, phase: Phase) -> None:
         """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""

@@ -39,25 +39,26 @@ class Ended:
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
     engine = attempt.house.engine
-    if attempt.run.agent_started:
-        if attempt.retrying(lambda: engine.condition(attempt.sandbox)) is None:
-            return _judge(attempt, None)
-    else:
-        # One that a dead worker started, and did not live to record, is left as it is.
-        attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
-        with attempt.house.ledger.write() as tx:
-            leases.write(tx, attempt.lease, agent_started=True)
     try:
+        if not attempt.run.agent_started:
+            # One that a dead worker started, and did not live to record, is left as it is.
+            attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
+            with attempt.house.ledger.write() as tx:
+                leases.write(tx, attempt.lease, agent_started=True)
         ended = _watch_it(attempt)
     except Cancelled:
         attempt.cancel_heard = True
         ended = Ended(Outcome.CANCELLED, "", None)
     if ended.exit_status is None:
+        # A worker that slept past a limit may have lost the run: the next one decides how it ends.
+        attempt.must_be_ours()
         attempt.retrying(lambda: engine.stop(attempt.sandbox))
     return ended
 
 
 def _watch_it(attempt: Attempt) -> Ended:
+    if attempt.retrying(lambda: attempt.house.engine.condition(attempt.sandbox)) is None:
+        return _judge(attempt, None)
     tail = _Tail(attempt, attempt.run.log_offset)
     while True:
         if cut := tail.to_the_end():

@@ -59,13 +59,21 @@ def execute(house: House, run: Run, stopping: threading.Event) -> None:
         task = tasks.get(tx, run.task)
     attempt = Attempt(house, run, task, stopping)
     attempt.cancel_heard = run.agent_outcome is Outcome.CANCELLED
+    if run.cancel_asked:
+        attempt.cancelled.set()
+    try:
+        _to_the_end(attempt)
+    except LeaseLost:
+        log.warning("run was taken over", epoch=run.epoch)
+
+
+def _to_the_end(attempt: Attempt) -> None:
+    house = attempt.house
     try:
         with watched(attempt):
             verdict = _verdict(attempt)
             say_next = verdict.say_next or ENDINGS[verdict.outcome].next
             settle.settle(attempt, verdict.outcome, verdict.reason, say_next)
-    except LeaseLost:
-        log.warning("run was taken over", epoch=run.epoch)
     except Stopped:
         with house.ledger.write() as tx:
             leases.release(tx, attempt.lease)
@@ -84,6 +92,8 @@ def _verdict(attempt: Attempt) -> Verdict:
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
         verdict = _failed(attempt, error)
+    # What failed may have failed because another worker has the run: then the sandbox is that one's.
+    attempt.must_be_ours()
     with suppress(BotError):
         attempt.house.engine.remove(attempt.sandbox)
     return verdict
@@ -127,11 +137,12 @@ def _go_on(attempt: Attempt) -> Verdict:
     if phase in (Phase.PREPARE, Phase.AGENT):
         _agent(attempt, places, source)
     if phase is not Phase.PUSH:
-        attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
-        verdict = _export(attempt, places, source)
+        with attempt.undisturbed():
+            attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
+            verdict = _export(attempt, places, source)
+        attempt.check()
         if verdict.outcome is not Outcome.PUSHED:
             return verdict
-        attempt.check()
         attempt.enter(Phase.PUSH)
     return _push(attempt, source)
 

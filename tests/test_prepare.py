@@ -1,0 +1,123 @@
+"""Phase prepare: what must be so before an agent begins, and what is settled once for its task."""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.model import Outcome, Phase, State
+from bot.run import execute
+from bot.store import workspaces
+from tests.services import free_port
+from tests.workshop import Workshop, in_a_workshop, until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(replace(shop.house, free_space=1 << 60), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
+    assert "MiB are free for workspaces, less than the 1099511627776 MiB" in ended.reason
+    assert not any((shop.house.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
+    with shop.house.ledger.read() as tx:
+        assert workspaces.get(tx, run.task) is None
+    assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
+
+
+def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
+    run = shop.claimed(base="stable")
+
+    execute(shop.agent("echo never > x"), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
+    assert ended.reason == "There is no branch `stable` in the repository."
+    assert not (shop.house.data / "workspaces").exists()
+    assert shop.branches() == []
+
+
+def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
+    tree = shop.desk.git("mktree", words="")
+    stable = shop.desk.git("commit-tree", "-m", "stable", tree)
+    shop.desk.git("update-ref", "refs/heads/stable", stable)
+    run = shop.claimed(base="stable")
+
+    execute(shop.agent("test ! -e README.md; echo 1 > x"), run, threading.Event())
+
+    task = shop.task(run)
+    assert (task.base, task.base_head, task.state) == ("stable", stable, State.SUCCEEDED)
+    assert shop.desk.git("rev-parse", f"{task.branch}~1") == stable
+
+
+def test_where_a_branch_has_our_prefix_for_its_name_dashes_take_the_slashs_place(shop: Workshop) -> None:
+    shop.desk.git("update-ref", "refs/heads/forgehand", "refs/heads/main")
+
+    run = shop.done("echo 1 > x")
+
+    assert run.outcome is Outcome.PUSHED
+    assert shop.branches() == ["forgehand", f"forgehand-tidy-the-parser-{run.task}"]
+    assert shop.task(run).branch in shop.branches()
+
+
+def test_the_mirror_keeps_what_the_clone_was_shown(shop: Workshop) -> None:
+    run = shop.done("git rev-parse origin/main; git for-each-ref --format='%(refname)'")
+
+    main = shop.desk.git("rev-parse", "main")
+    assert (shop.mirror(run) / f"refs/keep/{run.task}/{main}").read_text().strip() == main
+    branch = shop.task(run).branch
+    shown = [main, f"refs/heads/{branch}", "refs/remotes/origin/main"]
+    assert shop.printed(run).decode().split() == shown
+
+
+def test_a_cancel_that_comes_while_the_mirror_is_fetched_ends_before_the_agent(shop: Workshop) -> None:
+    run = shop.claimed()
+    lock = shop.mirror(run).with_suffix(".lock")
+    lock.parent.mkdir()
+
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with shop.busy(shop.agent("echo 1 > x"), run):
+            until(lambda: [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE])
+            assert shop.cancel(run)
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.state, ended.agent_started) == (Outcome.CANCELLED, State.CANCELLED, False)
+    assert shop.task(run).state is State.CANCELLED
+    assert (shop.branches(), shop.containers()) == ([], [])
+
+
+def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> None:
+    run = shop.claimed()
+    shop.desk.repository.rename(shop.desk.folder / "elsewhere")
+
+    execute(shop.house, run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.REMOTE_MISSING, False)
+    assert "incident" not in ended.reason
+
+
+@pytest.mark.long
+def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(shop: Workshop) -> None:
+    run = shop.claimed(remote=f"http://127.0.0.1:{free_port()}/acme/anvil")
+
+    execute(shop.house, run, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is Outcome.PREPARE_FAILED
+    assert "127.0.0.1" in ended.reason
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    assert 38 <= ended.ended_at - ended.started_at < 60

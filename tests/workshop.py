@@ -1,0 +1,153 @@
+"""A worker's own side in this process: a house, a repository beside it, and runs to work on. No forge.
+
+The agent of a test is the shell script it names; engine, git and ledger are real.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bot.errors import GitFailed
+from bot.house import House
+from bot.model import Phase, Run, Task
+from bot.prepare import mirror_key
+from bot.queue import Nudges
+from bot.run import execute
+from bot.sandbox.git import Objects
+from bot.settings import Agent, Data, Sandbox, Settings
+from bot.store import leases, runs, tasks
+from bot.store import log as store_log
+from bot.tasks import open_from_cli
+from bot.urls import canonical
+from bot.worker import defaults, open_house
+from tests.desk import LONG, Desk, at_a_desk
+from tests.fill import all_are_dead
+
+FOREVER = "echo begun; sleep 300"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    house: House
+    desk: Desk
+    settings: Settings
+
+    def agent(self, script: str, **changed: Any) -> House:
+        """The house with this script as its agent."""
+        return replace(self.house, agents={"shell": ["sh", "-ec", script]}, **changed)
+
+    def queued(self, *, remote: str = "", base: str = "", wall_limit: int = 60) -> Run:
+        """A new task's run, in line."""
+        url = canonical(remote or str(self.desk.repository))
+        given = replace(defaults(self.settings), wall_limit=wall_limit)
+        with self.house.ledger.write() as tx:
+            return open_from_cli(tx, given, repository_url=url, request="tidy the parser", base=base).run
+
+    def next(self) -> Run | None:
+        """The next run in line, in the hands of this process."""
+        with self.house.ledger.write() as tx:
+            return leases.claim_next(tx, self.house.worker)
+
+    def claimed(self, **asked: Any) -> Run:
+        """A new task's run, in the hands of this process; `asked` as for `queued`."""
+        self.queued(**asked)
+        run = self.next()
+        assert run is not None
+        return run
+
+    def done(self, script: str) -> Run:
+        """A new task's run, worked on by this script to its end."""
+        run = self.claimed()
+        execute(self.agent(script), run, threading.Event())
+        return self.now(run)
+
+    @contextmanager
+    def busy(self, house: House, run: Run) -> Iterator[threading.Event]:
+        """A worker at this run; the event stops it, and at the end of the block it must come to its end."""
+        stopping = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(execute, house, run, stopping)
+            try:
+                yield stopping
+            except BaseException:
+                stopping.set()
+                raise
+            work.result(LONG)
+
+    def taken_over(self, holder: str) -> tuple[Run, House]:
+        """The one run there is in the hands of another process of this host, and the house as it sees it."""
+        worker = replace(self.house.worker, holder=holder)
+        with self.house.ledger.write() as tx:
+            run = leases.take_over(tx, worker, all_are_dead)
+        assert run is not None
+        return run, replace(self.house, worker=worker)
+
+    def now(self, run: Run) -> Run:
+        with self.house.ledger.read() as tx:
+            return runs.get(tx, run.id)
+
+    def task(self, run: Run) -> Task:
+        with self.house.ledger.read() as tx:
+            return tasks.get(tx, run.task)
+
+    def phases(self, run: Run) -> list[tuple[Phase, float, float | None]]:
+        with self.house.ledger.read() as tx:
+            return runs.phase_times(tx, run.id)
+
+    def printed(self, run: Run) -> bytes:
+        """All of its log that the ledger holds."""
+        with self.house.ledger.read() as tx:
+            return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
+
+    def cancel(self, run: Run) -> bool:
+        """False: it is too late."""
+        with self.house.ledger.write() as tx:
+            return runs.ask_cancel(tx, runs.get(tx, run.id))
+
+    def branches(self) -> list[str]:
+        """What the remote has beside its default branch."""
+        names = self.desk.git("for-each-ref", "--format=%(refname:short)", "refs/heads/").split()
+        return sorted(set(names) - {"main"})
+
+    def mirror(self, run: Run) -> Path:
+        return self.house.data / "mirrors" / f"{mirror_key(self.task(run))}.git"
+
+    def saved(self, run: Run, ref: str, path: str) -> str:
+        """A file's content at refs/<ref>/<run> of the task's quarantine; "" where there is none."""
+        objects = Objects(self.house.quarantine(run.task), (self.mirror(run),))
+        try:
+            return objects.git("cat-file", "blob", f"refs/{ref}/{run.id}:{path}").decode()
+        except GitFailed:
+            return ""
+
+    def containers(self) -> list[str]:
+        """Names of all there are, running or not."""
+        return [found.name for found in self.house.engine.ours()]
+
+
+@contextmanager
+def in_a_workshop(folder: Path) -> Iterator[Workshop]:
+    with at_a_desk(folder) as desk:
+        image = desk.environment["FORGEHAND_SANDBOX__IMAGE"]
+        settings = Settings(
+            data=Data(path=folder / "forgehand-data"),
+            sandbox=Sandbox(image=image, tools_image=image),
+            agents={"shell": Agent(command=["true"])},
+        )
+        nudges = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
+        with open_house(settings, public_url="https://bot.example.org", nudges=nudges) as house:
+            yield Workshop(house, desk, settings)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    pause = threading.Event()
+    for _ in range(int(LONG / 0.02)):
+        if true():
+            return
+        pause.wait(0.02)
+    raise AssertionError(f"It did not come to be within {LONG:.0f} s.")
