@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox import images
+from tests.image import small
 
 LONG = 60.0  # seconds a test waits at most for a run to come to a place
 
@@ -111,7 +111,6 @@ class Desk:
 
 @contextmanager
 def at_a_desk(folder: Path) -> Iterator[Desk]:
-    images.build("", which=["small"], base="", say=lambda _line: None)
-    desk = Desk(folder, images.SMALL)
+    desk = Desk(folder, small())
     yield desk
     desk.clear()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import images
 from bot.sandbox.container import Engine
+from tests.image import small
 
 UID = 10001
 
@@ -15,8 +15,7 @@ UID = 10001
 @pytest.fixture(scope="session")
 def image() -> str:
     """An image to run tools and agents in."""
-    images.build("", which=["small"], base="", say=lambda line: None)
-    return images.SMALL
+    return small()
 
 
 @pytest.fixture
