@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +26,7 @@ from bot.errors import NotPossible, NotUnderstood
 from bot.forges.github.adapter import web_url
 from bot.house import House
 from bot.line import Queued, in_words
-from bot.model import ENDED, ENDINGS, Outcome, Run, State
+from bot.model import ENDED, ENDINGS, Outcome, Phase, Run, State
 from bot.presence import somebody_works
 from bot.run import execute
 from bot.settings import Settings, seconds
@@ -127,7 +127,7 @@ class _Watched:
     secrets: list[str]
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
-    _said: str = ""
+    _said: list[str] = field(default_factory=list)
     _tail: Tail = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,7 +160,8 @@ class _Watched:
             with self.house.ledger.read() as tx:
                 self.run = runs.get(tx, self.run.id)
                 position = runs.position(tx, self.run)
-            self._show(position)
+                begun = [phase for phase, _, _ in runs.phase_times(tx, self.run.id)]
+            self._show(position, begun)
             if self.run.state in ENDED:
                 return
             if alone and self.run.state is State.RUNNING and not somebody_works(self.house.data):
@@ -184,11 +185,12 @@ class _Watched:
         with suppress(NotPossible), self.house.ledger.write() as tx:
             verbs.cancel_from_cli(tx, self.run.task)
 
-    def _show(self, position: int) -> None:
-        words = f"waits, {in_words(position)}" if position else str(self.run.phase)
-        if self.run.state not in ENDED and words != self._said:
-            self._said = words
-            _say(f"{self.run.task}: {words}")
+    def _show(self, position: int, begun: Sequence[Phase]) -> None:
+        """What is new since the last look: a phase may have come and gone between two of them."""
+        for words in [f"waits, {in_words(position)}"] if position else [str(phase) for phase in begun]:
+            if words not in self._said:
+                self._said.append(words)
+                _say(f"{self.run.task}: {words}")
         for line in self._tail.lines(last=self.run.state in ENDED):
             typer.echo(f"  {line}", err=True)
 

@@ -55,11 +55,3 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
         assert seconds < 3 * promised, f"{what}: {seconds:.2f} s"
 
     return figure
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    for report in reports:
-        for name, value in getattr(report, "user_properties", []):
-            if name == "figure" and getattr(report, "when", "") == "call":
-                terminalreporter.write_line(f"{report.nodeid}: {value}")
