@@ -94,24 +94,22 @@ def _settle_once(attempt: Attempt, source: Mirror) -> None:
     if task.base_head:
         return
     base = task.base or source.default_branch
-    head = source.head(base)
-    if not head:
+    prefix = task.branch.split("/", 1)[0]
+    heads = source.heads(base, prefix)
+    if base not in heads:
         raise GitFailed(f"There is no branch `{base}` in the repository.")
     if task.pinned and not source.has(task.pinned):
         raise GitFailed(f"Commit {task.pinned[:10]} is not there any more: the branch was changed meanwhile.")
     branch = task.branch
     # A branch named like our prefix leaves no room for branches below it.
-    if source.head(branch.split("/", 1)[0]):
+    if prefix in heads:
         branch = branch.replace("/", "-")
-    attempt.settle(base=base, base_head=task.pinned or head, branch=branch)
+    attempt.settle(base=base, base_head=task.pinned or heads[base], branch=branch)
 
 
 def _seen(task: Task, source: Mirror) -> Seen:
-    refs = {
-        f"origin/{name}": head
-        for name in {source.default_branch, task.base, task.branch}
-        if (head := source.head(name))
-    }
+    heads = source.heads(source.default_name, task.base, task.branch)
+    refs = {f"origin/{name}": head for name, head in heads.items()}
     if task.thread.kind is Kind.CHANGE and (head := source.change_head(task.thread.number)):
         refs[f"origin/change-{task.thread.number}"] = head
     return Seen(refs=refs, start=task.checked_head or task.base_head)

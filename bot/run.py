@@ -213,7 +213,7 @@ def _push(attempt: Attempt, source: Mirror) -> Verdict:
             branch=task.branch,
             oid=oid,
             expected=source.head(task.branch),
-            never={source.default_branch},
+            never={source.default_name},
         )
 
     try:

@@ -32,11 +32,22 @@ class Mirror:
 
     def head(self, branch: str) -> str:
         """Commit id of a branch at the last fetch; "" if there was none."""
-        return self._oid(f"refs/heads/{branch}")
+        return self.heads(branch).get(branch, "")
+
+    def heads(self, *branches: str) -> dict[str, str]:
+        """Commit ids of those of these branches that there were at the last fetch. One process for all."""
+        refs = {f"refs/heads/{name}": name for name in branches if name}
+        return {refs[ref]: oid for ref, oid in self._oids(*refs).items()}
 
     def change_head(self, number: int) -> str:
         """Commit id of a change's head, forks included; "" if there was none."""
-        return self._oid(f"refs/pull/{number}/head") or self._oid(f"refs/merge-requests/{number}/head")
+        found = self._oids(f"refs/pull/{number}/head", f"refs/merge-requests/{number}/head")
+        return next(iter(found.values()), "")
+
+    @property
+    def default_name(self) -> str:
+        """What the remote calls its default branch, whether that exists or not."""
+        return (self.path / "HEAD").read_text().removeprefix("ref: refs/heads/").strip()
 
     @property
     def default_branch(self) -> str:
@@ -44,8 +55,7 @@ class Mirror:
 
         A remote that makes another branch with the same head its default is believed at the next commit.
         """
-        name = (self.path / "HEAD").read_text().removeprefix("ref: refs/heads/").strip()
-        return name if self.head(name) else ""
+        return self.default_name if self.head(self.default_name) else ""
 
     @property
     def url(self) -> str:
@@ -53,9 +63,11 @@ class Mirror:
         return (self.path / _URL).read_text()
 
     @property
-    def remote_head(self) -> str:
-        """What the remote's HEAD stood at when it was fetched last."""
-        return self._oid(_REMOTE_HEAD)
+    def is_default_known(self) -> bool:
+        """Does the branch we take for the default stand where the remote's HEAD stood at the last fetch?"""
+        ref = f"refs/heads/{self.default_name}"
+        found = self._oids(ref, _REMOTE_HEAD)
+        return found.get(ref) == found.get(_REMOTE_HEAD)
 
     def has(self, oid: str) -> bool:
         return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path).status == 0
@@ -78,8 +90,13 @@ class Mirror:
         names = git("for-each-ref", "--format=%(refname)", f"refs/keep/{task}/", at=self.path)
         return names.decode().split()
 
-    def _oid(self, ref: str) -> str:
-        return run("rev-parse", "--verify", "--quiet", ref, at=self.path).stdout.decode().strip()
+    def _oids(self, *refs: str) -> dict[str, str]:
+        """Ids of these very refs, where they exist; git takes them for patterns, and none for all."""
+        if not refs:
+            return {}
+        listed = git("for-each-ref", "--format=%(refname) %(objectname)", *refs, at=self.path)
+        found = dict(line.split(" ") for line in listed.decode().splitlines())
+        return {ref: found[ref] for ref in refs if ref in found}
 
 
 def fetch(root: Path, key: str, url: str, headers: Mapping[str, str]) -> Mirror:
@@ -113,7 +130,7 @@ def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str]) -> Mirror:
     if not _fetch(mirror, url, env, (*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}")):
         _learn_default(mirror, url, env)
         _fetch(mirror, url, env, _REFSPECS)
-    elif mirror.head(mirror.default_branch) != mirror.remote_head:
+    elif not mirror.is_default_known:
         _learn_default(mirror, url, env)
     (mirror.path / _URL).write_text(url)
     return mirror
