@@ -101,16 +101,6 @@ def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
     return _cut(quoted, limit, "\n\n… {} characters left out …\n\n> ")
 
 
-def fenced(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
-    """Others' plain text (a log, a command's words) as a code block it cannot end."""
-    text = shown(text, secrets).strip("\n")
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    text = re.sub(r"^(?=[ \t]*/)", _GAP, text, flags=re.MULTILINE)  # GitLab's quick actions see no fence
-    text = _cut(text, limit - 2 * len(fence) - len("text\n\n"), "\n… {} characters left out …\n… ")
-    return f"{fence}text\n{text}\n{fence}"
-
-
 def _cut(text: str, limit: int, notice: str) -> str:
     """Head and tail of a text that is too long: the end of a log tells most, the start says of what."""
     if len(text) <= limit:

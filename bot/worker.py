@@ -89,7 +89,7 @@ def _forges(given: GitHubSettings) -> dict[str, Forge]:
     token = given.token.get_secret_value()
     if not token:
         return {}
-    return {GitHub.name: GitHub(url=given.url, token=token, bot_name=given.bot_name)}
+    return {GitHub.name: GitHub(url=given.url, token=token)}
 
 
 def ledger_of(settings: Settings) -> Ledger:

@@ -10,7 +10,7 @@ from itertools import count
 
 from bot.errors import ForgeGone
 from bot.events import Event
-from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
+from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Status
 from bot.forges.github.events import parse
 from bot.model import Actor, Thread
 
@@ -18,13 +18,11 @@ from bot.model import Actor, Thread
 @dataclass
 class FakeForge:
     name: str = "github"
-    bot_login: str = "forgehand"
     me: Actor = field(default_factory=lambda: Actor(id=1, login="forgehand"))
     writers: set[str] = field(default_factory=set)  # logins
     failing: Exception | None = None  # raised by every call from now on
     after: Callable[[], None] = lambda: None  # what happens once something was written, before we hear of it
     no_commits: bool = False  # between any two branches
-    repositories: dict[int, Repository] = field(default_factory=dict)
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
@@ -43,12 +41,6 @@ class FakeForge:
     def may_write(self, thread: Thread, actor: Actor) -> bool:
         self._fail()
         return actor.login in self.writers
-
-    def repository(self, repository_id: int) -> Repository:
-        self._fail()
-        if repository_id not in self.repositories:
-            raise ForgeGone("The repository is not there.")
-        return self.repositories[repository_id]
 
     def change_head(self, thread: Thread) -> ChangeHead:
         self._fail()

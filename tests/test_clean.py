@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.clean import fenced, for_comment, redact, shown, visible
+from bot.clean import for_comment, redact, shown, visible
 
 TOKEN = "s3cr3t+token/of~the_bot"
 GAP = "\u200b"
@@ -114,8 +114,9 @@ def test_nothing_in_a_comment_makes_the_forge_act(text: str, acted_on: str) -> N
 
 @pytest.mark.parametrize("text", ["/close", "  /approve", "words\n/run everything", "words\r/label ~x"])
 def test_no_line_of_a_comment_is_a_command(text: str) -> None:
-    for made in (for_comment(text, 65_536), fenced(text, 65_536)):
-        assert not re.search(r"^\s*/", made.replace("\u200b", "Z"), re.MULTILINE)
+    made = for_comment(text, 65_536).replace("\u200b", "Z")
+
+    assert not re.search(r"^\s*/", made, re.MULTILINE)
 
 
 def test_every_line_of_a_comment_is_quoted_whatever_is_left_open() -> None:
@@ -141,18 +142,8 @@ def test_a_comment_too_long_keeps_head_and_tail() -> None:
 
 def test_a_secret_is_not_in_a_comment() -> None:
     assert TOKEN not in for_comment(f"I used {TOKEN}", 1_000, [TOKEN])
-    assert TOKEN not in fenced(f"I used {TOKEN}", 1_000, [TOKEN])
-
-
-def test_a_fence_is_longer_than_any_inside_and_stays_in_its_limit() -> None:
-    block = fenced("```\n`````\ncode", 1_000)
-
-    assert block.startswith("``````text\n")
-    assert block.endswith("\n``````")
-    assert len(fenced("y\n" * 10_000, 1_000)) <= 1_000
 
 
 @given(st.text(), st.integers(min_value=100, max_value=2_000))
 def test_no_text_makes_a_comment_longer_than_its_limit(text: str, limit: int) -> None:
     assert len(for_comment(text, limit)) <= limit
-    assert len(fenced(text * 20, limit + 100)) <= limit + 100

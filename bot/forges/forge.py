@@ -68,7 +68,6 @@ class Repository:
 
 class Forge(Protocol):
     name: str  # "github"
-    bot_login: str
 
     def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Read one delivery. No I/O. Raises ValueError on what cannot be read; [] if it is not for us."""
@@ -77,8 +76,6 @@ class Forge(Protocol):
     def whoami(self) -> Actor: ...
 
     def may_write(self, thread: Thread, actor: Actor) -> bool: ...
-
-    def repository(self, repository_id: int) -> Repository: ...
 
     def change_head(self, thread: Thread) -> ChangeHead: ...
 

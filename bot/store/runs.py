@@ -92,12 +92,6 @@ def position(tx: Connection, run: Run) -> int:
     return int(tx.execute(ahead).scalar_one()) + 1
 
 
-def any_claimable(tx: Connection, host: str) -> int:
-    """How many queued runs this host may one day claim; a limit may hold them back."""
-    query = select(func.count()).where(runs.c.state == State.QUEUED, runs.c.host.in_(("", host)))
-    return int(tx.execute(query).scalar_one())
-
-
 def phase_times(tx: Connection, run_id: str) -> list[tuple[Phase, float, float | None]]:
     """(phase, start, end) in order; end None: it goes on."""
     rows = tx.execute(select(phases).where(phases.c.run == run_id).order_by(phases.c.started_at))

@@ -29,8 +29,7 @@ class GitHub:
 
     name = "github"
 
-    def __init__(self, *, url: str, token: str, bot_name: str) -> None:
-        self.bot_login = bot_name
+    def __init__(self, *, url: str, token: str) -> None:
         self._web = web_url(url)
         self._client = Client(url.rstrip("/"), token)
         self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()

@@ -62,7 +62,7 @@ def faults(playground: Playground, wrapped: list[Recorder | Faults]) -> Faults:
 
 @pytest.fixture
 def forge(playground: Playground) -> GitHub:
-    return GitHub(url=playground.api_url, token=playground.token, bot_name=playground.bot_name)
+    return GitHub(url=playground.api_url, token=playground.token)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def scripted(server: Server) -> GitHub:
-    return GitHub(url=server.url, token="ghp_x", bot_name="forgehand")
+    return GitHub(url=server.url, token="ghp_x")
 
 
 def wanted(head_branch: str, *, base_branch: str = "main", draft: bool = True) -> NewChange:
