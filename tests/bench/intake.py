@@ -39,19 +39,18 @@ from bot.store.ledger import open_ledger
 from bot.store.schema import deliveries
 from bot.web import health
 from bot.web.server import server
+from tests.oracles.payloads import examples
 from tests.services import running_postgres
 
 SECRET = "sixteen characters at the least"
 CONNECTIONS = 16
 SIZE = 13_000  # bytes
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-KEPT = Path(__file__).parents[1] / "oracles" / "github-payloads.json"
 
 
 def payload() -> bytes:
     """A real `issue_comment` delivery from the kept examples, its comment grown to make it 13 KB."""
-    examples = json.loads(KEPT.read_text())
-    event = next(example["payload"] for example in examples if example["event"] == "issue_comment")
+    event = examples("issue_comment")[0]
     event["comment"]["body"] = "/run tidy the parser. " * 1_000
     surplus = len(json.dumps(event)) - SIZE
     event["comment"]["body"] = event["comment"]["body"][:-surplus]

@@ -50,13 +50,6 @@ def check_response(method: str, path: str, status: int, body: Any) -> None:
     return _hold(body, content["application/json"]["schema"], about)
 
 
-def payloads(event: str, action: str | None = None) -> list[dict[str, Any]]:
-    """GitHub's real webhook payloads of an event."""
-    kept = json.loads((HERE / "github-payloads.json").read_text())
-    found = [one["payload"] for one in kept if one["event"] == event]
-    return [payload for payload in found if action in {None, payload.get("action")}]
-
-
 def _operation(method: str, url: str) -> tuple[str, dict[str, Any]]:
     path = urlsplit(url).path.removeprefix("/api/v3")
     path = re.sub(r"^/repositories/\d+", "/repos/by/id", path).rstrip("/")
