@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy import Connection
 
-from bot import commands, policy, reply
+from bot import commands, policy, reply, triggers
 from bot.commands import CONTEXT, Command, Spoken
 from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
-from bot.events import Commented, Event, Labelled
+from bot.events import Event
 from bot.forges.forge import ChangeHead, Forge
 from bot.model import Kind
 from bot.queue import Nudges
@@ -24,6 +24,7 @@ from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.tasks import Defaults, Tasks
+from bot.triggers import Words
 
 log = structlog.get_logger()
 
@@ -88,16 +89,18 @@ class Answer:
         self._nudge(commanded)
 
     def _events(self, delivery: Delivery) -> list[Event]:
-        return self.forges[delivery.forge].events({"x-github-event": delivery.event}, delivery.body)
+        return self.forges[delivery.forge].events(delivery.event, delivery.body)
 
     def _hear(self, event: Event) -> _Heard | None:
         """What a person says to us where we may be spoken to. Asks nobody."""
         if policy.is_machine(event):
             return None
-        if isinstance(event, Labelled):
-            spoken = commands.of_label(event.label)
-        else:
-            spoken = commands.read(event.body, bot_name=self.defaults.bot_name, known=self.router.routes)
+        words = Words(
+            bot_name=self.defaults.bot_names[event.thread.forge],
+            known=self.router.routes,
+            labels=self.defaults.labels,
+        )
+        spoken = triggers.spoken(event, words)
         if spoken is None:
             return None
         if not policy.is_listed(event.thread, self.allow):
@@ -130,10 +133,8 @@ class Answer:
             thread=event.thread,
             actor=event.actor,
             cause=event.cause,
-            comment_id=event.comment_id if isinstance(event, Commented) else None,
-            at=event.at,
-            context=f"{event.thread.title}\n\n{event.thread_body}"[:CONTEXT],
-            default_branch=event.default_branch,
+            spot=triggers.spot(event),
+            context=tuple(replace(part, text=part.text[:CONTEXT]) for part in event.context),
             change=heard.change,
         )
         return self.router.dispatch(command, Tasks(tx=tx, defaults=self.defaults, help=self.router.help()))
@@ -189,8 +190,8 @@ def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
     try:
         if event.actor.id == forge.whoami().id:
             return None
-        if isinstance(event, Labelled) and not forge.has_label(thread, event.label):
-            return None  # taken off again, or obeyed before: a label is a request while it is there
+        if not triggers.stands(forge, event):
+            return None  # a label that was taken off again, or obeyed before; a role given to somebody else
         if not forge.may_write(thread, event.actor):
             words = "Only people who may write to this repository can tell me what to do here."
             return replace(heard, refused=NotAllowed(words))

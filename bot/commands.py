@@ -8,7 +8,6 @@ what is ordinary. The text itself is then taken from the source, as written.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import get_close_matches
 
 from markdown_it import MarkdownIt
@@ -16,11 +15,10 @@ from markdown_it.token import Token
 
 from bot.errors import NotUnderstood
 from bot.forges.forge import ChangeHead
-from bot.model import Actor, Thread
+from bot.model import Actor, Part, Spot, Thread
 
-LABEL = "forgehand"
-WHOLE_THREAD = "Do what this thread asks"  # what the label asks, and `/run` alone
-CONTEXT = 20_000  # characters of a thread's title and body that an agent is shown
+WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
+CONTEXT = 20_000  # characters of each part of the context that an agent is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +50,8 @@ class Command:
     thread: Thread
     actor: Actor
     cause: str
-    comment_id: int | None  # None: a label
-    at: datetime
-    context: str  # title and body of the thread, untrusted
-    default_branch: str
+    spot: Spot
+    context: tuple[Part, ...]  # untrusted
     change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues
 
 
@@ -77,11 +73,6 @@ def read(body: str, *, bot_name: str, known: Collection[str]) -> Spoken | None:
         return None
     first = next((at for at in ordinary if heard[at].name in known), ordinary[0])
     return Spoken(heard[first].name, heard[first].rest + "".join(lines[first + 1 :]))
-
-
-def of_label(label: str) -> Spoken | None:
-    """What a label stands for. Forges take two labels that differ only in case for one."""
-    return Spoken("run", WHOLE_THREAD) if label.lower() == LABEL else None
 
 
 def _heard(line: str, bot_name: str, known: Collection[str]) -> Spoken | None:

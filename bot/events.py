@@ -7,21 +7,20 @@ can tell which one spoke.
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Actor, Thread
+from bot.model import Actor, Part, Spot, Thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commented:
-    """Somebody wrote a new comment. Edits and deletions are not events."""
+    """Somebody wrote a comment: on the thread, on lines of a diff, or as a review's body. No edits."""
 
-    cause: str  # comment:<id>
+    cause: str  # comment:<id>, review-comment:<id>, review:<id>
     thread: Thread
     actor: Actor
-    comment_id: int
-    body: str
     at: datetime
-    thread_body: str  # the issue's or change's own text, as this delivery carries it
-    default_branch: str
+    context: tuple[Part, ...]
+    spot: Spot
+    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +30,35 @@ class Labelled:
     cause: str  # label:<thread>:<label>:<time>
     thread: Thread
     actor: Actor
-    label: str
     at: datetime
-    thread_body: str
-    default_branch: str
+    context: tuple[Part, ...]
+    label: str
 
 
-Event = Commented | Labelled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """Somebody assigned an issue or a change to an account, or asked it for a review."""
+
+    cause: str  # assigned:<thread>:<time>, review-requested:<thread>:<time>
+    thread: Thread
+    actor: Actor
+    at: datetime
+    context: tuple[Part, ...]
+    assignee_id: int
+    review: bool  # a review is asked for
+
+
+Event = Commented | Labelled | Assigned
+
+
+def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
+    """Title and text of the thread, by whoever opened it."""
+    return Part(
+        what="The thread this was asked on", text=f"{thread.title}\n\n{body}".strip(), author=author, at=at
+    )
+
+
+def lines_part(path: str, line: int | None, hunk: str) -> Part:
+    """The lines of a change that an inline comment is about. `line` None: the whole file, or a line gone."""
+    where = f"{path}, line {line}" if line is not None else path
+    return Part(what="The lines this was said about", text=f"{where}\n{hunk}".strip())

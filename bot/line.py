@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from bot.errors import NotPossible
-from bot.model import ENDED, Actor, Outcome, Phase, Run, State, Task, Thread
+from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread
 from bot.store import runs, workspaces
 from bot.store import tasks as store
 
@@ -19,7 +19,8 @@ class Ask:
     """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds."""
 
     text: str
-    context: str
+    context: tuple[Part, ...]
+    spot: Spot
     actor: Actor
     cause: str
     wall_limit: int
@@ -121,6 +122,7 @@ def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
         first_phase=begin.phase,
         request=ask.text,
         context=ask.context,
+        spot=ask.spot,
         cause=ask.cause,
         asked_by=ask.actor,
         host=begin.host,

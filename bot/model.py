@@ -121,7 +121,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """Where people talk to the bot. `forge` is "github", or "" for the operator's own word."""
+    """Where people talk to the bot. `forge` is "github", "gitlab", or "" for the operator's own word."""
 
     forge: str
     repository_id: int
@@ -130,11 +130,31 @@ class Thread:
     kind: Kind
     number: int
     title: str = ""
+    confidential: bool = False  # only members can read it
 
     @property
     def key(self) -> str:
         """Identity that a rename of the repository does not change."""
         return f"{self.forge}:{self.repository_id}:{self.kind}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where on its thread something was said; the answer goes to the same place."""
+
+    comment_id: int | None = None  # None: no comment that could take a reaction
+    discussion: str = ""  # the forge's id of a discussion on the diff; "" = the thread itself
+    internal: bool = False  # only members can read it, and only they may read the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Something others wrote, which the agent is shown as information."""
+
+    what: str  # heading
+    text: str
+    author: str = ""  # login; "" = unknown
+    at: str = ""  # time, ISO 8601; "" = unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +171,13 @@ class Task:
     branch: str
     base_head: str = ""  # commit the work started from; "" before the first prepare
     pinned: str = ""  # head a change had when the command was answered; "" on issues
+    fork: bool = False  # the change comes from another repository, to which nothing is ever pushed
     checked_head: str = ""  # id the last passed export ended in; "" before one
     pushed_head: str = ""  # id last pushed or found on the branch; "" before a push
     approved_head: str = ""  # id a person approved last
     change_number: int | None = None
     change_url: str = ""
+    keep_days: int | None = None  # a person's word on how long the workspace is kept; None: the usual
     created_at: float = 0.0  # seconds since the epoch, the ledger's clock
 
 
@@ -183,7 +205,8 @@ class Run:
     phase: Phase
     first_phase: Phase
     request: str
-    context: str  # title and body of the thread, untrusted, as the command's own delivery carried them
+    context: tuple[Part, ...]  # untrusted, as the command's own delivery carried it
+    spot: Spot = Spot()
     cause: str
     asked_by: Actor
     host: str = ""  # "" = any host may claim it

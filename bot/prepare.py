@@ -8,11 +8,12 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
 from bot.errors import GitFailed, SandboxFailed
-from bot.model import ENDINGS, Kind, Task
+from bot.model import ENDINGS, Kind, Part, Run, Task
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Plan, Workspaces
@@ -130,11 +131,17 @@ def _prompt(attempt: Attempt, seen: Seen, *, fresh: bool) -> str:
         branch=task.branch,
         base=task.base,
         refs=sorted(seen.refs),
-        context=run.context if fresh else "",
-        context_author="",
+        context=[*_of_last(last), *(run.context if fresh else ())],
         resumed=resumed,
-        summary_of_last=last.summary if last else "",
     )
+
+
+def _of_last(last: Run | None) -> list[Part]:
+    if last is None or not last.summary:
+        return []
+    ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
+    said = "What the last run said of itself"
+    return [Part(what=said, text=last.summary, author="the agent of the last run", at=ended)]
 
 
 def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:

@@ -1,15 +1,17 @@
 """What answering a command leaves to be told: outbox rows, in the transaction of the answer itself."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
 
 from bot.errors import BotError, NotAllowed
-from bot.events import Commented, Event, Labelled
+from bot.events import Event, Labelled
 from bot.forges.forge import Verdict
 from bot.store import outbox, runs
 from bot.store import tasks as store
 from bot.store.outbox import Outgoing, Wanted
+from bot.triggers import spot
 
 
 def accepted(tx: Connection, event: Event, words: str) -> None:
@@ -17,10 +19,9 @@ def accepted(tx: Connection, event: Event, words: str) -> None:
 
     Where a run came of it, the words open the comment that follows the run.
     """
-    target = str(event.comment_id) if isinstance(event, Commented) else ""
-    outbox.want(tx, _row(event, Outgoing.REACTION, {}, target=target))
+    outbox.want(tx, _row(event, Outgoing.REACTION, {"spot": asdict(spot(event))}))
     if isinstance(event, Labelled):
-        outbox.want(tx, _row(event, Outgoing.LABEL, {}, target=event.label))
+        outbox.want(tx, _row(event, Outgoing.LABEL, {"on": False}, target=event.label))
     run = runs.of_cause(tx, event.thread, event.cause)
     if run is None:
         said(tx, event, words)
@@ -35,7 +36,7 @@ def accepted(tx: Connection, event: Event, words: str) -> None:
 def refused(tx: Connection, event: Event, error: BotError) -> None:
     """The command was not obeyed, and this is why. Who may not command at all hears it once a thread."""
     if isinstance(error, NotAllowed):
-        row = _row(event, Outgoing.REPLY, {"text": str(error)}, subject=f"refusal:{event.actor.id}")
+        row = _row(event, Outgoing.REPLY, _said(event, str(error)), subject=f"refusal:{event.actor.id}")
         outbox.want_once(tx, row)
     else:
         said(tx, event, str(error))
@@ -43,7 +44,11 @@ def refused(tx: Connection, event: Event, error: BotError) -> None:
 
 def said(tx: Connection, event: Event, words: str) -> None:
     """Words on the thread, in a comment of their own."""
-    outbox.want(tx, _row(event, Outgoing.REPLY, {"text": words}))
+    outbox.want(tx, _row(event, Outgoing.REPLY, _said(event, words)))
+
+
+def _said(event: Event, words: str) -> dict[str, Any]:
+    return {"text": words, "spot": asdict(spot(event))}
 
 
 def _row(

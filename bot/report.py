@@ -15,7 +15,7 @@ from bot.clean import redact, visible
 from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
 from bot.house import House
-from bot.model import Thread
+from bot.model import Spot, Thread
 from bot.store import outbox, runs, tasks, threads
 from bot.store.outbox import Item, Outgoing
 
@@ -106,16 +106,24 @@ def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) 
     marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
     room = forge.comment_limit() - len(marker) - 2
     body = f"{redact(text, house.secrets)[:room]}\n\n{marker}"
-    known = item.remote_id
+    spot, known = _spot(house, item), item.remote_id
     if known is None and item.attempts > 0:
-        found = forge.find_comments(thread, marker)
+        found = forge.find_comments(thread, marker, spot)
         for twin in found[1:]:
-            forge.delete_comment(thread, twin)
+            forge.delete_comment(thread, twin, spot)
         known = found[0] if found else None
     if known is None:
-        return forge.comment(thread, body)
-    forge.edit_comment(thread, known, body)
+        return forge.comment(thread, body, spot)
+    forge.edit_comment(thread, known, body, spot)
     return known
+
+
+def _spot(house: House, item: Item) -> Spot:
+    """A reply is written where the command stood, and so is what is said of the run that came of it."""
+    if "spot" in item.content:
+        return Spot(**item.content["spot"])
+    with house.ledger.read() as tx:
+        return runs.get(tx, item.subject).spot
 
 
 def _text(house: House, forge: Forge, thread: Thread, item: Item) -> int:
@@ -132,11 +140,14 @@ def _final(house: House, forge: Forge, thread: Thread, item: Item) -> int:
 
 
 def _reaction(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    forge.react(thread, int(item.target) if item.target else None)
+    forge.react(thread, Spot(**item.content["spot"]))
 
 
 def _label(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    forge.remove_label(thread, item.target)
+    if item.content["on"]:
+        forge.add_label(thread, item.target)
+    else:
+        forge.remove_label(thread, item.target)
 
 
 def _status(house: House, forge: Forge, thread: Thread, item: Item) -> None:

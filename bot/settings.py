@@ -89,6 +89,15 @@ class GitHub(_Section):
     bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
 
 
+class Labels(_Section):
+    """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
+
+    run: dict[str, str] = {}  # label = instructions
+    succeeded: str = ""  # "" = none
+    failed: str = ""
+    waiting: str = ""
+
+
 class Git(_Section):
     """Author and committer of what the bot pushes."""
 
@@ -139,6 +148,7 @@ class Settings(BaseSettings):
     queue: Queue = Queue()
     data: Data = Data()
     github: GitHub = GitHub()
+    labels: Labels = Labels()
     git: Git = Git()
     sandbox: Sandbox = Sandbox()
     agents: dict[str, Agent] = {}

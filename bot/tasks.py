@@ -6,7 +6,7 @@ transaction: a person may be answered a minute after the run they mean has ended
 
 import re
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -18,7 +18,7 @@ from bot.commands import WHOLE_THREAD, Command, is_plain
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.forge import Verdict
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Actor, Kind, Outcome, Phase, Run, State, Task, Thread, new_task_id
+from bot.model import ENDED, Actor, Kind, Outcome, Part, Phase, Run, Spot, State, Task, Thread, new_task_id
 from bot.store import outbox, runs, workspaces
 from bot.store import tasks as store
 from bot.store.ledger import clock
@@ -43,7 +43,8 @@ class Defaults:
     agents: Collection[str]
     agent: str
     wall_limit: int
-    bot_name: str
+    bot_names: Mapping[str, str]  # by forge
+    labels: Mapping[str, str]  # what they ask for, besides the bot's own
     change: str = "draft"
 
 
@@ -110,6 +111,7 @@ class Tasks:
         return Ask(
             text=text,
             context=command.context,
+            spot=command.spot,
             actor=command.actor,
             cause=command.cause,
             wall_limit=wanted or wall_limit,
@@ -172,9 +174,11 @@ def cancel_from_cli(tx: Connection, task_id: str) -> Task:
     return _cancel(tx, task)
 
 
-def _ask_of_operator(text: str, wall_limit: int, context: str = "") -> Ask:
+def _ask_of_operator(text: str, wall_limit: int, context: tuple[Part, ...] = ()) -> Ask:
     cause = f"cli:{uuid.uuid4()}"
-    return Ask(text=text.strip(), context=context, actor=OPERATOR, cause=cause, wall_limit=wall_limit)
+    return Ask(
+        text=text.strip(), context=context, spot=Spot(), actor=OPERATOR, cause=cause, wall_limit=wall_limit
+    )
 
 
 def _is_held(tx: Connection, task: Task) -> bool:

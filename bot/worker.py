@@ -146,7 +146,8 @@ def defaults(settings: Settings) -> Defaults:
         agents=list(settings.agents),
         agent=next(iter(settings.agents), ""),
         wall_limit=settings.sandbox.wall_limit,
-        bot_name=settings.github.bot_name,
+        bot_names={GitHub.name: settings.github.bot_name},
+        labels=settings.labels.run,
     )
 
 

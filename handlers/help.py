@@ -1,8 +1,9 @@
 """`/help`: what may be said here, from the router itself."""
 
-from bot.commands import LABEL, Command
+from bot.commands import Command
 from bot.router import Router
 from bot.tasks import Tasks
+from bot.triggers import LABEL
 
 router = Router()
 
@@ -10,7 +11,7 @@ router = Router()
 @router.command("help", usage="/help", help="says this")
 def help(command: Command, tasks: Tasks) -> str:
     """The commands, their options, and the other ways to say them."""
-    bot = tasks.defaults.bot_name
+    bot = tasks.defaults.bot_names[command.thread.forge]
     agents = ", ".join(f"`{name}`" for name in sorted(tasks.defaults.agents))
     lines = [f"- {line}" for line in tasks.help]
     return "\n".join(

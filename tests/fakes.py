@@ -4,7 +4,7 @@ It keeps what it is told and has no rules of its own; what a forge really does
 is tested against the playground.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -12,7 +12,7 @@ from bot.errors import ForgeGone
 from bot.events import Event
 from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Status
 from bot.forges.github.events import parse
-from bot.model import Actor, Thread
+from bot.model import Actor, Spot, Thread
 
 
 @dataclass
@@ -26,13 +26,14 @@ class FakeForge:
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
+    spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
-    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        return parse({name.lower(): value for name, value in headers.items()}["x-github-event"], body)
+    def events(self, event: str, body: bytes) -> list[Event]:
+        return parse(event, body)
 
     def whoami(self) -> Actor:
         self._fail()
@@ -55,30 +56,36 @@ class FakeForge:
         self.labels.get(thread.key, set()).discard(label)
         self.after()
 
-    def react(self, thread: Thread, comment_id: int | None) -> None:
+    def add_label(self, thread: Thread, label: str) -> None:
         self._fail()
-        self.reactions.append((thread.key, comment_id))
+        self.labels.setdefault(thread.key, set()).add(label)
         self.after()
 
-    def comment(self, thread: Thread, body: str) -> int:
+    def react(self, thread: Thread, spot: Spot) -> None:
+        self._fail()
+        self.reactions.append((thread.key, spot.comment_id))
+        self.after()
+
+    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
         self._fail()
         comment_id = next(self._ids)
+        self.spots[comment_id] = spot
         self.comments[comment_id] = (thread.key, body)
         self.after()
         return comment_id
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None:
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
         self._fail()
         if comment_id not in self.comments:
             raise ForgeGone("The comment is not there.")
         self.comments[comment_id] = (thread.key, body)
         self.after()
 
-    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         self._fail()
         return [id_ for id_, (key, body) in self.comments.items() if key == thread.key and marker in body]
 
-    def delete_comment(self, thread: Thread, comment_id: int) -> None:
+    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
         self._fail()
         self.comments.pop(comment_id, None)
 

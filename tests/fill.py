@@ -58,7 +58,7 @@ def add_run(tx: Connection, task: Task | None = None, *, host: str = "", cause: 
         phase=Phase.PREPARE,
         first_phase=Phase.PREPARE,
         request="tidy it",
-        context="",
+        context=(),
         cause=cause or f"comment:{next(_numbers)}",
         asked_by=Actor(id=7, login="ann"),
         host=host,

@@ -1,21 +1,22 @@
 """Commands as people say them, and runs as workers end them, for tests of what the bot decides."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 
 from sqlalchemy import Connection
 
 from bot.commands import Command, Options, read, split_options
+from bot.events import thread_part
 from bot.forges.forge import ChangeHead
-from bot.model import ENDINGS, Actor, Kind, Outcome, Phase, Run, Task, Thread
+from bot.model import ENDINGS, Actor, Kind, Outcome, Phase, Run, Spot, Task, Thread
 from bot.store import leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks import KEEP, Defaults, Tasks
 from handlers import router
 from tests.fill import a_worker, lease_of
 
-DEFAULTS = Defaults(agents=("demo", "codex"), agent="demo", wall_limit=3600, bot_name="forge-bot")
+BOT_NAMES = {"github": "forge-bot", "gitlab": "forge-bot"}
+DEFAULTS = Defaults(agents=("demo", "codex"), agent="demo", wall_limit=3600, bot_names=BOT_NAMES, labels={})
 ISSUE = Thread(
     forge="github",
     repository_id=1,
@@ -62,10 +63,8 @@ def a_command(
         thread=thread,
         actor=ANN,
         cause=f"comment:{number}",
-        comment_id=number,
-        at=datetime.now(UTC),
-        context=f"{thread.title}\n\nIt is untidy.",
-        default_branch="main",
+        spot=Spot(comment_id=number),
+        context=(thread_part(thread, "It is untidy.", author="ben", at="2026-11-01T09:00:00Z"),),
         change=change,
     )
 
@@ -77,7 +76,7 @@ class Say:
     ledger: Ledger
 
     def __call__(self, body: str, *, thread: Thread = ISSUE, change: ChangeHead | None = None) -> str:
-        spoken = read(body, bot_name=DEFAULTS.bot_name, known=router.routes)
+        spoken = read(body, bot_name=DEFAULTS.bot_names["github"], known=router.routes)
         assert spoken is not None
         options, text = split_options(spoken.rest, router.route(spoken.name).options)
         command = a_command(spoken.name, text, options=options, thread=thread, change=change)

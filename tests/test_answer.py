@@ -137,7 +137,7 @@ def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> Non
 
     (run,) = bot.runs()
     assert (run.request, run.cause, run.asked_by.login) == ("tidy it", "comment:500", "ann")
-    assert run.context == "Tidy the parser\n\nIt is untidy."
+    assert run.context[0].text == "Tidy the parser\n\nIt is untidy."
     reaction, progress = bot.outbox()
     assert reaction == ("comment:500", "reaction", "500", {})
     assert progress[:3] == (run.id, "progress", "")

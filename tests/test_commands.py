@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.commands import LABEL, WHOLE_THREAD, Options, Spoken, of_label, read, split_options
+from bot.commands import Options, Spoken, read, split_options
 from bot.errors import NotUnderstood
 
 KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
@@ -147,11 +147,6 @@ def test_the_first_command_wins_and_the_second_is_text() -> None:
 
 def test_a_command_wins_over_a_word_to_the_bot_before_it() -> None:
     assert heard("@forge-bot please:\n\n/run tidy") == Spoken("run", "tidy")
-
-
-def test_the_label_asks_for_what_the_thread_asks() -> None:
-    assert of_label(LABEL) == of_label("Forgehand") == Spoken("run", WHOLE_THREAD)
-    assert of_label("bug") is None
 
 
 @pytest.mark.parametrize(

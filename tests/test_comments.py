@@ -36,7 +36,7 @@ RUN = Run(
     phase=Phase.REPORT,
     first_phase=Phase.PREPARE,
     request="tidy the parser",
-    context="",
+    context=(),
     cause="comment:1",
     asked_by=Actor(id=7, login="ann"),
     wall_limit=60,

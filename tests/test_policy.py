@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.events import Commented
-from bot.model import Actor, Kind, Thread
+from bot.model import Actor, Kind, Spot, Thread
 from bot.policy import is_listed, is_machine
 
 THREAD = Thread(
@@ -65,11 +65,10 @@ def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bo
         cause="comment:1",
         thread=THREAD,
         actor=Actor(id=5, login="ann", bot=bot),
-        comment_id=1,
-        body=body,
         at=datetime.now(UTC),
-        thread_body="",
-        default_branch="main",
+        context=(),
+        spot=Spot(comment_id=1),
+        body=body,
     )
 
     assert is_machine(said) is machine

@@ -12,7 +12,7 @@ from bot import report
 from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Verdict
 from bot.house import House
-from bot.model import Run, Thread
+from bot.model import Run, Spot, Thread
 from bot.store import outbox, runs, tasks, threads
 from bot.store.ledger import Ledger
 from bot.store.outbox import EDIT_EVERY, SENDER_LEASE, Item, Outgoing, Wanted
@@ -178,7 +178,7 @@ def test_of_two_with_one_marker_the_younger_is_deleted(told: Told) -> None:
     told.want(Outgoing.REPLY)
     told.killed_after_writing()
     (older,) = told.forge.comments
-    told.forge.comment(told.thread, told.bodies[0])
+    told.forge.comment(told.thread, told.bodies[0], Spot())
 
     told.send()
 

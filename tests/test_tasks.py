@@ -60,7 +60,7 @@ def test_a_new_task_has_its_first_run_in_line(ledger: Ledger) -> None:
     assert task.thread_key == ISSUE.key
     assert (run.id, run.number, run.state, run.first_phase) == (f"{task.id}-1", 1, "queued", Phase.PREPARE)
     assert (run.request, run.asked_by, run.host, run.wall_limit) == ("tidy it", ANN, "", 3600)
-    assert run.context == "Tidy the parser\n\nIt is untidy."
+    assert run.context[0].text == "Tidy the parser\n\nIt is untidy."
     assert queued.position == 1
 
 
@@ -415,7 +415,7 @@ def test_the_operator_may_resume_and_cancel_a_task_of_any_thread(say: Say) -> No
         queued = resume_from_cli(tx, task.id, "again")
         cancelled = cancel_from_cli(tx, task.id)
 
-    assert queued.run.context == "Tidy the parser\n\nIt is untidy."
+    assert queued.run.context[0].text == "Tidy the parser\n\nIt is untidy."
     assert cancelled.state is State.CANCELLED
     with pytest.raises(NotPossible, match="is cancelled already"), say.ledger.write() as tx:
         cancel_from_cli(tx, task.id)

@@ -5,13 +5,12 @@ any more) or ForgeError (a definite refusal). A method that writes never repeats
 itself: repeating is the outbox's decision, after `find_comment`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from bot.events import Event
-from bot.model import Actor, Thread
+from bot.model import Actor, Spot, Thread
 
 
 class Verdict(StrEnum):
@@ -67,10 +66,13 @@ class Repository:
 
 
 class Forge(Protocol):
-    name: str  # "github"
+    name: str  # "github", "gitlab"
 
-    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        """Read one delivery. No I/O. Raises ValueError on what cannot be read; [] if it is not for us."""
+    def events(self, event: str, body: bytes) -> list[Event]:
+        """Read one delivery of this kind, in the forge's word; [] if it says nothing to us. No I/O.
+
+        Raises ValueError on what cannot be read.
+        """
         ...
 
     def whoami(self) -> Actor: ...
@@ -85,21 +87,25 @@ class Forge(Protocol):
         """Take a label off; one that is not there is fine."""
         ...
 
-    def react(self, thread: Thread, comment_id: int | None) -> None:
-        """Put eyes on a comment, or on the thread itself where `comment_id` is None."""
+    def add_label(self, thread: Thread, label: str) -> None:
+        """Put a label on; one that is there is fine, one the repository does not know is made."""
         ...
 
-    def comment(self, thread: Thread, body: str) -> int:
-        """Post once, return the comment's id."""
+    def react(self, thread: Thread, spot: Spot) -> None:
+        """Put eyes on the comment, or on the thread where there is none; eyes that are there are fine."""
         ...
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None: ...
+    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+        """Post once where `spot` is: in its discussion, and internal if it is. Return the comment's id."""
+        ...
 
-    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None: ...
+
+    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first."""
         ...
 
-    def delete_comment(self, thread: Thread, comment_id: int) -> None: ...
+    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None: ...
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None: ...
 

@@ -22,7 +22,7 @@ class Outgoing(StrEnum):
     """Kinds, in the order in which one thread hears them."""
 
     REACTION = "reaction"
-    LABEL = "label"  # to take off
+    LABEL = "label"  # to put on or take off
     REPLY = "reply"
     STATUS = "status"
     CHANGE = "change"

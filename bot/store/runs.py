@@ -4,11 +4,13 @@ What a worker writes about its run goes through `bot.store.leases`, which checks
 the epoch; here is what everybody else may ask and do.
 """
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
 
-from bot.model import Actor, Outcome, Phase, Run, State, Thread
+from bot.model import Actor, Outcome, Part, Phase, Run, Spot, State, Thread
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 
@@ -28,7 +30,8 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             phase=run.first_phase,
             first_phase=run.first_phase,
             request=run.request,
-            context=run.context,
+            context=json.dumps([asdict(part) for part in run.context]),
+            spot=json.dumps(asdict(run.spot)),
             forge=forge,
             repository_id=repository_id,
             cause=run.cause,
@@ -116,7 +119,8 @@ def value(row: Row[Any]) -> Run:
         phase=Phase(row.phase),
         first_phase=Phase(row.first_phase),
         request=row.request,
-        context=row.context,
+        context=tuple(Part(**part) for part in json.loads(row.context)),
+        spot=Spot(**json.loads(row.spot)),
         cause=row.cause,
         asked_by=Actor(id=row.asked_by_id, login=row.asked_by_login),
         host=row.host,

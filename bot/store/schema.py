@@ -75,6 +75,7 @@ threads = Table(
     Column("kind", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
+    Column("confidential", Boolean, nullable=False, server_default=text("false")),
 )
 
 tasks = Table(
@@ -89,11 +90,13 @@ tasks = Table(
     Column("branch", Text, nullable=False),
     Column("base_head", Text, nullable=False, server_default=""),
     Column("pinned", Text, nullable=False, server_default=""),
+    Column("fork", Boolean, nullable=False, server_default=text("false")),
     Column("checked_head", Text, nullable=False, server_default=""),
     Column("pushed_head", Text, nullable=False, server_default=""),
     Column("approved_head", Text, nullable=False, server_default=""),
     Column("change_number", BigInteger),
     Column("change_url", Text, nullable=False, server_default=""),
+    Column("keep_days", Integer),
     Column("created_at", Double, nullable=False, index=True),
     Index("ix_tasks_thread_key_created_at", "thread_key", "created_at"),
 )
@@ -110,7 +113,8 @@ runs = Table(
     Column("phase", Text, nullable=False),
     Column("first_phase", Text, nullable=False),
     Column("request", Text, nullable=False),
-    Column("context", Text, nullable=False),
+    Column("context", Text, nullable=False),  # JSON, a list of parts
+    Column("spot", Text, nullable=False, server_default="{}"),  # JSON
     Column("forge", Text, nullable=False),
     Column("repository_id", BigInteger, nullable=False),
     Column("cause", Text, nullable=False),
@@ -222,4 +226,13 @@ log = Table(
     Column("offset", BigInteger, nullable=False),
     Column("bytes", LargeBinary, nullable=False),
     PrimaryKeyConstraint("run", "offset"),
+)
+
+# What each run left in the workspace, against the commit its task began at.
+patches = Table(
+    "patches",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), primary_key=True),
+    Column("text", LargeBinary, nullable=False),  # cut at a line's end where it is too long to keep
+    Column("size", BigInteger, nullable=False),  # bytes of the whole
 )

@@ -29,6 +29,7 @@ def add(tx: Connection, task: Task) -> None:
             base=task.base,
             branch=task.branch,
             pinned=task.pinned,
+            fork=task.fork,
             created_at=clock(tx),
         )
     )
@@ -87,10 +88,12 @@ def _value(row: Row[Any]) -> Task:
         branch=row.branch,
         base_head=row.base_head,
         pinned=row.pinned,
+        fork=row.fork,
         checked_head=row.checked_head,
         pushed_head=row.pushed_head,
         approved_head=row.approved_head,
         change_number=row.change_number,
         change_url=row.change_url,
+        keep_days=row.keep_days,
         created_at=row.created_at,
     )

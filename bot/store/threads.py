@@ -21,9 +21,14 @@ def remember(tx: Connection, key: str, thread: Thread) -> None:
         "kind": thread.kind,
         "number": thread.number,
         "title": thread.title,
+        "confidential": thread.confidential,
     }
     if tx.execute(insert_new(tx, threads).values(values)).rowcount == 0:
-        tx.execute(update(threads).where(threads.c.key == key).values(title=thread.title))
+        tx.execute(
+            update(threads)
+            .where(threads.c.key == key)
+            .values(title=thread.title, confidential=thread.confidential)
+        )
     if thread.forge:  # the operator's repositories have no id to be known again by
         move(tx, thread.forge, thread.repository_id, path=thread.path, url=thread.repository_url)
 
@@ -51,4 +56,5 @@ def value(row: Row[tuple[object, ...]]) -> Thread:
         kind=Kind(row.kind),
         number=row.number,
         title=row.title,
+        confidential=row.confidential,
     )

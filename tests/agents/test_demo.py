@@ -33,10 +33,8 @@ class Place:
             branch="b",
             base="main",
             refs=[],
-            context="",
-            context_author="",
+            context=[],
             resumed="",
-            summary_of_last="",
         )
         script = demo_agent().decode().replace("/task/out", str(self.root / "out"))
         facts = {"FORGEHAND_RUN": "t1-1", **({"FORGEHAND_RESUME": "1"} if resume else {})}

@@ -6,7 +6,6 @@ transfers, and never comes out of an answer's links.
 
 import base64
 import re
-from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from bot.errors import ForgeUnavailable
@@ -14,7 +13,7 @@ from bot.events import Event
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.forges.github.client import Answer, Client, refuse, words
 from bot.forges.github.events import parse
-from bot.model import Actor, Kind, Thread
+from bot.model import Actor, Kind, Spot, Thread
 from bot.urls import canonical
 
 _COMMENT = 65536  # characters
@@ -35,11 +34,8 @@ class GitHub:
         self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         self._me: Actor | None = None
 
-    def events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        given = {name.lower(): value for name, value in headers.items()}
-        if "x-github-event" not in given:
-            raise ValueError("X-GitHub-Event is missing")
-        return parse(given["x-github-event"], body)
+    def events(self, event: str, body: bytes) -> list[Event]:
+        return parse(event, body)
 
     def whoami(self) -> Actor:
         if self._me is None:
@@ -85,20 +81,26 @@ class GitHub:
     def remove_label(self, thread: Thread, label: str) -> None:
         self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", fine=(404,))
 
-    def react(self, thread: Thread, comment_id: int | None) -> None:
-        place = _issue(thread) if comment_id is None else _comment(thread, comment_id)
+    def add_label(self, thread: Thread, label: str) -> None:
+        self._client.ask("POST", f"{_issue(thread)}/labels", json={"labels": [label]})
+
+    def react(self, thread: Thread, spot: Spot) -> None:
+        place = _issue(thread) if spot.comment_id is None else _comment(thread, spot.comment_id, spot)
         self._client.ask("POST", f"{place}/reactions", json={"content": "eyes"})
 
-    def comment(self, thread: Thread, body: str) -> int:
-        answer = self._client.ask("POST", f"{_issue(thread)}/comments", json={"body": body})
-        return _id(answer)
+    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+        place = f"{_issue(thread)}/comments"
+        if spot.discussion:
+            place = f"{_in(thread)}/pulls/{thread.number}/comments/{spot.discussion}/replies"
+        return _id(self._client.ask("POST", place, json={"body": body}))
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str) -> None:
-        self._client.ask("PATCH", _comment(thread, comment_id), json={"body": body})
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
+        self._client.ask("PATCH", _comment(thread, comment_id, spot), json={"body": body})
 
-    def find_comments(self, thread: Thread, marker: str) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
-        path = f"{_issue(thread)}/comments?per_page={_PAGE}"
+        place = f"{_in(thread)}/pulls/{thread.number}" if spot.discussion else _issue(thread)
+        path = f"{place}/comments?per_page={_PAGE}"
         first = self._client.ask("GET", path)
         link = _LAST_PAGE.search(first.headers.get("link", ""))
         last = int(link[1]) if link else 1
@@ -112,8 +114,8 @@ class GitHub:
             if comment["user"] and comment["user"]["id"] == me and marker in (comment["body"] or "")
         ]
 
-    def delete_comment(self, thread: Thread, comment_id: int) -> None:
-        self._client.ask("DELETE", _comment(thread, comment_id), fine=(404,))
+    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
+        self._client.ask("DELETE", _comment(thread, comment_id, spot), fine=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         wanted = {
@@ -186,8 +188,9 @@ def _issue(thread: Thread) -> str:
     return f"{_in(thread)}/issues/{thread.number}"
 
 
-def _comment(thread: Thread, comment_id: int) -> str:
-    return f"{_in(thread)}/issues/comments/{comment_id}"
+def _comment(thread: Thread, comment_id: int, spot: Spot) -> str:
+    # Comments on lines of a diff are numbered, and live, apart from the others.
+    return f"{_in(thread)}/{'pulls' if spot.discussion else 'issues'}/comments/{comment_id}"
 
 
 def _id(answer: Answer) -> int:

@@ -4,20 +4,18 @@ Only what is needed is looked at: GitHub's own examples do not all fit GitHub's
 own schemas, so a payload is never held against one as a whole.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
 from pydantic_core import from_json
 
 from bot.errors import NotUnderstood
-from bot.events import Commented, Event, Labelled
-from bot.model import Actor, Kind, Thread
+from bot.events import Assigned, Commented, Event, Labelled, lines_part, thread_part
+from bot.model import Actor, Kind, Part, Spot, Thread
 from bot.urls import canonical
 
 T = TypeVar("T", int, str)
-
-_ACTION = {"issue_comment": "created", "issues": "labeled", "pull_request": "labeled"}
-EVENTS = frozenset(_ACTION)  # the others say nothing to us
 
 
 def parse(event: str, body: bytes) -> list[Event]:
@@ -25,34 +23,62 @@ def parse(event: str, body: bytes) -> list[Event]:
 
     Raises ValueError, naming the field, where something needed is missing.
     """
-    if event not in _ACTION:
+    actions = _EVENTS.get(event)
+    if actions is None:
         return []
     payload = from_json(body, allow_inf_nan=False)
-    if _get(payload, "action", str) != _ACTION[event]:
-        return []
-    return [_commented(payload) if event == "issue_comment" else _labelled(payload)]
+    read = actions.get(_get(payload, "action", str))
+    found = read(payload) if read else None
+    return [] if found is None else [found]
 
 
 def _commented(payload: object) -> Commented:
-    actor = _actor(payload, "comment.user")
-    if actor.id != _get(payload, "sender.id", int):
-        # On `created` both are the author; whoever else sends it is not the one who speaks.
-        raise ValueError("comment.user is not the sender")
     comment_id = _get(payload, "comment.id", int)
+    thread = _thread(payload, "issue")
     return Commented(
         cause=f"comment:{comment_id}",
-        thread=_thread(payload, "issue"),
-        actor=actor,
-        comment_id=comment_id,
-        body=_get(payload, "comment.body", str),
+        thread=thread,
+        actor=_author(payload, "comment.user"),
         at=_time(payload, "comment.created_at"),
-        thread_body=_text(payload, "issue.body"),
-        default_branch=_text(payload, "repository.default_branch"),
+        context=(_thread_part(payload, thread, "issue"),),
+        spot=Spot(comment_id=comment_id),
+        body=_get(payload, "comment.body", str),
+    )
+
+
+def _commented_inline(payload: object) -> Commented:
+    comment_id = _get(payload, "comment.id", int)
+    thread = _thread(payload, "pull_request")
+    # A discussion goes by the number of its first comment. An outdated one has no line any more.
+    first = _number(payload, "comment.in_reply_to_id") or comment_id
+    line = _number(payload, "comment.line") or _number(payload, "comment.original_line")
+    lines = lines_part(_text(payload, "comment.path"), line, _text(payload, "comment.diff_hunk"))
+    return Commented(
+        cause=f"review-comment:{comment_id}",
+        thread=thread,
+        actor=_author(payload, "comment.user"),
+        at=_time(payload, "comment.created_at"),
+        context=(lines, _thread_part(payload, thread, "pull_request")),
+        spot=Spot(comment_id=comment_id, discussion=str(first)),
+        body=_get(payload, "comment.body", str),
+    )
+
+
+def _reviewed(payload: object) -> Commented:
+    thread = _thread(payload, "pull_request")
+    return Commented(
+        cause=f"review:{_get(payload, 'review.id', int)}",
+        thread=thread,
+        actor=_author(payload, "review.user"),
+        at=_time(payload, "review.submitted_at"),
+        context=(_thread_part(payload, thread, "pull_request"),),
+        spot=Spot(),  # reviews take no reactions
+        body=_text(payload, "review.body"),
     )
 
 
 def _labelled(payload: object) -> Labelled:
-    subject = "issue" if _at(payload, "pull_request") is None else "pull_request"
+    subject = _subject(payload)
     thread = _thread(payload, subject)
     label = _get(payload, "label.name", str)
     at = f"{subject}.updated_at"
@@ -60,10 +86,63 @@ def _labelled(payload: object) -> Labelled:
         cause=f"label:{thread.kind}/{thread.number}:{label}:{_get(payload, at, str)}",
         thread=thread,
         actor=_actor(payload, "sender"),
-        label=label,
         at=_time(payload, at),
-        thread_body=_text(payload, f"{subject}.body"),
-        default_branch=_text(payload, "repository.default_branch"),
+        context=(_thread_part(payload, thread, subject),),
+        label=label,
+    )
+
+
+def _assigned(payload: object) -> Assigned | None:
+    return _to_somebody(payload, "assignee", review=False)
+
+
+def _review_requested(payload: object) -> Assigned | None:
+    return _to_somebody(payload, "requested_reviewer", review=True)
+
+
+def _to_somebody(payload: object, who: str, *, review: bool) -> Assigned | None:
+    """None where a whole team is asked."""
+    if _at(payload, who) is None:
+        return None
+    subject = _subject(payload)
+    thread = _thread(payload, subject)
+    at = f"{subject}.updated_at"
+    word = "review-requested" if review else "assigned"
+    return Assigned(
+        cause=f"{word}:{thread.kind}/{thread.number}:{_get(payload, at, str)}",
+        thread=thread,
+        actor=_actor(payload, "sender"),
+        at=_time(payload, at),
+        context=(_thread_part(payload, thread, subject),),
+        assignee_id=_get(payload, f"{who}.id", int),
+        review=review,
+    )
+
+
+_EVENTS: dict[str, dict[str, Callable[[object], Event | None]]] = {
+    "issue_comment": {"created": _commented},
+    "issues": {"labeled": _labelled, "assigned": _assigned},
+    "pull_request": {
+        "labeled": _labelled,
+        "assigned": _assigned,
+        "review_requested": _review_requested,
+    },
+    "pull_request_review": {"submitted": _reviewed},
+    "pull_request_review_comment": {"created": _commented_inline},
+}
+EVENTS = frozenset(_EVENTS)  # the others say nothing to us
+
+
+def _subject(payload: object) -> str:
+    return "issue" if _at(payload, "pull_request") is None else "pull_request"
+
+
+def _thread_part(payload: object, thread: Thread, subject: str) -> Part:
+    return thread_part(
+        thread,
+        _text(payload, f"{subject}.body"),
+        author=_text(payload, f"{subject}.user.login"),
+        at=_text(payload, f"{subject}.created_at"),
     )
 
 
@@ -83,6 +162,14 @@ def _thread(payload: object, subject: str) -> Thread:
         number=_get(payload, f"{subject}.number", int),
         title=_text(payload, f"{subject}.title"),
     )
+
+
+def _author(payload: object, path: str) -> Actor:
+    """Who wrote it. What is new is sent by its author; whoever else sends it is not the one who speaks."""
+    actor = _actor(payload, path)
+    if actor.id != _get(payload, "sender.id", int):
+        raise ValueError(f"{path} is not the sender")
+    return actor
 
 
 def _actor(payload: object, path: str) -> Actor:
@@ -107,6 +194,11 @@ def _time(payload: object, path: str) -> datetime:
 def _text(payload: object, path: str) -> str:
     """What may be null or missing."""
     return "" if _at(payload, path) is None else _get(payload, path, str)
+
+
+def _number(payload: object, path: str) -> int | None:
+    """What may be null or missing."""
+    return None if _at(payload, path) is None else _get(payload, path, int)
 
 
 def _get(payload: object, path: str, kind: type[T]) -> T:

@@ -8,8 +8,8 @@ import pytest
 
 from bot.events import Commented, Labelled
 from bot.forges.github.events import parse
-from bot.model import Actor, Kind, Thread
-from tests.oracles.check import payloads
+from bot.model import Actor, Kind, Part, Spot, Thread
+from tests.oracles.payloads import examples
 
 ANN = Actor(id=21031067, login="Codertocat")
 
@@ -18,7 +18,7 @@ Payload = dict[str, Any]
 
 def real(event: str, action: str) -> Payload:
     """The first real delivery of an event and action."""
-    return payloads(event, action)[0]
+    return examples(event, action)[0]
 
 
 def thread(kind: Kind, number: int, title: str) -> Thread:
@@ -45,11 +45,18 @@ def test_a_new_comment_is_commented() -> None:
         cause="comment:492700400",
         thread=thread(Kind.ISSUE, 1, "Spelling error in the README file"),
         actor=ANN,
-        comment_id=492700400,
-        body="You are totally right! I'll get this fixed right away.",
         at=datetime(2019, 5, 15, 15, 20, 21, tzinfo=UTC),
-        thread_body="It looks like you accidently spelled 'commit' with two 't's.",
-        default_branch="master",
+        context=(
+            Part(
+                what="The thread this was asked on",
+                text="Spelling error in the README file\n\n"
+                "It looks like you accidently spelled 'commit' with two 't's.",
+                author="Codertocat",
+                at="2019-05-15T15:20:18Z",
+            ),
+        ),
+        spot=Spot(comment_id=492700400),
+        body="You are totally right! I'll get this fixed right away.",
     )
 
 
@@ -81,7 +88,7 @@ def test_a_label_on_a_pull_request_is_on_a_change() -> None:
     ("event", "action"), [("issue_comment", "created"), ("issues", "labeled"), ("pull_request", "labeled")]
 )
 def test_every_real_delivery_is_read_and_only_new_words_are_events(event: str, action: str) -> None:
-    for payload in payloads(event):
+    for payload in examples(event):
         said = parse(event, json.dumps(payload).encode())
         assert len(said) == (1 if payload["action"] == action else 0)
 
@@ -101,14 +108,13 @@ def test_a_comment_sent_by_somebody_else_than_its_author_is_refused() -> None:
         read("issue_comment", payload)
 
 
-def test_an_issue_without_text_and_a_repository_without_default_branch_are_fine() -> None:
+def test_an_issue_without_text_is_fine() -> None:
     payload = real("issue_comment", "created")
     payload["issue"]["body"] = None
-    del payload["repository"]["default_branch"]
 
-    event = read("issue_comment", payload)
+    (part,) = read("issue_comment", payload).context
 
-    assert (event.thread_body, event.default_branch) == ("", "")
+    assert part.text == "Spelling error in the README file"
 
 
 def test_nul_is_taken_out_of_every_text() -> None:

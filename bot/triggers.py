@@ -1,0 +1,85 @@
+"""What an event asks for: one row a kind of event, and each ends in the words a comment would have had.
+
+So a label, an assignment and a comment meet the same handler, with the same checks.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot import commands
+from bot.commands import WHOLE_THREAD, Spoken
+from bot.events import Assigned, Commented, Event, Labelled
+from bot.forges.forge import Forge
+from bot.model import Spot
+
+LABEL = "forgehand"
+REVIEW = "Review this change. Mend what is wrong with it, and tell what you would not decide alone."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What is understood: the bot's name on this forge, the commands, labels and what they ask for."""
+
+    bot_name: str
+    known: Collection[str]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    says: Callable[[Any, Words], Spoken | None]  # None: nothing to us
+    stands: Callable[[Forge, Any], bool]  # is it so on the forge at this moment?
+
+
+def spoken(event: Event, words: Words) -> Spoken | None:
+    """The command this event stands for. Asks nobody."""
+    return _TRIGGERS[type(event)].says(event, words)
+
+
+def stands(forge: Forge, event: Event) -> bool:
+    """Ask the forge whether this is a request to us: a label while it is on, a role if it is ours."""
+    return _TRIGGERS[type(event)].stands(forge, event)
+
+
+def spot(event: Event) -> Spot:
+    """Where the event is answered."""
+    return event.spot if isinstance(event, Commented) else Spot()
+
+
+def _of_comment(event: Commented, words: Words) -> Spoken | None:
+    return commands.read(event.body, bot_name=words.bot_name, known=words.known)
+
+
+def _of_label(event: Labelled, words: Words) -> Spoken | None:
+    """Forges take two labels that differ only in case for one."""
+    label = event.label.lower()
+    if label == LABEL:
+        return Spoken("run", WHOLE_THREAD)
+    if label.startswith(f"{LABEL}:"):
+        return Spoken("run", f'--agent "{label.removeprefix(f"{LABEL}:").strip()}" {WHOLE_THREAD}')
+    asked = next((text for name, text in words.labels.items() if name.lower() == label), None)
+    return None if asked is None else Spoken("run", f"-- {asked}")
+
+
+def _of_assignment(event: Assigned, words: Words) -> Spoken | None:
+    return Spoken("run", REVIEW if event.review else WHOLE_THREAD)
+
+
+def _always(forge: Forge, event: Commented) -> bool:
+    return True
+
+
+def _is_on(forge: Forge, event: Labelled) -> bool:
+    return forge.has_label(event.thread, event.label)
+
+
+def _is_ours(forge: Forge, event: Assigned) -> bool:
+    return event.assignee_id == forge.whoami().id
+
+
+_TRIGGERS: dict[type[Event], _Trigger] = {
+    Commented: _Trigger(_of_comment, _always),
+    Labelled: _Trigger(_of_label, _is_on),
+    Assigned: _Trigger(_of_assignment, _is_ours),
+}

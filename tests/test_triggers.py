@@ -1,0 +1,74 @@
+"""What a label, an assignment and a comment ask for."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.commands import WHOLE_THREAD, Spoken, split_options
+from bot.events import Assigned, Commented, Labelled
+from bot.model import Actor, Spot
+from bot.triggers import REVIEW, Words, spoken, spot, stands
+from tests.fakes import FakeForge
+from tests.said import ANN, CHANGE, ISSUE
+
+WORDS = Words(bot_name="forge-bot", known={"run"}, labels={"Fix typos": "Mend every typo.\n--all of them"})
+NOW = datetime.now(UTC)
+
+
+def labelled(label: str) -> Labelled:
+    return Labelled(cause="label:1", thread=ISSUE, actor=ANN, at=NOW, context=(), label=label)
+
+
+def assigned(to: int, *, review: bool = False) -> Assigned:
+    return Assigned(
+        cause="assigned:1", thread=CHANGE, actor=ANN, at=NOW, context=(), assignee_id=to, review=review
+    )
+
+
+def test_the_bots_label_asks_for_what_the_thread_asks() -> None:
+    wanted = Spoken("run", WHOLE_THREAD)
+
+    assert spoken(labelled("forgehand"), WORDS) == spoken(labelled("Forgehand"), WORDS) == wanted
+    assert spoken(labelled("bug"), WORDS) is None
+
+
+@pytest.mark.parametrize("label", ["forgehand:codex", "forgehand: codex"])
+def test_a_label_may_name_the_agent(label: str) -> None:
+    said = spoken(labelled(label), WORDS)
+
+    assert said is not None
+    options, text = split_options(said.rest, {"agent"})
+    assert (options.agent, text) == ("codex", WHOLE_THREAD)
+
+
+def test_a_label_of_the_operators_own_asks_for_what_the_table_says() -> None:
+    said = spoken(labelled("fix TYPOS"), WORDS)
+
+    assert said is not None
+    options, text = split_options(said.rest, {"agent"})
+    assert (options.agent, text) == ("", "Mend every typo.\n--all of them")
+
+
+def test_a_review_that_is_asked_for_is_another_request_than_an_assignment() -> None:
+    assert spoken(assigned(1), WORDS) == Spoken("run", WHOLE_THREAD)
+    assert spoken(assigned(1, review=True), WORDS) == Spoken("run", REVIEW)
+
+
+def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_ours() -> None:
+    forge = FakeForge(me=Actor(id=1, login="forgehand"), labels={ISSUE.key: {"forgehand"}})
+
+    assert stands(forge, labelled("forgehand"))
+    assert not stands(forge, labelled("bug"))
+    assert stands(forge, assigned(1))
+    assert not stands(forge, assigned(2))
+
+
+def test_a_comment_is_answered_where_it_stands_and_the_others_on_the_thread() -> None:
+    there = Spot(comment_id=3, discussion="9")
+    said = Commented(
+        cause="review-comment:3", thread=CHANGE, actor=ANN, at=NOW, context=(), spot=there, body="/run it"
+    )
+
+    assert spot(said) == there
+    assert spot(labelled("forgehand")) == Spot()
+    assert spoken(said, WORDS) == Spoken("run", "it")
