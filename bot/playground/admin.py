@@ -50,7 +50,7 @@ def furnish(state: State) -> None:
     for login, role in (("ann", "admin"), ("forgehand", "write")):
         state.put(Collaborator(id=state.new_id(), repository=where.id, login=login, role=role))
     state.put(Issue(
-        id=state.new_id(), repository=where.id, number=1, title="Tidy the parser", author="ann",
+        id=state.new_id(), repository=where.id, number=1, iid=1, title="Tidy the parser", author="ann",
         body="`anvil/parser.py` works, but nobody likes to read it. A value with `=` in it is cut, too.",
         created_at=now(), updated_at=now(),
     ))  # fmt: skip

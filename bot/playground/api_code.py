@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from bot.playground import api_issues, git, rules, shapes, shapes_git
-from bot.playground.calls import Answer, Call, Route, page
+from bot.playground.calls import Answer, Call, Route, next_iid, page
 from bot.playground.rules import Refused, invalid
 from bot.playground.state import Issue, Status, now, touched
 
@@ -43,7 +43,8 @@ def open_pull(call: Call) -> Answer:
     if git.count(folder, base_sha, head_sha) == 0:
         raise invalid("PullRequest", "custom", message=f"No commits between {base} and {head}")
     row = Issue(
-        id=call.state.new_id(), repository=call.where.id, number=api_issues.next_number(call), title=title,
+        id=call.state.new_id(), repository=call.where.id, number=api_issues.next_number(call),
+        iid=next_iid(call.state, call.where, change=True), title=title,
         body=body or None, author=call.login, created_at=now(), updated_at=now(), head=head,
         head_sha=head_sha, base=base, base_sha=base_sha, draft=bool(call.field("draft")),
     )  # fmt: skip

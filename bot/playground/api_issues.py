@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.playground import rules, shapes, shapes_git
-from bot.playground.calls import Answer, Call, Route, page
+from bot.playground.calls import Answer, Call, Route, next_iid, page
 from bot.playground.rules import Refused, invalid
 from bot.playground.state import Comment, Issue, Label, Reaction, now, touched
 
@@ -21,7 +21,8 @@ def create(call: Call) -> Answer:
     may_label = rules.may(call.state, call.where, call.user, "triage")
     labels = [_label(call, name) for name in call.field("labels") or ()] if may_label else []
     issue = Issue(
-        id=call.state.new_id(), repository=call.where.id, number=next_number(call), title=title,
+        id=call.state.new_id(), repository=call.where.id, number=next_number(call),
+        iid=next_iid(call.state, call.where, change=False), title=title,
         body=body or None, author=call.login, created_at=now(), updated_at=now(),
         labels=tuple(label.name for label in labels),
     )  # fmt: skip
@@ -125,7 +126,7 @@ def comments(call: Call) -> Answer:
     if "number" in call.path:
         rows = shapes.comments(call.state, call.issue())
     else:
-        rows = call.state.all(Comment, lambda row: row.repository == call.where.id)
+        rows = call.state.all(Comment, lambda row: row.repository == call.where.id and row.plain)
         rows = _sorted(call, rows, "asc")
     rows = [row for row in rows if row.updated_at >= since]
     return page(call, rows, lambda row: shapes.comment(call.state, call.where, row))
@@ -133,7 +134,7 @@ def comments(call: Call) -> Answer:
 
 def _comment(call: Call) -> Comment:
     found = call.state.get(Comment, call.path["comment"])
-    if found is None or found.repository != call.where.id:
+    if found is None or found.repository != call.where.id or not found.plain:
         raise Refused(404, "Not Found")
     return found
 

@@ -92,6 +92,12 @@ def page(call: Call, rows: Sequence[Any], shape: Callable[[Any], Any]) -> Answer
     return Answer(shown, headers={"Link": ", ".join(links)} if links else {})
 
 
+def next_iid(state: State, where: Repository, *, change: bool) -> int:
+    """GitLab's next number of an issue or of a change there."""
+    rows = state.all(Issue, lambda row: row.repository == where.id and bool(row.head) == change)
+    return max((row.iid for row in rows), default=0) + 1
+
+
 def who(state: State, authorization: str | None) -> User | None:
     """Whose token this is, as a bearer or as a Basic password; None without one. Raises Refused."""
     if not authorization:

@@ -148,7 +148,9 @@ def thread(state: State, where: Repository, row: Issue) -> Json:
 
 
 def comments(state: State, row: Issue) -> list[Comment]:
-    return state.all(Comment, lambda found: (found.repository, found.number) == (row.repository, row.number))
+    """As GitHub has them: the system's, internal and diff notes of GitLab are left out."""
+    wanted = (row.repository, row.number, True)
+    return state.all(Comment, lambda found: (found.repository, found.number, found.plain) == wanted)
 
 
 def comment(state: State, where: Repository, row: Comment) -> Json:

@@ -51,11 +51,15 @@ class Collaborator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """An issue, or a pull request where `head` is not empty: GitHub numbers both in one series."""
+    """An issue, or a pull request where `head` is not empty: GitHub numbers both in one series.
+
+    GitLab numbers them in two: `iid` is the number in the one or the other.
+    """
 
     id: int
     repository: int
     number: int
+    iid: int
     title: str
     body: str | None
     author: str
@@ -71,6 +75,9 @@ class Issue:
     base: str = ""
     base_sha: str = ""
     draft: bool = False
+    confidential: bool = False  # this and the next two: GitLab's
+    approvals: tuple[str, ...] = ()  # logins
+    merged_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +89,15 @@ class Comment:
     body: str
     created_at: str
     updated_at: str
+    discussion: str = ""  # this and the following: GitLab's
+    system: bool = False
+    internal: bool = False
+    position: str = ""  # JSON: the lines of a diff it is about
+
+    @property
+    def plain(self) -> bool:
+        """GitHub has it too."""
+        return not (self.system or self.internal or self.position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +130,22 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A commit status of GitLab's: it moves, where GitHub's are only added to."""
+
+    id: int
+    repository: int
+    sha: str
+    ref: str
+    state: str
+    name: str
+    description: str | None
+    target_url: str | None
+    author: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
     id: int
     repository: int
@@ -121,11 +153,13 @@ class Hook:
     secret: str
     events: tuple[str, ...]
     created_at: str
+    forge: str = "github"  # whose side tells it: github | gitlab
+    signing_token: str = ""  # GitLab's
 
 
-Row = User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Hook
+Row = User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Job | Hook
 KINDS: tuple[type[Any], ...] = (
-    User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Hook,
+    User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Job, Hook,
 )  # fmt: skip
 R = TypeVar("R", bound=Row)
 
