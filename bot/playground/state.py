@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bot.playground.reviews import Review, ReviewComment
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
@@ -35,6 +37,7 @@ class Repository:
     archived: bool = False
     earlier_paths: tuple[str, ...] = ()  # owner/name before a rename
     protected: tuple[str, ...] = ()  # branch patterns nobody may push to
+    fork_of: int = 0  # id of the parent
 
     @property
     def path(self) -> str:
@@ -75,6 +78,13 @@ class Issue:
     base: str = ""
     base_sha: str = ""
     draft: bool = False
+    head_repository: int = 0  # id of the fork the branch is in; 0: the same repository
+    head_owner: str = ""  # login; outlives the fork
+    merged_by: str = ""  # login
+    merge_sha: str = ""
+    assignees: tuple[str, ...] = ()  # logins
+    reviewers: tuple[str, ...] = ()  # logins whose review is asked for
+    moved_to: int = 0  # id of the issue it became in another repository
     confidential: bool = False  # this and the next two: GitLab's
     approvals: tuple[str, ...] = ()  # logins
     merged_at: str | None = None
@@ -157,9 +167,9 @@ class Hook:
     signing_token: str = ""  # GitLab's
 
 
-Row = User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Job | Hook
+Row = Review | ReviewComment | User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Job | Hook
 KINDS: tuple[type[Any], ...] = (
-    User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Job, Hook,
+    Review, ReviewComment, User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Job, Hook,
 )  # fmt: skip
 R = TypeVar("R", bound=Row)
 
