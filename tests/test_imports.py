@@ -20,6 +20,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("words", {"bot", "bot.errors", "bot.clean"}),
     ("values", {"bot.model", "bot.log", "bot.presence", "bot.web.links"}),
     ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
+    ("rules over contracts", {"bot.triggers", "bot.forges.payload"}),
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
     (
         "uses of one adapter",
@@ -47,6 +48,7 @@ RESERVED: dict[str, set[str]] = {
     "bot.settings": ROOTS,
     "bot.playground": {"bot.cli", "bot.playground"},
     "bot.forges.github": {"bot.forges.github", *ROOTS},
+    "bot.forges.gitlab": {"bot.forges.gitlab", *ROOTS},
     "handlers": {"handlers", *ROOTS},
 }
 
@@ -59,6 +61,7 @@ ENOUGH: dict[str, set[str]] = {
         "bot.router",
         "bot.tasks",
         "bot.line",
+        "bot.triggers",
         "bot.model",
         "bot.errors",
     },
@@ -71,13 +74,14 @@ LIBRARIES: dict[str, set[str]] = {
     "docker": {"bot.sandbox"},
     "dramatiq": {"bot.queue", "bot.actors", *ROOTS},
     "github": {"bot.forges.github"},
+    "gitlab": {"bot.forges.gitlab"},
     "markdown_it": {"bot.commands"},
     "prometheus_client": {"bot.metrics", "bot.web"},
     "pydantic": {"bot.settings"},
-    "pydantic_core": {"bot.settings", "bot.intake", "bot.forges.github"},
+    "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},
     "pydantic_settings": {"bot.settings"},
     "redis": {"bot.queue", "bot.worker"},
-    "requests": {"bot.forges.github", "bot.sandbox"},
+    "requests": {"bot.forges", "bot.sandbox"},
     "rich": {"bot.cli", "bot.cli_runs", "bot.cli_show"},
     "sqlalchemy": {"bot.store"},
     "sqlalchemy.Connection": ANYWHERE,
@@ -85,7 +89,7 @@ LIBRARIES: dict[str, set[str]] = {
     "starlette": {"bot.webhook", "bot.web", "bot.playground", "bot.app"},
     "structlog": ANYWHERE,
     "typer": {"bot.cli", "bot.cli_runs", "bot.cli_show"},
-    "urllib3": {"bot.forges.github", "bot.sandbox"},
+    "urllib3": {"bot.forges", "bot.sandbox"},
     "uvicorn": {"bot.web", "bot.playground", "bot.app"},
 }
 
