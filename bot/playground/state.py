@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from bot.playground.reviews import Review, ReviewComment
 
@@ -167,10 +167,11 @@ class Hook:
     signing_token: str = ""  # GitLab's
 
 
-Row = Review | ReviewComment | User | Repository | Collaborator | Issue | Comment | Reaction | Label | Status | Job | Hook
-KINDS: tuple[type[Any], ...] = (
-    Review, ReviewComment, User, Repository, Collaborator, Issue, Comment, Reaction, Label, Status, Job, Hook,
+Row = (
+    Review | ReviewComment | User | Repository | Collaborator | Issue | Comment | Reaction | Label
+    | Status | Job | Hook
 )  # fmt: skip
+KINDS: tuple[type[Any], ...] = get_args(Row)
 R = TypeVar("R", bound=Row)
 
 
