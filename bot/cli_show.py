@@ -45,7 +45,7 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
         "task": task.id,
         "state": task.state,
         "repository": task.thread.repository_url,
-        "thread": f"{task.thread.path}#{task.thread.number}" if task.thread.forge else "",
+        "thread": f"{task.thread.path}{task.thread.reference}" if task.thread.forge else "",
         "title": task.thread.title,
         "branch": task.branch,
         "pushed": task.pushed_head,

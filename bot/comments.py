@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from bot.clean import for_comment
 from bot.forges.forge import Pages
-from bot.model import ENDINGS, Outcome, Phase, Run, Task
+from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
@@ -65,10 +65,10 @@ def final(
     return lead, "\n\n".join(part for part in parts if part)
 
 
-def change_sentence(number: int | None, url: str, refused: str) -> str:
+def change_sentence(task: Task, refused: str) -> str:
     """What became of the pull or merge request."""
-    if number is not None:
-        return f"The change is [#{number}]({url})."
+    if task.change_number is not None:
+        return f"The change is [{task.change_reference}]({task.change_url})."
     return f"A change could not be opened: {refused}" if refused else ""
 
 
@@ -83,8 +83,10 @@ def in_short(run: Run) -> str:
 
 
 def change_body(run: Run, task: Task, page: str, *, secrets: Sequence[str]) -> str:
-    """Text of the pull or merge request the bot opens."""
-    parts = [f"Made for #{task.thread.number}, asked by {run.asked_by.login}:"]
+    """Text of the pull or merge request the bot opens. What only members may read is not in it."""
+    if is_confidential(task, run):
+        return f"[Task `{task.id}`]({page})"
+    parts = [f"Made for {task.thread.reference}, asked by {run.asked_by.login}:"]
     parts.append(for_comment(run.request, _REQUEST, secrets))
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.forges.forge import Forge
-from bot.model import Identity, Task
+from bot.model import Identity, State, Task
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.store.leases import Worker
@@ -29,6 +29,7 @@ class House:
     log_bytes: int
     identity: Identity
     free_space: int
+    result_labels: Mapping[State, str]  # what a thread wears once its task is in this state
     public_url: str
     link_key: bytes
     secrets: Sequence[str]

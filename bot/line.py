@@ -34,6 +34,8 @@ class Plan:
     change: str
     base: str = ""
     pinned: str = ""
+    fork: bool = False  # the change comes from another repository
+    branch: str = ""  # to push to; "" = a new one of the task's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +63,22 @@ def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: A
         agent=plan.agent,
         change=plan.change,
         base=plan.base,
-        branch=branch_of(thread, task_id),
+        branch=plan.branch or branch_of(thread, task_id, named=not (thread.confidential or ask.spot.internal)),
         pinned=plan.pinned,
+        fork=plan.fork,
     )
     store.add(tx, task)
     return _add_run(tx, task, ask, _Begin(number=1, phase=Phase.PREPARE, host=""))
 
 
-def branch_of(thread: Thread, task_id: str) -> str:
-    """The task's branch: of ASCII letters, digits and dashes alone, whatever the title holds."""
+def branch_of(thread: Thread, task_id: str, *, named: bool) -> str:
+    """The task's branch: of ASCII letters, digits and dashes alone, whatever the title holds.
+
+    Without the title where that is not for everybody who can see the branch.
+    """
     ascii_title = unicodedata.normalize("NFKD", thread.title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_title)[:_SLUG].strip("-")
-    parts = [str(thread.number) if thread.number else "", slug, task_id]
+    parts = [str(thread.number) if thread.number else "", slug if named else "", task_id]
     return "forgehand/" + "-".join(part for part in parts if part)
 
 
@@ -89,12 +95,16 @@ def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
     """One more run of this task that begins in this phase. Raises NotPossible if the task is not at rest."""
     before = runs.newest(tx, task.id)
     store.change_state(tx, task.id, State.QUEUED)
+    # What was said among members stays among them, whoever goes on and where.
+    spot = replace(ask.spot, internal=ask.spot.internal or before.spot.internal)
     kept = workspaces.get(tx, task.id)
     gone = kept is not None and kept.removed_at is not None
     # The quarantine outlives the workspace, and a push needs nothing else.
     host = kept.host if kept and (not gone or phase is Phase.PUSH) else ""
     workspaces.keep(tx, task.id, None)
-    queued = _add_run(tx, task, ask, _Begin(number=before.number + 1, phase=phase, host=host))
+    queued = _add_run(
+        tx, task, replace(ask, spot=spot), _Begin(number=before.number + 1, phase=phase, host=host)
+    )
     return replace(queued, workspace_gone=gone)
 
 

@@ -119,6 +119,11 @@ class Identity:
     email: str
 
 
+def _reference(forge: str, kind: Kind, number: int) -> str:
+    # GitLab numbers its changes apart from its issues.
+    return f"!{number}" if forge == "gitlab" and kind is Kind.CHANGE else f"#{number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """Where people talk to the bot. `forge` is "github", "gitlab", or "" for the operator's own word."""
@@ -136,6 +141,11 @@ class Thread:
     def key(self) -> str:
         """Identity that a rename of the repository does not change."""
         return f"{self.forge}:{self.repository_id}:{self.kind}:{self.number}"
+
+    @property
+    def reference(self) -> str:
+        """What people write to name it."""
+        return _reference(self.forge, self.kind, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,16 +190,34 @@ class Task:
     keep_days: int | None = None  # a person's word on how long the workspace is kept; None: the usual
     created_at: float = 0.0  # seconds since the epoch, the ledger's clock
 
+    @property
+    def change_reference(self) -> str:
+        """What people write to name the change the bot opened; "" if it opened none."""
+        if self.change_number is None:
+            return ""
+        return _reference(self.thread.forge, Kind.CHANGE, self.change_number)
+
+
+# What a forge takes for itself where it stands at the start of a line: GitLab's quick actions.
+_TAKEN = {"gitlab": frozenset({"/approve"})}
+
+
+def spelled(command: str, forge: str) -> str:
+    """`/word ...` as it has to be written on this forge for the bot to hear it."""
+    word = command.partition(" ")[0]
+    return f"/forgehand {command.removeprefix('/')}" if word in _TAKEN.get(forge, ()) else command
+
 
 def next_command(said: str, task: Task, *, newest: bool) -> str:
-    """`said`, as it has to be written for this task.
+    """`said`, as it has to be written for this task and on its forge.
 
     Where the task is not the `newest` of its thread it is named, and so is the commit an approval is for.
     """
     word, _, text = said.partition(" ")
     if word == "/approve":
         text = task.checked_head[:12]
-    return " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
+    whole = " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
+    return spelled(whole, task.thread.forge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +252,11 @@ class Run:
     created_at: float = 0.0  # this and the next two: seconds since the epoch, the ledger's clock
     started_at: float | None = None
     ended_at: float | None = None
+
+
+def is_confidential(task: Task, run: Run) -> bool:
+    """May only members read what was asked and answered? Then no branch name and no change may tell of it."""
+    return task.thread.confidential or run.spot.internal
 
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: people type these

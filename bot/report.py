@@ -120,8 +120,8 @@ def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) 
 
 def _spot(house: House, item: Item) -> Spot:
     """A reply is written where the command stood, and so is what is said of the run that came of it."""
-    if "spot" in item.content:
-        return Spot(**item.content["spot"])
+    if item.kind is Outgoing.REPLY:
+        return Spot(**item.content.get("spot", {}))
     with house.ledger.read() as tx:
         return runs.get(tx, item.subject).spot
 
@@ -134,17 +134,17 @@ def _final(house: House, forge: Forge, thread: Thread, item: Item) -> int:
     with house.ledger.read() as tx:
         task = tasks.get(tx, runs.get(tx, item.subject).task)
         refused = dict(outbox.refusals(tx, item.subject)).get(Outgoing.CHANGE, "")
-    change = comments.change_sentence(task.change_number, task.change_url, refused)
+    change = comments.change_sentence(task, refused)
     lead = f"{item.content['lead']} {change}".strip()
     return _comment(house, forge, thread, item, f"{lead}\n\n{item.content['rest']}")
 
 
 def _reaction(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    forge.react(thread, Spot(**item.content["spot"]))
+    forge.react(thread, Spot(**item.content.get("spot", {})))
 
 
 def _label(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    if item.content["on"]:
+    if item.content.get("on"):
         forge.add_label(thread, item.target)
     else:
         forge.remove_label(thread, item.target)

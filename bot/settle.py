@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from bot import comments
 from bot.attempt import Attempt
 from bot.forges.forge import Forge, Verdict
-from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, next_command
+from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
@@ -38,6 +38,9 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
     if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
         body = comments.change_body(run, task, page, secrets=secrets)
         _want(tx, run, Outgoing.CHANGE, _change(run, task, body))
+    worn = attempt.house.result_labels
+    for label in sorted(set(worn.values())):
+        _want(tx, run, Outgoing.LABEL, {"on": worn.get(task.state) == label}, label)
     _want(tx, run, Outgoing.PROGRESS, {"text": comments.over(run, task)})
     kept = workspaces.get(tx, task.id)
     [newest] = tasks.of_thread(tx, task.thread_key, 1)
@@ -54,10 +57,11 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
 
 
 def _change(run: Run, task: Task, body: str) -> dict[str, Any]:
+    title = task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0]
     return {
         "head": task.branch,
         "base": task.base,
-        "title": task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0],
+        "title": f"Task {task.id}" if is_confidential(task, run) else title,
         "body": body,
         "draft": task.change == "draft",
     }

@@ -69,9 +69,10 @@ class Tasks:
     def open(self, command: Command) -> Queued:
         """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""
         base, pinned = _starting_point(command)
+        confidential = command.thread.confidential or command.spot.internal
         plan = Plan(
             agent=_agent(self.defaults, command.options.agent),
-            change=command.options.pr or self.defaults.change,
+            change=command.options.pr or ("none" if confidential else self.defaults.change),
             base=base,
             pinned=pinned,
         )

@@ -23,7 +23,7 @@ from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.house import House
-from bot.model import Identity
+from bot.model import Identity, State
 from bot.prepare import mirror_key
 from bot.presence import alive, at_work, is_dead, once
 from bot.queue import Nudges
@@ -31,7 +31,7 @@ from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
 from bot.settings import GitHub as GitHubSettings
-from bot.settings import Settings
+from bot.settings import Labels, Settings
 from bot.store import tasks
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger, open_ledger
@@ -75,6 +75,7 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                 log_bytes=_LOG_BYTES,
                 identity=Identity(name=settings.git.name, email=settings.git.email),
                 free_space=_FREE_SPACE,
+                result_labels=_result_labels(settings.labels),
                 public_url=public_url,
                 link_key=bytes.fromhex(link_key),
                 secrets=[*settings.secrets, link_key],
@@ -90,6 +91,11 @@ def _forges(given: GitHubSettings) -> dict[str, Forge]:
     if not token:
         return {}
     return {GitHub.name: GitHub(url=given.url, token=token)}
+
+
+def _result_labels(given: Labels) -> dict[State, str]:
+    worn = {State.SUCCEEDED: given.succeeded, State.FAILED: given.failed, State.WAITING: given.waiting}
+    return {state: label for state, label in worn.items() if label}
 
 
 def ledger_of(settings: Settings) -> Ledger:

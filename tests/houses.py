@@ -28,6 +28,7 @@ def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) ->
         limits=Limits(memory="1g", cpus=1, pids=64),
         log_bytes=1 << 20,
         identity=Identity(name="forgehand", email="forgehand@example.org"),
+        result_labels={},
         free_space=0,
         public_url="https://bot.example.org",
         link_key=b"k" * 32,

@@ -34,6 +34,7 @@ def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) 
         log_bytes=1 << 20,
         identity=Identity(name="Bot", email="bot@localhost"),
         free_space=0,
+        result_labels={},
         public_url="http://localhost",
         link_key=b"key",
         secrets=[],

@@ -139,7 +139,8 @@ def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> Non
     assert (run.request, run.cause, run.asked_by.login) == ("tidy it", "comment:500", "ann")
     assert run.context[0].text == "Tidy the parser\n\nIt is untidy."
     reaction, progress = bot.outbox()
-    assert reaction == ("comment:500", "reaction", "500", {})
+    there = {"comment_id": 500, "discussion": "", "internal": False}
+    assert reaction == ("comment:500", "reaction", "", {"spot": there})
     assert progress[:3] == (run.id, "progress", "")
     assert progress[3]["text"].startswith(f"Task `{run.task}` is next in line.")
     assert bot.nudged == [ISSUE.key, "work"]
@@ -298,7 +299,11 @@ def test_the_label_is_a_command_and_is_taken_off(bot: Bot) -> None:
     (run,) = bot.runs()
     cause = "label:issue/12:forgehand:2026-11-23T07:18:23Z"
     assert (run.request, run.cause) == ("Do what this thread asks", cause)
-    assert bot.outbox()[:2] == [(cause, "reaction", "", {}), (cause, "label", "forgehand", {})]
+    thread = {"spot": {"comment_id": None, "discussion": "", "internal": False}}
+    assert bot.outbox()[:2] == [
+        (cause, "reaction", "", thread),
+        (cause, "label", "forgehand", {"on": False}),
+    ]
 
 
 def test_a_label_that_is_gone_again_asks_for_nothing(bot: Bot) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot import comments
 from bot.comments import change_body, change_sentence, final, over, progress
-from bot.model import ENDINGS, Actor, Outcome, Phase, Run, State, Task
+from bot.model import ENDINGS, Actor, Outcome, Phase, Run, Spot, State, Task
 from tests.fakes import FakeForge
 from tests.houses import TOKEN
 from tests.said import HEAD, ISSUE
@@ -182,9 +182,23 @@ def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a
 
 
 def test_a_change_that_was_opened_is_linked_whatever_was_refused_before() -> None:
-    assert change_sentence(7, "https://x/7", "no") == "The change is [#7](https://x/7)."
-    assert change_sentence(None, "", "GitHub said no.") == "A change could not be opened: GitHub said no."
-    assert change_sentence(None, "", "") == ""
+    opened = replace(TASK, change_number=7, change_url="https://x/7")
+    on_gitlab = replace(opened, thread=replace(TASK.thread, forge="gitlab"))
+
+    assert change_sentence(opened, "no") == "The change is [#7](https://x/7)."
+    assert change_sentence(on_gitlab, "") == "The change is [!7](https://x/7)."
+    assert change_sentence(TASK, "GitHub said no.") == "A change could not be opened: GitHub said no."
+    assert change_sentence(TASK, "") == ""
+
+
+def test_a_change_tells_nothing_of_what_only_members_may_read() -> None:
+    secret = replace(TASK, thread=replace(TASK.thread, confidential=True))
+
+    for body in (
+        change_body(RUN, secret, PAGE, secrets=[]),
+        change_body(replace(RUN, spot=Spot(internal=True)), TASK, PAGE, secrets=[]),
+    ):
+        assert body == f"[Task `{TASK.id}`]({PAGE})"
 
 
 def test_progress_names_the_head_it_works_on() -> None:

@@ -23,14 +23,14 @@ from tests.said import ISSUE
     ],
 )
 def test_it_holds_number_title_and_task(title: str, branch: str) -> None:
-    named = branch_of(replace(ISSUE, title=title), "abcd2345")
+    named = branch_of(replace(ISSUE, title=title), "abcd2345", named=True)
 
     assert named == branch
     assert subprocess.run(["git", "check-ref-format", f"refs/heads/{named}"], check=False).returncode == 0
 
 
 def test_without_a_thread_there_is_no_number() -> None:
-    assert branch_of(replace(ISSUE, number=0), "abcd2345") == "forgehand/tidy-the-parser-abcd2345"
+    assert branch_of(replace(ISSUE, number=0), "abcd2345", named=True) == "forgehand/tidy-the-parser-abcd2345"
 
 
 def test_a_place_in_line_is_said_in_words() -> None:

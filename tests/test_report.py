@@ -28,15 +28,15 @@ FINAL = {"lead": "**Pushed.**", "rest": "Next: `/resume`"}
 STATUS = {"verdict": Verdict.SUCCESS, "description": "Pushed."}
 TEXT = {"text": "some words"}
 CONTENT: dict[Outgoing, Mapping[str, object]] = {
-    Outgoing.REACTION: {},
-    Outgoing.LABEL: {},
+    Outgoing.REACTION: {"spot": {"comment_id": 77}},
+    Outgoing.LABEL: {"on": False},
     Outgoing.PROGRESS: TEXT,
     Outgoing.REPLY: TEXT,
     Outgoing.STATUS: STATUS,
     Outgoing.CHANGE: CHANGE,
     Outgoing.FINAL: FINAL,
 }
-TARGET = {Outgoing.REACTION: "77", Outgoing.LABEL: "forgehand", Outgoing.STATUS: SHA}
+TARGET = {Outgoing.LABEL: "forgehand", Outgoing.STATUS: SHA}
 COMMENTS = (Outgoing.PROGRESS, Outgoing.REPLY, Outgoing.FINAL)
 LASTING = [kind for kind in Outgoing if kind not in (Outgoing.REACTION, Outgoing.PROGRESS)]
 
@@ -140,9 +140,7 @@ def test_every_kind_is_written_and_written_once(told: Told) -> None:
 
 
 def test_a_reaction_without_a_comment_is_on_the_thread(told: Told) -> None:
-    with told.ledger.write() as tx:
-        wanted = Wanted(subject="label:1", kind=Outgoing.REACTION, thread_key=told.thread.key, content={})
-        outbox.want(tx, wanted)
+    told.want(Outgoing.REACTION, {"spot": {}})
 
     told.send()
 
