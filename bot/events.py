@@ -19,6 +19,7 @@ class Commented:
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
+    head: str = ""  # of a change, where the delivery tells
     spot: Spot
     body: str
 
@@ -32,6 +33,7 @@ class Labelled:
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
+    head: str = ""  # of a change, where the delivery tells
     label: str
 
 
@@ -44,6 +46,7 @@ class Assigned:
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
+    head: str = ""  # of a change, where the delivery tells
     assignee_id: int
     review: bool  # a review is asked for
 

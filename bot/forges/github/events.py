@@ -56,6 +56,7 @@ def _commented_inline(payload: object) -> Commented:
         actor=_author(payload, "comment.user"),
         at=time(payload, "comment.created_at"),
         context=(lines, _thread_part(payload, thread, "pull_request")),
+        head=text(payload, "pull_request.head.sha"),
         spot=Spot(comment_id=comment_id, discussion=str(first)),
         body=get(payload, "comment.body", str),
     )
@@ -69,6 +70,7 @@ def _reviewed(payload: object) -> Commented:
         actor=_author(payload, "review.user"),
         at=time(payload, "review.submitted_at"),
         context=(_thread_part(payload, thread, "pull_request"),),
+        head=text(payload, "pull_request.head.sha"),
         spot=Spot(),  # reviews take no reactions
         body=text(payload, "review.body"),
     )
@@ -85,6 +87,7 @@ def _labelled(payload: object) -> Labelled:
         actor=_actor(payload, "sender"),
         at=time(payload, when),
         context=(_thread_part(payload, thread, subject),),
+        head=text(payload, f"{subject}.head.sha"),
         label=label,
     )
 
@@ -111,6 +114,7 @@ def _to_somebody(payload: object, who: str, *, review: bool) -> Assigned | None:
         actor=_actor(payload, "sender"),
         at=time(payload, when),
         context=(_thread_part(payload, thread, subject),),
+        head=text(payload, f"{subject}.head.sha"),
         assignee_id=get(payload, f"{who}.id", int),
         review=review,
     )

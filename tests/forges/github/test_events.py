@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.events import Commented, Labelled
+from bot.events import Assigned, Commented, Labelled
 from bot.forges.github.events import parse
 from bot.model import Actor, Kind, Part, Spot, Thread
-from tests.oracles.payloads import examples
+from tests.oracles.payloads import examples, payloads
 
 ANN = Actor(id=21031067, login="Codertocat")
 
@@ -84,13 +84,100 @@ def test_a_label_on_a_pull_request_is_on_a_change() -> None:
     assert event.cause.startswith("label:change/2:bug:")
 
 
-@pytest.mark.parametrize(
-    ("event", "action"), [("issue_comment", "created"), ("issues", "labeled"), ("pull_request", "labeled")]
-)
-def test_every_real_delivery_is_read_and_only_new_words_are_events(event: str, action: str) -> None:
-    for payload in examples(event):
-        said = parse(event, json.dumps(payload).encode())
-        assert len(said) == (1 if payload["action"] == action else 0)
+def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
+    payload = real("pull_request_review_comment", "created")
+    payload["comment"]["line"] = 1  # GitHub has told it since; the example is older
+
+    event = read("pull_request_review_comment", payload)
+
+    assert isinstance(event, Commented)
+    assert event.cause == "review-comment:284312630"
+    assert event.thread == thread(Kind.CHANGE, 2, "Update the README with new information.")
+    assert (event.actor, event.body) == (ANN, "Maybe you should use more emoji on this line.")
+    assert event.spot == Spot(comment_id=284312630, discussion="284312630")
+    assert event.head == "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
+    lines, about = event.context
+    assert lines.text == "README.md, line 1\n@@ -1 +1 @@\n-# Hello-World"
+    assert about.text.startswith("Update the README with new information.\n\nThis is a pretty simple change")
+
+
+def test_an_answer_on_lines_belongs_to_the_discussion_it_answers() -> None:
+    payload = real("pull_request_review_comment", "created")
+    payload["comment"] |= {"in_reply_to_id": 77, "line": None, "original_line": None}
+
+    event = read("pull_request_review_comment", payload)
+
+    assert event.spot == Spot(comment_id=284312630, discussion="77")
+    assert event.context[0].text.startswith("README.md\n@@")
+
+
+def test_a_review_is_a_comment_on_the_thread() -> None:
+    payload = real("pull_request_review", "submitted")
+    payload["review"]["body"] = "/run mend it"
+
+    event = read("pull_request_review", payload)
+
+    assert isinstance(event, Commented)
+    assert event.cause == f"review:{payload['review']['id']}"
+    assert (event.thread.kind, event.thread.number) == (Kind.CHANGE, 2)
+    assert (event.actor, event.body, event.spot) == (ANN, "/run mend it", Spot())
+    payload["review"]["body"] = None
+    assert read("pull_request_review", payload).body == ""
+
+
+def test_an_assignment_names_who_it_is_for() -> None:
+    event = read("issues", real("issues", "assigned"))
+
+    assert isinstance(event, Assigned)
+    assert event.cause == "assigned:issue/1:2019-05-15T15:20:18Z"
+    assert (event.actor, event.assignee_id, event.review) == (ANN, ANN.id, False)
+
+
+def test_a_request_for_a_review_names_who_it_is_for() -> None:
+    payload = real("pull_request", "review_requested")
+
+    event = read("pull_request", payload)
+
+    assert isinstance(event, Assigned)
+    assert event.cause == "review-requested:change/2:2019-05-15T15:20:33Z"
+    assert (event.assignee_id, event.review) == (payload["requested_reviewer"]["id"], True)
+    del payload["requested_reviewer"]
+    assert parse("pull_request", json.dumps(payload).encode()) == []  # a whole team is asked
+
+
+SAYS = {
+    ("issue_comment", "created"),
+    ("issues", "assigned"),
+    ("issues", "labeled"),
+    ("pull_request", "assigned"),
+    ("pull_request", "labeled"),
+    ("pull_request", "review_requested"),
+    ("pull_request_review", "submitted"),
+    ("pull_request_review_comment", "created"),
+}
+
+
+@pytest.mark.parametrize("number", range(len(payloads())))
+def test_every_real_delivery_is_read_and_only_new_requests_are_events(number: int) -> None:
+    event, body = payloads()[number]
+    payload = json.loads(body)
+
+    said = parse(event, body)
+
+    assert len(said) == ((event, payload.get("action")) in SAYS)
+    for each in said:
+        subject = payload.get("issue") or payload["pull_request"]
+        is_change = "pull_request" in payload or "pull_request" in payload["issue"]
+        assert each.thread.number == subject["number"]
+        assert each.thread.kind is (Kind.CHANGE if is_change else Kind.ISSUE)
+        assert each.thread.title == subject["title"]
+        assert each.thread.path == payload["repository"]["full_name"]
+        assert each.actor.login == payload["sender"]["login"]
+        assert each.head == payload.get("pull_request", {}).get("head", {}).get("sha", "")
+        spoken = payload.get("comment") or payload.get("review")
+        if spoken:
+            assert isinstance(each, Commented)
+            assert each.body == (spoken["body"] or "")
 
 
 def test_a_bot_is_known_by_the_forges_word() -> None:
