@@ -1,6 +1,8 @@
 # Sourced by deploy/quickstart and deploy/test: what a fresh Debian or Ubuntu lacks is installed, and said.
 # Each function may be called again at no cost. Nothing that is already there is replaced or restarted.
 
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # root by plain `su` lacks these, and dockerd is in one
+
 _say() { printf '== %s\n' "$*"; }
 _fail() { printf '%s: %s\n' "$0" "$*" >&2; exit 1; }
 
@@ -65,10 +67,11 @@ _python() {
     return 1
 }
 
-# .venv with what requirements.lock pins, and this project in it as it stands here.
+# .venv with what requirements.lock pins, and this project in it as it stands here. One without pip was
+# left half-made, as `python3 -m venv` does where python3-venv is missing.
 setup_venv() {
     local python stamp
-    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         python=$(_python) || { _install python3-venv && python=$(_python); } || _fail "Python 3.11 or newer is needed"
         _say "making .venv with $("$python" --version)"
         "$python" -m venv --clear .venv
