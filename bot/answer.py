@@ -22,7 +22,7 @@ from bot.queue import Nudges
 from bot.router import Router
 from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
-from bot.store.ledger import Ledger
+from bot.store.ledger import Ledger, clock
 from bot.tasks import Defaults, Tasks
 from bot.triggers import Words
 
@@ -31,6 +31,8 @@ log = structlog.get_logger()
 _PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
 _TRIES = 5  # of what breaks on our side
+_PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
+_FRESH = 60.0  # seconds a command on a fork's change may be old: whom we do not trust can push meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Answer:
     def _dispatch(self, tx: Connection, heard: _Heard) -> str:
         if heard.refused:
             raise heard.refused
+        _must_be_fresh(tx, heard)
         event, route = heard.event, self.router.route(heard.spoken.name)
         options, text = commands.split_options(heard.spoken.rest, route.options)
         command = Command(
@@ -181,6 +184,17 @@ def _is_first(tx: Connection, event: Event) -> bool:
     return causes.first_time(tx, event.thread.forge, event.thread.repository_id, event.cause)
 
 
+def _must_be_fresh(tx: Connection, heard: _Heard) -> None:
+    """The head of a fork's change must be what the person saw. Raises NotPossible."""
+    if heard.change is None or heard.change.same_repository:
+        return
+    if clock(tx) - heard.event.at.timestamp() > _FRESH:
+        raise NotPossible(
+            "This change comes from a fork, and it took me longer than a minute to get to your words: "
+            "the change may have moved since. Look at it, and say it again."
+        )
+
+
 def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
     """What the forge says of this command; None where there is nothing to answer.
 
@@ -195,7 +209,7 @@ def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
         if not forge.may_write(thread, event.actor):
             words = "Only people who may write to this repository can tell me what to do here."
             return replace(heard, refused=NotAllowed(words))
-        if heard.spoken.name == "run" and thread.kind is Kind.CHANGE:
+        if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
             return replace(heard, change=forge.change_head(thread))
     except ForgeUnavailable:
         if age < _PATIENCE:

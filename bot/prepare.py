@@ -100,7 +100,10 @@ def _settle_once(attempt: Attempt, source: Mirror) -> None:
     if base not in heads:
         raise GitFailed(f"There is no branch `{base}` in the repository.")
     if task.pinned and not source.has(task.pinned):
-        raise GitFailed(f"Commit {task.pinned[:10]} is not there any more: the branch was changed meanwhile.")
+        raise GitFailed(
+            f"Commit {task.pinned[:10]} is not there any more: the change was rewritten after the command. "
+            "`/run` starts from where it is now."
+        )
     branch = task.branch
     # A branch named like our prefix leaves no room for branches below it.
     if prefix in heads:
@@ -111,8 +114,10 @@ def _settle_once(attempt: Attempt, source: Mirror) -> None:
 def _seen(task: Task, source: Mirror) -> Seen:
     heads = source.heads(source.default_name, task.base, task.branch)
     refs = {f"origin/{name}": head for name, head in heads.items()}
-    if task.thread.kind is Kind.CHANGE and (head := source.change_head(task.thread.number)):
-        refs[f"origin/change-{task.thread.number}"] = head
+    if task.thread.kind is Kind.CHANGE:
+        # Of a fork only what a person has seen: who may push there is not for this repository to say.
+        head = task.pinned if task.fork else source.change_head(task.thread.number)
+        refs |= {f"origin/change-{task.thread.number}": head} if head else {}
     return Seen(refs=refs, start=task.checked_head or task.base_head)
 
 
@@ -158,13 +163,18 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         base_head=task.base_head,
         checked_head=task.checked_head,
         shown=source.kept(task.id),
-        trusted_head=task.approved_head or task.pushed_head or task.base_head,
+        trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
         unchanged_from=task.pushed_head or task.base_head,
         succeeded=run.agent_outcome is None,
         author=house.identity,
         co_author=_co_author(attempt),
         title=run.request.strip().split("\n", 1)[0],
     )
+
+
+def _trusted_base(task: Task, source: Mirror) -> str:
+    """Where the work begins that a person may have to approve: a fork's own commits count."""
+    return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
 
 
 def _co_author(attempt: Attempt) -> str:

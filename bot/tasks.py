@@ -68,13 +68,14 @@ class Tasks:
 
     def open(self, command: Command) -> Queued:
         """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""
-        base, pinned = _starting_point(command)
+        base, pinned, fork = _starting_point(command)
         confidential = command.thread.confidential or command.spot.internal
         plan = Plan(
             agent=_agent(self.defaults, command.options.agent),
             change=command.options.pr or ("none" if confidential else self.defaults.change),
             base=base,
             pinned=pinned,
+            fork=fork,
         )
         ask = self._ask(command, command.text or WHOLE_THREAD, self.defaults.wall_limit)
         return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
@@ -243,21 +244,22 @@ def _agent(defaults: Defaults, wanted: str) -> str:
     raise NotUnderstood(f"No agent of that name is set up here. {hint}")
 
 
-def _starting_point(command: Command) -> tuple[str, str]:
-    """(base, pinned head) of a new task: on a change its own branch, as it stood when we asked."""
+def _starting_point(command: Command) -> tuple[str, str, bool]:
+    """(base, pinned head, is it a fork's) of a new task.
+
+    On a change the work starts from its head as it stood when we asked, and is for its own branch; a
+    fork's branch is not ours to write to, so there the work is for the branch the change is for.
+    """
     change = command.change
     if change is None:
-        return command.options.base, ""
+        return command.options.base, "", False
     if command.options.base:
         raise NotPossible("`--base` is for issues: work on a change starts from the change's own branch.")
     if not change.open:
-        raise NotPossible("This change is closed. Reopen it, or say `/run` on an issue.")
+        raise NotPossible("This change is closed or merged. Say it on one that is open, or on an issue.")
     if not change.same_repository:
-        raise NotPossible(
-            "This change comes from a fork, and that is not possible yet: `/run` works on changes whose "
-            "branch is in this repository, and on issues."
-        )
-    return change.head_branch, change.head
+        return change.base_branch, change.head, True
+    return change.head_branch, change.head, False
 
 
 def _must_name(text: str, held: str) -> None:

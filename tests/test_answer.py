@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Barrier
 from typing import Any
@@ -18,7 +19,7 @@ from bot.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
 from bot.model import Run
 from bot.queue import Nudges
 from bot.router import Router
-from bot.store import deliveries, runs, schema
+from bot.store import deliveries, runs, schema, tasks
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.tasks import Tasks
@@ -102,11 +103,23 @@ def bot(ledger: Ledger) -> Bot:
     return Bot(ledger)
 
 
-def comment(number: int, body: str, *, by: Any = ANN, action: str = "created", change: bool = False) -> bytes:
+def ago(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+
+def comment(
+    number: int,
+    body: str,
+    *,
+    by: Any = ANN,
+    action: str = "created",
+    change: bool = False,
+    at: str = "2026-11-23T07:18:23Z",
+) -> bytes:
     payload = about(CHANGE.number if change else ISSUE.number, by, action)
     if change:
         payload["issue"]["pull_request"] = {}
-    said = {"id": number, "body": body, "user": by, "created_at": "2026-11-23T07:18:23Z"}
+    said = {"id": number, "body": body, "user": by, "created_at": at}
     return json.dumps({**payload, "comment": said}).encode()
 
 
@@ -157,12 +170,49 @@ def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> N
     assert status == (run.id, "status", HEAD, {"verdict": "pending", "description": "Queued."})
 
 
-def test_a_change_from_a_fork_is_refused_in_words(bot: Bot) -> None:
+@pytest.mark.parametrize("seconds", [50, -7200])  # the forge's clock may be ahead of ours
+def test_on_a_change_from_a_fork_what_was_just_seen_is_worked_on(bot: Bot, seconds: int) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
-    bot.hear("/run tidy it", change=True)
+    bot.hear("/run tidy it", change=True, at=ago(seconds))
 
-    assert ["comes from a fork" in reply for reply in bot.replies()] == [True]
+    (run,) = bot.runs()
+    with bot.ledger.read() as tx:
+        task = tasks.get(tx, run.task)
+    assert (task.fork, task.pinned) == (True, HEAD)
+
+
+def test_a_command_on_a_forks_change_that_is_answered_late_has_to_be_said_again(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
+
+    bot.hear("/run tidy it", change=True, at=ago(70))
+    bot.hear("/status", change=True, at=ago(70))
+
+    assert ["say it again" in reply for reply in bot.replies()] == [True, False]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+    bot.forge.heads[CHANGE.key] = a_change()
+    bot.hear("/run tidy it", change=True, at=ago(70))
+    assert len(bot.runs()) == 1
+
+
+def test_so_has_one_that_waited_for_the_forge(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
+    bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
+    delivery_id = bot.hear("/run tidy it", change=True, at=ago(70))
+
+    bot.forge.failing = None
+    bot.answer(delivery_id)
+
+    assert ["say it again" in reply for reply in bot.replies()] == [True]
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_the_author_of_a_forks_change_is_a_stranger_like_any_other(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
+
+    bot.hear("/run tidy it", by=EVE, change=True, at=ago(0))
+
+    assert ["people who may write" in reply for reply in bot.replies()] == [True]
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 

@@ -84,7 +84,16 @@ def test_on_a_change_the_work_starts_from_its_own_branch_at_the_pinned_head(ledg
     with verbs(ledger) as tasks_:
         task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change())).task
 
-    assert (task.base, task.pinned) == ("lexer", HEAD)
+    assert (task.base, task.pinned, task.fork) == ("lexer", HEAD, False)
+
+
+def test_on_a_change_from_a_fork_the_work_is_for_the_branch_the_change_is_for(ledger: Ledger) -> None:
+    change = a_change(same_repository=False)
+    with verbs(ledger) as tasks_:
+        task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=change)).task
+
+    assert (task.base, task.pinned, task.fork) == ("main", HEAD, True)
+    assert task.branch == f"forgehand/40-add-a-lexer-{task.id}"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,8 @@ def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Option
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
-        (a_change(same_repository=False), Options(), "comes from a fork"),
+        (a_change(same_repository=False, is_open=False), Options(), "is closed or merged"),
+        (a_change(same_repository=False), Options(base="main"), "`--base` is for issues"),
         (a_change(is_open=False), Options(), "is closed"),
         (a_change(), Options(base="main"), "`--base` is for issues"),
     ],

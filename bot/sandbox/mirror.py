@@ -44,6 +44,13 @@ class Mirror:
         found = self._oids(f"refs/pull/{number}/head", f"refs/merge-requests/{number}/head")
         return next(iter(found.values()), "")
 
+    def merge_base(self, oid: str, branch: str) -> str:
+        """The last commit a commit has in common with a branch. Raises GitFailed where there is none."""
+        done = run("merge-base", oid, f"refs/heads/{branch}", at=self.path)
+        if done.status:
+            raise GitFailed(f"Commit {oid[:10]} has nothing in common with `{branch}`.")
+        return done.stdout.decode().strip()
+
     @property
     def default_name(self) -> str:
         """What the remote calls its default branch, whether that exists or not."""

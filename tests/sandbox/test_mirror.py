@@ -43,6 +43,22 @@ def test_heads_changes_and_the_default_branch_are_known_after_a_fetch(root: Path
     assert not mirror.has("0" * 40)
 
 
+def test_where_a_change_left_its_branch_is_known(root: Path, upstream: Path) -> None:
+    left = git(upstream, "rev-parse", "HEAD")
+    git(upstream, "checkout", "-q", "-b", "other")
+    theirs = commit(upstream, {"b": "1\n"})
+    git(upstream, "checkout", "-q", "main")
+    commit(upstream, {"c": "1\n"})
+    git(upstream, "checkout", "-q", "--orphan", "unrelated")
+    git(upstream, "commit", "-q", "-m", "Begin anew")
+
+    mirror = again(root, upstream)
+
+    assert mirror.merge_base(theirs, "main") == left
+    with pytest.raises(GitFailed, match="has nothing in common with `main`"):
+        mirror.merge_base(mirror.head("unrelated"), "main")
+
+
 def test_a_later_fetch_follows_forced_and_deleted_branches(root: Path, upstream: Path) -> None:
     git(upstream, "branch", "gone")
     again(root, upstream)
