@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ class Delivery:
     event: str
     action: str | None
     body: bytes
+    dress: Callable[["Delivery"], dict[str, str]]  # the headers it is sent with, signature and all
     redelivery: bool = False
     delivered_at: str = ""
     duration: float = 0.0  # seconds
@@ -41,7 +43,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Sender:
-    """Tells hooks what happened, from one thread a repository."""
+    """Tells hooks what happened, from one thread a repository, whichever forge's."""
 
     state: State
     # In memory only: nobody redelivers across a restart, and bodies would swell the file.
@@ -49,8 +51,8 @@ class Sender:
     queues: dict[int, queue.SimpleQueue[Delivery]] = field(default_factory=dict)
 
     def tell(self, where: Repository, sender: str, event: str, payload: dict[str, Any]) -> None:
-        """Queue `event` for every hook of the repository that wants it."""
-        for hook in self.state.all(Hook, lambda hook: hook.repository == where.id):
+        """Queue `event` for every hook of GitHub's side of the repository that wants it."""
+        for hook in self.state.all(Hook, lambda hook: (hook.repository, hook.forge) == (where.id, "github")):
             if "*" in hook.events or event in hook.events:
                 self.tell_one(hook, where, sender=sender, event=event, payload=payload)
 
@@ -69,15 +71,19 @@ class Sender:
             event=event,
             action=payload.get("action"),
             body=json.dumps(whole).encode(),
+            dress=headers,
         )
-        self._queue(delivery)
+        self.put(delivery)
 
     def redeliver(self, delivery: Delivery) -> None:
-        """Send the same bytes under the same guid, signed with the hook's present secret."""
-        hook = self.state.get(Hook, delivery.hook.id) or delivery.hook
-        self._queue(replace(delivery, id=self.state.new_id(), hook=hook, redelivery=True))
+        self.put(self.again(delivery))
 
-    def _queue(self, delivery: Delivery) -> None:
+    def again(self, delivery: Delivery) -> Delivery:
+        """The same bytes under the same guid, to be signed with the hook's present secret."""
+        hook = self.state.get(Hook, delivery.hook.id) or delivery.hook
+        return replace(delivery, id=self.state.new_id(), hook=hook, redelivery=True)
+
+    def put(self, delivery: Delivery) -> None:
         if delivery.hook.repository not in self.queues:
             waiting = self.queues[delivery.hook.repository] = queue.SimpleQueue()
             threading.Thread(target=self._work, args=(waiting,), name="webhooks", daemon=True).start()
@@ -85,11 +91,15 @@ class Sender:
 
     def _work(self, waiting: queue.SimpleQueue[Delivery]) -> None:
         while True:
-            delivery = waiting.get()
-            began, at = time.monotonic(), now()
-            status = _post(delivery)
-            done = replace(delivery, delivered_at=at, duration=time.monotonic() - began, status=status)
-            self.deliveries.append(done)
+            self.send(waiting.get())
+
+    def send(self, delivery: Delivery) -> int:
+        """Send it now, past what waits; the receiver's status, 0 where nobody answered."""
+        began, at = time.monotonic(), now()
+        status = _post(delivery)
+        done = replace(delivery, delivered_at=at, duration=time.monotonic() - began, status=status)
+        self.deliveries.append(done)
+        return status
 
 
 def headers(delivery: Delivery) -> dict[str, str]:
@@ -114,7 +124,7 @@ def _post(delivery: Delivery) -> int:
     connection = kind(url.netloc, timeout=PATIENCE)
     try:
         path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
-        connection.request("POST", path, delivery.body, headers(delivery))
+        connection.request("POST", path, delivery.body, delivery.dress(delivery))
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0

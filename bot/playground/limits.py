@@ -1,4 +1,4 @@
-"""How many requests a token may still make this hour, in GitHub's headers."""
+"""How many requests a token may still make this hour, counted for both forges alike."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,13 +14,18 @@ class Limits:
 
     windows: dict[str, tuple[int, float]] = field(default_factory=dict)  # used, end (seconds since the epoch)
 
-    def spend(self, login: str) -> dict[str, str]:
-        """Count one request; the headers of its answer. Raises Refused when none is left."""
+    def count(self, login: str) -> tuple[int, int, float]:
+        """Count one request: how many there may be, how many were before it, and when the window ends."""
         limit = PER_HOUR[bool(login)]
         used, end = self.windows.get(login, (0, 0.0))
         if end <= time.time():
             used, end = 0, time.time() + 3600
         self.windows[login] = (min(used + 1, limit), end)
+        return limit, used, end
+
+    def spend(self, login: str) -> dict[str, str]:
+        """Count one request; GitHub's headers of its answer. Raises Refused when none is left."""
+        limit, used, end = self.count(login)
         headers = {
             "x-ratelimit-limit": str(limit),
             "x-ratelimit-remaining": str(max(0, limit - used - 1)),

@@ -4,6 +4,7 @@ Rows are frozen and replaced, and every request holds `lock`, so whoever reads
 them never sees half of a change.
 """
 
+import base64
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from bot.playground.gitlab.jobs import Job
 from bot.playground.reviews import Review, ReviewComment
 
 
@@ -140,22 +142,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A commit status of GitLab's: it moves, where GitHub's are only added to."""
-
-    id: int
-    repository: int
-    sha: str
-    ref: str
-    state: str
-    name: str
-    description: str | None
-    target_url: str | None
-    author: str
-    created_at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
     id: int
     repository: int
@@ -189,6 +175,11 @@ class State:
         self._file = data / "state.json"
         if self._file.exists():
             self._load()
+
+    @property
+    def signing_token(self) -> str:
+        """The same secret as GitLab's hooks sign with it: its 40 bytes are the key."""
+        return f"whsec_{base64.b64encode(self.webhook_secret.encode()).decode()}"
 
     @property
     def empty(self) -> bool:
