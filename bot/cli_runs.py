@@ -20,7 +20,7 @@ from dramatiq import Broker
 from sqlalchemy import Connection
 
 from bot import actors, log, queue
-from bot import tasks as verbs
+from bot import operator_verbs as verbs
 from bot.cli_show import Tail, row_of
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.github.adapter import web_url
@@ -29,7 +29,8 @@ from bot.line import Queued, in_words
 from bot.model import ENDED, ENDINGS, Outcome, Phase, Run, State
 from bot.presence import somebody_works
 from bot.run import execute
-from bot.settings import Settings, seconds
+from bot.sections import seconds
+from bot.settings import Settings
 from bot.store import leases, runs
 from bot.store import tasks as store
 from bot.urls import canonical
@@ -53,7 +54,7 @@ class Ask:
 
 def run(settings: Settings, ask: Ask, *, as_json: bool) -> int:
     """Open a task and see its run to the end; the exit status. Raises BotError where it cannot begin."""
-    url = canonical(ask.repository, forges=[web_url(settings.github.url)])
+    url = canonical(ask.repository, forges=[web_url(settings.github.url), settings.gitlab.url])
     given = defaults(settings)
     if ask.timeout:
         given = replace(given, wall_limit=_seconds(ask.timeout))

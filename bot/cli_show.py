@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from bot import clean, worker
-from bot import tasks as verbs
+from bot import operator_verbs as verbs
 from bot.errors import NotPossible
 from bot.model import ENDED, Run, State, Task
 from bot.queue import Nudges

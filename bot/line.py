@@ -108,6 +108,17 @@ def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
     return replace(queued, workspace_gone=gone)
 
 
+def is_held(tx: Connection, task: Task) -> bool:
+    """Does a commit of this task wait for an approval?"""
+    return task.state is State.WAITING and runs.newest(tx, task.id).outcome is Outcome.HELD
+
+
+def approve(tx: Connection, task: Task, ask: Ask) -> Queued:
+    """Let the held commit be pushed, by a run that only does that."""
+    store.settle(tx, task.id, approved_head=task.checked_head)
+    return again(tx, task, ask, Phase.PUSH)
+
+
 def in_words(position: int) -> str:
     """A place in line, as the end of a sentence."""
     return "next in line" if position == 1 else f"number {position} in line"

@@ -4,14 +4,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import comments
+from bot import comments, keep
 from bot.attempt import Attempt
 from bot.forges.forge import Forge, Verdict
 from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
 from bot.store import leases, outbox, runs, tasks, workspaces
-from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
-from bot.tasks import KEEP
 
 
 def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> None:
@@ -21,8 +19,7 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
         leases.enter(tx, attempt.lease, Phase.REPORT)
         leases.end(tx, attempt.lease, outcome, state, reason)
         tasks.change_state(tx, attempt.task.id, state)
-        until = clock(tx) + KEEP[state]
-        workspaces.keep(tx, attempt.task.id, until)
+        keep.from_now(tx, attempt.task.id, state)
         run, task = runs.get(tx, attempt.run.id), tasks.get(tx, attempt.task.id)
         forge = attempt.house.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:

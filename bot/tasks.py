@@ -1,11 +1,10 @@
-"""The verbs of a task: open, resume, cancel, approve. What handlers and the operator's commands use.
+"""The verbs of a task, as handlers use them: open, retry, resume, cancel, approve, keep, discard.
 
 A command counts against what the ledger says at this moment, inside the caller's
 transaction: a person may be answered a minute after the run they mean has ended.
 """
 
 import re
-import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,27 +12,14 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bot import line
+from bot import cancel, line
 from bot.commands import WHOLE_THREAD, Command, is_plain
 from bot.errors import NotPossible, NotUnderstood
-from bot.forges.forge import Verdict
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Actor, Kind, Outcome, Part, Phase, Run, Spot, State, Task, Thread, new_task_id
-from bot.store import outbox, runs, workspaces
+from bot.model import ENDED, Run, Task, Thread, new_task_id
+from bot.store import runs, workspaces
 from bot.store import tasks as store
-from bot.store.ledger import clock
-from bot.store.outbox import Outgoing, Wanted
 from bot.store.workspaces import Kept
-
-_DAY = 86400.0
-# Seconds a workspace is kept once its task has come to rest in this state.
-KEEP: dict[State, float] = {
-    State.SUCCEEDED: 2 * _DAY,
-    State.FAILED: 7 * _DAY,
-    State.CANCELLED: 7 * _DAY,
-    State.WAITING: 7 * _DAY,
-}
-OPERATOR = Actor(id=0, login="operator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +57,7 @@ class Tasks:
         base, pinned, fork = _starting_point(command)
         confidential = command.thread.confidential or command.spot.internal
         plan = Plan(
-            agent=_agent(self.defaults, command.options.agent),
+            agent=agent_named(self.defaults, command.options.agent),
             change=command.options.pr or ("none" if confidential else self.defaults.change),
             base=base,
             pinned=pinned,
@@ -91,16 +77,18 @@ class Tasks:
 
         Raises NotPossible if there is none, or its push has begun.
         """
-        return _cancel(self.tx, self._meant(command, _is_open, "There is nothing to cancel on this thread."))
+        return cancel.cancel(
+            self.tx, self._meant(command, _is_open, "There is nothing to cancel on this thread.")
+        )
 
     def approve(self, command: Command) -> Queued:
         """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
         task = self._meant(
-            command, partial(_is_held, self.tx), "Nothing on this thread waits for an approval."
+            command, partial(line.is_held, self.tx), "Nothing on this thread waits for an approval."
         )
         _must_name(command.text, task.checked_head)
         before = runs.newest(self.tx, task.id)
-        return _approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
+        return line.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
     def of_thread(self, thread: Thread) -> list[Standing]:
         """How the tasks of this thread stand, newest first."""
@@ -133,98 +121,6 @@ class Tasks:
         raise NotPossible(f"Task `{tasks[0].id}` is {tasks[0].state}. {otherwise}" if named else otherwise)
 
 
-def open_from_cli(
-    tx: Connection, defaults: Defaults, *, repository_url: str, request: str, agent: str = "", base: str = ""
-) -> Queued:
-    """The operator's `forgehand run`: a task without a thread, its URL canonical already."""
-    task_id = new_task_id()
-    thread = Thread(
-        forge="",
-        repository_id=0,
-        repository_url=repository_url,
-        path="",
-        kind=Kind.CLI,
-        number=0,
-        title=request.strip().split("\n", 1)[0][:80],
-    )
-    plan = Plan(agent=_agent(defaults, agent), change="none", base=base)
-    ask = _ask_of_operator(request, defaults.wall_limit)
-    return line.open_task(tx, (task_id, thread, f"cli:{task_id}"), plan, ask)
-
-
-def resume_from_cli(tx: Connection, task_id: str, text: str) -> Queued:
-    """The operator's `forgehand resume`, of any task. Raises NotPossible."""
-    before = runs.newest(tx, store.get(tx, task_id).id)
-    ask = _ask_of_operator(text, before.wall_limit, context=before.context)
-    return line.resume(tx, store.get(tx, task_id), ask)
-
-
-def approve_from_cli(tx: Connection, task_id: str) -> Queued:
-    """The operator's `forgehand approve`, of any task. Raises NotPossible if it holds nothing."""
-    task = store.get(tx, task_id)
-    if not _is_held(tx, task):
-        raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it waits for an approval.")
-    before = runs.newest(tx, task_id)
-    return _approve(tx, task, _ask_of_operator(before.request, before.wall_limit, context=before.context))
-
-
-def cancel_from_cli(tx: Connection, task_id: str) -> Task:
-    """The operator's `forgehand cancel`, of any task. Raises NotPossible if it has ended or is pushing."""
-    task = store.get(tx, task_id)
-    if not _is_open(task):
-        raise NotPossible(f"Task `{task_id}` is {task.state} already.")
-    return _cancel(tx, task)
-
-
-def _ask_of_operator(text: str, wall_limit: int, context: tuple[Part, ...] = ()) -> Ask:
-    cause = f"cli:{uuid.uuid4()}"
-    return Ask(
-        text=text.strip(), context=context, spot=Spot(), actor=OPERATOR, cause=cause, wall_limit=wall_limit
-    )
-
-
-def _is_held(tx: Connection, task: Task) -> bool:
-    return task.state is State.WAITING and runs.newest(tx, task.id).outcome is Outcome.HELD
-
-
-def _approve(tx: Connection, task: Task, ask: Ask) -> Queued:
-    store.settle(tx, task.id, approved_head=task.checked_head)
-    return line.again(tx, task, ask, Phase.PUSH)
-
-
-def _cancel(tx: Connection, task: Task) -> Task:
-    run = runs.newest(tx, task.id)
-    if not runs.ask_cancel(tx, run):
-        raise NotPossible(f"The push of task `{task.id}` has begun: the run ends as it would have.")
-    run = runs.get(tx, run.id)
-    if run.state is State.CANCELLED:
-        store.change_state(tx, task.id, State.CANCELLED)
-        workspaces.keep(tx, task.id, clock(tx) + KEEP[State.CANCELLED])
-        _take_back(tx, task, run)
-    return store.get(tx, task.id)
-
-
-def _take_back(tx: Connection, task: Task, run: Run) -> None:
-    """No worker will ever speak of this run: what was announced for it is ended here."""
-    if task.thread.kind is Kind.CLI:
-        return
-    words = f"Task `{task.id}`, run {run.number}: cancelled before it began."
-    told = Wanted(subject=run.id, kind=Outgoing.PROGRESS, thread_key=task.thread_key, content={"text": words})
-    outbox.want(tx, told)
-    if task.pinned:
-        content = {"verdict": Verdict.FAILURE, "description": "Cancelled."}
-        outbox.want(
-            tx,
-            Wanted(
-                subject=run.id,
-                kind=Outgoing.STATUS,
-                target=task.pinned,
-                thread_key=task.thread_key,
-                content=content,
-            ),
-        )
-
-
 def _standing(tx: Connection, task: Task) -> Standing:
     run = runs.newest(tx, task.id)
     return Standing(task=task, run=run, position=runs.position(tx, run), kept=workspaces.get(tx, task.id))
@@ -234,7 +130,8 @@ def _is_open(task: Task) -> bool:
     return task.state not in ENDED
 
 
-def _agent(defaults: Defaults, wanted: str) -> str:
+def agent_named(defaults: Defaults, wanted: str) -> str:
+    """The agent of this name, or the usual one. Raises NotUnderstood, with the nearest there is."""
     if not wanted or wanted in defaults.agents:
         return wanted or defaults.agent
     near = get_close_matches(wanted, defaults.agents, n=1)

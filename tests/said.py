@@ -5,13 +5,14 @@ from itertools import count
 
 from sqlalchemy import Connection
 
+from bot import keep
 from bot.commands import Command, Options, read, split_options
 from bot.events import thread_part
 from bot.forges.forge import ChangeHead
 from bot.model import ENDINGS, Actor, Kind, Outcome, Phase, Run, Spot, Task, Thread
 from bot.store import leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
-from bot.tasks import KEEP, Defaults, Tasks
+from bot.tasks import Defaults, Tasks
 from handlers import router
 from tests.fill import a_worker, lease_of
 
@@ -106,7 +107,7 @@ def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...
     leases.enter(tx, lease, Phase.REPORT)
     leases.end(tx, lease, outcome, state, "")
     tasks.change_state(tx, run.task, state)
-    workspaces.keep(tx, run.task, clock(tx) + KEEP[state])
+    keep.from_now(tx, run.task, state)
 
 
 def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> leases.Lease:

@@ -24,9 +24,18 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
     (
         "uses of one adapter",
-        {"bot.agents", "bot.comments", "bot.intake", "bot.line", "bot.metrics", "bot.push"},
+        {
+            "bot.agents",
+            "bot.cancel",
+            "bot.comments",
+            "bot.intake",
+            "bot.keep",
+            "bot.line",
+            "bot.metrics",
+            "bot.push",
+        },
     ),
-    ("verbs", {"bot.tasks"}),
+    ("verbs", {"bot.tasks", "bot.operator_verbs"}),
     (
         "run, router",
         {"bot.house", "bot.attempt", "bot.follow", "bot.prepare", "bot.settle", "bot.run", "bot.router"},

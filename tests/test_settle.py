@@ -9,11 +9,11 @@ from bot import report
 from bot.attempt import Attempt
 from bot.errors import LeaseLost
 from bot.forges.forge import Status, Verdict
+from bot.keep import KEEP
 from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, Thread
 from bot.settle import settle
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
-from bot.tasks import KEEP
 from tests.fakes import FakeForge
 from tests.fill import a_worker, add_run, add_task, lease_of
 from tests.houses import TOKEN, a_house

@@ -13,7 +13,7 @@ from bot.store import outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import runs as runs_table
-from bot.tasks import KEEP, Tasks, cancel_from_cli, open_from_cli, resume_from_cli
+from bot.tasks import Tasks
 from tests.said import (
     ANN,
     CHANGE,
@@ -24,7 +24,6 @@ from tests.said import (
     a_change,
     a_command,
     begin_run,
-    end_run,
     remove_workspace,
 )
 
@@ -390,47 +389,6 @@ def test_a_cancelled_approval_is_taken_up_again_as_a_push(say: Say) -> None:
     say("/resume")
 
     assert say.newest()[1].first_phase is Phase.PUSH
-
-
-def test_workspaces_are_kept_two_days_after_success_and_seven_otherwise() -> None:
-    days = {state: seconds / 86400 for state, seconds in KEEP.items()}
-
-    assert days == {State.SUCCEEDED: 2, State.FAILED: 7, State.CANCELLED: 7, State.WAITING: 7}
-
-
-def test_the_operator_needs_no_thread(ledger: Ledger) -> None:
-    with ledger.write() as tx:
-        first = open_from_cli(
-            tx, DEFAULTS, repository_url="file:///srv/a.git", request="Tidy\nall", base="main"
-        )
-        second = open_from_cli(tx, DEFAULTS, repository_url="file:///srv/b.git", request="Tidy")
-        end_run(tx, first.run, Outcome.AGENT_FAILED)
-        again = resume_from_cli(tx, first.task.id, "")
-        cancelled = cancel_from_cli(tx, second.task.id)
-
-    assert first.task.thread_key == f"cli:{first.task.id}"
-    assert (first.task.branch, first.task.base) == (f"forgehand/tidy-{first.task.id}", "main")
-    assert (first.task.change, first.run.asked_by.login) == ("none", "operator")
-    assert (again.run.number, again.run.request, again.run.host) == (2, "Tidy\nall", "h1")
-    assert again.task.thread.repository_url == "file:///srv/a.git"
-    assert cancelled.state is State.CANCELLED
-    with ledger.read() as tx:
-        assert outbox.of_subject(tx, second.run.id, Outgoing.PROGRESS) == []
-
-
-def test_the_operator_may_resume_and_cancel_a_task_of_any_thread(say: Say) -> None:
-    say("/run tidy")
-    task = say.worked(Outcome.AGENT_FAILED)
-    with say.ledger.write() as tx:
-        queued = resume_from_cli(tx, task.id, "again")
-        cancelled = cancel_from_cli(tx, task.id)
-
-    assert queued.run.context[0].text == "Tidy the parser\n\nIt is untidy."
-    assert cancelled.state is State.CANCELLED
-    with pytest.raises(NotPossible, match="is cancelled already"), say.ledger.write() as tx:
-        cancel_from_cli(tx, task.id)
-    with pytest.raises(NotPossible, match="no task"), say.ledger.write() as tx:
-        resume_from_cli(tx, "nonesuch", "")
 
 
 def no_runs(ledger: Ledger) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Phase, Run, Task
+from bot.operator_verbs import open_from_cli
 from bot.prepare import mirror_key
 from bot.queue import Nudges
 from bot.run import execute
@@ -21,7 +22,6 @@ from bot.sandbox.git import Objects
 from bot.settings import Agent, Data, Sandbox, Settings
 from bot.store import leases, runs, tasks
 from bot.store import log as store_log
-from bot.tasks import open_from_cli
 from bot.urls import canonical
 from bot.worker import defaults, open_house
 from tests.desk import LONG, Desk, at_a_desk

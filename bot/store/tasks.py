@@ -43,6 +43,12 @@ def get(tx: Connection, task_id: str) -> Task:
     return _value(row)
 
 
+def hold(tx: Connection, task_id: str) -> Task:
+    """As `get`; until the transaction ends nobody else changes the task, nor puts a run of it in line."""
+    tx.execute(select(tasks.c.id).where(tasks.c.id == task_id).with_for_update())
+    return get(tx, task_id)
+
+
 def of_thread(tx: Connection, thread_key: str, limit: int = 20) -> list[Task]:
     """Newest first."""
     rows = tx.execute(
@@ -61,8 +67,7 @@ def newest(tx: Connection, limit: int, state: State | None = None) -> list[Task]
 
 def change_state(tx: Connection, task_id: str, wanted: State) -> None:
     """Move the task, if the table in model.py lets it; the row is locked first. Raises NotPossible."""
-    query = select(tasks.c.state).where(tasks.c.id == task_id).with_for_update()
-    now = State(tx.execute(query).scalar_one())
+    now = hold(tx, task_id).state
     tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, now, wanted)))
 
 
