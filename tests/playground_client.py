@@ -6,7 +6,7 @@ test can wrap it in faults; what people do goes through the same API the bot use
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -87,12 +87,57 @@ class Playground:
     def open_issue(self, title: str, body: str = "", as_: str = "ann") -> int:
         return int(self.ask("POST", "issues", {"title": title, "body": body}, as_=as_)["number"])
 
+    def edit_issue(self, number: int, as_: str = "ann", **texts: str) -> None:
+        """`title`, `body`; of a pull request too."""
+        self.ask("PATCH", f"issues/{number}", texts, as_=as_)
+
+    def close_issue(self, number: int, as_: str = "ann") -> None:
+        """A pull request too."""
+        self.ask("PATCH", f"issues/{number}", {"state": "closed"}, as_=as_)
+
     def open_pull(self, title: str, *, head: str, base: str = "main", as_: str = "ann") -> int:
+        """`head`: a branch, or `login:branch` of a fork."""
         wanted = {"title": title, "head": head, "base": base}
         return int(self.ask("POST", "pulls", wanted, as_=as_)["number"])
 
     def label(self, number: int, name: str, as_: str = "ann") -> None:
         self.ask("POST", f"issues/{number}/labels", {"labels": [name]}, as_=as_)
+
+    def unlabel(self, number: int, name: str, as_: str = "ann") -> None:
+        self.ask("DELETE", f"issues/{number}/labels/{quote(name)}", as_=as_)
+
+    def assign(self, number: int, login: str, as_: str = "ann") -> None:
+        self.ask("POST", f"issues/{number}/assignees", {"assignees": [login]}, as_=as_)
+
+    def request_review(self, number: int, login: str, as_: str = "ann") -> None:
+        self.ask("POST", f"pulls/{number}/requested_reviewers", {"reviewers": [login]}, as_=as_)
+
+    def review(
+        self, number: int, body: str, comments: Sequence[dict[str, Any]] = (), *, as_: str = "ann"
+    ) -> int:
+        """`comments`: path, line and body of each. A review that neither approves nor refuses."""
+        wanted = {"event": "COMMENT", "body": body, "comments": list(comments)}
+        return int(self.ask("POST", f"pulls/{number}/reviews", wanted, as_=as_)["id"])
+
+    def inline_comment(self, number: int, path: str, line: int, body: str, *, as_: str = "ann") -> int:
+        """On a line of the head."""
+        sha = self.ask("GET", f"pulls/{number}")["head"]["sha"]
+        wanted = {"commit_id": sha, "path": path, "line": line, "side": "RIGHT", "body": body}
+        return int(self.ask("POST", f"pulls/{number}/comments", wanted, as_=as_)["id"])
+
+    def reply_inline(self, number: int, comment_id: int, body: str, *, as_: str = "ann") -> int:
+        path = f"pulls/{number}/comments/{comment_id}/replies"
+        return int(self.ask("POST", path, {"body": body}, as_=as_)["id"])
+
+    def fork(self, as_: str) -> str:
+        """The path of their copy. Somebody new gets a login first."""
+        if as_ not in self.tokens:
+            self.add_user(as_)
+        return str(self.ask("POST", "forks", {}, as_=as_)["full_name"])
+
+    def merge(self, number: int, as_: str = "ann") -> str:
+        """The id of the merge commit."""
+        return str(self.ask("PUT", f"pulls/{number}/merge", {}, as_=as_)["sha"])
 
     # What one sees.
 
@@ -120,6 +165,14 @@ class Playground:
     def issue_reactions(self, number: int) -> list[str]:
         return [row["content"] for row in self.ask("GET", f"issues/{number}/reactions")]
 
+    def inline_comments(self, number: int) -> list[dict[str, Any]]:
+        """Oldest first, at most a hundred."""
+        found: list[dict[str, Any]] = self.ask("GET", f"pulls/{number}/comments?per_page=100")
+        return found
+
+    def inline_reactions(self, comment_id: int) -> list[str]:
+        return [row["content"] for row in self.ask("GET", f"pulls/comments/{comment_id}/reactions")]
+
     def branch_head(self, name: str) -> str | None:
         answer = self.call("GET", f"git/ref/heads/{quote(name)}")
         return answer.json()["object"]["sha"] if answer.is_success else None
@@ -134,6 +187,24 @@ class Playground:
     def set_permission(self, login: str, permission: str) -> None:
         """GitHub's words: pull, triage, push, maintain, admin."""
         self.ask("PUT", f"collaborators/{login}", {"permission": permission})
+
+    def remove_collaborator(self, login: str) -> None:
+        self.ask("DELETE", f"collaborators/{login}")
+
+    def add_user(self, login: str) -> None:
+        self.tokens[login] = self.ask("POST", "/_playground/users", {"login": login})["token"]
+
+    def new_token(self, login: str) -> str:
+        """In place of the old one, which is refused from now on."""
+        token = str(self.ask("POST", f"/_playground/users/{login}/token")["token"])
+        self.tokens["bot" if login == self.bot_name else login] = token
+        self.token = self.tokens["bot"]
+        return token
+
+    def transfer(self, number: int, to: str) -> int:
+        """The issue's number in the repository `to`, where Ann must be allowed to write."""
+        path = f"/_playground/repos/{self.path}/issues/{number}/transfer"
+        return int(self.ask("POST", path, {"to": to})["number"])
 
     def protect(self, branch_pattern: str) -> None:
         self.ask("PUT", f"branches/{quote(branch_pattern)}/protection", {})

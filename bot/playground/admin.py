@@ -1,12 +1,14 @@
 """What no GitHub API offers but a test or a newcomer needs, under `/_playground`."""
 
 import secrets
+from dataclasses import replace
 
 from bot.playground import git
 from bot.playground.calls import Answer, Call, Route
 from bot.playground.limits import Limits
 from bot.playground.rules import Refused, invalid
 from bot.playground.state import Collaborator, Issue, Repository, State, User, now, touched
+from bot.playground.transfer import transfer
 
 README = "# Anvil\n\nReads `key = value` lines. `python3 -m unittest` runs its tests.\n"
 PARSER = '''"""Read `key = value` lines."""
@@ -79,6 +81,15 @@ def create_user(call: Call) -> Answer:
     return Answer({"id": made.id, "login": login, "token": made.token}, 201)
 
 
+def new_token(call: Call) -> Answer:
+    """The user's token is replaced; the old one is worth nothing from now on."""
+    who = call.state.first(User, lambda user: user.login == call.path["login"])
+    if who is None:
+        raise Refused(404, "Not Found")
+    who = call.state.put(replace(who, token=f"ghp_{secrets.token_hex(18)}"))
+    return Answer({"login": who.login, "token": who.token}, 201)
+
+
 def create_repository(call: Call) -> Answer:
     """`owner`, `name`; the caller becomes its admin."""
     owner, name = call.field("owner", call.login), call.field("name")
@@ -118,9 +129,14 @@ def exhaust(limits: Limits, call: Call) -> Answer:
     return Answer(status=204)
 
 
-ROUTES = (Route("POST", "/users", "login", create_user), Route("POST", "/repos", "login", create_repository))
+ROUTES = (
+    Route("POST", "/users", "login", create_user),
+    Route("POST", "/users/{login}/token", "login", new_token),
+    Route("POST", "/repos", "login", create_repository),
+)
 REPOSITORY_ROUTES = (
     Route("DELETE", "/git", "admin", remove_git),
     Route("PUT", "/git", "admin", restore_git),
     Route("DELETE", "/issues/{number:int}", "admin", delete_issue),
+    Route("POST", "/issues/{number:int}/transfer", "admin", transfer),
 )

@@ -1,4 +1,4 @@
-"""Issues, their comments, labels and reactions."""
+"""Issues, their comments and labels."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from bot.playground import rules, shapes, shapes_git
 from bot.playground.calls import Answer, Call, Route, next_iid, page
 from bot.playground.rules import Refused, invalid
-from bot.playground.state import Comment, Issue, Label, Reaction, now, touched
+from bot.playground.state import Comment, Issue, Label, now, touched
 
 
 def next_number(call: Call) -> int:
@@ -53,16 +53,17 @@ def every(call: Call) -> Answer:
         Issue,
         lambda row: (
             row.repository == call.where.id
-            and not row.deleted
+            and not (row.deleted or row.moved_to)
             and wanted in {row.state, "all"}
             and labels <= set(row.labels)
             and row.updated_at >= since
         ),
     )
-    return page(call, _sorted(call, rows, "desc"), lambda row: shapes.issue(call.state, call.where, row))
+    return page(call, in_order(call, rows, "desc"), lambda row: shapes.issue(call.state, call.where, row))
 
 
-def _sorted(call: Call, rows: list[Any], direction: str) -> list[Any]:
+def in_order(call: Call, rows: list[Any], direction: str) -> list[Any]:
+    """As `sort` and `direction` of the query ask; else by creation, in `direction`."""
     key = "updated_at" if call.query.get("sort") == "updated" else "created_at"
     backwards = call.query.get("direction", direction) == "desc"
     return sorted(rows, key=lambda row: (getattr(row, key), row.id), reverse=backwards)
@@ -71,7 +72,7 @@ def _sorted(call: Call, rows: list[Any], direction: str) -> list[Any]:
 def edit(call: Call) -> Answer:
     """Title, body and state. Its author may, and whoever may triage."""
     issue = call.issue()
-    _own_or(call, issue.author, "triage")
+    own_or(call, issue.author, "triage")
     changes = {name: call.field(name) for name in ("title", "body", "state") if call.field(name) is not None}
     rules.limited(changes.get("body", ""), "Issue")
     action = "edited"
@@ -79,11 +80,13 @@ def edit(call: Call) -> Answer:
         action = "closed" if changes["state"] == "closed" else "reopened"
         changes["closed_at"] = now() if action == "closed" else None
     changed = call.state.put(touched(issue, **changes))
-    tell(call, changed, action)
+    texts = {name: {"from": getattr(issue, name)} for name in ("title", "body") if name in changes}
+    tell(call, changed, action, **({"changes": texts} if action == "edited" else {}))
     return Answer(shapes.issue(call.state, call.where, changed))
 
 
-def _own_or(call: Call, author: str, role: str) -> None:
+def own_or(call: Call, author: str, role: str) -> None:
+    """Raise Refused unless the caller is the author or has the role."""
     if call.login != author and not rules.may(call.state, call.where, call.user, role):
         raise Refused(403, "Must have admin rights to Repository.")
 
@@ -98,11 +101,16 @@ def unlock(call: Call) -> Answer:
     return Answer(status=204)
 
 
-def comment(call: Call) -> Answer:
-    issue = call.issue()
+def unlocked(call: Call, issue: Issue) -> Issue:
+    """Raise Refused where the caller may not comment."""
     # On GitHub people with write access may still comment; tokens of apps may not.
     if issue.locked and not rules.may(call.state, call.where, call.user, "admin"):
         raise Refused(403, "Unable to create comment because issue is locked.")
+    return issue
+
+
+def comment(call: Call) -> Answer:
+    issue = unlocked(call, call.issue())
     body = rules.text(call.body, "IssueComment")
     row = Comment(
         id=call.state.new_id(), repository=call.where.id, number=issue.number, author=call.login,
@@ -127,7 +135,7 @@ def comments(call: Call) -> Answer:
         rows = shapes.comments(call.state, call.issue())
     else:
         rows = call.state.all(Comment, lambda row: row.repository == call.where.id and row.plain)
-        rows = _sorted(call, rows, "asc")
+        rows = in_order(call, rows, "asc")
     rows = [row for row in rows if row.updated_at >= since]
     return page(call, rows, lambda row: shapes.comment(call.state, call.where, row))
 
@@ -145,7 +153,7 @@ def get_comment(call: Call) -> Answer:
 
 def edit_comment(call: Call) -> Answer:
     before = _comment(call)
-    _own_or(call, before.author, "write")
+    own_or(call, before.author, "write")
     after = replace(before, body=rules.text(call.body, "IssueComment"), updated_at=now())
     call.state.put(after)
     changes = {"body": {"from": before.body}}
@@ -154,7 +162,7 @@ def edit_comment(call: Call) -> Answer:
 
 def delete_comment(call: Call) -> Answer:
     row = _comment(call)
-    _own_or(call, row.author, "write")
+    own_or(call, row.author, "write")
     _told(call, row, call.issue(row.number), "deleted")
     call.state.drop(row)
     return Answer(status=204)
@@ -197,31 +205,6 @@ def remove_label(call: Call) -> Answer:
     return labels(call)
 
 
-def _subject(call: Call) -> int:
-    return _comment(call).id if "comment" in call.path else call.issue().id
-
-
-def react(call: Call) -> Answer:
-    content, subject = call.field("content"), _subject(call)
-    if content not in rules.REACTIONS:
-        raise invalid("Reaction", "invalid", field="content")
-    given = call.state.first(
-        Reaction, lambda row: (row.subject, row.author, row.content) == (subject, call.login, content)
-    )
-    if given:
-        return Answer(shapes.reaction(call.state, given))
-    row = Reaction(
-        id=call.state.new_id(), subject=subject, author=call.login, content=content, created_at=now()
-    )
-    return Answer(shapes.reaction(call.state, call.state.put(row)), 201)
-
-
-def reactions(call: Call) -> Answer:
-    subject = _subject(call)
-    rows = call.state.all(Reaction, lambda row: row.subject == subject)
-    return page(call, rows, lambda row: shapes.reaction(call.state, row))
-
-
 ROUTES = (
     Route("GET", "/issues", "read", every),
     Route("POST", "/issues", "read", create),
@@ -229,8 +212,6 @@ ROUTES = (
     Route("GET", "/issues/comments/{comment:int}", "read", get_comment),
     Route("PATCH", "/issues/comments/{comment:int}", "read", edit_comment),
     Route("DELETE", "/issues/comments/{comment:int}", "read", delete_comment),
-    Route("GET", "/issues/comments/{comment:int}/reactions", "read", reactions),
-    Route("POST", "/issues/comments/{comment:int}/reactions", "read", react),
     Route("GET", "/issues/{number:int}", "read", get),
     Route("PATCH", "/issues/{number:int}", "read", edit),
     Route("PUT", "/issues/{number:int}/lock", "write", lock),
@@ -240,6 +221,4 @@ ROUTES = (
     Route("GET", "/issues/{number:int}/labels", "read", labels),
     Route("POST", "/issues/{number:int}/labels", "triage", add_labels),
     Route("DELETE", "/issues/{number:int}/labels/{label:path}", "triage", remove_label),
-    Route("GET", "/issues/{number:int}/reactions", "read", reactions),
-    Route("POST", "/issues/{number:int}/reactions", "read", react),
 )

@@ -9,7 +9,7 @@ from bot.playground import git, hooks, rules, shapes
 from bot.playground.calls import Answer, Call, Route, page
 from bot.playground.hooks import Delivery
 from bot.playground.rules import Refused, invalid
-from bot.playground.state import Collaborator, Hook, Repository, User, now
+from bot.playground.state import Collaborator, Hook, Repository, State, User, now
 
 
 def me(call: Call) -> Answer:
@@ -27,13 +27,16 @@ def get_user(call: Call) -> Answer:
     return Answer(shapes.full_user(call.state, _user(call, call.path["login"])))
 
 
-def _shown(call: Call) -> Answer:
-    """The repository as it is now, with what the caller may do in it."""
-    where = call.state.get(Repository, call.where.id) or call.where
-    shown = shapes.repository(call.state, where)
-    if call.user:
-        shown["permissions"] = shapes.permissions(rules.role(call.state, where, call.user))
-    return Answer(shown)
+def shown(state: State, where: Repository, user: User | None) -> dict[str, Any]:
+    """The repository with its parent and what `user` may do in it."""
+    parent = state.get(Repository, where.fork_of)
+    family = dict.fromkeys(("parent", "source"), shapes.repository(state, parent)) if parent else {}
+    may = {"permissions": shapes.permissions(rules.role(state, where, user))} if user else {}
+    return {**shapes.repository(state, where), **family, **may}
+
+
+def get(call: Call) -> Answer:
+    return Answer(shown(call.state, call.state.get(Repository, call.where.id) or call.where, call.user))
 
 
 def edit(call: Call) -> Answer:
@@ -48,12 +51,7 @@ def edit(call: Call) -> Answer:
         where = replace(where, name=name, earlier_paths=(*where.earlier_paths, where.path))
     private, archived = call.field("private", where.private), call.field("archived", where.archived)
     call.state.put(replace(where, private=private, archived=archived))
-    return _shown(call)
-
-
-def delete(call: Call) -> Answer:
-    call.state.drop(call.where)
-    return Answer(status=204)
+    return get(call)
 
 
 def permission(call: Call) -> Answer:
@@ -140,7 +138,8 @@ def _hook(call: Call, row: Hook) -> dict[str, Any]:
 
 
 def every_hook(call: Call) -> Answer:
-    rows = call.state.all(Hook, lambda row: row.repository == call.where.id)
+    wanted = (call.where.id, "github")
+    rows = call.state.all(Hook, lambda row: (row.repository, row.forge) == wanted)
     return page(call, rows, lambda row: _hook(call, row))
 
 
@@ -188,9 +187,8 @@ def redeliver(call: Call) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "", "read", _shown),
+    Route("GET", "", "read", get),
     Route("PATCH", "", "admin", edit),
-    Route("DELETE", "", "admin", delete),
     Route("GET", "/collaborators/{login}/permission", "write", permission),
     Route("PUT", "/collaborators/{login}", "admin", set_collaborator),
     Route("DELETE", "/collaborators/{login}", "admin", remove_collaborator),

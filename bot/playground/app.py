@@ -15,10 +15,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
 from starlette.routing import Route as WebRoute
 
-from bot.playground import admin, api_code, api_issues, api_repository, git_http, rules
+from bot.playground import admin, api, api_pulls, api_repository, git_http, rules
 from bot.playground.calls import Answer, Call, Route, who
+from bot.playground.gitlab import app as gitlab
 from bot.playground.hooks import Sender
 from bot.playground.limits import Limits
 from bot.playground.rules import Refused
@@ -45,6 +47,11 @@ class Playground:
             "tokens": {"bot": tokens.pop(BOT_NAME), **tokens},
             "repositories": [row.path for row in self.state.all(Repository)],
             "bot_name": BOT_NAME,
+            "gitlab": {
+                "url": self.state.base_url,
+                "webhook_token": self.state.webhook_secret,
+                "signing_token": self.state.signing_token,
+            },
         }
 
 
@@ -75,7 +82,7 @@ def serve(data: Path, port: int, *, announce: Callable[[dict[str, Any]], None]) 
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _routes(playground: Playground) -> list[WebRoute]:
+def _routes(playground: Playground) -> list[BaseRoute]:
     git_path = "/{owner}/{name}.git/{service:path}"
     within = ("/api/v3/repos/{owner}/{name}", "/api/v3/repositories/{repository:int}")
     limits = Route("POST", "/rate-limit", "login", partial(admin.exhaust, playground.limits))
@@ -84,14 +91,14 @@ def _routes(playground: Playground) -> list[WebRoute]:
         "/_playground": (*admin.ROUTES, limits),
         "/_playground/repos/{owner}/{name}": admin.REPOSITORY_ROUTES,
     }
-    # Repository last: its branch protection is more particular than a branch's path, but has no GET.
-    tables |= dict.fromkeys(within, (*api_issues.ROUTES, *api_repository.ROUTES, *api_code.ROUTES))
+    tables |= dict.fromkeys(within, api.ROUTES)
     return [
         *(
             WebRoute(prefix + route.path, _endpoint(playground, route), methods=[route.method])
             for prefix, routes in tables.items()
             for route in routes
         ),
+        gitlab.mount(gitlab.Side(playground.state, playground.sender, playground.limits)),
         WebRoute(git_path, partial(_git, playground), methods=["GET", "POST"]),
     ]
 
@@ -221,7 +228,7 @@ def _pushed(playground: Playground, where: Repository, user: User | None) -> Non
             state=state, sender=playground.sender, url="", path={}, query={}, body=None, user=user,
             repository=where,
         )  # fmt: skip
-        api_code.follow_pushes(call)
+        api_pulls.follow_pushes(call)
         state.save()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.playground.hooks import Sender
-from bot.playground.rules import Refused
+from bot.playground.rules import Refused, moved
 from bot.playground.state import Issue, Repository, State, User
 
 
@@ -49,7 +49,21 @@ class Call:
             raise Refused(404, "Not Found")
         if found.deleted:
             raise Refused(410, "This issue was deleted")
+        if found.moved_to:
+            raise self._moved(found)
         return found
+
+    def _moved(self, issue: Issue) -> Refused:
+        """GitHub redirects who asks for the issue or its labels; what else was below it is 404 there.
+
+        Its OpenAPI file says so, and so it was measured for comments and events in 2026:
+        https://github.com/Systemorph/MeshWeaver/issues/4629.
+        """
+        now = self.state.get(Issue, issue.moved_to)
+        below = self.url.partition(f"/issues/{issue.number}")[2]
+        if now is None or not (below == "" or below.startswith("/labels")):
+            return Refused(404, "Not Found")
+        return moved(f"{self.state.api_url}/repositories/{now.repository}/issues/{now.number}{below}")
 
     def tell(self, event: str, **payload: Any) -> None:
         self.sender.tell(self.where, self.login, event, payload)

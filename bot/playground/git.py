@@ -29,31 +29,47 @@ class GitFailed(Exception):
 
 
 def git(folder: Path, *words: str, feed: str = "") -> str:
-    """Run git in a bare repository and return its stripped output. Raises GitFailed."""
+    """Run git in a bare repository and return its output without the last newlines. Raises GitFailed."""
     done = subprocess.run(
-        ["git", "--git-dir", str(folder), *words], input=feed, env=CLOSED, capture_output=True, text=True
+        ["git", "--git-dir", str(folder), *words],
+        input=feed,
+        env=CLOSED,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         raise GitFailed(done.stderr.strip())
-    return done.stdout.strip()
+    return done.stdout.rstrip("\n")
 
 
 def create(folder: Path, files: Mapping[str, str], *, branch: str) -> None:
     """A bare repository with one commit that holds `files`."""
-    folder.mkdir(parents=True)
-    git(folder, "init", "-q", "--bare", f"--initial-branch={branch}", str(folder))
-    git(folder, "config", "http.receivepack", "true")
-    git(folder, "config", "gc.auto", "0")
-    git(folder, "config", "receive.hideRefs", "refs/pull")
-    hook = folder / "hooks" / "proc-receive"
-    hook.write_text(f"#!{sys.executable} -I\n{_PROTECT}")
-    hook.chmod(0o755)
-    protect(folder, ())
+    _begin(folder, branch)
     lines = [f"commit refs/heads/{branch}", "committer Ann <ann@playground.invalid> 1750000000 +0000"]
     lines += ["data 5", "Begin"]
     for name, content in files.items():
         lines += [f"M 100644 inline {name}", f"data {len(content.encode())}", content]
     git(folder, "fast-import", "--quiet", feed="\n".join(lines) + "\n")
+
+
+def copy(source: Path, folder: Path, *, branch: str) -> None:
+    """A bare repository with the branches and tags of another, objects and all."""
+    _begin(folder, branch)
+    git(folder, "fetch", "-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+def _begin(folder: Path, branch: str) -> None:
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "--bare", f"--initial-branch={branch}", str(folder))
+    git(folder, "config", "http.receivepack", "true")
+    git(folder, "config", "gc.auto", "0")
+    for hidden in ("refs/pull", "refs/merge-requests"):
+        git(folder, "config", "--add", "receive.hideRefs", hidden)
+    hook = folder / "hooks" / "proc-receive"
+    hook.write_text(f"#!{sys.executable} -I\n{_PROTECT}")
+    hook.chmod(0o755)
+    protect(folder, ())
 
 
 def commit_id(folder: Path, name: str) -> str | None:
@@ -62,6 +78,11 @@ def commit_id(folder: Path, name: str) -> str | None:
         return git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except GitFailed:
         return None
+
+
+def branch(folder: Path, name: str) -> str | None:
+    """The commit a branch points at; None if there is no such branch, or no repository."""
+    return commit_id(folder, f"refs/heads/{name}") if folder.exists() else None
 
 
 def branches(folder: Path) -> dict[str, str]:
@@ -79,6 +100,27 @@ def count(folder: Path, base: str, head: str) -> int:
 
 def set_ref(folder: Path, ref: str, sha: str) -> None:
     git(folder, "update-ref", ref, sha)
+
+
+def alias(folder: Path, ref: str, meant: str) -> None:
+    """A ref that is wherever another one is."""
+    git(folder, "symbolic-ref", ref, meant)
+
+
+def take(folder: Path, source: Path, sha: str) -> None:
+    """Get a commit and what it needs from another repository; the same one is fine."""
+    if source != folder:
+        git(folder, "fetch", "-q", "--no-tags", "--no-write-fetch-head", str(source), sha)
+
+
+def merge(folder: Path, base: str, head: str, *, message: str, login: str) -> str | None:
+    """The id of a new merge commit of two commits; None if they conflict. Moves no branch."""
+    try:
+        tree = git(folder, "merge-tree", "--write-tree", base, head)
+    except GitFailed:
+        return None
+    who = ("-c", f"user.name={login}", "-c", f"user.email={login}@playground.invalid")
+    return git(folder, *who, "commit-tree", "-p", base, "-p", head, "-m", message, tree)
 
 
 def protect(folder: Path, patterns: tuple[str, ...]) -> None:

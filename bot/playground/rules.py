@@ -19,10 +19,10 @@ LABEL_LIMIT = 50
 
 
 class Refused(Exception):
-    """An answer of 4xx, with GitHub's JSON for it."""
+    """An answer that is not what was asked for, with GitHub's JSON for it."""
 
     def __init__(
-        self, status: int, message: str, *errors: dict[str, str], headers: dict[str, str] | None = None
+        self, status: int, message: str, *errors: dict[str, str] | str, headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -32,6 +32,13 @@ class Refused(Exception):
             self.body["errors"] = list(errors)
         self.body["documentation_url"] = "https://docs.github.com/rest"
         self.body["status"] = str(status)
+
+
+def moved(url: str) -> Refused:
+    """Where an issue went that was transferred."""
+    refused = Refused(301, "Moved Permanently", headers={"Location": url})
+    refused.body["url"] = url
+    return refused
 
 
 def invalid(resource: str, code: str, **more: str) -> Refused:

@@ -60,21 +60,21 @@ def full_user(state: State, row: User) -> Json:
 
 
 def repository(state: State, row: Repository) -> Json:
-    """A full repository; the adapter's caller adds what one user may do in it."""
+    """A repository; whoever is asked for this one alone adds its parent and what the caller may do in it."""
     url, web = api_url(state, row), web_url(state, row)
     is_open = len(state.all(Issue, lambda issue: issue.repository == row.id and issue.state == "open"))
-    counts = ("forks", "stargazers", "watchers")
+    forks = len(state.all(Repository, lambda found: found.fork_of == row.id))
     return {
         "id": row.id, "node_id": f"R_{row.id}", "name": row.name, "full_name": row.path,
         "private": row.private, "owner": user(state, row.owner), "html_url": web, "description": None,
-        "fork": False, "url": url,
+        "fork": bool(row.fork_of), "url": url,
         **{f"{name}_url": f"{url}/{link}".replace("/{/", "{/") for name, link in _REPOSITORY_LINKS.items()},
         "git_url": f"{web}.git".replace("http://", "git://"),
         "ssh_url": f"git@{state.base_url.partition('://')[2]}:{row.path}.git",
         "clone_url": f"{web}.git", "svn_url": web,
         **dict.fromkeys(("homepage", "language", "license", "mirror_url")),
-        **{f"{name}_count": 0 for name in counts},
-        **dict.fromkeys(("forks", "watchers", "size", "network_count", "subscribers_count"), 0),
+        **dict.fromkeys(("forks", "forks_count", "network_count"), forks),
+        **dict.fromkeys(("watchers", "watchers_count", "stargazers_count", "size", "subscribers_count"), 0),
         **{f"has_{name}": name == "issues" for name in _HAS}, "open_issues": is_open,
         "open_issues_count": is_open, "archived": row.archived, "disabled": False,
         "visibility": "private" if row.private else "public", "allow_forking": True,
@@ -111,7 +111,7 @@ def association(where: Repository, login: str) -> str:
     return "OWNER" if login == where.owner else "NONE"
 
 
-def _reactions(state: State, url: str, subject: int) -> Json:
+def reactions(state: State, url: str, subject: int) -> Json:
     names = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
     given = [row.content for row in state.all(Reaction, lambda row: row.subject == subject)]
     counts = {name: given.count(name) for name in names}
@@ -125,23 +125,25 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
         **thread(state, where, row), "url": url, "repository_url": api_url(state, where),
         "labels_url": f"{url}/labels{{/name}}", "comments_url": f"{url}/comments",
         "events_url": f"{url}/events", "html_url": web, "timeline_url": f"{url}/timeline",
-        "reactions": _reactions(state, url, row.id), "draft": row.draft,
+        "reactions": reactions(state, url, row.id), "draft": row.draft,
         "comments": len(comments(state, row)), "performed_via_github_app": None, "state_reason": None,
     }  # fmt: skip
     if row.head:
         pulls = f"{api_url(state, where)}/pulls/{row.number}"
         links = {"html_url": web, "diff_url": f"{web}.diff", "patch_url": f"{web}.patch"}
-        shown["pull_request"] = {"url": pulls, **links, "merged_at": None}
+        shown["pull_request"] = {"url": pulls, **links, "merged_at": row.merged_at}
     return shown
 
 
 def thread(state: State, where: Repository, row: Issue) -> Json:
     """What issues and pull requests share."""
+    assigned = [user(state, login) for login in row.assignees]
     return {
         "id": row.id, "node_id": f"{'PR' if row.head else 'I'}_{row.id}", "number": row.number,
         "title": row.title, "body": row.body, "user": user(state, row.author),
         "labels": _labels(state, where, row), "state": row.state, "locked": row.locked,
-        "active_lock_reason": None, "assignee": None, "assignees": [], "milestone": None,
+        "active_lock_reason": None, "assignee": assigned[0] if assigned else None, "assignees": assigned,
+        "milestone": None,
         "created_at": row.created_at, "updated_at": row.updated_at, "closed_at": row.closed_at,
         "author_association": association(where, row.author),
     }  # fmt: skip
@@ -163,7 +165,7 @@ def comment(state: State, where: Repository, row: Comment) -> Json:
         "issue_url": f"{api_url(state, where)}/issues/{row.number}", "user": user(state, row.author),
         "body": row.body, "created_at": row.created_at, "updated_at": row.updated_at,
         "author_association": association(where, row.author),
-        "reactions": _reactions(state, url, row.id), "performed_via_github_app": None,
+        "reactions": reactions(state, url, row.id), "performed_via_github_app": None,
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.playground import git, shapes
+from bot.playground.reviews import ReviewComment
 from bot.playground.shapes import Json
 from bot.playground.state import Issue, Repository, State
 
@@ -16,26 +17,52 @@ def pull(state: State, where: Repository, row: Issue) -> Json:
         "review_comment": f"{api}/pulls/comments{{/number}}",
         "commits": f"{api}/pulls/{row.number}/commits", "statuses": f"{api}/statuses/{row.head_sha}",
     }  # fmt: skip
-    nothing = ("auto_merge", "merge_commit_sha", "merged_at", "merged_by", "mergeable", "rebaseable")
+    nothing = ("auto_merge", "mergeable", "rebaseable")
+    merged_by = shapes.user(state, row.merged_by) if row.merged_by else None
+    source = state.get(Repository, row.head_repository) if row.head_repository else where
     return {
         **shapes.thread(state, where, row),
         **{f"{name}_url": url for name, url in urls.items() if name != "self"}, "url": urls["self"],
         "_links": {name: {"href": url} for name, url in urls.items()}, "diff_url": f"{web}.diff",
-        "patch_url": f"{web}.patch", "requested_reviewers": [], "requested_teams": [],
-        "draft": row.draft, "head": _side(state, where, row.head, row.head_sha),
-        "base": _side(state, where, row.base, row.base_sha), **dict.fromkeys(nothing),
-        "mergeable_state": "unknown", "merged": False, "maintainer_can_modify": False,
-        "comments": len(shapes.comments(state, row)), "review_comments": 0, **_size(state, where, row),
+        "patch_url": f"{web}.patch", "requested_teams": [],
+        "requested_reviewers": [shapes.user(state, login) for login in row.reviewers],
+        "draft": row.draft, "head": _side(state, source, head_owner(where, row), row.head, row.head_sha),
+        "base": _side(state, where, where.owner, row.base, row.base_sha), **dict.fromkeys(nothing),
+        "mergeable_state": "unknown", "merged": bool(row.merged_at), "merged_at": row.merged_at,
+        "merged_by": merged_by, "merge_commit_sha": row.merge_sha or None, "maintainer_can_modify": False,
+        "comments": len(shapes.comments(state, row)),
+        "review_comments": len(review_comments(state, row)), **_size(state, where, row),
     }  # fmt: skip
 
 
-def _side(state: State, where: Repository, branch: str, sha: str) -> Json:
+# A list and the webhooks of reviews leave out what GitHub would have to compute.
+_ONLY_SINGLE = (
+    "merged", "merged_by", "mergeable", "mergeable_state", "rebaseable", "comments", "review_comments",
+    "maintainer_can_modify", "commits", "additions", "deletions", "changed_files",
+)  # fmt: skip
+
+
+def brief(state: State, where: Repository, row: Issue) -> Json:
+    return {name: value for name, value in pull(state, where, row).items() if name not in _ONLY_SINGLE}
+
+
+def head_owner(where: Repository, row: Issue) -> str:
+    """Whose branch it is, even where the fork is gone."""
+    return row.head_owner if row.head_repository else where.owner
+
+
+def review_comments(state: State, row: Issue) -> list[ReviewComment]:
+    wanted = (row.repository, row.number)
+    return state.all(ReviewComment, lambda found: (found.repository, found.number) == wanted)
+
+
+def _side(state: State, where: Repository | None, owner: str, branch: str, sha: str) -> Json:
     return {
-        "label": f"{where.owner}:{branch}",
+        "label": f"{owner}:{branch}",
         "ref": branch,
         "sha": sha,
-        "user": shapes.user(state, where.owner),
-        "repo": shapes.repository(state, where),
+        "user": shapes.user(state, owner),
+        "repo": shapes.repository(state, where) if where else None,
     }
 
 

@@ -31,9 +31,14 @@ def git(*words: str, token: str = "", cwd: Path | None = None) -> subprocess.Com
     return subprocess.run(["git", *extra, *words], cwd=cwd, env=CLOSED, capture_output=True, text=True)
 
 
-def clone(playground: Playground, folder: Path, *, token: str = "") -> None:
-    done = git("clone", "-q", playground.clone_url, str(folder), token=token)
+def clone(playground: Playground, folder: Path, *, path: str = "", token: str = "") -> None:
+    """The playground's own repository, or the one of that path."""
+    done = git("clone", "-q", _url(playground, path), str(folder), token=token)
     assert done.returncode == 0, done.stderr
+
+
+def _url(playground: Playground, path: str) -> str:
+    return f"{playground.url}/{path or playground.path}.git"
 
 
 def commit(folder: Path, content: str = "more\n") -> str:
@@ -44,17 +49,26 @@ def commit(folder: Path, content: str = "more\n") -> str:
 
 
 def push(
-    folder: Path, playground: Playground, branch: str, *, as_: str = "ann"
+    folder: Path, playground: Playground, branch: str, *, path: str = "", as_: str = "ann"
 ) -> subprocess.CompletedProcess[str]:
-    url, token = playground.clone_url, playground.tokens[as_]
+    url, token = _url(playground, path), playground.tokens[as_]
     return git("push", url, f"HEAD:refs/heads/{branch}", token=token, cwd=folder)
 
 
-def push_commit(playground: Playground, branch: str) -> str:
-    """One new commit on `branch`, from a clone of main; its id."""
+def push_commit(
+    playground: Playground,
+    branch: str,
+    content: str = "more\n",
+    *,
+    onto: str = "main",
+    path: str = "",
+    as_: str = "ann",
+) -> str:
+    """One new commit on `branch`, from a clone at `onto`; its id."""
     with tempfile.TemporaryDirectory() as name:
-        clone(playground, Path(name))
-        sha = commit(Path(name))
-        done = push(Path(name), playground, branch)
+        clone(playground, Path(name), path=path, token=playground.tokens[as_])
+        git("checkout", "-q", onto, cwd=Path(name))
+        sha = commit(Path(name), content)
+        done = push(Path(name), playground, branch, path=path, as_=as_)
         assert done.returncode == 0, done.stderr
         return sha
