@@ -6,7 +6,7 @@ simply answered again.
 """
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -55,6 +55,7 @@ class Answer:
     allow: Collection[str]
     defaults: Defaults
     nudges: Nudges
+    patch_url: Callable[[str], str]  # of a task, by its id
 
     def __call__(self, forge: str, delivery_id: str) -> None:
         """Answer this delivery, if it still waits for that. What goes wrong is tried again later."""
@@ -140,7 +141,8 @@ class Answer:
             context=tuple(replace(part, text=part.text[:CONTEXT]) for part in event.context),
             change=heard.change,
         )
-        return self.router.dispatch(command, Tasks(tx=tx, defaults=self.defaults, help=self.router.help()))
+        tasks = Tasks(tx=tx, defaults=self.defaults, help=self.router.help(), patch_url=self.patch_url)
+        return self.router.dispatch(command, tasks)
 
     def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:
         seconds = max(seconds, min(_FIRST_PAUSE * 2**delivery.attempts, _LONGEST_PAUSE))

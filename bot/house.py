@@ -10,7 +10,7 @@ from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
-from bot.web.links import task_url
+from bot.web.links import patch_url, task_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,10 @@ class House:
     def page(self, task_id: str) -> str:
         """Address of the task's page, with its signature."""
         return task_url(self.public_url, self.link_key, task_id)
+
+    def patch_url(self, task_id: str) -> str:
+        """Address of the patch the task's last run left, with its signature."""
+        return patch_url(self.public_url, self.link_key, task_id)
 
     def forge_of(self, task: Task) -> Forge | None:
         """The forge of the task's thread; None where an operator asked and no forge hears of it."""

@@ -51,6 +51,7 @@ class Tasks:
     tx: Connection
     defaults: Defaults
     help: Sequence[str]
+    patch_url: Callable[[str], str]  # address of what a task's last run left
 
     def open(self, command: Command) -> Queued:
         """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""

@@ -197,6 +197,7 @@ def jobs_of(house: House, settings: Settings) -> Jobs:
         allow=tuple(settings.repositories.allow),
         defaults=defaults(settings),
         nudges=house.nudges,
+        patch_url=house.patch_url,
     )
     dead = partial(is_dead, house.data)
     return Jobs(answer=answer, execute=run.execute, report=report.send, is_dead=dead)

@@ -42,6 +42,10 @@ ANN = Actor(id=7, login="ann")
 _numbers = count(1)
 
 
+def patch_url(task_id: str) -> str:
+    return f"https://bot.example.org/tasks/{task_id}/patch?key=k"
+
+
 def a_change(*, head: str = HEAD, same_repository: bool = True, is_open: bool = True) -> ChangeHead:
     return ChangeHead(
         head=head, head_branch="lexer", base_branch="main", same_repository=same_repository, open=is_open
@@ -82,7 +86,8 @@ class Say:
         options, text = split_options(spoken.rest, router.route(spoken.name).options)
         command = a_command(spoken.name, text, options=options, thread=thread, change=change)
         with self.ledger.write() as tx:
-            return router.dispatch(command, Tasks(tx=tx, defaults=DEFAULTS, help=router.help()))
+            tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=router.help(), patch_url=patch_url)
+            return router.dispatch(command, tasks_)
 
     def newest(self, thread: Thread = ISSUE) -> tuple[Task, Run]:
         """The newest task of the thread, and its newest run."""

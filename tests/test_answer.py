@@ -25,7 +25,7 @@ from bot.store.ledger import Ledger, clock
 from bot.tasks import Tasks
 from handlers import router as all_handlers
 from tests.fakes import FakeForge
-from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change
+from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
 
 ANN = {"id": 7, "login": "ann", "type": "User"}
 EVE = {"id": 66, "login": "eve", "type": "User"}
@@ -55,6 +55,7 @@ class Bot:
             allow=self.allow,
             defaults=DEFAULTS,
             nudges=nudges,
+            patch_url=patch_url,
         )("github", delivery_id)
 
     def receive(self, event: str, body: bytes, *, forge: str = "github") -> str:
@@ -471,6 +472,7 @@ def test_a_delivery_of_a_forge_that_is_not_set_up_does_not_come_back_for_ever(bo
         allow=bot.allow,
         defaults=DEFAULTS,
         nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None),
+        patch_url=patch_url,
     )
 
     with capture_logs():

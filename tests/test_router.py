@@ -8,7 +8,7 @@ from bot.router import Router
 from bot.store.ledger import Ledger
 from bot.tasks import Tasks
 from handlers import router as all_of_them
-from tests.said import DEFAULTS, a_command
+from tests.said import DEFAULTS, a_command, patch_url
 
 
 def hammer() -> Router:
@@ -24,7 +24,8 @@ def hammer() -> Router:
 def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         words = hammer().dispatch(
-            a_command("hammer", "hard"), Tasks(tx=tx, defaults=DEFAULTS, help=hammer().help())
+            a_command("hammer", "hard"),
+            Tasks(tx=tx, defaults=DEFAULTS, help=hammer().help(), patch_url=patch_url),
         )
 
     assert words == "hit hard"

@@ -24,6 +24,7 @@ from tests.said import (
     a_change,
     a_command,
     begin_run,
+    patch_url,
     remove_workspace,
 )
 
@@ -39,7 +40,7 @@ def say(ledger: Ledger) -> Say:
 @contextmanager
 def verbs(ledger: Ledger) -> Iterator[Tasks]:
     with ledger.write() as tx:
-        yield Tasks(tx=tx, defaults=DEFAULTS, help=())
+        yield Tasks(tx=tx, defaults=DEFAULTS, help=(), patch_url=patch_url)
 
 
 def test_a_new_task_has_its_first_run_in_line(ledger: Ledger) -> None:

@@ -13,6 +13,11 @@ def task_url(public_url: str, key: bytes, task_id: str) -> str:
     return f"{public_url.rstrip('/')}/tasks/{task_id}?key={signature(key, task_id)}"
 
 
+def patch_url(public_url: str, key: bytes, task_id: str) -> str:
+    """Address of what the task's last run left, with its signature."""
+    return f"{public_url.rstrip('/')}/tasks/{task_id}/patch?key={signature(key, task_id)}"
+
+
 def signature(key: bytes, task_id: str) -> str:
     return hmac.new(key, b"task:" + task_id.encode(), hashlib.sha256).hexdigest()
 
