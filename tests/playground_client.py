@@ -1,22 +1,14 @@
-"""A playground for tests, and a person who uses it.
+"""A playground as a person on GitHub uses it, through the same API the bot uses."""
 
-It is served from a thread of the test's own process over real HTTP, so that a
-test can wrap it in faults; what people do goes through the same API the bot uses.
-"""
-
-import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-import uvicorn
-from starlette.types import ASGIApp
 
-from bot.playground.app import create
 from bot.playground.state import Repository
+from tests.playground_served import Served, Wrap
 
 PATH = "acme/anvil"
 
@@ -24,10 +16,12 @@ PATH = "acme/anvil"
 class Playground:
     """Running from construction until `close`. `wrap` may put an ASGI application around it."""
 
-    def __init__(self, data: Path, *, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self.ground = create(data, base_url=self.url)
+    forge = "github"
+    webhook_path = "/webhooks/github"
+
+    def __init__(self, data: Path, *, wrap: Wrap = lambda app: app) -> None:
+        self._served = Served(data, wrap)
+        self.ground, self.url = self._served.ground, self._served.url
         self.api_url = f"{self.url}/api/v3"
         self.path = PATH
         about = self.ground.about()
@@ -36,13 +30,6 @@ class Playground:
         self.bot_name: str = about["bot_name"]
         self.webhook_secret: str = about["webhook_secret"]
         self.repository_id = self.ground.state.all(Repository)[0].id
-        config = uvicorn.Config(
-            wrap(self.ground.app), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._listening],), daemon=True)
-        self._thread.start()
-        self._client = httpx.Client(timeout=30, trust_env=False, follow_redirects=True)
 
     def __enter__(self) -> "Playground":
         return self
@@ -51,10 +38,7 @@ class Playground:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
-        self._server.should_exit = True
-        self._thread.join(10)
-        self._listening.close()
+        self._served.close()
 
     @property
     def clone_url(self) -> str:
@@ -66,9 +50,8 @@ class Playground:
 
     def call(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> httpx.Response:
         """Any request, as somebody. `path` begins below the repository, or with `/` below the host."""
-        url = self.url + path if path.startswith("/") else f"{self.api_url}/repos/{self.path}/{path}"
-        headers = {"Authorization": f"token {self.tokens[as_]}"}
-        return self._client.request(method, url.rstrip("/"), json=body, headers=headers)
+        whole = path if path.startswith("/") else f"/api/v3/repos/{self.path}/{path}"
+        return self._served.call(method, whole, body, token=self.tokens[as_])
 
     def ask(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> Any:
         """The JSON of a request that must go well."""
