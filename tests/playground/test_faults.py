@@ -54,7 +54,8 @@ def test_close_the_connection(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.DOWN, "POST", "comments")
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    # The end comes before the answer, or while the request is still unread: then it is a reset.
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         say(playground)
 
     assert say(playground).status_code == 201

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from github import Auth, Github
+from github.PullRequest import PullRequest
 
 from tests.oracles.check import HERE, check_request, check_response
 from tests.oracles.payloads import examples, payloads
@@ -46,13 +47,23 @@ def drive(playground: Playground, github: Github) -> None:
     sha = push_commit(playground, "forgehand/1-tidy")
     pull = repository.create_pull("main", "forgehand/1-tidy", title="Tidy", body="It is.", draft=True)
     list(repository.get_pulls(state="open", head="acme:forgehand/1-tidy"))
-    repository.get_pull(pull.number)
+    drive_review(playground, repository.get_pull(pull.number))
     repository.get_branch("forgehand/1-tidy")
     commit = repository.get_commit(sha)
     commit.create_status("success", "https://bot.example/t1", "Pushed.", "forgehand")
     commit.get_combined_status()
     repository.get_git_ref("heads/main")
     comment.delete()
+
+
+def drive_review(playground: Playground, pull: PullRequest) -> None:
+    """What the bot does in a discussion on lines of a diff."""
+    asked = playground.inline_comment(pull.number, "notes.txt", 1, "/run shorter")
+    pull.get_review_comment(asked).create_reaction("eyes")
+    answer = pull.create_review_comment_reply(asked, "first")
+    answer.edit("second")
+    list(pull.get_review_comments())
+    pull.get_review_comment(answer.id).delete()
 
 
 def test_fits_everything_the_bot_asks_and_gets(recorded: tuple[Playground, Recorder]) -> None:
@@ -64,7 +75,7 @@ def test_fits_everything_the_bot_asks_and_gets(recorded: tuple[Playground, Recor
     ) as github:
         drive(playground, github)
 
-    assert len(recorder.exchanges) >= 22
+    assert len(recorder.exchanges) >= 30
     for exchange in recorder.exchanges:
         check(exchange)
 
