@@ -7,7 +7,7 @@ what runs is let go, and the ledger is closed last.
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
@@ -16,12 +16,15 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot import log, metrics, queue, webhook
+from bot import log, metrics, queue, signatures, webhook
 from bot.errors import BadSettings
-from bot.forges.github.events import EVENTS
+from bot.forges.github.events import EVENTS as GITHUB_EVENTS
+from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.house import House
 from bot.intake import Intake
-from bot.settings import Server, Settings
+from bot.sections import Server
+from bot.settings import Settings, plain
+from bot.signatures import Sender
 from bot.store.ledger import clock
 from bot.web import health, pages
 from bot.web.pages import Viewer
@@ -39,12 +42,13 @@ def up(settings: Settings, announce: Announce, *, sweep_every: float = SWEEP_EVE
     """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
+    receivers = _receivers(settings)
     with (
         _signals() as told,
         _listener(settings.server) as listener,
         _opened(settings, listener) as (house, broker),
         working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
-        _receiving(house, settings, listener, told),
+        _receiving(house, settings, receivers, listener, told=told),
     ):
         announce(_address(listener))
         _wait(told, stopping)
@@ -53,11 +57,12 @@ def up(settings: Settings, announce: Announce, *, sweep_every: float = SWEEP_EVE
 def serve(settings: Settings, announce: Announce) -> None:
     """Only receive and show pages, until a signal ends it. Raises BotError."""
     check_redis(settings, "serve")
+    receivers = _receivers(settings)
     with (
         _signals() as told,
         _listener(settings.server) as listener,
         _opened(settings, listener) as (house, _broker),
-        _receiving(house, settings, listener, told),
+        _receiving(house, settings, receivers, listener, told=told),
     ):
         announce(_address(listener))
         _wait(told, threading.Event())
@@ -102,18 +107,34 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _receivers(settings: Settings) -> list[Receiver]:
+    """One for each configured forge. Raises BadSettings where it has no secret worth the name."""
+    github, gitlab = settings.github, settings.gitlab
+    found: list[tuple[Sender, frozenset[str]]] = []
+    if github.token:
+        found.append((signatures.github(plain(github.webhook_secrets)), GITHUB_EVENTS))
+    if gitlab.token:
+        sender = signatures.gitlab(plain(gitlab.webhook_secrets), plain(gitlab.signing_tokens))
+        found.append((sender, GITLAB_EVENTS))
+    return [
+        Receiver(
+            sender=sender,
+            body_cap=settings.server.body_cap,
+            read_deadline=settings.server.read_deadline,
+            interesting=interesting,
+        )
+        for sender, interesting in found
+    ]
+
+
 @contextmanager
-def _receiving(house: House, settings: Settings, listener: socket.socket, told: _Told) -> Iterator[None]:
-    """Take requests during the block; what was taken is recorded before it ends. Raises BadSettings."""
-    receiver = Receiver(
-        secrets=[secret.get_secret_value() for secret in settings.github.webhook_secrets],
-        body_cap=settings.server.body_cap,
-        read_deadline=settings.server.read_deadline,
-        interesting=EVENTS,
-    )
+def _receiving(
+    house: House, settings: Settings, receivers: Sequence[Receiver], listener: socket.socket, *, told: _Told
+) -> Iterator[None]:
+    """Take requests during the block; what was taken is recorded before it ends."""
     intake = Intake(house.ledger, house.nudges.answer)
     web = server(
-        _web(house, settings, receiver, intake), host=settings.server.host, port=settings.server.port
+        _web(house, settings, receivers, intake), host=settings.server.host, port=settings.server.port
     )
 
     def run() -> None:
@@ -131,7 +152,7 @@ def _receiving(house: House, settings: Settings, listener: socket.socket, told: 
         intake.stop()
 
 
-def _web(house: House, settings: Settings, receiver: Receiver, intake: Intake) -> Starlette:
+def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake: Intake) -> Starlette:
     counts = metrics.make(house.ledger)
     redis_url = settings.queue.url.get_secret_value()
     needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
@@ -146,7 +167,7 @@ def _web(house: House, settings: Settings, receiver: Receiver, intake: Intake) -
     )
     return Starlette(
         routes=[
-            *webhook.routes(receiver, intake, counts.answered),
+            *webhook.routes(receivers, intake, counts.answered),
             *health.routes(counts, needs),
             *pages.routes(viewer),
         ]

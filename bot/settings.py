@@ -6,129 +6,34 @@ the reader is somebody who wants the bot to start, not to read a traceback.
 
 import difflib
 import os
-import re
-import shlex
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import BadSettings
+from bot.sections import (
+    Agent,
+    Data,
+    Git,
+    GitHub,
+    GitLab,
+    Labels,
+    Limits,
+    Queue,
+    Repositories,
+    Sandbox,
+    Server,
+    Store,
+)
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
-_SHORTEST_TOKEN = 16
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(text: str | int) -> int:
-    """Read a duration: "90", "90s", "45m", "2h", "1d". Raises ValueError on anything else."""
-    found = re.fullmatch(r"\s*([0-9]{1,9})\s*([smhd]?)\s*", str(text))
-    if found is None or int(found[1]) == 0:
-        raise ValueError('must be a duration such as "45m" or "2h"')
-    return int(found[1]) * _UNITS[found[2] or "s"]
-
-
-def _words(value: Any) -> Any:
-    """The environment has no lists: there, blanks, commas or line ends part the items."""
-    return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
-
-
-def _argv(value: Any) -> Any:
-    return shlex.split(value) if isinstance(value, str) else value
-
-
-def _long(secret: SecretStr) -> SecretStr:
-    if 0 < len(secret) < _SHORTEST_TOKEN:
-        raise ValueError(f"must have at least {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes one")
-    return secret
-
-
-Seconds = Annotated[int, BeforeValidator(seconds)]
-Words = Annotated[list[str], BeforeValidator(_words)]
-Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
-Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Server(_Section):
-    """Where the receiver and the pages listen, and how the world reaches them."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
-    public_url: str = ""  # "" = http://host:port
-    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")  # "" = pages by link alone
-    body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
-    read_deadline: Seconds = 10  # for the whole of it
-
-
-class Store(_Section):
-    url: SecretStr = SecretStr("")  # "" = SQLite below [data] path
-
-
-class Queue(_Section):
-    url: SecretStr = SecretStr("")  # "" = in process, `forgehand up` only
-    namespace: str = "forgehand"
-
-
-class Data(_Section):
-    path: Path = Path("forgehand-data")
-
-
-class GitHub(_Section):
-    url: str = "https://api.github.com"
-    token: SecretStr = SecretStr("")
-    webhook_secrets: Secrets = []
-    bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
-
-
-class Labels(_Section):
-    """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
-
-    run: dict[str, str] = {}  # label = instructions
-    succeeded: str = ""  # "" = none
-    failed: str = ""
-    waiting: str = ""
-
-
-class Git(_Section):
-    """Author and committer of what the bot pushes."""
-
-    name: str = "Forgehand"
-    email: str = "forgehand@localhost"
-
-
-class Sandbox(_Section):
-    image: str = "forgehand-agent"
-    tools_image: str = "forgehand-tools"
-    engine: str = ""  # "" = DOCKER_HOST, else the default socket
-    uid: Annotated[int, Field(ge=1)] = 10001
-    memory: Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")] = "4g"
-    cpus: Annotated[float, Field(ge=0)] = 2
-    pids: Annotated[int, Field(ge=1)] = 512
-    wall_limit: Seconds = 3600
-
-
-class Agent(_Section):
-    command: Argv
-
-
-class Limits(_Section):
-    """How many runs at once."""
-
-    per_repository: Annotated[int, Field(ge=1)] = 2
-    per_host: Annotated[int, Field(ge=1)] = 2
-
-
-class Repositories(_Section):
-    allow: Words = []  # owner, or owner/name; none = no command from a forge runs
 
 
 class Settings(BaseSettings):
@@ -148,6 +53,7 @@ class Settings(BaseSettings):
     queue: Queue = Queue()
     data: Data = Data()
     github: GitHub = GitHub()
+    gitlab: GitLab = GitLab()
     labels: Labels = Labels()
     git: Git = Git()
     sandbox: Sandbox = Sandbox()
@@ -173,9 +79,13 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """What must never be shown: credentials, the passwords in URLs included."""
-        whole = [self.github.token, *self.github.webhook_secrets, self.server.operator_token]
+        github, gitlab = self.github, self.gitlab
+        whole = [github.token, *github.webhook_secrets, gitlab.token, *gitlab.webhook_secrets]
+        # Without its prefix a signing token is the key all the same.
+        keys = [token.removeprefix("whsec_") for token in plain(gitlab.signing_tokens)]
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.store.url, self.queue.url)]
-        return [text for text in [*(secret.get_secret_value() for secret in whole), *passwords] if text]
+        every = [*plain([*whole, *gitlab.signing_tokens, self.server.operator_token]), *keys, *passwords]
+        return [text for text in every if text]
 
     def address(self, port: int | None = None) -> str:
         """Where people reach this bot, without a slash at the end; `port` where another one was taken."""
@@ -193,6 +103,10 @@ class _Environment(EnvSettingsSource):
                 name = f"{_PREFIX}{section}__{key}".upper()
                 given[key.removesuffix("_file")] = _content(name, given.pop(key))
         return values
+
+
+def plain(secrets: Iterable[SecretStr]) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets]
 
 
 def load(path: Path | None = None) -> Settings:

@@ -1,14 +1,12 @@
-"""Where deliveries arrive: `POST /webhooks/github`.
+"""Where deliveries arrive: `POST /webhooks/<forge>`.
 
-Says nothing about meaning. GitHub waits ten seconds and never sends again by
-itself, so the only questions here are whether it is really GitHub that spoke,
+Says nothing about meaning. A forge waits ten seconds and never sends again by
+itself, so the only questions here are whether it is really the forge that spoke,
 and whether the ledger has it. A plain ASGI endpoint: a Request object per
 delivery would cost as much as the signature.
 """
 
 import asyncio
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,49 +15,25 @@ import structlog
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from bot.errors import BadSettings
 from bot.intake import Intake, NotJSON, NotRecorded, check
+from bot.signatures import Sender
 from bot.store.deliveries import Delivery
 
 log = structlog.get_logger()
 
-SHORTEST_SECRET = 16  # characters
-
 _DELIVERY_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_EVENT = re.compile(rb"[a-z0-9_]{1,64}")
 # Twice any of these, and the two ends might not agree on which one counts.
-_ONCE = frozenset(
-    {
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"x-github-delivery",
-        b"x-github-event",
-        b"x-hub-signature-256",
-    }
-)
+_ONCE = frozenset({b"content-encoding", b"content-length", b"content-type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """What a delivery must fulfil. Raises BadSettings without a secret worth the name."""
+    """What the deliveries of one forge must fulfil."""
 
-    secrets: Sequence[str]  # several while one is being replaced by the next
+    sender: Sender
     body_cap: int  # bytes
     read_deadline: float  # seconds for the whole body
     interesting: frozenset[str]  # events worth keeping; the others are answered and forgotten
-
-    def __post_init__(self) -> None:
-        if not self.secrets:
-            raise BadSettings(
-                "[github] webhook_secrets is empty, so anyone could give orders. Make a secret with "
-                "`openssl rand -hex 32` and put the same one here and in the webhook's settings on the forge."
-            )
-        if any(len(secret) < SHORTEST_SECRET for secret in self.secrets):
-            raise BadSettings(
-                f"[github] webhook_secrets holds one of less than {SHORTEST_SECRET} characters, which can be "
-                "guessed. Make a new one with `openssl rand -hex 32`, here and in the webhook's settings."
-            )
 
 
 class Refused(Exception):
@@ -70,19 +44,23 @@ class Refused(Exception):
         self.status = status
 
 
-def routes(receiver: Receiver, intake: Intake, counted: Callable[[int], None]) -> list[Route]:
-    """The receiver's routes. `counted` hears the status of every answer."""
-    return [Route("/webhooks/github", GitHubHook(receiver, intake, counted), methods=["POST"])]
+def routes(receivers: Sequence[Receiver], intake: Intake, counted: Callable[[int], None]) -> list[Route]:
+    """A route for each receiver. `counted` hears the status of every answer."""
+    return [
+        Route(f"/webhooks/{each.sender.forge}", Hook(each, intake, counted), methods=["POST"])
+        for each in receivers
+    ]
 
 
-class GitHubHook:
-    """The ASGI endpoint of GitHub's deliveries."""
+class Hook:
+    """The ASGI endpoint of one forge's deliveries."""
 
     def __init__(self, receiver: Receiver, intake: Intake, counted: Callable[[int], None]) -> None:
         self._receiver = receiver
+        self._sender = receiver.sender
+        self._once = _ONCE | receiver.sender.once
         self._intake = intake
         self._counted = counted
-        self._keys = [secret.encode() for secret in receiver.secrets]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {}
@@ -92,15 +70,17 @@ class GitHubHook:
             await self._take(headers, await self._read(receive))
         except Refused as refused:
             status, words = refused.status, str(refused)
-            delivery = headers.get(b"x-github-delivery", b"").decode("latin-1")[:128]
-            log.warning("delivery refused", status=status, reason=words, delivery=delivery)
+            named = next((headers[name] for name in self._sender.ids if name in headers), b"")
+            delivery = named.decode("latin-1")[:128]
+            forge = self._sender.forge
+            log.warning("delivery refused", forge=forge, status=status, reason=words, delivery=delivery)
         self._counted(status)
         await _answer(send, status, words)
 
     def _read_headers(self, raw: Sequence[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> None:
         """Refuse what can be refused before a byte of the body is read."""
         for name, value in raw:
-            if name in _ONCE and name in headers:
+            if name in self._once and name in headers:
                 raise Refused(400, f"more than one {name.decode()} header")
             headers[name] = value
         length = headers.get(b"content-length", b"0")
@@ -110,8 +90,8 @@ class GitHubHook:
             raise Refused(413, f"body larger than {self._receiver.body_cap} bytes")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refused(415, "compressed bodies are not taken")
-        if b"x-hub-signature-256" not in headers:
-            raise Refused(401, "no X-Hub-Signature-256: set a secret in the webhook's settings")
+        if not self._sender.proof <= headers.keys():
+            raise Refused(401, self._sender.missing)
 
     async def _read(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -134,21 +114,22 @@ class GitHubHook:
 
     async def _take(self, headers: dict[bytes, bytes], body: bytes) -> None:
         """Return when the delivery is safe, or need not be; raise Refused otherwise."""
-        if not signed(self._keys, body, headers[b"x-hub-signature-256"]):
-            raise Refused(401, "the signature does not match: is it the same secret on both sides?")
+        sender = self._sender
+        if not sender.authentic(headers, body):
+            raise Refused(401, sender.wrong)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
             raise Refused(
                 415, "set the webhook's content type to application/json in its settings on the forge"
             )
-        delivery_id = headers.get(b"x-github-delivery", b"")
-        event = headers.get(b"x-github-event", b"")
-        if not _DELIVERY_ID.fullmatch(delivery_id) or not _EVENT.fullmatch(event):
-            raise Refused(
-                400, "X-GitHub-Delivery or X-GitHub-Event is missing, or not one that GitHub would send"
-            )
+        delivery_id, event = sender.delivery_id(headers, body), headers.get(sender.event, b"")
+        if not _DELIVERY_ID.fullmatch(delivery_id) or not sender.event_form.fullmatch(event):
+            names = " or ".join(name.decode() for name in (*sender.ids, sender.event))
+            raise Refused(400, f"{names} is missing, or not one that {sender.forge} would send")
         try:
             if event.decode() in self._receiver.interesting:
-                delivery = Delivery(forge="github", id=delivery_id.decode(), event=event.decode(), body=body)
+                delivery = Delivery(
+                    forge=sender.forge, id=delivery_id.decode(), event=event.decode(), body=body
+                )
                 await self._intake.submit(delivery)
             elif error := await asyncio.to_thread(check, body):
                 raise error
@@ -156,19 +137,6 @@ class GitHubHook:
             raise Refused(400, f"the body cannot be read: {error}") from error
         except NotRecorded as error:
             raise Refused(503, f"not recorded: {error}; send it again") from error
-
-
-def signed(keys: Sequence[bytes], body: bytes, given: bytes) -> bool:
-    """Whether `given` is GitHub's HMAC-SHA256 of the raw body under one of the keys, in constant time.
-
-    Form: `sha256=` and 64 hex digits, as https://docs.github.com/webhooks describes
-    under "Validating webhook deliveries". The SHA-1 header beside it is never looked at.
-    """
-    held = False
-    for key in keys:  # all of them: the time must not tell which one it was
-        expected = b"sha256=" + hmac.digest(key, body, hashlib.sha256).hex().encode()
-        held |= hmac.compare_digest(expected, given)
-    return held
 
 
 async def _answer(send: Send, status: int, words: str) -> None:

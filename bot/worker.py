@@ -22,6 +22,7 @@ from bot.answer import Answer
 from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
+from bot.forges.gitlab import GitLab
 from bot.house import House
 from bot.model import Identity, State
 from bot.prepare import mirror_key
@@ -30,8 +31,8 @@ from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
-from bot.settings import GitHub as GitHubSettings
-from bot.settings import Labels, Settings
+from bot.sections import Labels
+from bot.settings import Settings
 from bot.store import tasks
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger, open_ledger
@@ -58,7 +59,7 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
         with alive(data, host) as holder:
             yield House(
                 ledger=ledger,
-                forges=_forges(settings.github),
+                forges=_forges(settings),
                 engine=Engine(url=box.engine, instance=host, uid=box.uid),
                 data=data,
                 worker=Worker(
@@ -85,12 +86,14 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
         ledger.close()
 
 
-def _forges(given: GitHubSettings) -> dict[str, Forge]:
-    """By name; none where there is no token."""
-    token = given.token.get_secret_value()
-    if not token:
-        return {}
-    return {GitHub.name: GitHub(url=given.url, token=token)}
+def _forges(settings: Settings) -> dict[str, Forge]:
+    """By name; a forge without a token is not there."""
+    found: list[Forge] = []
+    if token := settings.github.token.get_secret_value():
+        found.append(GitHub(url=settings.github.url, token=token))
+    if token := settings.gitlab.token.get_secret_value():
+        found.append(GitLab(url=settings.gitlab.url, token=token))
+    return {forge.name: forge for forge in found}
 
 
 def _result_labels(given: Labels) -> dict[State, str]:
@@ -121,12 +124,20 @@ def check(house: House) -> None:
 
 
 def check_forge(settings: Settings) -> None:
-    """Refuse to speak to a forge without a token. Raises BadSettings."""
-    if not settings.github.token.get_secret_value():
+    """Refuse to speak to no forge at all, or to hear one that we could not answer. Raises BadSettings."""
+    github, gitlab = settings.github, settings.gitlab
+    tokens = {"github": github.token, "gitlab": gitlab.token}
+    heard = {"github": github.webhook_secrets, "gitlab": [*gitlab.webhook_secrets, *gitlab.signing_tokens]}
+    mute = [name for name in tokens if heard[name] and not tokens[name]]
+    if not mute and not any(tokens.values()):
+        mute = list(tokens)
+    if mute:
+        keys = " and ".join(f"[{name}] token" for name in mute)
+        variables = " or ".join(f"FORGEHAND_{name.upper()}__TOKEN" for name in mute)
         raise BadSettings(
-            "[github] token is empty: the bot could not ask for permissions, push or answer. Make a "
-            "token for its account; give it there, or in FORGEHAND_GITHUB__TOKEN, or in a file named by "
-            "FORGEHAND_GITHUB__TOKEN_FILE."
+            f"{keys} {'is' if len(mute) == 1 else 'are'} empty: the bot could not ask for permissions, push "
+            f"or answer. Make a token for its account; give it there, or in {variables}, or in a file named "
+            "by that with _FILE at its end."
         )
 
 
@@ -152,7 +163,7 @@ def defaults(settings: Settings) -> Defaults:
         agents=list(settings.agents),
         agent=next(iter(settings.agents), ""),
         wall_limit=settings.sandbox.wall_limit,
-        bot_names={GitHub.name: settings.github.bot_name},
+        bot_names={GitHub.name: settings.github.bot_name, GitLab.name: settings.gitlab.bot_name},
         labels=settings.labels.run,
     )
 

@@ -38,12 +38,21 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("verbs", {"bot.tasks", "bot.operator_verbs"}),
     (
         "run, router",
-        {"bot.house", "bot.attempt", "bot.follow", "bot.prepare", "bot.settle", "bot.run", "bot.router"},
+        {
+            "bot.house",
+            "bot.attempt",
+            "bot.follow",
+            "bot.prepare",
+            "bot.left",
+            "bot.settle",
+            "bot.run",
+            "bot.router",
+        },
     ),
     ("what is set going", {"bot.answer", "bot.reply", "bot.report", "bot.sweep", "bot.actors", "handlers"}),
-    ("pages", {"bot.webhook", "bot.web"}),
+    ("pages", {"bot.signatures", "bot.webhook", "bot.web"}),
     ("playground", {"bot.playground"}),
-    ("settings", {"bot.settings"}),
+    ("settings", {"bot.sections", "bot.settings"}),
     ("roots", {"bot.app", "bot.worker", "bot.cli", "bot.cli_runs", "bot.cli_show", "bot.__main__"}),
 ]
 
@@ -54,6 +63,7 @@ ROOTS = dict(LAYERS)["roots"]
 
 # Who may import a module of ours, where the layers would let more.
 RESERVED: dict[str, set[str]] = {
+    "bot.sections": {"bot.settings", *ROOTS},
     "bot.settings": ROOTS,
     "bot.playground": {"bot.cli", "bot.playground"},
     "bot.forges.github": {"bot.forges.github", *ROOTS},
@@ -86,7 +96,7 @@ LIBRARIES: dict[str, set[str]] = {
     "gitlab": {"bot.forges.gitlab"},
     "markdown_it": {"bot.commands"},
     "prometheus_client": {"bot.metrics", "bot.web"},
-    "pydantic": {"bot.settings"},
+    "pydantic": {"bot.sections", "bot.settings"},
     "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},
     "pydantic_settings": {"bot.settings"},
     "redis": {"bot.queue", "bot.worker"},

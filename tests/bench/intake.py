@@ -33,7 +33,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot import metrics, webhook
+from bot import metrics, signatures, webhook
 from bot.intake import Intake
 from bot.store.ledger import open_ledger
 from bot.store.schema import deliveries
@@ -78,9 +78,12 @@ def serve_ours(port: int, url: str) -> None:
     told = metrics.make(ledger)
     intake = Intake(ledger, lambda forge, delivery: None)
     receiver = webhook.Receiver(
-        secrets=[SECRET], body_cap=25_000_000, read_deadline=10, interesting=frozenset({"issue_comment"})
+        sender=signatures.github([SECRET]),
+        body_cap=25_000_000,
+        read_deadline=10,
+        interesting=frozenset({"issue_comment"}),
     )
-    routes = [*webhook.routes(receiver, intake, told.answered), *health.routes(told, {})]
+    routes = [*webhook.routes([receiver], intake, told.answered), *health.routes(told, {})]
     intake.start()
     server(Starlette(routes=routes), host="127.0.0.1", port=port).run()
     intake.stop()

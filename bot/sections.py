@@ -1,0 +1,169 @@
+"""The sections of the settings: what each key may hold, and what it means when it is left out.
+
+Here, and not where a value is used, because a wrong one should be said before
+anything starts.
+"""
+
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from bot.triggers import LABEL
+
+_SHORTEST_TOKEN = 16
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str | int) -> int:
+    """Read a duration: "90", "90s", "45m", "2h", "1d". Raises ValueError on anything else."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*([smhd]?)\s*", str(text))
+    if found is None or int(found[1]) == 0:
+        raise ValueError('must be a duration such as "45m" or "2h"')
+    return int(found[1]) * _UNITS[found[2] or "s"]
+
+
+def _words(value: Any) -> Any:
+    """The environment has no lists: there, blanks, commas or line ends part the items."""
+    return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
+
+
+def _argv(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _long(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret) < _SHORTEST_TOKEN:
+        raise ValueError(f"must have at least {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes one")
+    return secret
+
+
+def _site(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be an address such as https://forge.example.org, without a login in it")
+    return url.rstrip("/")
+
+
+def _without_api(url: str) -> str:
+    if urlsplit(url).path.endswith("/api/v4"):
+        raise ValueError("must be where people see GitLab, without /api/v4")
+    return url
+
+
+Seconds = Annotated[int, BeforeValidator(seconds)]
+Words = Annotated[list[str], BeforeValidator(_words)]
+Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
+Site = Annotated[str, AfterValidator(_site)]
+Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Server(Section):
+    """Where the receiver and the pages listen, and how the world reaches them."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
+    public_url: str = ""  # "" = http://host:port
+    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")  # "" = pages by link alone
+    body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
+    read_deadline: Seconds = 10  # for the whole of it
+
+
+class Store(Section):
+    url: SecretStr = SecretStr("")  # "" = SQLite below [data] path
+
+
+class Queue(Section):
+    url: SecretStr = SecretStr("")  # "" = in process, `forgehand up` only
+    namespace: str = "forgehand"
+
+
+class Data(Section):
+    path: Path = Path("forgehand-data")
+
+
+class GitHub(Section):
+    url: Site = "https://api.github.com"  # of the API; https://<host>/api/v3 for an Enterprise Server
+    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
+    webhook_secrets: Secrets = []
+    bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
+
+
+class GitLab(Section):
+    url: Annotated[Site, AfterValidator(_without_api)] = "https://gitlab.com"
+    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
+    webhook_secrets: Secrets = []  # secret tokens, sent as they are
+    signing_tokens: Secrets = []  # whsec_...; where there is one, no secret token will do
+    bot_name: str = "forgehand"
+
+
+class Labels(Section):
+    """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
+
+    run: dict[str, str] = {}  # label = instructions
+    succeeded: str = ""  # "" = none
+    failed: str = ""
+    waiting: str = ""
+
+    @model_validator(mode="after")
+    def _clear(self) -> Self:
+        """Nothing that asks may be what the bot itself puts on, and nothing may mean two things."""
+        told = {self.succeeded, self.failed, self.waiting} - {""}
+        for label, instructions in self.run.items():
+            if not label.strip() or not instructions.strip():
+                raise ValueError(f'run needs a label and what it asks for; "{label}" has only one of them')
+            if label.lower().startswith(LABEL):
+                raise ValueError(f'run cannot hold "{label}": labels that begin with {LABEL} are taken')
+        if asks := [
+            label for label in told if label.lower() == LABEL or label.lower().startswith(f"{LABEL}:")
+        ]:
+            raise ValueError(f'cannot tell a result by "{asks[0]}": that label asks for a run')
+        # Forges take two labels that differ only in case for one.
+        counts = Counter(label.lower() for label in [*self.run, *told])
+        if twice := [label for label, times in counts.items() if times > 1]:
+            raise ValueError(f'name "{twice[0]}" twice: a label asks for one thing, or tells one result')
+        return self
+
+
+class Git(Section):
+    """Author and committer of what the bot pushes."""
+
+    name: str = "Forgehand"
+    email: str = "forgehand@localhost"
+
+
+class Sandbox(Section):
+    image: str = "forgehand-agent"
+    tools_image: str = "forgehand-tools"
+    engine: str = ""  # "" = DOCKER_HOST, else the default socket
+    uid: Annotated[int, Field(ge=1)] = 10001
+    memory: Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")] = "4g"
+    cpus: Annotated[float, Field(ge=0)] = 2
+    pids: Annotated[int, Field(ge=1)] = 512
+    wall_limit: Seconds = 3600
+
+
+class Agent(Section):
+    command: Argv
+
+
+class Limits(Section):
+    """How many runs at once."""
+
+    per_repository: Annotated[int, Field(ge=1)] = 2
+    per_host: Annotated[int, Field(ge=1)] = 2
+
+
+class Repositories(Section):
+    allow: Words = []  # owner, or owner/name; none = no command from a forge runs

@@ -1,0 +1,138 @@
+"""A receiver on a real port, spoken to in the dialect of a forge."""
+
+import hashlib
+import hmac
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+from sqlalchemy import select
+from starlette.applications import Starlette
+
+from bot import signatures, webhook
+from bot.intake import Intake
+from bot.signatures import Sender
+from bot.store.ledger import Ledger
+from bot.store.schema import deliveries
+from bot.webhook import Receiver
+from tests.listening import listening
+
+SECRET, NEXT_SECRET = "It's a Secret to Everybody", "another secret of the same webhook"
+CAP = 100_000
+BODY = json.dumps({"action": "created"}).encode()
+
+
+def signature(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How a forge says the same things: names of headers, and a good value for each."""
+
+    sender: Sender
+    proof: str
+    id: str
+    event: str
+    kept: str  # a kind of event that is waited for
+    ignored: str
+    prove: Callable[[bytes], str]
+
+    def headers(self, body: bytes, **changed: str | None) -> dict[str, str]:
+        """Those of a good delivery, but for the ones named here (`id`, `content_type`); None: left out."""
+        usual: dict[str, str | None] = {
+            "content_type": "application/json",
+            "id": "d-1",
+            "event": self.kept,
+            "proof": self.prove(body),
+        }
+        own: Mapping[str, str] = {"id": self.id, "event": self.event, "proof": self.proof}
+        merged = {**usual, **changed}
+        return {
+            own.get(name, name.replace("_", "-")): value
+            for name, value in merged.items()
+            if value is not None
+        }
+
+
+GITHUB = Dialect(
+    sender=signatures.github([SECRET, NEXT_SECRET]),
+    proof="x-hub-signature-256",
+    id="x-github-delivery",
+    event="x-github-event",
+    kept="issue_comment",
+    ignored="push",
+    prove=signature,
+)
+GITLAB = Dialect(
+    sender=signatures.gitlab([SECRET, NEXT_SECRET], []),
+    proof="x-gitlab-token",
+    id="idempotency-key",
+    event="x-gitlab-event",
+    kept="Note Hook",
+    ignored="Push Hook",
+    prove=lambda _body: SECRET,
+)
+
+
+@dataclass
+class Hook:
+    """A running receiver, and what is seen of it from outside."""
+
+    dialect: Dialect
+    address: tuple[str, int]
+    ledger: Ledger
+    counted: list[int] = field(default_factory=list)
+    nudged: list[tuple[str, str]] = field(default_factory=list)
+
+    def post(self, body: bytes = BODY, **changed: str | None) -> httpx.Response:
+        """A good delivery, but for the headers named here; None leaves one out."""
+        return self.send(self.dialect.headers(body, **changed), body)
+
+    def send(self, headers: Mapping[str, str], body: bytes = BODY) -> httpx.Response:
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        return httpx.post(self.url, content=body, headers=sent, timeout=20)
+
+    @property
+    def path(self) -> str:
+        return f"/webhooks/{self.dialect.sender.forge}"
+
+    @property
+    def url(self) -> str:
+        return "http://{}:{}".format(*self.address) + self.path
+
+    def kept(self) -> list[tuple[str, str, bytes]]:
+        with self.ledger.read() as tx:
+            rows = tx.execute(select(deliveries.c.id, deliveries.c.event, deliveries.c.body))
+            return [(row.id, row.event, row.body) for row in rows]
+
+    def raw(self, request: bytes) -> bytes:
+        """Everything the receiver says to these bytes until it hangs up."""
+        with socket.create_connection(self.address, timeout=20) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@contextmanager
+def receiving(
+    ledger: Ledger, dialect: Dialect, *, sender: Sender | None = None, read_deadline: float = 20
+) -> Iterator[Hook]:
+    """Take deliveries during the block; from another `sender` than the dialect's where one is given."""
+    hook = Hook(dialect, ("", 0), ledger)
+    intake = Intake(ledger, lambda forge, delivery: hook.nudged.append((forge, delivery)))
+    receiver = Receiver(
+        sender=sender or dialect.sender,
+        body_cap=CAP,
+        read_deadline=read_deadline,
+        interesting=frozenset({dialect.kept}),
+    )
+    intake.start()
+    try:
+        with listening(Starlette(routes=webhook.routes([receiver], intake, hook.counted.append))) as address:
+            hook.address = address
+            yield hook
+    finally:
+        intake.stop()
