@@ -119,6 +119,23 @@ def test_a_comment_must_be_on_a_line_of_the_diff(playground: Playground, pull: i
     assert elsewhere["errors"][0]["field"] == "commit_id"
 
 
+def test_a_comment_on_a_removed_line_has_the_hunk_of_the_base(playground: Playground) -> None:
+    before = "".join(f"{number}\n" for number in range(1, 31))
+    push_commit(playground, "main", before)
+    sha = push_commit(playground, "topic", before.replace("\n2\n", "\ntwo\n").replace("\n25\n", "\n"))
+    pull = playground.open_pull("Topic", head="topic")
+    wanted = {"commit_id": sha, "path": NOTES, "line": 25, "side": "LEFT", "body": "why?"}
+
+    comment = checked(playground, "POST", f"pulls/{pull}/comments", wanted)
+
+    assert comment["diff_hunk"].split("\n")[1:] == [" 22", " 23", " 24", "-25"]
+    assert comment["diff_hunk"].startswith("@@ -22,7 +22,6 @@")
+    # The first hunk has six lines, and the second one's header counts.
+    assert comment["position"] == 6 + 1 + 4
+    context = checked(playground, "POST", f"pulls/{pull}/comments", {**wanted, "side": "RIGHT"})
+    assert context["diff_hunk"].endswith("-25\n 26")
+
+
 def test_replies_go_to_the_comment_that_began(playground: Playground, pull: int) -> None:
     first = playground.inline_comment(pull, NOTES, 3, "why?")
     path = f"pulls/{pull}/comments/{first}/replies"
