@@ -22,6 +22,7 @@ from bot.errors import (
     RemoteMissing,
 )
 from bot.house import House
+from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.prepare import credentials, export_plan, fetch, mirror_key, prepare
 from bot.push import push
@@ -72,6 +73,7 @@ def _to_the_end(attempt: Attempt) -> None:
     try:
         with watched(attempt):
             verdict = _verdict(attempt)
+            keep_patch(attempt)
             say_next = verdict.say_next or ENDINGS[verdict.outcome].next
             settle.settle(attempt, verdict.outcome, verdict.reason, say_next)
     except Stopped:

@@ -1,0 +1,48 @@
+"""What a run left is kept in the ledger as a patch, for `/diff` and the task's page to show.
+
+Made when all else is done but the telling: nothing waits for it, and a worker that
+takes the run over makes it again.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from bot.attempt import Attempt
+from bot.clean import redact
+from bot.errors import GitFailed
+from bot.prepare import mirror_key
+from bot.sandbox.patch import patch
+from bot.store import leases, patches
+
+log = structlog.get_logger()
+
+_MOST = 512 * 1024  # bytes of a patch that are kept
+
+
+def keep_patch(attempt: Attempt) -> None:
+    """Keep what this run left, if it was exported. Raises LeaseLost.
+
+    A patch that cannot be made is done without: the run ends as it would.
+    """
+    house, run, task = attempt.house, attempt.run, attempt.task
+    mirror = house.data / "mirrors" / f"{mirror_key(task)}.git"
+    try:
+        made = patch(house.quarantine(task.id), mirror, run_id=run.id, base=task.base_head)
+    except (GitFailed, OSError) as error:
+        log.warning("no patch", reason=str(error)[:200])
+        return
+    if made is None:
+        return
+    text, size = _bounded(made, house.secrets)
+    with house.ledger.write() as tx:
+        leases.write(tx, attempt.lease)
+        patches.add(tx, run.id, text, size)
+
+
+def _bounded(made: bytes, secrets: Sequence[str]) -> tuple[bytes, int]:
+    """As many whole lines as are kept, without secrets, and the size of the whole."""
+    # Whole lines: half a secret would not be recognised.
+    lines = made if len(made) <= _MOST else made[: made.rfind(b"\n", 0, _MOST) + 1]
+    text = redact(lines.decode(errors="surrogateescape"), secrets).encode(errors="surrogateescape")
+    return text, len(text) + len(made) - len(lines)

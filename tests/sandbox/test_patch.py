@@ -1,0 +1,161 @@
+"""What a run left as a patch, out of real repositories."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed
+from bot.sandbox.git import make_bare
+from bot.sandbox.patch import patch
+from tests.sandbox.clone import commit, git
+
+RUN = "t1-1"
+
+
+@dataclass(frozen=True)
+class Places:
+    """A clone that stands for what was exported, a quarantine beside it, and a mirror that has the base."""
+
+    clone: Path
+    quarantine: Path
+    mirror: Path
+    base: str
+
+    def exported(self, kind: str = "checked") -> str:
+        """The clone's HEAD is what the run was found to have left."""
+        head = git(self.clone, "rev-parse", "HEAD")
+        git(self.clone, "push", "-q", str(self.quarantine), f"HEAD:refs/{kind}/{RUN}")
+        return head
+
+    def patch(self) -> str:
+        made = patch(self.quarantine, self.mirror, run_id=RUN, base=self.base)
+        assert made is not None
+        return made.decode()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    clone, quarantine, mirror = tmp_path / "clone", tmp_path / "t1.git", tmp_path / "mirror.git"
+    clone.mkdir()
+    git(clone, "init", "-q")
+    base = commit(clone, {"README.md": "hello\n", "src/main.py": "one\ntwo\nthree\nfour\n"})
+    make_bare(quarantine)
+    make_bare(mirror)
+    git(clone, "push", "-q", str(mirror), "HEAD:refs/heads/main")
+    return Places(clone, quarantine, mirror, base)
+
+
+def test_it_counts_files_and_lines_and_shows_them(places: Places) -> None:
+    commit(places.clone, {"README.md": "hello\nworld\n", "new.txt": "1\n"})
+    commit(places.clone, {"README.md": "world\n"})
+    places.exported()
+
+    count, _, text = places.patch().partition("\n\n")
+
+    assert count == " 2 files changed, 2 insertions(+), 1 deletion(-)"
+    assert text.startswith("diff --git a/README.md b/README.md\nindex ")
+    assert "\n-hello\n+world\n" in text
+    assert "new file mode 100644" in text
+
+
+def test_it_applies_where_the_task_began(places: Places) -> None:
+    commit(places.clone, {"README.md": "bye\n", "src/deep/new.py": "x\n"})
+    head = places.exported()
+    text = places.patch()
+    git(places.clone, "checkout", "-q", places.base)
+
+    git(places.clone, "apply", "--index", "-", stdin=text)
+
+    assert git(places.clone, "write-tree") == git(places.clone, "rev-parse", f"{head}^{{tree}}")
+
+
+def test_uncommitted_work_that_was_taken_along_is_in_it(places: Places) -> None:
+    commit(places.clone, {"committed.txt": "1\n"})
+    places.exported("checked")
+    commit(places.clone, {"uncommitted.txt": "2\n"})
+    places.exported("wip")
+
+    text = places.patch()
+
+    assert "b/committed.txt" in text
+    assert "b/uncommitted.txt" in text
+
+
+def test_nothing_changed_is_an_empty_patch(places: Places) -> None:
+    commit(places.clone, {"README.md": "bye\n"})
+    commit(places.clone, {"README.md": "hello\n"})
+    places.exported()
+
+    assert places.patch() == ""
+
+
+def test_a_run_that_was_not_exported_has_none(places: Places) -> None:
+    assert patch(places.quarantine, places.mirror, run_id=RUN, base=places.base) is None
+    assert patch(places.quarantine / "nowhere", places.mirror, run_id=RUN, base=places.base) is None
+
+
+def test_a_binary_file_is_named_and_not_shown(places: Places) -> None:
+    (places.clone / "image.png").write_bytes(bytes(range(256)) * 100)
+    commit(places.clone, {})
+    places.exported()
+
+    text = places.patch()
+
+    assert text.endswith("Binary files /dev/null and b/image.png differ\n")
+    assert text.startswith(" 1 file changed, 0 insertions(+), 0 deletions(-)\n")
+
+
+def test_a_moved_file_is_not_shown_twice(places: Places) -> None:
+    git(places.clone, "mv", "src/main.py", "src/app.py")
+    commit(places.clone, {})
+    places.exported()
+
+    text = places.patch()
+
+    assert "rename from src/main.py\nrename to src/app.py\n" in text
+    assert "+one" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", 'quo"te', "-p", "--output=x", "\u202egnp.exe", "tab\tbed", "`x`", "é"]
+)
+def test_a_hostile_name_stays_in_one_line_of_plain_letters(places: Places, name: str) -> None:
+    commit(places.clone, {name: "1\n"})
+    places.exported()
+
+    text = places.patch()
+
+    assert text.isascii()
+    assert len(text.splitlines()) == 9
+    assert [path.name for path in places.quarantine.parent.iterdir() if path.name == "x"] == []
+
+
+def test_no_driver_and_no_attribute_of_the_work_is_asked(places: Places, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    commit(places.clone, {".gitattributes": "*.txt diff=mine\n*.md -diff\n", "a.txt": "1\n", "b.md": "2\n"})
+    git(places.clone, "config", "diff.mine.textconv", f"touch {canary}; cat")
+    git(places.clone, "config", "diff.mine.command", f"touch {canary}")
+    places.exported()
+
+    text = places.patch()
+
+    assert not canary.exists()
+    assert "+2" in text
+
+
+def test_a_huge_one_is_read_only_so_far(places: Places) -> None:
+    commit(places.clone, {"long.txt": "a line of words\n" * 2_000_000})
+    places.exported()
+
+    text = places.patch()
+
+    assert len(text) == 16 << 20
+    assert text.startswith(" 1 file changed, 2000000 insertions(+)\n\ndiff --git")
+
+
+def test_a_base_that_is_not_there_is_said(places: Places) -> None:
+    places.exported()
+
+    with pytest.raises(GitFailed, match="git diff-tree failed"):
+        patch(places.quarantine, places.mirror, run_id=RUN, base="0" * 40)
