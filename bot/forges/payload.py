@@ -40,7 +40,7 @@ def time(payload: object, path: str) -> datetime:
     """A time with its zone. Raises ValueError, naming the field."""
     given = get(payload, path, str)
     try:
-        found = datetime.fromisoformat(given)
+        found = datetime.fromisoformat(given.replace(" UTC", "+00:00"))  # as GitLab's hooks have it
     except ValueError:
         raise ValueError(f"{path} is no time: {given[:40]!r}") from None
     if found.tzinfo is None:

@@ -1,0 +1,214 @@
+"""GitLab as the bot sees it: each method of `Forge` in requests to the REST API.
+
+Every path begins with the project's number, which outlives renames and
+transfers, and never comes out of an answer's links.
+"""
+
+import base64
+from urllib.parse import urlencode
+
+from bot.errors import ForgeError
+from bot.events import Event
+from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
+from bot.forges.gitlab.client import Answer, Client, refuse, words
+from bot.forges.gitlab.events import parse
+from bot.model import Actor, Kind, Spot, Thread
+from bot.urls import canonical
+
+_COMMENT = 1_000_000  # characters
+_SHORT = 255  # characters of a title, and of a status's description and address
+_PAGE = 100  # the most GitLab gives at once
+_PAGES = 3  # of comments, looked through for the bot's own
+_DEVELOPER = 30  # the access level from which on people push
+_STATES = {
+    Verdict.PENDING: "pending",
+    Verdict.SUCCESS: "success",
+    Verdict.FAILURE: "failed",
+    Verdict.ERROR: "failed",
+}
+
+
+class GitLab:
+    """gitlab.com or an instance of one's own at `url`. No network before the first call."""
+
+    name = "gitlab"
+
+    def __init__(self, *, url: str, token: str) -> None:
+        self._web = canonical(f"{url}/x").removesuffix("/x")
+        self._client = Client(url.rstrip("/"), token)
+        self._basic = base64.b64encode(f"oauth2:{token}".encode()).decode()
+        self._me: Actor | None = None
+
+    def events(self, event: str, body: bytes) -> list[Event]:
+        return parse(event, body)
+
+    def whoami(self) -> Actor:
+        if self._me is None:
+            me = self._client.ask("GET", "/user").data
+            self._me = Actor(id=me["id"], login=me["username"], bot=me.get("bot") is True)
+        return self._me
+
+    def may_write(self, thread: Thread, actor: Actor) -> bool:
+        answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", fine=(404,))
+        if answer.status == 404:
+            return False
+        # A custom role keeps the level of the role it was made from.
+        return bool(answer.data["state"] == "active" and answer.data["access_level"] >= _DEVELOPER)
+
+    def repository(self, repository_id: int) -> Repository:
+        data = self._client.ask("GET", f"/projects/{repository_id}").data
+        return Repository(
+            id=data["id"],
+            path=data["path_with_namespace"],
+            url=canonical(data["web_url"]),
+            default_branch=data["default_branch"] or "",  # an empty project has none
+        )
+
+    def change_head(self, thread: Thread) -> ChangeHead:
+        data = self._client.ask("GET", _place(thread)).data
+        if not data["sha"]:
+            raise ForgeError("This merge request has no commits.")
+        return ChangeHead(
+            head=data["sha"],
+            head_branch=data["source_branch"],
+            base_branch=data["target_branch"],
+            same_repository=data["source_project_id"] == data["target_project_id"],  # null: a deleted fork
+            open=data["state"] == "opened",
+        )
+
+    def has_label(self, thread: Thread, label: str) -> bool:
+        # Two labels that differ only in case are two to GitLab.
+        return label in self._client.ask("GET", _place(thread)).data["labels"]
+
+    def remove_label(self, thread: Thread, label: str) -> None:
+        self._client.ask("PUT", _place(thread), json={"remove_labels": label})
+
+    def add_label(self, thread: Thread, label: str) -> None:
+        self._client.ask("PUT", _place(thread), json={"add_labels": label})
+
+    def react(self, thread: Thread, spot: Spot) -> None:
+        place = _place(thread) if spot.comment_id is None else _note(thread, spot.comment_id)
+        answer = self._client.ask("POST", f"{place}/award_emoji", json={"name": "eyes"}, fine=(404,))
+        if answer.status == 404 and "already been taken" not in words(answer):
+            refuse(answer)
+
+    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+        if spot.discussion:  # an internal one makes every reply internal
+            place = f"{_place(thread)}/discussions/{spot.discussion}/notes"
+            return _id(self._client.ask("POST", place, json={"body": body}))
+        fields = {"body": body, "internal": True} if spot.internal else {"body": body}
+        return _id(self._client.ask("POST", f"{_place(thread)}/notes", json=fields))
+
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
+        _id(self._client.ask("PUT", _note(thread, comment_id), json={"body": body}))
+
+    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
+        """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
+        me, found, page = self.whoami().id, set(), "1"
+        for _ in range(_PAGES):
+            query = {"sort": "desc", "activity_filter": "only_comments", "per_page": _PAGE, "page": page}
+            answer = self._client.ask("GET", f"{_place(thread)}/notes?{urlencode(query)}")
+            found |= {
+                note["id"] for note in answer.data if note["author"]["id"] == me and marker in note["body"]
+            }
+            page = answer.headers.get("X-Next-Page", "")
+            if not page:
+                break
+        return sorted(found)
+
+    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
+        self._client.ask("DELETE", _note(thread, comment_id), fine=(404,))
+
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None:
+        answer = self._set_status(thread.repository_id, sha, status)
+        if answer.status == 404 and thread.kind is Kind.CHANGE:
+            # No branch of the project has it: GitLab then wants it told to the fork it is from.
+            source = self._client.ask("GET", _place(thread)).data["source_project_id"]
+            if source not in {None, thread.repository_id}:
+                answer = self._set_status(source, sha, status)
+        if answer.status >= 400 and not _is_set(answer):
+            refuse(answer)
+
+    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        # GitLab opens a change without commits as readily as any other, so it has to be looked first.
+        query = urlencode({"from": wanted.base_branch, "to": wanted.head_branch})
+        answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", fine=(404,))
+        # A branch that is not there is told better by the refusal to open a change from it.
+        if answer.status == 200 and not answer.data["commits"] and not answer.data.get("compare_timeout"):
+            return None
+        fields = {
+            "source_branch": wanted.head_branch,
+            "target_branch": wanted.base_branch,
+            "title": f"{'Draft: ' if wanted.draft else ''}{wanted.title}"[:_SHORT],
+            "description": wanted.body,
+        }
+        answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, fine=(409,))
+        if answer.status == 409:
+            return self._find_change(thread, wanted) or refuse(answer)
+        return Change(number=answer.data["iid"], url=answer.data["web_url"])
+
+    def git_headers(self, repository_url: str) -> dict[str, str]:
+        if not canonical(repository_url).startswith(f"{self._web}/"):
+            return {}
+        return {"Authorization": f"Basic {self._basic}"}
+
+    def comment_limit(self) -> int:
+        return _COMMENT
+
+    def pages(self, thread: Thread) -> Pages:
+        url = f"{thread.repository_url}/-"
+        new = "merge_request%5Bsource_branch%5D={branch}&merge_request%5Btarget_branch%5D={base}"
+        return Pages(
+            thread=f"{url}/{_series(thread)}/{thread.number}",
+            branch=f"{url}/tree/{{branch}}",
+            commit=f"{url}/commit/{{sha}}",
+            new_change=f"{url}/merge_requests/new?{new}",
+        )
+
+    def _set_status(self, project: int, sha: str, status: Status) -> Answer:
+        fields = {
+            "state": _STATES[status.verdict],
+            "name": "forgehand",
+            "description": status.description[:_SHORT],
+        }
+        if 0 < len(status.url) <= _SHORT:  # cut, it would lead nowhere
+            fields["target_url"] = status.url
+        return self._client.ask("POST", f"/projects/{project}/statuses/{sha}", json=fields, fine=(400, 404))
+
+    def _find_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+        query = urlencode(
+            {"state": "opened", "source_branch": wanted.head_branch, "target_branch": wanted.base_branch}
+        )
+        found = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
+        # A fork may have a branch of the same name.
+        own = [each for each in found if each["source_project_id"] == thread.repository_id]
+        return Change(number=own[0]["iid"], url=own[0]["web_url"]) if own else None
+
+
+def _in(thread: Thread) -> str:
+    return f"/projects/{thread.repository_id}"
+
+
+def _series(thread: Thread) -> str:
+    return "merge_requests" if thread.kind is Kind.CHANGE else "issues"
+
+
+def _place(thread: Thread) -> str:
+    return f"{_in(thread)}/{_series(thread)}/{thread.number}"
+
+
+def _note(thread: Thread, comment_id: int) -> str:
+    return f"{_place(thread)}/notes/{comment_id}"
+
+
+def _is_set(answer: Answer) -> bool:
+    """Was it refused because it is so already?"""
+    return answer.status == 400 and "cannot transition status" in words(answer).lower()
+
+
+def _id(answer: Answer) -> int:
+    found = answer.data.get("id") if isinstance(answer.data, dict) else None
+    if not isinstance(found, int):
+        # Nothing but quick actions: GitLab has carried them out, and keeps no comment.
+        raise ForgeError("GitLab took the comment for commands to itself and wrote none.")
+    return found

@@ -1,0 +1,193 @@
+"""Webhook bodies of GitLab, read into what the rest of the bot understands. No I/O.
+
+Versions differ, and one act may be told by a project's hook and by its group's.
+So causes are made of what all of them say, and a field that came late means,
+where it is missing, what held before it came.
+"""
+
+import re
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+from bot.errors import NotUnderstood
+from bot.events import Assigned, Commented, Event, Labelled, lines_part, thread_part
+from bot.forges.payload import at, get, number, text, time
+from bot.model import Actor, Kind, Part, Spot, Thread
+from bot.urls import canonical
+
+# The values of X-Gitlab-Event that may say something to us.
+EVENTS = frozenset(
+    {
+        "Note Hook",
+        "Confidential Note Hook",
+        "Issue Hook",
+        "Confidential Issue Hook",
+        "Merge Request Hook",
+    }
+)
+_CHANGED = {"issue": Kind.ISSUE, "work_item": Kind.ISSUE, "merge_request": Kind.CHANGE}
+_NOTED = {"Issue": ("issue", Kind.ISSUE), "MergeRequest": ("merge_request", Kind.CHANGE)}
+_ABOUT = "object_attributes"
+
+# Hooks do not tell a bot from a person. GitLab itself gives these names to the users
+# behind project and group tokens and, if told no other, to service accounts
+# (docs.gitlab.com: "Project access tokens", "Group service accounts API").
+_BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
+
+
+def parse(event: str, body: bytes) -> list[Event]:
+    """Read one delivery, `event` being its X-Gitlab-Event; [] if it says nothing to us.
+
+    Raises ValueError, naming the field, where something needed is missing.
+    """
+    if event not in EVENTS:
+        return []
+    payload = from_json(body, allow_inf_nan=False)
+    kind = get(payload, "object_kind", str)
+    if at(payload, "project") is None:
+        return []  # an epic belongs to a group
+    if kind == "note":
+        return _commented(payload, event)
+    return list(_changed(payload, _CHANGED[kind])) if kind in _CHANGED else []
+
+
+def _commented(payload: object, event: str) -> list[Event]:
+    """Until 16.11 there was no `action`, and edits were not told."""
+    noted = _NOTED.get(get(payload, f"{_ABOUT}.noteable_type", str))
+    new = text(payload, f"{_ABOUT}.action") in {"", "create"}
+    if noted is None or not new or at(payload, f"{_ABOUT}.system") is True:
+        return []
+    subject, kind = noted
+    thread = _thread(payload, subject, kind)
+    actor = _author(payload)
+    return [
+        Commented(
+            cause=f"comment:{get(payload, f'{_ABOUT}.id', int)}",
+            thread=thread,
+            actor=actor,
+            at=time(payload, f"{_ABOUT}.created_at"),
+            context=(*_lines(payload), _thread_part(payload, thread, subject, actor)),
+            spot=_spot(payload, event, thread),
+            body=get(payload, f"{_ABOUT}.note", str),
+        )
+    ]
+
+
+def _spot(payload: object, event: str, thread: Thread) -> Spot:
+    # A comment that stands alone has an id of a discussion too, but nobody made it one.
+    in_discussion = at(payload, f"{_ABOUT}.type") in ("DiffNote", "DiscussionNote")
+    # In an old version only the event's name may tell; and better unseen than seen by all.
+    hidden = event.startswith("Confidential") or text(payload, "event_type").startswith("confidential")
+    return Spot(
+        comment_id=get(payload, f"{_ABOUT}.id", int),
+        discussion=text(payload, f"{_ABOUT}.discussion_id") if in_discussion else "",
+        internal=at(payload, f"{_ABOUT}.internal") is True or (hidden and not thread.confidential),
+    )
+
+
+def _lines(payload: object) -> Iterator[Part]:
+    position = f"{_ABOUT}.position"
+    if at(payload, f"{_ABOUT}.type") != "DiffNote" or at(payload, position) is None:
+        return
+    path, line = text(payload, f"{position}.new_path"), number(payload, f"{position}.new_line")
+    hunk = text(payload, f"{_ABOUT}.st_diff.diff")
+    if line is None and (old := number(payload, f"{position}.old_line")) is not None:
+        path, hunk = text(payload, f"{position}.old_path"), f"{hunk}\n(line {old} before this change)".strip()
+    yield lines_part(path, line, hunk)
+
+
+def _changed(payload: object, kind: Kind) -> Iterator[Event]:
+    """One delivery tells of all that was done at once."""
+    labels = _added(payload, "labels")
+    people = {review: _added(payload, name) for review, name in ((False, "assignees"), (True, "reviewers"))}
+    if not labels and not any(people.values()):
+        return
+    thread, actor = _thread(payload, _ABOUT, kind), _actor(payload, get(payload, "user.id", int))
+    where, when = f"{thread.kind}/{thread.number}", get(payload, f"{_ABOUT}.updated_at", str)
+    moment = time(payload, f"{_ABOUT}.updated_at")
+    context = (_thread_part(payload, thread, _ABOUT, actor),)
+    for label in labels:
+        title = get(label, "title", str)
+        yield Labelled(
+            cause=f"label:{where}:{title}:{when}",
+            thread=thread,
+            actor=actor,
+            at=moment,
+            context=context,
+            label=title,
+        )
+    for review, added in people.items():
+        for one in added:
+            yield Assigned(
+                cause=f"{'review-requested' if review else 'assigned'}:{where}:{when}",
+                thread=thread,
+                actor=actor,
+                at=moment,
+                context=context,
+                assignee_id=get(one, "id", int),
+                review=review,
+            )
+
+
+def _added(payload: object, name: str) -> list[object]:
+    """What `changes` says is there now and was not before, or is asked for again.
+
+    The hook of an opening may leave `changes` out: then everything there is new.
+    """
+    before, now = _listed(payload, f"changes.{name}.previous"), _listed(payload, f"changes.{name}.current")
+    if at(payload, f"changes.{name}") is None and at(payload, f"{_ABOUT}.action") == "open":
+        ids = _listed(payload, f"{_ABOUT}.{name.removesuffix('s')}_ids")
+        now = [{"id": one} for one in ids] or _listed(payload, name)
+    known = [at(one, "id") for one in before]
+    again = [one for one in now if at(one, "re_requested") is True]
+    # Old versions list people without their ids, and so do not tell who was added.
+    return again + [one for one in now if one not in again and at(one, "id") not in [None, *known]]
+
+
+def _listed(payload: object, path: str) -> list[object]:
+    found = at(payload, path)
+    return found if isinstance(found, list) else []
+
+
+def _thread(payload: object, subject: str, kind: Kind) -> Thread:
+    try:
+        url = canonical(get(payload, "project.web_url", str))
+    except NotUnderstood as error:
+        raise ValueError(f"project.web_url: {error}") from error
+    return Thread(
+        forge="gitlab",
+        repository_id=get(payload, "project.id", int),
+        repository_url=url,
+        path=get(payload, "project.path_with_namespace", str),
+        kind=kind,
+        number=get(payload, f"{subject}.iid", int),
+        title=text(payload, f"{subject}.title"),
+        confidential=at(payload, f"{subject}.confidential") is True,
+    )
+
+
+def _thread_part(payload: object, thread: Thread, subject: str, actor: Actor) -> Part:
+    """Of the author there is only the id, and so no name unless it is the one who speaks."""
+    own = at(payload, f"{subject}.author_id") == actor.id
+    return thread_part(
+        thread,
+        text(payload, f"{subject}.description"),
+        author=actor.login if own else "",
+        at=text(payload, f"{subject}.created_at"),
+    )
+
+
+def _author(payload: object) -> Actor:
+    """Who wrote the comment. Old versions give the user no id; where both have one they must agree."""
+    author, user = number(payload, f"{_ABOUT}.author_id"), number(payload, "user.id")
+    if author is None or user is None:
+        return _actor(payload, user or get(payload, f"{_ABOUT}.author_id", int))
+    if author != user:
+        raise ValueError(f"{_ABOUT}.author_id is not user.id")
+    return _actor(payload, user)
+
+
+def _actor(payload: object, user_id: int) -> Actor:
+    login = get(payload, "user.username", str)
+    return Actor(id=user_id, login=login, bot=_BOT.match(login) is not None)

@@ -1,0 +1,241 @@
+"""What the client makes of GitLab's answers, over real HTTP from a server that says what it is told to."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.gitlab.client import Client, words
+from tests.scripted_server import Says, Server
+
+TOKEN = "glpat-neverToBeSeen"
+NOTES = "/projects/7/issues/1/notes"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    return Client(server.url, TOKEN)
+
+
+def test_a_request_carries_the_token_its_query_and_its_json(client: Client, server: Server) -> None:
+    answer = client.ask("PUT", "/projects/7/issues/1?a=b%20%26c&d=2", json={"title": "é"})
+
+    path = "/api/v3/api/v4/projects/7/issues/1?a=b+%26c&d=2"
+    assert answer.data == {"path": path, "given": {"title": "é"}}
+    assert server.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_an_answer_without_a_body_is_fine(client: Client, server: Server) -> None:
+    server.script = [Says(204, raw=b"")]
+
+    assert client.ask("DELETE", f"{NOTES}/5").data is None
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_read_is_repeated_after_a_failure_of_the_forge(client: Client, server: Server, status: int) -> None:
+    server.script = [Says(status), Says(200, {"id": 7})]
+
+    assert client.ask("GET", "/user").data == {"id": 7}
+    assert len(server.asked) == 2
+
+
+def test_a_read_is_given_up_in_the_end(client: Client, server: Server) -> None:
+    server.script = [Says(502)] * 9
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("GET", "/user")
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, status: int) -> None:
+    server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask(verb, NOTES, json={})
+
+    assert refused.value.retry_after == 7
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 60),
+        ({"Retry-After": "3"}, 3),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 60),
+        ({"RateLimit-Reset": "0"}, 1),
+        ({"Retry-After": "3", "RateLimit-Reset": "0"}, 3),
+        ({"RateLimit-Reset": "soon"}, 60),
+    ],
+)
+def test_a_rate_limit_is_handed_up_at_once(
+    client: Client, server: Server, headers: dict[str, str], seconds: float
+) -> None:
+    error = {"error": "This endpoint has been requested too many times. Try again later."}
+    server.script = [Says(429, {"message": error}, headers)]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask("GET", "/user")
+
+    assert refused.value.retry_after == seconds
+    assert len(server.asked) == 1
+
+
+def test_a_limit_lasts_until_its_reset(client: Client, server: Server) -> None:
+    server.script = [Says(429, {}, {"RateLimit-Reset": str(int(time.time()) + 600)})]
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask("GET", "/user")
+
+    assert refused.value.retry_after == pytest.approx(600, abs=10)
+
+
+def test_what_another_request_holds_is_worth_a_retry(client: Client, server: Server) -> None:
+    server.script = [Says(409, {"message": "409 Conflict: Resource lock"})]
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("POST", "/projects/7/statuses/abc", json={})
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, '400 Bad request - Note {:note=>["can\'t be blank"]}', ForgeError),
+        (401, "401 Unauthorized", ForgeError),
+        (403, "403 Forbidden", ForgeError),
+        (403, "The discussion is locked.", ForgeGone),
+        (403, "The project is archived.", ForgeGone),
+        (404, "404 Project Not Found", ForgeGone),
+        (405, "405 Method Not Allowed", ForgeError),
+        (409, ["Another open merge request already exists for this source branch: !3"], ForgeError),
+        (410, "410 Gone", ForgeGone),
+        (422, {"base": ["is invalid"]}, ForgeError),
+    ],
+)
+def test_a_definite_refusal_is_a_sentence(
+    client: Client, server: Server, status: int, message: object, error: type[ForgeError]
+) -> None:
+    server.script = [Says(status, {"message": message})]
+
+    with pytest.raises(ForgeError, match=rf"\({status}\)\.$") as refused:
+        client.ask("GET", "/projects/7/issues/1")
+
+    assert type(refused.value) is error
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"message": "404 Project Not Found"}, "404 Project Not Found"),
+        ({"message": ["one", "two\nlines"]}, "one, two lines"),
+        (
+            {"message": {"title": ["is too long", "is rude"], "base": "no"}},
+            "title is too long, is rude, base no",
+        ),
+        ({"message": {"error": {"deep": [{"er": None}]}}}, "error deep er None"),
+        ({"error": "title is missing"}, "title is missing"),
+        (
+            {"error": "insufficient_scope", "error_description": "Needs api."},
+            "insufficient_scope; Needs api.",
+        ),
+        ({"message": ""}, "no reason given"),
+        ({"message": "x" * 400}, "x" * 300),
+        (["not", "this"], "no reason given"),
+        ("nor this", "no reason given"),
+        (7, "no reason given"),
+        (None, "no reason given"),
+    ],
+)
+def test_gitlabs_words_are_one_line(client: Client, server: Server, data: object, said: str) -> None:
+    server.script = [Says(422, data)]
+
+    assert words(client.ask("GET", "/user", fine=(422,))) == said
+
+
+@pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"', b"\xff"])
+def test_a_refusal_without_json_is_still_told_apart(client: Client, server: Server, raw: bytes) -> None:
+    server.script = [Says(404, raw=raw)]
+
+    with pytest.raises(ForgeGone, match="no reason given"):
+        client.ask("GET", "/user")
+
+
+def test_a_login_page_instead_of_json_is_no_answer(client: Client, server: Server) -> None:
+    server.script = [Says(200, raw=b"<html>Sign in")]
+
+    with pytest.raises(ForgeUnavailable):
+        client.ask("GET", "/user")
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(client: Client, server: Server, verb: str, status: int) -> None:
+    with Server.running() as elsewhere:
+        server.script = [Says(status, {}, {"Location": f"{elsewhere.url}/steal"})]
+
+        with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
+            client.ask(verb, NOTES, json={"body": "hi"})
+
+        assert elsewhere.asked == []
+    assert len(server.asked) == 1
+
+
+def test_a_redirect_to_nowhere_is_one_all_the_same(client: Client, server: Server) -> None:
+    server.script = [Says(304)]
+
+    with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
+        client.ask("GET", "/user")
+
+
+def test_no_server_is_no_answer() -> None:
+    with pytest.raises(ForgeUnavailable) as refused:
+        Client("http://127.0.0.1:1", TOKEN).ask("POST", NOTES, json={})
+
+    assert refused.value.retry_after is None
+
+
+def test_each_thread_has_a_connection_of_its_own_and_keeps_it(client: Client, server: Server) -> None:
+    threads = [threading.Thread(target=client.ask, args=("GET", "/user")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    client.ask("GET", "/user")
+    server.script = [Says(404)]
+    client.ask("GET", "/user", fine=(404,))
+    client.ask("GET", "/user")
+
+    assert len(server.peers) == 4
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\n", "glpat-\x1b", "glpat-é"])
+def test_a_token_that_is_none_is_refused_without_quoting_it(token: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        Client("https://gitlab.com", token)
+
+    assert not token.strip() or token not in str(refused.value)
+
+
+def test_the_token_is_in_no_error_and_no_log(
+    client: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.script = [Says(401, {"message": "401 Unauthorized"})]
+
+    with pytest.raises(ForgeError) as refused:
+        client.ask("GET", "/user")
+
+    assert TOKEN not in f"{refused.getrepr(showlocals=False)}{client!r}{caplog.text}"
+    assert caplog.text
