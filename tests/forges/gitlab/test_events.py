@@ -1,0 +1,542 @@
+"""What GitLab's deliveries say: the shapes of its documentation, those of old versions included."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.events import Assigned, Commented, Labelled
+from bot.forges.gitlab.events import parse
+from bot.model import Actor, Kind, Part, Spot, Thread
+
+Payload = dict[str, Any]
+
+ROOT = Actor(id=1, login="root")
+USER = {"id": 1, "name": "Administrator", "username": "root", "email": "admin@example.com"}
+PROJECT = {
+    "id": 5,
+    "name": "Gitlab Test",
+    "web_url": "http://example.com/gitlab-org/gitlab-test",
+    "namespace": "Gitlab Org",
+    "path_with_namespace": "gitlab-org/gitlab-test",
+    "default_branch": "master",
+}
+API = {"id": 206, "title": "API", "type": "ProjectLabel"}
+PLATFORM = {"id": 205, "title": "Platform", "type": "ProjectLabel"}
+ANN = {"id": 6, "name": "User1", "username": "user1"}
+BOB = {"id": 51, "name": "User2", "username": "user2"}
+
+
+def note_on(subject: str, about: Payload, /, **attributes: Any) -> Payload:
+    """A Note Hook, as documented."""
+    return {
+        "object_kind": "note",
+        "event_type": "note",
+        "user": dict(USER),
+        "project_id": 5,
+        "project": dict(PROJECT),
+        "object_attributes": {
+            "id": 1241,
+            "note": "/run tidy",
+            "noteable_type": {"issue": "Issue", "merge_request": "MergeRequest"}.get(subject, subject),
+            "author_id": 1,
+            "created_at": "2015-05-17 17:06:40 UTC",
+            "updated_at": "2015-05-17 17:06:40 UTC",
+            "discussion_id": "d1",
+            "type": None,
+            "system": False,
+            "st_diff": None,
+            "action": "create",
+            **attributes,
+        },
+        subject: about,
+    }
+
+
+def note_on_issue(**attributes: Any) -> Payload:
+    about = {"id": 92, "iid": 17, "title": "test", "author_id": 1, "description": "Do it.", "state": "closed"}
+    about |= {"created_at": "2015-04-12 14:53:17 UTC", "confidential": False}
+    return note_on("issue", about, **attributes)
+
+
+def note_on_change(**attributes: Any) -> Payload:
+    about = {"id": 7, "iid": 1, "title": "Tempora", "author_id": 8, "description": None, "state": "opened"}
+    about |= {"source_project_id": 5, "target_project_id": 5, "created_at": "2015-03-01 20:12:53 UTC"}
+    return note_on("merge_request", about, **attributes)
+
+
+def changed(kind: str, changes: Payload, /, action: str = "update", **attributes: Any) -> Payload:
+    """An Issue Hook or a Merge Request Hook, as documented."""
+    return {
+        "object_kind": kind,
+        "event_type": kind,
+        "user": dict(USER),
+        "project": dict(PROJECT),
+        "object_attributes": {
+            "id": 301,
+            "iid": 23,
+            "title": "New API",
+            "author_id": 51,
+            "description": "Create new API",
+            "created_at": "2013-12-03T17:15:43Z",
+            "updated_at": "2017-09-15 16:52:00 UTC",
+            "assignee_ids": [51],
+            "confidential": False,
+            "action": action,
+            **attributes,
+        },
+        "labels": [API],
+        "assignees": [BOB],
+        "changes": {"updated_by_id": {"previous": None, "current": 1}, **changes},
+    }
+
+
+def raw(payload: object) -> bytes:
+    return json.dumps(payload).encode()
+
+
+def read(event: str, payload: Payload) -> Any:
+    (one,) = parse(event, raw(payload))
+    return one
+
+
+def thread(kind: Kind, number: int, title: str) -> Thread:
+    return Thread(
+        forge="gitlab",
+        repository_id=5,
+        repository_url="http://example.com/gitlab-org/gitlab-test",
+        path="gitlab-org/gitlab-test",
+        kind=kind,
+        number=number,
+        title=title,
+    )
+
+
+# Comments
+
+
+def test_a_new_comment_on_an_issue_is_commented() -> None:
+    assert read("Note Hook", note_on_issue()) == Commented(
+        cause="comment:1241",
+        thread=thread(Kind.ISSUE, 17, "test"),
+        actor=ROOT,
+        at=datetime(2015, 5, 17, 17, 6, 40, tzinfo=UTC),
+        context=(
+            Part(
+                what="The thread this was asked on",
+                text="test\n\nDo it.",
+                author="root",
+                at="2015-04-12 14:53:17 UTC",
+            ),
+        ),
+        spot=Spot(comment_id=1241),
+        body="/run tidy",
+    )
+
+
+def test_a_new_comment_on_a_merge_request_is_on_a_change_whose_author_has_no_name() -> None:
+    event = read("Note Hook", note_on_change())
+
+    assert event.thread == thread(Kind.CHANGE, 1, "Tempora")
+    assert event.context[0].author == ""
+
+
+def test_a_comment_on_a_change_from_a_fork_is_on_a_change_of_the_target() -> None:
+    payload = note_on_change()
+    payload["merge_request"]["source_project_id"] = 99
+
+    assert read("Note Hook", payload).thread == thread(Kind.CHANGE, 1, "Tempora")
+
+
+def test_before_16_11_there_was_no_action() -> None:
+    payload = note_on_issue()
+    del payload["object_attributes"]["action"]
+
+    assert read("Note Hook", payload).body == "/run tidy"
+
+
+def test_who_has_no_id_is_the_author() -> None:
+    payload = note_on_issue(author_id=8)
+    del payload["user"]["id"]
+
+    assert read("Note Hook", payload).actor == Actor(id=8, login="root")
+
+
+def test_a_user_who_is_not_the_author_is_refused() -> None:
+    with pytest.raises(ValueError, match="author_id"):
+        parse("Note Hook", raw(note_on_issue(author_id=8)))
+
+
+@pytest.mark.parametrize("kind", ["Commit", "Snippet", "Epic", "WikiPage::Meta", "DesignManagement::Design"])
+def test_a_comment_on_anything_else_says_nothing_to_us(kind: str) -> None:
+    assert parse("Note Hook", raw(note_on(kind, {"id": "cfe32cf6"}))) == []
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"action": "update"}, {"action": "delete"}, {"system": True}], ids=str
+)
+def test_edits_and_what_gitlab_says_itself_are_nothing(attributes: Payload) -> None:
+    assert parse("Note Hook", raw(note_on_change(**attributes))) == []
+
+
+@pytest.mark.parametrize(
+    ("login", "bot"),
+    [
+        ("project_5_bot", True),
+        ("project_5_bot12", True),
+        ("group_77_bot_3f9e0c", True),
+        ("service_account_group_345_c4687", True),
+        ("service_account_8e", True),
+        ("project_x_bot", False),
+        ("my_project_5_bot", False),
+        ("robot", False),
+    ],
+)
+def test_a_bot_is_known_by_the_name_gitlab_gave_it(login: str, *, bot: bool) -> None:
+    payload = note_on_issue()
+    payload["user"]["username"] = login
+
+    assert read("Note Hook", payload).actor.bot is bot
+
+
+# Where it was said
+
+
+@pytest.mark.parametrize(
+    ("kind", "discussion"), [("DiffNote", "d1"), ("DiscussionNote", "d1"), (None, ""), ("LegacyDiffNote", "")]
+)
+def test_only_what_is_said_in_a_discussion_is_answered_in_one(kind: str | None, discussion: str) -> None:
+    assert read("Note Hook", note_on_change(type=kind)).spot == Spot(comment_id=1241, discussion=discussion)
+
+
+def test_a_comment_on_a_line_brings_the_line() -> None:
+    position = {"new_path": "a.py", "old_path": "b.py", "new_line": 7, "old_line": 5, "position_type": "text"}
+    diff = {"diff": "--- a/six\n+++ b/six\n@@ -0,0 +1 @@\n+Subproject", "new_path": "six"}
+    event = read("Note Hook", note_on_change(type="DiffNote", position=position, st_diff=diff))
+
+    lines, about = event.context
+    assert lines.text == f"a.py, line 7\n{diff['diff']}"
+    assert about.text == "Tempora"
+
+
+@pytest.mark.parametrize(
+    ("position", "text"),
+    [
+        ({"new_path": "a.py", "old_path": "b.py", "new_line": 7}, "a.py, line 7"),
+        ({"new_path": "a.py", "old_path": "b.py", "old_line": 5}, "b.py\n(line 5 before this change)"),
+        ({"new_path": "a.png", "old_path": "a.png", "position_type": "image", "x": 3}, "a.png"),
+        ({"new_path": "a.py", "old_path": "a.py", "position_type": "file", "new_line": None}, "a.py"),
+    ],
+)
+def test_a_line_that_is_gone_and_a_whole_file_are_told_apart(position: Payload, text: str) -> None:
+    event = read("Note Hook", note_on_change(type="DiffNote", position=position))
+
+    assert event.context[0].text == text
+
+
+def test_an_answer_on_the_diff_without_a_position_has_no_lines() -> None:
+    assert len(read("Note Hook", note_on_change(type="DiffNote", position=None)).context) == 1
+
+
+def test_a_confidential_issue_makes_its_thread_confidential() -> None:
+    payload = note_on_issue()
+    payload["issue"]["confidential"] = True
+    payload["event_type"] = "confidential_note"
+
+    event = read("Confidential Note Hook", payload)
+
+    assert event.thread.confidential
+    assert not event.spot.internal
+
+
+@pytest.mark.parametrize("note", [note_on_issue, note_on_change])
+def test_an_internal_comment_is_answered_internally(note: Any) -> None:
+    event = read("Confidential Note Hook", note(internal=True))
+
+    assert event.spot.internal
+    assert not event.thread.confidential
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"), [("Confidential Note Hook", "note"), ("Note Hook", "confidential_note")]
+)
+@pytest.mark.parametrize("note", [note_on_issue, note_on_change])
+def test_where_only_the_event_says_confidential_it_is_internal(event: str, kind: str, note: Any) -> None:
+    payload = {**note(), "event_type": kind}
+
+    assert read(event, payload).spot.internal
+
+
+def test_an_old_confidential_comment_on_an_issue_that_says_nothing_of_itself_is_internal() -> None:
+    payload = note_on_issue()
+    del payload["issue"]["confidential"], payload["event_type"]
+
+    assert read("Confidential Note Hook", payload).spot.internal
+
+
+# Labels and people
+
+
+def test_a_label_put_on_is_labelled() -> None:
+    payload = changed("issue", {"labels": {"previous": [API], "current": [API, PLATFORM]}})
+
+    event = read("Issue Hook", payload)
+
+    assert event == Labelled(
+        cause="label:issue/23:Platform:2017-09-15 16:52:00 UTC",
+        thread=thread(Kind.ISSUE, 23, "New API"),
+        actor=ROOT,
+        at=datetime(2017, 9, 15, 16, 52, tzinfo=UTC),
+        context=(
+            Part(
+                what="The thread this was asked on",
+                text="New API\n\nCreate new API",
+                at="2013-12-03T17:15:43Z",
+            ),
+        ),
+        label="Platform",
+    )
+
+
+def test_a_label_on_a_merge_request_is_on_a_change() -> None:
+    payload = changed("merge_request", {"labels": {"previous": [], "current": [API]}})
+
+    assert read("Merge Request Hook", payload).cause.startswith("label:change/23:API:")
+
+
+def test_a_renamed_label_was_there_before() -> None:
+    payload = changed("issue", {"labels": {"previous": [API], "current": [{**API, "title": "REST"}]}})
+
+    assert parse("Issue Hook", raw(payload)) == []
+
+
+def test_one_delivery_may_put_on_two_labels_and_each_has_its_cause() -> None:
+    payload = changed("issue", {"labels": {"previous": [], "current": [API, PLATFORM]}})
+
+    events = parse("Issue Hook", raw(payload))
+
+    assert [event.label for event in events if isinstance(event, Labelled)] == ["API", "Platform"]
+    assert len({event.cause for event in events}) == 2
+
+
+@pytest.mark.parametrize("action", ["close", "reopen", "update", "approved", "merge"])
+@pytest.mark.parametrize("kind", ["Issue Hook", "Merge Request Hook"])
+def test_what_is_there_already_is_not_new(action: str, kind: str) -> None:
+    payload = changed("issue" if kind == "Issue Hook" else "merge_request", {}, action=action)
+
+    assert parse(kind, raw(payload)) == []
+
+
+def test_labels_and_people_an_issue_is_opened_with_are_new() -> None:
+    payload = changed("issue", {}, action="open", updated_at="2013-12-03T17:15:43Z")
+
+    label, assigned = parse("Issue Hook", raw(payload))
+
+    assert isinstance(label, Labelled)
+    assert label.cause == "label:issue/23:API:2013-12-03T17:15:43Z"
+    assert isinstance(assigned, Assigned)
+    assert (assigned.cause, assigned.assignee_id) == ("assigned:issue/23:2013-12-03T17:15:43Z", 51)
+
+
+def test_an_opening_that_says_what_changed_is_believed() -> None:
+    """The documentation's own example is one."""
+    payload = changed(
+        "issue",
+        {"labels": {"previous": [API], "current": [PLATFORM]}, "assignees": {"previous": [], "current": []}},
+        action="open",
+    )
+
+    assert [event.label for event in parse("Issue Hook", raw(payload)) if isinstance(event, Labelled)] == [
+        "Platform"
+    ]
+
+
+def test_people_asked_for_a_review_are_told_from_people_assigned() -> None:
+    payload = changed(
+        "merge_request",
+        {
+            "assignees": {"previous": [BOB], "current": [BOB, ANN]},
+            "reviewers": {"previous": [], "current": [{**BOB, "state": "unreviewed"}]},
+        },
+    )
+
+    events = parse("Merge Request Hook", raw(payload))
+
+    assert [(event.assignee_id, event.review) for event in events if isinstance(event, Assigned)] == [
+        (6, False),
+        (51, True),
+    ]
+    assert [event.cause for event in events] == [
+        "assigned:change/23:2017-09-15 16:52:00 UTC",
+        "review-requested:change/23:2017-09-15 16:52:00 UTC",
+    ]
+
+
+def test_reviewers_a_merge_request_is_opened_with_are_asked() -> None:
+    payload = changed("merge_request", {}, action="open", reviewer_ids=[6], assignee_ids=[])
+    payload |= {"labels": [], "assignees": []}
+
+    event = read("Merge Request Hook", payload)
+
+    assert (event.assignee_id, event.review) == (6, True)
+
+
+def test_a_review_asked_for_again_is_asked_for() -> None:
+    again = {
+        "previous": [ANN, BOB],
+        "current": [{**ANN, "re_requested": True}, {**BOB, "re_requested": False}],
+    }
+
+    assert read("Merge Request Hook", changed("merge_request", {"reviewers": again})).assignee_id == 6
+
+
+def test_people_without_ids_are_nobody_in_particular() -> None:
+    added = {"previous": [], "current": [{"name": "User1", "username": "user1"}]}
+
+    assert parse("Issue Hook", raw(changed("issue", {"assignees": added}))) == []
+
+
+def test_hooks_of_project_and_group_for_one_act_have_one_cause() -> None:
+    act = {"labels": {"previous": [], "current": [API]}, "assignees": {"previous": [], "current": [ANN]}}
+    for event, payload in [
+        ("Note Hook", note_on_issue()),
+        ("Issue Hook", changed("issue", act)),
+        ("Merge Request Hook", changed("merge_request", act)),
+    ]:
+        of_project, of_group = parse(event, raw(payload)), parse(event, raw({**payload, "group": {"id": 2}}))
+        assert [one.cause for one in of_project] == [one.cause for one in of_group] != []
+
+
+def test_a_confidential_issue_hook_is_of_a_confidential_thread() -> None:
+    labels = {"labels": {"previous": [], "current": [API]}}
+    payload = {**changed("issue", labels, confidential=True), "event_type": "confidential_issue"}
+
+    assert read("Confidential Issue Hook", payload).thread.confidential
+
+
+def test_an_incident_is_an_issue() -> None:
+    payload = changed("work_item", {"labels": {"previous": [], "current": [API]}}, type="Incident")
+
+    assert read("Issue Hook", payload).thread.kind is Kind.ISSUE
+
+
+def test_an_epic_belongs_to_no_project() -> None:
+    payload = {**changed("work_item", {}, action="open", type="Epic"), "project": None}
+
+    assert parse("Issue Hook", raw(payload)) == []
+
+
+def test_who_changed_an_issue_must_be_known() -> None:
+    payload = changed("issue", {"labels": {"previous": [], "current": [API]}})
+    del payload["user"]["id"]
+
+    with pytest.raises(ValueError, match=r"user\.id"):
+        parse("Issue Hook", raw(payload))
+
+
+# What cannot be read
+
+
+def test_an_instance_below_a_path_keeps_it() -> None:
+    payload = note_on_issue()
+    payload["project"]["web_url"] = "https://Git.Example.org:8443/gitlab/Acme/Deep/Anvil/"
+
+    assert (
+        read("Note Hook", payload).thread.repository_url
+        == "https://git.example.org:8443/gitlab/Acme/Deep/Anvil"
+    )
+
+
+def test_nul_is_taken_out_of_every_text() -> None:
+    payload = note_on_issue(note="/run\0 tidy 😀")
+    payload["issue"]["title"] = "a\0b"
+
+    event = read("Note Hook", payload)
+
+    assert (event.body, event.thread.title) == ("/run tidy 😀", "ab")
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2015-05-17 17:06:40 UTC",
+        "2015-05-17T17:06:40Z",
+        "2015-05-17T17:06:40.000Z",
+        "2015-05-17T19:06:40+02:00",
+    ],
+)
+def test_every_way_gitlab_writes_a_time_is_read(time: str) -> None:
+    at = read("Note Hook", note_on_issue(created_at=time)).at
+
+    assert at == datetime(2015, 5, 17, 17, 6, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2015-05-17 17:06:40", "2015-05-17 17:06:40 CET"])
+def test_a_time_that_is_none_is_named(time: str) -> None:
+    with pytest.raises(ValueError, match=r"object_attributes\.created_at"):
+        parse("Note Hook", raw(note_on_issue(created_at=time)))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "object_kind",
+        "object_attributes.id",
+        "object_attributes.note",
+        "object_attributes.noteable_type",
+        "object_attributes.created_at",
+        "object_attributes",
+        "user.username",
+        "user",
+        "project.id",
+        "project.web_url",
+        "project.path_with_namespace",
+        "issue.iid",
+        "issue",
+    ],
+)
+@pytest.mark.parametrize("wrong", [None, True, [], {}])
+def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> None:
+    payload = note_on_issue()
+    *path, last = field.split(".")
+    parent = payload
+    for name in path:
+        parent = parent[name]
+    parent[last] = wrong
+
+    with pytest.raises(ValueError, match=field):
+        parse("Note Hook", raw(payload))
+
+
+def test_a_project_address_that_is_none_is_named() -> None:
+    payload = note_on_issue()
+    payload["project"]["web_url"] = "javascript:alert(1)?"
+
+    with pytest.raises(ValueError, match=r"project\.web_url"):
+        parse("Note Hook", raw(payload))
+
+
+@pytest.mark.parametrize(
+    "odd", [None, [], "x", {"previous": None}, {"current": {}}, {"current": [None, 7, "x"]}]
+)
+@pytest.mark.parametrize("name", ["labels", "assignees", "reviewers"])
+def test_odd_changes_are_no_changes(odd: object, name: str) -> None:
+    assert parse("Issue Hook", raw(changed("issue", {name: odd}))) == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[]", b"NaN", b'{"object_kind": "\\ud800 alone"}', b"[" * 10_000]
+)
+def test_a_body_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - in the parser's own words
+        parse("Note Hook", body)
+
+
+@pytest.mark.parametrize("event", ["Push Hook", "System Hook", "Emoji Hook", "note", ""])
+def test_an_event_nobody_asked_for_is_not_even_read(event: str) -> None:
+    assert parse(event, b"not json") == []
+
+
+def test_another_kind_of_object_says_nothing_to_us() -> None:
+    assert parse("Note Hook", raw({"object_kind": "emoji", "project": PROJECT})) == []
