@@ -4,9 +4,16 @@ from pathlib import Path
 import pytest
 
 from tests.playground_client import Playground
+from tests.playground_gitlab import GitLabPlayground
 
 
 @pytest.fixture
 def playground(tmp_path: Path) -> Iterator[Playground]:
     with Playground(tmp_path / "playground") as running:
+        yield running
+
+
+@pytest.fixture
+def gitlab_side(tmp_path: Path) -> Iterator[GitLabPlayground]:
+    with GitLabPlayground(tmp_path / "playground") as running:
         yield running
