@@ -32,6 +32,16 @@ def _words(value: Any) -> Any:
     return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
 
 
+def _table(value: Any) -> Any:
+    """It has no tables either: there, each line is `label = instructions`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [line.partition("=") for line in value.splitlines() if line.strip()]
+    if any(not equals for _, equals, _ in pairs):
+        raise ValueError('must be a table such as { tidy = "Tidy what this is about." }')
+    return {label.strip(): instructions.strip() for label, _, instructions in pairs}
+
+
 def _argv(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
@@ -62,6 +72,7 @@ Seconds = Annotated[int, BeforeValidator(seconds)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
 Site = Annotated[str, AfterValidator(_site)]
+Table = Annotated[dict[str, str], BeforeValidator(_table)]
 Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
 
 
@@ -111,7 +122,7 @@ class GitLab(Section):
 class Labels(Section):
     """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
 
-    run: dict[str, str] = {}  # label = instructions
+    run: Table = {}  # label = instructions
     succeeded: str = ""  # "" = none
     failed: str = ""
     waiting: str = ""

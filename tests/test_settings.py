@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BadSettings
-from bot.settings import load
+from bot.settings import Settings, load, plain
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +26,9 @@ def test_without_a_file_everything_has_a_value_and_nothing_a_secret() -> None:
     assert settings.data.path == Path("forgehand-data")
     assert settings.store_url == f"sqlite:///{Path.cwd()}/forgehand-data/ledger.sqlite3"
     assert settings.github.webhook_secrets == []
+    assert settings.gitlab.url == "https://gitlab.com"
+    assert settings.gitlab.signing_tokens == []
+    assert settings.labels.run == {}
     assert settings.repositories.allow == []
     assert settings.secrets == []
 
@@ -84,6 +87,35 @@ def test_a_secret_file_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch
         load()
 
 
+def test_gitlab_has_its_secrets_from_files_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_GITLAB__URL", "https://git.example.org/")
+    monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN_FILE", str(_write("glpat-from-a-file\n", "token")))
+    monkeypatch.setenv(
+        "FORGEHAND_GITLAB__SIGNING_TOKENS_FILE", str(_write("whsec_b2xk\nwhsec_bmV3\n", "keys"))
+    )
+
+    gitlab = load().gitlab
+
+    assert gitlab.url == "https://git.example.org"
+    assert gitlab.token.get_secret_value() == "glpat-from-a-file"
+    assert plain(gitlab.signing_tokens) == ["whsec_b2xk", "whsec_bmV3"]
+
+
+def test_labels_of_the_operators_own_are_a_table() -> None:
+    _write("""[labels]\nrun = { "good first issue" = "Do it." }\nsucceeded = "forgehand-done"\n""")
+
+    labels = load().labels
+
+    assert labels.run == {"good first issue": "Do it."}
+    assert (labels.succeeded, labels.failed) == ("forgehand-done", "")
+
+
+def test_a_table_in_the_environment_has_a_label_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_LABELS__RUN", "tidy = Tidy: a = b\n\ngood first issue = Do it.\n")
+
+    assert load().labels.run == {"tidy": "Tidy: a = b", "good first issue": "Do it."}
+
+
 @pytest.mark.parametrize(
     ("given", "seconds"), [("'90'", 90), ("'90s'", 90), ("'45m'", 2700), ("'2h'", 7200), ("1800", 1800)]
 )
@@ -116,6 +148,20 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
         ("[agents.demo]\ncommand = ''", r"\[agents\] demo\.command "),
         ("[server]\noperator_token = 'short'", r"\[server\] operator_token must have at least 16 characters"),
         ("[limits]\nper_host = 0", r"\[limits\] per_host should be greater than or equal to 1"),
+        (
+            "[gitlab]\nsigning_token = 'x'",
+            r"\[gitlab\] signing_token is not .* Did you mean signing_tokens\?",
+        ),
+        ("[gitlab]\nurl = 'gitlab.com'", r"\[gitlab\] url must be an address such as https://"),
+        ("[gitlab]\nurl = 'https://gitlab.com/api/v4/'", r"\[gitlab\] url .*without /api/v4"),
+        ("[github]\nurl = 'https://me:pw@github.com'", r"\[github\] url .*without a login"),
+        ("[labels]\nrun = 'tidy'", r"\[labels\] run must be a table such as"),
+        ("[labels.run]\ntidy = ' '", r'\[labels\] run needs a label and what it asks for; "tidy" has'),
+        ("[labels.run]\n'' = 'Tidy.'", r"\[labels\] run needs a label"),
+        ("[labels.run]\nForgehand-tidy = 'Tidy.'", r'"Forgehand-tidy": labels that begin with forgehand are'),
+        ("[labels.run]\ntidy = 'Tidy.'\nTidy = 'Do.'", r'\[labels\] name "tidy" twice'),
+        ("[labels]\nrun = {done = 'Do.'}\nsucceeded = 'Done'", r'\[labels\] name "done" twice'),
+        ("[labels]\nfailed = 'forgehand:demo'", r'cannot tell a result by "forgehand:demo"'),
         ("server = [", r"is no TOML file"),
     ],
 )
@@ -136,12 +182,24 @@ def test_a_misspelt_section_in_the_environment_is_not_overlooked(monkeypatch: py
 def test_secrets_are_known_but_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "token-value")
     monkeypatch.setenv("FORGEHAND_GITHUB__WEBHOOK_SECRETS", "secret-value")
+    monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN", "other-token-value")
+    monkeypatch.setenv("FORGEHAND_GITLAB__WEBHOOK_SECRETS", "other-secret-value")
+    monkeypatch.setenv("FORGEHAND_GITLAB__SIGNING_TOKENS", "whsec_a2V5LXZhbHVl")
     monkeypatch.setenv("FORGEHAND_STORE__URL", "postgresql://ann:password-value@db/forgehand")
     monkeypatch.setenv("FORGEHAND_QUEUE__URL", "redis://:redis-value@queue/0")
 
     settings = load()
 
-    assert settings.secrets == ["token-value", "secret-value", "password-value", "redis-value"]
+    assert sorted(settings.secrets) == [
+        "a2V5LXZhbHVl",
+        "other-secret-value",
+        "other-token-value",
+        "password-value",
+        "redis-value",
+        "secret-value",
+        "token-value",
+        "whsec_a2V5LXZhbHVl",
+    ]
     assert not any(secret in repr(settings) for secret in settings.secrets)
 
 
@@ -154,9 +212,12 @@ def test_a_wrong_value_is_not_repeated_it_may_be_a_secret() -> None:
     assert "private-value" not in str(caught.value)
 
 
-def test_the_example_configuration_is_valid() -> None:
+def test_the_example_configuration_is_valid_and_names_every_section() -> None:
     example = Path(__file__).parent.parent / "deploy" / "forgehand.example.toml"
 
     settings = load(example)
 
     assert settings.agents
+    assert settings.labels.run
+    missing = [name for name in Settings.model_fields if f"[{name}]" not in example.read_text()]
+    assert missing == ["agents"]  # they have names of their own

@@ -19,7 +19,8 @@ from bot.prepare import mirror_key
 from bot.queue import Nudges
 from bot.run import execute
 from bot.sandbox.git import Objects
-from bot.settings import Agent, Data, Sandbox, Settings
+from bot.sections import Agent, Data, Sandbox
+from bot.settings import Settings
 from bot.store import leases, runs, tasks
 from bot.store import log as store_log
 from bot.urls import canonical
