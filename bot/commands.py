@@ -27,6 +27,7 @@ class Options:
 
     agent: str = ""
     base: str = ""
+    here: bool = False  # push to the change's own branch
     timeout: int | None = None
     pr: str = ""  # draft | ready | link | none
     task: str = ""
@@ -153,6 +154,9 @@ def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
             break
         if name not in allowed:
             raise NotUnderstood(_unknown_option(name, allowed))
+        if name in _SWITCHES and not flag[0].endswith("="):
+            given[name] = ""
+            continue
         value = _VALUE.match(rest, at)
         if value is None:
             raise NotUnderstood(
@@ -199,6 +203,12 @@ def _pr(value: str) -> str:
     return value
 
 
+def _here(value: str) -> bool:
+    if value:
+        raise NotUnderstood("`--here` takes no value.")
+    return True
+
+
 def branch_name(value: str) -> str:
     """The name of a branch, by git's own rules (git-check-ref-format). Raises NotUnderstood."""
     wrong = r"[\x00-\x20\x7f~^:?*\[\\`]|\.\.|@\{|//|^[-/]|^@$|[/.]$|(?:^|/)\.|\.lock(?:/|$)"
@@ -211,9 +221,11 @@ def _plain(value: str) -> str:
     return value
 
 
+_SWITCHES = frozenset({"here"})  # options that stand alone
 _READ: dict[str, Callable[[str], str | int]] = {
     "agent": _plain,
     "base": branch_name,
+    "here": _here,
     "timeout": _timeout,
     "pr": _pr,
     "task": _plain,

@@ -108,7 +108,7 @@ def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
 
 
 def _branch(task: Task, pages: Pages) -> str:
-    return f"[`{task.branch}`]({pages.branch.format(branch=task.branch)})"
+    return f"[`{task.branch}`]({pages.branch.format(branch=quote(task.branch))})"
 
 
 def _paths(listed: str) -> str:

@@ -191,6 +191,11 @@ class Task:
     created_at: float = 0.0  # seconds since the epoch, the ledger's clock
 
     @property
+    def here(self) -> bool:
+        """Is what is made pushed to the branch it began on, a change's own?"""
+        return self.branch == self.base
+
+    @property
     def change_reference(self) -> str:
         """What people write to name the change the bot opened; "" if it opened none."""
         if self.change_number is None:

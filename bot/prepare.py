@@ -106,7 +106,7 @@ def _settle_once(attempt: Attempt, source: Mirror) -> None:
         )
     branch = task.branch
     # A branch named like our prefix leaves no room for branches below it.
-    if prefix in heads:
+    if prefix in heads and not task.here:
         branch = branch.replace("/", "-")
     attempt.settle(base=base, base_head=task.pinned or heads[base], branch=branch)
 

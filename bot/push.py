@@ -29,15 +29,19 @@ def push(
     oid: str,
     expected: str,
     never: Collection[str] = (),
+    since: str = "",
 ) -> None:
     """Move `branch` from `expected` ("" = it is not there) to `oid`; fine if it is at `oid` already.
 
     Raises PushRejected (its `moved`: somebody else pushed to the branch), RemoteMissing,
-    RemoteUnavailable (worth a retry). `never` are branches no caller may mean.
+    RemoteUnavailable (worth a retry). `never` are branches no caller may mean. A branch that is not
+    ours stood at `since`: it is neither made again nor brought forward again to where it was.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
     objects = Objects(quarantine, (mirror,))
+    if since and (not expected or (expected != since and objects.is_ancestor(expected, since))):
+        raise PushRejected(f"`{branch}` was deleted or set back meanwhile, and is left so.")
     if expected and not objects.is_ancestor(expected, oid):
         raise PushRejected(
             f"`{branch}` is at {expected[:10]}, which the new work does not build on.", moved=True

@@ -216,6 +216,7 @@ def _push(attempt: Attempt, source: Mirror) -> Verdict:
             oid=oid,
             expected=source.head(task.branch),
             never={source.default_name},
+            since=(task.pushed_head or task.pinned) if task.here else "",
         )
 
     try:

@@ -6,15 +6,16 @@ transaction: a person may be answered a minute after the run they mean has ended
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 
 from sqlalchemy import Connection
 
 from bot import cancel, line
-from bot.commands import WHOLE_THREAD, Command, is_plain
+from bot.commands import WHOLE_THREAD, Command, Options, is_plain
 from bot.errors import NotPossible, NotUnderstood
+from bot.forges.forge import ChangeHead
 from bot.line import Ask, Plan, Queued
 from bot.model import ENDED, Run, Task, Thread, new_task_id
 from bot.store import runs, workspaces
@@ -55,15 +56,12 @@ class Tasks:
 
     def open(self, command: Command) -> Queued:
         """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""
-        base, pinned, fork = _starting_point(command)
         confidential = command.thread.confidential or command.spot.internal
         plan = Plan(
             agent=agent_named(self.defaults, command.options.agent),
             change=command.options.pr or ("none" if confidential else self.defaults.change),
-            base=base,
-            pinned=pinned,
-            fork=fork,
         )
+        plan = _starting_point(command, plan, here=command.options.here)
         ask = self._ask(command, command.text or WHOLE_THREAD, self.defaults.wall_limit)
         return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
 
@@ -142,22 +140,43 @@ def agent_named(defaults: Defaults, wanted: str) -> str:
     raise NotUnderstood(f"No agent of that name is set up here. {hint}")
 
 
-def _starting_point(command: Command) -> tuple[str, str, bool]:
-    """(base, pinned head, is it a fork's) of a new task.
+def _starting_point(command: Command, plan: Plan, *, here: bool) -> Plan:
+    """Where the work begins, and for which branch it is.
 
-    On a change the work starts from its head as it stood when we asked, and is for its own branch; a
+    On a change it begins at the head as it stood when we asked, and is for the change's own branch; a
     fork's branch is not ours to write to, so there the work is for the branch the change is for.
     """
-    change = command.change
+    change, options = command.change, command.options
     if change is None:
-        return command.options.base, "", False
-    if command.options.base:
+        if here:
+            raise NotPossible("`--here` is for changes: an issue has no branch of its own to push to.")
+        return replace(plan, base=options.base or plan.base)
+    if options.base:
         raise NotPossible("`--base` is for issues: work on a change starts from the change's own branch.")
     if not change.open:
         raise NotPossible("This change is closed or merged. Say it on one that is open, or on an issue.")
-    if not change.same_repository:
-        return change.base_branch, change.head, True
-    return change.head_branch, change.head, False
+    plan = replace(plan, pinned=change.head)
+    if change.same_repository:
+        plan = replace(plan, base=change.head_branch)
+        return _onto_its_own_branch(plan, change, options) if here else plan
+    if here:
+        raise NotPossible(
+            "This change comes from a fork, and I push to none. Without `--here` the work goes to a branch "
+            "of this repository."
+        )
+    return replace(plan, base=change.base_branch, fork=True)
+
+
+def _onto_its_own_branch(plan: Plan, change: ChangeHead, options: Options) -> Plan:
+    """What `--here` makes of a plan."""
+    if options.pr:
+        raise NotUnderstood("`--here` pushes to this change and opens no other: leave `--pr` out.")
+    if change.head_branch == change.default_branch:
+        raise NotPossible(
+            "The branch of this change is the repository's default branch, to which I never push. Without "
+            "`--here` the work goes to a branch of its own."
+        )
+    return replace(plan, branch=change.head_branch, change="none")
 
 
 def _must_name(text: str, held: str) -> None:

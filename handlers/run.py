@@ -2,7 +2,7 @@
 
 Without instructions, and for the label, the thread itself is the request. On a
 change the work starts from the head the change has now, which the reply names:
-what is pushed to it later is not part of it.
+what is pushed to it later is not part of it. `--here` pushes to the change itself.
 """
 
 from bot.commands import Command
@@ -16,14 +16,17 @@ router = Router()
 @router.command(
     "run",
     usage="/run [instructions]",
-    help="starts a task: an agent works on it, and a branch comes back",
-    options=("agent", "base", "timeout", "pr"),
+    help="starts a task: an agent works on it, and a branch comes back; with `--here` on a change, its own",
+    options=("agent", "base", "here", "timeout", "pr"),
 )
 def run(command: Command, tasks: Tasks) -> str:
     """Open a task and put its first run in line."""
     queued = tasks.open(command)
     task = queued.task
-    lines = [f"Task `{task.id}` is {in_words(queued.position)}. Its branch will be `{task.branch}`."]
+    branch = f"Its branch will be `{task.branch}`."
+    if task.here:
+        branch = f"What it makes is pushed to this change's own branch, `{task.branch}`."
+    lines = [f"Task `{task.id}` is {in_words(queued.position)}. {branch}"]
     if task.pinned:
         lines.append(f"It works on commit `{task.pinned}`; later pushes to this change are not part of it.")
     lines.append("`/status` shows where it is, `/cancel` stops it.")

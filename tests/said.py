@@ -46,9 +46,16 @@ def patch_url(task_id: str) -> str:
     return f"https://bot.example.org/tasks/{task_id}/patch?key=k"
 
 
-def a_change(*, head: str = HEAD, same_repository: bool = True, is_open: bool = True) -> ChangeHead:
+def a_change(
+    *, head: str = HEAD, head_branch: str = "lexer", same_repository: bool = True, is_open: bool = True
+) -> ChangeHead:
     return ChangeHead(
-        head=head, head_branch="lexer", base_branch="main", same_repository=same_repository, open=is_open
+        head=head,
+        head_branch=head_branch,
+        base_branch="main",
+        default_branch="main",
+        same_repository=same_repository,
+        open=is_open,
     )
 
 

@@ -8,7 +8,7 @@ from bot.commands import Options, Spoken, read, split_options
 from bot.errors import NotUnderstood
 
 KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
-ALL = frozenset({"agent", "base", "timeout", "pr", "task"})
+ALL = frozenset({"agent", "base", "here", "timeout", "pr", "task"})
 
 
 def heard(body: str) -> Spoken | None:
@@ -204,6 +204,9 @@ def test_options_stand_right_after_the_command_word() -> None:
         ("--agent a --agent b x", Options(agent="b"), "x"),
         ("\n--agent codex", Options(), "--agent codex"),
         ("--agent codex\n--base main", Options(agent="codex"), "--base main"),
+        ("--here", Options(here=True), ""),
+        ("--here tidy", Options(here=True), "tidy"),
+        ("--here --agent codex tidy", Options(here=True, agent="codex"), "tidy"),
     ],
 )
 def test_options_end_where_the_text_begins(rest: str, options: Options, text: str) -> None:
@@ -225,6 +228,8 @@ def test_options_end_where_the_text_begins(rest: str, options: Options, text: st
         ("--timeout 0m tidy", "with its unit"),
         ("--timeout \u0663m tidy", "with its unit"),
         ("--pr maybe tidy", "one of `draft`"),
+        ("--here=no tidy", "takes no value"),
+        ("--here=", "needs a value"),
         ("--base ../main tidy", "name of a branch"),
         ("--base -f tidy", "name of a branch"),
         ("--base a..b tidy", "name of a branch"),

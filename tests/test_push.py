@@ -37,7 +37,7 @@ class Work:
         )
         return made.decode().strip()
 
-    def push(self, oid: str, expected: str = "", branch: str = "forgehand/1") -> None:
+    def push(self, oid: str, expected: str = "", branch: str = "forgehand/1", since: str = "") -> None:
         push(
             quarantine=self.quarantine,
             mirror=self.mirror.path,
@@ -47,6 +47,7 @@ class Work:
             oid=oid,
             expected=expected,
             never={"main"},
+            since=since,
         )
 
     def fetch(self) -> Mirror:
@@ -126,6 +127,35 @@ def test_what_does_not_build_on_the_branch_is_not_even_sent(local: Work) -> None
 
     assert raised.value.moved
     assert local.fetch().head("forgehand/1") == first
+
+
+def test_a_branch_of_somebody_else_goes_forward_from_where_it_stood_or_further(local: Work) -> None:
+    theirs = local.commit(local.base, "Theirs")
+    more = local.commit(theirs, "More of theirs")
+    local.push(theirs, branch="lexer")
+    local.push(more, expected=theirs, branch="lexer")
+
+    with pytest.raises(PushRejected, match="does not build on") as raised:
+        local.push(local.commit(theirs), expected=more, branch="lexer", since=theirs)
+    assert raised.value.moved
+    merged = local.commit(more, "Merged")
+    local.push(merged, expected=more, branch="lexer", since=theirs)
+    local.push(merged, expected=merged, branch="lexer", since=theirs)
+
+    assert local.fetch().head("lexer") == merged
+
+
+def test_and_is_left_where_it_was_set_back_or_deleted(local: Work) -> None:
+    first = local.commit(local.base)
+    theirs = local.commit(first, "Taken back")
+    local.push(first, branch="lexer")
+
+    for expected in (first, ""):
+        with pytest.raises(PushRejected, match="was deleted or set back") as raised:
+            local.push(local.commit(theirs), expected=expected, branch="lexer", since=theirs)
+        assert not raised.value.moved
+
+    assert local.fetch().head("lexer") == first
 
 
 def test_branches_nobody_may_mean_are_refused(local: Work) -> None:

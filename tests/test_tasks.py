@@ -87,6 +87,24 @@ def test_on_a_change_the_work_starts_from_its_own_branch_at_the_pinned_head(ledg
     assert (task.base, task.pinned, task.fork) == ("lexer", HEAD, False)
 
 
+def test_here_means_the_changes_own_branch_and_no_other_change(ledger: Ledger) -> None:
+    with verbs(ledger) as tasks_:
+        task = tasks_.open(
+            a_command("run", "tidy", thread=CHANGE, change=a_change(), options=Options(here=True))
+        ).task
+
+    assert (task.here, task.branch, task.base, task.pinned) == (True, "lexer", "lexer", HEAD)
+    assert task.change == "none"
+
+
+def test_here_opens_no_change_so_none_can_be_asked_for(ledger: Ledger) -> None:
+    options = Options(here=True, pr="draft")
+    with pytest.raises(NotUnderstood, match="leave `--pr` out"), verbs(ledger) as tasks_:
+        tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change(), options=options))
+
+    assert no_runs(ledger)
+
+
 def test_on_a_change_from_a_fork_the_work_is_for_the_branch_the_change_is_for(ledger: Ledger) -> None:
     change = a_change(same_repository=False)
     with verbs(ledger) as tasks_:
@@ -116,8 +134,11 @@ def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Option
     [
         (a_change(same_repository=False, is_open=False), Options(), "is closed or merged"),
         (a_change(same_repository=False), Options(base="main"), "`--base` is for issues"),
+        (a_change(same_repository=False), Options(here=True), "I push to none"),
+        (a_change(head_branch="main"), Options(here=True), "default branch, to which I never push"),
         (a_change(is_open=False), Options(), "is closed"),
         (a_change(), Options(base="main"), "`--base` is for issues"),
+        (None, Options(here=True), "an issue has no branch"),
     ],
 )
 def test_a_change_that_cannot_be_worked_on_opens_nothing(

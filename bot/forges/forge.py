@@ -36,6 +36,7 @@ class ChangeHead:
     head: str  # commit id
     head_branch: str
     base_branch: str
+    default_branch: str  # of the repository the change is for
     same_repository: bool  # False: it comes from a fork
     open: bool
 

@@ -26,6 +26,12 @@ def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
     assert f"works on commit `{HEAD}`" in reply
 
 
+def test_with_here_the_reply_names_the_branch_that_gets_the_work(say: Say) -> None:
+    reply = say("/run --here tidy it", thread=CHANGE, change=a_change())
+
+    assert "is pushed to this change's own branch, `lexer`." in reply
+
+
 def test_nothing_of_the_thread_or_the_request_gets_into_the_reply(say: Say) -> None:
     title = "@acme/team closes #3 `x` <img src=y>"
     thread = Thread(

@@ -57,6 +57,74 @@ def test_the_label_on_a_change_is_a_run_there(full: World) -> None:
     assert full.playground.statuses(head)[0]["state"] == "success"
 
 
+HERE = f"""
+test "$FORGEHAND_BRANCH" = lexer
+{HOLD}
+echo fixed > fixed.txt
+"""
+
+
+def test_here_pushes_to_the_change_itself_and_builds_on_what_others_pushed(embedded: World) -> None:
+    embedded.start()
+    playground = embedded.playground
+    head = embedded.push("lexer", "lexer.py", "hers")
+    change = playground.open_pull("Add a lexer", head="lexer")
+
+    embedded.say(change, "/run --here " + shell(HERE))
+    running = embedded.until_running()
+    embedded.says(change, "What it makes is pushed to this change's own branch, `lexer`.")
+    later = embedded.push("lexer", "later.txt", onto="lexer")
+    embedded.let_go(running)
+    task, run = embedded.task_after_run(1)
+    assert (run.outcome, task.base_head, task.pushed_head) == (Outcome.PUSH_REJECTED, head, "")
+    assert "Next: `/resume merge what was pushed`" in embedded.final_comment(change, run)
+    assert playground.branch_head("lexer") == later
+
+    embedded.say(change, "/resume " + shell("git merge -q --no-edit origin/lexer"))
+
+    task, run = embedded.task_after_run(2)
+    assert (run.outcome, task.branch) == (Outcome.PUSHED, "lexer"), run.reason
+    final = embedded.final_comment(change, run)
+    assert "/tree/lexer)" in final
+    embedded.settled()
+    assert playground.branch_head("lexer") == task.pushed_head
+    assert embedded.git("log", "--format=%s", "--no-merges", f"{head}..origin/lexer").count("\n") == 1
+    assert [pull["number"] for pull in playground.pulls()] == [change]
+    states = [playground.statuses(sha)[0]["state"] for sha in (head, task.pushed_head)]
+    assert states == ["success", "success"]
+
+
+def test_here_does_not_get_past_a_protected_branch(embedded: World) -> None:
+    embedded.start()
+    head = embedded.push("lexer", "lexer.py", "hers")
+    change = embedded.playground.open_pull("Add a lexer", head="lexer")
+    embedded.playground.protect("lexer")
+
+    embedded.say(change, "/run --here " + shell("echo fixed > fixed.txt"))
+
+    task, run = embedded.task_after_run(1)
+    assert run.outcome is Outcome.PUSH_REJECTED
+    assert "protected branch hook declined" in embedded.final_comment(change, run)
+    assert embedded.playground.branch_head("lexer") == head
+    embedded.playground.unprotect("lexer")
+    embedded.say(change, "/resume")
+    task, run = embedded.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert embedded.playground.branch_head("lexer") == task.pushed_head
+
+
+def test_here_is_refused_where_the_changes_branch_is_the_default_one(embedded: World) -> None:
+    embedded.start()
+    embedded.push("release", "release.txt")
+    embedded.push("main", "main.txt")
+    change = embedded.playground.open_pull("Release", head="main", base="release")
+
+    embedded.say(change, "/run --here tidy it")
+
+    embedded.says(change, "default branch, to which I never push")
+    assert embedded.tasks() == []
+
+
 def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full: World) -> None:
     full.start()
     full.push("lexer", "lexer.py", "hers")
@@ -64,9 +132,9 @@ def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full
 
     full.say(change, "/run --base main tidy it")
     full.says(change, "`--base` is for issues")
-    full.playground.ask("PATCH", f"pulls/{change}", {"state": "closed"})
+    full.playground.close_issue(change)
     full.say(change, "/run tidy it")
-    full.says(change, "This change is closed.")
+    full.says(change, "This change is closed or merged.")
 
     full.settled()
     assert full.tasks() == []

@@ -69,6 +69,7 @@ class GitHub:
             head=data["head"]["sha"],
             head_branch=data["head"]["ref"],
             base_branch=data["base"]["ref"],
+            default_branch=data["base"]["repo"]["default_branch"],
             same_repository=source is not None and source["id"] == data["base"]["repo"]["id"],
             open=data["state"] == "open",
         )

@@ -72,6 +72,7 @@ class GitLab:
             head=data["sha"],
             head_branch=data["source_branch"],
             base_branch=data["target_branch"],
+            default_branch=self.repository(thread.repository_id).default_branch,
             same_repository=data["source_project_id"] == data["target_project_id"],  # null: a deleted fork
             open=data["state"] == "opened",
         )

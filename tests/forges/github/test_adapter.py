@@ -168,7 +168,12 @@ def test_a_change_has_a_head(forge: GitHub, playground: Playground, thread: Thre
 
     head = forge.change_head(replace(thread, kind=Kind.CHANGE, number=number))
 
-    assert (head.head, head.head_branch, head.base_branch) == (sha, "topic", "main")
+    assert (head.head, head.head_branch, head.base_branch, head.default_branch) == (
+        sha,
+        "topic",
+        "main",
+        "main",
+    )
     assert head.same_repository
     assert head.open
 
@@ -178,7 +183,7 @@ def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
     scripted: GitHub, server: Server, fork: object
 ) -> None:
     head = {"sha": "a" * 40, "ref": "topic", "repo": fork}
-    base = {"ref": "main", "repo": {"id": 7}}
+    base = {"ref": "main", "repo": {"id": 7, "default_branch": "main"}}
     server.script = [Says(200, {"head": head, "base": base, "state": "closed"})]
 
     found = scripted.change_head(ANVIL)
