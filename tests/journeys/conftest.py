@@ -1,4 +1,4 @@
-"""The worlds journeys happen in: with PostgreSQL and Redis, or on the embedded defaults."""
+"""The worlds journeys happen in: on either forge, with PostgreSQL and Redis or on the embedded defaults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,18 +7,27 @@ from pathlib import Path
 import pytest
 
 from bot.store.ledger import open_ledger
-from tests.journeys.world import Figures, World, world
+from tests.journeys.world import AnyPlayground, Figures, World, world
 from tests.playground_client import Playground
+from tests.playground_gitlab import GitLabPlayground
+
+FORGES: dict[str, type[AnyPlayground]] = {"github": Playground, "gitlab": GitLabPlayground}
+
+
+@pytest.fixture(params=list(FORGES))
+def forge(request: pytest.FixtureRequest) -> str:
+    """Once on each forge."""
+    return str(request.param)
 
 
 @pytest.fixture
-def playground(tmp_path: Path) -> Iterator[Playground]:
-    with Playground(tmp_path / "forge") as running:
+def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
+    with FORGES[forge](tmp_path / "forge") as running:
         yield running
 
 
 @pytest.fixture
-def full(request: pytest.FixtureRequest, tmp_path: Path, playground: Playground) -> Iterator[World]:
+def full(request: pytest.FixtureRequest, tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
     """The bot on PostgreSQL and Redis, not yet started."""
     store_url, redis_url = request.getfixturevalue("postgres_url")(), request.getfixturevalue("redis_url")
     with ExitStack() as stack:
@@ -30,7 +39,7 @@ def full(request: pytest.FixtureRequest, tmp_path: Path, playground: Playground)
 
 
 @pytest.fixture
-def embedded(tmp_path: Path, playground: Playground) -> Iterator[World]:
+def embedded(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
     """The bot in one process on SQLite, without Redis, not yet started."""
     store_url = f"sqlite:///{tmp_path / 'data' / 'ledger.db'}"
     with ExitStack() as stack:
@@ -40,8 +49,8 @@ def embedded(tmp_path: Path, playground: Playground) -> Iterator[World]:
 
 
 @pytest.fixture(params=["full", "embedded"])
-def either(request: pytest.FixtureRequest) -> World:
-    """Once in each of the two worlds."""
+def either(request: pytest.FixtureRequest, playground: AnyPlayground) -> World:
+    """Once in each of the two worlds. Both have this playground, which has to be known before."""
     found: World = request.getfixturevalue(request.param)
     return found
 

@@ -28,7 +28,7 @@ def test_a_comment_becomes_a_pushed_branch_and_is_answered(either: World, figure
     pull = either.playground.pulls()[0]
     assert pull["draft"]
     assert pull["head"]["sha"] == head
-    assert f"#{pull['number']}" in final
+    assert f"[{either.mark}{pull['number']}](" in final
     statuses = eventually(lambda: either.playground.statuses(head or ""))
     assert [(each["context"], each["state"]) for each in statuses] == [("forgehand", "success")]
     assert f"/tasks/{task.id}" in statuses[0]["target_url"]

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.model import Outcome, Phase, State
-from tests.journeys.world import HOLD, World, shell
-from tests.playground_client import Playground
+from tests.journeys.world import HOLD, AnyPlayground, World, shell
 
 WORK = f"""
 echo ran >> "$HOME/times"
@@ -20,11 +19,19 @@ git merge -q --no-edit origin/$FORGEHAND_BRANCH
 """
 
 
-def protect(playground: Playground) -> None:
+def remove_git(playground: AnyPlayground) -> None:
+    playground.remove_git()
+
+
+def restore_git(playground: AnyPlayground) -> None:
+    playground.restore_git()
+
+
+def protect(playground: AnyPlayground) -> None:
     playground.protect("forgehand/*")
 
 
-def unprotect(playground: Playground) -> None:
+def unprotect(playground: AnyPlayground) -> None:
     playground.unprotect("forgehand/*")
 
 
@@ -32,8 +39,8 @@ def unprotect(playground: Playground) -> None:
     ("breaks", "mends", "outcome", "said"),
     [
         pytest.param(
-            Playground.remove_git,
-            Playground.restore_git,
+            remove_git,
+            restore_git,
             Outcome.REMOTE_MISSING,
             "**The remote repository is not there.**",
             id="remote-gone",
@@ -45,8 +52,8 @@ def unprotect(playground: Playground) -> None:
 )
 def test_resume_only_pushes_again_once_the_remote_is_mended(
     full: World,
-    breaks: Callable[[Playground], None],
-    mends: Callable[[Playground], None],
+    breaks: Callable[[AnyPlayground], None],
+    mends: Callable[[AnyPlayground], None],
     outcome: Outcome,
     said: str,
 ) -> None:

@@ -22,9 +22,9 @@ from starlette.types import ASGIApp
 
 from bot.model import Outcome
 from bot.sandbox.client import connect
-from tests.journeys.world import HOLD, World, eventually, shell
+from tests.journeys.conftest import FORGES
+from tests.journeys.world import HOLD, AnyPlayground, World, eventually, shell
 from tests.playground.faults import Fault, Faults
-from tests.playground_client import Playground
 
 CHANGE = f"""
 echo one > one.txt
@@ -36,13 +36,13 @@ _SLOW = 0.4  # seconds: what starts and ends with a request of git cannot be mis
 
 
 @pytest.fixture
-def playground(tmp_path: Path) -> Iterator[Playground]:
+def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
     def slow(app: ASGIApp) -> ASGIApp:
         faults = Faults(app)
         faults.inject(Fault.SLOW, "GET", "/info/refs$", times=100, seconds=_SLOW)
         return faults
 
-    with Playground(tmp_path / "forge", wrap=slow) as running:
+    with FORGES[forge](tmp_path / "forge", wrap=slow) as running:
         yield running
 
 
@@ -176,7 +176,7 @@ def seen(embedded: World) -> Seen:
     return Seen(watch, task.id, [first.id, second.id], during, after)
 
 
-def test_the_token_is_in_no_place_that_others_read(playground: Playground, seen: Seen) -> None:
+def test_the_token_is_in_no_place_that_others_read(playground: AnyPlayground, seen: Seen) -> None:
     token = _forms(playground.token)
 
     for places in (seen.during, *seen.after):

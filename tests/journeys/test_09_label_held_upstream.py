@@ -24,13 +24,13 @@ def test_the_label_asks_for_what_the_thread_asked_when_it_was_put_on(full: World
     full.playground.label(issue, "forgehand", as_="reader")
     full.says(issue, "Only people who may write")
     assert full.playground.labels(issue) == ["forgehand"]
-    full.playground.ask("DELETE", f"issues/{issue}/labels/forgehand")
+    full.playground.unlabel(issue, "forgehand")
     # The same label on the same thread at the same time, to the second, is the same request.
-    put_on = full.playground.ask("GET", f"issues/{issue}")["updated_at"]
+    put_on = now()
     eventually(lambda: now() > put_on)
 
     full.playground.label(issue, "forgehand")
-    full.playground.ask("PATCH", f"issues/{issue}", {"title": "Changed", "body": shell("exit 9")})
+    full.playground.edit_issue(issue, title="Changed", body=shell("exit 9"))
 
     eventually(lambda: full.playground.labels(issue) == [])
     task, run = full.task_after_run(1)
@@ -52,19 +52,20 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
     assert (first.outcome, task.state) == (Outcome.HELD, State.WAITING), first.reason
     final = full.final_comment(1, first)
     assert f"Commit `{held[:10]}` touches `{CI}`. Nothing was pushed." in final
-    assert f"Next: `/approve {held[:12]}`" in final
+    approve = {"github": "/approve", "gitlab": "/forgehand approve"}[full.playground.forge]
+    assert f"Next: `{approve} {held[:12]}`" in final
     full.settled()
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []
 
-    full.say(1, "/approve", as_="reader")
+    full.say(1, approve, as_="reader")
     full.says(1, "Only people who may write")
-    full.say(1, "/approve 0123456789")
+    full.say(1, f"{approve} 0123456789")
     full.says(1, f"What is held is commit `{held}`, not the one you named.")
     full.say(1, "/resume")
     full.says(1, f"holds commit `{held}`")
     assert len(full.runs(task)) == 1
-    full.say(1, f"/approve {held[:10]}")
+    full.say(1, f"{approve} {held[:10]}")
 
     task, second = full.task_after_run(2)
     assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason

@@ -8,6 +8,7 @@ from bot.model import Outcome, State
 from bot.store import deliveries
 from tests.journeys.world import World, eventually, shell
 
+COMMENTED = {"issue_comment", "Note Hook"}
 CHANGE = shell("echo one > one.txt")
 # `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
 WITHOUT_SWEEP = """
@@ -29,12 +30,12 @@ def _taken(world: World, number: int) -> str:
 
 def _comments_sent(world: World) -> list[dict[str, Any]]:
     """Deliveries of comments alone, newest first: a new hook's ping comes when it comes."""
-    return [row for row in world.playground.deliveries() if row["event"] == "issue_comment"]
+    return [row for row in world.playground.deliveries() if row["event"] in COMMENTED]
 
 
 def _waits(world: World, delivery: str) -> bool:
     with world.ledger.read() as tx:
-        return deliveries.get_unanswered(tx, "github", delivery) is not None
+        return deliveries.get_unanswered(tx, world.playground.forge, delivery) is not None
 
 
 def _wiped(world: World) -> bool:

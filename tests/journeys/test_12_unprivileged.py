@@ -29,8 +29,7 @@ from tests.journeys.test_04_cancel import (
     test_a_running_agent_is_stopped_and_can_be_gone_on_with,
     test_a_waiting_run_never_starts,
 )
-from tests.journeys.world import ENGINE, World, world
-from tests.playground_client import Playground
+from tests.journeys.world import ENGINE, AnyPlayground, World, world
 
 __all__ = [
     "test_a_comment_becomes_a_pushed_branch_and_is_answered",
@@ -68,7 +67,13 @@ def python() -> Iterator[Sequence[str]]:
 
 
 @pytest.fixture
-def either(playground: Playground, python: Sequence[str]) -> Iterator[World]:
+def forge() -> str:
+    """Which forge it is makes no difference to whose processes they are."""
+    return "github"
+
+
+@pytest.fixture
+def either(playground: AnyPlayground, python: Sequence[str]) -> Iterator[World]:
     """The bot as a user that is not root, on SQLite, not yet started."""
     with tempfile.TemporaryDirectory(prefix="forgehand-user-") as name, ExitStack() as stack:
         folder = Path(name)

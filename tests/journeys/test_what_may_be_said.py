@@ -1,5 +1,8 @@
 """`/help` and `/status`, a run that waits for another of its thread, and the options of `/run`."""
 
+import re
+from urllib.parse import quote
+
 from bot.model import Outcome
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
@@ -57,7 +60,10 @@ def test_a_person_chooses_what_becomes_of_the_branch(full: World) -> None:
         finals[choice] = full.final_comment(thread, run)
     [pull] = full.playground.pulls()
     assert (pull["title"], pull["draft"]) == ("ready", False)
-    assert f"[#{pull['number']}]" in finals["ready"]
+    assert f"[{full.mark}{pull['number']}]" in finals["ready"]
     [task] = full.tasks(threads["link"])
-    assert f"({full.playground.html_url}/compare/main...{task.branch}?expand=1)" in finals["link"]
-    assert "/compare/" not in finals["none"] + finals["ready"]
+    assert "[Open a change from it](" in finals["link"]
+    link = re.search(r"\[Open a change from it\]\((.*?)\)", finals["link"])
+    assert link
+    assert quote(task.branch) in link[1]
+    assert "Open a change" not in finals["none"] + finals["ready"]

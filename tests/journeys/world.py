@@ -19,14 +19,17 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from bot.model import Phase, Run, State, Task
+from bot.model import Kind, Phase, Run, State, Task
 from bot.store import deliveries, outbox, runs, tasks
 from bot.store.ledger import Ledger
+from tests.gitlab_words import Change
 from tests.playground import pushing
 from tests.playground_client import Playground
+from tests.playground_gitlab import GitLabPlayground
 from tests.services import free_port
 
 T = TypeVar("T")
+AnyPlayground = Playground | GitLabPlayground
 IMAGE = "forgehand-small"
 AGENT = "sed -n '/^```sh/,/^```$/{/^```/!p}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
 ENGINE = Path("/var/run/docker.sock")  # its group may use it
@@ -61,7 +64,7 @@ class World:
     """The parts a journey speaks to. `settings` are sections of forgehand.toml, as JSON-like values."""
 
     folder: Path
-    playground: Playground
+    playground: AnyPlayground
     ledger: Ledger
     settings: dict[str, dict[str, Any]]
     user: int | None = None  # id of whom the bot's processes run as, with the engine's group
@@ -77,6 +80,11 @@ class World:
     def config(self) -> Path:
         return self.folder / "forgehand.toml"
 
+    @property
+    def mark(self) -> str:
+        """What stands before the number of a change."""
+        return {"github": "#", "gitlab": "!"}[self.playground.forge]
+
     def start(
         self, *verb: str, ready: str = "/readyz", program: Sequence[str] = ("-m", "bot"), **environment: str
     ) -> "subprocess.Popen[bytes]":
@@ -89,7 +97,7 @@ class World:
         process = self._launch(command, {**_closed_environment(), **environment}, log=f"{verb[0]}.log")
         if ready and verb[0] in ("up", "serve"):
             eventually(lambda: self._answers(process, ready))
-            self.playground.set_webhook(f"http://127.0.0.1:{self.port}/webhooks/github")
+            self.playground.set_webhook(f"http://127.0.0.1:{self.port}{self.playground.webhook_path}")
         return process
 
     def _launch(
@@ -133,7 +141,15 @@ class World:
     def tasks(self, on: int | None = None) -> list[Task]:
         """Newest first; of one thread, or of all."""
         with self.ledger.read() as tx:
-            return [task for task in tasks.newest(tx, 100) if on in (None, task.thread.number)]
+            return [task for task in tasks.newest(tx, 100) if on is None or self._is_on(task, on)]
+
+    def _is_on(self, task: Task, number: int) -> bool:
+        """GitLab numbers its changes apart from its issues."""
+        thread = task.thread
+        same_series = self.playground.forge == "github" or isinstance(number, Change) == (
+            thread.kind is Kind.CHANGE
+        )
+        return same_series and thread.number == number
 
     def runs(self, task: Task | None = None) -> list[Run]:
         """Of the newest task, or of this one; oldest first."""
@@ -264,14 +280,14 @@ class World:
 
 @contextmanager
 def world(
-    folder: Path, *, ledger: Ledger, store_url: str, redis_url: str = "", playground: Playground
+    folder: Path, *, ledger: Ledger, store_url: str, redis_url: str = "", playground: AnyPlayground
 ) -> Iterator[World]:
     """A world with the bot not yet started; ends whatever is left of it."""
     settings: dict[str, dict[str, Any]] = {
         "server": {},
         "store": {"url": store_url},
         "data": {"path": str(folder / "data")},
-        "github": {
+        playground.forge: {
             "url": playground.api_url,
             "token": playground.token,
             "webhook_secrets": [playground.webhook_secret],
@@ -281,6 +297,8 @@ def world(
         "agents": {"shell": {"command": ["sh", "-c", AGENT]}},
         "repositories": {"allow": ["acme"]},
     }
+    if isinstance(playground, GitLabPlayground):
+        settings["gitlab"]["signing_tokens"] = [playground.signing_token]
     if redis_url:
         settings["queue"] = {"url": redis_url}
     made = World(folder=folder, playground=playground, ledger=ledger, settings=settings)
