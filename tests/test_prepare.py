@@ -10,7 +10,7 @@ import pytest
 
 from bot.model import Outcome, Phase, State
 from bot.run import execute
-from bot.store import workspaces
+from bot.store import tasks, workspaces
 from tests.services import free_port
 from tests.workshop import Workshop, in_a_workshop, until
 
@@ -58,6 +58,21 @@ def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
     task = shop.task(run)
     assert (task.base, task.base_head, task.state) == ("stable", stable, State.SUCCEEDED)
     assert shop.desk.git("rev-parse", f"{task.branch}~1") == stable
+
+
+def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.house.ledger.write() as tx:
+        tasks.settle(tx, run.task, pinned="c0ffee" + "0" * 34)
+
+    execute(shop.agent("echo never > x"), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
+    assert ended.reason == (
+        "Commit c0ffee0000 is not there any more: the change was rewritten after the command. "
+        "`/run` starts from where it is now."
+    )
 
 
 def test_where_a_branch_has_our_prefix_for_its_name_dashes_take_the_slashs_place(shop: Workshop) -> None:

@@ -1,0 +1,105 @@
+"""Changes that come from another repository: worked on by members' word, pinned, and never pushed to."""
+
+import tempfile
+from pathlib import Path
+
+from bot.model import Outcome, State
+from tests.journeys.world import HOLD, World, eventually, shell
+from tests.playground import pushing
+
+FIX = f"""
+test "$FORGEHAND_BASE" = main
+test "$(git rev-parse HEAD)" = "$(git rev-parse origin/change-$1)"
+grep -q hers notes.txt
+{HOLD}
+echo fixed > fixed.txt
+"""
+
+
+def from_a_fork(world: World) -> tuple[int, str, str]:
+    """A change that Zoe, a stranger, offers from a repository of her own: its number, its head, her path."""
+    path = world.playground.fork("zoe")
+    head = pushing.push_commit(world.playground, "patch", "hers\n", path=path, as_="zoe")
+    return world.playground.open_pull("Add notes", head="zoe:patch", as_="zoe"), head, path
+
+
+def offer(world: World, path: str, file: str) -> None:
+    """Zoe pushes one commit that adds `file` to the branch `patch` of her own repository."""
+    folder = Path(tempfile.mkdtemp(dir=world.folder))
+    pushing.clone(world.playground, folder, path=path)
+    (folder / file).parent.mkdir(parents=True)
+    (folder / file).write_text("hers\n")
+    pushing.commit(folder)
+    done = pushing.push(folder, world.playground, "patch", path=path, as_="zoe")
+    assert done.returncode == 0, done.stderr
+
+
+def branches(world: World, path: str) -> dict[str, str]:
+    listed = world.playground.ask("GET", f"/api/v3/repos/{path}/branches")
+    return {each["name"]: each["commit"]["sha"] for each in listed}
+
+
+def test_a_member_lets_work_begin_at_what_was_seen_and_the_fork_is_left_alone(embedded: World) -> None:
+    embedded.start()
+    change, head, path = from_a_fork(embedded)
+
+    embedded.say(change, "/run " + shell("true"), as_="zoe")
+    embedded.says(change, "Only people who may write to this repository")
+    assert embedded.tasks() == []
+    embedded.say(change, "/run " + shell(f"set -- {change}\n{FIX}"))
+
+    running = embedded.until_running()
+    assert head[:10] in embedded.says(change, "later pushes to this change are not part of it")
+    eventually(lambda: embedded.playground.statuses(head))
+    later = pushing.push_commit(
+        embedded.playground, "patch", "hers, and more\n", onto="patch", path=path, as_="zoe"
+    )
+    before = branches(embedded, path)
+    embedded.let_go(running)
+    task, run = embedded.task_after_run(1)
+    assert (run.outcome, task.state, task.fork) == (Outcome.PUSHED, State.SUCCEEDED, True), run.reason
+    embedded.final_comment(change, run)
+    embedded.settled()
+    assert embedded.git("rev-list", f"{head}..origin/{task.branch}") == task.pushed_head
+    pull = embedded.playground.pulls()[0]
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == (task.branch, "main")
+    assert pull["head"]["repo"]["full_name"] == embedded.playground.path
+    assert branches(embedded, path) == before
+    assert before["patch"] == later
+    assert embedded.playground.statuses(head)[0]["state"] == "success"
+    assert embedded.playground.statuses(later) == []
+
+    embedded.say(change, "/resume " + shell(f"test $(git rev-parse origin/change-{change}) = {head}"))
+
+    _, again = embedded.task_after_run(2)
+    assert again.outcome is Outcome.NO_CHANGES, again.reason
+
+
+def test_what_a_fork_itself_changed_of_paths_that_give_power_waits_for_a_person(embedded: World) -> None:
+    embedded.start()
+    path = embedded.playground.fork("zoe")
+    offer(embedded, path, ".github/workflows/ci.yml")
+    change = embedded.playground.open_pull("Add CI", head="zoe:patch", as_="zoe")
+
+    embedded.say(change, "/run " + shell("echo fixed > fixed.txt"))
+
+    task, run = embedded.task_after_run(1)
+    assert (run.outcome, run.reason) == (Outcome.HELD, "`.github/workflows/ci.yml`")
+    assert embedded.playground.branch_head(task.branch) is None
+    embedded.say(change, f"/approve {task.checked_head}")
+    task, run = embedded.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert embedded.playground.branch_head(task.branch) == task.pushed_head
+
+
+def test_a_change_that_was_merged_is_worked_on_no_more_and_still_talked_about(embedded: World) -> None:
+    embedded.start()
+    change, _, _ = from_a_fork(embedded)
+    embedded.playground.merge(change)
+
+    embedded.say(change, "/run tidy it")
+    embedded.says(change, "This change is closed or merged.")
+    embedded.say(change, "/status")
+
+    embedded.says(change, "There is no task on this thread.")
+    assert embedded.tasks() == []
