@@ -1,15 +1,23 @@
 """The operator's commands as real processes."""
 
+import base64
 import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bot import __version__
+from bot.playground.git_http import backend
 from tests.desk import LONG, Desk, at_a_desk
+from tests.listening import listening
 
 
 @pytest.fixture
@@ -58,6 +66,39 @@ def test_a_resume_goes_on_on_the_same_branch(desk: Desk) -> None:
     resumed = json.loads(output)
     assert (resumed["task"], resumed["run"], resumed["outcome"]) == (task["task"], 2, "pushed")
     assert desk.git("rev-parse", f"{task['branch']}~1") == task["pushed"]
+
+
+def test_a_gitlab_that_is_configured_lends_its_token_for_every_form_of_its_urls(desk: Desk) -> None:
+    with _behind_a_login(desk, "oauth2:a-token-of-gitlab") as (host, port):
+        desk.environment["FORGEHAND_GITLAB__URL"] = f"http://{host}:{port}"
+        refused = json.loads(desk.call("run", f"git@{host}:acme/anvil.git", "x", "--json", status=1)[0])
+        desk.environment["FORGEHAND_GITLAB__TOKEN"] = "a-token-of-gitlab"
+
+        output, _ = desk.call("run", f"git@{host}:acme/anvil.git", "tidy the parser")
+
+    task = desk.tasks()[0]
+    assert refused["outcome"] == "prepare_failed"
+    assert output == f"{task['branch']}\n"
+    assert task["repository"] == refused["repository"] == f"http://{host}:{port}/acme/anvil"
+    assert desk.git("rev-parse", task["branch"]) == task["pushed"]
+
+
+@contextmanager
+def _behind_a_login(desk: Desk, login: str) -> Iterator[tuple[str, int]]:
+    """Where git's own server shows the desk's repository to this login only."""
+    desk.git("config", "http.receivepack", "true")
+    wanted = "Basic " + base64.b64encode(login.encode()).decode()
+
+    async def nothing() -> None: ...
+
+    async def git(request: Request) -> Response:
+        if request.headers.get("authorization") != wanted:
+            return Response(status_code=401, headers={"www-authenticate": 'Basic realm="GitLab"'})
+        return await backend(request, desk.repository, None, after=nothing)
+
+    app = Starlette(routes=[Route("/acme/anvil.git/{service:path}", git, methods=["GET", "POST"])])
+    with listening(app) as address:
+        yield address
 
 
 def test_nothing_to_change_is_a_success_without_a_branch(desk: Desk) -> None:
@@ -155,7 +196,7 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
         (["cancel", "nope"], "There is no task `nope`"),
         (["serve"], "needs [queue] url"),
         (["work"], "needs [queue] url"),
-        (["up"], "[github] token is empty"),
+        (["up"], "[github] token and [gitlab] token are empty"),
         (["--config", "nowhere.toml", "tasks"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],

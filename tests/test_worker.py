@@ -52,6 +52,27 @@ def test_up_prints_where_it_listens_and_ends_well_when_told(desk: Desk) -> None:
     assert "because=SIGTERM" in log
 
 
+def test_only_forges_with_a_token_have_a_door(desk: Desk) -> None:
+    gitlab = {"FORGEHAND_GITLAB__TOKEN": "a-token", "FORGEHAND_GITLAB__WEBHOOK_SECRETS": "0123456789abcdef"}
+    closed = {"FORGEHAND_GITHUB__TOKEN": "", "FORGEHAND_GITHUB__WEBHOOK_SECRETS": ""}
+
+    assert _doors(desk) == {"github": 401, "gitlab": 404}
+    desk.environment |= gitlab
+    assert _doors(desk) == {"github": 401, "gitlab": 401}
+    desk.environment |= closed
+    assert _doors(desk) == {"github": 404, "gitlab": 401}
+
+
+def _doors(desk: Desk) -> dict[str, int]:
+    """What each forge's receiver says to one who proves nothing."""
+    with _up(desk) as (address, _):
+        return {forge: _post(f"{address}/webhooks/{forge}") for forge in ("github", "gitlab")}
+
+
+def _post(url: str) -> int:
+    return httpx.post(url, trust_env=False, timeout=LONG).status_code
+
+
 def test_a_second_up_on_the_same_data_is_refused(desk: Desk) -> None:
     with _up(desk) as (_, process):
         _, errors = desk.call("up", "--port", "0", status=1)
@@ -105,6 +126,15 @@ def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
     ("changed", "sentence"),
     [
         ({"FORGEHAND_GITHUB__TOKEN": ""}, "[github] token is empty"),
+        ({"FORGEHAND_GITLAB__WEBHOOK_SECRETS": "0123456789abcdef"}, "[gitlab] token is empty"),
+        (
+            {"FORGEHAND_GITLAB__TOKEN": "a-token"},
+            "[gitlab] signing_tokens and webhook_secrets are both empty",
+        ),
+        (
+            {"FORGEHAND_GITLAB__TOKEN": "a-token", "FORGEHAND_GITLAB__SIGNING_TOKENS": "0123456789abcdef"},
+            "[gitlab] signing_tokens holds one that is not `whsec_` and",
+        ),
         ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": ""}, "[github] webhook_secrets is empty"),
         ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": "short"}, "less than 16 characters"),
         ({"FORGEHAND_SANDBOX__IMAGE": "forgehand-none"}, "forgehand-none"),
