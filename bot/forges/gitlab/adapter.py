@@ -52,8 +52,10 @@ class GitLab:
         answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", fine=(404,))
         if answer.status == 404:
             return False
-        # A custom role keeps the level of the role it was made from.
-        return bool(answer.data["state"] == "active" and answer.data["access_level"] >= _DEVELOPER)
+        who = answer.data
+        # Somebody invited may still be waiting to be let in; a custom role keeps the level of its base.
+        active = who["state"] == "active" and who.get("membership_state", "active") == "active"
+        return active and bool(who["access_level"] >= _DEVELOPER)
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/projects/{repository_id}").data

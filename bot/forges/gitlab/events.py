@@ -68,6 +68,7 @@ def _commented(payload: object, event: str) -> list[Event]:
             actor=actor,
             at=time(payload, f"{_ABOUT}.created_at"),
             context=(*_lines(payload), _thread_part(payload, thread, subject, actor)),
+            head=text(payload, f"{subject}.last_commit.id"),
             spot=_spot(payload, event, thread),
             body=get(payload, f"{_ABOUT}.note", str),
         )
@@ -99,35 +100,44 @@ def _lines(payload: object) -> Iterator[Part]:
 
 def _changed(payload: object, kind: Kind) -> Iterator[Event]:
     """One delivery tells of all that was done at once."""
-    labels = _added(payload, "labels")
-    people = {review: _added(payload, name) for review, name in ((False, "assignees"), (True, "reviewers"))}
-    if not labels and not any(people.values()):
+    labels, assigned, asked = (_added(payload, name) for name in ("labels", "assignees", "reviewers"))
+    if not (labels or assigned or asked):
         return
-    thread, actor = _thread(payload, _ABOUT, kind), _actor(payload, get(payload, "user.id", int))
-    where, when = f"{thread.kind}/{thread.number}", get(payload, f"{_ABOUT}.updated_at", str)
-    moment = time(payload, f"{_ABOUT}.updated_at")
-    context = (_thread_part(payload, thread, _ABOUT, actor),)
+    thread = _thread(payload, _ABOUT, kind)
     for label in labels:
-        title = get(label, "title", str)
-        yield Labelled(
-            cause=f"label:{where}:{title}:{when}",
-            thread=thread,
-            actor=actor,
-            at=moment,
-            context=context,
-            label=title,
-        )
-    for review, added in people.items():
-        for one in added:
-            yield Assigned(
-                cause=f"{'review-requested' if review else 'assigned'}:{where}:{when}",
-                thread=thread,
-                actor=actor,
-                at=moment,
-                context=context,
-                assignee_id=get(one, "id", int),
-                review=review,
-            )
+        yield _labelled(payload, thread, get(label, "title", str))
+    for person in assigned:
+        yield _assigned(payload, thread, get(person, "id", int), review=False)
+    for person in asked:
+        yield _assigned(payload, thread, get(person, "id", int), review=True)
+
+
+def _labelled(payload: object, thread: Thread, label: str) -> Labelled:
+    when, actor = f"{_ABOUT}.updated_at", _actor(payload, get(payload, "user.id", int))
+    return Labelled(
+        cause=f"label:{thread.kind}/{thread.number}:{label}:{get(payload, when, str)}",
+        thread=thread,
+        actor=actor,
+        at=time(payload, when),
+        context=(_thread_part(payload, thread, _ABOUT, actor),),
+        head=text(payload, f"{_ABOUT}.last_commit.id"),
+        label=label,
+    )
+
+
+def _assigned(payload: object, thread: Thread, assignee_id: int, *, review: bool) -> Assigned:
+    when, actor = f"{_ABOUT}.updated_at", _actor(payload, get(payload, "user.id", int))
+    word = "review-requested" if review else "assigned"
+    return Assigned(
+        cause=f"{word}:{thread.kind}/{thread.number}:{get(payload, when, str)}",
+        thread=thread,
+        actor=actor,
+        at=time(payload, when),
+        context=(_thread_part(payload, thread, _ABOUT, actor),),
+        head=text(payload, f"{_ABOUT}.last_commit.id"),
+        assignee_id=assignee_id,
+        review=review,
+    )
 
 
 def _added(payload: object, name: str) -> list[object]:

@@ -194,7 +194,7 @@ def test_a_redirect_is_not_followed(client: Client, server: Server, verb: str, s
 
 
 def test_a_redirect_to_nowhere_is_one_all_the_same(client: Client, server: Server) -> None:
-    server.script = [Says(304)]
+    server.script = [Says(304, raw=b"")]
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
         client.ask("GET", "/user")

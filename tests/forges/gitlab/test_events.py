@@ -63,6 +63,7 @@ def note_on_issue(**attributes: Any) -> Payload:
 def note_on_change(**attributes: Any) -> Payload:
     about = {"id": 7, "iid": 1, "title": "Tempora", "author_id": 8, "description": None, "state": "opened"}
     about |= {"source_project_id": 5, "target_project_id": 5, "created_at": "2015-03-01 20:12:53 UTC"}
+    about |= {"last_commit": {"id": "562e173be03b8ff2efb05345d12df18815438a4b", "title": "Merge"}}
     return note_on("merge_request", about, **attributes)
 
 
@@ -139,6 +140,7 @@ def test_a_new_comment_on_a_merge_request_is_on_a_change_whose_author_has_no_nam
     event = read("Note Hook", note_on_change())
 
     assert event.thread == thread(Kind.CHANGE, 1, "Tempora")
+    assert event.head == "562e173be03b8ff2efb05345d12df18815438a4b"
     assert event.context[0].author == ""
 
 
@@ -300,9 +302,20 @@ def test_a_label_put_on_is_labelled() -> None:
 
 
 def test_a_label_on_a_merge_request_is_on_a_change() -> None:
-    payload = changed("merge_request", {"labels": {"previous": [], "current": [API]}})
+    payload = changed(
+        "merge_request", {"labels": {"previous": [], "current": [API]}}, last_commit={"id": "da1560"}
+    )
 
-    assert read("Merge Request Hook", payload).cause.startswith("label:change/23:API:")
+    event = read("Merge Request Hook", payload)
+
+    assert event.cause.startswith("label:change/23:API:")
+    assert (event.thread.kind, event.head) == (Kind.CHANGE, "da1560")
+
+
+def test_a_merge_request_without_commits_has_no_head() -> None:
+    payload = changed("merge_request", {"labels": {"previous": [], "current": [API]}}, last_commit=None)
+
+    assert read("Merge Request Hook", payload).head == ""
 
 
 def test_a_renamed_label_was_there_before() -> None:
