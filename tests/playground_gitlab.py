@@ -1,7 +1,6 @@
 """A playground as a person on GitLab uses it: what `Playground` does on GitHub, under the same names.
 
-Issues and merge requests have numbers of their own, so a method that takes a
-number takes an int for an issue and a `Change` for a merge request.
+A method that takes a number takes an int for an issue, a `Change` for a merge request.
 """
 
 from pathlib import Path
@@ -45,12 +44,12 @@ class GitLabPlayground:
         self._served.close()
 
     @property
-    def clone_url(self) -> str:
-        return f"{self.url}/{self.path}.git"
-
-    @property
     def html_url(self) -> str:
         return f"{self.url}/{self.path}"
+
+    @property
+    def clone_url(self) -> str:
+        return f"{self.html_url}.git"
 
     def call(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> httpx.Response:
         """Any request, as somebody. `path` begins below the project, or with `/` below the host."""
@@ -67,20 +66,16 @@ class GitLabPlayground:
         name = self.bot_name if login == "bot" else login
         return int(self.ask("GET", f"/api/v4/users?username={name}")[0]["id"])
 
-    # What people do.
-
     def comment(self, number: int, body: str, as_: str = "ann", **more: Any) -> int:
         """`internal`, if it is. A note of nothing but quick actions is none, and has no id: 0."""
-        made = self.ask("POST", f"{at(number)}/notes", {"body": body, **more}, as_=as_)
-        return int(made.get("id", 0))
+        return int(self.ask("POST", f"{at(number)}/notes", {"body": body, **more}, as_=as_).get("id", 0))
 
     def edit(self, comment_id: int, body: str, as_: str = "ann") -> None:
         self.ask("PUT", self._note(comment_id), {"body": body}, as_=as_)
 
     def open_issue(self, title: str, body: str = "", as_: str = "ann", **more: Any) -> int:
         """`confidential`, if it is; `labels`."""
-        wanted = {"title": title, "description": body, **more}
-        return int(self.ask("POST", "issues", wanted, as_=as_)["iid"])
+        return int(self.ask("POST", "issues", {"title": title, "description": body, **more}, as_=as_)["iid"])
 
     def edit_issue(self, number: int, as_: str = "ann", **texts: str) -> None:
         """`title`, `body`; of a merge request too."""
@@ -118,13 +113,12 @@ class GitLabPlayground:
         """On a line of the head."""
         refs = self.ask("GET", at(Change(number)))["diff_refs"]
         position = {**refs, "position_type": "text", "new_path": path, "old_path": path, "new_line": line}
-        wanted = {"body": body, "position": position}
-        made = self.ask("POST", f"{at(Change(number))}/discussions", wanted, as_=as_)
+        place = f"{at(Change(number))}/discussions"
+        made = self.ask("POST", place, {"body": body, "position": position}, as_=as_)
         return int(made["notes"][0]["id"])
 
     def reply_inline(self, number: int, comment_id: int, body: str, *, as_: str = "ann") -> int:
-        discussion = self.discussion(number, comment_id)
-        place = f"{at(Change(number))}/discussions/{discussion['id']}/notes"
+        place = f"{at(Change(number))}/discussions/{self.discussion(number, comment_id)['id']}/notes"
         return int(self.ask("POST", place, {"body": body}, as_=as_)["id"])
 
     def fork(self, as_: str) -> str:
@@ -137,11 +131,8 @@ class GitLabPlayground:
         """The id of the merge commit."""
         return str(self.ask("PUT", f"{at(Change(number))}/merge", {}, as_=as_)["merge_commit_sha"])
 
-    # What one sees.
-
     def labels(self, number: int) -> list[str]:
-        found: list[str] = self.ask("GET", at(number))["labels"]
-        return found
+        return list(self.ask("GET", at(number))["labels"])
 
     def comments(self, number: int) -> list[dict[str, Any]]:
         """What people and the bot said, oldest first, at most a hundred, in GitHub's words."""
@@ -171,14 +162,12 @@ class GitLabPlayground:
 
     def discussion(self, number: int, comment_id: int) -> dict[str, Any]:
         """The discussion of a merge request that this note is in."""
-        found: list[dict[str, Any]] = self.ask("GET", f"{at(Change(number))}/discussions?per_page=100")
-        return next(one for one in found if comment_id in [note["id"] for note in one["notes"]])
+        found = self.ask("GET", f"{at(Change(number))}/discussions?per_page=100")
+        return dict(next(one for one in found if comment_id in [note["id"] for note in one["notes"]]))
 
     def branch_head(self, name: str) -> str | None:
         answer = self.call("GET", f"repository/branches/{quote(name, safe='')}")
         return answer.json()["commit"]["id"] if answer.is_success else None
-
-    # What an owner sets up, and what goes wrong.
 
     def set_webhook(self, url: str, token: str | None = None, signing_token: str | None = None) -> int:
         """All events to `url`. Without a token of either kind, both are the playground's own."""
@@ -191,7 +180,7 @@ class GitLabPlayground:
     def set_permission(self, login: str, permission: str) -> None:
         """GitHub's words: pull, triage, push, maintain, admin."""
         who, level = self.user_id(login), {"access_level": LEVELS[permission]}
-        if self.call("PUT", f"members/{who}", level).status_code == 404:
+        if not self.call("PUT", f"members/{who}", level).is_success:
             self.ask("POST", "members", {"user_id": who, **level})
 
     def remove_collaborator(self, login: str) -> None:
@@ -251,15 +240,13 @@ class GitLabPlayground:
 
     def redeliver(self, delivery_id: int) -> None:
         """The same bytes under the same Idempotency-Key once more."""
-        hook = next(one["hook"] for one in self.deliveries() if one["id"] == delivery_id)
+        [hook] = [one["hook"] for one in self.deliveries() if one["id"] == delivery_id]
         self.ask("POST", f"hooks/{hook}/events/{delivery_id}/resend")
 
     def _note(self, comment_id: int) -> str:
         """Where a note is: its number alone does not say on which thread."""
         state = self.ground.state
-        note = state.get(Comment, comment_id)
-        assert note is not None
+        [note] = state.all(Comment, lambda row: row.id == comment_id)
         place = (note.repository, note.number)
-        row = state.first(Issue, lambda row: (row.repository, row.number) == place)
-        assert row is not None
+        [row] = state.all(Issue, lambda row: (row.repository, row.number) == place)
         return f"{at(Change(row.iid) if row.head else row.iid)}/notes/{comment_id}"

@@ -48,11 +48,16 @@ class Receiver:
             assert self._news.wait_for(lambda: len(self.got) >= count, 10), f"only {len(self.got)} came"
 
     def find(self, event: str, action: str | None) -> dict[str, Any]:
-        """The payload of the first such delivery, waiting for it."""
+        """The payload of the first such delivery of either forge, waiting for it."""
         with self._news:
             assert self._news.wait_for(lambda: self._found(event, action), 10), f"no {event} {action} came"
             return self._found(event, action)[0]
 
     def _found(self, event: str, action: str | None) -> list[dict[str, Any]]:
-        read = [(headers["X-GitHub-Event"], json.loads(body)) for headers, body in self.got]
-        return [payload for name, payload in read if name == event and payload.get("action") == action]
+        return [
+            payload
+            for headers, body in self.got
+            for payload in [json.loads(body)]
+            if event in (headers.get("X-GitHub-Event"), headers.get("X-Gitlab-Event"))
+            and action == payload.get("object_attributes", payload).get("action")
+        ]

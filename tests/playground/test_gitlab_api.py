@@ -1,12 +1,15 @@
 """API v4 as its clients meet it: names, refusals, pages, limits."""
 
+import base64
+from pathlib import Path
+
 import gitlab
 import httpx
 import pytest
 from gitlab.exceptions import GitlabCreateError
 
 from tests.gitlab_words import Change
-from tests.playground.pushing import push_commit
+from tests.playground.pushing import git, push_commit
 from tests.playground_gitlab import GitLabPlayground
 
 
@@ -201,3 +204,33 @@ def test_protection_and_the_remote_are_the_same_repository(gitlab_side: GitLabPl
     gitlab_side.restore_git()
     assert gitlab_side.branch_head("release/1")
     assert isinstance(gitlab_side.open_pull("One", head="release/1"), Change)
+
+
+def test_an_issue_that_moves_is_closed_and_copied(gitlab_side: GitLabPlayground) -> None:
+    gitlab_side.ask("POST", "/_playground/repos", {"owner": "acme", "name": "other"})
+    gitlab_side.label(1, "bug")
+    gitlab_side.comment(1, "goes along")
+
+    assert gitlab_side.transfer(1, "acme/other") == 1
+
+    left = gitlab_side.ask("GET", "issues/1")
+    there = gitlab_side.ask("GET", "/api/v4/projects/acme%2Fother/issues/1")
+    assert (left["state"], left["moved_to_id"]) == ("closed", there["id"])
+    assert (there["state"], there["labels"], there["title"]) == ("opened", ["bug"], left["title"])
+    notes = gitlab_side.ask("GET", "/api/v4/projects/acme%2Fother/issues/1/notes?sort=asc")
+    assert "goes along" in [note["body"] for note in notes]
+
+
+def test_git_takes_the_token_of_any_user_name_and_an_earlier_path(
+    gitlab_side: GitLabPlayground, tmp_path: Path
+) -> None:
+    gitlab_side.ask("PUT", "", {"visibility": "private"})
+    basic = base64.b64encode(f"oauth2:{gitlab_side.token}".encode()).decode()
+    old = gitlab_side.clone_url
+    gitlab_side.rename("hammer")
+
+    refused = git("clone", "-q", old, str(tmp_path / "without"))
+    done = git("-c", f"http.extraHeader=Authorization: Basic {basic}", "ls-remote", old, "refs/heads/main")
+
+    assert refused.returncode != 0
+    assert done.stdout.split()[0] == gitlab_side.branch_head("main")

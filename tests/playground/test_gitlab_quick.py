@@ -65,3 +65,14 @@ def test_they_are_done_with_the_rights_of_who_wrote_them(gitlab_side: GitLabPlay
     shown = gitlab_side.ask("GET", place)
     assert (shown["state"], shown["merged_by"]["username"]) == ("merged", "ann")
     assert gitlab_side.branch_head("main") == shown["merge_commit_sha"] != head
+
+
+def test_they_are_done_when_a_note_is_edited_too(gitlab_side: GitLabPlayground) -> None:
+    note = gitlab_side.comment(1, "text")
+
+    gitlab_side.edit(note, "still text\n/label ~bug")
+    assert (gitlab_side.labels(1), gitlab_side.comments(1)[0]["body"]) == (["bug"], "still text")
+    gitlab_side.edit(note, "/close")
+
+    assert gitlab_side.ask("GET", "issues/1")["state"] == "closed"
+    assert gitlab_side.comments(1) == []

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from bot.playground import git_http, rules
 from bot.playground.calls import Answer, Call, who
-from bot.playground.gitlab import changes, hooks, notes, projects, statuses, threads
+from bot.playground.gitlab import changes, hooks, moves, notes, projects, statuses, threads
 from bot.playground.gitlab.calls import Refused, forbidden, not_found
 from bot.playground.hooks import Sender
 from bot.playground.limits import Limits
@@ -65,6 +65,7 @@ _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/hooks/{hook:int}/events", "maintain", hooks.events),
     ("POST", "/hooks/{hook:int}/events/{event:int}/resend", "maintain", hooks.resend),
     ("POST", "/merge_requests", "read", changes.create),
+    ("POST", f"{_THREAD}/move", "read", moves.move),
     ("PUT", f"{_THREAD}/merge", "read", changes.merge),
     ("GET", f"{_THREAD}/approvals", "read", changes.approvals),
     ("POST", f"{_THREAD}/approve", "read", changes.approve),

@@ -67,6 +67,11 @@ def _say(call: Call, row: Issue, **place: Any) -> Answer:
         quick.run(call, row, actions)
         shown = shapes.note(call.state, row, note)
         return Answer(shapes.discussion(call.state, row, [note]) if place else shown, 201)
+    return _done(call, row, actions)
+
+
+def _done(call: Call, row: Issue, actions: list[tuple[str, str]]) -> Answer:
+    """Of a note that is none."""
     changes, said = quick.run(call, row, actions)
     return Answer({"commands_changes": changes, "summary": said or ["Failed to apply commands."]}, 202)
 
@@ -103,8 +108,12 @@ def edit(call: Call) -> Answer:
     row = thread(call)
     before = _own(call, row)
     body, actions = quick.extract(_body(call))
-    after = call.state.put(replace(before, body=body or before.body, updated_at=now()))
-    hooks.note_told(call, row, after, action="update")
+    if actions and not body:  # GitLab runs them, and keeps nothing
+        call.state.drop(before)
+        return _done(call, row, actions)
+    after = call.state.put(replace(before, body=body, updated_at=now()))
+    if after.body != before.body:
+        hooks.note_told(call, row, after, action="update")
     quick.run(call, row, actions)
     return Answer(shapes.note(call.state, row, after))
 

@@ -70,9 +70,9 @@ _STATES = {"opened": 1, "closed": 2, "merged": 3}
 def issue(state: State, where: Repository, row: Issue) -> Json:
     return {
         **_attributes(state, where, row), "project_id": where.id, "confidential": row.confidential,
-        "closed_at": at(row.closed_at), "due_date": None, "moved_to_id": None, "duplicated_to_id": None,
-        "relative_position": None, "weight": None, "health_status": None, "type": "Issue",
-        "severity": "unknown", "customer_relations_contacts": [],
+        "closed_at": at(row.closed_at), "due_date": None, "duplicated_to_id": None,
+        "moved_to_id": row.moved_to or None, "relative_position": None, "weight": None,
+        "health_status": None, "type": "Issue", "severity": "unknown", "customer_relations_contacts": [],
     }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def of_note(call: Call, row: Issue, note: Comment, action: str) -> Json:
     shown = {key: value for key, value in thread(state, where, row).items() if key != "action"}
     return {
         "object_kind": "note", "event_type": "confidential_note" if hidden else "note",
-        **_who_and_where(call), "project_id": where.id, "object_attributes": attributes,
+        **_who_and_where(call, note.author), "project_id": where.id, "object_attributes": attributes,
         "merge_request" if row.head else "issue": shown,
     }  # fmt: skip
 
@@ -138,7 +138,7 @@ def of_thread(call: Call, row: Issue, action: str, changes: Json) -> Json:
     kind = "merge_request" if row.head else "issue"
     shown = {
         "object_kind": kind, "event_type": f"confidential_{kind}" if row.confidential else kind,
-        **_who_and_where(call), "labels": labels(state, where, row.labels), "changes": changes,
+        **_who_and_where(call, call.login), "labels": labels(state, where, row.labels), "changes": changes,
         "object_attributes": {**thread(state, where, row), "action": action},
     }  # fmt: skip
     # These lists are left out where they are empty.
@@ -148,10 +148,10 @@ def of_thread(call: Call, row: Issue, action: str, changes: Json) -> Json:
     return shown
 
 
-def _who_and_where(call: Call) -> Json:
+def _who_and_where(call: Call, login: str) -> Json:
     where = project(call.state, call.where)
     old = {name: where[name] for name in ("name", "url", "description", "homepage")}
-    return {"user": user(call.state, call.login), "project": where, "repository": old}
+    return {"user": user(call.state, login), "project": where, "repository": old}
 
 
 def changes(call: Call, before: Issue, after: Issue) -> Json:

@@ -123,7 +123,7 @@ def issue(state: State, where: Repository, row: Issue) -> Json:
     return {
         **_thread(state, where, row), "title": row.title, "state": standing(row), "type": "ISSUE",
         "issue_type": "issue", "due_date": None, "confidential": row.confidential,
-        "moved_to_id": None, "severity": "UNKNOWN", "merge_requests_count": 0, "has_tasks": False,
+        "moved_to_id": row.moved_to or None, "severity": "UNKNOWN", "merge_requests_count": 0,
     }  # fmt: skip
 
 
