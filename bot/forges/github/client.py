@@ -1,10 +1,11 @@
 """One request to GitHub's REST API, and what each answer means to the bot.
 
 PyGithub's own defaults are not safe here: they repeat a POST after a 5xx (two
-comments), sleep in the thread until a rate limit resets (up to an hour), and
-take the 307 of a renamed repository for success (the comment is lost). So only
-its transport is used, set up to repeat nothing but reads, and every status is
-judged in this file.
+comments), sleep in the thread until a rate limit resets (up to an hour), take
+the 307 of a renamed repository for success (the comment is lost), and follow a
+301 with any verb (the label is put on another repository's issue). So only its
+transport is used, set up to repeat nothing but reads and to follow nothing, and
+every status is judged in this file.
 """
 
 import threading
@@ -12,10 +13,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from github import Auth, Github
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 from pydantic_core import from_json
-from requests.exceptions import RequestException
+from requests import HTTPError, RequestException, Response
 from urllib3 import Retry
 
 from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
@@ -41,6 +44,9 @@ class Answer:
     data: Any  # what the JSON held; None where there was no body
 
 
+_Connection = HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
+
+
 class Client:
     """GitHub's API with one token. Safe to use from many threads."""
 
@@ -57,7 +63,8 @@ class Client:
         """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`.
 
         Where the repository of `/repositories/<id>/...` has moved, the request
-        was not carried out; it is made again, once, at the present name.
+        was not carried out; it is made again, once, at the present name. What
+        has moved to another repository is gone: nobody let the bot write there.
         """
         answer = self._send(verb, path, json)
         if answer.status in {301, 302, 307, 308} and path.startswith("/repositories/"):
@@ -66,19 +73,20 @@ class Client:
             if found.status != 200:
                 refuse(found)
             answer = self._send(verb, "/".join([f"/repos/{found.data['full_name']}", *rest]), json)
+            if answer.status == 301:
+                raise ForgeGone("GitHub says it was moved to another repository (301).")
         if answer.status >= 300 and answer.status not in fine:
             refuse(answer)
         return answer
 
     def _send(self, verb: str, path: str, json: object = None) -> Answer:
+        github, connection = self._connected()
         try:
-            status, headers, body = self._github().requester.requestJson(verb, path, input=json)
+            status, headers, body = github.requester.requestJson(verb, path, input=json, cnx=connection)
+        except HTTPError:
+            return Answer(301, {}, None)
         except (RequestException, ValueError) as error:  # the latter: a header PyGithub cannot read
             raise ForgeUnavailable("GitHub did not answer, or not in a way to be understood.") from error
-        except RuntimeError as error:  # a 301 to another host or scheme, which the library will not follow
-            raise ForgeError(
-                "GitHub answers from another address; [github] url has to be changed."
-            ) from error
         try:
             data = from_json(body) if body else None
         except ValueError:
@@ -87,19 +95,32 @@ class Client:
                 raise ForgeUnavailable("GitHub's answer could not be understood.") from None
         return Answer(status, headers, data)
 
-    def _github(self) -> Github:
-        if not hasattr(self._mine, "github"):
-            self._mine.github = Github(
+    def _connected(self) -> tuple[Github, _Connection]:
+        if not hasattr(self._mine, "connected"):
+            github = Github(
                 auth=self._auth,
                 base_url=self._url,
-                timeout=TIMEOUT,
                 user_agent="forgehand",
-                retry=_RETRY,
                 seconds_between_requests=None,
                 seconds_between_writes=None,
             )
-        github: Github = self._mine.github
-        return github
+            self._mine.connected = github, _connection(self._url)
+        connected: tuple[Github, _Connection] = self._mine.connected
+        return connected
+
+
+def _connection(url: str) -> _Connection:
+    parts = urlsplit(url)
+    kind = HTTPSRequestsConnectionClass if parts.scheme == "https" else HTTPRequestsConnectionClass
+    made = kind(parts.hostname or "", parts.port, timeout=TIMEOUT, retry=_RETRY)
+    made.session.hooks["response"].append(_take_out)
+    return made
+
+
+def _take_out(response: Response, **_: object) -> None:
+    """Hand up a 301 before PyGithub follows it: it has no setting for that."""
+    if response.status_code == 301:
+        raise HTTPError(response=response)
 
 
 def refuse(answer: Answer) -> NoReturn:
@@ -113,6 +134,8 @@ def refuse(answer: Answer) -> NoReturn:
         raise ForgeUnavailable(
             f"GitHub is in trouble ({status}).", float(after) if after.isdecimal() else None
         )
+    if status == 301:
+        raise ForgeError("GitHub answers from another address; [github] url has to be changed.")
     if status < 400:
         raise ForgeUnavailable("GitHub moved the repository while the bot spoke to it.")
     if status == 401:

@@ -173,6 +173,31 @@ def test_a_repository_that_keeps_moving_is_worth_a_retry(client: Client, server:
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
 
 
+@pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
+def test_what_moved_to_another_repository_is_gone_and_not_followed(
+    client: Client, server: Server, verb: str
+) -> None:
+    away = Says(301, {"message": "Moved Permanently"}, {"Location": f"{server.url}/repositories/8/issues/3"})
+    server.script = [away, Says(200, {"full_name": "acme/anvil"}), away]
+
+    with pytest.raises(ForgeGone, match="moved to another repository"):
+        client.ask(verb, "/repositories/7/issues/1/labels")
+
+    assert [path for _, path, _ in server.asked] == [
+        "/api/v3/repositories/7/issues/1/labels",
+        "/api/v3/repositories/7",
+        "/api/v3/repos/acme/anvil/issues/1/labels",
+    ]
+
+
+def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(client: Client, server: Server) -> None:
+    away = Says(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
+    server.script = [away, away]
+
+    with pytest.raises(ForgeError, match=r"\[github\] url"):
+        client.ask("POST", "/repositories/7/issues/1/comments", json={})
+
+
 def test_a_redirect_to_another_host_is_not_followed(client: Client, server: Server) -> None:
     server.script = [Says(301, {}, {"Location": "http://localhost:1/api/v3/user"})]
 
