@@ -12,20 +12,20 @@ from bot.store import tasks as store
 from bot.store import workspaces
 from bot.store.ledger import clock
 
-DAY = 86400.0
+_DAY = 86400.0
 # Seconds a workspace is kept once its task has come to rest in this state.
 KEEP: dict[State, float] = {
-    State.SUCCEEDED: 2 * DAY,
-    State.FAILED: 7 * DAY,
-    State.CANCELLED: 7 * DAY,
-    State.WAITING: 7 * DAY,
+    State.SUCCEEDED: 2 * _DAY,
+    State.FAILED: 7 * _DAY,
+    State.CANCELLED: 7 * _DAY,
+    State.WAITING: 7 * _DAY,
 }
 
 
 def from_now(tx: Connection, task_id: str, state: State) -> None:
     """The task comes to rest in this state: its keep begins."""
     days = store.get(tx, task_id).keep_days
-    workspaces.keep(tx, task_id, clock(tx) + (KEEP[state] if days is None else days * DAY))
+    workspaces.keep(tx, task_id, clock(tx) + (KEEP[state] if days is None else days * _DAY))
 
 
 def keep(tx: Connection, task_id: str, days: int) -> float | None:
@@ -38,7 +38,7 @@ def keep(tx: Connection, task_id: str, days: int) -> float | None:
     if task.state not in ENDED:
         return None
     _must_be_there(tx, task)
-    until = clock(tx) + days * DAY
+    until = clock(tx) + days * _DAY
     workspaces.keep(tx, task_id, until)
     return until
 

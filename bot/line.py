@@ -63,7 +63,8 @@ def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: A
         agent=plan.agent,
         change=plan.change,
         base=plan.base,
-        branch=plan.branch or branch_of(thread, task_id, named=not (thread.confidential or ask.spot.internal)),
+        branch=plan.branch
+        or branch_of(thread, task_id, named=not (thread.confidential or ask.spot.internal)),
         pinned=plan.pinned,
         fork=plan.fork,
     )
@@ -86,7 +87,7 @@ def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
     """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
     before = runs.newest(tx, task.id)
     if task.state not in ENDED:
-        raise NotPossible(f"Task `{task.id}` {_busy(tx, before)}. `/cancel` stops it.")
+        raise NotPossible(f"Task `{task.id}` {busy(tx, before)}. `/cancel` stops it.")
     phase = Phase.PREPARE if ask.text else _phase_without_text(tx, task, before)
     return again(tx, task, replace(ask, text=ask.text or before.request), phase)
 
@@ -124,6 +125,19 @@ def in_words(position: int) -> str:
     return "next in line" if position == 1 else f"number {position} in line"
 
 
+def busy(tx: Connection, run: Run) -> str:
+    """What a run that has not ended does, as the end of a sentence."""
+    position = runs.position(tx, run)
+    return f"waits, {in_words(position)}" if position else "is running"
+
+
+def fresh_start(task: Task) -> str:
+    """Where a run would go on from in a fresh clone, as part of a sentence."""
+    if not task.checked_head:
+        return "where the task began"
+    return "the pushed branch" if task.checked_head == task.pushed_head else "the last commits made"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Begin:
     number: int
@@ -152,11 +166,6 @@ def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
     runs.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
     run = runs.get(tx, run.id)
     return Queued(task=store.get(tx, task.id), run=run, position=runs.position(tx, run))
-
-
-def _busy(tx: Connection, run: Run) -> str:
-    position = runs.position(tx, run)
-    return f"waits, {in_words(position)}" if position else "is running"
 
 
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:

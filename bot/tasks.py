@@ -12,14 +12,15 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bot import cancel, line
+from bot import cancel, keep, line
 from bot.commands import WHOLE_THREAD, Command, Options, is_plain
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.forge import ChangeHead
 from bot.line import Ask, Plan, Queued
 from bot.model import ENDED, Run, Task, Thread, new_task_id
-from bot.store import runs, workspaces
+from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
+from bot.store.patches import Patch
 from bot.store.workspaces import Kept
 
 
@@ -45,6 +46,14 @@ class Standing:
     kept: Kept | None
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How a task stands, and the patch of the last run that left one."""
+
+    standing: Standing
+    patch: Patch | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:
     """What handlers may do, in one transaction. `help` has a line for each command there is."""
@@ -67,9 +76,36 @@ class Tasks:
 
     def resume(self, command: Command) -> Queued:
         """One more run of the thread's newest task, or of the one named. Raises NotPossible."""
-        task = self._meant(command, lambda _: True, "There is no task on this thread. Start with `/run`.")
+        task = self._any(command)
         before = runs.newest(self.tx, task.id)
         return line.resume(self.tx, task, self._ask(command, command.text, before.wall_limit))
+
+    def retry(self, command: Command) -> tuple[Queued, Task]:
+        """A new task that is asked what another was asked at first, and that other. Raises as `open`.
+
+        The other is the thread's newest, or the one named. Raises NotPossible until it has ended.
+        """
+        old = self._any(command)
+        first, *later = runs.of_task(self.tx, old.id)
+        if _is_open(old):
+            newest = [first, *later][-1]
+            raise NotPossible(
+                f"Task `{old.id}` {line.busy(self.tx, newest)}. After a `/cancel` it may be tried again."
+            )
+        internal = command.spot.internal or first.spot.internal
+        plan = Plan(
+            agent=agent_named(self.defaults, command.options.agent or old.agent),
+            change="none" if internal and not first.spot.internal else old.change,
+            base=old.base,
+        )
+        plan = _starting_point(command, plan, here=old.here)
+        ask = replace(
+            self._ask(command, first.request, first.wall_limit),
+            context=first.context,
+            spot=replace(command.spot, internal=internal),
+        )
+        place = (new_task_id(), command.thread, command.thread.key)
+        return line.open_task(self.tx, place, plan, ask), old
 
     def cancel(self, command: Command) -> Task:
         """Stop the newest task that has not ended, or the one named. CANCELLED: its run never started.
@@ -89,6 +125,30 @@ class Tasks:
         before = runs.newest(self.tx, task.id)
         return line.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
+    def left(self, command: Command) -> Left:
+        """What the newest task of the thread, or the one named, has left so far.
+
+        Raises NotPossible, also where others than members would read what only they were told.
+        """
+        standing = _standing(self.tx, self._any(command))
+        if standing.run.spot.internal and not command.spot.internal:
+            raise NotPossible(
+                f"Task `{standing.task.id}` was asked where only members can read. `/diff` answers there."
+            )
+        return Left(standing, patches.newest(self.tx, standing.task.id))
+
+    def keep(self, command: Command, days: int) -> tuple[Task, float | None]:
+        """Keep a workspace for so many days; until when, in seconds since the epoch.
+
+        None: from the end of the run that waits or works. Raises NotPossible.
+        """
+        task = self._any(command)
+        return task, keep.keep(self.tx, task.id, days)
+
+    def discard(self, command: Command) -> Task:
+        """Let a workspace go now. Raises NotPossible where a run needs it, or there is none."""
+        return keep.discard(self.tx, self._any(command).id)
+
     def of_thread(self, thread: Thread) -> list[Standing]:
         """How the tasks of this thread stand, newest first."""
         return [_standing(self.tx, task) for task in store.of_thread(self.tx, thread.key)]
@@ -105,6 +165,9 @@ class Tasks:
             cause=command.cause,
             wall_limit=wanted or wall_limit,
         )
+
+    def _any(self, command: Command) -> Task:
+        return self._meant(command, lambda _: True, "There is no task on this thread. Start with `/run`.")
 
     def _meant(self, command: Command, fits: Callable[[Task], bool], otherwise: str) -> Task:
         """The task named by `--task`, else the newest of the thread that fits. Raises NotPossible."""

@@ -6,7 +6,7 @@ work and its notes as it left them.
 """
 
 from bot.commands import Command
-from bot.line import Queued, in_words
+from bot.line import fresh_start, in_words
 from bot.router import Router
 from bot.tasks import Tasks
 
@@ -29,16 +29,9 @@ def resume(command: Command, tasks: Tasks) -> str:
         "`/status` shows where it is, `/cancel` stops it.",
     ]
     if queued.workspace_gone and not queued.only_push:
-        lines.insert(1, _gone(queued))
+        lines.insert(
+            1,
+            "Its workspace was removed: untracked files and the agent's notes are gone, "
+            f"and it goes on from {fresh_start(queued.task)} in a fresh clone.",
+        )
     return "\n\n".join(lines)
-
-
-def _gone(queued: Queued) -> str:
-    task = queued.task
-    start = "where the task began"
-    if task.checked_head:
-        start = "the pushed branch" if task.checked_head == task.pushed_head else "the last commits made"
-    return (
-        "Its workspace was removed: untracked files and the agent's notes are gone, "
-        f"and it goes on from {start} in a fresh clone."
-    )

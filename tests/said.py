@@ -66,6 +66,7 @@ def a_command(
     options: Options | None = None,
     thread: Thread = ISSUE,
     change: ChangeHead | None = None,
+    internal: bool = False,
 ) -> Command:
     number = next(_numbers)
     return Command(
@@ -75,7 +76,7 @@ def a_command(
         thread=thread,
         actor=ANN,
         cause=f"comment:{number}",
-        spot=Spot(comment_id=number),
+        spot=Spot(comment_id=number, internal=internal),
         context=(thread_part(thread, "It is untidy.", author="ben", at="2026-11-01T09:00:00Z"),),
         change=change,
     )
@@ -87,11 +88,20 @@ class Say:
 
     ledger: Ledger
 
-    def __call__(self, body: str, *, thread: Thread = ISSUE, change: ChangeHead | None = None) -> str:
+    def __call__(
+        self,
+        body: str,
+        *,
+        thread: Thread = ISSUE,
+        change: ChangeHead | None = None,
+        internal: bool = False,
+    ) -> str:
         spoken = read(body, bot_name=DEFAULTS.bot_names["github"], known=router.routes)
         assert spoken is not None
         options, text = split_options(spoken.rest, router.route(spoken.name).options)
-        command = a_command(spoken.name, text, options=options, thread=thread, change=change)
+        command = a_command(
+            spoken.name, text, options=options, thread=thread, change=change, internal=internal
+        )
         with self.ledger.write() as tx:
             tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=router.help(), patch_url=patch_url)
             return router.dispatch(command, tasks_)
@@ -127,6 +137,8 @@ def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> lease
     workspaces.in_use(tx, run.task, "h1")
     for phase in phases:
         leases.enter(tx, lease, phase)
+        if phase is Phase.AGENT:
+            leases.write(tx, lease, agent_started=True)
     return lease
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # from its own layer; a name stands for the module or the package and all in it.
 LAYERS: list[tuple[str, set[str]]] = [
     ("words", {"bot", "bot.errors", "bot.clean"}),
-    ("values", {"bot.model", "bot.log", "bot.presence", "bot.web.links"}),
+    ("values", {"bot.model", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
     ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
     ("rules over contracts", {"bot.triggers", "bot.forges.payload"}),
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
@@ -80,6 +80,7 @@ ENOUGH: dict[str, set[str]] = {
         "bot.router",
         "bot.tasks",
         "bot.line",
+        "bot.diffs",
         "bot.triggers",
         "bot.model",
         "bot.errors",

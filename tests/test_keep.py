@@ -1,10 +1,103 @@
 """How long a workspace stays, and who may say so."""
 
-from bot.keep import KEEP
-from bot.model import State
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection
+
+from bot.errors import NotPossible
+from bot.keep import KEEP, discard, keep
+from bot.model import Outcome, State, Task
+from bot.store import runs, tasks, workspaces
+from bot.store.ledger import Ledger, clock
+from bot.tasks import Tasks
+from tests.at_once import at_once
+from tests.said import DEFAULTS, Say, a_command, patch_url, remove_workspace
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def say(ledger: Ledger) -> Say:
+    return Say(ledger)
 
 
 def test_workspaces_are_kept_two_days_after_success_and_seven_otherwise() -> None:
     days = {state: seconds / 86400 for state, seconds in KEEP.items()}
 
     assert days == {State.SUCCEEDED: 2, State.FAILED: 7, State.CANCELLED: 7, State.WAITING: 7}
+
+
+def kept_until(say: Say, task: Task) -> float:
+    """Seconds from now."""
+    with say.ledger.read() as tx:
+        kept, now = workspaces.get(tx, task.id), clock(tx)
+    assert kept is not None
+    assert kept.keep_until is not None
+    return kept.keep_until - now
+
+
+def test_days_a_person_asks_for_count_after_this_run_and_later_ones(say: Say) -> None:
+    say("/run tidy it")
+    say("/keep 30")
+
+    task = say.worked(Outcome.PUSHED)
+    first = kept_until(say, task)
+    say("/resume more")
+    say("/cancel")
+    second = kept_until(say, task)
+
+    assert [round(seconds / DAY, 2) for seconds in (first, second)] == [30, 30]
+
+
+def test_days_asked_for_at_rest_count_from_then_on_and_after_later_runs(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+    say("/keep 30")
+
+    first = kept_until(say, task)
+    say("/keep 1")
+    shorter = kept_until(say, task)
+    say("/resume more")
+    say.worked(Outcome.PUSHED)
+    second = kept_until(say, task)
+
+    days = [round(seconds / DAY, 2) for seconds in (first, shorter, second)]
+    assert days == [30, 1, 1]
+
+
+def test_a_refused_keep_changes_nothing(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    with pytest.raises(NotPossible), say.ledger.write() as tx:
+        keep(tx, task.id, 30)
+
+    with say.ledger.read() as tx:
+        assert tasks.get(tx, task.id).keep_days is None
+
+
+def test_of_a_discard_and_a_resume_at_once_never_both_have_their_way(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.AGENT_FAILED)
+    resumed = a_command("resume")
+
+    def one(tx: Connection, number: int) -> str:
+        if number % 2:
+            return discard(tx, task.id).id
+        return Tasks(tx=tx, defaults=DEFAULTS, help=(), patch_url=patch_url).resume(resumed).run.id
+
+    at_once(say.ledger, 2, lambda tx, number: _or_refused(one, tx, number))
+
+    with say.ledger.read() as tx:
+        assert runs.newest(tx, task.id).number == 2
+        assert workspaces.past_keep(tx, "h1", 10) == []
+
+
+def _or_refused(one: Callable[[Connection, int], str], tx: Connection, number: int) -> str:
+    try:
+        return one(tx, number)
+    except NotPossible:
+        return ""

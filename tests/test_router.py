@@ -56,4 +56,15 @@ def test_a_command_nobody_answers_gets_a_suggestion(name: str, words: str) -> No
 
 def test_help_has_a_line_for_each_command_with_its_options() -> None:
     assert hammer().help() == ["`/hammer [hard]` hits it (`--task`)"]
-    assert list(all_of_them.routes) == ["run", "resume", "cancel", "approve", "status", "help"]
+    assert list(all_of_them.routes) == [
+        "run",
+        "resume",
+        "retry",
+        "cancel",
+        "approve",
+        "diff",
+        "keep",
+        "discard",
+        "status",
+        "help",
+    ]

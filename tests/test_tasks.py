@@ -413,6 +413,94 @@ def test_a_cancelled_approval_is_taken_up_again_as_a_push(say: Say) -> None:
     assert say.newest()[1].first_phase is Phase.PUSH
 
 
+def test_retry_asks_a_new_task_what_the_first_run_was_asked(say: Say) -> None:
+    say("/run --agent codex --timeout 5m --pr ready --base lexer tidy it")
+    old = say.worked(Outcome.AGENT_FAILED, *WORKED, checked_head=HELD)
+    first = say.newest()[1]
+    say("/resume and add tests")
+    say.worked(Outcome.AGENT_FAILED)
+
+    say("/retry")
+
+    task, run = say.newest()
+    assert task.id != old.id
+    assert (run.number, run.request, run.first_phase, run.host) == (1, "tidy it", Phase.PREPARE, "")
+    assert (run.context, run.wall_limit) == (first.context, 300)
+    assert (task.agent, task.change, task.base) == ("codex", "ready", "lexer")
+    assert (task.base_head, task.checked_head, task.state) == ("", "", State.QUEUED)
+    with say.ledger.read() as tx:
+        kept = workspaces.get(tx, old.id)
+        assert len(runs.of_task(tx, old.id)) == 2
+        assert workspaces.get(tx, task.id) is None
+    assert kept is not None
+    assert kept.keep_until is not None
+
+
+def test_retry_takes_another_agent_and_another_time(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.AGENT_FAILED)
+
+    say("/retry --agent codex --timeout 90s")
+
+    task, run = say.newest()
+    assert (task.agent, run.wall_limit) == ("codex", 90)
+    with pytest.raises(NotUnderstood, match="No agent of that name"):
+        say(f"/retry --task {say.worked(Outcome.PUSHED).id} --agent nobody")
+
+
+def test_retry_means_the_newest_task_or_the_one_named(say: Say) -> None:
+    say("/run one")
+    old = say.worked(Outcome.AGENT_FAILED)
+    say("/run two")
+    say.worked(Outcome.AGENT_FAILED)
+
+    say("/retry")
+    newest = say.newest()[1].request
+    say(f"/retry --task {old.id}")
+    named = say.newest()[1].request
+
+    assert (newest, named) == ("two", "one")
+
+
+def test_retry_on_a_change_works_on_the_head_it_has_now(say: Say) -> None:
+    later = "d00d" + HEAD[4:]
+    say("/run tidy it", thread=CHANGE, change=a_change())
+    say.worked(Outcome.AGENT_FAILED, thread=CHANGE, base="lexer", base_head=HEAD)
+
+    say("/retry", thread=CHANGE, change=a_change(head=later))
+
+    task = say.newest(CHANGE)[0]
+    assert (task.base, task.pinned, task.base_head) == ("lexer", later, "")
+
+
+def test_retry_on_a_change_that_was_closed_is_refused(say: Say) -> None:
+    say("/run tidy it", thread=CHANGE, change=a_change())
+    say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
+
+    with pytest.raises(NotPossible, match="closed"):
+        say("/retry", thread=CHANGE, change=a_change(is_open=False))
+
+
+def test_what_was_asked_among_members_is_asked_again_among_members(say: Say) -> None:
+    say("/run tidy it", internal=True)
+    old = say.worked(Outcome.AGENT_FAILED)
+
+    say("/retry")
+
+    task, run = say.newest()
+    assert (task.change, run.spot.internal) == (old.change, True)
+    assert "tidy" not in task.branch
+
+
+def test_what_everybody_read_and_is_asked_again_among_members_opens_no_change(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.AGENT_FAILED)
+
+    say("/retry", internal=True)
+
+    assert say.newest()[0].change == "none"
+
+
 def no_runs(ledger: Ledger) -> bool:
     with ledger.read() as tx:
         return tx.execute(select(runs_table)).first() is None

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from bot import diffs
 from bot.errors import NotPossible
 from bot.forges.forge import Forge
-from bot.store import outbox, runs, tasks, workspaces
+from bot.store import outbox, patches, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.web import links, logs, task_page
 from bot.web.task_page import Attempt, View
@@ -66,7 +67,17 @@ def routes(viewer: Viewer) -> list[Route]:
         pieces = logs.whole(viewer.ledger, run_id, viewer.secrets)
         return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
 
-    return [Route("/tasks/{task}", task), Route("/tasks/{task}/log", log)]
+    async def patch(request: Request) -> Response:
+        if not _may_see(viewer, request):
+            return _not_found()
+        text = await asyncio.to_thread(_patch, viewer, request.path_params["task"])
+        return _not_found() if text is None else PlainTextResponse(text, headers=_HEADERS)
+
+    return [
+        Route("/tasks/{task}", task),
+        Route("/tasks/{task}/log", log),
+        Route("/tasks/{task}/patch", patch),
+    ]
 
 
 def _may_see(viewer: Viewer, request: Request) -> bool:
@@ -88,6 +99,19 @@ def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:
         return next((run.id for run in runs.of_task(tx, task_id) if str(run.number) == number), None)
 
 
+def _patch(viewer: Viewer, task_id: str) -> str | None:
+    """What the last run left; git's own tools pass over the lines before it."""
+    with viewer.ledger.read() as tx:
+        found = patches.newest(tx, task_id)
+    if found is None:
+        return None
+    size = "" if found.is_whole else f" The first {len(found.text):,} of {found.size:,} bytes."
+    return (
+        f"What run {found.number} of task {task_id} left, to read: what cannot be seen is left out.{size}\n"
+        + diffs.whole(found.text, viewer.secrets)
+    )
+
+
 def _page(viewer: Viewer, task_id: str) -> str:
     with viewer.ledger.read() as tx:
         task = tasks.get(tx, task_id)
@@ -98,6 +122,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         newest = attempts[0].run
         position = runs.position(tx, newest)
         kept = workspaces.get(tx, task_id)
+        has_patch = patches.exists(tx, task_id)
         now = clock(tx)
     forge = viewer.forges.get(task.thread.forge)
     view = View(
@@ -106,6 +131,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         position=position,
         kept_until=kept.keep_until if kept and kept.removed_at is None else None,
         removed=kept is not None and kept.removed_at is not None,
+        has_patch=has_patch,
         now=now,
         pages=forge.pages(task.thread) if forge else None,
         log=logs.ends(viewer.ledger, newest.id, viewer.secrets),

@@ -38,6 +38,7 @@ class View:
     position: int  # of the newest run in its repository's line; 0: it does not wait
     kept_until: float | None
     removed: bool  # the workspace
+    has_patch: bool
     now: float
     pages: Pages | None  # None: no forge hears of this task
     log: str  # cleaned, of the newest run
@@ -119,6 +120,8 @@ def _facts(view: View, say: _Say) -> str:
     if task.change_number is not None:
         rows.append(("Change", _link(task.change_url, f"#{task.change_number}", say)))
     rows += [("Base", say(task.base))] if task.base else []
+    if view.has_patch:
+        rows.append(("Changes", f'<a href="{escape(task.id)}/patch?key={view.key}">Patch</a>'))
     rows += [("Agent", say(task.agent)), ("Asked", _time(task.created_at)), ("Workspace", _workspace(view))]
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows) + "</dl>"
 

@@ -1,12 +1,14 @@
 """Links nobody can guess."""
 
-from bot.web.links import holds, signature, task_url
+from bot.web.links import holds, patch_url, signature, task_url
 
 
 def test_a_link_carries_the_signature_that_opens_it() -> None:
     url = task_url("https://bot.example/", b"key", "t1")
+    patch = patch_url("https://bot.example/", b"key", "t1")
 
     assert url == f"https://bot.example/tasks/t1?key={signature(b'key', 't1')}"
+    assert patch == f"https://bot.example/tasks/t1/patch?key={signature(b'key', 't1')}"
     assert holds(b"key", "t1", signature(b"key", "t1"))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 
 from bot.model import Kind, Outcome, Phase, State, Task, Thread
-from bot.store import leases, log, runs, tasks, workspaces
+from bot.store import leases, log, patches, runs, tasks, workspaces
 from bot.store.ledger import Ledger
 from bot.web import links, pages
 from tests.fakes import FakeForge
@@ -18,6 +18,7 @@ from tests.listening import listening
 KEY = b"k" * 32
 SECRET = "hunter2hunter2"
 OPERATOR = "the operator's own token"
+PATCH = b" 1 file changed, 1 insertion(+)\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+one\n"
 HOSTILE = "</title><script>alert('x')</script>\u202egnp.exe\u200b"
 
 
@@ -194,12 +195,70 @@ def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_l
     assert plain == "first\n… 1,000,000 bytes left out …\nlast\n"
 
 
-@pytest.mark.parametrize("key", ["", "0" * 64, "é", links.signature(b"another key", "t")])
-def test_a_wrong_key_finds_nothing(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
+def patched(tx: Connection, text: bytes, size: int = 0) -> Task:
+    """A failed task whose run left this patch."""
+    task = failed(tx)
+    patches.add(tx, runs.newest(tx, task.id).id, text, size or len(text))
+    return task
+
+
+def test_the_patch_is_plain_text_and_linked_from_the_page(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = patched(tx, PATCH)
+
+    page = client.get(link(task)).text
+    answer = client.get(links.patch_url("", KEY, task.id))
+
+    assert f'href="{task.id}/patch?key={links.signature(KEY, task.id)}"' in page
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    first, _, rest = answer.text.partition("\n")
+    assert first == f"What run 1 of task {task.id} left, to read: what cannot be seen is left out."
+    assert rest == PATCH.decode()
+
+
+def test_the_patch_shows_nothing_invisible_no_secret_and_no_line_that_is_not_its_own(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = patched(
+            tx,
+            PATCH + "+\x1b[31mred\u202e\u200b\n+a\r/approve\r\n+key=hunter2hunter2\n".encode() + b"+\xff\n",
+        )
+
+    text = client.get(links.patch_url("", KEY, task.id)).text
+
+    assert text.endswith("+red\n+a/approve\n+key=[redacted]\n+\ufffd\n")
+
+
+def test_a_patch_that_is_not_whole_says_so(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        task = patched(tx, PATCH, 9_000_000)
+
+    text = client.get(links.patch_url("", KEY, task.id)).text
+
+    assert f"The first {len(PATCH)} of 9,000,000 bytes." in text
+
+
+def test_where_no_run_left_a_patch_there_is_neither_link_nor_page(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
-    for path in (f"/tasks/{task.id}", f"/tasks/{task.id}/log"):
+    assert "/patch?" not in client.get(link(task)).text
+    assert client.get(links.patch_url("", KEY, task.id)).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["", "0" * 64, "é", links.signature(b"another key", "t")])
+def test_a_wrong_key_finds_nothing(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
+    with sqlite_ledger.write() as tx:
+        task = patched(tx, PATCH)
+
+    for path in (f"/tasks/{task.id}", f"/tasks/{task.id}/log", f"/tasks/{task.id}/patch"):
         assert client.get(path, params={"key": key, "run": "1"}).status_code == 404
 
 

@@ -1,0 +1,53 @@
+"""`/diff`: what the workspace of a task holds against the commit the task began at.
+
+The workspace may be on another host, and an agent has had it: what is shown is the
+patch that each run leaves in the ledger when it ends.
+"""
+
+from bot.commands import Command
+from bot.diffs import folded
+from bot.errors import NotPossible
+from bot.line import in_words
+from bot.model import ENDED
+from bot.router import Router
+from bot.tasks import Left, Tasks
+
+router = Router()
+
+
+@router.command(
+    "diff",
+    usage="/diff",
+    help="shows what the newest task has changed so far, pushed or not",
+    options=("task",),
+)
+def diff(command: Command, tasks: Tasks) -> str:
+    """The patch of the last run that left one, folded, and a link to all of it."""
+    left = tasks.left(command)
+    task, patch = left.standing.task, left.patch
+    missing = _not_shown(left)
+    if patch is None:
+        raise NotPossible(f"{missing} No run of task `{task.id}` has left anything to show.".strip())
+    begun = f"commit `{task.base_head[:10]}`, where the task began"
+    lines = [missing]
+    if patch.text:
+        size = "The whole patch" if patch.is_whole else f"The first {len(patch.text) >> 10} KiB of the patch"
+        lines += [f"Run {patch.number} of task `{task.id}` left this, against {begun}:", folded(patch.text)]
+        lines += [f"[{size}]({tasks.patch_url(task.id)})"]
+    else:
+        lines += [f"What run {patch.number} of task `{task.id}` left is the same as {begun}."]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _not_shown(left: Left) -> str:
+    """Why the patch may not be what one expects: a run goes on or left none, or the workspace is gone."""
+    standing, patch = left.standing, left.patch
+    task, run = standing.task, standing.run
+    if task.state not in ENDED:
+        doing = f"waits, {in_words(standing.position)}" if standing.position else "is running"
+        return f"Run {run.number} of task `{task.id}` {doing}: what it makes is shown when it has ended."
+    if run.agent_started and (patch is None or patch.number < run.number):
+        return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
+    if standing.kept and standing.kept.removed_at is not None:
+        return f"The workspace of task `{task.id}` was removed since."
+    return ""

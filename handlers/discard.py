@@ -1,0 +1,34 @@
+"""`/discard`: the workspace of a task goes now, not when its keep is over.
+
+The files themselves are taken away by the sweep of the host that has them.
+"""
+
+from bot.commands import Command
+from bot.line import fresh_start
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+
+@router.command(
+    "discard",
+    usage="/discard",
+    help="removes the workspace of the newest task; what was pushed stays",
+    options=("task",),
+)
+def discard(command: Command, tasks: Tasks) -> str:
+    """End the keep of a workspace, and say what is lost and what is not."""
+    task = tasks.discard(command)
+    stays = []
+    if task.pushed_head:
+        stays.append(f"branch `{task.branch}` at `{task.pushed_head[:10]}`")
+    if task.checked_head and task.checked_head != task.pushed_head:
+        stays.append(f"the commits up to `{task.checked_head[:10]}`, which I hold")
+    lines = [
+        f"The workspace of task `{task.id}` is being removed: untracked files and the agent's notes are lost."
+    ]
+    if stays:
+        lines.append(f"What stays: {' and '.join(stays)}.")
+    lines.append(f"`/resume` would go on from {fresh_start(task)} in a fresh clone.")
+    return "\n\n".join(lines)

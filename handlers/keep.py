@@ -1,0 +1,38 @@
+"""`/keep <days>`: how long the workspace of a task is kept, instead of the usual days."""
+
+import re
+from datetime import UTC, datetime
+
+from bot.commands import Command
+from bot.errors import NotUnderstood
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+_MOST = 365  # days
+
+
+@router.command(
+    "keep",
+    usage="/keep <days>",
+    help=f"keeps the workspace of the newest task for so many days, from 1 to {_MOST}",
+    options=("task",),
+)
+def keep(command: Command, tasks: Tasks) -> str:
+    """Move the day on which the workspace may go."""
+    days = _days(command.text)
+    task, until = tasks.keep(command, days)
+    if until is None:
+        counted = "1 day" if days == 1 else f"{days} days"
+        return f"The workspace of task `{task.id}` will be kept for {counted} after its run has ended."
+    day = datetime.fromtimestamp(until, UTC)
+    return f"The workspace of task `{task.id}` is kept until {day:%Y-%m-%d %H:%M} UTC."
+
+
+def _days(text: str) -> int:
+    said = text.split(maxsplit=1)[0] if text else ""
+    days = int(said) if re.fullmatch(r"[0-9]{1,3}", said) else 0
+    if not 1 <= days <= _MOST:
+        raise NotUnderstood(f"`/keep` takes a number of days from 1 to {_MOST}, such as `/keep 30`.")
+    return days

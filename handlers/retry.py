@@ -1,0 +1,41 @@
+"""`/retry`: the same instructions in a fresh workspace.
+
+A new task, as if `/run` had been said again: on a change it works on the head the
+change has now. What the old task left stays as it is.
+"""
+
+from bot.commands import Command
+from bot.errors import NotUnderstood
+from bot.line import in_words
+from bot.router import Router
+from bot.tasks import Tasks
+
+router = Router()
+
+
+@router.command(
+    "retry",
+    usage="/retry",
+    help="gives the first instructions of the newest task again, to a new task in a fresh workspace",
+    options=("task", "agent", "timeout"),
+)
+def retry(command: Command, tasks: Tasks) -> str:
+    """Open a task that is asked what another was, and put its first run in line."""
+    if command.text:
+        raise NotUnderstood(
+            "`/retry` takes no instructions: it gives the first ones again. "
+            "`/run <instructions>` gives others, `/resume <instructions>` goes on from what there is."
+        )
+    queued, old = tasks.retry(command)
+    task = queued.task
+    lines = [
+        f"Task `{task.id}` is asked again what task `{old.id}` was asked: {in_words(queued.position)}. "
+        f"Its branch will be `{task.branch}`.",
+        f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.",
+        "`/status` shows where it is, `/cancel` stops it.",
+    ]
+    if task.pinned:
+        lines.insert(
+            1, f"It works on commit `{task.pinned}`; later pushes to this change are not part of it."
+        )
+    return "\n\n".join(lines)

@@ -1,0 +1,128 @@
+"""`/diff`, before, while and after runs leave something."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.errors import NotPossible
+from bot.model import Outcome, Phase
+from bot.store import patches
+from tests.said import HEAD, ISSUE, Say, begin_run, remove_workspace
+
+PATCH = b" 1 file changed, 1 insertion(+)\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+one\n"
+WORKED = (Phase.AGENT, Phase.EXPORT)
+
+
+def left(say: Say, text: bytes, size: int = 0) -> str:
+    """The newest run ends and leaves this; its task."""
+    say.worked(Outcome.AGENT_FAILED, *WORKED, base_head=HEAD)
+    task, run = say.newest()
+    with say.ledger.write() as tx:
+        patches.add(tx, run.id, text, size or len(text))
+    return task.id
+
+
+def test_it_shows_what_the_last_run_left_and_where_all_of_it_is(say: Say) -> None:
+    say("/run tidy it")
+    task = left(say, PATCH)
+
+    reply = say("/diff")
+
+    start, end = reply.split("<details>")
+    assert (
+        start == f"Run 1 of task `{task}` left this, against commit `{HEAD[:10]}`, where the task began:\n\n"
+    )
+    assert end.startswith("<summary>1 file, +1 -0</summary>\n\n```diff\ndiff --git")
+    assert end.endswith(f"</details>\n\n[The whole patch](https://bot.example.org/tasks/{task}/patch?key=k)")
+
+
+def test_one_that_was_too_long_to_keep_says_so(say: Say) -> None:
+    say("/run tidy it")
+    left(say, PATCH + b"+x\n" * 170_000, 99_000_000)
+
+    reply = say("/diff")
+
+    assert "[The first 498 KiB of the patch](" in reply
+    assert "more lines are left out here" in reply
+    assert len(reply) < 62_000
+
+
+def test_nothing_changed_is_said(say: Say) -> None:
+    say("/run tidy it")
+    task = left(say, b"")
+
+    assert say("/diff") == (
+        f"What run 1 of task `{task}` left is the same as commit `{HEAD[:10]}`, where the task began."
+    )
+
+
+def test_before_any_run_has_ended_there_is_nothing(say: Say) -> None:
+    say("/run tidy it")
+    task, run = say.newest()
+
+    with pytest.raises(NotPossible, match=f"Run 1 of task `{task.id}` waits, next in line.* has left any"):
+        say("/diff")
+    with say.ledger.write() as tx:
+        begin_run(tx, run)
+    with pytest.raises(NotPossible, match=f"Run 1 of task `{task.id}` is running: what it makes is shown"):
+        say("/diff")
+
+
+def test_while_a_run_goes_on_it_shows_what_the_one_before_left(say: Say) -> None:
+    say("/run tidy it")
+    task = left(say, PATCH)
+    say("/resume")
+    run = say.newest()[1]
+    with say.ledger.write() as tx:
+        begin_run(tx, run)
+
+    reply = say("/diff")
+
+    assert reply.startswith(
+        f"Run 2 of task `{task}` is running: what it makes is shown when it has ended.\n\n"
+    )
+    assert f"Run 1 of task `{task}` left this" in reply
+
+
+def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
+    say("/run tidy it")
+    task = left(say, PATCH)
+    say("/resume")
+    say.worked(Outcome.EXPORT_REFUSED, *WORKED)
+
+    reply = say("/diff")
+
+    assert reply.startswith(f"What run 2 of task `{task}` left could not be taken out of its workspace.\n\n")
+    assert f"Run 1 of task `{task}` left this" in reply
+
+
+def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
+    say("/run tidy it")
+    left(say, PATCH)
+    task = say.newest()[0]
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    assert "was removed since." in say("/diff")
+
+
+def test_an_older_task_is_shown_by_its_name(say: Say) -> None:
+    say("/run tidy it")
+    old = left(say, PATCH)
+    say("/run another")
+
+    assert f"Run 1 of task `{old}` left this" in say(f"/diff --task {old}")
+
+
+def test_what_was_asked_among_members_is_not_shown_to_everybody(say: Say) -> None:
+    say("/run tidy it", internal=True)
+    left(say, PATCH)
+
+    assert "<details>" in say("/diff", internal=True)
+    with pytest.raises(NotPossible, match="only members can read"):
+        say("/diff")
+
+
+def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
+    with pytest.raises(NotPossible, match="Start with `/run`"):
+        say("/diff", thread=replace(ISSUE, number=99))

@@ -1,0 +1,95 @@
+"""`/discard`, and what it says is lost and what is not."""
+
+import pytest
+
+from bot.errors import NotPossible
+from bot.model import Outcome
+from bot.store import tasks, workspaces
+from tests.said import HEAD, Say, begin_run, remove_workspace
+
+LATER = "d00d" + HEAD[4:]
+
+
+@pytest.mark.parametrize(
+    ("facts", "stays", "start"),
+    [
+        ({}, "", "where the task began"),
+        (
+            {"checked_head": HEAD, "pushed_head": HEAD},
+            "What stays: branch `{branch}` at `c0ffee0000`.\n\n",
+            "the pushed branch",
+        ),
+        (
+            {"checked_head": LATER, "pushed_head": HEAD},
+            "What stays: branch `{branch}` at `c0ffee0000` and the commits up to `d00dee0000`, "
+            "which I hold.\n\n",
+            "the last commits made",
+        ),
+        (
+            {"checked_head": LATER},
+            "What stays: the commits up to `d00dee0000`, which I hold.\n\n",
+            "the last commits made",
+        ),
+    ],
+)
+def test_the_reply_says_what_is_lost_and_what_stays(
+    say: Say, facts: dict[str, str], stays: str, start: str
+) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.AGENT_FAILED)
+    with say.ledger.write() as tx:
+        tasks.settle(tx, task.id, **facts)
+
+    reply = say("/discard")
+
+    assert reply == (
+        f"The workspace of task `{task.id}` is being removed: untracked files and the agent's notes are lost."
+        f"\n\n{stays.format(branch=task.branch)}"
+        f"`/resume` would go on from {start} in a fresh clone."
+    )
+
+
+def test_the_sweep_finds_it_at_once(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+
+    say("/discard")
+
+    with say.ledger.write() as tx:
+        assert workspaces.past_keep(tx, "h1", 10) == [task.id]
+        assert workspaces.claim_removal(tx, task.id)
+    with pytest.raises(NotPossible, match="was removed already"):
+        say("/discard")
+
+
+def test_one_that_a_run_needs_is_not_discarded(say: Say) -> None:
+    say("/run tidy it")
+    task, run = say.newest()
+
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is queued.* Say `/cancel` first"):
+        say("/discard")
+    with say.ledger.write() as tx:
+        begin_run(tx, run)
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is running.* Say `/cancel` first"):
+        say("/discard")
+
+
+def test_one_that_is_gone_is_not_discarded_again(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    with pytest.raises(NotPossible, match="was removed already"):
+        say("/discard")
+
+
+def test_a_discarded_one_that_is_resumed_in_time_stays(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.AGENT_FAILED)
+    say("/discard")
+
+    say("/resume")
+
+    with say.ledger.read() as tx:
+        assert workspaces.past_keep(tx, "h1", 10) == []

@@ -1,0 +1,67 @@
+"""`/keep`, at rest, in line, and where there is nothing to keep."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.errors import NotPossible, NotUnderstood
+from bot.model import Outcome
+from bot.store import workspaces
+from bot.store.ledger import clock
+from tests.said import Say, remove_workspace
+
+
+def test_the_reply_gives_the_day(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+
+    reply = say("/keep 30 days, please")
+
+    with say.ledger.read() as tx:
+        kept, now = workspaces.get(tx, task.id), clock(tx)
+    assert kept is not None
+    assert kept.keep_until is not None
+    assert kept.keep_until == pytest.approx(now + 30 * 86400, abs=60)
+    day = datetime.fromtimestamp(kept.keep_until, UTC)
+    assert reply == f"The workspace of task `{task.id}` is kept until {day:%Y-%m-%d %H:%M} UTC."
+
+
+@pytest.mark.parametrize(("days", "words"), [("1", "1 day"), ("365", "365 days")])
+def test_before_the_end_it_counts_from_the_end(say: Say, days: str, words: str) -> None:
+    say("/run tidy it")
+
+    reply = say(f"/keep {days}")
+
+    task = say.newest()[0]
+    assert reply == f"The workspace of task `{task.id}` will be kept for {words} after its run has ended."
+
+
+@pytest.mark.parametrize("text", ["", "0", "366", "1000", "-1", "1.5", "a week", "30d", "٣", "1e2"])
+def test_other_than_days_it_takes_nothing(say: Say, text: str) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+
+    with pytest.raises(NotUnderstood, match="a number of days from 1 to 365, such as `/keep 30`"):
+        say(f"/keep -- {text}")
+
+    assert say.newest()[0] == task
+
+
+def test_one_that_was_removed_is_not_kept(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.PUSHED)
+    with say.ledger.write() as tx:
+        remove_workspace(tx, task)
+
+    with pytest.raises(NotPossible, match="was removed already"):
+        say("/keep 30")
+
+    assert say.newest()[0].keep_days is None
+
+
+def test_one_that_never_was_is_not_kept(say: Say) -> None:
+    say("/run tidy it")
+    say("/cancel")
+
+    with pytest.raises(NotPossible, match="ended before it had a workspace"):
+        say("/keep 30")

@@ -1,0 +1,58 @@
+"""`/retry`, said after each kind of end."""
+
+import pytest
+
+from bot.errors import NotPossible, NotUnderstood
+from bot.model import Outcome
+from tests.said import CHANGE, HEAD, Say, a_change, begin_run
+
+
+def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:
+    say("/run tidy it")
+    old = say.worked(Outcome.AGENT_FAILED)
+
+    reply = say("/retry")
+
+    task = say.newest()[0]
+    assert task.id != old.id
+    assert reply == (
+        f"Task `{task.id}` is asked again what task `{old.id}` was asked: next in line. "
+        f"Its branch will be `{task.branch}`.\n\n"
+        f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.\n\n"
+        "`/status` shows where it is, `/cancel` stops it."
+    )
+
+
+def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
+    later = "d00d" + HEAD[4:]
+    say("/run tidy it", thread=CHANGE, change=a_change())
+    say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
+
+    reply = say("/retry", thread=CHANGE, change=a_change(head=later))
+
+    assert f"works on commit `{later}`" in reply
+
+
+def test_instructions_of_its_own_are_refused_and_not_ignored(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.AGENT_FAILED)
+
+    with pytest.raises(NotUnderstood, match="`/run <instructions>` gives others"):
+        say("/retry but with tabs")
+
+
+def test_a_task_that_waits_or_runs_is_not_tried_again(say: Say) -> None:
+    say("/run tidy it")
+    task, run = say.newest()
+
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` waits, next in line"):
+        say("/retry")
+    with say.ledger.write() as tx:
+        begin_run(tx, run)
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is running. After a `/cancel`"):
+        say("/retry")
+
+
+def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
+    with pytest.raises(NotPossible, match="Start with `/run`"):
+        say("/retry")
