@@ -86,12 +86,10 @@ class Tasks:
         The other is the thread's newest, or the one named. Raises NotPossible until it has ended.
         """
         old = self._any(command)
-        first, *later = runs.of_task(self.tx, old.id)
         if _is_open(old):
-            newest = [first, *later][-1]
-            raise NotPossible(
-                f"Task `{old.id}` {line.busy(self.tx, newest)}. After a `/cancel` it may be tried again."
-            )
+            busy = line.busy(self.tx, runs.newest(self.tx, old.id))
+            raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
+        first = runs.of_task(self.tx, old.id)[0]
         internal = command.spot.internal or first.spot.internal
         plan = Plan(
             agent=agent_named(self.defaults, command.options.agent or old.agent),
@@ -104,17 +102,15 @@ class Tasks:
             context=first.context,
             spot=replace(command.spot, internal=internal),
         )
-        place = (new_task_id(), command.thread, command.thread.key)
-        return line.open_task(self.tx, place, plan, ask), old
+        return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask), old
 
     def cancel(self, command: Command) -> Task:
         """Stop the newest task that has not ended, or the one named. CANCELLED: its run never started.
 
         Raises NotPossible if there is none, or its push has begun.
         """
-        return cancel.cancel(
-            self.tx, self._meant(command, _is_open, "There is nothing to cancel on this thread.")
-        )
+        task = self._meant(command, _is_open, "There is nothing to cancel on this thread.")
+        return cancel.cancel(self.tx, task)
 
     def approve(self, command: Command) -> Queued:
         """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
