@@ -54,6 +54,7 @@ _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/labels", "read", projects.labels),
     ("POST", "/labels", "triage", projects.add_label),
     ("GET", "/repository/branches/{branch}", "read", projects.get_branch),
+    ("GET", "/repository/compare", "read", projects.compare),
     ("POST", "/protected_branches", "maintain", projects.protect),
     ("DELETE", "/protected_branches/{branch}", "maintain", projects.unprotect),
     ("POST", "/statuses/{sha}", "write", statuses.set_status),

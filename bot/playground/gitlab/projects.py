@@ -7,7 +7,7 @@ from typing import Any
 from bot.playground import git, rules
 from bot.playground.calls import Answer, Call
 from bot.playground.gitlab import shapes
-from bot.playground.gitlab.calls import Refused, forbidden, member, not_found, page, text
+from bot.playground.gitlab.calls import Refused, forbidden, member, missing, not_found, page, text
 from bot.playground.state import Collaborator, Label, Repository, User
 
 _ROLES = {level: role for role, level in shapes.LEVELS.items() if level}
@@ -130,6 +130,25 @@ def get_branch(call: Call) -> Answer:
         "protected": any(fnmatchcase(name, pattern) for pattern in call.where.protected),
         "developers_can_push": False, "developers_can_merge": False, "can_push": True,
         "web_url": f"{web}/-/tree/{name}",
+    })  # fmt: skip
+
+
+def compare(call: Call) -> Answer:
+    """The commits `to` has that `from` has not, oldest first; no diffs here."""
+    folder, ends = call.state.git_folder(call.where), []
+    for name in ("from", "to"):
+        if not call.query.get(name):
+            raise missing(name)
+        ends.append(git.branch(folder, call.query[name]))
+    base, head = ends
+    if base is None or head is None:
+        raise not_found("Ref")
+    ids = git.git(folder, "rev-list", "--reverse", f"{base}..{head}").split()
+    commits = [{"id": sha, "short_id": sha[:8]} for sha in ids]
+    return Answer({
+        "commit": commits[-1] if commits else None, "commits": commits, "diffs": [],
+        "compare_timeout": False, "compare_same_ref": base == head,
+        "web_url": f"{shapes.web_url(call.state, call.where)}/-/compare/{base}...{head}",
     })  # fmt: skip
 
 

@@ -1,0 +1,658 @@
+"""Each thing the bot asks of GitLab, asked of the playground over HTTP."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp
+
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.forge import Forge, NewChange, Status, Verdict
+from bot.forges.gitlab import GitLab
+from bot.model import Actor, Kind, Spot, Thread
+from tests.gitlab_words import Change
+from tests.playground.faults import Fault, Faults
+from tests.playground.pushing import clone, push, push_commit
+from tests.playground_gitlab import GitLabPlayground
+from tests.scripted_server import Says, Server
+
+HERE = Spot()
+
+MARKER = "<!-- forgehand:t1:final -->"
+ANVIL = Thread(
+    forge="gitlab",
+    repository_id=7,
+    repository_url="https://gitlab.com/acme/anvil",
+    path="acme/anvil",
+    kind=Kind.ISSUE,
+    number=1,
+)
+CHANGE = replace(ANVIL, kind=Kind.CHANGE, number=3)
+PLACE = "/api/v3/api/v4/projects/7"  # the scripted server stands for an instance below a path
+
+
+@pytest.fixture
+def wrapped() -> list[Faults]:
+    """What is around the playground."""
+    return []
+
+
+@pytest.fixture
+def playground(tmp_path: Path, wrapped: list[Faults]) -> Iterator[GitLabPlayground]:
+    def wrap(app: ASGIApp) -> ASGIApp:
+        wrapped.append(Faults(app))
+        return wrapped[-1]
+
+    with GitLabPlayground(tmp_path / "playground", wrap=wrap) as playground:
+        yield playground
+
+
+@pytest.fixture
+def faults(playground: GitLabPlayground, wrapped: list[Faults]) -> Faults:
+    return wrapped[-1]
+
+
+@pytest.fixture
+def forge(playground: GitLabPlayground) -> GitLab:
+    return GitLab(url=playground.api_url, token=playground.token)
+
+
+@pytest.fixture
+def thread(playground: GitLabPlayground) -> Thread:
+    """The issue a playground begins with."""
+    return replace(ANVIL, repository_id=playground.repository_id, repository_url=playground.html_url)
+
+
+@pytest.fixture
+def change(playground: GitLabPlayground, thread: Thread) -> Thread:
+    push_commit(playground, "topic")
+    return replace(thread, kind=Kind.CHANGE, number=playground.open_pull("Mine", head="topic"))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted(server: Server) -> GitLab:
+    return GitLab(url=server.url, token="glpat-x")
+
+
+def wanted(
+    head_branch: str, *, base_branch: str = "main", draft: bool = True, title: str = "Tidy"
+) -> NewChange:
+    return NewChange(head_branch=head_branch, base_branch=base_branch, title=title, body="Done.", draft=draft)
+
+
+def status(verdict: Verdict, description: str = "Running.", url: str = "https://bot.example/t1") -> Status:
+    return Status(verdict=verdict, description=description, url=url)
+
+
+def actor(playground: GitLabPlayground, login: str) -> Actor:
+    user = playground.ask("GET", "/api/v4/user", as_=login)
+    return Actor(id=user["id"], login=user["username"], bot=user["bot"])
+
+
+# Who
+
+
+def test_it_knows_itself(forge: GitLab, playground: GitLabPlayground) -> None:
+    held: Forge = forge
+
+    assert held.whoami() == actor(playground, "bot")
+    assert held.whoami() is held.whoami()
+
+
+def test_an_instance_that_does_not_tell_bots_is_fine(scripted: GitLab, server: Server) -> None:
+    server.script = [Says(200, {"id": 5, "username": "forgehand"})]
+
+    assert scripted.whoami() == Actor(id=5, login="forgehand")
+
+
+@pytest.mark.parametrize(
+    ("permission", "may"),
+    [("pull", False), ("triage", False), ("push", True), ("maintain", True), ("admin", True)],
+)
+def test_whoever_is_a_developer_or_better_may(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, permission: str, *, may: bool
+) -> None:
+    playground.set_permission("reader", permission)
+
+    assert forge.may_write(thread, actor(playground, "reader")) is may
+
+
+def test_nobody_and_who_is_not_there_may_not(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    assert not forge.may_write(thread, actor(playground, "reader"))
+    assert not forge.may_write(thread, Actor(id=999, login="no body"))
+
+
+@pytest.mark.parametrize(
+    "states", [{"state": "blocked"}, {"state": "active", "membership_state": "awaiting"}], ids=str
+)
+def test_who_is_blocked_or_not_let_in_yet_may_not(
+    scripted: GitLab, server: Server, states: dict[str, str]
+) -> None:
+    server.script = [Says(200, {"id": 1, "access_level": 50, **states})]
+
+    assert not scripted.may_write(ANVIL, Actor(id=1, login="ann"))
+    assert server.asked == [("GET", f"{PLACE}/members/all/1", None)]
+
+
+def test_a_permission_that_cannot_be_had_is_not_a_no(scripted: GitLab, server: Server) -> None:
+    server.script = [Says(502)] * 3
+
+    with pytest.raises(ForgeUnavailable):
+        scripted.may_write(ANVIL, Actor(id=1, login="ann"))
+
+
+# What is there
+
+
+def test_a_repository_is_found_by_its_id_after_a_rename(forge: GitLab, playground: GitLabPlayground) -> None:
+    playground.rename("hammer")
+
+    found = forge.repository(playground.repository_id)
+
+    assert (found.path, found.url, found.default_branch) == (
+        "acme/hammer",
+        f"{playground.url}/acme/hammer",
+        "main",
+    )
+
+
+def test_a_repository_that_is_not_there_is_gone(forge: GitLab) -> None:
+    with pytest.raises(ForgeGone):
+        forge.repository(999_999)
+
+
+def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Server) -> None:
+    empty = {"id": 7, "path_with_namespace": "a/b", "web_url": "https://gitlab.com/a/b"}
+    server.script = [Says(200, {**empty, "default_branch": None})]
+
+    assert scripted.repository(7).default_branch == ""
+
+
+def test_a_change_has_a_head(forge: GitLab, playground: GitLabPlayground, change: Thread) -> None:
+    head = forge.change_head(change)
+
+    assert head.head == playground.branch_head("topic")
+    assert (head.head_branch, head.base_branch) == ("topic", "main")
+    assert head.same_repository
+    assert head.open
+
+
+@pytest.mark.parametrize("fork", [None, 8])
+@pytest.mark.parametrize("state", ["merged", "closed", "locked"])
+def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
+    scripted: GitLab, server: Server, fork: int | None, state: str
+) -> None:
+    branches = {"sha": "a" * 40, "source_branch": "topic", "target_branch": "1.x"}
+    project = {"id": 7, "path_with_namespace": "acme/anvil", "web_url": "https://gitlab.com/acme/anvil"}
+    server.script = [
+        Says(200, {**branches, "source_project_id": fork, "target_project_id": 7, "state": state}),
+        Says(200, {**project, "default_branch": "main"}),
+    ]
+
+    found = scripted.change_head(CHANGE)
+
+    assert (found.base_branch, found.default_branch) == ("1.x", "main")
+    assert not found.same_repository
+    assert not found.open
+
+
+def test_a_change_without_commits_is_refused(scripted: GitLab, server: Server) -> None:
+    server.script = [Says(200, {"sha": None})]
+
+    with pytest.raises(ForgeError, match="no commits"):
+        scripted.change_head(CHANGE)
+
+
+# Labels and reactions
+
+
+def test_a_label_is_put_on_seen_in_its_own_case_and_taken_off_twice(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    playground.label(1, "bug")
+    for _ in range(2):
+        forge.add_label(thread, "Forgehand::now not later")
+
+    assert set(playground.labels(1)) == {"bug", "Forgehand::now not later"}
+    assert forge.has_label(thread, "Forgehand::now not later")
+    assert not forge.has_label(thread, "forgehand::now not later")
+    for _ in range(2):
+        forge.remove_label(thread, "Forgehand::now not later")
+    assert playground.labels(1) == ["bug"]
+
+
+def test_a_change_has_labels_of_its_own(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, change: Thread
+) -> None:
+    assert thread.number == change.number
+    forge.add_label(change, "done")
+
+    assert playground.labels(Change(change.number)) == ["done"]
+    assert not forge.has_label(thread, "done")
+
+
+def test_eyes_are_put_on_a_comment_or_on_the_thread_once(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    comment = playground.comment(1, "/run tidy", internal=True)
+
+    for _ in range(2):
+        forge.react(thread, Spot(comment_id=comment, internal=True))
+        forge.react(thread, HERE)
+
+    assert playground.reactions(comment) == ["eyes"]
+    assert playground.issue_reactions(1) == ["eyes"]
+
+
+def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) -> None:
+    with pytest.raises(ForgeGone):
+        forge.react(thread, Spot(comment_id=999_999))
+
+
+# Comments
+
+
+def test_a_comment_is_written_edited_found_and_deleted(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    playground.comment(1, f"not mine {MARKER}")
+    comment = forge.comment(thread, "Running. 😀", HERE)
+    forge.edit_comment(thread, comment, f"Done. {MARKER}", HERE)
+
+    assert playground.comments(1)[-1]["body"] == f"Done. {MARKER}"
+    assert forge.find_comments(thread, MARKER, HERE) == [comment]
+    forge.delete_comment(thread, comment, HERE)
+    forge.delete_comment(thread, comment, HERE)
+    assert forge.find_comments(thread, MARKER, HERE) == []
+
+
+def test_an_internal_comment_is_answered_internally(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    inside = Spot(comment_id=playground.comment(1, "/run tidy", internal=True), internal=True)
+    comment = forge.comment(thread, MARKER, inside)
+    forge.edit_comment(thread, comment, f"Done. {MARKER}", inside)
+
+    assert playground.comments(1)[-1]["internal"] is True
+    assert forge.find_comments(thread, MARKER, inside) == [comment]
+    assert forge.comment(thread, "hello", HERE) == playground.comments(1)[-1]["id"]
+    assert playground.comments(1)[-1]["internal"] is False
+
+
+def test_what_was_said_on_a_line_is_answered_there(
+    forge: GitLab, playground: GitLabPlayground, change: Thread
+) -> None:
+    said = playground.inline_comment(change.number, "notes.txt", 1, "/run tidy this")
+    spot = Spot(comment_id=said, discussion=playground.discussion(change.number, said)["id"])
+
+    forge.react(change, spot)
+    comment = forge.comment(change, MARKER, spot)
+    forge.edit_comment(change, comment, f"Done. {MARKER}", spot)
+
+    notes = playground.discussion(change.number, said)["notes"]
+    assert [note["body"] for note in notes] == ["/run tidy this", f"Done. {MARKER}"]
+    assert forge.find_comments(change, MARKER, spot) == [comment]
+    assert playground.reactions(said) == ["eyes"]
+    forge.delete_comment(change, comment, spot)
+    assert forge.find_comments(change, MARKER, spot) == []
+
+
+def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: Server) -> None:
+    def note(number: int, body: str = MARKER, author: int = 5) -> dict[str, object]:
+        return {"id": number, "body": body, "author": {"id": author}}
+
+    server.script = [
+        Says(200, {"id": 5, "username": "forgehand"}),
+        Says(200, [note(9), note(8, author=6)], {"X-Next-Page": "2"}),
+        Says(200, [note(7, body="else")], {"X-Next-Page": "3"}),
+        # What was said meanwhile has moved one from the page before to this one.
+        Says(200, [note(9), note(4)], {"X-Next-Page": "4"}),
+    ]
+
+    assert scripted.find_comments(ANVIL, MARKER, HERE) == [4, 9]
+    assert [path.rpartition("&")[2] for _, path, _ in server.asked[1:]] == ["page=1", "page=2", "page=3"]
+
+
+def test_comments_are_looked_for_no_further_than_there_are_any(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    comments = [forge.comment(thread, MARKER, HERE) for _ in range(2)]
+    for _ in range(120):
+        playground.comment(1, "chatter")
+
+    assert forge.find_comments(thread, MARKER, HERE) == comments
+
+
+def test_what_the_bot_writes_survives_a_rename(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    comment = forge.comment(thread, "before", HERE)
+    playground.rename("hammer")
+
+    forge.edit_comment(thread, comment, "after", HERE)
+    forge.comment(thread, "new", HERE)
+    forge.react(thread, Spot(comment_id=comment))
+
+    assert [each["body"] for each in playground.comments(1)] == ["after", "new"]
+
+
+def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: Thread) -> None:
+    with pytest.raises(ForgeError, match="commands"):
+        forge.comment(thread, "/close", HERE)
+
+
+@pytest.mark.parametrize("answer", [{"commands_changes": {}, "summary": ["Closed."]}, {"id": None}, [], None])
+@pytest.mark.parametrize("spot", [HERE, Spot(discussion="d1")])
+def test_an_answer_without_an_id_is_not_a_comment(
+    scripted: GitLab, server: Server, answer: object, spot: Spot
+) -> None:
+    server.script = [Says(202, answer)]
+
+    with pytest.raises(ForgeError):
+        scripted.comment(CHANGE, "hello?", spot)
+
+
+def test_a_comment_too_long_is_refused_and_told(forge: GitLab, thread: Thread) -> None:
+    forge.comment(thread, "x" * forge.comment_limit(), HERE)
+
+    with pytest.raises(ForgeError, match="too long"):
+        forge.comment(thread, "x" * (forge.comment_limit() + 1), HERE)
+
+
+def test_an_archived_repository_is_closed_to_the_bot(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    playground.archive()
+
+    with pytest.raises(ForgeError, match="403"):
+        forge.comment(thread, "hello?", HERE)
+
+
+def test_a_deleted_thread_is_gone(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
+    playground.delete_issue(1)
+
+    with pytest.raises(ForgeGone, match="404"):
+        forge.comment(thread, "hello?", HERE)
+
+
+def test_a_used_up_limit_names_when_it_ends(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    playground.exhaust(playground.bot_name, 600)
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        forge.comment(thread, "hello?", HERE)
+
+    assert refused.value.retry_after == pytest.approx(600, abs=15)
+
+
+# When the forge fails in between
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
+    forge: GitLab, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "POST", "/notes$", times=9)
+
+    with pytest.raises(ForgeUnavailable):
+        forge.comment(thread, MARKER, HERE)
+
+    assert len(faults.hit) == 1
+    written = 1 if fault is Fault.LOST_ANSWER else 0
+    assert len(forge.find_comments(thread, MARKER, HERE)) == written
+
+
+def test_a_change_whose_answer_was_lost_is_found_the_next_time(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, faults: Faults
+) -> None:
+    push_commit(playground, "topic")
+    faults.inject(Fault.LOST_ANSWER, "POST", "/merge_requests$")
+
+    with pytest.raises(ForgeUnavailable):
+        forge.open_change(thread, wanted("topic"))
+    change = forge.open_change(thread, wanted("topic"))
+
+    assert change is not None
+    assert [change.number] == [pull["iid"] for pull in playground.pulls()]
+
+
+@pytest.mark.parametrize("fault", [Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_read_is_repeated(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "GET", "/members/all/")
+
+    assert forge.may_write(thread, actor(playground, "ann"))
+    assert len(faults.hit) == 1
+
+
+# Statuses
+
+
+def test_a_status_is_set_twice_and_its_description_cut(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    sha = push_commit(playground, "topic")
+    for _ in range(2):
+        forge.set_status(thread, sha, status(Verdict.PENDING))
+    (first,) = playground.statuses(sha)
+    forge.set_status(thread, sha, status(Verdict.SUCCESS, "é" * 300, url="https://bot.example/" + "t" * 255))
+    (last,) = playground.statuses(sha)
+
+    assert (first["status"], first["name"], first["target_url"]) == (
+        "pending",
+        "forgehand",
+        "https://bot.example/t1",
+    )
+    assert (last["status"], last["description"], last["target_url"]) == (
+        "success",
+        "é" * 255,
+        "https://bot.example/t1",
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILURE, Verdict.ERROR])
+def test_what_ended_badly_has_failed_even_after_a_success(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, verdict: Verdict
+) -> None:
+    sha = push_commit(playground, "topic")
+    forge.set_status(thread, sha, status(Verdict.SUCCESS, url=""))
+    forge.set_status(thread, sha, status(verdict, url=""))
+
+    assert [each["status"] for each in playground.statuses(sha)] == ["failed", "success"]
+
+
+def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: GitLab, thread: Thread) -> None:
+    with pytest.raises(ForgeError, match="404"):
+        forge.set_status(thread, "0" * 40, status(Verdict.ERROR))
+
+
+def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> None:
+    server.script = [Says(400, {"message": {"target_url": ["is blocked"]}})]
+
+    with pytest.raises(ForgeError, match="target_url is blocked"):
+        scripted.set_status(ANVIL, "a" * 40, status(Verdict.ERROR))
+
+
+def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> None:
+    server.script = [
+        Says(404, {"message": "404 References for commit Not Found"}),
+        Says(200, {"source_project_id": 8}),
+        Says(201, {}),
+    ]
+
+    scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+
+    assert [path for _, path, _ in server.asked] == [
+        f"{PLACE}/statuses/{'a' * 40}",
+        f"{PLACE}/merge_requests/3",
+        f"/api/v3/api/v4/projects/8/statuses/{'a' * 40}",
+    ]
+    assert server.asked[0][2] == server.asked[2][2]
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_a_fork_the_bot_may_not_tell_is_a_refusal(scripted: GitLab, server: Server, code: int) -> None:
+    server.script = [Says(404), Says(200, {"source_project_id": 8}), Says(code)]
+
+    with pytest.raises(ForgeError, match=str(code)):
+        scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+
+
+@pytest.mark.parametrize("source", [None, 7])
+def test_where_there_is_no_fork_to_tell_the_first_refusal_holds(
+    scripted: GitLab, server: Server, source: int | None
+) -> None:
+    server.script = [
+        Says(404, {"message": "404 Commit Not Found"}),
+        Says(200, {"source_project_id": source}),
+    ]
+
+    with pytest.raises(ForgeError, match="404 Commit Not Found"):
+        scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+    assert len(server.asked) == 2
+
+
+def test_a_status_on_a_change_of_the_project_itself_asks_for_no_more(
+    forge: GitLab, playground: GitLabPlayground, change: Thread, faults: Faults
+) -> None:
+    sha = playground.branch_head("topic")
+    assert sha is not None
+    faults.inject(Fault.BAD_GATEWAY, "GET", "/merge_requests/", times=9)
+
+    forge.set_status(change, sha, status(Verdict.PENDING))
+
+    assert faults.hit == []
+
+
+# Changes
+
+
+def test_a_change_is_opened_once_and_found_again(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    push_commit(playground, "forgehand/1-tidy")
+    opened = forge.open_change(thread, wanted("forgehand/1-tidy"))
+    playground.rename("hammer")
+
+    assert opened is not None
+    (pull,) = playground.pulls()
+    assert (pull["draft"], pull["title"], pull["iid"]) == (True, "Tidy", opened.number)
+    again = forge.open_change(thread, wanted("forgehand/1-tidy", draft=False))
+    assert again is not None
+    assert (again.number, again.url) == (opened.number, pull["web_url"])
+
+
+def test_a_title_too_long_is_cut(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
+    push_commit(playground, "topic")
+
+    assert forge.open_change(thread, wanted("topic", draft=False, title="é" * 300))
+    assert playground.pulls()[0]["title"] == "é" * 255
+
+
+def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: GitLab, server: Server) -> None:
+    theirs = {"iid": 9, "web_url": "https://gitlab.com/x", "source_project_id": 8}
+    ours = {"iid": 5, "web_url": "https://gitlab.com/y", "source_project_id": 7}
+    exists = Says(409, {"message": ["Another open merge request already exists for this source branch: !5"]})
+    commits = Says(200, {"commits": [{}]})
+    server.script = [commits, exists, Says(200, [theirs, ours])]
+
+    change = scripted.open_change(ANVIL, wanted("topic"))
+
+    assert change is not None
+    assert change.number == 5
+    server.script = [commits, exists, Says(200, [theirs])]
+    with pytest.raises(ForgeError, match="already exists"):
+        scripted.open_change(ANVIL, wanted("topic"))
+
+
+def test_no_commits_between_is_no_change(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, tmp_path: Path
+) -> None:
+    clone(playground, tmp_path / "clone")
+    push(tmp_path / "clone", playground, "topic")
+
+    assert forge.open_change(thread, wanted("topic")) is None
+    assert playground.pulls() == []
+
+
+def test_a_comparison_that_took_too_long_says_nothing(scripted: GitLab, server: Server) -> None:
+    server.script = [
+        Says(200, {"commits": [], "compare_timeout": True}),
+        Says(201, {"iid": 5, "web_url": "https://gitlab.com/acme/anvil/-/merge_requests/5"}),
+    ]
+
+    assert scripted.open_change(ANVIL, wanted("topic"))
+
+
+def test_a_change_from_a_branch_that_is_not_there_is_refused(forge: GitLab, thread: Thread) -> None:
+    with pytest.raises(ForgeError, match="does not exist"):
+        forge.open_change(thread, wanted("nowhere"))
+
+
+# Addresses and credentials
+
+
+def test_git_gets_the_token_for_the_forges_own_address_only(
+    forge: GitLab, playground: GitLabPlayground
+) -> None:
+    basic = base64.b64encode(f"oauth2:{playground.token}".encode()).decode()
+
+    assert forge.git_headers(playground.html_url) == {"Authorization": f"Basic {basic}"}
+    assert forge.git_headers(playground.clone_url) == {"Authorization": f"Basic {basic}"}
+    for other in [
+        playground.html_url.replace("http:", "https:"),
+        "http://127.0.0.1/acme/anvil",
+        f"{playground.url[:-1]}/acme/anvil",
+        "https://evil.example/acme/anvil",
+        f"https://{playground.url.removeprefix('http://')}@evil.example/acme/anvil",
+        "file:///srv/anvil.git",
+    ]:
+        assert forge.git_headers(other) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "own", "other"),
+    [
+        ("https://gitlab.com/", "https://GitLab.com/a/b.git", "https://gitlab.com.evil.example/a/b"),
+        (
+            "https://Git.example.org:443/gitlab/",
+            "https://git.example.org/gitlab/a/b",
+            "https://git.example.org/a/b",
+        ),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/a/b/c", "http://127.0.0.1:8081/a/b/c"),
+    ],
+)
+def test_an_instance_may_stand_below_a_path(url: str, own: str, other: str) -> None:
+    forge = GitLab(url=url, token="glpat-x")
+
+    assert forge.git_headers(own)
+    assert not forge.git_headers(other)
+
+
+def test_pages_are_where_people_look(scripted: GitLab) -> None:
+    issue, change = scripted.pages(ANVIL), scripted.pages(CHANGE)
+    url = "https://gitlab.com/acme/anvil/-"
+
+    assert issue.thread == f"{url}/issues/1"
+    assert change.thread == f"{url}/merge_requests/3"
+    assert issue.branch.format(branch="forgehand/1-x") == f"{url}/tree/forgehand/1-x"
+    assert issue.commit.format(sha="abc") == f"{url}/commit/abc"
+    assert issue.new_change.format(branch="b", base="main") == (
+        f"{url}/merge_requests/new?merge_request%5Bsource_branch%5D=b&merge_request%5Btarget_branch%5D=main"
+    )
+
+
+def test_a_delivery_that_says_nothing_to_us_is_no_event(scripted: GitLab) -> None:
+    assert scripted.events("Push Hook", b"{}") == []
