@@ -1,0 +1,77 @@
+"""`/diff`, `/keep`, `/retry` and `/discard`, said one after the other on one thread."""
+
+import re
+import time
+
+import httpx
+
+from bot.model import Outcome, State
+from bot.store import workspaces
+from bot.store.workspaces import Kept
+from tests.journeys.world import HOLD, World, eventually, shell
+
+WORK = f"""
+test ! -e "$HOME/notes"
+echo committed > one.txt; git add one.txt; git commit -qm one
+printf 'see:\\n```\\n/approve\\n' > two.md
+touch "$HOME/notes"
+{HOLD}
+"""
+
+
+def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> None:
+    full.start()
+    full.say(1, "/run " + shell(WORK))
+    running = full.until_running()
+    eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
+    full.say(1, "/diff")
+    full.says(1, f"Run 1 of task `{running.task}` is running: what it makes is shown when it has ended.")
+    full.say(1, "/cancel")
+    old, first = full.task_after_run(1)
+    assert first.outcome is Outcome.CANCELLED
+
+    full.say(1, "/diff")
+
+    shown = full.says(1, "<details><summary>2 files, +4 -0</summary>")
+    assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
+    assert "\n+```\n+/approve\n````\n\n</details>" in shown
+    [link] = re.findall(r"\[The whole patch\]\((\S+)\)", shown)
+    patch = httpx.get(link, trust_env=False)
+    assert patch.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "\n+see:\n+```\n+/approve\n" in patch.text
+    assert httpx.get(link[:-1], trust_env=False).status_code == 404
+
+    full.say(1, "/keep 30")
+
+    full.says(1, f"The workspace of task `{old.id}` is kept until ")
+    assert 29.9 < (_kept(full, old.id).keep_until or 0) / 86400 - time.time() / 86400 < 30.1
+
+    full.say(1, "/retry")
+
+    full.says(1, f"asked again what task `{old.id}` was asked")
+    eventually(lambda: full.tasks()[1:])
+    full.let_go(full.until_running())
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    assert task.id != old.id
+    assert run.request == first.request
+    assert full.git("show", f"origin/{task.branch}:one.txt") == "committed"
+    assert full.playground.branch_head(old.branch) is None
+    assert (full.in_workspace(old) / "home" / "notes").exists()
+
+    full.say(1, "/discard")
+
+    said = full.says(1, f"The workspace of task `{task.id}` is being removed")
+    assert f"What stays: branch `{task.branch}` at `{task.pushed_head[:10]}`." in said
+    eventually(lambda: not full.in_workspace(task).exists())
+    assert full.playground.branch_head(task.branch) == task.pushed_head
+    assert full.in_workspace(old).exists()
+    full.settled()
+    assert len(full.tasks()) == 2
+
+
+def _kept(world: World, task: str) -> Kept:
+    with world.ledger.read() as tx:
+        found = workspaces.get(tx, task)
+    assert found is not None
+    return found
