@@ -51,7 +51,7 @@ class Intake:
         self._ledger = ledger
         self._nudge = nudge
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._untold: queue.Queue[Delivery | None] = queue.Queue()
+        self._untold: queue.Queue[tuple[str, str] | None] = queue.Queue()  # keys: bodies would fill memory
         self._stopping = False
         # Two threads, because a broker that hangs must not hold up a 202.
         self._threads = [
@@ -113,7 +113,7 @@ class Intake:
         if failed is None:
             for delivery in good:
                 if self._untold.qsize() < _UNTOLD:
-                    self._untold.put(delivery)
+                    self._untold.put((delivery.forge, delivery.id))
 
     def _record(self, good: Sequence[Delivery]) -> Exception | None:
         if not good:
@@ -129,11 +129,12 @@ class Intake:
         return None
 
     def _tell(self) -> None:
-        while (delivery := self._untold.get()) is not None:
+        while (key := self._untold.get()) is not None:
+            forge, delivery = key
             try:
-                self._nudge(delivery.forge, delivery.id)
+                self._nudge(forge, delivery)
             except Exception:  # whatever a broker may raise; the sweep nudges again
-                log.warning("nudge failed", forge=delivery.forge, delivery=delivery.id, exc_info=True)
+                log.warning("nudge failed", forge=forge, delivery=delivery, exc_info=True)
 
 
 def check(body: bytes) -> NotJSON | None:

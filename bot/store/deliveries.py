@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
-from bot.store.ledger import clock, insert_new
+from bot.store.ledger import CLOCK, clock
 from bot.store.schema import deliveries
 
 BODY_KEPT = 14 * 86400  # seconds
+
+# In the drivers' own words, clock included: in SQLAlchemy's the writing of a batch takes half as much again.
+_RECORD = {
+    dialect: "INSERT INTO deliveries (forge, id, event, body, received_at, due_at)"
+    f" VALUES ({mark}, {mark}, {mark}, {mark}, {CLOCK[dialect]}, {CLOCK[dialect]}) ON CONFLICT DO NOTHING"
+    for dialect, mark in {"sqlite": "?", "postgresql": "%s"}.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +35,8 @@ def record(tx: Connection, batch: Sequence[Delivery]) -> None:
 
     Sorted by key, so that two receivers with crossed batches cannot deadlock.
     """
-    now = clock(tx)
-    rows = [
-        {"forge": d.forge, "id": d.id, "event": d.event, "body": d.body, "received_at": now, "due_at": now}
-        for d in sorted(batch, key=lambda d: (d.forge, d.id))
-    ]
-    tx.execute(insert_new(tx, deliveries), rows)
+    rows = [(d.forge, d.id, d.event, d.body) for d in sorted(batch, key=lambda d: (d.forge, d.id))]
+    tx.exec_driver_sql(_RECORD[tx.dialect.name], rows)
 
 
 def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | None:

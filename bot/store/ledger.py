@@ -15,10 +15,11 @@ from sqlalchemy.exc import ArgumentError
 from bot.errors import BadSettings
 from bot.store.migrations import NEWEST
 
-_CLOCK = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
-    "postgresql": text("SELECT extract(epoch from clock_timestamp())::float8"),
+CLOCK = {  # seconds since the epoch, in the words of each dialect
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
+_ASK_CLOCK = {dialect: text(f"SELECT {now}") for dialect, now in CLOCK.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def clock(tx: Connection) -> float:
     """Now, in seconds since the epoch, by the ledger's clock."""
-    return float(tx.execute(_CLOCK[tx.dialect.name]).scalar_one())
+    return float(tx.execute(_ASK_CLOCK[tx.dialect.name]).scalar_one())
 
 
 def insert_new(tx: Connection, table: Table) -> Insert:
