@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.types import ASGIApp
@@ -500,6 +501,26 @@ def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> N
         f"/api/v3/api/v4/projects/8/statuses/{'a' * 40}",
     ]
     assert server.asked[0][2] == server.asked[2][2]
+
+
+def test_a_change_from_a_fork_is_told_apart_and_its_status_needs_rights_in_the_fork(
+    forge: GitLab, playground: GitLabPlayground, thread: Thread
+) -> None:
+    path = playground.fork("eve")
+    sha = push_commit(playground, "topic", path=path, as_="eve")
+    number = playground.open_pull("Theirs", head="eve:topic", as_="eve")
+    change = replace(thread, kind=Kind.CHANGE, number=number)
+
+    head = forge.change_head(change)
+
+    assert (head.head, head.same_repository, head.default_branch) == (sha, False, "main")
+    with pytest.raises(ForgeError, match="403"):
+        forge.set_status(change, sha, status(Verdict.PENDING))
+    fork = f"/api/v4/projects/{quote(path, safe='')}"
+    bot = {"user_id": playground.user_id("bot"), "access_level": 30}
+    playground.ask("POST", f"{fork}/members", bot, as_="eve")
+    forge.set_status(change, sha, status(Verdict.PENDING))
+    assert len(playground.ask("GET", f"{fork}/repository/commits/{sha}/statuses", as_="eve")) == 1
 
 
 @pytest.mark.parametrize("code", [403, 404])
