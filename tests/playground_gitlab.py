@@ -173,9 +173,9 @@ class GitLabPlayground:
         """All events to `url`. Without a token of either kind, both are the playground's own."""
         if token is None and signing_token is None:
             token, signing_token = self.webhook_secret, self.signing_token
-        events = ("note", "confidential_note", "issues", "confidential_issues", "merge_requests")
-        wanted = {"url": url, "token": token, "signing_token": signing_token, "push_events": False}
-        return int(self.ask("POST", "hooks", {**wanted, **{f"{name}_events": True for name in events}})["id"])
+        kinds = ("note", "confidential_note", "issues", "confidential_issues", "merge_requests")
+        wanted = {"url": url, "token": token, "signing_token": signing_token}
+        return int(self.ask("POST", "hooks", {**wanted, **{f"{kind}_events": True for kind in kinds}})["id"])
 
     def set_permission(self, login: str, permission: str) -> None:
         """GitHub's words: pull, triage, push, maintain, admin."""

@@ -234,3 +234,14 @@ def test_git_takes_the_token_of_any_user_name_and_an_earlier_path(
 
     assert refused.returncode != 0
     assert done.stdout.split()[0] == gitlab_side.branch_head("main")
+
+
+def test_branches_are_compared_and_bots_known_by_their_names(gitlab_side: GitLabPlayground) -> None:
+    head = push_commit(gitlab_side, "topic")
+    there, back = "repository/compare?from=main&to=topic", "repository/compare?from=topic&to=main"
+
+    assert [one["id"] for one in gitlab_side.ask("GET", there)["commits"]] == [head]
+    assert gitlab_side.ask("GET", back)["commits"] == []
+    assert gitlab_side.call("GET", "repository/compare?from=main&to=nothing").status_code == 404
+    bot = gitlab_side.user_id("otherbot")
+    assert gitlab_side.ask("GET", f"/api/v4/users/{bot}")["username"] == f"project_{bot}_bot_otherbot"

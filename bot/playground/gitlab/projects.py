@@ -18,8 +18,13 @@ def me(call: Call) -> Answer:
 
 
 def users(call: Call) -> Answer:
+    """`username`: also the playground's own name of a bot, which is not GitLab's."""
     name = call.query.get("username", "").lower()
-    rows = call.state.all(User, lambda row: row.type != "Organization" and name in {"", row.login.lower()})
+    rows = [
+        row
+        for row in call.state.all(User, lambda row: row.type != "Organization")
+        if name in {"", row.login.lower(), shapes.username(row)}
+    ]
     return page(call, rows, lambda row: shapes.user(call.state, row.login))
 
 

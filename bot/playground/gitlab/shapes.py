@@ -34,12 +34,17 @@ def thread_url(state: State, where: Repository, row: Issue) -> str:
     return f"{web_url(state, where)}/-/{kind(row)}/{row.iid}"
 
 
+def username(row: User) -> str:
+    """GitLab's bots are the users behind its projects' tokens, and only their names tell."""
+    return f"project_{row.id}_bot_{row.login}" if row.type == "Bot" else row.login
+
+
 def user(state: State, login: str) -> Json:
     row = state.user(login)
     return {
-        "id": row.id, "username": row.login, "public_email": "", "name": row.login.capitalize(),
+        "id": row.id, "username": username(row), "public_email": "", "name": row.login.capitalize(),
         "state": "active", "locked": False, "avatar_url": f"{state.base_url}/avatars/{row.id}",
-        "web_url": f"{state.base_url}/{row.login}",
+        "web_url": f"{state.base_url}/{username(row)}",
     }  # fmt: skip
 
 
