@@ -84,7 +84,6 @@ class GitLabPlayground:
         self.ask("PUT", at(number), texts, as_=as_)
 
     def close_issue(self, number: int, as_: str = "ann") -> None:
-        """A merge request too."""
         self.ask("PUT", at(number), {"state_event": "close"}, as_=as_)
 
     def open_pull(self, title: str, *, head: str, base: str = "main", as_: str = "ann") -> Change:
@@ -227,7 +226,6 @@ class GitLabPlayground:
         self.ask("PUT", f"/_playground/repos/{self.path}/git")
 
     def exhaust(self, login: str, seconds: float) -> None:
-        """`login` has no request left for so long."""
         self.ask("POST", "/_playground/rate-limit", {"login": login, "seconds": seconds})
 
     def deliveries(self) -> list[dict[str, Any]]:
