@@ -50,6 +50,7 @@ def final(
     kept_until: float | None,
     started_over: bool,
     say_next: str,
+    also: str,
     secrets: Sequence[str],
 ) -> tuple[str, str]:
     """The comment at the end, in two parts: the change's link, known only when opened, goes between."""
@@ -61,7 +62,7 @@ def final(
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append(_STARTED_OVER if started_over else "")
     parts.append(_facts(run, task, pages, kept_until))
-    parts.append(f"Next: `{say_next}`")
+    parts.append(f"Next: `{say_next}`" + (f" or `{also}`" if also else ""))
     return lead, "\n\n".join(part for part in parts if part)
 
 

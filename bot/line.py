@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from bot.errors import NotPossible
-from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread
+from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread, spelled
 from bot.store import runs, workspaces
 from bot.store import tasks as store
 
@@ -171,8 +171,9 @@ def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
     """Where a run without new words begins: what failed is done again, and nothing that had passed."""
     if before.outcome is Outcome.HELD:
+        approve_it = spelled("/approve", task.thread.forge)
         raise NotPossible(
-            f"Task `{task.id}` holds commit `{task.checked_head}`. `/approve` pushes it, "
+            f"Task `{task.id}` holds commit `{task.checked_head}`. `{approve_it}` pushes it, "
             "`/resume <what to do instead>` lets the agent go on."
         )
     if before.outcome is Outcome.QUESTION:

@@ -69,6 +69,7 @@ class Ending:
     state: State
     says: str
     next: str
+    also: str = ""  # another command that helps here
 
 
 ENDINGS: dict[Outcome, Ending] = {
@@ -76,22 +77,34 @@ ENDINGS: dict[Outcome, Ending] = {
     Outcome.NO_CHANGES: Ending(
         State.SUCCEEDED, "The agent ended without changing anything.", "/resume <what to do instead>"
     ),
-    Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>"),
+    Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>", "/diff"),
     Outcome.HELD: Ending(
-        State.WAITING, "The change touches paths that give power; a person must approve it.", "/approve"
+        State.WAITING,
+        "The change touches paths that give power; a person must approve it.",
+        "/approve",
+        "/diff",
     ),
-    Outcome.CANCELLED: Ending(State.CANCELLED, "Cancelled.", "/resume"),
-    Outcome.PREPARE_FAILED: Ending(State.FAILED, "The workspace could not be prepared.", "/resume"),
-    Outcome.AGENT_FAILED: Ending(State.FAILED, "The agent failed.", "/resume <what to do differently>"),
-    Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume"),
-    Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume"),
-    Outcome.OUTPUT_LIMIT: Ending(State.FAILED, "The agent printed more than the log may hold.", "/resume"),
+    Outcome.CANCELLED: Ending(State.CANCELLED, "Cancelled.", "/resume", "/diff"),
+    Outcome.PREPARE_FAILED: Ending(State.FAILED, "The workspace could not be prepared.", "/resume", "/retry"),
+    Outcome.AGENT_FAILED: Ending(
+        State.FAILED, "The agent failed.", "/resume <what to do differently>", "/diff"
+    ),
+    Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume", "/diff"),
+    Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume", "/diff"),
+    Outcome.OUTPUT_LIMIT: Ending(
+        State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
+    ),
     Outcome.EXPORT_REFUSED: Ending(
-        State.FAILED, "What the agent left could not be taken out of the workspace.", "/resume <what to undo>"
+        State.FAILED,
+        "What the agent left could not be taken out of the workspace.",
+        "/resume <what to undo>",
+        "/retry",
     ),
-    Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume"),
+    Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume", "/diff"),
     Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository is not there.", "/resume"),
-    Outcome.LOST: Ending(State.FAILED, "The run was lost with its worker or its container.", "/resume"),
+    Outcome.LOST: Ending(
+        State.FAILED, "The run was lost with its worker or its container.", "/resume", "/retry"
+    ),
 }
 
 

@@ -40,14 +40,17 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
         _want(tx, run, Outgoing.LABEL, {"on": worn.get(task.state) == label}, label)
     _want(tx, run, Outgoing.PROGRESS, {"text": comments.over(run, task)})
     kept = workspaces.get(tx, task.id)
-    [newest] = tasks.of_thread(tx, task.thread_key, 1)
+    [last] = tasks.of_thread(tx, task.thread_key, 1)
+    newest = last.id == task.id
+    also = ENDINGS[run.outcome].also if run.outcome else ""
     lead, rest = comments.final(
         run,
         task,
         forge.pages(task.thread),
         kept_until=kept.keep_until if kept and kept.removed_at is None else None,
         started_over=workspaces.is_made_again(tx, run),
-        say_next=next_command(say_next, task, newest=newest.id == task.id),
+        say_next=next_command(say_next, task, newest=newest),
+        also=next_command(also, task, newest=newest) if also else "",
         secrets=secrets,
     )
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})

@@ -17,7 +17,7 @@ from bot.commands import WHOLE_THREAD, Command, Options, is_plain
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.forge import ChangeHead
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Run, Task, Thread, new_task_id
+from bot.model import ENDED, Run, Task, Thread, new_task_id, spelled
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
@@ -117,7 +117,7 @@ class Tasks:
         task = self._meant(
             command, partial(line.is_held, self.tx), "Nothing on this thread waits for an approval."
         )
-        _must_name(command.text, task.checked_head)
+        _must_name(command.text, task)
         before = runs.newest(self.tx, task.id)
         return line.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
@@ -238,10 +238,11 @@ def _onto_its_own_branch(plan: Plan, change: ChangeHead, options: Options) -> Pl
     return replace(plan, branch=change.head_branch, change="none")
 
 
-def _must_name(text: str, held: str) -> None:
+def _must_name(text: str, task: Task) -> None:
     """An approval is for one commit: whatever is written after the command has to be it."""
     given = text.split(maxsplit=1)[0].strip("`").lower() if text else ""
     if given and not re.fullmatch(r"[0-9a-f]{7,64}", given):
-        raise NotUnderstood(f"`/approve` takes the held commit and nothing else: `/approve {held[:12]}`.")
-    if not held.startswith(given):
-        raise NotPossible(f"What is held is commit `{held}`, not the one you named.")
+        example = spelled(f"/approve {task.checked_head[:12]}", task.thread.forge)
+        raise NotUnderstood(f"An approval takes the held commit and nothing else: `{example}`.")
+    if not task.checked_head.startswith(given):
+        raise NotPossible(f"What is held is commit `{task.checked_head}`, not the one you named.")

@@ -25,9 +25,10 @@ def _paragraph(standing: Standing, *, newest: bool) -> str:
     parts = [f"**Task `{task.id}`**, run {standing.run.number}: {_where(standing)}"]
     parts.append(f"Branch `{task.branch}`{_pushed(standing)}.")
     if task.change_number is not None:
-        parts.append(f"Change #{task.change_number}.")
+        parts.append(f"Change {task.change_reference}.")
     parts.append(_workspace(standing))
-    parts.append(f"Next: `{_next(standing, newest=newest)}`")
+    said = [next_command(each, task, newest=newest) for each in _next(standing)]
+    parts.append(f"Next: {' or '.join(f'`{each}`' for each in said)}")
     return " ".join(part for part in parts if part)
 
 
@@ -57,7 +58,11 @@ def _workspace(standing: Standing) -> str:
     return f"Workspace kept until {until:%Y-%m-%d %H:%M} UTC."
 
 
-def _next(standing: Standing, *, newest: bool) -> str:
-    task, outcome = standing.task, standing.run.outcome
-    said = "/cancel" if task.state not in ENDED else ENDINGS[outcome].next if outcome else "/resume"
-    return next_command(said, task, newest=newest)
+def _next(standing: Standing) -> list[str]:
+    """Commands that help here, the likeliest first."""
+    if standing.task.state not in ENDED:
+        return ["/cancel"]
+    if standing.run.outcome is None:
+        return ["/resume"]
+    ending = ENDINGS[standing.run.outcome]
+    return [each for each in (ending.next, ending.also) if each]

@@ -55,7 +55,14 @@ ACTED_ON = r"@\w|^[>\s]*/|!\[|(?i:\b(?:closes|fixes)\b)|#\d|<!--"
 def told(run: Run, task: Task = TASK, *, kept_until: float | None = 1_604_800.0, again: bool = False) -> str:
     """The whole comment at the end of the run."""
     lead, rest = final(
-        run, task, PAGES, kept_until=kept_until, started_over=again, say_next="/resume", secrets=[TOKEN]
+        run,
+        task,
+        PAGES,
+        kept_until=kept_until,
+        started_over=again,
+        say_next="/resume",
+        also="/diff",
+        secrets=[TOKEN],
     )
     return f"{lead}\n\n{rest}"
 
@@ -87,7 +94,7 @@ def test_what_others_left_open_ends_before_our_own_words() -> None:
     for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
         before, _, _ = said.partition(f"\n\n{own}")
         assert before.rsplit("\n", 1)[1].startswith((">", "|"))
-    assert said.endswith("\n\nNext: `/resume`")
+    assert said.endswith("\n\nNext: `/resume` or `/diff`")
 
 
 @pytest.mark.parametrize("say", OTHERS_WORDS)
@@ -110,7 +117,7 @@ def test_however_long_the_words_of_others_are_ours_are_all_there(outcome: Outcom
 
     assert len(said) < FakeForge().comment_limit() - 2_000
     assert said.startswith(f"**{ENDINGS[outcome].says}**")
-    assert said.endswith("Next: `/resume`")
+    assert said.endswith("Next: `/resume` or `/diff`")
 
 
 def test_paths_that_are_too_many_are_counted() -> None:

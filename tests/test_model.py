@@ -46,6 +46,7 @@ def test_every_outcome_ends_in_a_state_a_run_can_reach_with_words_of_its_own(out
     assert ending.says.endswith(".")
     assert [other for other, each in ENDINGS.items() if each.says == ending.says] == [outcome]
     assert ending.next.startswith(("/resume", "/approve"))
+    assert ending.also in ("", "/diff", "/retry")
 
 
 def test_only_a_push_or_nothing_to_push_is_a_success() -> None:

@@ -113,7 +113,8 @@ def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Out
     assert f"| Task | `{task.id}`, run 2 |" in final
     assert re.search(r"\| Agent \| `demo`, \d+ s \|", final)
     assert re.search(r"\| Workspace \| kept until \d{4}-\d\d-\d\d \d\d:\d\d UTC \|", final)
-    assert f"Next: `{said_next}`" in final
+    also = ENDINGS[outcome].also
+    assert f"\n\nNext: `{said_next}`{f' or `{also}`' if also else ''}\n\n" in final
     assert f"[Page and log of this task]({page})\n\n<!-- forgehand:final:{run.id} -->" in final
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -387,6 +388,17 @@ def test_approve_of_another_commit_approves_nothing(say: Say, text: str, error: 
 
     task, run = say.newest()
     assert (task.state, task.approved_head, run.number) == ("waiting", "", 1)
+
+
+def test_on_gitlab_which_takes_approve_for_itself_the_long_form_is_named(say: Say) -> None:
+    there = replace(ISSUE, forge="gitlab")
+    say("/run tidy", thread=there)
+    say.worked(Outcome.HELD, *WORKED, thread=there, checked_head=HELD)
+
+    with pytest.raises(NotUnderstood, match=f"`/forgehand approve {HELD[:12]}`"):
+        say("/approve abc", thread=there)
+    with pytest.raises(NotPossible, match="`/forgehand approve` pushes it"):
+        say("/resume", thread=there)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.QUESTION, Outcome.PUSHED, Outcome.PUSH_REJECTED])

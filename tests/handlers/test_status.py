@@ -41,10 +41,10 @@ def test_a_running_one_has_its_phase(say: Say) -> None:
     ("outcome", "says", "next_command"),
     [
         (Outcome.PUSHED, "Pushed.", "/resume <what to do next>"),
-        (Outcome.QUESTION, "The agent has a question.", "/resume <your answer>"),
-        (Outcome.HELD, "a person must approve it.", f"/approve {HEAD[:12]}"),
-        (Outcome.CANCELLED, "Cancelled.", "/resume"),
-        (Outcome.TIMED_OUT, "The agent ran out of time.", "/resume"),
+        (Outcome.QUESTION, "The agent has a question.", "/resume <your answer>` or `/diff"),
+        (Outcome.HELD, "a person must approve it.", f"/approve {HEAD[:12]}` or `/diff"),
+        (Outcome.CANCELLED, "Cancelled.", "/resume` or `/diff"),
+        (Outcome.LOST, "The run was lost", "/resume` or `/retry"),
     ],
 )
 def test_an_ended_one_has_its_outcome_and_the_next_command(
