@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
@@ -47,37 +48,39 @@ class Viewer:
 
 
 def routes(viewer: Viewer) -> list[Route]:
-    async def task(request: Request) -> Response:
-        task_id = request.path_params["task"]
-        if not _may_see(viewer, request):
-            return _not_found()
-        try:
-            html = await asyncio.to_thread(_page, viewer, task_id)
-        except NotPossible:
-            return _not_found()
-        return HTMLResponse(html, headers=_HEADERS)
-
-    async def log(request: Request) -> Response:
-        if not _may_see(viewer, request):
-            return _not_found()
-        wanted = request.query_params.get("run", "")
-        run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], wanted)
-        if run_id is None:
-            return _not_found()
-        pieces = logs.whole(viewer.ledger, run_id, viewer.secrets)
-        return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
-
-    async def patch(request: Request) -> Response:
-        if not _may_see(viewer, request):
-            return _not_found()
-        text = await asyncio.to_thread(_patch, viewer, request.path_params["task"])
-        return _not_found() if text is None else PlainTextResponse(text, headers=_HEADERS)
-
     return [
-        Route("/tasks/{task}", task),
-        Route("/tasks/{task}/log", log),
-        Route("/tasks/{task}/patch", patch),
+        Route("/tasks/{task}", partial(_task, viewer)),
+        Route("/tasks/{task}/log", partial(_log, viewer)),
+        Route("/tasks/{task}/patch", partial(_patch, viewer)),
     ]
+
+
+async def _task(viewer: Viewer, request: Request) -> Response:
+    if not _may_see(viewer, request):
+        return _not_found()
+    try:
+        html = await asyncio.to_thread(_page, viewer, request.path_params["task"])
+    except NotPossible:
+        return _not_found()
+    return HTMLResponse(html, headers=_HEADERS)
+
+
+async def _log(viewer: Viewer, request: Request) -> Response:
+    if not _may_see(viewer, request):
+        return _not_found()
+    wanted = request.query_params.get("run", "")
+    run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], wanted)
+    if run_id is None:
+        return _not_found()
+    pieces = logs.whole(viewer.ledger, run_id, viewer.secrets)
+    return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+
+
+async def _patch(viewer: Viewer, request: Request) -> Response:
+    if not _may_see(viewer, request):
+        return _not_found()
+    text = await asyncio.to_thread(_patch_text, viewer, request.path_params["task"])
+    return _not_found() if text is None else PlainTextResponse(text, headers=_HEADERS)
 
 
 def _may_see(viewer: Viewer, request: Request) -> bool:
@@ -99,7 +102,7 @@ def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:
         return next((run.id for run in runs.of_task(tx, task_id) if str(run.number) == number), None)
 
 
-def _patch(viewer: Viewer, task_id: str) -> str | None:
+def _patch_text(viewer: Viewer, task_id: str) -> str | None:
     """What the last run left; git's own tools pass over the lines before it."""
     with viewer.ledger.read() as tx:
         found = patches.newest(tx, task_id)
