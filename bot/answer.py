@@ -190,6 +190,10 @@ def _must_be_fresh(tx: Connection, heard: _Heard) -> None:
     """The head of a fork's change must be what the person saw. Raises NotPossible."""
     if heard.change is None or heard.change.same_repository:
         return
+    if heard.event.head not in {"", heard.change.head}:
+        raise NotPossible(
+            "This change comes from a fork, and it has moved since you spoke. Look at it, and say it again."
+        )
     if clock(tx) - heard.event.at.timestamp() > _FRESH:
         raise NotPossible(
             "This change comes from a fork, and it took me longer than a minute to get to your words: "
@@ -211,6 +215,7 @@ def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
         if not forge.may_write(thread, event.actor):
             words = "Only people who may write to this repository can tell me what to do here."
             return replace(heard, refused=NotAllowed(words))
+        heard = replace(heard, event=forge.complete(event))
         if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
             return replace(heard, change=forge.change_head(thread))
     except ForgeUnavailable:

@@ -53,6 +53,8 @@ class Assigned:
 
 Event = Commented | Labelled | Assigned
 
+ABOUT_LINES = "The lines this was said about"  # heading of a part
+
 
 def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
     """Title and text of the thread, by whoever opened it."""
@@ -64,4 +66,4 @@ def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
 def lines_part(path: str, line: int | None, hunk: str) -> Part:
     """The lines of a change that an inline comment is about. `line` None: the whole file, or a line gone."""
     where = f"{path}, line {line}" if line is not None else path
-    return Part(what="The lines this was said about", text=f"{where}\n{hunk}".strip())
+    return Part(what=ABOUT_LINES, text=f"{where}\n{hunk}".strip())

@@ -35,6 +35,10 @@ class FakeForge:
     def events(self, event: str, body: bytes) -> list[Event]:
         return parse(event, body)
 
+    def complete(self, event: Event) -> Event:
+        self._fail()
+        return event
+
     def whoami(self) -> Actor:
         self._fail()
         return self.me

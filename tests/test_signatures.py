@@ -236,6 +236,8 @@ def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
         a_token(23),
         a_token(65),
     ],
+    # Names of their own: two processes that run the tests make two keys.
+    ids=["empty", "no key", "a secret", "no prefix", "capitals", "no base64", "too short", "too long"],
 )
 def test_a_signing_token_that_is_none_is_refused_and_not_repeated(token: str) -> None:
     with pytest.raises(BadSettings, match=r"base64 of 24 to 64 bytes") as caught:

@@ -76,7 +76,7 @@ def _where(view: View, say: _Say) -> str:
     thread = view.task.thread
     if view.pages is None or thread.kind is Kind.CLI:
         return f'<p class="soft">{say(thread.repository_url)}</p>'
-    return f"<p>{_link(view.pages.thread, f'{thread.path}#{thread.number}', say)}</p>"
+    return f"<p>{_link(view.pages.thread, f'{thread.path}{thread.reference}', say)}</p>"
 
 
 def _result(view: View, say: _Say) -> str:
@@ -118,7 +118,7 @@ def _facts(view: View, say: _Say) -> str:
     rows = [("Task", f"<code>{say(task.id)}</code>"), ("Repository", say(task.thread.repository_url))]
     rows += [("Branch", branch)] if task.branch else []
     if task.change_number is not None:
-        rows.append(("Change", _link(task.change_url, f"#{task.change_number}", say)))
+        rows.append(("Change", _link(task.change_url, task.change_reference, say)))
     rows += [("Base", say(task.base))] if task.base else []
     if view.has_patch:
         rows.append(("Changes", f'<a href="{escape(task.id)}/patch?key={view.key}">Patch</a>'))

@@ -136,7 +136,7 @@ def _where(places: Mapping[str, bytes], *words: str) -> set[str]:
 
 def _forms(token: str) -> list[str]:
     """The token, and what of its base64 stands in a header of basic authentication."""
-    whole = [token, f"x-access-token:{token}", f"{token}:"]
+    whole = [token, f"x-access-token:{token}", f"oauth2:{token}", f"{token}:"]
     return [token, *(base64.b64encode(text.encode()).decode().rstrip("=") for text in whole)]
 
 

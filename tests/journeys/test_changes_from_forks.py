@@ -42,7 +42,7 @@ def branches(world: World, path: str) -> dict[str, str]:
 
 
 def assert_status_was_tried(world: World, run: Run, head: str) -> None:
-    """GitHub takes it for the repository the change is for; GitLab for the fork, where the bot may nothing."""
+    """GitHub takes it for the repository the change is for; GitLab for the fork, where it is refused."""
     with world.ledger.read() as tx:
         refused = [kind for kind, _ in outbox.refusals(tx, run.id)]
     if world.playground.forge == "github":

@@ -325,7 +325,7 @@ def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if name not in tables]
         for name, table in tables.items():
             lines.append(f"[{section}.{name}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+            lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -5,11 +5,13 @@ transfers, and never comes out of an answer's links.
 """
 
 import base64
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from bot.errors import ForgeError
-from bot.events import Event
+from bot.events import ABOUT_LINES, Commented, Event
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
+from bot.forges.gitlab import hunk
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
 from bot.model import Actor, Kind, Spot, Thread
@@ -41,6 +43,17 @@ class GitLab:
 
     def events(self, event: str, body: bytes) -> list[Event]:
         return parse(event, body)
+
+    def complete(self, event: Event) -> Event:
+        """Where a note is on a diff, with the hunk it is about, as far as GitLab still shows it."""
+        if not isinstance(event, Commented) or not event.context or event.context[0].what != ABOUT_LINES:
+            return event
+        place = f"{_place(event.thread)}/discussions/{event.spot.discussion}"
+        notes = self._client.ask("GET", place, fine=(404,)).data.get("notes", [])
+        position = next((note["position"] for note in notes if note["id"] == event.spot.comment_id), None)
+        diffs = self._client.ask("GET", f"{_place(event.thread)}/diffs?per_page={_PAGE}", fine=(404,)).data
+        lines = hunk.part(position, diffs) if position and isinstance(diffs, list) else None
+        return replace(event, context=(lines, *event.context[1:])) if lines else event
 
     def whoami(self) -> Actor:
         if self._me is None:

@@ -68,6 +68,7 @@ _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("POST", "/merge_requests", "read", changes.create),
     ("POST", f"{_THREAD}/move", "read", moves.move),
     ("PUT", f"{_THREAD}/merge", "read", changes.merge),
+    ("GET", f"{_THREAD}/diffs", "read", changes.diffs),
     ("GET", f"{_THREAD}/approvals", "read", changes.approvals),
     ("POST", f"{_THREAD}/approve", "read", changes.approve),
     ("POST", f"{_THREAD}/unapprove", "read", changes.unapprove),

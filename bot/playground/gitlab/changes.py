@@ -1,11 +1,13 @@
 """Merge requests: from a branch of the project or of a fork, to their end."""
 
+from pathlib import Path
 from typing import Any
 
 from bot.playground import api_forks, api_pulls, git
+from bot.playground import diffs as lines
 from bot.playground.calls import Answer, Call, next_iid
 from bot.playground.gitlab import hooks, payloads, shapes, threads
-from bot.playground.gitlab.calls import Refused, again, forbidden, may, not_found, text, thread
+from bot.playground.gitlab.calls import Refused, again, forbidden, may, not_found, page, text, thread
 from bot.playground.rules import may as may_there
 from bot.playground.state import Issue, Repository, now, touched
 
@@ -105,6 +107,27 @@ def _change(call: Call) -> Issue:
     if not row.head:
         raise not_found()
     return row
+
+
+def diffs(call: Call) -> Answer:
+    """Of each file the hunks alone, without git's lines above them."""
+    row, folder = _change(call), call.state.git_folder(call.where)
+    base = git.branch(folder, row.base) or row.base_sha
+    changed = sorted(lines.changed(folder, base, row.head_sha))
+    return page(call, changed, lambda path: _diff(folder, f"{base}...{row.head_sha}", path))
+
+
+def _diff(folder: Path, span: str, path: str) -> dict[str, Any]:
+    """Renames are shown as a file gone and a file made."""
+    whole = git.git(folder, "--literal-pathspecs", "diff", "--no-renames", span, "--", path)
+    start = whole.find("\n@@ ") + 1
+    head = whole[:start]
+    return {
+        "old_path": path, "new_path": path, "a_mode": "100644", "b_mode": "100644",
+        "diff": f"{whole[start:]}\n" if start else "", "new_file": "\nnew file mode" in head,
+        "renamed_file": False, "deleted_file": "\ndeleted file mode" in head, "generated_file": False,
+        "collapsed": False, "too_large": False,
+    }  # fmt: skip
 
 
 def approvals(call: Call) -> Answer:

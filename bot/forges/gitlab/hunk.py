@@ -1,0 +1,49 @@
+"""The lines of a diff that a comment hangs on. GitLab's hooks tell only where they are."""
+
+import re
+from collections.abc import Iterator
+
+from bot.events import lines_part
+from bot.forges.payload import at, number, text
+from bot.model import Part
+
+_HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_SIGNS = (" -", " +")  # lines of a hunk that are in the file before, and after
+_LINES = 40  # of a hunk that are shown, the last of them the one in question
+
+
+def part(position: object, diffs: list[object]) -> Part | None:
+    """What a note's `position` is about, from the diffs of its merge request; None if it is not in them.
+
+    Shapes: docs.gitlab.com/api/discussions and /api/merge_requests, "List merge request diffs".
+    """
+    new, old = number(position, "new_line"), number(position, "old_line")
+    path = text(position, "new_path" if new is not None else "old_path")
+    diff = next(
+        (text(one, "diff") for one in diffs if path in {at(one, "new_path"), at(one, "old_path")}), ""
+    )
+    hunk = _around(diff, old, new)
+    return lines_part(path, new if new is not None else old, hunk) if hunk else None
+
+
+def _around(diff: str, old: int | None, new: int | None) -> str:
+    """The hunk up to this line; "" where the diff has it not."""
+    for side, wanted in ((1, new), (0, old)):
+        for seen, numbers in _walked(diff):
+            if wanted is not None and seen[-1][:1] in _SIGNS[side] and numbers[side] == wanted:
+                return "\n".join([seen[0], *seen[1:][-_LINES:]])
+    return ""
+
+
+def _walked(diff: str) -> Iterator[tuple[list[str], tuple[int, int]]]:
+    """Each line after a header: the hunk up to it, and its number before and after."""
+    seen: list[str] = []
+    before = after = 0
+    for line in diff.split("\n"):
+        if header := _HEADER.match(line):
+            seen, before, after = [line], int(header[1]), int(header[2])
+        elif seen and line:
+            seen.append(line)
+            yield seen, (before, after)
+            before += line[0] in _SIGNS[0]
+            after += line[0] in _SIGNS[1]

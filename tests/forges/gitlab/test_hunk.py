@@ -1,0 +1,54 @@
+"""Which lines of a diff are shown with a comment."""
+
+from typing import Any
+
+from bot.forges.gitlab import hunk
+
+DIFF = """@@ -1,3 +1,4 @@
+ one
+-two
++2
++2.5
+ three
+@@ -20,2 +21,2 @@ def f():
+ twenty
+-old
++new
+"""
+DIFFS: list[object] = [
+    {"new_path": "other.py", "old_path": "other.py", "diff": "@@ -1 +1 @@\n-x\n+y\n"},
+    {"new_path": "b.py", "old_path": "a.py", "diff": DIFF},
+]
+
+
+def shown(**position: Any) -> str:
+    found = hunk.part({"new_path": "b.py", "old_path": "a.py", **position}, DIFFS)
+    return found.text if found else ""
+
+
+def test_an_added_line_is_shown_with_what_stands_above_it() -> None:
+    assert shown(new_line=3, old_line=None) == "b.py, line 3\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5"
+
+
+def test_a_removed_line_goes_by_its_old_name_and_number() -> None:
+    assert shown(new_line=None, old_line=2) == "a.py, line 2\n@@ -1,3 +1,4 @@\n one\n-two"
+
+
+def test_the_second_hunk_is_shown_alone() -> None:
+    said = shown(new_line=22, old_line=None)
+
+    assert said == "b.py, line 22\n@@ -20,2 +21,2 @@ def f():\n twenty\n-old\n+new"
+
+
+def test_a_line_that_is_in_no_hunk_shows_nothing() -> None:
+    assert shown(new_line=99, old_line=None) == ""
+    assert hunk.part({"new_path": "gone.py", "new_line": 1}, DIFFS) is None
+
+
+def test_a_long_hunk_is_cut_above() -> None:
+    long = "@@ -0,0 +1,200 @@\n" + "\n".join(f"+{number}" for number in range(1, 201))
+    found = hunk.part({"new_path": "c", "new_line": 150}, [{"new_path": "c", "diff": long}])
+
+    assert found is not None
+    lines = found.text.split("\n")
+    assert (lines[1], lines[2], lines[-1], len(lines)) == ("@@ -0,0 +1,200 @@", "+111", "+150", 42)
