@@ -2,6 +2,7 @@
 
 from bot.playground import (
     api_code,
+    api_events,
     api_forks,
     api_issues,
     api_people,
@@ -14,6 +15,7 @@ from bot.playground.calls import Route
 
 ROUTES: tuple[Route, ...] = (
     *api_issues.ROUTES,
+    *api_events.ROUTES,
     *api_people.ROUTES,
     *api_reactions.ROUTES,
     *api_repository.ROUTES,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.playground import rules, shapes, shapes_git
+from bot.playground import api_events, rules, shapes, shapes_git
 from bot.playground.calls import Answer, Call, Route, next_iid, page
 from bot.playground.rules import Refused, invalid
 from bot.playground.state import Comment, Issue, Label, now, touched
@@ -27,6 +27,7 @@ def create(call: Call) -> Answer:
         labels=tuple(label.name for label in labels),
     )  # fmt: skip
     call.state.put(issue)
+    api_events.labels_changed(call, (), issue)
     tell(call, issue, "opened")
     for label in labels:
         tell(call, issue, "labeled", label=shapes.label(call.state, call.where, label))
@@ -48,14 +49,14 @@ def get(call: Call) -> Answer:
 
 def every(call: Call) -> Answer:
     wanted, since = call.query.get("state", "open"), call.query.get("since", "")
-    labels = set(filter(None, call.query.get("labels", "").split(",")))
+    labels = set(filter(None, call.query.get("labels", "").lower().split(",")))
     rows = call.state.all(
         Issue,
         lambda row: (
             row.repository == call.where.id
             and not (row.deleted or row.moved_to)
             and wanted in {row.state, "all"}
-            and labels <= set(row.labels)
+            and labels <= {name.lower() for name in row.labels}
             and row.updated_at >= since
         ),
     )
@@ -189,7 +190,9 @@ def add_labels(call: Call) -> Answer:
     issue = call.issue()
     for label in [_label(call, name) for name in names]:
         if label.name not in issue.labels:
-            issue = call.state.put(touched(issue, labels=(*issue.labels, label.name)))
+            before = issue.labels
+            issue = call.state.put(touched(issue, labels=(*before, label.name)))
+            api_events.labels_changed(call, before, issue)
             tell(call, issue, "labeled", label=shapes.label(call.state, call.where, label))
     return labels(call)
 
@@ -200,7 +203,9 @@ def remove_label(call: Call) -> Answer:
     if label is None:
         raise Refused(404, "Label does not exist")
     shown = shapes.label(call.state, call.where, _label(call, label))
-    issue = call.state.put(touched(issue, labels=tuple(name for name in issue.labels if name != label)))
+    before = issue.labels
+    issue = call.state.put(touched(issue, labels=tuple(name for name in before if name != label)))
+    api_events.labels_changed(call, before, issue)
     tell(call, issue, "unlabeled", label=shown)
     return labels(call)
 

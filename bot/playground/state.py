@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from bot.playground.gitlab.jobs import Job
+from bot.playground.label_events import LabelEvent
 from bot.playground.reviews import Review, ReviewComment
 
 
@@ -155,7 +156,7 @@ class Hook:
 
 Row = (
     Review | ReviewComment | User | Repository | Collaborator | Issue | Comment | Reaction | Label
-    | Status | Job | Hook
+    | Status | Job | Hook | LabelEvent
 )  # fmt: skip
 KINDS: tuple[type[Any], ...] = get_args(Row)
 R = TypeVar("R", bound=Row)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from bot.playground import git_http, rules
 from bot.playground.calls import Answer, Call, who
-from bot.playground.gitlab import changes, hooks, moves, notes, projects, statuses, threads
+from bot.playground.gitlab import changes, hooks, label_events, moves, notes, projects, statuses, threads
 from bot.playground.gitlab.calls import Refused, forbidden, not_found
 from bot.playground.hooks import Sender
 from bot.playground.limits import Limits
@@ -72,6 +72,7 @@ _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", f"{_THREAD}/approvals", "read", changes.approvals),
     ("POST", f"{_THREAD}/approve", "read", changes.approve),
     ("POST", f"{_THREAD}/unapprove", "read", changes.unapprove),
+    ("GET", f"{_THREAD}/resource_label_events", "read", label_events.every),
     ("GET", _NOTES, "read", notes.every),
     ("POST", _NOTES, "read", notes.create),
     ("GET", f"{_NOTES}/{{note:int}}", "read", notes.get),

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from bot.playground import api_events
 from bot.playground.calls import Answer, Call, next_iid
 from bot.playground.gitlab import hooks, payloads, shapes
 from bot.playground.gitlab.calls import (
@@ -49,6 +50,7 @@ def begin(call: Call, row: Issue) -> Answer:
     """Put a new thread into the state with what the call says of it, and tell of it."""
     # Labels and people are dropped without a word where the author may not set them.
     row = call.state.put(replace(row, **_texts(call, row), **_switches(call, row), **_people(call, row)))
+    api_events.labels_changed(call, (), row)
     hooks.thread_told(call, row, "open")
     return Answer(shapes.thread(call.state, call.where, row), 201)
 
@@ -113,6 +115,7 @@ def change(call: Call, row: Issue, wanted: dict[str, Any]) -> Issue:
     if not wanted:
         return row
     after = call.state.put(touched(row, **wanted))
+    api_events.labels_changed(call, row.labels, after)
     for words_of_it in _said(call, row, after):
         say(call, after, words_of_it)
     action = "update"
