@@ -59,14 +59,17 @@ def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | Remo
         reason = clean(refusal[1])
         if _MOVED.search(reason):
             return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
-        told = [line.removeprefix("remote:") for line in done.said.splitlines() if line.startswith("remote:")]
-        words = first_lines("\n".join(told), most=5)
-        return PushRejected(f"The remote refused `{branch}`: {reason}. {words}".rstrip(". ") + ".")
+        return PushRejected(f"The remote refused `{branch}`: {reason}. {_told(done)}".rstrip(". ") + ".")
     if _FORBIDDEN.search(done.said):
-        return PushRejected(
-            "The remote refused the push: the bot's token lacks the permission to write to it."
-        )
+        words = "The remote refused the push: the bot's token lacks the permission to write to it."
+        return PushRejected(f"{words} {_told(done)}".strip())
     failure = remote_failure(done.said)
     if isinstance(failure, RemoteMissing | RemoteUnavailable):
         return failure
     return PushRejected(str(failure))
+
+
+def _told(done: Finished) -> str:
+    """What the remote itself had to say."""
+    told = [line.removeprefix("remote:") for line in done.said.splitlines() if line.startswith("remote:")]
+    return first_lines("\n".join(told), most=5)

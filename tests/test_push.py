@@ -195,6 +195,13 @@ def test_a_remote_that_does_not_answer_is_worth_a_retry(local: Work) -> None:
         replace(local, remote="http://127.0.0.1:1/a/b.git").push(local.commit(local.base))
 
 
+def test_an_archived_repository_is_told_in_its_own_words(http: Work, playground: Playground) -> None:
+    playground.archive()
+
+    with pytest.raises(PushRejected, match="lacks the permission.*This repository was archived"):
+        http.push(http.commit(http.base))
+
+
 def test_a_wrong_token_is_said_to_lack_permission(http: Work) -> None:
     with pytest.raises(PushRejected, match="token lacks the permission"):
         replace(http, headers={"Authorization": "Basic eDp3cm9uZw=="}).push(http.commit(http.base))

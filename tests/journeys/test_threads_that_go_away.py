@@ -1,0 +1,115 @@
+"""What becomes of a run whose thread, repository or permission goes away before its end."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from bot.model import Outcome
+from bot.store import outbox, schema
+from tests.journeys.world import HOLD, AnyPlayground, World, eventually, shell
+
+WORK = f"echo one > one.txt\n{HOLD}"
+
+
+def until_told(world: World, run: str) -> dict[str, str]:
+    """What the forge refused to take for this run, by kind, once nothing is left to be tried."""
+
+    def is_quiet() -> bool:
+        waiting = select(schema.outbox.c.kind).where(schema.outbox.c.due_at.is_not(None))
+        with world.ledger.read() as tx:
+            return not tx.execute(waiting).all()
+
+    eventually(is_quiet)
+    with world.ledger.read() as tx:
+        return {str(kind): words for kind, words in outbox.refusals(tx, run)}
+
+
+def lock(playground: AnyPlayground) -> None:
+    playground.lock(1)
+
+
+def delete(playground: AnyPlayground) -> None:
+    playground.delete_issue(1)
+
+
+def transfer(playground: AnyPlayground) -> None:
+    playground.transfer(1, playground.fork("ann"))
+
+
+@pytest.mark.parametrize("goes", [lock, delete, transfer])
+def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
+    embedded: World, goes: Callable[[AnyPlayground], None]
+) -> None:
+    embedded.start()
+    embedded.say(1, "/run " + shell(WORK))
+    running = embedded.until_running()
+    embedded.says(1, "running the agent")
+    goes(embedded.playground)
+    embedded.let_go(running)
+
+    task, run = embedded.task_after_run(1)
+
+    assert run.outcome is Outcome.PUSHED, run.reason
+    refused = until_told(embedded, run.id)
+    if embedded.playground.forge == "gitlab" and goes is not delete:  # where members still speak
+        assert refused == {}
+        embedded.final_comment(1, run)
+    else:
+        assert "final" in refused
+    assert embedded.playground.branch_head(task.branch) == task.pushed_head
+
+
+def test_an_archived_repository_takes_nothing_more_and_the_work_is_kept(embedded: World) -> None:
+    embedded.start()
+    embedded.say(1, "/run " + shell(WORK))
+    running = embedded.until_running()
+    embedded.playground.archive()
+    embedded.let_go(running)
+
+    task, run = embedded.task_after_run(1)
+
+    assert run.outcome is Outcome.PUSH_REJECTED
+    assert "archived" in run.reason
+    assert "final" in until_told(embedded, run.id)
+    assert embedded.playground.branch_head(task.branch) is None
+    assert embedded.quarantine(task, "cat-file", "blob", f"{task.checked_head}:one.txt") == "one"
+
+
+def test_whoever_may_not_write_any_more_has_nothing_pushed(embedded: World) -> None:
+    embedded.start()
+    embedded.playground.add_user("zoe")
+    embedded.playground.set_permission("zoe", "push")
+    embedded.say(1, "/run " + shell(WORK), as_="zoe")
+    running = embedded.until_running()
+    embedded.playground.remove_collaborator("zoe")
+    embedded.let_go(running)
+
+    task, run = embedded.task_after_run(1)
+
+    assert run.outcome is Outcome.PUSH_REJECTED
+    assert "zoe may not write to this repository any more." in embedded.final_comment(1, run)
+    assert embedded.playground.branch_head(task.branch) is None
+    embedded.say(1, "/resume")
+    task, run = embedded.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert embedded.playground.branch_head(task.branch) == task.pushed_head
+
+
+def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) -> None:
+    embedded.start()
+    embedded.say(1, "/run " + shell(WORK))
+    running = embedded.until_running()
+    embedded.playground.rename("forge")
+    embedded.let_go(running)
+    _, run = embedded.task_after_run(1)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    embedded.final_comment(1, run)
+
+    embedded.say(1, "/resume " + shell("test -e one.txt; echo two > two.txt"))
+
+    task, run = embedded.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert task.thread.repository_url == embedded.playground.html_url
+    assert embedded.playground.branch_head(task.branch) == task.pushed_head
+    embedded.final_comment(1, run)
