@@ -198,7 +198,7 @@ def test_a_remote_that_does_not_answer_is_worth_a_retry(local: Work) -> None:
 def test_an_archived_repository_is_told_in_its_own_words(http: Work, playground: Playground) -> None:
     playground.archive()
 
-    with pytest.raises(PushRejected, match="lacks the permission.*This repository was archived"):
+    with pytest.raises(PushRejected, match=r"lacks the permission.*This repository was archived"):
         http.push(http.commit(http.base))
 
 
