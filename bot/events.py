@@ -5,7 +5,7 @@ can tell which one spoke.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.model import Actor, Part, Spot, Thread
 
@@ -28,13 +28,14 @@ class Commented:
 class Labelled:
     """Somebody put a label on an issue or a change."""
 
-    cause: str  # label:<thread>:<label>:<time>
+    cause: str  # see label_cause
     thread: Thread
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
     head: str = ""  # of a change, where the delivery tells
     label: str
+    changed_at: datetime | None = None  # the thread, last; only where the label was found by looking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,25 @@ class Assigned:
 
 
 Event = Commented | Labelled | Assigned
+
+
+def label_cause(thread: Thread, label: str, at: datetime) -> str:
+    """label:<thread>:<label>:<time>, to the second: the forges' own spellings of one time differ."""
+    when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"label:{thread.kind}/{thread.number}:{label}:{when}"
+
+
+def known_as(event: Event) -> list[str]:
+    """Every cause this event and another telling of the same may have, the earliest first.
+
+    A delivery says when the thread changed, whoever looks is told when the label was put on: the same
+    second as a rule, but nobody promises it. So what was found goes by the seconds around it as well,
+    and the ledger refuses whichever of the two comes later.
+    """
+    if not isinstance(event, Labelled) or event.changed_at is None:
+        return [event.cause]
+    return [label_cause(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]
+
 
 ABOUT_LINES = "The lines this was said about"  # heading of a part
 

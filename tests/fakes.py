@@ -4,12 +4,12 @@ It keeps what it is told and has no rules of its own; what a forge really does
 is tested against the playground.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 
 from bot.errors import ForgeGone
-from bot.events import Event
+from bot.events import Event, Labelled
 from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Status
 from bot.forges.github.events import parse
 from bot.model import Actor, Spot, Thread
@@ -25,6 +25,7 @@ class FakeForge:
     no_commits: bool = False  # between any two branches
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
+    found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
     spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
@@ -59,6 +60,10 @@ class FakeForge:
         self._fail()
         self.labels.get(thread.key, set()).discard(label)
         self.after()
+
+    def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
+        self._fail()
+        return [each for each in self.found if each.thread.repository_id == repository_id]
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._fail()

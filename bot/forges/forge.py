@@ -5,11 +5,12 @@ any more) or ForgeError (a definite refusal). A method that writes never repeats
 itself: repeating is the outbox's decision, after `find_comment`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.events import Event
+from bot.events import Event, Labelled
 from bot.model import Actor, Spot, Thread
 
 
@@ -90,6 +91,14 @@ class Forge(Protocol):
 
     def remove_label(self, thread: Thread, label: str) -> None:
         """Take a label off; one that is not there is fine."""
+        ...
+
+    def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
+        """Open issues and changes that wear one of these labels now, up to 100 of a label and kind.
+
+        As their deliveries would have told it, and when each thread last changed. Raises ValueError
+        on what cannot be read.
+        """
         ...
 
     def add_label(self, thread: Thread, label: str) -> None:

@@ -5,22 +5,21 @@ transfers, and never comes out of an answer's links.
 """
 
 import base64
-import re
+from collections.abc import Collection
 from urllib.parse import quote, urlencode, urlsplit
 
 from bot.errors import ForgeUnavailable
-from bot.events import Event
+from bot.events import Event, Labelled
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
-from bot.forges.github.client import Answer, Client, refuse, words
+from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
 from bot.forges.github.events import parse
+from bot.forges.github.labels import find
 from bot.model import Actor, Kind, Spot, Thread
 from bot.urls import canonical
 
 _COMMENT = 65536  # characters
 _DESCRIPTION = 140  # characters of a status
 _TITLE = 256  # characters of a pull request
-_PAGE = 100  # the most GitHub gives at once
-_LAST_PAGE = re.compile(r'[?&]page=(\d+)[^>]*>; rel="last"')
 
 
 class GitHub:
@@ -79,11 +78,14 @@ class GitHub:
 
     def has_label(self, thread: Thread, label: str) -> bool:
         # An issue holds no more than 100 labels; two that differ only in case cannot exist.
-        answer = self._client.ask("GET", f"{_issue(thread)}/labels?per_page={_PAGE}")
+        answer = self._client.ask("GET", f"{_issue(thread)}/labels?per_page={PAGE}")
         return label.lower() in {each["name"].lower() for each in answer.data}
 
     def remove_label(self, thread: Thread, label: str) -> None:
         self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", fine=(404,))
+
+    def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
+        return find(self._client, self.repository(repository_id), labels)
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("POST", f"{_issue(thread)}/labels", json={"labels": [label]})
@@ -104,17 +106,10 @@ class GitHub:
     def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
         place = f"{_in(thread)}/pulls/{thread.number}" if spot.discussion else _issue(thread)
-        path = f"{place}/comments?per_page={_PAGE}"
-        first = self._client.ask("GET", path)
-        link = _LAST_PAGE.search(first.headers.get("link", ""))
-        last = int(link[1]) if link else 1
-        comments = list(first.data) if last <= 3 else []
-        for page in range(max(2, last - 2), last + 1):
-            comments += self._client.ask("GET", f"{path}&page={page}").data
         me = self.whoami().id
         return [
             comment["id"]
-            for comment in comments
+            for comment in newest(self._client, f"{place}/comments")
             if comment["user"] and comment["user"]["id"] == me and marker in (comment["body"] or "")
         ]
 

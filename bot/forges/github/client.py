@@ -8,6 +8,7 @@ transport is used, set up to repeat nothing but reads and to follow nothing, and
 every status is judged in this file.
 """
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from urllib3 import Retry
 from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
+PAGE = 100  # the most GitHub gives at once
+_LAST_PAGE = re.compile(r'[?&]page=(\d+)[^>]*>; rel="last"')
 _SLOW_DOWN = 60.0  # seconds; GitHub's advice where it names no time itself
 
 # Reads only. Redirects and rate limits come back as they are instead of being slept through.
@@ -121,6 +124,18 @@ def _take_out(response: Response, **_: object) -> None:
     """Hand up a 301 before PyGithub follows it: it has no setting for that."""
     if response.status_code == 301:
         raise HTTPError(response=response)
+
+
+def newest(client: Client, path: str) -> list[Any]:
+    """The last 200 to 300 of a list that begins with the oldest; all, if there are no more."""
+    path = f"{path}?per_page={PAGE}"
+    first = client.ask("GET", path)
+    link = _LAST_PAGE.search(first.headers.get("link", ""))
+    last = int(link[1]) if link else 1
+    rows = list(first.data) if last <= 3 else []
+    for page in range(max(2, last - 2), last + 1):
+        rows += client.ask("GET", f"{path}&page={page}").data
+    return rows
 
 
 def refuse(answer: Answer) -> NoReturn:

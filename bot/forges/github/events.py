@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pydantic_core import from_json
 
 from bot.errors import NotUnderstood
-from bot.events import Assigned, Commented, Event, Labelled, lines_part, thread_part
+from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
 from bot.forges.payload import at, get, number, text, time
 from bot.model import Actor, Kind, Part, Spot, Thread
 from bot.urls import canonical
@@ -80,12 +80,12 @@ def _labelled(payload: object) -> Labelled:
     subject = _subject(payload)
     thread = _thread(payload, subject)
     label = get(payload, "label.name", str)
-    when = f"{subject}.updated_at"
+    when = time(payload, f"{subject}.updated_at")
     return Labelled(
-        cause=f"label:{thread.kind}/{thread.number}:{label}:{get(payload, when, str)}",
+        cause=label_cause(thread, label, when),
         thread=thread,
         actor=_actor(payload, "sender"),
-        at=time(payload, when),
+        at=when,
         context=(_thread_part(payload, thread, subject),),
         head=text(payload, f"{subject}.head.sha"),
         label=label,

@@ -5,15 +5,17 @@ transfers, and never comes out of an answer's links.
 """
 
 import base64
+from collections.abc import Collection
 from dataclasses import replace
 from urllib.parse import urlencode
 
 from bot.errors import ForgeError
-from bot.events import ABOUT_LINES, Commented, Event
+from bot.events import ABOUT_LINES, Commented, Event, Labelled
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
 from bot.forges.gitlab import hunk
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
+from bot.forges.gitlab.labels import find
 from bot.model import Actor, Kind, Spot, Thread
 from bot.urls import canonical
 
@@ -98,6 +100,9 @@ class GitLab:
 
     def remove_label(self, thread: Thread, label: str) -> None:
         self._client.ask("PUT", _place(thread), json={"remove_labels": label})
+
+    def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
+        return find(self._client, self.repository(repository_id), labels)
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("PUT", _place(thread), json={"add_labels": label})

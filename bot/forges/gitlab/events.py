@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pydantic_core import from_json
 
 from bot.errors import NotUnderstood
-from bot.events import Assigned, Commented, Event, Labelled, lines_part, thread_part
+from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
 from bot.forges.payload import at, get, number, text, time
 from bot.model import Actor, Kind, Part, Spot, Thread
 from bot.urls import canonical
@@ -33,7 +33,7 @@ _ABOUT = "object_attributes"
 # Hooks do not tell a bot from a person. GitLab itself gives these names to the users
 # behind project and group tokens and, if told no other, to service accounts
 # (docs.gitlab.com: "Project access tokens", "Group service accounts API").
-_BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
+BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
 
 
 def parse(event: str, body: bytes) -> list[Event]:
@@ -113,12 +113,12 @@ def _changed(payload: object, kind: Kind) -> Iterator[Event]:
 
 
 def _labelled(payload: object, thread: Thread, label: str) -> Labelled:
-    when, actor = f"{_ABOUT}.updated_at", _actor(payload, get(payload, "user.id", int))
+    when, actor = time(payload, f"{_ABOUT}.updated_at"), _actor(payload, get(payload, "user.id", int))
     return Labelled(
-        cause=f"label:{thread.kind}/{thread.number}:{label}:{get(payload, when, str)}",
+        cause=label_cause(thread, label, when),
         thread=thread,
         actor=actor,
-        at=time(payload, when),
+        at=when,
         context=(_thread_part(payload, thread, _ABOUT, actor),),
         head=text(payload, f"{_ABOUT}.last_commit.id"),
         label=label,
@@ -200,4 +200,4 @@ def _author(payload: object) -> Actor:
 
 def _actor(payload: object, user_id: int) -> Actor:
     login = get(payload, "user.username", str)
-    return Actor(id=user_id, login=login, bot=_BOT.match(login) is not None)
+    return Actor(id=user_id, login=login, bot=BOT.match(login) is not None)

@@ -286,7 +286,7 @@ def test_a_label_put_on_is_labelled() -> None:
     event = read("Issue Hook", payload)
 
     assert event == Labelled(
-        cause="label:issue/23:Platform:2017-09-15 16:52:00 UTC",
+        cause="label:issue/23:Platform:2017-09-15T16:52:00Z",
         thread=thread(Kind.ISSUE, 23, "New API"),
         actor=ROOT,
         at=datetime(2017, 9, 15, 16, 52, tzinfo=UTC),

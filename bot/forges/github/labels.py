@@ -1,0 +1,61 @@
+"""Who put on the labels that threads wear now: what a delivery tells, asked for.
+
+The list of issues tells neither who put a label on nor when, so each thread's
+own events are asked as well.
+"""
+
+from collections.abc import Collection, Iterator
+from urllib.parse import urlencode
+
+from bot.events import Labelled, label_cause, thread_part
+from bot.forges.forge import Repository
+from bot.forges.github.client import PAGE, Client, newest
+from bot.forges.payload import at, get, text, time
+from bot.model import Actor, Kind, Thread
+
+
+def find(client: Client, repository: Repository, labels: Collection[str]) -> list[Labelled]:
+    return [event for label in labels for event in _wearing(client, repository, label)]
+
+
+def _wearing(client: Client, repository: Repository, label: str) -> Iterator[Labelled]:
+    issues = f"/repositories/{repository.id}/issues"
+    query = urlencode({"labels": label, "state": "open", "sort": "updated", "per_page": PAGE})
+    for shown in client.ask("GET", f"{issues}?{query}").data:
+        events = newest(client, f"{issues}/{get(shown, 'number', int)}/events")
+        put_on = [event for event in events if _tells(event, label)]
+        if put_on:
+            yield _labelled(repository, shown, put_on[-1])
+
+
+def _tells(event: object, label: str) -> bool:
+    """Not where the account of who did it is gone."""
+    named = text(event, "label.name").lower() == label.lower()
+    return at(event, "event") == "labeled" and named and at(event, "actor") is not None
+
+
+def _labelled(repository: Repository, shown: object, put_on: object) -> Labelled:
+    thread = Thread(
+        forge="github",
+        repository_id=repository.id,
+        repository_url=repository.url,
+        path=repository.path,
+        kind=Kind.CHANGE if at(shown, "pull_request") is not None else Kind.ISSUE,
+        number=get(shown, "number", int),
+        title=text(shown, "title"),
+    )
+    label, when = get(put_on, "label.name", str), time(put_on, "created_at")
+    by, opened = text(shown, "user.login"), text(shown, "created_at")
+    return Labelled(
+        cause=label_cause(thread, label, when),
+        thread=thread,
+        actor=Actor(
+            id=get(put_on, "actor.id", int),
+            login=get(put_on, "actor.login", str),
+            bot=get(put_on, "actor.type", str) == "Bot",
+        ),
+        at=when,
+        context=(thread_part(thread, text(shown, "body"), author=by, at=opened),),
+        label=label,
+        changed_at=time(shown, "updated_at"),
+    )
