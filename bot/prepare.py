@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from bot.agents import prompt
 from bot.attempt import Attempt
 from bot.errors import GitFailed, SandboxFailed
-from bot.model import ENDINGS, Kind, Part, Run, Task
+from bot.model import ENDINGS, Kind, Part, Run, Task, is_confidential
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Plan, Workspaces
@@ -168,13 +168,18 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         succeeded=run.agent_outcome is None,
         author=house.identity,
         co_author=_co_author(attempt),
-        title=run.request.strip().split("\n", 1)[0],
+        title=_title(task, run),
     )
 
 
 def _trusted_base(task: Task, source: Mirror) -> str:
     """Where the work begins that a person may have to approve: a fork's own commits count."""
     return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
+
+
+def _title(task: Task, run: Run) -> str:
+    """Of a commit that has no words of its own. Everybody who sees the branch reads it."""
+    return f"Task {task.id}" if is_confidential(task, run) else run.request.strip().split("\n", 1)[0]
 
 
 def _co_author(attempt: Attempt) -> str:

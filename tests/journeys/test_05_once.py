@@ -1,6 +1,5 @@
 """However often and wherever a command arrives, one run comes of it."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,13 +7,10 @@ import httpx
 from sqlalchemy import func, select
 
 from bot.model import Outcome
-from bot.playground.gitlab.hooks import signature as gitlab_signature
 from bot.store import schema
+from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell
 from tests.playground.receiver import Receiver
-from tests.playground_client import Playground
-
-Delivery = tuple[dict[str, str], bytes]
 
 
 def caught(full: World, thread: int, text: str) -> Delivery:
@@ -22,25 +18,7 @@ def caught(full: World, thread: int, text: str) -> Delivery:
     with Receiver() as receiver:
         full.playground.set_webhook(receiver.url)
         full.say(thread, text)
-        return eventually(lambda: [one for one in receiver.got if _is_comment(one[0])])[0]
-
-
-def _is_comment(headers: Mapping[str, str]) -> bool:
-    return headers.get("X-GitHub-Event") == "issue_comment" or headers.get("X-Gitlab-Event") == "Note Hook"
-
-
-def _id(headers: Mapping[str, str]) -> str:
-    return headers.get("X-GitHub-Delivery") or headers["Idempotency-Key"]
-
-
-def under_another_id(full: World, delivery: Delivery, name: str) -> Delivery:
-    """The same words as another delivery: on GitLab the id is signed too."""
-    headers, body = delivery
-    if isinstance(full.playground, Playground):
-        return {**headers, "X-GitHub-Delivery": name}, body
-    signed = gitlab_signature(full.playground.signing_token, name, headers["webhook-timestamp"], body=body)
-    other = {"Idempotency-Key": name, "webhook-id": name, "webhook-signature": signed}
-    return {**headers, **other}, body
+        return eventually(lambda: [one for one in receiver.got if is_comment(one[0])])[0]
 
 
 def at_once(full: World, sent: list[Delivery]) -> list[int]:
@@ -60,7 +38,7 @@ def test_of_twins_at_once_and_five_workers_comes_one_run(full: World) -> None:
     headers, body = caught(full, 1, "/run " + shell("echo one > one.txt"))
     same_delivery = [(headers, body)] * 10
     comment = caught(full, other, "/run " + shell("echo other > other.txt"))
-    same_comment = [under_another_id(full, comment, f"twin-{number}") for number in range(10)]
+    same_comment = [under_another_id(full.playground, comment, f"twin-{number}") for number in range(10)]
     full.start("serve")
     for _ in range(5):
         full.start("work")
@@ -81,7 +59,7 @@ def test_of_twins_at_once_and_five_workers_comes_one_run(full: World) -> None:
         2,
     ]  # what follows the run, the end
     assert len(full.playground.pulls()) == 2
-    assert [kept(full, _id(same_delivery[0][0])), kept(full, "twin-%")] == [1, 10]
+    assert [kept(full, id_of(same_delivery[0][0])), kept(full, "twin-%")] == [1, 10]
 
 
 def kept(full: World, delivery_id: str) -> int:

@@ -221,6 +221,10 @@ class World:
         """The first comment of the bot with these words, once it is there."""
         return eventually(lambda: [body for body in self.bot_comments(number) if words in body])[0]
 
+    def says_more_than(self, number: int, comments: int) -> None:
+        """Wait until the bot has written more than so many there."""
+        eventually(lambda: len(self.bot_comments(number)) > comments)
+
     def push(self, branch: str, file: str, content: str = "more", *, onto: str = "main") -> str:
         """Ann pushes one commit that writes `file`; its id."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))

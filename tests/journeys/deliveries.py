@@ -1,0 +1,27 @@
+"""Deliveries as a forge sends them, caught on their way and sent again."""
+
+from collections.abc import Mapping
+
+from bot.playground.gitlab.hooks import signature
+from tests.journeys.world import AnyPlayground
+from tests.playground_gitlab import GitLabPlayground
+
+Delivery = tuple[dict[str, str], bytes]
+
+
+def is_comment(headers: Mapping[str, str]) -> bool:
+    return headers.get("X-GitHub-Event") == "issue_comment" or headers.get("X-Gitlab-Event") == "Note Hook"
+
+
+def id_of(headers: Mapping[str, str]) -> str:
+    return headers.get("X-GitHub-Delivery") or headers["Idempotency-Key"]
+
+
+def under_another_id(playground: AnyPlayground, delivery: Delivery, name: str) -> Delivery:
+    """The same words as another delivery: on GitLab the id is signed too."""
+    headers, body = delivery
+    if not isinstance(playground, GitLabPlayground):
+        return {**headers, "X-GitHub-Delivery": name}, body
+    signed = signature(playground.signing_token, name, headers["webhook-timestamp"], body=body)
+    other = {"Idempotency-Key": name, "webhook-id": name, "webhook-signature": signed}
+    return {**headers, **other}, body

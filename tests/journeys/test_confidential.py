@@ -1,0 +1,57 @@
+"""What only members may read is answered only there, and shows nowhere else. GitLab alone has it."""
+
+import pytest
+
+from bot.model import Outcome
+from tests.journeys.world import World, eventually, shell
+from tests.playground_gitlab import GitLabPlayground
+
+
+@pytest.fixture
+def forge() -> str:
+    return "gitlab"
+
+
+def test_a_confidential_issue_is_answered_there_and_named_nowhere_else(full: World) -> None:
+    assert isinstance(full.playground, GitLabPlayground)
+    full.start()
+    issue = full.playground.open_issue("The secret hole", shell("echo one > one.txt"), confidential=True)
+
+    full.say(issue, "/run close the secret hole " + shell("echo one > one.txt"))
+
+    task, run = full.task_after_run(1, on=issue)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert "secret hole" in full.final_comment(issue, run)
+    full.settled()
+    assert task.branch == f"forgehand/{issue}-{task.id}"
+    assert full.playground.branch_head(task.branch) == task.pushed_head
+    assert "secret" not in full.git("log", "-1", "--format=%B", f"origin/{task.branch}")
+    assert full.playground.pulls() == []
+
+    full.say(issue, "/run --pr draft close the secret hole " + shell("echo two > two.txt"))
+
+    eventually(lambda: len(full.tasks(issue)) == 2)
+    full.task_after_run(1, on=issue)
+    [pull] = eventually(full.playground.pulls)
+    assert "secret" not in pull["title"] + pull["body"]
+
+
+def test_an_internal_note_is_answered_in_internal_notes_alone(full: World) -> None:
+    assert isinstance(full.playground, GitLabPlayground)
+    playground = full.playground
+    full.start()
+
+    asked = playground.comment(1, "/run quietly " + shell("exit 3"), internal=True)
+
+    task, run = full.task_after_run(1)
+    full.final_comment(1, run)
+    eventually(lambda: playground.reactions(asked) == ["eyes"])
+    full.say(1, "/resume")  # said to all, and goes on with what was asked among members
+    _, second = full.task_after_run(2)
+    full.final_comment(1, second)
+    full.settled()
+    mine = [note for note in playground.comments(1) if note["user"]["login"] == playground.bot_name]
+    told = [note for note in mine if task.id in note["body"]]
+    assert len(told) >= 4
+    assert {note["internal"] for note in told} == {True}
+    assert playground.pulls() == []

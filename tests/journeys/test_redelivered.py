@@ -1,0 +1,75 @@
+"""Everything again, twice and in reversed order, as it was and under other ids: nothing comes of it."""
+
+from typing import Any
+
+import httpx
+from sqlalchemy import select
+
+from bot.model import Outcome
+from bot.store import schema
+from tests.journeys.deliveries import Delivery, under_another_id
+from tests.journeys.world import World, eventually, shell
+from tests.playground.receiver import Receiver
+
+COLUMNS: dict[str, Any] = {
+    "causes": select(schema.causes.c.cause, schema.causes.c.repository_id),
+    "tasks": select(schema.tasks.c.id, schema.tasks.c.state, schema.tasks.c.pushed_head),
+    "runs": select(schema.runs.c.id, schema.runs.c.cause, schema.runs.c.outcome, schema.runs.c.epoch),
+    "outbox": select(
+        schema.outbox.c.subject, schema.outbox.c.kind, schema.outbox.c.target, schema.outbox.c.content
+    ),
+}
+
+
+def stands(full: World) -> dict[str, set[tuple[Any, ...]]]:
+    """What the ledger holds of commands, work and words."""
+    with full.ledger.read() as tx:
+        return {name: {tuple(row) for row in tx.execute(query)} for name, query in COLUMNS.items()}
+
+
+def everything_is_said(full: World) -> None:
+    """One of each way to ask, and words that ask nothing."""
+    full.push("lexer", "lexer.py", "one\ntwo")
+    change = full.playground.open_pull("Add a lexer", head="lexer")
+    labelled = full.playground.open_issue("Labelled", shell("true"))
+    assigned = full.playground.open_issue("Assigned", shell("true"))
+    full.playground.set_permission(full.playground.bot_name, "push")
+    full.say(1, "Good morning.")
+    full.say(1, "/run " + shell("true"))
+    full.say(1, "/status", as_="reader")
+    full.playground.edit(full.say(1, "/statsu"), "/status")
+    full.playground.inline_comment(change, "lexer.py", 2, "/run " + shell("true"))
+    full.playground.label(labelled, "forgehand")
+    full.playground.assign(assigned, full.playground.bot_name)
+
+
+def answer_to(full: World, delivery: Delivery) -> int:
+    headers, body = delivery
+    url = f"http://127.0.0.1:{full.port}{full.playground.webhook_path}"
+    return httpx.post(url, headers=headers, content=body, trust_env=False).status_code
+
+
+def test_everything_redelivered_twice_in_reversed_order_changes_nothing(full: World) -> None:
+    full.settings["limits"] = {"per_repository": 4, "per_host": 4}
+    full.start()
+    with Receiver() as copies:
+        full.playground.set_webhook(copies.url)
+        everything_is_said(full)
+        eventually(lambda: len(full.tasks()) == 4)
+        eventually(lambda: all(run.ended_at for task in full.tasks() for run in full.runs(task)))
+        full.settled()
+        received = list(copies.got)
+        before, said = stands(full), len(full.bot_comments(1))
+        outcomes = {run.outcome for task in full.tasks() for run in full.runs(task)}
+        assert outcomes == {Outcome.NO_CHANGES}
+
+        for again in range(2):
+            for sent in full.playground.deliveries():  # newest first
+                full.playground.redeliver(sent["id"])
+            for number, delivery in reversed(list(enumerate(received))):
+                renamed = under_another_id(full.playground, delivery, f"again-{again}-{number}")
+                assert answer_to(full, renamed) == 202
+
+    full.settled()
+    assert stands(full) == before
+    assert len(full.bot_comments(1)) == said
