@@ -41,6 +41,7 @@ class Forge:
             headers={"Authorization": f"token {about['tokens']['ann']}"},
             timeout=30,
             trust_env=False,
+            verify=False,
         )
 
     def get(self, path: str) -> Any:
@@ -208,7 +209,7 @@ def ready(process: "subprocess.Popen[bytes]", address: str) -> bool:
     if process.poll() is not None:
         raise NotTrue("the bot ended; its log stands in up.log")
     try:
-        return httpx.get(f"{address}/readyz", trust_env=False).is_success
+        return httpx.get(f"{address}/readyz", trust_env=False, verify=False).is_success
     except httpx.TransportError:
         return False
 

@@ -32,7 +32,7 @@ class Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listening],), daemon=True)
         self._thread.start()
-        self._client = httpx.Client(timeout=30, trust_env=False, follow_redirects=True)
+        self._client = httpx.Client(timeout=30, trust_env=False, follow_redirects=True, verify=False)
 
     def close(self) -> None:
         self._client.close()

@@ -33,7 +33,7 @@ def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
     )
     with (
         listening(Starlette(routes=pages.routes(viewer))) as (host, port),
-        httpx.Client(base_url=f"http://{host}:{port}") as client,
+        httpx.Client(base_url=f"http://{host}:{port}", verify=False) as client,
     ):
         yield client
 

@@ -1,0 +1,101 @@
+"""All that GitHub has published of its deliveries, from the receiver to the answer."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from bot.answer import Answer
+from bot.events import Assigned, Commented, Event, Labelled
+from bot.forges.github.events import EVENTS, parse
+from bot.queue import Nudges
+from bot.store import deliveries, schema
+from bot.store.ledger import Ledger
+from handlers import router
+from tests.fakes import FakeForge
+from tests.hook import GITHUB, Hook, receiving
+from tests.oracles.payloads import payloads
+from tests.said import DEFAULTS, a_change, patch_url
+
+
+@pytest.fixture
+def hook(sqlite_ledger: Ledger) -> Iterator[Hook]:
+    with receiving(sqlite_ledger, GITHUB, interesting=EVENTS) as running:
+        yield running
+
+
+def answer(ledger: Ledger, forge: FakeForge) -> None:
+    """Answer all that waits for it."""
+    quiet = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None)
+    owners = {json.loads(body).get("repository", {}).get("full_name", "/") for _, body in payloads()}
+    heard = Answer(
+        ledger=ledger,
+        forges={"github": forge},
+        router=router,
+        allow=tuple(name.partition("/")[0] for name in owners),
+        defaults=DEFAULTS,
+        nudges=quiet,
+        patch_url=patch_url,
+    )
+    with ledger.read() as tx:
+        waiting = deliveries.due(tx, 1_000)
+    for name, delivery in waiting:
+        heard(name, delivery)
+
+
+def test_all_are_taken_read_and_answered_and_none_is_a_command(hook: Hook) -> None:
+    for number, (event, body) in enumerate(payloads()):
+        assert hook.post(body, event=event, id=f"d-{number}").status_code == 202, event
+    kept = [number for number, (event, _) in enumerate(payloads()) if event in EVENTS]
+    assert sorted(name for name, _, _ in hook.kept()) == sorted(f"d-{number}" for number in kept)
+
+    answer(hook.ledger, FakeForge(writers={"Codertocat"}))
+
+    d = schema.deliveries.c
+    with hook.ledger.read() as tx:
+        rows = tx.execute(select(d.id, d.error, d.answered_at)).all()
+        assert [(row.id, row.error) for row in rows if row.error or row.answered_at is None] == []
+        assert tx.execute(select(schema.tasks)).all() == []
+
+
+def obeyed(body: bytes, event: Event) -> bytes:
+    """The same payload, had its author given the bot a command."""
+    payload = json.loads(body)
+    match event:
+        case Commented():
+            payload.get("comment", payload.get("review"))["body"] = "/status"
+        case Labelled():
+            payload["label"]["name"] = "forgehand"
+        case Assigned():
+            payload.get("requested_reviewer", payload.get("assignee"))["id"] = FakeForge().me.id
+    return json.dumps(payload).encode()
+
+
+def test_each_that_could_be_a_command_is_obeyed_where_it_is_one(hook: Hook) -> None:
+    forge = FakeForge(writers={"Codertocat"})
+    asked = set()
+    for number, (name, body) in enumerate(payloads()):
+        for event in parse(name, body):
+            if event.actor.bot or event.actor.login != "Codertocat":
+                continue
+            asked.add(event.cause if isinstance(event, Commented) else event.cause.partition(":")[0])
+            forge.labels[event.thread.key] = {"forgehand"}
+            forge.heads[event.thread.key] = a_change()
+            hook.post(obeyed(body, event), event=name, id=f"d-{number}")
+    assert {cause.partition(":")[0] for cause in asked} == {
+        "comment",
+        "review",
+        "review-comment",
+        "label",
+        "assigned",
+        "review-requested",
+    }
+
+    answer(hook.ledger, forge)
+
+    c, d = schema.causes.c, schema.deliveries.c
+    with hook.ledger.read() as tx:
+        assert [row.error for row in tx.execute(select(d.error).where(d.error != ""))] == []
+        causes = set(tx.execute(select(c.cause)).scalars())
+    assert {cause.partition(":")[0] for cause in causes} == {cause.partition(":")[0] for cause in asked}
