@@ -141,7 +141,8 @@ class Answer:
             context=tuple(replace(part, text=part.text[:CONTEXT]) for part in event.context),
             change=heard.change,
         )
-        tasks = Tasks(tx=tx, defaults=self.defaults, help=self.router.help(), patch_url=self.patch_url)
+        lines = self.router.help(event.thread.forge)
+        tasks = Tasks(tx=tx, defaults=self.defaults, help=lines, patch_url=self.patch_url)
         return self.router.dispatch(command, tasks)
 
     def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:

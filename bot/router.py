@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from bot.commands import Command, is_plain
 from bot.errors import NotUnderstood
+from bot.model import spelled
 from bot.tasks import Tasks
 
 Handler = Callable[[Command, Tasks], str]
@@ -46,9 +47,9 @@ class Router:
         """Call the one handler for this command; its words are the reply."""
         return self.route(command.name).handler(command, tasks)
 
-    def help(self) -> list[str]:
-        """A line of Markdown for each command, in the order of the table."""
-        return [_line(route) for route in self.routes.values()]
+    def help(self, forge: str) -> list[str]:
+        """A line of Markdown for each command, in the order of the table, as it is written on this forge."""
+        return [_line(route, forge) for route in self.routes.values()]
 
     def route(self, name: str) -> Route:
         """Raises NotUnderstood, with the nearest command there is."""
@@ -65,6 +66,6 @@ class Router:
         self.routes[route.name] = route
 
 
-def _line(route: Route) -> str:
+def _line(route: Route, forge: str) -> str:
     options = ", ".join(f"`--{name}`" for name in sorted(route.options))
-    return f"`{route.usage}` {route.help}" + (f" ({options})" if options else "")
+    return f"`{spelled(route.usage, forge)}` {route.help}" + (f" ({options})" if options else "")

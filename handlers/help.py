@@ -24,6 +24,6 @@ def help(command: Command, tasks: Tasks) -> str:
             f"`--pr` one of `draft`, `ready`, `link`, `none`, `--agent` one of {agents}.",
             "",
             f"`/forgehand run ...` and `@{bot} run ...` say the same as `/run ...`; "
-            f"the label `{LABEL}` asks for what the thread itself asks.",
+            f"the label `{LABEL}`, and this account as assignee, ask for what the thread itself asks.",
         ]
     )

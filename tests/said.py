@@ -103,7 +103,7 @@ class Say:
             spoken.name, text, options=options, thread=thread, change=change, internal=internal
         )
         with self.ledger.write() as tx:
-            tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=router.help(), patch_url=patch_url)
+            tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=router.help(thread.forge), patch_url=patch_url)
             return router.dispatch(command, tasks_)
 
     def newest(self, thread: Thread = ISSUE) -> tuple[Task, Run]:

@@ -25,7 +25,7 @@ def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         words = hammer().dispatch(
             a_command("hammer", "hard"),
-            Tasks(tx=tx, defaults=DEFAULTS, help=hammer().help(), patch_url=patch_url),
+            Tasks(tx=tx, defaults=DEFAULTS, help=[], patch_url=patch_url),
         )
 
     assert words == "hit hard"
@@ -55,7 +55,7 @@ def test_a_command_nobody_answers_gets_a_suggestion(name: str, words: str) -> No
 
 
 def test_help_has_a_line_for_each_command_with_its_options() -> None:
-    assert hammer().help() == ["`/hammer [hard]` hits it (`--task`)"]
+    assert hammer().help("github") == ["`/hammer [hard]` hits it (`--task`)"]
     assert list(all_of_them.routes) == [
         "run",
         "resume",
@@ -68,3 +68,11 @@ def test_help_has_a_line_for_each_command_with_its_options() -> None:
         "status",
         "help",
     ]
+
+
+def test_help_spells_what_a_forge_takes_for_itself_in_full() -> None:
+    router = Router()
+    router.command("approve", usage="/approve [commit]", help="pushes it")(lambda _command, _tasks: "")
+
+    assert router.help("github") == ["`/approve [commit]` pushes it"]
+    assert router.help("gitlab") == ["`/forgehand approve [commit]` pushes it"]
