@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     repositories: Repositories = Repositories()
 
+    _file: Path | None = PrivateAttr(None)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -71,6 +73,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first; `init_settings` is what the file says."""
         return _Environment(settings_cls), init_settings
+
+    def again(self) -> "Settings":
+        """The settings as they are now, from where `load` found them. Raises BadSettings."""
+        return load(self._file)
 
     @property
     def store_url(self) -> str:
@@ -120,10 +126,12 @@ def load(path: Path | None = None) -> Settings:
         if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise BadSettings(f"{name}: there is no section {section.lower()}.{_meant(section, Settings)}")
     try:
-        return Settings(**(_read(found) if found else {}))
+        made = Settings(**(_read(found) if found else {}))
     except ValidationError as error:
         where = f"{found} or the environment" if found else "the environment"
         raise BadSettings(f"In {where}: {_sentence(error.errors(include_input=False)[0])}") from None
+    made._file = found
+    return made
 
 
 def _read(path: Path) -> dict[str, Any]:

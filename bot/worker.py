@@ -54,12 +54,13 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
     host = once(data / "instance", f"{socket.gethostname()}-{secrets.token_hex(3)}")
     link_key = once(data / "link.key", secrets.token_hex(32))
     box = settings.sandbox
+    hidden = [*settings.secrets, link_key]
     ledger = ledger_of(settings)
     try:
         with alive(data, host) as holder:
             yield House(
                 ledger=ledger,
-                forges=_forges(settings),
+                forges=_forges(settings, hidden),
                 engine=Engine(url=box.engine, instance=host, uid=box.uid),
                 data=data,
                 worker=Worker(
@@ -79,20 +80,32 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                 result_labels=_result_labels(settings.labels),
                 public_url=public_url,
                 link_key=bytes.fromhex(link_key),
-                secrets=[*settings.secrets, link_key],
+                secrets=hidden,
                 nudges=nudges,
             )
     finally:
         ledger.close()
 
 
-def _forges(settings: Settings) -> dict[str, Forge]:
-    """By name; a forge without a token is not there."""
+def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
+    """By name; a forge without a token is not there. A token that is replaced joins the `hidden`."""
+
+    def again() -> Settings:
+        now = settings.again()
+        hidden.extend(set(now.secrets) - set(hidden))
+        return now
+
     found: list[Forge] = []
     if token := settings.github.token.get_secret_value():
-        found.append(GitHub(url=settings.github.url, token=token))
+        github = GitHub(
+            url=settings.github.url, token=token, again=lambda: again().github.token.get_secret_value()
+        )
+        found.append(github)
     if token := settings.gitlab.token.get_secret_value():
-        found.append(GitLab(url=settings.gitlab.url, token=token))
+        gitlab = GitLab(
+            url=settings.gitlab.url, token=token, again=lambda: again().gitlab.token.get_secret_value()
+        )
+        found.append(gitlab)
     return {forge.name: forge for forge in found}
 
 

@@ -113,3 +113,22 @@ def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) ->
     assert task.thread.repository_url == embedded.playground.html_url
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
     embedded.final_comment(1, run)
+
+
+def test_a_token_that_is_replaced_during_a_run_needs_no_restart(embedded: World) -> None:
+    embedded.settings[embedded.playground.forge] |= {"token": ""}
+    file = embedded.folder / "token"
+    file.write_text(f"{embedded.playground.token}\n")
+    embedded.start(**{f"FORGEHAND_{embedded.playground.forge.upper()}__TOKEN_FILE": str(file)})
+    embedded.say(1, "/run " + shell(WORK))
+    running = embedded.until_running()
+    file.write_text(embedded.playground.new_token(embedded.playground.bot_name))
+    embedded.let_go(running)
+
+    task, run = embedded.task_after_run(1)
+
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert embedded.playground.branch_head(task.branch) == task.pushed_head
+    embedded.final_comment(1, run)
+    embedded.say(1, "/status")
+    embedded.says(1, "Pushed. Branch")

@@ -5,7 +5,7 @@ transfers, and never comes out of an answer's links.
 """
 
 import base64
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import quote, urlencode, urlsplit
 
 from bot.errors import ForgeUnavailable
@@ -27,10 +27,9 @@ class GitHub:
 
     name = "github"
 
-    def __init__(self, *, url: str, token: str) -> None:
+    def __init__(self, *, url: str, token: str, again: Callable[[], str] | None = None) -> None:
         self._web = web_url(url)
-        self._client = Client(url.rstrip("/"), token)
-        self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        self._client = Client(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -138,7 +137,9 @@ class GitHub:
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not canonical(repository_url).startswith(f"{self._web}/"):
             return {}
-        return {"Authorization": f"Basic {self._basic}"}
+        # git is not asked twice: what was replaced meanwhile is known before.
+        basic = base64.b64encode(f"x-access-token:{self._client.token.fresh()}".encode()).decode()
+        return {"Authorization": f"Basic {basic}"}
 
     def comment_limit(self) -> int:
         return _COMMENT

@@ -11,7 +11,7 @@ every status is judged in this file.
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -22,7 +22,8 @@ from pydantic_core import from_json
 from requests import HTTPError, RequestException, Response
 from urllib3 import Retry
 
-from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.token import Token
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
 PAGE = 100  # the most GitHub gives at once
@@ -53,11 +54,9 @@ _Connection = HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
 class Client:
     """GitHub's API with one token. Safe to use from many threads."""
 
-    def __init__(self, url: str, token: str) -> None:
-        if not token.isascii() or not token.isprintable() or " " in token or not token:
-            raise BadSettings("[github] token must be one printable word.")  # requests would quote it
+    def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
+        self.token = Token(token, section="github", again=again)
         self._url = url
-        self._auth = Auth.Token(token)
         # PyGithub keeps the request being made on an object shared by all users of one
         # Github: threads that share one send each other's requests [measured].
         self._mine = threading.local()
@@ -83,7 +82,13 @@ class Client:
         return answer
 
     def _send(self, verb: str, path: str, json: object = None) -> Answer:
-        github, connection = self._connected()
+        used = self.token.value
+        answer = self._once(verb, path, json, used)
+        fresh = self.token.fresh() if answer.status == 401 else used
+        return answer if fresh == used else self._once(verb, path, json, fresh)
+
+    def _once(self, verb: str, path: str, json: object, token: str) -> Answer:
+        github, connection = self._connected(token)
         try:
             status, headers, body = github.requester.requestJson(verb, path, input=json, cnx=connection)
         except HTTPError:
@@ -98,16 +103,16 @@ class Client:
                 raise ForgeUnavailable("GitHub's answer could not be understood.") from None
         return Answer(status, headers, data)
 
-    def _connected(self) -> tuple[Github, _Connection]:
-        if not hasattr(self._mine, "connected"):
+    def _connected(self, token: str) -> tuple[Github, _Connection]:
+        if getattr(self._mine, "token", "") != token:
             github = Github(
-                auth=self._auth,
+                auth=Auth.Token(token),
                 base_url=self._url,
                 user_agent="forgehand",
                 seconds_between_requests=None,
                 seconds_between_writes=None,
             )
-            self._mine.connected = github, _connection(self._url)
+            self._mine.connected, self._mine.token = (github, _connection(self._url)), token
         connected: tuple[Github, _Connection] = self._mine.connected
         return connected
 

@@ -5,7 +5,7 @@ transfers, and never comes out of an answer's links.
 """
 
 import base64
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -37,10 +37,9 @@ class GitLab:
 
     name = "gitlab"
 
-    def __init__(self, *, url: str, token: str) -> None:
+    def __init__(self, *, url: str, token: str, again: Callable[[], str] | None = None) -> None:
         self._web = canonical(f"{url}/x").removesuffix("/x")
-        self._client = Client(url.rstrip("/"), token)
-        self._basic = base64.b64encode(f"oauth2:{token}".encode()).decode()
+        self._client = Client(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -171,7 +170,9 @@ class GitLab:
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not canonical(repository_url).startswith(f"{self._web}/"):
             return {}
-        return {"Authorization": f"Basic {self._basic}"}
+        # git is not asked twice: what was replaced meanwhile is known before.
+        basic = base64.b64encode(f"oauth2:{self._client.token.fresh()}".encode()).decode()
+        return {"Authorization": f"Basic {basic}"}
 
     def comment_limit(self) -> int:
         return _COMMENT

@@ -9,7 +9,7 @@ is judged in this file.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,7 +19,8 @@ from requests import HTTPError, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.token import Token
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
 _SLOW_DOWN = 60.0  # seconds, where GitLab names no time itself
@@ -45,11 +46,9 @@ class Answer:
 class Client:
     """GitLab's API with one token. `url` is the instance's. Safe to use from many threads."""
 
-    def __init__(self, url: str, token: str) -> None:
-        if not token.isascii() or not token.isprintable() or " " in token or not token:
-            raise BadSettings("[gitlab] token must be one printable word.")  # requests would quote it
+    def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
+        self.token = Token(token, section="gitlab", again=again)
         self._url = url
-        self._token = token
         self._mine = threading.local()  # a Session of requests is no thing to share between threads
 
     def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> Answer:
@@ -60,9 +59,15 @@ class Client:
         return answer
 
     def _send(self, verb: str, path: str, json: Any) -> Answer:
+        used = self.token.value
+        answer = self._once(verb, path, json, used)
+        fresh = self.token.fresh() if answer.status == 401 else used
+        return answer if fresh == used else self._once(verb, path, json, fresh)
+
+    def _once(self, verb: str, path: str, json: Any, token: str) -> Answer:
         try:
             try:
-                response = self._gitlab().http_request(verb, path, post_data=json)
+                response = self._gitlab(token).http_request(verb, path, post_data=json)
             except HTTPError as error:
                 response = error.response
             status, body = response.status_code, response.content
@@ -76,16 +81,17 @@ class Client:
                 raise ForgeUnavailable("GitLab's answer could not be understood.") from None
         return Answer(status, response.headers, data)
 
-    def _gitlab(self) -> Gitlab:
-        if not hasattr(self._mine, "gitlab"):
+    def _gitlab(self, token: str) -> Gitlab:
+        if getattr(self._mine, "token", "") != token:
             session = Session()
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
             session.hooks["response"].append(_take_out)
             # As a bearer every kind of token is taken, one of OAuth too.
             self._mine.gitlab = Gitlab(
-                self._url, oauth_token=self._token, timeout=TIMEOUT, user_agent="forgehand", session=session
+                self._url, oauth_token=token, timeout=TIMEOUT, user_agent="forgehand", session=session
             )
+            self._mine.token = token
         gitlab: Gitlab = self._mine.gitlab
         return gitlab
 

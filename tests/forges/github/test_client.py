@@ -205,6 +205,28 @@ def test_a_redirect_to_another_host_is_not_followed(client: Client, server: Serv
         client.ask("GET", "/user")
 
 
+def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(server: Server) -> None:
+    tokens = ["ghp_next"]
+    client = Client(server.url, TOKEN, lambda: tokens[0])
+    server.script = [Says(401), Says(201, {"id": 5})]
+
+    assert client.ask("POST", "/repositories/7/issues/1/comments", json={"body": "hi"}).data == {"id": 5}
+    client.ask("GET", "/user")
+
+    assert server.tokens == {f"token {TOKEN}", "token ghp_next"}
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("now", [TOKEN, "", "no word"])
+def test_one_that_is_refused_and_still_the_same_is_told(server: Server, now: str) -> None:
+    server.script = [Says(401)]
+
+    with pytest.raises(ForgeError, match="does not accept the bot's token"):
+        Client(server.url, TOKEN, lambda: now).ask("GET", "/user")
+
+    assert len(server.asked) == 1
+
+
 def test_no_server_is_no_answer() -> None:
     with pytest.raises(ForgeUnavailable) as refused:
         Client("http://127.0.0.1:1/api/v3", TOKEN).ask("POST", "/x", json={})
