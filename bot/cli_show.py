@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from bot import clean, worker
+from bot import clean, removal
 from bot import operator_verbs as verbs
-from bot.errors import NotPossible
+from bot.errors import BotError, NotPossible
+from bot.house import House
 from bot.model import ENDED, Run, State, Task
+from bot.presence import alone
 from bot.queue import Nudges
 from bot.settings import Settings
 from bot.store import log as store_log
@@ -27,6 +29,7 @@ from bot.store.ledger import Ledger
 from bot.worker import ledger_of, open_house
 
 _POLL = 0.3  # seconds
+_PATIENCE = 60.0  # seconds
 _AT_ONCE = 1 << 20  # bytes of a log
 Row = dict[str, Any]
 
@@ -141,13 +144,24 @@ def workspaces(settings: Settings, *, as_json: bool) -> None:
 def remove_workspace(settings: Settings, task_id: str) -> None:
     """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
     with open_house(settings, public_url="", nudges=_NOBODY) as house:
-        with house.ledger.write() as tx:
+        with house.ledger.read() as tx:
             kept = store_workspaces.get(tx, store.get(tx, task_id).id)
-            if kept is None or kept.removed_at or kept.host != house.worker.host:
-                raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-            if not store_workspaces.claim_removal(tx, task_id):
+        if kept is None or kept.removed_at or kept.host != house.worker.host:
+            raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
+        with alone(removal.janitors_lock(house), patience=_PATIENCE) as mine:
+            if not mine:
+                raise NotPossible("The janitor of this host is at work. Try again in a minute.")
+            if not removal.remove(house, task_id, _rescued(house, task_id)):
                 raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
-        worker.remove_workspace(house, task_id)
+
+
+def _rescued(house: House, task_id: str) -> str:
+    """Who asks for a removal is told what is lost by it, and gets it."""
+    try:
+        return removal.rescue(house, task_id)
+    except (BotError, OSError) as error:
+        typer.echo(f"forgehand: what was not exported is lost: {error}", err=True)
+        return ""
 
 
 def show(rows: Sequence[Row], *, as_json: bool) -> None:

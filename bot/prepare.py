@@ -5,14 +5,13 @@ never changed by a later run.
 """
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
-from bot.errors import GitFailed, SandboxFailed
+from bot.errors import GitFailed
 from bot.model import ENDINGS, Kind, Part, Run, Task, is_confidential
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
@@ -57,22 +56,16 @@ def fetch(attempt: Attempt) -> Mirror:
 def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
     """Bring the task's workspace to where this run begins, and write its prompt."""
     house = attempt.house
-    free = shutil.disk_usage(house.data).free
-    if free < house.free_space:
-        raise SandboxFailed(
-            f"Only {free >> 20} MiB are free for workspaces, less than the {house.free_space >> 20} MiB "
-            "that must be. Somebody with access to the machine can make room "
-            "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
-        )
     source = fetch(attempt)
     _settle_once(attempt, source)
     seen = _seen(attempt.task, source)
     task, run = attempt.task, attempt.run
-    source.keep(task.id, [task.base_head, *seen.refs.values()])
-    export.make_quarantine(house.quarantine(task.id))
     with house.ledger.write() as tx:
         leases.write(tx, attempt.lease)
         workspaces.in_use(tx, task.id, house.worker.host)
+    # From here on nobody removes the workspace, nor lets go of what is kept for it.
+    source.keep(task.id, [task.base_head, *seen.refs.values()])
+    export.make_quarantine(house.quarantine(task.id))
     fresh = not places.has(task.id)
     plan = Plan(
         task=task.id,

@@ -78,6 +78,19 @@ def somebody_works(data: Path) -> bool:
         return not _locked(file, fcntl.LOCK_EX)
 
 
+@contextmanager
+def alone(lock: Path, *, patience: float) -> Iterator[bool]:
+    """Whether we are the only one to hold this lock, of all threads and processes, during the block.
+
+    `patience` is how many seconds to wait for it.
+    """
+    end = time.monotonic() + patience
+    with lock.open("a") as file:
+        while not (mine := _locked(file, fcntl.LOCK_EX)) and time.monotonic() < end:
+            time.sleep(0.1)
+        yield mine
+
+
 def once(path: Path, content: str) -> str:
     """What the file holds; `content` where this process is the first to ask. For our own eyes only."""
     if not path.exists():

@@ -26,6 +26,7 @@ from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.prepare import credentials, export_plan, fetch, mirror_key, prepare
 from bot.push import push
+from bot.room import make_room
 from bot.sandbox import export
 from bot.sandbox.export import Exported
 from bot.sandbox.mirror import Mirror
@@ -128,6 +129,7 @@ def _go_on(attempt: Attempt) -> Verdict:
     places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
     if phase is Phase.PREPARE:
         attempt.enter(Phase.PREPARE)
+        make_room(attempt)
         source = prepare(attempt, places)
         attempt.check()
         attempt.enter(Phase.AGENT)

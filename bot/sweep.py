@@ -1,8 +1,7 @@
-"""What is due and nobody is doing; what is over and still there.
+"""What is due and nobody is doing.
 
 Every message may be lost, so everything is found again here, in the ledger. A
-sweep may run in any number of processes at once: it only nudges, and what it
-removes it claims first.
+sweep may run in any number of processes at once: it only nudges.
 """
 
 import math
@@ -17,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import BotError
 from bot.queue import Nudges
-from bot.store import deliveries, leases, outbox, workspaces
+from bot.store import deliveries, leases, outbox
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
 
@@ -29,7 +28,6 @@ _AT_ONCE = 100  # of each kind; the oldest come first
 _GRACE = 1.0  # seconds an item may be due before it counts as forgotten: its own nudge is on its way
 _AGAIN = 10.0  # seconds until an item that is still due is nudged for once more
 _HOURLY = 3600.0
-_REMOVED_AT_ONCE = 5  # workspaces; each is a container and a lot of files
 
 
 @dataclass(slots=True)
@@ -51,21 +49,20 @@ class _Recent:
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """`nudges.work` reaches the workers of this host; `remove` takes a task's workspace off the disk."""
+    """`nudges.work` reaches the workers of this host."""
 
     ledger: Ledger
     worker: Worker
     nudges: Nudges
     is_dead: Callable[[str], bool]
-    remove: Callable[[str], None]
     _deliveries: _Recent = field(default_factory=_Recent)
     _threads: _Recent = field(default_factory=_Recent)
     _dropped_at: float = 0.0
 
     def once(self) -> None:
-        """Nudge for what is due, remove what is past its keep."""
+        """Nudge for what is due, forget what is past its time."""
         self.nudge()
-        self.tidy()
+        self.forget()
 
     def nudge(self) -> None:
         with self.ledger.read() as tx:
@@ -79,15 +76,7 @@ class Sweep:
         if waiting:  # for one of them; whoever claims it nudges for the next
             self.nudges.work()
 
-    def tidy(self) -> None:
-        with self.ledger.read() as tx:
-            over = workspaces.past_keep(tx, self.worker.host, _REMOVED_AT_ONCE)
-        for task_id in over:
-            with self.ledger.write() as tx:
-                mine = workspaces.claim_removal(tx, task_id)
-            if mine:
-                self.remove(task_id)
-                log.info("workspace removed", task=task_id)
+    def forget(self) -> None:
         if time.monotonic() - self._dropped_at > _HOURLY or not self._dropped_at:
             with self.ledger.write() as tx:
                 dropped = deliveries.drop_old_bodies(tx)
@@ -96,14 +85,14 @@ class Sweep:
                 log.info("old deliveries forgotten", bodies=dropped)
 
 
-def keep_sweeping(sweep: Sweep, *, every: float, stopping: threading.Event) -> None:
-    """Sweep now and each `every` seconds until `stopping` is set. A sweep that fails is not the last.
+def keep_sweeping(once: Callable[[], None], *, every: float, stopping: threading.Event) -> None:
+    """Call `once` now and each `every` seconds until `stopping` is set. A sweep that fails is not the last.
 
     Infinity: not even now.
     """
     while not stopping.is_set() and not math.isinf(every):
         try:
-            sweep.once()
+            once()
         except (BotError, SQLAlchemyError, OSError) as error:
             log.warning("sweep failed", error=type(error).__name__, reason=str(error)[:200])
         stopping.wait(every)

@@ -1,7 +1,6 @@
 """Everything that is due is found again in the ledger, whatever became of the messages."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import sqlalchemy
 from bot import queue
 from bot.presence import alive, is_dead
 from bot.queue import Nudges
-from bot.store import deliveries, leases, outbox, schema, workspaces
+from bot.store import deliveries, leases, outbox, schema
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
@@ -25,10 +24,9 @@ LONG = 20.0  # seconds a test waits at most for what should come soon
 
 @dataclass
 class Heard:
-    """Nudges that are written down, and workspaces that were removed."""
+    """Nudges that are written down."""
 
     nudges: list[tuple[str, ...]] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
     first: threading.Event = field(default_factory=threading.Event)  # set by an answer's nudge
 
     def sweep(self, ledger: Ledger, is_dead: Callable[[str], bool] = nobody_is_dead) -> Sweep:
@@ -41,7 +39,6 @@ class Heard:
                 report=lambda thread_key: self.nudges.append(("report", thread_key)),
             ),
             is_dead=is_dead,
-            remove=self.removed.append,
         )
 
     def _answer(self, forge: str, delivery_id: str) -> None:
@@ -72,7 +69,7 @@ def test_with_nothing_due_nothing_is_said(ledger: Ledger) -> None:
 
     heard.sweep(ledger).once()
 
-    assert (heard.nudges, heard.removed) == ([], [])
+    assert heard.nudges == []
 
 
 def test_what_has_just_come_in_is_left_to_its_own_nudge_and_then_found(ledger: Ledger) -> None:
@@ -84,7 +81,7 @@ def test_what_has_just_come_in_is_left_to_its_own_nudge_and_then_found(ledger: L
     sweep.once()
     assert heard.nudges == []
 
-    keep_sweeping(sweep, every=0.1, stopping=heard.first)
+    keep_sweeping(sweep.once, every=0.1, stopping=heard.first)
     assert heard.nudges == [("answer", "github", "d1")]
 
 
@@ -133,25 +130,6 @@ def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) 
     assert heard.nudges == []
 
 
-def test_only_workspaces_of_this_host_past_their_keep_are_removed_and_only_once(ledger: Ledger) -> None:
-    with ledger.write() as tx:
-        over, in_use, kept, elsewhere = (add_task(tx).id for _ in range(4))
-        for task_id, host, until in (
-            (over, "h1", 1.0),
-            (in_use, "h1", None),
-            (kept, "h1", time.time() + 3600),
-            (elsewhere, "h2", 1.0),
-        ):
-            workspaces.in_use(tx, task_id, host)
-            workspaces.keep(tx, task_id, until)
-    heard = Heard()
-
-    heard.sweep(ledger).once()
-    heard.sweep(ledger).once()
-
-    assert heard.removed == [over]
-
-
 def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger) -> None:
     _receive(ledger, "old")
     with ledger.write() as tx:
@@ -178,7 +156,7 @@ def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
         return True
 
     heard = Heard()
-    keep_sweeping(heard.sweep(sqlite_ledger, is_dead), every=0.1, stopping=stopping)
+    keep_sweeping(heard.sweep(sqlite_ledger, is_dead).once, every=0.1, stopping=stopping)
 
     assert heard.nudges == [("work",)]
 
@@ -201,7 +179,7 @@ def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url
     sweep = Heard().sweep(sqlite_ledger)
     sweep.nudges = queue.nudges(broker)
     sweeper = threading.Thread(
-        target=keep_sweeping, args=(sweep,), kwargs={"every": 0.1, "stopping": stopping}
+        target=keep_sweeping, args=(sweep.once,), kwargs={"every": 0.1, "stopping": stopping}
     )
     sweeper.start()
     try:

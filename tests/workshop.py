@@ -66,6 +66,19 @@ class Workshop:
         execute(self.agent(script), run, threading.Event())
         return self.now(run)
 
+    def lost(self, script: str) -> Run:
+        """A new task's run that is lost while its agent works: nothing of it is exported.
+
+        The script has to print "begun" once it has done what matters, and not to end.
+        """
+        run = self.claimed()
+        with self.busy(self.agent(script), run) as stopping:
+            until(lambda: b"begun" in self.printed(run))
+            stopping.set()
+        again, house = self.taken_over(self.house.worker.holder)
+        execute(house, replace(again, takeovers=leases.TAKEOVERS), threading.Event())
+        return self.now(run)
+
     @contextmanager
     def busy(self, house: House, run: Run) -> Iterator[threading.Event]:
         """A worker at this run; the event stops it, and at the end of the block it must come to its end."""

@@ -21,7 +21,7 @@ from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
 from bot.sandbox.rewrite import Style, body, rewrite
 
-__all__ = ["Exported", "Plan", "Result", "Rules", "make_quarantine", "take"]
+__all__ = ["Exported", "Plan", "Result", "Rules", "is_done", "make_quarantine", "take"]
 
 _SCRIPT = Path(__file__).with_name("export.sh").read_text()
 
@@ -73,6 +73,11 @@ class Exported:
 def make_quarantine(path: Path) -> None:
     """Make a task's quarantine, or leave the one that is there."""
     make_bare(path)
+
+
+def is_done(quarantine: Path, run_id: str) -> bool:
+    """Whether an export of this run came to its end."""
+    return (quarantine / "refs" / "checked" / run_id).exists()
 
 
 def take(engine: Engine, image: str, plan: Plan) -> Exported:

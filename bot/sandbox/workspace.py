@@ -23,6 +23,7 @@ empty() {
 }
 """
 _SECONDS = 1800  # for one preparation or removal
+_GONE = ".gone-"  # in the name of a folder that waits to be removed
 
 # Modes: the agent's uid is not the bot's, and a bot that is not root cannot give files away. The task's
 # folder is closed to everybody; a bind mount of an open folder in it needs no path to it.
@@ -94,18 +95,53 @@ class Workspaces:
             Mount(source=told / "out", target="/task/out", writable=True),
         ]
 
+    def size(self, task: str, *, name: str, seconds: float = 60) -> int:
+        """Return how many bytes of the disk the agent's files take. `name` is the container's.
+
+        A folder that the agent closed to itself is not seen into. Raises as `prepare`.
+        """
+        written = _written(self._root / task)
+        targets = [f"/size/{number}" for number in range(len(written))]
+        said = self._engine.tool(
+            name=name,
+            image=self._image,
+            # Files come and go meanwhile, so what du complains of does not count.
+            script='du -skc "$@" 2>/dev/null | tail -n 1',
+            args=targets,
+            mounts=[Mount(source=path, target=target) for path, target in zip(written, targets, strict=True)],
+            seconds=seconds,
+        )
+        return int(said.split()[0]) << 10
+
     def remove(self, task: str) -> None:
         """Remove the workspace. Fine when there is none, or half of one; raises as `prepare`."""
-        folder = self._root / f"{task}.gone-{secrets.token_hex(4)}"
+        self.set_aside(task)
+        self.clear_away(task)
+
+    def set_aside(self, task: str) -> None:
+        """Take the workspace out of the way at once: a run of the task may begin anew while the files go."""
         with suppress(FileNotFoundError):
-            # At once out of the way: a run of the task may begin anew while the files go.
-            (self._root / task).rename(folder)
-        for gone in self._root.glob(f"{task}.gone-*"):
+            (self._root / task).rename(self._root / f"{task}{_GONE}{secrets.token_hex(4)}")
+
+    def clear_away(self, task: str) -> None:
+        """Remove what was set aside, and what is left of it after a crash; raises as `prepare`."""
+        for gone in self._root.glob(f"{task}{_GONE}*"):
             self._clear(gone)
 
+    def set_aside_before(self) -> set[str]:
+        """Tasks of which something was set aside and is still there."""
+        return {path.name.partition(_GONE)[0] for path in self._root.glob(f"*{_GONE}*")}
+
+    def folders(self) -> dict[str, float]:
+        """When the folder of each task was last added to, in seconds since the epoch.
+
+        Raises FileNotFoundError where no workspace was ever made.
+        """
+        found = [path for path in self._root.iterdir() if _GONE not in path.name]
+        return {path.name: path.stat().st_mtime for path in found}
+
     def _clear(self, folder: Path) -> None:
-        written = [path for path in (folder / "repo", folder / "home") if path.exists()]
-        written += folder.glob("runs/*/out")
+        written = _written(folder)
         targets = [f"/gone/{number}" for number in range(len(written))]
         if written:
             self._engine.tool(
@@ -133,6 +169,13 @@ class Workspaces:
             Mount(source=mirror / "objects", target="/mirror/objects"),
             Mount(source=quarantine / "objects", target="/quarantine/objects"),
         ]
+
+
+def _written(folder: Path) -> list[Path]:
+    """Folders of a workspace that an agent may have written to."""
+    return [path for path in (folder / "repo", folder / "home") if path.exists()] + [
+        *folder.glob("runs/*/out")
+    ]
 
 
 def _folder(path: Path, mode: int) -> None:

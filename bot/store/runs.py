@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, tuple_, update
 
 from bot.model import Actor, Outcome, Part, Phase, Run, Spot, State, Thread
 from bot.store.ledger import clock
@@ -48,6 +48,11 @@ def get(tx: Connection, run_id: str) -> Run:
     return value(tx.execute(select(runs).where(runs.c.id == run_id)).one())
 
 
+def find(tx: Connection, run_id: str) -> Run | None:
+    row = tx.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    return None if row is None else value(row)
+
+
 def of_task(tx: Connection, task_id: str) -> list[Run]:
     """Oldest first; a task has at least one."""
     rows = tx.execute(select(runs).where(runs.c.task == task_id).order_by(runs.c.number))
@@ -57,6 +62,14 @@ def of_task(tx: Connection, task_id: str) -> list[Run]:
 def newest(tx: Connection, task_id: str) -> Run:
     query = select(runs).where(runs.c.task == task_id).order_by(runs.c.number.desc()).limit(1)
     return value(tx.execute(query).one())
+
+
+def last_with_agent(tx: Connection, task_id: str, host: str) -> Run | None:
+    """The newest run of the task that came as far as its agent, of those on this host."""
+    came = exists().where(phases.c.run == runs.c.id, phases.c.phase == Phase.AGENT)
+    query = select(runs).where(runs.c.task == task_id, runs.c.host == host, came)
+    row = tx.execute(query.order_by(runs.c.number.desc()).limit(1)).one_or_none()
+    return None if row is None else value(row)
 
 
 def of_cause(tx: Connection, thread: Thread, cause: str) -> Run | None:

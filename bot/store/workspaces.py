@@ -1,12 +1,13 @@
 """Workspaces: which host has the folder of a task, and until when it is kept."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, exists, select, update
 
-from bot.model import Run
+from bot.model import Run, State
 from bot.store.ledger import clock, insert_new
-from bot.store.schema import runs, workspaces
+from bot.store.schema import runs, tasks, workspaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,30 @@ def past_keep(tx: Connection, host: str, limit: int) -> list[str]:
         .limit(limit)
     )
     return list(rows.scalars())
+
+
+def expendable(tx: Connection, host: str) -> list[str]:
+    """Tasks whose workspace no run waits for: those that succeeded, then the others, each oldest first."""
+    done = case((tasks.c.state == State.SUCCEEDED, 0), else_=1)
+    rows = tx.execute(
+        select(workspaces.c.task)
+        .join_from(workspaces, tasks)
+        .where(
+            workspaces.c.host == host, workspaces.c.removed_at.is_(None), workspaces.c.keep_until.is_not(None)
+        )
+        .order_by(done, workspaces.c.created_at)
+    )
+    return list(rows.scalars())
+
+
+def here(tx: Connection, host: str, task_ids: Collection[str]) -> set[str]:
+    """Those of these tasks whose workspace the ledger knows to be on this host."""
+    rows = tx.execute(
+        select(workspaces.c.task).where(
+            workspaces.c.task.in_(task_ids), workspaces.c.host == host, workspaces.c.removed_at.is_(None)
+        )
+    )
+    return set(rows.scalars())
 
 
 def claim_removal(tx: Connection, task_id: str) -> bool:

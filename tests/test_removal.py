@@ -1,0 +1,87 @@
+"""Workspaces leave the disk: what nobody ever exported is in the quarantine before they do."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ExportRefused
+from bot.model import Outcome, State
+from bot.operator_verbs import resume_from_cli
+from bot.removal import places_of, remove, rescue
+from bot.run import execute
+from bot.store import workspaces
+from tests.workshop import Workshop, in_a_workshop
+
+WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    assert shop.task(run).checked_head == ""
+
+    rescued = rescue(shop.house, run.task)
+    assert remove(shop.house, run.task, rescued)
+
+    assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
+    assert shop.task(run).checked_head == rescued
+    assert not places_of(shop.house).folders()
+    assert (shop.branches(), shop.containers()) == ([], [])
+    with shop.house.ledger.write() as tx:
+        resume_from_cli(tx, run.task, "go on")
+    again = shop.next()
+    assert again is not None
+    execute(shop.agent("test -e one; test ! -e two; echo 3 > three"), again, threading.Event())
+    assert shop.now(again).outcome is Outcome.PUSHED
+    [branch] = shop.branches()
+    assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "one", "three"]
+
+
+@pytest.mark.parametrize("script", ["echo 1 > one", "echo 1 > one; exit 3", "true"])
+def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, script: str) -> None:
+    run = shop.done(script)
+    before = shop.task(run)
+
+    assert rescue(shop.house, run.task) == ""
+    assert remove(shop.house, run.task)
+
+    assert shop.task(run) == before
+    assert not (shop.mirror(run) / "refs" / "keep" / run.task).exists()
+
+
+def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
+    run = shop.lost("rm -rf .git; echo begun; sleep 300")
+
+    with pytest.raises(ExportRefused, match=r"its .git is broken"):
+        rescue(shop.house, run.task)
+
+    assert run.task in places_of(shop.house).folders()
+
+
+def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
+    run = shop.done("echo 1 > one")
+    with shop.house.ledger.write() as tx:
+        resume_from_cli(tx, run.task, "go on")
+
+    assert not remove(shop.house, run.task)
+
+    assert places_of(shop.house).has(run.task)
+
+
+def test_it_is_removed_once(shop: Workshop) -> None:
+    run = shop.done("echo 1 > one")
+
+    assert [remove(shop.house, run.task) for _ in range(2)] == [True, False]
+
+    with shop.house.ledger.read() as tx:
+        kept = workspaces.get(tx, run.task)
+    assert kept is not None
+    assert kept.removed_at is not None
+    assert shop.task(run).state is State.SUCCEEDED
