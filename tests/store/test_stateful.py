@@ -1,0 +1,209 @@
+"""Claim, lease, cancel and resume, in orders nobody thought of.
+
+Hypothesis plays people and workers on a ledger, one transaction at a time. A
+worker may die between any two of its transactions, or come back after its time.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule
+from sqlalchemy import Connection, Row, select, update
+
+from bot import cancel, keep, line
+from bot.errors import LeaseLost, NotPossible
+from bot.line import Ask, Plan
+from bot.model import ENDED, ENDINGS, Actor, Outcome, Phase, Spot, State, Thread
+from bot.store import causes, leases, runs, tasks, workspaces
+from bot.store.leases import Lease, Worker
+from bot.store.schema import runs as table
+from tests.fill import a_thread, a_worker
+from tests.store.weeks import WHICH, Week, live
+
+PER_REPOSITORY, PER_HOST = 2, 2
+THREADS = [a_thread(number, repository=number % 2 + 1) for number in range(1, 6)]
+STALE_WRITES: list[Callable[[Connection, Lease], object]] = [
+    lambda tx, lease: leases.write(tx, lease, summary="stale"),
+    lambda tx, lease: leases.renew(tx, lease),
+    lambda tx, lease: leases.release(tx, lease),
+    lambda tx, lease: leases.enter(tx, lease, Phase.REPORT),
+    lambda tx, lease: leases.end(tx, lease, Outcome.PUSHED, State.SUCCEEDED, "stale"),
+    lambda tx, lease: leases.is_cancel_asked(tx, lease),
+]
+
+
+def hired(number: int, host: str) -> Worker:
+    return a_worker(f"w{number}", host=host, per_repository=PER_REPOSITORY, per_host=PER_HOST)
+
+
+def asked(number: int, text: str) -> Ask:
+    ann = Actor(id=7, login="ann")
+    return Ask(text=text, context=(), spot=Spot(), actor=ann, cause=f"comment:{number}", wall_limit=9)
+
+
+class Runs(Week):
+    """What the ledger must agree with: which commands were accepted, and who holds which lease."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: dict[int, bool] = {}  # commands by number
+        self.workers = [hired(number, f"h{number % 2 + 1}") for number in range(4)]
+        self.dead: set[str] = set()
+        self.held: dict[str, tuple[Lease, str]] = {}  # of each running run; "": let go
+        self.late: set[str] = set()  # runs whose lease is over
+        self.stale: list[Lease] = []
+        self.ended: dict[str, Row[Any]] = {}
+
+    @rule(number=st.integers(0, 30), thread=st.sampled_from(THREADS), verb=WHICH)
+    def a_command_comes(self, number: int, thread: Thread, verb: int) -> None:
+        """New or once more: /run, or /resume of one of the thread's tasks, with words or without."""
+        with self.ledger.write() as tx:
+            first = causes.first_time(tx, thread.forge, 0, f"comment:{number}")
+            assert first == (number not in self.accepted)
+            if not first:
+                return
+            known = tasks.of_thread(tx, thread.key)
+            try:
+                if verb % 3 and known:
+                    line.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
+                else:
+                    place = (f"t{number}", thread, thread.key)
+                    line.open_task(tx, place, Plan(agent="demo", change="none"), asked(number, "tidy"))
+            except NotPossible:
+                self.accepted[number] = False
+            else:
+                self.accepted[number] = True
+
+    @rule(which=WHICH)
+    def a_cancel_comes(self, which: int) -> None:
+        with self.ledger.write() as tx:
+            if not (known := tasks.newest(tx, 99)):
+                return
+            run = runs.newest(tx, known[which % len(known)].id)
+            try:
+                task = cancel.cancel(tx, tasks.get(tx, run.task))
+            except NotPossible:
+                assert run.state in ENDED or run.phase in (Phase.PUSH, Phase.REPORT)
+            else:
+                stands = State.CANCELLED if run.state is State.QUEUED else State.RUNNING
+                assert (task.state, runs.get(tx, run.id).cancel_asked) == (stands, True)
+
+    @rule(which=WHICH)
+    def a_worker_claims(self, which: int) -> None:
+        worker = self.workers[which % 4]
+        with self.ledger.write() as tx:
+            run = leases.claim_next(tx, worker)
+            if run:
+                workspaces.in_use(tx, run.task, worker.host)
+        if run:
+            assert run.id not in self.held
+            self.held[run.id] = Lease(run.id, run.epoch), worker.holder
+
+    @rule(which=WHICH)
+    def a_worker_takes_over(self, which: int) -> None:
+        worker = self.workers[which % 4]
+        with self.ledger.write() as tx:
+            run = leases.take_over(tx, worker, self.dead.__contains__)
+        if run:
+            lease, holder = self.held[run.id]
+            assert not holder or holder in self.dead or run.id in self.late
+            self.late.discard(run.id)
+            self.stale.append(lease)
+            self.held[run.id] = Lease(run.id, run.epoch), worker.holder
+
+    def working(self) -> list[Lease]:
+        """Leases in the hands of those who live; they may be over, but nobody has taken them."""
+        return [lease for lease, holder in self.held.values() if holder and holder not in self.dead]
+
+    @precondition(lambda self: bool(self.working()))
+    @rule(which=WHICH)
+    def a_worker_goes_on(self, which: int) -> None:
+        lease = self.working()[which % len(self.working())]
+        with self.ledger.write() as tx:
+            leases.renew(tx, lease)
+            phase = runs.get(tx, lease.run).phase
+            if phase is not Phase.PUSH and not leases.is_cancel_asked(tx, lease):
+                leases.enter(tx, lease, list(Phase)[list(Phase).index(phase) + 1])
+        self.late.discard(lease.run)
+
+    @precondition(lambda self: bool(self.working()))
+    @rule(which=WHICH, outcome=st.sampled_from(Outcome))
+    def a_run_ends(self, which: int, outcome: Outcome) -> None:
+        lease = self.working()[which % len(self.working())]
+        state = ENDINGS[outcome].state
+        with self.ledger.write() as tx:
+            task = runs.get(tx, lease.run).task
+            leases.end(tx, lease, outcome, state, "")
+            tasks.change_state(tx, task, state)
+            keep.from_now(tx, task, state)
+        self.stale.append(lease)
+        del self.held[lease.run]
+
+    @precondition(lambda self: bool(self.working()))
+    @rule(which=WHICH)
+    def a_worker_lets_go(self, which: int) -> None:
+        lease = self.working()[which % len(self.working())]
+        with self.ledger.write() as tx:
+            leases.release(tx, lease)
+        self.stale.append(lease)
+        self.held[lease.run] = lease, ""
+
+    @rule(which=WHICH)
+    def a_worker_dies(self, which: int) -> None:
+        """With all it holds; another starts on its host."""
+        gone = self.workers[which % 4]
+        self.dead.add(gone.holder)
+        self.workers[which % 4] = hired(3 + len(self.dead), gone.host)
+
+    @precondition(lambda self: bool(self.working()))
+    @rule(which=WHICH)
+    def a_worker_sleeps_too_long(self, which: int) -> None:
+        lease = self.working()[which % len(self.working())]
+        with self.ledger.write() as tx:
+            tx.execute(update(table).where(table.c.id == lease.run).values(lease_until=1.0))
+        self.late.add(lease.run)
+
+    @precondition(lambda self: self.stale)
+    @rule(which=WHICH, write=st.sampled_from(STALE_WRITES))
+    def a_replaced_worker_writes(self, which: int, write: Callable[[Connection, Lease], object]) -> None:
+        with pytest.raises(LeaseLost), self.ledger.write() as tx:
+            write(tx, self.stale[which % len(self.stale)])
+
+    @invariant()
+    def the_ledger_is_in_order(self) -> None:
+        with self.ledger.read() as tx:
+            rows = {row.id: row for row in tx.execute(select(table).order_by(table.c.number))}
+            states = {task.id: task.state for task in tasks.newest(tx, 99)}
+        running = [row for row in rows.values() if row.state == State.RUNNING]
+        for column, most in (("thread_key", 1), ("repository_url", PER_REPOSITORY), ("host", PER_HOST)):
+            assert max(Counter(getattr(row, column) for row in running).values(), default=0) <= most
+        epochs = {run: lease.epoch + (not holder) for run, (lease, holder) in self.held.items()}
+        assert {row.id: row.epoch for row in running} == epochs
+        assert all(rows[run] == row for run, row in self.ended.items())  # for ever
+        self.ended = {run: row for run, row in rows.items() if row.state in ENDED}
+        wanted = [f"comment:{number}" for number, accepted in self.accepted.items() if accepted]
+        assert sorted(row.cause for row in rows.values()) == sorted(wanted)
+        assert states == {row.task: row.state for row in rows.values()}  # each task's newest comes last
+
+    def teardown(self) -> None:
+        """Those who live bring every run to its end."""
+        for which in [*range(4)] * (len(self.accepted) + 1):
+            self.a_worker_takes_over(which)
+            self.a_worker_claims(which)
+            while self.working():
+                self.a_run_ends(0, Outcome.PUSHED)
+        with self.ledger.read() as tx:
+            assert not runs.count_open(tx)
+        self.the_ledger_is_in_order()
+
+
+def test_whatever_the_order_each_command_is_one_run_in_one_hand(sqlite_url: str) -> None:
+    live(Runs, sqlite_url, weeks=25)
+
+
+@pytest.mark.long
+def test_and_so_it_is_on_postgresql(postgres_url: Callable[[], str]) -> None:
+    live(Runs, postgres_url(), weeks=60)

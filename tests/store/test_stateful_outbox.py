@@ -1,0 +1,156 @@
+"""The outbox, in orders nobody thought of.
+
+Hypothesis plays who wants something told and who sends it, one transaction at a
+time; a sender may stop for good between any two of them, or go on when another
+has its thread. The forge is a dictionary: of each row, what was written last.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule
+from sqlalchemy import select, update
+
+from bot.store import outbox, threads
+from bot.store.outbox import Item, Outgoing, Wanted
+from bot.store.schema import outbox as table
+from bot.store.schema import senders as senders_table
+from tests.fill import a_thread
+from tests.store.weeks import WHICH, Week, live
+
+THREADS = [a_thread(number) for number in (1, 2)]
+KINDS = [Outgoing.REPLY, Outgoing.STATUS, Outgoing.PROGRESS, Outgoing.FINAL]
+
+
+@dataclass(slots=True)
+class Sender:
+    """Who sends for a thread: what it found due, and what it has written and not recorded yet."""
+
+    holder: str
+    thread: str
+    items: list[Item]
+    written: Item | None = None
+
+
+class Outbox(Week):
+    """What the ledger must agree with: what the forge got, and what was recorded of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forge: dict[int, str] = {}
+        self.recorded: set[tuple[int, int]] = set()  # row and version
+        self.told: set[str] = set()  # subjects whose final words are out: nothing more is said of them
+        self.senders: list[Sender] = []
+        self.came = 0
+        with self.ledger.write() as tx:
+            for thread in THREADS:
+                threads.remember(tx, thread.key, thread)
+
+    @rule(number=st.integers(0, 3), kind=st.sampled_from(KINDS), words=WHICH)
+    def something_is_wanted(self, number: int, kind: Outgoing, words: int) -> None:
+        subject = f"t{number}-1"
+        if subject in self.told:
+            return
+        wanted = Wanted(
+            subject=subject,
+            kind=kind,
+            thread_key=THREADS[number % 2].key,
+            content={"text": "last words" if kind is Outgoing.FINAL else str(words)},
+        )
+        with self.ledger.write() as tx:
+            outbox.want(tx, wanted)
+
+    @rule(which=WHICH)
+    def a_sender_comes(self, which: int) -> None:
+        self.came += 1
+        holder = f"s{self.came}"
+        with self.ledger.write() as tx:
+            if due := outbox.due_threads(tx, 9):
+                thread = due[which % len(due)]
+                if outbox.take_thread(tx, thread, holder):
+                    self.senders.append(Sender(holder, thread, outbox.due(tx, thread)))
+
+    @precondition(lambda self: any(one.items and not one.written for one in self.senders))
+    @rule(which=WHICH, away=st.booleans())
+    def a_sender_writes(self, which: int, away: bool) -> None:  # noqa: FBT001 - drawn
+        ready = [one for one in self.senders if one.items and not one.written]
+        sender = ready[which % len(ready)]
+        item = sender.items.pop(0)
+        with self.ledger.write() as tx:
+            if not outbox.hold_thread(tx, sender.thread, sender.holder):
+                sender.items.clear()
+            elif away:
+                outbox.try_later(tx, item, 5.0)
+            elif outbox.trying(tx, item):
+                assert (item.id, item.version) not in self.recorded
+                sender.written = item
+                self.forge[item.id] = json.dumps(item.content)
+
+    @precondition(lambda self: any(one.written for one in self.senders))
+    @rule(which=WHICH)
+    def a_sender_records(self, which: int) -> None:
+        ready = [one for one in self.senders if one.written]
+        sender = ready[which % len(ready)]
+        item, sender.written = sender.written, None
+        assert item
+        with self.ledger.write() as tx:
+            outbox.sent(tx, item, item.id)
+            if item.kind is Outgoing.FINAL:
+                outbox.retire(tx, item.subject, Outgoing.PROGRESS)
+                self.told.add(item.subject)
+        self.recorded.add((item.id, item.version))
+
+    @precondition(lambda self: self.senders)
+    @rule(which=WHICH, dead=st.booleans())
+    def a_sender_goes(self, which: int, dead: bool) -> None:  # noqa: FBT001 - drawn
+        gone = self.senders.pop(which % len(self.senders))
+        if not dead:
+            with self.ledger.write() as tx:
+                outbox.leave_thread(tx, gone.thread, gone.holder)
+
+    @rule()
+    def minutes_pass(self) -> None:
+        """Senders are past their time, and what was put off is due."""
+        with self.ledger.write() as tx:
+            tx.execute(update(senders_table).values(until=1.0))
+            tx.execute(update(table).values(due_at=table.c.due_at - 600))
+
+    @invariant()
+    def what_is_wanted_is_due_or_written_and_not_both(self) -> None:
+        with self.ledger.read() as tx:
+            rows = tx.execute(select(table)).all()
+        for row in rows:
+            if (row.id, row.version) in self.recorded:
+                assert row.due_at is None
+            retired = row.kind == Outgoing.PROGRESS and row.subject in self.told
+            if row.due_at is None and not retired:
+                assert self.forge[row.id] == row.content
+
+    def teardown(self) -> None:
+        """One sender that is left alone, with time, brings everything out."""
+        self.senders.clear()
+        for _ in range(20):
+            self.minutes_pass()
+            self.a_sender_comes(0)
+            while self.senders:
+                if self.senders[0].written:
+                    self.a_sender_records(0)
+                elif self.senders[0].items:
+                    self.a_sender_writes(0, away=False)
+                else:
+                    self.a_sender_goes(0, dead=False)
+        with self.ledger.read() as tx:
+            assert not outbox.due_threads(tx, 1)
+        self.what_is_wanted_is_due_or_written_and_not_both()
+
+
+def test_whatever_the_order_nothing_wanted_is_lost_or_sent_twice(sqlite_url: str) -> None:
+    live(Outbox, sqlite_url, weeks=25)
+
+
+@pytest.mark.long
+def test_and_so_it_is_on_postgresql(postgres_url: Callable[[], str]) -> None:
+    live(Outbox, postgres_url(), weeks=60)

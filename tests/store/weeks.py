@@ -1,0 +1,40 @@
+"""Stateful tests of the ledger: Hypothesis makes up a week of it, and another, each on empty tables."""
+
+from typing import ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from sqlalchemy import delete
+
+from bot.store.ledger import Ledger, open_ledger
+from bot.store.schema import metadata
+
+WHICH = st.integers(0, 11)  # of however many there are
+
+
+class Week(RuleBasedStateMachine):
+    ledger: ClassVar[Ledger]
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.ledger.write() as tx:
+            for table in reversed(metadata.sorted_tables):
+                tx.execute(delete(table))
+
+
+def live(week: type[Week], url: str, *, weeks: int) -> None:
+    """Weeks of 60 steps on this ledger."""
+    week.ledger = open_ledger(url)
+    try:
+        run_state_machine_as_test(
+            week,
+            settings=settings(
+                max_examples=weeks,
+                stateful_step_count=60,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        week.ledger.close()
