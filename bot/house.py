@@ -13,6 +13,14 @@ from bot.store.ledger import Ledger
 from bot.web.links import patch_url, task_url
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one agent may use: of its container, and how many seconds it may be silent."""
+
+    limits: Limits
+    idle: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """The parts, by name. `log_bytes` and `free_space` are bytes; `secrets` never leave the host."""
@@ -25,7 +33,8 @@ class House:
     agents: Mapping[str, Sequence[str]]
     image: str
     tools_image: str
-    limits: Limits
+    allowance: Allowance
+    allowances: Mapping[str, Allowance]  # of repositories that have their own, by path in lower case
     log_bytes: int
     identity: Identity
     free_space: int
@@ -37,6 +46,9 @@ class House:
 
     def quarantine(self, task_id: str) -> Path:
         return self.data / "quarantine" / f"{task_id}.git"
+
+    def allowance_of(self, task: Task) -> Allowance:
+        return self.allowances.get(task.thread.path.lower(), self.allowance)
 
     def page(self, task_id: str) -> str:
         """Address of the task's page, with its signature."""

@@ -45,7 +45,9 @@ class Outcome(StrEnum):
     PREPARE_FAILED = "prepare_failed"
     AGENT_FAILED = "agent_failed"
     TIMED_OUT = "timed_out"
+    IDLE = "idle"
     OUT_OF_MEMORY = "out_of_memory"
+    DISK_FULL = "disk_full"
     OUTPUT_LIMIT = "output_limit"
     EXPORT_REFUSED = "export_refused"
     PUSH_REJECTED = "push_rejected"
@@ -90,7 +92,11 @@ ENDINGS: dict[Outcome, Ending] = {
         State.FAILED, "The agent failed.", "/resume <what to do differently>", "/diff"
     ),
     Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume", "/diff"),
+    Outcome.IDLE: Ending(State.FAILED, "The agent went silent.", "/resume", "/diff"),
     Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume", "/diff"),
+    Outcome.DISK_FULL: Ending(
+        State.FAILED, "The agent ran out of disk space.", "/resume <what to delete>", "/retry"
+    ),
     Outcome.OUTPUT_LIMIT: Ending(
         State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
     ),

@@ -17,6 +17,7 @@ from bot.triggers import LABEL
 
 _SHORTEST_TOKEN = 16
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_POWERS = {"b": 0, "k": 10, "m": 20, "g": 30}
 
 
 def seconds(text: str | int) -> int:
@@ -25,6 +26,14 @@ def seconds(text: str | int) -> int:
     if found is None or int(found[1]) == 0:
         raise ValueError('must be a duration such as "45m" or "2h"')
     return int(found[1]) * _UNITS[found[2] or "s"]
+
+
+def size(text: str | int) -> int:
+    """Read bytes: "1048576", "500m", "20g". Raises ValueError on anything else."""
+    found = re.fullmatch(r"\s*([0-9]{1,15})\s*([bkmg]?)\s*", str(text).lower())
+    if found is None or int(found[1]) == 0:
+        raise ValueError('must be a size such as "500m" or "20g"')
+    return int(found[1]) << _POWERS[found[2] or "b"]
 
 
 def _words(value: Any) -> Any:
@@ -69,6 +78,8 @@ def _without_api(url: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(size)]
+Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
 Site = Annotated[str, AfterValidator(_site)]
@@ -159,21 +170,39 @@ class Sandbox(Section):
     tools_image: str = "forgehand-tools"
     engine: str = ""  # "" = DOCKER_HOST, else the default socket
     uid: Annotated[int, Field(ge=1)] = 10001
-    memory: Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")] = "4g"
+    memory: Memory = "4g"
     cpus: Annotated[float, Field(ge=0)] = 2
     pids: Annotated[int, Field(ge=1)] = 512
+    disk: Size = 20 << 30  # bytes of a workspace
     wall_limit: Seconds = 3600
+    idle_limit: Seconds = 900  # without a word from the agent
 
 
 class Agent(Section):
     command: Argv
 
 
+class Ceilings(Section):
+    """What one repository has in place of [sandbox]'s; what is left out is as there."""
+
+    memory: Memory | None = None
+    disk: Size | None = None
+    wall_limit: Seconds | None = None
+    idle_limit: Seconds | None = None
+
+
+def _by_path(given: dict[str, Ceilings]) -> dict[str, Ceilings]:
+    if wrong := [name for name in given if "/" not in name]:
+        raise ValueError(f'names "{wrong[0]}", which is no owner/name')
+    return {name.strip("/").lower(): ceilings for name, ceilings in given.items()}
+
+
 class Limits(Section):
-    """How many runs at once."""
+    """How many runs at once, and what single repositories have of their own."""
 
     per_repository: Annotated[int, Field(ge=1)] = 2
     per_host: Annotated[int, Field(ge=1)] = 2
+    repositories: Annotated[dict[str, Ceilings], AfterValidator(_by_path)] = {}  # by owner/name
 
 
 class Repositories(Section):

@@ -6,7 +6,7 @@ transaction: a person may be answered a minute after the run they mean has ended
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 
@@ -26,13 +26,16 @@ from bot.store.workspaces import Kept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What holds where a command says nothing. `wall_limit` is in seconds, and the most one may ask for."""
+    """What holds where a command says nothing. Wall limits are in seconds, and the most one may ask for."""
 
     agents: Collection[str]
     agent: str
     wall_limit: int
     bot_names: Mapping[str, str]  # by forge
     labels: Mapping[str, str]  # what they ask for, besides the bot's own
+    wall_limits: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of repositories that have their own, by path
     change: str = "draft"
 
 
@@ -71,7 +74,7 @@ class Tasks:
             change=command.options.pr or ("none" if confidential else self.defaults.change),
         )
         plan = _starting_point(command, plan, here=command.options.here)
-        ask = self._ask(command, command.text or WHOLE_THREAD, self.defaults.wall_limit)
+        ask = self._ask(command, command.text or WHOLE_THREAD)
         return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
 
     def resume(self, command: Command) -> Queued:
@@ -149,8 +152,9 @@ class Tasks:
         """How the tasks of this thread stand, newest first."""
         return [_standing(self.tx, task) for task in store.of_thread(self.tx, thread.key)]
 
-    def _ask(self, command: Command, text: str, wall_limit: int) -> Ask:
-        most, wanted = self.defaults.wall_limit, command.options.timeout
+    def _ask(self, command: Command, text: str, wall_limit: int | None = None) -> Ask:
+        most = self.defaults.wall_limits.get(command.thread.path.lower(), self.defaults.wall_limit)
+        wanted = command.options.timeout
         if wanted and wanted > most:
             raise NotPossible(f"`--timeout` is at most `{most}s` here.")
         return Ask(
@@ -159,7 +163,7 @@ class Tasks:
             spot=command.spot,
             actor=command.actor,
             cause=command.cause,
-            wall_limit=wanted or wall_limit,
+            wall_limit=wanted or min(wall_limit or most, most),
         )
 
     def _any(self, command: Command) -> Task:

@@ -23,7 +23,7 @@ from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.house import House
+from bot.house import Allowance, House
 from bot.model import Identity, State
 from bot.prepare import mirror_key
 from bot.presence import alive, at_work, is_dead, once
@@ -31,7 +31,7 @@ from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
-from bot.sections import Labels
+from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
 from bot.store import tasks
 from bot.store.leases import Worker
@@ -72,8 +72,10 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                 agents={name: agent.command for name, agent in settings.agents.items()},
                 image=box.image,
                 tools_image=box.tools_image,
-                # The engine refuses more processors than there are.
-                limits=Limits(memory=box.memory, cpus=min(box.cpus, os.cpu_count() or 1), pids=box.pids),
+                allowance=_allowance(box, Ceilings()),
+                allowances={
+                    path: _allowance(box, own) for path, own in settings.limits.repositories.items()
+                },
                 log_bytes=_LOG_BYTES,
                 identity=Identity(name=settings.git.name, email=settings.git.email),
                 free_space=_FREE_SPACE,
@@ -85,6 +87,14 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
             )
     finally:
         ledger.close()
+
+
+def _allowance(box: Sandbox, own: Ceilings) -> Allowance:
+    box = box.model_copy(update=own.model_dump(exclude_none=True))
+    # The engine refuses more processors than there are.
+    cpus = min(box.cpus, os.cpu_count() or 1)
+    limits = Limits(memory=box.memory, cpus=cpus, pids=box.pids, disk=box.disk)
+    return Allowance(limits, idle=box.idle_limit)
 
 
 def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
@@ -176,6 +186,11 @@ def defaults(settings: Settings) -> Defaults:
         agents=list(settings.agents),
         agent=next(iter(settings.agents), ""),
         wall_limit=settings.sandbox.wall_limit,
+        wall_limits={
+            path: own.wall_limit
+            for path, own in settings.limits.repositories.items()
+            if own.wall_limit is not None
+        },
         bot_names={GitHub.name: settings.github.bot_name, GitLab.name: settings.gitlab.bot_name},
         labels=settings.labels.run,
     )

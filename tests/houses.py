@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bot.forges.forge import Forge
-from bot.house import House
+from bot.house import Allowance, House
 from bot.model import Identity
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
@@ -25,7 +25,8 @@ def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) ->
         agents={"demo": ["true"]},
         image="none",
         tools_image="none",
-        limits=Limits(memory="1g", cpus=1, pids=64),
+        allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
+        allowances={},
         log_bytes=1 << 20,
         identity=Identity(name="forgehand", email="forgehand@example.org"),
         result_labels={},

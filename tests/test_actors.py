@@ -9,7 +9,7 @@ import dramatiq
 
 from bot import actors, queue
 from bot.actors import Jobs
-from bot.house import House
+from bot.house import Allowance, House
 from bot.model import Identity, Outcome, Run, State
 from bot.sandbox.container import Engine, Limits
 from bot.store import leases, runs
@@ -30,7 +30,8 @@ def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) 
         agents={"demo": ["true"]},
         image="none",
         tools_image="none",
-        limits=Limits(memory="1g", cpus=1, pids=64),
+        allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
+        allowances={},
         log_bytes=1 << 20,
         identity=Identity(name="Bot", email="bot@localhost"),
         free_space=0,

@@ -1,12 +1,16 @@
 """Phase agent: an agent followed to its end, by one worker or by several after each other."""
 
+import re
+import shutil
+import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.house import House
+from bot.house import Allowance, House
 from bot.model import Outcome, Phase, Run, State
 from bot.run import execute
 from bot.store import workspaces
@@ -34,6 +38,12 @@ def _let_go(shop: Workshop, house: House, run: Run) -> None:
     with shop.busy(house, run) as stopping:
         until(lambda: shop.printed(run) != b"")
         stopping.set()
+
+
+def _allowing(house: House, *, idle: int = 60, disk: int = 1 << 30) -> House:
+    """The house, where an agent may be silent for so many seconds and fill so many bytes."""
+    limits = replace(house.allowance.limits, disk=disk)
+    return replace(house, allowance=Allowance(limits, idle))
 
 
 def _tell_it_to_end(shop: Workshop, run: Run) -> None:
@@ -131,11 +141,10 @@ def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop
 
 def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop) -> None:
     run = shop.claimed()
+    line = "this line is there many times " * 5
 
     execute(
-        shop.agent("echo 1 > x; while :; do echo this line is there many times; done", log_bytes=20_000),
-        run,
-        threading.Event(),
+        shop.agent(f"echo 1 > x; while :; do echo '{line}'; done", log_bytes=20_000), run, threading.Event()
     )
 
     ended = shop.now(run)
@@ -143,7 +152,42 @@ def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop
     assert (shop.saved(run, "wip", "x"), shop.branches(), shop.containers()) == ("1\n", [], [])
     raw = (shop.house.data / "logs" / run.id).read_bytes()
     assert shop.printed(run) == raw
-    assert set(raw.split(b"\n")[:-1]) == {b"this line is there many times"}
+    assert set(raw.split(b"\n")[:-1]) == {line.encode()}
+
+
+def test_lines_count_however_short_they_are(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(shop.agent("while :; do echo; done", log_bytes=20_000), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 200 lines.")
+
+
+def test_a_line_without_end_is_in_the_log_as_far_as_it_may_be(shop: Workshop) -> None:
+    run = shop.done("head -c 1000000 /dev/zero | tr '\\000' x; echo; echo 1 > x")
+
+    assert (run.outcome, run.log_offset) == (Outcome.PUSHED, 1_000_001)
+    assert shop.printed(run) == b"x" * 1_000_000 + b"\n"
+
+
+def test_an_agent_that_says_nothing_is_stopped(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_allowing(shop.agent(f"echo 1 > x; {FOREVER}"), idle=1), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.IDLE, "It printed nothing for 1 s.")
+    assert (shop.saved(run, "wip", "x"), shop.printed(run), shop.containers()) == ("1\n", b"begun\n", [])
+
+
+def test_an_agent_that_says_something_now_and_then_is_not(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = "for _ in 1 2 3 4 5 6; do echo .; sleep 0.7; done; echo 1 > x"
+    execute(_allowing(shop.agent(script), idle=2), run, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.PUSHED
 
 
 def test_an_agent_has_its_time_and_no_more_however_many_workers_follow_it(shop: Workshop) -> None:
@@ -166,3 +210,54 @@ def test_what_an_agent_printed_last_without_a_line_end_is_there_too(shop: Worksh
 
     assert shop.printed(run) == b"one\ntwo"
     assert (run.outcome, run.log_offset) == (Outcome.NO_CHANGES, len(b"one\ntwo"))
+
+
+FILLS = """
+for n in 1 2 3 4 5 6; do
+    head -c 20000000 /dev/urandom > "$HOME/$n"
+done
+"""
+
+
+def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_allowing(shop.agent(f"echo 1 > x; {FILLS} {FOREVER}"), disk=50 << 20), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (
+        Outcome.DISK_FULL,
+        "Its workspace takes 114 MiB and may take 50 MiB.",
+    )
+    assert (shop.saved(run, "wip", "x"), shop.containers()) == ("1\n", [])
+    assert (shop.house.data / "workspaces" / run.task / "home" / "6").stat().st_size == 20_000_000
+
+
+def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(
+        _allowing(shop.agent('dd if=/dev/zero of="$HOME/large" bs=1M count=60'), disk=50 << 20),
+        run,
+        threading.Event(),
+    )
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.exit_status) == (Outcome.AGENT_FAILED, 128 + signal.SIGXFSZ)
+    assert (shop.house.data / "workspaces" / run.task / "home" / "large").stat().st_size == 50 << 20
+
+
+def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Workshop) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
+
+    again, house = shop.taken_over("next")
+    free = shutil.disk_usage(house.data).free
+    execute(replace(house, free_space=3 * free), again, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is Outcome.DISK_FULL
+    assert re.fullmatch(
+        r"The disk of the workspaces has only [0-9.]+ [GM]iB left, for all of them\.", ended.reason
+    )
+    assert shop.saved(run, "wip", "x") == "1\n"

@@ -41,7 +41,10 @@ LAYERS: list[tuple[str, set[str]]] = [
         {
             "bot.house",
             "bot.attempt",
+            "bot.bounds",
             "bot.follow",
+            "bot.scale",
+            "bot.tail",
             "bot.prepare",
             "bot.left",
             "bot.settle",

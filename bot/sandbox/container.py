@@ -33,9 +33,10 @@ _KILLED = 137  # exit status of a process ended by SIGKILL
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
-# The engine stores a line of output as a JSON object with stream and time. Eight times the run's limit
-# holds every log of lines longer than a dozen bytes; past that the engine drops the oldest.
-_LOG_OVERHEAD = 8
+# The engine stores each line as a JSON object with stream and time: 73 bytes for an empty one, and six for a
+# control character. Past its limit it drops what nobody may have read yet, so there has to be room for all a
+# run may print, and for what an agent is ahead of us when we stop it: measured, three quarters of the lines.
+_LOG_OVERHEAD = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Found:
     labels: Mapping[str, str]
 
 
-_TOOL_LIMITS = Limits(memory="2g", cpus=0, pids=256)
+_TOOL_LIMITS = Limits(memory="2g", cpus=0, pids=256, disk=8 << 30)
 
 
 class Engine:

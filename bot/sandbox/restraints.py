@@ -10,7 +10,6 @@ from docker.types import Mount as Bind
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory
 _NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
-_FSIZE = 8 << 30  # bytes a single file may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +23,15 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are."""
+    """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are.
+
+    `disk` is bytes of all it writes. The engine holds but each file to that; their sum is watched.
+    """
 
     memory: str
     cpus: float
     pids: int
+    disk: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def host_config(
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
             Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=_FSIZE, hard=_FSIZE),
+            Ulimit(name="fsize", soft=limits.disk, hard=limits.disk),
         ],
         # mode=1777 is ignored by engine 20.10, hence uid and gid
         tmpfs={"/tmp": f"exec,nosuid,nodev,uid={uid},gid={uid},size={_TMP}"},

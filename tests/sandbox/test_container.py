@@ -27,7 +27,7 @@ def a_sandbox(image: str, script: str, *mounts: Mount, memory: str = "256m") -> 
         argv=["sh", "-c", script],
         env={"HOME": "/home/agent"},
         mounts=mounts,
-        limits=Limits(memory=memory, cpus=1, pids=64),
+        limits=Limits(memory=memory, cpus=1, pids=64, disk=1 << 30),
         labels={"forgehand.task": "t1"},
         log_bytes=1 << 20,
     )

@@ -103,7 +103,7 @@ class Site:
             argv=["sh", "-ec", script],
             env=env,
             mounts=self.places.mounts(TASK, self.runs, self.mirror, self.quarantine),
-            limits=Limits(memory="256m", cpus=1, pids=64),
+            limits=Limits(memory="256m", cpus=1, pids=64, disk=1 << 30),
             labels={},
             log_bytes=1 << 20,
         )

@@ -1,0 +1,95 @@
+"""What a running agent must not pass, watched from outside: time, silence, output, disk.
+
+Memory, processors and the number of processes are not here: the engine holds
+those, and the agent feels them itself.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bot.attempt import Attempt
+from bot.model import Outcome, Phase
+from bot.sandbox.workspace import Workspaces
+from bot.scale import Scale, room
+from bot.store import runs
+from bot.store.ledger import clock
+
+# An agent can print empty lines faster than we read them: the engine's log has to hold them all until we do.
+_BYTES_A_LINE = 100  # of the log limit that a line takes, however short it is
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the agent ended. `outcome` None: well."""
+
+    outcome: Outcome | None
+    reason: str
+    exit_status: int | None
+
+
+class Bounds:
+    """The limits of one run, from when this worker follows it; its time goes on from when it began."""
+
+    def __init__(self, attempt: Attempt, scale: Scale) -> None:
+        self._house, self._run = attempt.house, attempt.run
+        self._allowance = attempt.house.allowance_of(attempt.task)
+        self._scale = scale
+        self._lines = 0
+        self._heard = now = time.monotonic()
+        with attempt.house.ledger.read() as tx:
+            started = {phase: at for phase, at, _ in runs.phase_times(tx, attempt.run.id)}[Phase.AGENT]
+            self._deadline = now + attempt.run.wall_limit - (clock(tx) - started)
+
+    def heard(self, lines: int) -> None:
+        """The agent has printed so many lines more, or pieces of one."""
+        self._lines += lines
+        self._heard = time.monotonic()
+
+    def passed(self, printed: int) -> Ended | None:
+        """The first limit that is passed, where the agent has printed so many bytes in all."""
+        now, limit, lines = time.monotonic(), self._house.log_bytes, self._house.log_bytes // _BYTES_A_LINE
+        if printed > limit:
+            return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.", None)
+        if self._lines > lines:
+            return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {lines:,} lines.", None)
+        if now > self._deadline:
+            words = f"It did not end within {_duration(self._run.wall_limit)}."
+            return Ended(Outcome.TIMED_OUT, words, None)
+        if now - self._heard > self._allowance.idle:
+            words = f"It printed nothing for {_duration(self._allowance.idle)}."
+            return Ended(Outcome.IDLE, words, None)
+        return self._disk()
+
+    def _disk(self) -> Ended | None:
+        # A run begins only with all of it: half is what those that run may take from each other.
+        left, limit = room(self._house.data), self._allowance.limits.disk
+        if left < self._house.free_space // 2:
+            words = f"The disk of the workspaces has only {_human(left)} left, for all of them."
+            return Ended(Outcome.DISK_FULL, words, None)
+        self._scale.look()
+        if self._scale.size > limit:
+            words = f"Its workspace takes {_human(self._scale.size)} and may take {_human(limit)}."
+            return Ended(Outcome.DISK_FULL, words, None)
+        return None
+
+
+@contextmanager
+def bounds(attempt: Attempt, places: Workspaces) -> Iterator[Bounds]:
+    """Watch the limits of a run during the block."""
+    name, engine = attempt.helper("size"), attempt.house.engine
+    limit = attempt.house.allowance_of(attempt.task).limits.disk
+    scale = Scale(lambda: places.size(attempt.task.id, name=name), data=attempt.house.data, limit=limit)
+    try:
+        yield Bounds(attempt, scale)
+    finally:
+        scale.end(lambda: engine.remove(name))
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds} s"
+
+
+def _human(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"

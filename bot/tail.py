@@ -1,0 +1,146 @@
+"""What an agent prints, on its way from the engine into the raw log and the ledger.
+
+The engine's stream blocks, so a thread reads it into a buffer; the buffer is
+small, so that the engine's log and not our memory holds what we are behind.
+"""
+
+import threading
+import time
+from typing import IO
+
+from bot.attempt import Attempt, Cancelled
+from bot.bounds import Bounds, Ended
+from bot.model import Phase
+from bot.sandbox.stream import Log
+from bot.store import leases
+from bot.store import log as store_log
+
+_LOOK = 0.5  # seconds
+_FLUSH = 1.0  # seconds between two log rows
+_TELL = 30.0  # seconds between two edits of the progress comment while the agent works
+
+
+class Tail:
+    """Follows one agent for this worker, from the byte on that the ledger ends with."""
+
+    def __init__(self, attempt: Attempt, bounds: Bounds) -> None:
+        self._attempt = attempt
+        self._bounds = bounds
+        self._offset = attempt.run.log_offset  # of what the ledger holds
+        self._pending = bytearray()
+        self._flushed = self._told = time.monotonic()
+
+    def to_the_end(self) -> Ended | None:
+        """Follow until the container ends (None), or until a limit is passed."""
+        path = self._attempt.house.data / "logs" / self._attempt.run.id
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine, name = self._attempt.house.engine, self._attempt.sandbox
+        source = self._attempt.retrying(lambda: engine.follow(name, self._offset))
+        buffer = _Buffer()
+        reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)
+        reader.start()
+        try:
+            # Unbuffered: a worker that is killed must leave no less here than the ledger says it holds.
+            with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+                # What a dead worker wrote past the ledger's offset comes once more.
+                file.truncate(self._offset)
+                file.seek(self._offset)
+                ended = self._loop(buffer, file)
+        finally:
+            source.close()
+            buffer.close()
+            reader.join()
+        return ended
+
+    def _loop(self, buffer: "_Buffer", file: IO[bytes]) -> Ended | None:
+        try:
+            ended = self._take(buffer, file)
+        except Cancelled:
+            self._flush()
+            raise
+        self._flush()
+        return ended
+
+    def _take(self, buffer: "_Buffer", file: IO[bytes]) -> Ended | None:
+        while True:
+            self._attempt.check()
+            taken = buffer.take(_LOOK)
+            if taken is None:
+                return None
+            data, lines = taken
+            file.write(data)
+            self._pending += data
+            if data:
+                self._bounds.heard(lines)
+            if cut := self._bounds.passed(self._offset + len(self._pending)):
+                return cut
+            if len(self._pending) >= store_log.CHUNK or time.monotonic() - self._flushed >= _FLUSH:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Bytes and offset in one transaction: an adoption has neither gap nor repetition."""
+        attempt, now = self._attempt, time.monotonic()
+        self._flushed = now
+        tell = now - self._told >= _TELL
+        if not self._pending and not tell:
+            return
+        with attempt.house.ledger.write() as tx:
+            leases.write(tx, attempt.lease, log_offset=self._offset + len(self._pending))
+            store_log.append(tx, attempt.run.id, self._offset, bytes(self._pending))
+            if tell:
+                attempt.tell(tx, Phase.AGENT, last_line=_last_line(self._pending))
+                self._told = now
+        self._offset += len(self._pending)
+        self._pending.clear()
+
+
+class _Buffer:
+    """Bytes between two threads, one ledger row of them at most and what the engine sends at once."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._frames = 0
+        self._over = False  # nothing more comes
+        self._closed = False  # nobody takes any more
+        self._changed = threading.Condition()
+
+    def fill(self, source: Log) -> None:
+        """Move all of the engine's stream here, until it ends or `close` was called."""
+        try:
+            for data in source:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed or len(self._data) < store_log.CHUNK)
+                    if self._closed:
+                        return
+                    self._data += data
+                    self._frames += 1
+                    self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def take(self, seconds: float) -> tuple[bytes, int] | None:
+        """What there is, and of how many frames; b"" where nothing came in time, None at the end.
+
+        A frame is a line, or 16 KiB of a longer one: so the engine keeps it.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._data or self._over, seconds)
+            if self._over and not self._data:
+                return None
+            taken = bytes(self._data), self._frames
+            self._data.clear()
+            self._frames = 0
+            self._changed.notify_all()
+        return taken
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def _last_line(data: bytearray) -> str:
+    lines = bytes(data[-4096:]).decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
