@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
-from bot.errors import GitFailed
+from bot.errors import GitFailed, RemoteMissing
 from bot.model import ENDINGS, Kind, Part, Run, Task, is_confidential
+from bot.moved import has_moved
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Plan, Workspaces
@@ -46,11 +47,17 @@ def mirror_key(task: Task) -> str:
 
 def fetch(attempt: Attempt) -> Mirror:
     """Fetch the mirror of the task's repository. Raises RemoteMissing, RemoteUnavailable, GitFailed."""
-    url = attempt.task.thread.repository_url
-    mirrors = attempt.house.data / "mirrors"
-    return attempt.retrying(
-        lambda: mirror.fetch(mirrors, mirror_key(attempt.task), url, credentials(attempt))
-    )
+    mirrors, key = attempt.house.data / "mirrors", mirror_key(attempt.task)
+
+    def once() -> Mirror:
+        return mirror.fetch(mirrors, key, attempt.task.thread.repository_url, credentials(attempt))
+
+    try:
+        return attempt.retrying(once)
+    except RemoteMissing:
+        if not has_moved(attempt):
+            raise
+        return attempt.retrying(once)
 
 
 def prepare(attempt: Attempt, places: Workspaces) -> Mirror:

@@ -24,6 +24,7 @@ from bot.errors import (
 from bot.house import House
 from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
+from bot.moved import has_moved
 from bot.prepare import credentials, export_plan, fetch, mirror_key, prepare
 from bot.push import push
 from bot.room import make_room
@@ -222,6 +223,11 @@ def _push(attempt: Attempt, source: Mirror) -> Verdict:
         )
 
     try:
+        attempt.retrying(once)
+    except RemoteMissing:
+        if not has_moved(attempt):
+            raise
+        source = fetch(attempt)
         attempt.retrying(once)
     except PushRejected as error:
         if error.moved:

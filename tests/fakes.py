@@ -10,7 +10,7 @@ from itertools import count
 
 from bot.errors import ForgeGone
 from bot.events import Event, Labelled
-from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Status
+from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
 from bot.forges.github.events import parse
 from bot.model import Actor, Spot, Thread
 
@@ -28,6 +28,7 @@ class FakeForge:
     found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
     spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
+    repositories: dict[int, Repository] = field(default_factory=dict)  # by id
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
@@ -43,6 +44,10 @@ class FakeForge:
     def whoami(self) -> Actor:
         self._fail()
         return self.me
+
+    def repository(self, repository_id: int) -> Repository:
+        self._fail()
+        return self.repositories[repository_id]
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
         self._fail()

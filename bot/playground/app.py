@@ -209,6 +209,8 @@ async def _git(playground: Playground, request: Request) -> Response:
     refused = git_http.admit(state, where, user, push=push)
     if refused is not None or where is None:
         return refused or git_http.refuse(404, "Repository not found.")
+    if moved := git_http.elsewhere(request, where):
+        return moved
 
     async def after() -> None:
         if push and request.method == "POST":

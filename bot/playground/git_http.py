@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from bot.playground import rules
 from bot.playground.git import CLOSED
@@ -37,6 +37,15 @@ def admit(state: State, where: Repository | None, user: User | None, *, push: bo
     if push and where.archived:
         return refuse(403, "This repository was archived so it is read-only.")
     return None
+
+
+def elsewhere(request: Request, where: Repository) -> Response | None:
+    """The way to the present name, for whoever comes by an earlier one."""
+    asked = "{owner}/{name}".format_map(request.path_params)
+    if asked.lower() == where.path.lower():
+        return None
+    url = request.url.replace(path=request.url.path.replace(f"/{asked}.git", f"/{where.path}.git", 1))
+    return RedirectResponse(str(url), 301)
 
 
 def is_push(request: Request) -> bool:

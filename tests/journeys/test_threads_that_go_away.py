@@ -114,6 +114,14 @@ def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) ->
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
     embedded.final_comment(1, run)
 
+    embedded.playground.rename("smithy")  # and no delivery tells of it
+    embedded.forgehand("resume", task.id, shell("echo three > three.txt"))
+
+    task, run = embedded.task_after_run(3)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert task.thread.repository_url == embedded.playground.html_url
+    embedded.final_comment(1, run)
+
 
 def test_a_token_that_is_replaced_during_a_run_needs_no_restart(embedded: World) -> None:
     embedded.settings[embedded.playground.forge] |= {"token": ""}
