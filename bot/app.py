@@ -25,6 +25,7 @@ from bot.intake import Intake
 from bot.sections import Server
 from bot.settings import Settings, plain
 from bot.signatures import Sender
+from bot.store.leases import LEASE
 from bot.store.ledger import clock
 from bot.web import health, pages
 from bot.web.pages import Viewer
@@ -68,12 +69,12 @@ def serve(settings: Settings, announce: Announce) -> None:
         _wait(told, threading.Event())
 
 
-def work(settings: Settings, *, sweep_every: float = SWEEP_EVERY) -> None:
+def work(settings: Settings, *, sweep_every: float = SWEEP_EVERY, lease: float = LEASE) -> None:
     """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
     check_redis(settings, "work")
     with (
         _signals() as told,
-        _opened(settings, None) as (house, broker),
+        _opened(settings, None, lease) as (house, broker),
         working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
     ):
         _log.info("working", host=house.worker.host, runs=house.worker.per_host)
@@ -81,12 +82,14 @@ def work(settings: Settings, *, sweep_every: float = SWEEP_EVERY) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings, listener: socket.socket | None) -> Iterator[tuple[House, dramatiq.Broker]]:
+def _opened(
+    settings: Settings, listener: socket.socket | None, lease: float = LEASE
+) -> Iterator[tuple[House, dramatiq.Broker]]:
     check_forge(settings)
     log.set_up(json=False, secrets=settings.secrets)
     broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)
-    with open_house(settings, public_url=url, nudges=queue.nudges(broker)) as house:
+    with open_house(settings, public_url=url, nudges=queue.nudges(broker), lease=lease) as house:
         yield house, broker
 
 

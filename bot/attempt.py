@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import comments
 from bot.errors import EngineUnavailable, ForgeUnavailable, LeaseLost, RemoteUnavailable
 from bot.house import House
-from bot.model import Kind, Phase, Run, Task
-from bot.store import leases, outbox, tasks, workspaces
+from bot.model import Kind, Outcome, Phase, Run, Task
+from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted
 
@@ -80,8 +80,15 @@ class Attempt:
 
     def must_be_ours(self) -> None:
         """Raise LeaseLost where the ledger says so, also if our watch has not seen it yet."""
-        with self.house.ledger.write() as tx:
-            leases.write(tx, self.lease)
+        with self.house.ledger.read() as tx:
+            leases.is_cancel_asked(tx, self.lease)
+
+    def clear_away(self) -> None:
+        """Remove the helper containers of workers before this one: one writes to a workspace at a time."""
+        if self.run.epoch > 1:
+            for found in self.retrying(self.house.engine.ours):
+                if found.name.startswith(f"{self.sandbox}-"):
+                    self.house.engine.remove(found.name)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -127,9 +134,14 @@ class Attempt:
         )
 
     def retrying(self, step: Callable[[], T]) -> T:
-        """Do the step; what may pass by itself is tried again, for about 40 seconds in all."""
+        """Do the step; what may pass by itself is tried again, for about 40 seconds in all.
+
+        Raises LeaseLost instead where the run is not ours any more.
+        """
         for pause in _BACKOFF:
             self.check()
+            # A worker that slept through its lease has not heard of it yet, and may wake up right here.
+            self.must_be_ours()
             try:
                 return step()
             except _TRANSIENT as error:
@@ -142,6 +154,18 @@ class Attempt:
         while (left := end - time.monotonic()) > 0:
             self.check()
             self.stopping.wait(min(left, 0.5))
+
+
+def take_up(house: House, run: Run, stopping: threading.Event) -> Attempt:
+    """The run as it stands now, in the hands of whoever claimed it. Raises LeaseLost."""
+    with house.ledger.write() as tx:
+        leases.renew(tx, Lease(run.id, run.epoch), house.worker.lease)
+        run, task = runs.get(tx, run.id), tasks.get(tx, run.task)
+    attempt = Attempt(house, run, task, stopping)
+    attempt.cancel_heard = run.agent_outcome is Outcome.CANCELLED
+    if run.cancel_asked:
+        attempt.cancelled.set()
+    return attempt
 
 
 @contextmanager
@@ -158,12 +182,12 @@ def watched(attempt: Attempt) -> Iterator[None]:
 
 
 def _watch(attempt: Attempt, done: threading.Event) -> None:
-    renewed = time.monotonic()
+    renewed, lease = time.monotonic(), attempt.house.worker.lease
     while not done.wait(0.5) and not attempt.lost.is_set():
         try:
-            if time.monotonic() - renewed >= leases.RENEW:
+            if time.monotonic() - renewed >= lease / 6:
                 with attempt.house.ledger.write() as tx:
-                    leases.renew(tx, attempt.lease)
+                    leases.renew(tx, attempt.lease, lease)
                 renewed = time.monotonic()
             with attempt.house.ledger.read() as tx:
                 if leases.is_cancel_asked(tx, attempt.lease):

@@ -5,6 +5,7 @@ every comment carries is looked up before posting again: twins are deleted.
 """
 
 from collections.abc import Callable
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -16,6 +17,7 @@ from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
 from bot.house import House
 from bot.model import Spot, Thread
+from bot.presence import is_dead
 from bot.store import outbox, runs, tasks, threads
 from bot.store.outbox import Item, Outgoing
 
@@ -26,6 +28,7 @@ _LONGEST = 300.0
 _DOUBLINGS = 8  # past _LONGEST; without an end the number would outgrow a float within days
 _AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # what each waits for
 _WAIT = 5.0
+_LEASES = 4  # a sender's lease, in those of a run: one call may take its time
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
 _TRIES = 3  # of what may be dropped
 
@@ -35,7 +38,8 @@ def send(house: House, thread_key: str) -> None:
     holder = f"{house.worker.holder}/{uuid4().hex}"
     while True:
         with house.ledger.write() as tx:
-            if not outbox.take_thread(tx, thread_key, holder):
+            lease, dead = _LEASES * house.worker.lease, partial(_is_dead, house)
+            if not outbox.take_thread(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
             _send_due(house, thread_key, holder)
@@ -49,18 +53,30 @@ def send(house: House, thread_key: str) -> None:
                 return
 
 
+def _is_dead(house: House, holder: str) -> bool:
+    """Of a sender of another host nothing is known."""
+    process = holder.rpartition("/")[0]
+    return process.startswith(f"{house.worker.host}/") and is_dead(house.data, process)
+
+
 def _send_due(house: House, thread_key: str, holder: str) -> None:
     with house.ledger.read() as tx:
         items = outbox.due(tx, thread_key)
         thread = threads.get(tx, thread_key)
+    lease = _LEASES * house.worker.lease
     if forge := house.forges.get(thread.forge):
         for item in items:
             with house.ledger.write() as tx:
-                if not outbox.hold_thread(tx, thread_key, holder):
+                if not outbox.hold_thread(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
-            if now:
-                _send_one(house, forge, thread, item)
+            if not now:
+                continue
+            _send_one(house, forge, thread, item)
+            with house.ledger.write() as tx:
+                if not outbox.hold_thread(tx, thread_key, holder, lease):
+                    outbox.look_again(tx, item)
+                    return
 
 
 def _begin(tx: Connection, item: Item) -> bool:

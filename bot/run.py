@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot import follow, settle
-from bot.attempt import Attempt, Cancelled, Stopped, watched
+from bot.attempt import Attempt, Cancelled, Stopped, take_up, watched
 from bot.clean import visible
 from bot.errors import (
     BotError,
@@ -32,10 +32,13 @@ from bot.sandbox import export
 from bot.sandbox.export import Exported
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
-from bot.store import leases, runs, tasks
+from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS
+from bot.store.ledger import AWAY
 
 log = structlog.get_logger()
+
+_PAUSE = 1.0  # seconds between two looks whether the ledger is back
 
 # What a run's failure is called where nothing more is known than the phase it happened in.
 FAILED_IN = {
@@ -58,16 +61,17 @@ class Verdict:
 
 def execute(house: House, run: Run, stopping: threading.Event) -> None:
     """Work on a claimed run until it has ended, is not ours any more, or `stopping` is set."""
-    with house.ledger.read() as tx:
-        task = tasks.get(tx, run.task)
-    attempt = Attempt(house, run, task, stopping)
-    attempt.cancel_heard = run.agent_outcome is Outcome.CANCELLED
-    if run.cancel_asked:
-        attempt.cancelled.set()
-    try:
-        _to_the_end(attempt)
-    except LeaseLost:
-        log.warning("run was taken over", epoch=run.epoch)
+    while True:
+        try:
+            _to_the_end(take_up(house, run, stopping))
+        except LeaseLost:
+            log.warning("run was taken over", epoch=run.epoch)
+        except AWAY as error:
+            # It kills nothing: where the ledger says the run stands, we go on as another worker would.
+            log.warning("ledger went away", error=type(error).__name__)
+            if not stopping.wait(_PAUSE):
+                continue
+        return
 
 
 def _to_the_end(attempt: Attempt) -> None:
@@ -92,7 +96,7 @@ def _verdict(attempt: Attempt) -> Verdict:
         if attempt.run.takeovers < TAKEOVERS:
             return _go_on(attempt)
         verdict = Verdict(Outcome.LOST, f"Its worker died {TAKEOVERS} times in phase {attempt.run.phase}.")
-    except (LeaseLost, Stopped):
+    except (LeaseLost, Stopped, *AWAY):
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
         verdict = _failed(attempt, error)
@@ -126,6 +130,7 @@ def _phase(attempt: Attempt) -> Phase:
 
 def _go_on(attempt: Attempt) -> Verdict:
     """From the recorded phase to the end."""
+    attempt.clear_away()
     phase, house = attempt.run.phase, attempt.house
     places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
     if phase is Phase.PREPARE:
@@ -230,8 +235,8 @@ def _push(attempt: Attempt, source: Mirror) -> Verdict:
         source = fetch(attempt)
         attempt.retrying(once)
     except PushRejected as error:
-        if error.moved:
-            fetch(attempt)  # so that the next run shows the agent what was pushed
-        raise
+        # Fetched so that the next run shows the agent what was pushed; it may be what a dead worker pushed.
+        if not error.moved or fetch(attempt).head(task.branch) != oid:
+            raise
     attempt.settle(pushed_head=oid, approved_head="")
     return Verdict(Outcome.PUSHED)

@@ -34,7 +34,7 @@ from bot.sandbox.workspace import Workspaces
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
 from bot.store import tasks
-from bot.store.leases import Worker
+from bot.store.leases import LEASE, Worker
 from bot.store.ledger import Ledger, open_ledger
 from bot.sweep import Sweep, keep_sweeping
 from bot.tasks import Defaults
@@ -47,7 +47,9 @@ _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
 
 
 @contextmanager
-def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterator[House]:
+def open_house(
+    settings: Settings, *, public_url: str, nudges: Nudges, lease: float = LEASE
+) -> Iterator[House]:
     """Build what runs share. Touches the data folder and the ledger, but no engine and no forge."""
     data = settings.data.path.absolute()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,6 +70,7 @@ def open_house(settings: Settings, *, public_url: str, nudges: Nudges) -> Iterat
                     holder=holder,
                     per_repository=settings.limits.per_repository,
                     per_host=settings.limits.per_host,
+                    lease=lease,
                 ),
                 agents={name: agent.command for name, agent in settings.agents.items()},
                 image=box.image,

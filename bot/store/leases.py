@@ -17,8 +17,7 @@ from bot.store import tasks
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import phases, runs
 
-LEASE = 30.0  # seconds; renewed every RENEW
-RENEW = 5.0
+LEASE = 30.0  # seconds; renewed as often as six times in that
 TAKEOVERS = 3  # from a dead holder, in one phase: the third ends the run
 
 _CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7018)")
@@ -32,6 +31,7 @@ class Worker:
     holder: str  # unique to one process
     per_repository: int
     per_host: int
+    lease: float = LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> b
     return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 
 
-def renew(tx: Connection, lease: Lease) -> None:
-    """Hold on for LEASE seconds more, expired or not. Raises LeaseLost."""
-    write(tx, lease, lease_until=clock(tx) + LEASE)
+def renew(tx: Connection, lease: Lease, seconds: float = LEASE) -> None:
+    """Hold on for so long, expired or not. Raises LeaseLost."""
+    write(tx, lease, lease_until=clock(tx) + seconds)
 
 
 def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
@@ -184,7 +184,7 @@ def _take(
             host=worker.host,
             holder=worker.holder,
             epoch=runs.c.epoch + 1,
-            lease_until=now + LEASE,
+            lease_until=now + worker.lease,
             takeovers=takeovers,
             started_at=func.coalesce(runs.c.started_at, now),
         )

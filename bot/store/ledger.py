@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 
 from bot.errors import BadSettings
 from bot.store.migrations import NEWEST
@@ -19,6 +19,9 @@ CLOCK = {  # seconds since the epoch, in the words of each dialect
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
+# Raised by any use of a ledger that is away, or has thrown us out: worth another try.
+AWAY = (OperationalError, InterfaceError, InternalError)
+_IDLE_TRANSACTION = 10  # seconds
 _ASK_CLOCK = {dialect: text(f"SELECT {now}") for dialect, now in CLOCK.items()}
 
 
@@ -100,7 +103,9 @@ def _engine(url: str) -> Engine:
     except (ArgumentError, ValueError):
         raise BadSettings("[store] url is not a URL.") from None  # it may hold a password
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
+        event.listen(engine, "connect", _on_postgresql_connect)
+        return engine
     if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
         return _sqlite_engine(parsed)
     raise BadSettings("[store] url must be sqlite:///<file> or postgresql://<user>@<host>/<database>.")
@@ -124,6 +129,12 @@ def insert_new(tx: Connection, table: Table) -> Insert:
     insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     # SQLAlchemy closes psycopg's cursor after an INSERT, and with it goes the count, unless told.
     return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def _on_postgresql_connect(dbapi: Any, _record: Any) -> None:
+    # A process that is stopped, or cut off, in a transaction would hold its locks for as long as that lasts.
+    dbapi.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'")
+    dbapi.commit()
 
 
 def _on_sqlite_connect(dbapi: Any, _record: Any) -> None:

@@ -5,6 +5,7 @@ comments on a thread then never cross.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ from bot.store.schema import outbox, senders
 
 EDIT_EVERY = 10.0  # seconds between two edits of a progress comment
 SENDER_LEASE = 120.0  # seconds
+_LAST_CALL = 0.25  # of its lease: for so long what a dead sender has sent may still be on its way
 
 
 class Outgoing(StrEnum):
@@ -102,20 +104,36 @@ def due_threads(tx: Connection, limit: int) -> list[str]:
     return list(rows.scalars())
 
 
-def take_thread(tx: Connection, thread_key: str, holder: str) -> bool:
-    """Become the one sender of this thread for SENDER_LEASE seconds. False: there is one, even our own."""
+def take_thread(
+    tx: Connection,
+    thread_key: str,
+    holder: str,
+    *,
+    seconds: float = SENDER_LEASE,
+    is_dead: Callable[[str], bool] = lambda _: False,
+) -> bool:
+    """Become the one sender of this thread for so long. False: there is one, even our own.
+
+    `is_dead` says of a holder whether it is known to have ended; its lease then ends early.
+    """
     now = clock(tx)
-    row = {"thread_key": thread_key, "holder": holder, "until": now + SENDER_LEASE}
+    row = {"thread_key": thread_key, "holder": holder, "until": now + seconds}
     if tx.execute(insert_new(tx, senders).values(row)).rowcount == 1:
         return True
-    left = update(senders).where(senders.c.thread_key == thread_key, senders.c.until < now)
-    return tx.execute(left.values(holder=holder, until=now + SENDER_LEASE)).rowcount == 1
+    there = select(senders.c.holder).where(senders.c.thread_key == thread_key)
+    before = tx.execute(there).scalar_one_or_none()
+    if before is None:  # it has just left: whoever nudges next finds the place free
+        return False
+    over = now + (seconds * (1 - _LAST_CALL) if is_dead(before) else 0.0)
+    left = and_(senders.c.thread_key == thread_key, senders.c.holder == before, senders.c.until < over)
+    taken = update(senders).where(left).values(holder=holder, until=now + seconds)
+    return tx.execute(taken).rowcount == 1
 
 
-def hold_thread(tx: Connection, thread_key: str, holder: str) -> bool:
-    """Stay the one sender for SENDER_LEASE seconds more. False: we took too long, and another has begun."""
+def hold_thread(tx: Connection, thread_key: str, holder: str, seconds: float = SENDER_LEASE) -> bool:
+    """Stay the one sender for so long from now. False: we took too long, and another has begun."""
     mine = and_(senders.c.thread_key == thread_key, senders.c.holder == holder)
-    return tx.execute(update(senders).where(mine).values(until=clock(tx) + SENDER_LEASE)).rowcount == 1
+    return tx.execute(update(senders).where(mine).values(until=clock(tx) + seconds)).rowcount == 1
 
 
 def leave_thread(tx: Connection, thread_key: str, holder: str) -> None:
@@ -171,6 +189,12 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
             due_at=case((newer, later), else_=None),
         )
     )
+
+
+def look_again(tx: Connection, item: Item) -> None:
+    """Two senders may have sent this: the next one looks for its marker and leaves one of the two."""
+    this = update(outbox).where(outbox.c.id == item.id)
+    tx.execute(this.values(remote_id=None, attempts=1, due_at=clock(tx)))
 
 
 def try_later(tx: Connection, item: Item, seconds: float) -> None:
