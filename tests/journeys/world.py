@@ -21,6 +21,7 @@ import httpx
 
 from bot.model import Kind, Phase, Run, State, Task
 from bot.store import deliveries, outbox, runs, tasks
+from bot.store import log as store_log
 from bot.store.ledger import Ledger
 from tests.gitlab_words import Change
 from tests.playground import pushing
@@ -132,6 +133,12 @@ class World:
             process.wait(30)
         self.processes.clear()
 
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """End one process by SIGKILL, wherever it is."""
+        process.kill()
+        process.wait(30)
+        self.processes.remove(process)
+
     def output(self) -> str:
         """What the bot's processes printed."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
@@ -160,6 +167,15 @@ class World:
         """What the run went through, in order."""
         with self.ledger.read() as tx:
             return [phase for phase, _, _ in runs.phase_times(tx, run.id)]
+
+    def now(self, run: Run) -> Run:
+        with self.ledger.read() as tx:
+            return runs.get(tx, run.id)
+
+    def printed(self, run: Run) -> bytes:
+        """All of its log that the ledger holds."""
+        with self.ledger.read() as tx:
+            return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
     def task_after_run(
         self, number: int, *, on: int | None = None, seconds: float = PATIENCE
@@ -280,6 +296,13 @@ class World:
         asked = ["docker", "ps", "-a", "--filter", f"label=forgehand.instance={instance}"]
         done = subprocess.run([*asked, "--format", "{{.Names}}"], check=True, capture_output=True)
         return done.stdout.decode().split()
+
+
+def paced(*, sweep_every: float = 0.2, lease: float = 3.0) -> Sequence[str]:
+    """`forgehand work` with other times, in seconds: its composition root is told so, no setting is."""
+    given = f"sweep_every={sweep_every}, lease={lease}"
+    return ("-c", f"import pathlib, sys\nfrom bot import app, settings\n"
+        f"app.work(settings.load(pathlib.Path(sys.argv[-1])), {given})")  # fmt: skip
 
 
 @contextmanager
