@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy import Connection
 
-from bot import commands, policy, reply, triggers
+from bot import commands, late, policy, reply, triggers
 from bot.commands import CONTEXT, Command, Spoken
 from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
-from bot.events import Event
+from bot.events import Event, Labelled, known_as
 from bot.forges.forge import ChangeHead, Forge
 from bot.model import Kind
 from bot.queue import Nudges
@@ -32,7 +32,6 @@ _PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
 _TRIES = 5  # of what breaks on our side
 _PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
-_FRESH = 60.0  # seconds a command on a fork's change may be old: whom we do not trust can push meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,28 @@ class Answer:
             number = secrets.token_hex(4)
             log.exception("answer broke", incident=number, attempt=delivery.attempts + 1)
             self._broke(delivery, number)
+
+    def found(self, event: Labelled) -> None:
+        """Answer a label that no delivery told of: as if one had, unless it was answered before.
+
+        Raises ForgeUnavailable. What else goes wrong is logged: who looks again finds it again.
+        """
+        forge, repository_id = event.thread.forge, event.thread.repository_id
+        with self.ledger.read() as tx:
+            if causes.known(tx, forge, repository_id, known_as(event)):
+                return
+        try:
+            heard = self._hear(event)
+            asked = _ask(self.forges[forge], heard, 0.0) if heard else None
+            if asked:
+                with self.ledger.write() as tx:
+                    if _is_first(tx, event):
+                        self._obey(tx, asked)
+                self._nudge([asked])
+        except ForgeUnavailable:
+            raise
+        except Exception:
+            log.exception("answer broke", incident=secrets.token_hex(4), label=event.cause)
 
     def _answer(self, delivery: Delivery) -> None:
         try:
@@ -127,7 +148,7 @@ class Answer:
     def _dispatch(self, tx: Connection, heard: _Heard) -> str:
         if heard.refused:
             raise heard.refused
-        _must_be_fresh(tx, heard)
+        late.refuse(heard.event, heard.change, now=clock(tx))
         event, route = heard.event, self.router.route(heard.spoken.name)
         options, text = commands.split_options(heard.spoken.rest, route.options)
         command = Command(
@@ -184,22 +205,10 @@ class Answer:
 
 
 def _is_first(tx: Connection, event: Event) -> bool:
-    return causes.first_time(tx, event.thread.forge, event.thread.repository_id, event.cause)
-
-
-def _must_be_fresh(tx: Connection, heard: _Heard) -> None:
-    """The head of a fork's change must be what the person saw. Raises NotPossible."""
-    if heard.change is None or heard.change.same_repository:
-        return
-    if heard.event.head not in {"", heard.change.head}:
-        raise NotPossible(
-            "This change comes from a fork, and it has moved since you spoke. Look at it, and say it again."
-        )
-    if clock(tx) - heard.event.at.timestamp() > _FRESH:
-        raise NotPossible(
-            "This change comes from a fork, and it took me longer than a minute to get to your words: "
-            "the change may have moved since. Look at it, and say it again."
-        )
+    thread = event.thread
+    # All of them, and not only up to the first that is not new: each has to be there for its twin.
+    new = [causes.first_time(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
+    return all(new)
 
 
 def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:

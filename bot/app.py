@@ -17,6 +17,7 @@ import structlog
 from starlette.applications import Starlette
 
 from bot import log, metrics, queue, signatures, webhook
+from bot.checks import check_forge, check_redis
 from bot.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
@@ -31,7 +32,7 @@ from bot.web import health, pages
 from bot.web.pages import Viewer
 from bot.web.server import server
 from bot.webhook import Receiver
-from bot.worker import SWEEP_EVERY, check_forge, check_redis, open_house, working
+from bot.worker import MISSED_AFTER, SWEEP_EVERY, open_house, working
 
 _log = structlog.get_logger()
 
@@ -39,7 +40,13 @@ Announce = Callable[[str], None]  # hears the address at which requests are take
 _Told = SimpleQueue[str]  # why to stop; a signal handler may put, which is not so for an Event
 
 
-def up(settings: Settings, announce: Announce, *, sweep_every: float = SWEEP_EVERY) -> None:
+def up(
+    settings: Settings,
+    announce: Announce,
+    *,
+    sweep_every: float = SWEEP_EVERY,
+    missed_after: float = MISSED_AFTER,
+) -> None:
     """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
@@ -48,7 +55,9 @@ def up(settings: Settings, announce: Announce, *, sweep_every: float = SWEEP_EVE
         _signals() as told,
         _listener(settings.server) as listener,
         _opened(settings, listener) as (house, broker),
-        working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
+        working(
+            house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+        ) as stopping,
         _receiving(house, settings, receivers, listener, told=told),
     ):
         announce(_address(listener))
@@ -69,13 +78,21 @@ def serve(settings: Settings, announce: Announce) -> None:
         _wait(told, threading.Event())
 
 
-def work(settings: Settings, *, sweep_every: float = SWEEP_EVERY, lease: float = LEASE) -> None:
+def work(
+    settings: Settings,
+    *,
+    sweep_every: float = SWEEP_EVERY,
+    missed_after: float = MISSED_AFTER,
+    lease: float = LEASE,
+) -> None:
     """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
     check_redis(settings, "work")
     with (
         _signals() as told,
         _opened(settings, None, lease) as (house, broker),
-        working(house, broker, settings=settings, sweep_every=sweep_every) as stopping,
+        working(
+            house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+        ) as stopping,
     ):
         _log.info("working", host=house.worker.host, runs=house.worker.per_host)
         _wait(told, stopping)

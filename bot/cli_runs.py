@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from bot import actors, log, queue
 from bot import operator_verbs as verbs
+from bot.checks import check
 from bot.cli_show import Tail, row_of
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.github.adapter import web_url
@@ -34,7 +35,7 @@ from bot.settings import Settings
 from bot.store import leases, runs
 from bot.store import tasks as store
 from bot.urls import canonical
-from bot.worker import check, defaults, jobs_of, open_house
+from bot.worker import defaults, jobs_of, open_house
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it

@@ -32,6 +32,11 @@ class _Trigger:
     stands: Callable[[Forge, Any], bool]  # is it so on the forge at this moment?
 
 
+def labels(agents: Collection[str], table: Collection[str]) -> list[str]:
+    """Every label that may be a request: the bot's own, alone and with each agent, and those of the table."""
+    return [LABEL, *(f"{LABEL}:{agent}" for agent in agents), *table]
+
+
 def spoken(event: Event, words: Words) -> Spoken | None:
     """The command this event stands for. Asks nobody."""
     return _TRIGGERS[type(event)].says(event, words)

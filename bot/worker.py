@@ -1,8 +1,4 @@
-"""Composition root of what works: from settings to a House, and to actors that live in it.
-
-What cannot work is refused before anything starts, in words that say what to do
-next: a bot that comes up half is worse than one that does not.
-"""
+"""Composition root of what works: from settings to a House, and to actors and sweeps that live in it."""
 
 import os
 import secrets
@@ -13,27 +9,25 @@ from contextlib import contextmanager
 from functools import partial
 
 import dramatiq
-import redis
 from sqlalchemy.exc import OperationalError
 
-from bot import actors, queue, report, run
+from bot import actors, queue, report, run, triggers
 from bot.actors import Jobs
 from bot.answer import Answer
+from bot.checks import check
 from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.house import Allowance, House
+from bot.janitor import Janitor
+from bot.missed import Missed
 from bot.model import Identity, State
-from bot.prepare import mirror_key
 from bot.presence import alive, at_work, is_dead, once
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
-from bot.sandbox.mirror import Mirror
-from bot.sandbox.workspace import Workspaces
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
-from bot.store import tasks
 from bot.store.leases import LEASE, Worker
 from bot.store.ledger import Ledger, open_ledger
 from bot.sweep import Sweep, keep_sweeping
@@ -41,6 +35,8 @@ from bot.tasks import Defaults
 from handlers import router
 
 SWEEP_EVERY = 2.0  # seconds
+MISSED_AFTER = 120.0  # seconds a label is on without its delivery
+_LOOK_EVERY = 300.0  # seconds between two looks for labels whose delivery was lost
 _GRACE = 60_000  # milliseconds for what runs to come to a place where it can be left
 _LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
 _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
@@ -76,9 +72,7 @@ def open_house(
                 image=box.image,
                 tools_image=box.tools_image,
                 allowance=_allowance(box, Ceilings()),
-                allowances={
-                    path: _allowance(box, own) for path, own in settings.limits.repositories.items()
-                },
+                allowances={path: _allowance(box, own) for path, own in settings.limits.repositories.items()},
                 log_bytes=_LOG_BYTES,
                 identity=Identity(name=settings.git.name, email=settings.git.email),
                 free_space=_FREE_SPACE,
@@ -137,52 +131,6 @@ def ledger_of(settings: Settings) -> Ledger:
         raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
 
 
-def check(house: House) -> None:
-    """Refuse to work without an agent, an engine that answers, and both images. Raises BotError."""
-    if not house.agents:
-        raise BadSettings(
-            "[agents] names no agent. Give one a command line, for instance:\n"
-            '  [agents.demo]\n  command = "forgehand-demo-agent"'
-        )
-    house.engine.check()
-    for image in (house.tools_image, house.image):
-        house.engine.require_image(image)
-
-
-def check_forge(settings: Settings) -> None:
-    """Refuse to speak to no forge at all, or to hear one that we could not answer. Raises BadSettings."""
-    github, gitlab = settings.github, settings.gitlab
-    tokens = {"github": github.token, "gitlab": gitlab.token}
-    heard = {"github": github.webhook_secrets, "gitlab": [*gitlab.webhook_secrets, *gitlab.signing_tokens]}
-    mute = [name for name in tokens if heard[name] and not tokens[name]]
-    if not mute and not any(tokens.values()):
-        mute = list(tokens)
-    if mute:
-        keys = " and ".join(f"[{name}] token" for name in mute)
-        variables = " or ".join(f"FORGEHAND_{name.upper()}__TOKEN" for name in mute)
-        raise BadSettings(
-            f"{keys} {'is' if len(mute) == 1 else 'are'} empty: the bot could not ask for permissions, push "
-            f"or answer. Make a token for its account; give it there, or in {variables}, or in a file named "
-            "by that with _FILE at its end."
-        )
-
-
-def check_redis(settings: Settings, command: str) -> None:
-    """Refuse to share work without a Redis that answers. Raises BadSettings."""
-    url = settings.queue.url.get_secret_value()
-    if not url:
-        raise BadSettings(
-            f"`forgehand {command}` shares its work with other processes and needs [queue] url, such as "
-            "redis://127.0.0.1:6379/0. For everything in one process: `forgehand up`."
-        )
-    try:
-        queue.client(url).ping()
-    except redis.RedisError as error:
-        raise BadSettings(
-            f"Redis at [queue] url does not answer ({type(error).__name__}). Is it up?"
-        ) from None
-
-
 def defaults(settings: Settings) -> Defaults:
     """What holds where a command says nothing: the first agent of the file, the whole wall limit."""
     return Defaults(
@@ -201,12 +149,13 @@ def defaults(settings: Settings) -> Defaults:
 
 @contextmanager
 def working(
-    house: House, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float
+    house: House, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float, missed_after: float
 ) -> Iterator[threading.Event]:
     """Run actors and sweep during the block; the event tells them to stop. Raises BotError where they cannot.
 
-    `sweep_every` is in seconds; infinity: never, so that messages alone must carry everything. At the
-    end what runs is let go in good order: the agents go on, for the next worker to find.
+    `sweep_every` is in seconds; infinity: never, so that messages alone must carry everything. A label
+    that is on for `missed_after` seconds without its delivery is found. At the end what runs is let go
+    in good order: the agents go on, for the next worker to find.
     """
     check(house)
     stopping = threading.Event()
@@ -215,24 +164,31 @@ def working(
         actors.declare(broker, house, jobs, stopping)
         runs = queue.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
         talk = queue.start_talk(broker)
-        sweeper = threading.Thread(
-            target=keep_sweeping,
-            args=(sweep_of(house, broker),),
-            kwargs={"every": sweep_every, "stopping": stopping},
-            name="sweep",
-        )
-        sweeper.start()
+        missed = missed_of(house, settings, age=missed_after, stopping=stopping)
+        sweepers = [  # each its own: neither a slow forge nor a removal must hold up what is due here
+            threading.Thread(
+                target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
+            )
+            for once, every in (
+                (sweep_of(house, broker).once, sweep_every),
+                (Janitor(house).once, sweep_every),
+                (missed.once, _LOOK_EVERY),
+            )
+        ]
+        for sweeper in sweepers:
+            sweeper.start()
         try:
             yield stopping
         finally:
             stopping.set()
             runs.stop(timeout=_GRACE)  # the last words of what ran are still told
             talk.stop(timeout=_GRACE)
-            sweeper.join()
+            for sweeper in sweepers:
+                sweeper.join()
 
 
-def jobs_of(house: House, settings: Settings) -> Jobs:
-    answer = Answer(
+def answer_of(house: House, settings: Settings) -> Answer:
+    return Answer(
         ledger=house.ledger,
         forges=house.forges,
         router=router,
@@ -241,7 +197,24 @@ def jobs_of(house: House, settings: Settings) -> Jobs:
         nudges=house.nudges,
         patch_url=house.patch_url,
     )
+
+
+def missed_of(house: House, settings: Settings, *, age: float, stopping: threading.Event) -> Missed:
+    answer = answer_of(house, settings)
+    return Missed(
+        ledger=house.ledger,
+        forges=house.forges,
+        labels=triggers.labels(answer.defaults.agents, answer.defaults.labels),
+        allow=answer.allow,
+        answer=answer.found,
+        age=age,
+        stopping=stopping,
+    )
+
+
+def jobs_of(house: House, settings: Settings) -> Jobs:
     dead = partial(is_dead, house.data)
+    answer = answer_of(house, settings)
     return Jobs(answer=answer, execute=run.execute, report=report.send, is_dead=dead)
 
 
@@ -251,16 +224,4 @@ def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:
         worker=house.worker,
         nudges=queue.nudges(broker, work=queue.host_queue(house.worker.host)),
         is_dead=partial(is_dead, house.data),
-        remove=partial(remove_workspace, house),
     )
-
-
-def remove_workspace(house: House, task_id: str) -> None:
-    """Take a workspace off the disk, and what the mirror kept for it. Raises as `Workspaces.remove`."""
-    with house.ledger.read() as tx:
-        key = mirror_key(tasks.get(tx, task_id))
-    mirror = Mirror(house.data / "mirrors" / f"{key}.git")
-    # First, because a run that begins anew while the files go has heads of its own to keep.
-    if mirror.path.exists():
-        mirror.release(task_id)
-    Workspaces(data=house.data, engine=house.engine, image=house.tools_image).remove(task_id)

@@ -26,6 +26,7 @@ class FakeForge:
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
     found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
+    looked: list[int] = field(default_factory=list)  # ids of the repositories they looked at
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
     spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
     repositories: dict[int, Repository] = field(default_factory=dict)  # by id
@@ -67,6 +68,7 @@ class FakeForge:
         self.after()
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
+        self.looked.append(repository_id)
         self._fail()
         return [each for each in self.found if each.thread.repository_id == repository_id]
 

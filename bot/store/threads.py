@@ -1,6 +1,6 @@
 """Threads as the ledger knows them: identity is the forge's numeric id, the rest follows renames."""
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from bot.model import Kind, Thread
 from bot.store.ledger import insert_new
@@ -44,6 +44,17 @@ def move(tx: Connection, forge: str, repository_id: int, *, path: str, url: str)
 
 def get(tx: Connection, key: str) -> Thread:
     return value(tx.execute(select(threads).where(threads.c.key == key)).one())
+
+
+def one_of_each_repository(tx: Connection) -> list[Thread]:
+    """A thread of every repository of a forge in which a command was ever heard."""
+    newest = (
+        select(func.max(threads.c.key))
+        .where(threads.c.forge != "")  # an operator's own word
+        .group_by(threads.c.forge, threads.c.repository_id)
+    )
+    rows = tx.execute(select(threads).where(threads.c.key.in_(newest)).order_by(threads.c.key))
+    return [value(row) for row in rows]
 
 
 def value(row: Row[tuple[object, ...]]) -> Thread:

@@ -23,3 +23,12 @@ def test_of_ten_at_once_one_is_first(ledger: Ledger) -> None:
     said = at_once(ledger, 10, lambda tx, _: causes.first_time(tx, "github", 1, "comment:1"))
 
     assert sorted(said) == [False] * 9 + [True]
+
+
+def test_what_is_recorded_is_known_and_nothing_else(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        causes.first_time(tx, "github", 1, "comment:1")
+
+        assert causes.known(tx, "github", 1, ["comment:0", "comment:1"])
+        assert not causes.known(tx, "github", 1, ["comment:0", "comment:2"])
+        assert not causes.known(tx, "github", 2, ["comment:1"])

@@ -91,3 +91,19 @@ def test_a_task_carries_its_thread(ledger: Ledger) -> None:
 
     assert task.thread == thread
     assert task.thread_key == "github:1:issue:12"
+
+
+def test_of_each_repository_of_a_forge_one_thread_is_told(ledger: Ledger) -> None:
+    known = [a_thread(), a_thread(), a_thread(repository=2), replace(a_thread(), forge="gitlab")]
+    asked_here = replace(a_thread(repository=0), forge="", kind=Kind.CLI)
+    with ledger.write() as tx:
+        for thread in (*known, asked_here):
+            threads.remember(tx, thread.key, thread)
+
+        found = threads.one_of_each_repository(tx)
+
+    assert [(each.forge, each.repository_id) for each in found] == [
+        ("github", 1),
+        ("github", 2),
+        ("gitlab", 1),
+    ]

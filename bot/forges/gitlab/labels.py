@@ -46,7 +46,7 @@ def _put_on(client: Client, path: str, label: str) -> object | None:
     if pages.isdecimal() and int(pages) > 1:
         events = events + client.ask("GET", f"{path}&page={pages}").data
     told = [event for event in events if _tells(event, label)]
-    return max(told, key=lambda event: time(event, "created_at"), default=None)
+    return max(told, key=lambda event: (time(event, "created_at"), get(event, "id", int)), default=None)
 
 
 def _tells(event: object, label: str) -> bool:

@@ -1,0 +1,57 @@
+"""What must be so before anything starts, refused in words that say what to do next.
+
+A bot that comes up half is worse than one that does not.
+"""
+
+import redis
+
+from bot import queue
+from bot.errors import BadSettings
+from bot.house import House
+from bot.settings import Settings
+
+
+def check(house: House) -> None:
+    """Refuse to work without an agent, an engine that answers, and both images. Raises BotError."""
+    if not house.agents:
+        raise BadSettings(
+            "[agents] names no agent. Give one a command line, for instance:\n"
+            '  [agents.demo]\n  command = "forgehand-demo-agent"'
+        )
+    house.engine.check()
+    for image in (house.tools_image, house.image):
+        house.engine.require_image(image)
+
+
+def check_forge(settings: Settings) -> None:
+    """Refuse to speak to no forge at all, or to hear one that we could not answer. Raises BadSettings."""
+    github, gitlab = settings.github, settings.gitlab
+    tokens = {"github": github.token, "gitlab": gitlab.token}
+    heard = {"github": github.webhook_secrets, "gitlab": [*gitlab.webhook_secrets, *gitlab.signing_tokens]}
+    mute = [name for name in tokens if heard[name] and not tokens[name]]
+    if not mute and not any(tokens.values()):
+        mute = list(tokens)
+    if mute:
+        keys = " and ".join(f"[{name}] token" for name in mute)
+        variables = " or ".join(f"FORGEHAND_{name.upper()}__TOKEN" for name in mute)
+        raise BadSettings(
+            f"{keys} {'is' if len(mute) == 1 else 'are'} empty: the bot could not ask for permissions, push "
+            f"or answer. Make a token for its account; give it there, or in {variables}, or in a file named "
+            "by that with _FILE at its end."
+        )
+
+
+def check_redis(settings: Settings, command: str) -> None:
+    """Refuse to share work without a Redis that answers. Raises BadSettings."""
+    url = settings.queue.url.get_secret_value()
+    if not url:
+        raise BadSettings(
+            f"`forgehand {command}` shares its work with other processes and needs [queue] url, such as "
+            "redis://127.0.0.1:6379/0. For everything in one process: `forgehand up`."
+        )
+    try:
+        queue.client(url).ping()
+    except redis.RedisError as error:
+        raise BadSettings(
+            f"Redis at [queue] url does not answer ({type(error).__name__}). Is it up?"
+        ) from None

@@ -1,0 +1,186 @@
+"""Labels that threads wear now, asked of both playgrounds: as their deliveries would have told it."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp
+
+from bot.errors import ForgeGone
+from bot.events import Labelled, known_as, label_cause
+from bot.forges.forge import Forge
+from bot.forges.github import GitHub
+from bot.forges.gitlab import GitLab
+from bot.model import Kind
+from tests.journeys.world import eventually
+from tests.oracles.record import Recorder, check
+from tests.playground.pushing import push_commit
+from tests.playground.receiver import Receiver
+from tests.playground_client import Playground
+from tests.playground_gitlab import GitLabPlayground
+
+LABELS = ["forgehand", "forgehand:codex"]
+AnyPlayground = Playground | GitLabPlayground
+
+
+@pytest.fixture(params=["github", "gitlab"])
+def playground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyPlayground]:
+    """What GitHub's adapter says is held against GitHub's own description afterwards."""
+    if request.param == "gitlab":
+        with GitLabPlayground(tmp_path / "playground") as gitlab:
+            yield gitlab
+        return
+    recorders: list[Recorder] = []
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        recorders.append(Recorder(app))
+        return recorders[-1]
+
+    with Playground(tmp_path / "playground", wrap=wrap) as github:
+        yield github
+    for exchange in recorders[0].exchanges:
+        if "/repositories/" in exchange.path:
+            check(exchange)
+
+
+@pytest.fixture
+def forge(playground: AnyPlayground) -> Forge:
+    kind = GitHub if isinstance(playground, Playground) else GitLab
+    return kind(url=playground.api_url, token=playground.token)
+
+
+def found(forge: Forge, playground: AnyPlayground) -> list[Labelled]:
+    return forge.labelled(playground.repository_id, LABELS)
+
+
+def delivered(forge: Forge, receiver: Receiver) -> list[Labelled]:
+    """What the deliveries so far told of labels."""
+    kind = {"github": "X-GitHub-Event", "gitlab": "X-Gitlab-Event"}[forge.name]
+    events = [event for headers, body in list(receiver.got) for event in forge.events(headers[kind], body)]
+    return [event for event in events if isinstance(event, Labelled)]
+
+
+def test_nothing_is_found_where_nothing_is_worn(forge: Forge, playground: AnyPlayground) -> None:
+    playground.label(1, "bug")
+
+    assert found(forge, playground) == []
+
+
+def test_who_put_it_on_and_what_the_thread_says_is_told(forge: Forge, playground: AnyPlayground) -> None:
+    number = playground.open_issue("Sort the keys", "By name.")
+    playground.label(number, "forgehand", as_="ann")
+
+    (event,) = found(forge, playground)
+
+    thread = event.thread
+    assert (thread.kind, thread.number, thread.title) == (Kind.ISSUE, number, "Sort the keys")
+    assert (thread.repository_url, thread.path) == (playground.html_url, playground.path)
+    assert (event.actor.login, event.actor.bot, event.label) == ("ann", False, "forgehand")
+    assert forge.may_write(thread, event.actor)
+    (part,) = event.context
+    assert (part.text, part.author) == ("Sort the keys\n\nBy name.", "ann")
+    assert event.cause == label_cause(thread, "forgehand", event.at)
+    assert event.changed_at is not None
+    assert abs((event.changed_at - event.at).total_seconds()) <= 1
+    assert abs((datetime.now(UTC) - event.at).total_seconds()) < 10
+
+
+def test_it_is_the_last_one_who_put_it_on(forge: Forge, playground: AnyPlayground) -> None:
+    playground.set_permission("reader", "triage")
+    playground.label(1, "forgehand")
+    playground.unlabel(1, "forgehand")
+    playground.label(1, "forgehand", as_="reader")
+    playground.label(1, "bug")
+
+    (event,) = found(forge, playground)
+
+    assert event.actor.login == "reader"
+
+
+def test_of_more_events_than_a_page_the_last_is_told(forge: Forge, playground: AnyPlayground) -> None:
+    for _ in range(51):
+        playground.label(1, "forgehand")
+        playground.unlabel(1, "forgehand")
+    playground.set_permission("reader", "triage")
+    playground.label(1, "forgehand", as_="reader")
+
+    (event,) = found(forge, playground)
+
+    assert event.actor.login == "reader"
+
+
+def test_changes_are_found_and_each_label_for_itself(forge: Forge, playground: AnyPlayground) -> None:
+    head = push_commit(playground, "topic")
+    change = playground.open_pull("Mine", head="topic")
+    for label in LABELS:
+        playground.label(change, label)
+
+    first, second = found(forge, playground)
+
+    assert [first.label, second.label] == LABELS
+    assert {(each.thread.kind, each.thread.number) for each in (first, second)} == {(Kind.CHANGE, change)}
+    assert first.head == (head if playground.forge == "gitlab" else "")
+
+
+def test_what_is_closed_is_not_found(forge: Forge, playground: AnyPlayground) -> None:
+    playground.label(1, "forgehand")
+    playground.close_issue(1)
+
+    assert found(forge, playground) == []
+
+
+def test_an_edit_is_told_by_the_time_of_the_last_change(forge: Forge, playground: AnyPlayground) -> None:
+    playground.label(1, "forgehand")
+    time.sleep(1.1)  # the playground counts whole seconds, and so does GitHub
+    playground.edit_issue(1, title="Another")
+
+    (event,) = found(forge, playground)
+
+    assert event.changed_at is not None
+    assert event.changed_at > event.at
+
+
+def test_a_renamed_repository_is_told_by_its_new_name(forge: Forge, playground: AnyPlayground) -> None:
+    playground.label(1, "forgehand")
+    playground.rename("hammer")
+
+    (event,) = found(forge, playground)
+
+    assert event.thread.path == "acme/hammer"
+    assert event.thread.repository_url == playground.html_url
+
+
+def test_a_delivery_tells_the_same(forge: Forge, playground: AnyPlayground) -> None:
+    push_commit(playground, "topic")
+    change = playground.open_pull("Mine", head="topic")
+    with Receiver() as receiver:
+        playground.set_webhook(receiver.url)
+        playground.label(1, "forgehand")
+        playground.label(change, "forgehand")
+        eventually(lambda: len(delivered(forge, receiver)) == 2)
+        told = delivered(forge, receiver)
+
+    seen = {event.thread.key: event for event in found(forge, playground)}
+
+    assert len(seen) == 2
+    for one in told:
+        other = seen[one.thread.key]
+        assert (one.thread, one.actor, one.label) == (other.thread, other.actor, other.label)
+        assert set(known_as(one)) <= set(known_as(other))
+
+
+def test_what_is_confidential_stays_so(tmp_path: Path) -> None:
+    with GitLabPlayground(tmp_path / "playground") as playground:
+        playground.set_permission(playground.bot_name, "push")
+        playground.label(playground.open_issue("Hidden", confidential=True), "forgehand")
+
+        (event,) = found(GitLab(url=playground.api_url, token=playground.token), playground)
+
+    assert event.thread.confidential
+
+
+def test_a_repository_that_is_not_there_is_gone(forge: Forge, playground: AnyPlayground) -> None:
+    with pytest.raises(ForgeGone):
+        forge.labelled(999_999, LABELS)
