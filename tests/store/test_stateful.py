@@ -95,6 +95,7 @@ class Runs(Week):
             except NotPossible:
                 assert run.state in ENDED or run.phase in (Phase.PUSH, Phase.REPORT)
             else:
+                assert run.phase not in (Phase.PUSH, Phase.REPORT) or run.state is State.QUEUED
                 stands = State.CANCELLED if run.state is State.QUEUED else State.RUNNING
                 assert (task.state, runs.get(tx, run.id).cancel_asked) == (stands, True)
 

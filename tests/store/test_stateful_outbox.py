@@ -44,6 +44,7 @@ class Outbox(Week):
         self.recorded: set[tuple[int, int]] = set()  # row and version
         self.told: set[str] = set()  # subjects whose final words are out: nothing more is said of them
         self.senders: list[Sender] = []
+        self.holds: dict[str, str] = {}  # thread: who came last
         self.came = 0
         with self.ledger.write() as tx:
             for thread in THREADS:
@@ -78,6 +79,7 @@ class Outbox(Week):
             if due := outbox.due_threads(tx, 9):
                 thread = due[which % len(due)]
                 if outbox.take_thread(tx, thread, holder):
+                    self.holds[thread] = holder
                     self.senders.append(Sender(holder, thread, outbox.due(tx, thread)))
 
     @precondition(lambda self: any(one.items and not one.written for one in self.senders))
@@ -92,6 +94,7 @@ class Outbox(Week):
             elif away:
                 outbox.try_later(tx, item, 5.0)
             elif outbox.trying(tx, item):
+                assert self.holds[sender.thread] == sender.holder
                 assert (item.id, item.version) not in self.recorded
                 sender.written = item
                 self.forge[item.id] = json.dumps(item.content)
@@ -125,6 +128,21 @@ class Outbox(Week):
             tx.execute(update(senders_table).values(until=1.0))
             tx.execute(update(table).values(due_at=table.c.due_at - 600))
 
+    @rule(which=WHICH)
+    def another_is_faster(self, which: int) -> None:
+        """Comes when the others are past their time, and sends what it finds."""
+        slower, self.senders = self.senders, []
+        self.minutes_pass()
+        self.a_sender_comes(which)
+        while self.senders:
+            if self.senders[0].written:
+                self.a_sender_records(0)
+            elif self.senders[0].items:
+                self.a_sender_writes(0, away=False)
+            else:
+                self.a_sender_goes(0, dead=False)
+        self.senders = slower
+
     @invariant()
     def what_is_wanted_is_due_or_written_and_not_both(self) -> None:
         with self.ledger.read() as tx:
@@ -140,15 +158,7 @@ class Outbox(Week):
         """One sender that is left alone, with time, brings everything out."""
         self.senders.clear()
         for _ in range(20):
-            self.minutes_pass()
-            self.a_sender_comes(0)
-            while self.senders:
-                if self.senders[0].written:
-                    self.a_sender_records(0)
-                elif self.senders[0].items:
-                    self.a_sender_writes(0, away=False)
-                else:
-                    self.a_sender_goes(0, dead=False)
+            self.another_is_faster(0)
         with self.ledger.read() as tx:
             assert not outbox.due_threads(tx, 1)
         self.what_is_wanted_is_due_or_written_and_not_both()

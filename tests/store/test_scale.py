@@ -1,0 +1,138 @@
+"""However many tasks have ended, what is asked every few seconds looks at those that have not.
+
+The plans are those of the statements the program really executes: they are
+caught on their way to the database, and explained there.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from bot.model import State
+from bot.store import causes, deliveries, leases, outbox, tasks, workspaces
+from bot.store.deliveries import Delivery
+from bot.store.ledger import Ledger
+from bot.store.outbox import Outgoing, Wanted
+from bot.store.schema import metadata
+from tests.fill import a_worker, add_run, claimed, nobody_is_dead
+from tests.store.history import BIG, fill
+
+Statement = tuple[str, Any]
+
+# What these hold is bounded by what has not ended, so they may be read whole.
+PARTIAL = {
+    index.name
+    for table in metadata.tables.values()
+    for index in table.indexes
+    if index.kwargs.get("sqlite_where") is not None
+}
+# In the order asked for, and left as soon as there are enough.
+IN_ORDER = {"ix_tasks_created_at"}
+
+ASKED: dict[str, Callable[[Connection], object]] = {
+    "claim": lambda tx: leases.claim_next(tx, a_worker("w2")),
+    "claim by name": lambda tx: leases.claim(tx, a_worker("w2"), "past1-1"),
+    "take over": lambda tx: leases.take_over(tx, a_worker("w2"), nobody_is_dead),
+    "sweep: runs": lambda tx: leases.waiting(tx, a_worker("w2"), nobody_is_dead),
+    "sweep: deliveries": lambda tx: deliveries.due(tx, 100),
+    "sweep: outbox": lambda tx: outbox.due_threads(tx, 100),
+    "sweep: workspaces": lambda tx: workspaces.past_keep(tx, "h1", 5),
+    "sweep: bodies": deliveries.drop_old_bodies,
+    "send: what is due": lambda tx: outbox.due(tx, "github:0:issue:0"),
+    "dedupe: deliveries": lambda tx: deliveries.record(
+        tx, [Delivery(forge="github", id=f"past-{number}", event="ping", body=b"{}") for number in range(5)]
+    ),
+    "dedupe: causes": lambda tx: causes.first_time(tx, "github", 0, "comment:past-0"),
+    "list: newest": lambda tx: tasks.newest(tx, 20),
+    "list: newest of a state": lambda tx: tasks.newest(tx, 20, State.RUNNING),
+    "list: of a thread": lambda tx: tasks.of_thread(tx, "github:0:issue:0"),
+}
+
+
+@contextmanager
+def caught(tx: Connection) -> Iterator[list[Statement]]:
+    """The statements executed meanwhile, each with (the first of) its parameters."""
+    found: list[Statement] = []
+
+    def catch(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's own
+        found.append((sql, parameters[0] if many else parameters))
+
+    event.listen(tx, "before_cursor_execute", catch)
+    yield found
+    event.remove(tx, "before_cursor_execute", catch)
+
+
+def scans(tx: Connection, statement: Statement) -> list[str]:
+    """What of this statement's plan reads a big table from one end to the other."""
+    explain = _explained_by_sqlite if tx.dialect.name == "sqlite" else _explained_by_postgresql
+    return [words for words, index in explain(tx, statement) if index not in PARTIAL | IN_ORDER]
+
+
+def _explained_by_sqlite(tx: Connection, statement: Statement) -> Iterator[tuple[str, str]]:
+    sql, parameters = statement
+    for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters):
+        if (table := re.match(r"SCAN (\w+)", row.detail)) and table[1] in {*BIG, "other"}:
+            index = re.search(r"USING (?:COVERING )?INDEX (\w+)", row.detail)
+            yield row.detail, index[1] if index else ""
+
+
+def _explained_by_postgresql(tx: Connection, statement: Statement) -> Iterator[tuple[str, str]]:
+    sql, parameters = statement
+    nodes = [
+        row["Plan"] for row in tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters).scalar_one()
+    ]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        if node.get("Relation Name") in BIG or "Index Name" in node:
+            reads_all = "Scan" in node["Node Type"] and not {"Index Cond", "Recheck Cond"} & node.keys()
+            if reads_all:
+                yield f"{node['Node Type']} {node.get('Relation Name')}", node.get("Index Name", "")
+
+
+def _a_day_like_any(tx: Connection) -> None:
+    """Some runs wait, one is at work, something is to be told."""
+    claimed(tx)
+    for _ in range(10):
+        run = add_run(tx)
+        outbox.want(tx, Wanted(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={}))
+
+
+def _looks_at_what_has_not_ended(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        _a_day_like_any(tx)
+    found = {}
+    for name, ask in ASKED.items():
+        with ledger.write() as tx:
+            with caught(tx) as statements:
+                ask(tx)
+            assert statements
+            found[name] = [scan for statement in statements for scan in scans(tx, statement)]
+
+    assert {name: scan for name, scan in found.items() if scan} == {}
+
+
+def test_after_thousands_of_tasks_nothing_reads_them_all(ledger: Ledger) -> None:
+    fill(ledger, 20_000)
+
+    _looks_at_what_has_not_ended(ledger)
+
+
+@pytest.mark.long
+def test_nor_after_a_hundred_thousand(ledger: Ledger) -> None:
+    fill(ledger, 100_000)
+
+    _looks_at_what_has_not_ended(ledger)
+
+
+def test_a_plan_that_reads_them_all_is_told_from_others(ledger: Ledger) -> None:
+    fill(ledger, 20_000)
+
+    with ledger.write() as tx:
+        with caught(tx) as statements:
+            tx.exec_driver_sql("SELECT * FROM runs WHERE summary = 'none'").all()
+        assert [bool(scans(tx, statement)) for statement in statements] == [True]
