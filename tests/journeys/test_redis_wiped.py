@@ -1,0 +1,57 @@
+"""Redis forgets everything while runs go on and others wait: nothing is lost, and nothing is done twice."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from bot.model import Outcome
+from tests.journeys.world import HOLD, World, eventually, paced, shell
+from tests.services import running_redis
+
+TINY = shell('echo started >>"$HOME/starts"')
+HELD = shell(f'echo started >>"$HOME/starts"; {HOLD}')
+WAITING = 20
+
+
+@pytest.fixture
+def forge() -> str:
+    """What becomes of messages is the same on each forge."""
+    return "github"
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A server of this test's own: FLUSHALL is for every database on it."""
+    with running_redis() as url:
+        yield f"{url}/0"
+
+
+def test_of_two_that_run_and_twenty_that_wait_each_ends_right_and_once(full: World) -> None:
+    full.settings["limits"] = {"per_repository": 2, "per_host": 2}
+    full.start("serve")
+    full.start("work", program=paced())
+    held = [1, full.playground.open_issue("Another")]
+    for thread in held:
+        full.say(thread, f"/run {HELD}")
+    running = [full.until_running(on=thread) for thread in held]  # side by side, though of one repository
+    waiting = [full.playground.open_issue(f"Number {number}") for number in range(WAITING)]
+    for thread in waiting:
+        full.say(thread, f"/run {TINY}")
+    eventually(lambda: len(full.tasks()) == len(held) + WAITING)
+
+    with redis.Redis.from_url(full.settings["queue"]["url"]) as client:
+        client.flushall()
+
+    assert [full.now(run).ended_at for run in running] == [None, None]
+    for run in running:
+        full.let_go(run)
+    for thread in held + waiting:
+        task, run = full.task_after_run(1, on=thread)
+        assert run.outcome is Outcome.NO_CHANGES, run.reason
+        assert (full.in_workspace(task) / "home" / "starts").read_text() == "started\n"
+        full.final_comment(thread, run)
+    full.settled()
+    assert [len(full.runs(task)) for task in full.tasks()] == [1] * (len(held) + WAITING)
+    for thread in held + waiting:
+        assert sum("forgehand:final:" in body for body in full.bot_comments(thread)) == 1
