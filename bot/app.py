@@ -26,6 +26,7 @@ from bot.intake import Intake
 from bot.sections import Server
 from bot.settings import Settings, plain
 from bot.signatures import Sender
+from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
 from bot.web import health, pages
@@ -81,15 +82,17 @@ def serve(settings: Settings, announce: Announce) -> None:
 def work(
     settings: Settings,
     *,
+    host: str = "",
     sweep_every: float = SWEEP_EVERY,
     missed_after: float = MISSED_AFTER,
+    silent_after: float = SILENT_AFTER,
     lease: float = LEASE,
 ) -> None:
     """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
     check_redis(settings, "work")
     with (
         _signals() as told,
-        _opened(settings, None, lease) as (house, broker),
+        _opened(settings, None, host=host, silent_after=silent_after, lease=lease) as (house, broker),
         working(
             house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,
@@ -100,13 +103,21 @@ def work(
 
 @contextmanager
 def _opened(
-    settings: Settings, listener: socket.socket | None, lease: float = LEASE
+    settings: Settings,
+    listener: socket.socket | None,
+    *,
+    host: str = "",
+    silent_after: float = SILENT_AFTER,
+    lease: float = LEASE,
 ) -> Iterator[tuple[House, dramatiq.Broker]]:
     check_forge(settings)
     log.set_up(json=False, secrets=settings.secrets)
     broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)
-    with open_house(settings, public_url=url, nudges=queue.nudges(broker), lease=lease) as house:
+    nudges = queue.nudges(broker)
+    with open_house(
+        settings, public_url=url, nudges=nudges, host=host, silent_after=silent_after, lease=lease
+    ) as house:
         yield house, broker
 
 

@@ -78,11 +78,16 @@ def serve(port: Port = None, config: Config = None) -> None:
 
 
 @app.command()
-def work(config: Config = None) -> None:
+def work(
+    host: Annotated[
+        str, typer.Option(help="What this machine's data folder is called, from its first start on.")
+    ] = "",
+    config: Config = None,
+) -> None:
     """Only work: answer, run agents, report. Needs \\[queue] url; start as many as you like."""
     from bot import app as processes
 
-    processes.work(_settings(config))
+    processes.work(_settings(config), host=host)
 
 
 @app.command()

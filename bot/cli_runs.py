@@ -32,7 +32,7 @@ from bot.presence import somebody_works
 from bot.run import execute
 from bot.sections import seconds
 from bot.settings import Settings
-from bot.store import leases, runs
+from bot.store import hosts, leases, runs
 from bot.store import tasks as store
 from bot.urls import canonical
 from bot.worker import defaults, jobs_of, open_house
@@ -100,6 +100,8 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
     with open_house(settings, public_url=settings.address(), nudges=queue.nudges(broker)) as house:
         if not somebody_works(house.data):
             check(house)
+            with house.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
+                hosts.seen(tx, house.worker.host, house.worker.folder, house.worker.silent_after)
         with house.ledger.write() as tx:
             queued = begin(tx)
         if url := settings.queue.url.get_secret_value():

@@ -16,6 +16,10 @@ _STARTED_OVER = (
     "The workspace of the run before was removed: untracked files and the agent's notes are gone, "
     "and this run went on in a fresh clone."
 )
+_LOST = (
+    "The machine that had the workspace has not been heard of for a while: untracked files, commits that "
+    "were not pushed and the agent's notes were lost with it, and this run began from what had been pushed."
+)
 
 DOING = {
     Phase.PREPARE: "preparing the workspace",
@@ -27,7 +31,14 @@ DOING = {
 
 
 def progress(
-    run: Run, task: Task, phase: Phase, *, started_over: bool, last_line: str, secrets: Sequence[str]
+    run: Run,
+    task: Task,
+    phase: Phase,
+    *,
+    started_over: bool,
+    last_line: str,
+    secrets: Sequence[str],
+    lost: bool = False,
 ) -> str:
     """The comment that is edited in place while a run goes on."""
     lines = [f"Task `{task.id}`, run {run.number}: {DOING[phase]} (`{task.agent}`)."]
@@ -36,7 +47,7 @@ def progress(
             f"It works on commit `{task.pinned[:10]}`; later pushes to this change are not part of it."
         )
     if started_over:
-        lines.append(_STARTED_OVER)
+        lines.append(_LOST if lost else _STARTED_OVER)
     if last_line:
         lines.append("Last line of its output:\n\n" + for_comment(last_line, 200, secrets))
     return "\n\n".join(lines)
@@ -52,15 +63,19 @@ def final(
     say_next: str,
     also: str,
     secrets: Sequence[str],
+    lost: bool = False,
 ) -> tuple[str, str]:
-    """The comment at the end, in two parts: the change's link, known only when opened, goes between."""
+    """The comment at the end, in two parts: the change's link, known only when opened, goes between.
+
+    `started_over`: the workspace is not that of the run before, which was `lost` with its host, or removed.
+    """
     outcome = run.outcome or Outcome.LOST
     lead = f"**{ENDINGS[outcome].says}** {_about(run, task, outcome, pages)}".strip()
     parts = ["" if outcome in (Outcome.PUSHED, Outcome.HELD) else for_comment(run.reason, _REASON, secrets)]
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
-    parts.append(_STARTED_OVER if started_over else "")
+    parts.append((_LOST if lost else _STARTED_OVER) if started_over else "")
     parts.append(_facts(run, task, pages, kept_until))
     parts.append(f"Next: `{say_next}`" + (f" or `{also}`" if also else ""))
     return lead, "\n\n".join(part for part in parts if part)

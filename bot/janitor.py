@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot.errors import BotError, EngineUnavailable
+from bot.errors import BotError, EngineUnavailable, NotPossible
 from bot.house import House
 from bot.model import ENDED, Run
 from bot.presence import alone
-from bot.removal import janitors_lock, places_of, remove, rescue
+from bot.removal import clear, janitors_lock, places_of, remove, rescue
 from bot.sandbox.container import Found
 from bot.store import runs, workspaces
 from bot.store.ledger import clock
@@ -56,9 +56,9 @@ class Janitor:
             self._past_keep()
             if time.monotonic() - self._looked_at >= self.look_every:
                 self._looked_at = time.monotonic()
-                self._containers()
+                at_work = self._containers()
                 self._half_removed()
-                self._half_made()
+                self._half_made(at_work)
 
     def _past_keep(self) -> None:
         with self.house.ledger.read() as tx:
@@ -95,8 +95,8 @@ class Janitor:
             places.clear_away(task_id)
             log.info("what was left of a removed workspace is gone", task=task_id)
 
-    def _half_made(self) -> None:
-        """Rows without a folder, and folders without a row."""
+    def _half_made(self, at_work: set[str]) -> None:
+        """Rows without a folder, and folders without a row where no container is at work."""
         host, places = self.house.worker.host, places_of(self.house)
         with self.house.ledger.read() as tx:
             rows, now = workspaces.present(tx, host), clock(tx)
@@ -109,7 +109,8 @@ class Janitor:
                 self._forget(kept.task)
         known = {kept.task for kept in rows}
         for task_id, changed_at in folders.items():
-            if task_id not in known and now - changed_at > GRACE:
+            due = self._again.get(task_id, 0.0) <= time.monotonic()
+            if task_id not in known | at_work and now - changed_at > GRACE and due:
                 self._clear(task_id)
 
     def _forget(self, task_id: str) -> None:
@@ -118,13 +119,20 @@ class Janitor:
                 log.warning("workspace was not there", task=task_id)
 
     def _clear(self, task_id: str) -> None:
-        """Of a removal that was cut short, or of a task that went on on another host."""
-        places = places_of(self.house)
-        places.set_aside(task_id)
-        places.clear_away(task_id)
-        log.info("folder without a workspace removed", task=task_id)
+        """Of a task that went on on another host, or that the ledger does not know."""
+        try:
+            rescued = rescue(self.house, task_id)
+        except NotPossible:  # the ledger does not know it
+            rescued = ""
+        except (BotError, OSError) as error:
+            self._again[task_id] = time.monotonic() + _HOUR
+            log.warning("work could not be exported, its folder stays", task=task_id, reason=str(error)[:500])
+            return
+        clear(self.house, task_id)
+        log.info("folder without a workspace removed", task=task_id, exported=rescued)
 
-    def _containers(self) -> None:
+    def _containers(self) -> set[str]:
+        """Remove those nobody needs; the tasks of which others are left."""
         now = time.monotonic()
         found = {each.name: each for each in self.house.engine.ours()}
         nobodys = dict(self._nobodys(found))
@@ -132,7 +140,8 @@ class Janitor:
         for name, limit in nobodys.items():
             if now - self._since[name] >= limit:
                 self.house.engine.remove(name)
-                log.warning("container removed that no run needed", container=name)
+                log.warning("container removed that no run needed", container=found.pop(name).name)
+        return {each.labels.get("forgehand.task", "") for each in found.values()}
 
     def _nobodys(self, found: dict[str, Found]) -> Iterator[tuple[str, float]]:
         """Names of containers no run needs, and for how many seconds each may yet stay."""

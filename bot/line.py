@@ -100,8 +100,9 @@ def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
     spot = replace(ask.spot, internal=ask.spot.internal or before.spot.internal)
     kept = workspaces.get(tx, task.id)
     gone = kept is not None and kept.removed_at is not None
-    # The quarantine outlives the workspace, and a push needs nothing else.
-    host = kept.host if kept and (not gone or phase is Phase.PUSH) else ""
+    # The quarantine outlives the workspace: what was not pushed is there and nowhere else.
+    needed = not gone or phase is Phase.PUSH or task.checked_head not in ("", task.pushed_head)
+    host = kept.host if kept and needed else ""
     workspaces.keep(tx, task.id, None)
     queued = _add_run(
         tx, task, replace(ask, spot=spot), _Begin(number=before.number + 1, phase=phase, host=host)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
+from bot.elsewhere import begin_here, is_elsewhere
 from bot.errors import GitFailed, RemoteMissing
 from bot.model import ENDINGS, Kind, Part, Run, Task, is_confidential
 from bot.moved import has_moved
@@ -65,6 +66,8 @@ def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
     house = attempt.house
     source = fetch(attempt)
     _settle_once(attempt, source)
+    if is_elsewhere(attempt):
+        begin_here(attempt, places, source)
     seen = _seen(attempt.task, source)
     task, run = attempt.task, attempt.run
     with house.ledger.write() as tx:

@@ -5,10 +5,13 @@ the task which begins at that moment finds the workspace whole, or none at all.
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from bot.attempt import Attempt
+from bot.elsewhere import as_far_as_here
+from bot.errors import NotPossible
 from bot.house import House
 from bot.prepare import export_plan, mirror_key
 from bot.sandbox import export
@@ -38,8 +41,10 @@ def rescue(house: House, task_id: str) -> str:
     places = places_of(house)
     if run is None or export.is_done(house.quarantine(task_id), run.id) or not places.has(task_id):
         return ""
-    attempt = Attempt(house, run, task, threading.Event())
-    plan = export_plan(attempt, places, _mirror(house, task_id))
+    mirror = _mirror(house, task_id)
+    # A task that went on elsewhere has heads that are not here.
+    attempt = Attempt(house, run, as_far_as_here(house, task, mirror), threading.Event())
+    plan = export_plan(attempt, places, mirror)
     plan = replace(plan, name=attempt.helper("rescue"), succeeded=False)
     return export.take(house.engine, house.tools_image, plan).head
 
@@ -60,6 +65,17 @@ def remove(house: House, task_id: str, rescued: str = "") -> bool:
         places.set_aside(task_id)
     places.clear_away(task_id)
     return True
+
+
+def clear(house: House, task_id: str) -> None:
+    """Remove a folder that no row speaks of. Raises BotError."""
+    places = places_of(house)
+    with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
+        mirror = _mirror(house, task_id)
+        if mirror.path.exists():
+            mirror.release(task_id)
+    places.set_aside(task_id)
+    places.clear_away(task_id)
 
 
 def _mirror(house: House, task_id: str) -> Mirror:

@@ -14,6 +14,7 @@ import structlog
 from bot import follow, settle
 from bot.attempt import Attempt, Cancelled, Stopped, take_up, watched
 from bot.clean import visible
+from bot.elsewhere import LOST, is_elsewhere
 from bot.errors import (
     BotError,
     LeaseLost,
@@ -132,6 +133,9 @@ def _go_on(attempt: Attempt) -> Verdict:
     """From the recorded phase to the end."""
     attempt.clear_away()
     phase, house = attempt.run.phase, attempt.house
+    if phase is not Phase.PREPARE and is_elsewhere(attempt):
+        # To push again would need what is lost, too.
+        return Verdict(Outcome.LOST, LOST, "/resume <what to do again>" if phase is Phase.PUSH else "")
     places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
     if phase is Phase.PREPARE:
         attempt.enter(Phase.PREPARE)

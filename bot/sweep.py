@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import BotError
 from bot.queue import Nudges
-from bot.store import deliveries, leases, outbox
+from bot.store import deliveries, hosts, leases, outbox
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
 
@@ -57,12 +57,22 @@ class Sweep:
     is_dead: Callable[[str], bool]
     _deliveries: _Recent = field(default_factory=_Recent)
     _threads: _Recent = field(default_factory=_Recent)
-    _dropped_at: float = 0.0
+    _seen_at: float = -math.inf
+    _dropped_at: float = -math.inf
 
     def once(self) -> None:
         """Nudge for what is due, forget what is past its time."""
+        self.be_seen()
         self.nudge()
         self.forget()
+
+    def be_seen(self) -> None:
+        """Tell the other hosts that this one is there. Raises BadSettings where another goes by its name."""
+        worker, now = self.worker, time.monotonic()
+        if now - self._seen_at >= worker.silent_after / 10:
+            with self.ledger.write() as tx:
+                hosts.seen(tx, worker.host, worker.folder, worker.silent_after)
+            self._seen_at = now
 
     def nudge(self) -> None:
         with self.ledger.read() as tx:
@@ -77,7 +87,7 @@ class Sweep:
             self.nudges.work()
 
     def forget(self) -> None:
-        if time.monotonic() - self._dropped_at > _HOURLY or not self._dropped_at:
+        if time.monotonic() - self._dropped_at > _HOURLY:
             with self.ledger.write() as tx:
                 dropped = deliveries.drop_old_bodies(tx)
             self._dropped_at = time.monotonic()

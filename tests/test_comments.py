@@ -52,7 +52,14 @@ NASTY = (
 ACTED_ON = r"@\w|^[>\s]*/|!\[|(?i:\b(?:closes|fixes)\b)|#\d|<!--"
 
 
-def told(run: Run, task: Task = TASK, *, kept_until: float | None = 1_604_800.0, again: bool = False) -> str:
+def told(
+    run: Run,
+    task: Task = TASK,
+    *,
+    kept_until: float | None = 1_604_800.0,
+    again: bool = False,
+    lost: bool = False,
+) -> str:
     """The whole comment at the end of the run."""
     lead, rest = final(
         run,
@@ -63,6 +70,7 @@ def told(run: Run, task: Task = TASK, *, kept_until: float | None = 1_604_800.0,
         say_next="/resume",
         also="/diff",
         secrets=[TOKEN],
+        lost=lost,
     )
     return f"{lead}\n\n{rest}"
 
@@ -186,6 +194,17 @@ def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a
 
     for said in (told(run, again=again), comment):
         assert ("went on in a fresh clone" in said) is again
+
+
+def test_what_was_lost_with_a_machine_is_told() -> None:
+    run = replace(RUN, outcome=Outcome.PUSHED)
+    words = "untracked files, commits that were not pushed and the agent's notes were lost with it"
+
+    for lost in (True, False):
+        comment = progress(run, TASK, Phase.AGENT, started_over=True, last_line="", secrets=[], lost=lost)
+        assert (words in comment) is lost
+        assert (words in told(run, again=True, lost=lost)) is lost
+    assert words not in told(run, lost=True)
 
 
 def test_a_change_that_was_opened_is_linked_whatever_was_refused_before() -> None:

@@ -48,6 +48,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.prepare",
             "bot.moved",
             "bot.left",
+            "bot.elsewhere",
             "bot.removal",
             "bot.room",
             "bot.settle",

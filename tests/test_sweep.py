@@ -64,6 +64,18 @@ def test_at_boot_everything_due_is_nudged_for_at_once(ledger: Ledger) -> None:
     assert heard.nudges == [("answer", "github", "d1"), ("report", run.thread_key), ("work",)]
 
 
+def test_the_host_is_heard_of_and_not_at_every_sweep(ledger: Ledger) -> None:
+    sweep = Heard().sweep(ledger)
+    sweep.once()
+    with ledger.write() as tx:
+        tx.execute(sqlalchemy.update(schema.hosts).values(seen_at=1.0))
+
+    sweep.once()
+
+    with ledger.read() as tx:
+        assert [tuple(row)[::2] for row in tx.execute(sqlalchemy.select(schema.hosts))] == [("h1", 1.0)]
+
+
 def test_with_nothing_due_nothing_is_said(ledger: Ledger) -> None:
     heard = Heard()
 

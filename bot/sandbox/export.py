@@ -15,13 +15,13 @@ from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
 from bot.sandbox.check import Check, Rules, shown, sizes
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.git import Objects, make_bare
+from bot.sandbox.git import Objects, make_bare, run
 from bot.sandbox.history import GITLINK, Commit, difference, read
 from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
 from bot.sandbox.rewrite import Style, body, rewrite
 
-__all__ = ["Exported", "Plan", "Result", "Rules", "is_done", "make_quarantine", "take"]
+__all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "make_quarantine", "take"]
 
 _SCRIPT = Path(__file__).with_name("export.sh").read_text()
 
@@ -78,6 +78,12 @@ def make_quarantine(path: Path) -> None:
 def is_done(quarantine: Path, run_id: str) -> bool:
     """Whether an export of this run came to its end."""
     return (quarantine / "refs" / "checked" / run_id).exists()
+
+
+def has(quarantine: Path, mirror: Path, oid: str) -> bool:
+    """Whether a commit is in the quarantine, or in the mirror it borrows from."""
+    env = Objects(quarantine, (mirror,)).borrowing()
+    return run("cat-file", "-e", f"{oid}^{{commit}}", at=quarantine, env=env).status == 0
 
 
 def take(engine: Engine, image: str, plan: Plan) -> Exported:

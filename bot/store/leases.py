@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 
 from bot.errors import LeaseLost, NotPossible
 from bot.model import Outcome, Phase, Run, State
+from bot.store import hosts, tasks
 from bot.store import runs as store_runs
-from bot.store import tasks
+from bot.store.hosts import SILENT_AFTER
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import phases, runs
 
@@ -31,6 +32,10 @@ class Worker:
     holder: str  # unique to one process
     per_repository: int
     per_host: int
+    folder: str = ""  # names the data folder: no two may go by one host's name
+    silent_after: float = (
+        SILENT_AFTER  # seconds without a word until another host's work is gone on with here
+    )
     lease: float = LEASE
 
 
@@ -58,7 +63,8 @@ def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
 def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> Run | None:
     """Take a running run of this host whose holder is dead, or whose lease nobody renews.
 
-    `is_dead` says of a holder whether its lock on this host is free.
+    Or one of a host that is silent, if there is a place for it here. `is_dead` says of a holder whether
+    its lock on this host is free.
     """
     _one_claimer(tx)
     found = _abandoned(tx, worker, is_dead)
@@ -141,7 +147,7 @@ def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | No
     """The run to claim next; of all, or whether it may be `run_id`."""
     if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
         return None
-    candidates = _candidates(worker)
+    candidates = _candidates(worker, clock(tx))
     if run_id is not None:
         candidates = candidates.where(runs.c.id == run_id)
     found: str | None = tx.execute(candidates).scalar_one_or_none()
@@ -152,16 +158,28 @@ def _abandoned(
     tx: Connection, worker: Worker, is_dead: Callable[[str], bool]
 ) -> Row[*tuple[Any, ...]] | None:
     """A run nobody works on any more; one of this very process, too, once its lease is over."""
+    now = clock(tx)
     rows = tx.execute(
-        select(runs.c.id, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
-        .where(runs.c.state == State.RUNNING, runs.c.host == worker.host)
+        select(runs.c.id, runs.c.host, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
+        .where(runs.c.state == State.RUNNING, _for_this_host(worker, now))
         .order_by(runs.c.created_at)
     ).all()
-    now = clock(tx)
-    for row in rows:
+    here = [row for row in rows if row.host == worker.host]
+    for row in here:
         if row.holder == "" or row.lease_until < now or is_dead(row.holder):
             return row
+    if len(here) < worker.per_host:
+        return next((row for row in rows if row.host != worker.host and (row.lease_until or 0) < now), None)
     return None
+
+
+def _for_this_host(worker: Worker, now: float) -> ColumnElement[bool]:
+    """Runs of no host yet, of this one, and of those that are silent."""
+    return or_(
+        runs.c.host == "",
+        runs.c.host == worker.host,
+        runs.c.host.in_(hosts.silent(now, worker.silent_after)),
+    )
 
 
 def _start(tx: Connection, worker: Worker, run_id: str) -> Run | None:
@@ -192,7 +210,7 @@ def _take(
     return store_runs.get(tx, run_id) if taken.rowcount == 1 else None
 
 
-def _candidates(worker: Worker) -> Select[Any]:
+def _candidates(worker: Worker, now: float) -> Select[Any]:
     other = runs.alias("other")
     thread_busy = exists().where(other.c.thread_key == runs.c.thread_key, other.c.state == State.RUNNING)
     in_repository = _running(other.c.repository_url == runs.c.repository_url, other).scalar_subquery()
@@ -205,7 +223,7 @@ def _candidates(worker: Worker) -> Select[Any]:
         select(runs.c.id)
         .where(
             runs.c.state == State.QUEUED,
-            or_(runs.c.host == "", runs.c.host == worker.host),
+            _for_this_host(worker, now),
             ~thread_busy,
             in_repository < worker.per_repository,
         )

@@ -99,6 +99,7 @@ tasks = Table(
     Column("keep_days", Integer),
     Column("created_at", Double, nullable=False, index=True),
     Index("ix_tasks_thread_key_created_at", "thread_key", "created_at"),
+    Index("ix_tasks_state_created_at", "state", "created_at"),
 )
 
 runs = Table(
@@ -141,19 +142,12 @@ runs = Table(
     UniqueConstraint("forge", "repository_id", "cause"),
 )
 _RUNNING = text("state = 'running'")
-_OPEN = text("state IN ('queued', 'running')")
 # One running task a thread, in the database's own words.
 Index(
     "uq_runs_running_thread", runs.c.thread_key, unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING
 )
-Index(
-    "ix_runs_open",
-    runs.c.state,
-    runs.c.repository_url,
-    runs.c.created_at,
-    sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
-)
+# Of all states: SQLite does not see that one state of two is among them, and read every run there was.
+Index("ix_runs_state_repository_url_created_at", runs.c.state, runs.c.repository_url, runs.c.created_at)
 Index("ix_runs_repository_url_started_at", runs.c.repository_url, runs.c.started_at)
 
 phases = Table(
@@ -174,12 +168,32 @@ workspaces = Table(
     Column("created_at", Double, nullable=False),
     Column("keep_until", Double),  # NULL while a run of the task is queued or running
     Column("removed_at", Double),
+    # The one before it was on a host that was not heard of any more.
+    Column("lost", Boolean, nullable=False, server_default=text("false")),
 )
 Index(
-    "ix_workspaces_keep",
+    "ix_workspaces_present",
+    workspaces.c.host,
     workspaces.c.keep_until,
     sqlite_where=text("removed_at IS NULL"),
     postgresql_where=text("removed_at IS NULL"),
+)
+
+# Where workspaces are, and whether anybody works there.
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("folder", Text, nullable=False),  # which data folder goes by this name; "" = not told yet
+    Column("seen_at", Double, nullable=False),
+)
+
+# What all processes of one bot must agree on.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 outbox = Table(

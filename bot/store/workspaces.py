@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, exists, select, update
+from sqlalchemy import Connection, and_, case, exists, select, update
 
 from bot.model import Run, State
 from bot.store.ledger import clock, insert_new
@@ -19,21 +19,25 @@ class Kept:
     created_at: float
     keep_until: float | None
     removed_at: float | None
+    lost: bool  # the one before it was on a host that was not heard of any more
 
 
 def in_use(tx: Connection, task_id: str, host: str) -> None:
     """A run of the task begins here: the workspace exists on this host and has no end."""
     now = clock(tx)
     row = {"task": task_id, "host": host, "created_at": now}
+    not_removed = workspaces.c.removed_at.is_(None)
+    still_there = and_(not_removed, workspaces.c.host == host)
     if tx.execute(insert_new(tx, workspaces).values(row)).rowcount == 0:
         tx.execute(
             update(workspaces)
             .where(workspaces.c.task == task_id)
             .values(
                 host=host,
-                created_at=case((workspaces.c.removed_at.is_(None), workspaces.c.created_at), else_=now),
+                created_at=case((still_there, workspaces.c.created_at), else_=now),
                 keep_until=None,
                 removed_at=None,
+                lost=case((still_there, workspaces.c.lost), else_=not_removed),
             )
         )
 

@@ -1,12 +1,15 @@
 """Claiming: which run a worker gets, and that no limit is passed, however many claim at once."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.model import Outcome, Run, State
-from bot.store import leases, runs, tasks
+from bot.store import hosts, leases, runs, tasks
 from bot.store.ledger import Ledger
+from bot.store.schema import hosts as hosts_table
 from bot.store.schema import runs as table
 from tests.at_once import at_once
 from tests.fill import a_thread, a_worker, add_run, add_task, claimed, lease_of, nobody_is_dead
@@ -96,11 +99,34 @@ def test_the_database_itself_refuses_a_second_running_run_of_a_thread(ledger: Le
 
 def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> None:
     with ledger.write() as tx:
+        hosts.seen(tx, "h2", "f2", 60)
         run = add_run(tx, host="h2")
 
         assert leases.claim_next(tx, a_worker(host="h1")) is None
         assert leases.claim(tx, a_worker(host="h1"), run.id) is None
         assert leases.claim_next(tx, a_worker(host="h2")) is not None
+
+
+def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        add_run(tx, host="h2")
+        hosts.seen(tx, "h2", "f2", 60)
+        tx.execute(update(hosts_table).values(seen_at=hosts_table.c.seen_at - 100))
+
+        assert leases.claim_next(tx, a_worker(host="h1")) is None
+        assert not leases.waiting(tx, a_worker(host="h1"), nobody_is_dead)
+        impatient = replace(a_worker(host="h1"), silent_after=99)
+        assert leases.waiting(tx, impatient, nobody_is_dead)
+        run = leases.claim_next(tx, impatient)
+        assert run is not None
+        assert run.host == "h1"
+
+
+def test_a_host_that_was_never_seen_is_not_silent(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        add_run(tx, host="h2")
+
+        assert leases.claim_next(tx, replace(a_worker(host="h1"), silent_after=0)) is None
 
 
 def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -> None:
