@@ -16,8 +16,9 @@ from bot.scale import Scale, room
 from bot.store import runs
 from bot.store.ledger import clock
 
-# An agent can print empty lines faster than we read them: the engine's log has to hold them all until we do.
-_BYTES_A_LINE = 100  # of the log limit that a line takes, however short it is
+# An agent prints short lines a dozen times faster than we can read them from the engine, whose log must hold
+# them all until we have: it has room for five times as many as these (bot/sandbox/container.py).
+_BYTES_A_LINE = 200  # of the log limit that a line takes, however short it is
 
 
 @dataclass(frozen=True, slots=True)

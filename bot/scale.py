@@ -1,6 +1,6 @@
 """How much room a workspace takes, while an agent works in it.
 
-A folder of the host has no limit of its own (docs/adr/0006), so it is measured: in
+A folder of the host has no limit of its own (docs/adr/0007), so it is measured: in
 a container, which costs something, and therefore only when the disk has lost so
 much that this agent may be the reason. What the disk has left is free to know.
 """

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bot.errors import BadSettings
 from bot.sections import (
     Agent,
+    Ceilings,
     Data,
     Git,
     GitHub,
@@ -158,6 +159,7 @@ def _sentence(error: ErrorDetails) -> str:
         known = (
             getattr(info.annotation, "model_fields", Agent.model_fields) if info else Settings.model_fields
         )
+        known = Ceilings.model_fields if len(keys) == 3 else known
         return f"{key} is not a setting.{_meant(keys[-1] if keys else section, known)}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{key} {message[0].lower()}{message[1:]}."

@@ -16,7 +16,8 @@ from bot.store import leases
 from bot.store import log as store_log
 
 _LOOK = 0.5  # seconds
-_FLUSH = 1.0  # seconds between two log rows
+_FLUSH = 1.0  # seconds between two writes to the ledger, unless
+_FULL = 4 << 20  # bytes wait for one
 _TELL = 30.0  # seconds between two edits of the progress comment while the agent works
 
 
@@ -74,7 +75,7 @@ class Tail:
                 self._bounds.heard(lines)
             if cut := self._bounds.passed(self._offset + len(self._pending)):
                 return cut
-            if len(self._pending) >= store_log.CHUNK or time.monotonic() - self._flushed >= _FLUSH:
+            if len(self._pending) >= _FULL or time.monotonic() - self._flushed >= _FLUSH:
                 self._flush()
 
     def _flush(self) -> None:

@@ -125,6 +125,23 @@ def test_a_duration_may_have_a_unit(given: str, seconds: int) -> None:
     assert load().sandbox.wall_limit == seconds
 
 
+@pytest.mark.parametrize(
+    ("given", "size"), [("'500m'", 500 << 20), ("'20G'", 20 << 30), ("'1024'", 1024), ("4096", 4096)]
+)
+def test_a_size_may_have_a_unit(given: str, size: int) -> None:
+    _write(f"[sandbox]\ndisk = {given}\n")
+
+    assert load().sandbox.disk == size
+
+
+def test_a_repository_may_have_limits_of_its_own() -> None:
+    _write("""[limits.repositories."Acme/Anvil"]\nmemory = "8g"\nwall_limit = "3h"\n""")
+
+    own = load().limits.repositories["acme/anvil"]
+
+    assert (own.memory, own.wall_limit, own.disk, own.idle_limit) == ("8g", 10_800, None, None)
+
+
 def test_a_command_line_is_split_as_a_shell_would() -> None:
     _write("""[agents.one]\ncommand = "sh -c 'a b'"\n[agents.two]\ncommand = ["x", "y z"]\n""")
 
@@ -162,6 +179,12 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
         ("[labels.run]\ntidy = 'Tidy.'\nTidy = 'Do.'", r'\[labels\] name "tidy" twice'),
         ("[labels]\nrun = {done = 'Do.'}\nsucceeded = 'Done'", r'\[labels\] name "done" twice'),
         ("[labels]\nfailed = 'forgehand:demo'", r'cannot tell a result by "forgehand:demo"'),
+        ("[sandbox]\ndisk = 'much'", r'\[sandbox\] disk must be a size such as "500m" or "20g"'),
+        ("[limits.repositories.anvil]", r'\[limits\] repositories names "anvil", which is no owner/name'),
+        (
+            "[limits.repositories.'acme/anvil']\nwal_limit = '1h'",
+            r"\[limits\] repositories\.acme/anvil\.wal_limit is not .* Did you mean wall_limit\?",
+        ),
         ("server = [", r"is no TOML file"),
     ],
 )
