@@ -1,0 +1,47 @@
+"""A label that was put on while the bot was down: no delivery tells of it, and it is obeyed all the same."""
+
+import time
+
+from bot.model import Outcome, State
+from tests.journeys.world import World, eventually, shell
+
+# `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.
+SOON = """
+import pathlib, sys
+from bot import app, settings
+app.up(settings.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
+"""
+
+
+def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_since(full: World) -> None:
+    full.start()
+    full.say(1, "/status")  # from here on the bot knows the repository
+    full.says(1, "There is no task on this thread")
+    full.settled()
+    full.stop()
+    lost = full.playground.open_issue("Write one", shell("echo one > one.txt"))
+    edited = full.playground.open_issue("Write two", shell("echo two > two.txt"))
+    for number in (lost, edited):
+        full.playground.label(number, "forgehand")
+    time.sleep(3.1)  # longer than the label itself may take for its change of the thread
+    full.playground.edit_issue(edited, body=shell("exit 9"))
+
+    full.start(program=("-c", SOON))
+
+    task, run = full.task_after_run(1, on=lost)
+    assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
+    assert (run.request, run.asked_by.login) == ("Do what this thread asks", "ann")
+    assert full.git("show", f"origin/{task.branch}:one.txt") == "one"
+    full.says(edited, "this thread has changed since it was put on")
+    eventually(lambda: full.playground.labels(lost) == [])
+    full.settled()
+    assert full.playground.issue_reactions(lost) == ["eyes"]
+    assert full.playground.labels(edited) == ["forgehand"]
+    assert [each.id for each in full.tasks()] == [task.id]
+
+    full.playground.unlabel(edited, "forgehand")
+    full.playground.label(edited, "forgehand")
+
+    _, second = full.task_after_run(1, on=edited)
+    assert second.outcome is Outcome.AGENT_FAILED  # of the text as it is now
+    assert len(full.tasks()) == 2
