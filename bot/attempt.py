@@ -119,11 +119,13 @@ class Attempt:
         """Put where the run stands on the thread's progress comment."""
         if self.task.thread.kind is Kind.CLI:
             return
+        kept = workspaces.get(tx, self.task.id)
         text = comments.progress(
             self.run,
             self.task,
             phase,
             started_over=workspaces.is_made_again(tx, self.run),
+            lost=kept is not None and kept.lost,
             last_line=last_line,
             secrets=self.house.secrets,
         )

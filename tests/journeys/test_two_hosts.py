@@ -1,0 +1,135 @@
+"""Two hosts of one bot: a resume goes to where its workspace is, until that host has been silent."""
+
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from bot.model import Outcome, Run, State
+from tests.journeys.world import Figures, World, shell
+
+LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of half a minute and five
+# `forgehand work --host <name>`, but that a run and a host are given up soon: no setting says so.
+WORK = f"""
+import pathlib, sys
+from bot import app, settings
+config, host = pathlib.Path(sys.argv[-1]), sys.argv[-3]
+app.work(settings.load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
+"""
+FIRST = "echo one > one.txt; git add one.txt; git commit -qm one; mkdir -p ~/notes"
+LEAVES = (
+    "test -d ~/notes; echo two > two.txt; git add two.txt; git commit -qm two; echo 3 > loose.txt; exit 3"
+)
+ELSEWHERE = "test ! -d ~/notes; test -e one.txt; test ! -e two.txt; test ! -e loose.txt; echo 4 > four.txt"
+LOST = "untracked files, commits that were not pushed and the agent's notes were lost with it"
+
+
+@dataclass
+class Hosts:
+    """`forgehand work` twice, each with a data folder of its own."""
+
+    world: World
+    processes: dict[str, "subprocess.Popen[bytes]"]
+
+    def kill(self, run: Run) -> float:
+        """Kill the host of this run; when that was."""
+        process = self.processes.pop(run.host)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        self.world.processes.remove(process)
+        return time.monotonic()
+
+
+@pytest.fixture
+def forge() -> str:
+    """Which forge it is makes no difference to where a workspace is."""
+    return "github"
+
+
+@pytest.fixture
+def hosts(full: World) -> Iterator[Hosts]:
+    full.start("serve")
+    names = [f"{name}-{secrets.token_hex(3)}" for name in ("one", "two")]
+    try:
+        yield Hosts(
+            full,
+            {
+                name: full.start(
+                    "work",
+                    "--host",
+                    name,
+                    program=("-c", WORK),
+                    FORGEHAND_DATA__PATH=str(full.folder / name),
+                )
+                for name in names
+            },
+        )
+    finally:
+        full.stop(signal.SIGKILL)
+        for name in names:
+            label = f"label=forgehand.instance={name}"
+            found = subprocess.run(
+                ["docker", "ps", "-aq", "--filter", label], capture_output=True, check=True
+            )
+            for container in found.stdout.decode().split():
+                subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
+
+
+def test_a_resume_goes_to_its_host_and_elsewhere_once_that_is_silent(hosts: Hosts, figures: Figures) -> None:
+    world = hosts.world
+    world.say(1, "/run " + shell(FIRST))
+    task, first = world.task_after_run(1)
+    assert first.outcome is Outcome.PUSHED, first.reason
+
+    world.say(1, "/resume go on " + shell(LEAVES))
+    _, second = world.task_after_run(2)
+    assert (second.outcome, second.exit_status, second.host) == (Outcome.AGENT_FAILED, 3, first.host)
+    died = hosts.kill(second)
+    world.say(1, "/resume and on " + shell(ELSEWHERE))
+
+    third = world.until_running(3)
+    figures("a dead host's resume elsewhere", time.monotonic() - died - SILENT_AFTER, promised=5.0)
+    task, third = world.task_after_run(3)
+    assert third.host in hosts.processes
+    assert (third.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), third.reason
+    assert LOST in world.final_comment(1, third)
+    files = world.git("ls-tree", "--name-only", f"origin/{task.branch}").split()
+    assert {"one.txt", "four.txt"} <= set(files)
+    assert not {"two.txt", "loose.txt"} & set(files)
+
+
+def test_a_run_that_dies_with_its_host_is_told_to_be_lost(hosts: Hosts, figures: Figures) -> None:
+    world = hosts.world
+    world.say(1, "/run " + shell("echo one > one.txt; sleep 600"))
+    run = world.until_running()
+    died = hosts.kill(run)
+
+    task, run = world.task_after_run(1)
+    figures("a dead host's run is told to be lost", time.monotonic() - died - SILENT_AFTER, promised=8.0)
+
+    assert (run.outcome, task.state) == (Outcome.LOST, State.FAILED)
+    assert "The machine it was on has not been heard of for a while." in world.final_comment(1, run)
+    world.say(1, "/resume")
+    world.until_running(2)
+    world.says(1, LOST)
+    world.say(1, "/cancel")
+    assert world.task_after_run(2)[1].outcome is Outcome.CANCELLED
+
+
+def test_links_of_both_hosts_are_the_same(hosts: Hosts) -> None:
+    world = hosts.world
+    numbers = [world.playground.open_issue(f"Issue {number}") for number in range(4)]
+    for number in numbers:
+        world.say(number, "/run " + shell("sleep 2; echo 1 > one.txt"))
+    ended = [world.task_after_run(1, on=number) for number in numbers]
+
+    assert {run.host for _, run in ended} == set(hosts.processes)
+    for number, (_, run) in zip(numbers, ended, strict=True):
+        text = world.final_comment(number, run)
+        link = text.rpartition("[Page and log of this task](")[2].partition(")")[0]
+        assert httpx.get(link, trust_env=False).is_success, link
