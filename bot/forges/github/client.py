@@ -13,32 +13,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from github import Auth, Github
-from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 from pydantic_core import from_json
-from requests import HTTPError, RequestException, Response
-from urllib3 import Retry
+from requests import HTTPError, RequestException
 
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.token import Token
 
-TIMEOUT = 10  # seconds to connect, and again between two reads
+if TYPE_CHECKING:
+    from github import Github
+
+    from bot.forges.github.connection import Connection
+
 PAGE = 100  # the most GitHub gives at once
 _LAST_PAGE = re.compile(r'[?&]page=(\d+)[^>]*>; rel="last"')
 _SLOW_DOWN = 60.0  # seconds; GitHub's advice where it names no time itself
-
-# Reads only. Redirects and rate limits come back as they are instead of being slept through.
-_RETRY = Retry(
-    total=2,
-    backoff_factor=0.5,
-    allowed_methods={"GET", "HEAD"},
-    status_forcelist={500, 502, 503, 504},
-    raise_on_status=False,
-    respect_retry_after_header=False,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +36,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]  # names in lower case
     data: Any  # what the JSON held; None where there was no body
-
-
-_Connection = HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
 
 
 class Client:
@@ -103,32 +90,13 @@ class Client:
                 raise ForgeUnavailable("GitHub's answer could not be understood.") from None
         return Answer(status, headers, data)
 
-    def _connected(self, token: str) -> tuple[Github, _Connection]:
+    def _connected(self, token: str) -> tuple["Github", "Connection"]:
         if getattr(self._mine, "token", "") != token:
-            github = Github(
-                auth=Auth.Token(token),
-                base_url=self._url,
-                user_agent="forgehand",
-                seconds_between_requests=None,
-                seconds_between_writes=None,
-            )
-            self._mine.connected, self._mine.token = (github, _connection(self._url)), token
-        connected: tuple[Github, _Connection] = self._mine.connected
+            from bot.forges.github.connection import connect
+
+            self._mine.connected, self._mine.token = connect(self._url, token), token
+        connected: tuple[Github, Connection] = self._mine.connected
         return connected
-
-
-def _connection(url: str) -> _Connection:
-    parts = urlsplit(url)
-    kind = HTTPSRequestsConnectionClass if parts.scheme == "https" else HTTPRequestsConnectionClass
-    made = kind(parts.hostname or "", parts.port, timeout=TIMEOUT, retry=_RETRY)
-    made.session.hooks["response"].append(_take_out)
-    return made
-
-
-def _take_out(response: Response, **_: object) -> None:
-    """Hand up a 301 before PyGithub follows it: it has no setting for that."""
-    if response.status_code == 301:
-        raise HTTPError(response=response)
 
 
 def newest(client: Client, path: str) -> list[Any]:
