@@ -176,7 +176,7 @@ def logs(
 
 @workspaces.command("ls")
 def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
-    """List the workspaces of this host, oldest first."""
+    """List the workspaces of this host, oldest first, with their sizes."""
     from bot import cli_show
 
     cli_show.workspaces(_settings(config), as_json=as_json)

@@ -1,15 +1,17 @@
 """Commands that look at the ledger, or change a row of it: they work beside a running bot, or without one."""
 
 import json
+import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from sqlalchemy import Connection
 
@@ -26,6 +28,7 @@ from bot.store import runs
 from bot.store import tasks as store
 from bot.store import workspaces as store_workspaces
 from bot.store.ledger import Ledger
+from bot.store.workspaces import Kept
 from bot.worker import ledger_of, open_house
 
 _POLL = 0.3  # seconds
@@ -125,20 +128,45 @@ class Tail:
 
 
 def workspaces(settings: Settings, *, as_json: bool) -> None:
-    with open_house(settings, public_url="", nudges=_NOBODY) as house, house.ledger.read() as tx:
-        rows: list[Row] = []
-        for kept in store_workspaces.present(tx, house.worker.host):
-            task = store.get(tx, kept.task)
-            rows.append(
-                {
-                    "task": task.id,
-                    "repository": task.thread.repository_url,
-                    "state": task.state,
-                    "kept_until": _iso(kept.keep_until) if kept.keep_until else "in use",
-                    "folder": str(house.data / "workspaces" / task.id),
-                }
-            )
+    with open_house(settings, public_url="", nudges=_NOBODY) as house:
+        with house.ledger.read() as tx:
+            kept = store_workspaces.present(tx, house.worker.host)
+            tasks = [store.get(tx, each.task) for each in kept]
+        sizes = [_size(house, each.task) for each in _shown_progress(kept)]
+    rows: list[Row] = [
+        {
+            "task": task.id,
+            "repository": task.thread.repository_url,
+            "state": task.state,
+            "kept_until": _iso(each.keep_until) if each.keep_until else "in use",
+            **({"bytes": size} if as_json else {"size": _in_words(size)}),
+            "folder": str(house.data / "workspaces" / task.id),
+        }
+        for each, task, size in zip(kept, tasks, sizes, strict=True)
+    ]
     show(rows, as_json=as_json)
+
+
+def _shown_progress(kept: Sequence[Kept]) -> Iterable[Kept]:
+    """Each is a look at many files."""
+    console = Console(stderr=True)
+    return track(kept, "measuring", console=console, transient=True, disable=not console.is_terminal)
+
+
+def _size(house: House, task_id: str) -> int | None:
+    """Bytes on the disk; None where they could not be counted."""
+    places = removal.places_of(house)
+    if not places.has(task_id):
+        return None
+    try:
+        return places.size(task_id, name=f"forgehand-{task_id}.size-{secrets.token_hex(4)}")
+    except BotError as error:
+        typer.echo(f"forgehand: the size of {task_id} is not known: {error}", err=True)
+        return None
+
+
+def _in_words(size: int | None) -> str:
+    return "?" if size is None else f"{size / (1 << 20):,.1f} MiB"
 
 
 def remove_workspace(settings: Settings, task_id: str) -> None:
