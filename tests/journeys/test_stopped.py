@@ -1,0 +1,137 @@
+"""A worker that is stopped for longer than its lease, and wakes up when another has its run or its thread."""
+
+import asyncio
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bot.model import Outcome, Run
+from bot.store import outbox
+from bot.store.ledger import clock
+from bot.store.outbox import Outgoing
+from bot.store.schema import senders
+from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
+from tests.journeys.world import HOLD, AnyPlayground, World, eventually, paced, shell
+from tests.playground_client import Playground
+
+LEASE = 2.0  # seconds
+
+
+@dataclass(slots=True)
+class Gate:
+    """Put around a forge: while it is closed, the first comment that comes waits before it."""
+
+    app: ASGIApp
+    closed: threading.Event = field(default_factory=threading.Event)
+    waits: threading.Event = field(default_factory=threading.Event)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        comment = (
+            scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/comments")
+        )
+        if comment and self.closed.is_set() and not self.waits.is_set():
+            self.waits.set()
+            while self.closed.is_set():
+                await asyncio.sleep(0.05)
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture
+def gates() -> list[Gate]:
+    """The one there is, once the playground runs."""
+    return []
+
+
+@pytest.fixture
+def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
+    def wrap(app: ASGIApp) -> ASGIApp:
+        gates.append(Gate(app))
+        return gates[0]
+
+    with Playground(tmp_path / "forge", wrap=wrap) as running:
+        yield running
+        gates[0].closed.clear()
+
+
+@pytest.fixture
+def worker(full: World) -> Callable[[], "subprocess.Popen[bytes]"]:
+    """Starts one with a short lease."""
+    full.start("serve")
+    return partial(full.start, "work", program=paced(lease=LEASE))
+
+
+def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
+    full: World, worker: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    stale = worker()
+    run = counting(full)
+    container, before = container_of(run), thread(full)
+    stale.send_signal(signal.SIGSTOP)
+    worker()
+    eventually(lambda: full.now(run).epoch > run.epoch)
+    taken = full.now(run)
+    eventually(lambda: full.now(run).log_offset > taken.log_offset)
+    task = full.tasks()[0]
+
+    stale.send_signal(signal.SIGCONT)
+
+    eventually(lambda: "run was taken over" in full.output())
+    assert container_of(run) == container
+    assert thread(full) == before
+    assert (full.tasks(), full.playground.branch_head(task.branch)) == ([task], None)
+    ended = ended_whole(full, run)
+    assert (ended.epoch, len(full.runs())) == (taken.epoch, 1)
+    full.settled()
+    assert len(finals(full)) == 1
+
+
+def test_a_sender_that_wakes_up_after_its_lease_leaves_one_comment(
+    full: World, worker: Callable[[], "subprocess.Popen[bytes]"], gates: list[Gate]
+) -> None:
+    [gate] = gates
+    stale = worker()
+    full.say(1, "/run " + shell(f"echo one > one.txt; {HOLD}"))
+    run = full.until_running()
+    eventually(lambda: full.bot_comments(1))
+    gate.closed.set()
+    full.let_go(run)
+    assert gate.waits.wait(60)  # what this sender is about to say is on its way
+    stale.send_signal(signal.SIGSTOP)
+    eventually(lambda: lease_is_over(full))
+
+    worker()
+    eventually(lambda: told(full, run))
+    assert len(finals(full)) == 1
+    gate.closed.clear()
+    eventually(lambda: len(finals(full)) == 2)
+    stale.send_signal(signal.SIGCONT)
+
+    eventually(lambda: len(finals(full)) == 1)
+    eventually(lambda: told(full, run))
+    task, ended = full.task_after_run(1)
+    assert (ended.epoch, ended.outcome) == (run.epoch, Outcome.PUSHED), ended.reason
+    assert len(full.playground.pulls()) == 1
+    assert full.playground.branch_head(task.branch) == task.pushed_head
+
+
+def lease_is_over(world: World) -> bool:
+    with world.ledger.read() as tx:
+        return float(tx.execute(select(senders.c.until)).scalar_one()) < clock(tx)
+
+
+def told(world: World, run: Run) -> bool:
+    with world.ledger.read() as tx:
+        final = outbox.of_subject(tx, run.id, Outgoing.FINAL)
+        return bool(final) and not outbox.unsent(tx, run.id, Outgoing.FINAL)
+
+
+def finals(world: World) -> list[str]:
+    return [body for body in world.bot_comments(1) if "forgehand:final:" in body]
