@@ -8,6 +8,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from bot.clean import visible
 from bot.errors import ExportRefused
@@ -34,12 +35,19 @@ class Rules:
     power: Sequence[str] = power.DEFAULT
 
 
-def sizes(incoming: Objects, rules: Rules) -> dict[str, int]:
-    """Size of every unpacked object, none of them opened. Raises ExportRefused if it is too much in all."""
+def large(incoming: Objects, rules: Rules) -> dict[str, int]:
+    """Objects that are too large, none of them opened, with their sizes.
+
+    Raises ExportRefused if all unpacked objects together are.
+    """
     args = ("--batch-check=%(objectname) %(objectsize)", "--batch-all-objects", "--unordered")
-    lines = Objects(incoming.path).git("cat-file", *args).decode().splitlines()
-    found = {oid: int(size) for oid, size in (line.split() for line in lines)}
-    if sum(found.values()) > rules.total_bytes:
+    found, total = {}, 0
+    for line in BytesIO(Objects(incoming.path).git("cat-file", *args)):
+        oid, size = line.split()
+        total += int(size)
+        if int(size) > rules.blob_bytes:
+            found[oid.decode()] = int(size)
+    if total > rules.total_bytes:
         raise ExportRefused(
             f"The new work is larger than {_human(rules.total_bytes)}. Take out what is not source."
         )
@@ -49,7 +57,7 @@ def sizes(incoming: Objects, rules: Rules) -> dict[str, int]:
 @dataclass(frozen=True, slots=True)
 class Check:
     objects: Objects
-    sizes: Mapping[str, int]
+    large: Mapping[str, int]
     rules: Rules
 
     def offence(self, commit: str, parents: Sequence[str], entries: Sequence[Entry]) -> str:
@@ -68,7 +76,7 @@ class Check:
             return "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
         if entry.added and not _clean(entry.path):
             return "has a name that not every system can hold or show. Rename it."
-        if self.sizes.get(entry.oid, 0) > self.rules.blob_bytes:
+        if entry.oid in self.large:
             return f"is larger than {_human(self.rules.blob_bytes)}. Remove it, or add it to `.gitignore`."
         return ""
 
@@ -154,12 +162,9 @@ def _targets(objects: Objects, oids: Iterable[str]) -> dict[str, bytes]:
     asked = "\n".join([*oids, ""]).encode()
     lines = objects.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=asked).decode()
     short = [oid for oid, size in (line.split() for line in lines.splitlines()) if int(size) <= _LONGEST]
-    output = objects.git("cat-file", "--batch=%(objectsize)", stdin="\n".join([*short, ""]).encode())
-    targets = {}
-    for oid in short:
-        size, _, output = output.partition(b"\n")
-        targets[oid], output = output[: int(size)], output[int(size) + 1 :]
-    return targets
+    output = BytesIO(objects.git("cat-file", "--batch=%(objectsize)", stdin="\n".join([*short, ""]).encode()))
+    # Each is its size, a line end, the content, a line end.
+    return {oid: output.read(int(output.readline()) + 1)[:-1] for oid in short}
 
 
 def _prefixes(path: bytes) -> list[bytes]:

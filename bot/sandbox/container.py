@@ -34,8 +34,8 @@ _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
 # The engine stores each line as a JSON object with stream and time: 73 bytes for an empty one, and six for a
-# control character. Past its own limit it drops what nobody may have read yet, so there has to be room for all
-# that a run may print, and for what the agent is ahead of us when we stop it.
+# control character. Past its own limit it drops what nobody may have read yet, so there has to be room for
+# all that a run may print, and for what the agent is ahead of us when we stop it.
 _LOG_OVERHEAD = 12
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
-from bot.sandbox.check import Check, Rules, shown, sizes
+from bot.sandbox.check import Check, Rules, large, shown
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.git import Objects, make_bare, run
 from bot.sandbox.history import GITLINK, Commit, difference, read
@@ -138,7 +138,7 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     judge = _Judge(
         plan=plan,
         objects=objects,
-        check=Check(objects, sizes(objects, plan.rules), plan.rules),
+        check=Check(objects, large(objects, plan.rules), plan.rules),
         style=Style(author=plan.author, co_author=plan.co_author, title=shipment.result.title or plan.title),
     )
     commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)

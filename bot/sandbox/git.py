@@ -52,7 +52,7 @@ _NETWORK = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", *_CA)
 
 # For work on what an agent made: bytes, seconds, bytes.
 LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
-_MOST = 256 << 20  # bytes of stdout; we read it whole
+_MOST = 32 << 20  # bytes of stdout: we read it whole, and make of it what is several times as large
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")

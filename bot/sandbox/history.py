@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 from bot.sandbox.git import Objects
 
@@ -40,7 +41,7 @@ def read(objects: Objects, tips: Sequence[str], known: Sequence[str], most: int)
     """The newest `most` commits of `tips` that `known` do not have, parents before children."""
     revisions = "\n".join([*tips, *(f"^{oid}" for oid in known), ""])
     args = ("--topo-order", "--reverse", "-c", *_RAW, "--date=raw", _FORMAT, f"--max-count={most}", "--stdin")
-    tokens = iter(objects.git("log", *args, stdin=revisions.encode()).split(b"\0"))
+    tokens = _tokens(objects.git("log", *args, stdin=revisions.encode()))
     commits: list[Commit] = []
     for token in tokens:
         if token.startswith(b"\x01"):
@@ -59,10 +60,19 @@ def difference(objects: Objects, new: str, *old: str) -> list[Entry]:
 
 
 def _entries(output: bytes) -> Iterator[Entry]:
-    tokens = iter(output.split(b"\0"))
+    tokens = _tokens(output)
     for raw in tokens:
         if raw:
             yield _entry(raw, next(tokens))
+
+
+def _tokens(output: bytes) -> Iterator[bytes]:
+    """What stands between NULs; one by one, because there may be hundreds of thousands."""
+    start = 0
+    while (end := output.find(b"\0", start)) >= 0:
+        yield output[start:end]
+        start = end + 1
+    yield output[start:]
 
 
 def _entry(raw: bytes, path: bytes) -> Entry:
@@ -70,4 +80,5 @@ def _entry(raw: bytes, path: bytes) -> Entry:
     text = raw.decode()
     parents = len(text) - len(text.lstrip(":"))
     words = text[parents:].split(" ")
-    return Entry(path, tuple(words[:parents]), words[parents], words[2 * parents + 1])
+    modes = [intern(mode) for mode in words[: parents + 1]]
+    return Entry(path, tuple(modes[:parents]), modes[parents], words[2 * parents + 1])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ExportRefused
-from bot.sandbox.check import Check, Rules, sizes
+from bot.sandbox.check import Check, Rules, large
 from bot.sandbox.git import Objects, make_bare
 from bot.sandbox.history import read
 from tests.sandbox.clone import git
@@ -41,7 +41,7 @@ class Trees:
     def offence(self, commit: str, rules: Rules | None = None) -> str:
         rules = rules or Rules()
         [made] = read(self.objects, [commit], [], 1)
-        return Check(self.objects, sizes(self.objects, rules), rules).offence(
+        return Check(self.objects, large(self.objects, rules), rules).offence(
             made.id, made.parents, made.entries
         )
 
@@ -130,4 +130,4 @@ def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:
     assert trees.offence(made, Rules(files=2)).startswith("More than 2 files")
     assert trees.offence(made, Rules(blob_bytes=2 << 20)).startswith("`f0` is larger than 2 MiB")
     with pytest.raises(ExportRefused, match="larger than 1 MiB"):
-        sizes(trees.objects, Rules(total_bytes=1 << 20))
+        large(trees.objects, Rules(total_bytes=1 << 20))
