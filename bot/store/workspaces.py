@@ -1,6 +1,5 @@
 """Workspaces: which host has the folder of a task, and until when it is kept."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, exists, select, update
@@ -98,16 +97,6 @@ def expendable(tx: Connection, host: str) -> list[str]:
         .order_by(done, workspaces.c.created_at)
     )
     return list(rows.scalars())
-
-
-def here(tx: Connection, host: str, task_ids: Collection[str]) -> set[str]:
-    """Those of these tasks whose workspace the ledger knows to be on this host."""
-    rows = tx.execute(
-        select(workspaces.c.task).where(
-            workspaces.c.task.in_(task_ids), workspaces.c.host == host, workspaces.c.removed_at.is_(None)
-        )
-    )
-    return set(rows.scalars())
 
 
 def claim_removal(tx: Connection, task_id: str) -> bool:

@@ -7,19 +7,23 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 import bot.store.migrations
 from bot.errors import BadSettings, NotPossible
-from bot.store import causes
+from bot.store import causes, workspaces
 from bot.store.ledger import Ledger, clock, insert_new, open_ledger
 from bot.store.migrations import NEWEST
-from bot.store.schema import metadata, senders
+from bot.store.migrations.versions import r0003_hosts
+from bot.store.schema import hosts, metadata, senders
+from tests.fill import a_thread, add_task
 from tests.services import Postgres
 
 
@@ -57,6 +61,26 @@ def _partial_indexes_of_the_schema(dialect: str) -> int:
     option = f"{dialect}_where"
     indexes = [index for table in metadata.tables.values() for index in table.indexes]
     return sum(index.kwargs.get(option) is not None for index in indexes)
+
+
+def test_hosts_that_had_workspaces_before_are_heard_of_with_the_step(empty_url: str) -> None:
+    ledger = open_ledger(empty_url)
+    with ledger.write() as tx:
+        for number, host in enumerate(("h1", "h1", "h2")):
+            workspaces.in_use(tx, add_task(tx, a_thread(number + 1)).id, host)
+        context = MigrationContext.configure(tx)
+        with Operations.context(context):
+            for table in ("hosts", "keys"):
+                op.drop_table(table)
+            op.drop_index("ix_workspaces_present", table_name="workspaces")
+            op.drop_column("workspaces", "lost")
+            op.create_index("ix_workspaces_keep", "workspaces", ["keep_until"])
+            r0003_hosts.upgrade()
+
+        found = tx.execute(select(hosts).order_by(hosts.c.name)).all()
+        assert [(row.name, row.folder) for row in found] == [("h1", ""), ("h2", "")]
+        assert all(row.seen_at == pytest.approx(clock(tx), abs=5) for row in found)
+    ledger.close()
 
 
 def test_the_newest_step_is_the_one_the_fast_path_looks_for() -> None:

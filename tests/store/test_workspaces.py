@@ -65,6 +65,21 @@ def test_one_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
         assert not workspaces.claim_removal(tx, task.id)
 
 
+def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        lost = []
+        for host in ("h1", "h1", "h2", "h2"):
+            workspaces.in_use(tx, task.id, host)
+            lost.append([kept.lost for kept in workspaces.present(tx, host)])
+        workspaces.keep(tx, task.id, 1.0)
+        workspaces.claim_removal(tx, task.id)
+        workspaces.in_use(tx, task.id, "h1")
+
+        assert lost == [[False], [False], [True], [True]]
+        assert [kept.lost for kept in workspaces.present(tx, "h1")] == [False]
+
+
 def test_one_made_anew_is_new(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)

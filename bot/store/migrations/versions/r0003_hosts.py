@@ -40,4 +40,4 @@ def upgrade() -> None:
     )
     # A host that had workspaces before and never comes back is silent from now on.
     now = CLOCK[op.get_bind().dialect.name]
-    op.execute(f"INSERT INTO hosts SELECT DISTINCT host, '', {now} FROM workspaces")
+    op.execute(f"INSERT INTO hosts SELECT host, '', {now} FROM workspaces GROUP BY host")

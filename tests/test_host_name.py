@@ -1,0 +1,67 @@
+"""What a data folder is called, and what hosts agree on."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.errors import BadSettings
+from bot.house import House
+from bot.queue import Nudges
+from bot.sections import Data, Store
+from bot.settings import Settings
+from bot.worker import open_house
+
+NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
+
+
+@contextmanager
+def _opened(url: str, data: Path, host: str = "") -> Iterator[House]:
+    settings = Settings(data=Data(path=data), store=Store(url=SecretStr(url)))
+    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, host=host) as house:
+        yield house
+
+
+def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_path: Path) -> None:
+    with _opened(sqlite_url, tmp_path / "one", "build-1") as house:
+        first = house.worker
+    with _opened(sqlite_url, tmp_path / "one") as house:
+        again = house.worker
+
+    assert (first.host, again.host, again.folder) == ("build-1", "build-1", first.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("build-2", "is known as host build-1"), ("a b", "letters, digits, dots and dashes")]
+)
+def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, words: str) -> None:
+    with _opened(sqlite_url, tmp_path / "one", "build-1"):
+        pass
+
+    with pytest.raises(BadSettings, match=words), _opened(sqlite_url, tmp_path / "one", name):
+        pass
+
+
+def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        pages = {
+            stack.enter_context(_opened(sqlite_url, tmp_path / name)).page("t1") for name in ("one", "two")
+        }
+
+    assert len(pages) == 1
+
+
+def test_the_key_of_links_given_out_before_is_taken_over(sqlite_url: str, tmp_path: Path) -> None:
+    before = tmp_path / "one" / "link.key"
+    before.parent.mkdir()
+    before.write_text("c0ffee" * 10)
+
+    with _opened(sqlite_url, tmp_path / "one") as house:
+        first = house.link_key
+    with _opened(sqlite_url, tmp_path / "two") as house:
+        second = house.link_key
+
+    assert first == second == bytes.fromhex("c0ffee" * 10)
+    assert not before.exists()
