@@ -516,3 +516,26 @@ def test_what_everybody_read_and_is_asked_again_among_members_opens_no_change(sa
 def no_runs(ledger: Ledger) -> bool:
     with ledger.read() as tx:
         return tx.execute(select(runs_table)).first() is None
+
+
+def test_a_repository_may_have_a_wall_limit_of_its_own(ledger: Ledger) -> None:
+    own = replace(DEFAULTS, wall_limits={"acme/anvil": 7200})
+    moved = replace(ISSUE, path="Acme/Anvil")
+    with ledger.write() as tx:
+        tasks_ = Tasks(tx=tx, defaults=own, help=(), patch_url=patch_url)
+        queued = tasks_.open(a_command("run", "tidy it", thread=moved))
+        with pytest.raises(NotPossible, match="at most `7200s` here"):
+            tasks_.open(a_command("run", "tidy it", thread=moved, options=Options(timeout=7201)))
+
+    assert queued.run.wall_limit == 7200
+
+
+def test_a_resume_has_no_more_time_than_there_is_now(ledger: Ledger, say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.TIMED_OUT, *WORKED)
+
+    with ledger.write() as tx:
+        shorter = replace(DEFAULTS, wall_limit=600)
+        queued = Tasks(tx=tx, defaults=shorter, help=(), patch_url=patch_url).resume(a_command("resume"))
+
+    assert queued.run.wall_limit == 600

@@ -213,6 +213,17 @@ def test_a_small_pack_that_unpacks_to_too_much_is_refused(hostile: Hostile) -> N
         hostile.site.take(rules=Rules(total_bytes=20 << 20))
 
 
+def test_a_million_paths_are_refused_before_they_fill_our_memory(hostile: Hostile) -> None:
+    site, line = hostile.site, f"100644 blob {_blob(hostile, 'x')}\tf"
+    files = site.git("mktree", stdin="".join(f"{line}{number:04}\n" for number in range(1000)))
+    folders = "".join(f"040000 tree {files}\td{number:04}\n" for number in range(1000))
+    made = site.git("commit-tree", "-p", "HEAD", "-m", "many", site.git("mktree", stdin=folders))
+    site.git("update-ref", "HEAD", made)
+
+    with pytest.raises(ExportRefused, match="printed more than 32 MiB"):
+        site.take()
+
+
 @pytest.mark.long
 def test_a_tree_that_unfolds_without_end_is_refused(hostile: Hostile) -> None:
     site = hostile.site

@@ -271,3 +271,23 @@ for _ in range(1500): os.mkdir("d" * 9); os.chdir("d" * 9)'
     assert not site.folder.exists()
     assert not site.places.has(TASK)
     site.places.remove(TASK)
+
+
+def test_a_workspace_is_weighed_with_what_the_agent_left_in_each_of_its_folders(site: Site) -> None:
+    site.prepare()
+    before = site.places.size(TASK, name="forgehand-test-size")
+    site.agent(
+        "head -c 3000000 /dev/zero > large; mkdir ~/cache; head -c 2000000 /dev/zero > ~/cache/x;"
+        "head -c 1000000 /dev/zero > /task/out/y; dd if=/dev/zero of=holes bs=1 count=1 seek=1000000000"
+    )
+
+    grown = site.places.size(TASK, name="forgehand-test-size") - before
+
+    assert 6_000_000 <= grown < 6_200_000
+
+
+def test_what_an_agent_hides_from_itself_is_left_out_and_no_error(site: Site) -> None:
+    site.prepare()
+    site.agent("mkdir hidden; head -c 3000000 /dev/zero > hidden/x; chmod 0 hidden")
+
+    assert 0 < site.places.size(TASK, name="forgehand-test-size") < 3_000_000
