@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import comments
-from bot.errors import EngineUnavailable, ForgeUnavailable, LeaseLost, RemoteUnavailable
+from bot.errors import LeaseLost
 from bot.house import House
+from bot.kinds import TRANSIENT
 from bot.model import Kind, Outcome, Phase, Run, Task
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 _BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
-_TRANSIENT = (RemoteUnavailable, EngineUnavailable, ForgeUnavailable)
 
 
 class Stopped(Exception):
@@ -146,7 +146,7 @@ class Attempt:
             self.must_be_ours()
             try:
                 return step()
-            except _TRANSIENT as error:
+            except TRANSIENT as error:
                 log.warning("step tried again", error=str(error), seconds=pause)
             self._pause(pause)
         return step()

@@ -79,3 +79,13 @@ class SandboxFailed(BotError):
 
 class ExportRefused(BotError):
     """What the workspace holds did not pass the checks; nothing of it was taken."""
+
+
+class DiskFull(BotError):
+    """Nothing more can be written on the machine the bot is on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of the machine the bot runs on is full. Somebody with access to it must make room "
+            "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
+        )

@@ -10,7 +10,7 @@ import structlog
 
 from bot.attempt import Attempt
 from bot.clean import redact
-from bot.errors import GitFailed
+from bot.errors import DiskFull, GitFailed
 from bot.prepare import mirror_key
 from bot.sandbox.patch import patch
 from bot.store import leases, patches
@@ -29,7 +29,7 @@ def keep_patch(attempt: Attempt) -> None:
     mirror = house.data / "mirrors" / f"{mirror_key(task)}.git"
     try:
         made = patch(house.quarantine(task.id), mirror, run_id=run.id, base=task.base_head)
-    except (GitFailed, OSError) as error:
+    except (GitFailed, DiskFull, OSError) as error:
         log.warning("no patch", reason=str(error)[:200])
         return
     if made is None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bot.errors import PushRejected, RemoteMissing, RemoteUnavailable
+from bot.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
 from bot.sandbox.git import Finished, Objects, clean, first_lines, network, remote_failure, run
 
 _SECONDS = 600
@@ -54,7 +54,7 @@ def push(
         raise _failure(done, branch)
 
 
-def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable:
+def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
     if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
         reason = clean(refusal[1])
         if _MOVED.search(reason):
@@ -64,7 +64,7 @@ def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | Remo
         words = "The remote refused the push: the bot's token lacks the permission to write to it."
         return PushRejected(f"{words} {_told(done)}".strip())
     failure = remote_failure(done.said)
-    if isinstance(failure, RemoteMissing | RemoteUnavailable):
+    if isinstance(failure, RemoteMissing | RemoteUnavailable | DiskFull):
         return failure
     return PushRejected(str(failure))
 

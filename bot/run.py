@@ -4,7 +4,6 @@ Phases never run backwards, and each leaves what the next one needs in the ledge
 a worker that finds the run in some phase goes on there, whoever began it.
 """
 
-import secrets
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from bot.errors import (
     RemoteMissing,
 )
 from bot.house import House
+from bot.kinds import Remedy, incident, known, remedy
 from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.moved import has_moved
@@ -109,19 +109,15 @@ def _verdict(attempt: Attempt) -> Verdict:
 
 
 def _failed(attempt: Attempt, error: Exception) -> Verdict:
-    match error:
+    match error := known(error):
         case Cancelled():
             return Verdict(Outcome.CANCELLED)
         case RemoteMissing():
             return Verdict(Outcome.REMOTE_MISSING, str(error))
         case PushRejected(moved=True):
             return Verdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
-        case BotError():
-            return Verdict(FAILED_IN[_phase(attempt)], str(error))
-    number = secrets.token_hex(4)
-    log.error("run broke", incident=number, exc_info=error)
-    words = f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."
-    return Verdict(FAILED_IN[_phase(attempt)], words)
+    ours = remedy(error) is Remedy.LOOK
+    return Verdict(FAILED_IN[_phase(attempt)], incident(error) if ours else str(error))
 
 
 def _phase(attempt: Attempt) -> Phase:

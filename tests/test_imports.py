@@ -29,6 +29,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.cancel",
             "bot.comments",
             "bot.intake",
+            "bot.kinds",
             "bot.keep",
             "bot.line",
             "bot.metrics",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
 
 _CLOSED = {
     "HOME": "/nonexistent",
@@ -142,6 +142,8 @@ def git(
     """What git printed. Raises GitFailed with its first words of complaint."""
     done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits)
     if done.status:
+        if _FULL.search(done.said):
+            raise DiskFull
         raise GitFailed(f"git {args[0]} failed: {first_lines(done.said) or f'status {done.status}'}")
     return done.stdout
 
@@ -161,8 +163,10 @@ def network(url: str, headers: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def remote_failure(said: str) -> GitFailed:
+def remote_failure(said: str) -> GitFailed | DiskFull:
     """What git said about a remote, as the error that names who must act."""
+    if _FULL.search(said):
+        return DiskFull()
     words = first_lines(said) or "git said nothing about why"
     for pattern, kind in _REMOTE:
         if pattern.search(said):
@@ -170,6 +174,8 @@ def remote_failure(said: str) -> GitFailed:
     return GitFailed(words)
 
 
+# Ours, not the remote's, whose words have its name before them.
+_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
 # Observed with git 2.39 against http-backend and local paths. Forges answer 404 where they hide a repository.
 _REMOTE = [
     (re.compile(r"error: 30[1278]|error: 4(04|10)\b|[Nn]ot found\b|does not (appear|exist)"), RemoteMissing),

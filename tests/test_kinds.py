@@ -1,0 +1,61 @@
+"""What is to be done about each error we know."""
+
+import errno
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from bot import errors, kinds
+from bot.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
+from bot.kinds import REMEDIES, Remedy, remedy
+from bot.sandbox.git import remote_failure
+
+OURS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OURS if kind is not BotError])
+def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
+    assert kind in REMEDIES
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EngineUnavailable("away"), Remedy.WAIT),
+        (OperationalError("SELECT 1", {}, Exception("server closed the connection")), Remedy.WAIT),
+        (RemoteMissing("gone"), Remedy.ACT),
+        (LeaseLost("taken"), Remedy.LEAVE),
+        (KeyError("a bug"), Remedy.LOOK),
+        (OSError(errno.EIO, "a disk that breaks"), Remedy.LOOK),
+    ],
+)
+def test_what_is_to_be_done(error: Exception, expected: Remedy) -> None:
+    assert remedy(error) is expected
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_wherever_we_write(number: int) -> None:
+    error = kinds.known(OSError(number, "No space left on device"))
+
+    assert isinstance(error, DiskFull)
+    assert remedy(error) is Remedy.ACT
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("error: file write error: No space left on device\nfatal: unable to write", DiskFull),
+        ("fatal: sha1 file 'x' write error. Out of diskspace\nfatal: write: Disk quota exceeded", DiskFull),
+        ("remote: fatal: write error: No space left on device\nerror: remote unpack failed", GitFailed),
+    ],
+)
+def test_a_full_disk_here_is_told_from_one_of_the_remote(said: str, expected: type[BotError]) -> None:
+    assert type(remote_failure(said)) is expected
+
+
+def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
+    with capture_logs() as logged:
+        words = kinds.incident(KeyError("a bug"))
+
+    assert f"`{logged[0]['incident']}`" in words
