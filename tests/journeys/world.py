@@ -38,7 +38,7 @@ PATIENCE = 60.0  # seconds a journey waits for anything
 HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
 
 
-def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE) -> T:
+def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE, every: float = 0.05) -> T:
     """The first answer that is neither None nor false. Fails when there is none in time."""
     end = time.monotonic() + seconds
     while True:
@@ -46,7 +46,7 @@ def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE) -> T:
         if answer:
             return answer
         assert time.monotonic() < end, f"not within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def shell(script: str) -> str:
