@@ -99,8 +99,8 @@ def sqlite_ledger(sqlite_url: str) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[tuple[str, "count[int]"]]:
-    with running_redis() as url:
-        yield url, count()
+    with running_redis() as server:
+        yield server.url, count()
 
 
 @pytest.fixture

@@ -29,15 +29,73 @@ START_LIMIT = 30.0  # seconds a server may take to answer
 REDIS_DATABASES = 10_000  # one a test: a number is all the isolation a test needs
 
 
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A program that may be stopped, and started again on the same data."""
+
+    command: Sequence[object]
+    folder: Path
+    answers: Callable[[], object]
+    not_yet: type[Exception]  # what `answers` raises until then
+    stop_by: signal.Signals
+    user: str | None = None
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        with (self.folder / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                list(map(str, self.command)),
+                cwd=self.folder,
+                user=self.user,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        end = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                self.answers()
+            except self.not_yet as error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    pytest.fail(f"{self.command!r} does not answer: {error}")
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(self.stop_by)
+            self._process.wait(START_LIMIT)
+
+
+@contextmanager
+def _running(server: Server) -> Iterator[None]:
+    try:
+        server.start()
+        yield
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """A running server. Its URL has no database number."""
+
+    url: str
+    server: Server
+
+
 @dataclass(frozen=True, slots=True)
 class Postgres:
     """A running cluster, reached by its socket. Each call gives a database nobody else uses."""
 
     socket_folder: Path
+    server: Server
     _numbers: "count[int]" = field(default_factory=count)
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={self.socket_folder}"
+        return _url(self.socket_folder, database)
 
     def empty(self) -> str:
         """URL of a database without a table."""
@@ -83,21 +141,30 @@ def running_postgres() -> Iterator[Postgres]:
             pytest.fail(f"initdb: {made.stderr}")
         # Durability is PostgreSQL's own business: tests of ours gain nothing from its fsync.
         options = ["fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200"]
-        server = [programs / "postgres", "-D", folder / "data", "-k", folder, *(f"--{o}" for o in options)]
-        cluster = Postgres(folder)
-        with _process(server, folder, user=user, stop=signal.SIGINT) as process:
-            _wait_until(
-                lambda: psycopg.connect(cluster.url("postgres")).close(), process, psycopg.OperationalError
-            )
+        command = [programs / "postgres", "-D", folder / "data", "-k", folder, *(f"--{o}" for o in options)]
+        server = Server(
+            command=command,
+            folder=folder,
+            user=user,
+            answers=lambda: psycopg.connect(_url(folder, "postgres")).close(),
+            not_yet=psycopg.OperationalError,
+            stop_by=signal.SIGINT,
+        )
+        with _running(server):
+            cluster = Postgres(folder, server)
             cluster.make_template()
             yield cluster
     finally:
         shutil.rmtree(folder)
 
 
+def _url(socket_folder: Path, database: str) -> str:
+    return f"postgresql://postgres@/{database}?host={socket_folder}"
+
+
 @contextmanager
-def running_redis() -> Iterator[str]:
-    """A server on a free port; its URL without a database number."""
+def running_redis() -> Iterator[Redis]:
+    """A server on a free port. What it holds is gone when it is stopped."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.fail("There is no redis-server here: apt-get install redis-server")
@@ -106,10 +173,16 @@ def running_redis() -> Iterator[str]:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--databases", str(REDIS_DATABASES)]
         options += ["--save", "", "--maxmemory-policy", "noeviction", "--dir", name]
         url = f"redis://127.0.0.1:{port}"
-        with _process([program, *options], Path(name), stop=signal.SIGTERM) as process:
-            with redis.Redis.from_url(url) as client:
-                _wait_until(client.ping, process, redis.ConnectionError)
-            yield url
+        with redis.Redis.from_url(url) as client:
+            server = Server(
+                command=[program, *options],
+                folder=Path(name),
+                answers=client.ping,
+                not_yet=redis.ConnectionError,
+                stop_by=signal.SIGTERM,
+            )
+            with _running(server):
+                yield Redis(url, server)
 
 
 def free_port() -> int:
@@ -141,38 +214,3 @@ def _postgres_user(folder: Path) -> str:
         )
     shutil.chown(folder, "postgres")
     return "postgres"
-
-
-@contextmanager
-def _process(
-    command: Sequence[object], folder: Path, *, stop: signal.Signals, user: str | None = None
-) -> Iterator["subprocess.Popen[bytes]"]:
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            list(map(str, command)),
-            cwd=folder,
-            user=user,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(stop)
-        process.wait(START_LIMIT)
-
-
-def _wait_until(
-    answers: Callable[[], object], process: "subprocess.Popen[bytes]", not_yet: type[Exception]
-) -> None:
-    end = time.monotonic() + START_LIMIT
-    while True:
-        try:
-            answers()
-        except not_yet as error:
-            if process.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"{process.args!r} does not answer: {error}")
-            time.sleep(0.05)
-        else:
-            return

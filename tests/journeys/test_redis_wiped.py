@@ -23,8 +23,8 @@ def forge() -> str:
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """A server of this test's own: FLUSHALL is for every database on it."""
-    with running_redis() as url:
-        yield f"{url}/0"
+    with running_redis() as server:
+        yield f"{server.url}/0"
 
 
 def test_of_two_that_run_and_twenty_that_wait_each_ends_right_and_once(full: World) -> None:

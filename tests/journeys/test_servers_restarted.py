@@ -1,0 +1,84 @@
+"""PostgreSQL or Redis goes away and comes back while an agent runs: the run ends right, and once."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
+from tests.journeys.world import World, eventually, paced
+from tests.services import Postgres, Redis, running_postgres, running_redis
+
+LEASE = 2.0  # seconds
+AWAY = [0.0, 2 * LEASE]  # seconds: back at once, and after every lease has run out
+
+
+@pytest.fixture
+def forge() -> str:
+    """No forge hears of it."""
+    return "github"
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(own_redis: Redis) -> str:
+    return f"{own_redis.url}/0"
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Postgres]:
+    with running_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(own_postgres: Postgres) -> Callable[[], str]:
+    return own_postgres.migrated
+
+
+@pytest.fixture
+def working(full: World) -> World:
+    """With two workers on one host, and an agent that counts."""
+    full.start("serve")
+    for _ in range(2):
+        full.start("work", program=paced(lease=LEASE))
+    return full
+
+
+@pytest.mark.parametrize("seconds", AWAY)
+def test_postgresql_restarted(working: World, own_postgres: Postgres, seconds: float) -> None:
+    run = counting(working)
+    container, before = container_of(run), thread(working)
+
+    own_postgres.server.stop()
+    time.sleep(seconds)
+    own_postgres.server.start()
+
+    heard = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > heard)
+    assert container_of(run) == container
+    assert thread(working) == before
+    ended_whole(working, run)
+    assert len(working.runs()) == 1
+    assert sum("forgehand:final:" in body for body in working.bot_comments(1)) == 1
+
+
+def test_redis_restarted(working: World, own_redis: Redis) -> None:
+    run = counting(working)
+    container = container_of(run)
+
+    own_redis.server.stop()
+    heard = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > heard)  # nobody needs Redis for that
+    own_redis.server.start()
+
+    assert container_of(run) == container
+    ended = ended_whole(working, run)
+    assert (ended.epoch, len(working.runs())) == (1, 1)
+    working.say(1, "/status")
+    working.says(1, f"**Task `{run.task}`**, run 1: Pushed")  # by the messages, or by the sweep
