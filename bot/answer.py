@@ -5,7 +5,6 @@ and all that follows from it: a crash in between leaves a delivery that is
 simply answered again.
 """
 
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from bot.commands import CONTEXT, Command, Spoken
 from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.events import Event, Labelled, known_as
 from bot.forges.forge import ChangeHead, Forge
+from bot.kinds import TRANSIENT, in_words, incident
 from bot.model import Kind
 from bot.queue import Nudges
 from bot.router import Router
@@ -66,10 +66,10 @@ class Answer:
             self._answer(delivery)
         except ForgeUnavailable as error:
             self._try_later(delivery, str(error), error.retry_after or 0.0)
-        except Exception:  # a bug of ours must be told, and must not come back for ever
-            number = secrets.token_hex(4)
-            log.exception("answer broke", incident=number, attempt=delivery.attempts + 1)
-            self._broke(delivery, number)
+        except TRANSIENT as error:
+            self._try_later(delivery, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be told, and must not come back for ever
+            self._broke(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
 
     def found(self, event: Labelled) -> None:
         """Answer a label that no delivery told of: as if one had, unless it was answered before.
@@ -90,8 +90,8 @@ class Answer:
                 self._nudge([asked])
         except ForgeUnavailable:
             raise
-        except Exception:
-            log.exception("answer broke", incident=secrets.token_hex(4), label=event.cause)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            incident("answer broke", error, label=event.cause)
 
     def _answer(self, delivery: Delivery) -> None:
         try:
@@ -178,10 +178,7 @@ class Answer:
             self._try_later(delivery, f"incident {number}")
             return
         commanded = self._heard_at_all(delivery)
-        words = (
-            "Something broke on our side, and nothing was done. "
-            f"Whoever runs the bot finds it in its log as incident `{number}`."
-        )
+        words = f"{in_words(number)} Nothing was done."
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}"):
                 return

@@ -74,8 +74,13 @@ def remedy(error: Exception) -> Remedy:
     return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), Remedy.LOOK)
 
 
-def incident(error: Exception, **facts: object) -> str:
-    """Log what broke; the sentence that tells of it, with the number to look for."""
+def incident(event: str, error: Exception, **facts: object) -> str:
+    """Log what broke, with its traceback, under a number; return that."""
     number = secrets.token_hex(4)
-    log.error("broke", incident=number, exc_info=error, **facts)
+    log.error(event, incident=number, exc_info=error, **facts)
+    return number
+
+
+def in_words(number: str) -> str:
+    """What a thread is told of an incident."""
     return f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."

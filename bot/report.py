@@ -16,6 +16,7 @@ from bot.clean import redact, visible
 from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
 from bot.house import House
+from bot.kinds import Remedy, in_words, incident, remedy
 from bot.model import Spot, Thread
 from bot.presence import is_dead
 from bot.store import outbox, runs, tasks, threads
@@ -31,6 +32,7 @@ _WAIT = 5.0
 _LEASES = 4  # a sender's lease, in those of a run: one call may take its time
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
 _TRIES = 3  # of what may be dropped
+_TRIES_OF_OURS = 5  # of what breaks on our side
 
 
 def send(house: House, thread_key: str) -> None:
@@ -91,13 +93,8 @@ def _begin(tx: Connection, item: Item) -> bool:
 def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     try:
         remote_id = _SEND[item.kind](house, forge, thread, item)
-    except ForgeUnavailable as error:
-        _later(house, item, error)
-        return
-    except ForgeError as error:
-        log.warning("forge refused", kind=item.kind, subject=item.subject, error=str(error))
-        with house.ledger.write() as tx:
-            outbox.give_up(tx, item, str(error))
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up the thread for ever
+        _not_sent(house, item, error)
         return
     with house.ledger.write() as tx:
         outbox.sent(tx, item, remote_id)
@@ -105,16 +102,23 @@ def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
             outbox.retire(tx, item.subject, Outgoing.PROGRESS)
 
 
-def _later(house: House, item: Item, error: ForgeUnavailable) -> None:
-    seconds = error.retry_after or min(_BACKOFF * 2 ** min(item.attempts, _DOUBLINGS), _LONGEST)
-    log.warning(
-        "forge did not answer", kind=item.kind, subject=item.subject, error=str(error), seconds=seconds
-    )
+def _not_sent(house: House, item: Item, error: Exception) -> None:
+    """Try again later what may pass by itself, and what broke, for a while; give up what is refused."""
+    what, tries = remedy(error), item.attempts + 1
+    if what is Remedy.LOOK:
+        words = in_words(incident("report broke", error, kind=item.kind, subject=item.subject))
+    else:
+        words = str(error)
+        log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
+    asked = error.retry_after if isinstance(error, ForgeUnavailable) else None
     with house.ledger.write() as tx:
-        if item.kind in _DROPPED and item.attempts + 1 >= _TRIES:
+        if what is Remedy.ACT or (what is Remedy.LOOK and tries >= _TRIES_OF_OURS):
+            outbox.give_up(tx, item, words)
+        elif item.kind in _DROPPED and tries >= _TRIES:
             outbox.drop(tx, item)
         else:
-            outbox.try_later(tx, item, seconds)
+            pause = min(_BACKOFF * 2 ** min(item.attempts, _DOUBLINGS), _LONGEST)
+            outbox.try_later(tx, item, asked or pause)
 
 
 def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) -> int:

@@ -22,7 +22,7 @@ from bot.errors import (
     RemoteMissing,
 )
 from bot.house import House
-from bot.kinds import Remedy, incident, known, remedy
+from bot.kinds import Remedy, in_words, incident, known, remedy
 from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.moved import has_moved
@@ -117,7 +117,7 @@ def _failed(attempt: Attempt, error: Exception) -> Verdict:
         case PushRejected(moved=True):
             return Verdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
     ours = remedy(error) is Remedy.LOOK
-    return Verdict(FAILED_IN[_phase(attempt)], incident(error) if ours else str(error))
+    return Verdict(FAILED_IN[_phase(attempt)], in_words(incident("run broke", error)) if ours else str(error))
 
 
 def _phase(attempt: Attempt) -> Phase:

@@ -56,6 +56,9 @@ def test_a_full_disk_here_is_told_from_one_of_the_remote(said: str, expected: ty
 
 def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
     with capture_logs() as logged:
-        words = kinds.incident(KeyError("a bug"))
+        number = kinds.incident("run broke", KeyError("a bug"), run="t1-1")
 
-    assert f"`{logged[0]['incident']}`" in words
+    assert [(line["event"], line["incident"], line["run"]) for line in logged] == [
+        ("run broke", number, "t1-1")
+    ]
+    assert f"`{number}`" in kinds.in_words(number)

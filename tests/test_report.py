@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from bot import report
 from bot.errors import ForgeError, ForgeUnavailable
@@ -293,6 +294,21 @@ def test_what_was_refused_is_not_tried_again(told: Told, kind: Outgoing) -> None
     assert told.writes == 0
 
 
+def test_what_breaks_on_our_side_is_tried_five_times_and_then_shown_with_its_number(told: Told) -> None:
+    told.want(Outgoing.REPLY)
+    told.forge.failing = ZeroDivisionError("secret detail")
+    with capture_logs() as logged:
+        for _ in range(6):
+            told.send()
+            told.later(3600)
+
+    numbers = [line["incident"] for line in logged if line["event"] == "report broke"]
+    assert len(numbers) == 5
+    ((_, words),) = told.refusals()
+    assert f"incident `{numbers[-1]}`" in words
+    assert "secret" not in words
+
+
 def test_the_final_comment_waits_for_the_change_and_names_it(told: Told) -> None:
     told.want(Outgoing.CHANGE)
     told.want(Outgoing.FINAL)
@@ -510,3 +526,22 @@ def test_threads_are_apart(told: Told) -> None:
     told.send()
 
     assert [key for key, _ in told.forge.comments.values()] == [told.thread.key]
+
+
+def test_of_what_two_senders_posted_the_younger_is_deleted(told: Told) -> None:
+    def meanwhile() -> None:
+        told.forge.after = lambda: None
+        [body] = told.bodies
+        told.forge.comment(told.thread, body, Spot())  # as the next one did, who found nothing there yet
+        with told.ledger.write() as tx:
+            tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE - 1))
+            assert outbox.take_thread(tx, told.thread.key, "w2")
+            outbox.leave_thread(tx, told.thread.key, "w2")
+
+    told.want(Outgoing.REPLY)
+    told.forge.after = meanwhile
+
+    told.send()
+
+    assert list(told.forge.comments) == [1]
+    assert (told.item(Outgoing.REPLY).remote_id, told.due_in(Outgoing.REPLY)) == (1, None)
