@@ -108,6 +108,17 @@ class Postgres:
     def drop(self, url: str) -> None:
         self._run(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
+    @contextmanager
+    def away(self, url: str) -> Iterator[None]:
+        """Nobody reaches this database while the block lasts."""
+        name = make_url(url).database
+        self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
     def make_template(self) -> None:
         self._run("CREATE DATABASE ledger_template TEMPLATE template0")
         open_ledger(self.url("ledger_template")).close()

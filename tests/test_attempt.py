@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from bot.attempt import Attempt, Cancelled, Stopped, watched
 from bot.errors import LeaseLost, RemoteUnavailable, SandboxFailed
 from bot.model import Phase
+from bot.sandbox.container import Sandbox
 from bot.store.schema import runs as table
 from tests.workshop import Workshop, in_a_workshop, until
 
@@ -154,3 +155,34 @@ def test_what_a_loser_settles_changes_neither_run_nor_task(shop: Workshop, attem
 def _lease_until(shop: Workshop) -> float:
     with shop.house.ledger.read() as tx:
         return float(tx.execute(select(table.c.lease_until)).scalar_one())
+
+
+def test_nothing_is_begun_that_another_has_and_what_dead_workers_left_is_cleared_away(
+    shop: Workshop, attempt: Attempt
+) -> None:
+    again, house = shop.taken_over("another")
+    step = Step(0, RemoteUnavailable(""))
+    with pytest.raises(LeaseLost):  # though no watch has told it so
+        attempt.retrying(step)
+    assert step.calls == 0
+
+    for name in (attempt.helper("prepare"), attempt.sandbox):
+        _left_behind(shop, name)
+    Attempt(house, again, attempt.task, threading.Event()).clear_away()
+
+    assert shop.containers() == [attempt.sandbox]
+    shop.house.engine.remove(attempt.sandbox)
+
+
+def _left_behind(shop: Workshop, name: str) -> None:
+    sandbox = Sandbox(
+        name=name,
+        image=shop.house.image,
+        argv=["sleep", "300"],
+        env={},
+        mounts=[],
+        limits=shop.house.allowance.limits,
+        labels={},
+        log_bytes=1000,
+    )
+    shop.house.engine.start(sandbox)

@@ -4,16 +4,18 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.house import Allowance, House
 from bot.model import Outcome, Phase, Run, State
 from bot.run import execute
 from bot.store import workspaces
+from tests.services import Postgres
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
 
 # Prints numbered lines until it is told to end, and some more.
@@ -262,3 +264,24 @@ def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Worksho
         r"The disk of the workspaces has only [0-9.]+ [GM]iB left, for all of them\.", ended.reason
     )
     assert shop.saved(run, "wip", "x") == "1\n"
+
+
+def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_worker(
+    tmp_path: Path, postgres: Postgres, postgres_url: Callable[[], str]
+) -> None:
+    url = postgres_url()
+    with in_a_workshop(tmp_path, url) as shop, capture_logs() as logged:
+        run = shop.claimed()
+        with shop.busy(shop.agent(COUNTING), run):
+            until(lambda: shop.printed(run) != b"")
+            with postgres.away(url):
+                until(lambda: any(line["event"] == "ledger went away" for line in logged))
+            before = shop.now(run).log_offset
+            until(lambda: shop.now(run).log_offset > before)
+            _tell_it_to_end(shop, run)
+
+        ended = shop.now(run)
+        assert (ended.outcome, ended.epoch, ended.takeovers) == (Outcome.PUSHED, 1, 0)
+        count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
+        whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
+        assert shop.printed(run) == (shop.house.data / "logs" / run.id).read_bytes() == whole

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Phase, Run, Task
@@ -19,7 +21,7 @@ from bot.prepare import mirror_key
 from bot.queue import Nudges
 from bot.run import execute
 from bot.sandbox.git import Objects
-from bot.sections import Agent, Data, Sandbox
+from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
 from bot.store import leases, runs, tasks
 from bot.store import log as store_log
@@ -144,11 +146,12 @@ class Workshop:
 
 
 @contextmanager
-def in_a_workshop(folder: Path) -> Iterator[Workshop]:
+def in_a_workshop(folder: Path, store_url: str = "") -> Iterator[Workshop]:
     with at_a_desk(folder) as desk:
         image = desk.environment["FORGEHAND_SANDBOX__IMAGE"]
         settings = Settings(
             data=Data(path=folder / "forgehand-data"),
+            store=Store(url=SecretStr(store_url)),
             sandbox=Sandbox(image=image, tools_image=image),
             agents={"shell": Agent(command=["true"])},
         )

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,13 @@ def test_sqlite_is_on_disk_before_a_commit_returns(sqlite_ledger: Ledger) -> Non
 
 def _count(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM causes")).scalar_one())
+
+
+def test_who_stops_in_a_transaction_is_thrown_out(postgres_url: Callable[[], str]) -> None:
+    ledger = open_ledger(postgres_url())
+
+    with ledger.read() as tx:
+        limit = tx.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+
+    assert limit == "10s"
+    ledger.close()

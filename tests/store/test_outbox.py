@@ -280,3 +280,16 @@ def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> 
         assert not outbox.hold_thread(tx, THREAD.key, "w2")
         outbox.leave_thread(tx, THREAD.key, "w1")
         assert not outbox.hold_thread(tx, THREAD.key, "w1")
+
+
+def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: Ledger) -> None:
+    def take(tx: Connection, *dead: str) -> bool:
+        return outbox.take_thread(tx, THREAD.key, "w2", is_dead=lambda holder: holder in dead)
+
+    with known.write() as tx:
+        assert outbox.take_thread(tx, THREAD.key, "w1")
+        assert not take(tx, "w1")
+        tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE / 4 - 1))
+        assert not take(tx)
+        assert take(tx, "w1")
+        assert not outbox.hold_thread(tx, THREAD.key, "w1")
