@@ -86,9 +86,11 @@ class Attempt:
     def clear_away(self) -> None:
         """Remove the helper containers of workers before this one: one writes to a workspace at a time."""
         if self.run.epoch > 1:
-            for found in self.retrying(self.house.engine.ours):
-                if found.name.startswith(f"{self.sandbox}-"):
-                    self.house.engine.remove(found.name)
+            with self.undisturbed():  # a cancel is for the agent to hear, whose work is then taken out
+                found = self.retrying(self.house.engine.ours)
+            for each in found:
+                if each.name.startswith(f"{self.sandbox}-"):
+                    self.house.engine.remove(each.name)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

@@ -111,11 +111,11 @@ class _Buffer:
             for data in source:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed or len(self._data) < store_log.CHUNK)
-                    if self._closed:
-                        return
-                    self._data += data
-                    self._frames += 1
-                    self._changed.notify_all()
+                    # Once closed it is read to its end all the same: only then is its socket given back.
+                    if not self._closed:
+                        self._data += data
+                        self._frames += 1
+                        self._changed.notify_all()
         finally:
             with self._changed:
                 self._over = True
