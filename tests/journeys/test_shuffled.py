@@ -1,0 +1,190 @@
+"""Deliveries in any order, many twice, to many processes: the ledger ends as after the orderly run."""
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from bot.store import runs
+from bot.store.ledger import Ledger, open_ledger
+from bot.store.outbox import Outgoing
+from bot.store.schema import causes, outbox, tasks
+from bot.store.schema import runs as run_rows
+from tests.journeys.deliveries import Delivery, is_comment, under_another_id
+from tests.journeys.world import AnyPlayground, World, eventually, shell, world
+from tests.playground.receiver import Receiver
+from tests.services import free_port
+
+CHEAP = [
+    ("ann", "What do you think of this?"),
+    ("ann", "/status"),
+    ("ann", "/help"),
+    ("ann", "/resume"),
+    ("ann", "/run --agent nobody tidy"),
+    ("ann", "/runn tidy"),
+    ("zoe", "/run tidy"),
+]
+AGENTS = ["true", "exit 3", "echo one > one.txt"]  # nothing done, failed, pushed
+
+
+@pytest.fixture
+def forge() -> str:
+    """Order is the receiver's and the workers' matter: the forge makes no difference."""
+    return "github"
+
+
+@pytest.fixture
+def orderly(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
+    """One process, on a ledger of its own."""
+    folder = tmp_path / "orderly"
+    folder.mkdir()
+    store_url = f"sqlite:///{folder / 'ledger.db'}"
+    ledger = open_ledger(store_url)
+    with world(folder, ledger=ledger, store_url=store_url, playground=playground) as made:
+        yield made
+    ledger.close()
+
+
+def spoken(playground: AnyPlayground, total: int, count: int) -> list[Delivery]:
+    """So many deliveries: of `count` commands to run, each on a thread of its own, and of other words."""
+    playground.add_user("zoe")
+    with Receiver() as receiver:
+        playground.set_webhook(receiver.url)
+        for number in range(count):
+            playground.comment(playground.open_issue("Work"), "/run " + shell(AGENTS[number % len(AGENTS)]))
+        threads = [playground.open_issue("Talk") for _ in range(5)]
+        for (who, words), number in zip(cycle(CHEAP), range(total - count), strict=False):
+            playground.comment(threads[number % len(threads)], words, who)
+        eventually(lambda: sum(is_comment(headers) for headers, _ in receiver.got) == total)
+        return [one for one in receiver.got if is_comment(one[0])]
+
+
+def receive(deliveries: list[Delivery], ports: list[int], *, at_once: int) -> None:
+    """Send them to the receivers in turn; each is taken."""
+
+    def send(delivery: Delivery, port: int) -> int:
+        headers, body = delivery
+        url = f"http://127.0.0.1:{port}/webhooks/github"
+        return httpx.post(url, headers=headers, content=body, trust_env=False, timeout=60).status_code
+
+    with ThreadPoolExecutor(at_once) as pool:
+        answers = list(pool.map(send, deliveries, cycle(ports)))
+    assert set(answers) == {202}
+
+
+def shuffled(playground: AnyPlayground, deliveries: list[Delivery]) -> list[Delivery]:
+    """A third of them twice, half of these under another id, and all in an order of chance."""
+    chance = random.Random(4)
+    twice = chance.sample(deliveries, len(deliveries) // 3)
+    half = len(twice) // 2
+    twins = [under_another_id(playground, one, f"twin-{n}") for n, one in enumerate(twice[:half])]
+    mixed = [*deliveries, *twice[half:], *twins]
+    chance.shuffle(mixed)
+    return mixed
+
+
+def until_all_is_done(there: World, count: int) -> None:
+    def done() -> bool:
+        with there.ledger.read() as tx:
+            return len(there.tasks()) >= count and not runs.count_open(tx)
+
+    there.settled()
+    eventually(done, seconds=300)
+    eventually(lambda: not unsent(there.ledger))
+
+
+def unsent(ledger: Ledger) -> list[str]:
+    with ledger.read() as tx:
+        return list(tx.execute(select(outbox.c.subject).where(outbox.c.due_at.is_not(None))).scalars())
+
+
+def facts(ledger: Ledger) -> dict[str, Counter[tuple[object, ...]]]:
+    """What the ledger holds, without ids, times and places in line; a run goes by its cause."""
+    with ledger.read() as tx:
+        all_runs = tx.execute(select(run_rows)).all()
+        cause = {run.id: run.cause for run in all_runs}
+        of_task = {run.task: run.cause for run in all_runs}
+        told = tx.execute(select(outbox)).all()
+        return {
+            "causes": Counter(
+                tuple(row)
+                for row in tx.execute(select(causes.c.forge, causes.c.repository_id, causes.c.cause))
+            ),
+            "tasks": Counter(
+                (
+                    of_task[row.id],
+                    row.thread_key,
+                    row.state,
+                    row.base,
+                    bool(row.pushed_head),
+                    bool(row.change_url),
+                )
+                for row in tx.execute(select(tasks))
+            ),
+            "runs": Counter(
+                (row.cause, row.number, row.state, row.phase, row.outcome, row.reason, row.asked_by_login)
+                for row in all_runs
+            ),
+            "outbox": Counter(
+                (
+                    cause.get(row.subject, row.subject),
+                    row.kind,
+                    row.thread_key,
+                    row.refused,
+                    words(row.subject, row.kind, row.content, of_task),
+                )
+                for row in told
+            ),
+        }
+
+
+def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
+    if kind in (Outgoing.PROGRESS, Outgoing.STATUS):
+        return ""  # where it stood when it was last told
+    told = json.loads(content)
+    if subject.startswith("refusal:"):
+        del told["spot"]  # said once a thread, to the first that was heard
+    text = json.dumps(told, sort_keys=True)
+    text = re.sub(r"http://127\.0\.0\.1:\d+", "URL", re.sub(r"\?key=\w+", "", text))
+    text = re.sub(r"next in line|number \d+ in line", "PLACE", text)
+    text = re.sub(r"\b[0-9a-f]{7,40}\b", "COMMIT", text)
+    text = re.sub("|".join(ids), "TASK", text)
+    return re.sub(r"(\d+ min )?\d+ s\b|[\d-]{10} \d\d:\d\d UTC", "TIME", text)
+
+
+@pytest.mark.parametrize(("total", "count"), [(60, 3), pytest.param(200, 15, marks=pytest.mark.long)])
+def test_the_ledger_ends_as_after_the_orderly_run(
+    full: World, orderly: World, total: int, count: int
+) -> None:
+    deliveries = spoken(full.playground, total, count)
+    orderly.start()
+    receive(deliveries, [orderly.port], at_once=1)
+    until_all_is_done(orderly, count)
+    orderly.stop()
+    said = {
+        number: len(full.bot_comments(number)) for number in {task.thread.number for task in orderly.tasks()}
+    }
+
+    ports = []
+    for _ in range(2):
+        full.port = free_port()
+        full.start("serve")
+        ports.append(full.port)
+    for _ in range(3):
+        full.start("work")
+    receive(shuffled(full.playground, deliveries), ports, at_once=8)
+    until_all_is_done(full, count)
+
+    expected, got = facts(orderly.ledger), facts(full.ledger)
+    assert len(expected["runs"]) == count
+    for what in expected:
+        assert got[what] == expected[what]
+    assert {number: len(full.bot_comments(number)) for number in said} == {n: 2 * k for n, k in said.items()}
