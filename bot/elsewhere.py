@@ -34,8 +34,8 @@ def begin_here(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
     task, house = attempt.task, attempt.house
     if not source.has(task.base_head):
         raise GitFailed(
-            f"{LOST} Nor is commit {task.base_head[:10]}, where the task began, on the remote any more: "
-            "`/run` starts from where it is now."
+            f"Commit {task.base_head[:10]}, where the task began, is not on the remote any more, and what "
+            "was made of it was on another machine. `/run` starts from where the remote is now."
         )
     here = as_far_as_here(house, task, source)
     attempt.settle(

@@ -133,7 +133,7 @@ def _prompt(attempt: Attempt, seen: Seen, *, fresh: bool) -> str:
     if last and last.outcome:
         resumed = f"{ENDINGS[last.outcome].says} {last.reason}".strip()
         if fresh:
-            resumed += " Its workspace is gone: this is a fresh clone of what was committed."
+            resumed += " Its workspace is gone: this is a fresh clone with what was saved of it."
     return prompt.write(
         request=run.request,
         branch=task.branch,

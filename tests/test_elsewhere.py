@@ -1,6 +1,7 @@
 """A host is silent: what its tasks had there is said to be lost, and they go on with what was pushed."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -159,3 +160,27 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     assert shop.task(first).checked_head == pushed
     assert not folder.exists()
     assert set(places_of(other).folders()) == {first.task}
+
+
+def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: House) -> None:
+    first = shop.done("exit 3")
+    tree = shop.desk.git("mktree", words="")
+    shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
+    _silence(shop)
+    _resumed(shop, first)
+
+    run = _worked(shop, other, "true")
+
+    assert run.outcome is Outcome.PREPARE_FAILED
+    assert "where the task began, is not on the remote any more" in run.reason
+
+
+def test_what_is_at_hand_of_the_last_export_is_gone_on_with(shop: Workshop, other: House) -> None:
+    first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
+    shutil.copytree(shop.house.quarantine(first.task), other.quarantine(first.task))
+    _silence(shop)
+    _resumed(shop, first)
+
+    run = _worked(shop, other, "test -e one; echo 2 > two")
+
+    assert run.outcome is Outcome.PUSHED, run.reason
