@@ -116,7 +116,7 @@ def _opened(
     url = settings.address(listener.getsockname()[1] if listener else None)
     nudges = queue.nudges(broker)
     with open_house(
-        settings, public_url=url, nudges=nudges, host=host, silent_after=silent_after, lease=lease
+        settings, public_url=url, nudges=nudges, called=host, silent_after=silent_after, lease=lease
     ) as house:
         yield house, broker
 

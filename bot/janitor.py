@@ -42,9 +42,7 @@ class Janitor:
     house: House
     look_every: float = _MINUTE
     orphaned: float = ORPHANED
-    _again: dict[str, float] = field(
-        default_factory=dict
-    )  # workspaces that were refused, and when to try again
+    _again: dict[str, float] = field(default_factory=dict)  # when to try what was refused once more
     _since: dict[str, float] = field(default_factory=dict)  # when a container was first seen to be nobody's
     _looked_at: float = -_DAY
 

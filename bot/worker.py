@@ -1,19 +1,16 @@
 """Composition root of what works: from settings to a House, and to actors and sweeps that live in it."""
 
 import os
-import re
 import secrets
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import dramatiq
 from sqlalchemy.exc import OperationalError
 
-from bot import actors, queue, report, run, triggers
+from bot import actors, host, queue, report, run, triggers
 from bot.actors import Jobs
 from bot.answer import Answer
 from bot.checks import check
@@ -30,7 +27,6 @@ from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
-from bot.store import keys
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE, Worker
 from bot.store.ledger import Ledger, open_ledger
@@ -41,7 +37,6 @@ from handlers import router
 SWEEP_EVERY = 2.0  # seconds
 MISSED_AFTER = 120.0  # seconds a label is on without its delivery
 _LOOK_EVERY = 300.0  # seconds between two looks for labels whose delivery was lost
-_LINK = "link"
 _GRACE = 60_000  # milliseconds for what runs to come to a place where it can be left
 _LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
 _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
@@ -53,30 +48,30 @@ def open_house(
     *,
     public_url: str,
     nudges: Nudges,
-    host: str = "",
+    called: str = "",
     lease: float = LEASE,
     silent_after: float = SILENT_AFTER,
 ) -> Iterator[House]:
     """Build what runs share. Touches the data folder and the ledger, but no engine and no forge.
 
-    `host` is what this data folder is to be called, "" = as before. Raises BadSettings.
+    `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
     """
     data = settings.data.path.absolute()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    host = _host(data, host)
+    name = host.name(data, called)
     box = settings.sandbox
     ledger = ledger_of(settings)
     try:
-        link_key = _link_key(ledger, data)
+        link_key = host.link_key(ledger, data)
         hidden = [*settings.secrets, link_key]
-        with alive(data, host) as holder:
+        with alive(data, name) as holder:
             yield House(
                 ledger=ledger,
                 forges=_forges(settings, hidden),
-                engine=Engine(url=box.engine, instance=host, uid=box.uid),
+                engine=Engine(url=box.engine, instance=name, uid=box.uid),
                 data=data,
                 worker=Worker(
-                    host=host,
+                    host=name,
                     holder=holder,
                     per_repository=settings.limits.per_repository,
                     per_host=settings.limits.per_host,
@@ -100,31 +95,6 @@ def open_house(
             )
     finally:
         ledger.close()
-
-
-def _host(data: Path, wanted: str) -> str:
-    """What this data folder was first called: workspaces are known by that."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]*", wanted):
-        raise BadSettings("--host takes letters, digits, dots and dashes.")
-    name = once(data / "instance", wanted or f"{socket.gethostname()}-{secrets.token_hex(3)}").strip()
-    if wanted not in ("", name):
-        raise BadSettings(
-            f"{data} is known as host {name}, and so are its workspaces. Leave --host out, or give this one "
-            "another [data] path."
-        )
-    return name
-
-
-def _link_key(ledger: Ledger, data: Path) -> str:
-    """The key of all links to pages, in hexadecimal: the ledger's, since every host has to make the same."""
-    with ledger.read() as tx:
-        known = keys.find(tx, _LINK)
-    before = data / "link.key"  # where it was while there was one host
-    if not known:
-        with ledger.write() as tx:
-            known = keys.once(tx, _LINK, before.read_text() if before.exists() else secrets.token_hex(32))
-    before.unlink(missing_ok=True)
-    return known
 
 
 def _allowance(box: Sandbox, own: Ceilings) -> Allowance:

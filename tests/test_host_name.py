@@ -20,7 +20,7 @@ NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None
 @contextmanager
 def _opened(url: str, data: Path, host: str = "") -> Iterator[House]:
     settings = Settings(data=Data(path=data), store=Store(url=SecretStr(url)))
-    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, host=host) as house:
+    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, called=host) as house:
         yield house
 
 

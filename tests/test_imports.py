@@ -28,6 +28,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.agents",
             "bot.cancel",
             "bot.comments",
+            "bot.host",
             "bot.intake",
             "bot.kinds",
             "bot.keep",

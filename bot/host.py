@@ -1,0 +1,41 @@
+"""What a data folder is called, and what every host must have alike."""
+
+import re
+import secrets
+import socket
+from pathlib import Path
+
+from bot.errors import BadSettings
+from bot.presence import once
+from bot.store import keys
+from bot.store.ledger import Ledger
+
+_LINK = "link"
+
+
+def name(data: Path, wanted: str) -> str:
+    """What this data folder was first called: workspaces are known by that. `wanted` "": whatever it was.
+
+    Raises BadSettings where it has another name than it is to have.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", wanted):
+        raise BadSettings("--host takes letters, digits, dots and dashes.")
+    known = once(data / "instance", wanted or f"{socket.gethostname()}-{secrets.token_hex(3)}").strip()
+    if wanted not in ("", known):
+        raise BadSettings(
+            f"{data} is known as host {known}, and so are its workspaces. Leave --host out, or give this one "
+            "another [data] path."
+        )
+    return known
+
+
+def link_key(ledger: Ledger, data: Path) -> str:
+    """The key of all links to pages, in hexadecimal: the ledger's, since every host has to make the same."""
+    with ledger.read() as tx:
+        known = keys.find(tx, _LINK)
+    before = data / "link.key"  # where it was while there was one host
+    if not known:
+        with ledger.write() as tx:
+            known = keys.once(tx, _LINK, before.read_text() if before.exists() else secrets.token_hex(32))
+    before.unlink(missing_ok=True)
+    return known
