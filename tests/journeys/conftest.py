@@ -11,6 +11,16 @@ from tests.journeys.world import AnyPlayground, Figures, World, world
 from tests.playground_client import Playground
 from tests.playground_gitlab import GitLabPlayground
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the four of both forges and both worlds an ordinary run takes three."""
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        if chosen and (chosen.params.get("either"), chosen.params.get("forge")) == ("embedded", "gitlab"):
+            item.add_marker(pytest.mark.long)
+
+
 FORGES: dict[str, type[AnyPlayground]] = {"github": Playground, "gitlab": GitLabPlayground}
 
 

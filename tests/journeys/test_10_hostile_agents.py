@@ -86,6 +86,12 @@ class Canary:
         }
 
 
+@pytest.fixture(params=["github", pytest.param("gitlab", marks=pytest.mark.long)])
+def forge(request: pytest.FixtureRequest) -> str:
+    """What an agent does to its clone is the same on either."""
+    return str(request.param)
+
+
 @pytest.fixture
 def canary(tmp_path: Path) -> Iterator[Canary]:
     with Server.running() as server:

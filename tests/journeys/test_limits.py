@@ -62,6 +62,7 @@ def _the_next_one_works(world: World) -> None:
     assert world.containers() == []
 
 
+@pytest.mark.long
 def test_each_limit_ends_a_run_with_words_of_its_own_and_the_next_one_works(embedded: World) -> None:
     embedded.settings["sandbox"] |= {"memory": "64m", "pids": 64, "disk": "60m", "idle_limit": "4s"}
     embedded.start()
@@ -107,6 +108,7 @@ def test_a_line_without_end_is_cut_where_it_is_shown_and_the_run_goes_on(embedde
     _the_next_one_works(embedded)
 
 
+@pytest.mark.long
 def test_half_a_gigabyte_of_log_is_stopped_halfway(embedded: World) -> None:
     embedded.start()
 

@@ -49,6 +49,7 @@ def long_history(files: int, commits: int) -> Iterator[str]:
             yield f"M 100644 inline part{file // 200}/file{file}.txt\ndata {len(words)}\n{words}\n"
 
 
+@pytest.mark.long
 def test_a_repository_of_many_files_and_commits(
     embedded: World, remote: Callable[..., str], figures: Figures
 ) -> None:

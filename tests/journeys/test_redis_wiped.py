@@ -27,6 +27,7 @@ def redis_url() -> Iterator[str]:
         yield f"{server.url}/0"
 
 
+@pytest.mark.long
 def test_of_two_that_run_and_twenty_that_wait_each_ends_right_and_once(full: World) -> None:
     full.settings["limits"] = {"per_repository": 2, "per_host": 2}
     full.start("serve")

@@ -160,7 +160,8 @@ def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
     return re.sub(r"(\d+ min )?\d+ s\b|[\d-]{10} \d\d:\d\d UTC", "TIME", text)
 
 
-@pytest.mark.parametrize(("total", "count"), [(60, 3), pytest.param(200, 15, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("total", "count"), [(200, 15)])
 def test_the_ledger_ends_as_after_the_orderly_run(
     full: World, orderly: World, total: int, count: int
 ) -> None:

@@ -68,6 +68,7 @@ def worker(full: World) -> Callable[[], "subprocess.Popen[bytes]"]:
     return partial(full.start, "work", program=paced(lease=LEASE))
 
 
+@pytest.mark.long
 def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
     full: World, worker: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
