@@ -89,7 +89,10 @@ class Asked:
         execute(self.house, self.claim(), threading.Event())  # the house has no data folder
 
     def lose_three_workers(self) -> None:
-        execute(self.house, replace(self.claim(Phase.AGENT), takeovers=3), threading.Event())
+        run = self.claim(Phase.AGENT)
+        with self.ledger.write() as tx:
+            leases.write(tx, leases.Lease(run.id, run.epoch), takeovers=leases.TAKEOVERS)
+        execute(self.house, run, threading.Event())
 
     def lose_the_host(self) -> None:
         self.claim(Phase.AGENT)

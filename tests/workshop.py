@@ -78,7 +78,9 @@ class Workshop:
             until(lambda: b"begun" in self.printed(run))
             stopping.set()
         again, house = self.taken_over(self.house.worker.holder)
-        execute(house, replace(again, takeovers=leases.TAKEOVERS), threading.Event())
+        with self.house.ledger.write() as tx:
+            leases.write(tx, leases.Lease(again.id, again.epoch), takeovers=leases.TAKEOVERS)
+        execute(house, again, threading.Event())
         return self.now(run)
 
     @contextmanager

@@ -48,7 +48,6 @@ def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> N
 
     full.say(1, "/retry")
 
-    full.says(1, f"asked again what task `{old.id}` was asked")
     eventually(lambda: full.tasks()[1:])
     full.let_go(full.until_running())
     task, run = full.task_after_run(1)

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from bot.model import Outcome
+from bot.model import Outcome, spelled
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
 
@@ -14,7 +14,9 @@ def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: Wo
     full.start()
     full.say(1, "/help")
     answer = full.says(1, "A command stands at the start of a line")
-    assert all(f"`{route.usage}`" in answer for route in router.routes.values())
+    assert all(
+        f"`{spelled(route.usage, full.playground.forge)}`" in answer for route in router.routes.values()
+    )
     full.say(1, "/rnu tidy it")
     full.say(1, "@forgehand rnu tidy it")
     full.says(1, "Did you mean `/run`?")
