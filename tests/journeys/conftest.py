@@ -11,13 +11,31 @@ from tests.journeys.world import AnyPlayground, Figures, World, world
 from tests.playground_client import Playground
 from tests.playground_gitlab import GitLabPlayground
 
+# Where forges hardly differ, an ordinary run asks GitHub alone, and a long one GitLab too.
+ALIKE = {
+    "test_03_push_fails",
+    "test_04_cancel",
+    "test_07_nothing_and_leftovers",
+    "test_08_no_credential_anywhere",
+    "test_09_label_held_upstream",
+    "test_11_messages_and_sweep",
+    "test_ended_early",
+    "test_gone_on_with",
+    "test_missed_label",
+    "test_retry_diff_keep_discard",
+    "test_threads_that_go_away",
+    "test_what_may_be_said",
+}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the four of both forges and both worlds an ordinary run takes three."""
     for item in items:
         chosen = getattr(item, "callspec", None)
-        if chosen and (chosen.params.get("either"), chosen.params.get("forge")) == ("embedded", "gitlab"):
+        if chosen is None or chosen.params.get("forge") != "gitlab":
+            continue
+        # Of the four of both forges and both worlds an ordinary run takes three.
+        if item.path.stem in ALIKE or chosen.params.get("either") == "embedded":
             item.add_marker(pytest.mark.long)
 
 

@@ -148,6 +148,7 @@ def branches(world: World, thread: int) -> list[str]:
 
 
 @pytest.mark.parametrize("boundaries", [BEFORE, AFTER], ids=["before the push", "from the push on"])
+@pytest.mark.long
 def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(
     full: World, worker: Callable[[], object], boundaries: list[str]
 ) -> None:

@@ -51,6 +51,7 @@ def working(full: World) -> World:
 
 
 @pytest.mark.parametrize("seconds", AWAY)
+@pytest.mark.long
 def test_postgresql_restarted(working: World, own_postgres: Postgres, seconds: float) -> None:
     run = counting(working)
     container, before = container_of(run), thread(working)

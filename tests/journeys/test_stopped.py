@@ -94,6 +94,7 @@ def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
     assert len(finals(full)) == 1
 
 
+@pytest.mark.long
 def test_a_sender_that_wakes_up_after_its_lease_leaves_one_comment(
     full: World, worker: Callable[[], "subprocess.Popen[bytes]"], gates: list[Gate]
 ) -> None:

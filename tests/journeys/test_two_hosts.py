@@ -105,6 +105,7 @@ def test_a_resume_goes_to_its_host_and_elsewhere_once_that_is_silent(hosts: Host
     assert not {"two.txt", "loose.txt"} & set(files)
 
 
+@pytest.mark.long
 def test_a_run_that_dies_with_its_host_is_told_to_be_lost(hosts: Hosts, figures: Figures) -> None:
     world = hosts.world
     world.say(1, "/run " + shell("echo one > one.txt; sleep 600"))
