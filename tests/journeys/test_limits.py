@@ -96,6 +96,7 @@ def test_a_repository_has_limits_of_its_own(embedded: World) -> None:
     assert (run.outcome, run.wall_limit) == (Outcome.TIMED_OUT, 3), run.reason
 
 
+@pytest.mark.long
 def test_a_line_without_end_is_cut_where_it_is_shown_and_the_run_goes_on(embedded: World) -> None:
     embedded.start()
 

@@ -80,6 +80,7 @@ def hosts(full: World) -> Iterator[Hosts]:
                 subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
 
 
+@pytest.mark.long
 def test_a_resume_goes_to_its_host_and_elsewhere_once_that_is_silent(hosts: Hosts, figures: Figures) -> None:
     world = hosts.world
     world.say(1, "/run " + shell(FIRST))
@@ -124,6 +125,7 @@ def test_a_run_that_dies_with_its_host_is_told_to_be_lost(hosts: Hosts, figures:
     assert world.task_after_run(2)[1].outcome is Outcome.CANCELLED
 
 
+@pytest.mark.long
 def test_links_of_both_hosts_are_the_same(hosts: Hosts) -> None:
     world = hosts.world
     numbers = [world.playground.open_issue(f"Issue {number}") for number in range(4)]
