@@ -62,9 +62,9 @@ def test_a_comment_on_lines_shows_them_to_the_agent_and_is_answered_there(full: 
     assert task.id in "".join(said)
 
 
+@pytest.mark.parametrize("forge", ["github"], indirect=True)  # GitLab's reviews are notes, and told as such
 def test_a_command_in_a_review_is_answered_on_the_thread(full: World) -> None:
-    if not isinstance(full.playground, Playground):
-        pytest.skip("GitLab's reviews are notes, and told as such")
+    assert isinstance(full.playground, Playground)
     full.start()
     change = a_change(full)
     inline = {"path": "lexer.py", "line": 2, "body": "Why?"}

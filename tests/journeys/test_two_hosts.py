@@ -53,6 +53,7 @@ def forge() -> str:
 
 @pytest.fixture
 def hosts(full: World) -> Iterator[Hosts]:
+    full.settings["limits"] = {"per_host": 1}  # two runs at once are on two hosts
     full.start("serve")
     names = [f"{name}-{secrets.token_hex(3)}" for name in ("one", "two")]
     try:
@@ -130,7 +131,7 @@ def test_links_of_both_hosts_are_the_same(hosts: Hosts) -> None:
     world = hosts.world
     numbers = [world.playground.open_issue(f"Issue {number}") for number in range(4)]
     for number in numbers:
-        world.say(number, "/run " + shell("sleep 2; echo 1 > one.txt"))
+        world.say(number, "/run " + shell("sleep 5; echo 1 > one.txt"))
     ended = [world.task_after_run(1, on=number) for number in numbers]
 
     assert {run.host for _, run in ended} == set(hosts.processes)
