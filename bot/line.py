@@ -87,7 +87,7 @@ def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
     """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
     before = runs.newest(tx, task.id)
     if task.state not in ENDED:
-        raise NotPossible(f"Task `{task.id}` {busy(tx, before)}. `/cancel` stops it.")
+        raise NotPossible(f"Task `{task.id}` {busy(runs.position(tx, before))}. `/cancel` stops it.")
     phase = Phase.PREPARE if ask.text else _phase_without_text(tx, task, before)
     return again(tx, task, replace(ask, text=ask.text or before.request), phase)
 
@@ -126,9 +126,8 @@ def in_words(position: int) -> str:
     return "next in line" if position == 1 else f"number {position} in line"
 
 
-def busy(tx: Connection, run: Run) -> str:
-    """What a run that has not ended does, as the end of a sentence."""
-    position = runs.position(tx, run)
+def busy(position: int) -> str:
+    """What a run that has not ended does, as the end of a sentence. 0: it does not wait."""
     return f"waits, {in_words(position)}" if position else "is running"
 
 

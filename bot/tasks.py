@@ -90,7 +90,7 @@ class Tasks:
         """
         old = self._any(command)
         if _is_open(old):
-            busy = line.busy(self.tx, runs.newest(self.tx, old.id))
+            busy = line.busy(_standing(self.tx, old).position)
             raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
         first = runs.of_task(self.tx, old.id)[0]
         internal = command.spot.internal or first.spot.internal

@@ -7,7 +7,7 @@ patch that each run leaves in the ledger when it ends.
 from bot.commands import Command
 from bot.diffs import folded
 from bot.errors import NotPossible
-from bot.line import in_words
+from bot.line import busy
 from bot.model import ENDED
 from bot.router import Router
 from bot.tasks import Left, Tasks
@@ -44,7 +44,7 @@ def _not_shown(left: Left) -> str:
     standing, patch = left.standing, left.patch
     task, run = standing.task, standing.run
     if task.state not in ENDED:
-        doing = f"waits, {in_words(standing.position)}" if standing.position else "is running"
+        doing = busy(standing.position)
         return f"Run {run.number} of task `{task.id}` {doing}: what it makes is shown when it has ended."
     if run.agent_started and (patch is None or patch.number < run.number):
         return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
