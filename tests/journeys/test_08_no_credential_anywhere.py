@@ -126,7 +126,8 @@ def _places(world: World, watch: Watch) -> dict[str, bytes]:
 
 def _inside(container: str) -> bytes:
     """The environment of the agent, and of whatever else is started in its container."""
-    read = ["docker", "exec", container, "sh", "-c", "env; cat /proc/[0-9]*/environ"]
+    # A process may end between its listing and its reading: what is looked for is found in the others.
+    read = ["docker", "exec", container, "sh", "-c", "env; cat /proc/[0-9]*/environ || true"]
     return subprocess.run(read, check=True, capture_output=True).stdout
 
 
