@@ -6,7 +6,8 @@ the byte the ledger holds.
 
 from pathlib import Path
 
-from bot.agents import command
+from bot.agents.agent import Start
+from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Ended, bounds
 from bot.model import Outcome
@@ -64,20 +65,23 @@ def _judge(attempt: Attempt, condition: Condition | None) -> Ended:
 
 def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
     house, run, task = attempt.house, attempt.run, attempt.task
-    env = command.environment(
+    agent = house.agents[task.agent]
+    start = Start(
         task=task.id,
         run=run.id,
         resume=run.number > 1,
         agent=task.agent,
+        model=task.model or agent.model,
         base=task.base,
         branch=task.branch,
         identity=house.identity,
+        session=run.session_from,
     )
     return Sandbox(
         name=attempt.sandbox,
         image=house.image,
-        argv=command.argv(house.agents[task.agent]),
-        env=env,
+        argv=agent.argv(start),
+        env={**environment(start), **agent.environment(start)},
         mounts=workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id)),
         limits=house.allowance_of(task).limits,
         labels={"forgehand.task": task.id, "forgehand.run": run.id},

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.agents.agent import Agent
 from bot.forges.forge import Forge
 from bot.model import Identity, State, Task
 from bot.queue import Nudges
@@ -30,7 +31,7 @@ class House:
     engine: Engine
     data: Path
     worker: Worker
-    agents: Mapping[str, Sequence[str]]
+    agents: Mapping[str, Agent]
     image: str
     tools_image: str
     allowance: Allowance

@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     DISK_FULL = "disk_full"
     OUTPUT_LIMIT = "output_limit"
+    RATE_LIMITED = "rate_limited"
+    OVER_BUDGET = "over_budget"
     EXPORT_REFUSED = "export_refused"
     PUSH_REJECTED = "push_rejected"
     REMOTE_MISSING = "remote_missing"
@@ -100,6 +102,10 @@ ENDINGS: dict[Outcome, Ending] = {
     Outcome.OUTPUT_LIMIT: Ending(
         State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
     ),
+    Outcome.RATE_LIMITED: Ending(
+        State.FAILED, "The model's provider takes no more requests for now.", "/resume", "/diff"
+    ),
+    Outcome.OVER_BUDGET: Ending(State.FAILED, "The budget for models is used up.", "/resume", "/diff"),
     Outcome.EXPORT_REFUSED: Ending(
         State.FAILED,
         "What the agent left could not be taken out of the workspace.",
@@ -195,6 +201,7 @@ class Task:
     thread_key: str
     state: State
     agent: str
+    model: str = ""  # "" = the agent's usual one
     change: str  # what to open: draft | ready | link | none
     base: str = ""  # branch the work is for; "" = the default branch, settled by the first prepare
     branch: str
@@ -272,6 +279,12 @@ class Run:
     summary: str = ""
     exit_status: int | None = None
     log_offset: int = 0  # bytes of the engine's log already in the ledger
+    session: str = ""  # the agent's own name for its conversation; "" = it has none, or has not said it yet
+    session_from: str = ""  # the session it was told to go on with
+    session_cost: float | None = None  # US dollars for all runs of the session so far, as the agent says
+    doing: str = ""  # what the agent does now
+    limited_until: float | None = None  # when a provider's limit ends; seconds since the epoch
+    due_at: float | None = None  # not to be claimed before; seconds since the epoch
     takeovers: int = 0
     created_at: float = 0.0  # this and the next two: seconds since the epoch, the ledger's clock
     started_at: float | None = None

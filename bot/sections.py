@@ -8,7 +8,7 @@ import re
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -176,10 +176,13 @@ class Sandbox(Section):
     disk: Size = 20 << 30  # bytes of a workspace
     wall_limit: Seconds = 3600
     idle_limit: Seconds = 900  # without a word from the agent
+    allow_unlimited: bool = False  # agents without limits, where the engine cannot hold them
 
 
 class Agent(Section):
+    kind: Literal["command"] = "command"
     command: Argv
+    model: str = ""  # "" = the agent's own choice
 
 
 class Ceilings(Section):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot import actors, host, queue, report, run, triggers
 from bot.actors import Jobs
+from bot.agents.table import KINDS
 from bot.answer import Answer
 from bot.checks import check
 from bot.errors import BadSettings
@@ -68,7 +69,9 @@ def open_house(
             yield House(
                 ledger=ledger,
                 forges=_forges(settings, hidden),
-                engine=Engine(url=box.engine, instance=name, uid=box.uid),
+                engine=Engine(
+                    url=box.engine, instance=name, uid=box.uid, allow_unlimited=box.allow_unlimited
+                ),
                 data=data,
                 worker=Worker(
                     host=name,
@@ -79,7 +82,10 @@ def open_house(
                     folder=once(data / "folder", secrets.token_hex(8)),
                     silent_after=silent_after,
                 ),
-                agents={name: agent.command for name, agent in settings.agents.items()},
+                agents={
+                    name: KINDS[agent.kind](agent.command, agent.model)
+                    for name, agent in settings.agents.items()
+                },
                 image=box.image,
                 tools_image=box.tools_image,
                 allowance=_allowance(box, Ceilings()),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bot.agents.command import Command
 from bot.forges.forge import Forge
 from bot.house import Allowance, House
 from bot.model import Identity
@@ -22,7 +23,7 @@ def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) ->
         engine=Engine(url="", instance="nowhere", uid=10001),
         data=Path("/nowhere"),
         worker=a_worker(),
-        agents={"demo": ["true"]},
+        agents={"demo": Command(["true"])},
         image="none",
         tools_image="none",
         allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),

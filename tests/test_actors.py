@@ -9,6 +9,7 @@ import dramatiq
 
 from bot import actors, queue
 from bot.actors import Jobs
+from bot.agents.command import Command
 from bot.house import Allowance, House
 from bot.model import Identity, Outcome, Run, State
 from bot.sandbox.container import Engine, Limits
@@ -27,7 +28,7 @@ def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) 
         engine=Engine(url="", instance="test", uid=10001),
         data=data,
         worker=worker,
-        agents={"demo": ["true"]},
+        agents={"demo": Command(["true"])},
         image="none",
         tools_image="none",
         allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from bot.agents.command import Command
 from bot.elsewhere import LOST
 from bot.house import House
 from bot.janitor import GRACE, Janitor
@@ -56,7 +57,7 @@ def _worked(shop: Workshop, house: House, script: str) -> Run:
     with house.ledger.write() as tx:
         run = leases.claim_next(tx, house.worker)
     assert run is not None
-    agents = {"shell": ["sh", "-ec", script]}
+    agents = {"shell": Command(["sh", "-ec", script])}
     execute(replace(house, agents=agents), run, threading.Event())
     return shop.now(run)
 
@@ -117,7 +118,9 @@ def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, ot
     with shop.house.ledger.write() as tx:
         taken = leases.take_over(tx, other.worker, nobody_is_dead)
     assert taken is not None
-    execute(replace(other, agents={"shell": ["sh", "-ec", "echo 1 > one"]}), taken, threading.Event())
+    execute(
+        replace(other, agents={"shell": Command(["sh", "-ec", "echo 1 > one"])}), taken, threading.Event()
+    )
 
     assert shop.now(run).outcome is Outcome.PUSHED
 

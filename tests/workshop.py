@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.agents.command import Command
 from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Phase, Run, Task
@@ -41,7 +42,7 @@ class Workshop:
 
     def agent(self, script: str, **changed: Any) -> House:
         """The house with this script as its agent."""
-        return replace(self.house, agents={"shell": ["sh", "-ec", script]}, **changed)
+        return replace(self.house, agents={"shell": Command(["sh", "-ec", script])}, **changed)
 
     def queued(self, *, remote: str = "", base: str = "", wall_limit: int = 60) -> Run:
         """A new task's run, in line."""

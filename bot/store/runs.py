@@ -39,6 +39,7 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             asked_by_login=run.asked_by.login,
             host=run.host,
             wall_limit=run.wall_limit,
+            due_at=run.due_at,
             created_at=clock(tx),
         )
     )
@@ -147,6 +148,12 @@ def value(row: Row[Any]) -> Run:
         summary=row.summary,
         exit_status=row.exit_status,
         log_offset=row.log_offset,
+        session=row.session,
+        session_from=row.session_from,
+        session_cost=row.session_cost,
+        doing=row.doing,
+        limited_until=row.limited_until,
+        due_at=row.due_at,
         takeovers=row.takeovers,
         created_at=row.created_at,
         started_at=row.started_at,

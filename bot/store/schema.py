@@ -85,6 +85,7 @@ tasks = Table(
     Column("thread_key", Text, ForeignKey("threads.key"), nullable=False),
     Column("state", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
     Column("change", Text, nullable=False),
     Column("base", Text, nullable=False, server_default=""),
     Column("branch", Text, nullable=False),
@@ -135,6 +136,12 @@ runs = Table(
     Column("summary", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
     Column("log_offset", BigInteger, nullable=False, server_default="0"),  # bytes of the engine's log taken
+    Column("session", Text, nullable=False, server_default=""),
+    Column("session_from", Text, nullable=False, server_default=""),
+    Column("session_cost", Double),  # US dollars
+    Column("doing", Text, nullable=False, server_default=""),
+    Column("limited_until", Double),
+    Column("due_at", Double),
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),
@@ -249,4 +256,31 @@ patches = Table(
     Column("run", Text, ForeignKey("runs.id"), primary_key=True),
     Column("text", LargeBinary, nullable=False),  # cut at a line's end where it is too long to keep
     Column("size", BigInteger, nullable=False),  # bytes of the whole
+)
+
+# What each run used of models, as the gateway saw it, a day and a model at a time.
+usage = Table(
+    "usage",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("day", Integer, nullable=False, index=True),  # days since the epoch, UTC
+    Column("model", Text, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost", Double),  # US dollars; NULL: nobody knows the price
+    PrimaryKeyConstraint("run", "day", "model"),
+)
+
+# What the gateway kept in.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("target", Text, nullable=False),  # host:port, or method and path
+    Column("reason", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run", "target", "reason"),
 )

@@ -1,17 +1,24 @@
 """The command line an agent is started by, and what it finds in its environment."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-from bot.agents import command
+from bot.agents.agent import Outside, Start
+from bot.agents.command import Command
+from bot.agents.environment import environment
 from bot.model import Identity
 
-
-def environment(*, resume: bool = False, base: str = "main") -> dict[str, str]:
-    identity = Identity("Forgehand", "bot@example.org")
-    return command.environment(
-        task="t1", run="t1-2", resume=resume, agent="demo", base=base, branch="forgehand/1", identity=identity
-    )
+START = Start(
+    task="t1",
+    run="t1-2",
+    resume=False,
+    agent="demo",
+    model="",
+    base="main",
+    branch="forgehand/1",
+    identity=Identity("Forgehand", "bot@example.org"),
+)
 
 
 def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None:
@@ -19,14 +26,14 @@ def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None
     prompt.write_text("tidy up")
     argv = [
         word.replace("/task/prompt.md", str(prompt))
-        for word in command.argv(["sh", "-c", 'cat; echo " $1"', "sh", "a b$HOME"])
+        for word in Command(["sh", "-c", 'cat; echo " $1"', "sh", "a b$HOME"]).argv(START)
     ]
 
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"tidy up a b$HOME\n"
 
 
 def test_the_environment_says_what_is_known_and_nothing_empty() -> None:
-    first, second = environment(base=""), environment(resume=True)
+    first, second = environment(replace(START, base="")), environment(replace(START, resume=True))
 
     assert "FORGEHAND_RESUME" not in first
     assert "FORGEHAND_BASE" not in first
@@ -39,3 +46,15 @@ def test_the_environment_says_what_is_known_and_nothing_empty() -> None:
         "BRANCH": "forgehand/1",
     }
     assert second["GIT_AUTHOR_NAME"] == "Forgehand"
+
+
+def test_a_proxy_is_named_only_where_packages_may_be_had() -> None:
+    outside = Outside(url="http://127.0.0.1:8787", token="t0ken", routes=["anthropic"], packages=False)
+    closed = environment(replace(START, outside=outside))
+    opened = environment(replace(START, outside=replace(outside, packages=True)))
+
+    assert closed["FORGEHAND_GATEWAY"] == "http://127.0.0.1:8787"
+    assert closed["FORGEHAND_TOKEN"] == "t0ken"
+    assert not [name for name in closed if name.lower().endswith("_proxy")]
+    assert opened["HTTPS_PROXY"] == opened["https_proxy"] == "http://forgehand:t0ken@127.0.0.1:8787"
+    assert opened["NO_PROXY"] == "localhost,127.0.0.1,::1"
