@@ -4,11 +4,14 @@ A bot that comes up half is worse than one that does not.
 """
 
 import redis
+import structlog
 
 from bot import queue
 from bot.errors import BadSettings
 from bot.house import House
 from bot.settings import Settings
+
+_log = structlog.get_logger()
 
 
 def check(house: House) -> None:
@@ -18,7 +21,8 @@ def check(house: House) -> None:
             "[agents] names no agent. Give one a command line, for instance:\n"
             '  [agents.demo]\n  command = "forgehand-demo-agent"'
         )
-    house.engine.check()
+    if unheld := house.engine.check():
+        _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
     for image in (house.tools_image, house.image):
         house.engine.require_image(image)
 

@@ -19,7 +19,7 @@ from docker.types import HostConfig, LogConfig
 
 from bot.errors import BadSettings, SandboxFailed
 from bot.sandbox.client import connect, engine_errors
-from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config
+from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
 from bot.sandbox.stream import Frames, Log, Stream
 
 __all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
@@ -66,23 +66,37 @@ class Engine:
     where it answers that it will not, BadSettings where an operator must change something.
     """
 
-    def __init__(self, *, url: str, instance: str, uid: int, runtime: str = "") -> None:
+    def __init__(
+        self, *, url: str, instance: str, uid: int, runtime: str = "", allow_unlimited: bool = False
+    ) -> None:
         self._url = url  # "" = DOCKER_HOST, else the default socket
         self._instance = instance
         self._uid = uid
         self._runtime = runtime
+        self._allow_unlimited = allow_unlimited
 
     @cached_property
     def _api(self) -> APIClient:
         return connect(self._url)
 
-    def check(self) -> None:
-        """Look whether the engine answers and has the runtime that was named."""
+    @cached_property
+    def _info(self) -> dict[str, Any]:
         with engine_errors():
-            runtimes = self._api.info()["Runtimes"]
+            return self._api.info()
+
+    def check(self) -> list[str]:
+        """Look whether the engine answers, has the runtime that was named and can limit what it must.
+
+        Returns what it cannot limit all the same: swap and cpus, and the others where that is allowed.
+        """
+        runtimes = self._info["Runtimes"]
         if self._runtime and self._runtime not in runtimes:
             has = ", ".join(sorted(runtimes))
             raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
+        lacking = unheld(self._info)
+        if not self._allow_unlimited:
+            refuse_unlimited(lacking)
+        return lacking
 
     def require_image(self, name: str) -> None:
         """Raise BadSettings if the image is not there. It is never pulled."""
@@ -211,7 +225,13 @@ class Engine:
 
     def _restrained(self, mounts: Sequence[Mount], limits: Limits, log: LogConfig) -> HostConfig:
         return host_config(
-            self._api, uid=self._uid, mounts=mounts, limits=limits, log=log, runtime=self._runtime
+            self._api,
+            uid=self._uid,
+            mounts=mounts,
+            limits=limits,
+            info=self._info,
+            log=log,
+            runtime=self._runtime,
         )
 
     def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:

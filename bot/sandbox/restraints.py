@@ -1,15 +1,22 @@
 """What a container is given, and what holds it: the one list of limits and refusals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docker import APIClient
 from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
+from bot.errors import BadSettings
+
 _TMP = "1g"  # of /tmp, which counts as the container's memory
 _NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
+# limit -> how `docker info` says that this engine can hold it. Podman gives the same names.
+_HELD_BY = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit", "cpus": "CpuCfsQuota"}
+# Without these two one agent can take the whole machine; the other two only make it slow.
+_MUST = ("memory", "pids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +55,42 @@ class Sandbox:
     log_bytes: int
 
 
+def unheld(info: Mapping[str, Any]) -> list[str]:
+    """Return what the engine of this `docker info` cannot limit, of memory, swap, pids and cpus.
+
+    Without root an engine can limit nothing on cgroup v1. Docker then says so of each limit, but Podman
+    says what the machine could do: https://docs.podman.io/en/stable/markdown/podman-run.1.html, --memory.
+    """
+    if "name=rootless" in (info["SecurityOptions"] or []) and info.get("CgroupVersion") == "1":
+        return list(_HELD_BY)
+    return [limit for limit, key in _HELD_BY.items() if not info.get(key)]
+
+
+def refuse_unlimited(limits: Collection[str]) -> None:
+    """Raise BadSettings where memory or pids are among what the engine cannot limit."""
+    if lacking := [limit for limit in _MUST if limit in limits]:
+        raise BadSettings(
+            f"The container engine cannot limit {' and '.join(lacking)}: one agent could take all there is. "
+            "Without root an engine can on cgroup v2, where systemd delegates these controllers to its user "
+            "(`docker info` tells). To run agents without these limits: [sandbox] allow_unlimited = true."
+        )
+
+
 def host_config(
-    api: APIClient, *, uid: int, mounts: Sequence[Mount], limits: Limits, log: LogConfig, runtime: str
+    api: APIClient,
+    *,
+    uid: int,
+    mounts: Sequence[Mount],
+    limits: Limits,
+    info: Mapping[str, Any],
+    log: LogConfig,
+    runtime: str,
 ) -> HostConfig:
-    """Return the engine's description of them all."""
+    """Return the engine's description of them all; `info` is its `docker info`.
+
+    Limits that it cannot hold are left out: engines drop the one and refuse the container for the other.
+    """
+    without = unheld(info)
     return api.create_host_config(
         mounts=[
             Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable)
@@ -62,10 +101,10 @@ def host_config(
         security_opt=["no-new-privileges"],
         read_only=True,
         init=True,
-        pids_limit=limits.pids,
-        mem_limit=limits.memory,
-        memswap_limit=limits.memory,
-        nano_cpus=int(limits.cpus * 1e9),
+        pids_limit=None if "pids" in without else limits.pids,
+        mem_limit=None if "memory" in without else limits.memory,
+        memswap_limit=None if "memory" in without else limits.memory,
+        nano_cpus=None if "cpus" in without else int(limits.cpus * 1e9),
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
             Ulimit(name="core", soft=0, hard=0),
