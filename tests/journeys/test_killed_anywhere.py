@@ -1,10 +1,17 @@
-"""The worker is killed at every boundary of a run, as the ledger and the forge show it from outside."""
+"""The worker is killed at every boundary of a run: right before or right after a fact of it is committed.
 
+Those are all the boundaries there are. What the next worker finds is the ledger and
+what was done outside it (a workspace, a sandbox, objects, a branch, a change, a
+comment), and each such deed is followed by a commit that records it. A kill before
+that commit leaves a deed nobody knows of; a kill after it leaves the next deed undone.
+"""
+
+import json
 import random
-import time
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +21,10 @@ from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
-from tests.journeys.world import World, eventually, paced, shell
+from tests.journeys import mortal
+from tests.journeys.world import World, eventually, shell
+
+Worker = subprocess.Popen[bytes]
 
 # One commit of its own, and one file it leaves to be committed.
 CHANGE = """
@@ -25,55 +35,47 @@ git commit -qm 'Write one'
 echo two >two.txt
 """
 TIMES = 20  # kills at each boundary in the long test
-LEASE = 2.0  # seconds; a sender's is four of these, a dead one's place is free after one
-LATER = 0.3  # seconds after the boundary, at most
+LATER = 0.5  # seconds after the boundary, at most
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What stands in the ledger and on the forge of one thread's task, at this instant."""
+class Boundary:
+    """`fact` is a condition on a run and its task, in SQL. `before`: it is true, but not committed."""
 
-    world: World
-    task: Task
-    run: Run
-
-    @property
-    def at_remote(self) -> str | None:
-        return self.world.playground.branch_head(self.task.branch)
-
-    def posted(self, kind: Outgoing) -> bool:
-        marker = f"<!-- forgehand:{kind}:{self.run.id} -->"
-        return any(marker in body for body in self.world.bot_comments(self.task.thread.number))
-
-    def sent(self, kind: Outgoing) -> bool:
-        with self.world.ledger.read() as tx:
-            items = outbox.of_subject(tx, self.run.id, kind)
-            return bool(items) and not outbox.unsent(tx, self.run.id, kind)
-
-    def entered(self, phase: Phase) -> bool:
-        return phase in self.world.phases(self.run)
+    fact: str
+    before: bool = False
 
 
-BOUNDARIES: Mapping[str, Callable[[Seen], object]] = {
-    "queued": lambda seen: True,
-    "claimed": lambda seen: seen.run.epoch,
-    "in prepare": lambda seen: seen.entered(Phase.PREPARE),
-    "branch settled": lambda seen: seen.task.base_head,
-    "in agent": lambda seen: seen.entered(Phase.AGENT),
-    "agent started": lambda seen: seen.run.agent_started,
-    "in export": lambda seen: seen.entered(Phase.EXPORT),
-    "checked": lambda seen: seen.task.checked_head,
-    "in push": lambda seen: seen.entered(Phase.PUSH),
-    "at the remote": lambda seen: seen.at_remote,
-    "pushed": lambda seen: seen.task.pushed_head,
-    "ended": lambda seen: seen.run.ended_at,
-    "change opened": lambda seen: seen.world.playground.pulls(),
-    "change recorded": lambda seen: seen.sent(Outgoing.CHANGE),
-    "final posted": lambda seen: seen.posted(Outgoing.FINAL),
-    "final recorded": lambda seen: seen.sent(Outgoing.FINAL),
+def entered(phase: Phase) -> str:
+    return f"EXISTS (SELECT 1 FROM phases WHERE run = runs.id AND phase = '{phase}')"
+
+
+def sent(kind: Outgoing) -> str:
+    return f"EXISTS (SELECT 1 FROM outbox WHERE subject = runs.id AND kind = '{kind}' AND sent_at > 0)"
+
+
+BOUNDARIES: Mapping[str, Boundary] = {
+    "queued": Boundary("TRUE"),
+    "claimed": Boundary("epoch > 0"),
+    "in prepare": Boundary(entered(Phase.PREPARE)),
+    "branch settled": Boundary("base_head <> ''"),
+    "workspace made": Boundary(entered(Phase.AGENT), before=True),
+    "in agent": Boundary(entered(Phase.AGENT)),
+    "sandbox started": Boundary("agent_started", before=True),
+    "agent started": Boundary("agent_started"),
+    "agent over": Boundary(entered(Phase.EXPORT), before=True),
+    "in export": Boundary(entered(Phase.EXPORT)),
+    "exported": Boundary("checked_head <> ''", before=True),
+    "checked": Boundary("checked_head <> ''"),
+    "in push": Boundary(entered(Phase.PUSH)),
+    "at the remote": Boundary("pushed_head <> ''", before=True),
+    "pushed": Boundary("pushed_head <> ''"),
+    "ended": Boundary("ended_at > 0"),
+    "change opened": Boundary("change_number > 0", before=True),
+    "change recorded": Boundary(sent(Outgoing.CHANGE)),
+    "final posted": Boundary(sent(Outgoing.FINAL), before=True),
+    "final recorded": Boundary(sent(Outgoing.FINAL)),
 }
-BEFORE = ["claimed", "in prepare", "in agent", "agent started", "in export", "checked"]
-AFTER = ["in push", "at the remote", "pushed", "ended", "change opened", "final posted", "final recorded"]
 
 
 @pytest.fixture
@@ -83,36 +85,36 @@ def forge() -> str:
 
 
 @pytest.fixture
-def worker(full: World) -> Callable[[], object]:
-    """Starts one that looks often for what a dead one left."""
+def worker(full: World) -> Worker:
+    """Looks often for what a dead one left."""
     full.start("serve")
-    return partial(full.start, "work", program=paced(lease=LEASE))
+    return full.start("work", program=[str(Path(mortal.__file__))])
 
 
-def killed_at(world: World, boundary: str, thread: int, *, later: float) -> Task:
-    """The task of a command whose worker, the last process there is, died at this boundary."""
-    pulls = len(world.playground.pulls())
+def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0) -> Task:
+    """A new task whose worker, the only one there is, died at this boundary; another one is there now."""
+    thread = world.playground.open_issue(boundary)
+    at = BOUNDARIES[boundary]
+    of_thread = "FROM runs JOIN tasks ON tasks.id = task JOIN threads ON threads.key = tasks.thread_key"
+    order = {
+        "sql": f"SELECT 1 {of_thread} WHERE threads.number = {thread} AND {at.fact}",
+        "before": at.before,
+        "later": later,
+    }
+    path = world.folder / mortal.ORDER
+    path.with_suffix(".new").write_text(json.dumps(order))
+    path.with_suffix(".new").rename(path)
     world.say(thread, f"/run {shell(CHANGE)}")
-
-    def reached() -> Task | None:
-        for task in world.tasks(thread):
-            seen = Seen(world, task, world.runs(task)[0])
-            if boundary == "change opened":
-                return task if len(world.playground.pulls()) > pulls else None
-            return task if BOUNDARIES[boundary](seen) else None
-        return None
-
-    task = eventually(reached, every=0)
-    time.sleep(later)
-    world.kill(world.processes[-1])
+    eventually(lambda: not path.exists())
     eventually(lambda: may_be_told(world))
-    return task
+    worker.send_signal(mortal.AGAIN)
+    return eventually(lambda: world.tasks(thread))[0]
 
 
 def may_be_told(world: World) -> bool:
     """Else the next worker would find the dead one's place as sender taken, and look again in ten seconds."""
     with world.ledger.read() as tx:
-        soon = clock(tx) + 3 * LEASE
+        soon = clock(tx) + 3 * mortal.LEASE
         return not tx.execute(select(senders.c.holder).where(senders.c.until > soon)).all()
 
 
@@ -147,24 +149,13 @@ def branches(world: World, thread: int) -> list[str]:
     return world.git("for-each-ref", "--format=%(refname:lstrip=3)", ours).split()
 
 
-@pytest.mark.parametrize("boundaries", [BEFORE, AFTER], ids=["before the push", "from the push on"])
-@pytest.mark.long
-def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(
-    full: World, worker: Callable[[], object], boundaries: list[str]
-) -> None:
-    worker()
-    for boundary in boundaries:
-        killed = killed_at(full, boundary, full.playground.open_issue(boundary), later=0)
-        worker()
-        all_is_there_once(full, killed)
+def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(full: World, worker: Worker) -> None:
+    for boundary in BOUNDARIES:
+        all_is_there_once(full, killed_at(full, worker, boundary))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_nor_do_twenty_soon_after_it(full: World, worker: Callable[[], object], boundary: str) -> None:
-    worker()
-    for number in range(TIMES):
-        thread = full.playground.open_issue(f"{boundary} {number}")
-        killed = killed_at(full, boundary, thread, later=random.uniform(0, LATER))
-        worker()
-        all_is_there_once(full, killed)
+def test_nor_do_twenty_soon_after_it(full: World, worker: Worker, boundary: str) -> None:
+    for _ in range(TIMES):
+        all_is_there_once(full, killed_at(full, worker, boundary, later=random.uniform(0, LATER)))
