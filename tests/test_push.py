@@ -10,8 +10,8 @@ import pytest
 
 from bot.errors import PushRejected, RemoteMissing, RemoteUnavailable
 from bot.push import push
+from bot.sandbox.bare import make_bare
 from bot.sandbox.git import git as host_git
-from bot.sandbox.git import make_bare
 from bot.sandbox.mirror import Mirror, fetch
 from tests.playground_client import Playground
 from tests.sandbox.clone import commit, git

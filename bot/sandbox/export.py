@@ -13,9 +13,10 @@ from pathlib import Path
 
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
+from bot.sandbox.bare import free, make_bare
 from bot.sandbox.check import Check, Rules, large, shown
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.git import Objects, make_bare, run
+from bot.sandbox.git import Objects, run
 from bot.sandbox.history import GITLINK, Commit, difference, read
 from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
@@ -93,6 +94,8 @@ def take(engine: Engine, image: str, plan: Plan) -> Exported:
     EngineUnavailable (worth a retry).
     """
     make_quarantine(plan.quarantine)
+    # The run is ours alone. A git of the worker before us may still write the very same ids.
+    free(plan.quarantine)
     with _incoming(plan) as path:
         objects = Objects(path, (plan.quarantine, plan.mirror))
         shipment = _receive(engine, image, plan, objects)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,12 @@ def run(
     stdin: bytes | Iterable[bytes] = b"",
     seconds: float = 60,
     limits: Mapping[int, int] | None = None,
+    holding: Sequence[int] = (),
 ) -> Finished:
-    """Run git to its end, whatever that is. Raises GitFailed only if it takes more than `seconds`."""
+    """Run git to its end, whatever that is. Raises GitFailed only if it takes more than `seconds`.
+
+    `holding` are descriptors of locked files: git outlives us where we are killed, and then holds on to them.
+    """
     # Files, not pipes: whoever fills a pipe nobody reads yet stops, and stdin may be long.
     with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
         process = subprocess.Popen(
@@ -84,6 +88,7 @@ def run(
             stdout=stdout,
             stderr=stderr,
             process_group=0,
+            pass_fds=holding,
         )
         late = _feed(process, stdin, seconds, limits or {})
         stderr.seek(0)
@@ -199,20 +204,6 @@ def clean(text: str) -> str:
 def first_lines(said: str, most: int = 3) -> str:
     lines = [line.strip()[:300] for line in said.splitlines() if line.strip()]
     return "; ".join(lines[:most])
-
-
-def make_bare(path: Path) -> None:
-    """Make an empty bare repository, or leave the one that is there. Dies anywhere, works again."""
-    (path / "objects" / "pack").mkdir(parents=True, exist_ok=True)
-    (path / "refs").mkdir(exist_ok=True)
-    for name, content in (
-        ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
-        ("HEAD", "ref: refs/heads/none\n"),
-    ):
-        if not (path / name).exists():
-            part = path / f"{name}.{os.getpid()}"
-            part.write_text(content)
-            part.replace(path / name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import GitFailed, RemoteMissing
-from bot.sandbox.git import git, make_bare, network, remote_failure, run
+from bot.sandbox.bare import free, make_bare
+from bot.sandbox.git import git, network, remote_failure, run
 
 # Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
 _REFSPECS = (
@@ -81,6 +82,8 @@ class Mirror:
 
     def keep(self, task: str, oids: Iterable[str]) -> None:
         """Hold these commits for a workspace, whatever the remote forgets."""
+        for left in (self.path / "refs" / "keep" / task).glob("*.lock"):
+            left.unlink(missing_ok=True)  # of a git that was killed: the task is in one worker's hands
         lines = [f"update refs/keep/{task}/{oid} {oid}\n" for oid in sorted(set(oids))]
         git("update-ref", "--stdin", at=self.path, stdin="".join(lines).encode())
 
@@ -113,15 +116,15 @@ def fetch(root: Path, key: str, url: str, headers: Mapping[str, str]) -> Mirror:
     """
     root.mkdir(parents=True, exist_ok=True)
     mirror = Mirror(root / f"{key}.git")
-    with _alone(root / f"{key}.lock"):
+    with _alone(root / f"{key}.lock", mirror) as lock:
         make_bare(mirror.path)
         *first, last = _spellings(mirror, url)
         for spelling in first:
             try:
-                return _fetch_from(mirror, spelling, headers)
+                return _fetch_from(mirror, spelling, headers, lock)
             except RemoteMissing:
                 continue
-        return _fetch_from(mirror, last, headers)
+        return _fetch_from(mirror, last, headers, lock)
 
 
 def _spellings(mirror: Mirror, url: str) -> list[str]:
@@ -132,21 +135,29 @@ def _spellings(mirror: Mirror, url: str) -> list[str]:
     return sorted([f"{url}.git", url], key=lambda spelling: spelling != known)
 
 
-def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str]) -> Mirror:
+def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str], lock: int) -> Mirror:
     env = network(url, headers)
-    if not _fetch(mirror, url, env, (*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}")):
+
+    def fetch_refs(*refspecs: str) -> bool:
+        return _fetch(mirror, url, env, refspecs, lock=lock)
+
+    if not fetch_refs(*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}"):
         _learn_default(mirror, url, env)
-        _fetch(mirror, url, env, _REFSPECS)
+        fetch_refs(*_REFSPECS)
     elif not mirror.is_default_known:
         _learn_default(mirror, url, env)
-    (mirror.path / _URL).write_text(url)
+    # Others read it at any time.
+    part = mirror.path / f"{_URL}.new"
+    part.write_text(url)
+    part.replace(mirror.path / _URL)
     return mirror
 
 
-def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[str]) -> bool:
+def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[str], *, lock: int) -> bool:
     """False: the remote's HEAD names no commit, so nothing was fetched."""
     args = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-    done = run(*args, "--", url, *refspecs, at=mirror.path, env=env, seconds=_FETCH_SECONDS)
+    given = (*args, "--", url, *refspecs)
+    done = run(*given, at=mirror.path, env=env, seconds=_FETCH_SECONDS, holding=[lock])
     if done.status and "find remote ref HEAD" in done.said:
         return False
     if done.status:
@@ -165,7 +176,16 @@ def _learn_default(mirror: Mirror, url: str, env: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # let go by closing, or by dying
-        yield
+def _alone(lock: Path, mirror: Mirror) -> Iterator[int]:
+    """The lock's descriptor. It is let go by closing or dying, of us and of every git that has it.
+
+    A word in the file says that a fetch has begun; it stays there where that one did not come to its end.
+    """
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if lock.stat().st_size:
+            free(mirror.path)
+        file.write("fetching")
+        file.flush()
+        yield file.fileno()
+        file.truncate(0)

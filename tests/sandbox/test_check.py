@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ExportRefused
+from bot.sandbox.bare import make_bare
 from bot.sandbox.check import Check, Rules, large
-from bot.sandbox.git import Objects, make_bare
+from bot.sandbox.git import Objects
 from bot.sandbox.history import read
 from tests.sandbox.clone import git
 

@@ -212,3 +212,12 @@ def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:
     site.take()
 
     assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
+
+
+def test_the_lock_of_a_git_that_was_killed_does_not_stop_the_next_export(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    lock = site.quarantine / "refs" / "checked" / f"{site.plan().run}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+
+    assert site.take().commits == 1

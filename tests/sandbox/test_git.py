@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
-from bot.sandbox.git import Objects, clean, git, make_bare, network, remote_failure, run
+from bot.sandbox.bare import make_bare
+from bot.sandbox.git import Objects, clean, git, network, remote_failure, run
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """The mirror of a remote: what a fetch brings, keeps and lets go."""
 
+import fcntl
+import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import pytest
 from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.sandbox.mirror import Mirror, fetch
 from tests.sandbox.clone import commit, git
+from tests.workshop import until
 
 
 @pytest.fixture
@@ -124,3 +129,52 @@ def test_fetches_at_once_wait_for_each_other(root: Path, upstream: Path) -> None
         mirrors = list(pool.map(lambda _: again(root, upstream), range(4)))
 
     assert {mirror.head("main") for mirror in mirrors} == {git(upstream, "rev-parse", "HEAD")}
+
+
+def is_held(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: Path) -> None:
+    """Two of them would take each other's locks for somebody else's."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
+        program = f"import pathlib; from bot.sandbox.mirror import fetch; fetch(pathlib.Path({str(root)!r}), "
+        worker = subprocess.Popen([sys.executable, "-c", f"{program}'key', {url!r}, {{}})"])
+        with silent.accept()[0]:
+            worker.kill()
+            worker.wait()
+            assert is_held(root / "key.lock")
+
+    until(lambda: not is_held(root / "key.lock"))
+
+
+def test_locks_of_a_git_that_was_killed_stop_no_later_fetch(root: Path, upstream: Path) -> None:
+    mirror = again(root, upstream)
+    with pytest.raises(RemoteMissing):  # it ends here, as one that was killed, without having come to its end
+        fetch(root, "key", f"file://{upstream}-gone", {})
+    head = commit(upstream, {"b": "1\n"})
+    half = mirror.path / "objects" / "pack" / "tmp_pack_abc"
+    for left in (half, mirror.path / "refs" / "heads" / "main.lock", mirror.path / "packed-refs.lock"):
+        left.touch()
+
+    again(root, upstream)
+
+    assert mirror.head("main") == head
+    assert not half.exists()
+
+
+def test_what_a_killed_git_locked_for_the_task_does_not_stop_its_next_run(root: Path, upstream: Path) -> None:
+    mirror, head = again(root, upstream), git(upstream, "rev-parse", "HEAD")
+    kept = mirror.path / "refs" / "keep" / "t1"
+    kept.mkdir(parents=True)
+    (kept / f"{head}.lock").touch()
+
+    mirror.keep("t1", [head])
+
+    assert mirror.kept("t1") == [head]

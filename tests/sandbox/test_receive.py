@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ExportRefused
+from bot.sandbox.bare import make_bare
 from bot.sandbox.check import Rules
-from bot.sandbox.git import Objects, make_bare
+from bot.sandbox.git import Objects
 from bot.sandbox.receive import Result, Shipment, read_result, receive
 from bot.sandbox.stream import Stream
 
