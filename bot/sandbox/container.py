@@ -17,8 +17,8 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.errors import BadSettings, SandboxFailed
-from bot.sandbox.client import connect, engine_errors
+from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.sandbox.client import connect, engine_errors, is_podman
 from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
 from bot.sandbox.stream import Frames, Log, Stream
 
@@ -30,6 +30,7 @@ INSTANCE = "forgehand.instance"
 WORKSPACE = "/workspace"
 
 _KILLED = 137  # exit status of a process ended by SIGKILL
+_STOPPED = 143  # of one ended by SIGTERM
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
@@ -153,6 +154,8 @@ class Engine:
                 yield stream
                 stream.drain()
                 status = self._wait(container)
+            if status == _STOPPED:
+                raise EngineUnavailable("The container engine stopped a container of ours.")
             if status:
                 raise SandboxFailed(stream.complaint or f"A container of ours ended with {status}.")
         finally:
@@ -193,12 +196,14 @@ class Engine:
                 state = self._api.inspect_container(name)["State"]
             except NotFound:
                 return None
+        # Podman 4.3 on cgroup v1 never marks it.
+        marked = state["OOMKilled"] or (is_podman(self._info) and self._info["CgroupVersion"] == "1")
         over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
         return Condition(
             running=bool(state["Running"]),
             exit_status=state["ExitCode"] if over else None,
             # The engine's mark is also set when a child was killed and the agent went on; 137 is SIGKILL.
-            out_of_memory=over and state["OOMKilled"] and state["ExitCode"] == _KILLED,
+            out_of_memory=over and marked and state["ExitCode"] == _KILLED,
         )
 
     def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:

@@ -56,8 +56,8 @@ def root() -> dict[str, Path]:
 
 
 def digest(found: dict[str, Path]) -> str:
-    """Return what changes when one of the files does: enough to know an image by."""
-    summary = hashlib.sha256(demo_agent())
+    """Return what changes when one of the files does, or how we put them: enough to know an image by."""
+    summary = hashlib.sha256(demo_agent() + Path(__file__).read_bytes())
     for target, source in sorted(found.items()):
         stat = source.stat()
         summary.update(f"{target} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -140,7 +140,7 @@ def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _add_folder(tar: tarfile.TarFile, name: str) -> None:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
     tar.addfile(entry)
 
 
