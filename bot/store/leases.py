@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select, update
 
 from bot.errors import LeaseLost, NotPossible
 from bot.model import Outcome, Phase, Run, State
@@ -21,7 +21,11 @@ from bot.store.schema import phases, runs
 LEASE = 30.0  # seconds; renewed as often as six times in that
 TAKEOVERS = 3  # from a dead holder, in one phase: the third ends the run
 
-_CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7018)")
+_CLAIM_LOCK = select(func.pg_advisory_xact_lock(7018))
+# Built once: every run asks twice a second, and to build it costs as much again as to ask.
+_CANCEL_ASKED = select(runs.c.cancel_asked).where(
+    runs.c.id == bindparam("run"), runs.c.epoch == bindparam("epoch"), runs.c.state == State.RUNNING
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +37,7 @@ class Worker:
     per_repository: int
     per_host: int
     folder: str = ""  # names the data folder: no two may go by one host's name
-    silent_after: float = (
-        SILENT_AFTER  # seconds without a word until another host's work is gone on with here
-    )
+    silent_after: float = SILENT_AFTER  # seconds without a word until another host's work goes on here
     lease: float = LEASE
 
 
@@ -91,8 +93,7 @@ def renew(tx: Connection, lease: Lease, seconds: float = LEASE) -> None:
 
 def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
     """Did somebody ask to stop this run? Raises LeaseLost."""
-    mine = and_(runs.c.id == lease.run, runs.c.epoch == lease.epoch, runs.c.state == State.RUNNING)
-    asked = tx.execute(select(runs.c.cancel_asked).where(mine)).scalar_one_or_none()
+    asked = tx.execute(_CANCEL_ASKED, {"run": lease.run, "epoch": lease.epoch}).scalar_one_or_none()
     if asked is None:
         raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
     return bool(asked)
@@ -212,7 +213,11 @@ def _take(
 
 def _candidates(worker: Worker, now: float) -> Select[Any]:
     other = runs.alias("other")
-    thread_busy = exists().where(other.c.thread_key == runs.c.thread_key, other.c.state == State.RUNNING)
+    thread_busy = (
+        select(other.c.id)
+        .where(other.c.thread_key == runs.c.thread_key, other.c.state == State.RUNNING)
+        .exists()
+    )
     in_repository = _running(other.c.repository_url == runs.c.repository_url, other).scalar_subquery()
     last_turn = (
         select(func.max(other.c.started_at))
