@@ -8,13 +8,14 @@ import re
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from bot.triggers import LABEL
 
+T = TypeVar("T")
 _SHORTEST_TOKEN = 16
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _POWERS = {"b": 0, "k": 10, "m": 20, "g": 30}
@@ -36,8 +37,8 @@ def size(text: str | int) -> int:
     return int(found[1]) << _POWERS[found[2] or "b"]
 
 
-def _words(value: Any) -> Any:
-    """The environment has no lists: there, blanks, commas or line ends part the items."""
+def words(value: Any) -> Any:
+    """Read a list. The environment has no lists: there, blanks, commas or line ends part the items."""
     return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
 
 
@@ -80,8 +81,8 @@ def _without_api(url: str) -> str:
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
-Words = Annotated[list[str], BeforeValidator(_words)]
-Secrets = Annotated[list[SecretStr], BeforeValidator(_words)]
+Words = Annotated[list[str], BeforeValidator(words)]
+Secrets = Annotated[list[SecretStr], BeforeValidator(words)]
 Site = Annotated[str, AfterValidator(_site)]
 Table = Annotated[dict[str, str], BeforeValidator(_table)]
 Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
@@ -180,9 +181,18 @@ class Sandbox(Section):
 
 
 class Agent(Section):
-    kind: Literal["command"] = "command"
-    command: Argv
+    """One agent, by the name in `[agents.<name>]`."""
+
+    kind: Literal["command", "claude"] = "command"
+    command: Argv | None = None  # None: what the kind is usually started by
     model: str = ""  # "" = the agent's own choice
+    resume_after_limit: bool = False  # once, by itself, when a provider's limit has ended
+
+    @model_validator(mode="after")
+    def _startable(self) -> Self:
+        if self.kind == "command" and self.command is None:
+            raise ValueError('needs a command, such as "my-agent --quiet", or another kind')
+        return self
 
 
 class Ceilings(Section):
@@ -194,10 +204,11 @@ class Ceilings(Section):
     idle_limit: Seconds | None = None
 
 
-def _by_path(given: dict[str, Ceilings]) -> dict[str, Ceilings]:
+def by_path(given: dict[str, T]) -> dict[str, T]:
+    """Hold these keys to be owner/name, in lower case. Raises ValueError."""
     if wrong := [name for name in given if "/" not in name]:
         raise ValueError(f'names "{wrong[0]}", which is no owner/name')
-    return {name.strip("/").lower(): ceilings for name, ceilings in given.items()}
+    return {name.strip("/").lower(): own for name, own in given.items()}
 
 
 class Limits(Section):
@@ -205,7 +216,7 @@ class Limits(Section):
 
     per_repository: Annotated[int, Field(ge=1)] = 2
     per_host: Annotated[int, Field(ge=1)] = 2
-    repositories: Annotated[dict[str, Ceilings], AfterValidator(_by_path)] = {}  # by owner/name
+    repositories: Annotated[dict[str, Ceilings], AfterValidator(by_path)] = {}  # by owner/name
 
 
 class Repositories(Section):

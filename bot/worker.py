@@ -83,7 +83,7 @@ def open_house(
                     silent_after=silent_after,
                 ),
                 agents={
-                    name: KINDS[agent.kind](agent.command, agent.model)
+                    name: KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit)
                     for name, agent in settings.agents.items()
                 },
                 image=box.image,

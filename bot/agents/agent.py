@@ -81,6 +81,14 @@ class Agent(Protocol):
     def route(self) -> str:
         """The model route it cannot do without; "" = none."""
 
+    @property
+    def says_end(self) -> bool:
+        """Does each of its runs end with a result, if all is well?"""
+
+    @property
+    def resumes_after_limit(self) -> bool:
+        """Does it go on by itself, once, when a provider's limit has ended?"""
+
     def argv(self, start: Start) -> list[str]:
         """The command line, with /task/prompt.md on its stdin."""
 

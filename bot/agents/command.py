@@ -18,7 +18,9 @@ class Command:
 
     command: Sequence[str]
     model: str = ""
+    resumes_after_limit: bool = False
     route: str = ""
+    says_end: bool = False
 
     def argv(self, start: Start) -> list[str]:
         return with_prompt(self.command)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from bot.agents.agent import Agent
+from bot.agents.claude import Claude
 from bot.agents.command import Command
 
-# (command line, model) -> the agent
-KINDS: dict[str, Callable[[Sequence[str], str], Agent]] = {"command": Command}
+# (command line, model, does it go on by itself after a provider's limit?) -> the agent
+KINDS: dict[str, Callable[[Sequence[str], str, bool], Agent]] = {"claude": Claude, "command": Command}

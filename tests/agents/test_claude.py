@@ -1,0 +1,190 @@
+"""Claude Code: how it is started, and what its recorded streams say: whole, cut, and among other words."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.agents.agent import Heard, Outside, Result
+from bot.agents.claude import Claude
+from bot.model import Outcome
+from tests.agents.test_command import START
+
+SESSION = "00000000-0000-4000-8000-000000000001"
+CLAUDE = Claude(())
+STREAMS = Path(__file__).parent / "streams"
+
+
+def recorded(name: str) -> list[bytes]:
+    """The lines of a stream that version 2.1.330 printed."""
+    return (STREAMS / f"claude-{name}.jsonl").read_bytes().splitlines()
+
+
+def heard(lines: list[bytes]) -> list[Heard]:
+    listener = CLAUDE.listen()
+    return [listener.hear(line) for line in lines]
+
+
+def result_of(lines: list[bytes]) -> Result:
+    [result] = [each.result for each in heard(lines) if each.result]
+    return result
+
+
+def test_a_fresh_run_names_no_session_and_a_resumed_one_its_own() -> None:
+    fresh = CLAUDE.argv(START)
+    again = Claude(["npx", "claude"]).argv(replace(START, session=SESSION, model="opus"))
+
+    assert fresh[4:6] == ["claude", "-p"]
+    assert "--resume" not in fresh
+    assert "--model" not in fresh
+    assert again[4:7] == ["npx", "claude", "-p"]
+    assert again[-4:] == ["--model", "opus", "--resume", SESSION]
+
+
+def test_it_is_told_of_its_own_route_out_and_of_nothing_where_there_is_none() -> None:
+    outside = Outside(url="http://127.0.0.1:8787", token="t0ken", routes=["anthropic"], packages=False)
+
+    inside = CLAUDE.environment(START)
+    routed = CLAUDE.environment(replace(START, outside=outside))
+
+    assert not [name for name in inside if name.startswith("ANTHROPIC")]
+    assert routed["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8787/anthropic"
+    assert routed["ANTHROPIC_AUTH_TOKEN"] == "t0ken"
+    assert routed["CLAUDE_CODE_MAX_RETRIES"] == "3"
+
+
+def test_a_session_lies_in_its_home_and_only_an_id_of_its_own_names_one() -> None:
+    assert CLAUDE.session_file(SESSION) == f".claude/projects/-workspace/{SESSION}.jsonl"
+    assert CLAUDE.session_file("../../x") == ""
+
+
+def test_a_good_run_tells_its_session_what_it_does_and_how_it_ended() -> None:
+    lines = heard(recorded("good"))
+
+    assert {each.session for each in lines if each.session} == {SESSION}
+    assert [each.doing for each in lines if each.doing] == [
+        "Bash ls -la && cat README.md",
+        "Write parser.py",
+        'Bash git add -A && git commit -qm "Add a parser"',
+    ]
+    assert [each.result for each in lines if each.result] == [
+        Result(outcome=None, text="I added a parser and committed it.", session_cost=0.0032)
+    ]
+    assert "\n".join(each.text for each in lines).splitlines()[:3] == [
+        "Model claude-opus-5-5",
+        "I will look first.",
+        "> Bash ls -la && cat README.md",
+    ]
+
+
+def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
+    result = result_of(recorded("resumed"))
+
+    assert result.text == "I went on."
+    assert result.session_cost == pytest.approx(0.0038)
+
+
+@pytest.mark.parametrize(
+    ("stream", "outcome", "words"),
+    [
+        ("refused-key", Outcome.AGENT_FAILED, "did not accept the key of this bot (401)"),
+        ("unknown-model", Outcome.AGENT_FAILED, "issue with the selected model (claude-opus-5-5)"),
+        ("no-session", Outcome.AGENT_FAILED, "No conversation found with session ID"),
+        ("limit", Outcome.RATE_LIMITED, "Request rejected (429)"),
+        ("overloaded", Outcome.RATE_LIMITED, "529 Overloaded"),
+    ],
+)
+def test_an_error_is_one_whatever_its_subtype_says(stream: str, outcome: Outcome, words: str) -> None:
+    result = result_of(recorded(stream))
+
+    assert result.outcome is outcome
+    assert words in result.text
+    assert result.limited_until is None
+
+
+def limit(status: str) -> bytes:
+    """The event that a subscription's limit is told by: as the CLI's own types have it, not recorded."""
+    info = {"status": status, "resetsAt": 1_795_000_000, "rateLimitType": "five_hour"}
+    return json.dumps({"type": "rate_limit_event", "rate_limit_info": info, "session_id": SESSION}).encode()
+
+
+def test_a_limit_that_was_told_of_ends_when_it_was_said_to() -> None:
+    *before, last = recorded("limit")
+
+    said = heard([*before, limit("rejected"), last])
+
+    assert [each.limited_until for each in said if each.limited_until] == [1_795_000_000.0]
+    assert said[-1].result is not None
+    assert said[-1].result.limited_until == 1_795_000_000.0
+
+
+def test_a_warning_is_no_limit() -> None:
+    assert not any(each.limited_until for each in heard([limit("allowed_warning"), *recorded("good")]))
+
+
+def test_a_question_it_could_not_ask_is_asked_by_us() -> None:
+    question = result_of(recorded("question")).question
+
+    assert question == "Which parser shall I tidy?\n- JSON: the one for JSON\n- TOML: the one for TOML"
+
+
+def test_a_question_it_was_not_let_ask_counts_though_it_went_on() -> None:
+    *before, last = recorded("good")
+    asked = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [{"question": "Which one?"}]}}
+    denied = json.dumps({**json.loads(last), "permission_denials": [asked]}).encode()
+
+    assert result_of([*before, denied]).question == "Which one?"
+
+
+def test_a_question_it_found_an_answer_to_is_none() -> None:
+    init, asked, *_ = recorded("question")
+
+    assert result_of([init, asked, *recorded("good")]).question == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"npm warn: \xff",
+        b'{"type":"assist',
+        b"{" * 100_000,
+        b"[1]",
+        b"null",
+        b"",
+        b'{"no":"type"}',
+        b"\x00" * 9,
+    ],
+)
+def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
+    assert heard([line]) == [Heard(text=line.decode(errors="replace"))]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "assistant", "message": 7},
+        {"type": "assistant", "message": {"content": [7, {"type": "text", "text": 7}, {"type": "tool_use"}]}},
+        {"type": "user", "message": {"content": [{"type": "tool_result", "content": [{"text": None}, 7]}]}},
+        {"type": "system", "subtype": "init", "session_id": "../../etc/passwd"},
+        {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": "soon"}},
+        {"type": "result", "is_error": False, "total_cost_usd": "much", "permission_denials": 7},
+    ],
+)
+def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object) -> None:
+    [told] = heard([json.dumps(said).encode()])
+
+    assert (told.session, told.limited_until) == ("", None)
+    assert told.result is None or told.result.session_cost is None
+
+
+def test_a_result_that_does_not_say_that_all_is_well_is_a_failure() -> None:
+    assert result_of([b'{"type":"result","subtype":"success"}']).outcome is Outcome.AGENT_FAILED
+
+
+def test_what_a_tool_answered_is_shortened_for_people() -> None:
+    content = [{"type": "tool_result", "content": "x" * 100_000}]
+    [told] = heard([json.dumps({"type": "user", "message": {"content": content}}).encode()])
+
+    assert len(told.text) < 1_000
+    assert told.text.endswith("(100,000 characters)")
