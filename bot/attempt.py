@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import comments
-from bot.errors import LeaseLost
+from bot.errors import EngineUnavailable, LeaseLost
 from bot.house import House
 from bot.kinds import TRANSIENT
 from bot.model import Kind, Outcome, Phase, Run, Task
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 _BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
+# Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
+_ENGINE_BACKOFF = (1.0, 2.0, *[5.0] * 120)
 
 
 class Stopped(Exception):
@@ -84,13 +87,17 @@ class Attempt:
             leases.is_cancel_asked(tx, self.lease)
 
     def clear_away(self) -> None:
-        """Remove the helper containers of workers before this one: one writes to a workspace at a time."""
-        if self.run.epoch > 1:
-            with self.undisturbed():  # a cancel is for the agent to hear, whose work is then taken out
-                found = self.retrying(self.house.engine.ours)
-            for each in found:
-                if each.name.startswith(f"{self.sandbox}-"):
-                    self.house.engine.remove(each.name)
+        """Remove containers of workers and runs before this one: one writes to a workspace at a time.
+
+        A run that ended while the engine was away may have left its agent at work.
+        """
+        if self.run.epoch == self.run.number == 1:
+            return
+        engine, ours = self.house.engine, f"forgehand-{self.task.id}-"
+        with self.undisturbed():  # a cancel is for the agent to hear, whose work is then taken out
+            for each in self.retrying(engine.ours):
+                if each.name.startswith(ours) and each.name != self.sandbox:
+                    self.retrying(partial(engine.remove, each.name))
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -140,18 +147,23 @@ class Attempt:
     def retrying(self, step: Callable[[], T]) -> T:
         """Do the step; what may pass by itself is tried again, for about 40 seconds in all.
 
-        Raises LeaseLost instead where the run is not ours any more.
+        Where it is the engine that is away, for ten minutes. Raises LeaseLost instead where the run is
+        not ours any more.
         """
-        for pause in _BACKOFF:
+        tried = 0
+        while True:
             self.check()
             # A worker that slept through its lease has not heard of it yet, and may wake up right here.
             self.must_be_ours()
             try:
                 return step()
             except TRANSIENT as error:
-                log.warning("step tried again", error=str(error), seconds=pause)
-            self._pause(pause)
-        return step()
+                pauses = _ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else _BACKOFF
+                if tried >= len(pauses):
+                    raise
+                log.warning("step tried again", error=str(error), seconds=pauses[tried])
+            self._pause(pauses[tried])
+            tried += 1
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -4,29 +4,40 @@ The sandbox is detached: it outlives this process, and the next worker goes on a
 the byte the ledger holds.
 """
 
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from bot.agents.agent import Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Ended, bounds
+from bot.ending import judge
+from bot.errors import EngineUnavailable
+from bot.listening import Listening
 from bot.model import Outcome
 from bot.sandbox.container import Condition, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
 
+# Exit statuses of who is ended by another: an engine that stops or restarts does this to its containers.
+_STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})
+_UNKNOWN = 255  # what the engine says of a container that ended without it. An agent may say it, too.
+
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
-    engine = attempt.house.engine
+    engine, agent = attempt.house.engine, attempt.house.agents[attempt.task.agent]
+    listening = Listening(agent.listen())
     try:
         if not attempt.run.agent_started:
             # One that a dead worker started, and did not live to record, is left as it is.
             attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
             with attempt.house.ledger.write() as tx:
                 leases.write(tx, attempt.lease, agent_started=True)
-        ended = _watch_it(attempt, workspaces)
+        listening.replay(attempt.house.data / "logs" / attempt.run.id, attempt.run.log_offset)
+        ended = judge(_watch_it(attempt, workspaces, listening), listening.result, says_end=agent.says_end)
     except Cancelled:
         attempt.cancel_heard = True
         ended = Ended(Outcome.CANCELLED, "", None)
@@ -37,21 +48,33 @@ def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     return ended
 
 
-def _watch_it(attempt: Attempt, workspaces: Workspaces) -> Ended:
-    if attempt.retrying(lambda: attempt.house.engine.condition(attempt.sandbox)) is None:
-        return _judge(attempt, None)
+def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening) -> Ended:
+    condition, _ = _look(attempt)
+    if condition is None:
+        return _judge(attempt, None, watched=True)
+    # Of an agent that a worker before us started, and that is over, nobody knows what became of it.
+    watched = condition.running or not attempt.run.agent_started
     with bounds(attempt, workspaces) as limits:
-        tail = Tail(attempt, limits)
+        tail = Tail(attempt, limits, listening)
         while True:
             if cut := tail.to_the_end():
                 return cut
-            condition = attempt.retrying(lambda: attempt.house.engine.condition(attempt.sandbox))
+            condition, answers = _look(attempt)
             # The stream also ends when the engine's connection does: the agent may well go on.
             if condition is None or not condition.running:
-                return _judge(attempt, condition)
+                return _judge(attempt, condition, watched=watched and answers)
+            watched = True
 
 
-def _judge(attempt: Attempt, condition: Condition | None) -> Ended:
+def _look(attempt: Attempt) -> tuple[Condition | None, bool]:
+    """How the sandbox is, and whether the engine said so at once. Waits for an engine that is away."""
+    engine, name = attempt.house.engine, attempt.sandbox
+    with suppress(EngineUnavailable):
+        return engine.condition(name), True
+    return attempt.retrying(lambda: engine.condition(name)), False
+
+
+def _judge(attempt: Attempt, condition: Condition | None, *, watched: bool) -> Ended:
     if condition is None or condition.exit_status is None:
         return Ended(Outcome.LOST, "Its container is not there any more.", None)
     status = condition.exit_status
@@ -60,6 +83,9 @@ def _judge(attempt: Attempt, condition: Condition | None) -> Ended:
     if condition.out_of_memory:
         limit = attempt.house.allowance_of(attempt.task).limits.memory
         return Ended(Outcome.OUT_OF_MEMORY, f"It needed more than its {limit} of memory.", status)
+    if status in _STOPPED or (status == _UNKNOWN and not watched):
+        words = f"Its container was stopped from outside (exit status {status}), as when the engine restarts."
+        return Ended(Outcome.LOST, words, status)
     return Ended(Outcome.AGENT_FAILED, f"It ended with exit status {status}.", status)
 
 

@@ -127,8 +127,9 @@ def _phase(attempt: Attempt) -> Phase:
 
 def _go_on(attempt: Attempt) -> Verdict:
     """From the recorded phase to the end."""
-    attempt.clear_away()
     phase, house = attempt.run.phase, attempt.house
+    if phase is not Phase.PUSH:
+        attempt.clear_away()
     if phase is not Phase.PREPARE and is_elsewhere(attempt):
         # To push again would need what is lost, too.
         return Verdict(Outcome.LOST, LOST, "/resume <what to do again>" if phase is Phase.PUSH else "")

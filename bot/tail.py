@@ -6,10 +6,12 @@ small, so that the engine's log and not our memory holds what we are behind.
 
 import threading
 import time
+from dataclasses import replace
 from typing import IO
 
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Bounds, Ended
+from bot.listening import Listening
 from bot.model import Phase
 from bot.sandbox.stream import Log
 from bot.store import leases
@@ -19,24 +21,28 @@ _LOOK = 0.5  # seconds
 _FLUSH = 1.0  # seconds between two writes to the ledger, unless
 _FULL = 4 << 20  # bytes wait for one
 _TELL = 30.0  # seconds between two edits of the progress comment while the agent works
+_GRACE = 10.0  # seconds an agent has to end after it has said how it ended
 
 
 class Tail:
     """Follows one agent for this worker, from the byte on that the ledger ends with."""
 
-    def __init__(self, attempt: Attempt, bounds: Bounds) -> None:
+    def __init__(self, attempt: Attempt, bounds: Bounds, listening: Listening) -> None:
         self._attempt = attempt
         self._bounds = bounds
+        self._listening = listening  # it has heard all up to that byte
         self._offset = attempt.run.log_offset  # of what the ledger holds
         self._pending = bytearray()
         self._flushed = self._told = time.monotonic()
+        self._done_at: float | None = None
 
     def to_the_end(self) -> Ended | None:
-        """Follow until the container ends (None), or until a limit is passed."""
+        """Follow until the container ends (None), a limit is passed, or its agent is done and does not end."""
         path = self._attempt.house.data / "logs" / self._attempt.run.id
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._attempt.house.engine, self._attempt.sandbox
         source = self._attempt.retrying(lambda: engine.follow(name, self._offset))
+        self._bounds.heard(0)  # till now it may have been the engine that was silent
         buffer = _Buffer()
         reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)
         reader.start()
@@ -73,20 +79,30 @@ class Tail:
             self._pending += data
             if data:
                 self._bounds.heard(lines)
-            if cut := self._bounds.passed(self._offset + len(self._pending)):
+                self._listening.take(data)
+            if cut := self._bounds.passed(self._offset + len(self._pending)) or self._done():
                 return cut
             if len(self._pending) >= _FULL or time.monotonic() - self._flushed >= _FLUSH:
                 self._flush()
 
+    def _done(self) -> Ended | None:
+        if self._listening.result is None:
+            self._done_at = None
+            return None
+        self._done_at = self._done_at or time.monotonic()
+        return Ended(None, "", None) if time.monotonic() - self._done_at > _GRACE else None
+
     def _flush(self) -> None:
-        """Bytes and offset in one transaction: an adoption has neither gap nor repetition."""
+        """Bytes, what they say, and offset in one transaction: an adoption has neither gap nor repetition."""
         attempt, now = self._attempt, time.monotonic()
         self._flushed = now
         tell = now - self._told >= _TELL
         if not self._pending and not tell:
             return
+        news = {"log_offset": self._offset + len(self._pending), **self._listening.news()}
         with attempt.house.ledger.write() as tx:
-            leases.write(tx, attempt.lease, log_offset=self._offset + len(self._pending))
+            leases.write(tx, attempt.lease, **news)
+            attempt.run = replace(attempt.run, **news)
             store_log.append(tx, attempt.run.id, self._offset, bytes(self._pending))
             if tell:
                 attempt.tell(tx, Phase.AGENT, last_line=_last_line(self._pending))

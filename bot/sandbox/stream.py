@@ -141,6 +141,6 @@ class Log:
         # though it has stored it: what is stored is asked for once more.
         try:
             self._frames, self._replay, self._skip = self._replay(), None, self._offset
-        except SandboxFailed:  # removed meanwhile
+        except (SandboxFailed, EngineUnavailable):  # removed meanwhile, or the engine is away
             raise StopIteration from None
         return self._frame()
