@@ -9,7 +9,8 @@ import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
@@ -17,9 +18,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import BadSettings
+from bot.gateway.sections import Budget, Models, Network
 from bot.sections import (
     Agent,
-    Ceilings,
     Data,
     Git,
     GitHub,
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     git: Git = Git()
     sandbox: Sandbox = Sandbox()
     agents: dict[str, Agent] = {}
+    models: Models = {}
+    budget: Budget = Budget()
+    network: Network = Network()
     limits: Limits = Limits()
     repositories: Repositories = Repositories()
 
@@ -90,8 +94,10 @@ class Settings(BaseSettings):
         whole = [github.token, *github.webhook_secrets, gitlab.token, *gitlab.webhook_secrets]
         # Without its prefix a signing token is the key all the same.
         keys = [token.removeprefix("whsec_") for token in plain(gitlab.signing_tokens)]
+        models = plain(model.key for model in self.models.values())
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.store.url, self.queue.url)]
-        every = [*plain([*whole, *gitlab.signing_tokens, self.server.operator_token]), *keys, *passwords]
+        given = plain([*whole, *gitlab.signing_tokens, self.server.operator_token])
+        every = [*given, *models, *keys, *passwords]
         return [text for text in every if text]
 
     def address(self, port: int | None = None) -> str:
@@ -106,10 +112,18 @@ class _Environment(EnvSettingsSource):
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
         for section, given in values.items():
-            for key in [key for key in given if key.endswith("_file")] if isinstance(given, dict) else ():
-                name = f"{_PREFIX}{section}__{key}".upper()
-                given[key.removesuffix("_file")] = _content(name, given.pop(key))
+            _read_files(f"{_PREFIX}{section}", given)
         return values
+
+
+def _read_files(name: str, given: Any) -> None:
+    """Put the content of the files that are named in `given`, at any depth, in their place."""
+    for key in list(given) if isinstance(given, dict) else ():
+        inner = f"{name}__{key}"
+        if key.endswith("_file"):
+            given[key.removesuffix("_file")] = _content(inner.upper(), given.pop(key))
+        else:
+            _read_files(inner, given[key])
 
 
 def plain(secrets: Iterable[SecretStr]) -> list[str]:
@@ -155,14 +169,19 @@ def _sentence(error: ErrorDetails) -> str:
     section, *keys = (str(part) for part in error["loc"])
     key = f"[{section}] {'.'.join(keys)}".strip()
     if error["type"] == "extra_forbidden":
-        info = Settings.model_fields.get(section)
-        known = (
-            getattr(info.annotation, "model_fields", Agent.model_fields) if info else Settings.model_fields
-        )
-        known = Ceilings.model_fields if len(keys) == 3 else known
-        return f"{key} is not a setting.{_meant(keys[-1] if keys else section, known)}"
+        return f"{key} is not a setting.{_meant(keys[-1] if keys else section, _known(error['loc'][:-1]))}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{key} {message[0].lower()}{message[1:]}."
+
+
+def _known(place: Iterable[int | str]) -> Any:
+    """What may stand in this place: a section."""
+    kind: Any = Settings
+    for part in place:
+        kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
+        if isinstance(kind, UnionType):  # with None
+            kind = get_args(kind)[0]
+    return kind
 
 
 def _meant(word: str, known: Any) -> str:

@@ -28,6 +28,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.agents",
             "bot.cancel",
             "bot.comments",
+            "bot.gateway",
             "bot.host",
             "bot.intake",
             "bot.kinds",
@@ -47,6 +48,8 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.follow",
             "bot.scale",
             "bot.tail",
+            "bot.listening",
+            "bot.ending",
             "bot.prepare",
             "bot.moved",
             "bot.left",
@@ -73,7 +76,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ),
     ("pages", {"bot.signatures", "bot.webhook", "bot.web"}),
     ("playground", {"bot.playground"}),
-    ("settings", {"bot.sections", "bot.settings"}),
+    ("settings", {"bot.sections", "bot.gateway.sections", "bot.settings"}),
     (
         "roots",
         {"bot.app", "bot.worker", "bot.checks", "bot.cli", "bot.cli_runs", "bot.cli_show", "bot.__main__"},
@@ -87,7 +90,8 @@ ROOTS = dict(LAYERS)["roots"]
 
 # Who may import a module of ours, where the layers would let more.
 RESERVED: dict[str, set[str]] = {
-    "bot.sections": {"bot.settings", *ROOTS},
+    "bot.sections": {"bot.settings", "bot.gateway.sections", *ROOTS},
+    "bot.gateway.sections": {"bot.settings", *ROOTS},
     "bot.settings": ROOTS,
     "bot.playground": {"bot.cli", "bot.playground"},
     "bot.forges.github": {"bot.forges.github", *ROOTS},
@@ -119,9 +123,10 @@ LIBRARIES: dict[str, set[str]] = {
     "dramatiq": {"bot.queue", "bot.actors", *ROOTS},
     "github": {"bot.forges.github"},
     "gitlab": {"bot.forges.gitlab"},
+    "h11": {"bot.gateway"},
     "markdown_it": {"bot.commands"},
     "prometheus_client": {"bot.metrics", "bot.web"},
-    "pydantic": {"bot.sections", "bot.settings"},
+    "pydantic": {"bot.sections", "bot.gateway.sections", "bot.settings"},
     "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},
     "pydantic_settings": {"bot.settings"},
     "redis": {"bot.queue", "bot.checks"},

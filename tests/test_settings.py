@@ -245,4 +245,4 @@ def test_the_example_configuration_is_valid_and_names_every_section() -> None:
     assert settings.agents
     assert settings.labels.run
     missing = [name for name in Settings.model_fields if f"[{name}]" not in example.read_text()]
-    assert missing == ["agents"]  # they have names of their own
+    assert missing == ["agents", "models"]  # they have names of their own

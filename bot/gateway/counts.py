@@ -1,0 +1,108 @@
+"""What one run has used and been refused, from its first request on, whichever worker was there then.
+
+Numbers are whole, never differences: writing them twice changes nothing, and a
+worker that adopts the run begins with what the ledger holds.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from bot.clean import visible
+from bot.gateway.routes import Price
+from bot.store import usage
+from bot.store.usage import Refusal, Tokens, Total, Used
+
+_DAY = 86400  # seconds
+_MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
+_LONGEST = 200  # characters of such a name
+_OTHERS = "(others)"
+
+
+def today() -> int:
+    return int(time.time()) // _DAY
+
+
+class Counts:
+    """Of one run, for many threads."""
+
+    def __init__(self, run_id: str, used: Iterable[Used], refused: Iterable[Refusal]) -> None:
+        self.run = run_id
+        self._used = {(each.day, each.model): each for each in used}
+        self._refused = {(each.target, each.reason): each.count for each in refused}
+        self._lock = threading.Lock()
+        self._changes = self._saved = 0
+
+    @property
+    def unsaved(self) -> bool:
+        return self._changes != self._saved
+
+    def save(self, tx: Connection) -> None:
+        """Write all of it to the ledger; the caller holds the run's lease in the same transaction."""
+        with self._lock:
+            changes, used, refused = self._changes, list(self._used.values()), dict(self._refused)
+        usage.write(tx, self.run, used)
+        usage.write_refusals(tx, self.run, refused)
+        self._saved = changes
+
+    def request(self, model: str, price: Price | None) -> None:
+        """One more was let out."""
+        self._add(model, price, requests=1, tokens=Tokens())
+
+    def tokens(self, model: str, price: Price | None, tokens: Tokens) -> None:
+        """A provider says that it took and gave so many."""
+        self._add(model, price, requests=0, tokens=tokens)
+
+    def refusal(self, target: str, reason: str) -> bool:
+        """One more was kept in. Is it the first of its kind?"""
+        with self._lock:
+            key = (_name(target), reason)
+            if key not in self._refused and len(self._refused) >= _MOST:
+                key = (_OTHERS, reason)
+            self._refused[key] = self._refused.get(key, 0) + 1
+            self._changes += 1
+            return self._refused[key] == 1
+
+    def total(self, day: int | None = None) -> Total:
+        """Of the run; or of what it used on that day."""
+        with self._lock:
+            counted = [each for each in self._used.values() if day in (None, each.day)]
+        return Total(
+            requests=sum(each.requests for each in counted),
+            tokens=_sum(each.tokens for each in counted),
+            cost=sum(each.cost or 0.0 for each in counted),
+            unpriced=sum(each.requests for each in counted if each.cost is None),
+        )
+
+    def _add(self, model: str, price: Price | None, *, requests: int, tokens: Tokens) -> None:
+        with self._lock:
+            key = (today(), _name(model))
+            if key not in self._used and len(self._used) >= _MOST:
+                key = (today(), _OTHERS)
+            before = self._used.get(key) or Used(day=key[0], model=key[1])
+            self._used[key] = replace(
+                before,
+                requests=before.requests + requests,
+                tokens=_sum((before.tokens, tokens)),
+                cost=before.cost if price is None else (before.cost or 0.0) + price.of(tokens),
+            )
+            self._changes += 1
+
+
+def _sum(several: Iterable[Tokens]) -> Tokens:
+    total = Tokens()
+    for each in several:
+        total = Tokens(
+            input=total.input + each.input,
+            cache_write=total.cache_write + each.cache_write,
+            cache_read=total.cache_read + each.cache_read,
+            output=total.output + each.output,
+        )
+    return total
+
+
+def _name(text: str) -> str:
+    return visible(text)[:_LONGEST]

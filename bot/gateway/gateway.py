@@ -1,0 +1,60 @@
+"""What runs of this host share of the way out, and one door for each of them."""
+
+import hashlib
+import hmac
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.agents.agent import Outside
+from bot.gateway.budget import Budget, Purse
+from bot.gateway.counts import Counts
+from bot.gateway.gate import Gate, open_gate
+from bot.gateway.inside import URL
+from bot.gateway.routes import Route
+from bot.model import Run, Task
+from bot.store import usage
+from bot.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """Its parts, and where the folders of gates are."""
+
+    data: Path
+    ledger: Ledger
+    link_key: bytes
+    routes: Mapping[str, Route]
+    budget: Budget
+
+    def folder(self, run_id: str) -> Path:
+        """What is mounted read-only at inside.FOLDER. It must be there before: `open` makes it."""
+        return self.data / "gateway" / run_id
+
+    def outside(self, run_id: str) -> Outside | None:
+        """What the agent is told; None where there is nothing that it could reach."""
+        if not self.routes:
+            return None
+        return Outside(url=URL, token=token(self.link_key, run_id), routes=tuple(self.routes), packages=False)
+
+    @contextmanager
+    def open(self, run: Run, task: Task) -> Iterator[Gate]:
+        """The run's door, open until the block ends; it goes on counting where the ledger stands.
+
+        Left by an exception, the folder stays: the agent may go on, and the next worker opens it again.
+        Left without one, the agent is over, and the folder goes.
+        """
+        with self.ledger.read() as tx:
+            counts = Counts(run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id))
+        purse = Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
+        gate = Gate(token=token(self.link_key, run.id), routes=self.routes, counts=counts, purse=purse)
+        with open_gate(self.folder(run.id), gate):
+            yield gate
+        shutil.rmtree(self.folder(run.id), ignore_errors=True)
+
+
+def token(link_key: bytes, run_id: str) -> str:
+    """The run's own. Made of a key that every worker has, so that it need not be kept anywhere."""
+    return hmac.new(link_key, b"gateway:" + run_id.encode(), hashlib.sha256).hexdigest()

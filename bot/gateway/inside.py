@@ -1,0 +1,15 @@
+"""The gateway as a sandbox sees it: where its socket is mounted, and what listens in front of it."""
+
+from collections.abc import Sequence
+
+FOLDER = "/run/forgehand"  # where a gate's folder is mounted, read-only
+URL = "http://127.0.0.1:8787"  # of the relay; a model route is below it by its name
+RELAY = "forgehand-relay"  # in the image's PATH
+
+
+def with_relay(argv: Sequence[str]) -> list[str]:
+    """Return the command line with the relay before it: it listens once the command begins.
+
+    The relay goes to the background by itself, and not before its port is its own.
+    """
+    return ["sh", "-c", f'{RELAY} && exec "$@"', "sh", *argv]

@@ -1,0 +1,143 @@
+"""The sections of the settings that say what may go out: models, what may be spent on them, packages."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from bot.gateway import budget
+from bot.gateway.routes import Auth, Route
+from bot.gateway.routes import Price as PriceOfTokens
+from bot.sections import Section, Site, Words, by_path, words
+
+_MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
+_COMPLETIONS = ["/v1/chat/completions", "/v1/responses"]
+_KNOWN: dict[str, dict[str, Any]] = {
+    "anthropic": {"url": "https://api.anthropic.com", "auth": Auth.X_API_KEY, "paths": _MESSAGES},
+    "openai": {"url": "https://api.openai.com", "auth": Auth.BEARER, "paths": _COMPLETIONS},
+    "gemini": {
+        "url": "https://generativelanguage.googleapis.com",
+        "auth": Auth.X_GOOG_API_KEY,
+        "paths": [
+            f"/v1beta/models/*:{what}" for what in ("generateContent", "streamGenerateContent", "countTokens")
+        ],
+    },
+}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=0)]
+
+
+class Price(Section):
+    """US dollars for a million tokens. What a cache takes or gives costs as input unless said."""
+
+    input: Dollars
+    output: Dollars
+    cache_read: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
+class Model(Section):
+    """A provider of models, at http://127.0.0.1:8787/<name> in every sandbox."""
+
+    url: Site
+    key: SecretStr = SecretStr("")  # "" = it wants none
+    auth: Auth = Auth.BEARER
+    paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS])  # patterns
+    models: Words = Field(default=["*"])  # patterns
+    prices: dict[str, Price] = Field(default={})  # by pattern of the model; the first that fits counts
+
+
+def _known(given: Any) -> Any:
+    """What is known of a provider need not be said."""
+    if not isinstance(given, dict):
+        return given
+    return {
+        name: {**_KNOWN.get(name, {}), **own} if isinstance(own, dict) else own for name, own in given.items()
+    }
+
+
+def _usable(given: dict[str, Model]) -> dict[str, Model]:
+    for name, model in given.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f'cannot have one named "{name}": small letters, digits, "-" and "_" only')
+        if model.url == _KNOWN.get(name, {}).get("url") and not model.key.get_secret_value():
+            raise ValueError(
+                f"{name} needs a key: FORGEHAND_MODELS__{name.upper()}__KEY_FILE names a file with it"
+            )
+    return given
+
+
+Models = Annotated[dict[str, Model], BeforeValidator(_known), AfterValidator(_usable)]
+
+
+class Amount(Section):
+    """Left out: as much as there is."""
+
+    usd: Dollars | None = None
+    tokens: Whole | None = None
+    requests: Whole | None = None
+
+
+class Share(Section):
+    """What one repository has of its own."""
+
+    per_run: Amount | None = None  # in place of [budget] per_run
+    per_day: Amount = Amount()  # beside [budget] per_day
+
+
+class Budget(Section):
+    """What may be spent on models, in all."""
+
+    per_run: Amount = Amount()
+    per_day: Amount = Amount()  # of UTC
+    repositories: Annotated[dict[str, Share], AfterValidator(by_path)] = Field(default={})  # by owner/name
+
+
+class Network(Section):
+    """Hosts that an agent may reach for packages; none unless named."""
+
+    allow: Words = Field(default=[])
+    sets: Annotated[list[Literal["pip", "npm", "go", "apt"]], BeforeValidator(words)] = Field(default=[])
+
+
+def routes(models: dict[str, Model]) -> dict[str, Route]:
+    """The model routes of these sections, by name."""
+    return {
+        name: Route(
+            name=name,
+            url=model.url,
+            key=model.key.get_secret_value(),
+            auth=model.auth,
+            paths=model.paths,
+            models=model.models,
+            prices={pattern: _price(price) for pattern, price in model.prices.items()},
+        )
+        for name, model in models.items()
+    }
+
+
+def allowance(section: Budget) -> budget.Budget:
+    """The budget of this section."""
+    return budget.Budget(
+        per_run=_amount(section.per_run),
+        per_day=_amount(section.per_day),
+        repositories={
+            path: budget.Share(
+                per_run=None if share.per_run is None else _amount(share.per_run),
+                per_day=_amount(share.per_day),
+            )
+            for path, share in section.repositories.items()
+        },
+    )
+
+
+def _price(price: Price) -> PriceOfTokens:
+    read, write = (price.input if each is None else each for each in (price.cache_read, price.cache_write))
+    return PriceOfTokens(input=price.input, output=price.output, cache_read=read, cache_write=write)
+
+
+def _amount(amount: Amount) -> budget.Amount:
+    return budget.Amount(usd=amount.usd, tokens=amount.tokens, requests=amount.requests)

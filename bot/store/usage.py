@@ -1,0 +1,177 @@
+"""What runs used of models, and what the gateway kept in.
+
+Rows hold what was counted so far and are written over: a gateway that begins
+with them counts nothing twice, and one that died has lost what it had not written.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Insert, Row, Select, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.store.schema import refusals, runs, usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """`input` without what was read from a cache or written to one."""
+
+    input: int = 0
+    cache_write: int = 0
+    cache_read: int = 0
+    output: int = 0
+
+    @property
+    def all(self) -> int:
+        return self.input + self.cache_write + self.cache_read + self.output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """Of one model on one day, by one run. `cost`: US dollars, None where nobody knows the price."""
+
+    day: int  # days since the epoch, UTC
+    model: str
+    requests: int = 0
+    tokens: Tokens = Tokens()
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """`cost`: US dollars for what has a price; `unpriced` requests were for models without one."""
+
+    requests: int = 0
+    tokens: Tokens = Tokens()
+    cost: float = 0.0
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    target: str  # host:port, or method and path
+    reason: str
+    count: int
+
+
+def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:
+    """Put what the run has used so far in place of what stood there."""
+    rows = [
+        {
+            "run": run_id,
+            "day": each.day,
+            "model": each.model,
+            "requests": each.requests,
+            "input_tokens": each.tokens.input,
+            "cache_write_tokens": each.tokens.cache_write,
+            "cache_read_tokens": each.tokens.cache_read,
+            "output_tokens": each.tokens.output,
+            "cost": each.cost,
+        }
+        for each in used
+    ]
+    if rows:
+        tx.execute(_written_over(tx, usage), rows)
+
+
+def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str], int]) -> None:
+    """Put how often each (target, reason) was refused so far in place of what stood there."""
+    rows = [
+        {"run": run_id, "target": target, "reason": reason, "count": count}
+        for (target, reason), count in counted.items()
+    ]
+    if rows:
+        tx.execute(_written_over(tx, refusals), rows)
+
+
+def of_run(tx: Connection, run_id: str) -> list[Used]:
+    rows = tx.execute(select(usage).where(usage.c.run == run_id).order_by(usage.c.day, usage.c.model))
+    return [
+        Used(day=row.day, model=row.model, requests=row.requests, tokens=_tokens(row), cost=row.cost)
+        for row in rows
+    ]
+
+
+def refused(tx: Connection, run_id: str) -> list[Refusal]:
+    """What was refused, the most frequent first."""
+    rows = tx.execute(
+        select(refusals.c.target, refusals.c.reason, refusals.c.count)
+        .where(refusals.c.run == run_id)
+        .order_by(refusals.c.count.desc(), refusals.c.target, refusals.c.reason)
+    )
+    return [Refusal(target=target, reason=reason, count=count) for target, reason, count in rows]
+
+
+def by_run(tx: Connection, task_id: str) -> dict[str, Total]:
+    """What each run of the task used, of those that used anything."""
+    return _grouped(tx, usage.c.run, runs.c.task == task_id)
+
+
+def of_task(tx: Connection, task_id: str) -> Total:
+    return _total(tx, runs.c.task == task_id)
+
+
+def by_task(tx: Connection, since: int) -> dict[str, Total]:
+    """What each task used from that day on."""
+    return _grouped(tx, runs.c.task, usage.c.day >= since)
+
+
+def by_repository(tx: Connection, since: int) -> dict[str, Total]:
+    """What the runs in each repository, by its URL, used from that day on."""
+    return _grouped(tx, runs.c.repository_url, usage.c.day >= since)
+
+
+def of_day(tx: Connection, day: int, *, repository_url: str = "", without_run: str = "") -> Total:
+    """What was used on that day, in all repositories or in one, by all runs or by all but one."""
+    here = [runs.c.repository_url == repository_url] if repository_url else []
+    return _total(tx, usage.c.day == day, usage.c.run != without_run, *here)
+
+
+_SUMS = (
+    func.coalesce(func.sum(usage.c.requests), 0).label("requests"),
+    *(
+        func.coalesce(func.sum(usage.c[name]), 0).label(name)
+        for name in ("input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens")
+    ),
+    func.coalesce(func.sum(usage.c.cost), 0.0).label("cost"),
+    func.coalesce(func.sum(usage.c.requests).filter(usage.c.cost.is_(None)), 0).label("unpriced"),
+)
+
+
+def _sums(*columns: ColumnElement[Any]) -> Select[Any]:
+    return select(*columns, *_SUMS).join_from(usage, runs, usage.c.run == runs.c.id)
+
+
+def _total(tx: Connection, *conditions: ColumnElement[bool]) -> Total:
+    return _as_total(tx.execute(_sums().where(*conditions)).one())
+
+
+def _grouped(tx: Connection, by: ColumnElement[Any], *conditions: ColumnElement[bool]) -> dict[str, Total]:
+    query = _sums(by.label("by")).where(*conditions).group_by(by).order_by(by)
+    return {row.by: _as_total(row) for row in tx.execute(query)}
+
+
+def _as_total(row: Row[Any]) -> Total:
+    # PostgreSQL's sums of big integers are decimals.
+    return Total(
+        requests=int(row.requests), tokens=_tokens(row), cost=float(row.cost), unpriced=int(row.unpriced)
+    )
+
+
+def _tokens(row: Row[Any]) -> Tokens:
+    return Tokens(
+        input=int(row.input_tokens),
+        cache_write=int(row.cache_write_tokens),
+        cache_read=int(row.cache_read_tokens),
+        output=int(row.output_tokens),
+    )
+
+
+def _written_over(tx: Connection, table: Table) -> Insert:
+    keys = [column.name for column in table.primary_key]
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=values)
