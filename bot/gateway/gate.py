@@ -1,26 +1,20 @@
-"""One run's door: a socket in a folder that its sandbox sees, and what became of what went through.
+"""What one run may do outside, and what became of it: shared by all its connections and by who follows it."""
 
-The path of the socket outlives every worker. The next one binds it anew, and the
-relay in the sandbox, which waits for that, finds the same door.
-"""
-
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from bot.gateway.budget import Purse
 from bot.gateway.counts import Counts
-from bot.gateway.routes import Route
+from bot.gateway.routes import Price, Route
 from bot.model import Outcome
 
 log = structlog.get_logger()
 
-_SOCKET = "gateway"
-_AT_ONCE = 64  # connections; more wait to be accepted
-_BACKLOG = 128
+_ROOM = 128 << 20  # bytes of request bodies that one run may have in our memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Stop:
 
 
 class Gate:
-    """What one run may do, and what became of it. Its attributes may be read at any time, by any thread."""
+    """Its attributes may be read at any time, by any thread."""
 
     def __init__(self, *, token: str, routes: Mapping[str, Route], counts: Counts, purse: Purse) -> None:
         self.token, self.routes, self.counts, self.purse = token, routes, counts, purse
@@ -40,18 +34,48 @@ class Gate:
         self.limited = False  # was the last answer of a provider that there were too many requests?
         self.limited_until: float | None = None  # seconds since the epoch, where it said so
         self._log = log.bind(run=counts.run)
+        self._held = 0
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def end(self, outcome: Outcome, words: str) -> None:
         """Let the run be ended; the first reason counts."""
         self.stop = self.stop or Stop(outcome, words)
 
     def refuse(self, target: str, reason: str) -> None:
-        """Count what is kept in; the first of a kind is logged."""
+        """Count what did not come about; the first of a kind is logged."""
         if self.counts.refusal(target, reason):
             self._log.warning("gateway refused", target=target, reason=reason)
 
+    def let_out(self, model: str, price: Price | None) -> bool:
+        """Count one more request, where the budgets have room for it; else the run is to end."""
+        with self._turn:  # as many as come at once: none passes on what another has used up
+            if spent := self.purse.empty():
+                self.end(Outcome.OVER_BUDGET, spent)
+                return False
+            self.counts.request(model, price)
+            return True
 
-@contextmanager
-def open_gate(folder: Path, gate: Gate) -> Iterator[None]:
-    """Serve at `folder`/gateway until the block ends: then every connection is cut, and no thread is left."""
-    yield
+    def unreachable(self, route: Route, error: Exception) -> None:
+        """Count that a provider could not be asked, or did not answer."""
+        self.refuse(route.name, f"not reached: {type(error).__name__}")
+
+    @contextmanager
+    def room(self) -> Iterator[Callable[[int], bool]]:
+        """For the block: takes so many bytes more of the memory for bodies; False: there are not as many."""
+        mine = 0
+
+        def take(size: int) -> bool:
+            nonlocal mine
+            with self._lock:
+                if self._held + size > _ROOM:
+                    return False
+                self._held += size
+                mine += size
+                return True
+
+        try:
+            yield take
+        finally:
+            with self._lock:
+                self._held -= mine

@@ -11,8 +11,9 @@ from pathlib import Path
 from bot.agents.agent import Outside
 from bot.gateway.budget import Budget, Purse
 from bot.gateway.counts import Counts
-from bot.gateway.gate import Gate, open_gate
+from bot.gateway.gate import Gate
 from bot.gateway.inside import URL
+from bot.gateway.listening import open_gate
 from bot.gateway.routes import Route
 from bot.model import Run, Task
 from bot.store import usage
@@ -43,8 +44,9 @@ class Gateway:
     def open(self, run: Run, task: Task) -> Iterator[Gate]:
         """The run's door, open until the block ends; it goes on counting where the ledger stands.
 
-        Left by an exception, the folder stays: the agent may go on, and the next worker opens it again.
-        Left without one, the agent is over, and the folder goes.
+        What answers said that were cut then is known afterwards: save the counts once more. Left by an
+        exception, the folder stays: the agent may go on, and the next worker opens it again. Left without
+        one, the agent is over, and the folder goes.
         """
         with self.ledger.read() as tx:
             counts = Counts(run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id))

@@ -30,6 +30,12 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=0)]
 
 
+def _one_word(key: SecretStr) -> SecretStr:
+    if re.search(r"[^!-~]", key.get_secret_value()):
+        raise ValueError("must be one word of ASCII: it goes into a header")
+    return key
+
+
 class Price(Section):
     """US dollars for a million tokens. What a cache takes or gives costs as input unless said."""
 
@@ -43,7 +49,7 @@ class Model(Section):
     """A provider of models, at http://127.0.0.1:8787/<name> in every sandbox."""
 
     url: Site
-    key: SecretStr = SecretStr("")  # "" = it wants none
+    key: Annotated[SecretStr, AfterValidator(_one_word)] = SecretStr("")  # "" = it wants none
     auth: Auth = Auth.BEARER
     paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS])  # patterns
     models: Words = Field(default=["*"])  # patterns

@@ -1,0 +1,130 @@
+"""What a request asks for, judged before any of it leaves: whose it is, which route, which model.
+
+Only what is plainly allowed passes. A path is taken as it stands, because a
+provider may resolve dots and escapes otherwise than we do.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+import h11
+
+from bot.gateway.routes import Route, models_in_path
+
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
+_KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token"}
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?P<key>\s*+:)?|[{}\[\]]', re.DOTALL)
+_STRING = re.compile(rb'\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+_MOST_TOKENS = 2_000_000  # of a body: half a second of one processor
+
+
+@dataclass
+class Refused(Exception):
+    """Not let out. `target` and `reason` are what is counted."""
+
+    status: int
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that one of the routes serves, but for the model in its body."""
+
+    route: Route
+    target: str  # path and query below the route
+    shown: str  # for people
+
+
+def asked(request: h11.Request, token: str, routes: Mapping[str, Route]) -> Asked:
+    """Judge what stands before the body. Raises Refused."""
+    method, target = request.method.decode(), request.target.decode("ascii", "replace")
+    shown = _shown(method, target)
+    if not _opens(request, token):
+        raise Refused(401, shown, "without this run's token")
+    path, _, query = target.partition("?")
+    _, name, rest = path.split("/", 2) if path.count("/") > 1 and path.startswith("/") else ("", "", "")
+    route, rest = routes.get(name), f"/{rest}"
+    if route is None or not _PATH.fullmatch(rest) or method != "POST" or not route.serves(rest):
+        raise Refused(403, shown, "not allowed")
+    if any(key.lower() in _KEYS_IN_QUERY for key, _ in parse_qsl(query, keep_blank_values=True)):
+        raise Refused(403, shown, "a key in the address")
+    if any(name == b"content-encoding" for name, _ in request.headers):
+        raise Refused(415, shown, "a compressed body")
+    return Asked(route=route, target=rest + (f"?{query}" if query else ""), shown=shown)
+
+
+def model(request: Asked, body: bytes) -> str:
+    """The model that is asked for, "" where none is named. Raises Refused."""
+    try:
+        named = [*models_in_path(request.target.partition("?")[0]), *_models(body)]
+    except ValueError as error:
+        raise Refused(400, request.shown, str(error)) from None
+    # One that is named twice could be read either way: each must do.
+    if wrong := [name for name in named or [""] if not request.route.has(name)]:
+        raise Refused(403, request.shown, f"the model {wrong[0][:100]!r} is not allowed")
+    return named[0] if named else ""
+
+
+def _models(body: bytes) -> list[str]:
+    """Every value of the outermost object's key "model". Raises ValueError where there is no object.
+
+    Not by the JSON parser: what it builds takes tens of times the body's size, and an agent chooses the body.
+    """
+    if not body.lstrip()[:1] == b"{":
+        raise ValueError("no JSON object")
+    found, depth = [], 0
+    for number, token in enumerate(_TOKEN.finditer(body)):
+        if number > _MOST_TOKENS:
+            raise ValueError("too much JSON")
+        first = token[0][:1]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and token["key"] and json.loads(token[0].rstrip()[:-1]) == "model":
+            value = _STRING.match(body, token.end())
+            if value is None:
+                raise ValueError("a model that is no text")
+            found.append(str(json.loads(value[1])))
+    return found
+
+
+def _opens(request: h11.Request, token: str) -> bool:
+    held = False
+    for name, value in request.headers:
+        given = _given(name, value)
+        held |= given is not None and hmac.compare_digest(given, token.encode())
+    return held
+
+
+def _given(name: bytes, value: bytes) -> bytes | None:
+    """The token, in whichever header an agent was told to put it."""
+    if name in {b"x-api-key", b"x-goog-api-key"}:
+        return value
+    scheme, _, rest = value.partition(b" ")
+    if name == b"authorization" and scheme.lower() == b"bearer":
+        return rest.strip()
+    if name == b"proxy-authorization" and scheme.lower() == b"basic":
+        try:
+            return base64.b64decode(rest.strip(), validate=True).removeprefix(b"forgehand:")
+        except binascii.Error:
+            return None
+    return None
+
+
+def _shown(method: str, target: str) -> str:
+    """Of another host its name and port, of ours method and path. A query may hold secrets."""
+    if method == "CONNECT":
+        return target
+    try:
+        host = urlsplit(target).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    return host if host and not target.startswith("/") else f"{method} {target.partition('?')[0]}"

@@ -1,0 +1,190 @@
+"""One connection from a sandbox: its requests judged, sent on with the real key, and answered as they are.
+
+What a provider sends is passed on piece by piece, as it arrives and before it is
+looked at: whoever waits for a word gets it when it is said.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from http.client import HTTPResponse
+
+import h11
+
+from bot.gateway.asked import Asked, Refused, asked, model
+from bot.gateway.gate import Gate
+from bot.gateway.limits import ends_at
+from bot.gateway.meter import Meter
+from bot.gateway.routes import Price, Route
+from bot.gateway.upstream import FAILURES, Upstream, answered
+from bot.model import Outcome
+
+_PIECE = 64 << 10  # bytes of one read
+_LARGEST = 64 << 20  # bytes of a request's body
+_HEAD = 64 << 10  # bytes of its headers
+_LINGER = 2.0  # seconds for an agent to stop sending what nobody reads
+
+_NO_KEY = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529}  # 529: Anthropic's "overloaded"
+_KINDS = {401: "authentication_error", 413: "request_too_large", 429: "rate_limit_error"}
+
+
+class Door:
+    """Serves one connection in the thread that calls `serve`; `cut` may come from another."""
+
+    def __init__(self, sock: socket.socket, gate: Gate) -> None:
+        self._sock, self._gate = sock, gate
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD)
+        self._upstream: Upstream | None = None
+        self._is_cut = False
+
+    def serve(self) -> None:
+        """Until either side ends it. Raises nothing."""
+        try:
+            while self._one():
+                self._http.start_next_cycle()
+        except (OSError, h11.ProtocolError):
+            pass  # one of the two is gone, or makes no sense any more
+        finally:
+            self._linger()
+            self._sock.close()
+            if self._upstream:
+                self._upstream.close()
+
+    def cut(self) -> None:
+        """End it now, whatever it is doing."""
+        self._is_cut = True
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        if self._upstream:
+            self._upstream.cut()
+
+    def _one(self) -> bool:
+        """Take one request and answer it. Will there be another?"""
+        try:
+            request = self._next()
+        except h11.RemoteProtocolError as error:
+            self._say(error.error_status_hint, "no HTTP")
+            return False
+        if not isinstance(request, h11.Request):
+            return False
+        try:
+            wanted = asked(request, self._gate.token, self._gate.routes)
+            self._answer(request, wanted)
+        except Refused as refused:
+            self._gate.refuse(refused.target, refused.reason)
+            self._drain()
+            self._say(refused.status, f"refused: {refused.target}: {refused.reason}")
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+
+    def _body(self, wanted: Asked, room: Callable[[int], bool]) -> bytes:
+        whole = bytearray()
+        while isinstance(event := self._next(), h11.Data):
+            if len(whole) + len(event.data) > _LARGEST or not room(len(event.data)):
+                raise Refused(413, wanted.shown, "too much at once")
+            whole += event.data
+        return bytes(whole)
+
+    def _answer(self, request: h11.Request, wanted: Asked) -> None:
+        gate, route = self._gate, wanted.route
+        with gate.room() as room:
+            body = self._body(wanted, room)
+            name = model(wanted, body)
+            price = route.price(name)
+            if gate.purse.in_dollars and price is None:
+                raise Refused(403, wanted.shown, f"[models.{route.name}] prices has none for {name[:100]!r}")
+            if not gate.let_out(name, price):
+                raise Refused(403, wanted.shown, "over budget")
+            try:
+                response = self._to(route).ask(wanted.target, list(request.headers), body)
+            except FAILURES as error:
+                gate.unreachable(route, error)
+                self._say(HTTPStatus.BAD_GATEWAY, f"{route.name} cannot be reached: {type(error).__name__}")
+                return
+            del body  # an answer may take minutes
+        with response:
+            self._judge(wanted, response)
+            self._hand_on(response, name, price)
+
+    def _to(self, route: Route) -> Upstream:
+        """The connection that is kept, where it leads there."""
+        if self._upstream is None or self._upstream.route is not route:
+            if self._upstream:
+                self._upstream.close()
+            self._upstream = Upstream(route)
+        if self._is_cut:
+            raise ConnectionAbortedError
+        return self._upstream
+
+    def _judge(self, wanted: Asked, response: HTTPResponse) -> None:
+        """What an answer's status means to the run."""
+        gate, route, status = self._gate, wanted.route, response.status
+        if status in _NO_KEY:
+            gate.end(
+                Outcome.AGENT_FAILED,
+                f"{route.name} refused the bot's key (HTTP {status}): see [models.{route.name}] key.",
+            )
+        if status in _BUSY or status in _NO_KEY:
+            gate.refuse(route.name, f"the provider answered {status}")
+        gate.limited = status == HTTPStatus.TOO_MANY_REQUESTS
+        gate.limited_until = ends_at(dict(response.getheaders()), time.time()) if gate.limited else None
+
+    def _hand_on(self, response: HTTPResponse, name: str, price: Price | None) -> None:
+        plain = response.getheader("content-encoding", "identity") == "identity"
+        meter = Meter(response.getheader("content-type", "") if plain else "")
+        try:
+            self._send(h11.Response(status_code=response.status, headers=answered(response)))
+            while data := response.read1(_PIECE):
+                self._send(h11.Data(data=data))
+                meter.feed(data)
+            # Fails where the provider said that there would be more.
+            self._send(h11.EndOfMessage())
+        except FAILURES:
+            raise ConnectionAbortedError from None
+        finally:
+            self._gate.counts.tokens(name, price, meter.tokens())
+
+    def _next(self) -> object:
+        while True:
+            if self._http.they_are_waiting_for_100_continue:
+                self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            self._http.receive_data(self._sock.recv(_PIECE))
+
+    def _drain(self) -> None:
+        """Take what is still sent, so that the other side comes to read the answer."""
+        left = _LARGEST
+        while self._http.their_state is h11.SEND_BODY and left > 0:
+            if isinstance(event := self._next(), h11.Data):
+                left -= len(event.data)
+
+    def _linger(self) -> None:
+        """Closing with unread bytes would take the answer back."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+            self._sock.settimeout(_LINGER)
+            end = time.monotonic() + _LINGER
+            while time.monotonic() < end and self._sock.recv(_PIECE):
+                pass
+
+    def _say(self, status: int, words: str) -> None:
+        """Answer in a shape that each of the known clients finds its message in."""
+        error = {
+            "type": _KINDS.get(status, "permission_error" if status == 403 else "api_error"),
+            "message": f"Forgehand: {words}",
+            "code": status,
+        }
+        body = json.dumps({"type": "error", "error": error}).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        self._send(h11.Response(status_code=status, headers=headers))
+        self._send(h11.Data(data=body))
+        self._send(h11.EndOfMessage())
+
+    def _send(self, event: h11.Event) -> None:
+        if data := self._http.send(event):
+            self._sock.sendall(data)
