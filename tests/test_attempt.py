@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,22 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_try(attempt: A
         attempt.retrying(step)
     teller.join()
     assert step.calls == 1
+
+
+def test_what_an_earlier_run_of_the_task_left_at_work_is_cleared_away(
+    shop: Workshop, attempt: Attempt
+) -> None:
+    earlier, other = attempt.sandbox, f"{attempt.sandbox.replace(attempt.task.id, 'another')}"
+    for name in (earlier, other):  # the engine was away when that run was given up
+        _left_behind(shop, name)
+    second = replace(attempt.run, id=f"{attempt.task.id}-2", number=2)
+    with shop.house.ledger.write() as tx:
+        tx.execute(update(table).values(id=second.id, number=2))
+
+    Attempt(shop.house, second, attempt.task, threading.Event()).clear_away()
+
+    assert shop.containers() == [other]
+    shop.house.engine.remove(other)
 
 
 def test_nothing_is_begun_once_it_is_time_to_go(attempt: Attempt) -> None:

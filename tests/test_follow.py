@@ -1,12 +1,14 @@
 """Phase agent: an agent followed to its end, by one worker or by several after each other."""
 
+import gc
 import re
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,10 +16,12 @@ from structlog.testing import capture_logs
 from bot.house import Allowance, House
 from bot.model import Outcome, Phase, Run, State
 from bot.run import execute
+from bot.sandbox.container import Engine
 from bot.store import workspaces
 from tests.services import Postgres
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
 
+ENGINE = "/var/run/docker.sock"
 # Prints numbered lines until it is told to end, and some more.
 COUNTING = """
 say() { n=$((n + 1)); echo "line $n"; }
@@ -97,6 +101,60 @@ def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_kept(sh
     assert kept.removed_at is None
     assert kept.keep_until is not None
     assert (shop.house.data / "workspaces" / run.task / "repo" / "x").exists()
+
+
+def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
+        until(lambda: shop.printed(run) != b"")
+        shop.house.engine.stop(f"forgehand-{run.id}")  # as an engine does that goes down
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.exit_status) == (Outcome.LOST, 128 + signal.SIGTERM)
+    assert "stopped from outside" in ended.reason
+    assert shop.saved(run, "wip", "x") == "1\n"
+
+
+def test_a_status_that_may_be_the_engines_is_believed_of_an_agent_that_was_watched(shop: Workshop) -> None:
+    assert shop.done("exit 255").outcome is Outcome.AGENT_FAILED
+
+    run = shop.claimed()
+    _let_go(shop, shop.agent("echo begun; until test -e go; do sleep 0.02; done; exit 255"), run)
+    _tell_it_to_end(shop, run)
+    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.LOST  # as after the machine went down
+
+
+# The library does not close a socket that it could not connect.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    engine = tmp_path / "engine.sock"
+    house = replace(shop.agent(COUNTING), engine=Engine(url=f"unix://{engine}", instance="away", uid=10001))
+    run = shop.claimed()
+    with capture_logs() as heard, shop.busy(house, run):
+        until(lambda: _waits(heard))
+        assert shop.now(run).phase is Phase.PREPARE
+        engine.symlink_to(ENGINE)
+        until(lambda: shop.printed(run) != b"")
+        engine.unlink()
+        heard.clear()
+        _tell_it_to_end(shop, run)
+        until(lambda: _waits(heard))
+        assert shop.now(run).state is State.RUNNING
+        engine.symlink_to(ENGINE)
+
+    assert shop.now(run).outcome is Outcome.PUSHED
+    assert house.engine.ours() == []
+    gc.collect()
+
+
+def _waits(heard: list[MutableMapping[str, Any]]) -> bool:
+    return any(line["event"] == "step tried again" for line in heard)
 
 
 def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(shop: Workshop) -> None:

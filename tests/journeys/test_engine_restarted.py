@@ -1,0 +1,142 @@
+"""The engine goes away and comes back: what ran in it is lost or goes on, by its own settings, and once.
+
+A second engine, which only these tests use, is the one that is restarted.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.model import Outcome, Phase, Run, State
+from tests.journeys.test_adoption import counting, ended_whole
+from tests.journeys.world import World, ended, eventually, paced, shell
+from tests.second_engine import SecondEngine, second_engine
+
+pytestmark = pytest.mark.long
+
+LEASE = 2.0  # seconds
+LEAVES = """
+echo one > one.txt; git add one.txt; git commit -qm one
+echo not committed > notes.txt
+echo begun
+sleep 300
+"""
+GOES_ON = """
+test "$(cat notes.txt)" = "not committed"
+test "$(git log --format=%s | head -n 1)" = one
+git add notes.txt; git commit -qm two
+"""
+
+
+@pytest.fixture
+def forge() -> str:
+    """No forge hears of it."""
+    return "github"
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> Iterator[SecondEngine]:
+    with second_engine(live_restore=getattr(request, "param", False)) as running:
+        yield running
+
+
+@pytest.fixture
+def working(full: World, engine: SecondEngine) -> World:
+    full.settings["sandbox"]["engine"] = engine.url
+    full.start("serve")
+    full.start("work", program=paced(lease=LEASE))
+    return full
+
+
+@pytest.mark.parametrize("how", ["stop", "kill", "crash"])
+def test_what_ends_with_its_engine_is_lost_and_can_be_gone_on_with(
+    working: World, engine: SecondEngine, how: str
+) -> None:
+    working.say(1, "/run " + shell(LEAVES))
+    run = working.until_running()
+    eventually(lambda: b"begun" in working.printed(run))
+
+    getattr(engine, how)()
+    waits_for_it(working, run)
+    engine.start()
+
+    task, lost = working.task_after_run(1)
+    assert (lost.outcome, task.state, lost.epoch) == (Outcome.LOST, State.FAILED, 1)
+    assert lost.reason.startswith("Its container was stopped from outside"), lost.reason
+    said = working.final_comment(1, lost)
+    assert "`/resume`" in said
+    assert "kept until" in said
+    assert working.quarantine(task, "show", f"refs/wip/{run.id}:notes.txt") == "not committed"
+    assert working.playground.branch_head(task.branch) is None
+
+    working.say(1, "/resume go on " + shell(GOES_ON))
+
+    task, second = working.task_after_run(2)
+    assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
+    log = working.git("log", "--reverse", "--format=%s", f"origin/main..origin/{task.branch}")
+    assert log.splitlines() == ["one", "two"]
+    ended_once(working, engine, runs=2)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+@pytest.mark.parametrize("engine", [True], indirect=True, ids=["live-restore"])
+def test_an_agent_that_outlives_its_engine_goes_on(working: World, engine: SecondEngine, how: str) -> None:
+    run = counting(working)
+    before = process_of(engine, run)
+
+    getattr(engine, how)()
+    waits_for_it(working, run)
+    engine.start()
+
+    heard = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > heard)
+    assert process_of(engine, run) == before
+    assert ended_whole(working, run).epoch == 1
+    ended_once(working, engine, runs=1)
+
+
+def test_what_is_asked_while_there_is_no_engine_waits_for_it(working: World, engine: SecondEngine) -> None:
+    working.say(1, "/status")
+    working.says(1, "There is no task")  # so the worker has started: without an engine it would not
+
+    engine.stop()
+    working.say(1, "/run " + shell("echo one > one.txt"))
+    run = eventually(lambda: next((run for task in working.tasks() for run in working.runs(task)), None))
+    waits_for_it(working, run)
+    assert working.now(run).phase is Phase.PREPARE
+    engine.start()
+
+    _, pushed = working.task_after_run(1)
+    assert (pushed.id, pushed.outcome) == (run.id, Outcome.PUSHED), pushed.reason
+    ended_once(working, engine, runs=1)
+
+
+def waits_for_it(world: World, run: Run) -> None:
+    """The worker lives and tries again, the run goes on as its own, and people are answered."""
+    tries = "step tried again"
+    eventually(lambda: world.output().count(tries) >= 2)
+    world.say(1, "/status")
+    world.says(1, f"**Task `{run.task}`**, run 1: ")
+    [task] = world.tasks()
+    assert not ended(task)
+    assert all(process.poll() is None for process in world.processes)
+
+
+def process_of(engine: SecondEngine, run: Run) -> str:
+    """Container, process and start of the agent."""
+    asked = "{{.Id}} {{.State.Pid}} {{.State.StartedAt}}"
+    return engine.docker("inspect", "--format", asked, f"forgehand-{run.id}")
+
+
+def ended_once(world: World, engine: SecondEngine, *, runs: int) -> None:
+    """One branch, one pull request, one last word a run, and nothing left in the engine."""
+    [task] = world.tasks()
+    found = world.runs(task)
+    assert len(found) == runs
+    for run in found:
+        world.final_comment(1, run)
+    world.settled()
+    assert sum("forgehand:final:" in body for body in world.bot_comments(1)) == runs
+    assert len(world.playground.pulls()) == 1
+    assert world.git("branch", "-r", "--list", "origin/forgehand/*").split() == [f"origin/{task.branch}"]
+    eventually(lambda: not engine.docker("ps", "-aq"))

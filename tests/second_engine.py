@@ -1,0 +1,105 @@
+"""A container engine of the tests' own, which may be ended and started again.
+
+It lives in namespaces of its own for network, mounts and processes: it can touch
+neither the bridge and the firewall of this machine nor its containers. All of it
+hangs on one shell, and ends with it however the test ends: the shell ends when
+its input does, and the kernel then ends every process of its namespace and
+undoes their mounts.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.image import small
+
+_PATIENCE = 60.0  # seconds it may take to answer
+_ALONE = "unshare --fork --kill-child --pid --mount --mount-proc --net bash"
+# Not the containerd of this machine, if it has one: the engine then starts its own.
+_NO_OTHER = "mkdir -p /run/containerd && mount -t tmpfs none /run/containerd"
+_OPTIONS = """
+--containerd-namespace forgehand-second --containerd-plugins-namespace forgehand-second-plugins
+--bridge none --iptables=false --ip-forward=false --ip-masq=false --userland-proxy=false
+"""  # without a bridge: not one of our containers has a network
+
+
+@dataclass
+class SecondEngine:
+    """`url` is for `[sandbox] engine`. Started with `live_restore`, its containers outlive it."""
+
+    folder: Path
+    live_restore: bool
+    _shell: "subprocess.Popen[str]"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/engine.sock"
+
+    def docker(self, *words: str) -> str:
+        """What `docker` prints of this engine. The library would leave connections to what is gone."""
+        command = ["docker", "--host", self.url, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+        options = [*_OPTIONS.split(), *(f"--{name}={self.folder / at}" for name, at in places.items())]
+        options += ["--live-restore"] if self.live_restore else []
+        command = shlex.join(["dockerd", "--host", self.url, *options])
+        self._do(f"{command} >>{self.folder}/log 2>&1 & engine=$!")
+        end = time.monotonic() + _PATIENCE
+        while subprocess.run(["docker", "--host", self.url, "info"], capture_output=True).returncode:
+            if time.monotonic() > end:
+                pytest.fail(f"the second engine does not answer: {(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """As its service is stopped: without live-restore it ends its containers first."""
+        self._do("kill -TERM $engine; wait $engine")
+
+    def kill(self) -> None:
+        """It and its containerd end, and have no time to end their containers."""
+        self._do("kill -KILL $engine; wait $engine")
+
+    def crash(self) -> None:
+        """All ends, the containers too, as when the machine goes down."""
+        self._do("kill -KILL -1; wait $engine")
+
+    def _do(self, line: str) -> None:
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        print(line, "echo done", sep="\n", file=self._shell.stdin, flush=True)
+        assert self._shell.stdout.readline() == "done\n", (self.folder / "shell").read_text()
+
+
+@contextmanager
+def second_engine(*, live_restore: bool) -> Iterator[SecondEngine]:
+    """A running engine with the small image; when the block ends nothing is left of it."""
+    for program, package in {"dockerd": "docker.io", "unshare": "util-linux"}.items():
+        if shutil.which(program) is None:
+            pytest.fail(f"There is no {program} here: apt-get install {package}")
+    if os.geteuid() != 0:
+        pytest.fail("A second engine needs namespaces of its own, and only root may make them.")
+    folder = Path(tempfile.mkdtemp(prefix="forgehand-engine-"))  # short: a socket's path has 107 bytes
+    try:
+        with (folder / "shell").open("wb") as errors:
+            pipe = subprocess.PIPE
+            shell = subprocess.Popen(_ALONE.split(), stdin=pipe, stdout=pipe, stderr=errors, text=True)
+        with shell:
+            engine = SecondEngine(folder, live_restore, shell)
+            engine._do(_NO_OTHER)
+            engine.start()
+            load = f"docker save {small()} | docker --host {engine.url} load"
+            subprocess.run(load, shell=True, check=True, capture_output=True)
+            yield engine
+    finally:
+        shutil.rmtree(folder)
