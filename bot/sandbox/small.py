@@ -33,6 +33,7 @@ _LEFT_OUT = re.compile(
     r"|config-[^/]*)(/|$)"
 )
 _DEMO_TARGET = "usr/local/bin/forgehand-demo-agent"
+_RELAY_TARGET = "usr/local/bin/forgehand-relay"
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\nagent:x:10001:10001:agent:/home/agent:/bin/sh\n"
 _GROUP = "root:x:0:\nagent:x:10001:\n"
 
@@ -57,7 +58,7 @@ def root() -> dict[str, Path]:
 
 def digest(found: dict[str, Path]) -> str:
     """Return what changes when one of the files does, or how we put them: enough to know an image by."""
-    summary = hashlib.sha256(demo_agent() + Path(__file__).read_bytes())
+    summary = hashlib.sha256(demo_agent() + relay() + Path(__file__).read_bytes())
     for target, source in sorted(found.items()):
         stat = source.stat()
         summary.update(f"{target} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -77,6 +78,7 @@ def archive(found: dict[str, Path]) -> IO[bytes]:
         _add_text(tar, "etc/passwd", _PASSWD.encode(), 0o644)
         _add_text(tar, "etc/group", _GROUP.encode(), 0o644)
         _add_text(tar, _DEMO_TARGET, demo_agent(), 0o755)
+        _add_text(tar, _RELAY_TARGET, relay(), 0o755)
         for target, source in found.items():
             tar.add(source, target, recursive=False, filter=_as_root)
     file.seek(0)
@@ -86,6 +88,11 @@ def archive(found: dict[str, Path]) -> IO[bytes]:
 def demo_agent() -> bytes:
     """Return the script of the agent that ships for the playground."""
     return (files("bot.agents") / "demo.sh").read_bytes()
+
+
+def relay() -> bytes:
+    """Return the program that leads from a sandbox to its gateway."""
+    return (files("bot.gateway") / "relay.py").read_bytes()
 
 
 def _program(name: str) -> Path:
