@@ -23,11 +23,12 @@ _BYTES_A_LINE = 200  # of the log limit that a line takes, however short it is
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the agent ended. `outcome` None: well."""
+    """How the agent ended. `outcome` None: well; `exit_status` None: it has not, or nobody knows."""
 
     outcome: Outcome | None
     reason: str
     exit_status: int | None
+    said: str = ""  # its own last words
 
 
 class Bounds:

@@ -48,7 +48,9 @@ def progress(
         )
     if started_over:
         lines.append(_LOST if lost else _STARTED_OVER)
-    if last_line:
+    if phase is Phase.AGENT and run.doing:
+        lines.append("At the moment:\n\n" + for_comment(run.doing, 200, secrets))
+    elif last_line:
         lines.append("Last line of its output:\n\n" + for_comment(last_line, 200, secrets))
     return "\n\n".join(lines)
 

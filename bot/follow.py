@@ -8,12 +8,12 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from bot.agents.agent import Start
+from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Ended, bounds
 from bot.ending import judge
-from bot.errors import EngineUnavailable
+from bot.errors import BadSettings, EngineUnavailable
 from bot.listening import Listening
 from bot.model import Outcome
 from bot.sandbox.container import Condition, Sandbox
@@ -28,7 +28,7 @@ _UNKNOWN = 255  # what the engine says of a container that ended without it. An 
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
-    engine, agent = attempt.house.engine, attempt.house.agents[attempt.task.agent]
+    engine, agent = attempt.house.engine, _agent(attempt)
     listening = Listening(agent.listen())
     try:
         if not attempt.run.agent_started:
@@ -37,7 +37,11 @@ def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
             with attempt.house.ledger.write() as tx:
                 leases.write(tx, attempt.lease, agent_started=True)
         listening.replay(attempt.house.data / "logs" / attempt.run.id, attempt.run.log_offset)
-        ended = judge(_watch_it(attempt, workspaces, listening), listening.result, says_end=agent.says_end)
+        ended = _watch_it(attempt, workspaces, listening)
+        listening.end()
+        with attempt.house.ledger.write() as tx:
+            leases.write(tx, attempt.lease, **listening.news())
+        ended = judge(ended, listening.result, says_end=agent.says_end)
     except Cancelled:
         attempt.cancel_heard = True
         ended = Ended(Outcome.CANCELLED, "", None)
@@ -89,9 +93,16 @@ def _judge(attempt: Attempt, condition: Condition | None, *, watched: bool) -> E
     return Ended(Outcome.AGENT_FAILED, f"It ended with exit status {status}.", status)
 
 
+def _agent(attempt: Attempt) -> Agent:
+    name = attempt.task.agent
+    if name not in attempt.house.agents:
+        raise BadSettings(f"The settings have no agent `{name}` any more. `/resume --agent` names another.")
+    return attempt.house.agents[name]
+
+
 def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
     house, run, task = attempt.house, attempt.run, attempt.task
-    agent = house.agents[task.agent]
+    agent = _agent(attempt)
     start = Start(
         task=task.id,
         run=run.id,

@@ -167,6 +167,7 @@ def _agent(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
             agent_outcome=ended.outcome,
             exit_status=ended.exit_status,
             reason=ended.reason,
+            summary=ended.said,
         )
         leases.enter(tx, attempt.lease, Phase.EXPORT)
         attempt.run = runs.get(tx, attempt.run.id)
@@ -184,7 +185,8 @@ def _export(attempt: Attempt, places: Workspaces, source: Mirror) -> Verdict:
         if isinstance(error, LeaseLost) or failed is None:
             raise
         return Verdict(failed, f"{attempt.run.reason} What it left could not be exported: {error}".strip())
-    attempt.settle({"summary": exported.result.summary}, checked_head=exported.head)
+    summary = exported.result.summary or attempt.run.summary
+    attempt.settle({"summary": summary}, checked_head=exported.head)
     return Verdict(failed, attempt.run.reason) if failed else _judge(exported)
 
 

@@ -37,7 +37,7 @@ class Tail:
         self._done_at: float | None = None
 
     def to_the_end(self) -> Ended | None:
-        """Follow until the container ends (None), a limit is passed, or its agent is done and does not end."""
+        """Follow to the container's end (None), to a limit, or until its agent is done and does not end."""
         path = self._attempt.house.data / "logs" / self._attempt.run.id
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._attempt.house.engine, self._attempt.sandbox

@@ -24,6 +24,7 @@ _TARGETS = ("file_path", "notebook_path", "command", "pattern", "path", "url", "
 _DOING = 200  # characters
 _SHOWN = 600  # characters of what a tool answered, in
 _LINES = 8  # lines at most
+_WORDS = 20_000  # characters of its last words
 _BUSY = frozenset({429, 529})  # a provider's limit, a provider overloaded
 _UNKNOWN_KEY = frozenset({401, 403})
 
@@ -124,11 +125,12 @@ class _Stream:
         session = _session(said)
         if said.get("is_error") is False:
             question = self._denied(said) or self._question
-            told = Result(outcome=None, text=_text(said, "result"), question=question, session_cost=cost)
+            words = _text(said, "result")[:_WORDS]
+            told = Result(outcome=None, text=words, question=question[:_WORDS], session_cost=cost)
             return Heard(text="It says that it is done.", session=session, result=told)
         outcome, words = _failure(said, limited=self._limited_until is not None)
         until = self._limited_until if outcome is Outcome.RATE_LIMITED else None
-        told = Result(outcome=outcome, text=words, limited_until=until, session_cost=cost)
+        told = Result(outcome=outcome, text=words[:_WORDS], limited_until=until, session_cost=cost)
         return Heard(text=f"It says that it failed: {words}", session=session, result=told)
 
     def _denied(self, said: dict[str, Any]) -> str:

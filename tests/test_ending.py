@@ -1,0 +1,162 @@
+"""How an agent ended, by what it says and by how its container ended: neither alone."""
+
+import shlex
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.agents.agent import Result
+from bot.bounds import Ended
+from bot.ending import judge
+from bot.house import Allowance, House
+from bot.model import Outcome
+from bot.run import execute
+from tests.stand_in import SESSION, recorded, says, stand_in
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
+WORK = "echo 1 > x"
+KILLED, STOPPED = 137, 143
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _with(shop: Workshop, script: str, *, idle: int = 60) -> House:
+    """The house, where this stand-in works and may be silent for so many seconds."""
+    allowance = Allowance(shop.house.allowance.limits, idle)
+    return replace(shop.house, agents={"shell": stand_in(script)}, allowance=allowance)
+
+
+def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
+    return Ended(outcome, "so the engine says" if outcome else "", status)
+
+
+@pytest.mark.parametrize(
+    ("ended", "result", "outcome"),
+    [
+        (_ended(0), WELL, None),
+        (_ended(None), WELL, None),  # it did not end, and was stopped by us
+        (_ended(STOPPED, Outcome.AGENT_FAILED), WELL, None),  # by a worker that died after that
+        (_ended(KILLED, Outcome.LOST), WELL, None),
+        (_ended(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
+        (_ended(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
+        (_ended(0), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_ended(0), Result(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
+        (_ended(1, Outcome.AGENT_FAILED), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(0), None, Outcome.AGENT_FAILED),
+        (_ended(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
+        (_ended(None, Outcome.LOST), None, Outcome.LOST),
+        (_ended(None, Outcome.IDLE), None, Outcome.IDLE),
+        (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
+    ],
+)
+def test_the_verdict_weighs_both(ended: Ended, result: Result | None, outcome: Outcome | None) -> None:
+    assert judge(ended, result, says_end=True).outcome is outcome
+
+
+def test_a_command_that_says_nothing_at_its_end_is_judged_by_its_exit_status() -> None:
+    assert judge(_ended(0), None, says_end=False) == _ended(0)
+
+
+def test_the_words_of_a_limit_name_its_end() -> None:
+    limited = Result(outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0)
+
+    assert judge(_ended(1), limited, says_end=True).reason == (
+        "Too many requests. The limit ends at 2026-11-18 11:06 UTC."
+    )
+
+
+def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(_with(shop, f"{WORK}; {says(GOOD[:3])}; {FOREVER}"), run) as stopping:
+        until(lambda: shop.now(run).session == SESSION)
+        stopping.set()
+    doing = shop.now(run).doing
+    shop.house.engine.remove(f"forgehand-{run.id}")
+    assert doing == "Bash ls -la && cat README.md"
+
+    other = shop.claimed()
+    execute(_with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}"), other, threading.Event())
+
+    ended = shop.now(other)
+    assert (ended.outcome, ended.reason, ended.exit_status) == (Outcome.PUSHED, "", None)
+    assert (ended.session, ended.session_cost, ended.doing) == (SESSION, 0.0032, "")
+    assert ended.summary == "I added a parser and committed it."
+
+
+def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
+    """A result that came before the takeover still counts: the same bytes say the same again."""
+    run = shop.claimed()
+    script = f"{WORK}; {says(GOOD)}; while test ! -e go; do sleep 0.1; done; rm go; exit 0"
+    with shop.busy(_with(shop, script), run) as stopping:
+        until(lambda: shop.now(run).session_cost is not None)
+        stopping.set()
+
+    again, house = shop.taken_over("next")
+    (shop.house.data / "workspaces" / run.task / "repo" / "go").touch()
+    execute(replace(house, agents={"shell": stand_in(script)}), again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
+
+
+def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is_not(shop: Workshop) -> None:
+    run = shop.claimed()
+    execute(_with(shop, f"{says(recorded('refused-key'))}; exit 0"), run, threading.Event())
+    other = shop.claimed()
+    execute(_with(shop, f"{WORK}; {says(GOOD)}; exit 1"), other, threading.Event())
+
+    failed, doubtful = shop.now(run), shop.now(other)
+    assert (failed.outcome, failed.exit_status) == (Outcome.AGENT_FAILED, 0)
+    assert failed.reason.startswith("The model's provider did not accept the key of this bot (401).")
+    assert doubtful.outcome is Outcome.AGENT_FAILED
+    assert doubtful.reason == "It ended with exit status 1. It had said that it was done."
+    assert shop.branches() == []
+
+
+def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
+    huge = "head -c 20000000 /dev/zero | tr '\\0' x; echo"
+    run = shop.claimed()
+
+    execute(
+        _with(shop, f"{WORK}; {says(GOOD[:3])}; {huge}; echo '{{\"type\":'; {says(GOOD[3:])}"),
+        run,
+        threading.Event(),
+    )
+
+    assert (shop.now(run).outcome, shop.now(run).session_cost) == (Outcome.PUSHED, 0.0032)
+
+
+def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_with(shop, f"{says(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).session) == (Outcome.IDLE, SESSION)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("script", "outcome", "words"),
+    [
+        ("sleep 300", Outcome.IDLE, "It printed nothing for 2 s."),
+        (f"printf %s {shlex.quote(GOOD[-1].decode()[:-40])}", Outcome.AGENT_FAILED, "ended without a result"),
+        (says(GOOD[:-1]), Outcome.AGENT_FAILED, "ended without a result"),
+        (f"{says(GOOD[:3])}; kill -9 $$", Outcome.LOST, "stopped from outside"),
+        (says(recorded("limit")) + "; exit 1", Outcome.RATE_LIMITED, "Request rejected (429)"),
+        (says(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
+    ],
+)
+def test_other_ends_have_their_own_words(shop: Workshop, script: str, outcome: Outcome, words: str) -> None:
+    run = shop.claimed()
+
+    execute(_with(shop, script, idle=2), run, threading.Event())
+
+    assert shop.now(run).outcome is outcome
+    assert words in shop.now(run).reason

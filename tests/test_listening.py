@@ -1,0 +1,128 @@
+"""Bytes in, facts out: however they are cut, and whatever else is among them."""
+
+import random
+from pathlib import Path
+
+from bot.agents.claude import Claude
+from bot.agents.command import Command
+from bot.listening import Lines, Listening, transcript
+from tests.stand_in import SESSION, recorded
+
+GOOD = b"\n".join(recorded("good")) + b"\n"
+
+
+def _listening() -> Listening:
+    return Listening(Claude(()).listen())
+
+
+def _pieces(data: bytes, most: int) -> list[bytes]:
+    cuts = random.Random(4)
+    found = []
+    while data:
+        size = cuts.randint(1, most)
+        found.append(data[:size])
+        data = data[size:]
+    return found
+
+
+def test_a_stream_says_the_same_however_it_is_cut() -> None:
+    whole, cut = _listening(), _listening()
+    whole.take(GOOD)
+    for piece in _pieces(GOOD, 700):
+        cut.take(piece)
+
+    assert whole.result is not None
+    assert cut.result == whole.result
+    assert cut.news() == whole.news() == {"session": SESSION, "doing": "", "session_cost": 0.0032}
+
+
+def test_what_was_told_once_is_no_news() -> None:
+    listening = _listening()
+    listening.take(b"\n".join(recorded("good")[:3]) + b"\n")
+
+    assert listening.news() == {"session": SESSION, "doing": "Bash ls -la && cat README.md"}
+    assert listening.news() == {}
+
+
+def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> None:
+    log, at = tmp_path / "log", len(GOOD) - 100
+    log.write_bytes(GOOD)
+    listening = _listening()
+
+    listening.replay(log, at)
+    assert listening.result is None
+    listening.take(GOOD[at:])
+
+    assert listening.result is not None
+    assert listening.result.session_cost == 0.0032
+
+
+def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+    listening = _listening()
+    listening.replay(tmp_path / "none", 10)
+
+    assert listening.news() == {}
+
+
+def test_a_line_too_long_is_passed_over_and_the_next_one_heard() -> None:
+    listening = _listening()
+    for _ in range(20):
+        listening.take(b"x" * (1 << 20))
+    listening.take(b"\n" + GOOD)
+
+    assert listening.result is not None
+
+
+def test_of_a_line_too_long_its_length_is_told() -> None:
+    lines = Lines()
+
+    found = [line for piece in [b"a" * (8 << 20), b"b\nnext\r\nla", b"st"] for line in lines.take(piece)]
+
+    assert found == [b"(a line of 8,388,609 bytes)", b"next"]
+    assert lines.last() == b"last"
+    assert lines.last() == b""
+
+
+def test_a_last_line_without_an_end_counts() -> None:
+    listening = _listening()
+    listening.take(GOOD.rstrip(b"\n"))
+    assert listening.result is None
+
+    listening.end()
+
+    assert listening.result is not None
+
+
+def test_a_last_line_that_is_cut_is_no_result() -> None:
+    listening = _listening()
+    listening.take(GOOD[:-50])
+    listening.end()
+
+    assert listening.result is None
+
+
+def test_a_result_after_which_it_goes_on_is_none() -> None:
+    listening = _listening()
+    listening.take(GOOD)
+    listening.take(b"\n".join(recorded("good")[:3]) + b"\n")
+
+    assert listening.result is None
+
+
+def test_people_read_words_and_not_events() -> None:
+    lines = b"warning: something\n" + GOOD + b"the end"
+
+    said = "".join(transcript(Claude(()).listen(), iter(_pieces(lines, 900))))
+
+    assert said.splitlines()[:4] == [
+        "warning: something",
+        "Model claude-opus-5-5",
+        "I will look first.",
+        "> Bash ls -la && cat README.md",
+    ]
+    assert said.splitlines()[-2:] == ["It says that it is done.", "the end"]
+    assert '"type"' not in said
+
+
+def test_of_any_command_line_everything_is_read() -> None:
+    assert list(transcript(Command(["x"]).listen(), iter([b"one\ntw", b"o\n"]))) == ["one\n", "two\n", ""]
