@@ -216,6 +216,9 @@ def playground(
 def images_build(
     small: Small = False,  # noqa: FBT002 - Typer makes flags of these
     base: Annotated[str, typer.Option(help="Image to build on; else Debian, or this machine's own.")] = "",
+    claude_code: Annotated[
+        str | None, typer.Option(help='Version in the agent image, "" for none; else the one we know.')
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
@@ -224,7 +227,8 @@ def images_build(
     from bot.sandbox.images import build
 
     which = ("small",) if small else ("tools", "agent")
-    made = build(_settings(config).sandbox.engine, which=which, base=base, say=_say)
+    engine = _settings(config).sandbox.engine
+    made = build(engine, which=which, base=base, claude=claude_code, say=_say)
     cli_show.show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
 
 

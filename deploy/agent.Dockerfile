@@ -3,8 +3,8 @@
 ARG BASE=debian:bookworm-slim
 FROM $BASE
 
-# Certificates this machine's administrator added. The Dockerfile is named because one source must exist.
-COPY Dockerfile ca/*.cr[t] /usr/local/share/ca-certificates/
+# Certificates this machine's administrator added, and an empty file because one source must exist.
+COPY ca/* /usr/local/share/ca-certificates/
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         git git-lfs openssh-client ca-certificates curl wget \
@@ -23,11 +23,19 @@ ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 
-# Command lines of agents, for instance --build-arg NPM_PACKAGES="@openai/codex@0.169.0".
-ARG NPM_PACKAGES=""
-RUN [ -z "$NPM_PACKAGES" ] || { npm install --global $NPM_PACKAGES && npm cache clean --force; }
+# Claude Code, "" = none. Flags and output of its versions differ, so one is pinned, the one the tests know.
+# It is one program that needs no Node; what npm leaves beside it is a second copy.
+ARG CLAUDE_CODE=2.1.330
+RUN [ -z "$CLAUDE_CODE" ] || { \
+        export HOME=/tmp/build npm_config_cache=/tmp/build/npm \
+        && npm install --prefix /tmp/build --no-audit --no-fund "@anthropic-ai/claude-code@$CLAUDE_CODE" \
+        && install /tmp/build/node_modules/.bin/claude /usr/local/bin/claude \
+        && claude --version \
+        && rm -rf /tmp/build; \
+    }
 
-COPY forgehand-demo-agent /usr/local/bin/
+# The relay is all that a closed sandbox needs to reach its gateway.
+COPY forgehand-demo-agent forgehand-relay /usr/local/bin/
 ARG AGENT_UID=10001
 RUN useradd --uid "$AGENT_UID" --create-home --shell /bin/bash agent && mkdir -p /workspace /task
 ENV HOME=/home/agent

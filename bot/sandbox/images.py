@@ -1,5 +1,6 @@
 """Makes the images containers start from. Nothing is pulled at the time of a run."""
 
+import hashlib
 import io
 import os
 import tarfile
@@ -18,12 +19,14 @@ from bot.sandbox import small
 from bot.sandbox.client import connect, engine_errors
 
 SMALL = "forgehand-small"
+AGENT = "forgehand-agent"
 
 _BASE = "forgehand-base"
 _REGISTRYS = "debian:bookworm-slim"
 _SECONDS = 3600  # of silence from the engine: it reports a step only at its end
 _LABEL = "LABEL forgehand=1"
 _MADE_FROM = "forgehand.from"  # label: digest or suite
+_CLAUDE_CODE = "CLAUDE_CODE"  # build argument
 _CHUNK = 1 << 20
 _LINE = 100  # characters of a step that are said
 _PROXY = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -32,11 +35,14 @@ _CERTIFICATES = Path("/usr/local/share/ca-certificates")
 Say = Callable[[str], None]
 
 
-def build(engine_url: str, *, which: Sequence[str], base: str, say: Say) -> dict[str, str]:
+def build(
+    engine_url: str, *, which: Sequence[str], base: str = "", claude: str | None = None, say: Say
+) -> dict[str, str]:
     """Make the images named (`tools`, `agent`, `small`) and return image name -> id.
 
     `base` is an image to build on; "" = Debian's slim one, or where no registry gives it, one made from
-    this machine's own distribution. Raises BadSettings, SandboxFailed, EngineUnavailable.
+    this machine's own distribution. `claude` is the version of Claude Code in the agent image, "" = none,
+    None = the one we know. Raises BadSettings, SandboxFailed, EngineUnavailable.
     """
     api = connect(engine_url)
     api.timeout = _SECONDS
@@ -46,8 +52,19 @@ def build(engine_url: str, *, which: Sequence[str], base: str, say: Say) -> dict
             made[SMALL] = _small(api, say)
             continue
         base = base or _base(api, say)
-        made[f"forgehand-{each}"] = _from_dockerfile(api, each, base, say)
+        arguments = {"BASE": base}
+        if each == "agent" and claude is not None:
+            arguments[_CLAUDE_CODE] = claude
+        made[f"forgehand-{each}"] = _from_dockerfile(api, each, arguments, say)
     return made
+
+
+def agent_is_current(engine_url: str) -> bool:
+    """Is the agent image there, as `build` with no words of its own would make it now, whatever its base?
+
+    Raises SandboxFailed, EngineUnavailable.
+    """
+    return _made_from(connect(engine_url), AGENT) == _digest(_files("agent"), "")
 
 
 def _small(api: APIClient, say: Say) -> str:
@@ -93,17 +110,19 @@ def _import(api: APIClient, name: str, tar: IO[bytes], changes: list[str]) -> No
         api.import_image_from_stream(chunks, repository=name, tag="latest", changes=changes)
 
 
-def _from_dockerfile(api: APIClient, which: str, base: str, say: Say) -> str:
+def _from_dockerfile(api: APIClient, which: str, arguments: dict[str, str], say: Say) -> str:
     name = f"forgehand-{which}"
-    say(f"building {name} on {base}")
+    say(f"building {name} on {arguments['BASE']}")
+    files = _files(which)
+    own_words = "".join(f"{key}={value}" for key, value in arguments.items() if key != "BASE")
     proxies = {key: os.environ[key] for key in _PROXY if key in os.environ}
-    with engine_errors(), _context(_dockerfile(which)) as context:
+    with engine_errors(), _context(files) as context:
         steps = api.build(
             fileobj=context,
             custom_context=True,
             tag=name,
-            buildargs={"BASE": base, **proxies},
-            labels={"forgehand": "1"},
+            buildargs={**arguments, **proxies},
+            labels={"forgehand": "1", _MADE_FROM: _digest(files, own_words)},
             rm=True,
             forcerm=True,
             decode=True,
@@ -126,11 +145,28 @@ def _dockerfile(which: str) -> bytes:
     return (beside if beside.exists() else here.parents[2] / "deploy" / beside.name).read_bytes()
 
 
-def _context(dockerfile: bytes) -> IO[bytes]:
-    """Return all a build may see: the Dockerfile, the demo agent, and certificates this machine trusts."""
-    files = {"Dockerfile": (dockerfile, 0o644), "forgehand-demo-agent": (small.demo_agent(), 0o755)}
+def _files(which: str) -> dict[str, tuple[bytes, int]]:
+    """Return all a build may see, name -> content and mode: also certificates this machine trusts."""
+    files = {
+        "Dockerfile": (_dockerfile(which), 0o644),
+        "forgehand-demo-agent": (small.demo_agent(), 0o755),
+        "forgehand-relay": (small.relay(), 0o755),
+        "ca/none": (b"", 0o644),
+    }
     # Those its administrator added: behind such a proxy the build would otherwise trust nothing.
-    files |= {f"ca/{path.name}": (path.read_bytes(), 0o644) for path in sorted(_CERTIFICATES.glob("*.crt"))}
+    return files | {
+        f"ca/{path.name}": (path.read_bytes(), 0o644) for path in sorted(_CERTIFICATES.glob("*.crt"))
+    }
+
+
+def _digest(files: dict[str, tuple[bytes, int]], own_words: str) -> str:
+    summary = hashlib.sha256(own_words.encode())
+    for name, (content, mode) in files.items():
+        summary.update(f"{name} {mode} {len(content)} ".encode() + content)
+    return summary.hexdigest()
+
+
+def _context(files: dict[str, tuple[bytes, int]]) -> IO[bytes]:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
         for name, (content, mode) in files.items():

@@ -57,12 +57,12 @@ def test_an_installed_package_brings_the_dockerfiles(tmp_path: Path) -> None:
     assert {"agent.Dockerfile", "tools.Dockerfile", "prepare.sh", "export.sh"} <= {
         name.removeprefix("bot/sandbox/") for name in names
     }
-    assert "bot/agents/demo.sh" in names
+    assert {"bot/agents/demo.sh", "bot/gateway/relay.py"} <= names
 
 
 @pytest.mark.long
 def test_the_agent_image_builds_in_every_language(engine: Engine) -> None:
-    made = images.build("", which=["tools", "agent"], base="", say=lambda line: None)
+    made = images.build("", which=["tools", "agent"], say=lambda line: None)
 
     assert list(made) == ["forgehand-tools", "forgehand-agent"]
     assert said_in(engine, "forgehand-tools", "git --version").startswith("git version")
@@ -71,6 +71,7 @@ def test_the_agent_image_builds_in_every_language(engine: Engine) -> None:
         printf 'int main(void) { return 0; }' >a.c && cc a.c && ./a.out && echo c
         printf 'package main\\nfunc main() { println("x") }' >a.go && go run a.go 2>/dev/null && echo go
         node -p '"node"'; npm --version >/dev/null && python -m venv v && v/bin/python -c 'print("python")'
-        for each in git cmake ninja rg fd jq curl make g++ forgehand-demo-agent; do
-        command -v $each >/dev/null || echo "no $each"; done; id -un"""
+        for each in git cmake ninja rg fd jq curl make g++ claude forgehand-demo-agent forgehand-relay; do
+        command -v $each >/dev/null || echo "no $each"; done; id -un; find /root /tmp -name '*npm*'"""
     assert said_in(engine, "forgehand-agent", script).split() == ["c", "go", "node", "python", "agent"]
+    assert images.agent_is_current("")
