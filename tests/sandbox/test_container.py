@@ -57,6 +57,20 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
     assert engine.ours() == []
 
 
+def test_a_tool_that_the_engine_ends_on_going_down_is_worth_another_try(engine: Engine, image: str) -> None:
+    name = a_name()
+    with (
+        pytest.raises(EngineUnavailable, match="stopped a container"),
+        engine.tool_stream(
+            name=name, image=image, script="echo up; sleep 60", args=[], mounts=[], seconds=60
+        ) as stream,
+    ):
+        assert stream.read_exactly(3) == b"up\n"
+        engine.stop(name)
+
+    assert engine.ours() == []
+
+
 def test_a_tool_that_prints_too_much_is_stopped(engine: Engine, image: str) -> None:
     with pytest.raises(SandboxFailed, match="more than it may"):
         run_tool(engine, image, "while true; do cat /usr/bin/git; done")
