@@ -1,4 +1,8 @@
-"""Commands that look at the ledger, or change a row of it: they work beside a running bot, or without one."""
+"""Commands that look at the ledger, or change a row of it: they work beside a running bot, or without one.
+
+What needs more than the ledger is imported where it is needed: most of what these
+commands take is the start of the program.
+"""
 
 import json
 import secrets
@@ -7,29 +11,27 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from sqlalchemy import Connection
 
-from bot import clean, removal
-from bot import operator_verbs as verbs
+from bot import clean
 from bot.errors import BotError, NotPossible
-from bot.house import House
 from bot.model import ENDED, Run, State, Task
 from bot.presence import alone
-from bot.queue import Nudges
 from bot.settings import Settings
 from bot.store import log as store_log
 from bot.store import runs
 from bot.store import tasks as store
 from bot.store import workspaces as store_workspaces
-from bot.store.ledger import Ledger
+from bot.store.ledger import Ledger, open_ledger
 from bot.store.workspaces import Kept
-from bot.worker import ledger_of, open_house
+
+if TYPE_CHECKING:
+    from bot.house import House
 
 _POLL = 0.3  # seconds
 _PATIENCE = 60.0  # seconds
@@ -73,6 +75,8 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
 
 def cancel(settings: Settings, task_id: str) -> str:
     """Ask a task to stop; the words say what follows. Raises NotPossible."""
+    from bot import operator_verbs as verbs
+
     with _ledger(settings) as ledger, ledger.write() as tx:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
@@ -128,7 +132,7 @@ class Tail:
 
 
 def workspaces(settings: Settings, *, as_json: bool) -> None:
-    with open_house(settings, public_url="", nudges=_NOBODY) as house:
+    with _house(settings) as house:
         with house.ledger.read() as tx:
             kept = store_workspaces.present(tx, house.worker.host)
             tasks = [store.get(tx, each.task) for each in kept]
@@ -149,13 +153,17 @@ def workspaces(settings: Settings, *, as_json: bool) -> None:
 
 def _shown_progress(kept: Sequence[Kept]) -> Iterable[Kept]:
     """Each is a look at many files."""
+    from rich.progress import track
+
     console = Console(stderr=True)
     return track(kept, "measuring", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _size(house: House, task_id: str) -> int | None:
+def _size(house: "House", task_id: str) -> int | None:
     """Bytes on the disk; None where they could not be counted."""
-    places = removal.places_of(house)
+    from bot.removal import places_of
+
+    places = places_of(house)
     if not places.has(task_id):
         return None
     try:
@@ -171,22 +179,26 @@ def _in_words(size: int | None) -> str:
 
 def remove_workspace(settings: Settings, task_id: str) -> None:
     """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
-    with open_house(settings, public_url="", nudges=_NOBODY) as house:
+    from bot.removal import janitors_lock, remove
+
+    with _house(settings) as house:
         with house.ledger.read() as tx:
             kept = store_workspaces.get(tx, store.get(tx, task_id).id)
         if kept is None or kept.removed_at or kept.host != house.worker.host:
             raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        with alone(removal.janitors_lock(house), patience=_PATIENCE) as mine:
+        with alone(janitors_lock(house), patience=_PATIENCE) as mine:
             if not mine:
                 raise NotPossible("The janitor of this host is at work. Try again in a minute.")
-            if not removal.remove(house, task_id, _rescued(house, task_id)):
+            if not remove(house, task_id, _rescued(house, task_id)):
                 raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
 
 
-def _rescued(house: House, task_id: str) -> str:
+def _rescued(house: "House", task_id: str) -> str:
     """Who asks for a removal is told what is lost by it, and gets it."""
+    from bot.removal import rescue
+
     try:
-        return removal.rescue(house, task_id)
+        return rescue(house, task_id)
     except (BotError, OSError) as error:
         typer.echo(f"forgehand: what was not exported is lost: {error}", err=True)
         return ""
@@ -219,11 +231,20 @@ def _iso(at: float | None) -> str:
 
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[Ledger]:
-    ledger = ledger_of(settings)
+    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ledger = open_ledger(settings.store_url)
     try:
         yield ledger
     finally:
         ledger.close()
 
 
-_NOBODY = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
+@contextmanager
+def _house(settings: Settings) -> Iterator["House"]:
+    """One that wakes nobody."""
+    from bot.queue import Nudges
+    from bot.worker import open_house
+
+    nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
+    with open_house(settings, public_url="", nudges=nobody) as house:
+        yield house

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from functools import partial
 
 import dramatiq
-from sqlalchemy.exc import OperationalError
 
 from bot import actors, host, queue, report, run, triggers
 from bot.actors import Jobs
 from bot.agents.table import KINDS
 from bot.answer import Answer
 from bot.checks import check
-from bot.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -30,7 +28,7 @@ from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE, Worker
-from bot.store.ledger import Ledger, open_ledger
+from bot.store.ledger import open_ledger
 from bot.sweep import Sweep, keep_sweeping
 from bot.tasks import Defaults
 from handlers import router
@@ -61,7 +59,7 @@ def open_house(
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = host.name(data, called)
     box = settings.sandbox
-    ledger = ledger_of(settings)
+    ledger = open_ledger(settings.store_url)
     try:
         link_key = host.link_key(ledger, data)
         hidden = [*settings.secrets, link_key]
@@ -136,16 +134,6 @@ def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
 def _result_labels(given: Labels) -> dict[State, str]:
     worn = {State.SUCCEEDED: given.succeeded, State.FAILED: given.failed, State.WAITING: given.waiting}
     return {state: label for state, label in worn.items() if label}
-
-
-def ledger_of(settings: Settings) -> Ledger:
-    """Open the ledger. Raises BadSettings where it does not answer."""
-    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        return open_ledger(settings.store_url)
-    except OperationalError as error:
-        reason = str(error.orig).strip().split("\n")[0]
-        raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
 
 
 def defaults(settings: Settings) -> Defaults:

@@ -55,11 +55,16 @@ class Ledger:
 def open_ledger(url: str) -> Ledger:
     """Connect and bring the schema up to date.
 
-    Raises BadSettings on a URL that is neither database, and on a ledger newer than this program.
+    Raises BadSettings on a URL that is neither database, on one that does not answer, and on a ledger newer
+    than this program.
     """
     engine = _engine(url)
     try:
         migrate(engine)
+    except OperationalError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().split("\n")[0]
+        raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
     except BaseException:
         engine.dispose()
         raise
