@@ -24,7 +24,7 @@ from bot.settings import load
 ORDER = "die-at"  # JSON: `sql`, true where it finds a row; `before` that is committed, or `later` than it
 AGAIN = signal.SIGUSR1
 LEASE = 2.0  # seconds; a sender's is four of these, a dead one's place is free after one
-SWEEP_EVERY = 0.2  # seconds
+SWEEP_EVERY = 0.5  # seconds
 
 
 def _die() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.model import Outcome, Phase, Run, State, Task
+from bot.model import Outcome, Phase, State, Task
 from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
@@ -106,7 +106,7 @@ def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0
     path.with_suffix(".new").rename(path)
     world.say(thread, f"/run {shell(CHANGE)}")
     eventually(lambda: not path.exists())
-    eventually(lambda: may_be_told(world))
+    eventually(lambda: may_be_told(world), every=0.2)
     worker.send_signal(mortal.AGAIN)
     return eventually(lambda: world.tasks(thread))[0]
 
@@ -120,11 +120,11 @@ def may_be_told(world: World) -> bool:
 
 def all_is_there_once(world: World, killed: Task) -> None:
     thread = killed.thread.number
+    eventually(lambda: all_is_told(world, thread), every=0.2)
     task, run = world.task_after_run(1, on=thread)
-    assert (task.id, run.outcome, task.state) == (killed.id, Outcome.PUSHED, State.SUCCEEDED), run.reason
+    ended = (task.id, run.outcome, task.state)
+    assert ended == (killed.id, Outcome.PUSHED, State.SUCCEEDED), f"{run.reason}\n{world.output()}"
     world.final_comment(thread, run)
-    eventually(lambda: not untold(world, run))
-    assert len(world.tasks(thread)) == len(world.runs(task)) == 1
     assert (world.in_workspace(task) / "home" / "starts").read_text() == "started\n"
     assert branches(world, thread) == [task.branch]
     assert world.playground.branch_head(task.branch) == task.pushed_head
@@ -135,13 +135,15 @@ def all_is_there_once(world: World, killed: Task) -> None:
     for kind in (Outgoing.FINAL, Outgoing.PROGRESS):
         marker = f"<!-- forgehand:{kind}:{run.id} -->"
         assert sum(marker in body for body in world.bot_comments(thread)) <= 1
-    eventually(lambda: not world.containers())
+    eventually(lambda: not world.containers(), every=0.5)
 
 
-def untold(world: World, run: Run) -> bool:
+def all_is_told(world: World, thread: int) -> bool:
+    [task] = world.tasks(thread)
+    [run] = world.runs(task)
     kinds = (Outgoing.STATUS, Outgoing.CHANGE, Outgoing.FINAL)
     with world.ledger.read() as tx:
-        return any(outbox.unsent(tx, run.id, kind) for kind in kinds)
+        return run.ended_at is not None and not any(outbox.unsent(tx, run.id, kind) for kind in kinds)
 
 
 def branches(world: World, thread: int) -> list[str]:
