@@ -51,7 +51,7 @@ setup_servers() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || _need initdb postgresql
 }
 
-# What only --long tests: images made without an image registry.
+# What only --long and --agents do: images made without an image registry.
 setup_long() { _need mmdebstrap mmdebstrap; }
 
 # _python: print a Python of 3.11 or newer that can make virtual environments. `python3` may be a version

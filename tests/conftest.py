@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from bot.store.ledger import Ledger, open_ledger
+from tests.image import agent_is_here
 from tests.services import Postgres, running_postgres, running_redis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what takes longer than an ordinary run should")
+    parser.addoption("--agents", action="store_true", help="also all that a real agent takes part in")
 
 
 def pytest_configure() -> None:
@@ -23,11 +25,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--long"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    left_out = [item for item in items if not _is_asked_for(config, item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_asked_for(config: pytest.Config, item: pytest.Item) -> bool:
+    long, agents = config.getoption("--long"), config.getoption("--agents")
+    if item.get_closest_marker("agents"):
+        is_long = item.get_closest_marker("long") is not None
+        return agents or ((long or not is_long) and agent_is_here())
+    return long or item.get_closest_marker("long") is None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,11 @@
-"""The image of this machine's own programs, made once a test session."""
+"""The images tests start containers from: one of this machine's own programs, and the real agent's.
 
+The first is made once a test session, in seconds. The second takes minutes: deploy/test makes it by this
+file when it is asked to, it is kept, and tests that need it run wherever it is there.
+"""
+
+import sys
+import time
 from functools import cache
 
 from bot.sandbox import images
@@ -8,5 +14,26 @@ from bot.sandbox import images
 @cache
 def small() -> str:
     """Its name."""
-    images.build("", which=["small"], base="", say=lambda _line: None)
+    images.build("", which=["small"], say=lambda _line: None)
     return images.SMALL
+
+
+@cache
+def agent_is_here() -> bool:
+    """Is it there as this checkout would make it?"""
+    return images.agent_is_current("")
+
+
+def _say(line: str) -> None:
+    print(f"== {line}", flush=True)  # noqa: T201 - for deploy/test
+
+
+if __name__ == "__main__":
+    if "--build" in sys.argv:
+        before = time.monotonic()
+        images.build("", which=["agent"], say=_say)
+        _say(f"{images.AGENT} is made: {time.monotonic() - before:.0f} s")
+    elif agent_is_here():
+        _say(f"{images.AGENT} is here: tests with a real agent run")
+    else:
+        _say(f"no {images.AGENT} as it would be made now: no tests with a real agent (--agents makes it)")
