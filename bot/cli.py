@@ -50,6 +50,7 @@ Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Instead of \\[server] port; 0: any free one.")
 ]
 Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
+Model = Annotated[str, typer.Option(help="For the agent to work with; else what its settings say.")]
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="As in comments, pages and `forgehand tasks`.")]
 
 
@@ -95,6 +96,7 @@ def run(
     repository: Annotated[str, typer.Argument(help="URL or folder of any git repository you can push to.")],
     instructions: Annotated[str, typer.Argument(help="What the agent is to do.")],
     agent: Annotated[str, typer.Option(help="One of \\[agents]; else the first of them.")] = "",
+    model: Model = "",
     base: Annotated[str, typer.Option(help="Branch to start from; else the default branch.")] = "",
     timeout: Annotated[str, typer.Option(help="Such as 30m or 2h; else \\[sandbox] wall_limit.")] = "",
     as_json: AsJson = False,  # noqa: FBT002 - Typer makes flags of these
@@ -111,7 +113,9 @@ def run(
     from bot import cli_runs
 
     settings = _settings(config)
-    ask = cli_runs.Ask(repository=repository, text=instructions, agent=agent, base=base, timeout=timeout)
+    ask = cli_runs.Ask(
+        repository=repository, text=instructions, agent=agent, model=model, base=base, timeout=timeout
+    )
     raise typer.Exit(cli_runs.run(settings, ask, as_json=as_json))
 
 
@@ -119,6 +123,8 @@ def run(
 def resume(
     task: TaskId,
     text: Annotated[str, typer.Argument(help="What to do next, or differently.")] = "",
+    agent: Annotated[str, typer.Option(help="Another of \\[agents]: it begins a fresh session.")] = "",
+    model: Model = "",
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
@@ -131,7 +137,8 @@ def resume(
     """
     from bot import cli_runs
 
-    raise typer.Exit(cli_runs.resume(_settings(config), task, text, as_json=as_json))
+    settings = _settings(config)
+    raise typer.Exit(cli_runs.resume(settings, task, text, agent=agent, model=model, as_json=as_json))
 
 
 @app.command()

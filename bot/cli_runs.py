@@ -23,6 +23,7 @@ from bot import actors, log, queue
 from bot import operator_verbs as verbs
 from bot.checks import check
 from bot.cli_show import Tail, row_of
+from bot.commands import model_name
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.github.adapter import web_url
 from bot.house import House
@@ -34,6 +35,7 @@ from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import hosts, leases, runs
 from bot.store import tasks as store
+from bot.tasks import agent_named
 from bot.urls import canonical
 from bot.worker import defaults, jobs_of, open_house
 
@@ -49,6 +51,7 @@ class Ask:
     repository: str
     text: str
     agent: str
+    model: str
     base: str
     timeout: str
 
@@ -62,7 +65,13 @@ def run(settings: Settings, ask: Ask, *, as_json: bool) -> int:
 
     def open_task(tx: Connection) -> Queued:
         return verbs.open_from_cli(
-            tx, given, repository_url=url, request=ask.text, agent=ask.agent, base=ask.base
+            tx,
+            given,
+            repository_url=url,
+            request=ask.text,
+            agent=ask.agent,
+            model=model_name(ask.model) if ask.model else "",
+            base=ask.base,
         )
 
     return _see_through(settings, open_task, as_json=as_json)
@@ -75,12 +84,14 @@ def _seconds(text: str) -> int:
         raise NotUnderstood(f"--timeout {error}.") from None
 
 
-def resume(settings: Settings, task_id: str, text: str, *, as_json: bool) -> int:
+def resume(settings: Settings, task_id: str, text: str, *, agent: str, model: str, as_json: bool) -> int:
     """Add a run to a task and see it to the end; the exit status. Raises BotError where it cannot begin."""
+    agent = agent_named(defaults(settings), agent) if agent else ""
+    model = model_name(model) if model else ""
 
     def resume_task(tx: Connection) -> Queued:
         try:
-            return verbs.resume_from_cli(tx, task_id, text)
+            return verbs.resume_from_cli(tx, task_id, text, agent=agent, model=model)
         except NotPossible as error:  # worded for a comment
             words = re.sub(r"`/(resume|cancel|approve)\b", rf"`forgehand \1 {task_id}", str(error))
             raise NotPossible(words) from None

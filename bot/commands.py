@@ -26,6 +26,7 @@ class Options:
     """What stood between the command word and the text. `timeout` is in seconds."""
 
     agent: str = ""
+    model: str = ""
     base: str = ""
     here: bool = False  # push to the change's own branch
     timeout: int | None = None
@@ -217,6 +218,13 @@ def branch_name(value: str) -> str:
     return value.removeprefix("refs/heads/")
 
 
+def model_name(value: str) -> str:
+    """The name of a model, which becomes one word of a command line. Raises NotUnderstood."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.:/@+\[\]-]{0,99}", value, re.ASCII):
+        raise NotUnderstood("`--model` is the name of a model, such as `opus` or `provider/name-1`.")
+    return value
+
+
 def _plain(value: str) -> str:
     return value
 
@@ -224,6 +232,7 @@ def _plain(value: str) -> str:
 _SWITCHES = frozenset({"here"})  # options that stand alone
 _READ: dict[str, Callable[[str], str | int]] = {
     "agent": _plain,
+    "model": model_name,
     "base": branch_name,
     "here": _here,
     "timeout": _timeout,

@@ -48,6 +48,8 @@ def progress(
         )
     if started_over:
         lines.append(_LOST if lost else _STARTED_OVER)
+    if told := session(run):
+        lines.append(told)
     if phase is Phase.AGENT and run.doing:
         lines.append("At the moment:\n\n" + for_comment(run.doing, 200, secrets))
     elif last_line:
@@ -78,9 +80,24 @@ def final(
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append((_LOST if lost else _STARTED_OVER) if started_over else "")
+    parts.append(session(run))
     parts.append(_facts(run, task, pages, kept_until))
     parts.append(f"Next: `{say_next}`" + (f" or `{also}`" if also else ""))
     return lead, "\n\n".join(part for part in parts if part)
+
+
+def session(run: Run) -> str:
+    """Which conversation the agent of a later run works in; "" on a first run, and of one that keeps none."""
+    if run.session_from:
+        return "The agent goes on in the session of the run before."
+    if run.number > 1 and run.session:
+        return "The agent began a fresh session, with a summary of the run before."
+    return ""
+
+
+def after_limit(at: float, stop: str) -> str:
+    """That a run will go on by itself, seconds since the epoch; `stop` is the command against it."""
+    return f"It goes on by itself once the limit has ended, at {_time(at)}. `{stop}` stops that."
 
 
 def change_sentence(task: Task, refused: str) -> str:

@@ -11,12 +11,16 @@ from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task
 from bot.store import runs, workspaces
 from bot.store import tasks as store
 
+AUTO = "auto:"  # a cause of ours: the rest is the run that it goes on from
 _SLUG = 40  # characters of a title that a branch name carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds."""
+    """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds.
+
+    `agent` and `model` "": those of the task. `due_at`: not before then, in seconds since the epoch.
+    """
 
     text: str
     context: tuple[Part, ...]
@@ -24,6 +28,9 @@ class Ask:
     actor: Actor
     cause: str
     wall_limit: int
+    agent: str = ""
+    model: str = ""
+    due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class Plan:
 
     agent: str
     change: str
+    model: str = ""  # "" = the agent's own choice
     base: str = ""
     pinned: str = ""
     fork: bool = False  # the change comes from another repository
@@ -61,6 +69,7 @@ def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: A
         thread_key=key,
         state=State.QUEUED,
         agent=plan.agent,
+        model=plan.model,
         change=plan.change,
         base=plan.base,
         branch=plan.branch
@@ -86,6 +95,10 @@ def branch_of(thread: Thread, task_id: str, *, named: bool) -> str:
 def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
     """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
     before = runs.newest(tx, task.id)
+    if before.state is State.QUEUED and before.due_at is not None:  # whoever asks need not wait for that
+        runs.ask_cancel(tx, before)
+        store.change_state(tx, task.id, State.CANCELLED)
+        task, before = store.get(tx, task.id), runs.get(tx, before.id)
     if task.state not in ENDED:
         raise NotPossible(f"Task `{task.id}` {busy(runs.position(tx, before))}. `/cancel` stops it.")
     phase = Phase.PREPARE if ask.text else _phase_without_text(tx, task, before)
@@ -96,6 +109,7 @@ def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
     """One more run of this task that begins in this phase. Raises NotPossible if the task is not at rest."""
     before = runs.newest(tx, task.id)
     store.change_state(tx, task.id, State.QUEUED)
+    task = _with_agent(tx, task, ask)
     # What was said among members stays among them, whoever goes on and where.
     spot = replace(ask.spot, internal=ask.spot.internal or before.spot.internal)
     kept = workspaces.get(tx, task.id)
@@ -108,6 +122,20 @@ def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
         tx, task, replace(ask, spot=spot), _Begin(number=before.number + 1, phase=phase, host=host)
     )
     return replace(queued, workspace_gone=gone)
+
+
+def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
+    """The same once more, by itself, when a provider's limit has ended: at that time, since the epoch."""
+    ask = Ask(
+        text=run.request,
+        context=run.context,
+        spot=run.spot,
+        actor=run.asked_by,
+        cause=f"{AUTO}{run.id}",
+        wall_limit=run.wall_limit,
+        due_at=at,
+    )
+    return again(tx, task, ask, Phase.PREPARE)
 
 
 def is_held(tx: Connection, task: Task) -> bool:
@@ -145,6 +173,14 @@ class _Begin:
     host: str
 
 
+def _with_agent(tx: Connection, task: Task, ask: Ask) -> Task:
+    """From now on this agent and model work on the task. A model of another agent means nothing to it."""
+    agent = ask.agent or task.agent
+    model = ask.model or (task.model if agent == task.agent else "")
+    store.settle(tx, task.id, agent=agent, model=model)
+    return store.get(tx, task.id)
+
+
 def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
     run = Run(
         id=f"{task.id}-{begin.number}",
@@ -159,9 +195,11 @@ def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
         context=ask.context,
         spot=ask.spot,
         cause=ask.cause,
+        agent=task.agent,
         asked_by=ask.actor,
         host=begin.host,
         wall_limit=ask.wall_limit,
+        due_at=ask.due_at,
     )
     runs.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
     run = runs.get(tx, run.id)

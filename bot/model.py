@@ -267,6 +267,7 @@ class Run:
     context: tuple[Part, ...]  # untrusted, as the command's own delivery carried it
     spot: Spot = Spot()
     cause: str
+    agent: str = ""  # who works on it: a later run of the task may be another's
     asked_by: Actor
     host: str = ""  # "" = any host may claim it
     wall_limit: int  # seconds

@@ -1,6 +1,7 @@
 """The verbs of the operator's own commands: of any task, without a thread, nobody's permission asked."""
 
 import uuid
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,14 @@ OPERATOR = Actor(id=0, login="operator")
 
 
 def open_from_cli(
-    tx: Connection, defaults: Defaults, *, repository_url: str, request: str, agent: str = "", base: str = ""
+    tx: Connection,
+    defaults: Defaults,
+    *,
+    repository_url: str,
+    request: str,
+    agent: str = "",
+    model: str = "",
+    base: str = "",
 ) -> Queued:
     """The operator's `forgehand run`: a task without a thread, its URL canonical already."""
     task_id = new_task_id()
@@ -29,16 +37,16 @@ def open_from_cli(
         number=0,
         title=request.strip().split("\n", 1)[0][:80],
     )
-    plan = Plan(agent=agent_named(defaults, agent), change="none", base=base)
+    plan = Plan(agent=agent_named(defaults, agent), model=model, change="none", base=base)
     ask = _ask(request, defaults.wall_limit)
     return line.open_task(tx, (task_id, thread, f"cli:{task_id}"), plan, ask)
 
 
-def resume_from_cli(tx: Connection, task_id: str, text: str) -> Queued:
+def resume_from_cli(tx: Connection, task_id: str, text: str, *, agent: str = "", model: str = "") -> Queued:
     """The operator's `forgehand resume`, of any task. Raises NotPossible."""
     before = runs.newest(tx, store.get(tx, task_id).id)
     ask = _ask(text, before.wall_limit, context=before.context)
-    return line.resume(tx, store.get(tx, task_id), ask)
+    return line.resume(tx, store.get(tx, task_id), replace(ask, agent=agent, model=model))
 
 
 def approve_from_cli(tx: Connection, task_id: str) -> Queued:

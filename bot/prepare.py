@@ -6,7 +6,7 @@ never changed by a later run.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.agents import prompt
@@ -86,10 +86,32 @@ def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
         branch=task.branch,
         start=seen.start,
         refs=seen.refs,
+        session_file=_session_file(attempt),
     )
-    attempt.retrying(lambda: places.prepare(plan))
+    there = attempt.retrying(lambda: places.prepare(plan))
+    _settle_session(attempt, there=there)
     places.write_task(task.id, run.number, _prompt(attempt, seen, fresh=fresh))
     return source
+
+
+def _session_file(attempt: Attempt) -> str:
+    """Where the conversation lies that the agent may go on with; "" = there is none."""
+    agent = attempt.house.agents.get(attempt.task.agent)
+    session = _last_session(attempt)
+    return agent.session_file(session) if agent and session else ""
+
+
+def _last_session(attempt: Attempt) -> str:
+    with attempt.house.ledger.read() as tx:
+        return runs.session_before(tx, attempt.run)
+
+
+def _settle_session(attempt: Attempt, *, there: bool) -> None:
+    """Told to the agent only where its file is there: of an id alone it makes an error."""
+    session = _last_session(attempt) if there else ""
+    with attempt.house.ledger.write() as tx:
+        leases.write(tx, attempt.lease, session_from=session)
+    attempt.run = replace(attempt.run, session_from=session)
 
 
 def _settle_once(attempt: Attempt, source: Mirror) -> None:

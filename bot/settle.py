@@ -4,12 +4,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import comments, keep
+from bot import comments, keep, line
 from bot.attempt import Attempt
 from bot.forges.forge import Forge, Verdict
 from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
 from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
+
+_LONGEST_LIMIT = 8 * 86400.0  # seconds: past the longest limit of a provider, a week, nobody waits by himself
 
 
 def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> None:
@@ -21,13 +24,35 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
         tasks.change_state(tx, attempt.task.id, state)
         keep.from_now(tx, attempt.task.id, state)
         run, task = runs.get(tx, attempt.run.id), tasks.get(tx, attempt.task.id)
+        if (due_at := _goes_on_at(tx, attempt, run)) is not None:
+            line.after_limit(tx, task, run, due_at)
         forge = attempt.house.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:
-            _tell(tx, attempt, forge, run=run, task=task, say_next=say_next)
+            _tell(tx, attempt, forge, run=run, task=task, say_next=say_next, due_at=due_at)
     attempt.house.nudges.report(attempt.task.thread_key)
 
 
-def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Task, say_next: str) -> None:
+def _goes_on_at(tx: Connection, attempt: Attempt, run: Run) -> float | None:
+    """When this run is tried again by itself: once, after a limit whose end is known. None: it is not."""
+    agent = attempt.house.agents.get(attempt.task.agent)
+    if run.outcome is not Outcome.RATE_LIMITED or run.limited_until is None or run.cancel_asked:
+        return None
+    if agent is None or not agent.resumes_after_limit or run.cause.startswith(line.AUTO):
+        return None
+    now = clock(tx)
+    return max(now, run.limited_until) if run.limited_until <= now + _LONGEST_LIMIT else None
+
+
+def _tell(
+    tx: Connection,
+    attempt: Attempt,
+    forge: Forge,
+    *,
+    run: Run,
+    task: Task,
+    say_next: str,
+    due_at: float | None,
+) -> None:
     page, secrets = attempt.house.page(task.id), attempt.house.secrets
     verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
     for sha in _status_heads(task):
@@ -54,6 +79,8 @@ def _tell(tx: Connection, attempt: Attempt, forge: Forge, *, run: Run, task: Tas
         also=next_command(also, task, newest=newest) if also else "",
         secrets=secrets,
     )
+    if due_at is not None:
+        rest += f"\n\n{comments.after_limit(due_at, next_command('/cancel', task, newest=newest))}"
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
 
 

@@ -71,6 +71,7 @@ class Tasks:
         confidential = command.thread.confidential or command.spot.internal
         plan = Plan(
             agent=agent_named(self.defaults, command.options.agent),
+            model=command.options.model,
             change=command.options.pr or ("none" if confidential else self.defaults.change),
         )
         plan = _starting_point(command, plan, here=command.options.here)
@@ -81,7 +82,10 @@ class Tasks:
         """One more run of the thread's newest task, or of the one named. Raises NotPossible."""
         task = self._any(command)
         before = runs.newest(self.tx, task.id)
-        return line.resume(self.tx, task, self._ask(command, command.text, before.wall_limit))
+        ask = self._ask(command, command.text, before.wall_limit)
+        if command.options.agent:
+            ask = replace(ask, agent=agent_named(self.defaults, command.options.agent))
+        return line.resume(self.tx, task, replace(ask, model=command.options.model))
 
     def retry(self, command: Command) -> tuple[Queued, Task]:
         """A new task that is asked what another was asked at first, and that other. Raises as `open`.
@@ -94,8 +98,10 @@ class Tasks:
             raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
         first = runs.of_task(self.tx, old.id)[0]
         internal = command.spot.internal or first.spot.internal
+        agent = agent_named(self.defaults, command.options.agent or old.agent)
         plan = Plan(
-            agent=agent_named(self.defaults, command.options.agent or old.agent),
+            agent=agent,
+            model=command.options.model or (old.model if agent == old.agent else ""),
             change="none" if internal and not first.spot.internal else old.change,
             base=old.base,
         )

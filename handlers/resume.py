@@ -18,7 +18,7 @@ router = Router()
     usage="/resume [more instructions]",
     help="goes on with the newest task of this thread in its own workspace; without instructions, "
     "does again what failed",
-    options=("task", "timeout"),
+    options=("task", "agent", "model", "timeout"),
 )
 def resume(command: Command, tasks: Tasks) -> str:
     """Put one more run of a task of this thread in line."""
@@ -28,6 +28,9 @@ def resume(command: Command, tasks: Tasks) -> str:
         f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {in_words(queued.position)}.",
         "`/status` shows where it is, `/cancel` stops it.",
     ]
+    if command.options.agent or command.options.model:
+        model = f", with the model `{queued.task.model}`" if queued.task.model else ""
+        lines.insert(1, f"`{queued.task.agent}` works on it{model}.")
     if queued.workspace_gone and not queued.only_push:
         lines.insert(
             1,

@@ -17,7 +17,7 @@ router = Router()
     "retry",
     usage="/retry",
     help="gives the first instructions of the newest task again, to a new task in a fresh workspace",
-    options=("task", "agent", "timeout"),
+    options=("task", "agent", "model", "timeout"),
 )
 def retry(command: Command, tasks: Tasks) -> str:
     """Open a task that is asked what another was, and put its first run in line."""

@@ -17,7 +17,7 @@ router = Router()
     "run",
     usage="/run [instructions]",
     help="starts a task: an agent works on it, and a branch comes back; with `--here` on a change, its own",
-    options=("agent", "base", "here", "timeout", "pr"),
+    options=("agent", "model", "base", "here", "timeout", "pr"),
 )
 def run(command: Command, tasks: Tasks) -> str:
     """Open a task and put its first run in line."""

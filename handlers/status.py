@@ -33,6 +33,9 @@ def _paragraph(standing: Standing, *, newest: bool) -> str:
 
 
 def _where(standing: Standing) -> str:
+    if standing.position and standing.run.due_at is not None:
+        at = datetime.fromtimestamp(standing.run.due_at, UTC)
+        return f"goes on by itself after a provider's limit, at {at:%Y-%m-%d %H:%M} UTC."
     if standing.position:
         return f"{in_words(standing.position)}."
     if standing.task.state not in ENDED:

@@ -2,8 +2,9 @@
 # container as the agent's uid: in a kept clone every file of git's own is the agent's, so it may lie, fail
 # or hang. What git cannot go on with is set aside in the agent's home, and the work tree stays as it is.
 #
-# Arguments: fresh|kept, number of the run, branch, commit it begins at, then pairs of a name below
-# refs/remotes/ and a commit. `empty` is given by the caller.
+# Arguments: fresh|kept, number of the run, branch, commit it begins at, the file of a session below the
+# agent's home or "", then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
+# Prints "session" where that file is there.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -14,8 +15,8 @@ export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYS
     GIT_CONFIG_KEY_1=core.hooksPath GIT_CONFIG_VALUE_1=/dev/null \
     GIT_CONFIG_KEY_2=safe.directory GIT_CONFIG_VALUE_2=/workspace
 
-mode=$1 run=$2 branch=$3 start=$4
-shift 4
+mode=$1 run=$2 branch=$3 start=$4 session=$5
+shift 5
 
 # A fifo or a filter that never ends must not hold the run.
 git() { timeout -k 1 600 git "$@"; }
@@ -78,4 +79,9 @@ elif ! bring --mixed "$@" 2>/tmp/said; then
     set_aside
     make
     bring --mixed "$@"
+fi
+
+# A link may lead anywhere, and a folder or fifo is no session.
+if [ -n "$session" ] && [ -f "/home/agent/$session" ] && [ ! -L "/home/agent/$session" ]; then
+    echo session
 fi

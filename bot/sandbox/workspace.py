@@ -42,6 +42,7 @@ class Plan:
     branch: str
     start: str  # commit the branch is put at
     refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
+    session_file: str = ""  # below the agent's home: is it there?
 
 
 class Workspaces:
@@ -56,10 +57,10 @@ class Workspaces:
         """Whether there is a workspace that was prepared to the end at least once."""
         return self._prepared(task).exists()
 
-    def prepare(self, plan: Plan) -> None:
+    def prepare(self, plan: Plan) -> bool:
         """Make the workspace, or bring the kept one up to date with its files untouched. Repeat at will.
 
-        Raises SandboxFailed, EngineUnavailable (worth a retry).
+        Returns whether the session's file is there. Raises SandboxFailed, EngineUnavailable (worth a retry).
         """
         folder = self._root / plan.task
         _folder(folder, _CLOSED)
@@ -67,15 +68,16 @@ class Workspaces:
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
         refs = [word for pair in plan.refs.items() for word in pair]
-        self._engine.tool(
+        said = self._engine.tool(
             name=plan.name,
             image=self._image,
             script=_EMPTY + _PREPARE,
-            args=[mode, str(plan.run), plan.branch, plan.start, *refs],
+            args=[mode, str(plan.run), plan.branch, plan.start, plan.session_file, *refs],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
         )
         self._prepared(plan.task).touch()
+        return said.rstrip().endswith(b"session")
 
     def write_task(self, task: str, run: int, prompt: str) -> None:
         """Write what the run's agent is told, and make the folder for its answer."""

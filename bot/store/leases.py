@@ -228,6 +228,7 @@ def _candidates(worker: Worker, now: float) -> Select[Any]:
         select(runs.c.id)
         .where(
             runs.c.state == State.QUEUED,
+            or_(runs.c.due_at.is_(None), runs.c.due_at <= now),
             _for_this_host(worker, now),
             ~thread_busy,
             in_repository < worker.per_repository,

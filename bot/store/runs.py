@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, exists, func, insert, or_, select, tuple_, update
 
 from bot.model import Actor, Outcome, Part, Phase, Run, Spot, State, Thread
 from bot.store.ledger import clock
@@ -35,6 +35,7 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             forge=forge,
             repository_id=repository_id,
             cause=run.cause,
+            agent=run.agent,
             asked_by_id=run.asked_by.id,
             asked_by_login=run.asked_by.login,
             host=run.host,
@@ -73,6 +74,32 @@ def last_with_agent(tx: Connection, task_id: str, host: str) -> Run | None:
     return None if row is None else value(row)
 
 
+def session_before(tx: Connection, run: Run) -> str:
+    """The session a run of this agent may go on with; "" where another agent worked last, or none."""
+    earlier = (each for each in reversed(of_task(tx, run.task)) if each.number < run.number)
+    for each in earlier:
+        if each.agent_started and each.agent != run.agent:
+            return ""
+        if each.session:
+            return each.session
+    return ""
+
+
+def cost(tx: Connection, run: Run) -> float | None:
+    """What the run itself cost by its agent's word, in US dollars; None where the agent did not say.
+
+    Agents count a session from its beginning: what its runs before had cost is taken off.
+    """
+    if run.session_cost is None or not run.session_from:
+        return run.session_cost
+    before = [
+        each.session_cost
+        for each in of_task(tx, run.task)
+        if each.number < run.number and each.session == run.session_from and each.session_cost is not None
+    ]
+    return max(0.0, run.session_cost - before[-1]) if before else run.session_cost
+
+
 def of_cause(tx: Connection, thread: Thread, cause: str) -> Run | None:
     """The run that this command made, if it made one."""
     row = tx.execute(
@@ -104,6 +131,7 @@ def position(tx: Connection, run: Run) -> int:
     ahead = select(func.count()).where(
         runs.c.state == State.QUEUED,
         runs.c.repository_url == run.repository_url,
+        or_(runs.c.due_at.is_(None), runs.c.due_at <= clock(tx)),
         tuple_(runs.c.created_at, runs.c.id) < (run.created_at, run.id),
     )
     return int(tx.execute(ahead).scalar_one()) + 1
@@ -136,6 +164,7 @@ def value(row: Row[Any]) -> Run:
         context=tuple(Part(**part) for part in json.loads(row.context)),
         spot=Spot(**json.loads(row.spot)),
         cause=row.cause,
+        agent=row.agent,
         asked_by=Actor(id=row.asked_by_id, login=row.asked_by_login),
         host=row.host,
         wall_limit=row.wall_limit,

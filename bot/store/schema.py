@@ -120,6 +120,7 @@ runs = Table(
     Column("forge", Text, nullable=False),
     Column("repository_id", BigInteger, nullable=False),
     Column("cause", Text, nullable=False),
+    Column("agent", Text, nullable=False, server_default=""),
     Column("asked_by_id", BigInteger, nullable=False),
     Column("asked_by_login", Text, nullable=False),
     Column("host", Text, nullable=False, server_default=""),

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from bot.clean import shown
+from bot.comments import session
 from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
 
@@ -83,9 +84,13 @@ def _result(view: View, say: _Say) -> str:
     """What it came to and what to say next; while it has not ended, what it waits for."""
     run = view.attempts[0].run
     if run.state is State.QUEUED:
+        if run.due_at is not None and run.due_at > view.now:
+            until = _time(run.due_at)
+            return _section("result", "Waiting", f"<p>Goes on by itself after the limit, at {until}.</p>")
         return _section("result", "Waiting", f"<p>Place in line: {view.position}. 1 is next.</p>")
     if run.state not in ENDED or run.outcome is None:
-        return _section("result", "Running", f"<p>In phase {run.phase} since {_since(view)}.</p>")
+        doing = f'<p class="text">{say(run.doing)}</p>' if run.doing and run.phase is Phase.AGENT else ""
+        return _section("result", "Running", f"<p>In phase {run.phase} since {_since(view)}.</p>{doing}")
     ending = ENDINGS[run.outcome]
     reason = f'<p class="text">{say(run.reason)}</p>' if run.reason else ""
     where, command = "on the thread", next_command(ending.next, view.task, newest=False)
@@ -145,6 +150,8 @@ def _attempt(view: View, attempt: Attempt, say: _Say) -> str:
         f'<blockquote class="text">{say(run.request)}</blockquote>' if run.request else "",
         _phases(view, attempt),
     ]
+    if told := session(run):
+        parts.append(f"<p>{told}</p>")
     if run.reason and run is not view.attempts[0].run:
         parts.append(f'<p class="text">{say(run.reason)}</p>')
     if run.summary:

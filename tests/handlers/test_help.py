@@ -9,6 +9,6 @@ def test_it_names_every_command_its_options_and_the_agents_there_are(say: Say) -
 
     for route in router.routes.values():
         assert f"- `{route.usage}` {route.help}" in reply
-    assert "`--agent`, `--base`, `--here`, `--pr`, `--timeout`" in reply
+    assert "`--agent`, `--base`, `--here`, `--model`, `--pr`, `--timeout`" in reply
     assert "`--agent` one of `codex`, `demo`" in reply
     assert "the label `forgehand`" in reply

@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("tasks", _text("model"))
-    for name in ("session", "session_from", "doing"):
+    for name in ("agent", "session", "session_from", "doing"):
         op.add_column("runs", _text(name))
     for name in ("session_cost", "limited_until", "due_at"):
         op.add_column("runs", sa.Column(name, sa.Double(), nullable=True))
