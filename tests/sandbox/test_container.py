@@ -58,15 +58,16 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
 
 
 def test_a_tool_that_the_engine_ends_on_going_down_is_worth_another_try(engine: Engine, image: str) -> None:
-    name = a_name()
-    with (
-        pytest.raises(EngineUnavailable, match="stopped a container"),
-        engine.tool_stream(
+    def stopped() -> None:
+        name = a_name()
+        with engine.tool_stream(
             name=name, image=image, script="echo up; sleep 60", args=[], mounts=[], seconds=60
-        ) as stream,
-    ):
-        assert stream.read_exactly(3) == b"up\n"
-        engine.stop(name)
+        ) as stream:
+            assert stream.read_exactly(3) == b"up\n"
+            engine.stop(name)
+
+    with pytest.raises(EngineUnavailable, match="stopped a container"):
+        stopped()
 
     assert engine.ours() == []
 
