@@ -47,6 +47,7 @@ def up(
     *,
     sweep_every: float = SWEEP_EVERY,
     missed_after: float = MISSED_AFTER,
+    lease: float = LEASE,
 ) -> None:
     """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
@@ -55,7 +56,7 @@ def up(
     with (
         _signals() as told,
         _listener(settings.server) as listener,
-        _opened(settings, listener) as (house, broker),
+        _opened(settings, listener, lease=lease) as (house, broker),
         working(
             house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,

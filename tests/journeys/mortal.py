@@ -1,4 +1,4 @@
-"""`forgehand work` that kills itself at an instant a test names, and is started again at a word.
+"""`forgehand up` or `work` that kills itself at an instant a test names, and is started again at a word.
 
 The seam is SQLAlchemy's, around the commits of the ledger: the bot knows nothing
 of it. Each worker is forked from a process that has loaded the bot already, which
@@ -7,11 +7,13 @@ is most of what a start costs.
 The file `die-at` in the working directory names the instant; it is gone once the worker is.
 """
 
+import gc
 import json
 import os
 import signal
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +59,29 @@ def _die_at_the_end_of(pipe: int) -> None:
     _die()
 
 
-def _work(config: str, guard: tuple[int, int]) -> None:
+def _work(verb: str, config: str, guard: tuple[int, int]) -> None:
     """Be a worker until told to stop, or for as long as the process lives that started us."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {AGAIN})
     end, other = guard
     os.close(other)
     threading.Thread(target=_die_at_the_end_of, args=(end,), daemon=True).start()
-    app.work(load(Path(config)), sweep_every=SWEEP_EVERY, lease=LEASE)
+    settings = load(Path(config))
+    if verb == "up":
+        app.up(settings, print, sweep_every=SWEEP_EVERY, lease=LEASE)
+    else:
+        app.work(settings, sweep_every=SWEEP_EVERY, lease=LEASE)
 
 
-def main(config: str) -> None:
+def main(verb: str, config: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {AGAIN})
     guard = os.pipe()
+    for late in ("bot.forges.github.connection", "psycopg"):  # what a worker loads at its first use
+        import_module(late)
+    gc.freeze()
     while True:
         worker = os.fork()
         if not worker:
-            _work(config, guard)
+            _work(verb, config, guard)
             return
         _, status = os.waitpid(worker, 0)
         if not os.WIFSIGNALED(status):
@@ -82,4 +91,4 @@ def main(config: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[-1])
+    main(sys.argv[1], sys.argv[-1])

@@ -84,11 +84,7 @@ def forge() -> str:
     return "github"
 
 
-@pytest.fixture
-def worker(full: World) -> Worker:
-    """Looks often for what a dead one left."""
-    full.start("serve")
-    return full.start("work", program=[str(Path(mortal.__file__))])
+PROGRAM = [str(Path(mortal.__file__))]  # looks often for what a dead one left
 
 
 def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0) -> Task:
@@ -151,13 +147,16 @@ def branches(world: World, thread: int) -> list[str]:
     return world.git("for-each-ref", "--format=%(refname:lstrip=3)", ours).split()
 
 
-def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(full: World, worker: Worker) -> None:
+def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(embedded: World) -> None:
+    bot = embedded.start("up", program=PROGRAM)
     for boundary in BOUNDARIES:
-        all_is_there_once(full, killed_at(full, worker, boundary))
+        all_is_there_once(embedded, killed_at(embedded, bot, boundary))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_nor_do_twenty_soon_after_it(full: World, worker: Worker, boundary: str) -> None:
+def test_nor_do_twenty_soon_after_it(full: World, boundary: str) -> None:
+    full.start("serve")
+    worker = full.start("work", program=PROGRAM)
     for _ in range(TIMES):
         all_is_there_once(full, killed_at(full, worker, boundary, later=random.uniform(0, LATER)))
