@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import Outcome, Phase, State
+from bot.model import Outcome, Phase, Run, State
+from bot.operator_verbs import resume_from_cli
 from bot.run import execute
-from bot.store import tasks, workspaces
+from bot.store import runs, tasks, workspaces
 from tests.services import free_port
+from tests.stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
 from tests.workshop import Workshop, in_a_workshop, until
 
 
@@ -136,3 +138,35 @@ def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(
     assert ended.started_at is not None
     assert ended.ended_at is not None
     assert 38 <= ended.ended_at - ended.started_at < 60
+
+
+def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_there(shop: Workshop) -> None:
+    def worked(script: str, agent: str = "shell") -> Run:
+        """One more run of the task, by a stand-in that writes down its options."""
+        run = shop.next()
+        assert run is not None
+        script = f'echo "$@" >> args; {KEEPS_SESSION}; {script}'
+        execute(replace(shop.house, agents={agent: stand_in(script)}), run, threading.Event())
+        return shop.now(run)
+
+    def resume(agent: str = "") -> None:
+        with shop.house.ledger.write() as tx:
+            resume_from_cli(tx, first.task, "go on", agent=agent)
+
+    shop.queued()
+    first = worked(f"{says(recorded('good')[:3])}; kill -9 $$")
+    resume()
+    second = worked(f"{says(recorded('resumed'))}; rm -r ~/.claude")
+    resume()
+    third = worked(says(recorded("good")))
+    resume("other")
+    fourth = worked(says(recorded("good")), agent="other")
+
+    assert (first.session, first.session_from, second.session_from) == (SESSION, "", SESSION)
+    assert (third.session_from, fourth.session_from) == ("", "")
+    options = shop.desk.git("cat-file", "blob", f"{shop.task(first).branch}:args").splitlines()
+    assert [f"--resume {SESSION}" in each for each in options] == [False, True, False, False]
+    assert [each.outcome for each in (second, third, fourth)] == [Outcome.PUSHED] * 3
+    assert shop.task(first).agent == "other"
+    with shop.house.ledger.read() as tx:
+        assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]

@@ -47,7 +47,12 @@ class Ending:
         """One more run of the task, in its last phase."""
         with self.ledger.write() as tx:
             claimed = leases.claim(tx, a_worker(), add_run(tx, self.task).id)
-            lease = lease_of(claimed)
+        return self.taken(claimed, **of_run)
+
+    def taken(self, claimed: Run | None, **of_run: str) -> Attempt:
+        """A run that was claimed, in its last phase."""
+        lease = lease_of(claimed)
+        with self.ledger.write() as tx:
             workspaces.in_use(tx, self.task.id, "h1")
             leases.enter(tx, lease, Phase.PUSH)
             leases.write(tx, lease, **of_run)
@@ -56,7 +61,9 @@ class Ending:
 
     def end(self, outcome: Outcome, *, pushed: str = "", reason: str = "", **of_run: str) -> Run:
         """A run from its claim to its end; `pushed` is the head it pushed, if it did."""
-        attempt = self.begun(**of_run)
+        return self.ended(self.begun(**of_run), outcome, pushed=pushed, reason=reason)
+
+    def ended(self, attempt: Attempt, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
         attempt.settle(checked_head=pushed or NEW)
         if pushed:
             attempt.settle(pushed_head=pushed)

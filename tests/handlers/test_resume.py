@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.errors import NotPossible
+from bot.errors import NotPossible, NotUnderstood
 from bot.model import Outcome, Phase
 from tests.said import HEAD, Say, remove_workspace
 
@@ -46,3 +46,30 @@ def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str
 def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/resume")
+
+
+def test_another_agent_and_another_model_may_go_on(say: Say) -> None:
+    say("/run --model opus tidy it")
+    assert say.newest()[0].model == "opus"
+    say.worked(Outcome.AGENT_FAILED)
+
+    assert "`demo` works on it, with the model `haiku`." in say("/resume --model haiku")
+    say.worked(Outcome.AGENT_FAILED)
+    assert "`codex` works on it." in say("/resume --agent codex")
+
+    task, run = say.newest()
+    assert (task.agent, task.model, run.agent) == ("codex", "", "codex")
+
+
+def test_an_agent_that_is_not_there_is_refused(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.AGENT_FAILED)
+
+    with pytest.raises(NotUnderstood, match="Did you mean `codex`"):
+        say("/resume --agent codx")
+
+
+@pytest.mark.parametrize("name", ["-rf", "a;b", "`x`", "é", "x" * 101])
+def test_what_cannot_be_a_models_name_is_refused(say: Say, name: str) -> None:
+    with pytest.raises(NotUnderstood, match="`--model` "):
+        say(f'/run --model "{name}" tidy it')
