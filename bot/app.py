@@ -195,6 +195,7 @@ def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake
         link_key=house.link_key,
         forges=house.forges,
         secrets=house.secrets,
+        agents=house.agents,
         operator_token=settings.server.operator_token.get_secret_value(),
     )
     return Starlette(

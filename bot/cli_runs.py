@@ -146,7 +146,9 @@ class _Watched:
     _tail: Tail = field(init=False)
 
     def __post_init__(self) -> None:
-        self._tail = Tail(self.house.ledger, self.run.id, self.secrets)
+        agent = self.house.agents.get(self.run.agent)
+        listener = agent.listen() if agent else None
+        self._tail = Tail(self.house.ledger, self.run.id, self.secrets, listener)
 
     def to_the_end(self) -> int:
         """0 once the run has ended; the exit status of one who stopped watching before."""

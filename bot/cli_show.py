@@ -31,6 +31,7 @@ from bot.store.ledger import Ledger, open_ledger
 from bot.store.workspaces import Kept
 
 if TYPE_CHECKING:
+    from bot.agents.agent import Listener
     from bot.house import House
 
 _POLL = 0.3  # seconds
@@ -105,7 +106,11 @@ def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
 class Tail:
     """A run's log, line by line, as it grows."""
 
-    def __init__(self, ledger: Ledger, run_id: str, secrets: Sequence[str]) -> None:
+    def __init__(
+        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: "Listener | None" = None
+    ) -> None:
+        """With a `listener` what is for people in it, else every line as it is."""
+        self._listener = listener
         self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
         self._offset = 0
         self._rest = b""
@@ -122,13 +127,16 @@ class Tail:
                     yield f"... {offset - self._offset:,} bytes left out ..."
                 self._offset = offset + len(data)
                 *whole, self._rest = (self._rest + data).split(b"\n")
-                yield from map(self._shown, whole)
+                for line in whole:
+                    yield from self._shown(line)
         if last and self._rest:
-            yield self._shown(self._rest)
+            yield from self._shown(self._rest)
             self._rest = b""
 
-    def _shown(self, line: bytes) -> str:
-        return clean.shown(line.decode(errors="replace").rstrip("\r"), self._secrets)
+    def _shown(self, line: bytes) -> Iterator[str]:
+        text = self._listener.hear(line).text if self._listener else line.decode(errors="replace")
+        if text is not None:
+            yield from clean.shown(text.rstrip("\r"), self._secrets).split("\n")
 
 
 def workspaces(settings: Settings, *, as_json: bool) -> None:

@@ -107,9 +107,10 @@ def transcript(listener: Listener, pieces: Iterator[bytes]) -> Iterator[str]:
     lines = Lines()
     for piece in pieces:
         yield "".join(_said(listener, line) for line in lines.take(piece))
-    yield _said(listener, lines.last())
+    if last := lines.last():
+        yield _said(listener, last)
 
 
 def _said(listener: Listener, line: bytes) -> str:
-    text = listener.hear(line).text if line else ""
-    return f"{text}\n" if text else ""
+    text = listener.hear(line).text
+    return "" if text is None else f"{text}\n"

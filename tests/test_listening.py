@@ -125,4 +125,4 @@ def test_people_read_words_and_not_events() -> None:
 
 
 def test_of_any_command_line_everything_is_read() -> None:
-    assert list(transcript(Command(["x"]).listen(), iter([b"one\ntw", b"o\n"]))) == ["one\n", "two\n", ""]
+    assert list(transcript(Command(["x"]).listen(), iter([b"one\n\ntw", b"o\n"]))) == ["one\n\n", "two\n"]

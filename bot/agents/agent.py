@@ -57,7 +57,7 @@ class Result:
 class Heard:
     """What one line of an agent's output says."""
 
-    text: str = ""  # for people, "" = nothing to them
+    text: str | None = None  # for people; None: nothing to them
     doing: str = ""  # the tool and what it is used on
     session: str = ""
     limited_until: float | None = None

@@ -83,7 +83,7 @@ class _Stream:
             case "assistant":
                 return self._assistant(said)
             case "user":
-                return Heard(text="\n".join(_answers(said)))
+                return Heard(text="\n".join(_answers(said)) or None)
             case "rate_limit_event":
                 return self._limit(said)
             case "result":
@@ -110,7 +110,7 @@ class _Stream:
                 texts.append(f"> {doing}")
                 # Whoever asks nobody, and then goes on, has found the answer alone.
                 self._question = _question(block.get("input")) if _text(block, "name") == _ASKS else ""
-        return Heard(text="\n".join(texts), doing=doing)
+        return Heard(text="\n".join(texts) or None, doing=doing)
 
     def _limit(self, said: dict[str, Any]) -> Heard:
         info = _mapping(said.get("rate_limit_info"))

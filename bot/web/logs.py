@@ -6,7 +6,9 @@ delivery that arrives meanwhile.
 
 from collections.abc import Iterator, Sequence
 
+from bot.agents.agent import Listener
 from bot.clean import shown
+from bot.listening import transcript
 from bot.store import log
 from bot.store.ledger import Ledger
 
@@ -32,16 +34,20 @@ def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
     yield from _lines(rest, secrets)
 
 
-def ends(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> str:
-    """All of a short log, first and last part of a long one."""
+def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener) -> str:
+    """What is for people in all of a short log, in first and last part of a long one."""
+
+    def told(data: bytes) -> str:
+        return shown("".join(transcript(listener, iter([data]))), secrets)
+
     with ledger.read() as tx:
         size = log.size(tx, run_id)
     if size <= HEAD + TAIL:
-        return "".join(whole(ledger, run_id, secrets))
-    head = _joined(_read(ledger, run_id, 0, HEAD)).rpartition(b"\n")[0]
-    tail = _joined(_read(ledger, run_id, size - TAIL, TAIL)).partition(b"\n")[2]
+        return told(_span(ledger, run_id, 0, size))
+    head = _span(ledger, run_id, 0, HEAD).rpartition(b"\n")[0]
+    tail = _span(ledger, run_id, size - TAIL, TAIL).partition(b"\n")[2]
     left_out = f"\n… {size - len(head) - len(tail):,} bytes left out …\n"
-    return "".join([*_lines(head, secrets), left_out, *_lines(tail, secrets)])
+    return f"{told(head)}{left_out}{told(tail)}"
 
 
 def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int, bytes]]:
@@ -49,8 +55,12 @@ def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int
         return log.read(tx, run_id, since, limit)
 
 
-def _joined(pieces: Sequence[tuple[int, bytes]]) -> bytes:
-    return b"".join(data for _, data in pieces)
+def _span(ledger: Ledger, run_id: str, since: int, size: int) -> bytes:
+    """So many bytes of the log, none of which was left out."""
+    data = b""
+    while pieces := _read(ledger, run_id, since + len(data), size - len(data)) if len(data) < size else []:
+        data += b"".join(piece for _, piece in pieces)
+    return data
 
 
 def _lines(data: bytes, secrets: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from starlette.requests import Request
@@ -16,8 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from bot import diffs
+from bot.agents.agent import Agent, Listener
+from bot.agents.command import Command
 from bot.errors import NotPossible
 from bot.forges.forge import Forge
+from bot.model import Run
 from bot.store import outbox, patches, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.web import links, logs, task_page
@@ -35,6 +38,8 @@ _HEADERS = {
     "x-robots-tag": "noindex, nofollow",
 }
 
+_ANY = Command(())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
@@ -44,6 +49,7 @@ class Viewer:
     link_key: bytes
     forges: Mapping[str, Forge]
     secrets: Sequence[str]
+    agents: Mapping[str, Agent] = field(default_factory=dict)  # to read what they print
     operator_token: str = ""  # as `Authorization: Bearer`, opens every page; "" opens none
 
 
@@ -115,6 +121,11 @@ def _patch_text(viewer: Viewer, task_id: str) -> str | None:
     )
 
 
+def _listener(viewer: Viewer, run: Run) -> Listener:
+    """Of an agent that the settings have no more, every line is shown as it is."""
+    return viewer.agents.get(run.agent, _ANY).listen()
+
+
 def _page(viewer: Viewer, task_id: str) -> str:
     with viewer.ledger.read() as tx:
         task = tasks.get(tx, task_id)
@@ -137,7 +148,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         has_patch=has_patch,
         now=now,
         pages=forge.pages(task.thread) if forge else None,
-        log=logs.ends(viewer.ledger, newest.id, viewer.secrets),
+        log=logs.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
         key=links.signature(viewer.link_key, task_id),
     )
     return task_page.render(view, viewer.secrets)

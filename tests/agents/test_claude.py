@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,15 +9,9 @@ from bot.agents.agent import Heard, Outside, Result
 from bot.agents.claude import Claude
 from bot.model import Outcome
 from tests.agents.test_command import START
+from tests.stand_in import SESSION, recorded
 
-SESSION = "00000000-0000-4000-8000-000000000001"
 CLAUDE = Claude(())
-STREAMS = Path(__file__).parent / "streams"
-
-
-def recorded(name: str) -> list[bytes]:
-    """The lines of a stream that version 2.1.330 printed."""
-    return (STREAMS / f"claude-{name}.jsonl").read_bytes().splitlines()
 
 
 def heard(lines: list[bytes]) -> list[Heard]:
@@ -71,7 +64,7 @@ def test_a_good_run_tells_its_session_what_it_does_and_how_it_ended() -> None:
     assert [each.result for each in lines if each.result] == [
         Result(outcome=None, text="I added a parser and committed it.", session_cost=0.0032)
     ]
-    assert "\n".join(each.text for each in lines).splitlines()[:3] == [
+    assert "\n".join(each.text for each in lines if each.text).splitlines()[:3] == [
         "Model claude-opus-5-5",
         "I will look first.",
         "> Bash ls -la && cat README.md",
@@ -186,5 +179,6 @@ def test_what_a_tool_answered_is_shortened_for_people() -> None:
     content = [{"type": "tool_result", "content": "x" * 100_000}]
     [told] = heard([json.dumps({"type": "user", "message": {"content": content}}).encode()])
 
+    assert told.text is not None
     assert len(told.text) < 1_000
     assert told.text.endswith("(100,000 characters)")

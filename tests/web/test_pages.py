@@ -1,5 +1,6 @@
 """The page of a task, as someone with its link sees it, and someone without."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import Connection
 from starlette.applications import Starlette
 
+from bot.agents.claude import Claude
 from bot.model import Kind, Outcome, Phase, State, Task, Thread
 from bot.store import leases, log, patches, runs, tasks, workspaces
 from bot.store.ledger import Ledger
@@ -14,6 +16,7 @@ from bot.web import links, pages
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
 from tests.listening import listening
+from tests.stand_in import SESSION, recorded
 
 KEY = b"k" * 32
 SECRET = "hunter2hunter2"
@@ -29,6 +32,7 @@ def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
         link_key=KEY,
         forges={"github": FakeForge()},
         secrets=[SECRET],
+        agents={"claude": Claude(())},
         operator_token=OPERATOR,
     )
     with (
@@ -181,6 +185,29 @@ def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger:
     assert "line 50000\n" not in page
     assert "bytes left out …" in page
     assert plain == "".join(f"line {number}\n" for number in range(100_000))
+
+
+def test_an_agents_events_are_shown_as_words_with_the_raw_log_beside_them(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    content = [{"type": "tool_result", "content": SECRET}]
+    answered = json.dumps({"type": "user", "message": {"content": content}}).encode()
+    printed = b"\n".join([*recorded("good")[:3], answered])
+    with sqlite_ledger.write() as tx:
+        lease = lease_of(leases.claim(tx, a_worker(), add_run(tx).id))
+        leases.enter(tx, lease, Phase.AGENT)
+        leases.write(tx, lease, agent="claude", session=SESSION, doing="Edit <parser>.py")
+        log.append(tx, lease.run, 0, printed)
+        task = tasks.get(tx, runs.get(tx, lease.run).task)
+
+    page = client.get(link(task)).text
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert "I will look first.\n&gt; Bash ls -la &amp;&amp; cat README.md\n" in page
+    assert '<p class="text">Edit &lt;parser&gt;.py</p>' in page
+    assert "tool_use" not in page
+    assert "tool_use" in plain
+    assert SECRET not in page + plain
 
 
 def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_ledger: Ledger) -> None:
