@@ -16,6 +16,8 @@ _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse
 _REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\)$", re.MULTILINE)
 # In the remote's words, or in those of our own git when it knows without asking.
 _MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
+# Another push holds the ref: that of a worker that was killed while its git went on, for one.
+_BUSY = re.compile(r"cannot lock ref .*\.lock': File exists")
 _FORBIDDEN = re.compile(r"error: 40[13]\b|Authentication failed|could not read (Username|Password)")
 
 
@@ -57,6 +59,10 @@ def push(
 def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
     if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
         reason = clean(refusal[1])
+        if _BUSY.search(done.said):
+            return RemoteUnavailable(
+                f"The remote could not update `{branch}`: another push is going on there."
+            )
         if _MOVED.search(reason):
             return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
         return PushRejected(f"The remote refused `{branch}`: {reason}. {_told(done)}".rstrip(". ") + ".")

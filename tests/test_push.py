@@ -118,6 +118,20 @@ def test_a_branch_somebody_else_moved_is_left_alone(work: Work) -> None:
     assert raised.value.moved
 
 
+def test_a_branch_that_another_push_holds_is_worth_a_retry(local: Work, tmp_path: Path) -> None:
+    oid = local.commit(local.base)
+    held = tmp_path / "remote.git" / "refs" / "heads" / "forgehand" / "1.lock"
+    held.parent.mkdir()
+    held.touch()
+
+    with pytest.raises(RemoteUnavailable, match="another push is going on there"):
+        local.push(oid)
+
+    held.unlink()
+    local.push(oid)
+    assert local.fetch().head("forgehand/1") == oid
+
+
 def test_what_does_not_build_on_the_branch_is_not_even_sent(local: Work) -> None:
     first = local.commit(local.base)
     local.push(first)
