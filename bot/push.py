@@ -60,9 +60,7 @@ def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | Remo
     if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
         reason = clean(refusal[1])
         if _BUSY.search(done.said):
-            return RemoteUnavailable(
-                f"The remote could not update `{branch}`: another push is going on there."
-            )
+            return RemoteUnavailable(f"Cannot update `{branch}`: another push is going on there.")
         if _MOVED.search(reason):
             return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
         return PushRejected(f"The remote refused `{branch}`: {reason}. {_told(done)}".rstrip(". ") + ".")
