@@ -12,12 +12,13 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import commands, late, policy, reply, triggers
-from bot.commands import CONTEXT, Command, Spoken
+from bot.commands import Command, Spoken
+from bot.context import bounded
 from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.events import Event, Labelled, known_as
 from bot.forges.forge import ChangeHead, Forge
 from bot.kinds import TRANSIENT, in_words, incident
-from bot.model import Kind
+from bot.model import Kind, Part
 from bot.queue import Nudges
 from bot.router import Router
 from bot.store import causes, deliveries, threads
@@ -32,6 +33,7 @@ _PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
 _TRIES = 5  # of what breaks on our side
 _PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
+_READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Heard:
     spoken: Spoken
     refused: BotError | None = None
     change: ChangeHead | None = None
+    said: Sequence[Part] = ()  # on the thread, before the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ class Answer:
             actor=event.actor,
             cause=event.cause,
             spot=triggers.spot(event),
-            context=tuple(replace(part, text=part.text[:CONTEXT]) for part in event.context),
+            context=bounded([*event.context, *_of_change(heard), *heard.said]),
             change=heard.change,
         )
         lines = self.router.help(event.thread.forge)
@@ -208,6 +211,16 @@ def _is_first(tx: Connection, event: Event) -> bool:
     return all(new)
 
 
+def _of_change(heard: _Heard) -> list[Part]:
+    """From where to where a change goes."""
+    change = heard.change
+    if change is None:
+        return []
+    whose = "" if change.same_repository else " of another repository"
+    text = f"From the branch {change.head_branch}{whose}, at {change.head}, into {change.base_branch}"
+    return [Part(what="The change this was asked on", text=text)]
+
+
 def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
     """What the forge says of this command; None where there is nothing to answer.
 
@@ -223,6 +236,9 @@ def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
             words = "Only people who may write to this repository can tell me what to do here."
             return replace(heard, refused=NotAllowed(words))
         heard = replace(heard, event=forge.complete(event))
+        if heard.spoken.name in _READS:
+            # Now, and not when the run begins: it is what the person saw who gave the command.
+            heard = replace(heard, said=forge.said_before(event))
         if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
             return replace(heard, change=forge.change_head(thread))
     except ForgeUnavailable:

@@ -18,7 +18,6 @@ from bot.forges.forge import ChangeHead
 from bot.model import Actor, Part, Spot, Thread
 
 WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
-CONTEXT = 20_000  # characters of each part of the context that an agent is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

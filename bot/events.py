@@ -73,7 +73,11 @@ def known_as(event: Event) -> list[str]:
     return [label_cause(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]
 
 
-ABOUT_LINES = "The lines this was said about"  # heading of a part
+ABOUT_LINES = "The lines this was said about"  # headings of parts
+COMMENT = "A comment on the thread"
+LINES_COMMENT = "A comment on lines of the change"
+REVIEW = "A review of the change"
+_HUNK = 40  # lines of a hunk that are shown, the last of them the one in question
 
 
 def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
@@ -85,5 +89,15 @@ def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
 
 def lines_part(path: str, line: int | None, hunk: str) -> Part:
     """The lines of a change that an inline comment is about. `line` None: the whole file, or a line gone."""
+    return Part(what=ABOUT_LINES, text=_lines(path, line, hunk))
+
+
+def lines_comment(path: str, line: int | None, hunk: str, body: str, *, author: str, at: str) -> Part:
+    """What somebody said about lines of a change, with these lines."""
+    return Part(what=LINES_COMMENT, text=f"{_lines(path, line, hunk)}\n\n{body}", author=author, at=at)
+
+
+def _lines(path: str, line: int | None, hunk: str) -> str:
     where = f"{path}, line {line}" if line is not None else path
-    return Part(what=ABOUT_LINES, text=f"{where}\n{hunk}".strip())
+    header, *rest = hunk.split("\n")
+    return "\n".join([where, header, *rest[-_HUNK:]]).strip()

@@ -190,6 +190,7 @@ class Part:
     text: str
     author: str = ""  # login; "" = unknown
     at: str = ""  # time, ISO 8601; "" = unknown
+    left_out: int = 0  # characters cut off at its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

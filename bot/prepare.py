@@ -7,13 +7,12 @@ never changed by a later run.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from bot.agents import prompt
 from bot.attempt import Attempt
+from bot.briefing import briefing
 from bot.elsewhere import begin_here, is_elsewhere
 from bot.errors import GitFailed, RemoteMissing
-from bot.model import ENDINGS, Kind, Part, Run, Task, is_confidential
+from bot.model import Kind, Run, Task, is_confidential
 from bot.moved import has_moved
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
@@ -90,7 +89,7 @@ def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
     )
     there = attempt.retrying(lambda: places.prepare(plan))
     _settle_session(attempt, there=there)
-    places.write_task(task.id, run.number, _prompt(attempt, seen, fresh=fresh))
+    places.write_task(task.id, run.number, briefing(attempt, seen.refs, fresh=fresh))
     return source
 
 
@@ -144,34 +143,6 @@ def _seen(task: Task, source: Mirror) -> Seen:
         head = task.pinned if task.fork else source.change_head(task.thread.number)
         refs |= {f"origin/change-{task.thread.number}": head} if head else {}
     return Seen(refs=refs, start=task.checked_head or task.base_head)
-
-
-def _prompt(attempt: Attempt, seen: Seen, *, fresh: bool) -> str:
-    run, task = attempt.run, attempt.task
-    with attempt.house.ledger.read() as tx:
-        earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
-    last = earlier[-1] if earlier else None
-    resumed = ""
-    if last and last.outcome:
-        resumed = f"{ENDINGS[last.outcome].says} {last.reason}".strip()
-        if fresh:
-            resumed += " Its workspace is gone: this is a fresh clone with what was saved of it."
-    return prompt.write(
-        request=run.request,
-        branch=task.branch,
-        base=task.base,
-        refs=sorted(seen.refs),
-        context=[*_of_last(last), *(run.context if fresh else ())],
-        resumed=resumed,
-    )
-
-
-def _of_last(last: Run | None) -> list[Part]:
-    if last is None or not last.summary:
-        return []
-    ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
-    said = "What the last run said of itself"
-    return [Part(what=said, text=last.summary, author="the agent of the last run", at=ended)]
 
 
 def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:

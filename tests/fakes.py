@@ -12,7 +12,7 @@ from bot.errors import ForgeGone
 from bot.events import Event, Labelled
 from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
 from bot.forges.github.events import parse
-from bot.model import Actor, Spot, Thread
+from bot.model import Actor, Part, Spot, Thread
 
 
 @dataclass
@@ -25,6 +25,7 @@ class FakeForge:
     no_commits: bool = False  # between any two branches
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
+    said: list[Part] = field(default_factory=list)  # by people, on any thread
     found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
     looked: list[int] = field(default_factory=list)  # ids of the repositories they looked at
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
@@ -41,6 +42,10 @@ class FakeForge:
     def complete(self, event: Event) -> Event:
         self._fail()
         return event
+
+    def said_before(self, event: Event) -> list[Part]:
+        self._fail()
+        return list(self.said)
 
     def whoami(self) -> Actor:
         self._fail()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.events import Event, Labelled
-from bot.model import Actor, Spot, Thread
+from bot.model import Actor, Part, Spot, Thread
 
 
 class Verdict(StrEnum):
@@ -79,6 +79,14 @@ class Forge(Protocol):
 
     def complete(self, event: Event) -> Event:
         """The event with what its delivery left out, such as the lines a comment is about."""
+        ...
+
+    def said_before(self, event: Event) -> list[Part]:
+        """What people said on the event's thread before it, oldest first: of each kind the last 200 to 300.
+
+        Comments, reviews and what was said about lines, but not the event's own words, nor the bot's. What
+        was edited since is left out, and what only members may read unless the event was among them.
+        """
         ...
 
     def whoami(self) -> Actor: ...

@@ -63,7 +63,7 @@ def test_invisible_characters_of_the_request_go_too() -> None:
 
 
 def test_a_resumed_run_is_told_how_the_last_one_ended() -> None:
-    text = written(request="and add tests", resumed="The agent failed.")
+    text = written(request="and add tests", resumed="How that ended: The agent failed.")
 
-    assert "How that ended: The agent failed." in text
+    assert "- This task was worked on before. How that ended: The agent failed.\n" in text
     assert "Since the last run" not in written()

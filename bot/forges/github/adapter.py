@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from bot.errors import ForgeUnavailable
 from bot.events import Event, Labelled
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.forges.github import said
 from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
-from bot.model import Actor, Kind, Spot, Thread
+from bot.model import Actor, Kind, Part, Spot, Thread
 from bot.urls import canonical
 
 _COMMENT = 65536  # characters
@@ -37,6 +38,9 @@ class GitHub:
 
     def complete(self, event: Event) -> Event:
         return event
+
+    def said_before(self, event: Event) -> list[Part]:
+        return said.before(self._client, event, self.whoami())
 
     def whoami(self) -> Actor:
         if self._me is None:

@@ -12,17 +12,16 @@ from urllib.parse import urlencode
 from bot.errors import ForgeError
 from bot.events import ABOUT_LINES, Commented, Event, Labelled
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
-from bot.forges.gitlab import hunk
+from bot.forges.gitlab import hunk, said
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
-from bot.model import Actor, Kind, Spot, Thread
+from bot.model import Actor, Kind, Part, Spot, Thread
 from bot.urls import canonical
 
 _COMMENT = 1_000_000  # characters
 _SHORT = 255  # characters of a title, and of a status's description and address
 _PAGE = 100  # the most GitLab gives at once
-_PAGES = 3  # of comments, looked through for the bot's own
 _DEVELOPER = 30  # the access level from which on people push
 _STATES = {
     Verdict.PENDING: "pending",
@@ -55,6 +54,9 @@ class GitLab:
         diffs = self._client.ask("GET", f"{_place(event.thread)}/diffs?per_page={_PAGE}", fine=(404,)).data
         lines = hunk.part(position, diffs) if position and isinstance(diffs, list) else None
         return replace(event, context=(lines, *event.context[1:])) if lines else event
+
+    def said_before(self, event: Event) -> list[Part]:
+        return said.before(said.notes(self._client, _place(event.thread)), event, self.whoami())
 
     def whoami(self) -> Actor:
         if self._me is None:
@@ -124,17 +126,9 @@ class GitLab:
 
     def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
-        me, found, page = self.whoami().id, set(), "1"
-        for _ in range(_PAGES):
-            query = {"sort": "desc", "activity_filter": "only_comments", "per_page": _PAGE, "page": page}
-            answer = self._client.ask("GET", f"{_place(thread)}/notes?{urlencode(query)}")
-            found |= {
-                note["id"] for note in answer.data if note["author"]["id"] == me and marker in note["body"]
-            }
-            page = answer.headers.get("X-Next-Page", "")
-            if not page:
-                break
-        return sorted(found)
+        me = self.whoami().id
+        notes = said.notes(self._client, _place(thread))
+        return sorted({note["id"] for note in notes if note["author"]["id"] == me and marker in note["body"]})
 
     def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
         self._client.ask("DELETE", _note(thread, comment_id), fine=(404,))

@@ -9,7 +9,6 @@ from bot.model import Part
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _SIGNS = (" -", " +")  # lines of a hunk that are in the file before, and after
-_LINES = 40  # of a hunk that are shown, the last of them the one in question
 
 
 def part(position: object, diffs: list[object]) -> Part | None:
@@ -31,7 +30,7 @@ def _around(diff: str, old: int | None, new: int | None) -> str:
     for side, wanted in ((1, new), (0, old)):
         for seen, numbers in _walked(diff):
             if wanted is not None and seen[-1][:1] in _SIGNS[side] and numbers[side] == wanted:
-                return "\n".join([seen[0], *seen[1:][-_LINES:]])
+                return "\n".join(seen)
     return ""
 
 

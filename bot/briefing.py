@@ -1,0 +1,76 @@
+"""The prompt of one run, from what the ledger knows: a first run's, and what is new to a later one.
+
+An agent that goes on in its session remembers what it was asked and shown, and is
+told only what is new. One that begins afresh is told all of it again.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+from bot.agents import prompt
+from bot.attempt import Attempt
+from bot.context import unseen
+from bot.events import ABOUT_LINES
+from bot.model import ENDINGS, Outcome, Part, Run
+from bot.store import runs
+
+_REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each
+_KEPT = "The checkout and your home are as the last run left them, uncommitted and untracked files included."
+_GONE = "Its workspace is gone: this is a fresh clone with what was saved of it."
+_FRESH_SESSION = "You begin a fresh session, and so all that was asked and shown before is told again here."
+
+
+def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
+    """The text of `/task/prompt.md`. `fresh`: the workspace was made for this run."""
+    run, task = attempt.run, attempt.task
+    with attempt.house.ledger.read() as tx:
+        earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
+    remembers = bool(run.session_from)
+    return prompt.write(
+        request=run.request,
+        branch=task.branch,
+        base=task.base,
+        refs=sorted(refs),
+        context=[*_of_last(earlier), *_shown(run, earlier, remembers=remembers)],
+        resumed=_resumed(earlier, fresh=fresh, remembers=remembers),
+        before=[] if remembers else _requests(run, earlier),
+    )
+
+
+def _resumed(earlier: Sequence[Run], *, fresh: bool, remembers: bool) -> str:
+    if not earlier:
+        return ""
+    outcome = earlier[-1].outcome
+    ended = f"How that ended: {ENDINGS[outcome].says}" if outcome else ""
+    parts = [ended, _GONE if fresh else _KEPT, "" if remembers else _FRESH_SESSION]
+    return " ".join(part for part in parts if part)
+
+
+def _requests(run: Run, earlier: Sequence[Run]) -> list[str]:
+    """What was asked of the runs before, each request once: `/resume` alone repeats the last one."""
+    asked = dict.fromkeys(each.request for each in earlier if each.request != run.request)
+    return [text if len(text) <= _REQUEST else f"{text[:_REQUEST]} …" for text in [*asked][-_REQUESTS:]]
+
+
+def _shown(run: Run, earlier: Sequence[Run], *, remembers: bool) -> list[Part]:
+    seen = [part for each in earlier for part in each.context]
+    if remembers:
+        return unseen(run.context, seen)
+    # What was asked before may be about lines that this command's own delivery does not carry.
+    lines = [part for part in seen if part.what == ABOUT_LINES]
+    return [*unseen(dict.fromkeys(lines[-_REQUESTS:]), run.context), *run.context]
+
+
+def _of_last(earlier: Sequence[Run]) -> list[Part]:
+    """Words of the last run. Its agent's, a remote's or a forge's: none of them may instruct."""
+    if not earlier:
+        return []
+    last = earlier[-1]
+    ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
+    asked = last.outcome is Outcome.QUESTION
+    why = "What the last run asked, and is answered above" if asked else "Why the last run ended so"
+    agent = "the agent of the last run"
+    return [
+        Part(what=why, text=last.reason, author=agent if asked else "", at=ended),
+        Part(what="What the last run said of itself", text=last.summary, author=agent, at=ended),
+    ]
