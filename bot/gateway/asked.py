@@ -4,14 +4,12 @@ Only what is plainly allowed passes. A path is taken as it stands, because a
 provider may resolve dots and escapes otherwise than we do.
 """
 
-import base64
-import binascii
 import hmac
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import h11
 
@@ -45,7 +43,7 @@ class Asked:
 def asked(request: h11.Request, token: str, routes: Mapping[str, Route]) -> Asked:
     """Judge what stands before the body. Raises Refused."""
     method, target = request.method.decode(), request.target.decode("ascii", "replace")
-    shown = _shown(method, target)
+    shown = f"{method} {target.partition('?')[0]}"  # a query may hold secrets
     if not _opens(request, token):
         raise Refused(401, shown, "without this run's token")
     path, _, query = target.partition("?")
@@ -111,20 +109,4 @@ def _given(name: bytes, value: bytes) -> bytes | None:
     scheme, _, rest = value.partition(b" ")
     if name == b"authorization" and scheme.lower() == b"bearer":
         return rest.strip()
-    if name == b"proxy-authorization" and scheme.lower() == b"basic":
-        try:
-            return base64.b64decode(rest.strip(), validate=True).removeprefix(b"forgehand:")
-        except binascii.Error:
-            return None
     return None
-
-
-def _shown(method: str, target: str) -> str:
-    """Of another host its name and port, of ours method and path. A query may hold secrets."""
-    if method == "CONNECT":
-        return target
-    try:
-        host = urlsplit(target).netloc.rpartition("@")[2]
-    except ValueError:
-        host = ""
-    return host if host and not target.startswith("/") else f"{method} {target.partition('?')[0]}"

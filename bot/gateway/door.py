@@ -18,6 +18,7 @@ from bot.gateway.asked import Asked, Refused, asked, model
 from bot.gateway.gate import Gate
 from bot.gateway.limits import ends_at
 from bot.gateway.meter import Meter
+from bot.gateway.packages import is_for_proxy, wanted
 from bot.gateway.routes import Price, Route
 from bot.gateway.upstream import FAILURES, Upstream, answered
 from bot.model import Outcome
@@ -72,8 +73,10 @@ class Door:
         if not isinstance(request, h11.Request):
             return False
         try:
-            wanted = asked(request, self._gate.token, self._gate.routes)
-            self._answer(request, wanted)
+            if is_for_proxy(request):
+                self._lead(request)
+            else:
+                self._answer(request, asked(request, self._gate.token, self._gate.routes))
         except Refused as refused:
             self._gate.refuse(refused.target, refused.reason)
             self._drain()
@@ -108,6 +111,17 @@ class Door:
         with response:
             self._judge(wanted, response)
             self._hand_on(response, name, price)
+
+    def _lead(self, request: h11.Request) -> None:
+        """To a package host; afterwards the connection is of no other use."""
+        host = wanted(request, self._gate.token)
+        with self._gate.packages.reached(host, self._sock) as tunnel:
+            self._drain()
+            first = host.head
+            if not first:
+                self._send(h11.Response(status_code=200, headers=[]))
+                first, _ = self._http.trailing_data
+            tunnel.lead(first, both_ways=not host.head)
 
     def _to(self, route: Route) -> Upstream:
         """The connection that is kept, where it leads there."""
@@ -181,6 +195,8 @@ class Door:
         }
         body = json.dumps({"type": "error", "error": error}).encode()
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            headers.append(("proxy-authenticate", 'Basic realm="forgehand"'))
         self._send(h11.Response(status_code=status, headers=headers))
         self._send(h11.Data(data=body))
         self._send(h11.EndOfMessage())

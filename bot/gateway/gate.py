@@ -9,6 +9,7 @@ import structlog
 
 from bot.gateway.budget import Purse
 from bot.gateway.counts import Counts
+from bot.gateway.packages import Packages
 from bot.gateway.routes import Price, Route
 from bot.model import Outcome
 
@@ -28,8 +29,17 @@ class Stop:
 class Gate:
     """Its attributes may be read at any time, by any thread."""
 
-    def __init__(self, *, token: str, routes: Mapping[str, Route], counts: Counts, purse: Purse) -> None:
+    def __init__(
+        self,
+        *,
+        token: str,
+        routes: Mapping[str, Route],
+        counts: Counts,
+        purse: Purse,
+        packages: Packages | None = None,
+    ) -> None:
         self.token, self.routes, self.counts, self.purse = token, routes, counts, purse
+        self.packages = packages or Packages(())
         self.stop: Stop | None = None  # to be looked at twice a second by who follows the run
         self.limited = False  # was the last answer of a provider that there were too many requests?
         self.limited_until: float | None = None  # seconds since the epoch, where it said so

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
 from bot.gateway.inside import URL
 from bot.gateway.listening import open_gate
+from bot.gateway.packages import Packages
 from bot.gateway.routes import Route
 from bot.model import Run, Task
 from bot.store import usage
@@ -29,6 +30,7 @@ class Gateway:
     link_key: bytes
     routes: Mapping[str, Route]
     budget: Budget
+    hosts: Sequence[str] = ()  # of packages; patterns as packages.PATTERN has them
 
     def folder(self, run_id: str) -> Path:
         """What is mounted read-only at inside.FOLDER. It must be there before: `open` makes it."""
@@ -36,9 +38,14 @@ class Gateway:
 
     def outside(self, run_id: str) -> Outside | None:
         """What the agent is told; None where there is nothing that it could reach."""
-        if not self.routes:
+        if not self.routes and not self.hosts:
             return None
-        return Outside(url=URL, token=token(self.link_key, run_id), routes=tuple(self.routes), packages=False)
+        return Outside(
+            url=URL,
+            token=token(self.link_key, run_id),
+            routes=tuple(self.routes),
+            packages=bool(self.hosts),
+        )
 
     @contextmanager
     def open(self, run: Run, task: Task) -> Iterator[Gate]:
@@ -51,9 +58,19 @@ class Gateway:
         with self.ledger.read() as tx:
             counts = Counts(run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id))
         purse = Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
-        gate = Gate(token=token(self.link_key, run.id), routes=self.routes, counts=counts, purse=purse)
-        with open_gate(self.folder(run.id), gate):
-            yield gate
+        packages = Packages(self.hosts)
+        gate = Gate(
+            token=token(self.link_key, run.id),
+            routes=self.routes,
+            counts=counts,
+            purse=purse,
+            packages=packages,
+        )
+        try:
+            with open_gate(self.folder(run.id), gate):
+                yield gate
+        finally:
+            packages.tell(run.id)
         shutil.rmtree(self.folder(run.id), ignore_errors=True)
 
 

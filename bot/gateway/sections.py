@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from bot.gateway import budget
+from bot.gateway import budget, packages
 from bot.gateway.routes import Auth, Route
 from bot.gateway.routes import Price as PriceOfTokens
 from bot.sections import Section, Site, Words, by_path, words
@@ -102,10 +102,19 @@ class Budget(Section):
     repositories: Annotated[dict[str, Share], AfterValidator(by_path)] = Field(default={})  # by owner/name
 
 
+def _hosts(given: list[str]) -> list[str]:
+    for host in (given := [each.lower() for each in given]):
+        if not packages.PATTERN.fullmatch(host):
+            raise ValueError(
+                f'has "{host}", which is no host: names like packages.example.org or *.example.org only'
+            )
+    return given
+
+
 class Network(Section):
     """Hosts that an agent may reach for packages; none unless named."""
 
-    allow: Words = Field(default=[])
+    allow: Annotated[Words, AfterValidator(_hosts)] = Field(default=[])  # patterns
     sets: Annotated[list[Literal["pip", "npm", "go", "apt"]], BeforeValidator(words)] = Field(default=[])
 
 
@@ -123,6 +132,11 @@ def routes(models: dict[str, Model]) -> dict[str, Route]:
         )
         for name, model in models.items()
     }
+
+
+def hosts(section: Network) -> list[str]:
+    """Patterns of all the package hosts of this section."""
+    return [*section.allow, *(host for name in section.sets for host in packages.SETS[name])]
 
 
 def allowance(section: Budget) -> budget.Budget:
