@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.cli_show import row_of
+from bot.store import runs, tasks
+from bot.store.ledger import open_ledger
 from tests.image import small
 
 LONG = 60.0  # seconds a test waits at most for a run to come to a place
@@ -75,9 +78,13 @@ class Desk:
         return output, errors
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Newest first."""
-        rows: list[dict[str, Any]] = json.loads(self.call("tasks", "--json")[0])
-        return rows
+        """Newest first: what `forgehand tasks --json` prints, without starting a process for it."""
+        ledger = open_ledger(f"sqlite:///{self.folder / 'forgehand-data' / 'ledger.sqlite3'}")
+        try:
+            with ledger.read() as tx:
+                return [row_of(tx, task, runs.newest(tx, task.id)) for task in tasks.newest(tx, 20)]
+        finally:
+            ledger.close()
 
     @contextmanager
     def busy(self) -> Iterator[tuple["subprocess.Popen[str]", str]]:

@@ -4,7 +4,7 @@ import base64
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bot import __version__
 from bot.playground.git_http import backend
 from tests.desk import LONG, Desk, at_a_desk
 from tests.listening import listening
+from tests.workshop import until
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def test_a_run_prints_the_branch_it_pushed_and_nothing_else(desk: Desk) -> None:
     output, errors = desk.call("run", str(desk.repository), "tidy the parser")
 
     task = desk.tasks()[0]
+    assert [task] == json.loads(desk.call("tasks", "--json")[0])
     assert output == f"{task['branch']}\n"
     assert desk.git("rev-parse", task["branch"]) == task["pushed"]
     assert desk.git("show", "--name-only", "--format=", task["branch"]) == "notes"
@@ -174,7 +176,7 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
     with desk.busy() as (_process, task):
         assert "is at work" in desk.call("workspaces", "rm", task, "--yes", status=1)[1]
         desk.call("cancel", task)
-        _until(lambda: desk.tasks()[0]["state"] == "cancelled")
+        until(lambda: desk.tasks()[0]["state"] == "cancelled")
 
     kept = json.loads(desk.call("workspaces", "ls", "--json")[0])
     assert [(row["task"], row["state"]) for row in kept] == [(task, "cancelled")]
@@ -209,9 +211,3 @@ def test_what_cannot_work_is_one_sentence(desk: Desk, args: list[str], sentence:
     assert errors.startswith("forgehand: ")
     assert sentence in errors
     assert "Traceback" not in errors
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG
-    while not condition():  # each look is a process of its own: pause enough
-        assert time.monotonic() < end
