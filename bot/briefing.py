@@ -25,15 +25,16 @@ def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
     run, task = attempt.run, attempt.task
     with attempt.house.ledger.read() as tx:
         earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
-    remembers = bool(run.session_from)
+    # Who goes on in a session remembers what its runs were asked; those that never began told it nothing.
+    known = [each for each in earlier if run.session_from and each.agent_started]
     return prompt.write(
         request=run.request,
         branch=task.branch,
         base=task.base,
         refs=sorted(refs),
-        context=[*_of_last(earlier), *_shown(run, earlier, remembers=remembers)],
-        resumed=_resumed(earlier, fresh=fresh, remembers=remembers),
-        before=[] if remembers else _requests(run, earlier),
+        context=[*_of_last(earlier), *_shown(run, earlier, known)],
+        resumed=_resumed(earlier, fresh=fresh, remembers=bool(known)),
+        before=_requests(run, earlier, known),
     )
 
 
@@ -46,19 +47,18 @@ def _resumed(earlier: Sequence[Run], *, fresh: bool, remembers: bool) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _requests(run: Run, earlier: Sequence[Run]) -> list[str]:
-    """What was asked of the runs before, each request once: `/resume` alone repeats the last one."""
-    asked = dict.fromkeys(each.request for each in earlier if each.request != run.request)
-    return [text if len(text) <= _REQUEST else f"{text[:_REQUEST]} …" for text in [*asked][-_REQUESTS:]]
+def _requests(run: Run, earlier: Sequence[Run], known: Sequence[Run]) -> list[str]:
+    """What was asked before and the agent does not know, each request once: `/resume` alone repeats one."""
+    heard = {run.request, *(each.request for each in known)}
+    asked = [*dict.fromkeys(each.request for each in earlier if each.request not in heard)]
+    return [text if len(text) <= _REQUEST else f"{text[:_REQUEST]} …" for text in asked[-_REQUESTS:]]
 
 
-def _shown(run: Run, earlier: Sequence[Run], *, remembers: bool) -> list[Part]:
-    seen = [part for each in earlier for part in each.context]
-    if remembers:
-        return unseen(run.context, seen)
-    # What was asked before may be about lines that this command's own delivery does not carry.
-    lines = [part for part in seen if part.what == ABOUT_LINES]
-    return [*unseen(dict.fromkeys(lines[-_REQUESTS:]), run.context), *run.context]
+def _shown(run: Run, earlier: Sequence[Run], known: Sequence[Run]) -> list[Part]:
+    """What others wrote and the agent was not shown; of what earlier commands were about, the lines."""
+    seen = {part for each in known for part in each.context}
+    lines = [part for each in earlier for part in each.context if part.what == ABOUT_LINES]
+    return unseen(dict.fromkeys([*lines[-_REQUESTS:], *run.context]), seen)
 
 
 def _of_last(earlier: Sequence[Run]) -> list[Part]:

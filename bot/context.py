@@ -4,7 +4,7 @@ A thread may be longer than any agent can read. Its own text comes first, then w
 was said last: the older a comment, the sooner it is left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bot.events import COMMENT, LINES_COMMENT, REVIEW
@@ -28,10 +28,10 @@ def bounded(parts: Sequence[Part]) -> tuple[Part, ...]:
     return (*others, *note, *said[kept:])
 
 
-def unseen(parts: Iterable[Part], seen: Iterable[Part]) -> list[Part]:
+def unseen(parts: Iterable[Part], seen: Collection[Part]) -> list[Part]:
     """Those of these parts that an agent was not shown before, in these very words."""
-    known = set(seen)
-    return [part for part in parts if part not in known and part.what != _LEFT_OUT]
+    # To whom nothing is new but that more is left out, that is no news.
+    return [part for part in parts if part not in seen and not (seen and part.what == _LEFT_OUT)]
 
 
 def _cut(part: Part) -> Part:
