@@ -26,6 +26,7 @@ from bot.model import Outcome
 _PIECE = 64 << 10  # bytes of one read
 _LARGEST = 64 << 20  # bytes of a request's body
 _HEAD = 64 << 10  # bytes of its headers
+_REASON = 200  # characters
 _LINGER = 2.0  # seconds for an agent to stop sending what nobody reads
 
 _NO_KEY = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -197,7 +198,8 @@ class Door:
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             headers.append(("proxy-authenticate", 'Basic realm="forgehand"'))
-        self._send(h11.Response(status_code=status, headers=headers))
+        reason = words[:_REASON].encode("ascii", "replace")  # all that is shown of an answer to CONNECT
+        self._send(h11.Response(status_code=status, headers=headers, reason=reason))
         self._send(h11.Data(data=body))
         self._send(h11.EndOfMessage())
 

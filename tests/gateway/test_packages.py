@@ -1,0 +1,206 @@
+"""Package hosts, reached through a gate by real sockets. What their names lead to is said by the test."""
+
+import socket
+import uuid
+
+import pytest
+from pydantic import ValidationError
+
+from bot.agents.agent import Outside, Start
+from bot.agents.environment import environment
+from bot.gateway.inside import FOLDER, URL, with_relay
+from bot.gateway.packages import SETS
+from bot.gateway.sections import Network, hosts
+from bot.model import Identity
+from bot.sandbox.container import Engine, Limits, Mount, Sandbox
+from bot.store.usage import Refusal
+from tests.gateway.package_host import PUBLIC, PackageHost, until_end
+from tests.gateway.way import TOKEN, OpenWay, head, login, plain, tunnel
+from tests.image import small
+
+
+def test_an_allowed_host_is_reached_at_the_address_that_was_checked(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way, way.tunnel() as connection:
+        connection.sendall(b"hello")
+        connection.shutdown(socket.SHUT_WR)
+
+        assert until_end(connection) == b"hello"  # said after our half had ended
+        assert host.dialled == [(PUBLIC, 443)]
+        assert way.refused() == []
+
+
+def test_bytes_sent_before_the_answer_are_not_lost(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+        connection.sendall(tunnel("a.b.example.org:443") + b"eager")
+        connection.shutdown(socket.SHUT_WR)
+
+        assert head(connection).startswith("HTTP/1.1 200")
+        assert until_end(connection) == b"eager"
+
+
+def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way:
+        host.answers.append(["127.0.0.1"])
+
+        with way.tunnel():
+            assert (host.asked, host.dialled) == (["pip.test"], [(PUBLIC, 443)])
+        assert way.status(tunnel("pip.test:443")) == 403
+
+        assert host.dialled == [(PUBLIC, 443)]
+        assert way.refused() == [Refusal(target="pip.test:443", reason="not at a public address", count=1)]
+
+
+def test_a_name_with_one_private_address_among_public_ones_is_refused(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way:
+        host.answers = [[PUBLIC, "10.0.0.1"]]
+
+        assert way.status(tunnel("pip.test:443")) == 403
+        assert host.dialled == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "target", "reason"),
+    [
+        (tunnel("evil.example:443"), 403, "evil.example:443", "not allowed"),
+        (tunnel("example.org:443"), 403, "example.org:443", "not allowed"),
+        (tunnel("evilexample.org:443"), 403, "evilexample.org:443", "not allowed"),
+        (tunnel("pip.test.evil.example:443"), 403, "pip.test.evil.example:443", "not allowed"),
+        (tunnel("pip.test.:443"), 403, "pip.test.:443", "not allowed"),
+        (tunnel("a_b%2e.example.org:443"), 403, "a_b%2e.example.org:443", "not allowed"),
+        (tunnel(f"{PUBLIC}:443"), 403, f"{PUBLIC}:443", "not allowed"),
+        (tunnel("[::1]:443"), 403, "::1:443", "not allowed"),
+        (tunnel("pip.test:22"), 403, "pip.test:22", "port not allowed"),
+        (tunnel("pip.test:99999"), 400, "CONNECT", "no address"),
+        (plain("http://pip.test:8080/x"), 403, "pip.test:8080", "port not allowed"),
+        (plain("http://u:secret@evil.example/x"), 403, "evil.example:80", "not allowed"),
+        (plain("https://pip.test/x"), 403, "pip.test:443", "neither a tunnel, nor GET or HEAD by http"),
+        (plain("http://pip.test/x", "PUT"), 403, "pip.test:80", "neither a tunnel, nor GET or HEAD by http"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_and_counted(
+    open_way: OpenWay, request_: bytes, status: int, target: str, reason: str
+) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way:
+        assert [way.status(request_) for _ in range(3)] == [status] * 3
+        assert way.refused() == [Refusal(target=target, reason=reason, count=3)]
+        assert host.asked == []  # not even the name
+
+
+@pytest.mark.parametrize(
+    "headers", ["", login("another run's"), login(user="root"), f"Authorization: Bearer {TOKEN}\r\n"]
+)
+def test_without_this_runs_token_nothing_is_looked_up(open_way: OpenWay, headers: str) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+        connection.sendall(tunnel("pip.test:443", headers))
+        refusal = head(connection)
+
+        assert refusal.startswith("HTTP/1.1 407")
+        assert "proxy-authenticate: Basic" in refusal
+        assert way.refused() == [Refusal(target="pip.test:443", reason="without this run's token", count=1)]
+        assert host.asked == []
+
+
+def test_a_client_that_waits_to_be_asked_for_its_token_goes_on(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+        connection.sendall(tunnel("pip.test:443", ""))
+        size = next(line for line in head(connection).splitlines() if line.startswith("content-length"))
+        connection.recv(int(size.split()[1]), socket.MSG_WAITALL)
+        connection.sendall(tunnel("pip.test:443"))
+
+        assert head(connection).startswith("HTTP/1.1 200")
+
+
+def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> None:
+    said = bytearray()
+    reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nbytes"
+
+    def serve(connection: socket.socket) -> None:
+        while not said.endswith(b"\r\n\r\n"):
+            said.extend(connection.recv(65536))
+        connection.sendall(reply)
+
+    with PackageHost.running(serve) as host, open_way(host.net()) as way, way.connect() as connection:
+        also = "Range: bytes=5-\r\nCookie: a\r\nAuthorization: b\r\nContent-Length: 3\r\n"
+        connection.sendall(plain("http://u:p@pip.test/x/?y=1", also=also) + b"bod")
+        connection.sendall(plain("http://evil.example/") + b"POST /smuggled HTTP/1.1\r\n\r\n")
+
+        assert until_end(connection) == reply
+        assert host.dialled == [(PUBLIC, 80)]
+        assert said == (
+            b"GET /x/?y=1 HTTP/1.1\r\nhost: pip.test\r\nrange: bytes=5-\r\nconnection: close\r\n\r\n"
+        )
+
+
+def test_sets_and_hosts_of_the_settings_are_added_up() -> None:
+    section = Network(allow=["Packages.Example.org", "*.example.net"], sets=["npm", "go"])
+
+    assert hosts(section) == ["packages.example.org", "*.example.net", *SETS["npm"], *SETS["go"]]
+    assert hosts(Network()) == []
+
+
+@pytest.mark.parametrize(
+    "host", ["*", "*.org", "org", "a.*.org", "https://a.org", "a.org:443", "10.0.0.1", "-a.org"]
+)
+def test_what_is_no_host_cannot_be_allowed(host: str) -> None:
+    with pytest.raises(ValidationError, match="which is no host"):
+        Network(allow=[host])
+
+
+_INSIDE = """
+import base64, http.client, os, urllib.error, urllib.request
+login, _, where = os.environ["HTTPS_PROXY"].removeprefix("http://").rpartition("@")
+through = http.client.HTTPConnection(where)
+login = "Basic " + base64.b64encode(login.encode()).decode()
+through.set_tunnel("pip.test", 443, headers={"Proxy-Authorization": login})
+through.request("GET", "/simple/")
+print(through.getresponse().read().decode())
+print(urllib.request.urlopen("http://deb.example.org/debian").read().decode())
+try:
+    urllib.request.urlopen("https://evil.example/")
+except urllib.error.URLError as error:
+    print(error.reason)
+"""
+
+
+def test_from_a_sandbox_without_a_network_packages_come_through_the_relay(open_way: OpenWay) -> None:
+    def serve(connection: socket.socket) -> None:
+        asked = head(connection).split("\r\n")[0]
+        connection.sendall(f"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nanswer to {asked}".encode())
+
+    engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=10001)
+    name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
+    start = Start(
+        task="t1",
+        run="1",
+        resume=False,
+        agent="demo",
+        model="",
+        base="main",
+        branch="b",
+        identity=Identity("Bot", "bot@example.org"),
+        outside=Outside(url=URL, token=TOKEN, routes=(), packages=True),
+    )
+    with PackageHost.running(serve) as host, open_way(host.net()) as way:
+        sandbox = Sandbox(
+            name=name,
+            image=small(),
+            argv=with_relay(["python3", "-c", _INSIDE]),
+            env=environment(start),
+            mounts=[Mount(source=way.folder, target=FOLDER)],
+            limits=Limits(memory="256m", cpus=1, pids=64, disk=1 << 30),
+            labels={},
+            log_bytes=1 << 20,
+        )
+        try:
+            engine.start(sandbox)
+            said = b"".join(engine.follow(name, 0)).decode().splitlines()
+        finally:
+            engine.remove(name)
+
+        assert said == [
+            "answer to GET /simple/ HTTP/1.1",
+            "answer to GET /debian HTTP/1.1",
+            "Tunnel connection failed: 403 refused: evil.example:443: not allowed",
+        ]
+        assert host.dialled == [(PUBLIC, 443), (PUBLIC, 80)]
+        assert way.refused() == [Refusal(target="evil.example:443", reason="not allowed", count=1)]

@@ -1,0 +1,74 @@
+"""A run's open gate, and what a client in its sandbox says to it."""
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from bot.gateway.counts import Counts
+from bot.gateway.packages import Net
+from bot.store import usage
+from bot.store.ledger import Ledger
+from bot.store.usage import Refusal
+
+TOKEN = "0123456789abcdef" * 4
+WITHIN = 10.0  # seconds
+
+
+def login(token: str = TOKEN, user: str = "forgehand") -> str:
+    return f"Proxy-Authorization: Basic {base64.b64encode(f'{user}:{token}'.encode()).decode()}\r\n"
+
+
+OPENS = login()
+
+
+def tunnel(target: str, headers: str = OPENS) -> bytes:
+    return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{headers}\r\n".encode()
+
+
+def plain(url: str, method: str = "GET", also: str = "") -> bytes:
+    return f"{method} {url} HTTP/1.1\r\nHost: elsewhere.example\r\n{OPENS}{also}\r\n".encode()
+
+
+def head(connection: socket.socket) -> str:
+    """Of an answer, and no byte more."""
+    read = bytearray()
+    while not read.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        assert byte, bytes(read)
+        read += byte
+    return read.decode()
+
+
+class Way:
+    """A run's open gate."""
+
+    def __init__(self, folder: Path, counts: Counts, ledger: Ledger) -> None:
+        self.folder, self._counts, self._ledger = folder, counts, ledger
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(WITHIN)
+        connection.connect(str(self.folder / "gateway"))
+        return connection
+
+    def status(self, request: bytes) -> int:
+        with self.connect() as connection:
+            connection.sendall(request)
+            return int(head(connection).split()[1])
+
+    @contextmanager
+    def tunnel(self, target: str = "pip.test:443") -> Iterator[socket.socket]:
+        with self.connect() as connection:
+            connection.sendall(tunnel(target))
+            assert head(connection).startswith("HTTP/1.1 200")
+            yield connection
+
+    def refused(self) -> list[Refusal]:
+        with self._ledger.write() as tx:
+            self._counts.save(tx)
+            return usage.refused(tx, self._counts.run)
+
+
+OpenWay = Callable[[Net], AbstractContextManager[Way]]
