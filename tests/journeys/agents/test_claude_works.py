@@ -1,0 +1,129 @@
+"""Claude Code works on a task, goes on with it, asks, and survives: real in all but the model's words."""
+
+import subprocess
+import time
+
+import pytest
+
+from bot.model import Outcome, State
+from bot.store.usage import Tokens
+from tests.journeys.agents.talk import KEY, Talk
+from tests.journeys.world import Figures, eventually
+from tests.model_server import Turn, Use, runs, says
+
+pytestmark = pytest.mark.agents
+
+WRITES = Turn(parts=[Use("Write", file_path="/workspace/hello.txt", content="hello\n")])
+EDITS = Turn(parts=[Use("Edit", file_path="/workspace/hello.txt", old_string="hello", new_string="good day")])
+ONCE = Tokens(input=100, output=20)  # what the model says each answer of it took
+COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
+
+
+def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figures: Figures) -> None:
+    talk.models.script = [WRITES, COMMITS, says("I wrote hello.txt.")]
+    talk.world.start()
+    said = time.monotonic()
+
+    task, first = talk.after(1, "/run greet whoever reads this, zanzibar")
+
+    assert (first.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), first.reason
+    asked = talk.models.asked
+    figures("the agent's first request after the comment", asked[0].at - said, promised=10)
+    assert talk.world.git("show", f"origin/{task.branch}:hello.txt") == "hello"
+    assert "I wrote hello.txt." in talk.world.final_comment(1, first)
+    assert "zanzibar" in asked[0].shown
+    assert {each.key for each in asked} == {KEY}
+    assert len(asked) == talk.counted(first).requests == 3
+    assert talk.refused(first) == []
+
+    talk.models.script = [EDITS, says("It says good day now.")]
+    task, second = talk.after(2, "/resume more politely, quizzical")
+
+    assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
+    assert talk.world.git("show", f"origin/{task.branch}:hello.txt") == "good day"
+    for words in ("zanzibar", "I wrote hello.txt.", "quizzical"):
+        assert words in talk.last.shown
+    assert talk.counted(second).requests == 2
+
+
+@pytest.mark.long
+def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) -> None:
+    talk.models.script = [runs("touch ~/there; sleep 600")]
+    talk.world.start()
+    talk.world.say(1, "/run wait for it, zanzibar")
+    run = talk.world.until_running()
+    eventually(lambda: (talk.world.in_workspace(talk.world.tasks()[0]) / "home" / "there").exists())
+
+    for name in talk.world.containers():
+        subprocess.run(["docker", "kill", name], check=True, capture_output=True)
+    task, killed = talk.world.task_after_run(1)
+
+    assert (killed.id, task.state) == (run.id, State.FAILED), killed.reason
+    assert (talk.counted(killed).requests, talk.counted(killed).tokens) == (1, ONCE)
+    talk.models.script = [WRITES, COMMITS, says("Done after all.")]
+    task, second = talk.after(2, "/resume do not wait")
+    assert (second.outcome, second.session) == (Outcome.PUSHED, killed.session), second.reason
+    assert "zanzibar" in talk.last.shown
+    assert "sleep 600" in talk.last.shown
+    assert (talk.counted(second).requests, talk.counted(second).tokens.output) == (3, 3 * ONCE.output)
+
+
+@pytest.mark.long
+def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
+    talk.models.script = [runs("echo 'Which colour, please?' >/task/out/question.md"), says("I have asked.")]
+    talk.world.start()
+
+    task, first = talk.after(1, "/run paint it")
+
+    assert (first.outcome, task.state) == (Outcome.QUESTION, State.WAITING), first.reason
+    assert "Which colour, please?" in talk.world.final_comment(1, first)
+    talk.models.script = [WRITES, COMMITS, says("Painted.")]
+    task, second = talk.after(2, "/resume a dark vermilion")
+    assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
+    assert "a dark vermilion" in talk.last.shown
+    assert "paint it" in talk.last.shown
+
+
+@pytest.mark.long
+def test_an_answer_cut_in_its_middle_is_asked_for_again(talk: Talk) -> None:
+    cut = says("A long answer, of which only the first half arrives.", cut=True)
+    talk.models.script = [cut, WRITES, COMMITS, says("Done.", pause=0.2)]
+    talk.world.start()
+
+    _task, run = talk.after(1, "/run greet")
+
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert len(talk.models.asked) == talk.counted(run).requests == 4
+
+
+@pytest.mark.long
+def test_a_huge_issue_is_cut_to_what_a_model_takes(talk: Talk) -> None:
+    talk.world.start()
+    number = talk.world.playground.open_issue("Large", "x y z " * (10 << 20 // 6))
+    talk.models.script = [WRITES, COMMITS, says("Read what there was.")]
+
+    talk.world.say(number, "/run greet")
+
+    _task, run = talk.world.task_after_run(1, on=number)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert talk.last.size < 200_000
+
+
+@pytest.mark.long
+def test_output_that_is_no_text_changes_nothing(talk: Talk) -> None:
+    talk.models.script = [
+        runs(
+            "head -c 300000 /dev/urandom; printf '\\033[31m\\000\\377 red\\n'; head -c 2000 /dev/urandom >&2"
+        ),
+        WRITES,
+        COMMITS,
+        says("Noise, and a \x1b[31mred\x1b[0m \u202eword."),
+    ]
+    talk.world.start()
+
+    _task, run = talk.after(1, "/run make noise")
+
+    assert run.outcome is Outcome.PUSHED, run.reason
+    final = talk.world.final_comment(1, run)
+    assert "red" in final
+    assert not {"\x1b", "\u202e"} & set(final)
