@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 from bot.answer import Answer
 from bot.commands import Command
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
-from bot.model import Run
+from bot.events import COMMENT
+from bot.model import Part, Run
 from bot.queue import Nudges
 from bot.router import Router
 from bot.store import deliveries, runs, schema, tasks
@@ -515,3 +516,15 @@ def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
         raise error
 
     return handler
+
+
+def test_what_was_said_before_the_command_goes_with_it(bot: Bot) -> None:
+    bot.forge.said = [Part(what=COMMENT, text="It fails on `a|b`, too.", author="ben")]
+
+    bot.hear("/run tidy it")
+
+    (run,) = bot.runs()
+    assert [part.text for part in run.context] == [
+        "Tidy the parser\n\nIt is untidy.",
+        "It fails on `a|b`, too.",
+    ]

@@ -1,0 +1,153 @@
+"""What was said on a thread before a command, asked of both forges."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.events import COMMENT, LINES_COMMENT, REVIEW, Commented
+from bot.forges.forge import Forge
+from bot.forges.github import GitHub
+from bot.forges.gitlab import GitLab
+from bot.model import Actor, Kind, Spot, Thread
+from tests.playground.pushing import push_commit
+from tests.playground_client import Playground
+from tests.playground_gitlab import GitLabPlayground
+from tests.scripted_server import Says, Server
+
+AT = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
+BEFORE, AFTER = "2026-11-23T07:59:00Z", "2026-11-23T08:00:01Z"
+
+
+def event(
+    thread: Thread, cause: str = "comment:99", *, at: datetime = AT, internal: bool = False
+) -> Commented:
+    ann, spot = Actor(id=7, login="ann"), Spot(internal=internal)
+    return Commented(cause=cause, thread=thread, actor=ann, at=at, context=(), spot=spot, body="/run")
+
+
+def a_thread(forge: str, kind: Kind = Kind.ISSUE) -> Thread:
+    url = f"https://{forge}.com/acme/anvil"
+    return Thread(forge=forge, repository_id=7, repository_url=url, path="acme/anvil", kind=kind, number=1)
+
+
+def now() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=2)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.running() as server:
+        yield server
+
+
+def said(forge: Forge, at: Commented) -> list[tuple[str, str, str]]:
+    return [(part.what, part.author, part.text) for part in forge.said_before(at)]
+
+
+def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) -> None:
+    with Playground(tmp_path) as playground:
+        push_commit(playground, "topic")
+        number = playground.open_pull("Mine", head="topic")
+        playground.comment(number, "First.")
+        playground.comment(number, "Task `t1` is next in line.", as_="bot")
+        playground.review(number, "Not yet.")
+        playground.inline_comment(number, "notes.txt", 1, "Why?")
+        own = playground.comment(number, "/run")
+        thread = replace(
+            a_thread("github", Kind.CHANGE), repository_id=playground.repository_id, number=number
+        )
+        forge = GitHub(url=playground.api_url, token=playground.token)
+
+        parts = said(forge, event(thread, f"comment:{own}", at=now()))
+
+    assert sorted(parts) == [
+        (LINES_COMMENT, "ann", "notes.txt, line 1\n@@ -0,0 +1 @@\n+more\n\nWhy?"),
+        (COMMENT, "ann", "First."),
+        (REVIEW, "ann", "Not yet."),
+    ]
+
+
+def test_on_gitlab_notes_are_told_and_internal_ones_only_among_members(tmp_path: Path) -> None:
+    with GitLabPlayground(tmp_path) as playground:
+        push_commit(playground, "topic")
+        number = playground.open_pull("Mine", head="topic")
+        playground.comment(number, "First.")
+        playground.comment(number, "Among us.", internal=True)
+        playground.comment(number, "Task `t1` is next in line.", as_="bot")
+        playground.inline_comment(number, "notes.txt", 1, "Why?")
+        own = playground.comment(number, "/run")
+        thread = replace(
+            a_thread("gitlab", Kind.CHANGE), repository_id=playground.repository_id, number=int(number)
+        )
+        forge = GitLab(url=playground.api_url, token=playground.token)
+
+        parts = said(forge, event(thread, f"comment:{own}", at=now()))
+        inside = said(forge, event(thread, f"comment:{own}", at=now(), internal=True))
+
+    assert parts == [(COMMENT, "ann", "First."), (LINES_COMMENT, "ann", "notes.txt, line 1\n\nWhy?")]
+    assert inside == [parts[0], (COMMENT, "ann", "Among us."), parts[1]]
+
+
+def row(body: str, created: str = BEFORE, updated: str = BEFORE, **more: Any) -> dict[str, Any]:
+    """As both forges tell of a comment, as far as it is looked at."""
+    who = {"id": 8, "login": "ben", "username": "ben"}
+    told = {"id": 1, "body": body, "user": who, "author": who, "created_at": created, "updated_at": updated}
+    return {**told, **more}
+
+
+ROWS = [row("stands"), row("came later", AFTER, AFTER), row("was edited since", BEFORE, AFTER)]
+
+
+def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
+    me = {"id": 1, "login": "forgehand", "type": "User"}
+    server.script = [Says(200, me), Says(200, [*ROWS, row("by nobody any more", user=None)])]
+
+    parts = said(GitHub(url=server.url, token="t"), event(a_thread("github")))
+
+    assert parts == [(COMMENT, "ben", "stands"), (COMMENT, "", "by nobody any more")]
+
+
+def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
+    server.script = [Says(200, ROWS), Says(200, {"id": 1, "username": "forgehand"})]
+    server.script.reverse()
+
+    parts = said(GitLab(url=server.url, token="t"), event(a_thread("gitlab")))
+
+    assert parts == [(COMMENT, "ben", "stands")]
+
+
+def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_unsent(
+    server: Server,
+) -> None:
+    lines = {"path": "a.py", "line": 1, "diff_hunk": "@@ -1 +1 @@\n+a", "pull_request_review_id": 5}
+    server.script = [
+        Says(200, {"id": 1, "login": "forgehand", "type": "User"}),
+        Says(200, []),
+        Says(
+            200,
+            [
+                row("/run as I say", id=5, state="COMMENTED", submitted_at=BEFORE),
+                row("", id=6, state="APPROVED", submitted_at=BEFORE),
+                row("being written", id=7, state="PENDING"),
+                row("later", id=8, state="COMMENTED", submitted_at=AFTER),
+            ],
+        ),
+        Says(
+            200,
+            [
+                row("Why?", BEFORE, AFTER, **lines),
+                row("Since.", BEFORE, AFTER, **{**lines, "pull_request_review_id": 9}),
+            ],
+        ),
+    ]
+
+    parts = said(GitHub(url=server.url, token="t"), event(a_thread("github", Kind.CHANGE), "review:5"))
+
+    assert parts == [
+        (REVIEW, "ben", "(approved)"),
+        (LINES_COMMENT, "ben", "a.py, line 1\n@@ -1 +1 @@\n+a\n\nWhy?"),
+    ]

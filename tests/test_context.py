@@ -1,0 +1,44 @@
+"""How much of what others wrote one prompt holds."""
+
+from bot.context import bounded, unseen
+from bot.events import COMMENT
+from bot.model import Part
+
+
+def said(text: str) -> Part:
+    return Part(what=COMMENT, text=text, author="ben")
+
+
+THREAD = Part(what="The thread this was asked on", text="It is untidy.")
+
+
+def test_what_fits_stays_as_it_is() -> None:
+    assert bounded([THREAD, said("a"), said("b")]) == (THREAD, said("a"), said("b"))
+
+
+def test_a_long_part_is_cut_and_knows_by_how_much() -> None:
+    thread, comment = bounded([Part(what="The thread", text="x" * 10_000_000), said("y" * 5_001)])
+
+    assert (len(thread.text), thread.left_out) == (20_000, 9_980_000)
+    assert (len(comment.text), comment.left_out) == (5_000, 1)
+
+
+def test_the_oldest_comments_give_way_and_that_is_told() -> None:
+    parts = bounded([THREAD, *(said(f"{number:03}" + "x" * 4_000) for number in range(100))])
+
+    assert sum(len(part.text) for part in parts) < 81_000
+    assert parts[0] == THREAD
+    assert parts[1].text == "81 older comments are left out."
+    assert [part.text[:3] for part in parts[2:]] == [f"{number:03}" for number in range(81, 100)]
+
+
+def test_what_was_shown_in_other_words_is_new() -> None:
+    assert unseen([THREAD, said("edited"), said("a")], [THREAD, said("a")]) == [said("edited")]
+
+
+def test_that_more_is_left_out_than_before_is_no_news() -> None:
+    before = bounded([said(f"{number}" + "x" * 5_000) for number in range(20)])
+    after = bounded([said(f"{number}" + "x" * 5_000) for number in range(21)])
+
+    assert before[0].text != after[0].text
+    assert [part.text[:2] for part in unseen(after, before)] == ["20"]
