@@ -14,20 +14,25 @@ from bot.clean import shown
 from bot.comments import session
 from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
+from bot.store.usage import Refusal, Total
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
 _ORDER = list(Phase)  # two phases may begin in the same instant of the ledger's clock
+_MOST_KEPT_IN = 20  # kinds of requests that one run shows
 _Say = Callable[[str], str]  # a stranger's text in, HTML out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A run, its phases (phase, start, end) in seconds since the epoch, and what the forge would not take."""
+    """A run and what became of it."""
 
     run: Run
-    phases: Sequence[tuple[Phase, float, float | None]]
-    refusals: Sequence[tuple[str, str]]
+    phases: Sequence[tuple[Phase, float, float | None]]  # phase, start, end in seconds since the epoch
+    refusals: Sequence[tuple[str, str]]  # what the forge would not take: kind, words
+    used: Total  # of models, as the gateway saw it
+    cost: float | None  # US dollars, by the agent's word; None: it did not say
+    kept_in: Sequence[Refusal]  # by the gateway, the most frequent first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +162,7 @@ def _attempt(view: View, attempt: Attempt, say: _Say) -> str:
     if run.summary:
         parts.append(f'<p class="soft">The agent says:</p><div class="text">{say(run.summary)}</div>')
     parts += [f"<p>The forge refused the {kind}: {say(words)}</p>" for kind, words in attempt.refusals]
-    parts.append(f"<p>{_log_link(view, run, 'Whole log')}</p>")
+    parts += [_used(attempt), _kept_in(attempt, say), f"<p>{_log_link(view, run, 'Whole log')}</p>"]
     return f"<article>{''.join(parts)}</article>"
 
 
@@ -169,6 +174,32 @@ def _phases(view: View, attempt: Attempt) -> str:
         for phase, begun, ended in sorted(attempt.phases, key=lambda times: _ORDER.index(times[0]))
     ]
     return f'<ol class="phases" aria-label="Phases">{"".join(shown_phases)}</ol>'
+
+
+def _used(attempt: Attempt) -> str:
+    used, words = attempt.used, []
+    if used.requests:
+        words += [f"{used.requests:,} requests", f"{used.tokens.all:,} tokens"]
+    if used.requests > used.unpriced:
+        words.append(f"{used.cost:,.2f} US dollars")
+    if used.unpriced:
+        words.append(f"{used.unpriced:,} requests without a price")
+    if attempt.cost is not None:
+        words.append(f"{attempt.cost:,.2f} US dollars by the agent's word")
+    return f"<p>Models: {', '.join(words)}.</p>" if words else ""
+
+
+def _kept_in(attempt: Attempt, say: _Say) -> str:
+    """What the sandbox asked for and did not get."""
+    shown_kinds = attempt.kept_in[:_MOST_KEPT_IN]
+    items = [
+        f"<li>{say(each.target)}, {'once' if each.count == 1 else f'{each.count:,} times'}"
+        f' <span class="soft">({say(each.reason)})</span></li>'
+        for each in shown_kinds
+    ]
+    if more := attempt.kept_in[_MOST_KEPT_IN:]:
+        items.append(f"<li>others, {sum(each.count for each in more):,} times</li>")
+    return f'<p>Refused:</p><ul class="refused">{"".join(items)}</ul>' if items else ""
 
 
 def _log(view: View) -> str:

@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
 from bot.model import Kind, Outcome, Phase, State, Task, Thread
-from bot.store import leases, log, patches, runs, tasks, workspaces
+from bot.store import leases, log, patches, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger
+from bot.store.usage import Tokens, Used
 from bot.web import links, pages
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
@@ -312,6 +313,41 @@ def test_there_is_no_log_of_a_run_that_never_was(
 
 def test_a_signed_link_to_a_task_that_is_not_there_finds_nothing(client: httpx.Client) -> None:
     assert client.get(links.task_url("", KEY, "nobody")).status_code == 404
+
+
+def test_a_run_says_what_it_used_of_models_and_what_was_refused(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        tokens = Tokens(input=1000, cache_read=200, output=34)
+        usage.write(tx, run.id, [Used(day=1, model="m", requests=12, tokens=tokens, cost=0.421)])
+        usage.write(tx, run.id, [Used(day=1, model="free", requests=3)])
+        kinds = {("evil.example:443", "not allowed"): 3, (HOSTILE, f"said {SECRET}"): 1}
+        usage.write_refusals(tx, run.id, kinds)
+        task = tasks.get(tx, run.task)
+
+    text = client.get(link(task)).text
+
+    assert "Models: 15 requests, 1,234 tokens, 0.42 US dollars, 3 requests without a price." in text
+    assert '<li>evil.example:443, 3 times <span class="soft">(not allowed)</span></li>' in text
+    assert "<li>&lt;/title&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe, once" in text
+    assert SECRET not in text
+
+
+def test_a_run_that_was_refused_very_much_shows_the_most_frequent(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        usage.write_refusals(tx, run.id, {(f"h{n:02}.example:443", "no"): 30 - n for n in range(22)})
+        task = tasks.get(tx, run.task)
+
+    text = client.get(link(task)).text
+
+    assert "h19.example:443, 11 times" in text
+    assert "h20.example" not in text
+    assert "<li>others, 19 times</li>" in text
 
 
 def test_no_page_is_kept_framed_scripted_indexed_or_named_to_others(
