@@ -1,8 +1,7 @@
 """The way to the engine, and what its errors mean to us."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import requests
 import urllib3
@@ -21,11 +20,6 @@ def connect(url: str) -> APIClient:
     """
     with engine_errors():
         return APIClient(base_url=url) if url else APIClient(**kwargs_from_env())
-
-
-def is_podman(info: Mapping[str, Any]) -> bool:
-    """Whether it is Podman's service whose `docker info` this is. Podman builds by Buildah."""
-    return "BuildahVersion" in info
 
 
 @contextmanager

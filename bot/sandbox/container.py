@@ -18,7 +18,8 @@ from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
 from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
-from bot.sandbox.client import connect, engine_errors, is_podman
+from bot.sandbox import podman
+from bot.sandbox.client import connect, engine_errors
 from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
 from bot.sandbox.stream import Frames, Log, Stream
 
@@ -32,6 +33,7 @@ WORKSPACE = "/workspace"
 _KILLED = 137  # exit status of a process ended by SIGKILL
 _STOPPED = 143  # of one ended by SIGTERM
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
+_PATIENCE = 30 * 86400  # seconds an agent may take for its first line
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
 # The engine stores each line as a JSON object with stream and time: 73 bytes for an empty one, and six for a
@@ -187,7 +189,13 @@ class Engine:
 
         The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
         """
-        return Log(self._logs(name, follow=True), lambda: self._logs(name, follow=False), skip=skip)
+        if podman.speaks(self._info):
+            patient = connect(self._url)
+            patient.timeout = _PATIENCE
+            frames: Frames = podman.Later(lambda: _logs(patient, name, follow=True))
+        else:
+            frames = _logs(self._api, name, follow=True)
+        return Log(frames, lambda: _logs(self._api, name, follow=False), skip=skip)
 
     def condition(self, name: str) -> Condition | None:
         """Return how the container is; None where there is none of that name."""
@@ -196,8 +204,7 @@ class Engine:
                 state = self._api.inspect_container(name)["State"]
             except NotFound:
                 return None
-        # Podman 4.3 on cgroup v1 never marks it.
-        marked = state["OOMKilled"] or (is_podman(self._info) and self._info["CgroupVersion"] == "1")
+        marked = state["OOMKilled"] or podman.marks_no_oom(self._info)
         over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
         return Condition(
             running=bool(state["Running"]),
@@ -277,10 +284,11 @@ class Engine:
         with engine_errors():
             return int(self._api.wait(container)["StatusCode"])
 
-    def _logs(self, name: str, *, follow: bool) -> Frames:
-        with engine_errors():
-            return self._api.logs(name, stream=True, follow=follow)
-
     def _was_started(self, container: str) -> bool:
         condition = self.condition(container)
         return condition is not None and (condition.running or condition.exit_status is not None)
+
+
+def _logs(api: APIClient, name: str, *, follow: bool) -> Frames:
+    with engine_errors():
+        return api.logs(name, stream=True, follow=follow)

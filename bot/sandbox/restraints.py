@@ -10,7 +10,7 @@ from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
 from bot.errors import BadSettings
-from bot.sandbox.client import is_podman
+from bot.sandbox import podman
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory
 _NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
@@ -111,12 +111,7 @@ def host_config(
             Ulimit(name="core", soft=0, hard=0),
             Ulimit(name="fsize", soft=limits.disk, hard=limits.disk),
         ],
-        tmpfs={"/tmp": f"exec,nosuid,nodev,{_owned(info, uid)},size={_TMP}"},
+        tmpfs={"/tmp": f"exec,nosuid,nodev,{podman.tmp_options(info, uid)},size={_TMP}"},
         log_config=log,
         runtime=runtime or None,
     )
-
-
-def _owned(info: Mapping[str, Any], uid: int) -> str:
-    """Docker 20.10 ignores a mode and leaves that of the image's folder; Podman 4.3 refuses an owner."""
-    return "mode=1777" if is_podman(info) else f"uid={uid},gid={uid}"

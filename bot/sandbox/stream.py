@@ -12,14 +12,10 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TypeAlias
-
-from docker.types import CancellableStream
+from typing import Protocol
 
 from bot.clean import visible
 from bot.errors import EngineUnavailable, SandboxFailed
-
-Frames: TypeAlias = "CancellableStream[bytes]"  # not a generic class at run time
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
@@ -98,6 +94,14 @@ class Stream:
             raise SandboxFailed("A container did not end within its time.") from error
         except OSError as error:
             raise EngineUnavailable("The container engine closed the connection.") from error
+
+
+class Frames(Protocol):
+    """What the engine sends of a container's output, piece by piece."""
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class Log:
