@@ -116,8 +116,8 @@ class Door:
     def _lead(self, request: h11.Request) -> None:
         """To a package host; afterwards the connection is of no other use."""
         host = wanted(request, self._gate.token)
+        self._drain()
         with self._gate.packages.reached(host, self._sock) as tunnel:
-            self._drain()
             first = host.head
             if not first:
                 self._send(h11.Response(status_code=200, headers=[]))

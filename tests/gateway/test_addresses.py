@@ -74,5 +74,3 @@ def test_an_address_of_this_host_is_refused_however_public() -> None:
 
 def test_a_name_is_looked_up_in_all_its_addresses() -> None:
     assert ip_address("127.0.0.1") in resolve("localhost")
-    with pytest.raises(OSError, match=r".+"):
-        resolve("nothing.invalid")

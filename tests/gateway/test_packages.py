@@ -2,17 +2,22 @@
 
 import socket
 import uuid
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from bot.agents.agent import Outside, Start
 from bot.agents.environment import environment
+from bot.gateway.budget import Budget
+from bot.gateway.gateway import Gateway
 from bot.gateway.inside import FOLDER, URL, with_relay
 from bot.gateway.packages import SETS
 from bot.gateway.sections import Network, hosts
 from bot.model import Identity
 from bot.sandbox.container import Engine, Limits, Mount, Sandbox
+from bot.store.ledger import Ledger
 from bot.store.usage import Refusal
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.way import TOKEN, OpenWay, head, login, plain, tunnel
@@ -129,6 +134,17 @@ def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> 
         assert said == (
             b"GET /x/?y=1 HTTP/1.1\r\nhost: pip.test\r\nrange: bytes=5-\r\nconnection: close\r\n\r\n"
         )
+
+
+def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
+    sqlite_ledger: Ledger, tmp_path: Path
+) -> None:
+    gateway = Gateway(data=tmp_path, ledger=sqlite_ledger, link_key=b"k" * 32, routes={}, budget=Budget())
+
+    assert gateway.outside("r1") is None
+    told = replace(gateway, hosts=["pip.test"]).outside("r1")
+    assert told is not None
+    assert told.packages
 
 
 def test_sets_and_hosts_of_the_settings_are_added_up() -> None:

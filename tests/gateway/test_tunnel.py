@@ -2,12 +2,39 @@
 
 import socket
 import threading
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
+from bot.gateway.addresses import Address
 from bot.gateway.packages import Net
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.way import WITHIN, OpenWay, head, tunnel
+
+AT_ONCE = 4.0  # seconds: less than what a gate waits for a door that does not shut
+
+
+def public(_name: str) -> list[Address]:
+    return [ip_address(PUBLIC)]
+
+
+def begun(address: tuple[str, int]) -> socket.socket:
+    """A socket that is connecting there."""
+    sock = socket.socket()
+    sock.settimeout(0.0)
+    sock.connect_ex(address)
+    return sock
+
+
+@contextmanager
+def full() -> Iterator[tuple[str, int]]:
+    """Where nobody takes a connection: its queue of one is full, what comes next is not answered."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as server,
+        socket.create_connection(server.getsockname()),
+    ):
+        yield server.getsockname()
 
 
 def test_a_client_that_vanishes_ends_the_tunnel(open_way: OpenWay) -> None:
@@ -25,39 +52,44 @@ def test_a_client_that_vanishes_ends_the_tunnel(open_way: OpenWay) -> None:
 
 
 def test_a_host_that_never_takes_the_connection_is_given_up(open_way: OpenWay) -> None:
-    # A queue of one that is full: what comes next is not answered at all.
     with (
-        PackageHost.running() as host,
-        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
-        socket.create_connection(full.getsockname()),
+        full() as address,
+        open_way(Net(resolve=public, dial=lambda *_: begun(address), connect=0.2)) as way,
     ):
-        net = host.net(connect=0.2)
-        dead = Net(resolve=net.resolve, dial=lambda *_: _begun(full), connect=0.2, idle=30.0)
-        with open_way(dead) as way:
-            assert way.status(tunnel("pip.test:443")) == 502
-            assert [each.reason for each in way.refused()] == ["not reached: TimeoutError"]
-
-
-def _begun(server: socket.socket) -> socket.socket:
-    sock = socket.socket()
-    sock.settimeout(0.0)
-    sock.connect_ex(server.getsockname())
-    return sock
+        assert way.status(tunnel("pip.test:443")) == 502
+        assert [each.reason for each in way.refused()] == ["not reached: TimeoutError"]
 
 
 def test_a_host_that_is_down_is_said_to_be(open_way: OpenWay) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()
 
-    def dial(*_: object) -> socket.socket:
-        sock = socket.socket()
-        sock.settimeout(0.0)
-        sock.connect_ex(address)
-        return sock
-
-    with open_way(Net(resolve=lambda _: [ip_address(PUBLIC)], dial=dial)) as way:
+    with open_way(Net(resolve=public, dial=lambda *_: begun(address))) as way:
         assert way.status(tunnel("pip.test:443")) == 502
         assert [each.reason for each in way.refused()] == ["not reached: ConnectionRefusedError"]
+
+
+def test_the_next_address_is_tried_where_one_is_down(open_way: OpenWay) -> None:
+    with PackageHost.running() as host:
+        net = host.net()
+
+        def dial(address: Address, port: int) -> socket.socket:
+            if str(address) == PUBLIC:
+                raise ConnectionRefusedError
+            return net.dial(address, port)
+
+        host.answers = [[PUBLIC, "151.101.64.223"]]
+        with open_way(Net(resolve=net.resolve, dial=dial)) as way, way.tunnel():
+            assert host.dialled == [("151.101.64.223", 443)]
+
+
+def test_a_name_without_an_address_is_said_to_have_none(open_way: OpenWay) -> None:
+    def unknown(_name: str) -> list[Address]:
+        raise socket.gaierror
+
+    with open_way(Net(resolve=unknown)) as way:
+        assert way.status(tunnel("pip.test:443")) == 502
+        assert [each.reason for each in way.refused()] == ["no address is known"]
 
 
 def test_a_tunnel_in_which_nothing_moves_is_ended(open_way: OpenWay) -> None:
@@ -102,9 +134,36 @@ def test_a_hundred_at_once_are_bounded(open_way: OpenWay) -> None:
         assert [each.count for each in way.refused()] == [68]
 
 
-def test_the_end_of_the_run_ends_its_tunnels(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, ExitStack() as stack:
-        with open_way(host.net(idle=WITHIN)) as way:
+def test_the_end_of_the_run_ends_its_tunnels_at_once(open_way: OpenWay) -> None:
+    over = threading.Event()
+
+    def serve(_connection: socket.socket) -> None:
+        over.wait(WITHIN)
+
+    with PackageHost.running(serve) as host, ExitStack() as stack:
+        with open_way(host.net()) as way:
             connection = stack.enter_context(way.tunnel())
+            before = time.monotonic()
+        took = time.monotonic() - before
+        over.set()
 
         assert until_end(connection) == b""
+        assert took < AT_ONCE
+
+
+def test_the_end_of_the_run_waits_for_no_host(open_way: OpenWay) -> None:
+    with full() as address, ExitStack() as stack:
+        dialled = threading.Event()
+
+        def dial(*_: object) -> socket.socket:
+            dialled.set()
+            return begun(address)
+
+        with open_way(Net(resolve=public, dial=dial, connect=WITHIN)) as way:
+            connection = stack.enter_context(way.connect())
+            connection.sendall(tunnel("pip.test:443"))
+            assert dialled.wait(WITHIN)
+            before = time.monotonic()
+
+        assert time.monotonic() - before < AT_ONCE
+        assert way.refused() == []
