@@ -1,7 +1,9 @@
 """Package hosts, reached through a gate by real sockets. What their names lead to is said by the test."""
 
 import socket
+import threading
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,18 +118,25 @@ def test_a_client_that_waits_to_be_asked_for_its_token_goes_on(open_way: OpenWay
 
 
 def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> None:
-    said = bytearray()
+    said, asked, more = bytearray(), threading.Event(), threading.Event()
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nbytes"
 
     def serve(connection: socket.socket) -> None:
         while not said.endswith(b"\r\n\r\n"):
+            said.extend(connection.recv(65536))
+        asked.set()
+        assert more.wait(10)
+        connection.settimeout(0.2)
+        with suppress(TimeoutError):
             said.extend(connection.recv(65536))
         connection.sendall(reply)
 
     with PackageHost.running(serve) as host, open_way(host.net()) as way, way.connect() as connection:
         also = "Range: bytes=5-\r\nCookie: a\r\nAuthorization: b\r\nContent-Length: 3\r\n"
         connection.sendall(plain("http://u:p@pip.test/x/?y=1", also=also) + b"bod")
-        connection.sendall(plain("http://evil.example/") + b"POST /smuggled HTTP/1.1\r\n\r\n")
+        assert asked.wait(10)
+        connection.sendall(b"POST /smuggled HTTP/1.1\r\n\r\n")
+        more.set()
 
         assert until_end(connection) == reply
         assert host.dialled == [(PUBLIC, 80)]
