@@ -5,18 +5,22 @@ the byte the ledger holds.
 """
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Ended, bounds
-from bot.ending import judge
+from bot.ending import judge, moment
 from bot.errors import BadSettings, EngineUnavailable
+from bot.gateway import inside
+from bot.gateway.gate import Gate
 from bot.listening import Listening
 from bot.model import Outcome
-from bot.sandbox.container import Condition, Sandbox
+from bot.sandbox.container import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
@@ -28,6 +32,41 @@ _UNKNOWN = 255  # what the engine says of a container that ended without it. An 
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
+    with _gate(attempt) as gate:
+        ended = _follow(attempt, workspaces, mirror, gate)
+    return _seen_outside(attempt, ended, gate) if gate else ended
+
+
+def _seen_outside(attempt: Attempt, ended: Ended, gate: Gate) -> Ended:
+    """Record what the run used, and correct how it ended by what the agent was told outside.
+
+    Of answers that were still on their way when the agent ended all is known now.
+    """
+    if gate.stop:
+        ended = replace(ended, outcome=gate.stop.outcome, reason=gate.stop.words)
+    limited = {}
+    if ended.outcome is Outcome.RATE_LIMITED and gate.limited_until is not None:
+        limited["limited_until"] = gate.limited_until
+        if attempt.run.limited_until is None:
+            ended = replace(ended, reason=f"{ended.reason} The limit ends at {moment(gate.limited_until)}.")
+    with attempt.house.ledger.write() as tx:
+        leases.write(tx, attempt.lease, **limited)
+        gate.counts.save(tx)
+    return ended
+
+
+@contextmanager
+def _gate(attempt: Attempt) -> Iterator[Gate | None]:
+    """The run's way out, where it has any."""
+    gateway = attempt.house.gateway
+    if gateway.outside(attempt.run.id) is None:
+        yield None
+    else:
+        with gateway.open(attempt.run, attempt.task) as gate:
+            yield gate
+
+
+def _follow(attempt: Attempt, workspaces: Workspaces, mirror: Path, gate: Gate | None) -> Ended:
     engine, agent = attempt.house.engine, _agent(attempt)
     listening = Listening(agent.listen())
     try:
@@ -37,7 +76,7 @@ def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
             with attempt.house.ledger.write() as tx:
                 leases.write(tx, attempt.lease, agent_started=True)
         listening.replay(attempt.house.data / "logs" / attempt.run.id, attempt.run.log_offset)
-        ended = _watch_it(attempt, workspaces, listening)
+        ended = _watch_it(attempt, workspaces, listening, gate)
         listening.end()
         with attempt.house.ledger.write() as tx:
             leases.write(tx, attempt.lease, **listening.news())
@@ -52,14 +91,14 @@ def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
     return ended
 
 
-def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening) -> Ended:
+def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening, gate: Gate | None) -> Ended:
     condition, _ = _look(attempt)
     if condition is None:
         return _judge(attempt, None, watched=True)
     # Of an agent that a worker before us started, and that is over, nobody knows what became of it.
     watched = condition.running or not attempt.run.agent_started
     with bounds(attempt, workspaces) as limits:
-        tail = Tail(attempt, limits, listening)
+        tail = Tail(attempt, limits, listening, gate)
         while True:
             if cut := tail.to_the_end():
                 return cut
@@ -113,13 +152,21 @@ def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
         branch=task.branch,
         identity=house.identity,
         session=run.session_from,
+        outside=house.gateway.outside(run.id),
     )
+    argv, mounts = (
+        agent.argv(start),
+        workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id)),
+    )
+    if start.outside:
+        argv = inside.with_relay(argv)
+        mounts.append(Mount(source=house.gateway.folder(run.id), target=inside.FOLDER))
     return Sandbox(
         name=attempt.sandbox,
         image=house.image,
-        argv=agent.argv(start),
+        argv=argv,
         env={**environment(start), **agent.environment(start)},
-        mounts=workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id)),
+        mounts=mounts,
         limits=house.allowance_of(task).limits,
         labels={"forgehand.task": task.id, "forgehand.run": run.id},
         log_bytes=house.log_bytes,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.agents.agent import Agent
 from bot.forges.forge import Forge
+from bot.gateway.gateway import Gateway
 from bot.model import Identity, State, Task
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
@@ -32,6 +33,7 @@ class House:
     data: Path
     worker: Worker
     agents: Mapping[str, Agent]
+    gateway: Gateway
     image: str
     tools_image: str
     allowance: Allowance

@@ -11,6 +11,7 @@ from typing import IO
 
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Bounds, Ended
+from bot.gateway.gate import Gate
 from bot.listening import Listening
 from bot.model import Phase
 from bot.sandbox.stream import Log
@@ -27,10 +28,11 @@ _GRACE = 10.0  # seconds an agent has to end after it has said how it ended
 class Tail:
     """Follows one agent for this worker, from the byte on that the ledger ends with."""
 
-    def __init__(self, attempt: Attempt, bounds: Bounds, listening: Listening) -> None:
+    def __init__(self, attempt: Attempt, bounds: Bounds, listening: Listening, gate: Gate | None) -> None:
         self._attempt = attempt
         self._bounds = bounds
         self._listening = listening  # it has heard all up to that byte
+        self._gate = gate
         self._offset = attempt.run.log_offset  # of what the ledger holds
         self._pending = bytearray()
         self._flushed = self._told = time.monotonic()
@@ -80,10 +82,19 @@ class Tail:
             if data:
                 self._bounds.heard(lines)
                 self._listening.take(data)
-            if cut := self._bounds.passed(self._offset + len(self._pending)) or self._done():
+            if (
+                cut := self._stopped()
+                or self._bounds.passed(self._offset + len(self._pending))
+                or self._done()
+            ):
                 return cut
             if len(self._pending) >= _FULL or time.monotonic() - self._flushed >= _FLUSH:
                 self._flush()
+
+    def _stopped(self) -> Ended | None:
+        """What happened outside may be the end of it: a budget used up, a key that is refused."""
+        stop = self._gate.stop if self._gate else None
+        return Ended(stop.outcome, stop.words, None) if stop else None
 
     def _done(self) -> Ended | None:
         if self._listening.result is None:
@@ -97,13 +108,16 @@ class Tail:
         attempt, now = self._attempt, time.monotonic()
         self._flushed = now
         tell = now - self._told >= _TELL
-        if not self._pending and not tell:
+        counts = self._gate.counts if self._gate and self._gate.counts.unsaved else None
+        if not self._pending and not tell and not counts:
             return
         news = {"log_offset": self._offset + len(self._pending), **self._listening.news()}
         with attempt.house.ledger.write() as tx:
             leases.write(tx, attempt.lease, **news)
             attempt.run = replace(attempt.run, **news)
             store_log.append(tx, attempt.run.id, self._offset, bytes(self._pending))
+            if counts:
+                counts.save(tx)
             if tell:
                 attempt.tell(tx, Phase.AGENT, last_line=_last_line(self._pending))
                 self._told = now

@@ -17,6 +17,8 @@ from bot.checks import check
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
+from bot.gateway import sections as outside
+from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
 from bot.janitor import Janitor
 from bot.missed import Missed
@@ -84,6 +86,14 @@ def open_house(
                     name: KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit)
                     for name, agent in settings.agents.items()
                 },
+                gateway=Gateway(
+                    data=data,
+                    ledger=ledger,
+                    link_key=bytes.fromhex(link_key),
+                    routes=outside.routes(settings.models),
+                    budget=outside.allowance(settings.budget),
+                    hosts=outside.hosts(settings.network),
+                ),
                 image=box.image,
                 tools_image=box.tools_image,
                 allowance=_allowance(box, Ceilings()),

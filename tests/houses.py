@@ -4,6 +4,8 @@ from pathlib import Path
 
 from bot.agents.command import Command
 from bot.forges.forge import Forge
+from bot.gateway.budget import Budget
+from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
 from bot.model import Identity
 from bot.queue import Nudges
@@ -24,6 +26,7 @@ def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) ->
         data=Path("/nowhere"),
         worker=a_worker(),
         agents={"demo": Command(["true"])},
+        gateway=Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()),
         image="none",
         tools_image="none",
         allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),

@@ -10,6 +10,8 @@ import dramatiq
 from bot import actors, queue
 from bot.actors import Jobs
 from bot.agents.command import Command
+from bot.gateway.budget import Budget
+from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
 from bot.model import Identity, Outcome, Run, State
 from bot.sandbox.container import Engine, Limits
@@ -29,6 +31,7 @@ def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) 
         data=data,
         worker=worker,
         agents={"demo": Command(["true"])},
+        gateway=Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()),
         image="none",
         tools_image="none",
         allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),

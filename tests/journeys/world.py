@@ -23,6 +23,7 @@ from bot.model import Kind, Phase, Run, State, Task
 from bot.store import deliveries, outbox, runs, tasks
 from bot.store import log as store_log
 from bot.store.ledger import Ledger
+from tests.desk import ASKED
 from tests.gitlab_words import Change
 from tests.playground import pushing
 from tests.playground_client import Playground
@@ -32,7 +33,7 @@ from tests.services import free_port
 T = TypeVar("T")
 AnyPlayground = Playground | GitLabPlayground
 IMAGE = "forgehand-small"
-AGENT = "sed -n '/^```sh/,/^```$/{/^```/!p}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
+AGENT = f"{ASKED} | sed -n '/^```sh/,/^```$/{{/^```/!p}}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
 ENGINE = Path("/var/run/docker.sock")  # its group may use it
 PATIENCE = 60.0  # seconds a journey waits for anything
 HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
