@@ -70,16 +70,21 @@ def _forms(secret: str) -> set[str]:
     return forms
 
 
-_GAP = "\u200b"  # a zero-width space: breaks what a forge would act on, and is not seen
-_ACTED_ON = re.compile(
-    r"(?<=@)(?=\w)"  # mentions
+GAP = "\u200b"  # a zero-width space: breaks what a forge would act on, and is not seen
+_NAMES = (
+    r"(?<=@)(?=[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
     r"|(?<=[#!&%$])(?=\d)"  # references to issues, changes, epics, milestones, snippets
-    r"|(?<=\bGH-)(?=\d)"
+    r"|(?<=\bGH-)(?=\d)|(?<=\bGH\\-)(?=\d)"
     r"|(?<=!)(?=\[)"  # images
     r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks
     r"|(?<=&)(?=\#?\w+;)"  # entities, which spell all of these
     r"|^(?=[ \t]*/)"  # quick actions, and our own commands
-    r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)/)"  # by address
+    r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)\\?/)"  # by address
+)
+_NAMED = re.compile(_NAMES, re.IGNORECASE | re.MULTILINE)
+_ACTED_ON = re.compile(
+    rf"{_NAMES}"
+    r"|(?<=\])(?=:)"  # definitions of links, which reach beyond a quotation
     r"|(?<=\bc)(?=los(?:e|es|ed|ing)\b)"  # closing keywords
     r"|(?<=\bf)(?=ix(?:es|ed|ing)?\b)"
     r"|(?<=\br)(?=esolv(?:e|es|ed|ing)\b)"
@@ -88,13 +93,39 @@ _ACTED_ON = re.compile(
 )
 
 
+def inert(text: str) -> str:
+    """Markdown in which nothing pings, closes, embeds or commands. It reads the same."""
+    return _ACTED_ON.sub(GAP, text)
+
+
+def inert_name(text: str) -> str:
+    """The same of a title: of closing keywords only what they would close is made harmless."""
+    return _NAMED.sub(GAP, text)
+
+
+def reads_as_one(text: str) -> str:
+    """One line of it, whatever there was between its words."""
+    return " ".join(text.split())
+
+
+def without_secrets(text: str, secrets: Sequence[str]) -> str:
+    """Text that was made inert in part, without secrets: those with a gap in them, too."""
+    text = GAP.join(visible(piece) for piece in text.split(GAP))
+    bare = text.replace(GAP, "")
+    if redact(bare, secrets) == bare:
+        return text
+    hidden = redact(text, secrets)
+    bare = hidden.replace(GAP, "")
+    return hidden if redact(bare, secrets) == bare else inert(redact(bare, secrets))
+
+
 def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
     """Others' Markdown as a quotation that pings, closes, embeds and commands nothing.
 
     A quotation, because whatever is left open in it (a fence, a list) ends where
     it ends. At most `limit` characters: head and tail are kept. "" stays "".
     """
-    text = _ACTED_ON.sub(_GAP, redact(visible(text), secrets)).strip()
+    text = inert(redact(visible(text), secrets)).strip()
     if not text:
         return ""
     quoted = "\n".join(f"> {line}".rstrip() for line in text.split("\n"))

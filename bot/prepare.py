@@ -12,6 +12,7 @@ from bot.attempt import Attempt
 from bot.briefing import briefing
 from bot.elsewhere import begin_here, is_elsewhere
 from bot.errors import GitFailed, RemoteMissing
+from bot.gateway.gateway import token
 from bot.model import Kind, Run, Task, is_confidential
 from bot.moved import has_moved
 from bot.sandbox import export, mirror
@@ -165,6 +166,7 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         author=house.identity,
         co_author=_co_author(attempt),
         title=_title(task, run),
+        secrets=[*house.secrets, token(house.link_key, run.id)],
     )
 
 

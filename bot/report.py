@@ -12,12 +12,13 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import comments
-from bot.clean import redact, visible
 from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Forge, NewChange, Status, Verdict
+from bot.gateway.gateway import token
 from bot.house import House
 from bot.kinds import Remedy, in_words, incident, remedy
 from bot.model import Spot, Thread
+from bot.out import Mouth
 from bot.presence import is_dead
 from bot.store import outbox, runs, tasks, threads
 from bot.store.outbox import Item, Outgoing
@@ -121,11 +122,15 @@ def _not_sent(house: House, item: Item, error: Exception) -> None:
             outbox.try_later(tx, item, asked or pause)
 
 
+def _mouth(house: House, forge: Forge, item: Item) -> Mouth:
+    # The subject is a run, whose agent had a token of its own; of other subjects there is none to tell.
+    return Mouth(forge, [*house.secrets, token(house.link_key, item.subject)])
+
+
 def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) -> int:
     """Post, or edit what was posted: by the stored id, or by the marker after a crash in between."""
     marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
-    room = forge.comment_limit() - len(marker) - 2
-    body = f"{redact(text, house.secrets)[:room]}\n\n{marker}"
+    mouth = _mouth(house, forge, item)
     spot, known = _spot(house, item), item.remote_id
     if known is None and item.attempts > 0:
         found = forge.find_comments(thread, marker, spot)
@@ -133,8 +138,8 @@ def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) 
             forge.delete_comment(thread, twin, spot)
         known = found[0] if found else None
     if known is None:
-        return forge.comment(thread, body, spot)
-    forge.edit_comment(thread, known, body, spot)
+        return mouth.say(thread, text, marker, spot)
+    mouth.say_instead(thread, known, text, marker, spot)
     return known
 
 
@@ -163,9 +168,9 @@ def _reaction(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
     forge.react(thread, Spot(**item.content.get("spot", {})))
 
 
-def _label(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
+def _label(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     if item.content.get("on"):
-        forge.add_label(thread, item.target)
+        _mouth(house, forge, item).put_label(thread, item.target)
     else:
         forge.remove_label(thread, item.target)
 
@@ -174,18 +179,19 @@ def _status(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     with house.ledger.read() as tx:
         page = house.page(runs.get(tx, item.subject).task)
     verdict, description = Verdict(item.content["verdict"]), item.content["description"]
-    forge.set_status(thread, item.target, Status(verdict=verdict, description=description, url=page))
+    status = Status(verdict=verdict, description=description, url=page)
+    _mouth(house, forge, item).tell_status(thread, item.target, status)
 
 
 def _change(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     wanted = NewChange(
         head_branch=item.content["head"],
         base_branch=item.content["base"],
-        title=redact(visible(item.content["title"]), house.secrets),
-        body=redact(item.content["body"], house.secrets),
+        title=item.content["title"],
+        body=item.content["body"],
         draft=item.content["draft"],
     )
-    change = forge.open_change(thread, wanted)
+    change = _mouth(house, forge, item).offer(thread, wanted)
     if change is None:
         raise ForgeError(f"`{wanted.base_branch}` has every commit of `{wanted.head_branch}` already.")
     with house.ledger.write() as tx:

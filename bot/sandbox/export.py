@@ -46,6 +46,7 @@ class Plan:
     author: Identity
     co_author: str  # "" or "login <mail>"
     title: str  # message of commits that bring none
+    secrets: Sequence[str] = ()  # in no message
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -142,7 +143,12 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
         plan=plan,
         objects=objects,
         check=Check(objects, large(objects, plan.rules), plan.rules),
-        style=Style(author=plan.author, co_author=plan.co_author, title=shipment.result.title or plan.title),
+        style=Style(
+            author=plan.author,
+            co_author=plan.co_author,
+            title=shipment.result.title or plan.title,
+            secrets=plan.secrets,
+        ),
     )
     commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)
     left = _uncommitted(shipment, commits)

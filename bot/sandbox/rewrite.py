@@ -5,10 +5,10 @@ crash must not make a second history.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.clean import visible
+from bot.clean import redact, visible
 from bot.model import Identity
 from bot.sandbox.history import Commit
 
@@ -46,6 +46,7 @@ class Style:
     author: Identity
     co_author: str
     title: str
+    secrets: Sequence[str] = ()  # in no message
 
 
 def clean_message(text: str) -> str:
@@ -66,7 +67,8 @@ def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:
     who = f"{_name(style.author.name)} <{_name(style.author.email)}> {_date(commit.date)}"
     lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in parents)]
     lines += [f"author {who}", f"committer {who}", ""]
-    message = clean_message(commit.message) or clean_message(style.title) or "Work by the agent"
+    said = (clean_message(redact(visible(text), style.secrets)) for text in (commit.message, style.title))
+    message = next(filter(None, said), "Work by the agent")
     if style.co_author:
         message += f"\n\nCo-authored-by: {visible(style.co_author)}"
     return "\n".join([*lines, message, ""]).encode()

@@ -1,5 +1,7 @@
 """An agent's commit made the bot's."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.model import Identity
@@ -34,6 +36,13 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
 )
 def test_its_message_pings_closes_skips_and_claims_nothing(said: str, left: str) -> None:
     assert clean_message(said) == left
+
+
+def test_no_secret_is_in_its_message() -> None:
+    style = replace(STYLE, secrets=["s3cr3t-t@ken"])
+
+    assert b"Use [redacted] now\n" in body(made("Use s3cr3t-\u200bt@ken now"), ["p1"], style)
+    assert b"Use [redacted]\n" in body(made(""), ["p1"], replace(style, title="Use s3cr3t-t@ken"))
 
 
 def test_it_keeps_tree_and_date_and_gets_the_bots_name_and_the_co_author() -> None:

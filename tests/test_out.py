@@ -1,0 +1,235 @@
+"""What a forge is told: nothing in it acts and no secret is in it, and people can still read it."""
+
+import ast
+import base64
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from bot.clean import GAP, for_comment
+from bot.forges.forge import NewChange, Status, Verdict
+from bot.model import Spot
+from bot.out import Mouth, acts, one_line, words
+from tests.fakes import FakeForge
+from tests.said import ISSUE
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "s3cr3t+token/of~the_bot"
+LIMIT = 65_536
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+ORDINARY = ["tidied", "the", "parser", "a.b", "don't", "über", "x_y", "1", "10%", "C#", "A&B", "a<b", "why?!"]
+MARKS = [
+    "*",
+    "**",
+    "_",
+    "`",
+    "```",
+    "~~",
+    "\\",
+    "[",
+    "](",
+    ")",
+    "]",
+    "]:",
+    "|",
+    "> ",
+    "- ",
+    "1. ",
+    "# ",
+    "    ",
+]
+ACTIVE = [
+    "@ann",
+    "@acme/team",
+    "@_x",
+    "@\\_x",
+    "\\@ann",
+    "&commat;ann",
+    "&#64;ann",
+    "closes #12",
+    "Fixes: acme/anvil#3",
+    "resolving GH-4",
+    "implements GH\\-4",
+    "close https://github.com/acme/anvil/issues/12",
+    "fixed !7",
+    "#12",
+    "&4",
+    "/close",
+    "\n/label ~x",
+    "\r/approve",
+    "\u2028/merge",
+    "![a](https://evil.example/x.png)",
+    "![a][b]",
+    "<img src=x>",
+    "<!-- forgehand:final:t1-1 -->",
+    "<details open>",
+    "</details>",
+    "<https://github.com/acme/anvil/pull/1>",
+    "\x1b[31m",
+    "\u200b",
+    "\u202e",
+    GAP,
+]
+HEX = TOKEN.encode().hex()
+SECRET = [
+    TOKEN,
+    TOKEN[::-1],
+    HEX,
+    HEX.upper(),
+    base64.b64encode(TOKEN.encode()).decode(),
+    base64.b64encode(f"x{TOKEN}x".encode()).decode(),
+    f"{TOKEN[:9]}\u200b{TOKEN[9:]}",
+    f"{TOKEN[:3]}\u2060{TOKEN[3:]}",
+    "ghp_" + "a1B2" * 9,
+]
+KEPT_SECRET = [each for each in SECRET if "\u200b" not in each and "\u2060" not in each]
+
+pieces = st.sampled_from([*ORDINARY, *MARKS, *ACTIVE, *SECRET, " ", "\n", "\n\n"]) | st.text(max_size=5)
+texts = st.lists(pieces, max_size=12).map("".join) | st.lists(pieces, max_size=12).map(" ".join)
+
+MENTION = re.compile(r"@[A-Za-z0-9_.]")
+REFERENCE = re.compile(r"[#!&%$]\d|\bGH-\d|https?://\S+/(?:issues|pull|merge_requests)/\d", re.IGNORECASE)
+CLOSING = re.compile(
+    r"\b(?:close[sd]?|closing|fix(?:e[sd]|ing)?|resolve[sd]?|resolving|implement(?:s|ed|ing)?):?\s+"
+    r"(?:\S*[#!]\d|GH-\d|https?:)",
+    re.IGNORECASE,
+)
+
+
+def done_by(text: str, *, quoted: bool) -> list[str]:
+    """What a forge would do because of this text, by what its parser makes of it."""
+    found = []
+    for token in MARKDOWN.parse(text):
+        if token.type == "html_block":
+            found.append(f"html: {token.content}")
+        inside = token.children or []
+        found += [
+            f"{child.type}: {child.content}" for child in inside if child.type in ("html_inline", "image")
+        ]
+        seen = "".join(
+            "\n" if child.type == "softbreak" else child.content
+            for child in inside
+            if child.type != "code_inline"
+        )
+        found += [f"mention: {seen}"] * bool(MENTION.search(seen))
+        found += [f"closing: {seen}"] * bool(CLOSING.search(seen))
+        found += [f"reference: {seen}"] * (quoted and bool(REFERENCE.search(seen)))
+    found += [f"command: {line}" for line in re.split(r"[\r\n]", text) if quoted and re.match(r"\s*/", line)]
+    return found
+
+
+@given(texts)
+def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
+    made = for_comment(text, LIMIT, [TOKEN])
+
+    assert done_by(made, quoted=True) == []
+    assert not acts(made)
+
+
+@given(texts)
+def test_nothing_that_was_not_quoted_acts_either(text: str) -> None:
+    made = words(text, LIMIT, [TOKEN])
+
+    assert done_by(made, quoted=False) == []
+    assert not acts(made)
+
+
+@given(texts, st.integers(min_value=100, max_value=300))
+def test_nothing_acts_because_it_was_cut(text: str, limit: int) -> None:
+    made = words(text * 20, limit, [TOKEN])
+
+    assert len(made) <= limit
+    assert done_by(made, quoted=False) == []
+
+
+@given(texts)
+def test_a_title_pings_references_and_embeds_nothing(text: str) -> None:
+    made = one_line(text, [TOKEN])
+
+    assert not re.search(r"[\r\n]|^\s*/|!\[|<[a-z!/]|@[\w.]|[#!&]\d", made, re.IGNORECASE)
+
+
+@given(texts)
+def test_no_secret_is_told(text: str) -> None:
+    for made in (for_comment(text, LIMIT, [TOKEN]), words(text, LIMIT, [TOKEN]), one_line(text, [TOKEN])):
+        bare = made.replace(GAP, "").replace("\n> ", "\n")
+        assert not [each for each in KEPT_SECRET if each in bare]
+
+
+@given(st.lists(st.sampled_from([*ORDINARY, *ACTIVE[:14]]), min_size=1).map(" ".join))
+def test_what_is_read_stays_as_it_was_written(text: str) -> None:
+    assert for_comment(text, LIMIT, [TOKEN]).replace(GAP, "").removeprefix("> ") == text
+    assert words(text, LIMIT, [TOKEN]).replace(GAP, "") == text
+    assert one_line(text, [TOKEN]).replace(GAP, "") == text
+
+
+@given(st.lists(st.sampled_from(ORDINARY), min_size=1).map(" ".join))
+def test_ordinary_words_are_told_letter_by_letter(text: str) -> None:
+    assert words(text, LIMIT, [TOKEN]) == text
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        "**Pushed.** Branch [`forgehand/12`](https://github.com/a/b/tree/x) is at `c0ffee`. The change is "
+        "[#7](https://github.com/a/b/pull/7).",
+        "Made for #12, asked by ann:",
+        "Next: `/resume <what to do next>` or `@forgehand run`",
+        "| | |\n|---|---|\n| Task | `t1`, run 2 |",
+        "<details><summary>1 file, +1 -0</summary>\n\n```diff\n+@ann closes #1 <b>\n /x\n```\n\n</details>",
+        "This change is closed or merged.",
+    ],
+)
+def test_our_own_words_are_let_be(ours: str) -> None:
+    assert words(ours, LIMIT, [TOKEN]) == ours
+
+
+def test_a_secret_with_our_own_gap_in_it_is_found() -> None:
+    assert TOKEN not in words(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
+
+
+def test_what_is_too_long_keeps_its_head_and_its_tail() -> None:
+    made = words("first " + "x " * 40_000 + "last", 1_000, [])
+
+    assert made.startswith("first x")
+    assert made.endswith("x last")
+    assert "characters left out" in made
+
+
+def test_every_kind_of_word_goes_the_same_way() -> None:
+    forge, bad = FakeForge(), f"@ann {TOKEN} <img src=x>"
+    mouth = Mouth(forge, [TOKEN])
+
+    comment_id = mouth.say(ISSUE, bad, "<!-- m -->", Spot())
+    said = [forge.comments[comment_id][1]]
+    mouth.say_instead(ISSUE, comment_id, bad, "<!-- m -->", Spot())
+    mouth.tell_status(ISSUE, "c", Status(verdict=Verdict.ERROR, description=bad, url=""))
+    mouth.offer(ISSUE, NewChange(head_branch="h", base_branch="b", title=bad, body=bad, draft=True))
+    mouth.put_label(ISSUE, bad)
+
+    said += [forge.comments[comment_id][1], forge.statuses[0][1].description]
+    said += [forge.changes[0].title, forge.changes[0].body, *forge.labels[ISSUE.key]]
+    told = {each.removesuffix("\n\n<!-- m -->") for each in said}
+    assert told == {f"@{GAP}ann [redacted] <{GAP}img src=x>"}
+
+
+WRITING = {"comment", "edit_comment", "set_status", "open_change", "add_label"}
+
+
+def test_nobody_else_speaks_to_a_forge() -> None:
+    """Whoever calls one of these methods by its name does it here, or is an adapter."""
+    speaking = {
+        str(path.relative_to(ROOT))
+        for folder in ("bot", "handlers")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.parts[-2] != "playground" and "playground" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in WRITING
+    }
+
+    assert speaking == {"bot/out.py"}
