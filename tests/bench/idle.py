@@ -121,19 +121,19 @@ def main(seconds: float) -> None:
 
 def show(floor: Cost, alone: Cost, none: Cost, fifty: Cost) -> None:
     table = Table(title="Idle")
-    for column in ("", "CPU, % of a core", "RSS, MiB", "PSS, MiB", "threads", "files"):
+    for column in ("", "% of a core", "RSS, MiB", "PSS, MiB", "threads", "files"):
         table.add_column(column, justify="right")
 
-    def row(name: str, figures: Iterable[float], form: str) -> None:
-        table.add_row(name, *(format(figure, form) for figure in figures))
+    def row(name: str, figures: Iterable[float]) -> None:
+        table.add_row(name, *("" if math.isnan(figure) else f"{figure:.2f}" for figure in figures))
 
-    row("floor: libraries alone", astuple(floor), ".2f")
-    row("up, as it comes", astuple(alone), ".2f")
+    row("floor", astuple(floor))
+    row("forgehand up", astuple(alone))
     # The floor takes no processor time: there is no ratio to that.
-    row("ratio", [over / under if under else math.nan for over, under in _pairs(alone, floor)], ".2f")
-    row(f"room for {SANDBOXES}, none", astuple(none), ".2f")
-    row(f"{SANDBOXES} asleep", astuple(fifty), ".2f")
-    row("one more", [(over - under) / SANDBOXES for over, under in _pairs(fifty, none)], ".2f")
+    row("ratio", [over / under if under else math.nan for over, under in _pairs(alone, floor)])
+    row(f"{SANDBOXES} places", astuple(none))
+    row(f"{SANDBOXES} asleep", astuple(fifty))
+    row("one more", [(over - under) / SANDBOXES for over, under in _pairs(fifty, none)])
     Console().print(table)
 
 
