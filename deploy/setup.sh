@@ -22,6 +22,12 @@ _install() {
 # _need <command> <package>
 _need() { command -v "$1" >/dev/null || _install "$2"; }
 
+# What was started here ends with the script.
+_end() {
+    [ -z "${_podman:-}" ] || _end_podman
+    [ -z "${_engine:-}" ] || { kill "$_engine" 2>/dev/null && wait "$_engine" || true; }
+}
+
 # git, and a container engine that answers; one we have to start ends with the script.
 setup_engine() {
     _need git git
@@ -35,7 +41,7 @@ setup_engine() {
     _say "no container engine answers: starting dockerd until this script ends (log: $_engine_log)"
     setsid dockerd >"$_engine_log" 2>&1 &
     _engine=$!
-    trap 'kill "$_engine" 2>/dev/null && wait "$_engine" || true' EXIT
+    trap _end EXIT
     for _ in $(seq 120); do
         docker info >/dev/null 2>&1 && return
         kill -0 "$_engine" 2>/dev/null || break
@@ -49,6 +55,59 @@ setup_engine() {
 setup_servers() {
     _need redis-server redis-server
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || _need initdb postgresql
+}
+
+# Podman's Docker-compatible service with our image, on podman_socket. All it keeps is in a folder that goes.
+setup_podman() {
+    [ "$(id -u)" = 0 ] || _fail "--podman needs root"
+    _need podman podman
+    _need catatonit catatonit
+    _need runc runc # crun takes no cgroups that are half v1, half v2
+    _podman=$(mktemp -d "${TMPDIR:-/tmp}/forgehand-podman.XXXXXX")
+    podman_socket=$_podman/socket
+    trap _end EXIT
+    # Names without a registry are ours. The locks are files here, not those of the machine.
+    cat >"$_podman/containers.conf" <<-'END'
+	[engine]
+	compat_api_enforce_docker_hub = false
+	lock_type = "file"
+	END
+    # Podman 4.3 gives every container 1048576 processes a user; a root without CAP_SYS_RESOURCE may not.
+    cat >"$_podman/runtime" <<-'END'
+	#!/usr/bin/env bash
+	most=$(ulimit -Hu)
+	for word; do
+	    if [ "${before:-}" = --bundle ] && [ "$most" != unlimited ]; then
+	        sed -i "s/\(\"RLIMIT_NPROC\",\)[^}]*/\1\"hard\":$most,\"soft\":$most/" "$word/config.json"
+	    fi
+	    before=$word
+	done
+	exec runc "$@"
+	END
+    chmod +x "$_podman/runtime"
+    docker save forgehand-small | _podman load --quiet >/dev/null
+    _say "starting podman system service until this script ends (log: $_podman/log)"
+    # There, because conmon leaves files where it is started.
+    (cd "$_podman" && _podman system service --time=0 "unix://$podman_socket" >log 2>&1) &
+    _service=$!
+    for _ in $(seq 60); do
+        DOCKER_HOST="unix://$podman_socket" docker info >/dev/null 2>&1 && return
+        sleep 0.5
+    done
+    tail -n 5 "$_podman/log" >&2
+    _fail "podman system service did not start"
+}
+
+_podman() {
+    CONTAINERS_CONF="$_podman/containers.conf" exec podman --root "$_podman/root" --runroot "$_podman/run" \
+        --tmpdir "$_podman/tmp" --runtime "$_podman/runtime" --cgroup-manager cgroupfs --events-backend file "$@"
+}
+
+_end_podman() {
+    (_podman rm --all --force --time 0 >/dev/null 2>&1) || true
+    [ -z "${_service:-}" ] || { kill "$_service" 2>/dev/null && wait "$_service" || true; }
+    { findmnt --noheadings --raw --output TARGET | grep "^$_podman/" | sort -r | xargs -r umount; } || true
+    rm -rf "$_podman"
 }
 
 # What only --long and --agents do: images made without an image registry.
