@@ -15,16 +15,31 @@ _log = structlog.get_logger()
 
 
 def check(house: House) -> None:
-    """Refuse to work without an agent, an engine that answers, and both images. Raises BotError."""
+    """Refuse to work without agents that have their models, an engine that answers, and both images.
+
+    Raises BotError.
+    """
     if not house.agents:
         raise BadSettings(
             "[agents] names no agent. Give one a command line, for instance:\n"
             '  [agents.demo]\n  command = "forgehand-demo-agent"'
         )
+    for name, agent in house.agents.items():
+        _require_route(house, name, agent.route)
     if unheld := house.engine.check():
         _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
     for image in (house.tools_image, house.image):
         house.engine.require_image(image)
+
+
+def _require_route(house: House, name: str, route: str) -> None:
+    """An agent without its models would start, fail and be paid for in somebody's time."""
+    if route and route not in house.gateway.routes:
+        raise BadSettings(
+            f"[agents] {name} works with the models of [models.{route}], which is not there. Give it a key:\n"
+            f"  FORGEHAND_MODELS__{route.upper()}__KEY_FILE names a file that holds it; other settings are "
+            f"in docs/operating.md."
+        )
 
 
 def check_forge(settings: Settings) -> None:
