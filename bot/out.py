@@ -23,8 +23,9 @@ _OUR_HTML = re.compile(r"</?(?:details|summary)>")
 _COMMAND = re.compile(r"[ \t]*/")
 _ACTS = re.compile(
     r"@[\w.]"  # a mention
-    r"|\b(?:clos|fix|resolv|implement)\w*:?\s+(?:issues?\s+)?"  # a closing keyword before a reference
-    r"(?:\S*[#!]\d|GH-\d|[A-Z]+-\d|https?:)",
+    # A closing keyword before a reference.
+    r"|\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|implement(?:s|ed|ing)?):?\s+"
+    r"(?:issues?\s+)?(?:\S*[#!]\d|GH-\d|[A-Z]+-\d|https?:)",
     re.IGNORECASE,
 )
 

@@ -102,25 +102,29 @@ CLOSING = re.compile(
 
 
 def done_by(text: str, *, quoted: bool) -> list[str]:
-    """What a forge would do because of this text, by what its parser makes of it."""
+    """What a forge would do because of this text, by what its parser makes of it.
+
+    Of what is not `quoted`, our own folding of a patch is let be, and so are our own references.
+    """
     found = []
     for token in MARKDOWN.parse(text):
-        if token.type == "html_block":
-            found.append(f"html: {token.content}")
         inside = token.children or []
-        found += [
-            f"{child.type}: {child.content}" for child in inside if child.type in ("html_inline", "image")
-        ]
-        seen = "".join(
-            "\n" if child.type == "softbreak" else child.content
-            for child in inside
-            if child.type != "code_inline"
+        html = [each.content for each in [token, *inside] if each.type in ("html_block", "html_inline")]
+        found += [each for each in html if quoted or "<" in re.sub("</?(details|summary)>", "", each)]
+        found += [f"image: {each.content}" for each in inside if each.type == "image"]
+        said = (
+            "\n" if each.type == "softbreak" else each.content
+            for each in inside
+            if each.type != "code_inline"
         )
-        found += [f"mention: {seen}"] * bool(MENTION.search(seen))
-        found += [f"closing: {seen}"] * bool(CLOSING.search(seen))
-        found += [f"reference: {seen}"] * (quoted and bool(REFERENCE.search(seen)))
+        found += _named("".join(said), quoted=quoted)
     found += [f"command: {line}" for line in re.split(r"[\r\n]", text) if quoted and re.match(r"\s*/", line)]
     return found
+
+
+def _named(said: str, *, quoted: bool) -> list[str]:
+    patterns = [MENTION, CLOSING, REFERENCE] if quoted else [MENTION, CLOSING]
+    return [found[0] for pattern in patterns if (found := pattern.search(said))]
 
 
 @given(texts)
