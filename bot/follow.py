@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
-from bot.attempt import Attempt, Cancelled
+from bot.attempt import Attempt, Cancelled, Stopped
 from bot.bounds import Ended, bounds
 from bot.ending import judge, moment
 from bot.errors import BadSettings, EngineUnavailable
@@ -61,9 +61,16 @@ def _gate(attempt: Attempt) -> Iterator[Gate | None]:
     gateway = attempt.house.gateway
     if gateway.outside(attempt.run.id) is None:
         yield None
-    else:
+        return
+    try:
         with gateway.open(attempt.run, attempt.task) as gate:
             yield gate
+    except Stopped:
+        # Of the answers that this has cut, all is known only now. The next worker counts on from there.
+        with attempt.house.ledger.write() as tx:
+            leases.write(tx, attempt.lease)
+            gate.counts.save(tx)
+        raise
 
 
 def _follow(attempt: Attempt, workspaces: Workspaces, mirror: Path, gate: Gate | None) -> Ended:

@@ -20,6 +20,7 @@ _DAY = 86400  # seconds
 _MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
 _LONGEST = 200  # characters of such a name
 _OTHERS = "(others)"
+_OF_ALL_KINDS = "of many kinds"  # what is named in a reason may be the agent's choice, too
 
 
 def today() -> int:
@@ -53,7 +54,7 @@ class Counts:
         self._add(model, price, requests=1, tokens=Tokens())
 
     def tokens(self, model: str, price: Price | None, tokens: Tokens) -> None:
-        """A provider says that it took and gave so many."""
+        """A provider says that it took and gave so many more."""
         self._add(model, price, requests=0, tokens=tokens)
 
     def refusal(self, target: str, reason: str) -> bool:
@@ -61,7 +62,7 @@ class Counts:
         with self._lock:
             key = (_name(target), reason)
             if key not in self._refused and len(self._refused) >= _MOST:
-                key = (_OTHERS, reason)
+                key = (_OTHERS, _OF_ALL_KINDS)
             self._refused[key] = self._refused.get(key, 0) + 1
             self._changes += 1
             return self._refused[key] == 1

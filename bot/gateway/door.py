@@ -15,6 +15,7 @@ from http.client import HTTPResponse
 import h11
 
 from bot.gateway.asked import Asked, Refused, asked, model
+from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
 from bot.gateway.limits import ends_at
 from bot.gateway.meter import Meter
@@ -22,6 +23,7 @@ from bot.gateway.packages import is_for_proxy, wanted
 from bot.gateway.routes import Price, Route
 from bot.gateway.upstream import FAILURES, Upstream, answered
 from bot.model import Outcome
+from bot.store.usage import Tokens
 
 _PIECE = 64 << 10  # bytes of one read
 _LARGEST = 64 << 20  # bytes of a request's body
@@ -111,7 +113,7 @@ class Door:
             del body  # an answer may take minutes
         with response:
             self._judge(wanted, response)
-            self._hand_on(response, name, price)
+            self._hand_on(route, response, _Bill(gate.counts, name, price))
 
     def _lead(self, request: h11.Request) -> None:
         """To a package host; afterwards the connection is of no other use."""
@@ -147,20 +149,28 @@ class Door:
         gate.limited = status == HTTPStatus.TOO_MANY_REQUESTS
         gate.limited_until = ends_at(dict(response.getheaders()), time.time()) if gate.limited else None
 
-    def _hand_on(self, response: HTTPResponse, name: str, price: Price | None) -> None:
+    def _hand_on(self, route: Route, response: HTTPResponse, bill: "_Bill") -> None:
         plain = response.getheader("content-encoding", "identity") == "identity"
         meter = Meter(response.getheader("content-type", "") if plain else "")
         try:
             self._send(h11.Response(status_code=response.status, headers=answered(response)))
-            while data := response.read1(_PIECE):
+            while data := self._more(route, response):
                 self._send(h11.Data(data=data))
                 meter.feed(data)
-            # Fails where the provider said that there would be more.
+                bill.add(meter.so_far())
             self._send(h11.EndOfMessage())
-        except FAILURES:
-            raise ConnectionAbortedError from None
         finally:
-            self._gate.counts.tokens(name, price, meter.tokens())
+            bill.add(meter.tokens())
+
+    def _more(self, route: Route, response: HTTPResponse) -> bytes:
+        """The next piece of an answer, b"" at its end. Raises ConnectionAbortedError where it breaks off."""
+        with suppress(*FAILURES):
+            data = response.read1(_PIECE)
+            if data or not response.length:  # None: it never said how long it is
+                return data
+        if not self._is_cut:
+            self._gate.refuse(route.name, "broke off its answer")
+        raise ConnectionAbortedError
 
     def _next(self) -> object:
         while True:
@@ -206,3 +216,17 @@ class Door:
     def _send(self, event: h11.Event) -> None:
         if data := self._http.send(event):
             self._sock.sendall(data)
+
+
+class _Bill:
+    """What one answer cost, counted as it is said: a worker that dies in its middle loses a second of it."""
+
+    def __init__(self, counts: Counts, name: str, price: Price | None) -> None:
+        self._counts, self._name, self._price = counts, name, price
+        self._counted = Tokens()
+
+    def add(self, said: Tokens) -> None:
+        """The answer now says so many in all."""
+        if said != self._counted:
+            self._counts.tokens(self._name, self._price, said - self._counted)
+            self._counted = said

@@ -18,7 +18,7 @@ from bot.gateway.gate import Gate
 SOCKET = "gateway"
 _AT_ONCE = 64  # connections; more wait to be taken
 _BACKLOG = 128
-_SHUT_WITHIN = 5.0  # seconds
+_SHUT_WITHIN = 5.0  # seconds, for all of them together
 
 
 @contextmanager
@@ -62,7 +62,7 @@ class _Doors:
 
     def __init__(self, listener: socket.socket, gate: Gate) -> None:
         self._listener, self._gate = listener, gate
-        self._open: dict[Door, threading.Thread] = {}
+        self._open: set[Door] = set()
         self._closed = False
         self._changed = threading.Condition()
 
@@ -79,7 +79,7 @@ class _Doors:
             # A daemon: a name that does not resolve holds it for longer than anybody waits.
             thread = threading.Thread(target=self._serve, args=(door,), daemon=True)
             with self._changed:
-                self._open[door] = thread
+                self._open.add(door)
             thread.start()
 
     def close(self) -> None:
@@ -93,10 +93,9 @@ class _Doors:
     def wait(self) -> None:
         """Cut the doors, and return once they are shut; nobody takes new connections any more."""
         with self._changed:
-            left = dict(self._open)
-        for door, thread in left.items():
-            door.cut()
-            thread.join(_SHUT_WITHIN)
+            for door in self._open:
+                door.cut()
+            self._changed.wait_for(lambda: not self._open, _SHUT_WITHIN)
 
     def _has_place(self) -> bool:
         with self._changed:
@@ -108,5 +107,5 @@ class _Doors:
             door.serve()
         finally:
             with self._changed:
-                self._open.pop(door, None)
+                self._open.discard(door)
                 self._changed.notify_all()

@@ -31,10 +31,14 @@ class Meter:
             self._end_of_line()
         self._take(rest)
 
+    def so_far(self) -> Tokens:
+        """What the answer has said up to now."""
+        return Tokens(**self._said)
+
     def tokens(self) -> Tokens:
         """What the answer said, at its end or where it was cut."""
         self._end_of_line()
-        return Tokens(**self._said)
+        return self.so_far()
 
     def _take(self, piece: bytes) -> None:
         self._too_long = self._too_long or len(self._line) + len(piece) > _LONGEST

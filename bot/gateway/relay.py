@@ -4,6 +4,8 @@
 One file that needs only Python's own library, because it is copied into images.
 It goes to the background once its port is its own. A worker of the bot that
 restarts takes the socket away for a while: new connections wait for it.
+One process without threads, hence asyncio: each thread would count against
+how many processes the sandbox may have.
 """
 
 import asyncio
@@ -13,26 +15,27 @@ import sys
 import time
 from asyncio import StreamReader, StreamWriter
 from contextlib import suppress
+from functools import partial
 
 PORT = 8787
 SOCKET = "/run/forgehand/gateway"
 PATIENCE = 60.0  # seconds for the socket to come back
 _PAUSE = 0.1  # seconds between two tries
 _PIECE = 65536  # bytes
+_LINGER = 2.0  # seconds for a client to come from its request to our answer
 _NOBODY = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 37\r\n"
     b"connection: close\r\n\r\nForgehand: the gateway is not there.\n"
 )
 
 
-async def lead(reader: StreamReader, writer: StreamWriter) -> None:
+async def lead(path: str, patience: float, reader: StreamReader, writer: StreamWriter) -> None:
     """Lead one connection to the gateway and back, until both sides have said all or one is gone."""
     with suppress(OSError):  # of this connection only
         try:
-            back, forth = await gateway()
+            back, forth = await gateway(path, patience)
         except OSError:
-            writer.write(_NOBODY)
-            await writer.drain()
+            await refuse(reader, writer)
         else:
             with suppress(OSError):
                 await asyncio.gather(copy(reader, forth), copy(back, writer))
@@ -40,12 +43,22 @@ async def lead(reader: StreamReader, writer: StreamWriter) -> None:
     writer.close()
 
 
-async def gateway() -> "tuple[StreamReader, StreamWriter]":
+async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
+    """Say that nobody is there. What is still sent is read: to close over it would take the answer back."""
+    writer.write(_NOBODY)
+    writer.write_eof()
+    end = time.monotonic() + _LINGER
+    with suppress(asyncio.TimeoutError):
+        while await asyncio.wait_for(reader.read(_PIECE), end - time.monotonic()):
+            pass
+
+
+async def gateway(path: str, patience: float) -> "tuple[StreamReader, StreamWriter]":
     """Connect to the socket, which may be away for a while. Raises OSError where it stays away."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while True:
         try:
-            return await asyncio.open_unix_connection(SOCKET)
+            return await asyncio.open_unix_connection(path)
         except OSError:
             if time.monotonic() > end:
                 raise
@@ -64,8 +77,9 @@ async def copy(reader: StreamReader, writer: StreamWriter) -> None:
         raise
 
 
-async def serve(listener: socket.socket) -> None:
-    server = await asyncio.start_server(lead, sock=listener)
+async def serve(listener: socket.socket, path: str = SOCKET, patience: float = PATIENCE) -> None:
+    """Lead whatever connects to `listener` to the socket at `path`; wait `patience` seconds for it."""
+    server = await asyncio.start_server(partial(lead, path, patience), sock=listener)
     await server.serve_forever()
 
 

@@ -5,8 +5,8 @@ with them counts nothing twice, and one that died has lost what it had not writt
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Insert, Row, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +22,15 @@ class Tokens:
     cache_write: int = 0
     cache_read: int = 0
     output: int = 0
+
+    def __sub__(self, other: Self) -> Self:
+        return replace(
+            self,
+            input=self.input - other.input,
+            cache_write=self.cache_write - other.cache_write,
+            cache_read=self.cache_read - other.cache_read,
+            output=self.output - other.output,
+        )
 
     @property
     def all(self) -> int:
