@@ -1,6 +1,6 @@
-"""A gate of a run in a ledger of its own."""
+"""Gates of runs in a ledger of their own, and a provider of models."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,10 +9,14 @@ import pytest
 from bot.gateway.budget import Budget, Purse
 from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
+from bot.gateway.gateway import Gateway
 from bot.gateway.listening import open_gate
 from bot.gateway.packages import Net, Packages
+from bot.store import tasks
 from bot.store.ledger import Ledger
-from tests.fill import add_run
+from tests.fill import add_run, claimed
+from tests.gateway.asker import LINK_KEY, Asker, routes
+from tests.gateway.provider import Provider, running
 from tests.gateway.way import TOKEN, OpenWay, Way
 
 
@@ -32,3 +36,30 @@ def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
             yield Way(tmp_path / "gate", counts, sqlite_ledger)
 
     return opened
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with running() as provider:
+        yield provider
+
+
+@pytest.fixture
+def another(sqlite_ledger: Ledger, tmp_path: Path, provider: Provider) -> Callable[[], Asker]:
+    """Make one more run with its way out."""
+
+    def make() -> Asker:
+        with sqlite_ledger.write() as tx:
+            run = claimed(tx)
+            task = tasks.get(tx, run.task)
+        gateway = Gateway(
+            data=tmp_path, ledger=sqlite_ledger, link_key=LINK_KEY, routes=routes(provider), budget=Budget()
+        )
+        return Asker(gateway=gateway, run=run, task=task, provider=provider)
+
+    return make
+
+
+@pytest.fixture
+def asker(another: Callable[[], Asker]) -> Asker:
+    return another()

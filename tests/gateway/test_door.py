@@ -1,0 +1,364 @@
+"""A connection from a sandbox: sent on with the real key, answered byte for byte, counted."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from http.client import IncompleteRead
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from bot.gateway.budget import Amount, Budget, Share
+from bot.model import Outcome
+from bot.store.usage import Tokens
+from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
+from tests.gateway.provider import KEY, says, streams, told
+
+
+def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker: Asker) -> None:
+    asker.headers |= {
+        "cookie": "a=b",
+        "anthropic-version": "2023",
+        "connection": "x-mine",
+        "x-mine": "1",
+    }
+
+    with asker.gateway.open(asker.run, asker.task):
+        asker.ask("/anthropic/v1/messages?beta=true")
+
+    (got,) = asker.provider.got
+    assert got.path == "/v1/messages?beta=true"
+    assert got.body == MESSAGE
+    assert got.header("x-api-key") == KEY
+    assert got.header("anthropic-version") == "2023"
+    assert got.header("accept-encoding") == "identity"
+    assert {"cookie", "x-mine", "authorization"}.isdisjoint(name for name, _ in got.headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "header", "value"),
+    [
+        ("/openai/v1/responses", MESSAGE, "authorization", f"Bearer {KEY}"),
+        ("/gemini/v1beta/models/opus-4:generateContent", b"{}", "x-goog-api-key", KEY),
+    ],
+)
+def test_each_provider_gets_its_key_where_it_looks_for_it(
+    asker: Asker, path: str, body: bytes, header: str, value: str
+) -> None:
+    with asker.gateway.open(asker.run, asker.task):
+        assert asker.ask(path, body).status == 200
+
+    assert asker.provider.got[0].header(header) == value
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "x-goog-api-key", "authorization"])
+def test_the_token_is_taken_wherever_an_agent_puts_it(asker: Asker, header: str) -> None:
+    token = asker.headers.pop("x-api-key")
+    asker.headers[header] = f"Bearer {token}" if header == "authorization" else token
+
+    with asker.gateway.open(asker.run, asker.task):
+        assert asker.ask().status == 200
+
+    assert all(token not in value for _, value in asker.provider.got[0].headers)
+
+
+def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Callable[[], Asker]) -> None:
+    other = another()
+    asker.headers = other.headers
+
+    with asker.gateway.open(asker.run, asker.task) as gate, other.gateway.open(other.run, other.task):
+        assert asker.ask().status == 401
+        asker.headers = {}
+        assert asker.ask().status == 401
+        assert other.ask().status == 200
+        asker.save(gate)
+
+    assert len(asker.provider.got) == 1
+    assert [(each.target, each.count) for each in asker.refused()] == [("POST /anthropic/v1/messages", 2)]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "shown"),
+    [
+        ("GET", "/anthropic/v1/messages", "GET /anthropic/v1/messages"),
+        ("POST", "/anthropic/v1/files", "POST /anthropic/v1/files"),
+        ("POST", "/nowhere/v1/messages", "POST /nowhere/v1/messages"),
+        ("POST", "/anthropic/v1/messages/../files", "POST /anthropic/v1/messages/../files"),
+        ("POST", "/openai/v1/%2e%2e/files", "POST /openai/v1/%2e%2e/files"),
+        ("POST", "/openai/v1//files", "POST /openai/v1//files"),
+        ("POST", "/openai/v1/chat?key=mine", "POST /openai/v1/chat"),
+        ("POST", "/", "POST /"),
+    ],
+)
+def test_whatever_else_is_asked_for_is_refused_and_counted(
+    asker: Asker, method: str, target: str, shown: str
+) -> None:
+    with asker.gateway.open(asker.run, asker.task) as gate, capture_logs() as logged:
+        for _ in range(2):
+            answer = asker.ask(target, method=method)
+        total = gate.counts.total()
+        asker.save(gate)
+
+    assert answer.status == 403
+    assert shown in json.loads(answer.body)["error"]["message"]
+    assert (asker.provider.got, total.requests) == ([], 0)
+    assert [(each.target, each.count) for each in asker.refused()] == [(shown, 2)]
+    assert [each["target"] for each in logged] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"model": "haiku"}', 403),
+        (b'{"model": "sonnet", "model": "haiku"}', 403),
+        (b'{"\\u006dodel": "haiku"}', 403),
+        (b"{}", 403),
+        (b'{"model": ["sonnet"]}', 400),
+        (b"", 400),
+        (b"not json", 400),
+        (b'{"messages": [{"model": "haiku"}], "model": "opus-5", "x": "\\"model\\": \\"haiku\\""}', 200),
+    ],
+)
+def test_only_allowed_models_are_asked(asker: Asker, body: bytes, status: int) -> None:
+    with asker.gateway.open(asker.run, asker.task):
+        assert asker.ask(body=body).status == status
+
+    assert len(asker.provider.got) == (status == 200)
+
+
+def test_a_body_that_is_too_long_is_refused_and_the_agent_is_told(asker: Asker) -> None:
+    with asker.gateway.open(asker.run, asker.task):
+        answer = asker.ask(body=b'{"model": "sonnet", "x": "' + b"x" * (65 << 20))
+
+        assert answer.status == 413
+    assert asker.provider.got == []
+
+
+def test_a_connection_serves_many_requests_and_is_one_upstream_too(asker: Asker) -> None:
+    with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
+        for number in range(3):
+            asker.provider.script.append(streams(told(input_tokens=number, output_tokens=1)))
+            connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
+            assert connection.getresponse().read().endswith(b'{"type": "message_stop"}\n\n')
+
+    assert len({got.peer for got in asker.provider.got}) == 1
+    assert len(asker.provider.got) == 3
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=3000), max_size=8),
+    kind=st.sampled_from(["text/event-stream", "x/y"]),
+)
+def test_what_a_provider_streams_arrives_byte_for_byte(asker: Asker, pieces: list[bytes], kind: str) -> None:
+    asker.provider.script.append(streams(pieces, kind=kind))
+
+    with asker.gateway.open(asker.run, asker.task):
+        answer = asker.ask()
+
+        assert (answer.headers["content-type"], answer.body) == (kind, b"".join(pieces))
+
+
+def test_each_piece_arrives_before_the_next_is_sent(asker: Asker) -> None:
+    go = threading.Semaphore(0)
+    asker.provider.script.append(streams([b"one", b"two", b"three"], go.acquire))
+
+    with asker.gateway.open(asker.run, asker.task):
+        go.release()
+        with asker.asking() as answer:
+            for piece in (b"one", b"two", b"three"):
+                assert answer.read1() == piece
+                go.release()
+            assert answer.read() == b""
+
+
+def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
+    asker.provider.script.append(streams(told(input_tokens=7, output_tokens=9)[:2], cut=True))
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        with pytest.raises(IncompleteRead):
+            asker.ask()
+        until(lambda: gate.counts.total().tokens.all)
+
+    assert gate.counts.total().tokens == Tokens(input=7, output=1)
+
+
+def test_tokens_and_money_are_counted(asker: Asker) -> None:
+    asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        asker.ask()
+        asker.ask(body=b'{"model": "opus-5"}')
+    asker.save(gate)
+
+    opus, sonnet = asker.used()
+    assert (opus.model, opus.requests, opus.cost) == ("opus-5", 1, None)
+    assert (sonnet.requests, sonnet.tokens) == (1, Tokens(input=1000, output=200))
+    assert sonnet.cost == pytest.approx(0.006)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_ends_the_run_and_is_not_told(asker: Asker, status: int) -> None:
+    asker.provider.script.append(says({"error": "no"}, status))
+
+    with asker.gateway.open(asker.run, asker.task) as gate, capture_logs() as logged:
+        answer = asker.ask()
+        assert (answer.status, answer.body) == (status, b'{"error": "no"}')
+
+    assert gate.stop is not None
+    assert gate.stop.outcome is Outcome.AGENT_FAILED
+    assert "[models.anthropic] key" in gate.stop.words
+    assert KEY not in f"{gate.stop} {logged}"
+
+
+def test_a_limit_is_passed_on_and_its_end_remembered_until_a_request_is_taken(asker: Asker) -> None:
+    asker.provider.script += [says({}, 429, retry_after="120"), says({}, 529), says({})]
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        first = asker.ask()
+        assert (first.status, first.headers["retry-after"]) == (429, "120")
+        assert gate.limited
+        assert gate.limited_until == pytest.approx(time.time() + 120, abs=10)
+        assert asker.ask().status == 529
+        assert asker.ask().status == 200
+        assert (gate.limited, gate.limited_until, gate.stop) == (False, None, None)
+    asker.save(gate)
+
+    assert {each.reason for each in asker.refused()} == {
+        "the provider answered 429",
+        "the provider answered 529",
+    }
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (Budget(per_run=Amount(requests=1)), "budget of a run is used up"),
+        (Budget(per_run=Amount(tokens=1200)), "budget of a run is used up"),
+        (Budget(per_day=Amount(usd=0.006)), "Today's budget of all repositories"),
+        (Budget(repositories={"acme/r1": Share(per_day=Amount(requests=1))}), "Today's budget of acme/r1"),
+        (
+            Budget(per_run=Amount(), repositories={"acme/r1": Share(per_run=Amount(requests=1))}),
+            "budget of a run",
+        ),
+    ],
+)
+def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
+    asker: Asker, budget: Budget, words: str
+) -> None:
+    asker = asker.within(budget)
+    asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        asker.ask()
+        until(lambda: gate.counts.total().tokens.all)
+        assert gate.stop is None
+        assert asker.ask().status == 403
+
+    assert gate.stop is not None
+    assert gate.stop.outcome is Outcome.OVER_BUDGET
+    assert words in gate.stop.words
+    assert len(asker.provider.got) == 1
+
+
+def test_what_other_runs_used_today_counts_for_the_day(asker: Asker, another: Callable[[], Asker]) -> None:
+    other = another()
+    with other.gateway.open(other.run, other.task) as gate:
+        other.ask()
+        other.save(gate)
+    asker = asker.within(Budget(per_day=Amount(requests=1)))
+
+    with asker.gateway.open(asker.run, asker.task):
+        assert asker.ask().status == 403
+
+
+def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -> None:
+    asker = asker.within(Budget(per_run=Amount(requests=3)))
+    statuses: list[int] = []
+
+    with asker.gateway.open(asker.run, asker.task):
+        threads = [threading.Thread(target=lambda: statuses.append(asker.ask().status)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert sorted(statuses) == [200] * 3 + [403] * 5
+
+
+def test_where_money_counts_a_model_without_a_price_is_refused(asker: Asker) -> None:
+    asker = asker.within(Budget(per_run=Amount(usd=5)))
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        assert asker.ask(body=b'{"model": "opus-5"}').status == 403
+        assert asker.ask().status == 200
+
+    assert gate.stop is None
+
+
+def test_a_provider_that_is_away_is_said(asker: Asker) -> None:
+    asker.provider.server_close()
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        answer = asker.ask()
+
+        assert answer.status == 502
+        assert "anthropic cannot be reached" in json.loads(answer.body)["error"]["message"]
+    assert gate.stop is None
+
+
+def test_a_key_that_a_provider_repeats_is_in_its_answer_and_in_nothing_of_ours(asker: Asker) -> None:
+    # Answers pass as they are: what holds is that we ourselves never say the key.
+    asker.provider.script.append(says({"error": f"bad key {KEY}"}, 400))
+
+    with asker.gateway.open(asker.run, asker.task), capture_logs() as logged:
+        answer = asker.ask()
+
+        assert KEY.encode() in answer.body
+    assert KEY not in f"{answer.headers} {logged}"
+
+
+def test_what_is_no_http_is_answered_so(asker: Asker) -> None:
+    with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
+        connection.sock.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: Asker) -> None:
+    waits = threading.Event()
+    first, *others = told(input_tokens=5, output_tokens=5)
+    sent = iter([True])  # then it waits
+    asker.provider.script.append(streams([first, *others], lambda: next(sent, False) or waits.wait()))
+
+    with ExitStack() as client:
+        with asker.gateway.open(asker.run, asker.task) as gate:
+            answer = client.enter_context(asker.asking())
+            answer.read1()
+            began = time.monotonic()
+        took = time.monotonic() - began
+        waits.set()
+        with pytest.raises(IncompleteRead):
+            answer.read()
+
+    assert took < 4
+    assert gate.counts.total().tokens == Tokens(input=5, output=1)
+
+
+def test_the_ledger_is_written_over_and_an_adoption_goes_on_there(asker: Asker) -> None:
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        asker.ask()
+        for _ in range(2):
+            asker.save(gate)
+    assert not gate.counts.unsaved
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        asker.ask()
+        assert gate.counts.unsaved
+        asker.save(gate)
+
+    assert [each.requests for each in asker.used()] == [2]
