@@ -7,6 +7,7 @@ from urllib.parse import quote
 from bot.clean import for_comment
 from bot.forges.forge import Pages
 from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
+from bot.store.costs import Known, Spent
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
@@ -68,6 +69,7 @@ def final(
     also: str,
     secrets: Sequence[str],
     lost: bool = False,
+    spent: Spent | None = None,
 ) -> tuple[str, str]:
     """The comment at the end, in two parts: the change's link, known only when opened, goes between.
 
@@ -81,7 +83,7 @@ def final(
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
     parts.append((_LOST if lost else _STARTED_OVER) if started_over else "")
     parts.append(session(run))
-    parts.append(_facts(run, task, pages, kept_until))
+    parts.append(_facts(run, task, pages, [*_used(spent), *_kept(kept_until)]))
     parts.append(f"Next: `{say_next}`" + (f" or `{also}`" if also else ""))
     return lead, "\n\n".join(part for part in parts if part)
 
@@ -93,6 +95,24 @@ def session(run: Run) -> str:
     if run.number > 1 and run.session:
         return "The agent began a fresh session, with a summary of the run before."
     return ""
+
+
+def used(spent: Spent) -> str:
+    """What a run used of models: tokens and dollars; "" where it used nothing."""
+    if not spent.used.requests and not spent.usd:
+        return ""
+    return f"{spent.used.tokens.all:,} tokens, {_cost(spent)}"
+
+
+def _cost(spent: Spent) -> str:
+    if spent.known is not Known.UNKNOWN:
+        return dollars(spent.usd) + (" by the agent's word" if spent.known is Known.AGENT else "")
+    return f"at least {dollars(spent.usd)}" if spent.usd else "cost unknown"
+
+
+def dollars(usd: float) -> str:
+    """Of less than a cent so much that it is not nothing."""
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.005 else f"${usd:.4f}"
 
 
 def after_limit(at: float, stop: str) -> str:
@@ -154,14 +174,21 @@ def _paths(listed: str) -> str:
     return f"{kept}` and {listed.count(between) - kept.count(between)} more"
 
 
-def _facts(run: Run, task: Task, pages: Pages, kept_until: float | None) -> str:
+def _facts(run: Run, task: Task, pages: Pages, more: Sequence[tuple[str, str]]) -> str:
     rows = [("Task", f"`{task.id}`, run {run.number}"), ("Agent", f"`{task.agent}`, {_duration(run)}")]
     if run.outcome is not Outcome.PUSHED and task.pushed_head:
         rows.append(("Branch", f"{_branch(task, pages)}, unchanged at `{task.pushed_head[:10]}`"))
-    if kept_until is not None:
-        rows.append(("Workspace", f"kept until {_time(kept_until)}"))
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    table = "\n".join(f"| {name} | {value} |" for name, value in [*rows, *more])
     return f"| | |\n|---|---|\n{table}"
+
+
+def _used(spent: Spent | None) -> list[tuple[str, str]]:
+    words = used(spent) if spent else ""
+    return [("Used", words)] if words else []
+
+
+def _kept(until: float | None) -> list[tuple[str, str]]:
+    return [] if until is None else [("Workspace", f"kept until {_time(until)}")]
 
 
 def _duration(run: Run) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.store import deliveries, runs, tasks
+from bot.store import deliveries, runs, tasks, usage
 from bot.store.ledger import Ledger
+from bot.store.usage import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class _FromLedger:
                 unanswered = deliveries.count_unanswered(tx)
                 open_runs = runs.count_open(tx)
                 all_tasks = tasks.count_by_state(tx)
+                requests, tokens, refused = usage.ever(tx)
         except SQLAlchemyError:
             yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 0)
             return
@@ -58,10 +60,21 @@ class _FromLedger:
         yield GaugeMetricFamily("forgehand_deliveries_unanswered", "Deliveries that wait.", unanswered)
         yield _by_state("forgehand_runs_open", "Runs that have not ended, by state.", open_runs)
         yield _by_state("forgehand_tasks", "Tasks by state.", all_tasks)
+        # Not by model: its name is the agent's choice, and there is no end of names.
+        yield CounterMetricFamily("forgehand_model_requests", "Requests to models let out.", requests)
+        yield _of_tokens(tokens)
+        yield CounterMetricFamily("forgehand_refusals", "What the gateway kept in.", refused)
 
 
 def _by_state(name: str, text: str, counts: dict[str, int]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=["state"])
     for state, count in sorted(counts.items()):
         family.add_metric([state], count)
+    return family
+
+
+def _of_tokens(tokens: Tokens) -> CounterMetricFamily:
+    family = CounterMetricFamily("forgehand_model_tokens", "Tokens by what they were.", labels=["kind"])
+    for kind in ("input", "cache_write", "cache_read", "output"):
+        family.add_metric([kind], getattr(tokens, kind))
     return family

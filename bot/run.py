@@ -136,6 +136,8 @@ def _go_on(attempt: Attempt) -> Verdict:
     places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
     if phase is Phase.PREPARE:
         attempt.enter(Phase.PREPARE)
+        if spent := house.gateway.spent(attempt.run, attempt.task):
+            return Verdict(Outcome.OVER_BUDGET, spent)
         make_room(attempt)
         source = prepare(attempt, places)
         attempt.check()

@@ -8,7 +8,7 @@ from bot import comments, keep, line
 from bot.attempt import Attempt
 from bot.forges.forge import Forge, Verdict
 from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
-from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
 
@@ -78,6 +78,7 @@ def _tell(
         say_next=next_command(say_next, task, newest=newest),
         also=next_command(also, task, newest=newest) if also else "",
         secrets=secrets,
+        spent=costs.of_run(tx, run),
     )
     if due_at is not None:
         rest += f"\n\n{comments.after_limit(due_at, next_command('/cancel', task, newest=newest))}"

@@ -9,6 +9,8 @@ import pytest
 from bot import comments
 from bot.comments import change_body, change_sentence, final, over, progress
 from bot.model import ENDINGS, Actor, Outcome, Phase, Run, Spot, State, Task
+from bot.store.costs import Known, Spent
+from bot.store.usage import Tokens, Total
 from tests.fakes import FakeForge
 from tests.houses import TOKEN
 from tests.said import HEAD, ISSUE
@@ -59,6 +61,7 @@ def told(
     kept_until: float | None = 1_604_800.0,
     again: bool = False,
     lost: bool = False,
+    spent: Spent | None = None,
 ) -> str:
     """The whole comment at the end of the run."""
     lead, rest = final(
@@ -71,6 +74,7 @@ def told(
         also="/diff",
         secrets=[TOKEN],
         lost=lost,
+        spent=spent,
     )
     return f"{lead}\n\n{rest}"
 
@@ -81,6 +85,29 @@ def body_of_change(run: Run) -> str:
 
 def last_line(run: Run) -> str:
     return progress(run, TASK, Phase.AGENT, started_over=False, last_line=run.summary, secrets=[TOKEN])
+
+
+@pytest.mark.parametrize(
+    ("usd", "known", "words"),
+    [
+        (0.042, Known.PRICES, "$0.04"),
+        (0.0, Known.PRICES, "$0.00"),
+        (0.0016, Known.AGENT, "$0.0016 by the agent's word"),
+        (1234.5, Known.UNKNOWN, "at least $1,234.50"),
+        (0.0, Known.UNKNOWN, "cost unknown"),
+    ],
+)
+def test_what_a_run_used_is_said_and_how_well_its_cost_is_known(usd: float, known: Known, words: str) -> None:
+    used = Total(requests=3, tokens=Tokens(input=12_000, output=345))
+    spent = Spent(used=used, usd=usd, known=known)
+
+    assert f"\n| Used | 12,345 tokens, {words} |\n" in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+
+
+def test_nothing_is_said_of_models_where_none_was_asked() -> None:
+    spent = Spent(used=Total(), usd=0.0, known=Known.PRICES)
+
+    assert "| Used |" not in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
 
 
 OTHERS_WORDS: list[Callable[[Run], str]] = [told, body_of_change, last_line]

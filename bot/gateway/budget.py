@@ -4,11 +4,12 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.gateway.counts import Counts, today
+from bot.gateway.counts import DAY, Counts, today
 from bot.store import usage
 from bot.store.ledger import Ledger
 from bot.store.usage import Total
@@ -28,12 +29,13 @@ class Amount:
 
     def reached(self, *used: Total) -> str:
         """What of it is used up, in words; "" = nothing."""
-        if self.requests is not None and sum(each.requests for each in used) >= self.requests:
-            return f"{self.requests:,} requests"
-        if self.tokens is not None and sum(each.tokens.all for each in used) >= self.tokens:
-            return f"{self.tokens:,} tokens"
-        if self.usd is not None and sum(each.cost for each in used) >= self.usd:
-            return f"{self.usd:,.2f} US dollars"
+        total = sum(used, Total())
+        if self.requests is not None and total.requests >= self.requests:
+            return f"{total.requests:,} of {self.requests:,} requests"
+        if self.tokens is not None and total.tokens.all >= self.tokens:
+            return f"{total.tokens.all:,} of {self.tokens:,} tokens"
+        if self.usd is not None and total.cost >= self.usd:
+            return f"{total.cost:,.2f} of {self.usd:,.2f} US dollars"
         return ""
 
 
@@ -76,13 +78,17 @@ class Purse:
         return any(amount.usd is not None for amount in (self._per_run, *self._per_day.values()))
 
     def empty(self) -> str:
-        """Which budget is used up, as a sentence; "" = none."""
+        """Which budget is used up and what helps, in sentences; "" = none."""
         if what := self._per_run.reached(self._counts.total()):
-            return f"The budget of a run is used up: {what}."
+            return f"The budget of a run is used up: {what}. To resume the task is a run of its own."
         for url, amount in self._per_day.items():
             if amount != Amount() and (what := amount.reached(self._used_by_others(url), self._mine())):
                 whose = self._path if url else "all repositories"
-                return f"Today's budget of {whose} is used up: {what}."
+                section = f'budget.repositories."{self._path.lower()}"' if url else "budget"
+                return (
+                    f"Today's budget of {whose} is used up: {what}. The day ends at {_midnight()} UTC. "
+                    f"Resume the task then, or once the bot's operator has raised `per_day` in `[{section}]`."
+                )
         return ""
 
     def _mine(self) -> Total:
@@ -105,3 +111,8 @@ class Purse:
                 }
         except SQLAlchemyError as error:  # what was known before still holds
             log.warning("ledger does not answer", error=type(error).__name__)
+
+
+def _midnight() -> str:
+    """When the present day ends."""
+    return datetime.fromtimestamp((today() + 1) * DAY, UTC).strftime("%Y-%m-%d %H:%M")

@@ -16,7 +16,7 @@ from bot.gateway.routes import Price
 from bot.store import usage
 from bot.store.usage import Refusal, Tokens, Total, Used
 
-_DAY = 86400  # seconds
+DAY = 86400  # seconds
 _MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
 _LONGEST = 200  # characters of such a name
 _OTHERS = "(others)"
@@ -24,7 +24,7 @@ _OF_ALL_KINDS = "of many kinds"  # what is named in a reason may be the agent's 
 
 
 def today() -> int:
-    return int(time.time()) // _DAY
+    return int(time.time()) // DAY
 
 
 class Counts:
@@ -73,7 +73,7 @@ class Counts:
             counted = [each for each in self._used.values() if day in (None, each.day)]
         return Total(
             requests=sum(each.requests for each in counted),
-            tokens=_sum(each.tokens for each in counted),
+            tokens=sum((each.tokens for each in counted), Tokens()),
             cost=sum(each.cost or 0.0 for each in counted),
             unpriced=sum(each.requests for each in counted if each.cost is None),
         )
@@ -87,22 +87,10 @@ class Counts:
             self._used[key] = replace(
                 before,
                 requests=before.requests + requests,
-                tokens=_sum((before.tokens, tokens)),
+                tokens=before.tokens + tokens,
                 cost=before.cost if price is None else (before.cost or 0.0) + price.of(tokens),
             )
             self._changes += 1
-
-
-def _sum(several: Iterable[Tokens]) -> Tokens:
-    total = Tokens()
-    for each in several:
-        total = Tokens(
-            input=total.input + each.input,
-            cache_write=total.cache_write + each.cache_write,
-            cache_read=total.cache_read + each.cache_read,
-            output=total.output + each.output,
-        )
-    return total
 
 
 def _name(text: str) -> str:

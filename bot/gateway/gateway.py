@@ -47,6 +47,10 @@ class Gateway:
             packages=bool(self.hosts),
         )
 
+    def spent(self, run: Run, task: Task) -> str:
+        """Which budget leaves a run nothing to begin with, in sentences; "" = none, or it has no models."""
+        return self._purse(Counts(run.id, (), ()), run, task).empty() if self.routes else ""
+
     @contextmanager
     def open(self, run: Run, task: Task) -> Iterator[Gate]:
         """The run's door, open until the block ends; it goes on counting where the ledger stands.
@@ -57,13 +61,12 @@ class Gateway:
         """
         with self.ledger.read() as tx:
             counts = Counts(run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id))
-        purse = Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
         packages = Packages(self.hosts)
         gate = Gate(
             token=token(self.link_key, run.id),
             routes=self.routes,
             counts=counts,
-            purse=purse,
+            purse=self._purse(counts, run, task),
             packages=packages,
         )
         try:
@@ -72,6 +75,9 @@ class Gateway:
         finally:
             packages.tell(run.id)
         shutil.rmtree(self.folder(run.id), ignore_errors=True)
+
+    def _purse(self, counts: Counts, run: Run, task: Task) -> Purse:
+        return Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
 
 
 def token(link_key: bytes, run_id: str) -> str:

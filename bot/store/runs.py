@@ -85,21 +85,6 @@ def session_before(tx: Connection, run: Run) -> str:
     return ""
 
 
-def cost(tx: Connection, run: Run) -> float | None:
-    """What the run itself cost by its agent's word, in US dollars; None where the agent did not say.
-
-    Agents count a session from its beginning: what its runs before had cost is taken off.
-    """
-    if run.session_cost is None or not run.session_from:
-        return run.session_cost
-    before = [
-        each.session_cost
-        for each in of_task(tx, run.task)
-        if each.number < run.number and each.session == run.session_from and each.session_cost is not None
-    ]
-    return max(0.0, run.session_cost - before[-1]) if before else run.session_cost
-
-
 def of_cause(tx: Connection, thread: Thread, cause: str) -> Run | None:
     """The run that this command made, if it made one."""
     row = tx.execute(

@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Connection, Insert, Row, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.store.schema import refusals, runs, usage
+from bot.store.schema import refusals, runs, threads, usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,15 @@ class Tokens:
     cache_write: int = 0
     cache_read: int = 0
     output: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            input=self.input + other.input,
+            cache_write=self.cache_write + other.cache_write,
+            cache_read=self.cache_read + other.cache_read,
+            output=self.output + other.output,
+        )
 
     def __sub__(self, other: Self) -> Self:
         return replace(
@@ -56,6 +65,15 @@ class Total:
     tokens: Tokens = Tokens()
     cost: float = 0.0
     unpriced: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            requests=self.requests + other.requests,
+            tokens=self.tokens + other.tokens,
+            cost=self.cost + other.cost,
+            unpriced=self.unpriced + other.unpriced,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,29 +131,29 @@ def refused(tx: Connection, run_id: str) -> list[Refusal]:
     return [Refusal(target=target, reason=reason, count=count) for target, reason, count in rows]
 
 
-def by_run(tx: Connection, task_id: str) -> dict[str, Total]:
-    """What each run of the task used, of those that used anything."""
-    return _grouped(tx, usage.c.run, runs.c.task == task_id)
-
-
-def of_task(tx: Connection, task_id: str) -> Total:
-    return _total(tx, runs.c.task == task_id)
-
-
-def by_task(tx: Connection, since: int) -> dict[str, Total]:
-    """What each task used from that day on."""
-    return _grouped(tx, runs.c.task, usage.c.day >= since)
-
-
-def by_repository(tx: Connection, since: int) -> dict[str, Total]:
-    """What the runs in each repository, by its URL, used from that day on."""
-    return _grouped(tx, runs.c.repository_url, usage.c.day >= since)
+def by_run(tx: Connection, which: ColumnElement[bool]) -> dict[str, Total]:
+    """What each of these runs used, of those that used anything."""
+    query = _sums(usage.c.run).where(which).group_by(usage.c.run)
+    return {row.run: _as_total(row) for row in tx.execute(query)}
 
 
 def of_day(tx: Connection, day: int, *, repository_url: str = "", without_run: str = "") -> Total:
     """What was used on that day, in all repositories or in one, by all runs or by all but one."""
     here = [runs.c.repository_url == repository_url] if repository_url else []
     return _total(tx, usage.c.day == day, usage.c.run != without_run, *here)
+
+
+def of_day_at(tx: Connection, day: int, path: str) -> Total:
+    """What was used on that day in the repository of this path, in lower case."""
+    query = _sums().join(threads, runs.c.thread_key == threads.c.key)
+    return _as_total(tx.execute(query.where(usage.c.day == day, func.lower(threads.c.path) == path)).one())
+
+
+def ever(tx: Connection) -> tuple[int, Tokens, int]:
+    """All requests, tokens and refusals that the ledger knows of."""
+    row = tx.execute(select(*_SUMS)).one()
+    refused = tx.execute(select(func.coalesce(func.sum(refusals.c.count), 0))).scalar_one()
+    return int(row.requests), _tokens(row), int(refused)
 
 
 _SUMS = (
@@ -155,11 +173,6 @@ def _sums(*columns: ColumnElement[Any]) -> Select[Any]:
 
 def _total(tx: Connection, *conditions: ColumnElement[bool]) -> Total:
     return _as_total(tx.execute(_sums().where(*conditions)).one())
-
-
-def _grouped(tx: Connection, by: ColumnElement[Any], *conditions: ColumnElement[bool]) -> dict[str, Total]:
-    query = _sums(by.label("by")).where(*conditions).group_by(by).order_by(by)
-    return {row.by: _as_total(row) for row in tx.execute(query)}
 
 
 def _as_total(row: Row[Any]) -> Total:

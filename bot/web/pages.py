@@ -21,9 +21,8 @@ from bot.agents.command import Command
 from bot.errors import NotPossible
 from bot.forges.forge import Forge
 from bot.model import Run
-from bot.store import outbox, patches, runs, tasks, usage, workspaces
+from bot.store import costs, outbox, patches, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
-from bot.store.usage import Total
 from bot.web import links, logs, task_page
 from bot.web.task_page import Attempt, View
 
@@ -130,14 +129,13 @@ def _listener(viewer: Viewer, run: Run) -> Listener:
 def _page(viewer: Viewer, task_id: str) -> str:
     with viewer.ledger.read() as tx:
         task = tasks.get(tx, task_id)
-        used = usage.by_run(tx, task_id)
+        spent = costs.of_task(tx, task_id)
         attempts = [
             Attempt(
                 run=run,
                 phases=runs.phase_times(tx, run.id),
                 refusals=outbox.refusals(tx, run.id),
-                used=used.get(run.id, Total()),
-                cost=runs.cost(tx, run),
+                spent=spent[run.id],
                 kept_in=usage.refused(tx, run.id),
             )
             for run in reversed(runs.of_task(tx, task_id))

@@ -11,10 +11,11 @@ from html import escape
 from pathlib import Path
 
 from bot.clean import shown
-from bot.comments import session
+from bot.comments import session, used
 from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
-from bot.store.usage import Refusal, Total
+from bot.store.costs import Spent
+from bot.store.usage import Refusal
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
@@ -30,8 +31,7 @@ class Attempt:
     run: Run
     phases: Sequence[tuple[Phase, float, float | None]]  # phase, start, end in seconds since the epoch
     refusals: Sequence[tuple[str, str]]  # what the forge would not take: kind, words
-    used: Total  # of models, as the gateway saw it
-    cost: float | None  # US dollars, by the agent's word; None: it did not say
+    spent: Spent  # on models
     kept_in: Sequence[Refusal]  # by the gateway, the most frequent first
 
 
@@ -177,16 +177,8 @@ def _phases(view: View, attempt: Attempt) -> str:
 
 
 def _used(attempt: Attempt) -> str:
-    used, words = attempt.used, []
-    if used.requests:
-        words += [f"{used.requests:,} requests", f"{used.tokens.all:,} tokens"]
-    if used.requests > used.unpriced:
-        words.append(f"{used.cost:,.2f} US dollars")
-    if used.unpriced:
-        words.append(f"{used.unpriced:,} requests without a price")
-    if attempt.cost is not None:
-        words.append(f"{attempt.cost:,.2f} US dollars by the agent's word")
-    return f"<p>Models: {', '.join(words)}.</p>" if words else ""
+    words = used(attempt.spent)
+    return f"<p>Models: {attempt.spent.used.requests:,} requests, {words}.</p>" if words else ""
 
 
 def _kept_in(attempt: Attempt, say: _Say) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bot.model import Outcome, Phase, Run, State, Task
-from bot.store import leases, runs, tasks
+from bot.store import leases, runs
 from bot.store.ledger import Ledger
 from tests.fill import a_worker, add_run, add_task, lease_of
 
@@ -108,32 +108,19 @@ def test_open_ones_are_counted_by_state(ledger: Ledger) -> None:
         assert runs.count_open(tx) == {"queued": 2, "running": 1}
 
 
-def _of_session(tx: Connection, task: Task, cost: float | None, *, before: str = "") -> Run:
-    """A run of session s that ended with this cost of it so far; `before`: what it went on from."""
+def _of_session(tx: Connection, task: Task) -> Run:
+    """A run of session s that has ended."""
     following = add_run(tx, task)
-    tasks.settle(tx, task.id, state=State.QUEUED)
     lease = lease_of(leases.claim(tx, a_worker(), following.id))
-    leases.write(tx, lease, session="s", session_from=before, session_cost=cost, agent_started=True)
+    leases.write(tx, lease, session="s", agent_started=True)
     leases.end(tx, lease, Outcome.PUSHED, State.SUCCEEDED, "")
     return runs.get(tx, lease.run)
-
-
-def test_the_cost_of_a_run_is_what_its_session_had_not_cost_before(ledger: Ledger) -> None:
-    with ledger.write() as tx:
-        task = add_task(tx)
-        first = _of_session(tx, task, 0.5)
-        later = [_of_session(tx, task, cost, before="s") for cost in (None, 0.75, 0.7)]
-        fresh = _of_session(tx, task, 0.25)
-
-        assert runs.cost(tx, first) == 0.5
-        assert [runs.cost(tx, run) for run in later] == [None, 0.25, 0.0]
-        assert runs.cost(tx, fresh) == 0.25
 
 
 def test_a_run_may_go_on_in_the_last_session_of_its_own_agent(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        assert runs.session_before(tx, _of_session(tx, task, None)) == ""
+        assert runs.session_before(tx, _of_session(tx, task)) == ""
         following = add_run(tx, task)
 
         assert runs.session_before(tx, following) == "s"

@@ -7,9 +7,10 @@ import httpx
 from starlette.applications import Starlette
 
 from bot import metrics
-from bot.store import deliveries
+from bot.store import deliveries, usage
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
+from bot.store.usage import Tokens, Used
 from bot.web import health
 from tests.fill import add_run, claimed
 from tests.listening import listening
@@ -57,7 +58,10 @@ def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger
     with ledger.write() as tx:
         deliveries.record(tx, [Delivery(forge="github", id="d-1", event="ping", body=b"{}")])
         add_run(tx)
-        claimed(tx)
+        tokens = Tokens(input=100, cache_write=3, cache_read=40, output=20)
+        used = [Used(day=day, model=f"m{day}", requests=2, tokens=tokens) for day in (1, 2)]
+        usage.write(tx, claimed(tx).id, used)
+        usage.write_refusals(tx, add_run(tx).id, {("evil.example:443", "no"): 3, ("other:80", "no"): 4})
     with watched(ledger) as client:
         lines = client.get("/metrics").text.splitlines()
 
@@ -65,9 +69,15 @@ def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger
         'forgehand_deliveries_total{status="202"} 1.0',
         "forgehand_ledger_up 1.0",
         "forgehand_deliveries_unanswered 1.0",
-        'forgehand_runs_open{state="queued"} 1.0',
+        'forgehand_runs_open{state="queued"} 2.0',
         'forgehand_runs_open{state="running"} 1.0',
-        'forgehand_tasks{state="queued"} 1.0',
+        'forgehand_tasks{state="queued"} 2.0',
+        "forgehand_model_requests_total 4.0",
+        'forgehand_model_tokens_total{kind="input"} 200.0',
+        'forgehand_model_tokens_total{kind="cache_write"} 6.0',
+        'forgehand_model_tokens_total{kind="cache_read"} 80.0',
+        'forgehand_model_tokens_total{kind="output"} 40.0',
+        "forgehand_refusals_total 7.0",
     } <= set(lines)
 
 

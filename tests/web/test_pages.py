@@ -329,7 +329,7 @@ def test_a_run_says_what_it_used_of_models_and_what_was_refused(
 
     text = client.get(link(task)).text
 
-    assert "Models: 15 requests, 1,234 tokens, 0.42 US dollars, 3 requests without a price." in text
+    assert "Models: 15 requests, 1,234 tokens, at least $0.42." in text
     assert '<li>evil.example:443, 3 times <span class="soft">(not allowed)</span></li>' in text
     assert "<li>&lt;/title&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe, once" in text
     assert SECRET not in text

@@ -1,0 +1,133 @@
+"""What runs cost, by whoever knows it. Sums of sessions are those that Claude Code 2.1.330 really said."""
+
+import pytest
+from sqlalchemy import Connection
+
+from bot.model import Outcome, State, Task
+from bot.store import costs, leases, tasks, usage
+from bot.store.costs import Known
+from bot.store.ledger import Ledger
+from bot.store.usage import Tokens, Used
+from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+
+SESSION = "00000000-0000-4000-8000-000000000001"
+ONCE = Tokens(input=100, output=20)  # of one answer, which cost it 0.0008 US dollars
+
+
+def ran(
+    tx: Connection, task: Task, said: float | None, *, asked: int, price: float | None = None, day: int = 100
+) -> str:
+    """One more run of a session, which asked so many times and whose agent ended with this sum; its id.
+
+    `price`: US dollars for each answer, where the operator has one.
+    """
+    run = add_run(tx, task)
+    tasks.settle(tx, task.id, state=State.QUEUED)
+    lease = lease_of(leases.claim(tx, a_worker(), run.id))
+    leases.write(
+        tx, lease, session=SESSION, session_from=SESSION if run.number > 1 else "", session_cost=said
+    )
+    leases.end(tx, lease, Outcome.PUSHED, State.SUCCEEDED, "")
+    used = Used(day=day, model="m", requests=asked, tokens=sum([ONCE] * asked, Tokens()))
+    if asked:
+        cost = None if price is None else asked * price
+        usage.write(tx, run.id, [Used(day=day, model="m", requests=asked, tokens=used.tokens, cost=cost)])
+    return run.id
+
+
+def spent(tx: Connection, task: Task) -> list[tuple[float, Known]]:
+    return [(round(each.usd, 6), each.known) for each in costs.of_task(tx, task.id).values()]
+
+
+def test_where_no_model_has_a_price_each_run_cost_what_its_session_had_not_cost_before(
+    ledger: Ledger,
+) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        for said, asked in ((0.0016, 2), (0.0024, 1), (0.0024, 0)):
+            ran(tx, task, said, asked=asked)
+
+        assert spent(tx, task) == [(0.0016, Known.AGENT), (0.0008, Known.AGENT), (0.0, Known.AGENT)]
+
+
+def test_where_all_have_one_the_gateways_tokens_count_and_nobodys_word(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        ran(tx, task, 0.0016, asked=2, price=0.001)
+        ran(tx, task, None, asked=1, price=0.001)
+
+        assert spent(tx, task) == [(0.002, Known.PRICES), (0.001, Known.PRICES)]
+
+
+def test_a_killed_run_counts_what_the_gateway_saw_and_no_later_run_counts_it(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        for said, asked in ((0.0024, 3), (None, 2), (0.004, 2), (0.0048, 1)):
+            ran(tx, task, said, asked=asked)
+
+        killed = list(costs.of_task(tx, task.id).values())[1]
+        assert (killed.used.requests, killed.used.tokens.all) == (2, 240)
+        assert spent(tx, task) == [
+            (0.0024, Known.AGENT),
+            (0.0, Known.UNKNOWN),
+            (0.0016, Known.AGENT),
+            (0.0008, Known.AGENT),
+        ]
+
+
+def test_what_one_spent_that_was_told_to_end_is_in_the_next_sum_and_counts_there(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        for said, asked in ((0.0016, 2), (None, 2), (0.0048, 2)):
+            ran(tx, task, said, asked=asked)
+
+        assert spent(tx, task) == [(0.0016, Known.AGENT), (0.0, Known.UNKNOWN), (0.0032, Known.AGENT)]
+
+
+def test_unless_prices_know_it_already(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        ran(tx, task, 0.0016, asked=2)
+        ran(tx, task, None, asked=2, price=0.0008)
+        ran(tx, task, 0.0048, asked=2)
+        ran(tx, task, 0.0056, asked=1)
+
+        assert spent(tx, task) == [
+            (0.0016, Known.AGENT),
+            (0.0016, Known.PRICES),
+            (0.0016, Known.AGENT),
+            (0.0008, Known.AGENT),
+        ]
+
+
+def test_a_sum_below_the_one_before_was_begun_anew(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        for said in (0.5, 0.25, 0.75):
+            ran(tx, task, said, asked=1)
+
+        assert [usd for usd, _ in spent(tx, task)] == [0.5, 0.25, 0.5]
+
+
+def test_one_that_asked_no_model_cost_nothing(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        task = add_task(tx)
+        ran(tx, task, None, asked=0)
+
+        assert spent(tx, task) == [(0.0, Known.PRICES)]
+
+
+@pytest.mark.parametrize("which", ["acme/r7", "ACME/R7", "https://github.com/acme/r7"])
+def test_tasks_that_used_models_lately_count_whole_in_one_repository_or_in_all(
+    ledger: Ledger, which: str
+) -> None:
+    with ledger.write() as tx:
+        lately, here, long_ago = add_task(tx), add_task(tx, a_thread(repository=7)), add_task(tx)
+        ran(tx, long_ago, 0.1, asked=1, day=99)
+        ran(tx, lately, 0.25, asked=1, day=99)
+        ran(tx, lately, 0.75, asked=1, day=100)
+        ran(tx, here, 1.0, asked=1, day=100)
+
+        found = [(each.task, each.spent.usd) for each in costs.since(tx, 100)]
+        assert sorted(found) == sorted([(lately.id, 0.25), (lately.id, 0.5), (here.id, 1.0)])
+        assert [each.task for each in costs.since(tx, 100, repository=which)] == [here.id]
