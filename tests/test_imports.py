@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS: list[tuple[str, set[str]]] = [
     ("words", {"bot", "bot.errors", "bot.clean"}),
     ("values", {"bot.model", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
-    ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.context", "bot.policy"}),
-    ("rules over contracts", {"bot.triggers", "bot.late", "bot.forges.payload"}),
+    ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
+    ("rules over contracts", {"bot.context", "bot.triggers", "bot.late", "bot.forges.payload"}),
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
     (
         "uses of one adapter",
