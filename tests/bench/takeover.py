@@ -9,7 +9,6 @@ between two signs of life. By default it is shorter here than in earnest; give 3
 
 import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from rich.table import Table
 from bot.model import Outcome
 from bot.store.ledger import open_ledger
 from bot.worker import SWEEP_EVERY
+from tests.journeys.forked import Process
 from tests.journeys.world import World, eventually, shell, world
 from tests.playground_client import Playground
 from tests.services import running_postgres, running_redis
@@ -42,7 +42,7 @@ app.work(settings.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_af
 """
 
 
-def adoption(there: World, worker: "subprocess.Popen[bytes]") -> "tuple[float, subprocess.Popen[bytes]]":
+def adoption(there: World, worker: Process) -> "tuple[float, Process]":
     """Seconds from a worker's death until the ledger has more of its agent's log; and who is left."""
     issue = there.playground.open_issue("Followed")
     there.say(issue, "/run " + shell(COUNTING))
@@ -93,7 +93,7 @@ def elsewhere(there: World, silence: float) -> tuple[float, float]:
     return claimed, running
 
 
-def _host(there: World, name: str, silence: float) -> "subprocess.Popen[bytes]":
+def _host(there: World, name: str, silence: float) -> Process:
     own = str(there.folder / name)
     program = ("-c", WORK.format(silence))
     return there.start("work", "--host", name, program=program, FORGEHAND_DATA__PATH=own)

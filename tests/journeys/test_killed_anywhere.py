@@ -8,7 +8,6 @@ that commit leaves a deed nobody knows of; a kill after it leaves the next deed 
 
 import json
 import random
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,10 @@ from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
 from tests.journeys import mortal
+from tests.journeys.forked import Process
 from tests.journeys.world import World, eventually, shell
 
-Worker = subprocess.Popen[bytes]
+Worker = Process
 
 # One commit of its own, and one file it leaves to be committed.
 CHANGE = """

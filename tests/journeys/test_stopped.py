@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
+from tests.journeys.forked import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
 from tests.journeys.world import HOLD, AnyPlayground, World, eventually, paced, shell
 from tests.playground_client import Playground
@@ -62,7 +62,7 @@ def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
 
 
 @pytest.fixture
-def worker(full: World) -> Callable[[], "subprocess.Popen[bytes]"]:
+def worker(full: World) -> Callable[[], Process]:
     """Starts one with a short lease."""
     full.start("serve")
     return partial(full.start, "work", program=paced(lease=LEASE))
@@ -70,7 +70,7 @@ def worker(full: World) -> Callable[[], "subprocess.Popen[bytes]"]:
 
 @pytest.mark.long
 def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
-    full: World, worker: Callable[[], "subprocess.Popen[bytes]"]
+    full: World, worker: Callable[[], Process]
 ) -> None:
     stale = worker()
     run = counting(full)
@@ -96,7 +96,7 @@ def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
 
 @pytest.mark.long
 def test_a_sender_that_wakes_up_after_its_lease_leaves_one_comment(
-    full: World, worker: Callable[[], "subprocess.Popen[bytes]"], gates: list[Gate]
+    full: World, worker: Callable[[], Process], gates: list[Gate]
 ) -> None:
     [gate] = gates
     stale = worker()

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bot.model import Outcome, Run, State
+from tests.journeys.forked import Process
 from tests.journeys.world import Figures, World, shell
 
 LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of half a minute and five
@@ -34,7 +35,7 @@ class Hosts:
     """`forgehand work` twice, each with a data folder of its own."""
 
     world: World
-    processes: dict[str, "subprocess.Popen[bytes]"]
+    processes: dict[str, Process]
 
     def kill(self, run: Run) -> float:
         """Kill the host of this run; when that was."""

@@ -25,6 +25,7 @@ from bot.store import log as store_log
 from bot.store.ledger import Ledger
 from tests.desk import ASKED
 from tests.gitlab_words import Change
+from tests.journeys.forked import Process, fork
 from tests.playground import pushing
 from tests.playground_client import Playground
 from tests.playground_gitlab import GitLabPlayground
@@ -71,7 +72,7 @@ class World:
     settings: dict[str, dict[str, Any]]
     user: int | None = None  # id of whom the bot's processes run as, with the engine's group
     python: Sequence[str] = (sys.executable,)  # and what runs them
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -89,37 +90,39 @@ class World:
 
     def start(
         self, *verb: str, ready: str = "/readyz", program: Sequence[str] = ("-m", "bot"), **environment: str
-    ) -> "subprocess.Popen[bytes]":
+    ) -> Process:
         """Start `forgehand up` or another verb; returns when it is ready to receive."""
         verb = verb or ("up",)
         self.port = self.port or free_port()
         self.settings["server"] |= {"host": "127.0.0.1", "port": self.port}
         self.config.write_text(_toml(self.settings))
-        command = [*self.python, *program, *verb, "--config", str(self.config)]
+        command = [*program, *verb, "--config", str(self.config)]
         process = self._launch(command, {**_closed_environment(), **environment}, log=f"{verb[0]}.log")
         if ready and verb[0] in ("up", "serve"):
             eventually(lambda: self._answers(process, ready))
             self.playground.set_webhook(f"http://127.0.0.1:{self.port}{self.playground.webhook_path}")
         return process
 
-    def _launch(
-        self, command: Sequence[str], environment: Mapping[str, str], *, log: str
-    ) -> "subprocess.Popen[bytes]":
-        with (self.folder / log).open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                user=self.user,
-                group=self.user,
-                extra_groups=[ENGINE.stat().st_gid] if self.user else None,
-            )
+    def _launch(self, command: Sequence[str], environment: Mapping[str, str], *, log: str) -> Process:
+        process: Process
+        if self.user is None and self.python == (sys.executable,):
+            process = fork(command, folder=self.folder, environment=environment, log=self.folder / log)
+        else:
+            with (self.folder / log).open("ab") as output:
+                process = subprocess.Popen(
+                    [*self.python, *command],
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=output,
+                    stderr=output,
+                    user=self.user,
+                    group=self.user,
+                    extra_groups=[ENGINE.stat().st_gid] if self.user else None,
+                )
         self.processes.append(process)
         return process
 
-    def _answers(self, process: "subprocess.Popen[bytes]", path: str) -> bool:
+    def _answers(self, process: Process, path: str) -> bool:
         assert process.poll() is None, self.output()
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}{path}", trust_env=False, verify=False).is_success
@@ -134,7 +137,7 @@ class World:
             process.wait(30)
         self.processes.clear()
 
-    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+    def kill(self, process: Process) -> None:
         """End one process by SIGKILL, wherever it is."""
         process.kill()
         process.wait(30)
