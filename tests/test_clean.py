@@ -75,6 +75,9 @@ def test_a_secret_with_an_invisible_gap_is_found_all_the_same() -> None:
         "ghs_" + "a1B2" * 9,
         "github_pat_" + "11ABCDEFG0" * 8,
         "glpat-" + "a1B2_-c3" * 3,
+        "sk-ant-api03-" + "a1B2_-c3" * 10,
+        "AIza" + "a1B2c" * 7,
+        "fhrun_" + "0f" * 32,
         "whsec_" + base64.b64encode(b"k" * 24).decode(),
     ],
 )
