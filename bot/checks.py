@@ -7,17 +7,19 @@ import redis
 import structlog
 
 from bot import queue
-from bot.errors import BadSettings
+from bot.errors import BadSettings, SandboxFailed
 from bot.house import House
+from bot.sandbox.container import Mount
 from bot.settings import Settings
 
+_SEEN_WITHIN = 60.0  # seconds for a container that does nothing
 _log = structlog.get_logger()
 
 
 def check(house: House) -> None:
     """Refuse to work without agents that have their models, an engine that answers, and both images.
 
-    Raises BotError.
+    And where the engine does not see our data folder. Raises BotError.
     """
     if not house.agents:
         raise BadSettings(
@@ -30,6 +32,27 @@ def check(house: House) -> None:
         _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
     for image in (house.tools_image, house.image):
         house.engine.require_image(image)
+    _require_same_folder(house)
+
+
+def _require_same_folder(house: House) -> None:
+    """The engine mounts what its own machine has at a path: this process' own file must be there."""
+    mine = house.data / "workers" / house.worker.holder.rpartition("/")[2]
+    try:
+        house.engine.tool(
+            name=f"forgehand-{mine.name}-seen",
+            image=house.tools_image,
+            script="test -f /seen",
+            args=[],
+            mounts=[Mount(source=mine, target="/seen")],
+            seconds=_SEEN_WITHIN,
+        )
+    except SandboxFailed as error:
+        raise BadSettings(
+            f"A container could not be given a file of {house.data}: {error} Where the bot itself runs in a "
+            "container, its data folder must have the same path in there as on the engine's machine: see "
+            "docs/operating.md."
+        ) from error
 
 
 def _require_route(house: House, name: str, route: str) -> None:
