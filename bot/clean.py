@@ -31,7 +31,8 @@ _TOKEN_SHAPES = (
     r"|github_pat_[A-Za-z0-9_]{16,}"
     r"|gl[a-z]{2,6}-[A-Za-z0-9_.-]{16,}"
     r"|whsec_[A-Za-z0-9+/=_-]{16,}"
-    r"|sk-[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{35}"  # keys of Anthropic and OpenAI, of Google
+    r"|(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{32,})"  # Anthropic, OpenAI
+    r"|AIza[A-Za-z0-9_-]{35}"  # Google
     r"|fhrun_[0-9a-f]{64}"  # a run's own, at the gateway
 )
 _SHORTEST = 8  # characters: a shorter "secret" would black out ordinary words
