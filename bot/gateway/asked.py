@@ -17,9 +17,11 @@ from bot.gateway.routes import Route, models_in_path
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
 _KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token"}
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?P<key>\s*+:)?|[{}\[\]]', re.DOTALL)
+# A text that does not end is one token all the same: to try again from each quote in it would take for ever.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(?P<key>\s*+:)?|(?P<open>))|[{}\[\]]', re.DOTALL)
 _STRING = re.compile(rb'\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
-_MOST_TOKENS = 2_000_000  # of a body: half a second of one processor
+_MOST_TOKENS = 500_000  # of a body: tens of times what the longest conversations have
+_NO_JSON = "no JSON object"
 
 
 @dataclass
@@ -62,6 +64,8 @@ def model(request: Asked, body: bytes) -> str:
     """The model that is asked for, "" where none is named. Raises Refused."""
     try:
         named = [*models_in_path(request.target.partition("?")[0]), *_models(body)]
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise Refused(400, request.shown, _NO_JSON) from None
     except ValueError as error:
         raise Refused(400, request.shown, str(error)) from None
     # One that is named twice could be read either way: each must do.
@@ -76,11 +80,13 @@ def _models(body: bytes) -> list[str]:
     Not by the JSON parser: what it builds takes tens of times the body's size, and an agent chooses the body.
     """
     if not body.lstrip()[:1] == b"{":
-        raise ValueError("no JSON object")
+        raise ValueError(_NO_JSON)
     found, depth = [], 0
     for number, token in enumerate(_TOKEN.finditer(body)):
         if number > _MOST_TOKENS:
             raise ValueError("too much JSON")
+        if token["open"] is not None:
+            raise ValueError(_NO_JSON)
         first = token[0][:1]
         if first in b"{[":
             depth += 1

@@ -1,0 +1,114 @@
+"""Tokens out of answers in each dialect, whatever pieces they come in."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.gateway.meter import Meter
+from bot.store.usage import Tokens
+
+_STREAM = "text/event-stream; charset=utf-8"
+_JSON = "application/json"
+_ANTHROPIC = {
+    "input_tokens": 10,
+    "cache_creation_input_tokens": 20,
+    "cache_read_input_tokens": 30,
+    "output_tokens": 1,
+}
+_RESPONSES = {
+    "input_tokens": 50,
+    "input_tokens_details": {"cached_tokens": 40},
+    "output_tokens": 7,
+    "total_tokens": 57,
+}
+_CHAT = {
+    "prompt_tokens": 50,
+    "prompt_tokens_details": {"cached_tokens": 40},
+    "completion_tokens": 7,
+    "total_tokens": 57,
+}
+_GEMINI = {
+    "promptTokenCount": 50,
+    "cachedContentTokenCount": 40,
+    "candidatesTokenCount": 5,
+    "thoughtsTokenCount": 2,
+}
+
+
+def _tokens(fresh: int, written: int, read: int, output: int) -> Tokens:
+    return Tokens(input=fresh, cache_write=written, cache_read=read, output=output)
+
+
+def _events(*said: object) -> bytes:
+    return b"".join(f"event: x\r\ndata: {json.dumps(each)}\r\n\r\n".encode() for each in said)
+
+
+_DIALECTS = {
+    "anthropic": (_JSON, json.dumps({"usage": _ANTHROPIC}).encode(), _tokens(10, 20, 30, 1)),
+    "anthropic stream": (
+        _STREAM,
+        _events(
+            {"type": "message_start", "message": {"usage": _ANTHROPIC}},
+            {"type": "content_block_delta", "delta": {"text": 'a "usage" of words'}},
+            {"type": "message_delta", "usage": {"output_tokens": 99, "cache_read_input_tokens": None}},
+        ),
+        _tokens(10, 20, 30, 99),
+    ),
+    "chat": (_JSON, json.dumps({"usage": _CHAT}).encode(), _tokens(10, 0, 40, 7)),
+    "chat stream": (
+        _STREAM,
+        _events({"usage": None}, {"choices": [], "usage": _CHAT}) + b"data: [DONE]\n\n",
+        _tokens(10, 0, 40, 7),
+    ),
+    "responses": (_JSON, json.dumps({"usage": _RESPONSES}).encode(), _tokens(10, 0, 40, 7)),
+    "responses stream": (
+        _STREAM,
+        _events({"type": "response.completed", "response": {"usage": _RESPONSES}}),
+        _tokens(10, 0, 40, 7),
+    ),
+    "gemini stream": (
+        _STREAM,
+        _events({"usageMetadata": {"promptTokenCount": 50}}, {"usageMetadata": _GEMINI}),
+        _tokens(10, 0, 40, 7),
+    ),
+    "gemini array": (
+        _JSON,
+        json.dumps([{"usageMetadata": {"promptTokenCount": 50}}, {"usageMetadata": _GEMINI}]).encode(),
+        _tokens(10, 0, 40, 7),
+    ),
+    "cut in its last event": (
+        _STREAM,
+        _events({"message": {"usage": _ANTHROPIC}}) + b'data: {"usage": {"output_tok',
+        _tokens(10, 20, 30, 1),
+    ),
+    "nonsense": (_JSON, b'{"usage": {"input_tokens": -5, "output_tokens": "many"}}', Tokens()),
+    "nothing that is known": (_JSON, b'{"usage": [1], "message": 5}', Tokens()),
+    "no JSON": (_JSON, b'"usage" \xff\x00', Tokens()),
+    "deep": (_JSON, b'{"usage":' + b"[" * 100_000, Tokens()),
+}
+
+
+@pytest.mark.parametrize("dialect", _DIALECTS)
+@given(cuts=st.lists(st.integers(0, 400), max_size=5))
+def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
+    kind, answer, tokens = _DIALECTS[dialect]
+    meter, at = Meter(kind), 0
+
+    for cut in [*sorted(cuts), len(answer)]:
+        meter.feed(answer[at:cut])
+        at = max(at, cut)
+
+    assert meter.tokens() == tokens
+
+
+def test_what_is_too_long_is_not_kept_and_what_follows_counts() -> None:
+    meter = Meter(_STREAM)
+
+    meter.feed(b"data: ")
+    for _ in range(20):
+        meter.feed(b'"usage"' * 100_000)
+    meter.feed(b"\n" + _events({"usage": _CHAT}))
+
+    assert meter.tokens() == _tokens(10, 0, 40, 7)

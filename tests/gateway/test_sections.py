@@ -1,0 +1,106 @@
+"""What an operator says of models and budgets, by file and by environment."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import BadSettings
+from bot.gateway import sections
+from bot.gateway.budget import Amount, Share
+from bot.gateway.routes import Auth, Price
+from bot.settings import Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _load(text: str = "") -> Settings:
+    Path("forgehand.toml").write_text(text)
+    return load()
+
+
+def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY", "sk-1")
+    Path("key").write_text("sk-2\n")
+    monkeypatch.setenv("FORGEHAND_MODELS__OPENAI__KEY_FILE", "key")
+
+    settings = _load()
+    routes = sections.routes(settings.models)
+
+    assert [(route.url, route.key, route.auth) for route in routes.values()] == [
+        ("https://api.anthropic.com", "sk-1", Auth.X_API_KEY),
+        ("https://api.openai.com", "sk-2", Auth.BEARER),
+    ]
+    assert {"sk-1", "sk-2"} <= set(settings.secrets)
+    assert "sk-1" not in repr(settings)
+
+
+def test_what_is_said_of_a_known_provider_beats_what_is_known() -> None:
+    settings = _load('[models.anthropic]\nkey = "sk-1"\nurl = "https://own.example/a/"\nmodels = ["opus-*"]')
+
+    route = sections.routes(settings.models)["anthropic"]
+
+    assert (route.url, route.auth) == ("https://own.example/a", Auth.X_API_KEY)
+    assert route.has("opus-5")
+    assert not route.has("sonnet")
+
+
+def test_a_provider_of_ones_own_may_do_without_a_key_and_has_prices() -> None:
+    settings = _load(
+        '[models.ours]\nurl = "http://10.0.0.5:8000"\nprices = { "a*" = { input = 1.0, output = 5.0, '
+        'cache_read = 0.5 }, "*" = { input = 9.0, output = 9.0 } }'
+    )
+
+    route = sections.routes(settings.models)["ours"]
+
+    assert route.credential() is None
+    assert route.price("abc") == Price(input=1, output=5, cache_read=0.5, cache_write=1)
+    assert route.price("b") == Price(input=9, output=9, cache_read=9, cache_write=9)
+
+
+def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_BUDGET__PER_DAY__USD", "50")
+    settings = _load(
+        '[budget]\nper_run = { requests = 5 }\n[budget.repositories."Acme/Anvil"]\nper_day = { tokens = 9 }'
+    )
+
+    budget = sections.allowance(settings.budget)
+
+    assert (budget.per_run, budget.per_day) == (Amount(requests=5), Amount(usd=50))
+    assert budget.repositories == {"acme/anvil": Share(per_day=Amount(tokens=9))}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[models.anthropic]", r"\[models\] anthropic needs a key: FORGEHAND_MODELS__ANTHROPIC__KEY_FILE"),
+        ("[models.ours]\nkey = 'x'", r"\[models\] ours.url field required"),
+        ("[models.ours]\nurl = 'ftp://x'", r"\[models\] ours.url must be an address such as"),
+        ("[models.'a b']\nurl = 'http://x'", r'cannot have one named "a b"'),
+        ("[models.anthropic]\nkey = 'a b'", r"\[models\] anthropic.key must be one word of ASCII"),
+        (
+            "[models.anthropic]\nkey = 'a'\nmodel = 'x'",
+            r"anthropic.model is not a setting. Did you mean",
+        ),
+        ("[budget]\nper_week = 1", r"\[budget\] per_week is not a setting"),
+        ("[budget]\nper_run = { euro = 1 }", r"per_run.euro is not a setting. There are: usd, tokens, req"),
+        ("[budget]\nper_run = { usd = -1 }", r"\[budget\] per_run.usd should be greater than or equal to 0"),
+        ("[budget.repositories.acme]\nper_day = { usd = 1 }", r'names "acme", which is no owner/name'),
+        (
+            "[budget.repositories.'a/b']\nper_day = { dollars = 1 }",
+            r"repositories.a/b.per_day.dollars is not a setting. There are: usd",
+        ),
+    ],
+)
+def test_a_mistake_is_a_sentence_with_the_place_in_it(text: str, sentence: str) -> None:
+    with pytest.raises(BadSettings, match=sentence):
+        _load(text)
+
+
+def test_a_key_is_never_in_the_sentence() -> None:
+    with pytest.raises(BadSettings) as refused:
+        _load("[models.anthropic]\nkey = 'sk with a blank'")
+
+    assert "sk with" not in str(refused.value)
