@@ -170,6 +170,44 @@ def tasks(
 
 
 @app.command()
+def costs(
+    repository: Annotated[
+        str,
+        typer.Option(help="Its tasks, each with what it used: owner/name, or the URL.", show_default=False),
+    ] = "",
+    task: Annotated[
+        str, typer.Option(help="Its runs, each with what it used and who knows its cost.", show_default=False)
+    ] = "",
+    since: Annotated[
+        str, typer.Option(help="Tasks that used models in this time, such as 7d; whole days of UTC.")
+    ] = "30d",
+    as_json: AsJson = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Show what agents used of models: requests, tokens, US dollars, and what is left of today's budgets.
+
+    Tokens are what the gateway saw, those of killed runs too. What they cost is
+    known by the prices of \\[models], else by the agent's word; "at least" means
+    that neither knows all of it for some of the runs.
+
+    \b
+    forgehand costs --since 7d                  # each repository
+    forgehand costs --repository acme/anvil     # each of its tasks
+    forgehand costs --task k7m2xq4p             # each run of a task
+    """
+    from bot import cli_costs
+    from bot.sections import seconds
+
+    if repository and task:
+        raise typer.BadParameter("--task and --repository do not go together.")
+    try:
+        ask = cli_costs.Ask(seconds=seconds(since), repository=repository, task=task)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since {error}") from None
+    cli_costs.costs(_settings(config), ask, as_json=as_json)
+
+
+@app.command()
 def logs(
     task: TaskId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,  # noqa: FBT002

@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
-    with _ledger(settings) as ledger, ledger.read() as tx:
+    with ledger_of(settings) as ledger, ledger.read() as tx:
         rows = [row_of(tx, task, runs.newest(tx, task.id)) for task in store.newest(tx, limit)]
     if not as_json:
         rows = [_brief(row) for row in rows]
@@ -78,7 +78,7 @@ def cancel(settings: Settings, task_id: str) -> str:
     """Ask a task to stop; the words say what follows. Raises NotPossible."""
     from bot import operator_verbs as verbs
 
-    with _ledger(settings) as ledger, ledger.write() as tx:
+    with ledger_of(settings) as ledger, ledger.write() as tx:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
         return f"Task {task.id} is cancelled; it never started."
@@ -87,7 +87,7 @@ def cancel(settings: Settings, task_id: str) -> str:
 
 def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
     """Print the log of the newest run, cleaned; with `follow` until the run ends."""
-    with _ledger(settings) as ledger:
+    with ledger_of(settings) as ledger:
         with ledger.read() as tx:
             run_id = runs.newest(tx, store.get(tx, task_id).id).id
         tail = Tail(ledger, run_id, settings.secrets)
@@ -238,7 +238,8 @@ def _iso(at: float | None) -> str:
 
 
 @contextmanager
-def _ledger(settings: Settings) -> Iterator[Ledger]:
+def ledger_of(settings: Settings) -> Iterator[Ledger]:
+    """The bot's own, open for the block; made where there is none yet."""
     settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger = open_ledger(settings.store_url)
     try:

@@ -81,7 +81,16 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("settings", {"bot.sections", "bot.gateway.sections", "bot.settings"}),
     (
         "roots",
-        {"bot.app", "bot.worker", "bot.checks", "bot.cli", "bot.cli_runs", "bot.cli_show", "bot.__main__"},
+        {
+            "bot.app",
+            "bot.worker",
+            "bot.checks",
+            "bot.cli",
+            "bot.cli_costs",
+            "bot.cli_runs",
+            "bot.cli_show",
+            "bot.__main__",
+        },
     ),
 ]
 
@@ -139,7 +148,7 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy.exc": ANYWHERE,
     "starlette": {"bot.webhook", "bot.web", "bot.playground", "bot.app"},
     "structlog": ANYWHERE,
-    "typer": {"bot.cli", "bot.cli_runs", "bot.cli_show"},
+    "typer": {"bot.cli", "bot.cli_costs", "bot.cli_runs", "bot.cli_show"},
     "urllib3": {"bot.forges", "bot.sandbox"},
     "uvicorn": {"bot.web", "bot.playground", "bot.app"},
 }

@@ -1,0 +1,131 @@
+"""`forgehand costs`, called in this process on a ledger of its own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli_costs import Ask, costs
+from bot.errors import NotPossible
+from bot.gateway.counts import today
+from bot.gateway.sections import Amount, Budget, Share
+from bot.model import Outcome, State
+from bot.sections import Data
+from bot.settings import Settings
+from bot.store import leases, tasks, usage
+from bot.store.ledger import open_ledger
+from bot.store.usage import Tokens, Used
+from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+
+WEEK = 7 * 86400
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    budget = Budget(
+        per_day=Amount(requests=100, usd=5.0),
+        repositories={"acme/r7": Share(per_day=Amount(tokens=1000)), "acme/idle": Share()},
+    )
+    return Settings(data=Data(path=tmp_path), budget=budget)
+
+
+@pytest.fixture
+def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
+    """What it prints."""
+
+    def called(*, as_json: bool = False, **asked: Any) -> str:
+        costs(settings, Ask(**{"seconds": WEEK, **asked}), as_json=as_json)
+        return capsys.readouterr().out
+
+    return called
+
+
+@pytest.fixture
+def dear(settings: Settings) -> str:
+    """The id of a task in acme/r7 that cost more than another in acme/r1; one of its two runs was killed."""
+    ledger = open_ledger(settings.store_url)
+    day = today()
+    with ledger.write() as tx:
+        dear, cheap = add_task(tx, a_thread(repository=7)), add_task(tx)
+        much = Tokens(input=1000, cache_write=200, cache_read=30, output=4)
+        for task, tokens, cost, said in (
+            (dear, much, None, 1.5),
+            (dear, much, None, None),
+            (cheap, Tokens(input=10, output=1), 0.25, None),
+        ):
+            run = add_run(tx, task)
+            lease = lease_of(leases.claim(tx, a_worker(), run.id))
+            leases.write(tx, lease, session="s", session_cost=said)
+            leases.end(tx, lease, Outcome.LOST, State.FAILED, "")
+            tasks.settle(tx, task.id, state=State.QUEUED)
+            usage.write(tx, run.id, [Used(day=day, model="m", requests=3, tokens=tokens, cost=cost)])
+    ledger.close()
+    return dear.id
+
+
+def lines(text: str) -> list[list[str]]:
+    """Words of each line."""
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def test_each_repository_has_a_row_the_dearest_first_and_all_have_one(say: Say, dear: str) -> None:
+    head, first, second, total, *_ = lines(say())
+
+    assert dear
+    assert " ".join(head) == "REPOSITORY TASKS RUNS REQUESTS IN CACHE WRITE CACHE READ OUT USD"
+    assert " ".join(first) == "https://github.com/acme/r7 1 2 6 2,000 400 60 8 at least $1.50"
+    assert " ".join(second) == "https://github.com/acme/r1 1 1 3 10 0 0 1 $0.25"
+    assert " ".join(total) == "all 2 3 9 2,010 400 60 9 at least $1.75"
+
+
+def test_of_one_repository_each_task_has_a_row(say: Say, dear: str) -> None:
+    _, first, total, *_ = lines(say(repository="acme/r7"))
+
+    assert " ".join(first) == f"{dear} Tidy the parser 1 2 6 2,000 400 60 8 at least $1.50"
+    assert " ".join(total) == "all 1 2 6 2,000 400 60 8 at least $1.50"
+
+
+def test_of_one_task_each_run_has_a_row_that_says_who_knows_its_cost(say: Say, dear: str) -> None:
+    told = lines(say(task=dear))
+
+    assert [" ".join(line) for line in told[1:]] == [
+        "1 lost 3 1,000 200 30 4 $1.50 agent",
+        "2 lost 3 1,000 200 30 4 unknown unknown",
+        "all 6 2,000 400 60 8 at least $1.50",
+    ]
+
+
+def test_todays_budgets_are_shown_with_what_is_used_of_them(say: Say, dear: str) -> None:
+    *_, today_, head, everywhere, own = lines(say(repository="acme/r7"))
+
+    assert dear
+    assert " ".join(today_).startswith("Today, until ")
+    assert " ".join(head) == "BUDGET REQUESTS TOKENS USD"
+    assert " ".join(everywhere) == "all repositories 9 of 100 2,479 $0.25 of $5.00"
+    assert " ".join(own) == "acme/r7 6 2,468 of 1,000 $0.00"
+
+
+def test_scripts_get_numbers(say: Say, dear: str) -> None:
+    told = json.loads(say(as_json=True))
+
+    assert dear
+    assert told["total"] == {
+        "tasks": 2, "runs": 3, "requests": 9, "in": 2010, "cache_write": 400, "cache_read": 60, "out": 9,
+        "usd": 1.75, "unknown": 1,
+    }  # fmt: skip
+    assert [row["usd"] for row in told["rows"]] == [1.5, 0.25]
+    assert told["today"][0] == {
+        "budget": "all repositories", "requests": [9, 100], "tokens": [2479, None], "usd": [0.25, 5.0],
+    }  # fmt: skip
+
+
+def test_where_nothing_was_used_it_says_so(say: Say) -> None:
+    assert lines(say(repository="acme/none"))[0][:2] == ["Today,", "until"]
+
+
+def test_a_task_that_is_not_there_is_named(say: Say) -> None:
+    with pytest.raises(NotPossible, match="no task `nobody`"):
+        say(task="nobody")
