@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,7 +89,7 @@ def says(data: object, status: int = 200, **headers: str) -> Answer:
 
 
 def streams(
-    pieces: Sequence[bytes],
+    pieces: Iterable[bytes],
     before_each: Callable[[], object] = lambda: None,
     *,
     kind: str = "text/event-stream",
