@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from bot.model import Run
 from bot.store import usage
@@ -64,11 +64,16 @@ def since(tx: Connection, day: int, *, repository: str = "") -> list[OfRun]:
 
     `repository`: in this one alone, by path or URL.
     """
-    used = select(usage_table.c.run).where(usage_table.c.day >= day)
-    which: ColumnElement[bool] = runs.c.task.in_(select(runs.c.task).where(runs.c.id.in_(used)))
+    used = (
+        select(runs.c.task)
+        .join_from(usage_table, runs, usage_table.c.run == runs.c.id)
+        .join(threads, runs.c.thread_key == threads.c.key)
+        .where(usage_table.c.day >= day)
+    )
     if repository:
-        same = func.lower(threads.c.path) == repository.lower(), threads.c.repository_url == repository
-        which = which & runs.c.thread_key.in_(select(threads.c.key).where(or_(*same)))
+        path, url = func.lower(threads.c.path), threads.c.repository_url
+        used = used.where(or_(path == repository.lower(), url == repository))
+    which = runs.c.task.in_(used)
     query: Select[Any] = select(*_SESSIONS, threads.c.repository_url, threads.c.title).join_from(
         runs, threads, runs.c.thread_key == threads.c.key
     )

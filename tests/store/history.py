@@ -64,6 +64,13 @@ _PAST = {
         "keep_until": _AT,
         "removed_at": _AT,
     },
+    "usage": {
+        "run": "'past' || n || '-1'",
+        "day": "18518 + n / 1440",
+        "model": "'m'",
+        **dict.fromkeys(("requests", "input_tokens", "output_tokens"), "n"),
+        **dict.fromkeys(("cache_write_tokens", "cache_read_tokens"), "0"),
+    },
     "outbox": {
         "subject": "'past' || n || '-1'",
         "kind": "'final'",

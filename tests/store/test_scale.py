@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import Connection, event
 
 from bot.model import State
-from bot.store import causes, deliveries, leases, outbox, tasks, workspaces
+from bot.store import causes, costs, deliveries, leases, outbox, tasks, usage, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
 from bot.store.schema import metadata
+from bot.store.usage import Used
 from tests.fill import a_worker, add_run, claimed, nobody_is_dead
 from tests.store.history import BIG, fill
 
@@ -30,6 +31,7 @@ PARTIAL = {
     for index in table.indexes
     if index.kwargs.get("sqlite_where") is not None
 }
+TODAY = 20_000  # days since the epoch, long after all that is past
 # In the order asked for, and left as soon as there are enough.
 IN_ORDER = {"ix_tasks_created_at"}
 
@@ -49,6 +51,14 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "dedupe: causes": lambda tx: causes.first_time(tx, "github", 0, "comment:past-0"),
     "list: newest": lambda tx: tasks.newest(tx, 20),
     "list: newest of a state": lambda tx: tasks.newest(tx, 20, State.RUNNING),
+    "budget: of a day": lambda tx: usage.of_day(tx, TODAY),
+    "budget: of a day in a repository": lambda tx: usage.of_day(
+        tx, TODAY, repository_url="https://github.com/acme/r1", without_run="t1"
+    ),
+    "costs: today's budgets": lambda tx: usage.of_day_at(tx, TODAY, "acme/r1"),
+    "costs: lately": lambda tx: costs.since(tx, TODAY),
+    "costs: lately in a repository": lambda tx: costs.since(tx, TODAY, repository="acme/r1"),
+    "costs: of a task": lambda tx: costs.of_task(tx, "past1"),
     "list: of a thread": lambda tx: tasks.of_thread(tx, "github:0:issue:0"),
 }
 
@@ -99,6 +109,7 @@ def _a_day_like_any(tx: Connection) -> None:
     claimed(tx)
     for _ in range(10):
         run = add_run(tx)
+        usage.write(tx, run.id, [Used(day=TODAY, model="m", requests=1)])
         outbox.want(tx, Wanted(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={}))
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from bot.gateway.counts import Counts
 from bot.model import Run, Task
-from bot.store import usage
+from bot.store import costs, usage
+from bot.store.costs import Spent
 from bot.store.usage import Refusal, Total
 from tests.journeys.world import World
 from tests.model_server import Asked, ModelServer
@@ -32,6 +33,11 @@ class Talk:
         """What the gateway let out for this run."""
         with self.world.ledger.read() as tx:
             return Counts(run.id, usage.of_run(tx, run.id), ()).total()
+
+    def spent(self, task: Task) -> list[Spent]:
+        """By each run of the task, the oldest first."""
+        with self.world.ledger.read() as tx:
+            return list(costs.of_task(tx, task.id).values())
 
     def refused(self, run: Run) -> list[Refusal]:
         """What the gateway kept in."""

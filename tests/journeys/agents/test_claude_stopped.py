@@ -5,6 +5,7 @@ import time
 import pytest
 
 from bot.model import Outcome, State
+from bot.store.costs import Known
 from tests.journeys.agents.talk import KEY, Talk
 from tests.model_server import Fails, Turn, Use, runs, says
 
@@ -99,6 +100,11 @@ def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> 
     talk.world.start()
     _task, second = talk.after(2, "/resume with more")
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
+    # What it had spent when it was told to end is in its next sum.
+    assert [(each.known, each.usd) for each in talk.spent(task)] == [
+        (Known.UNKNOWN, 0.0),
+        (Known.AGENT, pytest.approx(3 * 0.0008)),
+    ]
     assert "zanzibar" in talk.last.shown
 
 

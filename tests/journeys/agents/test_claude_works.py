@@ -6,6 +6,7 @@ import time
 import pytest
 
 from bot.model import Outcome, State
+from bot.store.costs import Known
 from bot.store.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import Figures, eventually
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.agents
 WRITES = Turn(parts=[Use("Write", file_path="/workspace/hello.txt", content="hello\n")])
 EDITS = Turn(parts=[Use("Edit", file_path="/workspace/hello.txt", old_string="hello", new_string="good day")])
 ONCE = Tokens(input=100, output=20)  # what the model says each answer of it took
+PRICE = 0.0008  # US dollars that it says such an answer cost
 COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 
@@ -44,6 +46,7 @@ def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figu
     for words in ("zanzibar", "I wrote hello.txt.", "quizzical"):
         assert words in talk.last.shown
     assert talk.counted(second).requests == 2
+    assert [each.usd for each in talk.spent(task)] == [pytest.approx(3 * PRICE), pytest.approx(2 * PRICE)]
 
 
 @pytest.mark.long
@@ -66,6 +69,11 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
     assert "zanzibar" in talk.last.shown
     assert "sleep 600" in talk.last.shown
     assert (talk.counted(second).requests, talk.counted(second).tokens.output) == (3, 3 * ONCE.output)
+    # What it spent when it was killed it has forgotten.
+    assert [(each.known, each.usd) for each in talk.spent(task)] == [
+        (Known.UNKNOWN, 0.0),
+        (Known.AGENT, pytest.approx(3 * PRICE)),
+    ]
 
 
 @pytest.mark.long
