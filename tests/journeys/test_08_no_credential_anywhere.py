@@ -1,9 +1,9 @@
-"""The forge's token is in no place that somebody else reads, while a run goes on and after it.
+"""The forge's token and the models' key are in no place that somebody else reads, during a run and after it.
 
 What passes in an instant (a helper container, the arguments of a push) is watched
 for all the time, and git's requests are slowed down so that it can be seen. The
 same search finds the task's id in every one of these places, and finds the token
-where it has to be: in the environment of git on the host.
+where it has to be: in the environment of git on the host. The key has reached the models.
 """
 
 import base64
@@ -15,18 +15,30 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from docker.errors import NotFound
 from sqlalchemy import MetaData, select
 from starlette.types import ASGIApp
 
+from bot.host import link_key
 from bot.model import Outcome
 from bot.sandbox.client import connect
+from bot.web.links import task_url
+from tests.journeys.agents.talk import KEY
 from tests.journeys.conftest import FORGES
 from tests.journeys.world import HOLD, AnyPlayground, World, eventually, shell
+from tests.model_server import ModelServer
 from tests.playground.faults import Fault, Faults
 
 CHANGE = f"""
+python3 - <<'PY'
+import os, urllib.request
+body = b'{{"model": "claude-x"}}'
+token = {{"x-api-key": os.environ["FORGEHAND_TOKEN"]}}
+asked = urllib.request.Request(os.environ["FORGEHAND_GATEWAY"] + "/anthropic/v1/messages", body, token)
+print(urllib.request.urlopen(asked).read().decode())
+PY
 echo one > one.txt
 env | tee env.txt
 tr '\\0' '\\n' </proc/1/environ
@@ -121,7 +133,15 @@ def _places(world: World, watch: Watch) -> dict[str, bytes]:
         "ledger": _dump(world),
         "mirrors and quarantines": _files(world.data / "mirrors") + _files(world.data / "quarantine"),
         "comments": "\n".join(world.bot_comments(1)).encode(),
+        "page": _page(world),
     }
+
+
+def _page(world: World) -> bytes:
+    """Of the task, as it is served to who was given the link."""
+    key = bytes.fromhex(link_key(world.ledger, world.data))
+    link = task_url(f"http://127.0.0.1:{world.port}", key, world.tasks()[0].id)
+    return httpx.get(link, trust_env=False).raise_for_status().content
 
 
 def _inside(container: str) -> bytes:
@@ -153,7 +173,14 @@ class Seen:
 
 
 @pytest.fixture
-def seen(embedded: World) -> Seen:
+def models() -> Iterator[ModelServer]:
+    with ModelServer.running() as models:
+        yield models
+
+
+@pytest.fixture
+def seen(embedded: World, models: ModelServer) -> Seen:
+    embedded.settings["models"] = {"anthropic": {"url": models.url, "key": KEY}}
     embedded.start()
     watch = Watch((embedded.data / "instance").read_text())
     with watch.watching():
@@ -177,16 +204,20 @@ def seen(embedded: World) -> Seen:
     return Seen(watch, task.id, [first.id, second.id], during, after)
 
 
-def test_the_token_is_in_no_place_that_others_read(playground: AnyPlayground, seen: Seen) -> None:
+def test_no_credential_is_in_any_place_that_others_read(
+    playground: AnyPlayground, models: ModelServer, seen: Seen
+) -> None:
     token = _forms(playground.token)
+    key = _forms(KEY)
 
     for places in (seen.during, *seen.after):
-        assert _where(places, *token) == set()
+        assert _where(places, *token, *key) == set()
 
     # And the search does find: the task in all of these places, the token where git has to have it.
     assert _where(seen.during, seen.task) == set(seen.during) - {"the bot's log"}  # which tells ends of runs
     for places in seen.after:
         assert _where(places, seen.task) == set(places)
+    assert [each.key for each in models.asked] == [KEY]
     for environments in seen.watch.environments.values():
         assert _where({"git": b"\n".join(environments)}, *token)
     # And it looked at what passes in an instant.
