@@ -107,6 +107,8 @@ class Door:
             try:
                 response = self._to(route).ask(wanted.target, list(request.headers), body)
             except FAILURES as error:
+                if self._is_cut:
+                    raise ConnectionAbortedError from None
                 gate.unreachable(route, error)
                 self._say(HTTPStatus.BAD_GATEWAY, f"{route.name} cannot be reached: {type(error).__name__}")
                 return
@@ -132,7 +134,7 @@ class Door:
             if self._upstream:
                 self._upstream.close()
             self._upstream = Upstream(route)
-        if self._is_cut:
+        if self._is_cut:  # before there was one to cut
             raise ConnectionAbortedError
         return self._upstream
 

@@ -1,0 +1,146 @@
+"""The way to a provider: checked TLS, an operator's proxy, a connection that is kept while it holds."""
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.gateway.tunnel import Tunnel
+from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
+from tests.gateway.provider import KEY, Answer, Provider, says
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """For localhost, of nobody's authority; its key is beside it."""
+    path = tmp_path / "own.pem"
+    made = f"-keyout {tmp_path / 'key.pem'} -out {path} -addext subjectAltName=DNS:localhost"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost {made}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def secure(asker: Asker, provider: Provider, certificate: Path) -> Asker:
+    """Its provider speaks TLS, and goes by a name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    provider.socket = context.wrap_socket(provider.socket, server_side=True)
+    route = replace(asker.gateway.routes["anthropic"], url=f"https://localhost:{provider.server_port}")
+    return replace(asker, gateway=replace(asker.gateway, routes={"anthropic": route}))
+
+
+def test_a_provider_whose_certificate_nobody_vouches_for_is_not_told_the_key(secure: Asker) -> None:
+    with secure.gateway.open(secure.run, secure.task):
+        assert secure.ask().status == 502
+
+    assert secure.provider.got == []
+
+
+def test_authorities_of_the_operators_own_are_heeded(
+    secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    with secure.gateway.open(secure.run, secure.task):
+        assert secure.ask().status == 200
+
+    assert secure.provider.got[0].header("x-api-key") == KEY
+
+
+def test_the_operators_proxy_is_gone_through(
+    secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("https_proxy", raising=False)
+
+    with a_proxy(secure.provider) as (port, heads), secure.gateway.open(secure.run, secure.task):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ann:se%20cret@127.0.0.1:{port}")
+        assert secure.ask().status == 200
+
+    assert heads[0].startswith(f"CONNECT localhost:{secure.provider.server_port} HTTP/1.")
+    assert "Proxy-Authorization: Basic YW5uOnNlIGNyZXQ=" in heads[0]
+    assert KEY not in heads[0]
+
+
+def test_a_redirect_is_passed_on_and_not_followed(asker: Asker) -> None:
+    asker.provider.script.append(says({}, 307, location="https://elsewhere.example/"))
+
+    with asker.gateway.open(asker.run, asker.task):
+        assert asker.ask().status == 307
+
+    assert len(asker.provider.got) == 1
+
+
+def test_a_provider_that_hung_up_in_between_is_connected_to_again(asker: Asker) -> None:
+    asker.provider.script.append(_hanging_up(says({})))
+
+    with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
+        for _ in range(2):
+            connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"{}")
+            time.sleep(0.05)  # the end that the provider sends has no sign on this side
+
+    assert len({got.peer for got in asker.provider.got}) == 2
+
+
+def test_a_gate_that_closes_waits_for_no_answer(asker: Asker) -> None:
+    never = threading.Event()
+    asker.provider.script.append(_silent_until(never))
+
+    with ExitStack() as client:
+        with asker.gateway.open(asker.run, asker.task) as gate:
+            connection = client.enter_context(asker.connected())
+            connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
+            until(lambda: asker.provider.got)
+            began = time.monotonic()
+        took = time.monotonic() - began
+    never.set()
+    asker.save(gate)
+
+    assert took < 4
+    assert asker.refused() == []
+
+
+def _silent_until(event: threading.Event) -> Answer:
+    def wait(_handler: object) -> None:
+        event.wait(20)
+
+    return wait
+
+
+def _hanging_up(answer: Answer) -> Answer:
+    def hang_up(handler: object) -> None:
+        answer(handler)  # type: ignore[arg-type]
+        handler.close_connection = True  # type: ignore[attr-defined]
+
+    return hang_up
+
+
+@contextmanager
+def a_proxy(provider: Provider) -> Iterator[tuple[int, list[str]]]:
+    """Takes one connection and leads it to the provider; its port, and what it was asked."""
+    heads: list[str] = []
+
+    def lead() -> None:
+        inside, _ = listener.accept()
+        with inside, socket.create_connection(("127.0.0.1", provider.server_port)) as outside:
+            heads.append(inside.recv(4096).decode())
+            inside.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            Tunnel(inside, outside, 10.0).lead(b"", both_ways=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lead)
+        thread.start()
+        yield listener.getsockname()[1], heads
+        thread.join()
