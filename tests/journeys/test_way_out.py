@@ -2,10 +2,11 @@
 
 import json
 import re
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from signal import SIGKILL, SIGTERM
+from threading import Event
 from typing import Any
 
 import httpx
@@ -54,10 +55,6 @@ def page(talk: Talk, run: Run) -> str:
 
 def told_token(talk: Talk, run: Run) -> str:
     return str(eventually(lambda: said(talk, run).get("token")))
-
-
-def until_counted(talk: Talk, run: Run, tokens: Tokens) -> None:
-    eventually(lambda: talk.counted(run).tokens == tokens)
 
 
 def give(talk: Talk, run: Run, word: str) -> None:
@@ -153,27 +150,29 @@ def test_the_token_of_another_run_opens_nothing_nor_does_that_of_a_run_before(ta
 
 
 def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk: Talk) -> None:
-    long = says("word " * 500, pause=0.2)
-    talk.models.script = [long, long, says("Done.")]
-    talk.world.start()
-    talk.world.say(1, "/run " + agent(ASKS_AGAIN))
-    run = talk.world.until_running()
+    models, world = talk.models, talk.world
+    models.script = [says("word " * 500, pause=0.2), says("Never said.", hold=Event()), says("Done.")]
+    world.start()
+    world.say(1, "/run " + agent(ASKS_AGAIN))
+    run = world.until_running()
     container = container_of(run)
 
-    for begun, how in enumerate((signal.SIGKILL, signal.SIGTERM), 1):
-        until_counted(talk, run, Tokens(input=100 * begun, output=begun))
-        talk.world.stop(how)
-        talk.world.start()
+    eventually(lambda: talk.counted(run).tokens == Tokens(input=100, output=1))  # it is still being said
+    world.stop(SIGKILL)
+    world.start()
+    eventually(lambda: len(models.asked) == 2)  # and hardly counted
+    world.stop(SIGTERM)
+    world.start()
 
     assert container_of(run) == container
-    task, ended = talk.world.task_after_run(1)
-    assert (ended.id, ended.outcome, len(talk.world.runs(task))) == (run.id, Outcome.PUSHED, 1), ended.reason
-    assert talk.world.phases(run) == list(Phase)
+    task, ended = world.task_after_run(1)
+    assert (ended.id, ended.outcome, len(world.runs(task))) == (run.id, Outcome.PUSHED, 1), ended.reason
+    assert world.phases(run) == list(Phase)
     answers = [status for status, _ in said(talk, run)["answers"]]
     assert (answers[-1], len(answers)) == (200, 3)
     counted = talk.counted(run)
-    assert counted.requests == len(talk.models.asked) == 3
-    assert counted.tokens == Tokens(input=300, output=1 + 1 + 20)
+    assert counted.requests == len(models.asked) == 3
+    assert counted.tokens == Tokens(input=100 + 100, output=1 + 20)
 
 
 def test_what_a_provider_did_not_give_is_on_the_page(talk: Talk) -> None:
