@@ -42,7 +42,7 @@ def _seen_outside(attempt: Attempt, ended: Ended, gate: Gate) -> Ended:
 
     Of answers that were still on their way when the agent ended all is known now.
     """
-    if gate.stop:
+    if gate.stop and ended.outcome is not Outcome.CANCELLED:
         ended = replace(ended, outcome=gate.stop.outcome, reason=gate.stop.words)
     limited = {}
     if ended.outcome is Outcome.RATE_LIMITED and gate.limited_until is not None:
