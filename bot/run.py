@@ -105,6 +105,7 @@ def _verdict(attempt: Attempt) -> Verdict:
     attempt.must_be_ours()
     with suppress(BotError):
         attempt.house.engine.remove(attempt.sandbox)
+    attempt.house.gateway.remove(attempt.run.id)
     return verdict
 
 

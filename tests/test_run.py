@@ -210,13 +210,15 @@ def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Worksho
     assert shop.task(run).state is State.FAILED
 
 
-def test_and_no_container_of_such_a_run_goes_on(shop: Workshop) -> None:
+def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
     run = shop.claimed()
     (shop.house.data / "logs").write_text("a file where a folder belongs")
+    gateway = replace(shop.house.gateway, hosts=["pip.test"])
 
-    execute(shop.agent(FOREVER), run, threading.Event())
+    execute(shop.agent(FOREVER, gateway=gateway), run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.agent_started) == (Outcome.LOST, True)
     assert "incident" in ended.reason
     assert shop.containers() == []
+    assert list((shop.house.data / "gateway").iterdir()) == []

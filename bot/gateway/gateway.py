@@ -74,7 +74,11 @@ class Gateway:
                 yield gate
         finally:
             packages.tell(run.id)
-        shutil.rmtree(self.folder(run.id), ignore_errors=True)
+        self.remove(run.id)
+
+    def remove(self, run_id: str) -> None:
+        """Take away what an agent that is over reached the outside by."""
+        shutil.rmtree(self.folder(run_id), ignore_errors=True)
 
     def _purse(self, counts: Counts, run: Run, task: Task) -> Purse:
         return Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))

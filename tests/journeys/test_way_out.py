@@ -83,7 +83,7 @@ def is_closed(found: dict[str, Any], run: Run) -> None:
     """What a sandbox finds in itself: one token, one door, no network."""
     assert set(found["environment"]) <= ONLY
     token = found["environment"]["FORGEHAND_TOKEN"]
-    assert set(re.findall(r"\b[0-9a-f]{64}\b", found["everyones"])) == {token}
+    assert set(re.findall(r"FORGEHAND_TOKEN=(.*)", found["everyones"])) == {token}
     folders = {words[4]: (words[3], words[5].split(",")) for words in found["mounts"]}
     root, options = folders["/run/forgehand"]
     assert root.endswith(f"/gateway/{run.id}")
