@@ -33,7 +33,7 @@ def test_help_is_there_at_once_and_names_every_verb(desk: Desk) -> None:
     seconds = time.monotonic() - begun
 
     verbs = {line.split()[1] for line in output.splitlines() if line.startswith("│ ") and line.split()[1:]}
-    assert verbs >= {"up", "serve", "work", "run", "resume", "cancel", "tasks", "logs", "version"}
+    assert verbs >= {"up", "serve", "work", "run", "resume", "cancel", "tasks", "logs", "costs", "version"}
     assert verbs >= {"workspaces", "playground", "images"}
     assert seconds < 3 * 0.5
 
@@ -44,6 +44,7 @@ def test_the_version_is_printed(desk: Desk) -> None:
 
 def test_bad_usage_has_exit_status_2(desk: Desk) -> None:
     assert "No such command" in desk.call("bogus", status=2)[1]
+    assert "such as" in desk.call("costs", "--since", "soon", status=2)[1]
 
 
 def test_a_run_prints_the_branch_it_pushed_and_nothing_else(desk: Desk) -> None:

@@ -80,7 +80,7 @@ class Purse:
     def empty(self) -> str:
         """Which budget is used up and what helps, in sentences; "" = none."""
         if what := self._per_run.reached(self._counts.total()):
-            return f"The budget of a run is used up: {what}. To resume the task is a run of its own."
+            return f"The budget of a run is used up: {what}. To resume the task gives it a new one."
         for url, amount in self._per_day.items():
             if amount != Amount() and (what := amount.reached(self._used_by_others(url), self._mine())):
                 whose = self._path if url else "all repositories"
