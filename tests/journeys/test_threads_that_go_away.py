@@ -37,7 +37,10 @@ def transfer(playground: AnyPlayground) -> None:
     playground.transfer(1, playground.fork("ann"))
 
 
-@pytest.mark.parametrize("goes", [lock, delete, transfer])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("goes", [lock, pytest.param(delete, marks=LONG), pytest.param(transfer, marks=LONG)])
 def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
     embedded: World, goes: Callable[[AnyPlayground], None]
 ) -> None:

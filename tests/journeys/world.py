@@ -34,7 +34,14 @@ from tests.services import free_port
 T = TypeVar("T")
 AnyPlayground = Playground | GitLabPlayground
 IMAGE = "forgehand-small"
-AGENT = f"{ASKED} | sed -n '/^```sh/,/^```$/{{/^```/!p}}' >/tmp/asked.sh; exec sh -e /tmp/asked.sh"
+_BLOCKS = "sed -n '/^```sh/,/^```$/{/^```/!p}'"
+# A label asks for what the thread itself asks.
+AGENT = f"""
+cat >/tmp/prompt
+{ASKED} /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
+[ -s /tmp/asked.sh ] || sed -n '/^# The thread this was asked on/,$p' /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
+exec sh -e /tmp/asked.sh
+"""
 ENGINE = Path("/var/run/docker.sock")  # its group may use it
 PATIENCE = 60.0  # seconds a journey waits for anything
 HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
