@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import dramatiq
 
 from bot import actors, host, queue, report, run, triggers
 from bot.actors import Jobs
+from bot.agents.agent import Agent
 from bot.agents.table import KINDS
 from bot.answer import Answer
 from bot.checks import check
@@ -30,7 +32,7 @@ from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE, Worker
-from bot.store.ledger import open_ledger
+from bot.store.ledger import Ledger, open_ledger
 from bot.sweep import Sweep, keep_sweeping
 from bot.tasks import Defaults
 from handlers import router
@@ -82,18 +84,8 @@ def open_house(
                     folder=once(data / "folder", secrets.token_hex(8)),
                     silent_after=silent_after,
                 ),
-                agents={
-                    name: KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit)
-                    for name, agent in settings.agents.items()
-                },
-                gateway=Gateway(
-                    data=data,
-                    ledger=ledger,
-                    link_key=bytes.fromhex(link_key),
-                    routes=outside.routes(settings.models),
-                    budget=outside.allowance(settings.budget),
-                    hosts=outside.hosts(settings.network),
-                ),
+                agents=_agents(settings),
+                gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
                 image=box.image,
                 tools_image=box.tools_image,
                 allowance=_allowance(box, Ceilings()),
@@ -109,6 +101,24 @@ def open_house(
             )
     finally:
         ledger.close()
+
+
+def _agents(settings: Settings) -> dict[str, Agent]:
+    return {
+        name: KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit)
+        for name, agent in settings.agents.items()
+    }
+
+
+def _gateway(settings: Settings, data: Path, ledger: Ledger, link_key: bytes) -> Gateway:
+    return Gateway(
+        data=data,
+        ledger=ledger,
+        link_key=link_key,
+        routes=outside.routes(settings.models),
+        budget=outside.allowance(settings.budget),
+        hosts=outside.hosts(settings.network),
+    )
 
 
 def _allowance(box: Sandbox, own: Ceilings) -> Allowance:
