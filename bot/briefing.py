@@ -35,6 +35,7 @@ def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
         context=[*_of_last(earlier), *_shown(run, earlier, known)],
         resumed=_resumed(earlier, fresh=fresh, remembers=bool(known)),
         before=_requests(run, earlier, known),
+        on_change=bool(task.pinned),
     )
 
 

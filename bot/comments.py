@@ -22,6 +22,10 @@ _LOST = (
     "were not pushed and the agent's notes were lost with it, and this run began from what had been pushed."
 )
 
+_SET_BACK = (
+    "On a change, files that instruct agents (`AGENTS.md`, `CLAUDE.md` and the like) can be changed by "
+    "people only: what an agent does to them is not taken."
+)
 DOING = {
     Phase.PREPARE: "preparing the workspace",
     Phase.AGENT: "running the agent",
@@ -78,6 +82,7 @@ def final(
     outcome = run.outcome or Outcome.LOST
     lead = f"**{ENDINGS[outcome].says}** {_about(run, task, outcome, pages)}".strip()
     parts = ["" if outcome in (Outcome.PUSHED, Outcome.HELD) else for_comment(run.reason, _REASON, secrets)]
+    parts.append(_SET_BACK if task.pinned and outcome is Outcome.NO_CHANGES else "")
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))

@@ -17,6 +17,7 @@ from bot.model import Kind, Run, Task, is_confidential
 from bot.moved import has_moved
 from bot.sandbox import export, mirror
 from bot.sandbox.mirror import Mirror
+from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Plan, Workspaces
 from bot.store import leases, runs, workspaces
 
@@ -87,6 +88,7 @@ def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
         start=seen.start,
         refs=seen.refs,
         session_file=_session_file(attempt),
+        briefed_by=_briefed_by(task, source),
     )
     there = attempt.retrying(lambda: places.prepare(plan))
     _settle_session(attempt, there=there)
@@ -146,6 +148,21 @@ def _seen(task: Task, source: Mirror) -> Seen:
     return Seen(refs=refs, start=task.checked_head or task.base_head)
 
 
+def _briefed_by(task: Task, source: Mirror) -> str:
+    """Commit whose instruction files the agent is shown; "" = those of the branch it works on.
+
+    Of a change, those that stand where it shall go, as they are now: its author chooses where it parted.
+    Where a change of this repository goes is not kept, and members wrote it: there the default branch's do.
+    Raises GitFailed where that branch is gone.
+    """
+    if not task.pinned:
+        return ""
+    found = source.head(task.base if task.fork else source.default_name)
+    if not found and task.fork:
+        raise GitFailed(f"There is no branch `{task.base}` in the repository.")
+    return found
+
+
 def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:
     """What export must know of the task and of this run."""
     task, run, house = attempt.task, attempt.run, attempt.house
@@ -167,6 +184,7 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         co_author=_co_author(attempt),
         title=_title(task, run),
         secrets=[*house.secrets, token(house.link_key, run.id)],
+        as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
     )
 
 

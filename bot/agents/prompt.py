@@ -31,6 +31,12 @@ _PLACES = """
   comes with the next run, in this same checkout.
 """
 
+_BRIEFED = """\
+- Files that tell agents what to do (`AGENTS.md`, `CLAUDE.md` and the like) are not this change's own but its
+  base's. Whatever you do to them is set back: if you are asked to change one, say so in your summary.
+  Is one in the way of a merge, `git update-index --no-skip-worktree <file>; git checkout <file>` helps.
+"""
+
 
 def write(
     *,
@@ -41,18 +47,20 @@ def write(
     context: Sequence[Part],
     resumed: str,
     before: Sequence[str] = (),
+    on_change: bool = False,
 ) -> str:
     """Return the prompt file.
 
     `refs` are the names the clone has of the remote's branches, `context` is what others wrote. `resumed`
     says how the last run ended and what is left of it, in our own words; "" on the first. `before` is what
-    was asked of the runs before, where the agent does not remember it.
+    was asked of the runs before, where the agent does not remember it. `on_change`: the work is on a change,
+    whose instruction files are not its author's.
     """
     parts = [
         f"# What is asked\n\n{visible(request).strip()}\n",
         _asked_before(before),
         _since(resumed) if resumed else "",
-        _PLACES.format(branch=branch, remote=_remote(base, refs)),
+        _PLACES.format(branch=branch, remote=_remote(base, refs) + (_BRIEFED if on_change else "")),
         *(_untrusted(part) for part in context),
     ]
     return "".join(parts)

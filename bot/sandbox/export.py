@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
 from bot.sandbox.bare import free, make_bare
+from bot.sandbox.briefed import set_back
 from bot.sandbox.check import Check, Rules, large, shown
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.git import Objects, run
@@ -48,6 +49,7 @@ class Plan:
     title: str  # message of commits that bring none
     secrets: Sequence[str] = ()  # in no message
     rules: Rules = field(default_factory=Rules)
+    as_before: Sequence[str] = ()  # pathspecs: here the agent changes nothing, and what it did is set back
 
     @property
     def start(self) -> str:
@@ -198,13 +200,36 @@ class _Judge:
         descends = tip == start or any(start in commit.parents for commit in commits)
         if not descends and not self.objects.is_ancestor(start, tip):
             return self._flat(tip)
-        if len(commits) > self.plan.rules.commits or any(map(self._offence, commits)):
+        if len(commits) > self.plan.rules.commits:
+            return self._flat(tip)
+        if self.plan.as_before:
+            try:
+                tip, commits = self._set_back(tip, commits)
+            except GitFailed:
+                return self._flat(tip)
+        if any(map(self._offence, commits)):
             return self._flat(tip)
         ids = rewrite(commits, self.style, self._write)
         return ids.get(tip, tip), len(commits)
 
+    def _set_back(self, tip: str, commits: Sequence[Commit]) -> tuple[str, list[Commit]]:
+        """The same commits without what they did to paths that stay as before."""
+        ids: dict[str, str] = {}
+        for commit in commits:
+            parents = [ids.get(parent, parent) for parent in commit.parents]
+            tree = set_back(self.objects, commit.tree, parents, self.plan.as_before)
+            if tree != commit.tree and len(parents) == 1 and [tree] == _trees(self.objects, *parents):
+                ids[commit.id] = parents[0]  # it did nothing else
+            else:
+                ids[commit.id] = self._write(body(replace(commit, tree=tree), parents, self.style))
+        tip = ids.get(tip, tip)
+        return tip, read(self.objects, [tip], self.plan.known, len(commits))
+
     def wip(self, snapshot: Commit, head: str) -> str:
         """Uncommitted work as a commit on the new head."""
+        snapshot = self._on(head, snapshot)
+        if not snapshot.entries:
+            return ""
         if words := self._offence(snapshot):
             raise ExportRefused(f"The uncommitted work was not taken: {words}")
         return self._write(body(snapshot, [head], self.style))
@@ -213,12 +238,21 @@ class _Judge:
         """One commit of `tip`'s tree on the last checked head."""
         start = self.plan.start
         [last] = read(self.objects, [tip], [], 1)
+        last = self._on(start, last)
         if [last.tree] == _trees(self.objects, start):
             return start, 0
-        entries = difference(self.objects, tip, *self.plan.known)
-        if words := self.check.offence(tip, self.plan.known, entries):
+        entries = difference(self.objects, last.tree, *self.plan.known)
+        if words := self.check.offence(last.tree, self.plan.known, entries):
             raise ExportRefused(words)
         return self._write(body(replace(last, message=""), [start], self.style)), 1
+
+    def _on(self, parent: str, commit: Commit) -> Commit:
+        """`commit` as one on `parent`, in what has to stay as before."""
+        if not self.plan.as_before:
+            return commit
+        tree = set_back(self.objects, commit.tree, [parent], self.plan.as_before)
+        entries = difference(self.objects, tree, parent)
+        return replace(commit, id=tree, tree=tree, parents=(parent,), entries=entries)
 
     def _offence(self, commit: Commit) -> str:
         return self.check.offence(commit.id, commit.parents, commit.entries)

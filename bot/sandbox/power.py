@@ -10,6 +10,38 @@ from fnmatch import translate
 
 # As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
 # one at the end means the folder and all below it. Letter case does not count.
+
+# What agents obey. On a change, also what its author must not decide: see briefed.py.
+INSTRUCTIONS = (
+    "AGENT.md",
+    "AGENTS.md",
+    "AGENTS.override.md",
+    "CLAUDE.md",
+    "CLAUDE.local.md",
+    "GEMINI.md",
+    "copilot-*.md",
+    ".github/instructions/",
+    ".github/prompts/",
+    ".github/chatmodes/",
+    ".github/agents/",
+    ".agents/",
+    ".claude/",
+    ".codex/",
+    ".gemini/",
+    ".opencode/",
+    "opencode.json*",
+    ".cursor/",
+    ".cursorrules",
+    ".windsurf/",
+    ".windsurfrules",
+    ".clinerules*",
+    ".clinerules/",
+    ".roo/",
+    ".continue/",
+    ".aider*",
+    ".mcp.json",
+)
+
 DEFAULT = (
     # continuous integration and deployment
     ".github/workflows/",
@@ -44,34 +76,7 @@ DEFAULT = (
     # where git fetches more from
     ".gitmodules",
     ".lfsconfig",
-    # what other agents obey
-    "AGENT.md",
-    "AGENTS.md",
-    "AGENTS.override.md",
-    "CLAUDE.md",
-    "CLAUDE.local.md",
-    "GEMINI.md",
-    "copilot-*.md",
-    ".github/instructions/",
-    ".github/prompts/",
-    ".github/chatmodes/",
-    ".github/agents/",
-    ".agents/",
-    ".claude/",
-    ".codex/",
-    ".gemini/",
-    ".opencode/",
-    "opencode.json*",
-    ".cursor/",
-    ".cursorrules",
-    ".windsurf/",
-    ".windsurfrules",
-    ".clinerules*",
-    ".clinerules/",
-    ".roo/",
-    ".continue/",
-    ".aider*",
-    ".mcp.json",
+    *INSTRUCTIONS,
     # what editors, shells and hooks run
     ".vscode/",
     ".idea/",
@@ -103,8 +108,15 @@ def powerful(paths: Iterable[bytes | str], globs: Sequence[str] = DEFAULT) -> li
     return sorted(name for name in names if pattern.fullmatch(name.casefold()))
 
 
+def pathspecs(globs: Sequence[str]) -> list[str]:
+    """The same for git, a file or link in place of a folder included, and a folder in place of a file."""
+    plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
+    return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]
+
+
 def _expression(glob: str) -> str:
     """A regular expression for a whole path."""
     tied = "/" in glob.rstrip("/")
-    tail = "/.*" if glob.endswith("/") else ""
+    # A link in place of the folder leads to what is in it.
+    tail = "(?:/.*)?" if glob.endswith("/") else ""
     return ("" if tied else "(?:.*/)?") + f"(?:{translate(glob.strip('/').casefold())[:-2]}){tail}"

@@ -3,7 +3,8 @@
 # or hang. What git cannot go on with is set aside in the agent's home, and the work tree stays as it is.
 #
 # Arguments: fresh|kept, number of the run, branch, commit it begins at, the file of a session below the
-# agent's home or "", then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
+# agent's home or "", commit whose instruction files the agent is shown or "", pathspecs of these, one on a
+# line, then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
 # Prints "session" where that file is there.
 set -eu
 
@@ -15,8 +16,8 @@ export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYS
     GIT_CONFIG_KEY_1=core.hooksPath GIT_CONFIG_VALUE_1=/dev/null \
     GIT_CONFIG_KEY_2=safe.directory GIT_CONFIG_VALUE_2=/workspace
 
-mode=$1 run=$2 branch=$3 start=$4 session=$5
-shift 5
+mode=$1 run=$2 branch=$3 start=$4 session=$5 briefed_by=$6 instructions=$7
+shift 7
 
 # A fifo or a filter that never ends must not hold the run.
 git() { timeout -k 1 600 git "$@"; }
@@ -70,6 +71,26 @@ set_aside() {
     mv .git "$aside"
 }
 
+# Puts the instruction files of $briefed_by into the work tree. The index keeps the branch's own and is told
+# to leave the files alone, so that they do not end in commits by accident; the export makes sure of it.
+# Arguments: the pathspecs.
+brief() {
+    git diff-tree -r -z --no-renames --name-only --diff-filter=D "$start" "$briefed_by" -- "$@" >/tmp/paths
+    xargs -0 -r rm -rf -- </tmp/paths
+    (
+        export GIT_INDEX_FILE=/tmp/index
+        git read-tree "$briefed_by"
+        git ls-files -z -- "$@" >/tmp/paths
+        git checkout-index -q -f -z --stdin </tmp/paths
+    )
+    git diff-tree -r -z --no-renames --name-only --diff-filter=a "$start" "$briefed_by" -- "$@" >/tmp/paths
+    git update-index -z --skip-worktree --stdin </tmp/paths
+    # Of those that the branch does not have, git says nothing.
+    plain .git/info || { rm -rf .git/info && mkdir .git/info; }
+    [ -f .git/info/exclude ] && [ ! -L .git/info/exclude ] || rm -rf .git/info/exclude
+    printf '%s\n' "$@" | sed 's/^:([^)]*)//' >>.git/info/exclude
+}
+
 cd /workspace
 if [ "$mode" = fresh ]; then
     empty /workspace /home/agent
@@ -79,6 +100,14 @@ elif ! bring --mixed "$@" 2>/tmp/said; then
     set_aside
     make
     bring --mixed "$@"
+fi
+
+if [ -n "$briefed_by" ]; then
+    IFS='
+'
+    set -f
+    # shellcheck disable=SC2086 # one pathspec on a line
+    brief $instructions
 fi
 
 # A link may lead anywhere, and a folder or fifo is no session.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.sandbox.container import Engine, Mount
+from bot.sandbox.power import INSTRUCTIONS, pathspecs
 
 _PREPARE = Path(__file__).with_name("prepare.sh").read_text()
 # Without this chmod a read-only folder of the agent's (Go's module cache) cannot be emptied.
@@ -43,6 +44,7 @@ class Plan:
     start: str  # commit the branch is put at
     refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
     session_file: str = ""  # below the agent's home: is it there?
+    briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
 
 
 class Workspaces:
@@ -67,12 +69,13 @@ class Workspaces:
         for name in ("repo", "home"):
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
+        briefed = [plan.briefed_by, "\n".join(pathspecs(INSTRUCTIONS))]
         refs = [word for pair in plan.refs.items() for word in pair]
         said = self._engine.tool(
             name=plan.name,
             image=self._image,
             script=_EMPTY + _PREPARE,
-            args=[mode, str(plan.run), plan.branch, plan.start, plan.session_file, *refs],
+            args=[mode, str(plan.run), plan.branch, plan.start, plan.session_file, *briefed, *refs],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
         )

@@ -11,6 +11,7 @@ def written(
     author: str = "",
     at: str = "",
     resumed: str = "",
+    on_change: bool = False,
 ) -> str:
     return prompt.write(
         request=request,
@@ -19,6 +20,7 @@ def written(
         refs=["origin/main", "origin/change-12"],
         context=[Part(what="The thread this was asked on", text=context, author=author, at=at)],
         resumed=resumed,
+        on_change=on_change,
     )
 
 
@@ -34,6 +36,11 @@ def test_it_names_the_branch_and_what_the_remote_had() -> None:
     assert "on the branch `forgehand/12`" in text
     assert "`origin/main`, `origin/change-12`" in text
     assert "Never push" in text
+
+
+def test_whose_instruction_files_are_shown_is_said_on_a_change_only() -> None:
+    assert "`CLAUDE.md` and the like) are not this change's own" in written(on_change=True)
+    assert "CLAUDE.md" not in written()
 
 
 def test_what_others_wrote_cannot_close_its_wrapper() -> None:

@@ -28,7 +28,7 @@ def offer(world: World, path: str, file: str) -> None:
     """Zoe pushes one commit that adds `file` to the branch `patch` of her own repository."""
     folder = Path(tempfile.mkdtemp(dir=world.folder))
     pushing.clone(world.playground, folder, path=path)
-    (folder / file).parent.mkdir(parents=True)
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / file).write_text("hers\n")
     pushing.commit(folder)
     done = pushing.push(folder, world.playground, "patch", path=path, as_="zoe")
@@ -113,3 +113,32 @@ def test_a_change_that_was_merged_is_worked_on_no_more_and_still_talked_about(em
 
     embedded.says(change, "There is no task on this thread.")
     assert embedded.tasks() == []
+
+
+OBEDIENT = """
+cat CLAUDE.md
+test ! -e AGENTS.md
+test -z "$(git status --porcelain)"
+echo fixed > fixed.txt
+echo evil > AGENTS.md
+echo evil > CLAUDE.md
+git add -fA
+git commit -qm "Fix it"
+"""
+
+
+def test_a_fork_does_not_say_what_agents_obey_and_none_of_it_is_pushed(embedded: World) -> None:
+    embedded.start()
+    embedded.push("main", "CLAUDE.md")
+    path = embedded.playground.fork("zoe")
+    offer(embedded, path, "AGENTS.md")
+    change = embedded.playground.open_pull("Add words", head="zoe:patch", as_="zoe")
+
+    embedded.say(change, "/run " + shell(OBEDIENT))
+
+    task, run = embedded.task_after_run(1)
+    assert (run.outcome, run.reason) == (Outcome.HELD, "`AGENTS.md`")  # hers
+    embedded.say(change, f"/forgehand approve {task.checked_head}")
+    task, run = embedded.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert embedded.git("diff", "--name-only", task.pinned, f"origin/{task.branch}") == "fixed.txt"

@@ -138,3 +138,15 @@ def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full
 
     full.settled()
     assert full.tasks() == []
+
+
+def test_instruction_files_are_not_changed_on_a_change_and_that_is_said(embedded: World) -> None:
+    embedded.start()
+    embedded.push("lexer", "CLAUDE.md", "hers")
+    change = embedded.playground.open_pull("Add a lexer", head="lexer")
+
+    embedded.say(change, "/run --here " + shell("test ! -e CLAUDE.md; echo mine > CLAUDE.md"))
+
+    _, run = embedded.task_after_run(1)
+    assert run.outcome is Outcome.NO_CHANGES, run.reason
+    assert "can be changed by people only" in embedded.final_comment(change, run)

@@ -1,5 +1,6 @@
 """An export, from a clone as agents leave them to the quarantine."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bot.errors import ExportRefused, SandboxFailed
 from bot.sandbox.container import Engine
 from bot.sandbox.export import Rules
+from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from tests.sandbox.clone import Site, commit
 
 
@@ -221,3 +223,115 @@ def test_the_lock_of_a_git_that_was_killed_does_not_stop_the_next_export(site: S
     lock.touch()
 
     assert site.take().commits == 1
+
+
+KEEP = pathspecs(INSTRUCTIONS)
+TOLD = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
+
+
+@pytest.fixture
+def told(site: Site) -> Site:
+    """A clone of a change that has instruction files of its own."""
+    site.base = site.checked = commit(site.upstream, TOLD, "Theirs")
+    site.fetch()
+    site.show(site.base)
+    site.git("reset", "-q", "--hard", site.base)
+    return site
+
+
+def instructions(site: Site, commit: str) -> str:
+    return site.see("ls-tree", "-r", commit, "--", "CLAUDE.md", "sub", ".codex", "docs")
+
+
+def test_what_commits_and_uncommitted_work_do_to_instruction_files_is_set_back(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n", "AGENTS.md": "more\n", "a.py": "1\n"}, "One")
+    told.commit({"docs/CLAUDE.md": "only this\n"}, "Nothing else")
+    told.git("mv", "CLAUDE.md", "docs/GEMINI.md")
+    told.commit({"b.py": "1\n"}, "Two")
+    (told.repo / "CLAUDE.md").write_text("left\n")
+    (told.repo / "c.py").write_text("left\n")
+
+    exported = told.take(as_before=KEEP)
+
+    subjects = told.see("log", "--format=%s", f"{told.base}..{exported.head}").split("\n")
+    assert subjects == ["Tidy the parser", "Two", "One"]
+    assert (exported.commits, exported.power) == (3, [])
+    for back, changed in enumerate(("c.py", "b.py", "a.py")):
+        made = f"{exported.head}~{back}"
+        assert told.see("diff", "--name-only", f"{made}~", made) == changed
+
+
+def test_only_instruction_files_were_touched_and_so_nothing_was(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n"})
+    (told.repo / "AGENTS.md").write_text("left\n")
+
+    exported = told.take(as_before=KEEP)
+    assert (exported.head, exported.changed, exported.commits) == (told.base, False, 0)
+    assert told.take(as_before=KEEP, succeeded=False).wip == ""
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "rm CLAUDE.md && ln -s /etc/passwd CLAUDE.md",
+        "rm CLAUDE.md && mkdir CLAUDE.md && echo x >CLAUDE.md/x",
+        "rm -r sub && echo x >sub",
+        "rm -r sub/.claude && ln -s ../src sub/.claude",
+        "ln -s src .codex",
+        "chmod +x CLAUDE.md",
+        "mkdir docs && echo x >docs/claude.MD",
+    ],
+)
+def test_a_link_or_a_folder_in_place_of_an_instruction_file_makes_room(told: Site, harm: str) -> None:
+    told.commit({"a.py": "1\n"})
+    subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("diff", "--name-only", told.base, exported.head) == "a.py"
+    assert instructions(told, exported.head) == instructions(told, told.base)
+    told.see("fsck", "--strict", "--no-dangling")
+
+
+def test_rewritten_history_and_too_many_commits_have_them_set_back_too(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n", "a.py": "1\n"})
+    told.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
+    told.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
+
+    exported = told.take(as_before=KEEP, rules=Rules(commits=1))
+    assert told.see("diff", "--name-only", told.base, exported.head).split() == ["a.py", "b.py"]
+    told.git("update-ref", "HEAD", told.git("commit-tree", "HEAD^{tree}", "-m", "No parent"))
+    (told.repo / "c.py").write_text("left\n")
+    other = told.take(as_before=KEEP, succeeded=False)
+    assert told.see("rev-parse", f"{other.head}~") == told.base
+    assert told.see("diff", "--name-only", told.base, other.wip).split() == ["a.py", "b.py", "c.py"]
+
+
+def test_a_merge_takes_what_others_changed_of_instruction_files(told: Site) -> None:
+    upstream = commit(told.upstream, {"AGENTS.md": "news\n", "up.py": "1\n"}, "News")
+    told.fetch()
+    told.show(upstream)
+    told.commit({"a.py": "1\n", "CLAUDE.md": "base\n"})
+    told.git("merge", "-q", "-m", "Merge", upstream)
+    told.git("rm", "-q", "AGENTS.md")
+    told.git("commit", "-q", "--amend", "-m", "Merge")
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
+    assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
+
+
+def test_a_merge_of_two_versions_of_an_instruction_file_comes_out_without_the_merge(told: Site) -> None:
+    upstream = commit(told.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
+    told.fetch()
+    told.show(upstream)
+    ours = commit(told.repo, {"CLAUDE.md": "ours\n"}, "Ours before", env=told.env)
+    told.next_run(told.take())
+    told.git("merge", "-q", "-s", "ours", "-m", "Merge", upstream)
+    told.commit({"a.py": "1\n"})
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("rev-parse", f"{exported.head}~") == told.checked != ours
+    assert told.see("diff", "--name-only", told.checked, exported.head) == "a.py"

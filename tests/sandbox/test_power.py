@@ -18,6 +18,7 @@ from bot.sandbox.power import powerful
         ".gitmodules",
         "deep/down/CLAUDE.md",
         "pkg/.claude/settings.json",
+        ".claude",
         ".vscode/tasks.json",
         ".devcontainer/devcontainer.json",
         ".husky/pre-push",
