@@ -102,7 +102,9 @@ class World:
         verb = verb or ("up",)
         self.port = self.port or free_port()
         self.settings["server"] |= {"host": "127.0.0.1", "port": self.port}
-        self.config.write_text(_toml(self.settings))
+        written = self.config.with_suffix(".new")
+        written.write_text(_toml(self.settings))
+        written.replace(self.config)  # at once: a process that was started before may be reading it
         command = [*program, *verb, "--config", str(self.config)]
         process = self._launch(command, {**_closed_environment(), **environment}, log=f"{verb[0]}.log")
         if ready and verb[0] in ("up", "serve"):
