@@ -9,7 +9,7 @@ import hmac
 import re
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import strerror
@@ -26,23 +26,6 @@ from bot.gateway.asked import Refused
 from bot.gateway.tunnel import Tunnel
 
 log = structlog.get_logger()
-
-SETS: Mapping[str, Sequence[str]] = {
-    # pip.pypa.io/en/stable/cli/pip_install/#cmdoption-i; the index links its files at the second.
-    "pip": ["pip.test", "files.pip.test"],
-    # docs.npm.test/cli/using-npm/config#registry
-    "npm": ["registry.npm.test"],
-    # go.dev/ref/mod#environment-variables: GOPROXY, GOSUMDB
-    "go": ["proxy.go.test", "sum.go.test"],
-    # www.apt.test/mirror/list, www.apt.test/security; what Ubuntu's own sources.list names
-    "apt": [
-        "deb.apt.test",
-        "security.apt.test",
-        "archive.ubuntu.test",
-        "security.ubuntu.test",
-        "ports.ubuntu.test",
-    ],
-}
 
 # A name of DNS with a dot at least. The last part begins with a letter: no number is a name.
 _NAME = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"

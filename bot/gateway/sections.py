@@ -1,14 +1,14 @@
 """The sections of the settings that say what may go out: models, what may be spent on them, packages."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bot.gateway import budget, packages
 from bot.gateway.routes import Auth, Route
 from bot.gateway.routes import Price as PriceOfTokens
-from bot.sections import Section, Site, Words, by_path, words
+from bot.sections import Section, Site, Words, by_path
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
 _COMPLETIONS = ["/v1/chat/completions", "/v1/responses"]
@@ -115,7 +115,6 @@ class Network(Section):
     """Hosts that an agent may reach for packages; none unless named."""
 
     allow: Annotated[Words, AfterValidator(_hosts)] = Field(default=[])  # patterns
-    sets: Annotated[list[Literal["pip", "npm", "go", "apt"]], BeforeValidator(words)] = Field(default=[])
 
 
 def routes(models: dict[str, Model]) -> dict[str, Route]:
@@ -135,8 +134,8 @@ def routes(models: dict[str, Model]) -> dict[str, Route]:
 
 
 def hosts(section: Network) -> list[str]:
-    """Patterns of all the package hosts of this section."""
-    return [*section.allow, *(host for name in section.sets for host in packages.SETS[name])]
+    """Patterns of the package hosts of this section."""
+    return list(section.allow)
 
 
 def allowance(section: Budget) -> budget.Budget:

@@ -15,7 +15,6 @@ from bot.agents.environment import environment
 from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
 from bot.gateway.inside import FOLDER, URL, with_relay
-from bot.gateway.packages import SETS
 from bot.gateway.sections import Network, hosts
 from bot.model import Identity
 from bot.sandbox.container import Engine, Limits, Mount, Sandbox
@@ -80,8 +79,18 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(open_way: 
         (tunnel("pip.test:99999"), 400, "CONNECT", "no address"),
         (plain("http://pip.test:8080/x"), 403, "pip.test:8080", "port not allowed"),
         (plain("http://u:secret@evil.example/x"), 403, "evil.example:80", "not allowed"),
-        (plain("https://pip.test/x"), 403, "pip.test:443", "neither a tunnel, nor GET or HEAD by http"),
-        (plain("http://pip.test/x", "PUT"), 403, "pip.test:80", "neither a tunnel, nor GET or HEAD by http"),
+        (
+            plain("https://pip.test/x"),
+            403,
+            "pip.test:443",
+            "neither a tunnel, nor GET or HEAD by http",
+        ),
+        (
+            plain("http://pip.test/x", "PUT"),
+            403,
+            "pip.test:80",
+            "neither a tunnel, nor GET or HEAD by http",
+        ),
     ],
 )
 def test_what_is_not_allowed_is_refused_and_counted(
@@ -156,10 +165,10 @@ def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
     assert told.packages
 
 
-def test_sets_and_hosts_of_the_settings_are_added_up() -> None:
-    section = Network(allow=["Packages.Example.org", "*.example.net"], sets=["npm", "go"])
+def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
+    section = Network(allow=["Packages.Example.org", "*.example.net"])
 
-    assert hosts(section) == ["packages.example.org", "*.example.net", *SETS["npm"], *SETS["go"]]
+    assert hosts(section) == ["packages.example.org", "*.example.net"]
     assert hosts(Network()) == []
 
 
