@@ -13,6 +13,7 @@ from functools import lru_cache
 
 HIDDEN = "[redacted]"
 _LINE = 2_000  # characters of one line that are shown
+_LEFT_OUT = "\n\n… {} characters left out …\n\n"
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -132,13 +133,16 @@ def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
     if not text:
         return ""
     quoted = "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
-    return _cut(quoted, limit, "\n\n… {} characters left out …\n\n> ")
+    return cut(quoted, limit, prefix="> ")
 
 
-def _cut(text: str, limit: int, notice: str) -> str:
-    """Head and tail of a text that is too long: the end of a log tells most, the start says of what."""
+def cut(text: str, limit: int, *, prefix: str = "") -> str:
+    """Head and tail of a text that is too long: the end of a log tells most, the start says of what.
+
+    The tail begins with `prefix`, which is the sign of a quotation where the text is one.
+    """
     if len(text) <= limit:
         return text
-    room = max(0, limit - len(notice) - 10)
+    room = max(0, limit - len(_LEFT_OUT) - len(prefix) - 10)
     head, tail = text[: room // 3], text[len(text) - (room - room // 3) :]
-    return head + notice.format(len(text) - room) + tail
+    return head + _LEFT_OUT.format(len(text) - room) + prefix + tail

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.clean import inert, inert_name, reads_as_one, without_secrets
+from bot.clean import cut, inert, inert_name, reads_as_one, without_secrets
 from bot.forges.forge import Change, Forge, NewChange, Status
 from bot.model import Spot, Thread
 
 _LINE = 1_000  # characters of what has to be one line; forges take less, and their adapters cut to that
-_LEFT_OUT = "\n\n… {} characters left out …\n\n"
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _OUR_HTML = re.compile(r"</?(?:details|summary)>")
 _COMMAND = re.compile(r"[ \t]*/")
@@ -65,9 +64,9 @@ class Mouth:
 
 def words(text: str, limit: int, secrets: Sequence[str]) -> str:
     """A text for a forge of at most `limit` characters: nothing in it acts, and no secret is told."""
-    text = _cut(without_secrets(text, secrets), limit)
+    text = cut(without_secrets(text, secrets), limit)
     if acts(text):
-        text = _cut(inert(text), limit)
+        text = cut(inert(text), limit)
     return text
 
 
@@ -111,11 +110,3 @@ def _commands(text: str, tokens: Sequence[Token]) -> bool:
     }
     lines = text.split("\n")
     return any(_COMMAND.match(line) for at, line in enumerate(lines) if at not in code)
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    room = max(0, limit - len(_LEFT_OUT) - 10)
-    head, tail = text[: room // 3], text[len(text) - (room - room // 3) :]
-    return head + _LEFT_OUT.format(len(text) - room) + tail
