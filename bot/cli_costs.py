@@ -22,6 +22,7 @@ from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import Known, OfRun, Spent
 from bot.store.usage import Total
+from bot.times import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def costs(settings: Settings, ask: Ask, *, as_json: bool) -> None:
     else:
         typer.echo("No models were used in that time.", err=True)
     if not ask.task:
-        typer.echo(f"\nToday, until {time.strftime('%Y-%m-%d %H:%M', time.gmtime((today() + 1) * DAY))} UTC:")
+        typer.echo(f"\nToday, until {moment((today() + 1) * DAY)}:")
         show([_as_budget(row) for row in budgets], as_json=False)
 
 

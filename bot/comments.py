@@ -1,13 +1,13 @@
 """The words of the comments a run writes on its thread. Pure: rows in, Markdown out."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from bot.clean import for_comment
 from bot.forges.forge import Pages
 from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
 from bot.store.costs import Known, Spent
+from bot.times import moment
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
@@ -122,7 +122,7 @@ def dollars(usd: float) -> str:
 
 def after_limit(at: float, stop: str) -> str:
     """That a run will go on by itself, seconds since the epoch; `stop` is the command against it."""
-    return f"It goes on by itself once the limit has ended, at {_time(at)}. `{stop}` stops that."
+    return f"It goes on by itself once the limit has ended, at {moment(at)}. `{stop}` stops that."
 
 
 def change_sentence(task: Task, refused: str) -> str:
@@ -193,7 +193,7 @@ def _used(spent: Spent | None) -> list[tuple[str, str]]:
 
 
 def _kept(until: float | None) -> list[tuple[str, str]]:
-    return [] if until is None else [("Workspace", f"kept until {_time(until)}")]
+    return [] if until is None else [("Workspace", f"kept until {moment(until)}")]
 
 
 def _duration(run: Run) -> str:
@@ -201,7 +201,3 @@ def _duration(run: Run) -> str:
         return "not started"
     seconds = round(run.ended_at - run.started_at)
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -6,11 +6,11 @@ and then not to end, and to be killed with nothing said.
 
 import signal
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from bot.agents.agent import Result
 from bot.bounds import Ended
 from bot.model import Outcome
+from bot.times import moment
 
 # Of who was told to end: by us, after its result.
 _STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})
@@ -39,8 +39,3 @@ def _words(result: Result) -> str:
     if result.limited_until is None:
         return result.text
     return f"{result.text} The limit ends at {moment(result.limited_until)}."
-
-
-def moment(at: float) -> str:
-    """A time as people read it."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -14,7 +14,7 @@ from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled, Stopped
 from bot.bounds import Ended, bounds
-from bot.ending import judge, moment
+from bot.ending import judge
 from bot.errors import BadSettings, EngineUnavailable
 from bot.gateway import inside
 from bot.gateway.gate import Gate
@@ -24,6 +24,7 @@ from bot.sandbox.container import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
+from bot.times import moment
 
 # Exit statuses of who is ended by another: an engine that stops or restarts does this to its containers.
 _STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})

@@ -1,12 +1,12 @@
 """`/keep <days>`: how long the workspace of a task is kept, instead of the usual days."""
 
 import re
-from datetime import UTC, datetime
 
 from bot.commands import Command
 from bot.errors import NotUnderstood
 from bot.router import Router
 from bot.tasks import Tasks
+from bot.times import moment
 
 router = Router()
 
@@ -26,8 +26,7 @@ def keep(command: Command, tasks: Tasks) -> str:
     if until is None:
         counted = "1 day" if days == 1 else f"{days} days"
         return f"The workspace of task `{task.id}` will be kept for {counted} after its run has ended."
-    day = datetime.fromtimestamp(until, UTC)
-    return f"The workspace of task `{task.id}` is kept until {day:%Y-%m-%d %H:%M} UTC."
+    return f"The workspace of task `{task.id}` is kept until {moment(until)}."
 
 
 def _days(text: str) -> int:

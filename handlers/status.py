@@ -1,12 +1,11 @@
 """`/status`: how the tasks of this thread stand, and what may be said next."""
 
-from datetime import UTC, datetime
-
 from bot.commands import Command
 from bot.line import in_words
 from bot.model import ENDED, ENDINGS, next_command
 from bot.router import Router
 from bot.tasks import Standing, Tasks
+from bot.times import moment
 
 router = Router()
 
@@ -34,8 +33,7 @@ def _paragraph(standing: Standing, *, newest: bool) -> str:
 
 def _where(standing: Standing) -> str:
     if standing.position and standing.run.due_at is not None:
-        at = datetime.fromtimestamp(standing.run.due_at, UTC)
-        return f"goes on by itself after a provider's limit, at {at:%Y-%m-%d %H:%M} UTC."
+        return f"goes on by itself after a provider's limit, at {moment(standing.run.due_at)}."
     if standing.position:
         return f"{in_words(standing.position)}."
     if standing.task.state not in ENDED:
@@ -57,8 +55,7 @@ def _workspace(standing: Standing) -> str:
         return "Its workspace was removed."
     if kept.keep_until is None:
         return ""
-    until = datetime.fromtimestamp(kept.keep_until, UTC)
-    return f"Workspace kept until {until:%Y-%m-%d %H:%M} UTC."
+    return f"Workspace kept until {moment(kept.keep_until)}."
 
 
 def _next(standing: Standing) -> list[str]:

@@ -16,6 +16,7 @@ from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
 from bot.store.costs import Spent
 from bot.store.usage import Refusal
+from bot.times import moment
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
@@ -212,8 +213,8 @@ def _link(url: str, words: str, say: _Say) -> str:
 
 
 def _time(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%Y-%m-%d %H:%M} UTC</time>'
+    exact = datetime.fromtimestamp(at, UTC)
+    return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}">{moment(at)}</time>'
 
 
 def _seconds(seconds: float) -> str:
