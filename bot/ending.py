@@ -10,11 +10,28 @@ from dataclasses import replace
 from bot.agents.agent import Result
 from bot.bounds import Ended
 from bot.model import Outcome
+from bot.sandbox.container import Condition
 from bot.times import moment
 
-# Of who was told to end: by us, after its result.
+# Exit statuses of who is ended by another: by us, or by an engine that stops or restarts.
 _STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})
+_UNKNOWN = 255  # what the engine says of a container that ended without it. An agent may say it, too.
 _GONE = frozenset({None, Outcome.LOST})  # it ended, or is not there: no limit of ours was passed
+
+
+def of_container(condition: Condition | None, *, memory: str, watched: bool) -> Ended:
+    """How it ended, as the engine tells. `memory`: what it had; `watched`: the engine was there to see it."""
+    if condition is None or condition.exit_status is None:
+        return Ended(Outcome.LOST, "Its container is not there any more.", None)
+    status = condition.exit_status
+    if status == 0:
+        return Ended(None, "", 0)
+    if condition.out_of_memory:
+        return Ended(Outcome.OUT_OF_MEMORY, f"It needed more than its {memory} of memory.", status)
+    if status in _STOPPED or (status == _UNKNOWN and not watched):
+        words = f"Its container was stopped from outside (exit status {status}), as when the engine restarts."
+        return Ended(Outcome.LOST, words, status)
+    return Ended(Outcome.AGENT_FAILED, f"It ended with exit status {status}.", status)
 
 
 def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:

@@ -4,7 +4,6 @@ The sandbox is detached: it outlives this process, and the next worker goes on a
 the byte the ledger holds.
 """
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,7 +13,7 @@ from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled, Stopped
 from bot.bounds import Ended, bounds
-from bot.ending import judge
+from bot.ending import judge, of_container
 from bot.errors import BadSettings, EngineUnavailable
 from bot.gateway import inside
 from bot.gateway.gate import Gate
@@ -25,10 +24,6 @@ from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
 from bot.times import moment
-
-# Exit statuses of who is ended by another: an engine that stops or restarts does this to its containers.
-_STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})
-_UNKNOWN = 255  # what the engine says of a container that ended without it. An agent may say it, too.
 
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
@@ -101,8 +96,9 @@ def _follow(attempt: Attempt, workspaces: Workspaces, mirror: Path, gate: Gate |
 
 def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening, gate: Gate | None) -> Ended:
     condition, _ = _look(attempt)
+    memory = attempt.house.allowance_of(attempt.task).limits.memory
     if condition is None:
-        return _judge(attempt, None, watched=True)
+        return of_container(None, memory=memory, watched=True)
     # Of an agent that a worker before us started, and that is over, nobody knows what became of it.
     watched = condition.running or not attempt.run.agent_started
     with bounds(attempt, workspaces) as limits:
@@ -113,7 +109,7 @@ def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening, ga
             condition, answers = _look(attempt)
             # The stream also ends when the engine's connection does: the agent may well go on.
             if condition is None or not condition.running:
-                return _judge(attempt, condition, watched=watched and answers)
+                return of_container(condition, memory=memory, watched=watched and answers)
             watched = True
 
 
@@ -125,21 +121,6 @@ def _look(attempt: Attempt) -> tuple[Condition | None, bool]:
     return attempt.retrying(lambda: engine.condition(name)), False
 
 
-def _judge(attempt: Attempt, condition: Condition | None, *, watched: bool) -> Ended:
-    if condition is None or condition.exit_status is None:
-        return Ended(Outcome.LOST, "Its container is not there any more.", None)
-    status = condition.exit_status
-    if status == 0:
-        return Ended(None, "", 0)
-    if condition.out_of_memory:
-        limit = attempt.house.allowance_of(attempt.task).limits.memory
-        return Ended(Outcome.OUT_OF_MEMORY, f"It needed more than its {limit} of memory.", status)
-    if status in _STOPPED or (status == _UNKNOWN and not watched):
-        words = f"Its container was stopped from outside (exit status {status}), as when the engine restarts."
-        return Ended(Outcome.LOST, words, status)
-    return Ended(Outcome.AGENT_FAILED, f"It ended with exit status {status}.", status)
-
-
 def _agent(attempt: Attempt) -> Agent:
     name = attempt.task.agent
     if name not in attempt.house.agents:
@@ -147,10 +128,10 @@ def _agent(attempt: Attempt) -> Agent:
     return attempt.house.agents[name]
 
 
-def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
+def _start(attempt: Attempt, agent: Agent) -> Start:
+    """What the agent is to know of its run."""
     house, run, task = attempt.house, attempt.run, attempt.task
-    agent = _agent(attempt)
-    start = Start(
+    return Start(
         task=task.id,
         run=run.id,
         resume=run.number > 1,
@@ -162,10 +143,14 @@ def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
         session=run.session_from,
         outside=house.gateway.outside(run.id),
     )
-    argv, mounts = (
-        agent.argv(start),
-        workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id)),
-    )
+
+
+def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
+    house, run, task = attempt.house, attempt.run, attempt.task
+    agent = _agent(attempt)
+    start = _start(attempt, agent)
+    argv = agent.argv(start)
+    mounts = workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id))
     if start.outside:
         argv = inside.with_relay(argv)
         mounts.append(Mount(source=house.gateway.folder(run.id), target=inside.FOLDER))

@@ -10,10 +10,11 @@ import pytest
 
 from bot.agents.agent import Result
 from bot.bounds import Ended
-from bot.ending import judge
+from bot.ending import judge, of_container
 from bot.house import Allowance, House
 from bot.model import Outcome
 from bot.run import execute
+from bot.sandbox.container import Condition
 from tests.stand_in import SESSION, recorded, says, stand_in
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
 
@@ -36,6 +37,29 @@ def _with(shop: Workshop, script: str, *, idle: int = 60) -> House:
 
 def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
     return Ended(outcome, "so the engine says" if outcome else "", status)
+
+
+@pytest.mark.parametrize(
+    ("status", "out_of_memory", "watched", "outcome"),
+    [
+        (0, False, False, None),
+        (1, False, True, Outcome.AGENT_FAILED),
+        (KILLED, True, True, Outcome.OUT_OF_MEMORY),
+        (KILLED, False, True, Outcome.LOST),
+        (STOPPED, False, True, Outcome.LOST),
+        (255, False, True, Outcome.AGENT_FAILED),  # the agent's own word
+        (255, False, False, Outcome.LOST),  # which may be the engine's
+        (None, False, True, Outcome.LOST),
+    ],
+)
+def test_a_container_tells_how_it_ended(
+    *, status: int | None, out_of_memory: bool, watched: bool, outcome: Outcome | None
+) -> None:
+    condition = Condition(running=False, exit_status=status, out_of_memory=out_of_memory)
+
+    ended = of_container(condition, memory="2g", watched=watched)
+
+    assert (ended.outcome, ended.exit_status) == (outcome, status)
 
 
 @pytest.mark.parametrize(
