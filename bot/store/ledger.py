@@ -131,9 +131,21 @@ def clock(tx: Connection) -> float:
 
 def insert_new(tx: Connection, table: Table) -> Insert:
     """An INSERT that leaves a row with the same key as it is; rowcount tells which happened."""
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     # SQLAlchemy closes psycopg's cursor after an INSERT, and with it goes the count, unless told.
-    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return _insert(tx, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def insert_over(tx: Connection, table: Table) -> Insert:
+    """An INSERT that writes over a row with the same key."""
+    keys = [column.name for column in table.primary_key]
+    insert = _insert(tx, table)
+    values = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def _insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Either dialect's own, for ON CONFLICT."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _on_postgresql_connect(dbapi: Any, _record: Any) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Insert, Row, Select, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from bot.store.ledger import insert_over
 from bot.store.schema import refusals, runs, threads, usage
 
 
@@ -100,7 +100,7 @@ def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:
         for each in used
     ]
     if rows:
-        tx.execute(_written_over(tx, usage), rows)
+        tx.execute(insert_over(tx, usage), rows)
 
 
 def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str], int]) -> None:
@@ -110,7 +110,7 @@ def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str]
         for (target, reason), count in counted.items()
     ]
     if rows:
-        tx.execute(_written_over(tx, refusals), rows)
+        tx.execute(insert_over(tx, refusals), rows)
 
 
 def of_run(tx: Connection, run_id: str) -> list[Used]:
@@ -189,11 +189,3 @@ def _tokens(row: Row[Any]) -> Tokens:
         cache_read=int(row.cache_read_tokens),
         output=int(row.output_tokens),
     )
-
-
-def _written_over(tx: Connection, table: Table) -> Insert:
-    keys = [column.name for column in table.primary_key]
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
-    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=values)
