@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from bot.store.ledger import CLOCK, clock
 from bot.store.schema import deliveries
@@ -41,11 +41,7 @@ def record(tx: Connection, batch: Sequence[Delivery]) -> None:
 
 def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | None:
     """The delivery, if it still waits for its answer."""
-    row = tx.execute(
-        select(deliveries).where(
-            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
-        )
-    ).one_or_none()
+    row = tx.execute(select(deliveries).where(_unanswered(forge, delivery_id))).one_or_none()
     if row is None or row.body is None:
         return None
     age = clock(tx) - row.received_at
@@ -67,25 +63,14 @@ def due(tx: Connection, limit: int) -> list[tuple[str, str]]:
 
 def answered(tx: Connection, forge: str, delivery_id: str, error: str = "") -> bool:
     """Mark it answered. False: somebody else did, and this transaction must not go on."""
-    result = tx.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
-        )
-        .values(answered_at=clock(tx), error=error)
-    )
-    return result.rowcount == 1
+    this = update(deliveries).where(_unanswered(forge, delivery_id))
+    return tx.execute(this.values(answered_at=clock(tx), error=error)).rowcount == 1
 
 
 def try_later(tx: Connection, forge: str, delivery_id: str, seconds: float, error: str) -> None:
     """Leave it unanswered and due again in `seconds`."""
-    tx.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
-        )
-        .values(due_at=clock(tx) + seconds, attempts=deliveries.c.attempts + 1, error=error)
-    )
+    this = update(deliveries).where(_unanswered(forge, delivery_id))
+    tx.execute(this.values(due_at=clock(tx) + seconds, attempts=deliveries.c.attempts + 1, error=error))
 
 
 def drop_old_bodies(tx: Connection) -> int:
@@ -105,3 +90,9 @@ def drop_old_bodies(tx: Connection) -> int:
 def count_unanswered(tx: Connection) -> int:
     query = select(func.count()).select_from(deliveries).where(deliveries.c.answered_at.is_(None))
     return int(tx.execute(query).scalar_one())
+
+
+def _unanswered(forge: str, delivery_id: str) -> ColumnElement[bool]:
+    return and_(
+        deliveries.c.forge == forge, deliveries.c.id == delivery_id, deliveries.c.answered_at.is_(None)
+    )

@@ -95,7 +95,7 @@ def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
     """Did somebody ask to stop this run? Raises LeaseLost."""
     asked = tx.execute(_CANCEL_ASKED, {"run": lease.run, "epoch": lease.epoch}).scalar_one_or_none()
     if asked is None:
-        raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
+        raise _lost(lease)
     return bool(asked)
 
 
@@ -135,7 +135,11 @@ def write(tx: Connection, lease: Lease, **facts: Any) -> None:
     """Write columns of the run under its epoch; none: hold the epoch until the commit. Raises LeaseLost."""
     mine = and_(runs.c.id == lease.run, runs.c.epoch == lease.epoch, runs.c.state == State.RUNNING)
     if tx.execute(update(runs).where(mine).values({"epoch": lease.epoch, **facts})).rowcount != 1:
-        raise LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
 
 
 def _one_claimer(tx: Connection) -> None:
