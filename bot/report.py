@@ -20,7 +20,7 @@ from bot.kinds import Remedy, in_words, incident, remedy
 from bot.model import Spot, Thread
 from bot.out import Mouth
 from bot.presence import is_dead
-from bot.store import outbox, runs, tasks, threads
+from bot.store import outbox, runs, senders, tasks, threads
 from bot.store.outbox import Item, Outgoing
 
 log = structlog.get_logger()
@@ -39,21 +39,26 @@ _TRIES_OF_OURS = 5  # of what breaks on our side
 def send(house: House, thread_key: str) -> None:
     """Send what is due on this thread, unless another sender is at it."""
     holder = f"{house.worker.holder}/{uuid4().hex}"
+    lease, dead = _lease(house), partial(_is_dead, house)
     while True:
         with house.ledger.write() as tx:
-            lease, dead = _LEASES * house.worker.lease, partial(_is_dead, house)
-            if not outbox.take_thread(tx, thread_key, holder, seconds=lease, is_dead=dead):
+            if not senders.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
             _send_due(house, thread_key, holder)
         finally:
             with house.ledger.write() as tx:
-                outbox.leave_thread(tx, thread_key, holder)
+                senders.leave(tx, thread_key, holder)
         # Whoever was turned away while we were leaving left their row to us.
         with house.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
             if thread.forge not in house.forges or not outbox.due(tx, thread_key):
                 return
+
+
+def _lease(house: House) -> float:
+    """For how many seconds a sender has its thread."""
+    return _LEASES * house.worker.lease
 
 
 def _is_dead(house: House, holder: str) -> bool:
@@ -66,18 +71,18 @@ def _send_due(house: House, thread_key: str, holder: str) -> None:
     with house.ledger.read() as tx:
         items = outbox.due(tx, thread_key)
         thread = threads.get(tx, thread_key)
-    lease = _LEASES * house.worker.lease
+    lease = _lease(house)
     if forge := house.forges.get(thread.forge):
         for item in items:
             with house.ledger.write() as tx:
-                if not outbox.hold_thread(tx, thread_key, holder, lease):
+                if not senders.hold(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
             if not now:
                 continue
             _send_one(house, forge, thread, item)
             with house.ledger.write() as tx:
-                if not outbox.hold_thread(tx, thread_key, holder, lease):
+                if not senders.hold(tx, thread_key, holder, lease):
                     outbox.look_again(tx, item)
                     return
 

@@ -14,16 +14,17 @@ from bot.errors import ForgeError, ForgeUnavailable
 from bot.forges.forge import Verdict
 from bot.house import House
 from bot.model import Run, Spot, Thread
-from bot.store import outbox, runs, tasks, threads
+from bot.store import outbox, runs, senders, tasks, threads
 from bot.store.ledger import Ledger
-from bot.store.outbox import EDIT_EVERY, SENDER_LEASE, Item, Outgoing, Wanted
+from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
-from bot.store.schema import senders
+from bot.store.schema import senders as senders_table
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task
 from tests.houses import TOKEN, a_house
 
 SHA = "a" * 40
+LEASE = 120.0  # seconds: a sender's, in a house like these
 CHANGE = {"head": "forgehand/t1", "base": "main", "title": "Tidy the parser", "body": "Made.", "draft": True}
 FINAL = {"lead": "**Pushed.**", "rest": "Next: `/resume`"}
 STATUS = {"verdict": Verdict.SUCCESS, "description": "Pushed."}
@@ -493,8 +494,8 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
     def too_long() -> None:
         told.forge.after = lambda: None
         with told.ledger.write() as tx:
-            tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE - 1))
-            assert outbox.take_thread(tx, told.thread.key, "w2")
+            tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
+            assert senders.take(tx, told.thread.key, "w2", seconds=LEASE)
 
     told.forge.after = too_long
 
@@ -503,7 +504,7 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
     assert len(told.bodies) == 1
     assert told.forge.statuses == []
     with told.ledger.read() as tx:
-        assert tx.execute(select(senders.c.holder)).scalars().all() == ["w2"]
+        assert tx.execute(select(senders_table.c.holder)).scalars().all() == ["w2"]
 
 
 def test_a_thread_of_a_forge_that_is_not_here_is_left_alone(told: Told) -> None:
@@ -534,9 +535,9 @@ def test_of_what_two_senders_posted_the_younger_is_deleted(told: Told) -> None:
         [body] = told.bodies
         told.forge.comment(told.thread, body, Spot())  # as the next one did, who found nothing there yet
         with told.ledger.write() as tx:
-            tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE - 1))
-            assert outbox.take_thread(tx, told.thread.key, "w2")
-            outbox.leave_thread(tx, told.thread.key, "w2")
+            tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
+            assert senders.take(tx, told.thread.key, "w2", seconds=LEASE)
+            senders.leave(tx, told.thread.key, "w2")
 
     told.want(Outgoing.REPLY)
     told.forge.after = meanwhile

@@ -1,23 +1,19 @@
 """What must still be written to a forge. A row holds the wanted content, overwritten until sent.
 
-Rows of one thread are sent by one sender at a time, across processes: two
-comments on a thread then never cross.
+Who takes rows to send them is the one sender of their thread (bot/store/senders.py).
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, case, func, select, update
 
 from bot.store.ledger import clock, insert_new
-from bot.store.schema import outbox, senders
+from bot.store.schema import outbox
 
 EDIT_EVERY = 10.0  # seconds between two edits of a progress comment
-SENDER_LEASE = 120.0  # seconds
-_LAST_CALL = 0.25  # of its lease: for so long what a dead sender has sent may still be on its way
 
 
 class Outgoing(StrEnum):
@@ -48,7 +44,6 @@ class Item:
     version: int
     remote_id: int | None
     attempts: int
-    age: float  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,55 +99,18 @@ def due_threads(tx: Connection, limit: int) -> list[str]:
     return list(rows.scalars())
 
 
-def take_thread(
-    tx: Connection,
-    thread_key: str,
-    holder: str,
-    *,
-    seconds: float = SENDER_LEASE,
-    is_dead: Callable[[str], bool] = lambda _: False,
-) -> bool:
-    """Become the one sender of this thread for so long. False: there is one, even our own.
-
-    `is_dead` says of a holder whether it is known to have ended; its lease then ends early.
-    """
-    now = clock(tx)
-    row = {"thread_key": thread_key, "holder": holder, "until": now + seconds}
-    if tx.execute(insert_new(tx, senders).values(row)).rowcount == 1:
-        return True
-    there = select(senders.c.holder).where(senders.c.thread_key == thread_key)
-    before = tx.execute(there).scalar_one_or_none()
-    if before is None:  # it has just left: whoever nudges next finds the place free
-        return False
-    over = now + (seconds * (1 - _LAST_CALL) if is_dead(before) else 0.0)
-    left = and_(senders.c.thread_key == thread_key, senders.c.holder == before, senders.c.until < over)
-    taken = update(senders).where(left).values(holder=holder, until=now + seconds)
-    return tx.execute(taken).rowcount == 1
-
-
-def hold_thread(tx: Connection, thread_key: str, holder: str, seconds: float = SENDER_LEASE) -> bool:
-    """Stay the one sender for so long from now. False: we took too long, and another has begun."""
-    mine = and_(senders.c.thread_key == thread_key, senders.c.holder == holder)
-    return tx.execute(update(senders).where(mine).values(until=clock(tx) + seconds)).rowcount == 1
-
-
-def leave_thread(tx: Connection, thread_key: str, holder: str) -> None:
-    tx.execute(delete(senders).where(senders.c.thread_key == thread_key, senders.c.holder == holder))
-
-
 def due(tx: Connection, thread_key: str) -> list[Item]:
     """What is due on this thread, in the order in which it should be heard."""
-    now = clock(tx)
-    rows = tx.execute(select(outbox).where(outbox.c.thread_key == thread_key, outbox.c.due_at <= now))
-    items = [_value(row, now) for row in rows]
+    due_now = outbox.c.due_at <= clock(tx)
+    rows = tx.execute(select(outbox).where(outbox.c.thread_key == thread_key, due_now))
+    items = [_value(row) for row in rows]
     return sorted(items, key=lambda item: (ORDER[item.kind], item.id))
 
 
 def of_subject(tx: Connection, subject: str, kind: Outgoing) -> list[Item]:
     """All rows of this kind a subject has, sent or not."""
-    now = clock(tx)
     rows = tx.execute(select(outbox).where(outbox.c.subject == subject, outbox.c.kind == kind))
-    return [_value(row, now) for row in rows]
+    return [_value(row) for row in rows]
 
 
 def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
@@ -236,7 +194,7 @@ def _same(wanted: Wanted) -> Any:
     )
 
 
-def _value(row: Row[Any], now: float) -> Item:
+def _value(row: Row[Any]) -> Item:
     return Item(
         id=row.id,
         subject=row.subject,
@@ -247,5 +205,4 @@ def _value(row: Row[Any], now: float) -> Item:
         version=row.version,
         remote_id=row.remote_id,
         attempts=row.attempts,
-        age=now - row.created_at,
     )

@@ -1,13 +1,12 @@
-"""The outbox: what is wanted is overwritten until sent, and each thread has one sender."""
+"""The outbox: what is wanted is overwritten until sent."""
 
 import pytest
 from sqlalchemy import Connection, update
 
 from bot.store import outbox, threads
 from bot.store.ledger import Ledger
-from bot.store.outbox import EDIT_EVERY, SENDER_LEASE, Item, Outgoing, Wanted
+from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
-from bot.store.schema import senders
 from tests.at_once import at_once
 from tests.fill import a_thread
 
@@ -50,7 +49,6 @@ def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
         item = the_one_due(tx)
 
     assert (item.content, item.version, item.remote_id, item.attempts) == ({"text": "preparing"}, 1, None, 0)
-    assert 0 <= item.age < 5
 
 
 def test_it_is_overwritten_until_sent(known: Ledger) -> None:
@@ -247,49 +245,3 @@ def test_threads_that_wait_come_longest_waiting_first(known: Ledger) -> None:
 
         assert outbox.due_threads(tx, 10) == [THREAD.key, OTHER.key]
         assert outbox.due_threads(tx, 1) == [THREAD.key]
-
-
-def test_a_thread_has_one_sender(known: Ledger) -> None:
-    with known.write() as tx:
-        assert outbox.take_thread(tx, THREAD.key, "w1")
-        assert not outbox.take_thread(tx, THREAD.key, "w2")
-        assert not outbox.take_thread(tx, THREAD.key, "w1")
-        assert outbox.take_thread(tx, OTHER.key, "w2")
-        outbox.leave_thread(tx, THREAD.key, "w2")
-        assert not outbox.take_thread(tx, THREAD.key, "w2")
-        outbox.leave_thread(tx, THREAD.key, "w1")
-        assert outbox.take_thread(tx, THREAD.key, "w2")
-
-
-@pytest.mark.parametrize("before", ["nobody", "a dead one"])
-def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) -> None:
-    with known.write() as tx:
-        if before == "a dead one":
-            outbox.take_thread(tx, THREAD.key, "dead")
-            tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE - 1))
-
-    got = at_once(known, 10, lambda tx, n: outbox.take_thread(tx, THREAD.key, f"w{n}"))
-
-    assert sum(got) == 1
-
-
-def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> None:
-    with known.write() as tx:
-        assert outbox.take_thread(tx, THREAD.key, "w1")
-        assert outbox.hold_thread(tx, THREAD.key, "w1")
-        assert not outbox.hold_thread(tx, THREAD.key, "w2")
-        outbox.leave_thread(tx, THREAD.key, "w1")
-        assert not outbox.hold_thread(tx, THREAD.key, "w1")
-
-
-def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: Ledger) -> None:
-    def take(tx: Connection, *dead: str) -> bool:
-        return outbox.take_thread(tx, THREAD.key, "w2", is_dead=lambda holder: holder in dead)
-
-    with known.write() as tx:
-        assert outbox.take_thread(tx, THREAD.key, "w1")
-        assert not take(tx, "w1")
-        tx.execute(update(senders).values(until=senders.c.until - SENDER_LEASE / 4 - 1))
-        assert not take(tx)
-        assert take(tx, "w1")
-        assert not outbox.hold_thread(tx, THREAD.key, "w1")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select, update
 
-from bot.store import outbox, threads
+from bot.store import outbox, senders, threads
 from bot.store.outbox import Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
@@ -22,6 +22,7 @@ from tests.fill import a_thread
 from tests.store.weeks import WHICH, Week, live
 
 THREADS = [a_thread(number) for number in (1, 2)]
+LEASE = 120.0  # seconds
 KINDS = [Outgoing.REPLY, Outgoing.PROGRESS, Outgoing.FINAL]
 
 
@@ -78,7 +79,7 @@ class Outbox(Week):
         with self.ledger.write() as tx:
             if due := outbox.due_threads(tx, 9):
                 thread = due[which % len(due)]
-                if outbox.take_thread(tx, thread, holder):
+                if senders.take(tx, thread, holder, seconds=LEASE):
                     self.holds[thread] = holder
                     self.senders.append(Sender(holder, thread, outbox.due(tx, thread)))
 
@@ -89,7 +90,7 @@ class Outbox(Week):
         sender = ready[which % len(ready)]
         item = sender.items.pop(0)
         with self.ledger.write() as tx:
-            if not outbox.hold_thread(tx, sender.thread, sender.holder):
+            if not senders.hold(tx, sender.thread, sender.holder, LEASE):
                 sender.items.clear()
             elif away:
                 outbox.try_later(tx, item, 5.0)
@@ -119,7 +120,7 @@ class Outbox(Week):
         gone = self.senders.pop(which % len(self.senders))
         if not dead:
             with self.ledger.write() as tx:
-                outbox.leave_thread(tx, gone.thread, gone.holder)
+                senders.leave(tx, gone.thread, gone.holder)
 
     @rule()
     def minutes_pass(self) -> None:
