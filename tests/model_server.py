@@ -9,11 +9,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Self
+
+from tests.loopback import serving
 
 _CHUNK = 24  # characters in one streamed piece
 
@@ -119,16 +121,8 @@ class ModelServer(ThreadingHTTPServer):
         self._one = threading.Lock()
 
     @classmethod
-    @contextmanager
-    def running(cls) -> Iterator[Self]:
-        with cls() as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            try:
-                yield server
-            finally:
-                server.shutdown()
-                thread.join()
+    def running(cls) -> AbstractContextManager[Self]:
+        return serving(cls())
 
     @property
     def url(self) -> str:

@@ -1,12 +1,12 @@
 """An HTTP server that answers what a test tells it to: for answers no playground would give."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from tests.loopback import serving
 
 
 @dataclass
@@ -32,16 +32,8 @@ class Server(ThreadingHTTPServer):
         self.peers: set[object] = set()
 
     @classmethod
-    @contextmanager
-    def running(cls) -> Iterator[Self]:
-        with cls() as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            try:
-                yield server
-            finally:
-                server.shutdown()
-                thread.join()
+    def running(cls) -> AbstractContextManager[Self]:
+        return serving(cls())
 
     @property
     def url(self) -> str:

@@ -1,54 +1,22 @@
 """Labels that threads wear now, asked of both playgrounds: as their deliveries would have told it."""
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp
 
 from bot.errors import ForgeGone
 from bot.events import Labelled, known_as, label_cause
 from bot.forges.forge import Forge
-from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.model import Kind
+from bot.playground.state import now
 from tests.journeys.world import eventually
-from tests.oracles.record import Recorder, check
 from tests.playground.pushing import push_commit
 from tests.playground.receiver import Receiver
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.playground_gitlab import AnyPlayground, GitLabPlayground
 
 LABELS = ["forgehand", "forgehand:codex"]
-AnyPlayground = Playground | GitLabPlayground
-
-
-@pytest.fixture(params=["github", "gitlab"])
-def playground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyPlayground]:
-    """What GitHub's adapter says is held against GitHub's own description afterwards."""
-    if request.param == "gitlab":
-        with GitLabPlayground(tmp_path / "playground") as gitlab:
-            yield gitlab
-        return
-    recorders: list[Recorder] = []
-
-    def wrap(app: ASGIApp) -> ASGIApp:
-        recorders.append(Recorder(app))
-        return recorders[-1]
-
-    with Playground(tmp_path / "playground", wrap=wrap) as github:
-        yield github
-    for exchange in recorders[0].exchanges:
-        if "/repositories/" in exchange.path:
-            check(exchange)
-
-
-@pytest.fixture
-def forge(playground: AnyPlayground) -> Forge:
-    kind = GitHub if isinstance(playground, Playground) else GitLab
-    return kind(url=playground.api_url, token=playground.token)
 
 
 def found(forge: Forge, playground: AnyPlayground) -> list[Labelled]:
@@ -133,7 +101,8 @@ def test_what_is_closed_is_not_found(forge: Forge, playground: AnyPlayground) ->
 
 def test_an_edit_is_told_by_the_time_of_the_last_change(forge: Forge, playground: AnyPlayground) -> None:
     playground.label(1, "forgehand")
-    time.sleep(1.1)  # the playground counts whole seconds, and so does GitHub
+    put_on = now()  # in whole seconds, as GitHub counts too
+    eventually(lambda: now() > put_on)
     playground.edit_issue(1, title="Another")
 
     (event,) = found(forge, playground)

@@ -1,12 +1,9 @@
 """What was said on a thread before a command, asked of both forges."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from bot.events import COMMENT, LINES_COMMENT, REVIEW, Commented
 from bot.forges.forge import Forge
@@ -36,12 +33,6 @@ def a_thread(forge: str, kind: Kind = Kind.ISSUE) -> Thread:
 
 def now() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=2)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server.running() as server:
-        yield server
 
 
 def said(forge: Forge, at: Commented) -> list[tuple[str, str, str]]:

@@ -1,12 +1,13 @@
 """A provider of models that answers what a test tells it to, piece by piece."""
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import serving
 
 KEY = "sk-real-key-of-the-operator"
 
@@ -60,17 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def running() -> Iterator[Provider]:
+def running() -> AbstractContextManager[Provider]:
     """Serve on a free port during the block."""
-    with Provider() as provider:
-        thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield provider
-        finally:
-            provider.shutdown()
-            thread.join()
+    return serving(Provider())
 
 
 def says(data: object, status: int = 200, **headers: str) -> Answer:

@@ -1,23 +1,17 @@
-"""What the client makes of GitHub's answers, over real HTTP from a server that says what it is told to."""
+"""What the client makes of GitHub's answers, over real HTTP from a server that says what it is told to.
 
-import logging
-import threading
+What it makes of any forge's is in test_clients.py.
+"""
+
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import Client
 from tests.scripted_server import Says, Server
 
 TOKEN = "ghp_neverToBeSeen"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server.running() as server:
-        yield server
 
 
 @pytest.fixture
@@ -30,22 +24,6 @@ def test_a_request_carries_the_token_and_its_json(client: Client, server: Server
 
     assert answer.data == {"path": "/api/v3/repositories/7/issues", "given": {"title": "é"}}
     assert server.tokens == {f"token {TOKEN}"}
-
-
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_read_is_repeated_after_a_failure_of_the_forge(client: Client, server: Server, status: int) -> None:
-    server.script = [Says(status), Says(200, {"id": 7})]
-
-    assert client.ask("GET", "/user").data == {"id": 7}
-    assert len(server.asked) == 2
-
-
-def test_a_read_is_given_up_in_the_end(client: Client, server: Server) -> None:
-    server.script = [Says(502)] * 9
-
-    with pytest.raises(ForgeUnavailable):
-        client.ask("GET", "/user")
-    assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("verb", ["POST", "PATCH", "DELETE"])
@@ -136,21 +114,6 @@ def test_a_header_the_library_stumbles_over_is_no_answer(client: Client, server:
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
 
 
-@pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"'])
-def test_a_refusal_without_json_is_still_told_apart(client: Client, server: Server, raw: bytes) -> None:
-    server.script = [Says(404, raw=raw)]
-
-    with pytest.raises(ForgeGone, match="no reason given"):
-        client.ask("GET", "/user")
-
-
-def test_a_login_page_instead_of_json_is_no_answer(client: Client, server: Server) -> None:
-    server.script = [Says(200, raw=b"<html>Sign in")]
-
-    with pytest.raises(ForgeUnavailable):
-        client.ask("GET", "/user")
-
-
 def test_a_moved_repository_is_written_to_at_its_present_name(client: Client, server: Server) -> None:
     server.script = [
         Says(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
@@ -203,66 +166,3 @@ def test_a_redirect_to_another_host_is_not_followed(client: Client, server: Serv
 
     with pytest.raises(ForgeError, match=r"\[github\] url"):
         client.ask("GET", "/user")
-
-
-def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(server: Server) -> None:
-    tokens = ["ghp_next"]
-    client = Client(server.url, TOKEN, lambda: tokens[0])
-    server.script = [Says(401), Says(201, {"id": 5})]
-
-    assert client.ask("POST", "/repositories/7/issues/1/comments", json={"body": "hi"}).data == {"id": 5}
-    client.ask("GET", "/user")
-
-    assert server.tokens == {f"token {TOKEN}", "token ghp_next"}
-    assert len(server.asked) == 3
-
-
-@pytest.mark.parametrize("now", [TOKEN, "", "no word"])
-def test_one_that_is_refused_and_still_the_same_is_told(server: Server, now: str) -> None:
-    server.script = [Says(401)]
-
-    with pytest.raises(ForgeError, match="does not accept the bot's token"):
-        Client(server.url, TOKEN, lambda: now).ask("GET", "/user")
-
-    assert len(server.asked) == 1
-
-
-def test_no_server_is_no_answer() -> None:
-    with pytest.raises(ForgeUnavailable) as refused:
-        Client("http://127.0.0.1:1/api/v3", TOKEN).ask("POST", "/x", json={})
-
-    assert refused.value.retry_after is None
-
-
-def test_each_thread_has_a_connection_of_its_own(client: Client, server: Server) -> None:
-    # On one connection PyGithub sends one thread's comment to another's issue: 29 of
-    # 6,000 requests of 32 threads, measured. So seldom a race cannot be waited for here.
-    threads = [threading.Thread(target=client.ask, args=("GET", "/user")) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-        thread.join()
-    client.ask("GET", "/user")
-    client.ask("GET", "/user")
-
-    assert len(server.peers) == 4
-
-
-@pytest.mark.parametrize("token", ["", "two words", "line\n", "ghp_\x1b", "ghp_é"])
-def test_a_token_that_is_none_is_refused_without_quoting_it(token: str) -> None:
-    with pytest.raises(BadSettings) as refused:
-        Client("https://api.github.com", token)
-
-    assert not token.strip() or token not in str(refused.value)
-
-
-def test_the_token_is_in_no_error_and_no_log(
-    client: Client, server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    server.script = [Says(401, {"message": "Bad credentials"})]
-
-    with pytest.raises(ForgeError) as refused:
-        client.ask("GET", "/user")
-
-    assert TOKEN not in f"{refused.getrepr(showlocals=False)}{client!r}{caplog.text}"
-    assert caplog.text

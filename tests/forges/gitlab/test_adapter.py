@@ -1,69 +1,24 @@
-"""Each thing the bot asks of GitLab, asked of the playground over HTTP."""
+"""What GitLab alone does, asked of its playground over HTTP. The rest is in test_adapters.py."""
 
-import base64
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from starlette.types import ASGIApp
 
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
-from bot.forges.forge import Forge, NewChange, Status, Verdict
+from bot.errors import ForgeError, ForgeGone
+from bot.forges.forge import Verdict
 from bot.forges.gitlab import GitLab
 from bot.model import Actor, Kind, Spot, Thread
+from tests.forges.asking import HERE, MARKER, anvil, status, wanted
 from tests.gitlab_words import Change
 from tests.playground.faults import Fault, Faults
-from tests.playground.pushing import clone, push, push_commit
+from tests.playground.pushing import push_commit
 from tests.playground_gitlab import GitLabPlayground
 from tests.scripted_server import Says, Server
 
-HERE = Spot()
-
-MARKER = "<!-- forgehand:t1:final -->"
-ANVIL = Thread(
-    forge="gitlab",
-    repository_id=7,
-    repository_url="https://gitlab.com/acme/anvil",
-    path="acme/anvil",
-    kind=Kind.ISSUE,
-    number=1,
-)
+ANVIL = anvil("gitlab")
 CHANGE = replace(ANVIL, kind=Kind.CHANGE, number=3)
 PLACE = "/api/v3/api/v4/projects/7"  # the scripted server stands for an instance below a path
-
-
-@pytest.fixture
-def wrapped() -> list[Faults]:
-    """What is around the playground."""
-    return []
-
-
-@pytest.fixture
-def playground(tmp_path: Path, wrapped: list[Faults]) -> Iterator[GitLabPlayground]:
-    def wrap(app: ASGIApp) -> ASGIApp:
-        wrapped.append(Faults(app))
-        return wrapped[-1]
-
-    with GitLabPlayground(tmp_path / "playground", wrap=wrap) as playground:
-        yield playground
-
-
-@pytest.fixture
-def faults(playground: GitLabPlayground, wrapped: list[Faults]) -> Faults:
-    return wrapped[-1]
-
-
-@pytest.fixture
-def forge(playground: GitLabPlayground) -> GitLab:
-    return GitLab(url=playground.api_url, token=playground.token)
-
-
-@pytest.fixture
-def thread(playground: GitLabPlayground) -> Thread:
-    """The issue a playground begins with."""
-    return replace(ANVIL, repository_id=playground.repository_id, repository_url=playground.html_url)
 
 
 @pytest.fixture
@@ -72,65 +27,13 @@ def change(playground: GitLabPlayground, thread: Thread) -> Thread:
     return replace(thread, kind=Kind.CHANGE, number=playground.open_pull("Mine", head="topic"))
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server.running() as server:
-        yield server
-
-
-@pytest.fixture
-def scripted(server: Server) -> GitLab:
-    return GitLab(url=server.url, token="glpat-x")
-
-
-def wanted(
-    head_branch: str, *, base_branch: str = "main", draft: bool = True, title: str = "Tidy"
-) -> NewChange:
-    return NewChange(head_branch=head_branch, base_branch=base_branch, title=title, body="Done.", draft=draft)
-
-
-def status(verdict: Verdict, description: str = "Running.", url: str = "https://bot.example/t1") -> Status:
-    return Status(verdict=verdict, description=description, url=url)
-
-
-def actor(playground: GitLabPlayground, login: str) -> Actor:
-    user = playground.ask("GET", "/api/v4/user", as_=login)
-    return Actor(id=user["id"], login=user["username"], bot=user["bot"])
-
-
 # Who
-
-
-def test_it_knows_itself(forge: GitLab, playground: GitLabPlayground) -> None:
-    held: Forge = forge
-
-    assert held.whoami() == actor(playground, "bot")
-    assert held.whoami() is held.whoami()
 
 
 def test_an_instance_that_does_not_tell_bots_is_fine(scripted: GitLab, server: Server) -> None:
     server.script = [Says(200, {"id": 5, "username": "forgehand"})]
 
     assert scripted.whoami() == Actor(id=5, login="forgehand")
-
-
-@pytest.mark.parametrize(
-    ("permission", "may"),
-    [("pull", False), ("triage", False), ("push", True), ("maintain", True), ("admin", True)],
-)
-def test_whoever_is_a_developer_or_better_may(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread, permission: str, *, may: bool
-) -> None:
-    playground.set_permission("reader", permission)
-
-    assert forge.may_write(thread, actor(playground, "reader")) is may
-
-
-def test_nobody_and_who_is_not_there_may_not(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    assert not forge.may_write(thread, actor(playground, "reader"))
-    assert not forge.may_write(thread, Actor(id=999, login="no body"))
 
 
 @pytest.mark.parametrize(
@@ -145,31 +48,7 @@ def test_who_is_blocked_or_not_let_in_yet_may_not(
     assert server.asked == [("GET", f"{PLACE}/members/all/1", None)]
 
 
-def test_a_permission_that_cannot_be_had_is_not_a_no(scripted: GitLab, server: Server) -> None:
-    server.script = [Says(502)] * 3
-
-    with pytest.raises(ForgeUnavailable):
-        scripted.may_write(ANVIL, Actor(id=1, login="ann"))
-
-
 # What is there
-
-
-def test_a_repository_is_found_by_its_id_after_a_rename(forge: GitLab, playground: GitLabPlayground) -> None:
-    playground.rename("hammer")
-
-    found = forge.repository(playground.repository_id)
-
-    assert (found.path, found.url, found.default_branch) == (
-        "acme/hammer",
-        f"{playground.url}/acme/hammer",
-        "main",
-    )
-
-
-def test_a_repository_that_is_not_there_is_gone(forge: GitLab) -> None:
-    with pytest.raises(ForgeGone):
-        forge.repository(999_999)
 
 
 def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Server) -> None:
@@ -177,15 +56,6 @@ def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Ser
     server.script = [Says(200, {**empty, "default_branch": None})]
 
     assert scripted.repository(7).default_branch == ""
-
-
-def test_a_change_has_a_head(forge: GitLab, playground: GitLabPlayground, change: Thread) -> None:
-    head = forge.change_head(change)
-
-    assert head.head == playground.branch_head("topic")
-    assert (head.head_branch, head.base_branch) == ("topic", "main")
-    assert head.same_repository
-    assert head.open
 
 
 @pytest.mark.parametrize("fork", [None, 8])
@@ -242,19 +112,6 @@ def test_a_change_has_labels_of_its_own(
     assert not forge.has_label(thread, "done")
 
 
-def test_eyes_are_put_on_a_comment_or_on_the_thread_once(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    comment = playground.comment(1, "/run tidy", internal=True)
-
-    for _ in range(2):
-        forge.react(thread, Spot(comment_id=comment, internal=True))
-        forge.react(thread, HERE)
-
-    assert playground.reactions(comment) == ["eyes"]
-    assert playground.issue_reactions(1) == ["eyes"]
-
-
 def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeGone):
         forge.react(thread, Spot(comment_id=999_999))
@@ -263,28 +120,17 @@ def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) ->
 # Comments
 
 
-def test_a_comment_is_written_edited_found_and_deleted(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    playground.comment(1, f"not mine {MARKER}")
-    comment = forge.comment(thread, "Running. 😀", HERE)
-    forge.edit_comment(thread, comment, f"Done. {MARKER}", HERE)
-
-    assert playground.comments(1)[-1]["body"] == f"Done. {MARKER}"
-    assert forge.find_comments(thread, MARKER, HERE) == [comment]
-    forge.delete_comment(thread, comment, HERE)
-    forge.delete_comment(thread, comment, HERE)
-    assert forge.find_comments(thread, MARKER, HERE) == []
-
-
 def test_an_internal_comment_is_answered_internally(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     inside = Spot(comment_id=playground.comment(1, "/run tidy", internal=True), internal=True)
     comment = forge.comment(thread, MARKER, inside)
     forge.edit_comment(thread, comment, f"Done. {MARKER}", inside)
+    for _ in range(2):
+        forge.react(thread, inside)
 
     assert playground.comments(1)[-1]["internal"] is True
+    assert playground.reactions(inside.comment_id or 0) == ["eyes"]
     assert forge.find_comments(thread, MARKER, inside) == [comment]
     assert forge.comment(thread, "hello", HERE) == playground.comments(1)[-1]["id"]
     assert playground.comments(1)[-1]["internal"] is False
@@ -334,19 +180,6 @@ def test_comments_are_looked_for_no_further_than_there_are_any(
     assert forge.find_comments(thread, MARKER, HERE) == comments
 
 
-def test_what_the_bot_writes_survives_a_rename(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    comment = forge.comment(thread, "before", HERE)
-    playground.rename("hammer")
-
-    forge.edit_comment(thread, comment, "after", HERE)
-    forge.comment(thread, "new", HERE)
-    forge.react(thread, Spot(comment_id=comment))
-
-    assert [each["body"] for each in playground.comments(1)] == ["after", "new"]
-
-
 def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeError, match="commands"):
         forge.comment(thread, "/close", HERE)
@@ -363,13 +196,6 @@ def test_an_answer_without_an_id_is_not_a_comment(
         scripted.comment(CHANGE, "hello?", spot)
 
 
-def test_a_comment_too_long_is_refused_and_told(forge: GitLab, thread: Thread) -> None:
-    forge.comment(thread, "x" * forge.comment_limit(), HERE)
-
-    with pytest.raises(ForgeError, match="too long"):
-        forge.comment(thread, "x" * (forge.comment_limit() + 1), HERE)
-
-
 def test_an_archived_repository_is_closed_to_the_bot(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
@@ -379,63 +205,7 @@ def test_an_archived_repository_is_closed_to_the_bot(
         forge.comment(thread, "hello?", HERE)
 
 
-def test_a_deleted_thread_is_gone(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
-    playground.delete_issue(1)
-
-    with pytest.raises(ForgeGone, match="404"):
-        forge.comment(thread, "hello?", HERE)
-
-
-def test_a_used_up_limit_names_when_it_ends(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    playground.exhaust(playground.bot_name, 600)
-
-    with pytest.raises(ForgeUnavailable) as refused:
-        forge.comment(thread, "hello?", HERE)
-
-    assert refused.value.retry_after == pytest.approx(600, abs=15)
-
-
 # When the forge fails in between
-
-
-@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BAD_GATEWAY, Fault.DOWN])
-def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
-    forge: GitLab, thread: Thread, faults: Faults, fault: Fault
-) -> None:
-    faults.inject(fault, "POST", "/notes$", times=9)
-
-    with pytest.raises(ForgeUnavailable):
-        forge.comment(thread, MARKER, HERE)
-
-    assert len(faults.hit) == 1
-    written = 1 if fault is Fault.LOST_ANSWER else 0
-    assert len(forge.find_comments(thread, MARKER, HERE)) == written
-
-
-def test_a_change_whose_answer_was_lost_is_found_the_next_time(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread, faults: Faults
-) -> None:
-    push_commit(playground, "topic")
-    faults.inject(Fault.LOST_ANSWER, "POST", "/merge_requests$")
-
-    with pytest.raises(ForgeUnavailable):
-        forge.open_change(thread, wanted("topic"))
-    change = forge.open_change(thread, wanted("topic"))
-
-    assert change is not None
-    assert [change.number] == [pull["iid"] for pull in playground.pulls()]
-
-
-@pytest.mark.parametrize("fault", [Fault.BAD_GATEWAY, Fault.DOWN])
-def test_a_read_is_repeated(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread, faults: Faults, fault: Fault
-) -> None:
-    faults.inject(fault, "GET", "/members/all/")
-
-    assert forge.may_write(thread, actor(playground, "ann"))
-    assert len(faults.hit) == 1
 
 
 # Statuses
@@ -472,11 +242,6 @@ def test_what_ended_badly_has_failed_even_after_a_success(
     forge.set_status(thread, sha, status(verdict, url=""))
 
     assert [each["status"] for each in playground.statuses(sha)] == ["failed", "success"]
-
-
-def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: GitLab, thread: Thread) -> None:
-    with pytest.raises(ForgeError, match="404"):
-        forge.set_status(thread, "0" * 40, status(Verdict.ERROR))
 
 
 def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> None:
@@ -560,21 +325,6 @@ def test_a_status_on_a_change_of_the_project_itself_asks_for_no_more(
 # Changes
 
 
-def test_a_change_is_opened_once_and_found_again(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread
-) -> None:
-    push_commit(playground, "forgehand/1-tidy")
-    opened = forge.open_change(thread, wanted("forgehand/1-tidy"))
-    playground.rename("hammer")
-
-    assert opened is not None
-    (pull,) = playground.pulls()
-    assert (pull["draft"], pull["title"], pull["iid"]) == (True, "Tidy", opened.number)
-    again = forge.open_change(thread, wanted("forgehand/1-tidy", draft=False))
-    assert again is not None
-    assert (again.number, again.url) == (opened.number, pull["web_url"])
-
-
 def test_a_title_too_long_is_cut(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
     push_commit(playground, "topic")
 
@@ -598,16 +348,6 @@ def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: Git
         scripted.open_change(ANVIL, wanted("topic"))
 
 
-def test_no_commits_between_is_no_change(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread, tmp_path: Path
-) -> None:
-    clone(playground, tmp_path / "clone")
-    push(tmp_path / "clone", playground, "topic")
-
-    assert forge.open_change(thread, wanted("topic")) is None
-    assert playground.pulls() == []
-
-
 def test_a_comparison_that_took_too_long_says_nothing(scripted: GitLab, server: Server) -> None:
     server.script = [
         Says(200, {"commits": [], "compare_timeout": True}),
@@ -617,30 +357,7 @@ def test_a_comparison_that_took_too_long_says_nothing(scripted: GitLab, server: 
     assert scripted.open_change(ANVIL, wanted("topic"))
 
 
-def test_a_change_from_a_branch_that_is_not_there_is_refused(forge: GitLab, thread: Thread) -> None:
-    with pytest.raises(ForgeError, match="does not exist"):
-        forge.open_change(thread, wanted("nowhere"))
-
-
-# Addresses and credentials
-
-
-def test_git_gets_the_token_for_the_forges_own_address_only(
-    forge: GitLab, playground: GitLabPlayground
-) -> None:
-    basic = base64.b64encode(f"oauth2:{playground.token}".encode()).decode()
-
-    assert forge.git_headers(playground.html_url) == {"Authorization": f"Basic {basic}"}
-    assert forge.git_headers(playground.clone_url) == {"Authorization": f"Basic {basic}"}
-    for other in [
-        playground.html_url.replace("http:", "https:"),
-        "http://127.0.0.1/acme/anvil",
-        f"{playground.url[:-1]}/acme/anvil",
-        "https://evil.example/acme/anvil",
-        f"https://{playground.url.removeprefix('http://')}@evil.example/acme/anvil",
-        "file:///srv/anvil.git",
-    ]:
-        assert forge.git_headers(other) == {}
+# Addresses
 
 
 @pytest.mark.parametrize(

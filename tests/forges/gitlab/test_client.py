@@ -1,24 +1,18 @@
-"""What the client makes of GitLab's answers, over real HTTP from a server that says what it is told to."""
+"""What the client makes of GitLab's answers, over real HTTP from a server that says what it is told to.
 
-import logging
-import threading
+What it makes of any forge's is in test_clients.py.
+"""
+
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.gitlab.client import Client, words
 from tests.scripted_server import Says, Server
 
 TOKEN = "glpat-neverToBeSeen"
 NOTES = "/projects/7/issues/1/notes"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server.running() as server:
-        yield server
 
 
 @pytest.fixture
@@ -38,22 +32,6 @@ def test_an_answer_without_a_body_is_fine(client: Client, server: Server) -> Non
     server.script = [Says(204, raw=b"")]
 
     assert client.ask("DELETE", f"{NOTES}/5").data is None
-
-
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_read_is_repeated_after_a_failure_of_the_forge(client: Client, server: Server, status: int) -> None:
-    server.script = [Says(status), Says(200, {"id": 7})]
-
-    assert client.ask("GET", "/user").data == {"id": 7}
-    assert len(server.asked) == 2
-
-
-def test_a_read_is_given_up_in_the_end(client: Client, server: Server) -> None:
-    server.script = [Says(502)] * 9
-
-    with pytest.raises(ForgeUnavailable):
-        client.ask("GET", "/user")
-    assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
@@ -165,21 +143,6 @@ def test_gitlabs_words_are_one_line(client: Client, server: Server, data: object
     assert words(client.ask("GET", "/user", fine=(422,))) == said
 
 
-@pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"', b"\xff"])
-def test_a_refusal_without_json_is_still_told_apart(client: Client, server: Server, raw: bytes) -> None:
-    server.script = [Says(404, raw=raw)]
-
-    with pytest.raises(ForgeGone, match="no reason given"):
-        client.ask("GET", "/user")
-
-
-def test_a_login_page_instead_of_json_is_no_answer(client: Client, server: Server) -> None:
-    server.script = [Says(200, raw=b"<html>Sign in")]
-
-    with pytest.raises(ForgeUnavailable):
-        client.ask("GET", "/user")
-
-
 @pytest.mark.parametrize("verb", ["GET", "POST"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(client: Client, server: Server, verb: str, status: int) -> None:
@@ -198,44 +161,3 @@ def test_a_redirect_to_nowhere_is_one_all_the_same(client: Client, server: Serve
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
         client.ask("GET", "/user")
-
-
-def test_no_server_is_no_answer() -> None:
-    with pytest.raises(ForgeUnavailable) as refused:
-        Client("http://127.0.0.1:1", TOKEN).ask("POST", NOTES, json={})
-
-    assert refused.value.retry_after is None
-
-
-def test_each_thread_has_a_connection_of_its_own_and_keeps_it(client: Client, server: Server) -> None:
-    threads = [threading.Thread(target=client.ask, args=("GET", "/user")) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-        thread.join()
-    client.ask("GET", "/user")
-    server.script = [Says(404)]
-    client.ask("GET", "/user", fine=(404,))
-    client.ask("GET", "/user")
-
-    assert len(server.peers) == 4
-
-
-@pytest.mark.parametrize("token", ["", "two words", "line\n", "glpat-\x1b", "glpat-é"])
-def test_a_token_that_is_none_is_refused_without_quoting_it(token: str) -> None:
-    with pytest.raises(BadSettings) as refused:
-        Client("https://gitlab.com", token)
-
-    assert not token.strip() or token not in str(refused.value)
-
-
-def test_the_token_is_in_no_error_and_no_log(
-    client: Client, server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    server.script = [Says(401, {"message": "401 Unauthorized"})]
-
-    with pytest.raises(ForgeError) as refused:
-        client.ask("GET", "/user")
-
-    assert TOKEN not in f"{refused.getrepr(showlocals=False)}{client!r}{caplog.text}"
-    assert caplog.text

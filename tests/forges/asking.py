@@ -1,0 +1,37 @@
+"""What is asked of an adapter again and again."""
+
+from bot.forges.forge import NewChange, Status, Verdict
+from bot.model import Actor, Kind, Spot, Thread
+from tests.playground_client import Playground
+from tests.playground_gitlab import AnyPlayground
+
+HERE = Spot()
+MARKER = "<!-- forgehand:t1:final -->"
+
+
+def anvil(forge: str) -> Thread:
+    return Thread(
+        forge=forge,
+        repository_id=7,
+        repository_url=f"https://{forge}.com/acme/anvil",
+        path="acme/anvil",
+        kind=Kind.ISSUE,
+        number=1,
+    )
+
+
+def wanted(head_branch: str, *, draft: bool = True, title: str = "Tidy") -> NewChange:
+    return NewChange(head_branch=head_branch, base_branch="main", title=title, body="Done.", draft=draft)
+
+
+def status(verdict: Verdict, description: str = "Running.", url: str = "https://bot.example/t1") -> Status:
+    return Status(verdict=verdict, description=description, url=url)
+
+
+def actor(playground: AnyPlayground, login: str) -> Actor:
+    """Somebody as the forge knows them."""
+    if isinstance(playground, Playground):
+        user = playground.ask("GET", "/api/v3/user", as_=login)
+        return Actor(id=user["id"], login=user["login"])
+    user = playground.ask("GET", "/api/v4/user", as_=login)
+    return Actor(id=user["id"], login=user["username"], bot=user["bot"])

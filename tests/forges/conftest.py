@@ -1,0 +1,78 @@
+"""Adapters of both forges, each beside a playground and beside a server that says what it is told to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp
+
+from bot.forges.forge import Forge
+from bot.forges.github import GitHub
+from bot.forges.gitlab import GitLab
+from bot.model import Thread
+from tests.forges.asking import anvil
+from tests.oracles.record import Recorder, check
+from tests.playground.faults import Faults
+from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
+from tests.scripted_server import Server
+
+ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}
+
+
+@pytest.fixture(params=list(ADAPTERS))
+def which(request: pytest.FixtureRequest) -> str:
+    """Once on each forge; a folder of tests of one forge names it instead."""
+    return str(request.param)
+
+
+@pytest.fixture
+def wrapped() -> list[Faults]:
+    """What is around the playground."""
+    return []
+
+
+@pytest.fixture
+def playground(which: str, tmp_path: Path, wrapped: list[Faults]) -> Iterator[AnyPlayground]:
+    """Whatever the adapter says to GitHub's is held against GitHub's own description afterwards."""
+    recorders: list[Recorder] = []
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        if which == "github":
+            recorders.append(app := Recorder(app))
+        wrapped.append(Faults(app))
+        return wrapped[-1]
+
+    with PLAYGROUNDS[which](tmp_path / "playground", wrap=wrap) as playground:
+        yield playground
+        for exchange in [each for recorder in recorders for each in recorder.exchanges]:
+            if "/repositories/" in exchange.path:
+                check(exchange)
+
+
+@pytest.fixture
+def faults(playground: AnyPlayground, wrapped: list[Faults]) -> Faults:
+    return wrapped[-1]
+
+
+@pytest.fixture
+def forge(playground: AnyPlayground) -> Forge:
+    return ADAPTERS[playground.forge](url=playground.api_url, token=playground.token)
+
+
+@pytest.fixture
+def thread(playground: AnyPlayground) -> Thread:
+    """The issue a playground begins with."""
+    begins = anvil(playground.forge)
+    return replace(begins, repository_id=playground.repository_id, repository_url=playground.html_url)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted(which: str, server: Server) -> Forge:
+    return ADAPTERS[which](url=server.url, token="token-x")

@@ -1,0 +1,254 @@
+"""What the bot asks of any forge, asked of both playgrounds over HTTP.
+
+What only one of them does is in a folder of its own.
+"""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges.forge import Forge, Verdict
+from bot.model import Actor, Kind, Spot, Thread
+from tests.forges.asking import HERE, MARKER, actor, anvil, status, wanted
+from tests.playground.faults import Fault, Faults
+from tests.playground.pushing import clone, push, push_commit
+from tests.playground_gitlab import AnyPlayground
+from tests.scripted_server import Says, Server
+
+COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
+RIGHTS = "/(permission$|members/all/)"
+
+# Who
+
+
+def test_it_knows_itself(forge: Forge, playground: AnyPlayground) -> None:
+    assert forge.whoami() == actor(playground, "bot")
+    assert forge.whoami() is forge.whoami()
+
+
+@pytest.mark.parametrize(
+    ("permission", "may"),
+    [("pull", False), ("triage", False), ("push", True), ("maintain", True), ("admin", True)],
+)
+def test_whoever_has_write_or_better_may(
+    forge: Forge, playground: AnyPlayground, thread: Thread, permission: str, *, may: bool
+) -> None:
+    playground.set_permission("reader", permission)
+
+    assert forge.may_write(thread, actor(playground, "reader")) is may
+
+
+def test_nobody_and_who_is_not_there_may_not(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+    assert not forge.may_write(thread, actor(playground, "reader"))
+    assert not forge.may_write(thread, Actor(id=999, login="no body"))
+
+
+def test_a_permission_that_cannot_be_had_is_not_a_no(scripted: Forge, server: Server) -> None:
+    server.script = [Says(502)] * 3
+
+    with pytest.raises(ForgeUnavailable):
+        scripted.may_write(anvil(scripted.name), Actor(id=1, login="ann"))
+
+
+# What is there
+
+
+def test_a_repository_is_found_by_its_id_after_a_rename(forge: Forge, playground: AnyPlayground) -> None:
+    playground.rename("hammer")
+
+    found = forge.repository(playground.repository_id)
+
+    assert (found.path, found.url, found.default_branch) == (
+        "acme/hammer",
+        f"{playground.url}/acme/hammer",
+        "main",
+    )
+
+
+def test_a_repository_that_is_not_there_is_gone(forge: Forge) -> None:
+    with pytest.raises(ForgeGone):
+        forge.repository(999_999)
+
+
+def test_a_change_has_a_head(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+    sha = push_commit(playground, "topic")
+    number = playground.open_pull("Mine", head="topic")
+
+    head = forge.change_head(replace(thread, kind=Kind.CHANGE, number=number))
+
+    assert (head.head, head.head_branch, head.base_branch, head.default_branch) == (
+        sha,
+        "topic",
+        "main",
+        "main",
+    )
+    assert head.same_repository
+    assert head.open
+
+
+# Reactions and comments
+
+
+def test_eyes_are_put_on_a_comment_or_on_the_thread_once(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    comment = playground.comment(1, "/run tidy")
+
+    for _ in range(2):
+        forge.react(thread, Spot(comment_id=comment))
+        forge.react(thread, HERE)
+
+    assert playground.reactions(comment) == ["eyes"]
+    assert playground.issue_reactions(1) == ["eyes"]
+
+
+def test_a_comment_is_written_edited_found_and_deleted(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    playground.comment(1, f"not mine {MARKER}")
+    comment = forge.comment(thread, "Running. 😀", HERE)
+    forge.edit_comment(thread, comment, f"Done. {MARKER}", HERE)
+
+    assert playground.comments(1)[-1]["body"] == f"Done. {MARKER}"
+    assert forge.find_comments(thread, MARKER, HERE) == [comment]
+    forge.delete_comment(thread, comment, HERE)
+    forge.delete_comment(thread, comment, HERE)
+    assert forge.find_comments(thread, MARKER, HERE) == []
+
+
+def test_what_the_bot_writes_survives_a_rename(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    comment = forge.comment(thread, "before", HERE)
+    playground.rename("hammer")
+
+    forge.edit_comment(thread, comment, "after", HERE)
+    forge.comment(thread, "new", HERE)
+    forge.react(thread, Spot(comment_id=comment))
+
+    assert [each["body"] for each in playground.comments(1)] == ["after", "new"]
+
+
+def test_a_comment_too_long_is_refused_and_told(forge: Forge, thread: Thread) -> None:
+    forge.comment(thread, "x" * forge.comment_limit(), HERE)
+
+    with pytest.raises(ForgeError, match="too long"):
+        forge.comment(thread, "x" * (forge.comment_limit() + 1), HERE)
+
+
+def test_a_deleted_thread_is_gone(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+    playground.delete_issue(1)
+
+    with pytest.raises(ForgeGone, match={"github": "410", "gitlab": "404"}[forge.name]):
+        forge.comment(thread, "hello?", HERE)
+
+
+def test_a_used_up_limit_names_when_it_ends(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+    playground.exhaust(playground.bot_name, 600)
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        forge.comment(thread, "hello?", HERE)
+
+    assert refused.value.retry_after == pytest.approx(600, abs=15)
+
+
+# When the forge fails in between
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
+    forge: Forge, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "POST", COMMENTS, times=9)
+
+    with pytest.raises(ForgeUnavailable):
+        forge.comment(thread, MARKER, HERE)
+
+    assert len(faults.hit) == 1
+    written = 1 if fault is Fault.LOST_ANSWER else 0
+    assert len(forge.find_comments(thread, MARKER, HERE)) == written
+
+
+def test_a_change_whose_answer_was_lost_is_found_the_next_time(
+    forge: Forge, playground: AnyPlayground, thread: Thread, faults: Faults
+) -> None:
+    push_commit(playground, "topic")
+    faults.inject(Fault.LOST_ANSWER, "POST", CHANGES)
+
+    with pytest.raises(ForgeUnavailable):
+        forge.open_change(thread, wanted("topic"))
+    change = forge.open_change(thread, wanted("topic"))
+
+    assert change is not None
+    assert [change.number] == [pull["number"] for pull in playground.pulls()]
+
+
+@pytest.mark.parametrize("fault", [Fault.BAD_GATEWAY, Fault.DOWN])
+def test_a_read_is_repeated(
+    forge: Forge, playground: AnyPlayground, thread: Thread, faults: Faults, fault: Fault
+) -> None:
+    faults.inject(fault, "GET", RIGHTS)
+
+    assert forge.may_write(thread, actor(playground, "ann"))
+    assert len(faults.hit) == 1
+
+
+# Statuses and changes
+
+
+def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: Forge, thread: Thread) -> None:
+    with pytest.raises(ForgeError, match={"github": "No commit found", "gitlab": "404"}[forge.name]):
+        forge.set_status(thread, "0" * 40, status(Verdict.ERROR))
+
+
+def test_a_change_is_opened_once_and_found_again(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    push_commit(playground, "forgehand/1-tidy")
+    opened = forge.open_change(thread, wanted("forgehand/1-tidy"))
+    playground.rename("hammer")
+
+    assert opened is not None
+    (pull,) = playground.pulls()
+    assert (pull["draft"], pull["title"], pull["number"]) == (True, "Tidy", opened.number)
+    again = forge.open_change(thread, wanted("forgehand/1-tidy", draft=False))
+    assert again is not None
+    assert (again.number, again.url) == (opened.number, pull["html_url"])
+
+
+def test_no_commits_between_is_no_change(
+    forge: Forge, playground: AnyPlayground, thread: Thread, tmp_path: Path
+) -> None:
+    clone(playground, tmp_path / "clone")
+    push(tmp_path / "clone", playground, "topic")
+
+    assert forge.open_change(thread, wanted("topic")) is None
+    assert playground.pulls() == []
+
+
+def test_a_change_from_a_branch_that_is_not_there_is_refused(forge: Forge, thread: Thread) -> None:
+    with pytest.raises(ForgeError, match={"github": "422", "gitlab": "does not exist"}[forge.name]):
+        forge.open_change(thread, wanted("nowhere"))
+
+
+# Credentials
+
+
+def test_git_gets_the_token_for_the_forges_own_address_only(forge: Forge, playground: AnyPlayground) -> None:
+    login = {"github": "x-access-token", "gitlab": "oauth2"}[forge.name]
+    basic = base64.b64encode(f"{login}:{playground.token}".encode()).decode()
+
+    assert forge.git_headers(playground.html_url) == {"Authorization": f"Basic {basic}"}
+    assert forge.git_headers(playground.clone_url) == {"Authorization": f"Basic {basic}"}
+    for other in [
+        playground.html_url.replace("http:", "https:"),
+        "http://127.0.0.1/acme/anvil",
+        f"{playground.url[:-1]}/acme/anvil",
+        "https://evil.example/acme/anvil",
+        f"https://{playground.url.removeprefix('http://')}@evil.example/acme/anvil",
+        "file:///srv/anvil.git",
+    ]:
+        assert forge.git_headers(other) == {}
