@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from bot.playground.state import Repository
-from tests.playground_served import Served, Wrap
+from tests.playground_served import Served, Wrap, told
 
 PATH = "acme/anvil"
 
@@ -55,9 +55,7 @@ class Playground:
 
     def ask(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> Any:
         """The JSON of a request that must go well."""
-        answer = self.call(method, path, body, as_=as_)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        return told(self.call(method, path, body, as_=as_))
 
     # What people do.
 

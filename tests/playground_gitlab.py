@@ -11,8 +11,8 @@ import httpx
 
 from bot.playground.state import Comment, Issue, Repository
 from tests.gitlab_words import LEVELS, Change, at, comment, delivery, pull, status
-from tests.playground_client import PATH
-from tests.playground_served import Served, Wrap
+from tests.playground_client import PATH, Playground
+from tests.playground_served import Served, Wrap, told
 
 
 class GitLabPlayground:
@@ -58,9 +58,7 @@ class GitLabPlayground:
 
     def ask(self, method: str, path: str, body: Any = None, *, as_: str = "ann") -> Any:
         """The JSON of a request that must go well."""
-        answer = self.call(method, path, body, as_=as_)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        return told(self.call(method, path, body, as_=as_))
 
     def user_id(self, login: str) -> int:
         name = self.bot_name if login == "bot" else login
@@ -245,6 +243,9 @@ class GitLabPlayground:
         """Where a note is: its number alone does not say on which thread."""
         state = self.ground.state
         [note] = state.all(Comment, lambda row: row.id == comment_id)
-        place = (note.repository, note.number)
-        [row] = state.all(Issue, lambda row: (row.repository, row.number) == place)
+        [row] = state.all(Issue, lambda row: (row.repository, row.number) == (note.repository, note.number))
         return f"{at(Change(row.iid) if row.head else row.iid)}/notes/{comment_id}"
+
+
+AnyPlayground = Playground | GitLabPlayground
+PLAYGROUNDS: dict[str, type[AnyPlayground]] = {"github": Playground, "gitlab": GitLabPlayground}

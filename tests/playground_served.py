@@ -44,3 +44,10 @@ class Served:
         """Any request, by whose token this is."""
         headers = {"Authorization": f"Bearer {token}"}
         return self._client.request(method, self.url + path.rstrip("/"), json=body, headers=headers)
+
+
+def told(answer: httpx.Response) -> Any:
+    """The JSON of an answer, which has to be a good one."""
+    asked = f"{answer.request.method} {answer.request.url.raw_path.decode()}"
+    assert answer.is_success, f"{asked}: {answer.status_code} {answer.text}"
+    return answer.json() if answer.content else None

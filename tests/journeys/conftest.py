@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.store.ledger import open_ledger
-from tests.journeys.world import AnyPlayground, Figures, World, world
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.journeys.world import Figures, World, world
+from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
 # Where forges hardly differ, an ordinary run asks GitHub alone, and a long one GitLab too.
 ALIKE = {
@@ -39,10 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
 
 
-FORGES: dict[str, type[AnyPlayground]] = {"github": Playground, "gitlab": GitLabPlayground}
-
-
-@pytest.fixture(params=list(FORGES))
+@pytest.fixture(params=list(PLAYGROUNDS))
 def forge(request: pytest.FixtureRequest) -> str:
     """Once on each forge."""
     return str(request.param)
@@ -50,7 +46,7 @@ def forge(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
-    with FORGES[forge](tmp_path / "forge") as running:
+    with PLAYGROUNDS[forge](tmp_path / "forge") as running:
         yield running
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from bot.playground.gitlab.hooks import signature
-from tests.journeys.world import AnyPlayground
-from tests.playground_gitlab import GitLabPlayground
+from tests.playground_gitlab import AnyPlayground, GitLabPlayground
 
 Delivery = tuple[dict[str, str], bytes]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.model import Outcome, Phase, State
-from tests.journeys.world import HOLD, AnyPlayground, World, shell
+from tests.journeys.world import HOLD, World, shell
+from tests.playground_gitlab import AnyPlayground
 
 WORK = f"""
 echo ran >> "$HOME/times"

@@ -26,10 +26,10 @@ from bot.model import Outcome
 from bot.sandbox.client import connect
 from bot.web.links import task_url
 from tests.journeys.agents.talk import KEY
-from tests.journeys.conftest import FORGES
-from tests.journeys.world import HOLD, AnyPlayground, World, eventually, shell
+from tests.journeys.world import HOLD, World, eventually, shell
 from tests.model_server import ModelServer
 from tests.playground.faults import Fault, Faults
+from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
 CHANGE = f"""
 python3 - <<'PY'
@@ -54,7 +54,7 @@ def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
         faults.inject(Fault.SLOW, "GET", "/info/refs$", times=100, seconds=_SLOW)
         return faults
 
-    with FORGES[forge](tmp_path / "forge", wrap=slow) as running:
+    with PLAYGROUNDS[forge](tmp_path / "forge", wrap=slow) as running:
         yield running
 
 

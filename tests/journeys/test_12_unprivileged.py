@@ -29,7 +29,8 @@ from tests.journeys.test_04_cancel import (
     test_a_running_agent_is_stopped_and_can_be_gone_on_with,
     test_a_waiting_run_never_starts,
 )
-from tests.journeys.world import ENGINE, AnyPlayground, World, world
+from tests.journeys.world import ENGINE, World, world
+from tests.playground_gitlab import AnyPlayground
 
 __all__ = [
     "test_a_comment_becomes_a_pushed_branch_and_is_answered",

@@ -17,7 +17,8 @@ import bot
 from bot.store.ledger import open_ledger
 from tests.image import small
 from tests.journeys.test_01_comment_to_branch import test_a_comment_becomes_a_pushed_branch_and_is_answered
-from tests.journeys.world import ENGINE, AnyPlayground, World, world
+from tests.journeys.world import ENGINE, World, world
+from tests.playground_gitlab import AnyPlayground
 
 __all__ = ["test_a_comment_becomes_a_pushed_branch_and_is_answered"]
 

@@ -19,8 +19,9 @@ from bot.store.outbox import Outgoing
 from bot.store.schema import causes, outbox, tasks
 from bot.store.schema import runs as run_rows
 from tests.journeys.deliveries import Delivery, is_comment, under_another_id
-from tests.journeys.world import AnyPlayground, World, eventually, shell, world
+from tests.journeys.world import World, eventually, shell, world
 from tests.playground.receiver import Receiver
+from tests.playground_gitlab import AnyPlayground
 from tests.services import free_port
 
 CHEAP = [

@@ -19,8 +19,9 @@ from bot.store.outbox import Outgoing
 from bot.store.schema import senders
 from tests.journeys.forked import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
-from tests.journeys.world import HOLD, AnyPlayground, World, eventually, paced, shell
+from tests.journeys.world import HOLD, World, eventually, paced, shell
 from tests.playground_client import Playground
+from tests.playground_gitlab import AnyPlayground
 
 LEASE = 2.0  # seconds
 

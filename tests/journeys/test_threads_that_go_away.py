@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from bot.model import Outcome
 from bot.store import outbox, schema
-from tests.journeys.world import HOLD, AnyPlayground, World, eventually, shell
+from tests.journeys.world import HOLD, World, eventually, shell
+from tests.playground_gitlab import AnyPlayground
 
 WORK = f"echo one > one.txt\n{HOLD}"
 

@@ -27,12 +27,10 @@ from tests.desk import ASKED
 from tests.gitlab_words import Change
 from tests.journeys.forked import Process, fork
 from tests.playground import pushing
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.playground_gitlab import AnyPlayground, GitLabPlayground
 from tests.services import free_port
 
 T = TypeVar("T")
-AnyPlayground = Playground | GitLabPlayground
 IMAGE = "forgehand-small"
 _BLOCKS = "sed -n '/^```sh/,/^```$/{/^```/!p}'"
 # A label asks for what the thread itself asks.

@@ -6,8 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.playground_gitlab import AnyPlayground
 
 CLOSED = {
     "PATH": os.environ["PATH"],
@@ -32,15 +31,13 @@ def git(*words: str, token: str = "", cwd: Path | None = None) -> subprocess.Com
     return subprocess.run(["git", *extra, *words], cwd=cwd, env=CLOSED, capture_output=True, text=True)
 
 
-def clone(
-    playground: Playground | GitLabPlayground, folder: Path, *, path: str = "", token: str = ""
-) -> None:
+def clone(playground: AnyPlayground, folder: Path, *, path: str = "", token: str = "") -> None:
     """The playground's own repository, or the one of that path."""
     done = git("clone", "-q", _url(playground, path), str(folder), token=token)
     assert done.returncode == 0, done.stderr
 
 
-def _url(playground: Playground | GitLabPlayground, path: str) -> str:
+def _url(playground: AnyPlayground, path: str) -> str:
     return f"{playground.url}/{path or playground.path}.git"
 
 
@@ -52,14 +49,14 @@ def commit(folder: Path, content: str = "more\n") -> str:
 
 
 def push(
-    folder: Path, playground: Playground | GitLabPlayground, branch: str, *, path: str = "", as_: str = "ann"
+    folder: Path, playground: AnyPlayground, branch: str, *, path: str = "", as_: str = "ann"
 ) -> subprocess.CompletedProcess[str]:
     url, token = _url(playground, path), playground.tokens[as_]
     return git("push", url, f"HEAD:refs/heads/{branch}", token=token, cwd=folder)
 
 
 def push_commit(
-    playground: Playground | GitLabPlayground,
+    playground: AnyPlayground,
     branch: str,
     content: str = "more\n",
     *,
