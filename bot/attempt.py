@@ -133,7 +133,7 @@ class Attempt:
             self.run,
             self.task,
             phase,
-            started_over=workspaces.is_made_again(tx, self.run),
+            started_over=workspaces.is_made_again(tx, self.run, kept),
             lost=kept is not None and kept.lost,
             last_line=last_line,
             secrets=self.house.secrets,

@@ -1,18 +1,34 @@
 """How a run ends in the ledger: outcome, task, keep, and what must be told. One transaction."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from bot import comments, keep, line
 from bot.attempt import Attempt
-from bot.forges.forge import Forge, Verdict
+from bot.forges.forge import Pages, Verdict
+from bot.house import House
 from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
 
 _LONGEST_LIMIT = 8 * 86400.0  # seconds: past the longest limit of a provider, a week, nobody waits by himself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Over:
+    """A run that has ended, where it is shown on its forge, and how it goes on."""
+
+    run: Run
+    task: Task
+    outcome: Outcome
+    pages: Pages
+    say_next: str
+    due_at: float | None  # by itself, then; None: it does not
 
 
 def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> None:
@@ -28,7 +44,15 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
             line.after_limit(tx, task, run, due_at)
         forge = attempt.house.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:
-            _tell(tx, attempt, forge, run=run, task=task, say_next=say_next, due_at=due_at)
+            over = _Over(
+                run=run,
+                task=task,
+                outcome=outcome,
+                pages=forge.pages(task.thread),
+                say_next=say_next,
+                due_at=due_at,
+            )
+            _tell(tx, attempt.house, over)
     attempt.house.nudges.report(attempt.task.thread_key)
 
 
@@ -43,46 +67,46 @@ def _goes_on_at(tx: Connection, attempt: Attempt, run: Run) -> float | None:
     return max(now, run.limited_until) if run.limited_until <= now + _LONGEST_LIMIT else None
 
 
-def _tell(
-    tx: Connection,
-    attempt: Attempt,
-    forge: Forge,
-    *,
-    run: Run,
-    task: Task,
-    say_next: str,
-    due_at: float | None,
-) -> None:
-    page, secrets = attempt.house.page(task.id), attempt.house.secrets
+def _tell(tx: Connection, house: House, over: _Over) -> None:
+    run, task = over.run, over.task
+    page = house.page(task.id)
     verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
     for sha in _status_heads(task):
         _want(tx, run, Outgoing.STATUS, {"verdict": verdict, "description": comments.in_short(run)}, sha)
     if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
-        body = comments.change_body(run, task, page, secrets=secrets)
+        body = comments.change_body(run, task, page, secrets=house.secrets)
         _want(tx, run, Outgoing.CHANGE, _change(run, task, body))
-    worn = attempt.house.result_labels
+    worn = house.result_labels
     for label in sorted(set(worn.values())):
         _want(tx, run, Outgoing.LABEL, {"on": worn.get(task.state) == label}, label)
     _want(tx, run, Outgoing.PROGRESS, {"text": comments.over(run, task)})
+    lead, rest = _last_words(tx, over, house.secrets)
+    _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
+
+
+def _last_words(tx: Connection, over: _Over, secrets: Sequence[str]) -> tuple[str, str]:
+    """The comment at the end, in the two parts that `comments.final` makes."""
+    run, task = over.run, over.task
     kept = workspaces.get(tx, task.id)
+    is_here = kept is not None and kept.removed_at is None and kept.host == run.host
     [last] = tasks.of_thread(tx, task.thread_key, 1)
-    newest = last.id == task.id
-    also = ENDINGS[run.outcome].also if run.outcome else ""
+    spell = partial(next_command, task=task, newest=last.id == task.id)
+    also = ENDINGS[over.outcome].also
     lead, rest = comments.final(
         run,
         task,
-        forge.pages(task.thread),
-        kept_until=kept.keep_until if kept and kept.removed_at is None and kept.host == run.host else None,
-        started_over=workspaces.is_made_again(tx, run),
+        over.pages,
+        kept_until=kept.keep_until if kept and is_here else None,
+        started_over=workspaces.is_made_again(tx, run, kept),
         lost=kept is not None and kept.lost,
-        say_next=next_command(say_next, task, newest=newest),
-        also=next_command(also, task, newest=newest) if also else "",
+        say_next=spell(over.say_next),
+        also=spell(also) if also else "",
         secrets=secrets,
         spent=costs.of_run(tx, run),
     )
-    if due_at is not None:
-        rest += f"\n\n{comments.after_limit(due_at, next_command('/cancel', task, newest=newest))}"
-    _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
+    if over.due_at is not None:
+        rest += f"\n\n{comments.after_limit(over.due_at, spell('/cancel'))}"
+    return lead, rest
 
 
 def _change(run: Run, task: Task, body: str) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: House) -> None
     with shop.house.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
         assert kept is not None
-        assert (kept.host, kept.lost, workspaces.is_made_again(tx, run)) == ("h2", True, True)
+        assert (kept.host, kept.lost, workspaces.is_made_again(tx, run, kept)) == ("h2", True, True)
 
 
 def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(shop: Workshop, other: House) -> None:

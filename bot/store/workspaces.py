@@ -51,9 +51,8 @@ def get(tx: Connection, task_id: str) -> Kept | None:
     return None if row is None else Kept(*row)
 
 
-def is_made_again(tx: Connection, run: Run) -> bool:
+def is_made_again(tx: Connection, run: Run, kept: Kept | None) -> bool:
     """Did this run get a new workspace, although an agent had worked in one of its task before?"""
-    kept = get(tx, run.task)
     if kept is None or kept.removed_at is not None or run.started_at is None:
         return False
     before = select(runs.c.id).where(
