@@ -37,6 +37,7 @@ class Provider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list[Answer] = []
         self.got: list[Got] = []
+        self.hung_up: list[Any] = []  # connections it has closed
 
     @property
     def url(self) -> str:
@@ -44,6 +45,10 @@ class Provider(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A gateway that hangs up is what some tests are about."""
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.hung_up.append(request)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -89,7 +89,7 @@ def test_a_provider_that_hung_up_in_between_is_connected_to_again(asker: Asker) 
             connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
             answer = connection.getresponse()
             assert (answer.status, answer.read()) == (200, b"{}")
-            time.sleep(0.05)  # the end that the provider sends has no sign on this side
+            until(lambda: asker.provider.hung_up)
 
     assert len({got.peer for got in asker.provider.got}) == 2
 
