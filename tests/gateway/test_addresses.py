@@ -70,19 +70,10 @@ for each in ("8.8.8.8", "8.8.4.4", "2a04:4e42::1", "::ffff:8.8.8.8"):
 
 def test_an_address_of_this_host_is_refused_however_public() -> None:
     # A network of its own, in which it may have any address.
-    own = "--label=forgehand=1 --network=none --cap-add=NET_ADMIN --sysctl=net.ipv6.conf.all.disable_ipv6=0 --user=0"
+    own = "--network=none --cap-add=NET_ADMIN --sysctl=net.ipv6.conf.all.disable_ipv6=0 --user=0"
+    run = f"docker run --rm --label=forgehand=1 --interactive {own} {small()} python3 -"
     done = subprocess.run(
-        [
-            "docker",
-            "run",
-            "--rm",
-            "--label=forgehand=1",
-            "--interactive",
-            *own.split(),
-            small(),
-            "python3",
-            "-",
-        ],
+        run.split(),
         input=Path(addresses.__file__).read_text() + HAS_ADDRESSES,
         capture_output=True,
         text=True,
