@@ -7,6 +7,7 @@ a worker that finds the run in some phase goes on there, whoever began it.
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -14,13 +15,7 @@ from bot import follow, settle
 from bot.attempt import Attempt, Cancelled, Stopped, take_up, watched
 from bot.clean import visible
 from bot.elsewhere import LOST, is_elsewhere
-from bot.errors import (
-    BotError,
-    LeaseLost,
-    NotAllowed,
-    PushRejected,
-    RemoteMissing,
-)
+from bot.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
 from bot.house import House
 from bot.kinds import Remedy, in_words, incident, known, remedy
 from bot.left import keep_patch
@@ -128,36 +123,42 @@ def _phase(attempt: Attempt) -> Phase:
 
 def _go_on(attempt: Attempt) -> Verdict:
     """From the recorded phase to the end."""
-    phase, house = attempt.run.phase, attempt.house
+    phase = attempt.run.phase
     if phase is not Phase.PUSH:
         attempt.clear_away()
     if phase is not Phase.PREPARE and is_elsewhere(attempt):
         # To push again would need what is lost, too.
         return Verdict(Outcome.LOST, LOST, "/resume <what to do again>" if phase is Phase.PUSH else "")
-    places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
+    if phase is Phase.PUSH:
+        attempt.enter(Phase.PUSH)
+        return _push(attempt, fetch(attempt))
     if phase is Phase.PREPARE:
         attempt.enter(Phase.PREPARE)
-        if spent := house.gateway.spent(attempt.run, attempt.task):
+        if spent := attempt.house.gateway.spent(attempt.run, attempt.task):
             return Verdict(Outcome.OVER_BUDGET, spent)
+    return _work(attempt, phase)
+
+
+def _work(attempt: Attempt, phase: Phase) -> Verdict:
+    """All that is done in a workspace, from this phase on, and the push of what came of it."""
+    house = attempt.house
+    places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
+    if phase is Phase.PREPARE:
         make_room(attempt)
         source = prepare(attempt, places)
         attempt.check()
         attempt.enter(Phase.AGENT)
-    elif phase is Phase.PUSH:
-        attempt.enter(Phase.PUSH)
-        source = fetch(attempt)
     else:
         source = Mirror(house.data / "mirrors" / f"{mirror_key(attempt.task)}.git")
     if phase in (Phase.PREPARE, Phase.AGENT):
         _agent(attempt, places, source)
-    if phase is not Phase.PUSH:
-        with attempt.undisturbed():
-            attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
-            verdict = _export(attempt, places, source)
-        attempt.check()
-        if verdict.outcome is not Outcome.PUSHED:
-            return verdict
-        attempt.enter(Phase.PUSH)
+    with attempt.undisturbed():
+        attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
+        verdict = _export(attempt, places, source)
+    attempt.check()
+    if verdict.outcome is not Outcome.PUSHED:
+        return verdict
+    attempt.enter(Phase.PUSH)
     return _push(attempt, source)
 
 
@@ -216,33 +217,33 @@ def _still_allowed(attempt: Attempt) -> None:
 
 def _push(attempt: Attempt, source: Mirror) -> Verdict:
     """Push the checked head. Permission is asked again: it may be gone since the command."""
-    house, task = attempt.house, attempt.task
     _still_allowed(attempt)
-    oid = task.checked_head
-
-    def once() -> None:
-        push(
-            quarantine=house.quarantine(task.id),
-            mirror=source.path,
-            url=source.url,
-            headers=credentials(attempt),
-            branch=task.branch,
-            oid=oid,
-            expected=source.head(task.branch),
-            never={source.default_name},
-            since=(task.pushed_head or task.pinned) if task.here else "",
-        )
-
+    oid = attempt.task.checked_head
     try:
-        attempt.retrying(once)
+        attempt.retrying(partial(_push_from, attempt, source))
     except RemoteMissing:
         if not has_moved(attempt):
             raise
-        source = fetch(attempt)
-        attempt.retrying(once)
+        attempt.retrying(partial(_push_from, attempt, fetch(attempt)))
     except PushRejected as error:
         # Fetched so that the next run shows the agent what was pushed; it may be what a dead worker pushed.
-        if not error.moved or fetch(attempt).head(task.branch) != oid:
+        if not error.moved or fetch(attempt).head(attempt.task.branch) != oid:
             raise
     attempt.settle(pushed_head=oid, approved_head="")
     return Verdict(Outcome.PUSHED)
+
+
+def _push_from(attempt: Attempt, source: Mirror) -> None:
+    """Once, to where this mirror is of, with the branch as it was there when it was fetched."""
+    task = attempt.task
+    push(
+        quarantine=attempt.house.quarantine(task.id),
+        mirror=source.path,
+        url=source.url,
+        headers=credentials(attempt),
+        branch=task.branch,
+        oid=task.checked_head,
+        expected=source.head(task.branch),
+        never={source.default_name},
+        since=(task.pushed_head or task.pinned) if task.here else "",
+    )
