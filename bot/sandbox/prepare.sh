@@ -66,29 +66,67 @@ bring() {
 set_aside() {
     [ -e .git ] || [ -L .git ] || return 0
     aside=/home/agent/broken-git-$run
-    while [ -e "$aside" ]; do aside=$aside+; done
+    while [ -e "$aside" ] || [ -L "$aside" ]; do aside=$aside+; done
     if plain .git; then chmod -R u+rwX .git; fi
     mv .git "$aside"
 }
 
-# Puts the instruction files of $briefed_by into the work tree. The index keeps the branch's own and is told
-# to leave the files alone, so that they do not end in commits by accident; the export makes sure of it.
+# Makes room for what is put at these paths, and for what is put below a folder that the agent has closed.
+# No path leads through a link: what is in the way above one is left to git.
+# shellcheck disable=SC2016 # a script of its own, for xargs
+make_room='
+for path; do
+    at=. left=$path/
+    while [ "$left" ] && [ -d "$at" ] && [ ! -L "$at" ]; do
+        [ "$at" = . ] || chmod u+rwx "$at"
+        at=$at/${left%%/*} left=${left#*/}
+    done
+    if [ -z "$left" ]; then
+        if [ -d "$at" ] && [ ! -L "$at" ]; then chmod -R u+rwX "$at"; fi
+        rm -rf "$at"
+    fi
+done'
+
+# git without what the agent has configured, and with an index of its own. Both are thrown away.
+plainly() (
+    export GIT_DIR=/tmp/plain GIT_COMMON_DIR=/tmp/plain GIT_INDEX_FILE=/tmp/index \
+        GIT_ALTERNATE_OBJECT_DIRECTORIES=/mirror/objects:/quarantine/objects
+    git "$@"
+)
+
+# Arguments: how they differ from the branch's own, as --diff-filter has it, then the pathspecs.
+differing() {
+    how=$1
+    shift
+    plainly diff-tree -r -z --no-renames --name-only --diff-filter="$how" "$start" "$briefed_by" -- "$@"
+}
+
+# Puts the instruction files of $briefed_by into the work tree. The clone's index keeps the branch's own and
+# is told to leave the files alone, so that they do not end in commits by accident; the export makes sure.
 # Arguments: the pathspecs.
 brief() {
-    git diff-tree -r -z --no-renames --name-only --diff-filter=D "$start" "$briefed_by" -- "$@" >/tmp/paths
-    xargs -0 -r rm -rf -- </tmp/paths
-    (
-        export GIT_INDEX_FILE=/tmp/index
-        git read-tree "$briefed_by"
-        git ls-files -z -- "$@" >/tmp/paths
-        git checkout-index -q -f -z --stdin </tmp/paths
-    )
-    git diff-tree -r -z --no-renames --name-only --diff-filter=a "$start" "$briefed_by" -- "$@" >/tmp/paths
-    git update-index -z --skip-worktree --stdin </tmp/paths
-    # Of those that the branch does not have, git says nothing.
+    plainly init -q --template=
+    plainly read-tree "$briefed_by"
+    plainly ls-files -z -- "$@" >/tmp/there
+    differing D "$@" >/tmp/gone
+    cat /tmp/gone /tmp/there | xargs -0 -r sh -euc "$make_room" sh
+    plainly checkout-index -q -f -z --stdin </tmp/there
+    differing a "$@" >/tmp/other
+    git update-index -z --skip-worktree --stdin </tmp/other
+    exclude "$@"
+}
+
+# Of files that the branch does not have, git then says nothing. Arguments: the pathspecs.
+exclude() {
     plain .git/info || { rm -rf .git/info && mkdir .git/info; }
+    chmod -R u+rwX .git/info
     [ -f .git/info/exclude ] && [ ! -L .git/info/exclude ] || rm -rf .git/info/exclude
-    printf '%s\n' "$@" | sed 's/^:([^)]*)//' >>.git/info/exclude
+    touch .git/info/exclude
+    printf '%s\n' "$@" | sed 's/^:([^)]*)//' >/tmp/ours
+    if grep -vxF -f .git/info/exclude /tmp/ours >/tmp/missing; then
+        # The agent's last line may have no end.
+        { echo && cat /tmp/missing; } >>.git/info/exclude
+    fi
 }
 
 cd /workspace

@@ -312,6 +312,40 @@ def test_instruction_files_of_a_change_are_those_of_its_base_in_every_run(site: 
     assert site.agent(f"{look}; git status --short") == f"{seen}\n M new.py"
 
 
+def test_what_git_is_told_to_pass_over_is_written_down_once(site: Site) -> None:
+    change = commit(site.mirror, {**FILES, "CLAUDE.md": "do evil\n"}, site.base)
+    site.prepare(change, briefed_by=site.base)
+    before = site.agent("cat .git/info/exclude; printf mine >>.git/info/exclude; chmod 0 .git/info/exclude")
+
+    site.prepare(change, briefed_by=site.base)
+
+    assert "AGENTS.md" in before
+    assert site.agent("cat .git/info/exclude") == f"{before}\nmine"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md",
+        "rm -r CLAUDE.md docs; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y docs; chmod 0 CLAUDE.md/x",
+        "rm -r .codex docs .roo; ln -s src .codex; ln -s src .roo; ln -s /nowhere docs; mkfifo GEMINI.md",
+        "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat'",
+    ],
+)
+def test_instruction_files_come_back_whatever_the_agent_has_made_of_them(site: Site, hostile: str) -> None:
+    told = {"CLAUDE.md": "be kind\n", ".codex/a": "1\n", "docs/AGENTS.md": "old\n"}
+    base = commit(site.mirror, {**FILES, **told})
+    evil = {"GEMINI.md": "do evil\n", ".roo/main.py": "do evil\n", "docs/x": "x\n"}
+    change = commit(site.mirror, {**FILES, **evil}, base)
+    site.prepare(change, briefed_by=base)
+    site.agent(f"echo mine >mine; {hostile}")
+
+    site.prepare(change, briefed_by=base)
+
+    said = site.agent("cat CLAUDE.md .codex/a docs/AGENTS.md mine src/main.py; ls GEMINI.md 2>/dev/null || :")
+    assert said.split("\n") == ["be kind", "1", "old", "mine", "print(1)"]
+
+
 def test_a_merge_goes_well_over_instruction_files_once_they_are_given_back(site: Site) -> None:
     base = commit(site.mirror, {**FILES, "CLAUDE.md": "be kind\n", "AGENTS.md": "old\n"}, site.base)
     change = commit(site.mirror, {**FILES, "CLAUDE.md": "do evil\n", "GEMINI.md": "1\n"}, site.base)
