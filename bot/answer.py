@@ -6,19 +6,19 @@ simply answered again.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
 
 from bot import commands, late, policy, reply, triggers
-from bot.commands import Command, Spoken
+from bot.commands import Command
 from bot.context import bounded
-from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
+from bot.errors import BotError, ForgeUnavailable
 from bot.events import Event, Labelled, known_as
-from bot.forges.forge import ChangeHead, Forge
+from bot.forges.forge import Forge
+from bot.heard import Heard, ask
 from bot.kinds import TRANSIENT, in_words, incident
-from bot.model import Kind, Part
 from bot.queue import Nudges
 from bot.router import Router
 from bot.store import causes, deliveries, threads
@@ -29,22 +29,8 @@ from bot.triggers import Words
 
 log = structlog.get_logger()
 
-_PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
 _TRIES = 5  # of what breaks on our side
-_PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
-_READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """A command, and what the forge said of it: why not, or where the change stands."""
-
-    event: Event
-    spoken: Spoken
-    refused: BotError | None = None
-    change: ChangeHead | None = None
-    said: Sequence[Part] = ()  # on the thread, before the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +71,7 @@ class Answer:
                 return
         try:
             heard = self._hear(event)
-            asked = _ask(self.forges[forge], heard, 0.0) if heard else None
+            asked = ask(self.forges[forge], heard, 0.0) if heard else None
             if asked:
                 with self.ledger.write() as tx:
                     if _is_first(tx, event):
@@ -105,7 +91,7 @@ class Answer:
                 deliveries.answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
             return
         forge = self.forges[delivery.forge]
-        asked = [_ask(forge, heard, delivery.age) for event in events if (heard := self._hear(event))]
+        asked = [ask(forge, heard, delivery.age) for event in events if (heard := self._hear(event))]
         commanded = [heard for heard in asked if heard]
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id):
@@ -118,7 +104,7 @@ class Answer:
     def _events(self, delivery: Delivery) -> list[Event]:
         return self.forges[delivery.forge].events(delivery.event, delivery.body)
 
-    def _hear(self, event: Event) -> _Heard | None:
+    def _hear(self, event: Event) -> Heard | None:
         """What a person says to us where we may be spoken to. Asks nobody."""
         if policy.is_machine(event):
             return None
@@ -134,9 +120,9 @@ class Answer:
             # Silence on the thread: whoever runs the bot has not chosen to answer there.
             log.warning("repository is not in [repositories] allow", repository=event.thread.repository_url)
             return None
-        return _Heard(event, spoken)
+        return Heard(event, spoken)
 
-    def _obey(self, tx: Connection, heard: _Heard) -> None:
+    def _obey(self, tx: Connection, heard: Heard) -> None:
         threads.remember(tx, heard.event.thread.key, heard.event.thread)
         try:
             with tx.begin_nested():
@@ -148,7 +134,7 @@ class Answer:
             log.info("command accepted", command=heard.spoken.name, thread=heard.event.thread.key)
             reply.accepted(tx, heard.event, words)
 
-    def _dispatch(self, tx: Connection, heard: _Heard) -> str:
+    def _dispatch(self, tx: Connection, heard: Heard) -> str:
         if heard.refused:
             raise heard.refused
         late.refuse(heard.event, heard.change, now=clock(tx))
@@ -162,7 +148,7 @@ class Answer:
             actor=event.actor,
             cause=event.cause,
             spot=triggers.spot(event),
-            context=bounded([*event.context, *_of_change(heard), *heard.said]),
+            context=bounded(heard.shown),
             change=heard.change,
         )
         lines = self.router.help(event.thread.forge)
@@ -191,13 +177,13 @@ class Answer:
                     reply.said(tx, heard.event, words)
         self._nudge(commanded)
 
-    def _heard_at_all(self, delivery: Delivery) -> list[_Heard]:
+    def _heard_at_all(self, delivery: Delivery) -> list[Heard]:
         try:
             return [heard for event in self._events(delivery) if (heard := self._hear(event))]
         except Exception:  # noqa: BLE001 - reading may be the very thing that breaks; it is logged already
             return []
 
-    def _nudge(self, commanded: Sequence[_Heard]) -> None:
+    def _nudge(self, commanded: Sequence[Heard]) -> None:
         for key in {heard.event.thread.key for heard in commanded}:
             self.nudges.report(key)
         if commanded:
@@ -209,47 +195,3 @@ def _is_first(tx: Connection, event: Event) -> bool:
     # All of them, and not only up to the first that is not new: each has to be there for its twin.
     new = [causes.first_time(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
     return all(new)
-
-
-def _of_change(heard: _Heard) -> list[Part]:
-    """From where to where a change goes."""
-    change = heard.change
-    if change is None:
-        return []
-    whose = "" if change.same_repository else " of another repository"
-    text = f"From the branch {change.head_branch}{whose}, at {change.head}, into {change.base_branch}"
-    return [Part(what="The change this was asked on", text=text)]
-
-
-def _ask(forge: Forge, heard: _Heard, age: float) -> _Heard | None:
-    """What the forge says of this command; None where there is nothing to answer.
-
-    Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
-    """
-    event, thread = heard.event, heard.event.thread
-    try:
-        if event.actor.id == forge.whoami().id:
-            return None
-        if not triggers.stands(forge, event):
-            return None  # a label that was taken off again, or obeyed before; a role given to somebody else
-        if not forge.may_write(thread, event.actor):
-            words = "Only people who may write to this repository can tell me what to do here."
-            return replace(heard, refused=NotAllowed(words))
-        heard = replace(heard, event=forge.complete(event))
-        if heard.spoken.name in _READS:
-            # Now, and not when the run begins: it is what the person saw who gave the command.
-            heard = replace(heard, said=forge.said_before(event))
-        if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
-            return replace(heard, change=forge.change_head(thread))
-    except ForgeUnavailable:
-        if age < _PATIENCE:
-            raise
-        words = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
-        return replace(heard, refused=NotPossible(words))
-    except ForgeGone as error:
-        log.info("nobody is left to answer", thread=thread.key, reason=str(error))
-        return None
-    except ForgeError as error:
-        words = f"I could not find out whether you may do this, so nothing was done. {error}"
-        return replace(heard, refused=NotPossible(words))
-    return heard

@@ -20,7 +20,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("words", {"bot", "bot.errors", "bot.clean", "bot.times"}),
     ("values", {"bot.model", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
     ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
-    ("rules over contracts", {"bot.context", "bot.triggers", "bot.late", "bot.forges.payload"}),
+    ("rules over contracts", {"bot.context", "bot.triggers", "bot.heard", "bot.late", "bot.forges.payload"}),
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
     (
         "uses of one adapter",

@@ -1,0 +1,84 @@
+"""A command that was heard, and what the forge says of it.
+
+All that an answer has to ask a forge is asked here, before its transaction begins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot import triggers
+from bot.commands import Spoken
+from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
+from bot.events import Event
+from bot.forges.forge import ChangeHead, Forge
+from bot.model import Kind, Part
+
+log = structlog.get_logger()
+
+_PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
+_PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
+_READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A command, and what the forge said of it: why not, or where the change stands."""
+
+    event: Event
+    spoken: Spoken
+    refused: BotError | None = None
+    change: ChangeHead | None = None
+    said: Sequence[Part] = ()  # on the thread, before the command
+
+    @property
+    def shown(self) -> list[Part]:
+        """What the agent is to see of it, besides the words of the command."""
+        change = [] if self.change is None else [_of_change(self.change)]
+        return [*self.event.context, *change, *self.said]
+
+
+def ask(forge: Forge, heard: Heard, age: float) -> Heard | None:
+    """What the forge says of this command; None where there is nothing to answer.
+
+    Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
+    """
+    try:
+        return _asked(forge, heard)
+    except ForgeUnavailable:
+        if age < _PATIENCE:
+            raise
+        words = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
+        return replace(heard, refused=NotPossible(words))
+    except ForgeGone as error:
+        log.info("nobody is left to answer", thread=heard.event.thread.key, reason=str(error))
+        return None
+    except ForgeError as error:
+        words = f"I could not find out whether you may do this, so nothing was done. {error}"
+        return replace(heard, refused=NotPossible(words))
+
+
+def _asked(forge: Forge, heard: Heard) -> Heard | None:
+    event, thread = heard.event, heard.event.thread
+    if event.actor.id == forge.whoami().id:
+        return None
+    if not triggers.stands(forge, event):
+        return None  # a label that was taken off again, or obeyed before; a role given to somebody else
+    if not forge.may_write(thread, event.actor):
+        words = "Only people who may write to this repository can tell me what to do here."
+        return replace(heard, refused=NotAllowed(words))
+    heard = replace(heard, event=forge.complete(event))
+    if heard.spoken.name in _READS:
+        # Now, and not when the run begins: it is what the person saw who gave the command.
+        heard = replace(heard, said=forge.said_before(event))
+    if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
+        heard = replace(heard, change=forge.change_head(thread))
+    return heard
+
+
+def _of_change(change: ChangeHead) -> Part:
+    """From where to where a change goes."""
+    whose = "" if change.same_repository else " of another repository"
+    text = f"From the branch {change.head_branch}{whose}, at {change.head}, into {change.base_branch}"
+    return Part(what="The change this was asked on", text=text)
