@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.agents.agent import Heard, Listener, Result, Start
 from bot.agents.command import with_prompt
+from bot.clean import visible
 from bot.model import Outcome
 
 _ROUTE = "anthropic"
@@ -27,6 +28,7 @@ _LINES = 8  # lines at most
 _WORDS = 20_000  # characters of its last words
 _BUSY = frozenset({429, 529})  # a provider's limit, a provider overloaded
 _UNKNOWN_KEY = frozenset({401, 403})
+_LARGEST = 253_402_300_799  # the last second that has a date, in the year 9999; no cost is as large
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +144,22 @@ class _Stream:
 
 def _failure(said: dict[str, Any], *, limited: bool) -> tuple[Outcome, str]:
     errors = said.get("errors")
-    listed = "; ".join(str(error) for error in errors) if isinstance(errors, list) else ""
+    listed = "; ".join(visible(str(error)) for error in errors) if isinstance(errors, list) else ""
     words = _text(said, "result") or listed or _text(said, "subtype").replace("_", " ")
-    status = said.get("api_error_status")
+    status = _number(said.get("api_error_status"))
     if limited or status in _BUSY:
         return Outcome.RATE_LIMITED, words
     if status in _UNKNOWN_KEY:
-        words = f"The model's provider did not accept the key of this bot ({status}). The agent says: {words}"
+        words = (
+            f"The model's provider did not accept the key of this bot ({status:.0f}). The agent says: {words}"
+        )
     return Outcome.AGENT_FAILED, words
 
 
 def _doing(block: dict[str, Any]) -> str:
     """The tool, and what it is used on: "Edit bot/run.py"."""
     given = _mapping(block.get("input"))
-    target = next((given[key] for key in _TARGETS if isinstance(given.get(key), str)), "")
+    target = next((_text(given, key) for key in _TARGETS if isinstance(given.get(key), str)), "")
     words = f"{_text(block, 'name')} {target.removeprefix('/workspace/')}".split()
     whole = " ".join(words)
     return whole if len(whole) <= _DOING else f"{whole[:_DOING]}…"
@@ -207,8 +211,9 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _text(value: dict[str, Any], key: str) -> str:
+    """It goes into the ledger, which takes neither NUL nor half a surrogate pair: JSON may hold both."""
     found = value.get(key)
-    return found if isinstance(found, str) else ""
+    return visible(found) if isinstance(found, str) else ""
 
 
 def _session(said: dict[str, Any]) -> str:
@@ -220,4 +225,4 @@ def _session(said: dict[str, Any]) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < 1e15 else None
+    return float(value) if 0 <= value <= _LARGEST else None

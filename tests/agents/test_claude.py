@@ -161,7 +161,9 @@ def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
         {"type": "user", "message": {"content": [{"type": "tool_result", "content": [{"text": None}, 7]}]}},
         {"type": "system", "subtype": "init", "session_id": "../../etc/passwd"},
         {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": "soon"}},
+        {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 9e14}},
         {"type": "result", "is_error": False, "total_cost_usd": "much", "permission_denials": 7},
+        {"type": "result", "is_error": True, "total_cost_usd": -1, "api_error_status": [429]},
     ],
 )
 def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object) -> None:
@@ -169,6 +171,23 @@ def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object
 
     assert (told.session, told.limited_until) == ("", None)
     assert told.result is None or told.result.session_cost is None
+
+
+def test_what_no_ledger_can_keep_is_left_out_of_its_words() -> None:
+    command = {"type": "tool_use", "name": "Bash", "input": {"command": "cut \ud83d here\0"}}
+    done = {"type": "result", "is_error": False, "result": "Done \udc00.\0"}
+    failed = {"type": "result", "is_error": True, "errors": ["cut \ud83d"]}
+
+    lines = heard(
+        [
+            json.dumps({"type": "assistant", "message": {"content": [command]}}).encode(),
+            json.dumps(done).encode(),
+            json.dumps(failed).encode(),
+        ]
+    )
+
+    assert lines[0].doing == "Bash cut here"
+    assert [each.result.text for each in lines if each.result] == ["Done .", "cut "]
 
 
 def test_a_result_that_does_not_say_that_all_is_well_is_a_failure() -> None:
