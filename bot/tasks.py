@@ -13,11 +13,11 @@ from functools import partial
 from sqlalchemy import Connection
 
 from bot import cancel, keep, line
-from bot.commands import WHOLE_THREAD, Command, Options, is_plain
+from bot.commands import WHOLE_THREAD, Command, is_plain
 from bot.errors import NotPossible, NotUnderstood
-from bot.forges.forge import ChangeHead
 from bot.line import Ask, Plan, Queued
 from bot.model import ENDED, Run, Task, Thread, new_task_id, spelled
+from bot.starting_point import starting_point
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
@@ -33,9 +33,8 @@ class Defaults:
     wall_limit: int
     bot_names: Mapping[str, str]  # by forge
     labels: Mapping[str, str]  # what they ask for, besides the bot's own
-    wall_limits: Mapping[str, int] = field(
-        default_factory=dict
-    )  # of repositories that have their own, by path
+    # Of repositories that have their own, by path in lower case.
+    wall_limits: Mapping[str, int] = field(default_factory=dict)
     change: str = "draft"
 
 
@@ -74,7 +73,7 @@ class Tasks:
             model=command.options.model,
             change=command.options.pr or ("none" if confidential else self.defaults.change),
         )
-        plan = _starting_point(command, plan, here=command.options.here)
+        plan = starting_point(command, plan, here=command.options.here)
         ask = self._ask(command, command.text or WHOLE_THREAD)
         return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
 
@@ -105,7 +104,7 @@ class Tasks:
             change="none" if internal and not first.spot.internal else old.change,
             base=old.base,
         )
-        plan = _starting_point(command, plan, here=old.here)
+        plan = starting_point(command, plan, here=old.here)
         ask = replace(
             self._ask(command, first.request, first.wall_limit),
             context=first.context,
@@ -207,45 +206,6 @@ def agent_named(defaults: Defaults, wanted: str) -> str:
         f"Did you mean `{near[0]}`?" if near else "There is " + ", ".join(f"`{a}`" for a in defaults.agents)
     )
     raise NotUnderstood(f"No agent of that name is set up here. {hint}")
-
-
-def _starting_point(command: Command, plan: Plan, *, here: bool) -> Plan:
-    """Where the work begins, and for which branch it is.
-
-    On a change it begins at the head as it stood when we asked, and is for the change's own branch; a
-    fork's branch is not ours to write to, so there the work is for the branch the change is for.
-    """
-    change, options = command.change, command.options
-    if change is None:
-        if here:
-            raise NotPossible("`--here` is for changes: an issue has no branch of its own to push to.")
-        return replace(plan, base=options.base or plan.base)
-    if options.base:
-        raise NotPossible("`--base` is for issues: work on a change starts from the change's own branch.")
-    if not change.open:
-        raise NotPossible("This change is closed or merged. Say it on one that is open, or on an issue.")
-    plan = replace(plan, pinned=change.head)
-    if change.same_repository:
-        plan = replace(plan, base=change.head_branch)
-        return _onto_its_own_branch(plan, change, options) if here else plan
-    if here:
-        raise NotPossible(
-            "This change comes from a fork, and I push to none. Without `--here` the work goes to a branch "
-            "of this repository."
-        )
-    return replace(plan, base=change.base_branch, fork=True)
-
-
-def _onto_its_own_branch(plan: Plan, change: ChangeHead, options: Options) -> Plan:
-    """What `--here` makes of a plan."""
-    if options.pr:
-        raise NotUnderstood("`--here` pushes to this change and opens no other: leave `--pr` out.")
-    if change.head_branch == change.default_branch:
-        raise NotPossible(
-            "The branch of this change is the repository's default branch, to which I never push. Without "
-            "`--here` the work goes to a branch of its own."
-        )
-    return replace(plan, branch=change.head_branch, change="none")
 
 
 def _must_name(text: str, task: Task) -> None:

@@ -39,7 +39,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.push",
         },
     ),
-    ("verbs", {"bot.tasks", "bot.operator_verbs"}),
+    ("verbs", {"bot.tasks", "bot.starting_point", "bot.operator_verbs"}),
     (
         "run, router",
         {
