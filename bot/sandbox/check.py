@@ -6,7 +6,7 @@ before, and is not the agent's to answer for.
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -19,7 +19,7 @@ from bot.sandbox.history import GITLINK, SYMLINK, Entry
 _GONE = "000000"
 _MODES = frozenset({_GONE, "100644", "100755", GITLINK, SYMLINK})
 _LONGEST = 4096  # bytes of a path, and of a link's target: PATH_MAX
-_ARGUMENTS = 500  # paths on one command line
+_ARGUMENTS = 200  # paths on one command line, which holds 2 MiB: each may be as long as the longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +108,16 @@ class Check:
 
     def _siblings(self, commit: str, folders: Iterable[bytes]) -> Iterable[bytes]:
         yield from self.objects.git("ls-tree", "-z", "--name-only", commit).split(b"\0")
-        below = sorted(folder + b"/" for folder in folders)
-        for start in range(0, len(below), _ARGUMENTS):
-            yield from self._list(commit, below[start : start + _ARGUMENTS])
+        yield from self._list(commit, sorted(folder + b"/" for folder in folders))
 
     def _has_all(self, commit: str, names: Iterable[bytes]) -> bool:
         return set(names) <= set(self._list(commit, sorted(names)))
 
-    def _list(self, commit: str, paths: Sequence[bytes]) -> list[bytes]:
-        arguments = (path.decode(errors="surrogateescape") for path in paths)
-        return self.objects.git("ls-tree", "-z", "-t", "--name-only", commit, "--", *arguments).split(b"\0")
+    def _list(self, commit: str, paths: Sequence[bytes]) -> Iterator[bytes]:
+        for start in range(0, len(paths), _ARGUMENTS):
+            asked = (path.decode(errors="surrogateescape") for path in paths[start : start + _ARGUMENTS])
+            listed = self.objects.git("ls-tree", "-z", "-t", "--name-only", commit, "--", *asked)
+            yield from listed.split(b"\0")
 
 
 def shown(path: bytes) -> str:

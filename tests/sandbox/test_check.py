@@ -125,6 +125,17 @@ def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
     assert "`d/Lib` and `d/lib`" in words
 
 
+def test_more_spellings_of_a_long_name_than_one_command_line_holds_collide_too(trees: Trees) -> None:
+    spellings = [f"{number:010b}".replace("0", "x").replace("1", "X") + "y" * 4000 for number in range(600)]
+    blob = trees.blob("1")
+    lines = "".join(f"100644 blob {blob}\t{name}\n" for name in spellings)
+    base = trees.commit(trees.tree(("a", "1")))
+
+    words = trees.offence(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
+
+    assert "are one name" in words
+
+
 def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"f{number}", "x" * 3_000_000) for number in range(3))))
 
