@@ -17,7 +17,7 @@ from bot.sandbox.bare import free, make_bare
 from bot.sandbox.briefed import set_back
 from bot.sandbox.check import Check, Rules, large, shown
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.git import Objects, run
+from bot.sandbox.git import LIMITS, Objects, git, run
 from bot.sandbox.history import GITLINK, Commit, difference, read
 from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
@@ -274,7 +274,8 @@ def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:
         wanted = "\n".join([*tips, *(f"^{oid}" for oid in plan.known), ""])
         pack = plan.quarantine / "objects" / "pack" / "pack"
         args = ("--revs", "--delta-base-offset", "--non-empty", "--quiet", str(pack))
-        objects.git("pack-objects", *args, stdin=wanted.encode())
+        env, stdin = objects.borrowing(), wanted.encode()
+        git("pack-objects", *args, at=objects.path, env=env, stdin=stdin, seconds=120, limits=LIMITS)
     refs = [f"update refs/checked/{plan.run} {head}\n"]
     if wip:
         refs.append(f"update refs/wip/{plan.run} {wip}\n")

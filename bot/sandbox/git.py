@@ -12,8 +12,8 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,6 +53,8 @@ _NETWORK = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", *_CA)
 # For work on what an agent made: bytes, seconds, bytes.
 LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
 _MOST = 32 << 20  # bytes of stdout: we read it whole, and make of it what is several times as large
+# The same where git makes no pack: what it prints is a file of ours, which one tree can make it fill.
+_READING = {**LIMITS, resource.RLIMIT_FSIZE: _MOST + 1}
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -90,10 +92,12 @@ def run(
             process_group=0,
             pass_fds=holding,
         )
-        late = _feed(process, stdin, seconds, limits or {})
+        with _ended_within(seconds, process) as late:
+            _limit(process, limits or {})
+            _feed(process, stdin)
         stderr.seek(0)
         said = clean(stderr.read(20_000).decode(errors="replace"))
-        if late:
+        if late.is_set():
             raise GitFailed(f"git {args[0]} took longer than {seconds:.0f} seconds and was stopped.")
         if stdout.seek(0, os.SEEK_END) > _MOST:
             raise GitFailed(f"git {args[0]} printed more than {_MOST >> 20} MiB.")
@@ -101,13 +105,9 @@ def run(
         return Finished(process.returncode, stdout.read(), said)
 
 
-def _feed(
-    process: subprocess.Popen[bytes],
-    stdin: bytes | Iterable[bytes],
-    seconds: float,
-    limits: Mapping[int, int],
-) -> bool:
-    """Give it its input and wait for its end. True: it had to be stopped."""
+@contextmanager
+def _ended_within(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """Wait for its end behind the block. The event: it had to be stopped, in the block or there."""
     late = threading.Event()
 
     def stop() -> None:
@@ -118,14 +118,7 @@ def _feed(
     timer = threading.Timer(seconds, stop)
     timer.start()
     try:
-        # Set from outside and before the first byte of input: preexec_fn is not safe with threads.
-        with suppress(ProcessLookupError):
-            for limit, value in limits.items():
-                resource.prlimit(process.pid, limit, (value, value))
-        assert process.stdin
-        with suppress(BrokenPipeError), process.stdin as pipe:
-            for chunk in [stdin] if isinstance(stdin, bytes) else stdin:
-                pipe.write(chunk)
+        yield late
         process.wait()
     except BaseException:
         stop()
@@ -133,7 +126,20 @@ def _feed(
         raise
     finally:
         timer.cancel()
-    return late.is_set()
+
+
+def _limit(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> None:
+    """Set from outside and before the first byte of input: preexec_fn is not safe with threads."""
+    with suppress(ProcessLookupError):
+        for limit, value in limits.items():
+            resource.prlimit(process.pid, limit, (value, value))
+
+
+def _feed(process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes]) -> None:
+    assert process.stdin
+    with suppress(BrokenPipeError), process.stdin as pipe:
+        for chunk in [stdin] if isinstance(stdin, bytes) else stdin:
+            pipe.write(chunk)
 
 
 def git(
@@ -217,9 +223,9 @@ class Objects:
     path: Path
     borrowed: tuple[Path, ...] = ()
 
-    def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"", seconds: float = 120) -> bytes:
-        """As `git`, within LIMITS: what is read here was made by an agent."""
-        return git(*args, at=self.path, env=self.borrowing(), stdin=stdin, seconds=seconds, limits=LIMITS)
+    def git(self, *args: str, stdin: bytes = b"") -> bytes:
+        """As `git`, within limits: what is read here was made by an agent. Large files cannot be made."""
+        return git(*args, at=self.path, env=self.borrowing(), stdin=stdin, seconds=120, limits=_READING)
 
     def borrowing(self) -> dict[str, str]:
         chain = os.pathsep.join(str(path / "objects") for path in self.borrowed)
@@ -227,7 +233,7 @@ class Objects:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         args = ("merge-base", "--is-ancestor", old, new)
-        done = run(*args, at=self.path, env=self.borrowing(), limits=LIMITS)
+        done = run(*args, at=self.path, env=self.borrowing(), limits=_READING)
         if done.status not in {0, 1}:
             raise GitFailed(f"git merge-base failed: {first_lines(done.said)}")
         return done.status == 0

@@ -71,6 +71,15 @@ def test_limits_hold_for_the_command(bare: Path) -> None:
     assert done.status != 0
 
 
+def test_what_prints_without_end_is_stopped_before_it_fills_the_disk(bare: Path, tmp_path: Path) -> None:
+    flood = f"alias.flood=!head -c 40000000 /dev/zero; echo $? >{tmp_path}/status"
+
+    with pytest.raises(GitFailed, match="printed more than 32 MiB"):
+        Objects(bare).git("-c", flood, "flood")
+
+    assert (tmp_path / "status").read_text() != "0\n"
+
+
 def test_input_that_git_does_not_read_to_its_end_is_no_error_of_its_own(bare: Path) -> None:
     done = run("index-pack", "--stdin", at=bare, stdin=(bytes(1 << 16) for _ in range(100)))
 
