@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bot.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
-from bot.sandbox.git import Finished, Objects, clean, first_lines, network, remote_failure, run
+from bot.sandbox.git import Finished, Objects, clean, first_lines, run
+from bot.sandbox.remote import network, remote_failure
 
 _SECONDS = 600
 _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from bot import errors, kinds
 from bot.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
 from bot.kinds import REMEDIES, Remedy, remedy
-from bot.sandbox.git import remote_failure
+from bot.sandbox.remote import remote_failure
 
 OURS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)]
 

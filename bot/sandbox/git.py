@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bot.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
+from bot.errors import DiskFull, GitFailed
 
 _CLOSED = {
     "HOME": "/nonexistent",
@@ -46,9 +45,6 @@ _CONFIG = [
     ("core.packedGitWindowSize", "32m"),
     ("core.packedGitLimit", "512m"),
 ]
-# Only for remotes. http_proxy is left out: a proxy would read the token of an http remote.
-_CA = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
-_NETWORK = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", *_CA)
 
 # For work on what an agent made: bytes, seconds, bytes.
 LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
@@ -56,6 +52,8 @@ _MOST = 32 << 20  # bytes of stdout: we read it whole, and make of it what is se
 # The same where git makes no pack: what it prints is a file of ours, which one tree can make it fill.
 _READING = {**LIMITS, resource.RLIMIT_FSIZE: _MOST + 1}
 
+# Ours, not the remote's, whose words have its name before them.
+_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -153,58 +151,20 @@ def git(
     """What git printed. Raises GitFailed with its first words of complaint."""
     done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits)
     if done.status:
-        if _FULL.search(done.said):
+        if is_disk_full(done.said):
             raise DiskFull
         raise GitFailed(f"git {args[0]} failed: {first_lines(done.said) or f'status {done.status}'}")
     return done.stdout
 
 
-def network(url: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Environment for a command that speaks to `url`. Headers go here and nowhere else.
-
-    Raises GitFailed for a URL that carries credentials: it would end in argument lists.
-    """
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        raise GitFailed("The URL of a remote must not carry credentials.")
-    env = {name: os.environ[name] for name in _NETWORK if name in os.environ}
-    if parts.scheme in {"http", "https"}:
-        scope = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
-        env |= _config([(scope, f"{name}: {value}") for name, value in headers.items()])
-    return env
-
-
-def remote_failure(said: str) -> GitFailed | DiskFull:
-    """What git said about a remote, as the error that names who must act."""
-    if _FULL.search(said):
-        return DiskFull()
-    words = first_lines(said) or "git said nothing about why"
-    for pattern, kind in _REMOTE:
-        if pattern.search(said):
-            return kind(words)
-    return GitFailed(words)
-
-
-# Ours, not the remote's, whose words have its name before them.
-_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
-# Observed with git 2.39 against http-backend and local paths. Forges answer 404 where they hide a repository.
-_REMOTE = [
-    (re.compile(r"error: 30[1278]|error: 4(04|10)\b|[Nn]ot found\b|does not (appear|exist)"), RemoteMissing),
-    (
-        re.compile(
-            r"error: (5\d\d|429|408)\b|HTTP (5\d\d|429|408)\b|[Cc]ould not resolve|[Ff]ailed to connect"
-            r"|[Cc]onnection (refused|reset|timed out)|[Tt]imed out|Timeout|Operation too slow|Empty reply"
-            r"|early EOF|hung up unexpectedly|unexpected disconnect|Recv failure|Couldn't connect"
-            r"|transfer closed|took longer than"
-        ),
-        RemoteUnavailable,
-    ),
-]
-
-
 def clean(text: str) -> str:
     """Text of a remote or of git without credentials and control characters."""
     return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
+
+
+def is_disk_full(said: str) -> bool:
+    """Does git complain of the disk it writes to?"""
+    return _FULL.search(said) is not None
 
 
 def first_lines(said: str, most: int = 3) -> str:
@@ -223,7 +183,7 @@ class Objects:
     path: Path
     borrowed: tuple[Path, ...] = ()
 
-    def git(self, *args: str, stdin: bytes = b"") -> bytes:
+    def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"") -> bytes:
         """As `git`, within limits: what is read here was made by an agent. Large files cannot be made."""
         return git(*args, at=self.path, env=self.borrowing(), stdin=stdin, seconds=120, limits=_READING)
 
@@ -240,11 +200,12 @@ class Objects:
 
 
 def _environment(at: Path | None, env: Mapping[str, str]) -> dict[str, str]:
-    closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **_config([]), **env}
+    closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **configured([]), **env}
     return closed if at is None else {**closed, "GIT_DIR": str(at)}
 
 
-def _config(more: list[tuple[str, str]]) -> dict[str, str]:
+def configured(more: list[tuple[str, str]]) -> dict[str, str]:
+    """Our settings and these, as environment: what is in it is in no argument list."""
     pairs = _CONFIG + more
     env = {"GIT_CONFIG_COUNT": str(len(pairs))}
     for number, (key, value) in enumerate(pairs):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bot.errors import GitFailed, RemoteMissing
 from bot.sandbox.bare import free, make_bare
-from bot.sandbox.git import git, network, remote_failure, run
+from bot.sandbox.git import git, run
+from bot.sandbox.remote import network, remote_failure
 
 # Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
 _REFSPECS = (

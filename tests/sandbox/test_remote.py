@@ -1,0 +1,35 @@
+"""Speaking to a remote: where its credential is, and who must act when it does not answer."""
+
+import pytest
+
+from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.sandbox.remote import network, remote_failure
+
+
+def test_a_header_is_scoped_to_the_remote_and_only_in_the_environment() -> None:
+    env = network("https://forge.example:8443/a/b", {"Authorization": "Basic abc"})
+
+    keys = {value: name for name, value in env.items()}
+    name = keys["http.https://forge.example:8443/.extraHeader"]
+    assert env[name.replace("KEY", "VALUE")] == "Authorization: Basic abc"
+
+
+def test_a_url_with_credentials_is_refused() -> None:
+    with pytest.raises(GitFailed, match="must not carry credentials"):
+        network("https://user:token@forge.example/a/b", {})
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("remote: Repository not found.\nfatal: repository 'https://x/' not found", RemoteMissing),
+        ("fatal: '/x' does not appear to be a git repository\nfatal: Could not read", RemoteMissing),
+        ("fatal: unable to access 'x': The requested URL returned error: 502", RemoteUnavailable),
+        ("fatal: unable to access 'x': Could not resolve host: forge.example", RemoteUnavailable),
+        ("error: RPC failed; HTTP 503 curl 22", RemoteUnavailable),
+        ("fatal: unable to access 'x': The requested URL returned error: 301", RemoteMissing),
+        ("fatal: Authentication failed for 'https://x/'", GitFailed),
+    ],
+)
+def test_a_remotes_failure_says_who_must_act(said: str, kind: type[GitFailed]) -> None:
+    assert type(remote_failure(said)) is kind
