@@ -6,7 +6,6 @@ log), so no text reaches the document except through `_Say`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
 from bot.store.costs import Spent
 from bot.store.usage import Refusal
-from bot.times import moment
+from bot.times import iso, moment
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
@@ -213,8 +212,7 @@ def _link(url: str, words: str, say: _Say) -> str:
 
 
 def _time(at: float) -> str:
-    exact = datetime.fromtimestamp(at, UTC)
-    return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}">{moment(at)}</time>'
+    return f'<time datetime="{iso(at)}">{moment(at)}</time>'
 
 
 def _seconds(seconds: float) -> str:
