@@ -7,15 +7,14 @@ wait for database drivers and container clients.
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from bot import __version__
+from bot import __version__, cli_host
+from bot.cli_options import AsJson, Config, Model, Port, TaskId, settings_of
+from bot.cli_print import say
 from bot.errors import BotError
-
-if TYPE_CHECKING:
-    from bot.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,33 +24,8 @@ app = typer.Typer(
     help="A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
     'in a container.\n\nTo try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]',
 )
-workspaces = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
-images = typer.Typer(no_args_is_help=True, help="The images containers start from.")
-app.add_typer(workspaces, name="workspaces")
-app.add_typer(images, name="images")
-
-
-def _or_the_first(context: typer.Context, value: Path | None) -> Path | None:
-    """`--config` may stand before the command or after it."""
-    given: Path | None = context.find_root().params.get("config")
-    return value or given
-
-
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        callback=_or_the_first,
-        help="The settings. Else ./forgehand.toml, else /etc/forgehand/forgehand.toml.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Instead of \\[server] port; 0: any free one.")
-]
-Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
-Model = Annotated[str, typer.Option(help="For the agent to work with; else what its settings say.")]
-TaskId = Annotated[str, typer.Argument(metavar="TASK", help="As in comments, pages and `forgehand tasks`.")]
+app.add_typer(cli_host.workspaces, name="workspaces")
+app.add_typer(cli_host.images, name="images")
 
 
 @app.callback()
@@ -67,7 +41,7 @@ def up(port: Port = None, config: Config = None) -> None:
     """
     from bot import app as processes
 
-    processes.up(_settings(config, port), typer.echo)
+    processes.up(settings_of(config, port), typer.echo)
 
 
 @app.command()
@@ -75,7 +49,7 @@ def serve(port: Port = None, config: Config = None) -> None:
     """Only receive webhooks and show pages. Needs \\[queue] url, and `forgehand work` somewhere."""
     from bot import app as processes
 
-    processes.serve(_settings(config, port), typer.echo)
+    processes.serve(settings_of(config, port), typer.echo)
 
 
 @app.command()
@@ -88,7 +62,7 @@ def work(
     """Only work: answer, run agents, report. Needs \\[queue] url; start as many as you like."""
     from bot import app as processes
 
-    processes.work(_settings(config), host=host)
+    processes.work(settings_of(config), host=host)
 
 
 @app.command()
@@ -112,7 +86,7 @@ def run(
     """
     from bot import cli_runs
 
-    settings = _settings(config)
+    settings = settings_of(config)
     ask = cli_runs.Ask(
         repository=repository, text=instructions, agent=agent, model=model, base=base, timeout=timeout
     )
@@ -137,7 +111,7 @@ def resume(
     """
     from bot import cli_runs
 
-    settings = _settings(config)
+    settings = settings_of(config)
     raise typer.Exit(cli_runs.resume(settings, task, text, agent=agent, model=model, as_json=as_json))
 
 
@@ -146,7 +120,7 @@ def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> Non
     """Push the commit of a task that is held, because it touches paths that give power."""
     from bot import cli_runs
 
-    raise typer.Exit(cli_runs.approve(_settings(config), task, as_json=as_json))
+    raise typer.Exit(cli_runs.approve(settings_of(config), task, as_json=as_json))
 
 
 @app.command()
@@ -154,7 +128,7 @@ def cancel(task: TaskId, config: Config = None) -> None:
     """Stop a task, whoever asked for it. Its workspace is kept."""
     from bot import cli_show
 
-    typer.echo(cli_show.cancel(_settings(config), task))
+    typer.echo(cli_show.cancel(settings_of(config), task))
 
 
 @app.command()
@@ -166,7 +140,7 @@ def tasks(
     """List tasks, newest first."""
     from bot import cli_show
 
-    cli_show.tasks(_settings(config), limit, as_json=as_json)
+    cli_show.tasks(settings_of(config), limit, as_json=as_json)
 
 
 @app.command()
@@ -196,15 +170,9 @@ def costs(
     forgehand costs --task k7m2xq4p             # each run of a task
     """
     from bot import cli_costs
-    from bot.sections import seconds
 
-    if repository and task:
-        raise typer.BadParameter("--task and --repository do not go together.")
-    try:
-        ask = cli_costs.Ask(seconds=seconds(since), repository=repository, task=task)
-    except ValueError as error:
-        raise typer.BadParameter(f"--since {error}") from None
-    cli_costs.costs(_settings(config), ask, as_json=as_json)
+    ask = cli_costs.asked(since, repository=repository, task=task)
+    cli_costs.costs(settings_of(config), ask, as_json=as_json)
 
 
 @app.command()
@@ -216,31 +184,7 @@ def logs(
     """Print what the agent of a task's newest run printed."""
     from bot import cli_show
 
-    cli_show.logs(_settings(config), task, follow=follow)
-
-
-@workspaces.command("ls")
-def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
-    """List the workspaces of this host, oldest first, with their sizes."""
-    from bot import cli_show
-
-    cli_show.workspaces(_settings(config), as_json=as_json)
-
-
-@workspaces.command("rm")
-def workspaces_rm(
-    task: TaskId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
-    config: Config = None,
-) -> None:
-    """Remove the workspace of a task that is at rest. What was pushed or exported stays."""
-    from bot import cli_show
-
-    settings = _settings(config)
-    if not yes:
-        typer.confirm(f"Remove the workspace of {task}, with files that were never committed?", abort=True)
-    cli_show.remove_workspace(settings, task)
-    typer.echo(f"Removed the workspace of {task}.")
+    cli_show.logs(settings_of(config), task, follow=follow)
 
 
 @app.command()
@@ -257,26 +201,6 @@ def playground(
     serve_playground(data, port, announce=lambda about: _about(about, as_json=as_json))
 
 
-@images.command("build")
-def images_build(
-    small: Small = False,  # noqa: FBT002 - Typer makes flags of these
-    base: Annotated[str, typer.Option(help="Image to build on; else Debian, or this machine's own.")] = "",
-    claude_code: Annotated[
-        str | None, typer.Option(help='Version in the agent image, "" for none; else the one we know.')
-    ] = None,
-    as_json: AsJson = False,  # noqa: FBT002
-    config: Config = None,
-) -> None:
-    """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
-    from bot import cli_show
-    from bot.sandbox.images import build
-
-    which = ("small",) if small else ("tools", "agent")
-    engine = _settings(config).sandbox.engine
-    made = build(engine, which=which, base=base, claude=claude_code, say=_say)
-    cli_show.show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
-
-
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -288,21 +212,8 @@ def main() -> None:
     try:
         app(prog_name="forgehand")
     except BotError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(1)
-
-
-def _settings(config: Path | None, port: int | None = None) -> "Settings":
-    from bot.settings import load
-
-    settings = load(config)
-    if port is None:
-        return settings
-    return settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
-
-
-def _say(text: str) -> None:
-    typer.echo(f"forgehand: {text}", err=True)
 
 
 def _about(about: dict[str, Any], *, as_json: bool) -> None:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import typer
 from sqlalchemy import Connection
 
-from bot.cli_show import Row, ledger_of, show
+from bot.cli_print import Row, show
+from bot.cli_show import ledger_of
 from bot.comments import dollars
 from bot.gateway.budget import Amount
 from bot.gateway.counts import DAY, today
 from bot.gateway.sections import allowance
 from bot.model import Run
+from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
@@ -32,6 +34,16 @@ class Ask:
     seconds: int
     repository: str = ""
     task: str = ""
+
+
+def asked(since: str, *, repository: str, task: str) -> Ask:
+    """Raises BadParameter."""
+    if repository and task:
+        raise typer.BadParameter("--task and --repository do not go together.")
+    try:
+        return Ask(seconds=seconds(since), repository=repository, task=task)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since {error}") from None
 
 
 def costs(settings: Settings, ask: Ask, *, as_json: bool) -> None:

@@ -22,7 +22,8 @@ from sqlalchemy import Connection
 from bot import actors, log, queue
 from bot import operator_verbs as verbs
 from bot.checks import check
-from bot.cli_show import Tail, row_of
+from bot.cli_print import say
+from bot.cli_show import Log, row_of
 from bot.commands import model_name
 from bot.errors import NotPossible, NotUnderstood
 from bot.forges.github.adapter import web_url
@@ -41,7 +42,6 @@ from bot.worker import defaults, jobs_of, open_house
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
-_GOOD = (Outcome.PUSHED, Outcome.NO_CHANGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +143,12 @@ class _Watched:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _said: list[str] = field(default_factory=list)
-    _tail: Tail = field(init=False)
+    _log: Log = field(init=False)
 
     def __post_init__(self) -> None:
         agent = self.house.agents.get(self.run.agent)
         listener = agent.listen() if agent else None
-        self._tail = Tail(self.house.ledger, self.run.id, self.secrets, listener)
+        self._log = Log(self.house.ledger, self.run.id, self.secrets, listener)
 
     def to_the_end(self) -> int:
         """0 once the run has ended; the exit status of one who stopped watching before."""
@@ -157,7 +157,7 @@ class _Watched:
             self._watch()
         except KeyboardInterrupt:
             if self._thread is None:
-                _say(f"{self.run.task} goes on. To stop it: forgehand cancel {self.run.task}")
+                say(f"{self.run.task} goes on. To stop it: forgehand cancel {self.run.task}")
                 return _INTERRUPTED
             self._cancel()
             self._watch()
@@ -198,7 +198,7 @@ class _Watched:
             self._thread.start()
 
     def _cancel(self) -> None:
-        _say(f"cancelling {self.run.task}; once more leaves it as it is")
+        say(f"cancelling {self.run.task}; once more leaves it as it is")
         with suppress(NotPossible), self.house.ledger.write() as tx:
             verbs.cancel_from_cli(tx, self.run.task)
 
@@ -207,8 +207,8 @@ class _Watched:
         for words in [f"waits, {in_words(position)}"] if position else [str(phase) for phase in begun]:
             if words not in self._said:
                 self._said.append(words)
-                _say(f"{self.run.task}: {words}")
-        for line in self._tail.lines(last=self.run.state in ENDED):
+                say(f"{self.run.task}: {words}")
+        for line in self._log.lines(last=self.run.state in ENDED):
             typer.echo(f"  {line}", err=True)
 
 
@@ -226,13 +226,9 @@ def _tell(house: House, run_id: str, *, as_json: bool) -> int:
         raise NotPossible(f"Run {run_id} ended without an outcome.")
     ending = ENDINGS[ended.outcome]
     if ended.outcome is not Outcome.PUSHED:
-        _say(f"{ending.says} {ended.reason}".strip())
-    if ended.outcome in _GOOD:
+        say(f"{ending.says} {ended.reason}".strip())
+    if ending.state is State.SUCCEEDED:
         return 0
     verb, _, words = ending.next.removeprefix("/").partition(" ")
-    _say(f"to go on: forgehand {verb} {task.id}" + (f' "{words}"' if words else ""))
+    say(f"to go on: forgehand {verb} {task.id}" + (f' "{words}"' if words else ""))
     return 1
-
-
-def _say(text: str) -> None:
-    typer.echo(f"forgehand: {text}", err=True)

@@ -4,40 +4,30 @@ What needs more than the ledger is imported where it is needed: most of what the
 commands take is the start of the program.
 """
 
-import json
-import secrets
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Connection
 
 from bot import clean
-from bot.errors import BotError, NotPossible
+from bot.cli_print import Row, show
 from bot.model import ENDED, Run, State, Task
-from bot.presence import alone
 from bot.settings import Settings
 from bot.store import log as store_log
 from bot.store import runs
 from bot.store import tasks as store
-from bot.store import workspaces as store_workspaces
 from bot.store.ledger import Ledger, open_ledger
-from bot.store.workspaces import Kept
+from bot.times import iso
 
 if TYPE_CHECKING:
     from bot.agents.agent import Listener
-    from bot.house import House
 
 _POLL = 0.3  # seconds
-_PATIENCE = 60.0  # seconds
 _AT_ONCE = 1 << 20  # bytes of a log
-Row = dict[str, Any]
 
 
 def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
@@ -68,9 +58,9 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
         "summary": run.summary,
         "exit_status": run.exit_status,
         "position": runs.position(tx, run),
-        "created": _iso(task.created_at),
-        "started": _iso(run.started_at),
-        "ended": _iso(run.ended_at),
+        "created": iso(task.created_at),
+        "started": iso(run.started_at) if run.started_at else "",
+        "ended": iso(run.ended_at) if run.ended_at else "",
     }
 
 
@@ -90,12 +80,12 @@ def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
     with ledger_of(settings) as ledger:
         with ledger.read() as tx:
             run_id = runs.newest(tx, store.get(tx, task_id).id).id
-        tail = Tail(ledger, run_id, settings.secrets)
+        log = Log(ledger, run_id, settings.secrets)
         pause = threading.Event()
         while True:
             with ledger.read() as tx:
                 ended = runs.get(tx, run_id).state in ENDED
-            for line in tail.lines(last=ended or not follow):
+            for line in log.lines(last=ended or not follow):
                 typer.echo(line)
             sys.stdout.flush()
             if ended or not follow:
@@ -103,7 +93,7 @@ def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
             pause.wait(_POLL)
 
 
-class Tail:
+class Log:
     """A run's log, line by line, as it grows."""
 
     def __init__(
@@ -114,6 +104,7 @@ class Tail:
         self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
         self._offset = 0
         self._rest = b""
+        self._torn = False  # the rest begins in what was left out
 
     def lines(self, *, last: bool) -> Iterator[str]:
         """What was added since; with `last` also the line that has no end yet."""
@@ -125,13 +116,19 @@ class Tail:
             for offset, data in chunks:
                 if offset > self._offset:
                     yield f"... {offset - self._offset:,} bytes left out ..."
+                    self._rest, self._torn = b"", True
                 self._offset = offset + len(data)
-                *whole, self._rest = (self._rest + data).split(b"\n")
-                for line in whole:
-                    yield from self._shown(line)
+                *ended, self._rest = (self._rest + data).split(b"\n")
+                yield from self._whole(ended)
         if last and self._rest:
-            yield from self._shown(self._rest)
+            yield from self._whole([self._rest])
             self._rest = b""
+
+    def _whole(self, lines: Sequence[bytes]) -> Iterator[str]:
+        for line in lines:
+            if not self._torn:  # half a secret would not be recognised
+                yield from self._shown(line)
+            self._torn = False
 
     def _shown(self, line: bytes) -> Iterator[str]:
         text = self._listener.hear(line).text if self._listener else line.decode(errors="replace")
@@ -139,102 +136,8 @@ class Tail:
             yield from clean.shown(text.rstrip("\r"), self._secrets).split("\n")
 
 
-def workspaces(settings: Settings, *, as_json: bool) -> None:
-    with _house(settings) as house:
-        with house.ledger.read() as tx:
-            kept = store_workspaces.present(tx, house.worker.host)
-            tasks = [store.get(tx, each.task) for each in kept]
-        sizes = [_size(house, each.task) for each in _shown_progress(kept)]
-    rows: list[Row] = [
-        {
-            "task": task.id,
-            "repository": task.thread.repository_url,
-            "state": task.state,
-            "kept_until": _iso(each.keep_until) if each.keep_until else "in use",
-            **({"bytes": size} if as_json else {"size": _in_words(size)}),
-            "folder": str(house.data / "workspaces" / task.id),
-        }
-        for each, task, size in zip(kept, tasks, sizes, strict=True)
-    ]
-    show(rows, as_json=as_json)
-
-
-def _shown_progress(kept: Sequence[Kept]) -> Iterable[Kept]:
-    """Each is a look at many files."""
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(kept, "measuring", console=console, transient=True, disable=not console.is_terminal)
-
-
-def _size(house: "House", task_id: str) -> int | None:
-    """Bytes on the disk; None where they could not be counted."""
-    from bot.removal import places_of
-
-    places = places_of(house)
-    if not places.has(task_id):
-        return None
-    try:
-        return places.size(task_id, name=f"forgehand-{task_id}.size-{secrets.token_hex(4)}")
-    except BotError as error:
-        typer.echo(f"forgehand: the size of {task_id} is not known: {error}", err=True)
-        return None
-
-
-def _in_words(size: int | None) -> str:
-    return "?" if size is None else f"{size / (1 << 20):,.1f} MiB"
-
-
-def remove_workspace(settings: Settings, task_id: str) -> None:
-    """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
-    from bot.removal import janitors_lock, remove
-
-    with _house(settings) as house:
-        with house.ledger.read() as tx:
-            kept = store_workspaces.get(tx, store.get(tx, task_id).id)
-        if kept is None or kept.removed_at or kept.host != house.worker.host:
-            raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        with alone(janitors_lock(house), patience=_PATIENCE) as mine:
-            if not mine:
-                raise NotPossible("The janitor of this host is at work. Try again in a minute.")
-            if not remove(house, task_id, _rescued(house, task_id)):
-                raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
-
-
-def _rescued(house: "House", task_id: str) -> str:
-    """Who asks for a removal is told what is lost by it, and gets it."""
-    from bot.removal import rescue
-
-    try:
-        return rescue(house, task_id)
-    except (BotError, OSError) as error:
-        typer.echo(f"forgehand: what was not exported is lost: {error}", err=True)
-        return ""
-
-
-def show(rows: Sequence[Row], *, as_json: bool) -> None:
-    """Print a table, or JSON: a list of objects."""
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    if not rows:
-        typer.echo("None.", err=True)
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name.replace("_", " ").upper(), overflow="fold")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    width = None if sys.stdout.isatty() else 1000  # a pipe has no edge
-    Console(width=width, highlight=False, markup=False).print(table)
-
-
 def _brief(row: Row) -> Row:
     return {name: row[name] for name in ("task", "state", "run", "outcome", "repository", "title", "created")}
-
-
-def _iso(at: float | None) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else ""
 
 
 @contextmanager
@@ -246,14 +149,3 @@ def ledger_of(settings: Settings) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
-
-
-@contextmanager
-def _house(settings: Settings) -> Iterator["House"]:
-    """One that wakes nobody."""
-    from bot.queue import Nudges
-    from bot.worker import open_house
-
-    nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
-    with open_house(settings, public_url="", nudges=nobody) as house:
-        yield house

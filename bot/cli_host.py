@@ -1,0 +1,59 @@
+"""The operator's commands about what is on this host: `forgehand workspaces ...`, `forgehand images ...`.
+
+As in bot/cli.py each imports what it needs when it is called.
+"""
+
+from typing import Annotated
+
+import typer
+
+from bot.cli_options import AsJson, Config, TaskId, settings_of
+from bot.cli_print import say, show
+
+workspaces = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
+images = typer.Typer(no_args_is_help=True, help="The images containers start from.")
+
+Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
+
+
+@workspaces.command("ls")
+def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
+    """List the workspaces of this host, oldest first, with their sizes."""
+    from bot import cli_workspaces
+
+    cli_workspaces.ls(settings_of(config), as_json=as_json)
+
+
+@workspaces.command("rm")
+def workspaces_rm(
+    task: TaskId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Remove the workspace of a task that is at rest. What was pushed or exported stays."""
+    from bot import cli_workspaces
+
+    settings = settings_of(config)
+    if not yes:
+        typer.confirm(f"Remove the workspace of {task}, with files that were never committed?", abort=True)
+    cli_workspaces.rm(settings, task)
+    typer.echo(f"Removed the workspace of {task}.")
+
+
+@images.command("build")
+def images_build(
+    small: Small = False,  # noqa: FBT002 - Typer makes flags of these
+    base: Annotated[str, typer.Option(help="Image to build on; else Debian, or this machine's own.")] = "",
+    claude_code: Annotated[
+        str | None, typer.Option(help='Version in the agent image, "" for none; else the one we know.')
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
+    from bot.sandbox.images import build
+
+    which = ("small",) if small else ("tools", "agent")
+    engine = settings_of(config).sandbox.engine
+    made = build(engine, which=which, base=base, claude=claude_code, say=say)
+    show([{"image": name, "id": made[name]} for name in made], as_json=as_json)

@@ -1,0 +1,35 @@
+"""How the operator's commands print: results to stdout, as a table or as JSON, and all else to stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+Row = dict[str, Any]
+
+
+def say(text: str) -> None:
+    """A sentence about what the command does, or why it does not."""
+    typer.echo(f"forgehand: {text}", err=True)
+
+
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print a table, or JSON: a list of objects."""
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        typer.echo("None.", err=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name.replace("_", " ").upper(), overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    width = None if sys.stdout.isatty() else 1000  # a pipe has no edge
+    Console(width=width, highlight=False, markup=False).print(table)
