@@ -14,18 +14,19 @@ from pathlib import Path
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
 from bot.sandbox.bare import free, make_bare
-from bot.sandbox.briefed import set_back
 from bot.sandbox.check import Check, Rules, large, shown
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.git import LIMITS, Objects, git, run
-from bot.sandbox.history import GITLINK, Commit, difference, read
+from bot.sandbox.history import GITLINK, Commit, difference, read, trees
+from bot.sandbox.judge import Judge
 from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
-from bot.sandbox.rewrite import Style, body, rewrite
+from bot.sandbox.rewrite import Style
 
 __all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "make_quarantine", "take"]
 
 _SCRIPT = Path(__file__).with_name("export.sh").read_text()
+_OTHER = "The export container sent something else than HEAD and what lay uncommitted on it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,19 +142,9 @@ def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipme
 
 def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     """Judge what was unpacked, make it ours, and let it into the quarantine."""
-    judge = _Judge(
-        plan=plan,
-        objects=objects,
-        check=Check(objects, large(objects, plan.rules), plan.rules),
-        style=Style(
-            author=plan.author,
-            co_author=plan.co_author,
-            title=shipment.result.title or plan.title,
-            secrets=plan.secrets,
-        ),
-    )
+    judge = _judge(plan, objects, shipment.result.title)
     commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)
-    left = _uncommitted(shipment, commits)
+    left = _uncommitted(objects, shipment, commits)
     tip = shipment.head
     if left and plan.succeeded:
         commits, tip, left = [*commits, left], left.id, None
@@ -165,7 +156,7 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     return Exported(
         head=head,
         wip=wip,
-        changed=len(set(_trees(objects, head, plan.unchanged_from))) > 1,
+        changed=len(set(trees(objects, head, plan.unchanged_from))) > 1,
         power=powerful([entry.path for entry in entries], plan.rules.power) + [shown(path) for path in links],
         commits=count,
         files=len(entries),
@@ -174,97 +165,30 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     )
 
 
-def _uncommitted(shipment: Shipment, commits: list[Commit]) -> Commit | None:
+def _judge(plan: Plan, objects: Objects, title: str) -> Judge:
+    style = Style(
+        author=plan.author, co_author=plan.co_author, title=title or plan.title, secrets=plan.secrets
+    )
+    return Judge(
+        objects=objects,
+        check=Check(objects, large(objects, plan.rules), plan.rules),
+        style=style,
+        start=plan.start,
+        known=plan.known,
+        as_before=plan.as_before,
+    )
+
+
+def _uncommitted(objects: Objects, shipment: Shipment, commits: list[Commit]) -> Commit | None:
     """Take the snapshot from the end of `commits`, where there is one."""
+    # Filters of the clone run in the container, and can write what we read of it.
+    if objects.git("cat-file", "-t", shipment.head) != b"commit\n":
+        raise ExportRefused(_OTHER)
     if shipment.snapshot == shipment.head:
         return None
     if not commits or commits[-1].id != shipment.snapshot or commits[-1].parents != (shipment.head,):
-        raise ExportRefused(
-            "The export container sent something else than HEAD and what lay uncommitted on it."
-        )
+        raise ExportRefused(_OTHER)
     return commits.pop()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judge:
-    """What decides in which form commits are taken, if at all."""
-
-    plan: Plan
-    objects: Objects
-    check: Check
-    style: Style
-
-    def head(self, tip: str, commits: Sequence[Commit]) -> tuple[str, int]:
-        """The new checked head, and how many commits are new. What cannot go as it is goes as one commit."""
-        start = self.plan.start
-        descends = tip == start or any(start in commit.parents for commit in commits)
-        if not descends and not self.objects.is_ancestor(start, tip):
-            return self._flat(tip)
-        if len(commits) > self.plan.rules.commits:
-            return self._flat(tip)
-        if self.plan.as_before:
-            try:
-                tip, commits = self._set_back(tip, commits)
-            except GitFailed:
-                return self._flat(tip)
-        if any(map(self._offence, commits)):
-            return self._flat(tip)
-        ids = rewrite(commits, self.style, self._write)
-        return ids.get(tip, tip), len(commits)
-
-    def _set_back(self, tip: str, commits: Sequence[Commit]) -> tuple[str, list[Commit]]:
-        """The same commits without what they did to paths that stay as before."""
-        ids: dict[str, str] = {}
-        for commit in commits:
-            parents = [ids.get(parent, parent) for parent in commit.parents]
-            tree = set_back(self.objects, commit.tree, parents, self.plan.as_before)
-            if tree != commit.tree and len(parents) == 1 and [tree] == _trees(self.objects, *parents):
-                ids[commit.id] = parents[0]  # it did nothing else
-            else:
-                ids[commit.id] = self._write(body(replace(commit, tree=tree), parents, self.style))
-        tip = ids.get(tip, tip)
-        return tip, read(self.objects, [tip], self.plan.known, len(commits))
-
-    def wip(self, snapshot: Commit, head: str) -> str:
-        """Uncommitted work as a commit on the new head."""
-        snapshot = self._on(head, snapshot)
-        if not snapshot.entries:
-            return ""
-        if words := self._offence(snapshot):
-            raise ExportRefused(f"The uncommitted work was not taken: {words}")
-        return self._write(body(snapshot, [head], self.style))
-
-    def _flat(self, tip: str) -> tuple[str, int]:
-        """One commit of `tip`'s tree on the last checked head."""
-        start = self.plan.start
-        [last] = read(self.objects, [tip], [], 1)
-        last = self._on(start, last)
-        if [last.tree] == _trees(self.objects, start):
-            return start, 0
-        entries = difference(self.objects, last.tree, *self.plan.known)
-        if words := self.check.offence(last.tree, self.plan.known, entries):
-            raise ExportRefused(words)
-        return self._write(body(replace(last, message=""), [start], self.style)), 1
-
-    def _on(self, parent: str, commit: Commit) -> Commit:
-        """`commit` as one on `parent`, in what has to stay as before."""
-        if not self.plan.as_before:
-            return commit
-        tree = set_back(self.objects, commit.tree, [parent], self.plan.as_before)
-        entries = difference(self.objects, tree, parent)
-        return replace(commit, id=tree, tree=tree, parents=(parent,), entries=entries)
-
-    def _offence(self, commit: Commit) -> str:
-        return self.check.offence(commit.id, commit.parents, commit.entries)
-
-    def _write(self, content: bytes) -> str:
-        return (
-            self.objects.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).decode().strip()
-        )
-
-
-def _trees(objects: Objects, *commits: str) -> list[str]:
-    return objects.git("rev-parse", *(f"{commit}^{{tree}}" for commit in commits)).decode().split()
 
 
 def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:

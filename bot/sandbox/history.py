@@ -59,6 +59,10 @@ def difference(objects: Objects, new: str, *old: str) -> list[Entry]:
     return list(_entries(objects.git("diff", "-c", *_RAW, new, *sides)))
 
 
+def trees(objects: Objects, *commits: str) -> list[str]:
+    return objects.git("rev-parse", *(f"{commit}^{{tree}}" for commit in commits)).decode().split()
+
+
 def _entries(output: bytes) -> Iterator[Entry]:
     tokens = _tokens(output)
     for raw in tokens:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bot.model import Identity
 from bot.sandbox.container import Engine, Mount
@@ -125,8 +126,8 @@ class Site:
             title="Tidy the parser",
         )
 
-    def take(self, **changes: object) -> Exported:
-        return take(self.engine, self.image, replace(self.plan(), **changes))  # type: ignore[arg-type]
+    def take(self, **changes: Any) -> Exported:
+        return take(self.engine, self.image, replace(self.plan(), **changes))
 
     def next_run(self, exported: Exported) -> None:
         """What prepare of the next run does: the clone onto the checked head, files untouched."""
