@@ -22,9 +22,9 @@ def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
     while pieces := _read(ledger, run_id, offset, _PIECE):
         for at, data in pieces:
             if at > offset:
-                yield from _lines(rest, secrets)
                 yield f"… {at - offset:,} bytes left out …\n"
-                rest = data[data.find(b"\n") + 1 :]  # a line cut in two might show half a secret
+                # Neither half of a line cut in two: it might show half a secret.
+                rest = data[data.find(b"\n") + 1 :]
             else:
                 rest += data
             offset = at + len(data)

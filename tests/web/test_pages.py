@@ -1,6 +1,7 @@
 """The page of a task, as someone with its link sees it, and someone without."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -221,6 +222,21 @@ def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_l
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
 
     assert plain == "first\n… 1,000,000 bytes left out …\nlast\n"
+
+
+def test_of_a_line_the_ledger_forgot_a_part_of_nothing_is_shown(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        log.append(tx, run.id, 0, f"first\nit is {SECRET[:-1]}".encode())
+        log.append(tx, run.id, 1_000_000, f"{SECRET[-1]}\nlast\n".encode())
+
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert SECRET[:-1] not in plain
+    assert re.fullmatch("first\n… [0-9,]+ bytes left out …\nlast\n", plain)
 
 
 def patched(tx: Connection, text: bytes, size: int = 0) -> Task:
