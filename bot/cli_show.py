@@ -17,6 +17,7 @@ from bot import clean
 from bot.cli_print import Row, show
 from bot.model import ENDED, Run, State, Task
 from bot.settings import Settings
+from bot.spelling import reference
 from bot.store import log as store_log
 from bot.store import runs
 from bot.store import tasks as store
@@ -44,7 +45,7 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
         "task": task.id,
         "state": task.state,
         "repository": task.thread.repository_url,
-        "thread": f"{task.thread.path}{task.thread.reference}" if task.thread.forge else "",
+        "thread": f"{task.thread.path}{reference(task.thread)}" if task.thread.forge else "",
         "title": task.thread.title,
         "branch": task.branch,
         "pushed": task.pushed_head,

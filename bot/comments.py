@@ -6,6 +6,7 @@ from urllib.parse import quote
 from bot.clean import for_comment
 from bot.forges.forge import Pages
 from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
+from bot.spelling import change_reference, reference
 from bot.store.costs import Known, Spent
 from bot.times import moment
 
@@ -128,7 +129,7 @@ def after_limit(at: float, stop: str) -> str:
 def change_sentence(task: Task, refused: str) -> str:
     """What became of the pull or merge request."""
     if task.change_number is not None:
-        return f"The change is [{task.change_reference}]({task.change_url})."
+        return f"The change is [{change_reference(task)}]({task.change_url})."
     return f"A change could not be opened: {refused}" if refused else ""
 
 
@@ -146,7 +147,7 @@ def change_body(run: Run, task: Task, page: str, *, secrets: Sequence[str]) -> s
     """Text of the pull or merge request the bot opens. What only members may read is not in it."""
     if is_confidential(task, run):
         return f"[Task `{task.id}`]({page})"
-    parts = [f"Made for {task.thread.reference}, asked by {run.asked_by.login}:"]
+    parts = [f"Made for {reference(task.thread)}, asked by {run.asked_by.login}:"]
     parts.append(for_comment(run.request, _REQUEST, secrets))
     if run.summary:
         parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))

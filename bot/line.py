@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from bot.errors import NotPossible
-from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread, spelled
+from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread
+from bot.spelling import spelled
 from bot.store import runs, workspaces
 from bot.store import tasks as store
 

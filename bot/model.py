@@ -144,11 +144,6 @@ class Identity:
     email: str
 
 
-def _reference(forge: str, kind: Kind, number: int) -> str:
-    # GitLab numbers its changes apart from its issues.
-    return f"!{number}" if forge == "gitlab" and kind is Kind.CHANGE else f"#{number}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """Where people talk to the bot. `forge` is "github", "gitlab", or "" for the operator's own word."""
@@ -166,11 +161,6 @@ class Thread:
     def key(self) -> str:
         """Identity that a rename of the repository does not change."""
         return f"{self.forge}:{self.repository_id}:{self.kind}:{self.number}"
-
-    @property
-    def reference(self) -> str:
-        """What people write to name it."""
-        return _reference(self.forge, self.kind, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,35 +211,6 @@ class Task:
     def here(self) -> bool:
         """Is what is made pushed to the branch it began on, a change's own?"""
         return self.branch == self.base
-
-    @property
-    def change_reference(self) -> str:
-        """What people write to name the change the bot opened; "" if it opened none."""
-        if self.change_number is None:
-            return ""
-        return _reference(self.thread.forge, Kind.CHANGE, self.change_number)
-
-
-# What a forge takes for itself where it stands at the start of a line: GitLab's quick actions.
-_TAKEN = {"gitlab": frozenset({"/approve"})}
-
-
-def spelled(command: str, forge: str) -> str:
-    """`/word ...` as it has to be written on this forge for the bot to hear it."""
-    word = command.partition(" ")[0]
-    return f"/forgehand {command.removeprefix('/')}" if word in _TAKEN.get(forge, ()) else command
-
-
-def next_command(said: str, task: Task, *, newest: bool) -> str:
-    """`said`, as it has to be written for this task and on its forge.
-
-    Where the task is not the `newest` of its thread it is named, and so is the commit an approval is for.
-    """
-    word, _, text = said.partition(" ")
-    if word == "/approve":
-        text = task.checked_head[:12]
-    whole = " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
-    return spelled(whole, task.thread.forge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from bot.commands import Command, is_plain
 from bot.errors import NotUnderstood
-from bot.model import spelled
+from bot.spelling import spelled
 from bot.tasks import Tasks
 
 Handler = Callable[[Command, Tasks], str]

@@ -11,7 +11,8 @@ from bot import comments, keep, line
 from bot.attempt import Attempt
 from bot.forges.forge import Pages, Verdict
 from bot.house import House
-from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential, next_command
+from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential
+from bot.spelling import next_command
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted

@@ -16,7 +16,8 @@ from bot import cancel, keep, line
 from bot.commands import WHOLE_THREAD, Command, is_plain
 from bot.errors import NotPossible, NotUnderstood
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Run, Task, Thread, new_task_id, spelled
+from bot.model import ENDED, Run, Task, Thread, new_task_id
+from bot.spelling import spelled
 from bot.starting_point import starting_point
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store

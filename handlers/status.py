@@ -2,8 +2,9 @@
 
 from bot.commands import Command
 from bot.line import in_words
-from bot.model import ENDED, ENDINGS, next_command
+from bot.model import ENDED, ENDINGS
 from bot.router import Router
+from bot.spelling import change_reference, next_command
 from bot.tasks import Standing, Tasks
 from bot.times import moment
 
@@ -24,7 +25,7 @@ def _paragraph(standing: Standing, *, newest: bool) -> str:
     parts = [f"**Task `{task.id}`**, run {standing.run.number}: {_where(standing)}"]
     parts.append(f"Branch `{task.branch}`{_pushed(standing)}.")
     if task.change_number is not None:
-        parts.append(f"Change {task.change_reference}.")
+        parts.append(f"Change {change_reference(task)}.")
     parts.append(_workspace(standing))
     said = [next_command(each, task, newest=newest) for each in _next(standing)]
     parts.append(f"Next: {' or '.join(f'`{each}`' for each in said)}")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # from its own layer; a name stands for the module or the package and all in it.
 LAYERS: list[tuple[str, set[str]]] = [
     ("words", {"bot", "bot.errors", "bot.clean", "bot.times"}),
-    ("values", {"bot.model", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
+    ("values", {"bot.model", "bot.spelling", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
     ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
     ("rules over contracts", {"bot.context", "bot.triggers", "bot.heard", "bot.late", "bot.forges.payload"}),
     ("adapters", {"bot.forges", "bot.queue", "bot.sandbox", "bot.store"}),
@@ -126,6 +126,7 @@ ENOUGH: dict[str, set[str]] = {
         "bot.diffs",
         "bot.triggers",
         "bot.model",
+        "bot.spelling",
         "bot.times",
         "bot.errors",
     },

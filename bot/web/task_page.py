@@ -12,7 +12,8 @@ from pathlib import Path
 from bot.clean import shown
 from bot.comments import session, used
 from bot.forges.forge import Pages
-from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task, next_command
+from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
+from bot.spelling import change_reference, next_command, reference
 from bot.store.costs import Spent
 from bot.store.usage import Refusal
 from bot.times import iso, moment
@@ -82,7 +83,7 @@ def _where(view: View, say: _Say) -> str:
     thread = view.task.thread
     if view.pages is None or thread.kind is Kind.CLI:
         return f'<p class="soft">{say(thread.repository_url)}</p>'
-    return f"<p>{_link(view.pages.thread, f'{thread.path}{thread.reference}', say)}</p>"
+    return f"<p>{_link(view.pages.thread, f'{thread.path}{reference(thread)}', say)}</p>"
 
 
 def _result(view: View, say: _Say) -> str:
@@ -128,7 +129,7 @@ def _facts(view: View, say: _Say) -> str:
     rows = [("Task", f"<code>{say(task.id)}</code>"), ("Repository", say(task.thread.repository_url))]
     rows += [("Branch", branch)] if task.branch else []
     if task.change_number is not None:
-        rows.append(("Change", _link(task.change_url, task.change_reference, say)))
+        rows.append(("Change", _link(task.change_url, change_reference(task), say)))
     rows += [("Base", say(task.base))] if task.base else []
     if view.has_patch:
         rows.append(("Changes", f'<a href="{escape(task.id)}/patch?key={view.key}">Patch</a>'))

@@ -3,7 +3,8 @@
 import re
 from urllib.parse import quote
 
-from bot.model import Outcome, spelled
+from bot.model import Outcome
+from bot.spelling import spelled
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
 

@@ -1,0 +1,60 @@
+"""What people write on each forge, as the bot tells them to."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.model import Kind, State, Task
+from bot.spelling import change_reference, next_command, reference, spelled
+from tests.fill import a_thread
+
+ISSUE = a_thread(12)
+HEAD = "0123456789abcdef" * 2 + "01234567"
+
+
+def _task(forge: str, change_number: int | None = None) -> Task:
+    return Task(
+        id="t1",
+        thread=replace(ISSUE, forge=forge),
+        thread_key=ISSUE.key,
+        state=State.WAITING,
+        agent="demo",
+        change="draft",
+        branch="forgehand/t1",
+        checked_head=HEAD,
+        change_number=change_number,
+    )
+
+
+@pytest.mark.parametrize(
+    ("forge", "kind", "name"),
+    [
+        ("github", Kind.ISSUE, "#12"),
+        ("github", Kind.CHANGE, "#12"),
+        ("gitlab", Kind.ISSUE, "#12"),
+        ("gitlab", Kind.CHANGE, "!12"),
+    ],
+)
+def test_a_thread_is_named_as_its_forge_does(forge: str, kind: Kind, name: str) -> None:
+    assert reference(replace(ISSUE, forge=forge, kind=kind)) == name
+
+
+def test_a_change_the_bot_opened_is_named_as_its_forge_does() -> None:
+    assert change_reference(_task("github", 7)) == "#7"
+    assert change_reference(_task("gitlab", 7)) == "!7"
+    assert change_reference(_task("gitlab")) == ""
+
+
+def test_a_command_that_gitlab_takes_for_itself_is_said_in_another_way() -> None:
+    assert spelled("/approve", "github") == "/approve"
+    assert spelled("/approve", "gitlab") == "/forgehand approve"
+    assert spelled("/resume and add tests", "gitlab") == "/resume and add tests"
+
+
+def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
+    assert next_command("/resume <your answer>", _task("github"), newest=True) == "/resume <your answer>"
+    assert next_command("/resume", _task("github"), newest=False) == "/resume --task t1"
+    assert next_command("/approve", _task("github"), newest=True) == "/approve 0123456789ab"
+    assert next_command("/approve", _task("gitlab"), newest=False) == (
+        "/forgehand approve --task t1 0123456789ab"
+    )
