@@ -5,7 +5,6 @@ restraints: no network, no capabilities, a read-only root, limits on memory,
 processes and files.
 """
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.errors import BadSettings, SandboxFailed
 from bot.sandbox import podman
 from bot.sandbox.client import connect, engine_errors
-from bot.sandbox.restraints import Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
+from bot.sandbox.condition import Condition, condition_of
+from bot.sandbox.restraints import TOOL_LIMITS, Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
 from bot.sandbox.stream import Frames, Log, Stream
+from bot.sandbox.tool import to_its_end
 
 __all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
 
@@ -30,8 +31,6 @@ INSTANCE = "forgehand.instance"
 
 WORKSPACE = "/workspace"
 
-_KILLED = 137  # exit status of a process ended by SIGKILL
-_STOPPED = 143  # of one ended by SIGTERM
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _PATIENCE = 30 * 86400  # seconds an agent may take for its first line
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
@@ -43,23 +42,11 @@ _LOG_OVERHEAD = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """How a container is. `exit_status` is None while it runs, and if it never started."""
-
-    running: bool
-    exit_status: int | None
-    out_of_memory: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A container of this instance, running or not."""
 
     name: str
     labels: Mapping[str, str]
-
-
-_TOOL_LIMITS = Limits(memory="2g", cpus=0, pids=256, disk=8 << 30)
 
 
 class Engine:
@@ -142,24 +129,11 @@ class Engine:
         within `seconds` of its start. Leaving it by an exception kills the container.
         """
         argv = ["sh", "-c", script, "sh", *args]
-        host = self._restrained(mounts, _TOOL_LIMITS, LogConfig(type="none"))
-        container = self._create(name, image=image, entrypoint=argv, host_config=host)
-        if container is None:  # left by a worker that died
-            self.remove(name)
-            container = self._create(name, image=image, entrypoint=argv, host_config=host)
-        if container is None:
-            raise SandboxFailed(f"There is another container {name}.")
+        host = self._restrained(mounts, TOOL_LIMITS, LogConfig(type="none"))
+        container = self._make_anew(name, image=image, entrypoint=argv, host_config=host)
         try:
-            with self._attached(container) as connection:
-                stream = Stream(connection, seconds=seconds)
-                self._start(container)
+            with to_its_end(self._api, container, seconds=seconds) as stream:
                 yield stream
-                stream.drain()
-                status = self._wait(container)
-            if status == _STOPPED:
-                raise EngineUnavailable("The container engine stopped a container of ours.")
-            if status:
-                raise SandboxFailed(stream.complaint or f"A container of ours ended with {status}.")
         finally:
             self.remove(container)
 
@@ -176,10 +150,11 @@ class Engine:
             labels=dict(sandbox.labels),
             host_config=self._restrained(sandbox.mounts, sandbox.limits, log),
         )
-        if created is None and self._was_started(sandbox.name):
+        if created is None and (before := self.condition(sandbox.name)) and before.was_started:
             return
         try:
-            self._start(sandbox.name)
+            with engine_errors():
+                self._api.start(sandbox.name)
         except SandboxFailed:
             self.remove(sandbox.name)
             raise
@@ -204,14 +179,7 @@ class Engine:
                 state = self._api.inspect_container(name)["State"]
             except NotFound:
                 return None
-        marked = state["OOMKilled"] or podman.marks_no_oom(self._info)
-        over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
-        return Condition(
-            running=bool(state["Running"]),
-            exit_status=state["ExitCode"] if over else None,
-            # The engine's mark is also set when a child was killed and the agent went on; 137 is SIGKILL.
-            out_of_memory=over and marked and state["ExitCode"] == _KILLED,
-        )
+        return condition_of(state, self._info)
 
     def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:
         """End it by SIGTERM, and by SIGKILL after `grace` seconds. Fine when it is not there or over."""
@@ -265,28 +233,15 @@ class Engine:
                 return None
         return str(created["Id"])
 
-    @contextmanager
-    def _attached(self, container: str) -> Iterator[socket.socket]:
-        with engine_errors():
-            raw = self._api.attach_socket(container)
-        connection: socket.socket = getattr(raw, "_sock", raw)
-        try:
-            yield connection
-        finally:
-            connection.close()
-            raw.close()
-
-    def _start(self, container: str) -> None:
-        with engine_errors():
-            self._api.start(container)
-
-    def _wait(self, container: str) -> int:
-        with engine_errors():
-            return int(self._api.wait(container)["StatusCode"])
-
-    def _was_started(self, container: str) -> bool:
-        condition = self.condition(container)
-        return condition is not None and (condition.running or condition.exit_status is not None)
+    def _make_anew(self, name: str, **config: Any) -> str:
+        """Return the new container's id. One of that name was left by a worker that died, and goes."""
+        container = self._create(name, **config)
+        if container is None:
+            self.remove(name)
+            container = self._create(name, **config)
+        if container is None:
+            raise SandboxFailed(f"There is another container {name}.")
+        return container
 
 
 def _logs(api: APIClient, name: str, *, follow: bool) -> Frames:

@@ -42,6 +42,9 @@ class Limits:
     disk: int
 
 
+TOOL_LIMITS = Limits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a container of ours
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """An agent's container. `log_bytes` is the limit of the run's log, all of which the engine keeps."""
@@ -87,11 +90,7 @@ def host_config(
     log: LogConfig,
     runtime: str,
 ) -> HostConfig:
-    """Return the engine's description of them all; `info` is its `docker info`.
-
-    Limits that it cannot hold are left out: engines drop the one and refuse the container for the other.
-    """
-    without = unheld(info)
+    """Return the engine's description of them all; `info` is its `docker info`."""
     return api.create_host_config(
         mounts=[
             Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable)
@@ -102,10 +101,7 @@ def host_config(
         security_opt=["no-new-privileges"],
         read_only=True,
         init=True,
-        pids_limit=None if "pids" in without else limits.pids,
-        mem_limit=None if "memory" in without else limits.memory,
-        memswap_limit=None if "memory" in without else limits.memory,
-        nano_cpus=None if "cpus" in without else int(limits.cpus * 1e9),
+        **_held(limits, info),
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
             Ulimit(name="core", soft=0, hard=0),
@@ -115,3 +111,16 @@ def host_config(
         log_config=log,
         runtime=runtime or None,
     )
+
+
+def _held(limits: Limits, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Those it can hold. For the others engines drop the limit or refuse the container."""
+    asked: dict[str, dict[str, Any]] = {
+        "pids": {"pids_limit": limits.pids},
+        "memory": {"mem_limit": limits.memory, "memswap_limit": limits.memory},
+        "cpus": {"nano_cpus": int(limits.cpus * 1e9)},
+    }
+    without = unheld(info)
+    return {
+        key: value for limit, keys in asked.items() if limit not in without for key, value in keys.items()
+    }
