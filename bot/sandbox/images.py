@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from textwrap import shorten
-from typing import IO
+from typing import IO, Any
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
 from bot.errors import BadSettings
-from bot.sandbox import base as own
-from bot.sandbox import small
+from bot.sandbox import distribution, small
 from bot.sandbox.client import connect, engine_errors
 
 SMALL = "forgehand-small"
@@ -96,9 +95,9 @@ def _base(api: APIClient, say: Say) -> str:
 
 
 def _own(api: APIClient, say: Say) -> str:
-    suite = own.suite()
+    suite = distribution.suite()
     if _made_from(api, _BASE) != suite:
-        with own.archive(suite, say) as tar:
+        with distribution.archive(suite, say) as tar:
             _import(api, _BASE, tar, [_LABEL, f"LABEL {_MADE_FROM}={suite}"])
     return _BASE
 
@@ -179,17 +178,18 @@ def _context(files: dict[str, tuple[bytes, int]]) -> IO[bytes]:
 
 def _id(api: APIClient, name: str) -> str:
     """Return the id of an image that is here, else ""."""
-    with engine_errors():
-        try:
-            return str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
-        except ImageNotFound:
-            return ""
+    return str(_inspect(api, name).get("Id", ""))
 
 
 def _made_from(api: APIClient, name: str) -> str:
+    labels = _inspect(api, name).get("Config", {}).get("Labels") or {}
+    return str(labels.get(_MADE_FROM, ""))
+
+
+def _inspect(api: APIClient, name: str) -> dict[str, Any]:
+    """Return what the engine says of an image, {} of one that is not here."""
     with engine_errors():
         try:
-            labels = api.inspect_image(name)["Config"]["Labels"]  # type: ignore[no-untyped-call]
+            return dict(api.inspect_image(name))  # type: ignore[no-untyped-call]
         except ImageNotFound:
-            return ""
-    return str((labels or {}).get(_MADE_FROM, ""))
+            return {}
