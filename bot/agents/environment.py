@@ -5,19 +5,8 @@ from bot.agents.agent import HOME, Start
 
 def environment(start: Start) -> dict[str, str]:
     """Return it; it holds no secret but the run's own token, which opens nothing but its own way out."""
-    facts = {
-        "TASK": start.task,
-        "RUN": start.run,
-        "RESUME": "1" if start.resume else "",
-        "SESSION": start.session,
-        "AGENT": start.agent,
-        "MODEL": start.model,
-        "BASE": start.base,
-        "BRANCH": start.branch,
-        **_outside(start),
-    }
     return {
-        **{f"FORGEHAND_{name}": value for name, value in facts.items() if value},
+        **{f"FORGEHAND_{name}": value for name, value in _facts(start).items() if value},
         "HOME": HOME,
         "XDG_CONFIG_HOME": f"{HOME}/.config",
         "XDG_CACHE_HOME": f"{HOME}/.cache",
@@ -36,10 +25,19 @@ def environment(start: Start) -> dict[str, str]:
     }
 
 
-def _outside(start: Start) -> dict[str, str]:
-    if start.outside is None:
-        return {}
-    return {"GATEWAY": start.outside.url, "TOKEN": start.outside.token}
+def _facts(start: Start) -> dict[str, str]:
+    return {
+        "TASK": start.task,
+        "RUN": start.run,
+        "RESUME": "1" if start.resume else "",
+        "SESSION": start.session,
+        "AGENT": start.agent,
+        "MODEL": start.model,
+        "BASE": start.base,
+        "BRANCH": start.branch,
+        "GATEWAY": start.outside.url if start.outside else "",
+        "TOKEN": start.outside.token if start.outside else "",
+    }
 
 
 def _proxy(start: Start) -> dict[str, str]:
