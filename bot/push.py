@@ -43,18 +43,22 @@ def push(
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
     objects = Objects(quarantine, (mirror,))
-    if since and (not expected or (expected != since and objects.is_ancestor(expected, since))):
-        raise PushRejected(f"`{branch}` was deleted or set back meanwhile, and is left so.")
-    if expected and not objects.is_ancestor(expected, oid):
-        raise PushRejected(
-            f"`{branch}` is at {expected[:10]}, which the new work does not build on.", moved=True
-        )
+    _must_go_forward(objects, branch, oid, expected=expected, since=since)
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{expected}"
     env = {**objects.borrowing(), **network(url, headers)}
     done = run(*_ARGS, lease, "--", url, f"{oid}:{ref}", at=quarantine, env=env, seconds=_SECONDS)
     if done.status:
         raise _failure(done, branch)
+
+
+def _must_go_forward(objects: Objects, branch: str, oid: str, *, expected: str, since: str) -> None:
+    if since and (not expected or (expected != since and objects.is_ancestor(expected, since))):
+        raise PushRejected(f"`{branch}` was deleted or set back meanwhile, and is left so.")
+    if expected and not objects.is_ancestor(expected, oid):
+        raise PushRejected(
+            f"`{branch}` is at {expected[:10]}, which the new work does not build on.", moved=True
+        )
 
 
 def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
