@@ -64,43 +64,42 @@ def fetch(attempt: Attempt) -> Mirror:
 
 def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
     """Bring the task's workspace to where this run begins, and write its prompt."""
-    house = attempt.house
     source = fetch(attempt)
     _settle_once(attempt, source)
     if is_elsewhere(attempt):
         begin_here(attempt, places, source)
-    seen = _seen(attempt.task, source)
     task, run = attempt.task, attempt.run
-    with house.ledger.write() as tx:
-        leases.write(tx, attempt.lease)
-        workspaces.in_use(tx, task.id, house.worker.host)
-    # From here on nobody removes the workspace, nor lets go of what is kept for it.
-    source.keep(task.id, [task.base_head, *seen.refs.values()])
-    export.make_quarantine(house.quarantine(task.id))
+    seen = _seen(task, source)
+    _hold(attempt, source, seen)
     fresh = not places.has(task.id)
+    session = _last_session(attempt)
     plan = Plan(
         task=task.id,
         run=run.number,
         name=attempt.helper("prepare"),
         mirror=source.path,
-        quarantine=house.quarantine(task.id),
+        quarantine=attempt.house.quarantine(task.id),
         branch=task.branch,
         start=seen.start,
         refs=seen.refs,
-        session_file=_session_file(attempt),
+        session_file=_session_file(attempt, session),
         briefed_by=_briefed_by(task, source),
     )
     there = attempt.retrying(lambda: places.prepare(plan))
-    _settle_session(attempt, there=there)
+    # Told to the agent only where its file is there: of an id alone it makes an error.
+    _settle_session(attempt, session if there else "")
     places.write_task(task.id, run.number, briefing(attempt, seen.refs, fresh=fresh))
     return source
 
 
-def _session_file(attempt: Attempt) -> str:
-    """Where the conversation lies that the agent may go on with; "" = there is none."""
-    agent = attempt.house.agents.get(attempt.task.agent)
-    session = _last_session(attempt)
-    return agent.session_file(session) if agent and session else ""
+def _hold(attempt: Attempt, source: Mirror, seen: Seen) -> None:
+    """From here on nobody removes the workspace, nor lets go of what is kept for it."""
+    task, house = attempt.task, attempt.house
+    with house.ledger.write() as tx:
+        leases.write(tx, attempt.lease)
+        workspaces.in_use(tx, task.id, house.worker.host)
+    source.keep(task.id, [task.base_head, *seen.refs.values()])
+    export.make_quarantine(house.quarantine(task.id))
 
 
 def _last_session(attempt: Attempt) -> str:
@@ -108,9 +107,13 @@ def _last_session(attempt: Attempt) -> str:
         return runs.session_before(tx, attempt.run)
 
 
-def _settle_session(attempt: Attempt, *, there: bool) -> None:
-    """Told to the agent only where its file is there: of an id alone it makes an error."""
-    session = _last_session(attempt) if there else ""
+def _session_file(attempt: Attempt, session: str) -> str:
+    """Where this conversation lies, if the agent can go on with it; else ""."""
+    agent = attempt.house.agents.get(attempt.task.agent)
+    return agent.session_file(session) if agent and session else ""
+
+
+def _settle_session(attempt: Attempt, session: str) -> None:
     with attempt.house.ledger.write() as tx:
         leases.write(tx, attempt.lease, session_from=session)
     attempt.run = replace(attempt.run, session_from=session)
@@ -203,5 +206,9 @@ def _co_author(attempt: Attempt) -> str:
     person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
     if forge is None or attempt.by_operator:
         return ""
-    host = attempt.task.thread.repository_url.split("/")[2].split(":")[0]
-    return f"{person.login} <{person.id}+{person.login}@users.noreply.{host}>"
+    thread = attempt.task.thread
+    host = thread.repository_url.split("/")[2].split(":")[0]
+    # https://docs.github.com/en/account-and-profile/how-tos/email-preferences/setting-your-commit-email-address
+    # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
+    joint = "-" if thread.forge == "gitlab" else "+"
+    return f"{person.login} <{person.id}{joint}{person.login}@users.noreply.{host}>"
