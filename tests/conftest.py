@@ -64,7 +64,7 @@ def postgres_url(postgres: Postgres) -> Iterator[Callable[[], str]]:
 
     yield make
     for url in made:
-        postgres.drop(url)
+        postgres.give_back(url)
 
 
 @pytest.fixture(scope="session")
