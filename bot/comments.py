@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from bot.clean import for_comment
 from bot.forges.forge import Pages
+from bot.line import pinned
 from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
 from bot.spelling import change_reference, reference
 from bot.store.costs import Known, Spent
@@ -22,7 +23,6 @@ _LOST = (
     "The machine that had the workspace has not been heard of for a while: untracked files, commits that "
     "were not pushed and the agent's notes were lost with it, and this run began from what had been pushed."
 )
-
 _SET_BACK = (
     "On a change, files that instruct agents (`AGENTS.md`, `CLAUDE.md` and the like) can be changed by "
     "people only: what an agent does to them is not taken."
@@ -49,9 +49,7 @@ def progress(
     """The comment that is edited in place while a run goes on."""
     lines = [f"Task `{task.id}`, run {run.number}: {DOING[phase]} (`{task.agent}`)."]
     if task.pinned:
-        lines.append(
-            f"It works on commit `{task.pinned[:10]}`; later pushes to this change are not part of it."
-        )
+        lines.append(pinned(task.pinned[:10]))
     if started_over:
         lines.append(_LOST if lost else _STARTED_OVER)
     if told := session(run):

@@ -13,6 +13,7 @@ from bot.store import runs, workspaces
 from bot.store import tasks as store
 
 AUTO = "auto:"  # a cause of ours: the rest is the run that it goes on from
+FOLLOWED = "`/status` shows where it is, `/cancel` stops it."  # a run that is in line
 _SLUG = 40  # characters of a title that a branch name carries
 
 
@@ -158,6 +159,11 @@ def in_words(position: int) -> str:
 def busy(position: int) -> str:
     """What a run that has not ended does, as the end of a sentence. 0: it does not wait."""
     return f"waits, {in_words(position)}" if position else "is running"
+
+
+def pinned(commit: str) -> str:
+    """That a task on a change keeps to the head the change had."""
+    return f"It works on commit `{commit}`; later pushes to this change are not part of it."
 
 
 def fresh_start(task: Task) -> str:

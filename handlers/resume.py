@@ -6,7 +6,7 @@ work and its notes as it left them.
 """
 
 from bot.commands import Command
-from bot.line import fresh_start, in_words
+from bot.line import FOLLOWED, fresh_start, in_words
 from bot.router import Router
 from bot.tasks import Tasks
 
@@ -26,7 +26,7 @@ def resume(command: Command, tasks: Tasks) -> str:
     what = "Pushing again what was made by" if queued.only_push else "Resuming"
     lines = [
         f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {in_words(queued.position)}.",
-        "`/status` shows where it is, `/cancel` stops it.",
+        FOLLOWED,
     ]
     if command.options.agent or command.options.model:
         model = f", with the model `{queued.task.model}`" if queued.task.model else ""

@@ -6,7 +6,7 @@ change has now. What the old task left stays as it is.
 
 from bot.commands import Command
 from bot.errors import NotUnderstood
-from bot.line import in_words
+from bot.line import FOLLOWED, in_words, pinned
 from bot.router import Router
 from bot.tasks import Tasks
 
@@ -32,10 +32,8 @@ def retry(command: Command, tasks: Tasks) -> str:
         f"Task `{task.id}` is asked again what task `{old.id}` was asked: {in_words(queued.position)}. "
         f"Its branch will be `{task.branch}`.",
         f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.",
-        "`/status` shows where it is, `/cancel` stops it.",
+        FOLLOWED,
     ]
     if task.pinned:
-        lines.insert(
-            1, f"It works on commit `{task.pinned}`; later pushes to this change are not part of it."
-        )
+        lines.insert(1, pinned(task.pinned))
     return "\n\n".join(lines)

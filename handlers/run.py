@@ -6,7 +6,7 @@ what is pushed to it later is not part of it. `--here` pushes to the change itse
 """
 
 from bot.commands import Command
-from bot.line import in_words
+from bot.line import FOLLOWED, in_words, pinned
 from bot.router import Router
 from bot.tasks import Tasks
 
@@ -28,6 +28,6 @@ def run(command: Command, tasks: Tasks) -> str:
         branch = f"What it makes is pushed to this change's own branch, `{task.branch}`."
     lines = [f"Task `{task.id}` is {in_words(queued.position)}. {branch}"]
     if task.pinned:
-        lines.append(f"It works on commit `{task.pinned}`; later pushes to this change are not part of it.")
-    lines.append("`/status` shows where it is, `/cancel` stops it.")
+        lines.append(pinned(task.pinned))
+    lines.append(FOLLOWED)
     return "\n\n".join(lines)
