@@ -11,8 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,8 +24,8 @@ from sqlalchemy.engine import make_url
 
 from bot.store.ledger import open_ledger
 from bot.store.schema import metadata
+from tests.server import Server
 
-START_LIMIT = 30.0  # seconds a server may take to answer
 REDIS_DATABASES = 10_000  # one a test: a number is all the isolation a test needs
 # A database's version, its tables and indexes, and what the planner has learned of their rows.
 _BESIDE_ROWS = b"""
@@ -38,55 +37,6 @@ SELECT (SELECT array_agg(version_num) FROM alembic_version),
 _EMPTY = "".join(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables)) + (
     "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class Server:
-    """A program that may be stopped, and started again on the same data."""
-
-    command: Sequence[object]
-    folder: Path
-    answers: Callable[[], object]
-    not_yet: type[Exception]  # what `answers` raises until then
-    stop_by: signal.Signals
-    user: str | None = None
-    _process: "subprocess.Popen[bytes] | None" = None
-
-    def start(self) -> None:
-        """Returns when it answers."""
-        with (self.folder / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                list(map(str, self.command)),
-                cwd=self.folder,
-                user=self.user,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        end = time.monotonic() + START_LIMIT
-        while True:
-            try:
-                self.answers()
-            except self.not_yet as error:
-                if self._process.poll() is not None or time.monotonic() > end:
-                    pytest.fail(f"{self.command!r} does not answer: {error}")
-                time.sleep(0.05)
-            else:
-                return
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(self.stop_by)
-            self._process.wait(START_LIMIT)
-
-
-@contextmanager
-def _running(server: Server) -> Iterator[None]:
-    try:
-        server.start()
-        yield
-    finally:
-        server.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,37 +125,39 @@ def _closing(name: str | None) -> tuple[str, str]:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """A cluster in a folder of its own; as user postgres where we are root, which it refuses to be."""
-    programs = _postgres_programs()
     folder = Path(tempfile.mkdtemp(prefix="forgehand-pg-"))  # short: a socket's path has 107 bytes
-    user = _postgres_user(folder) if os.geteuid() == 0 else None
     try:
-        initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
-        made = subprocess.run(
-            [*map(str, initdb), "--encoding=UTF8", "--locale=C.UTF-8"],
-            user=user,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode != 0:
-            pytest.fail(f"initdb: {made.stderr}")
-        # Durability is PostgreSQL's own business: tests of ours gain nothing from its fsync.
-        options = ["fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200"]
-        command = [programs / "postgres", "-D", folder / "data", "-k", folder, *(f"--{o}" for o in options)]
-        server = Server(
-            command=command,
-            folder=folder,
-            user=user,
-            answers=lambda: psycopg.connect(_url(folder, "postgres")).close(),
-            not_yet=psycopg.OperationalError,
-            stop_by=signal.SIGINT,
-        )
-        with _running(server):
+        server = _cluster(_postgres_programs(), folder, _postgres_user(folder) if os.geteuid() == 0 else None)
+        with server.running():
             cluster = Postgres(folder, server)
             cluster.make_template()
             yield cluster
     finally:
         shutil.rmtree(folder)
+
+
+def _cluster(programs: Path, folder: Path, user: str | None) -> Server:
+    """A new one, not yet started."""
+    initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
+    made = subprocess.run(
+        [*map(str, initdb), "--encoding=UTF8", "--locale=C.UTF-8"],
+        user=user,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode != 0:
+        pytest.fail(f"initdb: {made.stderr}")
+    # Durability is PostgreSQL's own business: tests of ours gain nothing from its fsync.
+    options = ["fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200"]
+    return Server(
+        command=[programs / "postgres", "-D", folder / "data", "-k", folder, *(f"--{o}" for o in options)],
+        folder=folder,
+        user=user,
+        answers=lambda: psycopg.connect(_url(folder, "postgres")).close(),
+        not_yet=psycopg.OperationalError,
+        stop_by=signal.SIGINT,
+    )
 
 
 def _url(socket_folder: Path, database: str) -> str:
@@ -231,7 +183,7 @@ def running_redis() -> Iterator[Redis]:
                 not_yet=redis.ConnectionError,
                 stop_by=signal.SIGTERM,
             )
-            with _running(server):
+            with server.running():
                 yield Redis(url, server)
 
 

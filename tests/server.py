@@ -1,0 +1,62 @@
+"""A server of somebody else's, as a process that tests may stop and start again."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START_LIMIT = 30.0  # seconds it may take to answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A program that may be stopped, and started again on the same data."""
+
+    command: Sequence[object]
+    folder: Path
+    answers: Callable[[], object]
+    not_yet: type[Exception]  # what `answers` raises until then
+    stop_by: signal.Signals
+    user: str | None = None
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        with (self.folder / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                list(map(str, self.command)),
+                cwd=self.folder,
+                user=self.user,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        end = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                self.answers()
+            except self.not_yet as error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    pytest.fail(f"{self.command!r} does not answer: {error}")
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(self.stop_by)
+            self._process.wait(START_LIMIT)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """It answers during the block, as long as nobody stops it."""
+        try:
+            self.start()
+            yield
+        finally:
+            self.stop()
