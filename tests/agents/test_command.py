@@ -4,21 +4,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from bot.agents.agent import Outside, Start
+from bot.agents.agent import Outside
 from bot.agents.command import Command
 from bot.agents.environment import environment
-from bot.model import Identity
-
-START = Start(
-    task="t1",
-    run="t1-2",
-    resume=False,
-    agent="demo",
-    model="",
-    base="main",
-    branch="forgehand/1",
-    identity=Identity("Forgehand", "bot@example.org"),
-)
+from tests.agents.start import START
 
 
 def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None:

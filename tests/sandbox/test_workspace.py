@@ -1,8 +1,6 @@
 """Workspaces through the runs of a task, on the real engine, with a test that plays the agent in them."""
 
-import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,21 +11,11 @@ import pytest
 from bot.errors import SandboxFailed
 from bot.sandbox.container import Engine, Limits, Sandbox
 from bot.sandbox.workspace import Plan, Workspaces
+from tests.sandbox.clone import git
 
 TASK = "t1"
 BRANCH = "forgehand/1-tidy"
 FILES = {"README.md": "hello\n", "src/main.py": "print(1)\n"}
-
-
-def git(at: Path, *args: str, stdin: str = "") -> str:
-    """git on the host, on the test's own repositories only."""
-    person = {f"GIT_{who}_{what}": "ann" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    closed = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(
-        ["git", "-C", str(at), *args], env={**closed, **person}, input=stdin, text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def commit(bare: Path, files: dict[str, str], *parents: str) -> str:

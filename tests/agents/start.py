@@ -1,0 +1,15 @@
+"""What a run of an agent is started with: what a test does not replace is of no importance to it."""
+
+from bot.agents.agent import Start
+from bot.model import Identity
+
+START = Start(
+    task="t1",
+    run="t1-2",
+    resume=False,
+    agent="demo",
+    model="",
+    base="main",
+    branch="forgehand/1",
+    identity=Identity("Forgehand", "bot@example.org"),
+)
