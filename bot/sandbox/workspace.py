@@ -88,7 +88,7 @@ class Workspaces:
         _folder(folder, _READABLE)
         _folder(folder / "out", _OPEN)
         file = folder / "prompt.md"
-        file.write_text(prompt)
+        file.write_bytes(prompt.encode())
         file.chmod(0o644)
 
     def mounts(self, task: str, run: int, mirror: Path, quarantine: Path) -> list[Mount]:
