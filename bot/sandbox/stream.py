@@ -43,7 +43,7 @@ class Stream:
         """
         while not self._left:
             header = self._receive_exactly(_HEADER.size)
-            if not header:
+            if len(header) < _HEADER.size:  # the end, or cut off: how the container ended tells which
                 return b""
             kind, length = _HEADER.unpack(header)
             if kind == _STDERR:
