@@ -6,7 +6,6 @@ the same way as a worker: should one start meanwhile, the ledger decides.
 
 import json
 import logging
-import re
 import signal
 import sys
 import threading
@@ -34,6 +33,7 @@ from bot.presence import somebody_works
 from bot.run import execute
 from bot.sections import seconds
 from bot.settings import Settings
+from bot.spelling import by_operator
 from bot.store import hosts, leases, runs
 from bot.store import tasks as store
 from bot.tasks import agent_named
@@ -93,8 +93,7 @@ def resume(settings: Settings, task_id: str, text: str, *, agent: str, model: st
         try:
             return verbs.resume_from_cli(tx, task_id, text, agent=agent, model=model)
         except NotPossible as error:  # worded for a comment
-            words = re.sub(r"`/(resume|cancel|approve)\b", rf"`forgehand \1 {task_id}", str(error))
-            raise NotPossible(words) from None
+            raise NotPossible(by_operator(str(error), task_id)) from None
 
     return _see_through(settings, resume_task, as_json=as_json)
 

@@ -1,4 +1,6 @@
-"""How people write things on each forge: the name of a thread or a change, and commands to us."""
+"""How people write things: the name of a thread or a change on each forge, and commands to us."""
+
+import re
 
 from bot.model import Kind, Task, Thread
 
@@ -39,3 +41,8 @@ def next_command(said: str, task: Task, *, newest: bool) -> str:
         text = task.checked_head[:12]
     whole = " ".join(part for part in (word, "" if newest else f"--task {task.id}", text) if part)
     return spelled(whole, task.thread.forge)
+
+
+def by_operator(words: str, task_id: str) -> str:
+    """Words of a comment, with the commands in them as the operator gives them."""
+    return re.sub(r"`/(?:forgehand )?(resume|cancel|approve)\b", rf"`forgehand \1 {task_id}", words)

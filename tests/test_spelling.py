@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model import Kind, State, Task
-from bot.spelling import change_reference, next_command, reference, spelled
+from bot.spelling import by_operator, change_reference, next_command, reference, spelled
 from tests.fill import a_thread
 
 ISSUE = a_thread(12)
@@ -57,4 +57,13 @@ def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
     assert next_command("/approve", _task("github"), newest=True) == "/approve 0123456789ab"
     assert next_command("/approve", _task("gitlab"), newest=False) == (
         "/forgehand approve --task t1 0123456789ab"
+    )
+
+
+@pytest.mark.parametrize("forge", ["github", "gitlab"])
+def test_an_operator_is_told_of_his_own_commands_whichever_the_forge(forge: str) -> None:
+    words = f"`{spelled('/approve', forge)}` pushes it, `/resume <what to do instead>` lets the agent go on."
+
+    assert by_operator(words, "t1") == (
+        "`forgehand approve t1` pushes it, `forgehand resume t1 <what to do instead>` lets the agent go on."
     )
