@@ -22,6 +22,11 @@ def until_told(world: World, run: str) -> dict[str, str]:
             return not tx.execute(waiting).all()
 
     eventually(is_quiet)
+    return refused(world, run)
+
+
+def refused(world: World, run: str) -> dict[str, str]:
+    """What the forge has refused to take for this run so far, by kind."""
     with world.ledger.read() as tx:
         return {str(kind): words for kind, words in outbox.refusals(tx, run)}
 
@@ -48,19 +53,19 @@ def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
-    embedded.says(1, "running the agent")
+    eventually(lambda: embedded.bot_comments(1))
     goes(embedded.playground)
     embedded.let_go(running)
 
     task, run = embedded.task_after_run(1)
 
     assert run.outcome is Outcome.PUSHED, run.reason
-    refused = until_told(embedded, run.id)
+    told = until_told(embedded, run.id)
     if embedded.playground.forge == "gitlab" and goes is not delete:  # where members still speak
-        assert refused == {}
+        assert told == {}
         embedded.final_comment(1, run)
     else:
-        assert "final" in refused
+        assert "final" in told
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
@@ -75,7 +80,7 @@ def test_an_archived_repository_takes_nothing_more_and_the_work_is_kept(embedded
 
     assert run.outcome is Outcome.PUSH_REJECTED
     assert "archived" in run.reason
-    assert "final" in until_told(embedded, run.id)
+    eventually(lambda: "final" in refused(embedded, run.id))
     assert embedded.playground.branch_head(task.branch) is None
     assert embedded.quarantine(task, "cat-file", "blob", f"{task.checked_head}:one.txt") == "one"
 
