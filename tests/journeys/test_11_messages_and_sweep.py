@@ -6,9 +6,8 @@ import redis
 
 from bot.model import Outcome, State
 from bot.store import deliveries
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import COMMENTED, World, eventually, shell
 
-COMMENTED = {"issue_comment", "Note Hook"}
 CHANGE = shell("echo one > one.txt")
 # `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
 WITHOUT_SWEEP = """

@@ -42,6 +42,7 @@ exec sh -e /tmp/asked.sh
 """
 ENGINE = Path("/var/run/docker.sock")  # its group may use it
 PATIENCE = 60.0  # seconds a journey waits for anything
+COMMENTED = {"issue_comment", "Note Hook"}  # what either forge calls a delivery that tells of a comment
 HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
 
 

@@ -95,6 +95,7 @@ def test_fits_what_people_and_tests_do(recorded: tuple[Playground, Recorder], tm
         playground.ask("GET", f"hooks/{hook}/deliveries/{delivery}")
     playground.rename("anvil2")
 
+    assert len(recorder.exchanges) >= 10
     for exchange in recorder.exchanges:
         check(exchange)
 
