@@ -53,9 +53,8 @@ def python() -> Iterator[Sequence[str]]:
         shutil.copy2(Path(sys.executable).resolve(), interpreter)
         unused = shutil.ignore_patterns("test", "site-packages", "dist-packages", "config-*", "idlelib")
         shutil.copytree(sysconfig.get_path("stdlib"), root / "lib" / version, ignore=unused)
-        shutil.copytree(
-            sysconfig.get_path("purelib"), root / "packages", ignore=shutil.ignore_patterns("*mypy*")
-        )
+        tools = shutil.ignore_patterns("*mypy*", "pip", "pkg_resources", "setuptools", "hypothesis")
+        shutil.copytree(sysconfig.get_path("purelib"), root / "packages", ignore=tools)
         checkout = Path(bot.__file__).parents[1]
         for package in ("bot", "handlers"):
             shutil.copytree(checkout / package, root / "code" / package)
