@@ -1,7 +1,10 @@
 """What is asked of an adapter again and again."""
 
+from dataclasses import replace
+
 from bot.forges.forge import NewChange, Status, Verdict
 from bot.model import Actor, Kind, Spot, Thread
+from bot.playground.state import Comment
 from tests.playground_client import Playground
 from tests.playground_gitlab import AnyPlayground
 
@@ -35,3 +38,12 @@ def actor(playground: AnyPlayground, login: str) -> Actor:
         return Actor(id=user["id"], login=user["login"])
     user = playground.ask("GET", "/api/v4/user", as_=login)
     return Actor(id=user["id"], login=user["username"], bot=user["bot"])
+
+
+def chatter(playground: AnyPlayground, count: int) -> None:
+    """So many comments more on the first issue; but one of them without asking for it over HTTP."""
+    state = playground.ground.state
+    said = state.get(Comment, playground.comment(1, "chatter"))
+    assert said is not None
+    for _ in range(count - 1):
+        state.put(replace(said, id=state.new_id()))

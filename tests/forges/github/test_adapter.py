@@ -9,7 +9,7 @@ from bot.forges.forge import Verdict
 from bot.forges.github import GitHub
 from bot.forges.github.adapter import web_url
 from bot.model import Kind, Thread
-from tests.forges.asking import HERE, MARKER, actor, anvil, status, wanted
+from tests.forges.asking import HERE, MARKER, actor, anvil, chatter, status, wanted
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import push_commit
 from tests.playground_client import Playground
@@ -67,8 +67,7 @@ def test_comments_are_found_among_the_newest_of_many(
     first = forge.comment(thread, MARKER, HERE)
     second = forge.comment(thread, MARKER, HERE)
     for _ in range(3):
-        for _ in range(99):
-            playground.comment(1, "chatter")
+        chatter(playground, 99)
         assert forge.find_comments(thread, MARKER, HERE) == [first, second]
 
     third = forge.comment(thread, MARKER, HERE)

@@ -9,7 +9,7 @@ from bot.errors import ForgeError, ForgeGone
 from bot.forges.forge import Verdict
 from bot.forges.gitlab import GitLab
 from bot.model import Actor, Kind, Spot, Thread
-from tests.forges.asking import HERE, MARKER, anvil, status, wanted
+from tests.forges.asking import HERE, MARKER, anvil, chatter, status, wanted
 from tests.gitlab_words import Change
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import push_commit
@@ -174,8 +174,7 @@ def test_comments_are_looked_for_no_further_than_there_are_any(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     comments = [forge.comment(thread, MARKER, HERE) for _ in range(2)]
-    for _ in range(120):
-        playground.comment(1, "chatter")
+    chatter(playground, 120)
 
     assert forge.find_comments(thread, MARKER, HERE) == comments
 
