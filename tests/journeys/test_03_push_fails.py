@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.model import Outcome, Phase, State
+from bot.model import Outcome, Phase, State, Task
 from tests.journeys.world import HOLD, World, shell
 from tests.playground_gitlab import AnyPlayground
 
@@ -70,11 +70,9 @@ def test_resume_only_pushes_again_once_the_remote_is_mended(
     final = full.final_comment(1, first)
     assert said in final
     assert "Next: `/resume`" in final
-    made = task.checked_head
-    assert full.quarantine(task, "show", f"{made}:left.txt") == "left"
-    assert full.quarantine(task, "show", f"{made}~1:one.txt") == "one"
-    assert (full.in_workspace(task) / "repo" / "left.txt").exists()
+    nothing_is_lost(full, task)
 
+    made = task.checked_head
     mends(full.playground)
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []
@@ -85,9 +83,16 @@ def test_resume_only_pushes_again_once_the_remote_is_mended(
     assert full.phases(second) == [Phase.PUSH, Phase.REPORT]
     assert not second.agent_started
     assert (full.in_workspace(task) / "home" / "times").read_text() == "ran\n"
-    assert full.playground.branch_head(task.branch) == made
+    assert task.pushed_head == full.playground.branch_head(task.branch) == made
     full.final_comment(1, second)
     assert full.playground.pulls()[0]["head"]["sha"] == made
+
+
+def nothing_is_lost(full: World, task: Task) -> None:
+    """What was committed and what was not is in the quarantine, and all of it in the workspace."""
+    assert full.quarantine(task, "show", f"{task.checked_head}:left.txt") == "left"
+    assert full.quarantine(task, "show", f"{task.checked_head}~1:one.txt") == "one"
+    assert (full.in_workspace(task) / "repo" / "left.txt").exists()
 
 
 def test_what_somebody_else_pushed_is_offered_to_the_agent(full: World) -> None:

@@ -58,13 +58,7 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []
 
-    full.say(1, approve, as_="reader")
-    full.says(1, "Only people who may write")
-    full.say(1, f"{approve} 0123456789")
-    full.says(1, f"What is held is commit `{held}`, not the one you named.")
-    full.say(1, "/resume")
-    full.says(1, f"holds commit `{held}`")
-    assert len(full.runs(task)) == 1
+    nothing_else_lets_it_go(full, approve, held)
     full.say(1, f"{approve} {held[:10]}")
 
     task, second = full.task_after_run(2)
@@ -80,6 +74,17 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
     task, third = full.task_after_run(3)
     assert (third.outcome, task.state) == (Outcome.HELD, State.WAITING), third.reason
     assert full.playground.branch_head(task.branch) == held
+
+
+def nothing_else_lets_it_go(full: World, approve: str, held: str) -> None:
+    """Not a reader's word, not another commit's name, not a resume without a request."""
+    full.say(1, approve, as_="reader")
+    full.says(1, "Only people who may write")
+    full.say(1, f"{approve} 0123456789")
+    full.says(1, f"What is held is commit `{held}`, not the one you named.")
+    full.say(1, "/resume")
+    full.says(1, f"holds commit `{held}`")
+    assert len(full.runs()) == 1
 
 
 def test_upstream_that_moved_is_there_for_the_agent_that_goes_on(full: World) -> None:

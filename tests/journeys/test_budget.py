@@ -48,13 +48,7 @@ def test_a_budget_ends_a_run_and_keeps_others_from_beginning_until_it_is_raised(
 
     embedded.say(1, "/resume")
 
-    task, second = embedded.task_after_run(2)
-    assert (second.outcome, second.agent_started) == (Outcome.OVER_BUDGET, False), second.reason
-    assert embedded.phases(second) == [Phase.PREPARE, Phase.REPORT]
-    final = embedded.final_comment(1, second)
-    assert "2 of 2 requests. The day ends at " in final
-    assert "raised `per_day` in `[budget]`" in final
-    assert "Next: `/resume`" in final
+    never_begins(embedded)
     assert len(models.asked) == 2
 
     embedded.stop()
@@ -68,3 +62,14 @@ def test_a_budget_ends_a_run_and_keeps_others_from_beginning_until_it_is_raised(
     told = json.loads(embedded.forgehand("costs", "--json", "--task", task.id))
     assert [row["requests"] for row in told["rows"]] == [2, 0, 1]
     assert told["today"][0]["requests"] == [3, 3]
+
+
+def never_begins(embedded: World) -> None:
+    """The second run, and it is said why and what helps."""
+    _, second = embedded.task_after_run(2)
+    assert (second.outcome, second.agent_started) == (Outcome.OVER_BUDGET, False), second.reason
+    assert embedded.phases(second) == [Phase.PREPARE, Phase.REPORT]
+    final = embedded.final_comment(1, second)
+    assert "2 of 2 requests. The day ends at " in final
+    assert "raised `per_day` in `[budget]`" in final
+    assert "Next: `/resume`" in final

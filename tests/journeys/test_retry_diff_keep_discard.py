@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from bot.model import Outcome, State
+from bot.model import Outcome, Run, State, Task
 from bot.store import workspaces
 from bot.store.workspaces import Kept
 from tests.journeys.world import HOLD, World, eventually, shell
@@ -21,25 +21,11 @@ touch "$HOME/notes"
 
 def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> None:
     full.start()
-    full.say(1, "/run " + shell(WORK))
-    running = full.until_running()
-    eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
-    full.say(1, "/diff")
-    full.says(1, f"Run 1 of task `{running.task}` is running: what it makes is shown when it has ended.")
-    full.say(1, "/cancel")
-    old, first = full.task_after_run(1)
-    assert first.outcome is Outcome.CANCELLED
+    old, first = cancelled(full)
 
     full.say(1, "/diff")
 
-    shown = full.says(1, "<details><summary>2 files, +4 -0</summary>")
-    assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
-    assert "\n+```\n+/approve\n````\n\n</details>" in shown
-    [link] = re.findall(r"\[The whole patch\]\((\S+)\)", shown)
-    patch = httpx.get(link, trust_env=False, verify=False)
-    assert patch.headers["content-type"] == "text/plain; charset=utf-8"
-    assert "\n+see:\n+```\n+/approve\n" in patch.text
-    assert httpx.get(link[:-1], trust_env=False, verify=False).status_code == 404
+    is_shown_whole(full)
 
     full.say(1, "/keep 30")
 
@@ -67,6 +53,31 @@ def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> N
     assert full.in_workspace(old).exists()
     full.settled()
     assert len(full.tasks()) == 2
+
+
+def cancelled(full: World) -> tuple[Task, Run]:
+    """A task that was stopped once its agent had done its work; before that there is nothing to show."""
+    full.say(1, "/run " + shell(WORK))
+    running = full.until_running()
+    eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
+    full.say(1, "/diff")
+    full.says(1, f"Run 1 of task `{running.task}` is running: what it makes is shown when it has ended.")
+    full.say(1, "/cancel")
+    task, run = full.task_after_run(1)
+    assert run.outcome is Outcome.CANCELLED
+    return task, run
+
+
+def is_shown_whole(full: World) -> None:
+    """On the thread, where nothing of it is a command, and on a page for who has the link."""
+    shown = full.says(1, "<details><summary>2 files, +4 -0</summary>")
+    assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
+    assert "\n+```\n+/approve\n````\n\n</details>" in shown
+    [link] = re.findall(r"\[The whole patch\]\((\S+)\)", shown)
+    patch = httpx.get(link, trust_env=False, verify=False)
+    assert patch.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "\n+see:\n+```\n+/approve\n" in patch.text
+    assert httpx.get(link[:-1], trust_env=False, verify=False).status_code == 404
 
 
 def _kept(world: World, task: str) -> Kept:
