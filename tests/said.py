@@ -1,6 +1,6 @@
 """Commands as people say them, and runs as workers end them, for tests of what the bot decides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from sqlalchemy import Connection
@@ -27,15 +27,7 @@ ISSUE = Thread(
     number=12,
     title="Tidy the parser",
 )
-CHANGE = Thread(
-    forge="github",
-    repository_id=1,
-    repository_url="https://github.com/acme/anvil",
-    path="acme/anvil",
-    kind=Kind.CHANGE,
-    number=40,
-    title="Add a lexer",
-)
+CHANGE = replace(ISSUE, kind=Kind.CHANGE, number=40, title="Add a lexer")
 HEAD = "c0ffee" + "0" * 34
 ANN = Actor(id=7, login="ann")
 

@@ -3,48 +3,29 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import dramatiq
 
 from bot import actors, queue
 from bot.actors import Jobs
-from bot.agents.command import Command
-from bot.gateway.budget import Budget
-from bot.gateway.gateway import Gateway
-from bot.house import Allowance, House
-from bot.model import Identity, Outcome, Run, State
-from bot.sandbox.container import Engine, Limits
+from bot.house import House
+from bot.model import Outcome, Run, State
 from bot.store import leases, runs
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
+from tests.fakes import FakeForge
 from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
+from tests.houses import a_house
 
 LONG = 20.0  # seconds a test waits at most for what should come at once
 
 
 def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> House:
-    return House(
-        ledger=ledger,
-        forges={},
-        engine=Engine(url="", instance="test", uid=10001),
-        data=data,
-        worker=worker,
-        agents={"demo": Command(["true"])},
-        gateway=Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()),
-        image="none",
-        tools_image="none",
-        allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
-        allowances={},
-        log_bytes=1 << 20,
-        identity=Identity(name="Bot", email="bot@localhost"),
-        free_space=0,
-        result_labels={},
-        public_url="http://localhost",
-        link_key=b"key",
-        secrets=[],
-        nudges=queue.nudges(broker),
-    )
+    """Of this worker; it nudges through the broker."""
+    house = a_house(ledger, FakeForge())
+    return replace(house, data=data, worker=worker, nudges=queue.nudges(broker))
 
 
 class Places:

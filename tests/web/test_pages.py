@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
-from bot.model import Kind, Outcome, Phase, State, Task, Thread
+from bot.model import Outcome, Phase, State, Task, Thread
 from bot.store import leases, log, patches, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger
 from bot.store.usage import Tokens, Used
@@ -129,17 +130,8 @@ def test_a_waiting_run_shows_its_place_in_line(client: httpx.Client, sqlite_ledg
 def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
-    thread = Thread(
-        forge="github",
-        repository_id=1,
-        repository_url="https://github.com/acme/anvil",
-        path="acme/anvil",
-        kind=Kind.ISSUE,
-        number=12,
-        title=HOSTILE,
-    )
     with sqlite_ledger.write() as tx:
-        task = failed(tx, thread)
+        task = failed(tx, replace(a_thread(), title=HOSTILE))
         log.append(tx, runs.newest(tx, task.id).id, 1_000, b"</pre><script>alert(1)</script>\x00\x9b31m\n")
         tasks.settle(tx, task.id, change_number=1, change_url="javascript:alert(1)")
 
