@@ -4,10 +4,11 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -109,42 +110,31 @@ def unsent(ledger: Ledger) -> list[str]:
 
 def facts(ledger: Ledger) -> dict[str, Counter[tuple[object, ...]]]:
     """What the ledger holds, without ids, times and places in line; a run goes by its cause."""
+    heard = select(causes.c.forge, causes.c.repository_id, causes.c.cause)
     with ledger.read() as tx:
         all_runs = tx.execute(select(run_rows)).all()
-        cause = {run.id: run.cause for run in all_runs}
+        of_run = {run.id: run.cause for run in all_runs}
         of_task = {run.task: run.cause for run in all_runs}
-        told = tx.execute(select(outbox)).all()
         return {
-            "causes": Counter(
-                tuple(row)
-                for row in tx.execute(select(causes.c.forge, causes.c.repository_id, causes.c.cause))
-            ),
-            "tasks": Counter(
-                (
-                    of_task[row.id],
-                    row.thread_key,
-                    row.state,
-                    row.base,
-                    bool(row.pushed_head),
-                    bool(row.change_url),
-                )
-                for row in tx.execute(select(tasks))
-            ),
-            "runs": Counter(
-                (row.cause, row.number, row.state, row.phase, row.outcome, row.reason, row.asked_by_login)
-                for row in all_runs
-            ),
-            "outbox": Counter(
-                (
-                    cause.get(row.subject, row.subject),
-                    row.kind,
-                    row.thread_key,
-                    row.refused,
-                    words(row.subject, row.kind, row.content, of_task),
-                )
-                for row in told
-            ),
+            "causes": Counter(tuple(row) for row in tx.execute(heard)),
+            "tasks": Counter(about_task(row, of_task) for row in tx.execute(select(tasks))),
+            "runs": Counter(map(about_run, all_runs)),
+            "outbox": Counter(about_told(row, of_run, of_task) for row in tx.execute(select(outbox))),
         }
+
+
+def about_task(row: Any, of_task: Mapping[str, str]) -> tuple[object, ...]:
+    place = (of_task[row.id], row.thread_key)
+    return (*place, row.state, row.base, bool(row.pushed_head), bool(row.change_url))
+
+
+def about_run(row: Any) -> tuple[object, ...]:
+    return (row.cause, row.number, row.state, row.phase, row.outcome, row.reason, row.asked_by_login)
+
+
+def about_told(row: Any, of_run: Mapping[str, str], of_task: Mapping[str, str]) -> tuple[object, ...]:
+    said = words(row.subject, row.kind, row.content, of_task)
+    return (of_run.get(row.subject, row.subject), row.kind, row.thread_key, row.refused, said)
 
 
 def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
