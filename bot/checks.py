@@ -3,16 +3,20 @@
 A bot that comes up half is worse than one that does not.
 """
 
+from collections.abc import Sequence
+
 import redis
 import structlog
 
 from bot import queue
 from bot.errors import BadSettings, SandboxFailed
+from bot.gateway import ecosystems
 from bot.house import House
 from bot.sandbox.container import Mount
 from bot.settings import Settings
 
-_SEEN_WITHIN = 60.0  # seconds for a container that does nothing
+_SEEN_WITHIN = 60.0  # seconds for a container that does next to nothing
+_OTHERWISE = "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
 _log = structlog.get_logger()
 
 
@@ -53,6 +57,42 @@ def _require_same_folder(house: House) -> None:
             "container, its data folder must have the same path in there as on the engine's machine: see "
             "docs/operating.md."
         ) from error
+
+
+def hosts_of_sets(house: House, sets: Sequence[str]) -> list[str]:
+    """Ask the agents' image which hosts these sets of ecosystems.CLIENTS stand for, and log it.
+
+    Raises BotError; BadSettings where one of them stands for none.
+    """
+    if not sets:
+        return []
+    found = ecosystems.hosts(_said_of(house, sets))
+    for name in sets:
+        if not found.get(name):
+            raise BadSettings(
+                f"[network] sets has {name}, but {name} in the image {house.image} is set to fetch from no "
+                f"host with a name and the usual port. {_OTHERWISE}"
+            )
+    _log.info("agents may fetch packages", **found)
+    return [host for name in sets for host in found[name]]
+
+
+def _said_of(house: House, sets: Sequence[str]) -> str:
+    try:
+        said = house.engine.tool(
+            name=f"forgehand-{house.worker.holder.rpartition('/')[2]}-sets",
+            image=house.image,
+            script=ecosystems.script(sets),
+            args=[],
+            mounts=[],
+            seconds=_SEEN_WITHIN,
+        )
+    except SandboxFailed as error:
+        raise BadSettings(
+            f"[network] sets has {', '.join(sets)}, and one of them could not be asked in the image "
+            f"{house.image}: {error} {_OTHERWISE}"
+        ) from error
+    return said.decode(errors="replace")
 
 
 def _require_route(house: House, name: str, route: str) -> None:

@@ -1,8 +1,9 @@
 """What every run on this host shares, built once by a composition root and handed down."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from bot.agents.agent import Agent
 from bot.forges.forge import Forge
@@ -46,6 +47,11 @@ class House:
     link_key: bytes
     secrets: Sequence[str]
     nudges: Nudges
+
+    def reaching(self, hosts: Sequence[str]) -> Self:
+        """The same house, whose agents may reach these package hosts, too."""
+        gateway = replace(self.gateway, hosts=list(dict.fromkeys([*self.gateway.hosts, *hosts])))
+        return replace(self, gateway=gateway)
 
     def quarantine(self, task_id: str) -> Path:
         return self.data / "quarantine" / f"{task_id}.git"

@@ -15,7 +15,7 @@ from bot.actors import Jobs
 from bot.agents.agent import Agent
 from bot.agents.table import KINDS
 from bot.answer import Answer
-from bot.checks import check
+from bot.checks import check, hosts_of_sets
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -117,7 +117,7 @@ def _gateway(settings: Settings, data: Path, ledger: Ledger, link_key: bytes) ->
         link_key=link_key,
         routes=outside.routes(settings.models),
         budget=outside.allowance(settings.budget),
-        hosts=outside.hosts(settings.network),
+        hosts=settings.network.allow,
     )
 
 
@@ -183,6 +183,7 @@ def working(
     in good order: the agents go on, for the next worker to find.
     """
     check(house)
+    house = house.reaching(hosts_of_sets(house, settings.network.sets))
     stopping = threading.Event()
     jobs = jobs_of(house, settings)
     with at_work(house.data, alone=not settings.queue.url.get_secret_value()):

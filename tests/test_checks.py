@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.claude import Claude
-from bot.checks import check
+from bot.checks import check, hosts_of_sets
 from bot.errors import BadSettings
 from bot.queue import Nudges
 from bot.sections import Data, Sandbox
@@ -16,6 +16,7 @@ from bot.store.ledger import Ledger
 from bot.worker import open_house
 from tests.fakes import FakeForge
 from tests.houses import a_house
+from tests.one_more_layer import image_with
 from tests.scripted_server import Says, Server
 from tests.workshop import Workshop, in_a_workshop
 
@@ -47,6 +48,40 @@ def test_a_folder_that_the_engine_has_not_at_this_path_is_refused(workshop: Work
         check(replace(workshop.house, data=tmp_path / "elsewhere"))
 
     assert workshop.containers() == []
+
+
+def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> None:
+    npm = "#!/bin/sh\necho https://npm.example.org/\necho https://10.0.0.5/ >&2"
+    with image_with(workshop.house.image, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
+        house = replace(workshop.house, image=image)
+
+        assert hosts_of_sets(house, ["npm"]) == ["npm.example.org"]
+        assert hosts_of_sets(house, []) == []
+
+    assert workshop.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("echo no; exit 3", r"could not be asked in the image .* ended with 3"),
+        ("echo no >&2; exit 3", r"could not be asked in the image \S+: no"),
+        ("echo https://10.0.0.5:4873/", r"npm in the image \S+ is set to fetch from no host with a name"),
+    ],
+)
+def test_a_set_whose_hosts_cannot_be_known_is_refused(workshop: Workshop, said: str, sentence: str) -> None:
+    with (
+        image_with(workshop.house.image, "COPY npm /usr/local/bin/", {"npm": f"#!/bin/sh\n{said}"}) as image,
+        pytest.raises(BadSettings, match=sentence + r".* or name the hosts under \[network\] allow"),
+    ):
+        hosts_of_sets(replace(workshop.house, image=image), ["npm"])
+
+    assert workshop.containers() == []
+
+
+def test_a_set_whose_client_the_image_has_not_is_refused(workshop: Workshop) -> None:
+    with pytest.raises(BadSettings, match=r"\[network\] sets has npm, go, .*npm: not found"):
+        hosts_of_sets(workshop.house, ["npm", "go"])
 
 
 def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path: Path) -> None:

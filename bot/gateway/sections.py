@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from bot.gateway import budget, packages
+from bot.gateway import budget, ecosystems, packages
 from bot.gateway.routes import Auth, Route
 from bot.gateway.routes import Price as PriceOfTokens
 from bot.sections import Section, Site, Words, by_path
@@ -111,9 +111,16 @@ def _hosts(given: list[str]) -> list[str]:
     return given
 
 
+def _sets(given: list[str]) -> list[str]:
+    if unknown := [name for name in given if name not in ecosystems.CLIENTS]:
+        raise ValueError(f'has "{unknown[0]}", which is none of {", ".join(ecosystems.CLIENTS)}')
+    return list(dict.fromkeys(given))
+
+
 class Network(Section):
     """Hosts that an agent may reach for packages; none unless named."""
 
+    sets: Annotated[Words, AfterValidator(_sets)] = Field(default=[])  # names of ecosystems.CLIENTS
     allow: Annotated[Words, AfterValidator(_hosts)] = Field(default=[])  # patterns
 
 
@@ -131,11 +138,6 @@ def routes(models: dict[str, Model]) -> dict[str, Route]:
         )
         for name, model in models.items()
     }
-
-
-def hosts(section: Network) -> list[str]:
-    """Patterns of the package hosts of this section."""
-    return list(section.allow)
 
 
 def allowance(section: Budget) -> budget.Budget:

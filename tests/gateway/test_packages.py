@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import uuid
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.agents.agent import Outside, Start
-from bot.agents.environment import environment
 from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
-from bot.gateway.inside import FOLDER, URL, with_relay
-from bot.gateway.sections import Network, hosts
-from bot.model import Identity
-from bot.sandbox.container import Engine, Limits, Mount, Sandbox
+from bot.gateway.sections import Network
 from bot.store.ledger import Ledger
 from bot.store.usage import Refusal
+from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.way import TOKEN, OpenWay, head, login, plain, tunnel
 from tests.image import small
@@ -168,8 +163,8 @@ def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
 def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
     section = Network(allow=["Packages.Example.org", "*.example.net"])
 
-    assert hosts(section) == ["packages.example.org", "*.example.net"]
-    assert hosts(Network()) == []
+    assert section.allow == ["packages.example.org", "*.example.net"]
+    assert Network().allow == []
 
 
 @pytest.mark.parametrize(
@@ -201,35 +196,8 @@ def test_from_a_sandbox_without_a_network_packages_come_through_the_relay(open_w
         asked = head(connection).split("\r\n")[0]
         connection.sendall(f"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nanswer to {asked}".encode())
 
-    engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=10001)
-    name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
-    start = Start(
-        task="t1",
-        run="1",
-        resume=False,
-        agent="demo",
-        model="",
-        base="main",
-        branch="b",
-        identity=Identity("Bot", "bot@example.org"),
-        outside=Outside(url=URL, token=TOKEN, routes=(), packages=True),
-    )
     with PackageHost.running(serve) as host, open_way(host.net()) as way:
-        sandbox = Sandbox(
-            name=name,
-            image=small(),
-            argv=with_relay(["python3", "-c", _INSIDE]),
-            env=environment(start),
-            mounts=[Mount(source=way.folder, target=FOLDER)],
-            limits=Limits(memory="256m", cpus=1, pids=64, disk=1 << 30),
-            labels={},
-            log_bytes=1 << 20,
-        )
-        try:
-            engine.start(sandbox)
-            said = b"".join(engine.follow(name, 0)).decode().splitlines()
-        finally:
-            engine.remove(name)
+        said = said_in_a_sandbox(small(), ["python3", "-c", _INSIDE], way)
 
         assert said == [
             "answer to GET /simple/ HTTP/1.1",

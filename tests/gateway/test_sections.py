@@ -72,6 +72,12 @@ def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.Mo
     assert budget.repositories == {"acme/anvil": Share(per_day=Amount(tokens=9))}
 
 
+def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_NETWORK__SETS", "npm, pip npm")
+
+    assert _load().network.sets == ["npm", "pip"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -87,6 +93,8 @@ def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.Mo
         ("[budget]\nper_week = 1", r"\[budget\] per_week is not a setting"),
         ("[budget]\nper_run = { euro = 1 }", r"per_run.euro is not a setting. There are: usd, tokens, req"),
         ("[budget]\nper_run = { usd = -1 }", r"\[budget\] per_run.usd should be greater than or equal to 0"),
+        ("[network]\nsets = ['npm', 'cargo']", r'sets has "cargo", which is none of pip, npm, go, apt'),
+        ("[network]\nallow = ['10.0.0.1']", r'allow has "10.0.0.1", which is no host'),
         ("[budget.repositories.acme]\nper_day = { usd = 1 }", r'names "acme", which is no owner/name'),
         (
             "[budget.repositories.'a/b']\nper_day = { dollars = 1 }",

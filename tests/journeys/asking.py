@@ -6,7 +6,7 @@ Each line they print is a JSON object, so that a test can ask for what it says b
 from tests.journeys.world import shell
 
 # `ask` returns a status and a body, or 0 and what went wrong.
-_ASK = """
+_ASK = r"""
 import base64, http.client, json, os, pathlib, socket, subprocess, sys, time
 token, home = os.environ["FORGEHAND_TOKEN"], pathlib.Path.home()
 def ask(method="POST", path="/anthropic/v1/messages", token=token, model="claude-x"):
@@ -18,6 +18,12 @@ def ask(method="POST", path="/anthropic/v1/messages", token=token, model="claude
         return answer.status, answer.read().decode()
     except (OSError, http.client.HTTPException) as error:
         return 0, type(error).__name__
+def proxy(target):
+    login = base64.b64encode(f"forgehand:{token}".encode()).decode()
+    head = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", f"Proxy-Authorization: Basic {login}", "", ""]
+    sock = socket.create_connection(("127.0.0.1", 8787))
+    sock.sendall("\r\n".join(head).encode())
+    return int(sock.recv(100).split()[1])
 def tell(**found):
     print(json.dumps(found), flush=True)
 def wait():
@@ -38,12 +44,6 @@ def reached(host, port, kind=socket.SOCK_STREAM):
         return os.strerror(sock.connect_ex((host, port)))
     except OSError as error:
         return type(error).__name__
-def proxy(target):
-    login = base64.b64encode(f"forgehand:{token}".encode()).decode()
-    head = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", f"Proxy-Authorization: Basic {login}", "", ""]
-    sock = socket.create_connection(("127.0.0.1", 8787))
-    sock.sendall("\r\n".join(head).encode())
-    return int(sock.recv(100).split()[1])
 tell(environment=dict(os.environ), everyones=shown("cat /proc/[0-9]*/environ | tr '\\0' '\\n'"))
 tell(mounts=[line.split() for line in open("/proc/self/mountinfo")],
      interfaces=[line.split()[0] for line in list(open("/proc/net/dev"))[2:]],
@@ -77,6 +77,11 @@ work("asked")
 ASKS_ALL = """
 tell(gone=ask(path="/gone/v1/messages"), answers=[ask() for _ in range(4)])
 sys.exit(1)
+"""
+
+TUNNELS = """
+tell(tunnels={target: proxy(target) for target in ("npm.example:443", "evil.example:443")})
+work("tried")
 """
 
 WAITS = """

@@ -15,10 +15,11 @@ import pytest
 from bot.model import Outcome, Phase, Run
 from bot.store.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
-from tests.journeys.asking import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, WAITS, agent
+from tests.journeys.asking import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
 from tests.journeys.test_adoption import container_of
-from tests.journeys.world import World, eventually
+from tests.journeys.world import IMAGE, World, eventually
 from tests.model_server import Fails, ModelServer, says
+from tests.one_more_layer import image_with
 
 
 @pytest.fixture
@@ -204,6 +205,24 @@ def test_what_a_provider_did_not_give_is_on_the_page(talk: Talk) -> None:
     ]:
         assert refused(talk, run)[target, reason] == 1
         assert re.search(f"<li>{target}, once <span[^>]*>\\({reason}\\)", shown)
+
+
+def test_a_set_opens_the_way_to_the_hosts_of_the_image_and_to_no_other(talk: Talk) -> None:
+    npm = "#!/bin/sh\necho https://npm.example/"
+    with image_with(IMAGE, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
+        talk.world.settings["sandbox"] |= {"image": image}
+        talk.world.settings["network"] = {"sets": ["npm"]}
+        talk.world.start()
+        talk.world.say(1, "/run " + agent(TUNNELS))
+        _task, run = talk.world.task_after_run(1)
+        talk.world.stop()
+
+    assert run.outcome is Outcome.PUSHED, talk.world.printed(run).decode()
+    assert said(talk, run)["tunnels"] == {"npm.example:443": 502, "evil.example:443": 403}
+    assert refused(talk, run) == {
+        ("npm.example:443", "no address is known"): 1,
+        ("evil.example:443", "not allowed"): 1,
+    }
 
 
 @pytest.mark.long

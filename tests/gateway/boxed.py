@@ -1,0 +1,35 @@
+"""A program in a sandbox without a network, whose only way out is an open gate."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.agents.agent import Outside
+from bot.agents.environment import environment
+from bot.gateway.inside import FOLDER, URL, with_relay
+from bot.sandbox.container import Engine, Limits, Mount, Sandbox
+from tests.agents.start import START
+from tests.gateway.way import TOKEN, Way
+
+TOLD = replace(START, outside=Outside(url=URL, token=TOKEN, routes=(), packages=True))
+
+
+def said_in_a_sandbox(image: str, argv: Sequence[str], way: Way) -> list[str]:
+    """The lines it prints; it is told of the gate what an agent is told."""
+    engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=10001)
+    name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
+    sandbox = Sandbox(
+        name=name,
+        image=image,
+        argv=with_relay(argv),
+        env=environment(TOLD),
+        mounts=[Mount(source=way.folder, target=FOLDER)],
+        limits=Limits(memory="1g", cpus=1, pids=256, disk=1 << 30),
+        labels={},
+        log_bytes=1 << 20,
+    )
+    try:
+        engine.start(sandbox)
+        return b"".join(engine.follow(name, 0)).decode().splitlines()
+    finally:
+        engine.remove(name)
