@@ -17,21 +17,28 @@ HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
 
 
 def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
-    """Everything that is kept, in pieces of whole lines."""
-    offset, rest = 0, b""
+    """Everything that is kept, in pieces of whole lines; of a line cut in two at most the first half.
+
+    The other half might begin with half a secret, which nobody would recognise.
+    """
+    offset, rest, torn = 0, b"", False
     while pieces := _read(ledger, run_id, offset, _PIECE):
         for at, data in pieces:
             if at > offset:
                 yield f"… {at - offset:,} bytes left out …\n"
-                # Neither half of a line cut in two: it might show half a secret.
-                rest = data[data.find(b"\n") + 1 :]
-            else:
-                rest += data
+                rest, torn = b"", True
             offset = at + len(data)
-            end = len(rest) if len(rest) > _PIECE else rest.rfind(b"\n") + 1
-            yield from _lines(rest[:end], secrets)
-            rest = rest[end:]
-    yield from _lines(rest, secrets)
+            *ended, rest = (rest + data).split(b"\n")
+            if ended:
+                yield from _lines(ended[torn:], secrets)
+                torn = False
+            if len(rest) > _PIECE and not torn:  # no more of it than its beginning is shown anyway
+                yield from _lines([rest], secrets)
+                torn = True
+            if torn:
+                rest = b""
+    if rest:
+        yield from _lines([rest], secrets)
 
 
 def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener) -> str:
@@ -63,6 +70,6 @@ def _span(ledger: Ledger, run_id: str, since: int, size: int) -> bytes:
     return data
 
 
-def _lines(data: bytes, secrets: Sequence[str]) -> Iterator[str]:
-    if data:
-        yield shown(data.decode(errors="replace"), secrets)
+def _lines(lines: Sequence[bytes], secrets: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield shown(b"\n".join(lines).decode(errors="replace"), secrets) + "\n"

@@ -181,6 +181,21 @@ def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger:
     assert plain == "".join(f"line {number}\n" for number in range(100_000))
 
 
+def test_a_line_without_an_end_is_shown_by_its_beginning_alone(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    before = b"first\n" + b"x" * (128 * 1024)
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        for at, data in [(0, before), (len(before), f"it is {SECRET}".encode() * 20_000 + b"\nlast\n")]:
+            log.append(tx, run.id, at, data)
+
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert plain == f"first\n{'x' * 2000} … (line cut)\nlast\n"
+
+
 def test_an_agents_events_are_shown_as_words_with_the_raw_log_beside_them(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
