@@ -12,7 +12,7 @@ from bot.errors import BotError, NotPossible
 from bot.house import House
 from bot.presence import alone
 from bot.queue import Nudges
-from bot.removal import janitors_lock, places_of, remove, rescue
+from bot.removal import janitors_lock, remove, rescue
 from bot.settings import Settings
 from bot.store import tasks, workspaces
 from bot.store.workspaces import Kept
@@ -51,7 +51,7 @@ def _shown_progress(kept: Sequence[Kept]) -> Iterable[Kept]:
 
 def _size(house: House, task_id: str) -> int | None:
     """Bytes on the disk; None where they could not be counted."""
-    places = places_of(house)
+    places = house.workspaces()
     if not places.has(task_id):
         return None
     try:

@@ -11,6 +11,7 @@ from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Task
 from bot.sandbox import export
+from bot.sandbox.bare import make_bare
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
 from bot.store import workspaces
@@ -48,7 +49,7 @@ def begin_here(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
 def as_far_as_here(house: House, task: Task, source: Mirror) -> Task:
     """The task with those of its heads whose commits are here; else "", or what was pushed last."""
     quarantine = house.quarantine(task.id)
-    export.make_quarantine(quarantine)
+    make_bare(quarantine)
 
     def here(oid: str) -> str:
         return oid if oid and export.has(quarantine, source.path, oid) else ""

@@ -1,5 +1,6 @@
 """What every run on this host shares, built once by a composition root and handed down."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from bot.gateway.gateway import Gateway
 from bot.model import Identity, State, Task
 from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
+from bot.sandbox.mirror import Mirror
+from bot.sandbox.workspace import Workspaces
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger
 from bot.web.links import patch_url, task_url
@@ -52,6 +55,18 @@ class House:
         """The same house, whose agents may reach these package hosts, too."""
         gateway = replace(self.gateway, hosts=list(dict.fromkeys([*self.gateway.hosts, *hosts])))
         return replace(self, gateway=gateway)
+
+    def mirror(self, task: Task) -> Mirror:
+        """Of the task's repository; a renamed repository keeps it."""
+        thread = task.thread
+        if thread.repository_id:
+            key = f"{thread.forge}-{thread.repository_id}"
+        else:
+            key = hashlib.sha256(thread.repository_url.encode()).hexdigest()[:20]
+        return Mirror(self.data / "mirrors" / f"{key}.git")
+
+    def workspaces(self) -> Workspaces:
+        return Workspaces(data=self.data, engine=self.engine, image=self.tools_image)
 
     def quarantine(self, task_id: str) -> Path:
         return self.data / "quarantine" / f"{task_id}.git"

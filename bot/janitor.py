@@ -16,7 +16,7 @@ from bot.errors import BotError, EngineUnavailable, NotPossible
 from bot.house import House
 from bot.model import ENDED, Run
 from bot.presence import alone
-from bot.removal import clear, janitors_lock, places_of, remove, rescue
+from bot.removal import clear, janitors_lock, remove, rescue
 from bot.sandbox.container import Found
 from bot.store import runs, workspaces
 from bot.store.ledger import clock
@@ -88,14 +88,14 @@ class Janitor:
             return None
 
     def _half_removed(self) -> None:
-        places = places_of(self.house)
+        places = self.house.workspaces()
         for task_id in places.set_aside_before():
             places.clear_away(task_id)
             log.info("what was left of a removed workspace is gone", task=task_id)
 
     def _half_made(self, at_work: set[str]) -> None:
         """Rows without a folder, and folders without a row where no container is at work."""
-        host, places = self.house.worker.host, places_of(self.house)
+        host, places = self.house.worker.host, self.house.workspaces()
         with self.house.ledger.read() as tx:
             rows, now = workspaces.present(tx, host), clock(tx)
         try:

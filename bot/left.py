@@ -11,7 +11,6 @@ import structlog
 from bot.attempt import Attempt
 from bot.clean import redact
 from bot.errors import DiskFull, GitFailed
-from bot.prepare import mirror_key
 from bot.sandbox.patch import patch
 from bot.store import leases, patches
 
@@ -26,9 +25,8 @@ def keep_patch(attempt: Attempt) -> None:
     A patch that cannot be made is done without: the run ends as it would.
     """
     house, run, task = attempt.house, attempt.run, attempt.task
-    mirror = house.data / "mirrors" / f"{mirror_key(task)}.git"
     try:
-        made = patch(house.quarantine(task.id), mirror, run_id=run.id, base=task.base_head)
+        made = patch(house.quarantine(task.id), house.mirror(task).path, run_id=run.id, base=task.base_head)
     except (GitFailed, DiskFull, OSError) as error:
         log.warning("no patch", reason=str(error)[:200])
         return

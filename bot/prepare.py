@@ -4,7 +4,6 @@ What is settled here once per task (base branch, first commit, branch name) is
 never changed by a later run.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,12 +11,11 @@ from bot.attempt import Attempt
 from bot.briefing import briefing
 from bot.elsewhere import begin_here, is_elsewhere
 from bot.errors import GitFailed, RemoteMissing
-from bot.gateway.gateway import token
-from bot.model import Kind, Run, Task, is_confidential
+from bot.model import Kind, Task
 from bot.moved import has_moved
-from bot.sandbox import export, mirror
+from bot.sandbox import mirror
+from bot.sandbox.bare import make_bare
 from bot.sandbox.mirror import Mirror
-from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Plan, Workspaces
 from bot.store import leases, runs, workspaces
 
@@ -39,20 +37,12 @@ def credentials(attempt: Attempt) -> dict[str, str]:
     return {}
 
 
-def mirror_key(task: Task) -> str:
-    """Name of the repository's mirror; a renamed repository keeps it."""
-    thread = task.thread
-    if thread.repository_id:
-        return f"{thread.forge}-{thread.repository_id}"
-    return hashlib.sha256(thread.repository_url.encode()).hexdigest()[:20]
-
-
 def fetch(attempt: Attempt) -> Mirror:
     """Fetch the mirror of the task's repository. Raises RemoteMissing, RemoteUnavailable, GitFailed."""
-    mirrors, key = attempt.house.data / "mirrors", mirror_key(attempt.task)
+    source = attempt.house.mirror(attempt.task)
 
     def once() -> Mirror:
-        return mirror.fetch(mirrors, key, attempt.task.thread.repository_url, credentials(attempt))
+        return mirror.fetch(source, attempt.task.thread.repository_url, credentials(attempt))
 
     try:
         return attempt.retrying(once)
@@ -99,7 +89,7 @@ def _hold(attempt: Attempt, source: Mirror, seen: Seen) -> None:
         leases.write(tx, attempt.lease)
         workspaces.in_use(tx, task.id, house.worker.host)
     source.keep(task.id, [task.base_head, *seen.refs.values()])
-    export.make_quarantine(house.quarantine(task.id))
+    make_bare(house.quarantine(task.id))
 
 
 def _last_session(attempt: Attempt) -> str:
@@ -164,51 +154,3 @@ def _briefed_by(task: Task, source: Mirror) -> str:
     if not found and task.fork:
         raise GitFailed(f"There is no branch `{task.base}` in the repository.")
     return found
-
-
-def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:
-    """What export must know of the task and of this run."""
-    task, run, house = attempt.task, attempt.run, attempt.house
-    quarantine = house.quarantine(task.id)
-    return export.Plan(
-        task=task.id,
-        run=run.id,
-        name=attempt.helper("export"),
-        workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
-        mirror=source.path,
-        quarantine=quarantine,
-        base_head=task.base_head,
-        checked_head=task.checked_head,
-        shown=source.kept(task.id),
-        trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
-        unchanged_from=task.pushed_head or task.base_head,
-        succeeded=run.agent_outcome is None,
-        author=house.identity,
-        co_author=_co_author(attempt),
-        title=_title(task, run),
-        secrets=[*house.secrets, token(house.link_key, run.id)],
-        as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
-    )
-
-
-def _trusted_base(task: Task, source: Mirror) -> str:
-    """Where the work begins that a person may have to approve: a fork's own commits count."""
-    return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
-
-
-def _title(task: Task, run: Run) -> str:
-    """Of a commit that has no words of its own. Everybody who sees the branch reads it."""
-    return f"Task {task.id}" if is_confidential(task, run) else run.request.strip().split("\n", 1)[0]
-
-
-def _co_author(attempt: Attempt) -> str:
-    """Who asked, by the address that forges hide people's own behind."""
-    person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
-    if forge is None or attempt.by_operator:
-        return ""
-    thread = attempt.task.thread
-    host = thread.repository_url.split("/")[2].split(":")[0]
-    # https://docs.github.com/en/account-and-profile/how-tos/email-preferences/setting-your-commit-email-address
-    # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
-    joint = "-" if thread.forge == "gitlab" else "+"
-    return f"{person.login} <{person.id}{joint}{person.login}@users.noreply.{host}>"

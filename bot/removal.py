@@ -13,15 +13,10 @@ from bot.attempt import Attempt
 from bot.elsewhere import as_far_as_here
 from bot.errors import NotPossible
 from bot.house import House
-from bot.prepare import export_plan, mirror_key
+from bot.leaving import export_plan
 from bot.sandbox import export
 from bot.sandbox.mirror import Mirror
-from bot.sandbox.workspace import Workspaces
 from bot.store import runs, tasks, workspaces
-
-
-def places_of(house: House) -> Workspaces:
-    return Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
 
 
 def janitors_lock(house: House) -> Path:
@@ -38,7 +33,7 @@ def rescue(house: House, task_id: str) -> str:
     with house.ledger.read() as tx:
         task = tasks.get(tx, task_id)
         run = runs.last_with_agent(tx, task_id, house.worker.host)
-    places = places_of(house)
+    places = house.workspaces()
     if run is None or export.is_done(house.quarantine(task_id), run.id) or not places.has(task_id):
         return ""
     mirror = _mirror(house, task_id)
@@ -54,7 +49,7 @@ def remove(house: House, task_id: str, rescued: str = "") -> bool:
 
     `rescued` is what `rescue` said. Raises BotError where its files cannot be removed yet: the sweep will.
     """
-    mirror, places = _mirror(house, task_id), places_of(house)
+    mirror, places = _mirror(house, task_id), house.workspaces()
     with house.ledger.write() as tx:
         if not workspaces.claim_removal(tx, task_id):
             return False
@@ -69,7 +64,7 @@ def remove(house: House, task_id: str, rescued: str = "") -> bool:
 
 def clear(house: House, task_id: str) -> None:
     """Remove a folder that no row speaks of. Raises BotError."""
-    places = places_of(house)
+    places = house.workspaces()
     with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
         mirror = _mirror(house, task_id)
         if mirror.path.exists():
@@ -80,5 +75,4 @@ def clear(house: House, task_id: str) -> None:
 
 def _mirror(house: House, task_id: str) -> Mirror:
     with house.ledger.read() as tx:
-        key = mirror_key(tasks.get(tx, task_id))
-    return Mirror(house.data / "mirrors" / f"{key}.git")
+        return house.mirror(tasks.get(tx, task_id))

@@ -18,10 +18,11 @@ from bot.elsewhere import LOST, is_elsewhere
 from bot.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
 from bot.house import House
 from bot.kinds import Remedy, in_words, incident, known, remedy
+from bot.leaving import export_plan
 from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.moved import has_moved
-from bot.prepare import credentials, export_plan, fetch, mirror_key, prepare
+from bot.prepare import credentials, fetch, prepare
 from bot.push import push
 from bot.room import make_room
 from bot.sandbox import export
@@ -142,14 +143,14 @@ def _go_on(attempt: Attempt) -> Verdict:
 def _work(attempt: Attempt, phase: Phase) -> Verdict:
     """All that is done in a workspace, from this phase on, and the push of what came of it."""
     house = attempt.house
-    places = Workspaces(data=house.data, engine=house.engine, image=house.tools_image)
+    places = house.workspaces()
     if phase is Phase.PREPARE:
         make_room(attempt)
         source = prepare(attempt, places)
         attempt.check()
         attempt.enter(Phase.AGENT)
     else:
-        source = Mirror(house.data / "mirrors" / f"{mirror_key(attempt.task)}.git")
+        source = house.mirror(attempt.task)
     if phase in (Phase.PREPARE, Phase.AGENT):
         _agent(attempt, places, source)
     with attempt.undisturbed():

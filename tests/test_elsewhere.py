@@ -17,7 +17,6 @@ from bot.house import House
 from bot.janitor import GRACE, Janitor
 from bot.model import Outcome, Run
 from bot.operator_verbs import approve_from_cli, resume_from_cli
-from bot.removal import places_of
 from bot.run import execute
 from bot.store import hosts, leases, schema, workspaces
 from tests.fill import nobody_is_dead
@@ -162,7 +161,7 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     assert (shop.saved(first, "checked", "one"), shop.saved(first, "wip", "two")) == ("1\n", "2\n")
     assert shop.task(first).checked_head == pushed
     assert not folder.exists()
-    assert set(places_of(other).folders()) == {first.task}
+    assert set(other.workspaces().folders()) == {first.task}
 
 
 def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: House) -> None:

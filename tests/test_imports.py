@@ -53,6 +53,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.ending",
             "bot.briefing",
             "bot.prepare",
+            "bot.leaving",
             "bot.moved",
             "bot.left",
             "bot.elsewhere",

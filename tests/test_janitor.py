@@ -12,7 +12,7 @@ import structlog
 from bot.janitor import GRACE, Janitor
 from bot.model import Run
 from bot.presence import alone
-from bot.removal import janitors_lock, places_of
+from bot.removal import janitors_lock
 from bot.sandbox.container import Sandbox
 from bot.store import workspaces
 from bot.store.ledger import clock
@@ -32,7 +32,7 @@ def _over(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
 
 
 def _folders(shop: Workshop) -> set[str]:
-    return set(places_of(shop.house).folders())
+    return set(shop.house.workspaces().folders())
 
 
 def _start(shop: Workshop, name: str, **labels: str) -> None:
@@ -105,7 +105,7 @@ def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
 
 def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
     run = shop.done("true")
-    places_of(shop.house).set_aside(run.task)
+    shop.house.workspaces().set_aside(run.task)
 
     Janitor(shop.house).once()
 

@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.attempt import Attempt
 from bot.model import Outcome, Phase, Run, State
 from bot.operator_verbs import resume_from_cli
-from bot.prepare import export_plan
 from bot.run import execute
-from bot.sandbox.bare import make_bare
-from bot.sandbox.mirror import Mirror
-from bot.sandbox.workspace import Workspaces
 from bot.store import runs, tasks, workspaces
-from bot.store.ledger import Ledger
-from tests.fakes import FakeForge
-from tests.fill import a_thread, add_run, add_task
-from tests.houses import a_house
 from tests.services import free_port
 from tests.stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
 from tests.workshop import Workshop, in_a_workshop, until
@@ -179,18 +170,3 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
     assert shop.task(first).agent == "other"
     with shop.house.ledger.read() as tx:
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
-
-
-@pytest.mark.parametrize(("forge", "address"), [("github", "7+ann"), ("gitlab", "7-ann")])
-def test_who_asked_is_named_by_the_address_that_hides_their_own(
-    sqlite_ledger: Ledger, tmp_path: Path, forge: str, address: str
-) -> None:
-    house, mirror = a_house(sqlite_ledger, FakeForge(name=forge)), Mirror(tmp_path / "m.git")
-    make_bare(mirror.path)
-    with sqlite_ledger.write() as tx:
-        task = add_task(tx, replace(a_thread(), forge=forge))
-        attempt = Attempt(house, add_run(tx, task), task, threading.Event())
-
-    plan = export_plan(attempt, Workspaces(data=house.data, engine=house.engine, image="none"), mirror)
-
-    assert plan.co_author == f"ann <{address}@users.noreply.github.com>"

@@ -51,11 +51,11 @@ class Work:
         )
 
     def fetch(self) -> Mirror:
-        return fetch(self.mirror.path.parent, "key", self.remote, self.headers)
+        return fetch(self.mirror, self.remote, self.headers)
 
 
 def _work(tmp_path: Path, remote: str, headers: dict[str, str]) -> Work:
-    mirror = fetch(tmp_path / "mirrors", "key", remote, headers)
+    mirror = fetch(Mirror(tmp_path / "mirrors" / "key.git"), remote, headers)
     make_bare(tmp_path / "q.git")
     return Work(remote, headers, mirror, tmp_path / "q.git", mirror.head(mirror.default_branch))
 

@@ -9,7 +9,7 @@ import pytest
 from bot.errors import ExportRefused
 from bot.model import Outcome, State
 from bot.operator_verbs import resume_from_cli
-from bot.removal import places_of, remove, rescue
+from bot.removal import remove, rescue
 from bot.run import execute
 from bot.store import workspaces
 from tests.workshop import Workshop, in_a_workshop
@@ -32,7 +32,7 @@ def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: 
 
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
     assert shop.task(run).checked_head == rescued
-    assert not places_of(shop.house).folders()
+    assert not shop.house.workspaces().folders()
     assert (shop.branches(), shop.containers()) == ([], [])
     with shop.house.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
@@ -62,7 +62,7 @@ def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
     with pytest.raises(ExportRefused, match=r"its .git is broken"):
         rescue(shop.house, run.task)
 
-    assert run.task in places_of(shop.house).folders()
+    assert run.task in shop.house.workspaces().folders()
 
 
 def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
@@ -72,7 +72,7 @@ def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
 
     assert not remove(shop.house, run.task)
 
-    assert places_of(shop.house).has(run.task)
+    assert shop.house.workspaces().has(run.task)
 
 
 def test_it_is_removed_once(shop: Workshop) -> None:

@@ -18,7 +18,6 @@ from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Phase, Run, Task
 from bot.operator_verbs import open_from_cli
-from bot.prepare import mirror_key
 from bot.queue import Nudges
 from bot.run import execute
 from bot.sandbox.git import Objects
@@ -133,7 +132,7 @@ class Workshop:
         return sorted(set(names) - {"main"})
 
     def mirror(self, run: Run) -> Path:
-        return self.house.data / "mirrors" / f"{mirror_key(self.task(run))}.git"
+        return self.house.mirror(self.task(run)).path
 
     def saved(self, run: Run, ref: str, path: str) -> str:
         """A file's content at refs/<ref>/<run> of the task's quarantine; "" where there is none."""

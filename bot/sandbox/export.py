@@ -23,7 +23,7 @@ from bot.sandbox.power import powerful
 from bot.sandbox.receive import Result, Shipment, receive
 from bot.sandbox.rewrite import Style
 
-__all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "make_quarantine", "take"]
+__all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "take"]
 
 _SCRIPT = Path(__file__).with_name("export.sh").read_text()
 _OTHER = "The export container sent something else than HEAD and what lay uncommitted on it."
@@ -75,11 +75,6 @@ class Exported:
     question: str
 
 
-def make_quarantine(path: Path) -> None:
-    """Make a task's quarantine, or leave the one that is there."""
-    make_bare(path)
-
-
 def is_done(quarantine: Path, run_id: str) -> bool:
     """Whether an export of this run came to its end."""
     return (quarantine / "refs" / "checked" / run_id).exists()
@@ -97,7 +92,7 @@ def take(engine: Engine, image: str, plan: Plan) -> Exported:
     Raises ExportRefused (the work does not pass, for the reader to mend), SandboxFailed,
     EngineUnavailable (worth a retry).
     """
-    make_quarantine(plan.quarantine)
+    make_bare(plan.quarantine)
     # The run is ours alone. A git of the worker before us may still write the very same ids.
     free(plan.quarantine)
     with _incoming(plan) as path:

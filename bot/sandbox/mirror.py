@@ -110,14 +110,13 @@ class Mirror:
         return {ref: found[ref] for ref in refs if ref in found}
 
 
-def fetch(root: Path, key: str, url: str, headers: Mapping[str, str]) -> Mirror:
+def fetch(mirror: Mirror, url: str, headers: Mapping[str, str]) -> Mirror:
     """Bring the mirror of `url` up to date, or make it; one fetch of a mirror at a time.
 
     Raises RemoteMissing, RemoteUnavailable (worth a retry), GitFailed for what a person must mend.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    mirror = Mirror(root / f"{key}.git")
-    with _alone(root / f"{key}.lock", mirror) as lock:
+    mirror.path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(mirror) as lock:
         make_bare(mirror.path)
         *first, last = _spellings(mirror, url)
         for spelling in first:
@@ -177,11 +176,12 @@ def _learn_default(mirror: Mirror, url: str, env: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _alone(lock: Path, mirror: Mirror) -> Iterator[int]:
+def _alone(mirror: Mirror) -> Iterator[int]:
     """The lock's descriptor. It is let go by closing or dying, of us and of every git that has it.
 
     A word in the file says that a fetch has begun; it stays there where that one did not come to its end.
     """
+    lock = mirror.path.with_suffix(".lock")
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if lock.stat().st_size:

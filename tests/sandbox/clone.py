@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.model import Identity
+from bot.sandbox.bare import make_bare
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.export import Exported, Plan, make_quarantine, take
+from bot.sandbox.export import Exported, Plan, take
 from bot.sandbox.mirror import Mirror, fetch
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
@@ -59,7 +60,7 @@ class Site:
         git(self.upstream, "init", "-q")
         self.base = commit(self.upstream, {"README.md": "hello\n", "src/main.py": "print(1)\n"}, "First")
         self.mirror = self.fetch()
-        make_quarantine(self.quarantine)
+        make_bare(self.quarantine)
         self.repo.mkdir()
         git(self.repo, "init", "-q")
         alternates = self.repo / ".git/objects/info/alternates"
@@ -91,7 +92,7 @@ class Site:
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(paths)}
 
     def fetch(self) -> Mirror:
-        return fetch(self.root / "mirrors", "up", str(self.upstream), {})
+        return fetch(Mirror(self.root / "mirrors" / "up.git"), str(self.upstream), {})
 
     def show(self, oid: str) -> None:
         self.shown.append(oid)

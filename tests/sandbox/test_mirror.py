@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def again(root: Path, upstream: Path) -> Mirror:
-    return fetch(root, "key", f"file://{upstream}", {})
+    return fetch(Mirror(root / "key.git"), f"file://{upstream}", {})
 
 
 def test_heads_changes_and_the_default_branch_are_known_after_a_fetch(root: Path, upstream: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_missing_remote_and_one_that_does_not_answer_differ(root: Path, tmp_pa
     with pytest.raises(RemoteMissing):
         again(root, tmp_path / "nothing")
     with pytest.raises(RemoteUnavailable):
-        fetch(root, "key", "http://127.0.0.1:1/x", {})
+        fetch(Mirror(root / "key.git"), "http://127.0.0.1:1/x", {})
 
 
 def test_fetches_at_once_wait_for_each_other(root: Path, upstream: Path) -> None:
@@ -144,8 +144,10 @@ def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: 
     """Two of them would take each other's locks for somebody else's."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
-        program = f"import pathlib; from bot.sandbox.mirror import fetch; fetch(pathlib.Path({str(root)!r}), "
-        worker = subprocess.Popen([sys.executable, "-c", f"{program}'key', {url!r}, {{}})"])
+        path = str(root / "key.git")
+        program = "import pathlib; from bot.sandbox.mirror import Mirror, fetch; "
+        fetches = f"fetch(Mirror(pathlib.Path({path!r})), {url!r}, {{}})"
+        worker = subprocess.Popen([sys.executable, "-c", program + fetches])
         with silent.accept()[0]:
             worker.kill()
             worker.wait()
@@ -157,7 +159,7 @@ def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: 
 def test_locks_of_a_git_that_was_killed_stop_no_later_fetch(root: Path, upstream: Path) -> None:
     mirror = again(root, upstream)
     with pytest.raises(RemoteMissing):  # it ends here, as one that was killed, without having come to its end
-        fetch(root, "key", f"file://{upstream}-gone", {})
+        fetch(Mirror(root / "key.git"), f"file://{upstream}-gone", {})
     head = commit(upstream, {"b": "1\n"})
     half = mirror.path / "objects" / "pack" / "tmp_pack_abc"
     for left in (half, mirror.path / "refs" / "heads" / "main.lock", mirror.path / "packed-refs.lock"):
