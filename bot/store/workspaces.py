@@ -72,11 +72,11 @@ def present(tx: Connection, host: str) -> list[Kept]:
 
 
 def past_keep(tx: Connection, host: str, limit: int) -> list[str]:
-    """Tasks whose workspace on this host may go."""
+    """Tasks whose workspace on this host may go: one whose keep ends now may, too."""
     rows = tx.execute(
         select(workspaces.c.task)
         .where(
-            workspaces.c.host == host, workspaces.c.removed_at.is_(None), workspaces.c.keep_until < clock(tx)
+            workspaces.c.host == host, workspaces.c.removed_at.is_(None), workspaces.c.keep_until <= clock(tx)
         )
         .order_by(workspaces.c.keep_until)
         .limit(limit)
