@@ -9,6 +9,7 @@ from typing import Any
 
 from bot import commands
 from bot.commands import WHOLE_THREAD, Spoken
+from bot.errors import BadSettings, NotUnderstood
 from bot.events import Assigned, Commented, Event, Labelled
 from bot.forges.forge import Forge
 from bot.model import Spot
@@ -35,6 +36,23 @@ class _Trigger:
 def labels(agents: Collection[str], table: Collection[str]) -> list[str]:
     """Every label that may be a request: the bot's own, alone and with each agent, and those of the table."""
     return [LABEL, *(f"{LABEL}:{agent}" for agent in agents), *table]
+
+
+def checked(table: Mapping[str, str], agents: Collection[str], options: Collection[str]) -> Mapping[str, str]:
+    """The table of labels, whose texts may begin with these options of `/run`. Raises BadSettings."""
+    for label, text in table.items():
+        try:
+            given, asked = commands.split_options(text, options)
+        except NotUnderstood as error:
+            raise BadSettings(f'[labels] run, "{label}": {error}') from None
+        if given.agent and given.agent not in agents:
+            known = ", ".join(agents)
+            raise BadSettings(
+                f'[labels] run, "{label}": there is no agent {given.agent}. There are: {known}.'
+            )
+        if not asked:
+            raise BadSettings(f'[labels] run, "{label}" has options only: say what it asks for, too.')
+    return table
 
 
 def spoken(event: Event, words: Words) -> Spoken | None:
@@ -64,7 +82,7 @@ def _of_label(event: Labelled, words: Words) -> Spoken | None:
     if label.startswith(f"{LABEL}:"):
         return Spoken("run", f'--agent "{label.removeprefix(f"{LABEL}:").strip()}" {WHOLE_THREAD}')
     asked = next((text for name, text in words.labels.items() if name.lower() == label), None)
-    return None if asked is None else Spoken("run", f"-- {asked}")
+    return None if asked is None else Spoken("run", asked)
 
 
 def _of_assignment(event: Assigned, words: Words) -> Spoken | None:

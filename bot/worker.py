@@ -157,7 +157,10 @@ def _result_labels(given: Labels) -> dict[State, str]:
 
 
 def defaults(settings: Settings) -> Defaults:
-    """What holds where a command says nothing: the first agent of the file, the whole wall limit."""
+    """What holds where a command says nothing: the first agent of the file, the whole wall limit.
+
+    Raises BadSettings on labels that ask for what cannot be.
+    """
     return Defaults(
         agents=list(settings.agents),
         agent=next(iter(settings.agents), ""),
@@ -168,7 +171,7 @@ def defaults(settings: Settings) -> Defaults:
             if own.wall_limit is not None
         },
         bot_names={GitHub.name: settings.github.bot_name, GitLab.name: settings.gitlab.bot_name},
-        labels=settings.labels.run,
+        labels=triggers.checked(settings.labels.run, settings.agents, router.route("run").options),
     )
 
 

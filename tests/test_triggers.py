@@ -1,18 +1,24 @@
 """What a label, an assignment and a comment ask for."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.commands import WHOLE_THREAD, Spoken, split_options
+from bot.errors import BadSettings
 from bot.events import Assigned, Commented, Labelled
 from bot.model import Actor, Spot
-from bot.triggers import REVIEW, Words, spoken, spot, stands
+from bot.triggers import REVIEW, Words, checked, spoken, spot, stands
+from handlers import router
 from tests.fakes import FakeForge
 from tests.said import ANN, CHANGE, ISSUE
 
-WORDS = Words(bot_name="forge-bot", known={"run"}, labels={"Fix typos": "Mend every typo.\n--all of them"})
+WORDS = Words(
+    bot_name="forge-bot", known={"run"}, labels={"Fix typos": "--agent codex Mend it.\n--all of it"}
+)
 NOW = datetime.now(UTC)
+RUN = router.route("run").options
 
 
 def labelled(label: str) -> Labelled:
@@ -46,7 +52,28 @@ def test_a_label_of_the_operators_own_asks_for_what_the_table_says() -> None:
 
     assert said is not None
     options, text = split_options(said.rest, {"agent"})
-    assert (options.agent, text) == ("", "Mend every typo.\n--all of them")
+    assert (options.agent, text) == ("codex", "Mend it.\n--all of it")
+
+
+@pytest.mark.parametrize(
+    "text", ["Tidy it.", "--agent codex --model small-1 Tidy it.", "-- --all of it", "Tidy\n--all of it"]
+)
+def test_what_a_label_asks_for_may_begin_with_options(text: str) -> None:
+    assert checked({"tidy": text}, ["codex"], RUN) == {"tidy": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("--agnt codex Tidy it.", '"tidy": `--agnt` is no option of this command. Did you mean `--agent`?'),
+        ("--agent other Tidy it.", '"tidy": there is no agent other. There are: codex.'),
+        ("--timeout long Tidy it.", "`--timeout` is a number with its unit"),
+        ("--agent codex", '"tidy" has options only'),
+    ],
+)
+def test_a_label_that_asks_for_what_cannot_be_is_a_mistake_in_the_settings(text: str, words: str) -> None:
+    with pytest.raises(BadSettings, match=re.escape(words)):
+        checked({"tidy": text}, ["codex"], RUN)
 
 
 def test_a_review_that_is_asked_for_is_another_request_than_an_assignment() -> None:

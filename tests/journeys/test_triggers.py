@@ -84,11 +84,16 @@ def test_labels_name_the_agent_and_what_is_asked(full: World) -> None:
     full.settings["labels"] = {
         "succeeded": "done",
         "failed": "went wrong",
-        "run": {"make one": shell("echo one > one.txt"), "break": shell("exit 3")},
+        "run": {
+            "make one": shell("echo one > one.txt"),
+            "other": "--agent other Do that.",
+            "break": shell("exit 3"),
+        },
     }
     full.start()
     by_name = full.playground.open_issue("By name")
     by_table = full.playground.open_issue("By table")
+    by_option = full.playground.open_issue("By option")
 
     full.playground.label(by_name, "forgehand:other")
     full.playground.label(by_table, "make one")
@@ -98,6 +103,9 @@ def test_labels_name_the_agent_and_what_is_asked(full: World) -> None:
     assert task.agent == "other"
     assert full.git("show", f"origin/{task.branch}:other.txt") == "other"
     assert "echo one" in done(full, by_table)
+    full.playground.label(by_option, "other")
+    assert done(full, by_option) == "Do that."
+    assert [task.agent for task in full.tasks(by_option)] == ["other"]
     eventually(lambda: full.playground.labels(by_name) == ["done"])
     eventually(lambda: full.playground.labels(by_table) == ["done"])
 
@@ -111,7 +119,7 @@ def test_labels_name_the_agent_and_what_is_asked(full: World) -> None:
     full.says(by_name, "No agent of that name is set up here.")
     full.settled()
     assert full.playground.labels(by_name) == ["done", "forgehand:nobody"]
-    assert len(full.tasks()) == 3
+    assert len(full.tasks()) == 4
 
 
 def test_the_bot_does_what_is_assigned_to_it_and_nothing_that_is_not(full: World) -> None:
