@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 from sqlalchemy import Connection
 
-from bot import clean
+from bot import clean, host
 from bot.cli_print import Row, show
 from bot.model import ENDED, Run, State, Task
 from bot.settings import Settings
@@ -144,7 +144,7 @@ def _brief(row: Row) -> Row:
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[Ledger]:
     """The bot's own, open for the block; made where there is none yet."""
-    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    host.folder(settings.data.path)
     ledger = open_ledger(settings.store_url)
     try:
         yield ledger

@@ -1,5 +1,6 @@
-"""What a data folder is called, and what every host must have alike."""
+"""The data folder: that it is there, what it is called, and what every host must have alike."""
 
+import os
 import re
 import secrets
 import socket
@@ -11,6 +12,21 @@ from bot.store import keys
 from bot.store.ledger import Ledger
 
 _LINK = "link"
+
+
+def folder(data: Path) -> Path:
+    """Make it where there is none yet. Raises BadSettings where this process could not write in it."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        wrong = "" if os.access(data, os.R_OK | os.W_OK | os.X_OK) else "Permission denied"
+    except OSError as error:
+        wrong = str(error.strerror)
+    if wrong:
+        raise BadSettings(
+            f"[data] path: {data} is no folder that this user may write in ({wrong}). Give it to the user "
+            "who runs the bot, or name another."
+        )
+    return data
 
 
 def name(data: Path, wanted: str) -> str:

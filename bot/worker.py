@@ -59,8 +59,7 @@ def open_house(
 
     `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
     """
-    data = settings.data.path.absolute()
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = host.folder(settings.data.path.absolute())
     name = host.name(data, called)
     box = settings.sandbox
     ledger = open_ledger(settings.store_url)

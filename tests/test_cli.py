@@ -204,9 +204,13 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
         (["up"], "[github] token and [gitlab] token are empty"),
         (["--config", "nowhere.toml", "tasks"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["tasks", "--config", "at-a-file.toml"], "[data] path: forgehand.toml is no folder that this user"),
+        (["run", ".", "x", "--config", "at-a-file.toml"], "is no folder that this user may write in"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(desk: Desk, args: list[str], sentence: str) -> None:
+    (desk.folder / "at-a-file.toml").write_text('[data]\npath = "forgehand.toml"\n')
+
     _, errors = desk.call(*args, status=1)
 
     assert errors.startswith("forgehand: ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot import host
 from bot.errors import BadSettings
 from bot.house import House
 from bot.queue import Nudges
@@ -18,9 +19,9 @@ NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None
 
 
 @contextmanager
-def _opened(url: str, data: Path, host: str = "") -> Iterator[House]:
+def _opened(url: str, data: Path, called: str = "") -> Iterator[House]:
     settings = Settings(data=Data(path=data), store=Store(url=SecretStr(url)))
-    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, called=host) as house:
+    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, called=called) as house:
         yield house
 
 
@@ -42,6 +43,11 @@ def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, wor
 
     with pytest.raises(BadSettings, match=words), _opened(sqlite_url, tmp_path / "one", name):
         pass
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"\[data\] path: /proc/data is no folder .* or name another"):
+        host.folder(Path("/proc/data"))
 
 
 def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:
