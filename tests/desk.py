@@ -24,6 +24,7 @@ case "$({ASKED})" in
   *fail*) echo broken; exit 3 ;;
   *slow*) echo begun; sleep 300 ;;
   *nothing*) exit 0 ;;
+  *proxy*) echo "out by $HTTPS_PROXY" ;;
   *power*) echo '* @mallory' > CODEOWNERS ;;
 esac
 date +%N >> notes

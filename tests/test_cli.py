@@ -17,7 +17,9 @@ from starlette.routing import Route
 from bot import __version__
 from bot.playground.git_http import backend
 from tests.desk import LONG, Desk, at_a_desk
+from tests.image import small
 from tests.listening import listening
+from tests.one_more_layer import image_with
 from tests.workshop import until
 
 
@@ -119,6 +121,16 @@ def test_a_failed_run_says_why_and_how_to_go_on(desk: Desk) -> None:
     assert "exit status 3" in errors
     assert f"forgehand resume {task['task']}" in errors
     assert desk.call("logs", task["task"])[0] == "broken\n"
+
+
+def test_an_agent_reaches_package_hosts_though_no_worker_lives(desk: Desk) -> None:
+    npm = "#!/bin/sh\necho https://npm.example.org/"
+    with image_with(small(), "COPY npm /usr/local/bin/", {"npm": npm}) as image:
+        desk.environment |= {"FORGEHAND_NETWORK__SETS": "npm", "FORGEHAND_SANDBOX__IMAGE": image}
+
+        _, errors = desk.call("run", str(desk.repository), "name your proxy")
+
+    assert "out by http://forgehand:" in errors
 
 
 def test_what_is_held_is_pushed_once_approved(desk: Desk) -> None:
