@@ -36,6 +36,8 @@ from bot.sections import (
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
+# By type, what pydantic says in words of Python.
+_PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
 
 
 class Settings(BaseSettings):
@@ -170,7 +172,7 @@ def _sentence(error: ErrorDetails) -> str:
     key = f"[{section}] {'.'.join(keys)}".strip()
     if error["type"] == "extra_forbidden":
         return f"{key} is not a setting.{_meant(keys[-1] if keys else section, _known(error['loc'][:-1]))}"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = _PLAINLY.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{key} {message[0].lower()}{message[1:]}."
 
 

@@ -163,6 +163,8 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
         ("[sandbox]\nmemory = 'lots'", r"\[sandbox\] memory "),
         ("[agents.demo]\ncmd = 'x'", r"\[agents\] demo\.(command field required|cmd is not a setting)"),
         ("[agents.demo]\ncommand = ''", r"\[agents\] demo\.command "),
+        ("[agents]\nclaude = 'claude'", r"\[agents\] claude must be a table\."),
+        ("labels = 'tidy'", r"\[labels\] must be a table\."),
         ("[agents.demo]\nmodel = 'x'", r"\[agents\] demo needs a command, such as"),
         ("[agents.demo]\nkind = 'clod'", r"\[agents\] demo\.kind should be 'command' or 'claude'"),
         ("[server]\noperator_token = 'short'", r"\[server\] operator_token must have at least 16 characters"),

@@ -51,8 +51,8 @@ class Model(Section):
     url: Site
     key: Annotated[SecretStr, AfterValidator(_one_word)] = SecretStr("")  # "" = it wants none
     auth: Auth = Auth.BEARER
-    paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS])  # patterns
-    models: Words = Field(default=["*"])  # patterns
+    paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS], min_length=1)  # patterns
+    models: Words = Field(default=["*"], min_length=1)  # patterns
     prices: dict[str, Price] = Field(default={})  # by pattern of the model; the first that fits counts
 
 
@@ -60,6 +60,9 @@ def _known(given: Any) -> Any:
     """What is known of a provider need not be said."""
     if not isinstance(given, dict):
         return given
+    for name, own in given.items():
+        if isinstance(own, dict) and "url" not in own and name not in _KNOWN:
+            raise ValueError(f"{name} needs a url: of {', '.join(_KNOWN)} alone it is known")
     return {
         name: {**_KNOWN.get(name, {}), **own} if isinstance(own, dict) else own for name, own in given.items()
     }

@@ -82,7 +82,16 @@ def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPat
     ("text", "sentence"),
     [
         ("[models.anthropic]", r"\[models\] anthropic needs a key: FORGEHAND_MODELS__ANTHROPIC__KEY_FILE"),
-        ("[models.ours]\nkey = 'x'", r"\[models\] ours.url field required"),
+        (
+            "[models.anthropc]\nkey = 'x'",
+            r"\[models\] anthropc needs a url: of anthropic, openai, gemini alone",
+        ),
+        (
+            "[models.ours]\nurl = 'http://x'\nprices = { a = { input = 1 } }",
+            r"ours.prices.a.output is missing",
+        ),
+        ("[models.ours]\nurl = 'http://x'\nmodels = []", r"\[models\] ours.models .*at least 1 item"),
+        ("[budget]\nper_run = 5", r"\[budget\] per_run must be a table"),
         ("[models.ours]\nurl = 'ftp://x'", r"\[models\] ours.url must be an address such as"),
         ("[models.'a b']\nurl = 'http://x'", r'cannot have one named "a b"'),
         ("[models.anthropic]\nkey = 'a b'", r"\[models\] anthropic.key must be one word of ASCII"),
