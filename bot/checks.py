@@ -32,6 +32,7 @@ def check(house: House) -> None:
         )
     for name, agent in house.agents.items():
         _require_route(house, name, agent.route)
+    _require_prices(house)
     if unheld := house.engine.check():
         _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
     for image in (house.tools_image, house.image):
@@ -102,6 +103,18 @@ def _require_route(house: House, name: str, route: str) -> None:
             f"[agents] {name} works with the models of [models.{route}], which is not there. Give it a key:\n"
             f"  FORGEHAND_MODELS__{route.upper()}__KEY_FILE names a file that holds it; other settings are "
             f"in docs/operating.md."
+        )
+
+
+def _require_prices(house: House) -> None:
+    """A budget in dollars lets out only what has a price: a provider without any would never be asked."""
+    budget = house.gateway.budget
+    unpriced = [name for name, route in house.gateway.routes.items() if not route.prices]
+    if unpriced and any(amount.usd is not None for amount in (budget.per_run, budget.per_day)):
+        raise BadSettings(
+            f"[budget] has a limit in usd, but [models.{unpriced[0]}] has no prices, so all that is asked of "
+            "it would be refused. Give it some, in US dollars for a million tokens, or limit tokens or "
+            'requests instead:\n  prices = { "<model>*" = { input = 1.0, output = 5.0 } }'
         )
 
 

@@ -9,6 +9,8 @@ import pytest
 from bot.agents.claude import Claude
 from bot.checks import check, hosts_of_sets
 from bot.errors import BadSettings
+from bot.gateway.budget import Amount, Budget
+from bot.gateway.sections import Model, routes
 from bot.queue import Nudges
 from bot.sections import Data, Sandbox
 from bot.settings import Settings
@@ -29,6 +31,16 @@ def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
         match=r"(?s)\[agents\] helper .* \[models\.anthropic\].* FORGEHAND_MODELS__ANTHROPIC__KEY_FILE",
     ):
         check(house)
+
+
+@pytest.mark.parametrize("budget", [Budget(per_run=Amount(usd=5)), Budget(per_day=Amount(usd=5))])
+def test_a_budget_in_dollars_without_prices_is_not_set_to_work(ledger: Ledger, budget: Budget) -> None:
+    settings = Settings(models={"ours": Model(url="http://10.0.0.5")})
+    house = a_house(ledger, FakeForge())
+    gateway = replace(house.gateway, routes=routes(settings.models), budget=budget)
+
+    with pytest.raises(BadSettings, match=r"(?s)\[models\.ours\] has no prices.*  prices = "):
+        check(replace(house, gateway=gateway))
 
 
 @pytest.fixture
