@@ -1,11 +1,18 @@
 """One TOML file and the environment; every mistake is a sentence that names the key."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from bot.errors import BadSettings
 from bot.settings import Settings, load, plain
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +247,7 @@ def test_a_wrong_value_is_not_repeated_it_may_be_a_secret() -> None:
 
 
 def test_the_example_configuration_is_valid_and_names_every_section() -> None:
-    example = Path(__file__).parent.parent / "deploy" / "forgehand.example.toml"
+    example = ROOT / "deploy" / "forgehand.example.toml"
 
     settings = load(example)
 
@@ -248,3 +255,38 @@ def test_the_example_configuration_is_valid_and_names_every_section() -> None:
     assert settings.labels.run
     missing = [name for name in Settings.model_fields if f"[{name}]" not in example.read_text()]
     assert missing == ["agents", "models"]  # they have names of their own
+
+
+def test_the_example_becomes_claudes_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY_FILE", str(_write("sk-1\n", "key")))
+    _, _, told = (
+        (ROOT / "README.md").read_text().partition("in place of the example's `[agents.demo]` and `[budget]`")
+    )
+    ours = dedent(re.findall(r"(?:^       .*\n|^\n)+", told, re.MULTILINE)[0])
+    example = (ROOT / "deploy" / "forgehand.example.toml").read_text()
+    rest = re.sub(r"^\[(?:agents\.demo|budget)\]\n(?:.+\n)+", "", example, flags=re.MULTILINE)
+
+    settings = load(_write(rest + ours))
+
+    assert [(name, agent.kind) for name, agent in settings.agents.items()] == [("claude", "claude")]
+    assert list(settings.models) == ["anthropic"]
+    assert settings.budget.per_run.requests
+
+
+def test_every_setting_is_told_to_the_operator() -> None:
+    told = (ROOT / "docs" / "operating.md").read_text()
+
+    assert [key for key in _keys(Settings) if not re.search(rf"`(?:\[\S+\] )?{key}`|\b{key} = ", told)] == []
+
+
+def _keys(section: type[BaseModel]) -> Iterator[str]:
+    """The names of what may be set in it, and in the sections within it; not of those sections."""
+    for name, field in section.model_fields.items():
+        inner = _sections(field.annotation)
+        yield from (key for each in inner for key in _keys(each)) if inner else [name]
+
+
+def _sections(kind: Any) -> list[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [found for each in get_args(kind) for found in _sections(each)]
