@@ -10,20 +10,31 @@ import structlog
 
 from bot import queue
 from bot.errors import BadSettings, SandboxFailed
-from bot.gateway import ecosystems
+from bot.gateway import ecosystems, inside
 from bot.house import House
 from bot.sandbox.container import Mount
 from bot.settings import Settings
 
 _SEEN_WITHIN = 60.0  # seconds for a container that does next to nothing
 _OTHERWISE = "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
+# Prints those of its arguments that are not in PATH.
+_LOOK = 'test -f /seen || exit 1; for each; do command -v "$each" >/dev/null || echo "$each"; done'
 _log = structlog.get_logger()
+
+
+def fit(house: House, sets: Sequence[str]) -> House:
+    """The house once agents may work in it, with a way to what `sets` of package hosts stand for.
+
+    Raises BotError.
+    """
+    check(house)
+    return house.reaching(hosts_of_sets(house, sets))
 
 
 def check(house: House) -> None:
     """Refuse to work without agents that have their models, an engine that answers, and both images.
 
-    And where the engine does not see our data folder. Raises BotError.
+    And where a sandbox would lack a file of ours or an agent's program. Raises BotError.
     """
     if not house.agents:
         raise BadSettings(
@@ -37,27 +48,33 @@ def check(house: House) -> None:
         _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
     for image in (house.tools_image, house.image):
         house.engine.require_image(image)
-    _require_same_folder(house)
+    _require_all_inside(house)
 
 
-def _require_same_folder(house: House) -> None:
-    """The engine mounts what its own machine has at a path: this process' own file must be there."""
+def _require_all_inside(house: House) -> None:
+    """What a sandbox must find.
+
+    A file of ours: the engine mounts what its own machine has at a path. The program of each agent: without
+    it a run would tell no more than an exit status.
+    """
     mine = house.data / "workers" / house.worker.holder.rpartition("/")[2]
+    programs = [agent.program for agent in house.agents.values() if "/" not in agent.program]
+    if house.gateway.routes or house.gateway.hosts:
+        programs.append(inside.RELAY)
     try:
-        house.engine.tool(
-            name=f"forgehand-{mine.name}-seen",
-            image=house.tools_image,
-            script="test -f /seen",
-            args=[],
-            mounts=[Mount(source=mine, target="/seen")],
-            seconds=_SEEN_WITHIN,
-        )
+        missing = _said_by(house, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
     except SandboxFailed as error:
         raise BadSettings(
             f"A container could not be given a file of {house.data}: {error} Where the bot itself runs in a "
             "container, its data folder must have the same path in there as on the engine's machine: see "
             "docs/operating.md."
         ) from error
+    if missing:
+        raise BadSettings(
+            f"The image {house.image} has no {' and no '.join(missing)}. That of an older bot lacks what a "
+            "newer one starts in it: `forgehand images build` makes it anew. An image of your own needs the "
+            "programs that [agents] names, and forgehand-relay for agents that reach anything."
+        )
 
 
 def hosts_of_sets(house: House, sets: Sequence[str]) -> list[str]:
@@ -80,19 +97,20 @@ def hosts_of_sets(house: House, sets: Sequence[str]) -> list[str]:
 
 def _said_of(house: House, sets: Sequence[str]) -> str:
     try:
-        said = house.engine.tool(
-            name=f"forgehand-{house.worker.holder.rpartition('/')[2]}-sets",
-            image=house.image,
-            script=ecosystems.script(sets),
-            args=[],
-            mounts=[],
-            seconds=_SEEN_WITHIN,
-        )
+        return _said_by(house, ecosystems.script(sets))
     except SandboxFailed as error:
         raise BadSettings(
             f"[network] sets has {', '.join(sets)}, and one of them could not be asked in the image "
             f"{house.image}: {error} {_OTHERWISE}"
         ) from error
+
+
+def _said_by(house: House, script: str, args: Sequence[str] = (), mounts: Sequence[Mount] = ()) -> str:
+    """What a script says in the agents' image. Raises BotError."""
+    name = f"forgehand-{house.worker.holder.rpartition('/')[2]}-asked"
+    said = house.engine.tool(
+        name=name, image=house.image, script=script, args=args, mounts=mounts, seconds=_SEEN_WITHIN
+    )
     return said.decode(errors="replace")
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from bot import actors, log, queue
 from bot import operator_verbs as verbs
-from bot.checks import check, hosts_of_sets
+from bot.checks import fit
 from bot.cli_print import say
 from bot.cli_show import Log, row_of
 from bot.commands import model_name
@@ -109,8 +109,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
     broker = queue.connect("", settings.queue.namespace)
     with open_house(settings, public_url=settings.address(), nudges=queue.nudges(broker)) as house:
         if not somebody_works(house.data):
-            check(house)
-            house = house.reaching(hosts_of_sets(house, settings.network.sets))
+            house = fit(house, settings.network.sets)
             with house.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
                 hosts.seen(tx, house.worker.host, house.worker.folder, house.worker.silent_after)
         with house.ledger.write() as tx:

@@ -15,7 +15,7 @@ from bot.actors import Jobs
 from bot.agents.agent import Agent
 from bot.agents.table import KINDS
 from bot.answer import Answer
-from bot.checks import check, hosts_of_sets
+from bot.checks import fit
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -184,8 +184,7 @@ def working(
     that is on for `missed_after` seconds without its delivery is found. At the end what runs is let go
     in good order: the agents go on, for the next worker to find.
     """
-    check(house)
-    house = house.reaching(hosts_of_sets(house, settings.network.sets))
+    house = fit(house, settings.network.sets)
     stopping = threading.Event()
     jobs = jobs_of(house, settings)
     with at_work(house.data, alone=not settings.queue.url.get_secret_value()):

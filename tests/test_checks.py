@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.agent import Agent
 from bot.agents.claude import Claude
-from bot.checks import check, hosts_of_sets
+from bot.agents.command import Command
+from bot.checks import check, fit, hosts_of_sets
 from bot.errors import BadSettings
 from bot.gateway.budget import Amount, Budget
 from bot.gateway.sections import Model, routes
@@ -94,6 +96,36 @@ def test_a_set_whose_hosts_cannot_be_known_is_refused(workshop: Workshop, said: 
 def test_a_set_whose_client_the_image_has_not_is_refused(workshop: Workshop) -> None:
     with pytest.raises(BadSettings, match=r"\[network\] sets has npm, go, .*npm: not found"):
         hosts_of_sets(workshop.house, ["npm", "go"])
+
+
+def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop) -> None:
+    agents: dict[str, Agent] = {
+        "claude": Claude(()),
+        "own": Command(["no-such-agent", "--quiet"]),
+        "sh": Command(["sh"]),
+    }
+    routes_there = routes({"anthropic": Model(url="http://10.0.0.5")})
+    gateway = replace(workshop.house.gateway, routes=routes_there)
+
+    with pytest.raises(BadSettings, match=r"has no claude and no no-such-agent\. .*`forgehand images build`"):
+        fit(replace(workshop.house, gateway=gateway, agents=agents), [])
+
+    assert workshop.containers() == []
+
+
+def test_an_image_without_the_relay_is_refused_where_agents_reach_anything(workshop: Workshop) -> None:
+    with image_with(workshop.house.image, "ENV PATH=/usr/bin:/bin") as image:
+        house = replace(workshop.house, image=image, agents={"sh": Command(["sh"])})
+        assert fit(house, []) == house
+
+        with pytest.raises(BadSettings, match=r"has no forgehand-relay\."):
+            fit(house.reaching(["packages.example.org"]), [])
+
+
+def test_a_program_that_has_a_path_may_be_the_repositorys_own(workshop: Workshop) -> None:
+    house = replace(workshop.house, agents={"own": Command(["tools/agent"])})
+
+    assert fit(house, []) == house
 
 
 def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ class Agent(Protocol):
         """What it works with where nobody names another; "" = its own choice."""
 
     @property
+    def program(self) -> str:
+        """What it is started by: a path, or a name that is looked for in the image's PATH."""
+
+    @property
     def route(self) -> str:
         """The model route it cannot do without; "" = none."""
 

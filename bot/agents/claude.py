@@ -41,13 +41,21 @@ class Claude:
     route: str = _ROUTE
     says_end: bool = True
 
+    @property
+    def program(self) -> str:
+        return self._command[0]
+
+    @property
+    def _command(self) -> Sequence[str]:
+        return self.command or ("claude",)
+
     def argv(self, start: Start) -> list[str]:
         options = ["-p", "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions"]
         if start.model:
             options += ["--model", start.model]
         if start.session:
             options += ["--resume", start.session]
-        return with_prompt([*(self.command or ("claude",)), *options])
+        return with_prompt([*self._command, *options])
 
     def environment(self, start: Start) -> Mapping[str, str]:
         said = {

@@ -22,6 +22,10 @@ class Command:
     route: str = ""
     says_end: bool = False
 
+    @property
+    def program(self) -> str:
+        return self.command[0]
+
     def argv(self, start: Start) -> list[str]:
         return with_prompt(self.command)
 
