@@ -15,6 +15,7 @@ from typing import Any
 from bot.agents.agent import Heard, Listener, Result, Start
 from bot.agents.command import with_prompt
 from bot.clean import visible
+from bot.gateway.inside import REFUSES
 from bot.model import Outcome
 
 _ROUTE = "anthropic"
@@ -158,9 +159,9 @@ def _failure(said: dict[str, Any], *, limited: bool) -> tuple[Outcome, str]:
     if limited or status in _BUSY:
         return Outcome.RATE_LIMITED, words
     if status in _UNKNOWN_KEY:
-        words = (
-            f"The model's provider did not accept the key of this bot ({status:.0f}). The agent says: {words}"
-        )
+        _, ours, refused = words.partition(REFUSES)
+        provider = f"The model's provider did not accept the key of this bot ({status:.0f})."
+        words = f"The bot's gateway {refused}" if ours else f"{provider} The agent says: {words}"
     return Outcome.AGENT_FAILED, words
 
 

@@ -70,7 +70,9 @@ def model(request: Asked, body: bytes) -> str:
         raise Refused(400, request.shown, str(error)) from None
     # One that is named twice could be read either way: each must do.
     if wrong := [name for name in named or [""] if not request.route.has(name)]:
-        raise Refused(403, request.shown, f"the model {wrong[0][:100]!r} is not allowed")
+        raise Refused(
+            403, request.shown, f"{wrong[0][:100]!r} is none of [models.{request.route.name}] models"
+        )
     return named[0] if named else ""
 
 

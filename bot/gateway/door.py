@@ -17,6 +17,7 @@ import h11
 from bot.gateway.asked import Asked, Refused, asked, model
 from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
+from bot.gateway.inside import REFUSES
 from bot.gateway.limits import ends_at
 from bot.gateway.meter import Meter
 from bot.gateway.packages import is_for_proxy, wanted
@@ -203,7 +204,7 @@ class Door:
         """Answer in a shape that each of the known clients finds its message in."""
         error = {
             "type": _KINDS.get(status, "permission_error" if status == 403 else "api_error"),
-            "message": f"Forgehand: {words}",
+            "message": f"{REFUSES}{words}",
             "code": status,
         }
         body = json.dumps({"type": "error", "error": error}).encode()

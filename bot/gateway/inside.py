@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 FOLDER = "/run/forgehand"  # where a gate's folder is mounted, read-only
 URL = "http://127.0.0.1:8787"  # of the relay; a model route is below it by its name
+REFUSES = "Forgehand: "  # so begins what the gateway says in a provider's place
 RELAY = "forgehand-relay"  # in the image's PATH
 
 

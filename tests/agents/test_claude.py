@@ -96,6 +96,16 @@ def test_an_error_is_one_whatever_its_subtype_says(stream: str, outcome: Outcome
     assert result.limited_until is None
 
 
+def test_what_the_gateway_refuses_is_not_said_of_the_provider() -> None:
+    *before, last = recorded("refused-key")
+    why = "refused: POST /v1/messages: 'x' is none of [models.anthropic] models"
+    said = {"api_error_status": 403, "result": f"API Error: 403 Forgehand: {why}"}
+
+    result = result_of([*before, json.dumps({**json.loads(last), **said}).encode()])
+
+    assert (result.outcome, result.text) == (Outcome.AGENT_FAILED, f"The bot's gateway {why}")
+
+
 def limit(status: str) -> bytes:
     """The event that a subscription's limit is told by: as the CLI's own types have it, not recorded."""
     info = {"status": status, "resetsAt": 1_795_000_000, "rateLimitType": "five_hour"}

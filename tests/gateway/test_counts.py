@@ -14,7 +14,7 @@ def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger
 
     for number in range(150):
         counts.refusal(f"evil-{number}.example:443", "not allowed")
-        counts.refusal("POST /anthropic/v1/messages", f"the model 'x-{number}' is not allowed")
+        counts.refusal("POST /anthropic/v1/messages", f"'x-{number}' is none of [models.anthropic] models")
     with sqlite_ledger.write() as tx:
         counts.save(tx)
         rows = usage.refused(tx, run.id)

@@ -115,7 +115,7 @@ def test_from_inside_there_is_one_door_and_what_it_keeps_in_is_counted_and_shown
         ("GET /anthropic/v1/messages", "not allowed"): 1,
         ("POST /anthropic/v1/messages/../files", "not allowed"): 1,
         ("POST /openai/v1/messages", "not allowed"): 1,
-        (MESSAGES, "the model 'other-1' is not allowed"): 1,
+        (MESSAGES, "'other-1' is none of [models.anthropic] models"): 1,
         ("evil.example:443", "not allowed"): 1,
     }
     assert [each.key for each in talk.models.asked] == [KEY]

@@ -62,6 +62,7 @@ def test_a_model_that_is_not_allowed_is_never_asked(talk: Talk) -> None:
 
     assert run.outcome is Outcome.AGENT_FAILED, run.reason
     assert talk.models.asked == []
+    assert "'other-1' is none of [models.anthropic] models" in talk.world.final_comment(1, run)
     assert "other-1" in " ".join(each.reason for each in talk.refused(run))
 
 
