@@ -179,12 +179,13 @@ def costs(
 def logs(
     task: TaskId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,  # noqa: FBT002
+    raw: Annotated[bool, typer.Option("--raw", help="Every line as it was printed.")] = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Print what the agent of a task's newest run printed."""
+    """Print what the agent of a task's newest run said and did."""
     from bot import cli_show
 
-    cli_show.logs(settings_of(config), task, follow=follow)
+    cli_show.logs(settings_of(config), task, follow=follow, raw=raw)
 
 
 @app.command()

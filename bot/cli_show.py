@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import typer
 from sqlalchemy import Connection
 
 from bot import clean, host
+from bot.agents.agent import Listener
+from bot.agents.table import KINDS
 from bot.cli_print import Row, show
 from bot.model import ENDED, Run, State, Task
 from bot.settings import Settings
@@ -23,9 +24,6 @@ from bot.store import runs
 from bot.store import tasks as store
 from bot.store.ledger import Ledger, open_ledger
 from bot.times import iso
-
-if TYPE_CHECKING:
-    from bot.agents.agent import Listener
 
 _POLL = 0.3  # seconds
 _AT_ONCE = 1 << 20  # bytes of a log
@@ -76,16 +74,16 @@ def cancel(settings: Settings, task_id: str) -> str:
     return f"Task {task.id} is told to stop. Its workspace is kept for `forgehand resume {task.id}`."
 
 
-def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
-    """Print the log of the newest run, cleaned; with `follow` until the run ends."""
+def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
+    """Print the log of the newest run, cleaned, as words or `raw`; with `follow` until the run ends."""
     with ledger_of(settings) as ledger:
         with ledger.read() as tx:
-            run_id = runs.newest(tx, store.get(tx, task_id).id).id
-        log = Log(ledger, run_id, settings.secrets)
+            run = runs.newest(tx, store.get(tx, task_id).id)
+        log = Log(ledger, run.id, settings.secrets, None if raw else _listener(settings, run.agent))
         pause = threading.Event()
         while True:
             with ledger.read() as tx:
-                ended = runs.get(tx, run_id).state in ENDED
+                ended = runs.get(tx, run.id).state in ENDED
             for line in log.lines(last=ended or not follow):
                 typer.echo(line)
             sys.stdout.flush()
@@ -94,11 +92,19 @@ def logs(settings: Settings, task_id: str, *, follow: bool) -> None:
             pause.wait(_POLL)
 
 
+def _listener(settings: Settings, name: str) -> Listener | None:
+    """None for an agent that the settings have no more: every line is shown then."""
+    agent = settings.agents.get(name)
+    if agent is None:
+        return None
+    return KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit).listen()
+
+
 class Log:
     """A run's log, line by line, as it grows."""
 
     def __init__(
-        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: "Listener | None" = None
+        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener | None = None
     ) -> None:
         """With a `listener` what is for people in it, else every line as it is."""
         self._listener = listener

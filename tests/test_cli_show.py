@@ -1,9 +1,16 @@
 """What the operator's commands show of the ledger, read in this process."""
 
-from bot.cli_show import Log
-from bot.store import log
-from bot.store.ledger import Ledger
-from tests.fill import add_run, add_task
+from pathlib import Path
+
+import pytest
+
+from bot.cli_show import Log, logs
+from bot.sections import Agent, Data
+from bot.settings import Settings
+from bot.store import leases, log
+from bot.store.ledger import Ledger, open_ledger
+from tests.fill import a_worker, add_run, add_task, lease_of
+from tests.stand_in import recorded
 
 SECRET = "s3cret-of-the-operator"
 
@@ -31,3 +38,26 @@ def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(ledger: Ledger) ->
     assert list(shown.lines(last=False)) == ["one", "two"]
     assert list(shown.lines(last=True)) == ["three"]
     assert list(shown.lines(last=True)) == []
+
+
+def test_the_log_is_words_and_raw_where_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data=Data(path=tmp_path), agents={"claude": Agent(kind="claude")})
+    printed = b"\n".join(recorded("good"))
+    ledger = open_ledger(settings.store_url)
+    with ledger.write() as tx:
+        run = add_run(tx)
+        leases.write(tx, lease_of(leases.claim(tx, a_worker(), run.id)), agent="claude")
+        log.append(tx, run.id, 0, printed)
+    ledger.close()
+
+    logs(settings, run.task, follow=False, raw=False)
+    words = capsys.readouterr().out.splitlines()
+    logs(settings, run.task, follow=False, raw=True)
+    raw = capsys.readouterr().out.splitlines()
+
+    assert "> Bash ls -la && cat README.md" in words
+    assert not any(line.startswith("{") for line in words)
+    assert len(raw) == len(printed.splitlines())
+    assert all(line.startswith("{") for line in raw)
