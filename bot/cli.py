@@ -14,7 +14,7 @@ import typer
 from bot import __version__, cli_host
 from bot.cli_options import AsJson, Config, Model, Port, TaskId, settings_of
 from bot.cli_print import say
-from bot.errors import BotError
+from bot.errors import BadSettings, BotError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -199,7 +199,10 @@ def playground(
     """Start a local forge to try the bot on. Prints its addresses, tokens and webhook secret."""
     from bot.playground.app import serve as serve_playground
 
-    serve_playground(data, port, announce=lambda about: _about(about, as_json=as_json))
+    try:
+        serve_playground(data, port, announce=lambda about: _about(about, as_json=as_json))
+    except OSError as error:  # once it serves, what goes wrong is an answer
+        raise BadSettings(f"No playground: {error}. Choose another --port or --data.") from None
 
 
 @app.command()

@@ -217,6 +217,7 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
         (["--config", "nowhere.toml", "tasks"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "at-a-file.toml"], "[data] path: forgehand.toml is no folder that this user"),
+        (["playground", "--data", "forgehand.toml"], "Choose another --port or --data."),
         (["run", ".", "x", "--config", "at-a-file.toml"], "is no folder that this user may write in"),
     ],
 )
