@@ -13,7 +13,7 @@ from bot.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, inside
 from bot.house import House
 from bot.sandbox.container import Mount
-from bot.settings import Settings
+from bot.settings import NAME, Settings
 
 _SEEN_WITHIN = 60.0  # seconds for a container that does next to nothing
 _OTHERWISE = "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
@@ -38,7 +38,7 @@ def check(house: House) -> None:
     """
     if not house.agents:
         raise BadSettings(
-            "[agents] names no agent. Give one a command line, for instance:\n"
+            f"[agents] names no agent. Give {NAME} one, for instance:\n"
             '  [agents.demo]\n  command = "forgehand-demo-agent"'
         )
     for name, agent in house.agents.items():
