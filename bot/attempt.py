@@ -22,6 +22,7 @@ from bot.errors import EngineUnavailable, LeaseLost
 from bot.house import House
 from bot.kinds import TRANSIENT
 from bot.model import Kind, Outcome, Phase, Run, Task
+from bot.operator_verbs import OPERATOR
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted
@@ -66,7 +67,7 @@ class Attempt:
     @property
     def by_operator(self) -> bool:
         """Asked on this machine: no forge knows who that is, and none is asked."""
-        return self.run.cause.startswith("cli:")
+        return self.run.asked_by == OPERATOR
 
     def helper(self, what: str) -> str:
         """Name of a helper container of this epoch: a stale one cannot be taken for it."""

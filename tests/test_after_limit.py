@@ -82,6 +82,21 @@ def test_it_does_so_once(on_issue: Ending) -> None:
     assert (_next(on_issue).number, _next(on_issue).state) == (2, State.FAILED)
 
 
+def test_what_the_operator_asked_for_goes_on_as_the_operators_own(on_issue: Ending) -> None:
+    on_issue.end(Outcome.AGENT_FAILED)
+    with on_issue.ledger.write() as tx:
+        asked = resume_from_cli(tx, on_issue.task.id, "with less").run
+    attempt = on_issue.taken(_claim(on_issue))
+    with on_issue.ledger.write() as tx:
+        leases.write(tx, attempt.lease, limited_until=clock(tx) - 5)
+    on_issue.ended(attempt, Outcome.RATE_LIMITED)
+
+    following = on_issue.taken(_claim(on_issue))
+
+    assert following.run.cause == f"auto:{asked.id}"
+    assert following.by_operator  # of whom no forge has heard, and none is asked before the push
+
+
 def test_it_does_not_where_nobody_switched_it_on_or_no_end_is_known(on_issue: Ending) -> None:
     on_issue.end(Outcome.RATE_LIMITED)
     assert _next(on_issue).number == 1
