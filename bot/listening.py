@@ -13,6 +13,7 @@ from bot.agents.agent import Heard, Listener, Result
 
 _LONGEST = 8 << 20  # bytes of a line that is still read
 _AT_ONCE = 1 << 20  # bytes of a raw log that are read back
+_WORDS = 4096  # characters of a line that is repeated to people; half of it might be half a secret
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class Listening:
         self._lines = Lines()
         self._news: dict[str, Any] = {}
         self.result: Result | None = None
+        self.last_words = ""  # the last line that was for people
 
     def replay(self, log: Path, size: int) -> None:
         """Hear again the first `size` bytes that a worker before this one has put into the raw log."""
@@ -82,6 +84,7 @@ class Listening:
         return news
 
     def _heard(self, heard: Heard) -> None:
+        self.last_words = _last_line(heard.text or "") or self.last_words
         if heard.session:
             self._news["session"] = heard.session
         if heard.doing:
@@ -100,6 +103,11 @@ class Listening:
             self._news["limited_until"] = result.limited_until
         if result.session_cost is not None:
             self._news["session_cost"] = result.session_cost
+
+
+def _last_line(text: str) -> str:
+    last = text.rstrip().rpartition("\n")[2].strip()
+    return last if len(last) <= _WORDS else ""
 
 
 def transcript(listener: Listener, pieces: Iterator[bytes]) -> Iterator[str]:

@@ -119,7 +119,7 @@ class Tail:
             if counts:
                 counts.save(tx)
             if tell:
-                attempt.tell(tx, Phase.AGENT, last_line=_last_line(self._pending))
+                attempt.tell(tx, Phase.AGENT, last_line=self._listening.last_words)
                 self._told = now
         self._offset += len(self._pending)
         self._pending.clear()
@@ -170,8 +170,3 @@ class _Buffer:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-
-def _last_line(data: bytearray) -> str:
-    lines = bytes(data[-4096:]).decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

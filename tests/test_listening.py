@@ -124,5 +124,18 @@ def test_people_read_words_and_not_events() -> None:
     assert '"type"' not in said
 
 
+def test_the_last_words_are_those_for_people() -> None:
+    listening = _listening()
+    init, *_, result = recorded("good")
+
+    said = []
+    others = [b"npm warn: old\n \n", b'{"type":"stream_event"}\n' + b"x" * 5000 + b"\n"]
+    for line in (others[0], init + b"\n", others[1], result + b"\n"):
+        listening.take(line)
+        said.append(listening.last_words)
+
+    assert said == ["npm warn: old", *["Model claude-opus-5-5"] * 2, "It says that it is done."]
+
+
 def test_of_any_command_line_everything_is_read() -> None:
     assert list(transcript(Command(["x"]).listen(), iter([b"one\n\ntw", b"o\n"]))) == ["one\n\n", "two\n"]
