@@ -89,8 +89,6 @@ class Listening:
             self._news["session"] = heard.session
         if heard.doing:
             self._news["doing"] = heard.doing
-        if heard.limited_until is not None:
-            self._news["limited_until"] = heard.limited_until
         if heard.result:
             self._end_with(heard.result)
         elif heard.doing:  # it was not the end

@@ -59,8 +59,7 @@ class Heard:
 
     text: str | None = None  # for people; None: nothing to them
     doing: str = ""  # the tool and what it is used on
-    session: str = ""
-    limited_until: float | None = None
+    session: str = ""  # said where it begins to work, and by its result
     result: Result | None = None
 
 

@@ -129,7 +129,7 @@ class _Stream:
             self._limited_until = None
             return Heard()
         self._limited_until = _number(info.get("resetsAt"))
-        return Heard(text="The provider's limit is reached.", limited_until=self._limited_until)
+        return Heard(text="The provider's limit is reached.")
 
     def _result(self, said: dict[str, Any]) -> Heard:
         cost = _number(said.get("total_cost_usd"))

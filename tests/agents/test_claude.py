@@ -106,24 +106,28 @@ def test_what_the_gateway_refuses_is_not_said_of_the_provider() -> None:
     assert (result.outcome, result.text) == (Outcome.AGENT_FAILED, f"The bot's gateway {why}")
 
 
-def limit(status: str) -> bytes:
+def limit(status: str, resets_at: object = 1_795_000_000) -> bytes:
     """The event that a subscription's limit is told by: as the CLI's own types have it, not recorded."""
-    info = {"status": status, "resetsAt": 1_795_000_000, "rateLimitType": "five_hour"}
+    info = {"status": status, "resetsAt": resets_at, "rateLimitType": "five_hour"}
     return json.dumps({"type": "rate_limit_event", "rate_limit_info": info, "session_id": SESSION}).encode()
 
 
 def test_a_limit_that_was_told_of_ends_when_it_was_said_to() -> None:
     *before, last = recorded("limit")
 
-    said = heard([*before, limit("rejected"), last])
-
-    assert [each.limited_until for each in said if each.limited_until] == [1_795_000_000.0]
-    assert said[-1].result is not None
-    assert said[-1].result.limited_until == 1_795_000_000.0
+    assert result_of([*before, limit("rejected"), last]).limited_until == 1_795_000_000.0
 
 
-def test_a_warning_is_no_limit() -> None:
-    assert not any(each.limited_until for each in heard([limit("allowed_warning"), *recorded("good")]))
+@pytest.mark.parametrize("status", ["allowed", "allowed_warning"])
+def test_a_limit_that_has_passed_and_a_warning_are_none(status: str) -> None:
+    *before, last = recorded("overloaded")
+
+    assert result_of([*before, limit("rejected"), limit(status), last]).limited_until is None
+
+
+@pytest.mark.parametrize("never", ["soon", 9e14, -1, True, None])
+def test_a_limit_that_ends_at_no_time_there_is_has_no_known_end(never: object) -> None:
+    assert result_of([limit("rejected", never), *recorded("limit")]).limited_until is None
 
 
 def test_a_question_it_could_not_ask_is_asked_by_us() -> None:
@@ -170,8 +174,7 @@ def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
         {"type": "assistant", "message": {"content": [7, {"type": "text", "text": 7}, {"type": "tool_use"}]}},
         {"type": "user", "message": {"content": [{"type": "tool_result", "content": [{"text": None}, 7]}]}},
         {"type": "system", "subtype": "init", "session_id": "../../etc/passwd"},
-        {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": "soon"}},
-        {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 9e14}},
+        {"type": "rate_limit_event", "rate_limit_info": 7},
         {"type": "result", "is_error": False, "total_cost_usd": "much", "permission_denials": 7},
         {"type": "result", "is_error": True, "total_cost_usd": -1, "api_error_status": [429]},
     ],
@@ -179,7 +182,7 @@ def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
 def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object) -> None:
     [told] = heard([json.dumps(said).encode()])
 
-    assert (told.session, told.limited_until) == ("", None)
+    assert told.session == ""
     assert told.result is None or told.result.session_cost is None
 
 
