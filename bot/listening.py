@@ -91,7 +91,7 @@ class Listening:
             self._news["doing"] = heard.doing
         if heard.result:
             self._end_with(heard.result)
-        elif heard.doing:  # it was not the end
+        elif heard.doing or heard.session:  # it was not the end: what it ran meanwhile woke it up
             self.result = None
 
     def _end_with(self, result: Result) -> None:

@@ -3,9 +3,12 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from bot.agents.claude import Claude
 from bot.agents.command import Command
 from bot.listening import Lines, Listening, transcript
+from bot.model import Outcome
 from tests.stand_in import SESSION, recorded
 
 GOOD = b"\n".join(recorded("good")) + b"\n"
@@ -101,12 +104,22 @@ def test_a_last_line_that_is_cut_is_no_result() -> None:
     assert listening.result is None
 
 
-def test_a_result_after_which_it_goes_on_is_none() -> None:
+@pytest.mark.parametrize("following", [recorded("good")[:1], recorded("good")[2:3]], ids=["init", "tool"])
+def test_a_result_after_which_it_goes_on_is_none(following: list[bytes]) -> None:
     listening = _listening()
     listening.take(GOOD)
-    listening.take(b"\n".join(recorded("good")[:3]) + b"\n")
+    listening.take(b"\n".join(following) + b"\n")
 
     assert listening.result is None
+
+
+def test_of_two_results_the_last_counts() -> None:
+    listening = _listening()
+    listening.take(GOOD)
+    listening.take(b"\n".join(recorded("limit")) + b"\n")
+
+    assert listening.result is not None
+    assert listening.result.outcome is Outcome.RATE_LIMITED
 
 
 def test_people_read_words_and_not_events() -> None:
