@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from bot.clean import visible
+
 Row = dict[str, Any]
 
 
@@ -30,6 +32,6 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name.replace("_", " ").upper(), overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(visible(str(value)) for value in row.values()))  # a title is a stranger's
     width = None if sys.stdout.isatty() else 1000  # a pipe has no edge
     Console(width=width, highlight=False, markup=False).print(table)

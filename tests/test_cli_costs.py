@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def test_of_one_repository_each_task_has_a_row(say: Say, dear: str) -> None:
 
     assert " ".join(first) == f"{dear} Tidy the parser 1 2 6 2,000 400 60 8 at least $1.50"
     assert " ".join(total) == "all 1 2 6 2,000 400 60 8 at least $1.50"
+
+
+def test_a_title_does_nothing_to_the_terminal(say: Say, settings: Settings) -> None:
+    ledger = open_ledger(settings.store_url)
+    with ledger.write() as tx:
+        thread = replace(a_thread(repository=7), title="\x1b]0;mine\x07\x1b[31mTidy\u202e it")
+        run = add_run(tx, add_task(tx, thread))
+        usage.write(tx, run.id, [Used(day=today(), model="m", requests=1)])
+    ledger.close()
+
+    _, row, *_ = lines(say(repository="acme/r7"))
+
+    assert row[:3] == [run.task, "Tidy", "it"]
 
 
 def test_of_one_task_each_run_has_a_row_that_says_who_knows_its_cost(say: Say, dear: str) -> None:
