@@ -8,11 +8,12 @@ import re
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from bot.agents.table import KINDS
 from bot.triggers import LABEL
 
 T = TypeVar("T")
@@ -54,6 +55,12 @@ def _table(value: Any) -> Any:
 
 def _argv(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
+
+
+def _kind(word: str) -> str:
+    if word not in KINDS:
+        raise ValueError(f"should be {' or '.join(repr(kind) for kind in KINDS)}")
+    return word
 
 
 def _long(secret: SecretStr) -> SecretStr:
@@ -183,7 +190,7 @@ class Sandbox(Section):
 class Agent(Section):
     """One agent, by the name in `[agents.<name>]`."""
 
-    kind: Literal["command", "claude"] = "command"
+    kind: Annotated[str, AfterValidator(_kind)] = "command"
     command: Argv | None = None  # None: what the kind is usually started by
     model: str = ""  # "" = the agent's own choice
     resume_after_limit: bool = False  # once, by itself, when a provider's limit has ended

@@ -9,6 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from bot.agents.command import Command
+from bot.agents.table import KINDS
 from bot.errors import BadSettings
 from bot.settings import Settings, load, plain
 
@@ -158,6 +160,13 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
         "one": ["sh", "-c", "a b"],
         "two": ["x", "y z"],
     }
+
+
+def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "one-more", Command)
+    _write("[agents.demo]\nkind = 'one-more'\n")
+
+    assert load().agents["demo"].kind == "one-more"
 
 
 @pytest.mark.parametrize(

@@ -7,4 +7,4 @@ from bot.agents.claude import Claude
 from bot.agents.command import Command
 
 # (command line, model, does it go on by itself after a provider's limit?) -> the agent
-KINDS: dict[str, Callable[[Sequence[str], str, bool], Agent]] = {"claude": Claude, "command": Command}
+KINDS: dict[str, Callable[[Sequence[str], str, bool], Agent]] = {"command": Command, "claude": Claude}
