@@ -11,7 +11,7 @@ from bot.agents import prompt
 from bot.attempt import Attempt
 from bot.context import unseen
 from bot.events import ABOUT_LINES
-from bot.model import ENDINGS, Outcome, Part, Run
+from bot.model import ENDINGS, Outcome, Part, Phase, Run
 from bot.store import runs
 
 _REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each
@@ -27,22 +27,24 @@ def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
         earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
     # Who goes on in a session remembers what its runs were asked; those that never began told it nothing.
     known = [each for each in earlier if run.session_from and each.agent_started]
+    # One that ended before its agent began (a budget, a cancel in line) is no news to the next one.
+    came = [each for each in earlier if each.agent_started or each.first_phase is Phase.PUSH]
     return prompt.write(
         request=run.request,
         branch=task.branch,
         base=task.base,
         refs=sorted(refs),
-        context=[*_of_last(earlier), *_shown(run, earlier, known)],
-        resumed=_resumed(earlier, fresh=fresh, remembers=bool(known)),
+        context=[*_of_last(came), *_shown(run, earlier, known)],
+        resumed=_resumed(came, fresh=fresh, remembers=bool(known)),
         before=_requests(run, earlier, known),
         on_change=bool(task.pinned),
     )
 
 
-def _resumed(earlier: Sequence[Run], *, fresh: bool, remembers: bool) -> str:
-    if not earlier:
+def _resumed(came: Sequence[Run], *, fresh: bool, remembers: bool) -> str:
+    if not came:
         return ""
-    outcome = earlier[-1].outcome
+    outcome = came[-1].outcome
     ended = f"How that ended: {ENDINGS[outcome].says}" if outcome else ""
     parts = [ended, _GONE if fresh else _KEPT, "" if remembers else _FRESH_SESSION]
     return " ".join(part for part in parts if part)
@@ -62,16 +64,18 @@ def _shown(run: Run, earlier: Sequence[Run], known: Sequence[Run]) -> list[Part]
     return unseen(dict.fromkeys([*lines[-_REQUESTS:], *run.context]), seen)
 
 
-def _of_last(earlier: Sequence[Run]) -> list[Part]:
+def _of_last(came: Sequence[Run]) -> list[Part]:
     """Words of the last run. Its agent's, a remote's or a forge's: none of them may instruct."""
-    if not earlier:
+    if not came:
         return []
-    last = earlier[-1]
+    last = came[-1]
+    # To push once more what an agent made has nothing to say of it.
+    summary = next((each.summary for each in reversed(came) if each.agent_started), "")
     ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
     asked = last.outcome is Outcome.QUESTION
     why = "What the last run asked, and is answered above" if asked else "Why the last run ended so"
     agent = "the agent of the last run"
     return [
         Part(what=why, text=last.reason, author=agent if asked else "", at=ended),
-        Part(what="What the last run said of itself", text=last.summary, author=agent, at=ended),
+        Part(what="What the last run said of itself", text=summary, author=agent, at=ended),
     ]

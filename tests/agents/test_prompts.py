@@ -116,6 +116,11 @@ class Trigger:
             leases.end(tx, lease, outcome, ENDINGS[outcome].state, reason)
             tasks.change_state(tx, run.task, ENDINGS[outcome].state)
 
+    def end_before_its_agent(self, outcome: Outcome, reason: str) -> None:
+        """The run that waits begins, and ends so."""
+        self._begin()
+        self.end(outcome, reason)
+
     def _begin(self) -> Attempt:
         house, run = a_house(self.ledger, self.forge), self._newest()
         with self.ledger.write() as tx:
@@ -244,6 +249,24 @@ def an_answer_to_a_question(trigger: Trigger) -> str:
     return trigger.prompt(fresh=False, session="s1")
 
 
+def an_answer_that_no_agent_has_heard_yet(trigger: Trigger) -> str:
+    a_comment(trigger)
+    trigger.end(Outcome.QUESTION, "Tabs or spaces?", "I stopped to ask.")
+    trigger.comment("/resume spaces")
+    trigger.end_before_its_agent(Outcome.OVER_BUDGET, "Today's budget of all repositories is used up.")
+    trigger.comment("/resume --agent codex")
+    return trigger.prompt(fresh=False)
+
+
+def a_resume_after_an_approval(trigger: Trigger) -> str:
+    a_comment(trigger)
+    trigger.end(Outcome.HELD, "`.github/workflows/test.yml`", "I tidied the tests, too.")
+    trigger.comment("/approve")
+    trigger.end_before_its_agent(Outcome.PUSHED, "")
+    trigger.comment("/resume and the documentation")
+    return trigger.prompt(fresh=False, session="s1")
+
+
 def forgehand_run(trigger: Trigger) -> str:
     with trigger.ledger.write() as tx:
         open_from_cli(
@@ -277,6 +300,8 @@ TRIGGERS: list[Callable[[Trigger], str]] = [
     a_resume_without_text,
     a_resume_whose_workspace_is_gone,
     an_answer_to_a_question,
+    an_answer_that_no_agent_has_heard_yet,
+    a_resume_after_an_approval,
     forgehand_run,
     forgehand_resume,
 ]
