@@ -25,8 +25,10 @@ def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
     run, task = attempt.run, attempt.task
     with attempt.house.ledger.read() as tx:
         earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
-    # Who goes on in a session remembers what its runs were asked; those that never began told it nothing.
-    known = [each for each in earlier if run.session_from and each.agent_started]
+    # Who goes on in a session remembers what its runs were asked; those that never began told it nothing,
+    # nor did those that were to go on in it and ended before they said that they did.
+    told = [each for each in earlier if each.agent_started and (each.session or not each.session_from)]
+    known = told if run.session_from else []
     # One that ended before its agent began (a budget, a cancel in line) is no news to the next one.
     came = [each for each in earlier if each.agent_started or each.first_phase is Phase.PUSH]
     return prompt.write(

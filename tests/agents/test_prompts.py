@@ -87,8 +87,8 @@ class Trigger:
         self.forge.said[:] = REVIEWED
         self.tell(event, action, pull_request=pull(), **payload)
 
-    def prompt(self, *, fresh: bool = True, session: str = "") -> str:
-        """What the agent of the run that waits is told; it then begins."""
+    def prompt(self, *, fresh: bool = True, session: str = "", says: str = "s1") -> str:
+        """What the agent of the run that waits is told; it then begins, and `says` its session."""
         attempt = self._begin()
         attempt.settle({"session_from": session}, base=attempt.task.base or "main", base_head="b" * 40)
         attempt = take_up(attempt.house, attempt.run, threading.Event())
@@ -99,7 +99,7 @@ class Trigger:
         with self.ledger.write() as tx:
             earlier = runs.of_task(tx, attempt.task.id)
             leases.enter(tx, attempt.lease, Phase.AGENT)
-            leases.write(tx, attempt.lease, agent_started=True)
+            leases.write(tx, attempt.lease, agent_started=True, session=says)
         for run in earlier:
             if run.ended_at:
                 ended = datetime.fromtimestamp(run.ended_at, UTC).isoformat(timespec="seconds")
@@ -258,6 +258,16 @@ def an_answer_that_no_agent_has_heard_yet(trigger: Trigger) -> str:
     return trigger.prompt(fresh=False)
 
 
+def a_resume_after_one_that_hung_before_it_said_anything(trigger: Trigger) -> str:
+    a_comment(trigger)
+    trigger.end(Outcome.PUSHED, summary="Tidied.")
+    trigger.comment("/resume and add tests")
+    trigger.prompt(fresh=False, session="s1", says="")
+    trigger.end(Outcome.IDLE, "It printed nothing for 15 minutes.")
+    trigger.comment("/resume and the documentation")
+    return trigger.prompt(fresh=False, session="s1")
+
+
 def a_resume_after_an_approval(trigger: Trigger) -> str:
     a_comment(trigger)
     trigger.end(Outcome.HELD, "`.github/workflows/test.yml`", "I tidied the tests, too.")
@@ -301,6 +311,7 @@ TRIGGERS: list[Callable[[Trigger], str]] = [
     a_resume_whose_workspace_is_gone,
     an_answer_to_a_question,
     an_answer_that_no_agent_has_heard_yet,
+    a_resume_after_one_that_hung_before_it_said_anything,
     a_resume_after_an_approval,
     forgehand_run,
     forgehand_resume,
