@@ -99,6 +99,9 @@ class Agent(Protocol):
         """What it needs besides what every agent gets. The only secret in it is the run's own token."""
 
     def session_file(self, session: str) -> str:
-        """Where below its home the session is kept; "" = it keeps none."""
+        """Where below its home the session is kept; "" = it keeps none.
+
+        A pattern of the shell, because some put the date into the name of that file.
+        """
 
     def listen(self) -> Listener: ...

@@ -2,10 +2,10 @@
 # container as the agent's uid: in a kept clone every file of git's own is the agent's, so it may lie, fail
 # or hang. What git cannot go on with is set aside in the agent's home, and the work tree stays as it is.
 #
-# Arguments: fresh|kept, number of the run, branch, commit it begins at, the file of a session below the
-# agent's home or "", commit whose instruction files the agent is shown or "", pathspecs of these, one on a
-# line, then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
-# Prints "session" where that file is there.
+# Arguments: fresh|kept, number of the run, branch, commit it begins at, a pattern of the file of a session
+# below the agent's home or "", commit whose instruction files the agent is shown or "", pathspecs of these,
+# one on a line, then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
+# Prints "session" where such a file is there.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -148,7 +148,15 @@ if [ -n "$briefed_by" ]; then
     brief $instructions
 fi
 
-# A link may lead anywhere, and a folder or fifo is no session.
-if [ -n "$session" ] && [ -f "/home/agent/$session" ] && [ ! -L "/home/agent/$session" ]; then
-    echo session
+# A link may lead anywhere, and a folder, a fifo or an empty file is no session.
+if [ -n "$session" ]; then
+    set +f
+    IFS=
+    # shellcheck disable=SC2231 # a pattern
+    for file in /home/agent/$session; do
+        if [ -f "$file" ] && [ ! -L "$file" ] && [ -s "$file" ]; then
+            echo session
+            break
+        fi
+    done
 fi

@@ -43,7 +43,7 @@ class Plan:
     branch: str
     start: str  # commit the branch is put at
     refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
-    session_file: str = ""  # below the agent's home: is it there?
+    session_file: str = ""  # below the agent's home, a pattern of the shell: is it there?
     briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
 
 

@@ -61,7 +61,7 @@ class Site:
     def folder(self) -> Path:
         return self.data / "workspaces" / TASK
 
-    def prepare(self, start: str = "", *, briefed_by: str = "", **refs: str) -> None:
+    def prepare(self, start: str = "", *, briefed_by: str = "", session_file: str = "", **refs: str) -> bool:
         self.runs += 1
         plan = Plan(
             task=TASK,
@@ -73,9 +73,11 @@ class Site:
             start=start or self.base,
             refs={f"origin/{name}": oid for name, oid in refs.items()} or {"origin/main": self.base},
             briefed_by=briefed_by,
+            session_file=session_file,
         )
-        self.places.prepare(plan)
+        there = self.places.prepare(plan)
         self.places.write_task(TASK, self.runs, f"prompt {self.runs}")
+        return there
 
     def agent(self, script: str) -> str:
         name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
@@ -345,3 +347,29 @@ def test_a_merge_goes_well_over_instruction_files_once_they_are_given_back(site:
     site.agent("git merge -q --no-ff --no-edit origin/lexer")
 
     assert site.agent("cat x; git status --short") == "1"
+
+
+def test_a_session_is_there_where_its_pattern_names_a_file_with_something_in_it(site: Site) -> None:
+    site.prepare()
+    site.agent("""
+        cd; mkdir -p a/2026/11/b.jsonl 'a/of many words'
+        echo said >a/2026/11/rollout-9-one.jsonl; echo said >'a/of many words/two.jsonl'
+        : >a/2026/11/empty.jsonl; mkfifo a/2026/11/fifo.jsonl; ln -s /etc/passwd a/2026/11/link.jsonl
+    """)
+
+    found = {
+        pattern: site.prepare(session_file=pattern, briefed_by=briefed_by)
+        for pattern, briefed_by in (
+            ("a/2026/11/rollout-9-one.jsonl", ""),
+            ("a/*/*/rollout-*-one.jsonl", site.base),
+            ("a/of many words/two.jsonl", ""),
+            ("a/*/*/rollout-*-two.jsonl", ""),
+            ("a/*/*/b.jsonl", ""),
+            ("a/*/*/empty.jsonl", ""),
+            ("a/*/*/fifo.jsonl", ""),
+            ("a/*/*/link.jsonl", ""),
+            ("", ""),
+        )
+    }
+
+    assert [pattern for pattern, there in found.items() if there] == list(found)[:3]
