@@ -40,6 +40,9 @@ def _seen_outside(attempt: Attempt, ended: Ended, gate: Gate) -> Ended:
     """
     if gate.stop and ended.outcome is not Outcome.CANCELLED:
         ended = replace(ended, outcome=gate.stop.outcome, reason=gate.stop.words)
+    elif ended.outcome is Outcome.AGENT_FAILED and gate.limited:
+        # Most agents have no word of their own for that: the last answer they were given says it.
+        ended = replace(ended, outcome=Outcome.RATE_LIMITED)
     limited = {}
     if ended.outcome is Outcome.RATE_LIMITED and gate.limited_until is not None:
         limited["limited_until"] = gate.limited_until

@@ -15,9 +15,21 @@ from bot.house import Allowance, House
 from bot.model import Outcome
 from bot.run import execute
 from bot.sandbox.container import Condition
+from tests.gateway.asker import routes
+from tests.gateway.provider import running
+from tests.gateway.provider import says as answered
 from tests.stand_in import SESSION, recorded, says, stand_in
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
 
+# Whatever the answer is, it goes on.
+ASKS = """
+python3 - <<'END' || true
+import os, urllib.request
+url = os.environ["FORGEHAND_GATEWAY"] + "/anthropic/v1/messages"
+key = {"x-api-key": os.environ["FORGEHAND_TOKEN"]}
+urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key)).read()
+END
+"""
 GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
 WORK = "echo 1 > x"
 KILLED, STOPPED = 137, 143
@@ -155,6 +167,31 @@ def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
     )
 
     assert (shop.now(run).outcome, shop.now(run).session_cost) == (Outcome.PUSHED, 0.0032)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "outcome"),
+    [
+        ([429], 1, Outcome.RATE_LIMITED),
+        ([429, 200], 1, Outcome.AGENT_FAILED),  # it went on, and failed by itself
+        ([429], 0, Outcome.PUSHED),  # it did without
+    ],
+)
+def test_one_that_failed_on_a_providers_limit_need_not_say_so(
+    shop: Workshop, answers: list[int], status: int, outcome: Outcome
+) -> None:
+    with running() as provider:
+        provider.script += [answered({}, each, retry_after="120") for each in answers]
+        gateway = replace(shop.house.gateway, routes=routes(provider))
+        script = f"{WORK}; {ASKS * len(answers)} exit {status}"
+        run = shop.claimed()
+        execute(replace(shop.agent(script), gateway=gateway), run, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is outcome, shop.printed(run).decode()
+    limited = outcome is Outcome.RATE_LIMITED
+    assert (ended.limited_until is not None) == limited
+    assert ("The limit ends at " in ended.reason) == limited
 
 
 def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
