@@ -32,10 +32,13 @@ class Ended:
 
 
 class Bounds:
-    """The limits of one run, from when this worker follows it; its time goes on from when it began."""
+    """The limits of one run, from when this worker follows it; its time goes on from when it began.
 
-    def __init__(self, attempt: Attempt, scale: Scale) -> None:
-        self._house, self._run = attempt.house, attempt.run
+    `over`: it has ended by itself before that, and only what it printed is still to be looked at.
+    """
+
+    def __init__(self, attempt: Attempt, scale: Scale, *, over: bool) -> None:
+        self._house, self._run, self._over = attempt.house, attempt.run, over
         self._allowance = attempt.house.allowance_of(attempt.task)
         self._scale = scale
         self._lines = 0
@@ -56,6 +59,8 @@ class Bounds:
             return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.", None)
         if self._lines > lines:
             return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {lines:,} lines.", None)
+        if self._over:
+            return None
         if now > self._deadline:
             words = f"It did not end within {_duration(self._run.wall_limit)}."
             return Ended(Outcome.TIMED_OUT, words, None)
@@ -78,13 +83,13 @@ class Bounds:
 
 
 @contextmanager
-def bounds(attempt: Attempt, places: Workspaces) -> Iterator[Bounds]:
-    """Watch the limits of a run during the block."""
+def bounds(attempt: Attempt, places: Workspaces, *, over: bool) -> Iterator[Bounds]:
+    """Watch the limits of a run during the block; `over` as in `Bounds`."""
     name, engine = attempt.helper("size"), attempt.house.engine
     limit = attempt.house.allowance_of(attempt.task).limits.disk
     scale = Scale(lambda: places.size(attempt.task.id, name=name), data=attempt.house.data, limit=limit)
     try:
-        yield Bounds(attempt, scale)
+        yield Bounds(attempt, scale, over=over)
     finally:
         scale.end(lambda: engine.remove(name))
 

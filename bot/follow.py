@@ -104,7 +104,7 @@ def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening, ga
         return of_container(None, memory=memory, watched=True)
     # Of an agent that a worker before us started, and that is over, nobody knows what became of it.
     watched = condition.running or not attempt.run.agent_started
-    with bounds(attempt, workspaces) as limits:
+    with bounds(attempt, workspaces, over=not condition.running) as limits:
         tail = Tail(attempt, limits, listening, gate)
         while True:
             if cut := tail.to_the_end():

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,20 @@ def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.PUSHED, 0)
     assert shop.printed(run).splitlines()[-1].startswith(b"line ")
+
+
+def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_over(shop: Workshop) -> None:
+    run = shop.claimed(wall_limit=4)
+    _let_go(shop, shop.agent(COUNTING), run)
+    _tell_it_to_end(shop, run)
+    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
+    until(lambda: time.time() > began + 5)
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
 def test_a_cancel_is_heard_where_the_agent_was_stopped_for_it_and_no_more_was_recorded(
