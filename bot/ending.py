@@ -16,7 +16,8 @@ from bot.times import moment
 # Exit statuses of who is ended by another: by us, or by an engine that stops or restarts.
 _STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})
 _UNKNOWN = 255  # what the engine says of a container that ended without it. An agent may say it, too.
-_GONE = frozenset({None, Outcome.LOST})  # it ended, or is not there: no limit of ours was passed
+# It ended, or is not there, or did not end in time: what it had said of its end counts.
+_UNSEEN = frozenset({None, Outcome.LOST, Outcome.TIMED_OUT, Outcome.IDLE})
 
 
 def of_container(condition: Condition | None, *, memory: str, watched: bool) -> Ended:
@@ -36,7 +37,7 @@ def of_container(condition: Condition | None, *, memory: str, watched: bool) -> 
 
 def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:
     """How it ended, where the engine says `ended`. `says_end`: all is well only with a result."""
-    if ended.exit_status is None and ended.outcome not in _GONE:
+    if ended.exit_status is None and ended.outcome not in _UNSEEN:
         return ended
     if result is None:
         if ended.outcome is None and says_end:
@@ -44,7 +45,7 @@ def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:
         return ended
     if result.outcome is not None:
         return replace(ended, outcome=result.outcome, reason=_words(result))
-    if ended.outcome in _GONE or (
+    if ended.outcome in _UNSEEN or (
         ended.outcome is not Outcome.OUT_OF_MEMORY and ended.exit_status in _STOPPED
     ):
         asks = Outcome.QUESTION if result.question else None

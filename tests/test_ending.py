@@ -2,6 +2,7 @@
 
 import shlex
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from bot.agents.agent import Result
 from bot.bounds import Ended
 from bot.ending import judge, of_container
 from bot.house import Allowance, House
-from bot.model import Outcome
+from bot.model import Outcome, Phase
 from bot.run import execute
 from bot.sandbox.container import Condition
 from tests.gateway.asker import routes
@@ -90,6 +91,11 @@ def test_a_container_tells_how_it_ended(
         (_ended(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
         (_ended(None, Outcome.LOST), None, Outcome.LOST),
         (_ended(None, Outcome.IDLE), None, Outcome.IDLE),
+        (_ended(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
+        (_ended(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_ended(None, Outcome.TIMED_OUT), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
+        (_ended(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
         (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
     ],
 )
@@ -140,6 +146,21 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
     execute(replace(house, agents={"shell": stand_in(script)}), again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
+
+
+def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed(wall_limit=4)
+    house = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
+    with shop.busy(house, run) as stopping:
+        until(lambda: shop.now(run).session_cost is not None)
+        stopping.set()
+    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
+    until(lambda: time.time() > began + 5)
+
+    again, next_house = shop.taken_over("next")
+    execute(replace(next_house, agents=house.agents), again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.PUSHED, "")
 
 
 def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is_not(shop: Workshop) -> None:
