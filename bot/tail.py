@@ -97,7 +97,8 @@ class Tail:
         return Ended(stop.outcome, stop.words, None) if stop else None
 
     def _done(self) -> Ended | None:
-        if self._listening.result is None:
+        result = self._listening.result
+        if result is None or result.waits:  # for how long is for the limits to say
             self._done_at = None
             return None
         self._done_at = self._done_at or time.monotonic()

@@ -32,6 +32,7 @@ urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key))
 END
 """
 GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
+WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # it has a result at the end of each
 WORK = "echo 1 > x"
 KILLED, STOPPED = 137, 143
 
@@ -131,6 +132,25 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
     assert (ended.outcome, ended.reason, ended.exit_status) == (Outcome.PUSHED, "", None)
     assert (ended.session, ended.session_cost, ended.doing) == (SESSION, 0.0032, "")
     assert ended.summary == "I added a parser and committed it."
+
+
+def test_one_that_waits_for_a_command_of_its_own_has_not_ended(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = f"{says(WAITS)}; sleep 13; {WORK}; {says(GOES_ON)}"
+    execute(_with(shop, script), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.summary, ended.exit_status) == (Outcome.PUSHED, "Now done.", 0)
+
+
+def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = f"{WORK}; {says(WAITS)}; {FOREVER}"
+    execute(_with(shop, script, idle=2), run, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).summary) == (Outcome.PUSHED, "I wait for it.")
 
 
 def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:

@@ -51,6 +51,7 @@ class Result:
     question: str = ""
     limited_until: float | None = None  # seconds since the epoch: when a provider's limit ends
     session_cost: float | None = None  # US dollars for all runs of this session so far
+    waits: bool = False  # it has not ended: it goes on when a command of its own has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ class _Stream:
     def __init__(self) -> None:
         self._question = ""
         self._limited_until: float | None = None
+        self._busy = False  # do commands or agents of its own work in the background?
 
     def hear(self, line: bytes) -> Heard:
         said = _object(line)
@@ -107,6 +108,8 @@ class _Stream:
         if said.get("subtype") == "api_retry":
             why = f"{said.get('error_status')} {said.get('error')}"
             return Heard(text=f"The model's provider answered {why}; try {said.get('attempt')} failed.")
+        if said.get("subtype") == "background_tasks_changed":
+            self._busy = bool(_list(said.get("tasks")))
         if said.get("subtype") != "init":
             return Heard()
         return Heard(text=f"Model {_text(said, 'model')}", session=_session(said))
@@ -137,8 +140,11 @@ class _Stream:
         if said.get("is_error") is False:
             question = self._denied(said) or self._question
             words = _text(said, "result")[:_WORDS]
-            told = Result(outcome=None, text=words, question=question[:_WORDS], session_cost=cost)
-            return Heard(text="It says that it is done.", session=session, result=told)
+            told = Result(
+                outcome=None, text=words, question=question[:_WORDS], session_cost=cost, waits=self._busy
+            )
+            end = "It waits for what it runs in the background." if self._busy else "It says that it is done."
+            return Heard(text=end, session=session, result=told)
         outcome, words = _failure(said, limited=self._limited_until is not None)
         until = self._limited_until if outcome is Outcome.RATE_LIMITED else None
         told = Result(outcome=outcome, text=words[:_WORDS], limited_until=until, session_cost=cost)

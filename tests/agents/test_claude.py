@@ -78,6 +78,13 @@ def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
     assert result.session_cost == pytest.approx(0.0038)
 
 
+def test_a_result_while_it_runs_something_in_the_background_is_not_the_end_of_it() -> None:
+    first, last = [each.result for each in heard(recorded("background")) if each.result]
+
+    assert (first.text, first.waits) == ("I wait for it.", True)
+    assert (last.text, last.waits, last.session_cost) == ("Now done.", False, 0.0032)
+
+
 @pytest.mark.parametrize(
     ("stream", "outcome", "words"),
     [
@@ -175,6 +182,7 @@ def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
         {"type": "user", "message": {"content": [{"type": "tool_result", "content": [{"text": None}, 7]}]}},
         {"type": "system", "subtype": "init", "session_id": "../../etc/passwd"},
         {"type": "rate_limit_event", "rate_limit_info": 7},
+        {"type": "system", "subtype": "background_tasks_changed", "tasks": 7},
         {"type": "result", "is_error": False, "total_cost_usd": "much", "permission_denials": 7},
         {"type": "result", "is_error": True, "total_cost_usd": -1, "api_error_status": [429]},
     ],

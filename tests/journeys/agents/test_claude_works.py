@@ -77,6 +77,24 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
 
 
 @pytest.mark.long
+def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
+    tests = Use("Bash", command="sleep 20; echo passed", description="tests", run_in_background=True)
+    talk.models.script = [
+        Turn(parts=[tests]),
+        says("I wait for them."),
+        WRITES,
+        COMMITS,
+        says("They passed."),
+    ]
+    talk.world.start()
+
+    _task, run = talk.after(1, "/run greet, and test it")
+
+    assert (run.outcome, run.summary) == (Outcome.PUSHED, "They passed."), run.reason
+    assert len(talk.models.asked) == 5
+
+
+@pytest.mark.long
 def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
     talk.models.script = [runs("echo 'Which colour, please?' >/task/out/question.md"), says("I have asked.")]
     talk.world.start()
