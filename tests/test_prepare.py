@@ -170,3 +170,24 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
     assert shop.task(first).agent == "other"
     with shop.house.ledger.read() as tx:
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
+
+
+def test_a_session_that_could_not_be_gone_on_with_is_not_tried_again(shop: Workshop) -> None:
+    def worked(script: str) -> Run:
+        run = shop.next()
+        assert run is not None
+        agents = {"shell": stand_in(f"{KEEPS_SESSION}; {script}")}
+        execute(replace(shop.house, agents=agents), run, threading.Event())
+        with shop.house.ledger.write() as tx:
+            resume_from_cli(tx, run.task, "go on")
+        return shop.now(run)
+
+    shop.queued()
+    first = worked(says(recorded("good")))
+    silent = worked("kill -9 $$")  # of which nobody knows whether it could have
+    failed = worked(f"{says(recorded('no-session'))}; exit 1")
+    last = worked(says(recorded("good")))
+
+    assert first.session == silent.session_from == failed.session_from == SESSION
+    assert (silent.outcome, failed.outcome) == (Outcome.LOST, Outcome.AGENT_FAILED)
+    assert (last.session_from, last.session) == ("", SESSION)

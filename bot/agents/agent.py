@@ -60,7 +60,7 @@ class Heard:
 
     text: str | None = None  # for people; None: nothing to them
     doing: str = ""  # the tool and what it is used on
-    session: str = ""  # said where it begins to work, and by its result
+    session: str = ""  # it begins to work in this one
     result: Result | None = None
 
 

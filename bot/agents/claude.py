@@ -136,7 +136,6 @@ class _Stream:
 
     def _result(self, said: dict[str, Any]) -> Heard:
         cost = _number(said.get("total_cost_usd"))
-        session = _session(said)
         if said.get("is_error") is False:
             question = self._denied(said) or self._question
             words = _text(said, "result")[:_WORDS]
@@ -144,11 +143,11 @@ class _Stream:
                 outcome=None, text=words, question=question[:_WORDS], session_cost=cost, waits=self._busy
             )
             end = "It waits for what it runs in the background." if self._busy else "It says that it is done."
-            return Heard(text=end, session=session, result=told)
+            return Heard(text=end, result=told)
         outcome, words = _failure(said, limited=self._limited_until is not None)
         until = self._limited_until if outcome is Outcome.RATE_LIMITED else None
         told = Result(outcome=outcome, text=words[:_WORDS], limited_until=until, session_cost=cost)
-        return Heard(text=f"It says that it failed: {words}", session=session, result=told)
+        return Heard(text=f"It says that it failed: {words}", result=told)
 
     def _denied(self, said: dict[str, Any]) -> str:
         """A question that it was not let ask."""

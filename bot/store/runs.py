@@ -75,12 +75,15 @@ def last_with_agent(tx: Connection, task_id: str, host: str) -> Run | None:
 
 
 def session_before(tx: Connection, run: Run) -> str:
-    """The session a run of this agent may go on with; "" where another agent worked last, or none."""
+    """The session a run of this agent may go on with; "" where another agent worked last, or none.
+
+    Nor is there one where the last run was to go on with it, and failed before it said that it did.
+    """
     earlier = (each for each in reversed(of_task(tx, run.task)) if each.number < run.number)
     for each in earlier:
         if each.agent_started and each.agent != run.agent:
             return ""
-        if each.session:
+        if each.session or (each.session_from and each.agent_outcome is Outcome.AGENT_FAILED):
             return each.session
     return ""
 

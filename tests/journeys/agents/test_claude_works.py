@@ -77,6 +77,22 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
 
 
 @pytest.mark.long
+def test_a_conversation_that_cannot_be_read_is_begun_anew(talk: Talk) -> None:
+    talk.models.otherwise = says("I read it.")
+    talk.world.start()
+    task, first = talk.after(1, "/run read, zanzibar")
+    home = talk.world.in_workspace(task) / "home"
+    (home / f".claude/projects/-workspace/{first.session}.jsonl").write_bytes(b"\0" * 9999)  # a power cut
+
+    _task, second = talk.after(2, "/resume and again")
+    task, third = talk.after(3, "/resume")
+
+    assert (second.outcome, second.session) == (Outcome.AGENT_FAILED, ""), second.reason
+    assert (third.outcome, third.session_from) == (Outcome.NO_CHANGES, ""), third.reason
+    assert "zanzibar" in talk.last.shown
+
+
+@pytest.mark.long
 def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
     tests = Use("Bash", command="sleep 20; echo passed", description="tests", run_in_background=True)
     talk.models.script = [
