@@ -39,6 +39,8 @@ def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:
     """How it ended, where the engine says `ended`. `says_end`: all is well only with a result."""
     if ended.exit_status is None and ended.outcome not in _UNSEEN:
         return ended
+    if result and result.waits and ended.outcome not in (None, Outcome.IDLE):
+        result = None  # it had not said that it was done
     if result is None:
         if ended.outcome is None and says_end:
             return replace(ended, outcome=Outcome.AGENT_FAILED, reason="It ended without a result.")

@@ -32,6 +32,7 @@ urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key))
 END
 """
 GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
+WAITING = replace(WELL, waits=True)
 WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # it has a result at the end of each
 WORK = "echo 1 > x"
 KILLED, STOPPED = 137, 143
@@ -98,6 +99,10 @@ def test_a_container_tells_how_it_ended(
         (_ended(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
         (_ended(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
         (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
+        (_ended(0), WAITING, None),
+        (_ended(None, Outcome.IDLE), WAITING, None),  # for a server that it left running, perhaps
+        (_ended(None, Outcome.TIMED_OUT), WAITING, Outcome.TIMED_OUT),
+        (_ended(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
     ],
 )
 def test_the_verdict_weighs_both(ended: Ended, result: Result | None, outcome: Outcome | None) -> None:
