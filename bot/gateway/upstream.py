@@ -46,16 +46,12 @@ class Upstream:
 
     def ask(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
         """Send it with the real key. Raises FAILURES; TimeoutError is one of them."""
-        connection = self._connected()
-        connection.putrequest("POST", self._prefix + target, skip_accept_encoding=True)
-        for name, value in forwarded(headers, _HOP | _OURS):
-            connection.putheader(name.decode("ascii"), value)
-        if credential := self.route.credential():
-            connection.putheader(*credential)
-        connection.putheader("accept-encoding", "identity")
-        connection.putheader("content-length", str(len(body)))
-        connection.endheaders(body)
-        return connection.getresponse()
+        try:
+            return self._asked(target, headers, body)
+        except FAILURES:
+            # What is left may be a proxy without its tunnel, which would read the next key.
+            self.close()
+            raise
 
     def cut(self) -> None:
         """Let whoever reads or writes here see the end at once."""
@@ -69,6 +65,18 @@ class Upstream:
     def close(self) -> None:
         if self._connection:
             self._connection.close()
+
+    def _asked(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
+        connection = self._connected()
+        connection.putrequest("POST", self._prefix + target, skip_accept_encoding=True)
+        for name, value in forwarded(headers, _HOP | _OURS):
+            connection.putheader(name.decode("ascii"), value)
+        if credential := self.route.credential():
+            connection.putheader(*credential)
+        connection.putheader("accept-encoding", "identity")
+        connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body)
+        return connection.getresponse()
 
     def _connected(self) -> HTTPConnection:
         self._connection = connection = self._connection or _connection(self.route.url)

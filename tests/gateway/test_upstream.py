@@ -6,8 +6,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def secure(asker: Asker, provider: Provider, certificate: Path) -> Asker:
 
 
 def test_a_provider_whose_certificate_nobody_vouches_for_is_not_told_the_key(secure: Asker) -> None:
-    with secure.gateway.open(secure.run, secure.task):
-        assert secure.ask().status == 502
+    with secure.gateway.open(secure.run, secure.task), secure.connected() as connection:
+        assert [status(connection, secure) for _ in range(2)] == [502, 502]
 
     assert secure.provider.got == []
 
@@ -70,6 +71,44 @@ def test_the_operators_proxy_is_gone_through(
     assert heads[0].startswith(f"CONNECT localhost:{secure.provider.server_port} HTTP/1.")
     assert "Proxy-Authorization: Basic YW5uOnNlIGNyZXQ=" in heads[0]
     assert KEY not in heads[0]
+
+
+def test_a_proxy_that_opens_no_tunnel_is_never_told_the_key(
+    secure: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = bytearray()
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                inside, _ = listener.accept()
+                with inside:
+                    while data := inside.recv(4096):
+                        heard.extend(data)
+                        inside.sendall(b"no HTTP\r\n")
+
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with secure.gateway.open(secure.run, secure.task), secure.connected() as connection:
+            assert [status(connection, secure) for _ in range(2)] == [502, 502]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+    assert heard.count(b"CONNECT localhost:") == 2
+    assert KEY.encode() not in heard
+
+
+def test_after_an_answer_that_was_none_the_next_request_is_sent(asker: Asker) -> None:
+    asker.provider.script.append(_no_http)
+
+    with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
+        assert [status(connection, asker) for _ in range(2)] == [502, 200]
+
+    assert len({got.peer for got in asker.provider.got}) == 2
 
 
 def test_a_redirect_is_passed_on_and_not_followed(asker: Asker) -> None:
@@ -110,6 +149,18 @@ def test_a_gate_that_closes_waits_for_no_answer(asker: Asker) -> None:
 
     assert took < 4
     assert asker.refused() == []
+
+
+def status(connection: HTTPConnection, asker: Asker) -> int:
+    """What one more request on this connection is answered with."""
+    connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.status
+
+
+def _no_http(handler: object) -> None:
+    handler.wfile.write(b"no HTTP\r\n")  # type: ignore[attr-defined]
 
 
 def _silent_until(event: threading.Event) -> Answer:
