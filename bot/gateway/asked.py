@@ -18,9 +18,15 @@ from bot.gateway.routes import Route, models_in_path
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
 _KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token"}
 # A text that does not end is one token all the same: to try again from each quote in it would take for ever.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(?P<key>\s*+:)?|(?P<open>))|[{}\[\]]', re.DOTALL)
+# What no JSON has between its texts (a comment, a key without quotes) might name a model to who reads it so.
+_TOKEN = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(?P<key>\s*+:)?|(?P<open>))|[{}\[\]]'
+    rb"|(?P<odd>[^ \t\r\n,:0-9eE+.truefalsn-])",
+    re.DOTALL,
+)
 _STRING = re.compile(rb'\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _MOST_TOKENS = 500_000  # of a body: tens of times what the longest conversations have
+_LONGEST = 1000  # bytes of a model's name, which stays in memory for as long as its answer takes
 _NO_JSON = "no JSON object"
 
 
@@ -68,7 +74,7 @@ def model(request: Asked, body: bytes) -> str:
         raise Refused(400, request.shown, _NO_JSON) from None
     except ValueError as error:
         raise Refused(400, request.shown, str(error)) from None
-    # One that is named twice could be read either way: each must do.
+    # What holds of a path and a body, the provider knows: each must do.
     if wrong := [name for name in named or [""] if not request.route.has(name)]:
         raise Refused(
             403, request.shown, f"{wrong[0][:100]!r} is none of [models.{request.route.name}] models"
@@ -76,29 +82,32 @@ def model(request: Asked, body: bytes) -> str:
     return named[0] if named else ""
 
 
-def _models(body: bytes) -> list[str]:
-    """Every value of the outermost object's key "model". Raises ValueError where there is no object.
+def _models(body: bytes) -> set[str]:
+    """What the outermost object's key "model" says. Raises ValueError where that is not plain.
 
-    Not by the JSON parser: what it builds takes tens of times the body's size, and an agent chooses the body.
+    Of two values providers take the first or the last, and some take "Model" for the same key. Not read by
+    the JSON parser: what it builds takes tens of times the body's size, and an agent chooses the body.
     """
     if not body.lstrip()[:1] == b"{":
         raise ValueError(_NO_JSON)
-    found, depth = [], 0
+    found, depth = set[str](), 0
     for number, token in enumerate(_TOKEN.finditer(body)):
         if number > _MOST_TOKENS:
             raise ValueError("too much JSON")
-        if token["open"] is not None:
+        if token.lastgroup in {"open", "odd"}:
             raise ValueError(_NO_JSON)
         first = token[0][:1]
         if first in b"{[":
             depth += 1
         elif first in b"}]":
             depth -= 1
-        elif depth == 1 and token["key"] and json.loads(token[0].rstrip()[:-1]) == "model":
+        elif depth == 1 and token["key"] and json.loads(token[0].rstrip()[:-1]).lower() == "model":
             value = _STRING.match(body, token.end())
-            if value is None:
-                raise ValueError("a model that is no text")
-            found.append(str(json.loads(value[1])))
+            if value is None or len(value[1]) > _LONGEST:
+                raise ValueError("a model that is no name")
+            found.add(str(json.loads(value[1])))
+    if len(found) > 1:
+        raise ValueError("more than one model")
     return found
 
 

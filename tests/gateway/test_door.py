@@ -114,13 +114,21 @@ def test_whatever_else_is_asked_for_is_refused_and_counted(
     ("body", "status"),
     [
         (b'{"model": "haiku"}', 403),
-        (b'{"model": "sonnet", "model": "haiku"}', 403),
+        (b'{"Model": "haiku"}', 403),
+        (b'{"model": "sonnet", "model": "opus-5"}', 400),  # which of them is to be paid?
+        (b'{"model": "sonnet", "MODEL": "haiku"}', 400),
+        (b'{"model": "sonnet", "model": "sonnet"}', 200),
+        (b'{"model"/**/: "haiku", "model": "sonnet"}', 400),
+        (b'{"model": "sonnet", \'model\': "haiku"}', 400),
+        (b'{"model": "sonnet", model: "haiku"}', 400),
+        (b'{"model": "opus-' + b"5" * 1000 + b'"}', 400),
         (b'{"\\u006dodel": "haiku"}', 403),
         (b"{}", 403),
         (b'{"model": ["sonnet"]}', 400),
         (b"", 400),
         (b"not json", 400),
         (b'{"messages": [{"model": "haiku"}], "model": "opus-5", "x": "\\"model\\": \\"haiku\\""}', 200),
+        (b'\t{"a": [-1.5E+7, true, false, null, {}], "model"\r\n: "sonnet"}\n', 200),
     ],
 )
 def test_only_allowed_models_are_asked(asker: Asker, body: bytes, status: int) -> None:
