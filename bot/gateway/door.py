@@ -154,7 +154,7 @@ class Door:
 
     def _hand_on(self, route: Route, response: HTTPResponse, bill: "_Bill") -> None:
         plain = response.getheader("content-encoding", "identity") == "identity"
-        meter = Meter(response.getheader("content-type", "") if plain else "")
+        meter, data = Meter(response.getheader("content-type", "") if plain else ""), b""
         try:
             self._send(h11.Response(status_code=response.status, headers=answered(response)))
             while data := self._more(route, response):
@@ -162,6 +162,12 @@ class Door:
                 meter.feed(data)
                 bill.add(meter.so_far())
             self._send(h11.EndOfMessage())
+        except (BrokenPipeError, ConnectionResetError):
+            # Who asked has hung up. It is paid all the same, so it is heard to where it says how much.
+            meter.feed(data)
+            while meter.so_far() == Tokens() and (data := self._more(route, response)):
+                meter.feed(data)
+            raise
         finally:
             bill.add(meter.tokens())
 

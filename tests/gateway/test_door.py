@@ -16,7 +16,7 @@ from bot.gateway.budget import Amount, Budget, Share
 from bot.model import Outcome
 from bot.store.usage import Tokens
 from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
-from tests.gateway.provider import KEY, says, streams, told
+from tests.gateway.provider import KEY, Answer, says, streams, told
 
 
 def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker: Asker) -> None:
@@ -207,6 +207,30 @@ def test_tokens_and_money_are_counted(asker: Asker) -> None:
     assert (opus.model, opus.requests, opus.cost) == ("opus-5", 1, None)
     assert (sonnet.requests, sonnet.tokens) == (1, Tokens(input=1000, output=200))
     assert sonnet.cost == pytest.approx(0.006)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [
+        (says({"usage": {"input_tokens": 1000, "output_tokens": 200}}), Tokens(input=1000, output=200)),
+        (streams(told(input_tokens=1000, output_tokens=200)), Tokens(input=1000, output=1)),
+    ],
+    ids=["whole", "stream"],
+)
+def test_an_answer_that_nobody_waits_for_any_more_is_counted(
+    asker: Asker, answer: Answer, tokens: Tokens
+) -> None:
+    hung_up = threading.Event()
+    asker.provider.script.append(lambda handler: answer(handler) if hung_up.wait(10) else None)
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        with asker.connected() as connection:
+            connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
+            until(lambda: asker.provider.got)
+        hung_up.set()
+        until(lambda: gate.counts.total().tokens.all)
+
+    assert gate.counts.total().tokens == tokens
 
 
 @pytest.mark.parametrize("status", [401, 403])
