@@ -16,7 +16,10 @@ import h11
 from bot.gateway.routes import Route, models_in_path
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
-_KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token"}
+_KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token", "oauth_token"}
+# Google's, by which an answer is without its tokens, or in a shape that nobody here reads.
+_SHAPES = {"fields", "callback", "ct"}
+_ALT = {"json", "sse"}
 # A text that does not end is one token all the same: to try again from each quote in it would take for ever.
 # What no JSON has between its texts (a comment, a key without quotes) might name a model to who reads it so.
 _TOKEN = re.compile(
@@ -59,11 +62,20 @@ def asked(request: h11.Request, token: str, routes: Mapping[str, Route]) -> Aske
     route, rest = routes.get(name), f"/{rest}"
     if route is None or not _PATH.fullmatch(rest) or method != "POST" or not route.serves(rest):
         raise Refused(403, shown, "not allowed")
-    if any(key.lower() in _KEYS_IN_QUERY for key, _ in parse_qsl(query, keep_blank_values=True)):
-        raise Refused(403, shown, "a key in the address")
+    _judge_query(query, shown)
     if any(name == b"content-encoding" for name, _ in request.headers):
         raise Refused(415, shown, "a compressed body")
     return Asked(route=route, target=rest + (f"?{query}" if query else ""), shown=shown)
+
+
+def _judge_query(query: str, shown: str) -> None:
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        # cloud.google.com/apis/docs/system-parameters: each also with a "$" before it.
+        name = key.lower().removeprefix("$")
+        if name in _KEYS_IN_QUERY:
+            raise Refused(403, shown, "a key in the address")
+        if name in _SHAPES or (name == "alt" and value not in _ALT):
+            raise Refused(403, shown, f"an answer changed by {name}")
 
 
 def model(request: Asked, body: bytes) -> str:

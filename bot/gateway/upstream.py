@@ -25,10 +25,12 @@ _HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
     b"trailer", b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect",
 }  # fmt: skip
-# What an agent may not say: who pays, and in which form it wants the answer, which we must be able to read.
+# What an agent may not say: who pays, what is done instead, and in which form it wants the answer, which we
+# must be able to read.
 _OURS = {
     b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"cookie",
-    b"openai-organization", b"openai-project", b"accept-encoding",
+    b"openai-organization", b"openai-project", b"accept-encoding", b"x-goog-fieldmask",
+    b"x-http-method-override",
 }  # fmt: skip
 _NOT_BACK = (_HOP - {b"content-length"}) | {b"set-cookie"}
 

@@ -25,18 +25,21 @@ def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker
         "anthropic-version": "2023",
         "connection": "x-mine",
         "x-mine": "1",
+        "x-goog-fieldmask": "candidates",
     }
 
     with asker.gateway.open(asker.run, asker.task):
-        asker.ask("/anthropic/v1/messages?beta=true")
+        asker.ask("/anthropic/v1/messages?beta=true&alt=sse")
 
     (got,) = asker.provider.got
-    assert got.path == "/v1/messages?beta=true"
+    assert got.path == "/v1/messages?beta=true&alt=sse"
     assert got.body == MESSAGE
     assert got.header("x-api-key") == KEY
     assert got.header("anthropic-version") == "2023"
     assert got.header("accept-encoding") == "identity"
-    assert {"cookie", "x-mine", "authorization"}.isdisjoint(name for name, _ in got.headers)
+    assert {"cookie", "x-mine", "authorization", "x-goog-fieldmask"}.isdisjoint(
+        name for name, _ in got.headers
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,9 @@ def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Call
         ("POST", "/openai/v1/%2e%2e/files", "POST /openai/v1/%2e%2e/files"),
         ("POST", "/openai/v1//files", "POST /openai/v1//files"),
         ("POST", "/openai/v1/chat?key=mine", "POST /openai/v1/chat"),
+        ("POST", "/openai/v1/chat?%24Key=mine", "POST /openai/v1/chat"),
+        ("POST", "/openai/v1/chat?$fields=candidates", "POST /openai/v1/chat"),
+        ("POST", "/openai/v1/chat?alt=sse&alt=proto", "POST /openai/v1/chat"),
         ("POST", "/", "POST /"),
     ],
 )
