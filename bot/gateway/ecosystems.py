@@ -26,13 +26,15 @@ if options.index_url == PyPI.simple_url:
     "apt": "apt-get update --print-uris",
 }
 
+# A run has a home and a checkout of its own over those of the image: settings in there hold for nobody.
+_AS_IN_A_RUN = "set -e\ncd /tmp\nexport HOME=/tmp XDG_CONFIG_HOME=/tmp/.config"
 _BEGINS = "= "  # what is said of one
 _PORTS = {"https": {None, 443}, "http": {None, 80}}
 
 
 def script(names: Sequence[str]) -> str:
     """Return the shell script that asks for these CLIENTS; it fails where one is not there."""
-    return "\n".join(["set -e", *(f"echo '{_BEGINS}{name}'\n{CLIENTS[name]}" for name in names)])
+    return "\n".join([_AS_IN_A_RUN, *(f"echo '{_BEGINS}{name}'\n{CLIENTS[name]}" for name in names)])
 
 
 def hosts(said: str) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from bot.sandbox.container import Engine
 from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.package_host import PackageHost
 from tests.gateway.way import OpenWay, head
+from tests.image import small
 from tests.one_more_layer import image_with
 
 
@@ -57,6 +58,21 @@ def asked_in(engine: Engine, image: str, names: Sequence[str] = CLIENTS) -> dict
     return ecosystems.hosts(
         engine.tool(name=name, image=image, script=script, args=[], mounts=[], seconds=60).decode()
     )
+
+
+HOME = """
+ENV HOME=/home/agent XDG_CONFIG_HOME=/home/agent/.config
+WORKDIR /home/agent
+COPY npm /usr/local/bin/
+COPY .npmrc /home/agent/
+COPY .npmrc /home/agent/.config/
+"""
+NPM = "#!/bin/sh\ncat .npmrc $HOME/.npmrc $XDG_CONFIG_HOME/.npmrc 2>/dev/null || echo https://npm.test/"
+
+
+def test_what_stands_in_the_home_of_an_image_holds_for_no_run(engine: Engine) -> None:
+    with image_with(small(), HOME, {"npm": NPM, ".npmrc": "https://never.asked.test/"}) as image:
+        assert asked_in(engine, image, ["npm"]) == {"npm": ["npm.test"]}
 
 
 @pytest.mark.agents
