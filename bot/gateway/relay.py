@@ -54,15 +54,27 @@ async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def gateway(path: str, patience: float) -> "tuple[StreamReader, StreamWriter]":
-    """Connect to the socket, which may be away for a while. Raises OSError where it stays away."""
+    """Connect to the socket, which may be away or busy for a while. Raises OSError where it stays so."""
     end = time.monotonic() + patience
     while True:
         try:
-            return await asyncio.open_unix_connection(path)
+            return await connected(path)
         except OSError:
             if time.monotonic() > end:
                 raise
         await asyncio.sleep(_PAUSE)
+
+
+async def connected(path: str) -> "tuple[StreamReader, StreamWriter]":
+    """Not connected by asyncio, which takes a socket whose queue is full for connected. Raises OSError."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(0.0)
+    try:
+        sock.connect(path)
+        return await asyncio.open_unix_connection(sock=sock)
+    except OSError:
+        sock.close()
+        raise
 
 
 async def copy(reader: StreamReader, writer: StreamWriter) -> None:

@@ -3,8 +3,9 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_a_connection_ends_with_its_worker_and_the_next_reaches_another(path: Pa
         with gateway(path) as second:
             answer(second, b"again")
             assert connection.getresponse().read() == b"again"
+
+
+def test_a_gateway_that_takes_no_more_for_now_is_waited_for(path: Path, relayed: Relayed) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(gateway(path))
+        listener.listen(0)  # one may queue
+        first = stack.enter_context(relayed(WITHIN))
+        all_of_them = [first, *(HTTPConnection(first.host, first.port, timeout=WITHIN) for _ in range(3))]
+        for connection in all_of_them:
+            stack.callback(connection.close)
+            connection.request("POST", "/", b"{}")
+        time.sleep(0.3)
+        for _ in all_of_them:
+            answer(listener, b"in turn")
+
+        assert [each.getresponse().read() for each in all_of_them] == [b"in turn"] * 4
 
 
 def test_whoever_waited_too_long_is_told_so_however_much_was_asked(relayed: Relayed) -> None:
