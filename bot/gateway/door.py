@@ -170,6 +170,8 @@ class Door:
             raise
         finally:
             bill.add(meter.tokens())
+            if meter.error:
+                self._gate.refuse(route.name, f"the provider answered {meter.error} in a stream")
 
     def _more(self, route: Route, response: HTTPResponse) -> bytes:
         """The next piece of an answer, b"" at its end. Raises ConnectionAbortedError where it breaks off."""

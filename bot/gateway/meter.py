@@ -1,4 +1,4 @@
-"""Tokens, read out of a provider's answer while it passes, whatever its dialect.
+"""Tokens, read out of a provider's answer while it passes, whatever its dialect, and what broke it off.
 
 Anthropic, OpenAI (chat and responses) and Gemini each say it in an object of
 their own, in JSON or in the last events of a stream. What is said later holds,
@@ -6,12 +6,15 @@ because all of them repeat the sum so far.
 """
 
 import json
+import re
 from typing import Any
 
 from bot.store.usage import Tokens
 
 _LONGEST = 8 << 20  # bytes of a line, or of a whole answer that is no stream; longer ones are not counted
 _SIGN = b'"usage'  # every object that says it has a key that begins so
+_ERROR = b'"error"'
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
 
 class Meter:
@@ -22,6 +25,9 @@ class Meter:
         self._line = bytearray()
         self._too_long = False
         self._said: dict[str, int] = {}
+        self.error = (
+            ""  # what a stream, which began with a 200, says that went wrong: in a word of the provider's
+        )
 
     def feed(self, data: bytes) -> None:
         """These bytes have passed."""
@@ -51,7 +57,7 @@ class Meter:
         line, self._line, self._too_long = bytes(self._line), bytearray(), False
         if self._events:
             line = line.removeprefix(b"data:") if line.startswith(b"data:") else b""
-        if _SIGN not in line:
+        if _SIGN not in line and not (self._events and _ERROR in line):
             return
         try:
             said = json.loads(line)
@@ -59,6 +65,17 @@ class Meter:
             return
         for each in said if isinstance(said, list) else [said]:
             self._said |= _usage(each)
+            self.error = self.error or (_error(each) if self._events else "")
+
+
+def _error(said: Any) -> str:
+    """Find it at the top, or in `response` (OpenAI)."""
+    for place in (said, said.get("response")) if isinstance(said, dict) else ():
+        error = place.get("error") if isinstance(place, dict) else None
+        if isinstance(error, dict):
+            words = (str(error.get(name)) for name in ("type", "status", "code") if error.get(name))
+            return next(filter(_WORD.fullmatch, words), "error")
+    return ""
 
 
 def _usage(said: Any) -> dict[str, int]:

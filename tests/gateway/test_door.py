@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 
 from bot.gateway.budget import Amount, Budget, Share
 from bot.model import Outcome
-from bot.store.usage import Tokens
+from bot.store.usage import Refusal, Tokens
 from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
-from tests.gateway.provider import KEY, Answer, says, streams, told
+from tests.gateway.provider import KEY, Answer, event, says, streams, told
 
 
 def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker: Asker) -> None:
@@ -270,6 +270,19 @@ def test_a_limit_is_passed_on_and_its_end_remembered_until_a_request_is_taken(as
         "the provider answered 429",
         "the provider answered 529",
     }
+
+
+def test_overload_that_a_stream_tells_of_is_counted(asker: Asker) -> None:
+    overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    asker.provider.script.append(streams([*told(input_tokens=7, output_tokens=9)[:2], event(overloaded)]))
+
+    with asker.gateway.open(asker.run, asker.task) as gate:
+        assert asker.ask().body.endswith(event(overloaded))
+    asker.save(gate)
+
+    assert asker.refused() == [
+        Refusal(target="anthropic", reason="the provider answered overloaded_error in a stream", count=1)
+    ]
 
 
 @pytest.mark.parametrize(

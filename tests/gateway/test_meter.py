@@ -103,6 +103,26 @@ def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
     assert meter.tokens() == tokens
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, "overloaded_error"),
+        ({"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}, "UNAVAILABLE"),
+        ({"type": "response.failed", "response": {"error": {"code": "server_error"}}}, "server_error"),
+        ({"error": {"type": "\ud800 <b>", "code": 5}}, "5"),
+        ({"error": {}}, "error"),
+        ({"type": "response.completed", "response": {"error": None, "usage": _RESPONSES}}, ""),
+        ({"type": "content_block_delta", "delta": {"text": 'an "error"', "error": {"type": "x"}}}, ""),
+    ],
+)
+def test_what_broke_a_stream_off_is_read_out(said: object, error: str) -> None:
+    meter = Meter(_STREAM)
+
+    meter.feed(_events(said))
+
+    assert meter.error == error
+
+
 def test_what_is_too_long_is_not_kept_and_what_follows_counts() -> None:
     meter = Meter(_STREAM)
 
