@@ -187,7 +187,10 @@ class Door:
         while True:
             if self._http.they_are_waiting_for_100_continue:
                 self._send(h11.InformationalResponse(status_code=100, headers=[]))
-            event = self._http.next_event()
+            if self._is_cut:
+                raise ConnectionAbortedError
+            with self._gate.reading:
+                event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event
             self._http.receive_data(self._sock.recv(_PIECE))

@@ -47,6 +47,8 @@ class Gate:
         self._held = 0
         self._lock = threading.Lock()
         self._turn = threading.Lock()
+        # For who takes apart what was sent: a flood, byte by byte, has one turn of the interpreter, not 64.
+        self.reading = threading.Lock()
 
     def end(self, outcome: Outcome, words: str) -> None:
         """Let the run be ended; the first reason counts."""
