@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import redis
 import structlog
 
-from bot import queue
+from bot import host, queue
 from bot.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, inside
 from bot.house import House
@@ -28,6 +28,8 @@ def fit(house: House, sets: Sequence[str]) -> House:
     Raises BotError.
     """
     check(house)
+    if host.is_open(house.data):
+        _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(house.data))
     return house.reaching(hosts_of_sets(house, sets))
 
 

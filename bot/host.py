@@ -1,9 +1,11 @@
-"""The data folder: that it is there, what it is called, and what every host must have alike."""
+"""The data folder: that it is there and whose, what it is called, and what every host must have alike."""
 
 import os
 import re
 import secrets
 import socket
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from bot.errors import BadSettings
@@ -15,9 +17,16 @@ _LINK = "link"
 
 
 def folder(data: Path) -> Path:
-    """Make it where there is none yet. Raises BadSettings where this process could not write in it."""
+    """Make it where there is none yet. Raises BadSettings where this process could not write in it.
+
+    An empty one that others made, systemd for instance, is closed to other users. Nothing else is: what a
+    full one is to others besides is not known here.
+    """
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(PermissionError):  # its owner is another, who decides
+            if is_open(data) and not any(data.iterdir()):
+                data.chmod(stat.S_IMODE(data.stat().st_mode) & ~stat.S_IRWXO)
         wrong = "" if os.access(data, os.R_OK | os.W_OK | os.X_OK) else "Permission denied"
     except OSError as error:
         wrong = str(error.strerror)
@@ -27,6 +36,14 @@ def folder(data: Path) -> Path:
             "who runs the bot, or name another."
         )
     return data
+
+
+def is_open(data: Path) -> bool:
+    """May every user of this machine look into it?
+
+    In it are the key of links and tokens, logs, and sockets that are open to every user.
+    """
+    return bool(data.stat().st_mode & stat.S_IRWXO)
 
 
 def name(data: Path, wanted: str) -> str:

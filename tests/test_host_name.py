@@ -1,5 +1,6 @@
-"""What a data folder is called, and what hosts agree on."""
+"""What a data folder is called, who may look into it, and what hosts agree on."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,19 @@ def _opened(url: str, data: Path, called: str = "") -> Iterator[House]:
     settings = Settings(data=Data(path=data), store=Store(url=SecretStr(url)))
     with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, called=called) as house:
         yield house
+
+
+def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    for name in ("empty", "shared"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "shared" / "of others").touch()
+
+    with _opened(sqlite_url, tmp_path / "empty") as empty, _opened(sqlite_url, tmp_path / "shared") as shared:
+        assert [stat.S_IMODE(house.data.stat().st_mode) for house in (empty, shared)] == [0o750, 0o755]
+        assert [host.is_open(house.data) for house in (empty, shared)] == [False, True]
 
 
 def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_path: Path) -> None:
