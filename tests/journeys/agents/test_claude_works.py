@@ -22,6 +22,8 @@ COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 
 def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figures: Figures) -> None:
+    # It is told of a proxy for packages, and asks its model past it.
+    talk.world.settings["network"] = {"allow": ["pip.test"]}
     talk.models.script = [WRITES, COMMITS, says("I wrote hello.txt.")]
     talk.world.start()
     said = time.monotonic()
