@@ -13,6 +13,7 @@ from bot.attempt import Attempt
 from bot.model import Outcome, Phase
 from bot.sandbox.workspace import Workspaces
 from bot.scale import Scale, room
+from bot.sizes import human
 from bot.store import runs
 from bot.store.ledger import clock
 
@@ -73,11 +74,11 @@ class Bounds:
         # A run begins only with all of it: half is what those that run may take from each other.
         left, limit = room(self._house.data), self._allowance.limits.disk
         if left < self._house.free_space // 2:
-            words = f"The disk of the workspaces has only {_human(left)} left, for all of them."
+            words = f"The disk of the workspaces has only {human(left)} left, for all of them."
             return Ended(Outcome.DISK_FULL, words, None)
         self._scale.look()
         if self._scale.size > limit:
-            words = f"Its workspace takes {_human(self._scale.size)} and may take {_human(limit)}."
+            words = f"Its workspace takes {human(self._scale.size)} and may take {human(limit)}."
             return Ended(Outcome.DISK_FULL, words, None)
         return None
 
@@ -96,7 +97,3 @@ def bounds(attempt: Attempt, places: Workspaces, *, over: bool) -> Iterator[Boun
 
 def _duration(seconds: int) -> str:
     return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds} s"
-
-
-def _human(size: int) -> str:
-    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"

@@ -14,6 +14,7 @@ from bot.presence import alone
 from bot.queue import Nudges
 from bot.removal import janitors_lock, remove, rescue
 from bot.settings import Settings
+from bot.sizes import human
 from bot.store import tasks, workspaces
 from bot.store.workspaces import Kept
 from bot.times import iso
@@ -62,7 +63,7 @@ def _size(house: House, task_id: str) -> int | None:
 
 
 def _in_words(size: int | None) -> str:
-    return "?" if size is None else f"{size / (1 << 20):,.1f} MiB"
+    return "?" if size is None else human(size)
 
 
 def rm(settings: Settings, task_id: str) -> None:

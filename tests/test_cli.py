@@ -195,7 +195,7 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
     assert [(row["task"], row["state"]) for row in kept] == [(task, "cancelled")]
     assert Path(kept[0]["folder"]).is_dir()
     assert 0 < kept[0]["bytes"] < 8 << 20
-    assert " MiB " in desk.call("workspaces", "ls")[0]
+    assert "iB " in desk.call("workspaces", "ls")[0]
 
     desk.call("workspaces", "rm", task, "--yes")
 

@@ -1,4 +1,4 @@
-"""What one run has used and been refused, from its first request on, whichever worker was there then.
+"""What one run has used, reached and been refused, from its first request on, whoever followed it then.
 
 Numbers are whole, never differences: writing them twice changes nothing, and a
 worker that adopts the run begins with what the ledger holds.
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from bot.clean import visible
 from bot.gateway.routes import Price
 from bot.store import usage
-from bot.store.usage import Refusal, Tokens, Total, Used
+from bot.store.usage import Reached, Refusal, Tokens, Total, Used
 
 DAY = 86400  # seconds
 _MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
@@ -30,10 +30,17 @@ def today() -> int:
 class Counts:
     """Of one run, for many threads."""
 
-    def __init__(self, run_id: str, used: Iterable[Used], refused: Iterable[Refusal]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        used: Iterable[Used] = (),
+        refused: Iterable[Refusal] = (),
+        reached: Iterable[Reached] = (),
+    ) -> None:
         self.run = run_id
         self._used = {(each.day, each.model): each for each in used}
         self._refused = {(each.target, each.reason): each.count for each in refused}
+        self._reached = {each.target: each for each in reached}
         self._lock = threading.Lock()
         self._changes = self._saved = 0
 
@@ -45,8 +52,10 @@ class Counts:
         """Write all of it to the ledger; the caller holds the run's lease in the same transaction."""
         with self._lock:
             changes, used, refused = self._changes, list(self._used.values()), dict(self._refused)
+            reached = list(self._reached.values())
         usage.write(tx, self.run, used)
         usage.write_refusals(tx, self.run, refused)
+        usage.write_reached(tx, self.run, reached)
         self._saved = changes
 
     def request(self, model: str, price: Price | None) -> None:
@@ -66,6 +75,21 @@ class Counts:
             self._refused[key] = self._refused.get(key, 0) + 1
             self._changes += 1
             return self._refused[key] == 1
+
+    def led(self, target: str, sent: int, received: int) -> None:
+        """One more tunnel to a package host is over; its bytes."""
+        with self._lock:
+            key = _name(target)
+            if key not in self._reached and len(self._reached) >= _MOST:
+                key = _OTHERS
+            before = self._reached.get(key) or Reached(target=key)
+            self._reached[key] = replace(
+                before,
+                count=before.count + 1,
+                sent=before.sent + sent,
+                received=before.received + received,
+            )
+            self._changes += 1
 
     def total(self, day: int | None = None) -> Total:
         """Of the run; or of what it used on that day."""

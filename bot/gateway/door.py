@@ -127,7 +127,10 @@ class Door:
             if not first:
                 self._send(h11.Response(status_code=200, headers=[]))
                 first, _ = self._http.trailing_data
-            tunnel.lead(first, both_ways=not host.head)
+            try:
+                tunnel.lead(first, both_ways=not host.head)
+            finally:
+                self._gate.counts.led(host.shown, tunnel.sent, tunnel.received)
 
     def _to(self, route: Route) -> Upstream:
         """The connection that is kept, where it leads there."""

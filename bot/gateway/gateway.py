@@ -49,7 +49,7 @@ class Gateway:
 
     def spent(self, run: Run, task: Task) -> str:
         """Which budget leaves a run nothing to begin with, in sentences; "" = none, or it has no models."""
-        return self._purse(Counts(run.id, (), ()), run, task).empty() if self.routes else ""
+        return self._purse(Counts(run.id), run, task).empty() if self.routes else ""
 
     @contextmanager
     def open(self, run: Run, task: Task) -> Iterator[Gate]:
@@ -60,20 +60,18 @@ class Gateway:
         one, the agent is over, and the folder goes.
         """
         with self.ledger.read() as tx:
-            counts = Counts(run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id))
-        packages = Packages(self.hosts)
+            counts = Counts(
+                run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id), usage.reached(tx, run.id)
+            )
         gate = Gate(
             token=token(self.link_key, run.id),
             routes=self.routes,
             counts=counts,
             purse=self._purse(counts, run, task),
-            packages=packages,
+            packages=Packages(self.hosts),
         )
-        try:
-            with open_gate(self.folder(run.id), gate):
-                yield gate
-        finally:
-            packages.tell(run.id)
+        with open_gate(self.folder(run.id), gate):
+            yield gate
         self.remove(run.id)
 
     def remove(self, run_id: str) -> None:

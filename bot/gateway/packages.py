@@ -18,14 +18,11 @@ from socket import SO_ERROR, SOL_SOCKET, socket
 from urllib.parse import urlsplit
 
 import h11
-import structlog
 
 from bot.gateway import addresses
 from bot.gateway.addresses import Address
 from bot.gateway.asked import Refused
 from bot.gateway.tunnel import Tunnel
-
-log = structlog.get_logger()
 
 # A name of DNS with a dot at least. The last part begins with a letter: no number is a name.
 _NAME = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -111,39 +108,19 @@ class Packages:
         """`hosts`: patterns as PATTERN has them."""
         self._hosts, self._net = hosts, net or Net()
         self._places = threading.BoundedSemaphore(_AT_ONCE)
-        self._passed = {pattern: [0, 0, 0] for pattern in hosts}  # tunnels, bytes out, bytes in
-        self._lock = threading.Lock()
 
     @contextmanager
     def reached(self, host: Wanted, inside: socket) -> Iterator[Tunnel]:
         """For the block, a tunnel from `inside` to it. Raises Refused; OSError once the inside is gone."""
-        pattern = next((each for each in self._hosts if _fits(host.host, each)), None)
-        if pattern is None:
+        if not any(_fits(host.host, pattern) for pattern in self._hosts):
             raise Refused(403, host.shown, "not allowed")
         if not self._places.acquire(blocking=False):
             raise Refused(503, host.shown, f"more than {_AT_ONCE} at once")
         try:
             with self._connected(host, inside) as outside:
-                tunnel = Tunnel(inside, outside, self._net.idle)
-                try:
-                    yield tunnel
-                finally:
-                    self._count(pattern, tunnel)
+                yield Tunnel(inside, outside, self._net.idle)
         finally:
             self._places.release()
-
-    def tell(self, run_id: str) -> None:
-        """Log what passed, a line for each of the patterns that was used."""
-        for pattern, (tunnels, sent, received) in self._passed.items():
-            if tunnels:
-                log.info(
-                    "gateway packages",
-                    run=run_id,
-                    host=pattern,
-                    tunnels=tunnels,
-                    sent=sent,
-                    received=received,
-                )
 
     def _connected(self, host: Wanted, inside: socket) -> socket:
         try:
@@ -183,11 +160,6 @@ class Packages:
             raise TimeoutError
         if error := outside.getsockopt(SOL_SOCKET, SO_ERROR):
             raise OSError(error, strerror(error))
-
-    def _count(self, pattern: str, tunnel: Tunnel) -> None:
-        with self._lock:
-            for place, more in enumerate((1, tunnel.sent, tunnel.received)):
-                self._passed[pattern][place] += more
 
 
 def _fits(host: str, pattern: str) -> bool:

@@ -15,6 +15,7 @@ from bot.errors import ExportRefused
 from bot.sandbox import power
 from bot.sandbox.git import Objects
 from bot.sandbox.history import GITLINK, SYMLINK, Entry
+from bot.sizes import human
 
 _GONE = "000000"
 _MODES = frozenset({_GONE, "100644", "100755", GITLINK, SYMLINK})
@@ -49,7 +50,7 @@ def large(incoming: Objects, rules: Rules) -> dict[str, int]:
             found[oid.decode()] = int(size)
     if total > rules.total_bytes:
         raise ExportRefused(
-            f"The new work is larger than {_human(rules.total_bytes)}. Take out what is not source."
+            f"The new work is larger than {human(rules.total_bytes)}. Take out what is not source."
         )
     return found
 
@@ -77,7 +78,7 @@ class Check:
         if entry.added and not _clean(entry.path):
             return "has a name that not every system can hold or show. Rename it."
         if entry.oid in self.large:
-            return f"is larger than {_human(self.rules.blob_bytes)}. Remove it, or add it to `.gitignore`."
+            return f"is larger than {human(self.rules.blob_bytes)}. Remove it, or add it to `.gitignore`."
         return ""
 
     def _links(self, entries: Sequence[Entry]) -> str:
@@ -174,7 +175,3 @@ def _prefixes(path: bytes) -> list[bytes]:
 
 def _folded(path: bytes) -> str:
     return unicodedata.normalize("NFC", path.decode(errors="replace")).casefold()
-
-
-def _human(size: int) -> str:
-    return f"{size >> 20} MiB"

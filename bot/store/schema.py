@@ -285,3 +285,15 @@ refusals = Table(
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("run", "target", "reason"),
 )
+
+# The package hosts it led to.
+tunnels = Table(
+    "tunnels",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("target", Text, nullable=False),  # host:port
+    Column("count", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),  # bytes, to the host
+    Column("received", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run", "target"),
+)

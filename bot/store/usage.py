@@ -1,17 +1,17 @@
-"""What runs used of models, and what the gateway kept in.
+"""What runs used of models, where else they were led, and what the gateway kept in.
 
 Rows hold what was counted so far and are written over: a gateway that begins
 with them counts nothing twice, and one that died has lost what it had not written.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from bot.store.ledger import insert_over
-from bot.store.schema import refusals, runs, threads, usage
+from bot.store.schema import refusals, runs, threads, tunnels, usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,16 @@ class Refusal:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A package host, and the bytes that passed."""
+
+    target: str  # host:port
+    count: int = 0
+    sent: int = 0
+    received: int = 0
+
+
 def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:
     """Put what the run has used so far in place of what stood there."""
     rows = [
@@ -113,6 +123,13 @@ def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str]
         tx.execute(insert_over(tx, refusals), rows)
 
 
+def write_reached(tx: Connection, run_id: str, counted: Iterable[Reached]) -> None:
+    """Put where the run was led so far in place of what stood there."""
+    rows = [{"run": run_id, **asdict(each)} for each in counted]
+    if rows:
+        tx.execute(insert_over(tx, tunnels), rows)
+
+
 def of_run(tx: Connection, run_id: str) -> list[Used]:
     rows = tx.execute(select(usage).where(usage.c.run == run_id).order_by(usage.c.day, usage.c.model))
     return [
@@ -129,6 +146,16 @@ def refused(tx: Connection, run_id: str) -> list[Refusal]:
         .order_by(refusals.c.count.desc(), refusals.c.target, refusals.c.reason)
     )
     return [Refusal(target=target, reason=reason, count=count) for target, reason, count in rows]
+
+
+def reached(tx: Connection, run_id: str) -> list[Reached]:
+    """Where the run was led, what it took most from first."""
+    rows = tx.execute(
+        select(tunnels.c.target, tunnels.c.count, tunnels.c.sent, tunnels.c.received)
+        .where(tunnels.c.run == run_id)
+        .order_by(tunnels.c.received.desc(), tunnels.c.target)
+    )
+    return [Reached(**row._mapping) for row in rows]
 
 
 def by_run(tx: Connection, which: ColumnElement[bool]) -> dict[str, Total]:

@@ -136,6 +136,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
                 phases=runs.phase_times(tx, run.id),
                 refusals=outbox.refusals(tx, run.id),
                 spent=spent[run.id],
+                reached=usage.reached(tx, run.id),
                 kept_in=usage.refused(tx, run.id),
             )
             for run in reversed(runs.of_task(tx, task_id))

@@ -13,15 +13,16 @@ from bot.clean import shown
 from bot.comments import session, used
 from bot.forges.forge import Pages
 from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
+from bot.sizes import human
 from bot.spelling import change_reference, next_command, reference
 from bot.store.costs import Spent
-from bot.store.usage import Refusal
+from bot.store.usage import Reached, Refusal
 from bot.times import iso, moment
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
 _ORDER = list(Phase)  # two phases may begin in the same instant of the ledger's clock
-_MOST_KEPT_IN = 20  # kinds of requests that one run shows
+_MOST_SHOWN = 20  # hosts, and kinds of requests, that one run shows
 _Say = Callable[[str], str]  # a stranger's text in, HTML out
 
 
@@ -33,6 +34,7 @@ class Attempt:
     phases: Sequence[tuple[Phase, float, float | None]]  # phase, start, end in seconds since the epoch
     refusals: Sequence[tuple[str, str]]  # what the forge would not take: kind, words
     spent: Spent  # on models
+    reached: Sequence[Reached]  # package hosts, what was taken most from first
     kept_in: Sequence[Refusal]  # by the gateway, the most frequent first
 
 
@@ -163,7 +165,8 @@ def _attempt(view: View, attempt: Attempt, say: _Say) -> str:
     if run.summary:
         parts.append(f'<p class="soft">The agent says:</p><div class="text">{say(run.summary)}</div>')
     parts += [f"<p>The forge refused the {kind}: {say(words)}</p>" for kind, words in attempt.refusals]
-    parts += [_used(attempt), _kept_in(attempt, say), f"<p>{_log_link(view, run, 'Whole log')}</p>"]
+    parts += [_used(attempt), _reached(attempt, say), _kept_in(attempt, say)]
+    parts.append(f"<p>{_log_link(view, run, 'Whole log')}</p>")
     return f"<article>{''.join(parts)}</article>"
 
 
@@ -182,17 +185,32 @@ def _used(attempt: Attempt) -> str:
     return f"<p>Models: {attempt.spent.used.requests:,} requests, {words}.</p>" if words else ""
 
 
+def _reached(attempt: Attempt, say: _Say) -> str:
+    """Where the sandbox was led besides models, and how much passed."""
+    items = [
+        f"<li>{say(each.target)}, {_times(each.count)}"
+        f' <span class="soft">({human(each.received)} received, {human(each.sent)} sent)</span></li>'
+        for each in attempt.reached[:_MOST_SHOWN]
+    ]
+    if more := attempt.reached[_MOST_SHOWN:]:
+        items.append(f"<li>others, {_times(sum(each.count for each in more))}</li>")
+    return f'<p>Reached:</p><ul class="outside">{"".join(items)}</ul>' if items else ""
+
+
 def _kept_in(attempt: Attempt, say: _Say) -> str:
     """What the sandbox asked for and did not get."""
-    shown_kinds = attempt.kept_in[:_MOST_KEPT_IN]
+    shown_kinds = attempt.kept_in[:_MOST_SHOWN]
     items = [
-        f"<li>{say(each.target)}, {'once' if each.count == 1 else f'{each.count:,} times'}"
-        f' <span class="soft">({say(each.reason)})</span></li>'
+        f'<li>{say(each.target)}, {_times(each.count)} <span class="soft">({say(each.reason)})</span></li>'
         for each in shown_kinds
     ]
-    if more := attempt.kept_in[_MOST_KEPT_IN:]:
-        items.append(f"<li>others, {sum(each.count for each in more):,} times</li>")
-    return f'<p>Refused:</p><ul class="refused">{"".join(items)}</ul>' if items else ""
+    if more := attempt.kept_in[_MOST_SHOWN:]:
+        items.append(f"<li>others, {_times(sum(each.count for each in more))}</li>")
+    return f'<p>Refused:</p><ul class="outside">{"".join(items)}</ul>' if items else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _log(view: View) -> str:

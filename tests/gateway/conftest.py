@@ -28,7 +28,7 @@ def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
 
     @contextmanager
     def opened(net: Net) -> Iterator[Way]:
-        counts = Counts(run.id, [], [])
+        counts = Counts(run.id)
         purse = Purse(Budget(), sqlite_ledger, counts, repository=("acme/r1", run.repository_url))
         packages = Packages(["pip.test", "*.example.org"], net)
         gate = Gate(token=TOKEN, routes={}, counts=counts, purse=purse, packages=packages)

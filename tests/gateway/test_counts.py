@@ -1,24 +1,42 @@
-"""What one run has used and been refused: few rows, whatever an agent makes up."""
+"""What one run has used, reached and been refused: few rows, whatever an agent makes up."""
 
 from bot.gateway.counts import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Refusal
+from bot.store.usage import Reached, Refusal
 from tests.fill import add_run
 
 
 def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
-    counts = Counts(run.id, [], [])
+    counts = Counts(run.id)
 
     for number in range(150):
         counts.refusal(f"evil-{number}.example:443", "not allowed")
+        counts.led(f"d{number}.cdn.example:443", 1, 10)
         counts.refusal("POST /anthropic/v1/messages", f"'x-{number}' is none of [models.anthropic] models")
     with sqlite_ledger.write() as tx:
         counts.save(tx)
-        rows = usage.refused(tx, run.id)
+        rows, reached = usage.refused(tx, run.id), usage.reached(tx, run.id)
 
     assert rows[0] == Refusal(target="(others)", reason="of many kinds", count=200)
     assert len(rows) == 101
     assert sum(each.count for each in rows) == 300
+    assert reached[0] == Reached(target="(others)", count=50, sent=50, received=500)
+    assert len(reached) == 101
+
+
+def test_a_worker_that_takes_over_counts_on(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        first = Counts(run.id)
+        first.led("pip.test:443", 1, 2)
+        first.save(tx)
+        first.save(tx)
+
+        second = Counts(run.id, reached=usage.reached(tx, run.id))
+        second.led("pip.test:443", 3, 4)
+        second.save(tx)
+
+        assert usage.reached(tx, run.id) == [Reached(target="pip.test:443", count=2, sent=4, received=6)]

@@ -13,7 +13,8 @@ from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
 from bot.gateway.sections import Network
 from bot.store.ledger import Ledger
-from bot.store.usage import Refusal
+from bot.store.usage import Reached, Refusal
+from tests.gateway.asker import until
 from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.way import TOKEN, OpenWay, head, login, plain, tunnel
@@ -28,6 +29,22 @@ def test_an_allowed_host_is_reached_at_the_address_that_was_checked(open_way: Op
         assert until_end(connection) == b"hello"  # said after our half had ended
         assert host.dialled == [(PUBLIC, 443)]
         assert way.refused() == []
+
+
+def test_what_passed_is_counted_by_host(open_way: OpenWay) -> None:
+    with PackageHost.running() as host, open_way(host.net()) as way:
+        for target, said in (("pip.test:443", b"12345"), ("pip.test:443", b"1"), ("a.example.org:443", b"")):
+            with way.tunnel(target) as connection:
+                connection.sendall(said)
+                connection.shutdown(socket.SHUT_WR)
+                assert until_end(connection) == said
+        assert way.status(tunnel("evil.example:443")) == 403
+
+        until(lambda: sum(each.count for each in way.reached()) == 3)
+        assert way.reached() == [
+            Reached(target="pip.test:443", count=2, sent=6, received=6),
+            Reached(target="a.example.org:443", count=1),
+        ]
 
 
 def test_bytes_sent_before_the_answer_are_not_lost(open_way: OpenWay) -> None:

@@ -10,7 +10,7 @@ from bot.gateway.counts import Counts
 from bot.gateway.packages import Net
 from bot.store import usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Refusal
+from bot.store.usage import Reached, Refusal
 
 TOKEN = "0123456789abcdef" * 4
 WITHIN = 10.0  # seconds
@@ -69,6 +69,11 @@ class Way:
         with self._ledger.write() as tx:
             self._counts.save(tx)
             return usage.refused(tx, self._counts.run)
+
+    def reached(self) -> list[Reached]:
+        with self._ledger.write() as tx:
+            self._counts.save(tx)
+            return usage.reached(tx, self._counts.run)
 
 
 OpenWay = Callable[[Net], AbstractContextManager[Way]]

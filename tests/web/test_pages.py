@@ -14,7 +14,7 @@ from bot.agents.claude import Claude
 from bot.model import Outcome, Phase, State, Task, Thread
 from bot.store import leases, log, patches, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger
-from bot.store.usage import Tokens, Used
+from bot.store.usage import Reached, Tokens, Used
 from bot.web import links, pages
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
@@ -338,7 +338,7 @@ def test_a_signed_link_to_a_task_that_is_not_there_finds_nothing(client: httpx.C
     assert client.get(links.task_url("", KEY, "nobody")).status_code == 404
 
 
-def test_a_run_says_what_it_used_of_models_and_what_was_refused(
+def test_a_run_says_what_it_used_of_models_reached_and_was_refused(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -348,11 +348,18 @@ def test_a_run_says_what_it_used_of_models_and_what_was_refused(
         usage.write(tx, run.id, [Used(day=1, model="free", requests=3)])
         kinds = {("evil.example:443", "not allowed"): 3, (HOSTILE, f"said {SECRET}"): 1}
         usage.write_refusals(tx, run.id, kinds)
+        reached = [
+            Reached(target="pip.test:443", count=2, sent=900, received=3 << 19),
+            Reached(target=HOSTILE, count=1),
+        ]
+        usage.write_reached(tx, run.id, reached)
         task = tasks.get(tx, run.task)
 
     text = client.get(link(task)).text
 
     assert "Models: 15 requests, 1,234 tokens, at least $0.42." in text
+    assert '<li>pip.test:443, 2 times <span class="soft">(1.5 MiB received, 900 B sent)</span></li>' in text
+    assert 'gnp.exe, once <span class="soft">(0 B received' in text
     assert '<li>evil.example:443, 3 times <span class="soft">(not allowed)</span></li>' in text
     assert "<li>&lt;/title&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe, once" in text
     assert SECRET not in text

@@ -32,7 +32,7 @@ class Talk:
     def counted(self, run: Run) -> Total:
         """What the gateway let out for this run."""
         with self.world.ledger.read() as tx:
-            return Counts(run.id, usage.of_run(tx, run.id), ()).total()
+            return Counts(run.id, usage.of_run(tx, run.id)).total()
 
     def spent(self, task: Task) -> list[Spent]:
         """By each run of the task, the oldest first."""
