@@ -25,7 +25,6 @@ class Result:
 
     summary: str = ""
     title: str = ""
-    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def read_result(content: bytes) -> Result:
         return visible(value).strip() if isinstance(value, str) else ""
 
     title = text("title").split("\n", 1)[0][:200]
-    return Result(summary=text("summary")[:20_000], title=title, session=text("session")[:200])
+    return Result(summary=text("summary")[:20_000], title=title)
 
 
 def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:
