@@ -15,7 +15,8 @@ from bot.sandbox.history import Commit
 _LONGEST = 16_000  # characters of a message
 
 # Forges act on these wherever the commit lands. What takes their place acts on nothing.
-_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+# To a forge only ASCII letters, digits and the underscore are part of a word, which a mention cannot follow.
+_MENTION = re.compile(r"(?<![A-Za-z0-9_])@(?=[\w.])")
 _SKIP_CI = re.compile(
     r"\[(\s*(?:skip|no)[ _-]?(?:ci|actions|pipeline|[a-z]+pipelines|travis|appveyor|build)\s*"
     r"|\s*(?:ci|actions|build|travis)[ _-]skip\s*)\]",
@@ -24,9 +25,13 @@ _SKIP_CI = re.compile(
 _NO_CI = re.compile(r"\*\*\*NO_CI\*\*\*|^[ \t]*skip-checks:.*$", re.IGNORECASE | re.MULTILINE)
 # Whose work it is, is the forge's to know, not the agent's to claim.
 _CLAIMS = re.compile(r"^[ \t]*(?:co-authored|signed-off)-by:.*$\n?", re.IGNORECASE | re.MULTILINE)
-_REFERENCE = r"(?:[\w.-]+/[\w./-]+)?#\d+|\bGH-\d+|https?://\S+/(?:issues|pull|merge_requests|work_items)/\d+"
-# https://docs.github.com/issues/tracking-your-work-with-issues/linking-a-pull-request-to-an-issue and
-# https://docs.gitlab.com/user/project/issues/managing_issues/#default-closing-pattern
+_REFERENCE = (
+    r"[\w./-]*#\d+|\bG[HL]-\d+|\[(?:issue|work_item|epic):"
+    r"|https?://\S+/(?:issues|pull|merge_requests|work_items|epics)/\d+"
+)
+# https://docs.github.com/issues/tracking-your-work-with-issues/linking-a-pull-request-to-an-issue,
+# https://docs.gitlab.com/user/project/issues/managing_issues/#default-closing-pattern and
+# https://docs.gitlab.com/user/markdown/#gitlab-specific-references
 _CLOSING = re.compile(
     r"\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|implement(?:s|ed|ing)?)\b"
     rf":?\s+(?:issues?\s+)?(?:{_REFERENCE})",
@@ -34,8 +39,9 @@ _CLOSING = re.compile(
 )
 _DEFUSED = (
     (re.compile(r"#(?=\d)"), "no. "),
-    (re.compile(r"\bGH-(?=\d)", re.IGNORECASE), "GH "),
-    (re.compile(r"\b(issues|pull|merge_requests|work_items)/(?=\d)"), r"\1 "),
+    (re.compile(r"\b(G[HL])-(?=\d)", re.IGNORECASE), r"\1 "),
+    (re.compile(r"\[(issue|work_item|epic):", re.IGNORECASE), r"[\1 "),
+    (re.compile(r"\b(issues|pull|merge_requests|work_items|epics)/(?=\d)", re.IGNORECASE), r"\1 "),
 )
 
 
@@ -51,15 +57,19 @@ class Style:
 
 def clean_message(text: str) -> str:
     """A commit message that pings, closes, skips and claims nothing; may be empty."""
-    text = visible(text)[:_LONGEST]
-    text = _CLAIMS.sub("", text)
-    text = _SKIP_CI.sub(r"(\1)", text)
-    text = _NO_CI.sub("", text)
+    text = _SKIP_CI.sub(r"(\1)", _without_claims(visible(text)[:_LONGEST]))
     text = _MENTION.sub("@ ", text)
     if _CLOSING.search(text):
         for pattern, words in _DEFUSED:
             text = pattern.sub(words, text)
     return "\n".join(line.rstrip() for line in text.strip().split("\n"))
+
+
+def _without_claims(text: str) -> str:
+    """What is taken out may have stood between the halves of what is to be taken out, too."""
+    while (less := _NO_CI.sub("", _CLAIMS.sub("", text))) != text:
+        text = less
+    return text
 
 
 def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:

@@ -3,12 +3,20 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.model import Identity
 from bot.sandbox.history import Commit
 from bot.sandbox.rewrite import Style, body, clean_message, rewrite
 
 STYLE = Style(author=Identity("Bot\n<x>", "bot@example.org"), co_author="ann <a@b>", title="Tidy @all")
+
+PIECES = [
+    *("***NO_CI***", "***NO", "_CI***", "[skip", " ci]", "ci", "skip-checks:", "Signed-off", "-by: x"),
+    *("closes ", "fix", "es: ", "#1", "a/b", "GL-1", "[issue:1]", "https://f.example/a/-/issues/1"),
+    *("@ann", " ", "\n", "\u200b", "\x1b[31m", "words"),
+]
 
 
 def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> Commit:
@@ -25,7 +33,12 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
         ("resolves\nGH-5", "resolves\nGH 5"),
         ("Implements issue #6", "Implements issue no. 6"),
         ("closes https://forge.example/a/b/-/issues/7", "closes https://forge.example/a/b/-/issues 7"),
+        ("closes anvil#8, [issue:9] and GL-10", "closes anvilno. 8, [issue 9] and GL 10"),
+        ("fix [work_item:acme/anvil/11]", "fix [work_item acme/anvil/11]"),
         ("see #12", "see #12"),
+        ("done.@ann, \u611f\u8c22@ben", "done.@ ann, \u611f\u8c22@ ben"),
+        ("x [skip***NO_CI*** ci]", "x (skip ci)"),
+        ("x\n\nCo-auth***NO***NO_CI***_CI***ored-by: Boss <b@x>", "x"),
         ("x [skip ci] [CI-Skip] [no actions]", "x (skip ci) (CI-Skip) (no actions)"),
         ("x [skip [skip ci]ci]", "x [skip (skip ci)ci]"),
         ("x\n\nskip-checks: true\n***NO_CI***", "x"),
@@ -36,6 +49,13 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
 )
 def test_its_message_pings_closes_skips_and_claims_nothing(said: str, left: str) -> None:
     assert clean_message(said) == left
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_nothing_is_left_of_it_to_be_cleaned_once_more(said: str) -> None:
+    left = clean_message(said)
+
+    assert clean_message(left) == left
 
 
 def test_no_secret_is_in_its_message() -> None:
