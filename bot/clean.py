@@ -78,7 +78,8 @@ GAP = "\u200b"  # a zero-width space: breaks what a forge would act on, and is n
 _NAMES = (
     r"(?<=@)(?=[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
     r"|(?<=[#!&%$])(?=\d)"  # references to issues, changes, epics, milestones, snippets
-    r"|(?<=\bGH-)(?=\d)|(?<=\bGH\\-)(?=\d)"
+    r"|(?<=\bG[HL]-)(?=\d)|(?<=\bG[HL]\\-)(?=\d)"
+    r"|(?<=\[)(?=(?:issue|work\\?_item|epic)\\?:)"  # GitLab's longer names of these
     r"|(?<=!)(?=\[)"  # images
     r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks
     r"|(?<=&)(?=\#?\w+;)"  # entities, which spell all of these

@@ -24,7 +24,7 @@ _ACTS = re.compile(
     r"@[\w.]"  # a mention
     # A closing keyword before a reference.
     r"|\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|implement(?:s|ed|ing)?):?\s+"
-    r"(?:issues?\s+)?(?:\S*[#!]\d|GH-\d|[A-Z]+-\d|https?:)",
+    r"(?:issues?\s+)?(?:\S*[#!]\d|[A-Z]+-\d|\[(?:issue|work_item|epic):|https?:)",
     re.IGNORECASE,
 )
 

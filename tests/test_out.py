@@ -55,6 +55,10 @@ ACTIVE = [
     "Fixes: acme/anvil#3",
     "resolving GH-4",
     "implements GH\\-4",
+    "fixes GL-4",
+    "closing [issue:12]",
+    "[work_item:acme/anvil/12]",
+    "[work\\_item\\:12]",
     "close https://github.com/acme/anvil/issues/12",
     "fixed !7",
     "#12",
@@ -93,10 +97,13 @@ pieces = st.sampled_from([*ORDINARY, *MARKS, *ACTIVE, *SECRET, " ", "\n", "\n\n"
 texts = st.lists(pieces, max_size=12).map("".join) | st.lists(pieces, max_size=12).map(" ".join)
 
 MENTION = re.compile(r"@[A-Za-z0-9_.]")
-REFERENCE = re.compile(r"[#!&%$]\d|\bGH-\d|https?://\S+/(?:issues|pull|merge_requests)/\d", re.IGNORECASE)
+REFERENCE = re.compile(
+    r"[#!&%$]\d|\bG[HL]-\d|\[(?:issue|work_item|epic):|https?://\S+/(?:issues|pull|merge_requests)/\d",
+    re.IGNORECASE,
+)
 CLOSING = re.compile(
     r"\b(?:close[sd]?|closing|fix(?:e[sd]|ing)?|resolve[sd]?|resolving|implement(?:s|ed|ing)?):?\s+"
-    r"(?:\S*[#!]\d|GH-\d|https?:)",
+    r"(?:\S*[#!]\d|G[HL]-\d|\[(?:issue|work_item|epic):|https?:)",
     re.IGNORECASE,
 )
 
