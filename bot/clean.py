@@ -30,7 +30,7 @@ _INVISIBLE = re.compile(
 _TOKEN_SHAPES = (
     r"gh[opsur]_[A-Za-z0-9_]{16,}"
     r"|github_pat_[A-Za-z0-9_]{16,}"
-    r"|gl[a-z]{2,6}-[A-Za-z0-9_.-]{16,}"
+    r"|gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[A-Za-z0-9_.-]{16,}"
     r"|whsec_[A-Za-z0-9+/=_-]{16,}"
     r"|(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{32,})"  # Anthropic, OpenAI
     r"|AIza[A-Za-z0-9_-]{35}"  # Google
