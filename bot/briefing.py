@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
-from bot.context import unseen
+from bot.context import bounded, unseen
 from bot.events import ABOUT_LINES
 from bot.model import ENDINGS, Outcome, Part, Phase, Run
 from bot.store import runs
@@ -36,7 +36,7 @@ def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
         branch=task.branch,
         base=task.base,
         refs=sorted(refs),
-        context=[*_of_last(came), *_shown(run, earlier, known)],
+        context=[*bounded(_of_last(came)), *_shown(run, earlier, known)],
         resumed=_resumed(came, fresh=fresh, remembers=bool(known)),
         before=_requests(run, earlier, known),
         on_change=bool(task.pinned),

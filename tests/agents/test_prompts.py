@@ -329,5 +329,17 @@ def test_each_trigger_makes_exactly_this_prompt(asked: Callable[[Trigger], str],
     assert kept.read_bytes() == text.encode()
 
 
+def test_of_long_words_of_the_last_run_there_is_a_part(ledger: Ledger) -> None:
+    trigger = Trigger(ledger)
+    a_comment(trigger)
+    trigger.end(Outcome.PUSHED, summary="word " * 12_000)
+    trigger.comment("/resume and add tests")
+
+    text = trigger.prompt(fresh=False, session="s1")
+
+    assert "\n40,000 characters at its end are left out.\n" in text
+    assert len(text) < 25_000
+
+
 def test_there_is_no_prompt_that_nothing_makes() -> None:
     assert {kept.stem for kept in HERE.iterdir()} == {asked.__name__ for asked in TRIGGERS}
