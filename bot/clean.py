@@ -113,6 +113,11 @@ def reads_as_one(text: str) -> str:
     return " ".join(text.split())
 
 
+def fence(text: str) -> str:
+    """What to put before and after a text that is code, whatever backticks are in it."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+
+
 def without_secrets(text: str, secrets: Sequence[str]) -> str:
     """Text that was made inert in part, without secrets: those with a gap in them, too."""
     text = GAP.join(visible(piece) for piece in text.split(GAP))

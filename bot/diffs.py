@@ -7,7 +7,7 @@ put words of the agent's at the start of one: there a forge may take them for a 
 import re
 from collections.abc import Sequence
 
-from bot.clean import redact, shown, visible
+from bot.clean import fence, redact, shown, visible
 
 _MOST = 60_000  # characters of the whole block: GitHub takes 65,536 in a comment
 _COUNT = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")
@@ -21,10 +21,10 @@ def whole(patch: bytes, secrets: Sequence[str]) -> str:
 def folded(patch: bytes) -> str:
     """For a comment: a block to open, under its count of files and lines. A long one is cut."""
     count, _, text = shown(_text(patch)).rstrip("\n").partition("\n\n")
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    room = _MOST - 2 * len(fence)
+    ends = fence(text)
+    room = _MOST - 2 * len(ends)
     lines = text if len(text) <= room else text[: max(0, text.rfind("\n", 0, room))]
-    parts = [f"<details><summary>{_in_short(count)}</summary>", f"{fence}diff\n{lines}\n{fence}"]
+    parts = [f"<details><summary>{_in_short(count)}</summary>", f"{ends}diff\n{lines}\n{ends}"]
     if lines != text:
         left_out = text.count("\n") - lines.count("\n")
         parts.append(f"{left_out:,} more lines are left out here.")

@@ -7,6 +7,7 @@ can tell which one spoke.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from bot.clean import fence
 from bot.model import Actor, Part, Spot, Thread
 
 
@@ -99,5 +100,8 @@ def lines_comment(path: str, line: int | None, hunk: str, body: str, *, author: 
 
 def _lines(path: str, line: int | None, hunk: str) -> str:
     where = f"{path}, line {line}" if line is not None else path
+    if not hunk:
+        return where
     header, *rest = hunk.split("\n")
-    return "\n".join([where, header, *rest[-_HUNK:]]).strip()
+    code = "\n".join([header, *rest[-_HUNK:]])
+    return f"{where}\n{fence(code)}diff\n{code}\n{fence(code)}"

@@ -142,7 +142,7 @@ LIBRARIES: dict[str, set[str]] = {
     "github": {"bot.forges.github"},
     "gitlab": {"bot.forges.gitlab"},
     "h11": {"bot.gateway"},
-    "markdown_it": {"bot.commands", "bot.out"},
+    "markdown_it": {"bot.agents", "bot.commands", "bot.out"},
     "prometheus_client": {"bot.metrics", "bot.web"},
     "pydantic": {"bot.sections", "bot.gateway.sections", "bot.settings"},
     "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},

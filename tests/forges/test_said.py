@@ -56,7 +56,7 @@ def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) 
         parts = said(forge, event(thread, f"comment:{own}", at=now()))
 
     assert sorted(parts) == [
-        (LINES_COMMENT, "ann", "notes.txt, line 1\n@@ -0,0 +1 @@\n+more\n\nWhy?"),
+        (LINES_COMMENT, "ann", "notes.txt, line 1\n```diff\n@@ -0,0 +1 @@\n+more\n```\n\nWhy?"),
         (COMMENT, "ann", "First."),
         (REVIEW, "ann", "Not yet."),
     ]
@@ -140,5 +140,5 @@ def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_
 
     assert parts == [
         (REVIEW, "ben", "(approved)"),
-        (LINES_COMMENT, "ben", "a.py, line 1\n@@ -1 +1 @@\n+a\n\nWhy?"),
+        (LINES_COMMENT, "ben", "a.py, line 1\n```diff\n@@ -1 +1 @@\n+a\n```\n\nWhy?"),
     ]

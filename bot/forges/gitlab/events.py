@@ -94,7 +94,7 @@ def _lines(payload: object) -> Iterator[Part]:
     path, line = text(payload, f"{position}.new_path"), number(payload, f"{position}.new_line")
     hunk = text(payload, f"{_ABOUT}.st_diff.diff")
     if line is None and (old := number(payload, f"{position}.old_line")) is not None:
-        path, hunk = text(payload, f"{position}.old_path"), f"{hunk}\n(line {old} before this change)".strip()
+        path = f"{text(payload, f'{position}.old_path')} (line {old} before this change)"
     yield lines_part(path, line, hunk)
 
 

@@ -97,7 +97,7 @@ def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
     assert event.spot == Spot(comment_id=284312630, discussion="284312630")
     assert event.head == "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
     lines, about = event.context
-    assert lines.text == "README.md, line 1\n@@ -1 +1 @@\n-# Hello-World"
+    assert lines.text == "README.md, line 1\n```diff\n@@ -1 +1 @@\n-# Hello-World\n```"
     assert about.text.startswith("Update the README with new information.\n\nThis is a pretty simple change")
 
 
@@ -108,7 +108,7 @@ def test_an_answer_on_lines_belongs_to_the_discussion_it_answers() -> None:
     event = read("pull_request_review_comment", payload)
 
     assert event.spot == Spot(comment_id=284312630, discussion="77")
-    assert event.context[0].text.startswith("README.md\n@@")
+    assert event.context[0].text.startswith("README.md\n```diff\n@@")
 
 
 def test_a_review_is_a_comment_on_the_thread() -> None:

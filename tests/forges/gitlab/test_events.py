@@ -218,7 +218,7 @@ def test_a_comment_on_a_line_brings_the_line() -> None:
     event = read("Note Hook", note_on_change(type="DiffNote", position=position, st_diff=diff))
 
     lines, about = event.context
-    assert lines.text == f"a.py, line 7\n{diff['diff']}"
+    assert lines.text == f"a.py, line 7\n```diff\n{diff['diff']}\n```"
     assert about.text == "Tempora"
 
 
@@ -226,7 +226,7 @@ def test_a_comment_on_a_line_brings_the_line() -> None:
     ("position", "text"),
     [
         ({"new_path": "a.py", "old_path": "b.py", "new_line": 7}, "a.py, line 7"),
-        ({"new_path": "a.py", "old_path": "b.py", "old_line": 5}, "b.py\n(line 5 before this change)"),
+        ({"new_path": "a.py", "old_path": "b.py", "old_line": 5}, "b.py (line 5 before this change)"),
         ({"new_path": "a.png", "old_path": "a.png", "position_type": "image", "x": 3}, "a.png"),
         ({"new_path": "a.py", "old_path": "a.py", "position_type": "file", "new_line": None}, "a.py"),
     ],
