@@ -4,6 +4,7 @@ Piece by piece, because cleaning sixteen megabytes at once would hold up every
 delivery that arrives meanwhile.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from bot.agents.agent import Listener
@@ -13,6 +14,7 @@ from bot.store import log
 from bot.store.ledger import Ledger
 
 _PIECE = 128 * 1024  # bytes
+_LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # whoever shows how far he is ends his lines with the latter
 HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
 
 
@@ -28,7 +30,7 @@ def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
                 yield f"… {at - offset:,} bytes left out …\n"
                 rest, torn = b"", True
             offset = at + len(data)
-            *ended, rest = (rest + data).split(b"\n")
+            *ended, rest = _LINE_END.split(rest + data)
             if ended:
                 yield from _lines(ended[torn:], secrets)
                 torn = False
@@ -51,8 +53,9 @@ def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener
         size = log.size(tx, run_id)
     if size <= HEAD + TAIL:
         return told(_span(ledger, run_id, 0, size))
-    head = _span(ledger, run_id, 0, HEAD).rpartition(b"\n")[0]
-    tail = _span(ledger, run_id, size - TAIL, TAIL).partition(b"\n")[2]
+    *lines, torn = _LINE_END.split(_span(ledger, run_id, 0, HEAD))
+    head = b"\n".join(lines) or torn  # of one endless line its beginning
+    tail = b"\n".join(_LINE_END.split(_span(ledger, run_id, size - TAIL, TAIL))[1:])
     left_out = f"\n… {size - len(head) - len(tail):,} bytes left out …\n"
     return f"{told(head)}{left_out}{told(tail)}"
 

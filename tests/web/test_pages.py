@@ -181,6 +181,32 @@ def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger:
     assert plain == "".join(f"line {number}\n" for number in range(100_000))
 
 
+def test_a_long_log_of_carriage_returns_has_lines(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        log.append(tx, run.id, 0, b"\r".join(b"file %d" % number for number in range(100_000)))
+
+    page = client.get(link(task)).text
+    plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
+
+    assert "file 0\nfile 1\n" in page
+    assert "\nfile 99998\nfile 99999\n" in page
+    assert "bytes left out …" in page
+    assert plain == "".join(f"file {number}\n" for number in range(100_000))
+
+
+def test_of_a_long_log_that_is_one_line_the_page_shows_the_beginning(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx)
+        task = tasks.get(tx, run.task)
+        log.append(tx, run.id, 0, b"begun " + b"x" * 1_000_000)
+
+    assert f"begun {'x' * 1_994} … (line cut)\n" in client.get(link(task)).text
+
+
 def test_a_line_without_an_end_is_shown_by_its_beginning_alone(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
