@@ -36,6 +36,7 @@ _TOKEN_SHAPES = (
     r"|AIza[A-Za-z0-9_-]{35}"  # Google
     r"|fhrun_[0-9a-f]{64}"  # a run's own, at the gateway
 )
+_ONE_LINE = 60  # characters that stand in one line whoever wrote them
 _SHORTEST = 8  # characters: a shorter "secret" would black out ordinary words
 
 
@@ -59,8 +60,16 @@ def redact(text: str, secrets: Sequence[str]) -> str:
 @lru_cache(maxsize=16)
 def _secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
     forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-    known = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+    known = [_spelled(form) for form in sorted(forms, key=len, reverse=True)]
     return re.compile("|".join([*known, _TOKEN_SHAPES]))
+
+
+def _spelled(form: str) -> str:
+    """A pattern for it. What encodes breaks long lines: xxd after 60 characters, base64 after 64 or 76.
+
+    The breaks may be quoted, or written as in JSON.
+    """
+    return (r"(?:[\s>]|\\[nr]){0,4}" if len(form) > _ONE_LINE else "").join(map(re.escape, form))
 
 
 def _forms(secret: str) -> set[str]:

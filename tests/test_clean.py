@@ -64,6 +64,16 @@ def test_a_secret_is_found_raw_reversed_and_in_hex(form: str) -> None:
     assert redact(f"before {form} after", [TOKEN]) == "before [redacted] after"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n> ", "\\n"])
+def test_a_long_secret_is_found_in_lines_of_what_encoded_it(end: str) -> None:
+    secret = "".join(f"{number:04}" for number in range(25))
+    encoded = base64.encodebytes(f"key={secret}".encode()).decode().strip().replace("\n", end)
+    dumped = end.join(re.findall(".{1,60}", secret.encode().hex()))
+
+    assert re.fullmatch(r"\w{6}\[redacted\]\w{0,2}=*", redact(encoded, [secret]))
+    assert redact(dumped, [secret]) == "[redacted]"
+
+
 def test_a_secret_with_an_invisible_gap_is_found_all_the_same() -> None:
     assert TOKEN not in shown(f"{TOKEN[:5]}\u200b{TOKEN[5:]}", [TOKEN])
 
