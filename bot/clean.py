@@ -151,6 +151,18 @@ def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
     return cut(quoted, limit, prefix="> ")
 
 
+def for_line(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
+    """Others' words as code within a line of ours: no Markdown either. The first `limit` characters.
+
+    What an agent does is no Markdown: `__init__.py` would be read as a bold word. "" stays "".
+    """
+    line = inert(reads_as_one(redact(visible(text), secrets)))
+    line = line if len(line) <= limit else f"{line[:limit]}…"
+    longest = max(map(len, re.findall("`+", line)), default=0)
+    ends, room = "`" * (longest + 1), " " * bool(longest)
+    return f"{ends}{room}{line}{room}{ends}" if line else ""
+
+
 def cut(text: str, limit: int, *, prefix: str = "") -> str:
     """Head and tail of a text that is too long: the end of a log tells most, the start says of what.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from bot.clean import for_comment
+from bot.clean import for_comment, for_line
 from bot.forges.forge import Pages
 from bot.line import pinned
 from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
@@ -13,6 +13,7 @@ from bot.times import moment
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
+_LINE = 200  # characters of what an agent does or prints
 _SUMMARY = 20_000
 _PATHS = 10_000  # characters; one path has at most 4,096
 _STARTED_OVER = (
@@ -55,9 +56,9 @@ def progress(
     if told := session(run):
         lines.append(told)
     if phase is Phase.AGENT and run.doing:
-        lines.append("At the moment:\n\n" + for_comment(run.doing, 200, secrets))
+        lines.append(f"At the moment: {for_line(run.doing, _LINE, secrets)}")
     elif last_line:
-        lines.append("Last line of its output:\n\n" + for_comment(last_line, 200, secrets))
+        lines.append(f"Last line of its output: {for_line(last_line, _LINE, secrets)}")
     return "\n\n".join(lines)
 
 

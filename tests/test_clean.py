@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.clean import for_comment, redact, shown, visible
+from bot.clean import for_comment, for_line, redact, shown, visible
 
 TOKEN = "s3cr3t+token/of~the_bot"
 GAP = "\u200b"
@@ -138,6 +138,20 @@ def test_no_line_of_a_comment_is_a_command(text: str) -> None:
     made = for_comment(text, 65_536).replace("\u200b", "Z")
 
     assert not re.search(r"^\s*/", made, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Edit bot/__init__.py", "`Edit bot/__init__.py`"),
+        ("Bash echo `id`\n| tail", "`` Bash echo `id` | tail ``"),
+        ("```", "```` ``` ````"),
+        ("x" * 300, f"`{'x' * 200}…`"),
+        ("\u200b\n", ""),
+    ],
+)
+def test_what_an_agent_does_is_shown_as_code(text: str, line: str) -> None:
+    assert for_line(text, 200) == line
 
 
 def test_every_line_of_a_comment_is_quoted_whatever_is_left_open() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.clean import GAP, for_comment
+from bot.clean import GAP, for_comment, for_line
 from bot.forges.forge import NewChange, Status, Verdict
 from bot.model import Spot
 from bot.out import Mouth, acts, one_line, words
@@ -140,6 +140,17 @@ def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
 
     assert done_by(made, quoted=True) == []
     assert not acts(made)
+
+
+@given(texts)
+def test_what_stands_in_a_line_of_ours_is_code_to_its_end(text: str) -> None:
+    made = for_line(text, LIMIT, [TOKEN])
+    paragraph, inside, end = MARKDOWN.parse(f"Now: {made}.")
+
+    assert (paragraph.type, end.type) == ("paragraph_open", "paragraph_close")
+    assert [each.type for each in inside.children or []] == ["text", *["code_inline", "text"] * bool(made)]
+    assert not [each for each in KEPT_SECRET if each in made.replace(GAP, "")]
+    assert not acts(f"Now: {made}.")
 
 
 @given(texts)
