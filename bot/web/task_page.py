@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from bot.clean import shown
 from bot.comments import session, used
@@ -123,7 +124,7 @@ def _facts(view: View, say: _Say) -> str:
     if task.pushed_head:
         commit = f"<code>{say(task.pushed_head[:10])}</code>"
         if pages is not None:
-            branch = _link(pages.branch.format(branch=task.branch), task.branch, say)
+            branch = _link(pages.branch.format(branch=quote(task.branch)), task.branch, say)
             commit = _link(pages.commit.format(sha=task.pushed_head), task.pushed_head[:10], say)
         branch += f" at {commit}"
     else:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
 from bot.model import Outcome, Phase, State, Task, Thread
-from bot.store import leases, log, patches, runs, tasks, usage, workspaces
+from bot.store import leases, log, patches, runs, schema, tasks, usage, workspaces
 from bot.store.ledger import Ledger
 from bot.store.usage import Reached, Tokens, Used
 from bot.web import links, pages
@@ -112,6 +112,21 @@ def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
     assert f'href="{forge.branch.format(branch=task.branch)}"' in text
     assert f'href="{forge.commit.format(sha=pushed.pushed_head)}"' in text
     assert 'href="https://github.com/acme/r1/pull/9">#9</a>' in text
+
+
+def test_a_branch_that_people_named_is_linked_all_the_same(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = add_task(tx)
+        tx.execute(update(schema.tasks).where(schema.tasks.c.id == task.id).values(branch="fix/#12-50%"))
+        tasks.settle(tx, task.id, pushed_head="c0ffee" * 6)
+        add_run(tx, task)
+
+    text = client.get(link(task)).text
+
+    address = FakeForge().pages(task.thread).branch.format(branch="fix/%2312-50%25")
+    assert f'<a href="{address}">fix/#12-50%</a>' in text
 
 
 def test_a_waiting_run_shows_its_place_in_line(client: httpx.Client, sqlite_ledger: Ledger) -> None:
