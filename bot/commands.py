@@ -10,11 +10,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
 from bot.errors import NotUnderstood
 from bot.forges.forge import ChangeHead
+from bot.markdown import Token, parse
 from bot.model import Actor, Part, Spot, Thread
 
 WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
@@ -56,7 +54,6 @@ class Command:
     change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues
 
 
-_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's own; str.splitlines knows more
 _MARK = "\ue000"  # private use: means nothing to Markdown
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -104,7 +101,7 @@ def _ordinary(lines: list[str], places: Collection[int]) -> list[int]:
     for at in places:
         text = marked[at].lstrip(" \t")
         marked[at] = f"{marked[at][: len(marked[at]) - len(text)]}{_MARK}{at}{_MARK}{text}"
-    starts = _line_starts(_MARKDOWN.parse("".join(marked)))
+    starts = _line_starts(parse("".join(marked)))
     return [int(text.split(_MARK)[1]) for text in starts if text.startswith(_MARK)]
 
 

@@ -9,15 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
 from bot.clean import cut, inert, inert_name, reads_as_one, without_secrets
 from bot.forges.forge import Change, Forge, NewChange, Status
+from bot.markdown import Token, parse
 from bot.model import Spot, Thread
 
 _LINE = 1_000  # characters of what has to be one line; forges take less, and their adapters cut to that
-_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _OUR_HTML = re.compile(r"</?(?:details|summary)>")
 _COMMAND = re.compile(r"[ \t]*/")
 _ACTS = re.compile(
@@ -77,7 +74,7 @@ def one_line(text: str, secrets: Sequence[str]) -> str:
 
 def acts(text: str) -> bool:
     """Would a forge do something because of this text but show it? Links to a thread are let be."""
-    tokens = _MARKDOWN.parse(text)
+    tokens = parse(text)
     return _commands(text, tokens) or any(
         _ACTS.search(said) or "<" in _OUR_HTML.sub("", html) for said, html in _spoken(tokens)
     )

@@ -15,6 +15,11 @@ def heard(body: str) -> Spoken | None:
     return read(body, bot_name="forge-bot", known=KNOWN)
 
 
+@pytest.mark.parametrize("end", [">- <!--\n>", "> - <pre>\n>"])
+def test_no_markup_keeps_a_command_from_being_heard(end: str) -> None:
+    assert heard(f"/run tidy\n\n{end}") == Spoken("run", f"tidy\n\n{end}")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -142,6 +142,12 @@ def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
     assert not acts(made)
 
 
+@pytest.mark.parametrize("text", [">- <!--\n>", "/close\n\n> - <pre>\n>"])
+def test_no_markup_breaks_it(text: str) -> None:
+    assert acts(text)
+    assert not acts(words(text, LIMIT, [TOKEN]))
+
+
 @given(texts)
 def test_what_stands_in_a_line_of_ours_is_code_to_its_end(text: str) -> None:
     made = for_line(text, LIMIT, [TOKEN])

@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-from markdown_it import MarkdownIt
+from bot.markdown import parse
 
-_MARKDOWN = MarkdownIt("commonmark").enable("table")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _LAST_DEFINITION = re.compile(r"^[ \t>*+\d.)-]*\[(?:[^\[\]\\]|\\.)*\]:.*(?:\n.+)*\Z", re.MULTILINE)
 
@@ -16,7 +15,7 @@ def without_hidden(text: str) -> str:
     A comment that nobody closes hides what follows where it is HTML. In code, or among words, it is shown.
     """
     found: dict[str, Any] = {}
-    tokens = _MARKDOWN.parse(text, found)
+    tokens = parse(text, found)
     lines = text.split("\n")
     for token in tokens:
         if token.map and any(

@@ -113,6 +113,10 @@ def test_what_is_hidden_by_an_end_that_was_cut_off_is_not_told(hidden: str) -> N
     assert "mail" not in text
 
 
+def test_no_markup_keeps_an_agent_from_being_told() -> None:
+    assert "\nFix it.\n" in written(context="Fix it.\n\n>- <!--\n>")
+
+
 def test_of_lines_of_code_no_comment_is_taken_out() -> None:
     hunk = "@@ -1 +1,2 @@\n <!-- page\n+```\n+<!-- mend this -->"
     about = lines_part("index.html", 2, hunk)
