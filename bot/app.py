@@ -23,6 +23,7 @@ from bot.forges.github.events import EVENTS as GITHUB_EVENTS
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.house import House
 from bot.intake import Intake
+from bot.opening import open_house
 from bot.sections import Server
 from bot.settings import Settings, plain
 from bot.signatures import Sender
@@ -33,7 +34,7 @@ from bot.web import health, pages
 from bot.web.pages import Viewer
 from bot.web.server import server
 from bot.webhook import Receiver
-from bot.worker import MISSED_AFTER, SWEEP_EVERY, open_house, working
+from bot.worker import MISSED_AFTER, SWEEP_EVERY, working
 
 _log = structlog.get_logger()
 

@@ -29,6 +29,7 @@ from bot.forges.github.adapter import web_url
 from bot.house import House
 from bot.line import Queued, in_words
 from bot.model import ENDED, ENDINGS, Outcome, Phase, Run, State
+from bot.opening import open_house
 from bot.presence import somebody_works
 from bot.run import execute
 from bot.sections import seconds
@@ -38,7 +39,7 @@ from bot.store import hosts, leases, runs
 from bot.store import tasks as store
 from bot.tasks import agent_named
 from bot.urls import canonical
-from bot.worker import defaults, jobs_of, open_house
+from bot.worker import defaults, jobs_of
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it

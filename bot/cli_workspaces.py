@@ -10,6 +10,7 @@ from rich.progress import track
 from bot.cli_print import Row, say, show
 from bot.errors import BotError, NotPossible
 from bot.house import House
+from bot.opening import open_house
 from bot.presence import alone
 from bot.queue import Nudges
 from bot.removal import janitors_lock, remove, rescue
@@ -18,7 +19,6 @@ from bot.sizes import human
 from bot.store import tasks, workspaces
 from bot.store.workspaces import Kept
 from bot.times import iso
-from bot.worker import open_house
 
 _PATIENCE = 60.0  # seconds
 

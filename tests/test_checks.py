@@ -13,11 +13,11 @@ from bot.checks import check, fit, hosts_of_sets
 from bot.errors import BadSettings
 from bot.gateway.budget import Amount, Budget
 from bot.gateway.sections import Model, routes
+from bot.opening import open_house
 from bot.queue import Nudges
 from bot.sections import Data, Sandbox
 from bot.settings import Settings
 from bot.store.ledger import Ledger
-from bot.worker import open_house
 from tests.fakes import FakeForge
 from tests.houses import a_house
 from tests.one_more_layer import image_with

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from bot import host
 from bot.errors import BadSettings
 from bot.house import House
+from bot.opening import open_house
 from bot.queue import Nudges
 from bot.sections import Data, Store
 from bot.settings import Settings
-from bot.worker import open_house
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
 

@@ -84,6 +84,7 @@ LAYERS: list[tuple[str, set[str]]] = [
         "roots",
         {
             "bot.app",
+            "bot.opening",
             "bot.worker",
             "bot.checks",
             "bot.cli",

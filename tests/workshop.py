@@ -17,6 +17,7 @@ from bot.agents.command import Command
 from bot.errors import GitFailed
 from bot.house import House
 from bot.model import Phase, Run, Task
+from bot.opening import open_house
 from bot.operator_verbs import open_from_cli
 from bot.queue import Nudges
 from bot.run import execute
@@ -26,7 +27,7 @@ from bot.settings import Settings
 from bot.store import leases, runs, tasks
 from bot.store import log as store_log
 from bot.urls import canonical
-from bot.worker import defaults, open_house
+from bot.worker import defaults
 from tests.desk import LONG, Desk, at_a_desk
 from tests.fill import all_are_dead
 
