@@ -25,9 +25,7 @@ class Meter:
         self._line = bytearray()
         self._too_long = False
         self._said: dict[str, int] = {}
-        self.error = (
-            ""  # what a stream, which began with a 200, says that went wrong: in a word of the provider's
-        )
+        self.error = ""  # what went wrong in a stream that began with a 200: a word of the provider's
 
     def feed(self, data: bytes) -> None:
         """These bytes have passed."""
