@@ -180,19 +180,23 @@ def _agent(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
 
 def _export(attempt: Attempt, places: Workspaces, source: Mirror) -> Verdict:
     """Take out what the agent made. PUSHED here means: may be pushed."""
-    failed = attempt.run.agent_outcome
+    failed, house = attempt.run.agent_outcome, attempt.house
     try:
         plan = export_plan(attempt, places, source)
-        exported = attempt.retrying(
-            lambda: export.take(attempt.house.engine, attempt.house.tools_image, plan)
-        )
+        exported = attempt.retrying(lambda: export.take(house.engine, house.tools_image, plan))
     except BotError as error:
         if isinstance(error, LeaseLost) or failed is None:
             raise
         return Verdict(failed, f"{attempt.run.reason} What it left could not be exported: {error}".strip())
     summary = exported.result.summary or attempt.run.summary
     attempt.settle({"summary": summary}, checked_head=exported.head)
-    return Verdict(failed, attempt.run.reason) if failed else _judge(exported)
+    if failed is None:
+        return _judge(exported)
+    # What it asked before it failed may be why it did.
+    asked = (
+        f"It had asked: {exported.question}" if exported.question and failed is not Outcome.QUESTION else ""
+    )
+    return Verdict(failed, f"{attempt.run.reason} {asked}".strip())
 
 
 def _judge(exported: Exported) -> Verdict:

@@ -63,6 +63,13 @@ def test_an_agent_that_asks_waits_for_an_answer_and_nothing_is_pushed(shop: Work
     assert (shop.saved(run, "checked", "x"), shop.branches()) == ("1\n", [])
 
 
+def test_what_an_agent_asked_before_it_failed_is_told(shop: Workshop) -> None:
+    run = shop.done("echo 'Tabs or spaces?' > /task/out/question.md; exit 3")
+
+    assert (run.outcome, run.state) == (Outcome.AGENT_FAILED, State.FAILED)
+    assert run.reason == "It ended with exit status 3. It had asked: Tabs or spaces?"
+
+
 def test_what_the_agent_says_of_its_work_is_kept(shop: Workshop) -> None:
     run = shop.done(
         """echo 1 > x; echo '{"summary": "I wrote x.", "title": "Add x"}' > /task/out/result.json"""
