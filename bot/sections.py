@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bot.agents.table import KINDS
 from bot.triggers import LABEL
 
+_AGENT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 T = TypeVar("T")
 _SHORTEST_TOKEN = 16
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -200,6 +201,19 @@ class Agent(Section):
         if self.kind == "command" and self.command is None:
             raise ValueError('needs a command, such as "my-agent --quiet", or another kind')
         return self
+
+
+def _named(given: dict[str, Agent]) -> dict[str, Agent]:
+    for name in given:
+        if not _AGENT.fullmatch(name):
+            raise ValueError(
+                f'has "{name}", which is no name here: small letters, digits, ".", "-" and "_" only'
+            )
+    return given
+
+
+# By the name that commands and labels give them; forges take no two labels that differ only in case.
+Agents = Annotated[dict[str, Agent], AfterValidator(_named)]
 
 
 class Ceilings(Section):

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bot.errors import BadSettings
 from bot.gateway.sections import Budget, Models, Network
 from bot.sections import (
-    Agent,
+    Agents,
     Data,
     Git,
     GitHub,
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     labels: Labels = Labels()
     git: Git = Git()
     sandbox: Sandbox = Sandbox()
-    agents: dict[str, Agent] = {}
+    agents: Agents = {}
     models: Models = {}
     budget: Budget = Budget()
     network: Network = Network()

@@ -182,6 +182,7 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
         ("[agents]\nclaude = 'claude'", r"\[agents\] claude must be a table\."),
         ("labels = 'tidy'", r"\[labels\] must be a table\."),
         ("[agents.demo]\nmodel = 'x'", r"\[agents\] demo needs a command, such as"),
+        ("[agents.Demo]\ncommand = 'x'", r'\[agents\] has "Demo", which is no name here: small letters'),
         ("[agents.demo]\nkind = 'clod'", r"\[agents\] demo\.kind should be 'command' or 'claude'"),
         ("[server]\noperator_token = 'short'", r"\[server\] operator_token must have at least 16 characters"),
         ("[limits]\nper_host = 0", r"\[limits\] per_host should be greater than or equal to 1"),
