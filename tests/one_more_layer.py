@@ -2,7 +2,6 @@
 
 import io
 import tarfile
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -20,9 +19,15 @@ def image_with(base: str, instructions: str, files: Mapping[str, str] | None = N
             tar.addfile(entry, io.BytesIO(text.encode()))
     context.seek(0)
     api = connect("")
-    # Made twice of the same, it would be one image, which either would take away from the other.
-    labels = {"forgehand": "1", "forgehand.test": uuid.uuid4().hex}
-    steps = api.build(fileobj=context, custom_context=True, labels=labels, rm=True, forcerm=True, decode=True)
+    steps = api.build(
+        fileobj=context,
+        custom_context=True,
+        labels={"forgehand": "1"},
+        nocache=True,  # or two of the same words would be one image, taken away under either by the other
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
     [made] = [step["aux"]["ID"] for step in steps if "aux" in step]
     try:
         yield made
