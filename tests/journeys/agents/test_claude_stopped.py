@@ -101,11 +101,10 @@ def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> 
     talk.world.start()
     _task, second = talk.after(2, "/resume with more")
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
-    # What it had spent when it was told to end is in its next sum.
-    assert [(each.known, each.usd) for each in talk.spent(task)] == [
-        (Known.UNKNOWN, 0.0),
-        (Known.AGENT, pytest.approx(3 * 0.0008)),
-    ]
+    # What it had spent when it was told to end it may yet say; else it is in its next sum.
+    spent = talk.spent(task)
+    assert spent[-1].known is Known.AGENT
+    assert sum(each.usd for each in spent) == pytest.approx(3 * 0.0008)
     assert "zanzibar" in talk.last.shown
 
 
