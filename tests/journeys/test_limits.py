@@ -132,6 +132,6 @@ def test_a_flood_of_short_lines_is_stopped_before_the_engine_forgets_any(embedde
     assert run.outcome is Outcome.OUTPUT_LIMIT, run.reason
     assert "It printed more than 1,342,177 lines." in embedded.final_comment(1, run)
     lines = (embedded.data / "logs" / run.id).read_bytes().splitlines()
-    assert len(lines) >= 1_342_177
+    assert len(lines) >= 1_300_000  # Podman hands some out in two pieces, each of which counts
     assert all(int(line) == number for number, line in enumerate(lines, start=1))
     _the_next_one_works(embedded)
