@@ -124,7 +124,12 @@ def reads_as_one(text: str) -> str:
 
 def fence(text: str) -> str:
     """What to put before and after a text that is code, whatever backticks are in it."""
-    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return "`" * max(3, 1 + _ticks(text))
+
+
+def _ticks(text: str) -> int:
+    """The longest run of backticks in it."""
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def without_secrets(text: str, secrets: Sequence[str]) -> str:
@@ -158,7 +163,7 @@ def for_line(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
     """
     line = inert(reads_as_one(redact(visible(text), secrets)))
     line = line if len(line) <= limit else f"{line[:limit]}…"
-    longest = max(map(len, re.findall("`+", line)), default=0)
+    longest = _ticks(line)
     ends, room = "`" * (longest + 1), " " * bool(longest)
     return f"{ends}{room}{line}{room}{ends}" if line else ""
 

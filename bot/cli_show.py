@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from bot import clean, host
 from bot.agents.agent import Listener
-from bot.agents.table import KINDS
 from bot.cli_print import Row, show
 from bot.model import ENDED, Run, State, Task
 from bot.settings import Settings
@@ -95,9 +94,7 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
 def _listener(settings: Settings, name: str) -> Listener | None:
     """None for an agent that the settings have no more: every line is shown then."""
     agent = settings.agents.get(name)
-    if agent is None:
-        return None
-    return KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit).listen()
+    return None if agent is None else agent.made().listen()
 
 
 class Log:

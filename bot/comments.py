@@ -168,7 +168,7 @@ def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
 
 
 def _branch(task: Task, pages: Pages) -> str:
-    return f"[`{task.branch}`]({pages.branch.format(branch=quote(task.branch))})"
+    return f"[`{task.branch}`]({pages.branch_at(task.branch)})"
 
 
 def _paths(listed: str) -> str:

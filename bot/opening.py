@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot import host
-from bot.agents.agent import Agent
-from bot.agents.table import KINDS
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -67,7 +65,7 @@ def open_house(
                     folder=once(data / "folder", secrets.token_hex(8)),
                     silent_after=silent_after,
                 ),
-                agents=_agents(settings),
+                agents={name: agent.made() for name, agent in settings.agents.items()},
                 gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
                 image=box.image,
                 tools_image=box.tools_image,
@@ -84,13 +82,6 @@ def open_house(
             )
     finally:
         ledger.close()
-
-
-def _agents(settings: Settings) -> dict[str, Agent]:
-    return {
-        name: KINDS[agent.kind](agent.command or (), agent.model, agent.resume_after_limit)
-        for name, agent in settings.agents.items()
-    }
 
 
 def _gateway(settings: Settings, data: Path, ledger: Ledger, link_key: bytes) -> Gateway:

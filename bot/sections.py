@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from bot.agents import agent
 from bot.agents.table import KINDS
 from bot.triggers import LABEL
 
@@ -201,6 +202,9 @@ class Agent(Section):
         if self.kind == "command" and self.command is None:
             raise ValueError('needs a command, such as "my-agent --quiet", or another kind')
         return self
+
+    def made(self) -> agent.Agent:
+        return KINDS[self.kind](self.command or (), self.model, self.resume_after_limit)
 
 
 def _named(given: dict[str, Agent]) -> dict[str, Agent]:

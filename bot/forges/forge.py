@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import quote
 
 from bot.events import Event, Labelled
 from bot.model import Actor, Part, Spot, Thread
@@ -158,3 +159,7 @@ class Pages:
     branch: str  # {branch}
     commit: str  # {sha}
     new_change: str  # {base} and {branch}: where a person opens a change
+
+    def branch_at(self, name: str) -> str:
+        """Where this branch is shown; a person may have named it, `fix/#12` for instance."""
+        return self.branch.format(branch=quote(name))

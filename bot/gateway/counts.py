@@ -6,8 +6,9 @@ worker that adopts the run begins with what the ledger holds.
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,7 @@ from bot.gateway.routes import Price
 from bot.store import usage
 from bot.store.usage import Reached, Refusal, Tokens, Total, Used
 
+K = TypeVar("K")
 DAY = 86400  # seconds
 _MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
 _LONGEST = 200  # characters of such a name
@@ -69,9 +71,7 @@ class Counts:
     def refusal(self, target: str, reason: str) -> bool:
         """One more was kept in. Is it the first of its kind?"""
         with self._lock:
-            key = (_name(target), reason)
-            if key not in self._refused and len(self._refused) >= _MOST:
-                key = (_OTHERS, _OF_ALL_KINDS)
+            key = _place(self._refused, (_name(target), reason), (_OTHERS, _OF_ALL_KINDS))
             self._refused[key] = self._refused.get(key, 0) + 1
             self._changes += 1
             return self._refused[key] == 1
@@ -79,9 +79,7 @@ class Counts:
     def led(self, target: str, sent: int, received: int) -> None:
         """One more tunnel to a package host is over; its bytes."""
         with self._lock:
-            key = _name(target)
-            if key not in self._reached and len(self._reached) >= _MOST:
-                key = _OTHERS
+            key = _place(self._reached, _name(target), _OTHERS)
             before = self._reached.get(key) or Reached(target=key)
             self._reached[key] = replace(
                 before,
@@ -104,9 +102,7 @@ class Counts:
 
     def _add(self, model: str, price: Price | None, *, requests: int, tokens: Tokens) -> None:
         with self._lock:
-            key = (today(), _name(model))
-            if key not in self._used and len(self._used) >= _MOST:
-                key = (today(), _OTHERS)
+            key = _place(self._used, (today(), _name(model)), (today(), _OTHERS))
             before = self._used.get(key) or Used(day=key[0], model=key[1])
             self._used[key] = replace(
                 before,
@@ -115,6 +111,11 @@ class Counts:
                 cost=before.cost if price is None else (before.cost or 0.0) + price.of(tokens),
             )
             self._changes += 1
+
+
+def _place(counted: Mapping[K, object], key: K, others: K) -> K:
+    """Where it is counted: with the others, once there are as many kinds as there may be."""
+    return key if key in counted or len(counted) < _MOST else others
 
 
 def _name(text: str) -> str:

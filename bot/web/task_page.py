@@ -4,11 +4,10 @@ Every word on it may have been chosen by a stranger (a title) or by an agent (a
 log), so no text reaches the document except through `_Say`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from bot.clean import shown
 from bot.comments import session, used
@@ -124,7 +123,7 @@ def _facts(view: View, say: _Say) -> str:
     if task.pushed_head:
         commit = f"<code>{say(task.pushed_head[:10])}</code>"
         if pages is not None:
-            branch = _link(pages.branch.format(branch=quote(task.branch)), task.branch, say)
+            branch = _link(pages.branch_at(task.branch), task.branch, say)
             commit = _link(pages.commit.format(sha=task.pushed_head), task.pushed_head[:10], say)
         branch += f" at {commit}"
     else:
@@ -188,26 +187,24 @@ def _used(attempt: Attempt) -> str:
 
 def _reached(attempt: Attempt, say: _Say) -> str:
     """Where the sandbox was led besides models, and how much passed."""
-    items = [
-        f"<li>{say(each.target)}, {_times(each.count)}"
-        f' <span class="soft">({human(each.received)} received, {human(each.sent)} sent)</span></li>'
-        for each in attempt.reached[:_MOST_SHOWN]
-    ]
-    if more := attempt.reached[_MOST_SHOWN:]:
-        items.append(f"<li>others, {_times(sum(each.count for each in more))}</li>")
-    return f'<p>Reached:</p><ul class="outside">{"".join(items)}</ul>' if items else ""
+    passed = (f"{human(each.received)} received, {human(each.sent)} sent" for each in attempt.reached)
+    return _outside("Reached", attempt.reached, passed, say)
 
 
 def _kept_in(attempt: Attempt, say: _Say) -> str:
     """What the sandbox asked for and did not get."""
-    shown_kinds = attempt.kept_in[:_MOST_SHOWN]
+    return _outside("Refused", attempt.kept_in, (each.reason for each in attempt.kept_in), say)
+
+
+def _outside(heading: str, counted: Sequence[Reached | Refusal], more: Iterable[str], say: _Say) -> str:
+    """A list of what was counted, each with some words `more`."""
     items = [
-        f'<li>{say(each.target)}, {_times(each.count)} <span class="soft">({say(each.reason)})</span></li>'
-        for each in shown_kinds
+        f'<li>{say(each.target)}, {_times(each.count)} <span class="soft">({say(words)})</span></li>'
+        for each, words in zip(counted[:_MOST_SHOWN], more, strict=False)
     ]
-    if more := attempt.kept_in[_MOST_SHOWN:]:
-        items.append(f"<li>others, {_times(sum(each.count for each in more))}</li>")
-    return f'<p>Refused:</p><ul class="outside">{"".join(items)}</ul>' if items else ""
+    if others := counted[_MOST_SHOWN:]:
+        items.append(f"<li>others, {_times(sum(each.count for each in others))}</li>")
+    return f'<p>{heading}:</p><ul class="outside">{"".join(items)}</ul>' if items else ""
 
 
 def _times(count: int) -> str:
