@@ -170,7 +170,9 @@ def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk
     assert (ended.id, ended.outcome, len(world.runs(task))) == (run.id, Outcome.PUSHED, 1), ended.reason
     assert world.phases(run) == list(Phase)
     answers = [status for status, _ in said(talk, run)["answers"]]
-    assert (answers[-1], len(answers)) == (200, 3)
+    assert answers[-1] == 200
+    # Two were cut under way. One more may meet a door that is just being closed; nothing of it was let out.
+    assert answers[:-1] in ([0] * 2, [0] * 3)
     counted = talk.counted(run)
     assert counted.requests == len(models.asked) == 3
     assert counted.tokens == Tokens(input=100 + 100, output=1 + 20)
