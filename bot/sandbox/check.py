@@ -32,6 +32,7 @@ class Rules:
     blob_bytes: int = 100 << 20
     commits: int = 500
     files: int = 20_000  # that one commit may change
+    folders: int = 100  # that a path may lead through
     seconds: float = 600  # the export's container
     power: Sequence[str] = power.DEFAULT
 

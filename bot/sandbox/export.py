@@ -124,7 +124,7 @@ def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipme
         name=plan.name,
         image=image,
         script=_SCRIPT,
-        args=plan.known,
+        args=[*_limits(plan.rules), *plan.known],
         mounts=[replace(mount, writable=False) for mount in plan.workspace_mounts],
         seconds=plan.rules.seconds,
     ) as stream:
@@ -133,6 +133,11 @@ def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipme
     if shipment.unsound:
         raise ExportRefused(f"The new work is not sound: {shipment.unsound}")
     return shipment
+
+
+def _limits(rules: Rules) -> list[str]:
+    """Return the first arguments of the script."""
+    return [str(limit) for limit in (rules.blob_bytes, rules.total_bytes, rules.files, rules.folders)]
 
 
 def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:

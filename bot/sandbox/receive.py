@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bot.clean import visible
 from bot.errors import ExportRefused, GitFailed
+from bot.sandbox import refusals
 from bot.sandbox.check import Rules
 from bot.sandbox.git import LIMITS, Objects, git
 from bot.sandbox.stream import Stream
@@ -17,6 +18,7 @@ from bot.sandbox.stream import Stream
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n")
 _HEADER_BYTES = 2 * 41 + 2 * 11
 _FILE_BYTES = 65_536  # of result and question each
+_REFUSAL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
     """Unpack the stream into `objects`. Raises ExportRefused where the container says there is nothing."""
     first = stream.read_exactly(1)
     if first == b"!":
-        raise ExportRefused(visible(stream.read_exactly(2000).decode(errors="replace")).strip())
+        raise ExportRefused(_refusal(stream.read_exactly(_REFUSAL_BYTES), rules))
     header = _HEADER.fullmatch(first + stream.read_exactly(_HEADER_BYTES - 1))
     if not header:
         return Shipment("", "", Result(), "", "the stream does not begin as it must")
@@ -53,6 +55,12 @@ def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
         result=read_result(result),
         question=visible(question.decode(errors="replace")).strip(),
         unsound=_unpack(stream, objects, rules),
+    )
+
+
+def _refusal(answer: bytes, rules: Rules) -> str:
+    return refusals.in_words(
+        answer, one=rules.blob_bytes, together=rules.total_bytes, files=rules.files, folders=rules.folders
     )
 
 

@@ -32,6 +32,8 @@ _LEFT_OUT = re.compile(
     r"__pycache__|/(test|tests|idlelib|ensurepip|lib2to3|tkinter|turtledemo|pydoc_data|(site|dist)-packages"
     r"|config-[^/]*)(/|$)"
 )
+# The encodings that .gitattributes may name and the C library brings as modules of their own.
+_ENCODINGS = ("UTF-16.so", "UTF-32.so", "gconv-modules.cache")
 _DEMO_TARGET = "usr/local/bin/forgehand-demo-agent"
 _RELAY_TARGET = "usr/local/bin/forgehand-relay"
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\nagent:x:10001:10001:agent:/home/agent:/bin/sh\n"
@@ -51,6 +53,8 @@ def root() -> dict[str, Path]:
     found |= {_inside(path): path for path in _library(library)}
     templates = Path("/usr/share/git-core/templates")
     found |= {_inside(path): path for path in templates.rglob("*") if path.is_file()}
+    encodings = (path for name in _ENCODINGS for path in Path("/usr/lib").glob(f"*/gconv/{name}"))
+    found |= {_inside(path): path for path in encodings}
     found |= {_inside(path): path for path in _shared({path for path in found.values() if _is_elf(path)})}
     cache = Path("/etc/ld.so.cache")
     return found | ({_inside(cache): cache} if cache.exists() else {})

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +55,9 @@ class Site:
     checked: str = ""
     runs: int = 0
     shown: list[str] = field(default_factory=list)
+    name: str = field(
+        default_factory=lambda: uuid.uuid4().hex
+    )  # names of folders repeat between test workers
 
     def __post_init__(self) -> None:
         self.upstream.mkdir()
@@ -107,7 +111,7 @@ class Site:
         return Plan(
             task="t1",
             run=f"t1-{self.runs}",
-            name=f"forgehand-{self.root.name}-t1-{self.runs}-1-export",
+            name=f"forgehand-{self.name}-t1-{self.runs}-1-export",
             workspace_mounts=[
                 Mount(source=self.repo, target="/workspace", writable=True),
                 Mount(source=self.mirror.path / "objects", target="/mirror/objects"),

@@ -1,5 +1,6 @@
 """What an export container may send, and what is made of it."""
 
+import re
 import socket
 import struct
 from pathlib import Path
@@ -49,8 +50,28 @@ def test_a_pack_that_is_none_is_unsound(tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_passed_on_without_what_could_drive_a_terminal(tmp_path: Path) -> None:
-    with pytest.raises(ExportRefused, match=r"^Nothing here$"):
-        sent(tmp_path, b"!Nothing \x1b[31mhere")
+    with pytest.raises(
+        ExportRefused, match=r"^The uncommitted files could not be read. fatal: nothing here$"
+    ):
+        sent(tmp_path, b"!unreadable\nfatal: nothing \x1b[31mhere\0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"large\n\0a`\x1b[31mb", "`a'b` is larger than 100 MiB. Remove it, or add it to `.gitignore`."),
+        (b"many\n\0dist", "More than 20,000 files are changed, most of them in `dist`."),
+        (b"total\n\0x.bin", "The changed files together are larger than 1 GiB; the largest is `x.bin`."),
+        (b"deep\n\0a/b", "`a/b` is more than 100 folders deep."),
+        (b"nested\n\0wt/x/", "`wt/x/` is a repository of its own."),
+        (b"tree\nfatal: Out of memory, malloc failed\0", "git ran out of memory; remove the largest files"),
+        (b"no such code", "The uncommitted files could not be read."),
+        (b"", "The uncommitted files could not be read."),
+    ],
+)
+def test_a_refusal_names_the_path_and_says_what_to_do(tmp_path: Path, answer: bytes, words: str) -> None:
+    with pytest.raises(ExportRefused, match=re.escape(words)):
+        sent(tmp_path, b"!" + answer)
 
 
 @pytest.mark.parametrize(

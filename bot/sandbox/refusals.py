@@ -1,0 +1,88 @@
+"""Reasons why an export container took nothing, in words for the person who asked.
+
+The container sends a code, git's complaint and a path (export.sh); the host says
+the same things of what it finds later by itself, so the sentences stand here once.
+"""
+
+import re
+from collections.abc import Callable
+
+from bot.clean import visible
+from bot.sizes import human
+
+_MEMORY = re.compile(r"out of memory|malloc failed|mmap failed|cannot allocate", re.IGNORECASE)
+
+
+def shown(path: bytes) -> str:
+    """Return a path in the form in which it may stand in a sentence, at most 200 characters."""
+    return visible(path.decode(errors="replace")).replace("`", "'").replace("\n", " ")[:200]
+
+
+def large(path: bytes, limit: int) -> str:
+    """Refuse a file of more than `limit` bytes."""
+    return f"`{shown(path)}` is larger than {human(limit)}. Remove it, or add it to `.gitignore`."
+
+
+def many(folder: bytes, limit: int) -> str:
+    """Refuse more than `limit` changed files, most of them below `folder`."""
+    where = f", most of them in `{shown(folder)}`" if folder else ""
+    return f"More than {limit:,} files are changed{where}. Remove the generated ones, or add them to `.gitignore`."
+
+
+def total(path: bytes, limit: int) -> str:
+    """Refuse changed files of more than `limit` bytes together; `path` is the largest."""
+    largest = f"; the largest is `{shown(path)}`" if path else ""
+    return (
+        f"The changed files together are larger than {human(limit)}{largest}. "
+        "Remove what is generated, or add it to `.gitignore`."
+    )
+
+
+def deep(path: bytes, limit: int) -> str:
+    """Refuse a path through more than `limit` folders."""
+    return f"`{shown(path)}` is more than {limit} folders deep. Move it up, or add it to `.gitignore`."
+
+
+def repository(path: bytes) -> str:
+    """Refuse a folder that is a repository of its own."""
+    return f"`{shown(path)}` is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
+
+
+def complaint(said: str) -> str:
+    """Return git's complaint, with what to do where it ran out of memory or time."""
+    said = visible(said).strip()
+    if _MEMORY.search(said):
+        return f"git ran out of memory; remove the largest files and folders that are not source. ({said})"
+    return said
+
+
+_SENTENCES: dict[str, Callable[[bytes], str]] = {
+    "gone": lambda _: "The workspace is gone.",
+    "head": lambda _: "The clone has no commit to take: its .git is broken, or HEAD names nothing.",
+    "tree": lambda _: "The files of HEAD cannot be listed, or are too many.",
+    "special": lambda path: f"`{shown(path)}` is neither a file nor a folder nor a link. Remove it.",
+    "closed": lambda path: f"The folder `{shown(path)}` cannot be opened. `chmod u+rx` opens it.",
+    "index": lambda _: "`.git/index` cannot be read. `rm .git/index && git reset` makes it again.",
+    "nested": repository,
+    "unreadable": lambda _: "The uncommitted files could not be read.",
+}
+
+
+def in_words(answer: bytes, *, one: int, together: int, files: int, folders: int) -> str:
+    """Return the sentences for a container's refusal: "<code>\\n<complaint>\\0<path>".
+
+    The limits are the ones the container was given: bytes of one file, bytes of all changed files, changed
+    files, folders in a path.
+    """
+    reason, _, path = answer.partition(b"\0")
+    code, _, said = reason.decode(errors="replace").partition("\n")
+    limited: dict[str, Callable[[], str]] = {
+        "large": lambda: large(path, one),
+        "many": lambda: many(path, files),
+        "total": lambda: total(path, together),
+        "deep": lambda: deep(path, folders),
+    }
+    if code in limited:
+        return limited[code]()
+    sentence = _SENTENCES.get(code, _SENTENCES["unreadable"])(path)
+    return f"{sentence} {complaint(said)}".strip()
