@@ -26,7 +26,8 @@ def large(path: bytes, limit: int) -> str:
 def many(folder: bytes, limit: int) -> str:
     """Refuse more than `limit` changed files, most of them below `folder`."""
     where = f", most of them in `{shown(folder)}`" if folder else ""
-    return f"More than {limit:,} files are changed{where}. Remove the generated ones, or add them to `.gitignore`."
+    remedy = "Remove what is generated, or add it to `.gitignore`."
+    return f"More than {limit:,} files are changed{where}. {remedy}"
 
 
 def total(path: bytes, limit: int) -> str:

@@ -1,0 +1,81 @@
+"""An export of a repository of 20,000 files and 124 MB, one of them edited, against one read of all files.
+
+The floor is a container of the same image that does nothing but read every file: an export has to do that,
+because only the bytes tell whether a file was touched. Both start and remove one container.
+
+    python -m tests.bench.export [rounds]
+"""
+
+import random
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.sandbox.container import Engine
+from tests.image import small
+from tests.sandbox.clone import Site, commit
+
+FILES, FOLDERS, BYTES = 20_000, 200, 6_200
+ROUNDS = 7
+
+
+def grown(site: Site) -> None:
+    """Let the task begin at a commit of so many files, and edit one of them."""
+    words = random.Random(7).randbytes(BYTES // 2).hex()
+    files = {
+        f"d{number % FOLDERS}/f{number}.py": f"{number}\n{words[number % 500 :]}\n" for number in range(FILES)
+    }
+    site.base = commit(site.upstream, files, "Many")
+    site.mirror = site.fetch()
+    site.show(site.base)
+    site.git("reset", "-q", "--hard", site.base)
+    (site.repo / "d7/f7.py").write_text("edited\n")
+
+
+def read_all(site: Site) -> None:
+    site.engine.tool(
+        name=f"forgehand-{site.name}-floor",
+        image=site.image,
+        script="cd /workspace && find . -path ./.git -prune -o -type f -print0 | xargs -0 cat | wc -c",
+        args=[],
+        mounts=site.plan().workspace_mounts,
+        seconds=600,
+    )
+
+
+def export(site: Site) -> None:
+    site.runs += 1
+    assert site.take().files == 1
+
+
+def timed(work: Callable[[Site], None], site: Site) -> float:
+    start = time.perf_counter()
+    work(site)
+    return time.perf_counter() - start
+
+
+def main(rounds: int) -> None:
+    engine = Engine(url="", instance=f"bench-{uuid.uuid4().hex[:8]}", uid=10001)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        site = Site(Path(folder), engine, small())
+        grown(site)
+        pairs = [(timed(read_all, site), timed(export, site)) for _ in range(rounds + 1)][1:]
+    floors, exports = zip(*pairs, strict=True)
+    table = Table("", "median", "fastest", "slowest", title=f"{FILES} files, {rounds} rounds")
+    for name, times in (("read every file", floors), ("export", exports)):
+        table.add_row(name, *(f"{of(times):.2f} s" for of in (statistics.median, min, max)))
+    ratios = [own / floor for floor, own in pairs]
+    table.add_row("ratio", *(f"{of(ratios):.2f}" for of in (statistics.median, min, max)))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
