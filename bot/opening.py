@@ -114,12 +114,18 @@ def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
     found: list[Forge] = []
     if token := settings.github.token.get_secret_value():
         github = GitHub(
-            url=settings.github.url, token=token, again=lambda: again().github.token.get_secret_value()
+            url=settings.github.url,
+            token=token,
+            web=settings.github.web_url,
+            again=lambda: again().github.token.get_secret_value(),
         )
         found.append(github)
     if token := settings.gitlab.token.get_secret_value():
         gitlab = GitLab(
-            url=settings.gitlab.url, token=token, again=lambda: again().gitlab.token.get_secret_value()
+            url=settings.gitlab.url,
+            token=token,
+            web=settings.gitlab.web_url,
+            again=lambda: again().gitlab.token.get_secret_value(),
         )
         found.append(gitlab)
     return {forge.name: forge for forge in found}

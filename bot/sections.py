@@ -71,7 +71,8 @@ def _long(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _site(url: str) -> str:
+def site(url: str) -> str:
+    """Hold this to be an address, without a slash at its end. Raises ValueError."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -81,18 +82,12 @@ def _site(url: str) -> str:
     return url.rstrip("/")
 
 
-def _without_api(url: str) -> str:
-    if urlsplit(url).path.endswith("/api/v4"):
-        raise ValueError("must be where people see GitLab, without /api/v4")
-    return url
-
-
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
 Words = Annotated[list[str], BeforeValidator(words)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(words)]
-Site = Annotated[str, AfterValidator(_site)]
+Site = Annotated[str, AfterValidator(site)]
 Table = Annotated[dict[str, str], BeforeValidator(_table)]
 Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
 
@@ -123,21 +118,6 @@ class Queue(Section):
 
 class Data(Section):
     path: Path = Path("forgehand-data")
-
-
-class GitHub(Section):
-    url: Site = "https://api.github.com"  # of the API; https://<host>/api/v3 for an Enterprise Server
-    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
-    webhook_secrets: Secrets = []
-    bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
-
-
-class GitLab(Section):
-    url: Annotated[Site, AfterValidator(_without_api)] = "https://gitlab.com"
-    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
-    webhook_secrets: Secrets = []  # secret tokens, sent as they are
-    signing_tokens: Secrets = []  # whsec_...; where there is one, no secret token will do
-    bot_name: str = "forgehand"
 
 
 class Labels(Section):

@@ -18,13 +18,12 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import BadSettings
+from bot.forges.sections import GitHub, GitLab
 from bot.gateway.sections import Budget, Models, Network
 from bot.sections import (
     Agents,
     Data,
     Git,
-    GitHub,
-    GitLab,
     Labels,
     Limits,
     Queue,

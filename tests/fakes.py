@@ -7,12 +7,15 @@ is tested against the playground.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeVar
 
 from bot.errors import ForgeGone
 from bot.events import Event, Labelled
 from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
 from bot.forges.github.events import parse
 from bot.model import Actor, Part, Spot, Thread
+
+EventT = TypeVar("EventT", bound=Event)
 
 
 @dataclass
@@ -30,14 +33,14 @@ class FakeForge:
     looked: list[int] = field(default_factory=list)  # ids of the repositories they looked at
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
     spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
-    repositories: dict[int, Repository] = field(default_factory=dict)  # by id
+    repositories: dict[int, Repository] = field(default_factory=dict)  # by id; else as first heard of
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
     def events(self, event: str, body: bytes) -> list[Event]:
-        return parse(event, body)
+        return [self._seen(each) for each in parse(event, body)]
 
     def complete(self, event: Event) -> Event:
         self._fail()
@@ -75,7 +78,8 @@ class FakeForge:
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
         self.looked.append(repository_id)
         self._fail()
-        return [each for each in self.found if each.thread.repository_id == repository_id]
+        found = [each for each in self.found if each.thread.repository_id == repository_id]
+        return [self._seen(each) for each in found]
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._fail()
@@ -142,6 +146,18 @@ class FakeForge:
     def bodies(self, thread: Thread) -> list[str]:
         """What the bot has written on `thread`, oldest first."""
         return [body for key, body in self.comments.values() if key == thread.key]
+
+    def _seen(self, event: EventT) -> EventT:
+        """Unless it was told otherwise, a repository is what is first said of it."""
+        thread = event.thread
+        there = Repository(
+            id=thread.repository_id,
+            path=thread.path,
+            url=thread.repository_url,
+            default_branch="main",
+        )
+        self.repositories.setdefault(there.id, there)
+        return event
 
     def _fail(self) -> None:
         if self.failing is not None:

@@ -79,7 +79,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ),
     ("pages", {"bot.signatures", "bot.webhook", "bot.web"}),
     ("playground", {"bot.playground"}),
-    ("settings", {"bot.sections", "bot.gateway.sections", "bot.settings"}),
+    ("settings", {"bot.sections", "bot.forges.sections", "bot.gateway.sections", "bot.settings"}),
     (
         "roots",
         {
@@ -107,7 +107,8 @@ ROOTS = dict(LAYERS)["roots"]
 
 # Who may import a module of ours, where the layers would let more.
 RESERVED: dict[str, set[str]] = {
-    "bot.sections": {"bot.settings", "bot.gateway.sections", *ROOTS},
+    "bot.sections": {"bot.settings", "bot.forges.sections", "bot.gateway.sections", *ROOTS},
+    "bot.forges.sections": {"bot.settings", *ROOTS},
     "bot.gateway.sections": {"bot.settings", *ROOTS},
     "bot.settings": ROOTS,
     "bot.playground": {"bot.cli", "bot.playground"},
@@ -145,7 +146,7 @@ LIBRARIES: dict[str, set[str]] = {
     "h11": {"bot.gateway"},
     "markdown_it": {"bot.markdown"},
     "prometheus_client": {"bot.metrics", "bot.web"},
-    "pydantic": {"bot.sections", "bot.gateway.sections", "bot.settings"},
+    "pydantic": {"bot.sections", "bot.forges.sections", "bot.gateway.sections", "bot.settings"},
     "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},
     "pydantic_settings": {"bot.settings"},
     "redis": {"bot.queue", "bot.checks"},

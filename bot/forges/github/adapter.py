@@ -10,13 +10,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from bot.errors import ForgeUnavailable
 from bot.events import Event, Labelled
+from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.forges.github import said
 from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
+from bot.forges.payload import answered, at, get, login, same_id, text
 from bot.model import Actor, Kind, Part, Spot, Thread
-from bot.urls import canonical
 
 _COMMENT = 65536  # characters
 _DESCRIPTION = 140  # characters of a status
@@ -24,17 +25,22 @@ _TITLE = 256  # characters of a pull request
 
 
 class GitHub:
-    """github.com or an Enterprise Server; `url` is the base of its API. No network before the first call."""
+    """github.com or an Enterprise Server; `url` is the base of its API. No network before the first call.
+
+    `web` is where its repositories are, "" = beside the API. Raises NotUnderstood on an address that is none.
+    """
 
     name = "github"
 
-    def __init__(self, *, url: str, token: str, again: Callable[[], str] | None = None) -> None:
-        self._web = web_url(url)
+    def __init__(
+        self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
+    ) -> None:
+        self._web = web_address(web, "") if web else web_url(url)
         self._client = Client(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
-        return parse(event, body)
+        return parse(event, body, self._web)
 
     def complete(self, event: Event) -> Event:
         return event
@@ -45,7 +51,8 @@ class GitHub:
     def whoami(self) -> Actor:
         if self._me is None:
             me = self._client.ask("GET", "/user").data
-            self._me = Actor(id=me["id"], login=me["login"], bot=me["type"] == "Bot")
+            with answered("GitHub"):
+                self._me = Actor(id=get(me, "id", int), login=login(me, "login"), bot=at(me, "type") == "Bot")
         return self._me
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
@@ -60,12 +67,14 @@ class GitHub:
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/repositories/{repository_id}").data
-        return Repository(
-            id=data["id"],
-            path=data["full_name"],
-            url=canonical(data["html_url"]),
-            default_branch=data["default_branch"],
-        )
+        with answered("GitHub"):
+            path = full_name(data, "full_name")
+            return Repository(
+                id=same_id(data, repository_id),
+                path=path,
+                url=f"{self._web}/{path}",
+                default_branch=text(data, "default_branch"),
+            )
 
     def change_head(self, thread: Thread) -> ChangeHead:
         data = self._client.ask("GET", f"{_in(thread)}/pulls/{thread.number}").data
@@ -110,11 +119,13 @@ class GitHub:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
         place = f"{_in(thread)}/pulls/{thread.number}" if spot.discussion else _issue(thread)
         me = self.whoami().id
-        return [
-            comment["id"]
-            for comment in newest(self._client, f"{place}/comments")
-            if comment["user"] and comment["user"]["id"] == me and marker in (comment["body"] or "")
-        ]
+        said = newest(self._client, f"{place}/comments")
+        with answered("GitHub"):
+            return [
+                get(comment, "id", int)
+                for comment in said
+                if at(comment, "user.id") == me and marker in text(comment, "body")
+            ]
 
     def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
         self._client.ask("DELETE", _comment(thread, comment_id, spot), fine=(404,))
@@ -133,13 +144,13 @@ class GitHub:
         if answer.status == 422 and wanted.draft and "draft pull request" in words(answer).lower():
             answer = self._open(thread, wanted, draft=False)  # not part of this repository's plan
         if answer.status != 422:
-            return Change(number=answer.data["number"], url=answer.data["html_url"])
+            return _change(answer.data)
         if "no commits between" in words(answer).lower():
             return None
         return self._find_change(thread, wanted) or refuse(answer)
 
     def git_headers(self, repository_url: str) -> dict[str, str]:
-        if not canonical(repository_url).startswith(f"{self._web}/"):
+        if not is_below(self._web, repository_url):
             return {}
         # git is not asked twice: what was replaced meanwhile is known before.
         basic = base64.b64encode(f"x-access-token:{self._client.token.fresh()}".encode()).decode()
@@ -173,15 +184,17 @@ class GitHub:
         owner = self.repository(thread.repository_id).path.partition("/")[0]
         query = {"state": "open", "head": f"{owner}:{wanted.head_branch}", "base": wanted.base_branch}
         found = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
-        return Change(number=found[0]["number"], url=found[0]["html_url"]) if found else None
+        return _change(found[0]) if found else None
 
 
 def web_url(api_url: str) -> str:
-    """Where the repositories of the API at `api_url` live, for people and for git."""
-    parts = urlsplit(canonical(f"{api_url}/x"))
+    """Where the repositories of the API at `api_url` live, for people and for git. Raises NotUnderstood."""
+    found = web_address(api_url, "/api/v3")
+    parts = urlsplit(found)
+    if parts.path or not parts.netloc.startswith("api.") or found != web_address(api_url, ""):
+        return found
     # An Enterprise Server has its API in a folder; the hosted ones have a host for it.
-    host = parts.netloc if parts.path != "/x" else parts.netloc.removeprefix("api.")
-    return f"{parts.scheme}://{host}"
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"
 
 
 def _in(thread: Thread) -> str:
@@ -198,7 +211,13 @@ def _comment(thread: Thread, comment_id: int, spot: Spot) -> str:
 
 
 def _id(answer: Answer) -> int:
-    found = answer.data.get("id") if isinstance(answer.data, dict) else None
-    if not isinstance(found, int):
+    if not isinstance(at(answer.data, "id"), int):
         raise ForgeUnavailable("GitHub's answer names no comment; whether it was written is not known.")
-    return found
+    with answered("GitHub"):
+        return get(answer.data, "id", int)
+
+
+def _change(data: object) -> Change:
+    # The address is shown to people, and nothing is ever fetched from it.
+    with answered("GitHub"):
+        return Change(number=get(data, "number", int), url=get(data, "html_url", str))

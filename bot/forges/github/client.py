@@ -10,7 +10,6 @@ every status is judged in this file.
 
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +18,9 @@ from pydantic_core import from_json
 from requests import HTTPError, RequestException
 
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges import pause
+from bot.forges.addresses import full_name
+from bot.forges.payload import answered
 from bot.forges.token import Token
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ class Client:
             found = self._send("GET", f"/repositories/{repository_id}")
             if found.status != 200:
                 refuse(found)
-            answer = self._send(verb, "/".join([f"/repos/{found.data['full_name']}", *rest]), json)
+            with answered("GitHub"):
+                path = full_name(found.data, "full_name")
+            answer = self._send(verb, "/".join([f"/repos/{path}", *rest]), json)
             if answer.status == 301:
                 raise ForgeGone("GitHub says it was moved to another repository (301).")
         if answer.status >= 300 and answer.status not in fine:
@@ -119,9 +123,7 @@ def refuse(answer: Answer) -> NoReturn:
         raise ForgeUnavailable("GitHub asks the bot to slow down.", _wait(answer.headers))
     if status >= 500:
         after = answer.headers.get("retry-after", "")
-        raise ForgeUnavailable(
-            f"GitHub is in trouble ({status}).", float(after) if after.isdecimal() else None
-        )
+        raise ForgeUnavailable(f"GitHub is in trouble ({status}).", pause.seconds(after))
     if status == 301:
         raise ForgeError("GitHub answers from another address; [github] url has to be changed.")
     if status < 400:
@@ -141,7 +143,8 @@ def words(answer: Answer) -> str:
     listed = data.get("errors")
     parts = [data.get("message"), *(listed if isinstance(listed, list) else [listed])]
     said = [part.get("message") or part.get("code") if isinstance(part, dict) else part for part in parts]
-    return " ".join("; ".join(str(part) for part in said if part).split())[:300] or "no reason given"
+    line = " ".join("; ".join(str(part) for part in said if part).split())
+    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL takes no NUL in a text
 
 
 def _is_rate_limit(answer: Answer, said: str) -> bool:
@@ -151,9 +154,7 @@ def _is_rate_limit(answer: Answer, said: str) -> bool:
 
 def _wait(headers: Mapping[str, str]) -> float:
     """Seconds: Retry-After, else until the reset that goes with nothing remaining, else a minute."""
-    after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
-    if after.isdecimal():
-        return float(after)
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset) - time.time())
-    return _SLOW_DOWN
+    after, reset = pause.seconds(headers.get("retry-after", "")), None
+    if headers.get("x-ratelimit-remaining") == "0":
+        reset = pause.until(headers.get("x-ratelimit-reset", ""))
+    return next((found for found in (after, reset) if found is not None), _SLOW_DOWN)

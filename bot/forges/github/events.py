@@ -8,15 +8,14 @@ from collections.abc import Callable
 
 from pydantic_core import from_json
 
-from bot.errors import NotUnderstood
 from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
-from bot.forges.payload import at, get, number, text, time
+from bot.forges.addresses import full_name
+from bot.forges.payload import at, count, get, login, name, number, text, time
 from bot.model import Actor, Kind, Part, Spot, Thread
-from bot.urls import canonical
 
 
-def parse(event: str, body: bytes) -> list[Event]:
-    """Read one delivery; [] if it says nothing to us.
+def parse(event: str, body: bytes, web: str = "https://github.com") -> list[Event]:
+    """Read one delivery; [] if it says nothing to us. Repositories are below `web`, whatever it says.
 
     Raises ValueError, naming the field, where something needed is missing.
     """
@@ -25,13 +24,13 @@ def parse(event: str, body: bytes) -> list[Event]:
         return []
     payload = from_json(body, allow_inf_nan=False)
     read = actions.get(get(payload, "action", str))
-    found = read(payload) if read else None
+    found = read(payload, web) if read else None
     return [] if found is None else [found]
 
 
-def _commented(payload: object) -> Commented:
+def _commented(payload: object, web: str) -> Commented:
     comment_id = get(payload, "comment.id", int)
-    thread = _thread(payload, "issue")
+    thread = _thread(payload, web, "issue")
     return Commented(
         cause=f"comment:{comment_id}",
         thread=thread,
@@ -43,12 +42,12 @@ def _commented(payload: object) -> Commented:
     )
 
 
-def _commented_inline(payload: object) -> Commented:
+def _commented_inline(payload: object, web: str) -> Commented:
     comment_id = get(payload, "comment.id", int)
-    thread = _thread(payload, "pull_request")
+    thread = _thread(payload, web, "pull_request")
     # A discussion goes by the number of its first comment. An outdated one has no line any more.
     first = number(payload, "comment.in_reply_to_id") or comment_id
-    line = number(payload, "comment.line") or number(payload, "comment.original_line")
+    line = count(payload, "comment.line") or count(payload, "comment.original_line")
     lines = lines_part(text(payload, "comment.path"), line, text(payload, "comment.diff_hunk"))
     return Commented(
         cause=f"review-comment:{comment_id}",
@@ -62,8 +61,8 @@ def _commented_inline(payload: object) -> Commented:
     )
 
 
-def _reviewed(payload: object) -> Commented:
-    thread = _thread(payload, "pull_request")
+def _reviewed(payload: object, web: str) -> Commented:
+    thread = _thread(payload, web, "pull_request")
     return Commented(
         cause=f"review:{get(payload, 'review.id', int)}",
         thread=thread,
@@ -76,10 +75,10 @@ def _reviewed(payload: object) -> Commented:
     )
 
 
-def _labelled(payload: object) -> Labelled:
+def _labelled(payload: object, web: str) -> Labelled:
     subject = _subject(payload)
-    thread = _thread(payload, subject)
-    label = get(payload, "label.name", str)
+    thread = _thread(payload, web, subject)
+    label = name(payload, "label.name")
     when = time(payload, f"{subject}.updated_at")
     return Labelled(
         cause=label_cause(thread, label, when),
@@ -92,20 +91,20 @@ def _labelled(payload: object) -> Labelled:
     )
 
 
-def _assigned(payload: object) -> Assigned | None:
-    return _to_somebody(payload, "assignee", review=False)
+def _assigned(payload: object, web: str) -> Assigned | None:
+    return _to_somebody(payload, web, "assignee", review=False)
 
 
-def _review_requested(payload: object) -> Assigned | None:
-    return _to_somebody(payload, "requested_reviewer", review=True)
+def _review_requested(payload: object, web: str) -> Assigned | None:
+    return _to_somebody(payload, web, "requested_reviewer", review=True)
 
 
-def _to_somebody(payload: object, who: str, *, review: bool) -> Assigned | None:
+def _to_somebody(payload: object, web: str, who: str, *, review: bool) -> Assigned | None:
     """None where a whole team is asked."""
     if at(payload, who) is None:
         return None
     subject = _subject(payload)
-    thread = _thread(payload, subject)
+    thread = _thread(payload, web, subject)
     when = f"{subject}.updated_at"
     word = "review-requested" if review else "assigned"
     return Assigned(
@@ -120,7 +119,7 @@ def _to_somebody(payload: object, who: str, *, review: bool) -> Assigned | None:
     )
 
 
-_EVENTS: dict[str, dict[str, Callable[[object], Event | None]]] = {
+_EVENTS: dict[str, dict[str, Callable[[object, str], Event | None]]] = {
     "issue_comment": {"created": _commented},
     "issues": {"labeled": _labelled, "assigned": _assigned},
     "pull_request": {
@@ -147,18 +146,15 @@ def _thread_part(payload: object, thread: Thread, subject: str) -> Part:
     )
 
 
-def _thread(payload: object, subject: str) -> Thread:
+def _thread(payload: object, web: str, subject: str) -> Thread:
     # GitHub calls a pull request an issue too, and then marks it.
     change = subject == "pull_request" or at(payload, f"{subject}.pull_request") is not None
-    try:
-        url = canonical(get(payload, "repository.html_url", str))
-    except NotUnderstood as error:
-        raise ValueError(f"repository.html_url: {error}") from error
+    path = full_name(payload, "repository.full_name")
     return Thread(
         forge="github",
         repository_id=get(payload, "repository.id", int),
-        repository_url=url,
-        path=get(payload, "repository.full_name", str),
+        repository_url=f"{web}/{path}",
+        path=path,
         kind=Kind.CHANGE if change else Kind.ISSUE,
         number=get(payload, f"{subject}.number", int),
         title=text(payload, f"{subject}.title"),
@@ -176,6 +172,6 @@ def _author(payload: object, path: str) -> Actor:
 def _actor(payload: object, path: str) -> Actor:
     return Actor(
         id=get(payload, f"{path}.id", int),
-        login=get(payload, f"{path}.login", str),
+        login=login(payload, f"{path}.login"),
         bot=get(payload, f"{path}.type", str) == "Bot",
     )

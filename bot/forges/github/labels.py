@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from bot.events import Labelled, label_cause, thread_part
 from bot.forges.forge import Repository
 from bot.forges.github.client import PAGE, Client, newest
-from bot.forges.payload import at, get, text, time
+from bot.forges.payload import at, get, login, name, text, time
 from bot.model import Actor, Kind, Thread
 
 
@@ -44,14 +44,14 @@ def _labelled(repository: Repository, shown: object, put_on: object) -> Labelled
         number=get(shown, "number", int),
         title=text(shown, "title"),
     )
-    label, when = get(put_on, "label.name", str), time(put_on, "created_at")
+    label, when = name(put_on, "label.name"), time(put_on, "created_at")
     by, opened = text(shown, "user.login"), text(shown, "created_at")
     return Labelled(
         cause=label_cause(thread, label, when),
         thread=thread,
         actor=Actor(
             id=get(put_on, "actor.id", int),
-            login=get(put_on, "actor.login", str),
+            login=login(put_on, "actor.login"),
             bot=get(put_on, "actor.type", str) == "Bot",
         ),
         at=when,

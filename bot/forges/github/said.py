@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.events import COMMENT, REVIEW, Event, lines_comment
 from bot.forges.github.client import Client, newest
-from bot.forges.payload import number, text, time
+from bot.forges.payload import count, number, text, time
 from bot.model import Actor, Kind, Part
 
 
@@ -51,7 +51,7 @@ def _on_lines(client: Client, event: Event) -> _Said:
         # What belongs to the very review that speaks is part of what it says, and gets its last time with it.
         own = event.cause == f"review:{row['pull_request_review_id']}"
         if (own or _stood(row, event)) and event.cause != f"review-comment:{row['id']}":
-            line = number(row, "line") or number(row, "original_line")
+            line = count(row, "line") or count(row, "original_line")
             part = lines_comment(
                 row["path"],
                 line,

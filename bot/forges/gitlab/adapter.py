@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 
 from bot.errors import ForgeError
 from bot.events import ABOUT_LINES, Commented, Event, Labelled
+from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
 from bot.forges.gitlab import hunk, said
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
+from bot.forges.payload import answered, at, get, login, number, same_id, text
 from bot.model import Actor, Kind, Part, Spot, Thread
-from bot.urls import canonical
 
 _COMMENT = 1_000_000  # characters
 _SHORT = 255  # characters of a title, and of a status's description and address
@@ -32,17 +33,22 @@ _STATES = {
 
 
 class GitLab:
-    """gitlab.com or an instance of one's own at `url`. No network before the first call."""
+    """gitlab.com or an instance of one's own at `url`. No network before the first call.
+
+    `web` is where its repositories are, "" = at `url`. Raises NotUnderstood.
+    """
 
     name = "gitlab"
 
-    def __init__(self, *, url: str, token: str, again: Callable[[], str] | None = None) -> None:
-        self._web = canonical(f"{url}/x").removesuffix("/x")
+    def __init__(
+        self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
+    ) -> None:
+        self._web = web_address(web or url, "/api/v4")
         self._client = Client(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
-        return parse(event, body)
+        return parse(event, body, self._web)
 
     def complete(self, event: Event) -> Event:
         """Where a note is on a diff, with the hunk it is about, as far as GitLab still shows it."""
@@ -61,7 +67,9 @@ class GitLab:
     def whoami(self) -> Actor:
         if self._me is None:
             me = self._client.ask("GET", "/user").data
-            self._me = Actor(id=me["id"], login=me["username"], bot=me.get("bot") is True)
+            with answered("GitLab"):
+                bot = at(me, "bot") is True
+                self._me = Actor(id=get(me, "id", int), login=login(me, "username"), bot=bot)
         return self._me
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
@@ -75,12 +83,14 @@ class GitLab:
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/projects/{repository_id}").data
-        return Repository(
-            id=data["id"],
-            path=data["path_with_namespace"],
-            url=canonical(data["web_url"]),
-            default_branch=data["default_branch"] or "",  # an empty project has none
-        )
+        with answered("GitLab"):
+            path = full_name(data, "path_with_namespace", nested=True)
+            return Repository(
+                id=same_id(data, repository_id),
+                path=path,
+                url=f"{self._web}/{path}",
+                default_branch=text(data, "default_branch"),  # an empty project has none
+            )
 
     def change_head(self, thread: Thread) -> ChangeHead:
         data = self._client.ask("GET", _place(thread)).data
@@ -128,7 +138,9 @@ class GitLab:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
         me = self.whoami().id
         notes = said.notes(self._client, _place(thread))
-        return sorted({note["id"] for note in notes if note["author"]["id"] == me and marker in note["body"]})
+        with answered("GitLab"):
+            own = [note for note in notes if at(note, "author.id") == me and marker in text(note, "body")]
+            return sorted({get(note, "id", int) for note in own})
 
     def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
         self._client.ask("DELETE", _note(thread, comment_id), fine=(404,))
@@ -137,8 +149,10 @@ class GitLab:
         answer = self._set_status(thread.repository_id, sha, status)
         if answer.status == 404 and thread.kind is Kind.CHANGE:
             # No branch of the project has it: GitLab then wants it told to the fork it is from.
-            source = self._client.ask("GET", _place(thread)).data["source_project_id"]
-            if source not in {None, thread.repository_id}:
+            change = self._client.ask("GET", _place(thread)).data
+            with answered("GitLab"):
+                source = number(change, "source_project_id")
+            if source is not None and source != thread.repository_id:
                 answer = self._set_status(source, sha, status)
         if answer.status >= 400 and not _is_set(answer):
             refuse(answer)
@@ -159,10 +173,10 @@ class GitLab:
         answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, fine=(409,))
         if answer.status == 409:
             return self._find_change(thread, wanted) or refuse(answer)
-        return Change(number=answer.data["iid"], url=answer.data["web_url"])
+        return _change(answer.data)
 
     def git_headers(self, repository_url: str) -> dict[str, str]:
-        if not canonical(repository_url).startswith(f"{self._web}/"):
+        if not is_below(self._web, repository_url):
             return {}
         # git is not asked twice: what was replaced meanwhile is known before.
         basic = base64.b64encode(f"oauth2:{self._client.token.fresh()}".encode()).decode()
@@ -198,7 +212,7 @@ class GitLab:
         found = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
         # A fork may have a branch of the same name.
         own = [each for each in found if each["source_project_id"] == thread.repository_id]
-        return Change(number=own[0]["iid"], url=own[0]["web_url"]) if own else None
+        return _change(own[0]) if own else None
 
 
 def _in(thread: Thread) -> str:
@@ -223,8 +237,14 @@ def _is_set(answer: Answer) -> bool:
 
 
 def _id(answer: Answer) -> int:
-    found = answer.data.get("id") if isinstance(answer.data, dict) else None
-    if not isinstance(found, int):
+    if not isinstance(at(answer.data, "id"), int):
         # Nothing but quick actions: GitLab has carried them out, and keeps no comment.
         raise ForgeError("GitLab took the comment for commands to itself and wrote none.")
-    return found
+    with answered("GitLab"):
+        return get(answer.data, "id", int)
+
+
+def _change(data: object) -> Change:
+    # The address is shown to people, and nothing is ever fetched from it.
+    with answered("GitLab"):
+        return Change(number=get(data, "iid", int), url=get(data, "web_url", str))

@@ -8,7 +8,6 @@ is judged in this file.
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -20,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.forges import pause
 from bot.forges.token import Token
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
@@ -110,9 +110,7 @@ def refuse(answer: Answer) -> NoReturn:
         raise ForgeUnavailable("GitLab asks the bot to slow down.", _wait(answer.headers))
     if status >= 500 or (status == 409 and "resource lock" in lower):
         after = answer.headers.get("Retry-After", "")
-        raise ForgeUnavailable(
-            f"GitLab is in trouble ({status}).", float(after) if after.isdecimal() else None
-        )
+        raise ForgeUnavailable(f"GitLab is in trouble ({status}).", pause.seconds(after))
     if status < 400:  # projects are named by number, so it is not one that moved
         raise ForgeError("GitLab answers from another address; [gitlab] url has to be changed.")
     if status == 401:
@@ -132,7 +130,8 @@ def words(answer: Answer) -> str:
     """
     data = answer.data if isinstance(answer.data, dict) else {}
     found = [data.get(name) for name in ("message", "error", "error_description")]
-    return " ".join("; ".join(_flat(one) for one in found if one).split())[:300] or "no reason given"
+    line = " ".join("; ".join(_flat(one) for one in found if one).split())
+    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL takes no NUL in a text
 
 
 def _flat(said: object) -> str:
@@ -143,7 +142,6 @@ def _flat(said: object) -> str:
 
 def _wait(headers: Mapping[str, str]) -> float:
     """Seconds: Retry-After, else until the reset, else a minute."""
-    after, reset = headers.get("Retry-After", ""), headers.get("RateLimit-Reset", "")
-    if after.isdecimal():
-        return float(after)
-    return max(1.0, float(reset) - time.time()) if reset.isdecimal() else _SLOW_DOWN
+    after = pause.seconds(headers.get("Retry-After", ""))
+    reset = pause.until(headers.get("RateLimit-Reset", ""))
+    return next((found for found in (after, reset) if found is not None), _SLOW_DOWN)

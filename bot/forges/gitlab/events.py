@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from bot.errors import NotUnderstood
 from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
-from bot.forges.payload import at, get, number, text, time
+from bot.forges.addresses import full_name
+from bot.forges.payload import at, count, get, login, name, number, text, time, word
 from bot.model import Actor, Kind, Part, Spot, Thread
-from bot.urls import canonical
 
 # The values of X-Gitlab-Event that may say something to us.
 EVENTS = frozenset(
@@ -36,10 +35,11 @@ _ABOUT = "object_attributes"
 BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
 
 
-def parse(event: str, body: bytes) -> list[Event]:
+def parse(event: str, body: bytes, web: str = "https://gitlab.com") -> list[Event]:
     """Read one delivery, `event` being its X-Gitlab-Event; [] if it says nothing to us.
 
-    Raises ValueError, naming the field, where something needed is missing.
+    Repositories are below `web`, whatever the delivery says. Raises ValueError, naming the field, where
+    something needed is missing.
     """
     if event not in EVENTS:
         return []
@@ -48,18 +48,18 @@ def parse(event: str, body: bytes) -> list[Event]:
     if at(payload, "project") is None:
         return []  # an epic belongs to a group
     if kind == "note":
-        return _commented(payload, event)
-    return list(_changed(payload, _CHANGED[kind])) if kind in _CHANGED else []
+        return _commented(payload, web, event)
+    return list(_changed(payload, web, _CHANGED[kind])) if kind in _CHANGED else []
 
 
-def _commented(payload: object, event: str) -> list[Event]:
+def _commented(payload: object, web: str, event: str) -> list[Event]:
     """Until 16.11 there was no `action`, and edits were not told."""
     noted = _NOTED.get(get(payload, f"{_ABOUT}.noteable_type", str))
     new = text(payload, f"{_ABOUT}.action") in {"", "create"}
     if noted is None or not new or at(payload, f"{_ABOUT}.system") is True:
         return []
     subject, kind = noted
-    thread = _thread(payload, subject, kind)
+    thread = _thread(payload, web, subject, kind)
     actor = _author(payload)
     return [
         Commented(
@@ -82,7 +82,7 @@ def _spot(payload: object, event: str, thread: Thread) -> Spot:
     hidden = event.startswith("Confidential") or text(payload, "event_type").startswith("confidential")
     return Spot(
         comment_id=get(payload, f"{_ABOUT}.id", int),
-        discussion=text(payload, f"{_ABOUT}.discussion_id") if in_discussion else "",
+        discussion=word(payload, f"{_ABOUT}.discussion_id") if in_discussion else "",
         internal=at(payload, f"{_ABOUT}.internal") is True or (hidden and not thread.confidential),
     )
 
@@ -91,21 +91,21 @@ def _lines(payload: object) -> Iterator[Part]:
     position = f"{_ABOUT}.position"
     if at(payload, f"{_ABOUT}.type") != "DiffNote" or at(payload, position) is None:
         return
-    path, line = text(payload, f"{position}.new_path"), number(payload, f"{position}.new_line")
+    path, line = text(payload, f"{position}.new_path"), count(payload, f"{position}.new_line")
     hunk = text(payload, f"{_ABOUT}.st_diff.diff")
-    if line is None and (old := number(payload, f"{position}.old_line")) is not None:
+    if line is None and (old := count(payload, f"{position}.old_line")) is not None:
         path = f"{text(payload, f'{position}.old_path')} (line {old} before this change)"
     yield lines_part(path, line, hunk)
 
 
-def _changed(payload: object, kind: Kind) -> Iterator[Event]:
+def _changed(payload: object, web: str, kind: Kind) -> Iterator[Event]:
     """One delivery tells of all that was done at once."""
     labels, assigned, asked = (_added(payload, name) for name in ("labels", "assignees", "reviewers"))
     if not (labels or assigned or asked):
         return
-    thread = _thread(payload, _ABOUT, kind)
+    thread = _thread(payload, web, _ABOUT, kind)
     for label in labels:
-        yield _labelled(payload, thread, get(label, "title", str))
+        yield _labelled(payload, thread, name(label, "title"))
     for person in assigned:
         yield _assigned(payload, thread, get(person, "id", int), review=False)
     for person in asked:
@@ -160,16 +160,13 @@ def _listed(payload: object, path: str) -> list[object]:
     return found if isinstance(found, list) else []
 
 
-def _thread(payload: object, subject: str, kind: Kind) -> Thread:
-    try:
-        url = canonical(get(payload, "project.web_url", str))
-    except NotUnderstood as error:
-        raise ValueError(f"project.web_url: {error}") from error
+def _thread(payload: object, web: str, subject: str, kind: Kind) -> Thread:
+    path = full_name(payload, "project.path_with_namespace", nested=True)
     return Thread(
         forge="gitlab",
         repository_id=get(payload, "project.id", int),
-        repository_url=url,
-        path=get(payload, "project.path_with_namespace", str),
+        repository_url=f"{web}/{path}",
+        path=path,
         kind=kind,
         number=get(payload, f"{subject}.iid", int),
         title=text(payload, f"{subject}.title"),
@@ -199,5 +196,5 @@ def _author(payload: object) -> Actor:
 
 
 def _actor(payload: object, user_id: int) -> Actor:
-    login = get(payload, "user.username", str)
-    return Actor(id=user_id, login=login, bot=BOT.match(login) is not None)
+    username = login(payload, "user.username")
+    return Actor(id=user_id, login=username, bot=BOT.match(username) is not None)

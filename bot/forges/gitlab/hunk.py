@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from bot.events import lines_part
-from bot.forges.payload import at, number, text
+from bot.forges.payload import at, count, text
 from bot.model import Part
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
@@ -16,7 +16,7 @@ def part(position: object, diffs: list[object]) -> Part | None:
 
     Shapes: docs.gitlab.com/api/discussions and /api/merge_requests, "List merge request diffs".
     """
-    new, old = number(position, "new_line"), number(position, "old_line")
+    new, old = count(position, "new_line"), count(position, "old_line")
     path = text(position, "new_path" if new is not None else "old_path")
     diff = next(
         (text(one, "diff") for one in diffs if path in {at(one, "new_path"), at(one, "old_path")}), ""

@@ -11,7 +11,7 @@ from bot.events import Labelled, label_cause, thread_part
 from bot.forges.forge import Repository
 from bot.forges.gitlab.client import Client
 from bot.forges.gitlab.events import BOT
-from bot.forges.payload import at, get, text, time
+from bot.forges.payload import at, get, login, name, text, time
 from bot.model import Actor, Kind, Thread
 
 _PAGE = 100  # the most GitLab gives at once
@@ -65,13 +65,13 @@ def _labelled(repository: Repository, shown: object, put_on: object, *, kind: Ki
         title=text(shown, "title"),
         confidential=at(shown, "confidential") is True,
     )
-    label, when = get(put_on, "label.name", str), time(put_on, "created_at")
-    login = get(put_on, "user.username", str)
+    label, when = name(put_on, "label.name"), time(put_on, "created_at")
+    username = login(put_on, "user.username")
     by, opened = text(shown, "author.username"), text(shown, "created_at")
     return Labelled(
         cause=label_cause(thread, label, when),
         thread=thread,
-        actor=Actor(id=get(put_on, "user.id", int), login=login, bot=BOT.match(login) is not None),
+        actor=Actor(id=get(put_on, "user.id", int), login=username, bot=BOT.match(username) is not None),
         at=when,
         context=(thread_part(thread, text(shown, "description"), author=by, at=opened),),
         head=text(shown, "sha"),

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from bot.events import COMMENT, Commented, Event, lines_comment
 from bot.forges.gitlab.client import Client
-from bot.forges.payload import at, number, text, time
+from bot.forges.payload import at, count, number, text, time
 from bot.model import Actor, Part
 
 _PAGE = 100  # the most GitLab gives at once
@@ -54,7 +54,7 @@ def _part(note: Any) -> Part:
     author, when, body = text(note, "author.username"), text(note, "created_at"), text(note, "body")
     if at(note, "position") is None:
         return Part(what=COMMENT, text=body, author=author, at=when)
-    new = number(note, "position.new_line")
+    new = count(note, "position.new_line")
     side = "old" if new is None else "new"
-    path, line = text(note, f"position.{side}_path"), number(note, f"position.{side}_line")
+    path, line = text(note, f"position.{side}_path"), count(note, f"position.{side}_line")
     return lines_comment(path, line, "", body, author=author, at=when)

@@ -9,6 +9,7 @@ import pytest
 from bot.events import Assigned, Commented, Labelled
 from bot.forges.github.events import parse
 from bot.model import Actor, Kind, Part, Spot, Thread
+from tests.forges.odd import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 from tests.oracles.payloads import examples, payloads
 
 ANN = Actor(id=21031067, login="Codertocat")
@@ -214,13 +215,82 @@ def test_nul_is_taken_out_of_every_text() -> None:
     assert (event.body, event.thread.title) == ("/run tidy 😀", "ab")
 
 
-def test_an_enterprise_servers_repository_keeps_its_host() -> None:
-    payload = real("issues", "labeled")
-    payload["repository"]["html_url"] = "http://Git.Example.org:8080/Codertocat/Hello-World/"
+@pytest.mark.parametrize("url", [*OTHER_ADDRESSES, None, 7])
+@pytest.mark.parametrize("field", ["html_url", "clone_url", "git_url", "ssh_url", "url"])
+def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_says(
+    url: object, field: str
+) -> None:
+    for event, action in sorted(SAYS):
+        payload = real(event, action)
+        payload["repository"][field] = url
 
-    url = read("issues", payload).thread.repository_url
+        (said,) = parse(event, json.dumps(payload).encode(), "http://git.example.org:8080/hub")
 
-    assert url == "http://git.example.org:8080/Codertocat/Hello-World"
+        assert said.thread.repository_url == "http://git.example.org:8080/hub/Codertocat/Hello-World"
+
+
+@pytest.mark.parametrize("name", NO_FULL_NAMES)
+def test_a_full_name_that_could_mean_anything_else_is_named(name: object) -> None:
+    for event, action in sorted(SAYS):
+        payload = real(event, action)
+        payload["repository"]["full_name"] = name
+
+        with pytest.raises(ValueError, match=r"repository\.full_name"):
+            read(event, payload)
+
+
+@pytest.mark.parametrize("name", ["acme/.github", "a_short/x.y-z_", "0/-", "acme/a..b", "acme/CON"])
+def test_an_unusual_full_name_is_read(name: str) -> None:
+    payload = real("issue_comment", "created")
+    payload["repository"]["full_name"] = name
+
+    thread = read("issue_comment", payload).thread
+
+    assert (thread.path, thread.repository_url) == (name, f"https://github.com/{name}")
+
+
+@pytest.mark.parametrize("wrong", OUT_OF_RANGE)
+@pytest.mark.parametrize(
+    ("event", "action", "field"),
+    [
+        ("issue_comment", "created", "comment.id"),
+        ("issue_comment", "created", "comment.user.id"),
+        ("issue_comment", "created", "sender.id"),
+        ("issue_comment", "created", "issue.number"),
+        ("issue_comment", "created", "repository.id"),
+        ("issues", "assigned", "assignee.id"),
+        ("pull_request", "review_requested", "requested_reviewer.id"),
+        ("pull_request", "labeled", "pull_request.number"),
+        ("pull_request_review", "submitted", "review.id"),
+        ("pull_request_review_comment", "created", "comment.in_reply_to_id"),
+        ("pull_request_review_comment", "created", "comment.line"),
+    ],
+)
+def test_a_number_that_the_ledger_cannot_take_is_named(
+    event: str, action: str, field: str, wrong: object
+) -> None:
+    payload = real(event, action)
+    *path, last = field.split(".")
+    parent = payload
+    for name in path:
+        parent = parent[name]
+    parent[last] = wrong
+
+    if (field, wrong) == ("comment.line", 0):
+        assert read(event, payload).context[0].text.startswith("README.md")
+        return
+    with pytest.raises(ValueError, match=field.split(".")[-1]):
+        read(event, payload)
+
+
+@pytest.mark.parametrize("largest", [1, 2**63 - 1])
+def test_the_first_and_the_last_number_are_read(largest: int) -> None:
+    payload = real("issue_comment", "created")
+    payload["issue"]["number"] = payload["repository"]["id"] = largest
+
+    thread = read("issue_comment", payload).thread
+
+    assert (thread.number, thread.repository_id) == (largest, largest)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +309,6 @@ def test_an_enterprise_servers_repository_keeps_its_host() -> None:
         "issue",
         "repository.id",
         "repository.full_name",
-        "repository.html_url",
         "repository",
     ],
 )
@@ -256,7 +325,7 @@ def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> Non
         read("issue_comment", payload)
 
 
-@pytest.mark.parametrize("time", ["yesterday", "2019-05-15T15:20:21"])
+@pytest.mark.parametrize("time", [*NO_TIMES, "yesterday", "2019-05-15T15:20:21"])
 def test_a_time_that_is_none_is_named(time: str) -> None:
     payload = real("issue_comment", "created")
     payload["comment"]["created_at"] = time
@@ -265,12 +334,32 @@ def test_a_time_that_is_none_is_named(time: str) -> None:
         read("issue_comment", payload)
 
 
-def test_a_repository_address_that_is_none_is_named() -> None:
+@pytest.mark.parametrize("login", NO_LOGINS)
+def test_a_login_that_no_account_has_is_named(login: str) -> None:
     payload = real("issue_comment", "created")
-    payload["repository"]["html_url"] = "javascript:alert(1)?"
+    payload["comment"]["user"]["login"] = login
 
-    with pytest.raises(ValueError, match=r"repository\.html_url"):
+    with pytest.raises(ValueError, match=r"comment\.user\.login"):
         read("issue_comment", payload)
+
+
+@pytest.mark.parametrize("login", ["dependabot[bot]", "octo_acme", "-old-", "a" * 255])
+def test_an_unusual_login_is_read(login: str) -> None:
+    payload = real("issue_comment", "created")
+    payload["comment"]["user"]["login"] = login
+
+    assert read("issue_comment", payload).actor.login == login
+
+
+def test_a_label_longer_than_any_is_named() -> None:
+    payload = real("issues", "labeled")
+    payload["label"]["name"] = "é" * 255
+    assert read("issues", payload).label == "é" * 255
+
+    payload["label"]["name"] += "é"
+
+    with pytest.raises(ValueError, match=r"label\.name"):
+        read("issues", payload)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""Values that no forge sends, and that whoever knows a webhook secret could."""
+
+OUT_OF_RANGE: list[object] = [0, -1, 2**63, -(2**63), 10**4000, 1.0, 1e300, True, "7", [7], {"id": 7}]
+
+NO_TIMES = [
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "2019-05-15T15:20:21+24:00",
+    "2019-05-15T15:20:21." + "0" * 100 + "Z",
+    "2019-13-15T15:20:21Z",
+    "\u0662\u0660\u0661\u0669-05-15T15:20:21Z",
+]
+
+NO_LOGINS = ["", ".", "..", "../..", "a/b", "a b", "a?b", "a#b", "a%2fb", "a\\b", "a\nb", "a\x7f", "a" * 256]
+
+# Where a payload might send the host for a repository.
+OTHER_ADDRESSES = [
+    "file:///srv/other",
+    "/srv/other",
+    "../other",
+    "https://evil.example.org/Codertocat/Hello-World",
+    "https://github.com.evil.example.org/Codertocat/Hello-World",
+    "https://github.com@evil.example.org/Codertocat/Hello-World",
+    "https://github.com:8443/Codertocat/Hello-World",
+    "http://github.com/Codertocat/Hello-World",
+    "https://github.com/other/secret",
+    "https://gitlab.com/other/secret",
+    "ssh://git@evil.example.org/Codertocat/Hello-World",
+    "git@evil.example.org:Codertocat/Hello-World",
+    "ext::sh -c id",
+    "javascript:alert(1)?",
+    "",
+]
+
+NO_FULL_NAMES: list[object] = [
+    None,
+    7,
+    [],
+    "",
+    "/",
+    "anvil",
+    "acme/",
+    "/anvil",
+    "/acme/anvil",
+    "acme/anvil/",
+    "acme//anvil",
+    "./anvil",
+    "../anvil",
+    "acme/.",
+    "acme/..",
+    "acme/anvil.git",
+    "acme/anvil.GIT",
+    "acme/.git",
+    "acme.git/anvil",
+    "acme/an vil",
+    "acme/anvil ",
+    " acme/anvil",
+    "acme/anvil\n",
+    "acme/anvil\x00",
+    "ac\x00me/anvil",
+    "acme/an\x7fvil",
+    "acme/an\tvil",
+    "acme/anvil?x",
+    "acme/anvil#x",
+    "acme/anvil%2e%2e",
+    "acme/%2e%2e",
+    "acme/an@vil",
+    "user:password@acme/anvil",
+    "acme\\anvil",
+    "acme/an\\vil",
+    "https://evil.example.org/anvil",
+    "https:/acme",
+    "file:/srv",
+    "acme/an:vil",
+    "acme/{branch}",
+    "acme/an\u200bvil",
+    "acme/an\u202evil",
+    "acme/an\u2044vil",
+    "acme/\u2024\u2024",
+    "acme/" + "a" * 256,
+    "a" * 256 + "/anvil",
+]
