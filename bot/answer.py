@@ -17,8 +17,9 @@ from bot.context import bounded
 from bot.errors import BotError, ForgeUnavailable
 from bot.events import Event, Labelled, known_as
 from bot.forges.forge import Forge
-from bot.heard import Heard, ask
+from bot.heard import PATIENCE, Heard, ask
 from bot.kinds import TRANSIENT, in_words, incident
+from bot.model import Thread
 from bot.queue import Nudges
 from bot.router import Router
 from bot.store import causes, deliveries, threads
@@ -30,6 +31,7 @@ from bot.triggers import Words
 log = structlog.get_logger()
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
+_DOUBLINGS = 8  # past _LONGEST_PAUSE; without an end the number would outgrow a float
 _TRIES = 5  # of what breaks on our side
 
 
@@ -53,10 +55,8 @@ class Answer:
             return
         try:
             self._answer(delivery)
-        except ForgeUnavailable as error:
-            self._try_later(delivery, str(error), error.retry_after or 0.0)
         except TRANSIENT as error:
-            self._try_later(delivery, type(error).__name__)
+            self._wait(delivery, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be told, and must not come back for ever
             self._broke(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
 
@@ -70,8 +70,7 @@ class Answer:
             if causes.known(tx, forge, repository_id, known_as(event)):
                 return
         try:
-            heard = self._hear(event)
-            asked = ask(self.forges[forge], heard, 0.0) if heard else None
+            asked = self._ask(event, 0.0)
             if asked:
                 with self.ledger.write() as tx:
                     if _is_first(tx, event):
@@ -90,8 +89,7 @@ class Answer:
             with self.ledger.write() as tx:
                 deliveries.answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
             return
-        forge = self.forges[delivery.forge]
-        asked = [ask(forge, heard, delivery.age) for event in events if (heard := self._hear(event))]
+        asked = [self._ask(event, delivery.age) for event in events]
         commanded = [heard for heard in asked if heard]
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id):
@@ -116,14 +114,27 @@ class Answer:
         spoken = triggers.spoken(event, words)
         if spoken is None:
             return None
-        if not policy.is_listed(event.thread, self.allow):
+        return Heard(event, spoken) if self._is_listed(event.thread) else None
+
+    def _ask(self, event: Event, age: float) -> Heard | None:
+        """The command in this event, and what the forge says of it; None where there is nothing to answer."""
+        heard = self._hear(event)
+        asked = ask(self.forges[event.thread.forge], heard, age) if heard else None
+        # Once more, because it is only now that the repository has the name the forge gives it.
+        return asked if asked and self._is_listed(asked.event.thread) else None
+
+    def _is_listed(self, thread: Thread) -> bool:
+        listed = policy.is_listed(thread, self.allow)
+        if not listed:
             # Silence on the thread: whoever runs the bot has not chosen to answer there.
-            log.warning("repository is not in [repositories] allow", repository=event.thread.repository_url)
-            return None
-        return Heard(event, spoken)
+            log.warning("repository is not in [repositories] allow", repository=thread.repository_url)
+        return listed
 
     def _obey(self, tx: Connection, heard: Heard) -> None:
-        threads.remember(tx, heard.event.thread.key, heard.event.thread)
+        thread = heard.event.thread
+        threads.remember(tx, thread.key, thread)
+        if found := heard.repository:
+            threads.move(tx, thread.forge, found.id, path=found.path, url=found.url)
         try:
             with tx.begin_nested():
                 words = self._dispatch(tx, heard)
@@ -155,17 +166,42 @@ class Answer:
         tasks = Tasks(tx=tx, defaults=self.defaults, help=lines, patch_url=self.patch_url)
         return self.router.dispatch(command, tasks)
 
+    def _wait(self, delivery: Delivery, error: Exception) -> None:
+        """Try again for as long as it may pass by itself.
+
+        A forge that is away has its own patience, and a ledger that is away does not take this note of it
+        either: past that patience it is something in the delivery.
+        """
+        if delivery.age >= PATIENCE and delivery.attempts + 1 >= _TRIES:
+            self._end(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
+        elif isinstance(error, ForgeUnavailable):
+            self._try_later(delivery, str(error), error.retry_after or 0.0)
+        else:
+            self._try_later(delivery, type(error).__name__)
+
     def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:
-        seconds = max(seconds, min(_FIRST_PAUSE * 2**delivery.attempts, _LONGEST_PAUSE))
-        log.info("answer put off", seconds=seconds, reason=error)
+        pause = min(_FIRST_PAUSE * 2 ** min(delivery.attempts, _DOUBLINGS), _LONGEST_PAUSE)
+        log.info("answer put off", seconds=max(seconds, pause), reason=error)
         with self.ledger.write() as tx:
-            deliveries.try_later(tx, delivery.forge, delivery.id, seconds, error)
+            deliveries.try_later(tx, delivery.forge, delivery.id, max(seconds, pause), error)
 
     def _broke(self, delivery: Delivery, number: str) -> None:
-        """Try again, but not for ever: then the thread is told which number to quote."""
+        """Try again, but not for ever."""
         if delivery.attempts + 1 < _TRIES:
             self._try_later(delivery, f"incident {number}")
-            return
+        else:
+            self._end(delivery, number)
+
+    def _end(self, delivery: Delivery, number: str) -> None:
+        """Try no more. The thread is told which number to quote, if that can be told."""
+        try:
+            self._tell(delivery, number)
+        except Exception as error:  # noqa: BLE001 - what is in the delivery must not keep it from ending
+            incident("thread not told", error, of=number)
+            with self.ledger.write() as tx:
+                deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}")
+
+    def _tell(self, delivery: Delivery, number: str) -> None:
         commanded = self._heard_at_all(delivery)
         words = f"{in_words(number)} Nothing was done."
         with self.ledger.write() as tx:

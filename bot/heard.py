@@ -12,12 +12,12 @@ from bot import triggers
 from bot.commands import Spoken
 from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.events import Event
-from bot.forges.forge import ChangeHead, Forge
+from bot.forges.forge import ChangeHead, Forge, Repository
 from bot.model import Kind, Part
 
 log = structlog.get_logger()
 
-_PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
+PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
 _READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
 
@@ -31,6 +31,7 @@ class Heard:
     refused: BotError | None = None
     change: ChangeHead | None = None
     said: Sequence[Part] = ()  # on the thread, before the command
+    repository: Repository | None = None  # where the thread's is; None: the forge could not be asked
 
     @property
     def shown(self) -> list[Part]:
@@ -45,9 +46,12 @@ def ask(forge: Forge, heard: Heard, age: float) -> Heard | None:
     Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
     """
     try:
+        if not _is_for_us(forge, heard.event):
+            return None
+        heard = _located(forge, heard)
         return _asked(forge, heard)
     except ForgeUnavailable:
-        if age < _PATIENCE:
+        if age < PATIENCE:
             raise
         words = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
         return replace(heard, refused=NotPossible(words))
@@ -59,12 +63,26 @@ def ask(forge: Forge, heard: Heard, age: float) -> Heard | None:
         return replace(heard, refused=NotPossible(words))
 
 
-def _asked(forge: Forge, heard: Heard) -> Heard | None:
+def _is_for_us(forge: Forge, event: Event) -> bool:
+    """False: our own doing; a label that was taken off, or obeyed before; a role given to somebody else."""
+    return event.actor.id != forge.whoami().id and triggers.stands(forge, event)
+
+
+def _located(forge: Forge, heard: Heard) -> Heard:
+    """The command with its repository where the forge has it.
+
+    Asked by the id, which is what permissions hang on: a payload may name any repository beside it.
+    """
+    thread = heard.event.thread
+    found = forge.repository(thread.repository_id)
+    if found.path != thread.path:
+        log.info("repository has another name", said=thread.path, found=found.path)
+    thread = replace(thread, path=found.path, repository_url=found.url)
+    return replace(heard, event=replace(heard.event, thread=thread), repository=found)
+
+
+def _asked(forge: Forge, heard: Heard) -> Heard:
     event, thread = heard.event, heard.event.thread
-    if event.actor.id == forge.whoami().id:
-        return None
-    if not triggers.stands(forge, event):
-        return None  # a label that was taken off again, or obeyed before; a role given to somebody else
     if not forge.may_write(thread, event.actor):
         words = "Only people who may write to this repository can tell me what to do here."
         return replace(heard, refused=NotAllowed(words))

@@ -323,9 +323,9 @@ def test_the_same_comment_under_ten_delivery_ids_at_once_is_one_run(bot: Bot) ->
 
 
 def test_ten_comments_at_once_are_ten_runs(bot: Bot) -> None:
-    at_once(bot.answer, [bot.receive("issue_comment", comment(n, f"/run {n}")) for n in range(10)])
+    at_once(bot.answer, [bot.receive("issue_comment", comment(n, f"/run {n}")) for n in range(1, 11)])
 
-    assert sorted(run.request for run in bot.runs()) == [str(n) for n in range(10)]
+    assert sorted(run.request for run in bot.runs()) == sorted(str(n) for n in range(1, 11))
 
 
 def test_ten_resumes_at_once_add_one_run(bot: Bot) -> None:

@@ -1,4 +1,7 @@
-"""Threads as the ledger knows them: identity is the forge's numeric id, the rest follows renames."""
+"""Threads as the ledger knows them: identity is the forge's numeric id, the rest follows renames.
+
+A rename is the forge's own word, asked for by that id: whoever knows a webhook secret can sign any payload.
+"""
 
 from sqlalchemy import Connection, Row, func, select, update
 
@@ -8,16 +11,17 @@ from bot.store.schema import runs, threads
 
 
 def remember(tx: Connection, key: str, thread: Thread) -> None:
-    """Insert the thread, or bring its title, path and URL up to date.
+    """Insert the thread, or bring its title up to date.
 
-    A new path means the repository was renamed: all its threads and waiting runs follow.
+    Where its repository lives is a first guess only: what is known is kept, and `move` alone changes it.
     """
+    path, url = _known(tx, thread) or (thread.path, thread.repository_url)
     values = {
         "key": key,
         "forge": thread.forge,
         "repository_id": thread.repository_id,
-        "repository_url": thread.repository_url,
-        "path": thread.path,
+        "repository_url": url,
+        "path": path,
         "kind": thread.kind,
         "number": thread.number,
         "title": thread.title,
@@ -29,12 +33,10 @@ def remember(tx: Connection, key: str, thread: Thread) -> None:
             .where(threads.c.key == key)
             .values(title=thread.title, confidential=thread.confidential)
         )
-    if thread.forge:  # the operator's repositories have no id to be known again by
-        move(tx, thread.forge, thread.repository_id, path=thread.path, url=thread.repository_url)
 
 
 def move(tx: Connection, forge: str, repository_id: int, *, path: str, url: str) -> None:
-    """Record where a repository lives now."""
+    """Record where a repository lives now, by the forge's own word: its threads and waiting runs follow."""
     same = (threads.c.forge == forge) & (threads.c.repository_id == repository_id)
     elsewhere = (threads.c.path != path) | (threads.c.repository_url != url)
     tx.execute(update(threads).where(same, elsewhere).values(path=path, repository_url=url))
@@ -69,3 +71,12 @@ def value(row: Row[tuple[object, ...]]) -> Thread:
         title=row.title,
         confidential=row.confidential,
     )
+
+
+def _known(tx: Connection, thread: Thread) -> tuple[str, str] | None:
+    """Path and URL of the repository as the ledger has them; an operator's has no id to be known again by."""
+    if not thread.forge:
+        return None
+    same = (threads.c.forge == thread.forge) & (threads.c.repository_id == thread.repository_id)
+    row = tx.execute(select(threads.c.path, threads.c.repository_url).where(same).limit(1)).first()
+    return (row.path, row.repository_url) if row else None

@@ -30,24 +30,49 @@ def test_a_new_title_is_taken_over(ledger: Ledger) -> None:
         assert threads.get(tx, thread.key).title == "Tidy it all"
 
 
-def test_a_rename_heard_on_one_thread_moves_all_of_the_repository(ledger: Ledger) -> None:
+def test_another_address_of_a_known_repository_is_not_believed(ledger: Ledger) -> None:
+    first, second = a_thread(), a_thread()
+    elsewhere = "file:///srv/other"
+    with ledger.write() as tx:
+        queued = add_run(tx, add_task(tx, first))
+        for thread in (first, second):
+            said = replace(thread, path="other/secret", repository_url=elsewhere, title="Tidy it all")
+            threads.remember(tx, said.key, said)
+
+        assert threads.get(tx, first.key) == replace(first, title="Tidy it all")
+        assert threads.get(tx, second.key) == replace(second, title="Tidy it all")
+        assert runs.get(tx, queued.id).repository_url == first.repository_url
+
+
+def test_a_move_takes_all_threads_of_the_repository_and_no_other(ledger: Ledger) -> None:
     first, second, elsewhere = a_thread(), a_thread(), a_thread(repository=2)
     with ledger.write() as tx:
         for thread in (first, second, elsewhere):
             threads.remember(tx, thread.key, thread)
-        threads.remember(tx, first.key, a_thread(first.number, name="hammer"))
+        threads.move(tx, "github", 1, path="acme/hammer", url=HAMMER)
 
+        assert threads.get(tx, first.key) == a_thread(first.number, name="hammer")
         assert threads.get(tx, second.key) == a_thread(second.number, name="hammer")
         assert threads.get(tx, elsewhere.key) == elsewhere
 
 
-def test_a_rename_first_heard_on_a_new_thread_moves_the_old_ones(ledger: Ledger) -> None:
-    old, new = a_thread(), a_thread(name="hammer")
+def test_a_thread_that_is_new_after_a_move_is_where_the_others_are(ledger: Ledger) -> None:
+    old, new = a_thread(), a_thread()
     with ledger.write() as tx:
         threads.remember(tx, old.key, old)
+        threads.move(tx, "github", 1, path="acme/hammer", url=HAMMER)
         threads.remember(tx, new.key, new)
 
-        assert threads.get(tx, old.key).path == "acme/hammer"
+        assert threads.get(tx, new.key).repository_url == HAMMER
+
+
+def test_the_same_id_on_another_forge_is_another_repository(ledger: Ledger) -> None:
+    here, there = a_thread(), replace(a_thread(name="hammer"), forge="gitlab")
+    with ledger.write() as tx:
+        threads.remember(tx, here.key, here)
+        threads.remember(tx, there.key, there)
+
+        assert threads.get(tx, there.key) == there
 
 
 def test_a_new_url_on_the_same_path_is_taken_over(ledger: Ledger) -> None:
