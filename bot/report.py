@@ -21,6 +21,7 @@ from bot.model import Spot, Thread
 from bot.out import Mouth
 from bot.presence import is_dead
 from bot.store import outbox, runs, senders, tasks, threads
+from bot.store.ledger import AWAY
 from bot.store.outbox import Item, Outgoing
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ _LEASES = 4  # a sender's lease, in those of a run: one call may take its time
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
 _TRIES = 3  # of what may be dropped
 _TRIES_OF_OURS = 5  # of what breaks on our side
+_TRIES_OF_LEDGER = 10  # of what the ledger fails at, though it takes the notes before and after
 
 
 def send(house: House, thread_key: str) -> None:
@@ -99,32 +101,45 @@ def _begin(tx: Connection, item: Item) -> bool:
 def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
     try:
         remote_id = _SEND[item.kind](house, forge, thread, item)
+        with house.ledger.write() as tx:
+            outbox.sent(tx, item, remote_id)
+            if item.kind is Outgoing.FINAL:
+                outbox.retire(tx, item.subject, Outgoing.PROGRESS)
     except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up the thread for ever
         _not_sent(house, item, error)
-        return
-    with house.ledger.write() as tx:
-        outbox.sent(tx, item, remote_id)
-        if item.kind is Outgoing.FINAL:
-            outbox.retire(tx, item.subject, Outgoing.PROGRESS)
 
 
 def _not_sent(house: House, item: Item, error: Exception) -> None:
     """Try again later what may pass by itself, and what broke, for a while; give up what is refused."""
     what, tries = remedy(error), item.attempts + 1
+    if isinstance(error, AWAY) and tries >= _TRIES_OF_LEDGER:
+        what = Remedy.LOOK
     if what is Remedy.LOOK:
         words = in_words(incident("report broke", error, kind=item.kind, subject=item.subject))
     else:
         words = str(error)
         log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
     asked = error.retry_after if isinstance(error, ForgeUnavailable) else None
+    if what is Remedy.ACT or (what is Remedy.LOOK and tries >= _TRIES_OF_OURS):
+        _give_up(house, item, words)
+        return
     with house.ledger.write() as tx:
-        if what is Remedy.ACT or (what is Remedy.LOOK and tries >= _TRIES_OF_OURS):
-            outbox.give_up(tx, item, words)
-        elif item.kind in _DROPPED and tries >= _TRIES:
+        if item.kind in _DROPPED and tries >= _TRIES:
             outbox.drop(tx, item)
         else:
             pause = min(_BACKOFF * 2 ** min(item.attempts, _DOUBLINGS), _LONGEST)
             outbox.try_later(tx, item, asked or pause)
+
+
+def _give_up(house: House, item: Item, words: str) -> None:
+    """End the row in these words; where the ledger does not take them, in the number of an incident."""
+    try:
+        with house.ledger.write() as tx:
+            outbox.give_up(tx, item, words)
+    except Exception as error:  # noqa: BLE001 - a row that cannot end would come back for ever
+        number = incident("report broke", error, kind=item.kind, subject=item.subject)
+        with house.ledger.write() as tx:
+            outbox.give_up(tx, item, in_words(number))
 
 
 def _mouth(house: House, forge: Forge, item: Item) -> Mouth:

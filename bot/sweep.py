@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 _Item = TypeVar("_Item", bound=Hashable)
 
-_AT_ONCE = 100  # of each kind; the oldest come first
+_LOOKED_AT = 10_000  # items of each kind, the oldest; many more than what stays due for a fault of its own
+_AT_ONCE = 100  # nudges for each kind; what waited longest for one comes first
 _GRACE = 1.0  # seconds an item may be due before it counts as forgotten: its own nudge is on its way
 _AGAIN = 10.0  # seconds until an item that is still due is nudged for once more
 _HOURLY = 3600.0
@@ -38,11 +39,15 @@ class _Recent:
     next: dict[Hashable, float] = field(default_factory=dict)
 
     def forgotten(self, due: Sequence[_Item]) -> list[_Item]:
-        """Those of `due` that want a nudge now; at the first look, all."""
+        """Those of `due` that want a nudge now; at the first look, any of them.
+
+        One that was nudged for goes behind those that were not: what stays due holds up nothing else.
+        """
         now = time.monotonic()
         at = {item: self.next.get(item, now if self.first else now + _GRACE) for item in due}
-        found = [item for item in due if at[item] <= now]
-        self.next = {item: now + _AGAIN if then <= now else then for item, then in at.items()}
+        found = sorted((item for item in due if at[item] <= now), key=at.__getitem__)[:_AT_ONCE]
+        nudged = frozenset(found)
+        self.next = {item: now + _AGAIN if item in nudged else then for item, then in at.items()}
         self.first = False
         return found
 
@@ -76,8 +81,8 @@ class Sweep:
 
     def nudge(self) -> None:
         with self.ledger.read() as tx:
-            unanswered = deliveries.due(tx, _AT_ONCE)
-            untold = outbox.due_threads(tx, _AT_ONCE)
+            unanswered = deliveries.due(tx, _LOOKED_AT)
+            untold = outbox.due_threads(tx, _LOOKED_AT)
             waiting = leases.waiting(tx, self.worker, self.is_dead)
         for forge, delivery_id in self._deliveries.forgotten(unanswered):
             self.nudges.answer(forge, delivery_id)

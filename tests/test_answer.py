@@ -1,9 +1,9 @@
 """One delivery in, one answer out, whatever else happens meanwhile."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Barrier
@@ -11,18 +11,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Table, func, select, update
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from structlog.testing import capture_logs
 
 from bot.answer import Answer
 from bot.commands import Command
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
-from bot.events import COMMENT
+from bot.events import COMMENT, Event
+from bot.forges.forge import Repository
 from bot.model import Part, Run
 from bot.queue import Nudges
 from bot.router import Router
-from bot.store import deliveries, runs, schema, tasks
+from bot.store import deliveries, runs, schema, tasks, threads
 from bot.store.deliveries import Delivery
-from bot.store.ledger import Ledger, clock
+from bot.store.ledger import AWAY, Ledger, clock
 from bot.tasks import Tasks
 from handlers import router as all_handlers
 from tests.fakes import FakeForge
@@ -40,6 +42,7 @@ class Bot:
     forge: FakeForge = field(default_factory=lambda: FakeForge(writers={"ann"}))
     router: Router = all_handlers
     allow: tuple[str, ...] = ("acme",)
+    labels: Mapping[str, str] = field(default_factory=dict)
     nudged: list[str] = field(default_factory=list)
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -54,7 +57,7 @@ class Bot:
             forges={"github": self.forge},
             router=self.router,
             allow=self.allow,
-            defaults=DEFAULTS,
+            defaults=replace(DEFAULTS, labels=self.labels),
             nudges=nudges,
             patch_url=patch_url,
         )("github", delivery_id)
@@ -364,6 +367,19 @@ def test_a_label_that_is_gone_again_asks_for_nothing(bot: Bot) -> None:
     assert bot.is_silent()
 
 
+def test_the_longest_label_there_may_be_fits_into_the_ledgers_keys(bot: Bot) -> None:
+    name = "".join(chr(0x10000 + n * 37) for n in range(255))  # four bytes each, and nothing to compress
+    bot.forge.labels[ISSUE.key] = {name}
+    bot.labels = {name: "Tidy it."}
+
+    delivery_id = bot.receive("issues", label(name))
+    bot.answer(delivery_id)
+
+    assert bot.delivery(delivery_id).error == ""
+    assert [run.request for run in bot.runs()] == ["Tidy it."]
+    assert ("label", name) in [(kind, target) for _, kind, target, _ in bot.outbox()]
+
+
 def test_another_label_asks_for_nothing(bot: Bot) -> None:
     bot.forge.labels[ISSUE.key] = {"bug"}
 
@@ -482,6 +498,194 @@ def test_a_delivery_of_a_forge_that_is_not_set_up_does_not_come_back_for_ever(bo
 
     assert bot.is_silent()
     assert bot.delivery(delivery_id).answered_at is not None
+
+
+HUGE = 2**63
+
+
+@pytest.mark.parametrize("number", [0, -1, HUGE, 10**4000, 1.5, True, "12"])
+@pytest.mark.parametrize("field", ["repository.id", "issue.number", "comment.id", "comment.user.id"])
+def test_a_number_that_the_ledger_cannot_take_is_unreadable_at_once(
+    bot: Bot, field: str, number: object
+) -> None:
+    payload = json.loads(comment(500, "/run tidy", by=dict(ANN)))
+    *path, last = field.split(".")
+    parent = payload
+    for name in path:
+        parent = parent[name]
+    parent[last] = number
+    delivery_id = bot.receive("issue_comment", json.dumps(payload).encode())
+
+    bot.answer(delivery_id)
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+    assert bot.delivery(delivery_id).error.startswith(f"unreadable: {field} is ")
+
+
+# What the ledger itself says to values it cannot take, and what else may break with a delivery.
+BREAKING = [
+    OverflowError("Python int too large to convert to SQLite INTEGER"),
+    DataError("INSERT", {}, Exception("bigint out of range")),
+    StatementError("INSERT", "INSERT", {}, Exception("no")),
+    UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    RecursionError("maximum recursion depth exceeded"),
+    MemoryError(),
+    KeyError("x"),
+]
+
+
+@pytest.mark.parametrize("error", BREAKING, ids=lambda error: type(error).__name__)
+def test_a_delivery_ends_after_its_tries_though_its_thread_cannot_be_told(bot: Bot, error: Exception) -> None:
+    bot.router = router_of(open_and(error))
+    bot.forge = Unbounded(writers={"ann"})
+
+    with capture_logs() as logged:
+        delivery_id = bot.hear("/run tidy")
+        for _ in range(4):
+            assert bot.delivery(delivery_id).answered_at is None
+            bot.answer(delivery_id)
+
+    row = bot.delivery(delivery_id)
+    assert row.answered_at is not None
+    assert row.error.startswith("incident ")
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == [
+        *["answer broke"] * 5,
+        "thread not told",
+    ]
+    assert bot.is_silent()
+    with bot.ledger.read() as tx:
+        assert deliveries.due(tx, 10) == []
+        assert deliveries.count_unanswered(tx) == 0
+
+
+@pytest.mark.parametrize("kind", AWAY)
+def test_a_delivery_that_only_looks_like_a_ledger_that_is_away_ends_after_an_hour(
+    bot: Bot, kind: type[DBAPIError]
+) -> None:
+    # PostgreSQL's word on a key too long for an index is of the class that its own troubles are of.
+    error = kind("INSERT", {}, Exception("index row size exceeds btree maximum"))
+    bot.router = router_of(open_and(error))
+    with capture_logs():
+        delivery_id = bot.hear("/run tidy")
+        for _ in range(6):
+            bot.answer(delivery_id)
+        assert bot.delivery(delivery_id).answered_at is None
+        with bot.ledger.write() as tx:
+            tx.execute(update(schema.deliveries).values(received_at=clock(tx) - 3601))
+
+        bot.answer(delivery_id)
+
+    assert bot.delivery(delivery_id).answered_at is not None
+    assert ["incident" in reply for reply in bot.replies()] == [True]
+
+
+def test_one_that_was_put_off_a_thousand_times_is_put_off_once_more(bot: Bot) -> None:
+    bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
+    delivery_id = bot.receive("issue_comment", comment(500, "/run tidy"))
+    with bot.ledger.write() as tx:
+        tx.execute(update(schema.deliveries).values(attempts=5_000))
+
+    bot.answer(delivery_id)
+
+    assert pause_of(bot, delivery_id) == pytest.approx(300, abs=4)
+
+
+class Unbounded(FakeForge):
+    """A forge whose thread has a number that no column holds, as an adapter might let through."""
+
+    def events(self, event: str, body: bytes) -> list[Event]:
+        return [
+            replace(each, thread=replace(each.thread, number=HUGE)) for each in super().events(event, body)
+        ]
+
+
+# Where the repository is
+
+
+def elsewhere(path: str, repository_id: int = 1) -> Repository:
+    url = f"https://github.com/{path}"
+    return Repository(id=repository_id, path=path, url=url, default_branch="main")
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///srv/other", "https://evil.example.org/acme/anvil", "https://github.com/other/secret"]
+)
+def test_the_address_in_a_payload_is_not_where_a_run_goes(bot: Bot, url: str) -> None:
+    bot.hear("/run tidy it")
+    payload = json.loads(comment(501, "/run tidy it again"))
+    payload["repository"] |= {"html_url": url, "clone_url": url, "url": url}
+
+    bot.answer(bot.receive("issue_comment", json.dumps(payload).encode()))
+
+    assert [run.repository_url for run in bot.runs()] == [ISSUE.repository_url] * 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_payload_that_names_another_repository_than_its_id_is_answered_where_the_id_is(
+    bot: Bot, *, known: bool
+) -> None:
+    bot.forge.repositories[1] = elsewhere("acme/anvil")
+    if known:
+        bot.hear("/run tidy it")
+    payload = json.loads(comment(501, "/run tidy it"))
+    payload["repository"]["full_name"] = "acme/secret"
+
+    bot.answer(bot.receive("issue_comment", json.dumps(payload).encode()))
+
+    assert {run.repository_url for run in bot.runs()} == {"https://github.com/acme/anvil"}
+    assert len(bot.runs()) == 1 + known
+    with bot.ledger.read() as tx:
+        assert threads.get(tx, ISSUE.key).path == "acme/anvil"
+
+
+def test_a_listed_name_beside_the_id_of_a_repository_that_is_not_is_met_with_silence(bot: Bot) -> None:
+    bot.forge.repositories[1] = elsewhere("evil/mine")
+
+    delivery_id = bot.hear("/run tidy it")
+
+    assert bot.is_silent()
+    assert bot.delivery(delivery_id).answered_at is not None
+    assert bot.rows(schema.threads) == 0
+
+
+def test_a_name_that_a_repository_had_before_is_not_taken_for_it(bot: Bot) -> None:
+    bot.hear("/run tidy it")
+    bot.forge.repositories[1] = elsewhere("acme/hammer")  # and somebody else made a new acme/anvil
+
+    bot.hear("/run tidy it again")
+
+    assert {run.repository_url for run in bot.runs()} == {"https://github.com/acme/hammer"}
+    with bot.ledger.read() as tx:
+        assert threads.get(tx, ISSUE.key).path == "acme/hammer"
+
+
+@pytest.mark.parametrize("error", [ForgeUnavailable("GitHub answered 502."), ForgeError("GitHub said 403.")])
+def test_where_the_forge_cannot_be_asked_nothing_moves(bot: Bot, error: ForgeError) -> None:
+    bot.hear("/run tidy it")
+    payload = json.loads(comment(501, "/run tidy it"))
+    payload["repository"]["full_name"] = "acme/secret"
+    delivery_id = bot.receive("issue_comment", json.dumps(payload).encode())
+    with bot.ledger.write() as tx:
+        tx.execute(update(schema.deliveries).values(received_at=clock(tx) - 3601))
+    bot.forge.failing = error
+
+    bot.answer(delivery_id)
+
+    assert ["nothing was done" in reply for reply in bot.replies()] == [True]
+    assert [run.repository_url for run in bot.runs()] == [ISSUE.repository_url]
+    with bot.ledger.read() as tx:
+        assert threads.get(tx, ISSUE.key).path == "acme/anvil"
+
+
+def test_a_stranger_moves_nothing_either(bot: Bot) -> None:
+    bot.hear("/run tidy it")
+    payload = json.loads(comment(501, "/run tidy it", by=EVE))
+    payload["repository"]["full_name"] = "acme/secret"
+
+    bot.answer(bot.receive("issue_comment", json.dumps(payload).encode()))
+
+    assert [run.repository_url for run in bot.runs()] == [ISSUE.repository_url]
 
 
 def pause_of(bot: Bot, delivery_id: str) -> float:

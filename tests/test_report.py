@@ -4,9 +4,11 @@ import base64
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot import report
@@ -308,6 +310,50 @@ def test_what_breaks_on_our_side_is_tried_five_times_and_then_shown_with_its_num
     ((_, words),) = told.refusals()
     assert f"incident `{numbers[-1]}`" in words
     assert "secret" not in words
+
+
+def test_an_id_that_the_ledger_cannot_take_ends_the_row_and_holds_up_no_other(told: Told) -> None:
+    told.want(Outgoing.REPLY)
+    told.want(Outgoing.STATUS)
+    told.forge._ids = count(2**63)
+
+    with capture_logs():
+        for _ in range(6):
+            told.send()
+            told.later(3600)
+
+    assert len(told.forge.statuses) == 1
+    assert ["incident" in words for kind, words in told.refusals() if kind == "reply"] == [True]
+    assert told.due_in(Outgoing.REPLY) is None
+    with told.ledger.read() as tx:
+        assert outbox.due_threads(tx, 10) == []
+
+
+def test_words_that_the_ledger_cannot_take_end_the_row_all_the_same(told: Told) -> None:
+    told.want(Outgoing.REPLY)
+    # PostgreSQL takes no NUL; neither of the two takes half of a character.
+    told.forge.failing = ForgeError("GitHub refused: \x00 \ud800 (422).")
+
+    with capture_logs():
+        told.send()
+
+    assert ["incident" in words for _, words in told.refusals()] == [True]
+    assert told.due_in(Outgoing.REPLY) is None
+
+
+@pytest.mark.parametrize("kind", LASTING)
+def test_what_only_the_ledger_fails_at_is_tried_ten_times_and_then_shown(told: Told, kind: Outgoing) -> None:
+    told.want(kind)
+    told.forge.failing = OperationalError("UPDATE", {}, Exception("index row size exceeds the maximum"))
+
+    with capture_logs():
+        for tries in range(10):
+            assert told.due_in(kind) is not None, tries
+            told.send()
+            told.later(3600)
+
+    assert told.due_in(kind) is None
+    assert ["incident" in words for _, words in told.refusals()] == [True]
 
 
 def test_the_final_comment_waits_for_the_change_and_names_it(told: Told) -> None:

@@ -108,6 +108,32 @@ def test_what_stays_due_is_not_nudged_for_at_every_sweep(ledger: Ledger) -> None
     assert heard.nudges == [("answer", "github", "d1")]
 
 
+def test_what_stays_due_for_ever_keeps_nothing_newer_from_its_nudge(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        deliveries.record(
+            tx, [Delivery(forge="github", id=f"d{n}", event="ping", body=b"{}") for n in range(250)]
+        )
+        stuck = [add_task(tx).thread_key for _ in range(250)]
+        for thread_key in stuck:
+            outbox.want(tx, Wanted(subject="s", kind=Outgoing.REPLY, thread_key=thread_key, content={}))
+        tx.execute(sqlalchemy.update(schema.deliveries).values(due_at=1.0))
+        tx.execute(sqlalchemy.update(schema.outbox).values(due_at=1.0))
+        newest = add_task(tx).thread_key
+        outbox.want(tx, Wanted(subject="s", kind=Outgoing.REPLY, thread_key=newest, content={}))
+    _receive(ledger, "newest")
+    heard = Heard()
+    sweep = heard.sweep(ledger)
+
+    for _ in range(3):
+        before = len(heard.nudges)
+        sweep.once()
+        assert len(heard.nudges) - before <= 200  # a hundred of each kind
+
+    assert ("answer", "github", "newest") in heard.nudges
+    assert ("report", newest) in heard.nudges
+    assert len(heard.nudges) == len(set(heard.nudges)) == 502
+
+
 def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)

@@ -4,6 +4,7 @@ What only one of them does is in a folder of its own.
 """
 
 import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,19 @@ import pytest
 from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.forge import Forge, Verdict
 from bot.model import Actor, Kind, Spot, Thread
+from bot.urls import canonical
 from tests.forges.asking import HERE, MARKER, actor, anvil, status, wanted
+from tests.forges.conftest import ADAPTERS
+from tests.journeys.world import eventually
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import clone, push, push_commit
+from tests.playground.receiver import Receiver
 from tests.playground_gitlab import AnyPlayground
 from tests.scripted_server import Says, Server
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
+SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server stands for an instance below a path
+COMMENTED = {"issue_comment", "Note Hook"}
 RIGHTS = "/(permission$|members/all/)"
 
 # Who
@@ -66,6 +73,81 @@ def test_a_repository_is_found_by_its_id_after_a_rename(forge: Forge, playground
         f"{playground.url}/acme/hammer",
         "main",
     )
+
+
+def of_repository(name: object, repository_id: object = 7) -> dict[str, object]:
+    """What either forge might say of a repository, its own links leading astray."""
+    links = dict.fromkeys(["html_url", "web_url", "clone_url"], "https://evil.example/acme/anvil")
+    names = {"full_name": name, "path_with_namespace": name}
+    return {"id": repository_id, "default_branch": "main", **names, **links}
+
+
+def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: Forge, server: Server) -> None:
+    server.script = [Says(200, of_repository("acme/hammer"))]
+
+    found = scripted.repository(7)
+
+    assert found.url == f"{server.url.removesuffix('/api/v3')}{SUB[scripted.name]}/acme/hammer"
+    assert found.path == "acme/hammer"
+
+
+@pytest.mark.parametrize(
+    ("name", "repository_id"),
+    [("acme/..", 7), ("https://evil.example/x", 7), (None, 7), ("acme/anvil", 8), ("acme/anvil", 2**63)],
+)
+def test_an_answer_about_another_repository_or_none_is_refused(
+    scripted: Forge, server: Server, name: object, repository_id: object
+) -> None:
+    server.script = [Says(200, of_repository(name, repository_id))]
+
+    with pytest.raises(ForgeError, match="answer cannot be read"):
+        scripted.repository(7)
+
+
+@pytest.mark.parametrize("number", [0, 2**63])
+def test_an_id_that_the_ledger_cannot_take_is_refused(scripted: Forge, server: Server, number: int) -> None:
+    me = {"id": 5, "login": "bot", "username": "bot", "type": "User"}
+    comment = {"id": number, "user": me, "author": me, "body": MARKER}
+    change = {"number": number, "iid": number, "html_url": "x", "web_url": "x"}
+    server.script = [Says(200, {**me, "id": number})]
+    with pytest.raises(ForgeError, match="id is out of range"):
+        scripted.whoami()
+    server.script = [Says(201, comment)]
+    with pytest.raises(ForgeError, match="id is out of range"):
+        scripted.comment(anvil(scripted.name), "hello?", HERE)
+    server.script = [Says(200, me), Says(200, [comment])]
+    with pytest.raises(ForgeError, match="id is out of range"):
+        scripted.find_comments(anvil(scripted.name), MARKER, HERE)
+    compared = [] if scripted.name == "github" else [Says(200, {"commits": [{}]})]
+    server.script = [*compared, Says(201, change)]
+    with pytest.raises(ForgeError, match="is out of range"):
+        scripted.open_change(anvil(scripted.name), wanted("topic"))
+
+
+def test_repositories_are_where_the_settings_say(playground: AnyPlayground) -> None:
+    web = "https://code.example.org/people"
+    forge = ADAPTERS[playground.forge](url=playground.api_url, token=playground.token, web=f"{web}/")
+
+    assert forge.repository(playground.repository_id).url == f"{web}/acme/anvil"
+    assert forge.git_headers(f"{web}/acme/anvil")
+    assert forge.git_headers(playground.html_url) == {}
+
+
+def test_a_delivery_and_the_api_name_one_address(forge: Forge, playground: AnyPlayground) -> None:
+    """The one that earlier versions took out of the delivery, so that a ledger of theirs goes on."""
+    kind = {"github": "X-GitHub-Event", "gitlab": "X-Gitlab-Event"}[forge.name]
+    with Receiver() as receiver:
+        playground.set_webhook(receiver.url)
+        playground.comment(1, "/run tidy")
+        eventually(lambda: [headers for headers, _ in list(receiver.got) if headers[kind] in COMMENTED])
+        [(event, body)] = [(at[kind], body) for at, body in list(receiver.got) if at[kind] in COMMENTED]
+    [heard] = forge.events(event, body)
+    said = json.loads(body)
+
+    there = forge.repository(playground.repository_id)
+
+    assert (heard.thread.path, heard.thread.repository_url) == (there.path, there.url)
+    assert canonical(said.get("project", {}).get("web_url") or said["repository"]["html_url"]) == there.url
 
 
 def test_a_repository_that_is_not_there_is_gone(forge: Forge) -> None:

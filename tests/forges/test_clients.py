@@ -122,3 +122,31 @@ def test_the_token_is_in_no_error_and_no_log(
 
     assert TOKEN not in f"{refused.getrepr(showlocals=False)}{client!r}{caplog.text}"
     assert caplog.text
+
+
+@pytest.mark.parametrize("named", ["99999999999999", "9" * 400])
+@pytest.mark.parametrize(
+    "header",
+    ["Retry-After", {"github": "X-RateLimit-Reset", "gitlab": "RateLimit-Reset"}],
+    ids=["after", "at"],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_forge_puts_work_off_for_ever(
+    which: str, client: AnyClient, server: Server, header: str | dict[str, str], named: str, status: int
+) -> None:
+    name = header if isinstance(header, str) else header[which]
+    server.script = [Says(status, headers={name: named, "X-RateLimit-Remaining": "0"})] * 3
+
+    with pytest.raises(ForgeUnavailable) as refused:
+        client.ask("GET", "/user")
+
+    # PyGithub breaks at a time past all numbers, and 503 has no time of a reset.
+    unsaid = name != "Retry-After" and (status == 503 or (which == "github" and named == "9" * 400))
+    assert refused.value.retry_after == (None if unsaid else 86400)
+
+
+def test_what_a_forge_says_has_no_nul_in_it(client: AnyClient, server: Server) -> None:
+    server.script = [Says(422, {"message": "no\0thing"})]
+
+    with pytest.raises(ForgeError, match=r"refused: nothing \(422\)"):
+        client.ask("POST", "/x")

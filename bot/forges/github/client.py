@@ -84,7 +84,7 @@ class Client:
             status, headers, body = github.requester.requestJson(verb, path, input=json, cnx=connection)
         except HTTPError:
             return Answer(301, {}, None)
-        except (RequestException, ValueError) as error:  # the latter: a header PyGithub cannot read
+        except (RequestException, ValueError, OverflowError) as error:  # a header PyGithub cannot read
             raise ForgeUnavailable("GitHub did not answer, or not in a way to be understood.") from error
         try:
             data = from_json(body) if body else None

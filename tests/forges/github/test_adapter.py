@@ -171,6 +171,8 @@ def test_where_drafts_are_not_in_the_plan_a_change_is_opened_ready(scripted: Git
         ("https://Git.example.org:443/api/v3/", "https://git.example.org"),
         ("http://127.0.0.1:8080/api/v3", "http://127.0.0.1:8080"),
         ("https://api.example.org/api/v3", "https://api.example.org"),
+        ("https://git.example.org/hub/api/v3", "https://git.example.org/hub"),
+        ("http://[::1]:8080/api/v3", "http://[::1]:8080"),
     ],
 )
 def test_repositories_live_beside_the_api(api: str, web: str) -> None:
