@@ -59,7 +59,9 @@ class Ask:
 
 def run(settings: Settings, ask: Ask, *, as_json: bool) -> int:
     """Open a task and see its run to the end; the exit status. Raises BotError where it cannot begin."""
-    url = canonical(ask.repository, forges=[web_url(settings.github.url), settings.gitlab.url])
+    github, gitlab = settings.github, settings.gitlab
+    known = [github.web_url or web_url(github.url), gitlab.web_url or gitlab.url]
+    url = canonical(ask.repository, forges=known)
     given = defaults(settings)
     if ask.timeout:
         given = replace(given, wall_limit=_seconds(ask.timeout))

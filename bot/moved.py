@@ -1,6 +1,6 @@
 """A repository that has another address now. Its number is the same, so the forge can be asked by that.
 
-Webhooks tell of it too, but a run may be between two of them.
+Each command asks for it too, but a run may be between two of them.
 """
 
 import structlog

@@ -678,6 +678,19 @@ def test_where_the_forge_cannot_be_asked_nothing_moves(bot: Bot, error: ForgeErr
         assert threads.get(tx, ISSUE.key).path == "acme/anvil"
 
 
+@pytest.mark.parametrize("before", [ISSUE.repository_url, "file:///srv/other"])
+def test_a_ledger_of_before_goes_on_under_its_keys_and_at_the_forges_address(bot: Bot, before: str) -> None:
+    bot.hear("/run tidy it")
+    with bot.ledger.write() as tx:
+        for table in (schema.threads, schema.runs):  # as an earlier version took it from a delivery
+            tx.execute(update(table).values(repository_url=before))
+
+    bot.hear("/run tidy it again")
+
+    assert {(run.thread_key, run.repository_url) for run in bot.runs()} == {(ISSUE.key, ISSUE.repository_url)}
+    assert bot.rows(schema.threads) == 1
+
+
 def test_a_stranger_moves_nothing_either(bot: Bot) -> None:
     bot.hear("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it", by=EVE))

@@ -96,6 +96,15 @@ def test_a_secret_file_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch
         load()
 
 
+def test_where_repositories_are_may_be_another_address_than_the_apis(monkeypatch: pytest.MonkeyPatch) -> None:
+    _write("[gitlab]\nurl = 'http://gitlab.internal:8080'\nweb_url = 'https://git.example.org/gitlab/'\n")
+    monkeypatch.setenv("FORGEHAND_GITHUB__WEB_URL", "")
+
+    settings = load()
+
+    assert (settings.gitlab.web_url, settings.github.web_url) == ("https://git.example.org/gitlab", "")
+
+
 def test_gitlab_has_its_secrets_from_files_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITLAB__URL", "https://git.example.org/")
     monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN_FILE", str(_write("glpat-from-a-file\n", "token")))
@@ -193,6 +202,22 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
         ("[gitlab]\nurl = 'gitlab.com'", r"\[gitlab\] url must be an address such as https://"),
         ("[gitlab]\nurl = 'https://gitlab.com/api/v4/'", r"\[gitlab\] url .*without /api/v4"),
         ("[github]\nurl = 'https://me:pw@github.com'", r"\[github\] url .*without a login"),
+        *[
+            (f"[{forge}]\n{key} = '{url}'", rf"\[{forge}\] {key} must be an address such as https://")
+            for forge in ("github", "gitlab")
+            for key in ("url", "web_url")
+            for url in (
+                "git.example.org",
+                "ssh://git.example.org",
+                "file:///srv/git",
+                "https://me:pw@git.example.org",
+                "https://git.example.org/a?b=c",
+                "https://git.example.org/a/../b",
+                "https://git.example.org#a",
+                "https://git example.org",
+                "https://",
+            )
+        ],
         ("[labels]\nrun = 'tidy'", r"\[labels\] run must be a table such as"),
         ("[labels.run]\ntidy = ' '", r'\[labels\] run needs a label and what it asks for; "tidy" has'),
         ("[labels.run]\n'' = 'Tidy.'", r"\[labels\] run needs a label"),

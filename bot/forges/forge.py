@@ -64,7 +64,7 @@ class Repository:
 
     id: int
     path: str
-    url: str  # canonical
+    url: str  # canonical; built from the settings and the path
     default_branch: str
 
 
@@ -74,7 +74,8 @@ class Forge(Protocol):
     def events(self, event: str, body: bytes) -> list[Event]:
         """Read one delivery of this kind, in the forge's word; [] if it says nothing to us. No I/O.
 
-        Raises ValueError on what cannot be read.
+        Which repository has the id is the delivery's word only: see `repository`. Raises ValueError on what
+        cannot be read, or what the ledger could not take.
         """
         ...
 
@@ -92,7 +93,9 @@ class Forge(Protocol):
 
     def whoami(self) -> Actor: ...
 
-    def repository(self, repository_id: int) -> Repository: ...
+    def repository(self, repository_id: int) -> Repository:
+        """The repository that has this id now. Raises ForgeError on an answer about another one."""
+        ...
 
     def may_write(self, thread: Thread, actor: Actor) -> bool: ...
 

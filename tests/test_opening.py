@@ -1,0 +1,37 @@
+"""A house is made of the settings."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.forges.sections import GitHub, GitLab
+from bot.opening import open_house
+from bot.queue import Nudges
+from bot.sections import Data
+from bot.settings import Settings
+
+TOKEN = SecretStr("token-of-the-bot")
+NUDGES = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None)
+
+
+@pytest.mark.parametrize(
+    ("web_url", "github", "gitlab"),
+    [
+        ("", "https://git.example.org/hub", "https://git.example.org/lab"),
+        ("https://code.example.org/x", "https://code.example.org/x", "https://code.example.org/x"),
+    ],
+)
+def test_repositories_are_at_web_url_and_else_beside_the_api(
+    tmp_path: Path, web_url: str, github: str, gitlab: str
+) -> None:
+    settings = Settings(
+        data=Data(path=tmp_path / "data"),
+        github=GitHub(url="https://git.example.org/hub/api/v3", web_url=web_url, token=TOKEN),
+        gitlab=GitLab(url="https://git.example.org/lab", web_url=web_url, token=TOKEN),
+    )
+
+    with open_house(settings, public_url="", nudges=NUDGES) as house:
+        for name, web in {"github": github, "gitlab": gitlab}.items():
+            assert house.forges[name].git_headers(f"{web}/acme/anvil")
+            assert house.forges[name].git_headers("https://git.example.org/acme/anvil") == {}

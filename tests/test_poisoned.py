@@ -1,0 +1,135 @@
+"""A delivery with values that the ledger cannot take, from the receiver to its end."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.answer import Answer
+from bot.forges.forge import Forge
+from bot.forges.github import GitHub
+from bot.forges.gitlab import GitLab
+from bot.queue import Nudges
+from bot.store import deliveries, schema
+from bot.store.ledger import Ledger
+from bot.sweep import Sweep
+from handlers import router
+from tests.fill import a_worker, nobody_is_dead
+from tests.hook import GITHUB, GITLAB, Dialect, Hook, receiving
+from tests.said import DEFAULTS, patch_url
+
+HUGE = 2**63
+ANN = {"id": 7, "login": "ann", "username": "ann", "type": "User"}
+# Neither is asked anything: their tokens are worth nothing.
+FORGES: dict[str, Forge] = {
+    "github": GitHub(url="https://api.github.com", token="none"),
+    "gitlab": GitLab(url="https://gitlab.com", token="none"),
+}
+
+
+def on_github(**changed: Any) -> dict[str, Any]:
+    """A command on GitHub; `number`, `repository`, `full_name` and `at` may be changed."""
+    return {
+        "action": "created",
+        "issue": {"number": changed.get("number", 12), "title": "Tidy", "body": ""},
+        "comment": {
+            "id": 500,
+            "body": "/run tidy",
+            "user": ANN,
+            "created_at": changed.get("at", "2026-11-23"),
+        },
+        "repository": {
+            "id": changed.get("repository", 1),
+            "full_name": changed.get("full_name", "acme/anvil"),
+            "html_url": "https://github.com/acme/anvil",
+        },
+        "sender": ANN,
+    }
+
+
+def on_gitlab(**changed: Any) -> dict[str, Any]:
+    """The same on GitLab."""
+    return {
+        "object_kind": "note",
+        "user": ANN,
+        "object_attributes": {
+            "id": 500,
+            "note": "/run tidy",
+            "noteable_type": "Issue",
+            "author_id": 7,
+            "created_at": changed.get("at", "2026-11-23"),
+        },
+        "issue": {"iid": changed.get("number", 12), "title": "Tidy"},
+        "project": {
+            "id": changed.get("repository", 1),
+            "path_with_namespace": changed.get("full_name", "acme/anvil"),
+            "web_url": "https://gitlab.com/acme/anvil",
+        },
+    }
+
+
+@pytest.fixture(params=[(GITHUB, on_github), (GITLAB, on_gitlab)], ids=["github", "gitlab"])
+def spoken(request: pytest.FixtureRequest) -> tuple[Dialect, Any]:
+    dialect, payload = request.param
+    return dialect, payload
+
+
+@pytest.fixture
+def hook(ledger: Ledger, spoken: tuple[Dialect, Any]) -> Iterator[Hook]:
+    with receiving(ledger, spoken[0]) as running:
+        yield running
+
+
+def nudged(ledger: Ledger) -> list[tuple[str, str]]:
+    """The deliveries a sweep finds due at its first look."""
+    found: list[tuple[str, str]] = []
+    nudges = Nudges(
+        answer=lambda forge, delivery: found.append((forge, delivery)),
+        work=lambda: None,
+        report=lambda _thread: None,
+    )
+    Sweep(ledger=ledger, worker=a_worker(), nudges=nudges, is_dead=nobody_is_dead).once()
+    return found
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"number": HUGE},
+        {"repository": HUGE},
+        {"number": 10**4000},
+        {"repository": -1},
+        {"full_name": "acme/\0anvil"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": "9999-12-31T23:59:59-14:00"},
+    ],
+    ids=str,
+)
+def test_it_is_taken_ends_as_unreadable_and_does_not_come_back(
+    hook: Hook, spoken: tuple[Dialect, Any], changed: dict[str, Any]
+) -> None:
+    body = json.dumps(spoken[1](**({"at": "2026-11-23T07:18:23Z"} | changed))).encode()
+    assert hook.post(body).status_code == 202
+    [key] = nudged(hook.ledger)
+    answer = Answer(
+        ledger=hook.ledger,
+        forges=FORGES,
+        router=router,
+        allow=["acme"],
+        defaults=DEFAULTS,
+        nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None),
+        patch_url=patch_url,
+    )
+
+    answer(*key)
+
+    d = schema.deliveries.c
+    with hook.ledger.read() as tx:
+        row = tx.execute(select(d.error, d.answered_at)).one()
+        assert deliveries.due(tx, 10) == []
+        assert tx.execute(select(schema.causes)).all() == []
+    assert row.answered_at is not None
+    assert row.error.startswith("unreadable: ")
+    assert nudged(hook.ledger) == []
