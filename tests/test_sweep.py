@@ -134,6 +134,20 @@ def test_what_stays_due_for_ever_keeps_nothing_newer_from_its_nudge(ledger: Ledg
     assert len(heard.nudges) == len(set(heard.nudges)) == 502
 
 
+def test_what_was_nudged_for_goes_behind_what_was_not(sqlite_ledger: Ledger) -> None:
+    for number in range(150):
+        _receive(sqlite_ledger, f"d{number}")
+    heard = Heard()
+    sweep = heard.sweep(sqlite_ledger)
+    sweep.once()
+    sweep._deliveries.next = {item: at - 11 for item, at in sweep._deliveries.next.items()}  # so much later
+
+    sweep.once()
+
+    assert len(heard.nudges) == 200
+    assert len(set(heard.nudges)) == 150
+
+
 def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
