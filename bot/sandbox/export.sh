@@ -78,7 +78,9 @@ look_around() {
 # Sets `head` and `tree`, by a repository of ours that has nothing of the clone's but HEAD, refs and objects.
 open_ours() {
     mkdir -p $GIT_DIR/objects $GIT_DIR/info
-    printf '[core]\n\tbigFileThreshold = 8m\n\tlooseCompression = 1\n' >$GIT_DIR/config
+    # Files that speed git up are the agent's too, and may say something else than the objects.
+    printf '[core]\n%s\n' 'bigFileThreshold = 8m' 'looseCompression = 1' \
+        'commitGraph = false' 'multiPackIndex = false' >$GIT_DIR/config
     export GIT_ALTERNATE_OBJECT_DIRECTORIES="$theirs/objects:/mirror/objects:/quarantine/objects"
     if plain "$theirs/HEAD" 4096; then
         cp "$theirs/HEAD" $GIT_DIR/HEAD
@@ -90,8 +92,7 @@ open_ours() {
     found=$(seconds=20 && git rev-parse 'HEAD^{commit}' 'HEAD^{tree}') || refuse head
     head=${found%?????????????????????????????????????????}
     tree=${found#?????????????????????????????????????????}
-    rm $GIT_DIR/refs
-    rm -f $GIT_DIR/packed-refs
+    rm -f $GIT_DIR/refs $GIT_DIR/packed-refs
     mkdir $GIT_DIR/refs
     echo "$head" >$GIT_DIR/HEAD
     if plain "$theirs/info/exclude" 65536; then cp "$theirs/info/exclude" $GIT_DIR/info/exclude; fi

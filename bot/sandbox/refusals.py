@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bot.clean import visible
 from bot.sizes import human
 
+_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _MEMORY = re.compile(r"out of memory|malloc failed|mmap failed|cannot allocate", re.IGNORECASE)
 
 
@@ -50,8 +51,10 @@ def repository(path: bytes) -> str:
 
 
 def complaint(said: str) -> str:
-    """Return git's complaint, with what to do where it ran out of memory or time."""
+    """Return git's complaint, with what to do if it ran out of memory or space."""
     said = visible(said).strip()
+    if _SPACE.search(said):
+        return f"There is more of them than an export can hold; remove what is not source. ({said})"
     if _MEMORY.search(said):
         return f"git ran out of memory; remove the largest files and folders that are not source. ({said})"
     return said
@@ -75,7 +78,7 @@ def in_words(answer: bytes, *, one: int, together: int, files: int, folders: int
     The limits are the ones the container was given: bytes of one file, bytes of all changed files, changed
     files, folders in a path.
     """
-    reason, _, path = answer.partition(b"\0")
+    reason, path = [*answer.split(b"\0"), b""][:2]
     code, _, said = reason.decode(errors="replace").partition("\n")
     limited: dict[str, Callable[[], str]] = {
         "large": lambda: large(path, one),

@@ -61,3 +61,21 @@ def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
     assert full.git("show", f"{branch}:README.md").endswith("changed")
     full.final_comment(1, run)
     assert eventually(full.playground.pulls)[0]["head"]["sha"] == task.pushed_head
+
+
+def test_an_edit_right_after_a_commit_is_pushed_in_a_first_and_in_a_resumed_run(full: World) -> None:
+    full.start()
+    quick = (
+        "now=$(date +%s); while [ $(date +%s) = $now ]; do :; done; "
+        "printf {0}.3 >v; git add v; git commit -qm x; printf {0}.4 >v; sleep 2"
+    )
+
+    full.say(1, "/run " + shell(quick.format("1.2")))
+    task, run = full.task_after_run(1)
+    assert run.outcome == Outcome.PUSHED, run.reason
+    assert full.git("show", f"origin/{task.branch}:v") == "1.2.4"
+
+    full.say(1, "/resume " + shell(quick.format("1.3")))
+    task, run = full.task_after_run(2)
+    assert run.outcome == Outcome.PUSHED, run.reason
+    assert full.git("show", f"origin/{task.branch}:v") == "1.3.4"

@@ -55,7 +55,9 @@ TRAPS = {
     "core.fsmonitor": Trap("git config core.fsmonitor 'CANARY; false'", ("status",)),
     "url.insteadOf": Trap(REDIRECTS, ("ls-remote", "FORGE/acme/anvil.git")),
     "filter": Trap(FILTER, ("hash-object", "--path=one.txt", "one.txt")),
-    "fifo": Trap("mkfifo pipe .git/pipe"),
+    "fifo": Trap("mkfifo pipe"),
+    "fifo in .git": Trap("mkfifo .git/pipe", outcome=Outcome.EXPORT_REFUSED),
+    "fifo as the settings": Trap("rm .git/config; mkfifo .git/config", outcome=Outcome.EXPORT_REFUSED),
     "fifo for a file": Trap("rm README.md; mkfifo README.md", outcome=Outcome.EXPORT_REFUSED),
     ".git as a file": Trap(GITFILE),
 }
@@ -139,7 +141,7 @@ def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
         assert {"one.txt", "left.txt"} <= set(tree)
         assert not {"pipe", ".elsewhere", ".git"} & set(tree)
     else:
-        assert "uncommitted files could not be read" in said
+        assert "is neither a file nor a folder nor a link. Remove it." in said
         assert world.playground.branch_head(task.branch) is None
 
 
