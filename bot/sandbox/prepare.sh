@@ -19,8 +19,11 @@ export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYS
 mode=$1 run=$2 branch=$3 start=$4 session=$5 briefed_by=$6 instructions=$7
 shift 7
 
-# A fifo or a filter that never ends must not hold the run.
-git() { timeout -k 1 600 git "$@"; }
+# A fifo or a filter that never ends must not hold the run. A reset reads every file.
+git() {
+    case $1 in reset) seconds=600 ;; *) seconds=60 ;; esac
+    timeout -k 1 $seconds git "$@"
+}
 
 make() { git init -q --template= && mkdir -p .git/info .git/objects/info; }
 
@@ -48,7 +51,7 @@ bring() {
     how=$1
     shift
     plain .git && plain .git/objects && plain .git/objects/info || return
-    find .git ! -type d ! -type f ! -type l -delete || return
+    find .git ! -xtype d ! -xtype f ! -xtype l -delete || return
     find .git -name '*.lock' -type f -delete || return
     # Merges and rebases that were going on knew commits by ids that are no more.
     rm -rf .git/HEAD .git/commondir .git/objects/info/alternates \

@@ -191,6 +191,8 @@ def test_a_clone_half_made_is_made_anew(site: Site) -> None:
         "touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
         "rm .git/HEAD; mkfifo .git/HEAD",
         "rm .git/index; mkfifo .git/index",
+        "rm .git/config; mkfifo .git/config",
+        "mkfifo pipe; ln -sf ../pipe .git/config; ln -sf ../pipe .git/packed-refs; ln -sf ../pipe .git/index",
         "echo garbage >.git/index",
         "ln -sf /etc/passwd .git/HEAD",
         "echo ../.. >.git/commondir",
