@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import what is in the layers below it, and
 # from its own layer; a name stands for the module or the package and all in it.
 LAYERS: list[tuple[str, set[str]]] = [
-    ("words", {"bot", "bot.errors", "bot.clean", "bot.markdown", "bot.sizes", "bot.times"}),
+    ("words", {"bot", "bot.errors", "bot.clean", "bot.interrupt", "bot.markdown", "bot.sizes", "bot.times"}),
     ("values", {"bot.model", "bot.spelling", "bot.diffs", "bot.log", "bot.presence", "bot.web.links"}),
     ("contracts", {"bot.urls", "bot.events", "bot.forges.forge", "bot.commands", "bot.policy"}),
     ("rules over contracts", {"bot.context", "bot.triggers", "bot.heard", "bot.late", "bot.forges.payload"}),

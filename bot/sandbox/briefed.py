@@ -58,7 +58,9 @@ def _with(objects: Objects, tree: str, wanted: dict[bytes, _Entry]) -> str:
 
     def plumbing(*args: str, stdin: bytes = b"") -> bytes:
         env = {**objects.borrowing(), "GIT_INDEX_FILE": str(index)}
-        return git(*args, at=objects.path, env=env, stdin=stdin, seconds=120, limits=LIMITS)
+        return git(
+            *args, at=objects.path, env=env, stdin=stdin, seconds=120, limits=LIMITS, check=objects.check
+        )
 
     plumbing("read-tree", tree)
     # What goes, first: it may be in the way of what comes.

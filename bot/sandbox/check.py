@@ -44,7 +44,7 @@ def large(incoming: Objects, rules: Rules) -> dict[str, int]:
     """
     args = ("--batch-check=%(objectname) %(objectsize)", "--batch-all-objects", "--unordered")
     found, total = {}, 0
-    for line in BytesIO(Objects(incoming.path).git("cat-file", *args)):
+    for line in BytesIO(Objects(incoming.path, check=incoming.check).git("cat-file", *args)):
         oid, size = line.split()
         total += int(size)
         if int(size) > rules.blob_bytes:

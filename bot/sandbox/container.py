@@ -16,12 +16,13 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.errors import BadSettings, SandboxFailed
-from bot.sandbox import podman
+from bot.errors import BadSettings, BotError, SandboxFailed
+from bot.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.client import connect, engine_errors
 from bot.sandbox.condition import Condition, condition_of
+from bot.sandbox.logs import log_of
 from bot.sandbox.restraints import TOOL_LIMITS, Limits, Mount, Sandbox, host_config, refuse_unlimited, unheld
-from bot.sandbox.stream import Frames, Log, Stream
+from bot.sandbox.stream import Log, Stream
 from bot.sandbox.tool import to_its_end
 
 __all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
@@ -32,7 +33,7 @@ INSTANCE = "forgehand.instance"
 WORKSPACE = "/workspace"
 
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
-_PATIENCE = 30 * 86400  # seconds an agent may take for its first line
+_CLEAR_WITHIN = 3.0  # seconds to wait for the removal of a helper container that was given up
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
 # The engine stores each line as a JSON object with stream and time: 73 bytes for an empty one, and six for a
@@ -102,10 +103,11 @@ class Engine:
         args: Sequence[str],
         mounts: Sequence[Mount],
         seconds: float,
+        check: Check = uninterrupted,
     ) -> bytes:
         """Run a shell script to its end in a container and return its stdout; raises as `tool_stream`."""
         with self.tool_stream(
-            name=name, image=image, script=script, args=args, mounts=mounts, seconds=seconds
+            name=name, image=image, script=script, args=args, mounts=mounts, seconds=seconds, check=check
         ) as stream:
             output = stream.read_exactly(_MAX_OUTPUT + 1)
             if len(output) > _MAX_OUTPUT:
@@ -122,20 +124,26 @@ class Engine:
         args: Sequence[str],
         mounts: Sequence[Mount],
         seconds: float,
+        check: Check = uninterrupted,
     ) -> Iterator[Stream]:
         """Run a shell script in a container and hand out its stdout while it runs.
 
         Leaving the block waits for the end: SandboxFailed, with the last of its stderr, unless it exits 0
-        within `seconds` of its start. Leaving it by an exception kills the container.
+        within `seconds` of its start. Leaving it by an exception kills the container. `check` is called
+        while it runs; what it raises leaves the block so.
         """
         argv = ["sh", "-c", script, "sh", *args]
         host = self._restrained(mounts, TOOL_LIMITS, LogConfig(type="none"))
         container = self._make_anew(name, image=image, entrypoint=argv, host_config=host)
         try:
-            with to_its_end(self._api, container, seconds=seconds) as stream:
+            with to_its_end(self._api, container, seconds=seconds, check=check) as stream:
                 yield stream
-        finally:
-            self.remove(container)
+        except BaseException:
+            # An engine that hangs must not hide the reason. The next run of the task removes what is left.
+            with suppress(BotError, TimeoutError):
+                interruptible(lambda: self.remove(container), within(_CLEAR_WITHIN))
+            raise
+        self.remove(container)
 
     def start(self, sandbox: Sandbox) -> None:
         """Start it and return. A container of that name that was started before is left as it is."""
@@ -164,13 +172,7 @@ class Engine:
 
         The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
         """
-        if podman.speaks(self._info):
-            patient = connect(self._url)
-            patient.timeout = _PATIENCE
-            frames: Frames = podman.Later(lambda: _logs(patient, name, follow=True))
-        else:
-            frames = _logs(self._api, name, follow=True)
-        return Log(frames, lambda: _logs(self._api, name, follow=False), skip=skip)
+        return log_of(self._api, self._url, self._info, name, skip=skip)
 
     def condition(self, name: str) -> Condition | None:
         """Return how the container is; None where there is none of that name."""
@@ -242,8 +244,3 @@ class Engine:
         if container is None:
             raise SandboxFailed(f"There is another container {name}.")
         return container
-
-
-def _logs(api: APIClient, name: str, *, follow: bool) -> Frames:
-    with engine_errors():
-        return api.logs(name, stream=True, follow=follow)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bot import interrupt
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
 from bot.sandbox.bare import free, make_bare
@@ -51,6 +52,8 @@ class Plan:
     secrets: Sequence[str] = ()  # in no message
     rules: Rules = field(default_factory=Rules)
     as_before: Sequence[str] = ()  # pathspecs: here the agent changes nothing, and what it did is set back
+    # Called until the export is promoted.
+    check: interrupt.Check = field(default=interrupt.uninterrupted, compare=False)
 
     @property
     def start(self) -> str:
@@ -90,18 +93,21 @@ def take(engine: Engine, image: str, plan: Plan) -> Exported:
     """Export the workspace. Done again after a crash, it ends in the same ids.
 
     Raises ExportRefused (the work does not pass, for the reader to mend), SandboxFailed,
-    EngineUnavailable (worth a retry).
+    EngineUnavailable (worth a retry), and what the plan's check raises: nothing is promoted then.
     """
     make_bare(plan.quarantine)
     # The run is ours alone. A git of the worker before us may still write the very same ids.
     free(plan.quarantine)
     with _incoming(plan) as path:
-        objects = Objects(path, (plan.quarantine, plan.mirror))
+        objects = Objects(path, (plan.quarantine, plan.mirror), plan.check)
         shipment = _receive(engine, image, plan, objects)
         try:
-            return _admit(plan, objects, shipment)
+            exported = _admit(plan, objects, shipment)
+            # Last: an export that was given up must not be found done.
+            _promote(plan, objects, exported.head, exported.wip)
         except GitFailed as error:
             raise ExportRefused(f"What the workspace holds could not be read: {error}") from error
+    return exported
 
 
 @contextmanager
@@ -127,6 +133,7 @@ def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipme
         args=[*_limits(plan.rules), *plan.known],
         mounts=[replace(mount, writable=False) for mount in plan.workspace_mounts],
         seconds=plan.rules.seconds,
+        check=plan.check,
     ) as stream:
         shipment = receive(stream, objects, plan.rules)
     # Only here: a container that failed is the reason for a pack that is cut short, and was raised first.
@@ -141,7 +148,7 @@ def _limits(rules: Rules) -> list[str]:
 
 
 def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
-    """Judge what was unpacked, make it ours, and let it into the quarantine."""
+    """Judge what was unpacked, and make it ours."""
     judge = _judge(plan, objects, shipment.result.title)
     commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)
     left = _uncommitted(objects, shipment, commits)
@@ -150,7 +157,6 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
         commits, tip, left = [*commits, left], left.id, None
     head, count = judge.head(tip, commits)
     wip = judge.wip(left, head) if left else ""
-    _promote(plan, objects, head, wip)
     entries = difference(objects, head, plan.trusted_head)
     links = [entry.path for entry in entries if GITLINK in (entry.mode, *entry.before)]
     return Exported(
@@ -199,7 +205,16 @@ def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:
         pack = plan.quarantine / "objects" / "pack" / "pack"
         args = ("--revs", "--delta-base-offset", "--non-empty", "--quiet", str(pack))
         env, stdin = objects.borrowing(), wanted.encode()
-        git("pack-objects", *args, at=objects.path, env=env, stdin=stdin, seconds=120, limits=LIMITS)
+        git(
+            "pack-objects",
+            *args,
+            at=objects.path,
+            env=env,
+            stdin=stdin,
+            seconds=120,
+            limits=LIMITS,
+            check=plan.check,
+        )
     refs = [f"update refs/checked/{plan.run} {head}\n"]
     if wip:
         refs.append(f"update refs/wip/{plan.run} {wip}\n")

@@ -8,16 +8,18 @@ a secret it must not have or a setting that could run code.
 import os
 import re
 import resource
+import select
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import DiskFull, GitFailed
+from bot.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
 
 _CLOSED = {
     "HOME": "/nonexistent",
@@ -73,10 +75,12 @@ def run(
     seconds: float = 60,
     limits: Mapping[int, int] | None = None,
     holding: Sequence[int] = (),
+    check: Check = uninterrupted,
 ) -> Finished:
     """Run git to its end, whatever that is. Raises GitFailed only if it takes more than `seconds`.
 
     `holding` are descriptors of locked files: git outlives us where we are killed, and then holds on to them.
+    `check` is called while git runs. If it raises, git is killed, with its helpers, and the error passes on.
     """
     # Files, not pipes: whoever fills a pipe nobody reads yet stops, and stdin may be long.
     with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
@@ -90,9 +94,9 @@ def run(
             process_group=0,
             pass_fds=holding,
         )
-        with _ended_within(seconds, process) as late:
+        with _ended_within(seconds, process, check) as late:
             _limit(process, limits or {})
-            _feed(process, stdin)
+            _feed(process, stdin, check)
         stderr.seek(0)
         said = clean(stderr.read(20_000).decode(errors="replace"))
         if late.is_set():
@@ -104,7 +108,9 @@ def run(
 
 
 @contextmanager
-def _ended_within(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+def _ended_within(
+    seconds: float, process: subprocess.Popen[bytes], check: Check
+) -> Iterator[threading.Event]:
     """Wait for its end behind the block. The event: it had to be stopped, in the block or there."""
     late = threading.Event()
 
@@ -117,7 +123,7 @@ def _ended_within(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[
     timer.start()
     try:
         yield late
-        process.wait()
+        interruptible(process.wait, check)
     except BaseException:
         stop()
         process.wait()
@@ -133,11 +139,24 @@ def _limit(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> None:
             resource.prlimit(process.pid, limit, (value, value))
 
 
-def _feed(process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes]) -> None:
+def _feed(process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes], check: Check) -> None:
     assert process.stdin
+    paced = Paced(check)
     with suppress(BrokenPipeError), process.stdin as pipe:
+        os.set_blocking(pipe.fileno(), False)
         for chunk in [stdin] if isinstance(stdin, bytes) else stdin:
-            pipe.write(chunk)
+            _write(pipe.fileno(), chunk, paced)
+
+
+def _write(pipe: int, data: bytes, check: Check) -> None:
+    """Write all of it to a pipe that does not block, however slowly it is read."""
+    room = select.poll()
+    room.register(pipe, select.POLLOUT)
+    left = memoryview(data)
+    while left:
+        check()
+        if room.poll(INTERVAL * 1000):
+            left = left[os.write(pipe, left) :]
 
 
 def git(
@@ -147,9 +166,10 @@ def git(
     stdin: bytes | Iterable[bytes] = b"",
     seconds: float = 60,
     limits: Mapping[int, int] | None = None,
+    check: Check = uninterrupted,
 ) -> bytes:
-    """What git printed. Raises GitFailed with its first words of complaint."""
-    done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits)
+    """What git printed. Raises GitFailed with its first words of complaint, and what `check` raises."""
+    done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits, check=check)
     if done.status:
         if is_disk_full(done.said):
             raise DiskFull
@@ -177,15 +197,17 @@ class Objects:
     """A bare repository of ours together with the ones it borrows objects from.
 
     The borrowing is in the environment, never in an alternates file: that would
-    name host paths in a folder that is mounted into containers.
+    name host paths in a folder that is mounted into containers. `check` is called while git runs in it.
     """
 
     path: Path
     borrowed: tuple[Path, ...] = ()
+    check: Check = field(default=uninterrupted, compare=False, repr=False)
 
     def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"") -> bytes:
         """As `git`, within limits: what is read here was made by an agent. Large files cannot be made."""
-        return git(*args, at=self.path, env=self.borrowing(), stdin=stdin, seconds=120, limits=_READING)
+        env = self.borrowing()
+        return git(*args, at=self.path, env=env, stdin=stdin, seconds=120, limits=_READING, check=self.check)
 
     def borrowing(self) -> dict[str, str]:
         chain = os.pathsep.join(str(path / "objects") for path in self.borrowed)
@@ -193,7 +215,7 @@ class Objects:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         args = ("merge-base", "--is-ancestor", old, new)
-        done = run(*args, at=self.path, env=self.borrowing(), limits=_READING)
+        done = run(*args, at=self.path, env=self.borrowing(), limits=_READING, check=self.check)
         if done.status not in {0, 1}:
             raise GitFailed(f"git merge-base failed: {first_lines(done.said)}")
         return done.status == 0

@@ -6,12 +6,14 @@ and its agent every time.
 
 import fcntl
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.errors import GitFailed, RemoteMissing
+from bot.interrupt import Check, uninterrupted
 from bot.sandbox.bare import free, make_bare
 from bot.sandbox.git import git, run
 from bot.sandbox.remote import network, remote_failure
@@ -25,12 +27,16 @@ _REFSPECS = (
 _REMOTE_HEAD = "refs/remote-head"
 _URL = "fetched-from"  # a file of ours beside git's
 _FETCH_SECONDS = 1800
+_LOCK_PAUSE = 0.1  # seconds between two tries
 _SYMREF = re.compile(rb"^ref: refs/heads/(.+)\tHEAD$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
+    """The copy at `path`. `check` is called while git runs in it; its methods raise what that raises."""
+
     path: Path
+    check: Check = field(default=uninterrupted, compare=False, repr=False)
 
     def head(self, branch: str) -> str:
         """Commit id of a branch at the last fetch; "" if there was none."""
@@ -48,7 +54,7 @@ class Mirror:
 
     def merge_base(self, oid: str, branch: str) -> str:
         """The last commit a commit has in common with a branch. Raises GitFailed where there is none."""
-        done = run("merge-base", oid, f"refs/heads/{branch}", at=self.path)
+        done = run("merge-base", oid, f"refs/heads/{branch}", at=self.path, check=self.check)
         if done.status:
             raise GitFailed(f"Commit {oid[:10]} has nothing in common with `{branch}`.")
         return done.stdout.decode().strip()
@@ -79,14 +85,14 @@ class Mirror:
         return found.get(ref) == found.get(_REMOTE_HEAD)
 
     def has(self, oid: str) -> bool:
-        return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path).status == 0
+        return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path, check=self.check).status == 0
 
     def keep(self, task: str, oids: Iterable[str]) -> None:
         """Hold these commits for a workspace, whatever the remote forgets."""
         for left in (self.path / "refs" / "keep" / task).glob("*.lock"):
             left.unlink(missing_ok=True)  # of a git that was killed: the task is in one worker's hands
         lines = [f"update refs/keep/{task}/{oid} {oid}\n" for oid in sorted(set(oids))]
-        git("update-ref", "--stdin", at=self.path, stdin="".join(lines).encode())
+        self._git("update-ref", "--stdin", stdin="".join(lines).encode())
 
     def kept(self, task: str) -> list[str]:
         """Every head that was kept for a task: what its clone was ever shown."""
@@ -95,26 +101,32 @@ class Mirror:
     def release(self, task: str) -> None:
         """Let go of what was kept for a task; fine when that was nothing."""
         lines = [f"delete {name}\n" for name in self._kept_refs(task)]
-        git("update-ref", "--stdin", at=self.path, stdin="".join(lines).encode())
+        self._git("update-ref", "--stdin", stdin="".join(lines).encode())
 
     def _kept_refs(self, task: str) -> list[str]:
-        names = git("for-each-ref", "--format=%(refname)", f"refs/keep/{task}/", at=self.path)
+        names = self._git("for-each-ref", "--format=%(refname)", f"refs/keep/{task}/")
         return names.decode().split()
 
     def _oids(self, *refs: str) -> dict[str, str]:
         """Ids of these very refs, where they exist; git takes them for patterns, and none for all."""
         if not refs:
             return {}
-        listed = git("for-each-ref", "--format=%(refname) %(objectname)", *refs, at=self.path)
+        listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", *refs)
         found = dict(line.split(" ") for line in listed.decode().splitlines())
         return {ref: found[ref] for ref in refs if ref in found}
 
+    def _git(self, *args: str, stdin: bytes = b"") -> bytes:
+        return git(*args, at=self.path, stdin=stdin, check=self.check)
 
-def fetch(mirror: Mirror, url: str, headers: Mapping[str, str]) -> Mirror:
+
+def fetch(mirror: Mirror, url: str, headers: Mapping[str, str], *, check: Check = uninterrupted) -> Mirror:
     """Bring the mirror of `url` up to date, or make it; one fetch of a mirror at a time.
 
-    Raises RemoteMissing, RemoteUnavailable (worth a retry), GitFailed for what a person must mend.
+    Raises RemoteMissing, RemoteUnavailable (worth a retry), GitFailed for what a person must mend. `check`
+    is called meanwhile, also while another fetch of the mirror is waited for, and by the returned mirror.
+    A fetch that it ends leaves a mirror that the next fetch brings up to date.
     """
+    mirror = replace(mirror, check=check)
     mirror.path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(mirror) as lock:
         make_bare(mirror.path)
@@ -157,7 +169,7 @@ def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[
     """False: the remote's HEAD names no commit, so nothing was fetched."""
     args = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
     given = (*args, "--", url, *refspecs)
-    done = run(*given, at=mirror.path, env=env, seconds=_FETCH_SECONDS, holding=[lock])
+    done = run(*given, at=mirror.path, env=env, seconds=_FETCH_SECONDS, holding=[lock], check=mirror.check)
     if done.status and "find remote ref HEAD" in done.said:
         return False
     if done.status:
@@ -166,13 +178,13 @@ def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[
 
 
 def _learn_default(mirror: Mirror, url: str, env: Mapping[str, str]) -> None:
-    done = run("ls-remote", "--symref", "--", url, env=env)
+    done = run("ls-remote", "--symref", "--", url, env=env, check=mirror.check)
     if done.status:
         raise remote_failure(done.said)
     if not done.stdout:
         raise GitFailed("The repository is empty: it needs a first commit before anything can run on it.")
     if found := _SYMREF.search(done.stdout):
-        git("symbolic-ref", "HEAD", f"refs/heads/{found[1].decode()}", at=mirror.path)
+        git("symbolic-ref", "HEAD", f"refs/heads/{found[1].decode()}", at=mirror.path, check=mirror.check)
 
 
 @contextmanager
@@ -183,10 +195,20 @@ def _alone(mirror: Mirror) -> Iterator[int]:
     """
     lock = mirror.path.with_suffix(".lock")
     with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file.fileno(), mirror.check)
         if lock.stat().st_size:
             free(mirror.path)
         file.write("fetching")
         file.flush()
         yield file.fileno()
         file.truncate(0)
+
+
+def _lock(descriptor: int, check: Check) -> None:
+    """Wait for the lock, which another task's fetch may hold for half an hour."""
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            check()
+            time.sleep(_LOCK_PAUSE)

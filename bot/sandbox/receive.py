@@ -88,9 +88,18 @@ def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:
             yield chunk
 
     args = ("--stdin", "--fix-thin", "--strict", f"--max-input-size={rules.pack_bytes}")
-    env, seconds = objects.borrowing(), rules.seconds
+    env, seconds, check = objects.borrowing(), rules.seconds, objects.check
     try:
-        git("index-pack", *args, at=objects.path, env=env, stdin=chunks(), seconds=seconds, limits=LIMITS)
+        git(
+            "index-pack",
+            *args,
+            at=objects.path,
+            env=env,
+            stdin=chunks(),
+            seconds=seconds,
+            limits=LIMITS,
+            check=check,
+        )
     except GitFailed as error:
         if stream.read(1):
             # git gave up first. Leaving by an error ends the container; its exit status would not help.

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from bot.clean import visible
 from bot.errors import EngineUnavailable, SandboxFailed
+from bot.interrupt import INTERVAL, Check, Paced, uninterrupted
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
@@ -28,11 +29,15 @@ def cleaned(text: bytes) -> str:
 
 
 class Stream:
-    """Standard output of a container that was attached to before it started."""
+    """Standard output of a container that was attached to before it started.
 
-    def __init__(self, connection: socket.socket, *, seconds: float) -> None:
+    `check` is called while it is read, also while nothing comes; what it raises, the reader raises.
+    """
+
+    def __init__(self, connection: socket.socket, *, seconds: float, check: Check = uninterrupted) -> None:
         self._connection = connection
         self._deadline = time.monotonic() + seconds
+        self._check = Paced(check)
         self._left = 0  # bytes of the present frame of stdout that nobody has read
         self._stderr = b""
 
@@ -67,6 +72,12 @@ class Stream:
         while self.read(1 << 16):
             pass
 
+    def must_go_on(self) -> None:
+        """Raise SandboxFailed past the wall limit, and what the check raises."""
+        self._check()
+        if time.monotonic() >= self._deadline:
+            raise SandboxFailed("A container did not end within its time.")
+
     @property
     def complaint(self) -> str:
         """The end of stderr as far as it was read, fit to be quoted."""
@@ -84,16 +95,15 @@ class Stream:
         return data
 
     def _receive(self, size: int) -> bytes:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise SandboxFailed("A container did not end within its time.")
-        self._connection.settimeout(left)
-        try:
-            return self._connection.recv(size)
-        except TimeoutError as error:
-            raise SandboxFailed("A container did not end within its time.") from error
-        except OSError as error:
-            raise EngineUnavailable("The container engine closed the connection.") from error
+        self._connection.settimeout(INTERVAL)
+        while True:
+            self.must_go_on()
+            try:
+                return self._connection.recv(size)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise EngineUnavailable("The container engine closed the connection.") from error
 
 
 class Frames(Protocol):
@@ -115,6 +125,7 @@ class Log:
         self._frames = follow
         self._replay: Callable[[], Frames] | None = replay
         self._skip = self._offset = skip
+        self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -131,7 +142,7 @@ class Log:
 
     def close(self) -> None:
         """End the iteration, also one that waits in another thread."""
-        self._replay = None
+        self._closed, self._replay = True, None
         with suppress(OSError, AttributeError):  # it is closed already
             self._frames.close()
 
@@ -147,4 +158,6 @@ class Log:
             self._frames, self._replay, self._skip = self._replay(), None, self._offset
         except (SandboxFailed, EngineUnavailable):  # removed meanwhile, or the engine is away
             raise StopIteration from None
+        if self._closed:  # while the engine was asked
+            self.close()
         return self._frame()

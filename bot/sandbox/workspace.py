@@ -9,9 +9,10 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.interrupt import Check, uninterrupted
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 
@@ -45,6 +46,7 @@ class Plan:
     refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
     session_file: str = ""  # below the agent's home, a pattern of the shell: is it there?
     briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
+    check: Check = field(default=uninterrupted, compare=False)  # called while the container works
 
 
 class Workspaces:
@@ -62,7 +64,8 @@ class Workspaces:
     def prepare(self, plan: Plan) -> bool:
         """Make the workspace, or bring the kept one up to date with its files untouched. Repeat at will.
 
-        Returns whether the session's file is there. Raises SandboxFailed, EngineUnavailable (worth a retry).
+        Returns whether the session's file is there. Raises SandboxFailed, EngineUnavailable (worth a retry),
+        and what the plan's check raises: the workspace is then as after a death there, to be prepared again.
         """
         folder = self._root / plan.task
         _folder(folder, _CLOSED)
@@ -78,6 +81,7 @@ class Workspaces:
             args=[mode, str(plan.run), plan.branch, plan.start, plan.session_file, *briefed, *refs],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
+            check=plan.check,
         )
         self._prepared(plan.task).touch()
         return said.rstrip().endswith(b"session")
@@ -100,10 +104,11 @@ class Workspaces:
             Mount(source=told / "out", target="/task/out", writable=True),
         ]
 
-    def size(self, task: str, *, name: str, seconds: float = 60) -> int:
+    def size(self, task: str, *, name: str, seconds: float = 60, check: Check = uninterrupted) -> int:
         """Return how many bytes of the disk the agent's files take. `name` is the container's.
 
-        A folder that the agent closed to itself is not seen into. Raises as `prepare`.
+        A folder that the agent closed to itself is not seen into. Raises as `prepare`; `check` is called
+        while the container works.
         """
         written = _written(self._root / task)
         targets = [f"/size/{number}" for number in range(len(written))]
@@ -115,6 +120,7 @@ class Workspaces:
             args=targets,
             mounts=[Mount(source=path, target=target) for path, target in zip(written, targets, strict=True)],
             seconds=seconds,
+            check=check,
         )
         return int(said.split()[0]) << 10
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.interrupt import within
 from bot.sandbox.container import Engine, Limits, Mount, Sandbox
 
 
@@ -53,6 +54,36 @@ def test_a_tool_that_fails_is_quoted_without_control_characters(engine: Engine, 
 def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: str) -> None:
     with pytest.raises(SandboxFailed, match="within its time"):
         run_tool(engine, image, "sleep 60", seconds=1)
+
+    assert engine.ours() == []
+
+
+# The last one has closed what we read: its end is waited for in another way.
+@pytest.mark.parametrize("script", ["sleep 60", "yes >&2", "yes", "exec >&- 2>&-; sleep 60"])
+def test_a_tool_that_nobody_waits_for_any_more_is_killed(engine: Engine, image: str, script: str) -> None:
+    began = time.monotonic()
+
+    with (
+        pytest.raises(TimeoutError),
+        engine.tool_stream(
+            name=a_name(),
+            image=image,
+            script=script.replace("yes", "while :; do echo yes; done"),
+            args=[],
+            mounts=[],
+            seconds=60,
+            check=within(2),
+        ) as stream,
+    ):
+        stream.drain()
+
+    assert time.monotonic() - began < 20
+    assert engine.ours() == []
+
+
+def test_one_that_closed_its_output_and_goes_on_is_killed_at_its_limit(engine: Engine, image: str) -> None:
+    with pytest.raises(SandboxFailed, match="within its time"):
+        run_tool(engine, image, "exec >&- 2>&-; sleep 60", seconds=2)
 
     assert engine.ours() == []
 

@@ -1,13 +1,16 @@
 """An export, from a clone as agents leave them to the quarantine."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from bot.errors import ExportRefused, SandboxFailed
+from bot.interrupt import within
 from bot.sandbox.container import Engine
-from bot.sandbox.export import Rules
+from bot.sandbox.export import Rules, is_done
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from tests.sandbox.clone import Site, commit
 
@@ -335,3 +338,55 @@ def test_a_merge_of_two_versions_of_an_instruction_file_comes_out_without_the_me
 
     assert told.see("rev-parse", f"{exported.head}~") == told.checked != ours
     assert told.see("diff", "--name-only", told.checked, exported.head) == "a.py"
+
+
+class _GivesUp:
+    """A check that raises when it is called for the n-th time."""
+
+    def __init__(self, n: int) -> None:
+        self._left = n
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            raise TimeoutError
+
+
+def test_one_that_is_given_up_at_any_moment_leaves_nothing_and_can_be_made_again(site: Site) -> None:
+    site.commit({"a.py": "1\n"}, "One")
+    site.commit({"a.py": "2\n"}, "Two")
+    (site.repo / "half.txt").write_text("half\n")
+    given_up, exported = 0, None
+
+    while exported is None:
+        try:
+            exported = site.take(succeeded=False, check=_GivesUp(given_up + 1))
+        except TimeoutError:
+            given_up += 1
+            assert not is_done(site.quarantine, "t1-0")
+            assert site.see("for-each-ref") == ""
+            assert list(site.quarantine.parent.glob("*.incoming")) == []
+            assert site.engine.ours() == []
+
+    assert given_up >= 6  # among them the unpacking, each commit that is written, and the promotion
+    assert site.see("show", f"{exported.wip}:half.txt") == "half"
+    assert site.see("rev-parse", "refs/checked/t1-0") == exported.head
+    assert (site.repo / "half.txt").read_text() == "half\n"
+
+
+def test_one_that_hangs_is_given_up_when_somebody_wants_that(site: Site) -> None:
+    work = site.commit({"a.py": "1\n"})
+    configuration = site.repo / ".git" / "config"
+    kept = configuration.read_bytes()
+    configuration.unlink()
+    os.mkfifo(configuration)
+    began = time.monotonic()
+
+    with pytest.raises((TimeoutError, ExportRefused)):  # the second where the script itself refuses it
+        site.take(check=within(3))
+
+    assert time.monotonic() - began < 30
+    assert site.engine.ours() == []
+    configuration.unlink()
+    configuration.write_bytes(kept)
+    assert site.see("log", "-1", "--format=%T", site.take().head) == site.git("rev-parse", f"{work}^{{tree}}")

@@ -3,13 +3,16 @@
 import os
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.errors import GitFailed
+from bot.interrupt import within
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import Objects, clean, git, run
+from tests.workshop import until
 
 
 @pytest.fixture
@@ -50,6 +53,39 @@ def test_what_takes_too_long_is_stopped_with_its_children(bare: Path) -> None:
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("stdin", [b"", bytes(1 << 20)], ids=["nothing", "more than a pipe holds"])
+def test_one_that_somebody_does_not_wait_for_any_more_is_killed_with_its_children(
+    bare: Path, tmp_path: Path, stdin: bytes
+) -> None:
+    """Whether it is waited for, or does not read what it is fed."""
+    pid, started = tmp_path / "pid", time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        git("-c", f"alias.nap=!sleep 60 & echo $! >{pid}; wait", "nap", at=bare, stdin=stdin, check=within(1))
+
+    assert time.monotonic() - started < 10
+    until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
+
+
+def test_what_is_fed_slowly_is_given_up_as_fast_and_what_is_fed_fast_is_whole(bare: Path) -> None:
+    whole = [bytes([number]) * 200_000 for number in range(50)]
+    oid = git("hash-object", "-w", "--stdin", at=bare, stdin=iter(whole)).decode().strip()
+    assert Objects(bare).git("cat-file", "blob", oid) == b"".join(whole)
+
+    fed = 0
+
+    def drop_by_drop() -> Iterator[bytes]:
+        nonlocal fed
+        while True:
+            fed += 1
+            time.sleep(0.05)
+            yield b"x"
+
+    with pytest.raises(TimeoutError):
+        git("hash-object", "--stdin", at=bare, stdin=drop_by_drop(), check=within(0.5))
+    assert 1 < fed < 200
+
+
 def test_limits_hold_for_the_command(bare: Path) -> None:
     data = b"x" * 100_000
 
@@ -88,3 +124,15 @@ def test_borrowed_objects_are_seen_and_stay_where_they_are(bare: Path, tmp_path:
 
     assert Objects(bare, (other,)).git("cat-file", "blob", oid) == b"hello"
     assert not os.path.exists(bare / "objects" / oid[:2])
+
+
+def test_all_that_is_asked_of_a_repository_is_given_up_alike(bare: Path) -> None:
+    objects = Objects(bare, check=within(0))
+
+    with pytest.raises(TimeoutError):
+        objects.git("cat-file", "--batch", stdin=b"x")
+    (bare / "config").unlink()
+    os.mkfifo(bare / "config")  # git reads it first, and so each of them hangs
+    with pytest.raises(TimeoutError):
+        objects.is_ancestor("HEAD", "HEAD")
+    assert objects == Objects(bare)

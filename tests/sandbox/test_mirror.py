@@ -1,15 +1,19 @@
 """The mirror of a remote: what a fetch brings, keeps and lets go."""
 
 import fcntl
+import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.interrupt import within
 from bot.sandbox.mirror import Mirror, fetch
 from tests.sandbox.clone import commit, git
 from tests.workshop import until
@@ -154,6 +158,57 @@ def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: 
             assert is_held(root / "key.lock")
 
     until(lambda: not is_held(root / "key.lock"))
+
+
+def test_a_remote_that_says_nothing_is_waited_for_no_longer_than_somebody_wants(
+    root: Path, upstream: Path
+) -> None:
+    mirror = again(root, upstream)
+    head = commit(upstream, {"b": "1\n"})
+    began = time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
+        fetch(mirror, f"http://127.0.0.1:{silent.getsockname()[1]}/anvil", {}, check=within(1))
+
+    assert time.monotonic() - began < 15
+    until(lambda: not is_held(root / "key.lock"))
+    assert again(root, upstream).head("main") == head
+
+
+def test_nor_is_another_fetch_of_the_same_mirror(root: Path, upstream: Path) -> None:
+    again(root, upstream)
+    with (root / "key.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+
+        with pytest.raises(TimeoutError):
+            fetch(Mirror(root / "key.git"), f"file://{upstream}", {}, check=within(1))
+
+        assert time.monotonic() - began < 15
+    assert again(root, upstream).head("main")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda mirror: mirror.head("main"),
+        lambda mirror: mirror.change_head(7),
+        lambda mirror: mirror.merge_base("0" * 40, "main"),
+        lambda mirror: mirror.has("0" * 40),
+        lambda mirror: mirror.keep("t1", ["0" * 40]),
+        lambda mirror: mirror.kept("t1"),
+        lambda mirror: mirror.release("t1"),
+    ],
+)
+def test_nothing_that_is_asked_of_a_mirror_is_waited_for_longer_than_somebody_wants(
+    root: Path, upstream: Path, ask: Callable[[Mirror], object]
+) -> None:
+    path = again(root, upstream).path
+    (path / "config").unlink()
+    os.mkfifo(path / "config")  # git reads it first
+
+    with pytest.raises(TimeoutError):
+        ask(Mirror(path, within(0)))
 
 
 def test_locks_of_a_git_that_was_killed_stop_no_later_fetch(root: Path, upstream: Path) -> None:
