@@ -1,7 +1,7 @@
 """One claimed run in the hands of this worker: its lease kept alive, its cancel flag watched.
 
-Every phase asks `check` between its steps, so that a run that was cancelled,
-taken over or told to stop ends within a second wherever it is.
+Every phase passes `check` to whatever it waits for, so that a run that was
+cancelled, taken over or told to stop ends within seconds wherever it is.
 """
 
 import threading
@@ -20,8 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import comments
 from bot.errors import EngineUnavailable, LeaseLost
 from bot.house import House
+from bot.interrupt import interruptible
 from bot.kinds import TRANSIENT
-from bot.model import Kind, Outcome, Phase, Run, Task
+from bot.model import Kind, Phase, Run, Task
 from bot.operator_verbs import OPERATOR
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
 # Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
 _ENGINE_BACKOFF = (1.0, 2.0, *[5.0] * 120)
+_CLEARING = 5.0  # seconds a cancel waits while leftover containers are removed
 
 
 class Stopped(Exception):
@@ -53,7 +55,7 @@ class Attempt:
     stopping: threading.Event
     lost: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
-    cancel_heard: bool = False  # nothing more is to be stopped for it; what the agent left is exported
+    cancel_waits_until: float = 0.0  # on the monotonic clock; a cancel is not raised before
 
     @property
     def lease(self) -> Lease:
@@ -79,7 +81,7 @@ class Attempt:
             raise LeaseLost(f"Run {self.run.id} was taken over.")
         if self.stopping.is_set():
             raise Stopped
-        if self.cancelled.is_set() and not self.cancel_heard:
+        if self.cancelled.is_set() and time.monotonic() >= self.cancel_waits_until:
             raise Cancelled
 
     def must_be_ours(self) -> None:
@@ -95,26 +97,27 @@ class Attempt:
         if self.run.epoch == self.run.number == 1:
             return
         engine, ours = self.house.engine, f"forgehand-{self.task.id}-"
-        with self.undisturbed():  # a cancel is for the agent to hear, whose work is then taken out
-            for each in self.retrying(engine.ours):
+        # A cancel is for the agent's phase to hear, which then takes the work out.
+        with self.undisturbed(_CLEARING):
+            for each in self.asking(engine.ours):
                 if each.name.startswith(ours) and each.name != self.sandbox:
-                    self.retrying(partial(engine.remove, each.name))
+                    self.asking(partial(engine.remove, each.name))
 
     @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """A cancel waits for the end of this block: what the agent left is taken out first."""
-        heard, self.cancel_heard = self.cancel_heard, True
+    def undisturbed(self, seconds: float) -> Iterator[None]:
+        """Let a cancel wait for the end of this block, but for so many seconds from now at most."""
+        before, self.cancel_waits_until = self.cancel_waits_until, time.monotonic() + seconds
         try:
             yield
         finally:
-            self.cancel_heard = heard
+            self.cancel_waits_until = before
 
     def enter(self, phase: Phase) -> None:
         """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
         with self.house.ledger.write() as tx:
             leases.enter(tx, self.lease, phase)
             # In this transaction, or a cancel that was told "nothing is pushed" could lose to the push.
-            if not self.cancel_heard and leases.is_cancel_asked(tx, self.lease):
+            if leases.is_cancel_asked(tx, self.lease):
                 raise Cancelled
             self.tell(tx, phase)
 
@@ -166,6 +169,13 @@ class Attempt:
             self._pause(pauses[tried])
             tried += 1
 
+    def asking(self, call: Callable[[], T]) -> T:
+        """Do as `retrying`, with a call that may be abandoned when the run has to stop while it hangs.
+
+        For calls that read, or that end what has to end: they may go on, and come to an end, unheard.
+        """
+        return self.retrying(lambda: interruptible(call, self.check))
+
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -179,7 +189,6 @@ def take_up(house: House, run: Run, stopping: threading.Event) -> Attempt:
         leases.renew(tx, Lease(run.id, run.epoch), house.worker.lease)
         run, task = runs.get(tx, run.id), tasks.get(tx, run.task)
     attempt = Attempt(house, run, task, stopping)
-    attempt.cancel_heard = run.agent_outcome is Outcome.CANCELLED
     if run.cancel_asked:
         attempt.cancelled.set()
     return attempt

@@ -86,13 +86,17 @@ class Bounds:
 @contextmanager
 def bounds(attempt: Attempt, places: Workspaces, *, over: bool) -> Iterator[Bounds]:
     """Watch the limits of a run during the block; `over` as in `Bounds`."""
-    name, engine = attempt.helper("size"), attempt.house.engine
+    name = attempt.helper("size")
     limit = attempt.house.allowance_of(attempt.task).limits.disk
-    scale = Scale(lambda: places.size(attempt.task.id, name=name), data=attempt.house.data, limit=limit)
+    scale = Scale(
+        lambda check: places.size(attempt.task.id, name=name, check=check),
+        data=attempt.house.data,
+        limit=limit,
+    )
     try:
         yield Bounds(attempt, scale, over=over)
     finally:
-        scale.end(lambda: engine.remove(name))
+        scale.end()
 
 
 def _duration(seconds: int) -> str:

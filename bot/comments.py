@@ -28,6 +28,7 @@ _SET_BACK = (
     "On a change, files that instruct agents (`AGENTS.md`, `CLAUDE.md` and the like) can be changed by "
     "people only: what an agent does to them is not taken."
 )
+_STOPPING = "cancelled; stopping the agent and taking out its work"
 DOING = {
     Phase.PREPARE: "preparing the workspace",
     Phase.AGENT: "running the agent",
@@ -48,13 +49,16 @@ def progress(
     lost: bool = False,
 ) -> str:
     """The comment that is edited in place while a run goes on."""
-    lines = [f"Task `{task.id}`, run {run.number}: {DOING[phase]} (`{task.agent}`)."]
+    doing = _STOPPING if run.cancel_asked else DOING[phase]
+    lines = [f"Task `{task.id}`, run {run.number}: {doing} (`{task.agent}`)."]
     if task.pinned:
         lines.append(pinned(task.pinned[:10]))
     if started_over:
         lines.append(_LOST if lost else _STARTED_OVER)
     if told := session(run):
         lines.append(told)
+    if run.cancel_asked:
+        return "\n\n".join(lines)
     if phase is Phase.AGENT and run.doing:
         lines.append(f"At the moment: {for_line(run.doing, _LINE, secrets)}")
     elif last_line:

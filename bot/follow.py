@@ -17,17 +17,24 @@ from bot.ending import judge, of_container
 from bot.errors import BadSettings, EngineUnavailable
 from bot.gateway import inside
 from bot.gateway.gate import Gate
+from bot.interrupt import interruptible
 from bot.listening import Listening
-from bot.model import Outcome
+from bot.model import Outcome, Phase
 from bot.sandbox.container import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
 from bot.times import moment
 
+_GRACE = 2  # seconds a cancelled agent has to end by itself
+_STOP_WITHIN = 4.0  # seconds the engine has to end it
+
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:
-    """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running."""
+    """Run the agent to its end and return how it ended; raises Stopped and LeaseLost, sandbox running.
+
+    Raises Cancelled if the agent of a cancelled run could not be stopped at once.
+    """
     with _gate(attempt) as gate:
         ended = _follow(attempt, workspaces, mirror, gate)
     return _seen_outside(attempt, ended, gate) if gate else ended
@@ -64,7 +71,7 @@ def _gate(attempt: Attempt) -> Iterator[Gate | None]:
     try:
         with gateway.open(attempt.run, attempt.task) as gate:
             yield gate
-    except Stopped:
+    except (Stopped, Cancelled):
         # Of the answers that this has cut, all is known only now. The next worker counts on from there.
         with attempt.house.ledger.write() as tx:
             leases.write(tx, attempt.lease)
@@ -81,20 +88,31 @@ def _follow(attempt: Attempt, workspaces: Workspaces, mirror: Path, gate: Gate |
             attempt.retrying(lambda: engine.start(_sandbox(attempt, workspaces, mirror)))
             with attempt.house.ledger.write() as tx:
                 leases.write(tx, attempt.lease, agent_started=True)
-        listening.replay(attempt.house.data / "logs" / attempt.run.id, attempt.run.log_offset)
+        log = attempt.house.data / "logs" / attempt.run.id
+        listening.replay(log, attempt.run.log_offset, check=attempt.check)
         ended = _watch_it(attempt, workspaces, listening, gate)
         listening.end()
         with attempt.house.ledger.write() as tx:
             leases.write(tx, attempt.lease, **listening.news())
         ended = judge(ended, listening.result, says_end=agent.says_end)
+        if ended.exit_status is None:
+            # A worker that slept past a limit may have lost the run: the next one decides how it ends.
+            attempt.must_be_ours()
+            attempt.asking(lambda: engine.stop(attempt.sandbox))
     except Cancelled:
-        attempt.cancel_heard = True
-        ended = Ended(Outcome.CANCELLED, "", None)
-    if ended.exit_status is None:
-        # A worker that slept past a limit may have lost the run: the next one decides how it ends.
-        attempt.must_be_ours()
-        attempt.retrying(lambda: engine.stop(attempt.sandbox))
+        ended = _cancelled(attempt)
     return ended
+
+
+def _cancelled(attempt: Attempt) -> Ended:
+    """Tell the thread, and stop the agent. Raises Cancelled if the engine does not do so in time."""
+    with attempt.house.ledger.write() as tx:
+        leases.write(tx, attempt.lease)
+        attempt.run = replace(attempt.run, cancel_asked=True)
+        attempt.tell(tx, Phase.AGENT)
+    with attempt.undisturbed(_STOP_WITHIN):
+        attempt.asking(lambda: attempt.house.engine.stop(attempt.sandbox, _GRACE))
+    return Ended(Outcome.CANCELLED, "", None)
 
 
 def _watch_it(attempt: Attempt, workspaces: Workspaces, listening: Listening, gate: Gate | None) -> Ended:
@@ -120,8 +138,8 @@ def _look(attempt: Attempt) -> tuple[Condition | None, bool]:
     """How the sandbox is, and whether the engine said so at once. Waits for an engine that is away."""
     engine, name = attempt.house.engine, attempt.sandbox
     with suppress(EngineUnavailable):
-        return engine.condition(name), True
-    return attempt.retrying(lambda: engine.condition(name)), False
+        return interruptible(lambda: engine.condition(name), attempt.check), True
+    return attempt.asking(lambda: engine.condition(name)), False
 
 
 def _agent(attempt: Attempt) -> Agent:

@@ -31,6 +31,7 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         title=_title(task, run),
         secrets=[*house.secrets, token(house.link_key, run.id)],
         as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
+        check=attempt.check,
     )
 
 

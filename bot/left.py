@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.attempt import Attempt
+from bot.attempt import Attempt, Cancelled
 from bot.clean import redact
 from bot.errors import DiskFull, GitFailed
 from bot.sandbox.patch import patch
@@ -17,18 +17,21 @@ from bot.store import leases, patches
 log = structlog.get_logger()
 
 _MOST = 512 * 1024  # bytes of a patch that are kept
+_CANCEL_WAITS = 3.0  # seconds a cancel waits for a patch, at most
 
 
 def keep_patch(attempt: Attempt) -> None:
-    """Keep what this run left, if it was exported. Raises LeaseLost.
+    """Keep what this run left, if it was exported. Raises LeaseLost and Stopped.
 
     A patch that cannot be made is done without: the run ends as it would.
     """
     house, run, task = attempt.house, attempt.run, attempt.task
+    quarantine, mirror = house.quarantine(task.id), house.mirror(task).path
     try:
-        made = patch(house.quarantine(task.id), house.mirror(task).path, run_id=run.id, base=task.base_head)
-    except (GitFailed, DiskFull, OSError) as error:
-        log.warning("no patch", reason=str(error)[:200])
+        with attempt.undisturbed(_CANCEL_WAITS):
+            made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=attempt.check)
+    except (GitFailed, DiskFull, OSError, Cancelled) as error:
+        log.warning("no patch", reason=str(error)[:200] or type(error).__name__)
         return
     if made is None:
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.agents.agent import Heard, Listener, Result
+from bot.interrupt import Check, uninterrupted
 
 _LONGEST = 8 << 20  # bytes of a line that is still read
 _AT_ONCE = 1 << 20  # bytes of a raw log that are read back
@@ -59,12 +60,16 @@ class Listening:
         self.result: Result | None = None
         self.last_words = ""  # the last line that was for people
 
-    def replay(self, log: Path, size: int) -> None:
-        """Hear again the first `size` bytes that a worker before this one has put into the raw log."""
+    def replay(self, log: Path, size: int, *, check: Check = uninterrupted) -> None:
+        """Hear again the first `size` bytes that a worker before this one has put into the raw log.
+
+        `check` is called between two pieces of it, and what it raises is raised.
+        """
         if not size or not log.exists():
             return
         with log.open("rb") as file:
             while size and (data := file.read(min(size, _AT_ONCE))):
+                check()
                 self.take(data)
                 size -= len(data)
 

@@ -18,7 +18,7 @@ def has_moved(attempt: Attempt) -> bool:
     if forge is None or not thread.repository_id:
         return False
     try:
-        found = attempt.retrying(lambda: forge.repository(thread.repository_id))
+        found = attempt.asking(lambda: forge.repository(thread.repository_id))
     except ForgeError as error:
         log.info("repository could not be asked after", reason=str(error))
         return False

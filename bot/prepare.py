@@ -6,11 +6,13 @@ never changed by a later run.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bot.attempt import Attempt
 from bot.briefing import briefing
 from bot.elsewhere import begin_here, is_elsewhere
 from bot.errors import GitFailed, RemoteMissing
+from bot.interrupt import interruptible
 from bot.model import Kind, Task
 from bot.moved import has_moved
 from bot.sandbox import mirror
@@ -32,7 +34,7 @@ def credentials(attempt: Attempt) -> dict[str, str]:
     """HTTP headers for the task's remote, minted now: tokens expire during long runs."""
     url = attempt.task.thread.repository_url
     for forge in attempt.house.forges.values():
-        if headers := forge.git_headers(url):
+        if headers := interruptible(partial(forge.git_headers, url), attempt.check):
             return headers
     return {}
 
@@ -42,7 +44,8 @@ def fetch(attempt: Attempt) -> Mirror:
     source = attempt.house.mirror(attempt.task)
 
     def once() -> Mirror:
-        return mirror.fetch(source, attempt.task.thread.repository_url, credentials(attempt))
+        url = attempt.task.thread.repository_url
+        return mirror.fetch(source, url, credentials(attempt), check=attempt.check)
 
     try:
         return attempt.retrying(once)
@@ -74,6 +77,7 @@ def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
         refs=seen.refs,
         session_file=_session_file(attempt, session),
         briefed_by=_briefed_by(task, source),
+        check=attempt.check,
     )
     there = attempt.retrying(lambda: places.prepare(plan))
     # Told to the agent only where its file is there: of an id alone it makes an error.

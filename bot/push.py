@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bot.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
+from bot.interrupt import Check, uninterrupted
 from bot.sandbox.git import Finished, Objects, clean, first_lines, run
 from bot.sandbox.remote import network, remote_failure
 
@@ -33,21 +34,24 @@ def push(
     expected: str,
     never: Collection[str] = (),
     since: str = "",
+    check: Check = uninterrupted,
 ) -> None:
     """Move `branch` from `expected` ("" = it is not there) to `oid`; fine if it is at `oid` already.
 
     Raises PushRejected (its `moved`: somebody else pushed to the branch), RemoteMissing,
     RemoteUnavailable (worth a retry). `never` are branches no caller may mean. A branch that is not
-    ours stood at `since`: it is neither made again nor brought forward again to where it was.
+    ours stood at `since`: it is neither made again nor brought forward again to where it was. `check` is
+    called meanwhile. If it raises, nobody knows whether the branch was moved: push again to learn that.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
-    objects = Objects(quarantine, (mirror,))
+    objects = Objects(quarantine, (mirror,), check)
     _must_go_forward(objects, branch, oid, expected=expected, since=since)
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{expected}"
     env = {**objects.borrowing(), **network(url, headers)}
-    done = run(*_ARGS, lease, "--", url, f"{oid}:{ref}", at=quarantine, env=env, seconds=_SECONDS)
+    refspec = f"{oid}:{ref}"
+    done = run(*_ARGS, lease, "--", url, refspec, at=quarantine, env=env, seconds=_SECONDS, check=check)
     if done.status:
         raise _failure(done, branch)
 

@@ -6,18 +6,18 @@ a worker that finds the run in some phase goes on there, whoever began it.
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from bot import follow, settle
-from bot.attempt import Attempt, Cancelled, Stopped, take_up, watched
+from bot.attempt import Attempt, Stopped, take_up, watched
 from bot.clean import visible
 from bot.elsewhere import LOST, is_elsewhere
 from bot.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
 from bot.house import House
-from bot.kinds import Remedy, in_words, incident, known, remedy
+from bot.interrupt import interruptible, within
 from bot.leaving import export_plan
 from bot.left import keep_patch
 from bot.model import ENDINGS, Outcome, Phase, Run
@@ -32,28 +32,14 @@ from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS
 from bot.store.ledger import AWAY
+from bot.verdict import Verdict, phase_of, verdict_on
 
 log = structlog.get_logger()
 
 _PAUSE = 1.0  # seconds between two looks whether the ledger is back
-
-# What a run's failure is called where nothing more is known than the phase it happened in.
-FAILED_IN = {
-    Phase.PREPARE: Outcome.PREPARE_FAILED,
-    Phase.AGENT: Outcome.LOST,
-    Phase.EXPORT: Outcome.EXPORT_REFUSED,
-    Phase.PUSH: Outcome.PUSH_REJECTED,
-    Phase.REPORT: Outcome.LOST,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a run ends, in the table's word and in one or two sentences."""
-
-    outcome: Outcome
-    reason: str = ""
-    say_next: str = ""  # where the table's own next command would not help
+_REMOVE = 60.0  # seconds to wait for the removal of the sandbox of a run that did not end well
+_REMOVE_CANCELLED = 1.0  # and of one that was cancelled: its thread is not to wait for an engine that hangs
+EXPORT_OF_CANCELLED = 30.0  # seconds the work of a cancelled agent may take to come out of its workspace
 
 
 def execute(house: House, run: Run, stopping: threading.Event) -> None:
@@ -82,7 +68,7 @@ def _to_the_end(attempt: Attempt) -> None:
     except Stopped:
         with house.ledger.write() as tx:
             leases.release(tx, attempt.lease)
-        log.info("run let go", phase=_phase(attempt))
+        log.info("run let go", phase=phase_of(attempt))
     else:
         log.info("run ended", outcome=verdict.outcome, reason=verdict.reason)
 
@@ -96,30 +82,15 @@ def _verdict(attempt: Attempt) -> Verdict:
     except (LeaseLost, Stopped, *AWAY):
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
-        verdict = _failed(attempt, error)
+        verdict = verdict_on(attempt, error)
     # What failed may have failed because another worker has the run: then the sandbox is that one's.
     attempt.must_be_ours()
-    with suppress(BotError):
-        attempt.house.engine.remove(attempt.sandbox)
+    # The next run of the task, or the janitor, removes what an engine that hangs does not remove now.
+    seconds = _REMOVE_CANCELLED if verdict.outcome is Outcome.CANCELLED else _REMOVE
+    with suppress(BotError, TimeoutError):
+        interruptible(lambda: attempt.house.engine.remove(attempt.sandbox), within(seconds))
     attempt.house.gateway.remove(attempt.run.id)
     return verdict
-
-
-def _failed(attempt: Attempt, error: Exception) -> Verdict:
-    match error := known(error):
-        case Cancelled():
-            return Verdict(Outcome.CANCELLED)
-        case RemoteMissing():
-            return Verdict(Outcome.REMOTE_MISSING, str(error))
-        case PushRejected(moved=True):
-            return Verdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
-    ours = remedy(error) is Remedy.LOOK
-    return Verdict(FAILED_IN[_phase(attempt)], in_words(incident("run broke", error)) if ours else str(error))
-
-
-def _phase(attempt: Attempt) -> Phase:
-    with attempt.house.ledger.read() as tx:
-        return runs.get(tx, attempt.run.id).phase
 
 
 def _go_on(attempt: Attempt) -> Verdict:
@@ -150,17 +121,27 @@ def _work(attempt: Attempt, phase: Phase) -> Verdict:
         attempt.check()
         attempt.enter(Phase.AGENT)
     else:
-        source = house.mirror(attempt.task)
+        source = replace(house.mirror(attempt.task), check=attempt.check)
     if phase in (Phase.PREPARE, Phase.AGENT):
         _agent(attempt, places, source)
-    with attempt.undisturbed():
-        attempt.retrying(lambda: house.engine.remove(attempt.sandbox))
+    with attempt.undisturbed(_export_despite_cancel(attempt)):
+        attempt.asking(lambda: house.engine.remove(attempt.sandbox))
         verdict = _export(attempt, places, source)
+    if verdict.outcome is Outcome.CANCELLED:
+        return verdict
     attempt.check()
     if verdict.outcome is not Outcome.PUSHED:
         return verdict
     attempt.enter(Phase.PUSH)
     return _push(attempt, source)
+
+
+def _export_despite_cancel(attempt: Attempt) -> float:
+    """Return for how many seconds a cancel does not end the export."""
+    cancelled = attempt.run.agent_outcome is Outcome.CANCELLED
+    # A worker that died may have promoted the export and not have recorded it. Nobody would do so later.
+    promoted = export.is_done(attempt.house.quarantine(attempt.task.id), attempt.run.id)
+    return EXPORT_OF_CANCELLED if cancelled or promoted else 0
 
 
 def _agent(attempt: Attempt, places: Workspaces, source: Mirror) -> None:
@@ -216,7 +197,7 @@ def _still_allowed(attempt: Attempt) -> None:
     forge = attempt.house.forge_of(attempt.task)
     if forge is None or attempt.by_operator:
         return
-    if not attempt.retrying(lambda: forge.may_write(thread, person)):
+    if not attempt.asking(lambda: forge.may_write(thread, person)):
         raise NotAllowed(f"{person.login} may not write to this repository any more.")
 
 
@@ -251,4 +232,5 @@ def _push_from(attempt: Attempt, source: Mirror) -> None:
         expected=source.head(task.branch),
         never={source.default_name},
         since=(task.pushed_head or task.pinned) if task.here else "",
+        check=attempt.check,
     )

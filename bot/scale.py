@@ -9,12 +9,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
-from bot.errors import BotError
+from bot.errors import BotError, SandboxFailed
+from bot.interrupt import Check
 
 log = structlog.get_logger()
 
@@ -23,6 +23,7 @@ _SHARE = 20  # so many times as long as one takes
 _LATEST = (
     300.0  # seconds: also where the disk seems to lose nothing, for others may free what this agent takes
 )
+_END_WITHIN = 3.0  # seconds to wait for the end of one that is not needed any more
 
 
 def room(data: Path) -> int:
@@ -33,32 +34,40 @@ def room(data: Path) -> int:
 
 
 class Scale:
-    """Measures again and again in a thread of its own. `measure` returns bytes and may raise BotError."""
+    """Measures again and again in a thread of its own.
 
-    def __init__(self, measure: Callable[[], int], *, data: Path, limit: int) -> None:
+    `measure` returns bytes, may raise BotError, and calls the check it is given while it waits.
+    """
+
+    def __init__(self, measure: Callable[[Check], int], *, data: Path, limit: int) -> None:
         self.size = 0  # bytes, as measured last
         self._measure, self._data, self._limit = measure, data, limit
         self._room = room(data)
         self._began = self._ended = time.monotonic()
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
 
     def look(self) -> None:
         """Begin a measurement where one is due."""
         if self.busy or not self._due(time.monotonic()):
             return
-        self._thread = threading.Thread(target=self._weigh, name="scale")
+        # A daemon: an engine that hangs may hold it for longer than this process lives.
+        self._thread = threading.Thread(target=self._weigh, name="scale", daemon=True)
         self._thread.start()
 
     @property
     def busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def end(self, interrupt: Callable[[], None]) -> None:
-        """Wait for a measurement that is under way; `interrupt` makes it end."""
-        while self._thread and self._thread.is_alive():
-            with suppress(BotError):
-                interrupt()
-            self._thread.join(0.2)
+    def end(self) -> None:
+        """End a measurement that is under way, and wait for that, but not for an engine that hangs."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(_END_WITHIN)
+
+    def _must_go_on(self) -> None:
+        if self._over.is_set():
+            raise SandboxFailed("The measurement was not needed any more.")
 
     def _due(self, now: float) -> bool:
         idle = now - self._ended
@@ -70,8 +79,9 @@ class Scale:
     def _weigh(self) -> None:
         self._began, self._room = time.monotonic(), room(self._data)
         try:
-            self.size = self._measure()
+            self.size = self._measure(self._must_go_on)
         except BotError as error:
-            log.warning("workspace not measured", error=str(error))
+            if not self._over.is_set():
+                log.warning("workspace not measured", error=str(error))
         finally:
             self._ended = time.monotonic()

@@ -43,7 +43,7 @@ class Tail:
         path = self._attempt.house.data / "logs" / self._attempt.run.id
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._attempt.house.engine, self._attempt.sandbox
-        source = self._attempt.retrying(lambda: engine.follow(name, self._offset))
+        source = self._attempt.asking(lambda: engine.follow(name, self._offset))
         self._bounds.heard(0)  # till now it may have been the engine that was silent
         buffer = _Buffer()
         reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)

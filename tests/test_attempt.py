@@ -109,10 +109,42 @@ def test_nothing_is_begun_once_it_is_time_to_go(attempt: Attempt) -> None:
 def test_a_cancel_waits_while_the_attempt_is_undisturbed(attempt: Attempt) -> None:
     attempt.cancelled.set()
 
-    with attempt.undisturbed():
+    with attempt.undisturbed(60):
         attempt.check()
     with pytest.raises(Cancelled):
         attempt.check()
+
+
+def test_but_not_for_longer_than_it_may_be(attempt: Attempt) -> None:
+    attempt.cancelled.set()
+
+    with attempt.undisturbed(0.5):
+        attempt.check()
+        with pytest.raises(Cancelled):
+            attempt.retrying(Step(9, RemoteUnavailable("It does not answer.")))
+    with attempt.undisturbed(60):
+        attempt.stopping.set()
+        with pytest.raises(Stopped):
+            attempt.check()
+
+
+def test_a_call_that_hangs_is_not_waited_for_once_it_is_time_to_go(attempt: Attempt) -> None:
+    hangs, freed = threading.Event(), threading.Event()
+
+    def call() -> bool:
+        hangs.set()
+        return freed.wait(60)
+
+    def cancel() -> None:
+        hangs.wait()
+        attempt.cancelled.set()
+
+    teller = threading.Thread(target=cancel)
+    teller.start()
+    with pytest.raises(Cancelled):
+        attempt.asking(call)
+    teller.join()
+    freed.set()
 
 
 def test_a_cancel_asked_just_before_the_push_wins_and_leaves_the_phase(

@@ -3,6 +3,7 @@
 import base64
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,6 +174,23 @@ def test_ctrl_c_cancels_a_run_of_our_own(desk: Desk) -> None:
     assert process.returncode == 1
     assert (desk.tasks()[0]["task"], desk.tasks()[0]["outcome"]) == (task, "cancelled")
     assert desk.containers() == []
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "forgehand cancel", "sigterm"])
+def test_a_remote_that_says_nothing_holds_none_of_them(desk: Desk, how: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LONG)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
+        with desk.start("run", url, "tidy the parser") as process, silent.accept()[0]:
+            began = time.monotonic()
+            if how == "forgehand cancel":
+                desk.call("cancel", desk.tasks()[0]["task"])
+            else:
+                process.send_signal(signal.SIGINT if how == "ctrl-c" else signal.SIGTERM)
+            process.communicate(timeout=LONG)
+
+    assert time.monotonic() - began < 20
+    assert desk.tasks()[0]["state"] == ("running" if how == "sigterm" else "cancelled")
 
 
 def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> None:

@@ -263,6 +263,14 @@ def test_progress_names_the_head_it_works_on() -> None:
     assert f"It works on commit `{HEAD[:10]}`" in said
 
 
+def test_progress_of_a_cancelled_run_says_that_it_ends_and_no_more() -> None:
+    run = replace(RUN, cancel_asked=True, doing="editing parser.py")
+
+    said = progress(run, TASK, Phase.AGENT, started_over=False, last_line="building", secrets=[])
+
+    assert said == "Task `t1`, run 2: cancelled; stopping the agent and taking out its work (`demo`)."
+
+
 def test_each_phase_has_words_of_its_own() -> None:
     assert set(comments.DOING) == set(Phase)
     assert len(set(comments.DOING.values())) == len(Phase)

@@ -60,6 +60,7 @@ LAYERS: list[tuple[str, set[str]]] = [
             "bot.removal",
             "bot.room",
             "bot.settle",
+            "bot.verdict",
             "bot.run",
             "bot.router",
         },

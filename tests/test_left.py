@@ -1,11 +1,15 @@
 """What a run left is in the ledger once it has ended, however it ended."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bot.attempt import Attempt, Stopped
+from bot.left import keep_patch
 from bot.model import Outcome, Phase, Run
 from bot.run import execute
 from bot.store import patches
@@ -86,3 +90,22 @@ def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
 
     assert shop.now(run).outcome is Outcome.PUSHED
     assert "b/x" in text(shop, run)
+
+
+def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x")
+    quarantine = shop.house.quarantine(run.task)
+    configuration = quarantine / "config"
+    configuration.unlink()
+    os.mkfifo(configuration)  # git reads it first
+    attempt = Attempt(shop.house, run, shop.task(run), threading.Event())
+
+    attempt.cancelled.set()
+    began = time.monotonic()
+    keep_patch(attempt)
+    assert time.monotonic() - began < 15
+    attempt.stopping.set()
+    with pytest.raises(Stopped):
+        keep_patch(attempt)
+
+    assert text(shop, run).startswith(" 1 file changed")  # as it was kept when the run ended

@@ -7,6 +7,7 @@ import pytest
 
 from bot.agents.claude import Claude
 from bot.agents.command import Command
+from bot.interrupt import within
 from bot.listening import Lines, Listening, transcript
 from bot.model import Outcome
 from tests.stand_in import SESSION, recorded
@@ -58,6 +59,14 @@ def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> N
 
     assert listening.result is not None
     assert listening.result.session_cost == 0.0032
+
+
+def test_a_long_log_is_heard_again_only_as_long_as_somebody_wants(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(GOOD)
+
+    with pytest.raises(TimeoutError):
+        _listening().replay(log, len(GOOD), check=within(0))
 
 
 def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from bot.errors import SandboxFailed
+from bot.interrupt import Check
 from bot.scale import Scale, room
 from tests.workshop import until
 
@@ -23,19 +24,41 @@ def test_the_disk_has_as_much_room_as_users_may_fill(tmp_path: Path) -> None:
     assert abs(room(tmp_path) - shutil.disk_usage(tmp_path).free) < 1 << 30
 
 
-def test_a_measurement_that_fails_is_made_again_and_one_under_way_can_be_ended(tmp_path: Path) -> None:
-    began, ended = threading.Event(), threading.Event()
+def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
+    began, pause = threading.Event(), threading.Event()
 
-    def measure() -> int:
+    def measure(check: Check) -> int:
         began.set()
-        if not ended.wait(10):
-            pytest.fail("nobody ended it")
-        raise SandboxFailed("It did not end within its time.")
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            check()
+            pause.wait(0.05)
+        pytest.fail("nobody ended it")
 
     one = Scale(measure, data=tmp_path, limit=-(1 << 60))
     _looks(one, began)
     assert one.busy
 
-    one.end(ended.set)
+    one.end()
 
     assert (one.busy, one.size) == (False, 0)
+
+
+def test_one_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    began, freed = threading.Event(), threading.Event()
+
+    def measure(_check: Check) -> int:
+        began.set()
+        freed.wait(60)
+        return 7
+
+    one = Scale(measure, data=tmp_path, limit=-(1 << 60))
+    _looks(one, began)
+    asked = time.monotonic()
+
+    one.end()
+
+    assert time.monotonic() - asked < 20
+    assert one.busy
+    freed.set()
+    until(lambda: not one.busy)
