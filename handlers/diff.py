@@ -8,7 +8,7 @@ from bot.commands import Command
 from bot.diffs import folded
 from bot.errors import NotPossible
 from bot.line import busy
-from bot.model import ENDED
+from bot.model import ENDED, Outcome
 from bot.router import Router
 from bot.tasks import Left, Tasks
 
@@ -47,6 +47,11 @@ def _not_shown(left: Left) -> str:
         doing = busy(standing.position)
         return f"Run {run.number} of task `{task.id}` {doing}: what it makes is shown when it has ended."
     if run.agent_started and (patch is None or patch.number < run.number):
+        if run.outcome is Outcome.CANCELLED:
+            return (
+                f"Run {run.number} of task `{task.id}` was cancelled. Its work was not taken out of the "
+                "workspace yet, and stays there."
+            )
         return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
     if standing.kept and standing.kept.removed_at is not None:
         return f"The workspace of task `{task.id}` was removed since."

@@ -96,6 +96,21 @@ def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
     assert f"Run 1 of task `{task}` left this" in reply
 
 
+def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Say) -> None:
+    say("/run tidy it")
+    task = left(say, PATCH)
+    say("/resume")
+    say.worked(Outcome.CANCELLED, *WORKED)
+
+    reply = say("/diff")
+
+    assert reply.startswith(
+        f"Run 2 of task `{task}` was cancelled. Its work was not taken out of the workspace yet, "
+        "and stays there.\n\n"
+    )
+    assert f"Run 1 of task `{task}` left this" in reply
+
+
 def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
     say("/run tidy it")
     left(say, PATCH)

@@ -1,0 +1,150 @@
+"""`/cancel` heard at once wherever a run hangs, and what the thread says of it."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bot.model import Outcome, Run, State, Task
+from tests.hanging import git_hangs
+from tests.journeys.world import Figures, World, eventually, shell
+from tests.playground_client import Playground
+from tests.playground_gitlab import AnyPlayground
+
+WORK = "echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
+GOES_ON = 'test "$(cat one.txt)" = one; test "$(cat left.txt)" = left; echo on > on.txt'
+
+
+@dataclass(slots=True)
+class Gate:
+    """Put around a forge: while it is closed, git is heard and not answered."""
+
+    app: ASGIApp
+    closed: threading.Event = field(default_factory=threading.Event)
+    waits: threading.Event = field(default_factory=threading.Event)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while self.closed.is_set() and scope["type"] == "http" and ".git/" in scope["path"]:
+            self.waits.set()
+            await asyncio.sleep(0.05)
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture
+def gates() -> list[Gate]:
+    """The one there is, once the playground runs."""
+    return []
+
+
+@pytest.fixture
+def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
+    def wrap(app: ASGIApp) -> ASGIApp:
+        gates.append(Gate(app))
+        return gates[0]
+
+    with Playground(tmp_path / "forge", wrap=wrap) as running:
+        yield running
+        gates[0].closed.clear()
+
+
+def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
+    """Say so; the task and its run, once that has ended."""
+    world.say(1, "/cancel")
+    world.says(1, "Stopping task `")  # the flag is in the ledger
+    asked = time.monotonic()
+    task, run = world.task_after_run(1)
+    figures(f"ended after a cancel in {where}", time.monotonic() - asked, promised=5)
+    assert (run.outcome, task.state) == (Outcome.CANCELLED, State.CANCELLED), run.reason
+    assert world.playground.branch_head(task.branch) is None
+    assert "**Cancelled.**" in world.final_comment(1, run)
+    assert world.containers() == []
+    return task, run
+
+
+def works(world: World, helper: str) -> Run:
+    """The run, once its container of this name is there."""
+
+    def found() -> Run | None:
+        runs = world.runs() if world.tasks() else []
+        name = f"forgehand-{runs[0].id}-{runs[0].epoch}-{helper}" if runs else ""
+        return runs[0] if name and name in world.containers() else None
+
+    return eventually(found)
+
+
+def goes_on(world: World) -> None:
+    """The next run finds all that the cancelled one has made."""
+    world.say(1, "/resume " + shell(GOES_ON))
+    task, run = world.task_after_run(2)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert world.git("show", f"origin/{task.branch}:one.txt") == "one"
+    assert world.git("show", f"origin/{task.branch}:left.txt") == "left"
+
+
+def test_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], figures: Figures) -> None:
+    [gate] = gates
+    full.start()
+    gate.closed.set()
+    full.say(1, "/run " + shell(WORK))
+    assert gate.waits.wait(60)
+
+    _, run = cancelled(full, figures, "a fetch")
+
+    assert not run.agent_started
+    gate.closed.clear()
+    full.say(1, "/resume " + shell(f"{WORK}; {GOES_ON}"))
+    assert full.task_after_run(2)[1].outcome is Outcome.PUSHED
+
+
+def test_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> None:
+    with git_hangs("prepare") as image:
+        embedded.settings["sandbox"]["tools_image"] = image
+        embedded.start()
+        embedded.say(1, "/run " + shell(WORK))
+        works(embedded, "prepare")
+
+        _, run = cancelled(embedded, figures, "a preparation")
+
+        assert not run.agent_started
+        embedded.stop()
+
+
+def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figures: Figures) -> None:
+    usual = full.settings["sandbox"]["tools_image"]
+    with git_hangs("export") as image:
+        full.settings["sandbox"]["tools_image"] = image
+        full.start()
+        full.say(1, "/run " + shell(WORK))
+        works(full, "export")
+
+        task, run = cancelled(full, figures, "an export")
+        full.stop()
+
+    assert "It stays there." in full.final_comment(1, run)
+    assert "kept until" in full.final_comment(1, run)
+    assert (full.data / "workspaces" / task.id / "repo" / "left.txt").exists()
+    full.settings["sandbox"]["tools_image"] = usual
+    full.start()
+    full.say(1, "/diff")
+    full.says(1, "was cancelled. Its work was not taken out of the workspace yet, and stays there.")
+    goes_on(full)
+
+
+def test_while_a_cancelled_agent_is_stopped_the_thread_says_so(embedded: World) -> None:
+    with git_hangs("export") as image:  # so that what is told in between can be seen
+        embedded.settings["sandbox"]["tools_image"] = image
+        embedded.start()
+        embedded.say(1, "/run " + shell(f"{WORK}; sleep 300"))
+        task = embedded.until_running().task
+
+        embedded.say(1, "/cancel")
+
+        said = f"Task `{task}`, run 1: cancelled; stopping the agent and taking out its work"
+        eventually(lambda: [body for body in embedded.bot_comments(1) if said in body], seconds=15)
+        assert embedded.runs()[0].ended_at is None
+        embedded.stop()
