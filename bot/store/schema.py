@@ -187,6 +187,21 @@ Index(
     postgresql_where=text("removed_at IS NULL"),
 )
 
+# Attempts to export or remove the folder of a workspace that are under way, or did not succeed. A folder
+# may outlive its workspace's row, and a task that moved may have one on each of two hosts.
+removals = Table(
+    "removals",
+    metadata,
+    Column("host", Text, nullable=False),
+    Column("folder", Text, nullable=False),  # its name below `workspaces` in that host's data folder
+    Column("task", Text, nullable=False),  # may be unknown to the ledger
+    Column("holder", Text, nullable=False, server_default=""),  # the process at work; "" = none
+    Column("deaths", Integer, nullable=False, server_default="0"),  # of a process during an attempt
+    Column("overruns", Integer, nullable=False, server_default="0"),  # attempts ended by their time limit
+    Column("due_at", Double, nullable=False, server_default="0"),  # no attempt before this time
+    PrimaryKeyConstraint("host", "folder"),
+)
+
 # Where workspaces are, and whether anybody works there.
 hosts = Table(
     "hosts",

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, case, exists, select, update
+from sqlalchemy import Connection, and_, case, exists, func, select, update
 
 from bot.model import Run, State
 from bot.store.ledger import clock, insert_new
-from bot.store.schema import runs, tasks, workspaces
+from bot.store.removals import MOST_DEATHS
+from bot.store.schema import removals, runs, tasks, workspaces
+
+# The attempts at a workspace's folder: the folder has the task's name.
+_ATTEMPTS = and_(removals.c.host == workspaces.c.host, removals.c.folder == workspaces.c.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,10 @@ class Kept:
 
 
 def in_use(tx: Connection, task_id: str, host: str) -> None:
-    """A run of the task begins here: the workspace exists on this host and has no end."""
+    """A run of the task begins here: the workspace exists on this host and has no end.
+
+    Deaths during earlier attempts to remove it count no longer: the run changes what is in it.
+    """
     now = clock(tx)
     row = {"task": task_id, "host": host, "created_at": now}
     not_removed = workspaces.c.removed_at.is_(None)
@@ -39,6 +46,8 @@ def in_use(tx: Connection, task_id: str, host: str) -> None:
                 lost=case((still_there, workspaces.c.lost), else_=not_removed),
             )
         )
+    attempts = update(removals).where(removals.c.host == host, removals.c.folder == task_id)
+    tx.execute(attempts.values(deaths=0, overruns=0, due_at=0))
 
 
 def keep(tx: Connection, task_id: str, until: float | None) -> None:
@@ -48,6 +57,13 @@ def keep(tx: Connection, task_id: str, until: float | None) -> None:
 
 def get(tx: Connection, task_id: str) -> Kept | None:
     row = tx.execute(select(workspaces).where(workspaces.c.task == task_id)).one_or_none()
+    return None if row is None else Kept(*row)
+
+
+def hold(tx: Connection, task_id: str) -> Kept | None:
+    """As `get`; the row stays as it is until this transaction ends."""
+    found = select(workspaces).where(workspaces.c.task == task_id).with_for_update()
+    row = tx.execute(found).one_or_none()
     return None if row is None else Kept(*row)
 
 
@@ -72,11 +88,20 @@ def present(tx: Connection, host: str) -> list[Kept]:
 
 
 def past_keep(tx: Connection, host: str, limit: int) -> list[str]:
-    """Tasks whose workspace on this host may go: one whose keep ends now may, too."""
+    """Tasks whose workspace on this host may go: one whose keep ends now may, too.
+
+    Left out are those that are stuck, and those whose last attempt failed a short time ago.
+    """
+    now = clock(tx)
     rows = tx.execute(
         select(workspaces.c.task)
+        .outerjoin(removals, _ATTEMPTS)
         .where(
-            workspaces.c.host == host, workspaces.c.removed_at.is_(None), workspaces.c.keep_until <= clock(tx)
+            workspaces.c.host == host,
+            workspaces.c.removed_at.is_(None),
+            workspaces.c.keep_until <= now,
+            func.coalesce(removals.c.deaths, 0) < MOST_DEATHS,
+            func.coalesce(removals.c.due_at, 0) <= now,
         )
         .order_by(workspaces.c.keep_until)
         .limit(limit)
@@ -85,15 +110,24 @@ def past_keep(tx: Connection, host: str, limit: int) -> list[str]:
 
 
 def expendable(tx: Connection, host: str) -> list[str]:
-    """Tasks whose workspace no run waits for: those that succeeded, then the others, each oldest first."""
+    """Tasks whose workspace no run waits for: those that succeeded, then the others, each oldest first.
+
+    Those that took too long to remove before come last. One during whose removal a process died is left
+    to the janitor: the next death would be that of a run.
+    """
+    slow = case((func.coalesce(removals.c.overruns, 0) > 0, 1), else_=0)
     done = case((tasks.c.state == State.SUCCEEDED, 0), else_=1)
     rows = tx.execute(
         select(workspaces.c.task)
         .join_from(workspaces, tasks)
+        .outerjoin(removals, _ATTEMPTS)
         .where(
-            workspaces.c.host == host, workspaces.c.removed_at.is_(None), workspaces.c.keep_until.is_not(None)
+            workspaces.c.host == host,
+            workspaces.c.removed_at.is_(None),
+            workspaces.c.keep_until.is_not(None),
+            func.coalesce(removals.c.deaths, 0) == 0,
         )
-        .order_by(done, workspaces.c.created_at)
+        .order_by(slow, done, workspaces.c.created_at)
     )
     return list(rows.scalars())
 
