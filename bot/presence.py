@@ -82,13 +82,31 @@ def somebody_works(data: Path) -> bool:
 def alone(lock: Path, *, patience: float) -> Iterator[bool]:
     """Whether we are the only one to hold this lock, of all threads and processes, during the block.
 
-    `patience` is how many seconds to wait for it.
+    `patience` is how many seconds to wait for it. The file is gone afterwards; its folder has to exist.
     """
     end = time.monotonic() + patience
-    with lock.open("a") as file:
-        while not (mine := _locked(file, fcntl.LOCK_EX)) and time.monotonic() < end:
-            time.sleep(0.1)
-        yield mine
+    while (file := _taken(lock)) is None and time.monotonic() < end:
+        time.sleep(0.1)
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            lock.unlink(missing_ok=True)
+            file.close()
+
+
+def _taken(lock: Path) -> IO[bytes] | None:
+    """The file, locked; None if another holds it."""
+    while True:
+        file = lock.open("ab")
+        if not _locked(file, fcntl.LOCK_EX):
+            file.close()
+            return None
+        # Its last holder may have removed the file after we opened it; a lock on that keeps nobody out.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()
 
 
 def once(path: Path, content: str) -> str:

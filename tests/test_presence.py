@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.errors import BadSettings
-from bot.presence import alive, at_work, is_dead, once, somebody_works
+from bot.presence import alive, alone, at_work, is_dead, once, somebody_works
 
 
 @contextmanager
@@ -72,3 +74,38 @@ def test_what_is_written_once_stays(tmp_path: Path) -> None:
     assert once(tmp_path / "word", "second") == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["word"]
     assert (tmp_path / "word").stat().st_mode & 0o777 == 0o600
+
+
+HOLD = "with alone(data / 'one', patience=0) as mine:\n print(mine, flush=True)\n sys.stdin.read()"
+
+
+def test_a_lock_is_held_by_one_process_until_it_is_killed(tmp_path: Path) -> None:
+    with _process(HOLD, tmp_path) as (mine, process):
+        with alone(tmp_path / "one", patience=0) as ours:
+            assert (mine, ours) == ("True", False)
+        with alone(tmp_path / "other", patience=0) as ours:
+            assert ours
+
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+        with alone(tmp_path / "one", patience=0) as ours:
+            assert ours
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_who_want_a_lock_that_is_removed_each_time_one_has_it(tmp_path: Path) -> None:
+    inside = threading.Semaphore(1)
+
+    def enter(_: int) -> int:
+        had = 0
+        for _ in range(50):
+            with alone(tmp_path / "one", patience=0) as mine:
+                if mine:
+                    assert inside.acquire(blocking=False)
+                    had += 1
+                    inside.release()
+        return had
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(enter, range(8))) > 0
