@@ -28,15 +28,19 @@ def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # no
 def workspaces_rm(
     task: TaskId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+    retry_export: Annotated[  # noqa: FBT002
+        bool, typer.Option("--retry-export", help="Export it first even if the bot died of that before.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Remove the workspace of a task that is at rest. What was pushed or exported stays."""
     from bot import cli_workspaces
 
-    settings = settings_of(config)
-    if not yes:
-        typer.confirm(f"Remove the workspace of {task}, with files that were never committed?", abort=True)
-    cli_workspaces.rm(settings, task)
+    def confirm(question: str) -> None:
+        if not yes:
+            typer.confirm(question, abort=True)
+
+    cli_workspaces.rm(settings_of(config), task, retry_export=retry_export, confirm=confirm)
     typer.echo(f"Removed the workspace of {task}.")
 
 

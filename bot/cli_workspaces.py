@@ -1,97 +1,184 @@
 """`forgehand workspaces`: the folders of tasks on this host, which are looked at and removed here."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from rich.console import Console
 from rich.progress import track
 
+from bot import log
 from bot.cli_print import Row, say, show
 from bot.errors import BotError, NotPossible
 from bot.house import House
 from bot.opening import open_house
-from bot.presence import alone
+from bot.presence import is_dead
 from bot.queue import Nudges
-from bot.removal import janitors_lock, remove, rescue
+from bot.removal import clear, clear_away, export_and_remove, nothing
+from bot.removal_attempt import Terms, records
+from bot.sandbox.workspace import task_of
 from bot.settings import Settings
 from bot.sizes import human
-from bot.store import tasks, workspaces
+from bot.store import removals, tasks, workspaces
+from bot.store.removals import MOST_DEATHS, Removal
 from bot.store.workspaces import Kept
 from bot.times import iso
 
-_PATIENCE = 60.0  # seconds
+_PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
+_MEASURED_AT_ONCE = 4
+_MEASURING = 60.0  # seconds for all sizes; those that are not known by then are left out
+
+_BUSY = "The bot is exporting or removing the workspace of task `{task}` just now. Try again in a minute."
+_STUCK = (
+    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}, so it is not "
+    "exported now: work that was not exported before is lost with it. --retry-export exports it once more."
+)
+
+Confirm = Callable[[str], None]  # asks a question; does not return if the answer is no
 
 
 def ls(settings: Settings, *, as_json: bool) -> None:
-    """Print them, oldest first, each with its size."""
+    """Print them, oldest first, each with its size; then other folders that the bot leaves alone."""
     with _house(settings) as house:
+        host = house.worker.host
         with house.ledger.read() as tx:
-            kept = workspaces.present(tx, house.worker.host)
-            owners = [tasks.get(tx, each.task) for each in kept]
-        sizes = [_size(house, each.task) for each in _shown_progress(kept)]
+            kept = workspaces.present(tx, host)
+            owners = {each.task: tasks.get(tx, each.task) for each in kept}
+            stuck = {name for name, each in removals.of_host(tx, host).items() if _is_stuck(house, each)}
+        folders = [each.task for each in kept]
+        folders += sorted(stuck - set(folders))
+        sizes = _sizes(house, folders)
+    ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in kept}
     rows: list[Row] = [
         {
-            "task": task.id,
-            "repository": task.thread.repository_url,
-            "state": task.state,
-            "kept_until": iso(each.keep_until) if each.keep_until else "in use",
+            "task": task_of(folder),
+            "repository": owners[folder].thread.repository_url if folder in owners else "",
+            "state": owners[folder].state if folder in owners else "removed",
+            "kept_until": ends.get(folder, ""),
             **({"bytes": size} if as_json else {"size": _in_words(size)}),
-            "folder": str(house.data / "workspaces" / task.id),
+            "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
+            "folder": str(house.data / "workspaces" / folder),
         }
-        for each, task, size in zip(kept, owners, sizes, strict=True)
+        for folder, size in zip(folders, sizes, strict=True)
     ]
     show(rows, as_json=as_json)
 
 
-def _shown_progress(kept: Sequence[Kept]) -> Iterable[Kept]:
-    """Each is a look at many files."""
+def _is_stuck(house: House, record: Removal) -> bool:
+    """Whether it will be once the bot has counted the death of an attempt that is still open."""
+    died = record.holder != "" and is_dead(house.data, record.holder)
+    return record.deaths + died >= MOST_DEATHS
+
+
+def _sizes(house: House, folders: Sequence[str]) -> list[int | None]:
+    """Several at once: a look at many files, or one that hangs, holds up no other for long."""
+    end = time.monotonic() + _MEASURING
+    with ThreadPoolExecutor(_MEASURED_AT_ONCE) as pool:
+        return list(_shown_progress(pool.map(partial(_size, house, end), folders), len(folders)))
+
+
+def _shown_progress(sizes: Iterable[int | None], total: int) -> Iterable[int | None]:
     console = Console(stderr=True)
-    return track(kept, "measuring", console=console, transient=True, disable=not console.is_terminal)
+    hidden = not console.is_terminal
+    return track(sizes, "measuring", total=total, console=console, transient=True, disable=hidden)
 
 
-def _size(house: House, task_id: str) -> int | None:
-    """Bytes on the disk; None where they could not be counted."""
-    places = house.workspaces()
-    if not places.has(task_id):
-        return None
+def _size(house: House, end: float, folder: str) -> int | None:
+    """Bytes on the disk; None where they could not be counted before `end`."""
+    left = end - time.monotonic()
     try:
-        return places.size(task_id, name=f"forgehand-{task_id}.size-{secrets.token_hex(4)}")
-    except BotError as error:
-        say(f"the size of {task_id} is not known: {error}")
-        return None
+        if left > 0 and (house.data / "workspaces" / folder).is_dir():
+            name = f"forgehand-{folder}.size-{secrets.token_hex(4)}"
+            return house.workspaces().size(folder, name=name, seconds=left)
+    except (BotError, OSError) as error:
+        say(f"the size of {folder} is not known: {error}")
+    return None
 
 
 def _in_words(size: int | None) -> str:
     return "?" if size is None else human(size)
 
 
-def rm(settings: Settings, task_id: str) -> None:
-    """Raises NotPossible while a run of the task waits or works, and where there is no workspace."""
+def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> None:
+    """Remove the workspace of a task, or what the bot could not remove of it.
+
+    A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task waits
+    or works, and where there is nothing to remove.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order: no death
     with _house(settings) as house:
-        with house.ledger.read() as tx:
-            kept = workspaces.get(tx, tasks.get(tx, task_id).id)
-        if kept is None or kept.removed_at or kept.host != house.worker.host:
+        kept = _kept(house, task_id)
+        left = _leftovers(house, task_id, kept)
+        if kept is None and not left:
+            with house.ledger.read() as tx:
+                task_id = tasks.get(tx, task_id).id
             raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        with alone(janitors_lock(house), patience=_PATIENCE) as mine:
-            if not mine:
-                raise NotPossible("The janitor of this host is at work. Try again in a minute.")
-            if not remove(house, task_id, _rescued(house, task_id)):
-                raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
+        export = retry_export or not _any_stuck(house, [task_id, *left])
+        if not export:
+            say(_STUCK.format(task=task_id))
+        confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
+        terms = Terms(check=nothing, by_hand=True, export=export, patience=_PATIENCE)
+        if kept is not None and export_and_remove(house, task_id, terms, _lost) is None:
+            _must_be_gone(house, task_id)
+        for folder in left:
+            _remove_leftover(house, task_id, folder, terms)
 
 
-def _rescued(house: House, task_id: str) -> str:
+def _remove_leftover(house: House, task_id: str, folder: str, terms: Terms) -> None:
+    if folder == task_id:
+        gone = clear(house, folder, terms, _lost) is not None
+    else:
+        gone = clear_away(house, folder, terms)
+    if not gone:
+        raise NotPossible(_BUSY.format(task=task_id))
+
+
+def _kept(house: House, task_id: str) -> Kept | None:
+    """The workspace that the task has on this host."""
+    with house.ledger.read() as tx:
+        kept = workspaces.get(tx, task_id)
+    return kept if kept and kept.removed_at is None and kept.host == house.worker.host else None
+
+
+def _leftovers(house: House, task_id: str, kept: Kept | None) -> list[str]:
+    """Folders of the task that no row speaks of."""
+    places = house.workspaces()
+    left = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
+    with suppress(FileNotFoundError):  # no workspace was ever made
+        if kept is None and task_id in places.folders():
+            left.append(task_id)
+    return left
+
+
+def _any_stuck(house: House, folders: Sequence[str]) -> bool:
+    found = records(house)
+    return any(found[folder].is_stuck for folder in folders if folder in found)
+
+
+def _lost(error: Exception) -> bool:
     """Who asks for a removal is told what is lost by it, and gets it."""
-    try:
-        return rescue(house, task_id)
-    except (BotError, OSError) as error:
-        say(f"what was not exported is lost: {error}")
-        return ""
+    say(f"what was not exported is lost: {error}")
+    return True
+
+
+def _must_be_gone(house: House, task_id: str) -> None:
+    """Raise NotPossible unless another process removed it while we waited."""
+    if (kept := _kept(house, task_id)) is None:
+        return
+    if kept.keep_until is None:
+        raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
+    raise NotPossible(_BUSY.format(task=task_id))
 
 
 @contextmanager
 def _house(settings: Settings) -> Iterator[House]:
     """One that wakes nobody."""
+    log.set_up(json=False, secrets=settings.secrets)
     nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
     with open_house(settings, public_url="", nudges=nobody) as house:
         yield house

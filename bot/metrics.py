@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.store import deliveries, runs, tasks, usage
+from bot.store import deliveries, removals, runs, tasks, usage
 from bot.store.ledger import Ledger
 from bot.store.usage import Tokens
 
@@ -52,6 +52,7 @@ class _FromLedger:
                 unanswered = deliveries.count_unanswered(tx)
                 open_runs = runs.count_open(tx)
                 all_tasks = tasks.count_by_state(tx)
+                stuck = removals.count_stuck(tx)
                 requests, tokens, refused = usage.ever(tx)
         except SQLAlchemyError:
             yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 0)
@@ -60,6 +61,8 @@ class _FromLedger:
         yield GaugeMetricFamily("forgehand_deliveries_unanswered", "Deliveries that wait.", unanswered)
         yield _by_state("forgehand_runs_open", "Runs that have not ended, by state.", open_runs)
         yield _by_state("forgehand_tasks", "Tasks by state.", all_tasks)
+        text = "Folders of workspaces that the bot does not remove any more, because it died while it tried."
+        yield GaugeMetricFamily("forgehand_workspaces_stuck", text, stuck)
         # Not by model: its name is the agent's choice, and there is no end of names.
         yield CounterMetricFamily("forgehand_model_requests", "Requests to models let out.", requests)
         yield _of_tokens(tokens)

@@ -5,74 +5,155 @@ the task which begins at that moment finds the workspace whole, or none at all.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from bot.attempt import Attempt
 from bot.elsewhere import as_far_as_here
-from bot.errors import NotPossible
+from bot.errors import BotError, NotPossible
 from bot.house import House
 from bot.leaving import export_plan
+from bot.model import Run, Task
+from bot.removal_attempt import Terms, TooSlow, attempted
 from bot.sandbox import export
+from bot.sandbox.git import Objects
+from bot.sandbox.interruption import interrupted_by
 from bot.sandbox.mirror import Mirror
 from bot.store import runs, tasks, workspaces
 
+RESCUE = "rescue"  # the last part of the name of its container
+# Told why the export failed; whether the workspace goes all the same.
+Refused = Callable[[Exception], bool]
 
-def janitors_lock(house: House) -> Path:
-    """Held by whoever exports or removes workspaces at rest: one at a time on a data folder."""
-    return house.data / "janitor.lock"
+
+class NotExported(BotError):
+    """The workspace stays because its work could not be exported. The reason is `__cause__`."""
 
 
-def rescue(house: House, task_id: str) -> str:
+def nothing() -> None:
+    """Let an attempt go on."""
+
+
+def export_and_remove(house: House, task_id: str, terms: Terms, refused: Refused) -> str | None:
+    """Export what only the workspace has, and take it off the disk; the id the export ended in, or "".
+
+    None: the workspace stays, because another attempt is under way, it is stuck, a run waits for it or
+    works in it, or it is gone already. Raises NotExported, TooSlow, what the check of `terms` raises, and
+    BotError or OSError if the files cannot be removed yet.
+    """
+    with attempted(house, task_id, terms) as check:
+        if check is None:
+            return None
+        rescued = _exported(house, task_id, check, refused) if terms.export else ""
+        folder = _claim(house, task_id, rescued)
+    if folder is None:
+        return None
+    clear_away(house, folder, terms)
+    return rescued
+
+
+def clear(house: House, task_id: str, terms: Terms, refused: Refused) -> str | None:
+    """As `export_and_remove`, for the folder of a task that belongs to no workspace of this host."""
+    with attempted(house, task_id, terms) as check:
+        if check is None:
+            return None
+        try:
+            rescued = _exported(house, task_id, check, refused) if terms.export else ""
+        except NotPossible:  # the ledger does not know the task
+            rescued = ""
+        folder = _set_aside_leftover(house, task_id)
+    if folder is None:
+        return None
+    clear_away(house, folder, terms)
+    return rescued
+
+
+def clear_away(house: House, folder: str, terms: Terms) -> bool:
+    """Remove a folder that was set aside. False: not now, as for `export_and_remove`; raises as that."""
+    if not folder:
+        return True
+    with attempted(house, folder, terms) as check:
+        if check is None:
+            return False
+        house.workspaces().clear_away(folder, check=check, seconds=terms.seconds)
+    return True
+
+
+def rescue(house: House, task_id: str, check: Callable[[], None] = nothing) -> str:
     """Export what the last agent left, if its own run did not come to that; the id this ended in.
 
     "" where nothing was left to take. Commits go to refs/checked/<run>, files that were not committed to
-    refs/wip/<run>, as after any run that failed. Raises BotError or OSError where they cannot be taken.
+    refs/wip/<run>, as after any run that failed. Raises BotError or OSError where they cannot be taken,
+    and what `check` raises.
     """
     with house.ledger.read() as tx:
         task = tasks.get(tx, task_id)
         run = runs.last_with_agent(tx, task_id, house.worker.host)
     places = house.workspaces()
-    if run is None or export.is_done(house.quarantine(task_id), run.id) or not places.has(task_id):
+    if run is None or not places.has(task_id):
         return ""
-    mirror = _mirror(house, task_id)
+    mirror = house.mirror(task)
+    if export.is_done(house.quarantine(task_id), run.id):
+        return _exported_before(house, task, run, mirror)
     # A task that went on elsewhere has heads that are not here.
     attempt = Attempt(house, run, as_far_as_here(house, task, mirror), threading.Event())
     plan = export_plan(attempt, places, mirror)
-    plan = replace(plan, name=attempt.helper("rescue"), succeeded=False)
-    return export.take(house.engine, house.tools_image, plan).head
+    plan = replace(plan, name=attempt.helper(RESCUE), succeeded=False)
+    # Connect here: `replace(plan, ..., check=check)`, in place of `interrupted_by`.
+    with interrupted_by(house.engine, plan.name, check):
+        return export.take(house.engine, house.tools_image, plan).head
 
 
-def remove(house: House, task_id: str, rescued: str = "") -> bool:
-    """Take a workspace at rest off the disk. False: a run waits for it or works in it, or it is gone already.
+def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
+    """What an earlier rescue ended in, if its process died before the task was told; else ""."""
+    quarantine = house.quarantine(task.id)
+    head = (quarantine / "refs" / "checked" / run.id).read_text().strip()
+    known = task.checked_head or task.base_head
+    objects = Objects(quarantine, (mirror.path,))
+    if head == known or not export.has(quarantine, mirror.path, known):
+        return ""
+    return head if objects.is_ancestor(known, head) else ""
 
-    `rescued` is what `rescue` said. Raises BotError where its files cannot be removed yet: the sweep will.
+
+def _exported(house: House, task_id: str, check: Callable[[], None], refused: Refused) -> str:
+    try:
+        return rescue(house, task_id, check)
+    except NotPossible:
+        raise
+    except (BotError, OSError) as error:
+        if isinstance(error, TooSlow) and not error.is_final:
+            raise
+        if not refused(error):
+            raise NotExported(str(error)) from error
+    return ""
+
+
+def _claim(house: House, task_id: str, rescued: str) -> str | None:
+    """Claim a workspace at rest and set its folder aside; that folder's name, "" if it was not there.
+
+    None: a run waits for the workspace or works in it, or it is gone already.
     """
-    mirror, places = _mirror(house, task_id), house.workspaces()
+    with house.ledger.read() as tx:
+        mirror = house.mirror(tasks.get(tx, task_id))
     with house.ledger.write() as tx:
         if not workspaces.claim_removal(tx, task_id):
-            return False
+            return None
         if rescued:  # a resume goes on from there
             tasks.settle(tx, task_id, checked_head=rescued)
         if mirror.path.exists():
             mirror.release(task_id)
-        places.set_aside(task_id)
-    places.clear_away(task_id)
-    return True
+        return house.workspaces().set_aside(task_id)
 
 
-def clear(house: House, task_id: str) -> None:
-    """Remove a folder that no row speaks of. Raises BotError."""
-    places = house.workspaces()
-    with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
-        mirror = _mirror(house, task_id)
-        if mirror.path.exists():
-            mirror.release(task_id)
-    places.set_aside(task_id)
-    places.clear_away(task_id)
-
-
-def _mirror(house: House, task_id: str) -> Mirror:
-    with house.ledger.read() as tx:
-        return house.mirror(tasks.get(tx, task_id))
+def _set_aside_leftover(house: House, task_id: str) -> str | None:
+    """As `_claim`, for a folder that no row speaks of. None: a run made a workspace of it meanwhile."""
+    with house.ledger.write() as tx:
+        kept = workspaces.hold(tx, task_id)
+        if kept is not None and kept.removed_at is None and kept.host == house.worker.host:
+            return None
+        with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
+            mirror = house.mirror(tasks.get(tx, task_id))
+            if mirror.path.exists():
+                mirror.release(task_id)
+        return house.workspaces().set_aside(task_id)

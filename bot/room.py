@@ -5,26 +5,34 @@ run waits for, and none whose work is nowhere else.
 """
 
 import shutil
+import time
 
 import structlog
 
-from bot.attempt import Attempt
-from bot.errors import BotError, SandboxFailed
-from bot.presence import alone
-from bot.removal import janitors_lock, remove, rescue
-from bot.store import workspaces
+from bot.attempt import Attempt, Cancelled, Stopped
+from bot.errors import BotError, LeaseLost, SandboxFailed
+from bot.kinds import incident
+from bot.removal import export_and_remove
+from bot.removal_attempt import Terms
+from bot.store import removals, workspaces
+from bot.store.ledger import AWAY
 
 log = structlog.get_logger()
 
-_PATIENCE = 0.5  # seconds between two looks at whether the run is still to begin
+_EACH = 60.0  # seconds
+_PATIENCE = 30.0  # seconds to wait for removals by others, when nothing more is to be removed here
+_PAUSE = 0.5  # seconds between two looks at that
 
 
-def make_room(attempt: Attempt) -> None:
-    """Raises SandboxFailed where too little is free and nothing more may go."""
+def make_room(attempt: Attempt, *, seconds: float = _EACH) -> None:
+    """Remove workspaces until enough is free; each export and each removal may take so many seconds.
+
+    Raises SandboxFailed where too little is free and nothing more may go.
+    """
     house = attempt.house
     if _free(attempt) >= house.free_space:
         return
-    _remove_the_expendable(attempt)
+    _remove_the_expendable(attempt, seconds)
     free = _free(attempt)
     if free < house.free_space:
         raise SandboxFailed(
@@ -38,16 +46,7 @@ def _free(attempt: Attempt) -> int:
     return shutil.disk_usage(attempt.house.data).free
 
 
-def _remove_the_expendable(attempt: Attempt) -> None:
-    mine = False
-    while not mine:  # the janitor may be making room just now
-        attempt.check()
-        with alone(janitors_lock(attempt.house), patience=_PATIENCE) as mine:
-            if mine:
-                _one_by_one(attempt)
-
-
-def _one_by_one(attempt: Attempt) -> None:
+def _remove_the_expendable(attempt: Attempt, seconds: float) -> None:
     house = attempt.house
     with house.ledger.read() as tx:
         expendable = workspaces.expendable(tx, house.worker.host)
@@ -55,11 +54,31 @@ def _one_by_one(attempt: Attempt) -> None:
         attempt.check()
         if _free(attempt) >= house.free_space:
             return
-        try:
-            rescued = rescue(house, task_id)
-            gone = remove(house, task_id, rescued)
-        except (BotError, OSError) as error:
-            log.warning("workspace stays", workspace=task_id, reason=str(error)[:200])
-            continue
-        if gone:
+        _remove(attempt, task_id, seconds)
+    end = time.monotonic() + _PATIENCE
+    while _free(attempt) < house.free_space and _others_remove(attempt) and time.monotonic() < end:
+        attempt.check()
+        attempt.stopping.wait(_PAUSE)
+
+
+def _remove(attempt: Attempt, task_id: str, seconds: float) -> None:
+    """Try to. One that fails, or takes too long, does not end the run that needs the room."""
+    terms = Terms(check=attempt.check, seconds=seconds)
+    try:
+        rescued = export_and_remove(attempt.house, task_id, terms, lambda _: False)
+    except (LeaseLost, Stopped, Cancelled, *AWAY):
+        raise
+    except (BotError, OSError) as error:
+        log.warning("workspace stays", workspace=task_id, reason=str(error)[:200])
+    except Exception as error:  # noqa: BLE001 - a bug that one workspace brings out is not this run's
+        incident("workspace stays", error, workspace=task_id)
+    else:
+        if rescued is not None:
             log.info("workspace removed to make room", workspace=task_id, exported=rescued)
+
+
+def _others_remove(attempt: Attempt) -> bool:
+    """Is the janitor, or another run, making room just now?"""
+    house = attempt.house
+    with house.ledger.read() as tx:
+        return any(each.holder for each in removals.of_host(tx, house.worker.host).values())

@@ -26,6 +26,7 @@ SWEEP_EVERY = 2.0  # seconds
 MISSED_AFTER = 120.0  # seconds a label is on without its delivery
 _LOOK_EVERY = 300.0  # seconds between two looks for labels whose delivery was lost
 _GRACE = 60_000  # milliseconds for what runs to come to a place where it can be left
+_REMOVALS_GRACE = 4.0  # seconds for removals to be interrupted
 
 
 def defaults(settings: Settings) -> Defaults:
@@ -67,13 +68,14 @@ def working(
         runs = queue.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
         talk = queue.start_talk(broker)
         missed = missed_of(house, settings, age=missed_after, stopping=stopping)
+        janitor = Janitor(house, stopping)
         sweepers = [  # each its own: neither a slow forge nor a removal must hold up what is due here
             threading.Thread(
                 target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
             )
             for once, every in (
                 (sweep.once, sweep_every),
-                (Janitor(house).once, sweep_every),
+                (janitor.once, sweep_every),
                 (missed.once, _LOOK_EVERY),
             )
         ]
@@ -87,6 +89,7 @@ def working(
             talk.stop(timeout=_GRACE)
             for sweeper in sweepers:
                 sweeper.join()
+            janitor.finish(_REMOVALS_GRACE)
 
 
 def answer_of(house: House, settings: Settings) -> Answer:

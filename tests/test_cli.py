@@ -17,7 +17,11 @@ from starlette.routing import Route
 
 from bot import __version__
 from bot.playground.git_http import backend
+from bot.store import removals, workspaces
+from bot.store.ledger import open_ledger
+from bot.store.removals import Key
 from tests.desk import LONG, Desk, at_a_desk
+from tests.fill import all_are_dead
 from tests.image import small
 from tests.listening import listening
 from tests.one_more_layer import image_with
@@ -219,6 +223,37 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
 
     assert not Path(kept[0]["folder"]).exists()
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
+
+
+def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk: Desk) -> None:
+    desk.call("run", str(desk.repository), "tidy the parser")
+    desk.call("run", str(desk.repository), "tidy the parser")
+    data, (kept, gone) = desk.folder / "forgehand-data", (each["task"] for each in desk.tasks())
+    ledger = open_ledger(f"sqlite:///{data / 'ledger.sqlite3'}")
+    host = (data / "instance").read_text()
+    with ledger.write() as tx:
+        for folder, task in ((kept, kept), (f"{gone}.gone-1", gone)):
+            for _ in range(removals.MOST_DEATHS):
+                removals.count_deaths(tx, host, all_are_dead)
+                removals.begin(tx, Key(host, folder, f"{host}/dead"), task)
+        workspaces.keep(tx, gone, 1.0)
+        workspaces.claim_removal(tx, gone)
+    ledger.close()
+    (data / "workspaces" / gone).rename(data / "workspaces" / f"{gone}.gone-1")
+
+    rows = json.loads(desk.call("workspaces", "ls", "--json")[0])
+    assert [(row["task"], row["state"], row["stuck"]) for row in rows] == [
+        (kept, "succeeded", True),
+        (gone, "removed", True),
+    ]
+    for row in rows:
+        assert row["bytes"] > 0
+        assert Path(row["folder"]).is_dir()
+        assert "is lost with it" in desk.call("workspaces", "rm", row["task"], "--yes")[1]
+        assert not Path(row["folder"]).exists()
+    assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
+    assert "has no workspace" in desk.call("workspaces", "rm", kept, "--yes", status=1)[1]
+    assert "There is no task `nope`" in desk.call("workspaces", "rm", "nope", "--yes", status=1)[1]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from bot.model import Outcome, Run
 from bot.operator_verbs import approve_from_cli, resume_from_cli
 from bot.run import execute
 from bot.store import hosts, leases, schema, workspaces
+from tests.desk import LONG
 from tests.fill import nobody_is_dead
 from tests.workshop import Workshop, in_a_workshop, until
 
@@ -155,8 +156,10 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     [folder] = (shop.house.data / "workspaces").iterdir()
     os.utime(folder, (time.time() - GRACE - 60,) * 2)
 
-    Janitor(shop.house).once()
-    Janitor(other).once()
+    for house in (shop.house, other):
+        janitor = Janitor(house)
+        janitor.once()
+        assert janitor.wait(LONG)
 
     assert (shop.saved(first, "checked", "one"), shop.saved(first, "wip", "two")) == ("1\n", "2\n")
     assert shop.task(first).checked_head == pushed

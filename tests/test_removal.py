@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ExportRefused
-from bot.model import Outcome, State
+from bot.model import Outcome, Run, State
 from bot.operator_verbs import resume_from_cli
-from bot.removal import remove, rescue
+from bot.removal import export_and_remove, nothing, rescue
+from bot.removal_attempt import Terms
 from bot.run import execute
-from bot.store import workspaces
+from bot.sandbox.mirror import fetch
+from bot.store import tasks, workspaces
 from tests.workshop import Workshop, in_a_workshop
 
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
@@ -23,12 +25,15 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
+def _remove(shop: Workshop, run: Run) -> str | None:
+    return export_and_remove(shop.house, run.task, Terms(check=nothing), lambda _: False)
+
+
 def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
     run = shop.lost(WORK)
     assert shop.task(run).checked_head == ""
 
-    rescued = rescue(shop.house, run.task)
-    assert remove(shop.house, run.task, rescued)
+    rescued = _remove(shop, run)
 
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
     assert shop.task(run).checked_head == rescued
@@ -49,8 +54,7 @@ def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, scri
     run = shop.done(script)
     before = shop.task(run)
 
-    assert rescue(shop.house, run.task) == ""
-    assert remove(shop.house, run.task)
+    assert _remove(shop, run) == ""
 
     assert shop.task(run) == before
     assert not (shop.mirror(run) / "refs" / "keep" / run.task).exists()
@@ -70,7 +74,7 @@ def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
     with shop.house.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
 
-    assert not remove(shop.house, run.task)
+    assert _remove(shop, run) is None
 
     assert shop.house.workspaces().has(run.task)
 
@@ -78,10 +82,34 @@ def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
 def test_it_is_removed_once(shop: Workshop) -> None:
     run = shop.done("echo 1 > one")
 
-    assert [remove(shop.house, run.task) for _ in range(2)] == [True, False]
+    assert [_remove(shop, run) for _ in range(2)] == ["", None]
 
     with shop.house.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
     assert kept is not None
     assert kept.removed_at is not None
     assert shop.task(run).state is State.SUCCEEDED
+
+
+def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    exported = rescue(shop.house, run.task)  # and the process dies before it records that
+
+    assert _remove(shop, run) == exported
+
+    assert shop.task(run).checked_head == exported
+
+
+def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    older = rescue(shop.house, run.task)
+    newer = shop.desk.git("commit-tree", "-m", "newer", "-p", shop.task(run).base_head, "main^{tree}")
+    shop.desk.git("update-ref", "refs/heads/newer", newer)
+    fetch(shop.house.mirror(shop.task(run)), str(shop.desk.repository), {})
+    with shop.house.ledger.write() as tx:
+        tasks.settle(tx, run.task, checked_head=newer)
+
+    assert _remove(shop, run) == ""
+
+    assert older != newer
+    assert shop.task(run).checked_head == newer

@@ -3,16 +3,25 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.model import Outcome, Run
+from bot.attempt import Stopped, take_up
+from bot.errors import SandboxFailed
+from bot.janitor import Janitor
+from bot.model import Outcome, Run, State
+from bot.room import make_room
 from bot.run import execute
-from bot.store import workspaces
+from bot.store import removals, workspaces
 from bot.store.ledger import clock
-from tests.workshop import Workshop, in_a_workshop
+from bot.store.removals import Key
+from tests.desk import LONG
+from tests.fill import all_are_dead
+from tests.hanging_workspaces import hanging_image
+from tests.workshop import Workshop, in_a_workshop, until
 
 SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own
 BIG = "head -c 192M /dev/zero > big; echo big > .gitignore"
@@ -75,3 +84,59 @@ def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
     shop.done("true")
 
     assert _kept(shop, done) == [True]
+
+
+def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
+    deadly, hang = shop.done("true"), shop.lost("touch hang-export; echo begun; sleep 300")
+    small, run = shop.done("exit 3"), shop.claimed()
+    with shop.house.ledger.write() as tx:
+        removals.begin(tx, Key(shop.house.worker.host, deadly.task, "h1/dead"), deadly.task)
+        removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+
+    with hanging_image() as image:
+        house = replace(shop.house, tools_image=image, free_space=1 << 60)
+        with pytest.raises(SandboxFailed, match="MiB are free"):
+            make_room(take_up(house, run, threading.Event()), seconds=2.0)
+
+    assert _kept(shop, deadly, hang, small) == [True, True, False]
+    assert shop.containers() == []
+
+
+def test_one_that_the_janitor_is_at_holds_up_no_other(shop: Workshop) -> None:
+    hang, other = shop.lost("touch hang-export; echo begun; sleep 300"), shop.done("exit 3")
+    run = shop.claimed()
+    with shop.house.ledger.write() as tx:
+        workspaces.keep(tx, hang.task, 1.0)
+    with hanging_image() as image:
+        house = replace(shop.house, tools_image=image)
+        janitor = Janitor(house)
+        janitor.once()
+        until(lambda: any("rescue" in name for name in shop.containers()))
+        stopping = threading.Event()
+        attempt = take_up(replace(house, free_space=1 << 60), run, stopping)
+
+        with ThreadPoolExecutor(1) as pool:
+            room = pool.submit(make_room, attempt)
+            until(lambda: _kept(shop, hang, other) == [True, False])
+            stopping.set()
+            with pytest.raises(Stopped):
+                room.result(LONG)
+
+        janitor.stopping.set()
+        janitor.finish(LONG)
+
+
+def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
+    hang, run = shop.lost("touch hang-export; echo begun; sleep 300"), shop.claimed()
+    stopping = threading.Event()
+    with hanging_image() as image, ThreadPoolExecutor(1) as pool:
+        house = replace(shop.house, tools_image=image, free_space=1 << 60)
+        done = pool.submit(execute, house, run, stopping)
+        until(lambda: any("rescue" in name for name in shop.containers()))
+        stopping.set()
+        done.result(LONG)
+
+    assert (shop.now(run).state, _kept(shop, hang)) == (State.RUNNING, [True])
+    with shop.house.ledger.read() as tx:
+        [row] = removals.of_host(tx, shop.house.worker.host).values()
+    assert (row.holder, row.deaths) == ("", 0)

@@ -5,15 +5,17 @@ host touches nothing in them: clone, repair and removal run in containers, as
 the agent's uid.
 """
 
+import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.interrupt import Check, uninterrupted
 from bot.sandbox.container import Engine, Mount
+from bot.sandbox.interruption import interrupted_by
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 
 _PREPARE = Path(__file__).with_name("prepare.sh").read_text()
@@ -26,6 +28,7 @@ empty() {
 """
 _SECONDS = 1800  # for one preparation or removal
 _GONE = ".gone-"  # in the name of a folder that waits to be removed
+_OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names of folders of ours, which are also container names
 
 # Modes: the agent's uid is not the bot's, and a bot that is not root cannot give files away. The task's
 # folder is closed to everybody; a bind mount of an open folder in it needs no path to it.
@@ -47,6 +50,15 @@ class Plan:
     session_file: str = ""  # below the agent's home, a pattern of the shell: is it there?
     briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
     check: Check = field(default=uninterrupted, compare=False)  # called while the container works
+
+
+def task_of(folder: str) -> str:
+    """Return the task whose workspace this folder is, or was before it was set aside."""
+    return folder.partition(_GONE)[0]
+
+
+def _nothing() -> None:
+    """Let a call go on."""
 
 
 class Workspaces:
@@ -127,46 +139,71 @@ class Workspaces:
     def remove(self, task: str) -> None:
         """Remove the workspace. Fine when there is none, or half of one; raises as `prepare`."""
         self.set_aside(task)
-        self.clear_away(task)
+        for folder in self.set_aside_before():
+            if task_of(folder) == task:
+                self.clear_away(folder)
 
-    def set_aside(self, task: str) -> None:
-        """Take the workspace out of the way at once: a run of the task may begin anew while the files go."""
+    def set_aside(self, task: str) -> str:
+        """Take the workspace out of the way at once: a run of the task may begin anew while the files go.
+
+        Returns the folder's new name, for `clear_away`; "" if there was no workspace.
+        """
+        name = f"{task}{_GONE}{secrets.token_hex(4)}"
+        try:
+            (self._root / task).rename(self._root / name)
+        except FileNotFoundError:
+            return ""
+        return name
+
+    def clear_away(
+        self, folder: str, *, check: Callable[[], None] = _nothing, seconds: float = _SECONDS
+    ) -> None:
+        """Remove a folder that was set aside, or what is left of it; raises as `prepare`.
+
+        `check` is called at least twice a second; what it raises ends the removal, to be gone on with later.
+        """
+        path = self._root / folder
+        written = _written(path)
+        targets = [f"/gone/{number}" for number in range(len(written))]
+        if written:
+            name = f"forgehand-{folder}"
+            # Connect here: pass `check` to `tool`, in place of `interrupted_by`.
+            with interrupted_by(self._engine, name, check):
+                self._engine.tool(
+                    name=name,
+                    image=self._image,
+                    script=f'{_EMPTY}\nempty "$@"',
+                    args=targets,
+                    mounts=[
+                        Mount(source=path, target=target, writable=True)
+                        for path, target in zip(written, targets, strict=True)
+                    ],
+                    seconds=seconds,
+                )
         with suppress(FileNotFoundError):
-            (self._root / task).rename(self._root / f"{task}{_GONE}{secrets.token_hex(4)}")
-
-    def clear_away(self, task: str) -> None:
-        """Remove what was set aside, and what is left of it after a crash; raises as `prepare`."""
-        for gone in self._root.glob(f"{task}{_GONE}*"):
-            self._clear(gone)
+            shutil.rmtree(path)
 
     def set_aside_before(self) -> set[str]:
-        """Tasks of which something was set aside and is still there."""
-        return {path.name.partition(_GONE)[0] for path in self._root.glob(f"*{_GONE}*")}
+        """Return the names of the folders that were set aside and are still there."""
+        with suppress(FileNotFoundError):  # no workspace was ever made
+            return {name for name in self._all() if _GONE in name}
+        return set()
 
     def folders(self) -> dict[str, float]:
         """When the folder of each task was last added to, in seconds since the epoch.
 
         Raises FileNotFoundError where no workspace was ever made.
         """
-        found = [path for path in self._root.iterdir() if _GONE not in path.name]
-        return {path.name: path.stat().st_mtime for path in found}
+        return {name: at for name, at in self._all().items() if _GONE not in name}
 
-    def _clear(self, folder: Path) -> None:
-        written = _written(folder)
-        targets = [f"/gone/{number}" for number in range(len(written))]
-        if written:
-            self._engine.tool(
-                name=f"forgehand-{folder.name}",
-                image=self._image,
-                script=f'{_EMPTY}\nempty "$@"',
-                args=targets,
-                mounts=[
-                    Mount(source=path, target=target, writable=True)
-                    for path, target in zip(written, targets, strict=True)
-                ],
-                seconds=_SECONDS,
-            )
-        shutil.rmtree(folder)
+    def _all(self) -> dict[str, float]:
+        """Folders of ours and when each was last added to. A file, or a name we never give, is not ours."""
+        found = {}
+        for path in self._root.iterdir():
+            with suppress(FileNotFoundError):  # set aside or gone since it was listed
+                if _OURS.fullmatch(path.name) and path.is_dir():
+                    found[path.name] = path.stat().st_mtime
+        return found
 
     def _prepared(self, task: str) -> Path:
         """Mark, out of the agent's reach, that a half-made clone is not taken for an agent's."""

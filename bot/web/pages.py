@@ -21,7 +21,7 @@ from bot.agents.command import Command
 from bot.errors import NotPossible
 from bot.forges.forge import Forge
 from bot.model import Run
-from bot.store import costs, outbox, patches, runs, tasks, usage, workspaces
+from bot.store import costs, outbox, patches, removals, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.web import links, logs, task_page
 from bot.web.task_page import Attempt, View
@@ -144,6 +144,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         newest = attempts[0].run
         position = runs.position(tx, newest)
         kept = workspaces.get(tx, task_id)
+        stuck = removals.stuck_of_task(tx, task_id)
         has_patch = patches.exists(tx, task_id)
         now = clock(tx)
     forge = viewer.forges.get(task.thread.forge)
@@ -153,6 +154,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         position=position,
         kept_until=kept.keep_until if kept and kept.removed_at is None else None,
         removed=kept is not None and kept.removed_at is not None,
+        stuck=[each.folder for each in stuck],
         has_patch=has_patch,
         now=now,
         pages=forge.pages(task.thread) if forge else None,

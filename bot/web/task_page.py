@@ -16,6 +16,7 @@ from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
 from bot.sizes import human
 from bot.spelling import change_reference, next_command, reference
 from bot.store.costs import Spent
+from bot.store.removals import MOST_DEATHS
 from bot.store.usage import Reached, Refusal
 from bot.times import iso, moment
 
@@ -47,6 +48,7 @@ class View:
     position: int  # of the newest run in its repository's line; 0: it does not wait
     kept_until: float | None
     removed: bool  # the workspace
+    stuck: Sequence[str]  # names of its folders that the bot cannot remove
     has_patch: bool
     now: float
     pages: Pages | None  # None: no forge hears of this task
@@ -135,16 +137,25 @@ def _facts(view: View, say: _Say) -> str:
     rows += [("Base", say(task.base))] if task.base else []
     if view.has_patch:
         rows.append(("Changes", f'<a href="{escape(task.id)}/patch?key={view.key}">Patch</a>'))
-    rows += [("Agent", say(task.agent)), ("Asked", _time(task.created_at)), ("Workspace", _workspace(view))]
+    rows += [
+        ("Agent", say(task.agent)),
+        ("Asked", _time(task.created_at)),
+        ("Workspace", _workspace(view, say)),
+    ]
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows) + "</dl>"
 
 
-def _workspace(view: View) -> str:
+def _workspace(view: View, say: _Say) -> str:
+    until = f"until {_time(view.kept_until)}" if view.kept_until is not None else "while a run waits or works"
+    stuck = [  # what an operator can do about it
+        f"The bot died {MOST_DEATHS} times while it exported or removed this workspace, so it does not try "
+        f"again: <code>forgehand workspaces rm {say(view.task.id)}</code>, on the machine that has it, "
+        f"removes <code>workspaces/{say(folder)}</code> in the data folder with work that was not exported."
+        for folder in view.stuck
+    ]
     if view.removed:
-        return "removed"
-    if view.kept_until is not None:
-        return f"kept until {_time(view.kept_until)}"
-    return "kept while a run waits or works"
+        return " ".join(["removed.", *stuck]) if stuck else "removed"
+    return " ".join(stuck) or f"kept {until}"
 
 
 def _attempt(view: View, attempt: Attempt, say: _Say) -> str:

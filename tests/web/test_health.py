@@ -7,12 +7,13 @@ import httpx
 from starlette.applications import Starlette
 
 from bot import metrics
-from bot.store import deliveries, usage
+from bot.store import deliveries, removals, usage
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
+from bot.store.removals import Key
 from bot.store.usage import Tokens, Used
 from bot.web import health
-from tests.fill import add_run, claimed
+from tests.fill import add_run, all_are_dead, claimed
 from tests.listening import listening
 
 
@@ -61,6 +62,11 @@ def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger
         tokens = Tokens(input=100, cache_write=3, cache_read=40, output=20)
         used = [Used(day=day, model=f"m{day}", requests=2, tokens=tokens) for day in (1, 2)]
         usage.write(tx, claimed(tx).id, used)
+        for folder in ("t1", "t1.gone-1"):
+            for _ in range(removals.MOST_DEATHS):
+                removals.begin(tx, Key("h1", folder, "h1/dead"), "t1")
+                removals.count_deaths(tx, "h1", all_are_dead)
+        removals.begin(tx, Key("h1", "t2", "h1/dead"), "t2")
         usage.write_refusals(tx, add_run(tx).id, {("evil.example:443", "no"): 3, ("other:80", "no"): 4})
     with watched(ledger) as client:
         lines = client.get("/metrics").text.splitlines()
@@ -72,6 +78,7 @@ def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger
         'forgehand_runs_open{state="queued"} 2.0',
         'forgehand_runs_open{state="running"} 1.0',
         'forgehand_tasks{state="queued"} 2.0',
+        "forgehand_workspaces_stuck 2.0",
         "forgehand_model_requests_total 4.0",
         'forgehand_model_tokens_total{kind="input"} 200.0',
         'forgehand_model_tokens_total{kind="cache_write"} 6.0',

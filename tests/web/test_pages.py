@@ -12,12 +12,13 @@ from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
 from bot.model import Outcome, Phase, State, Task, Thread
-from bot.store import leases, log, patches, runs, schema, tasks, usage, workspaces
+from bot.store import leases, log, patches, removals, runs, schema, tasks, usage, workspaces
 from bot.store.ledger import Ledger
+from bot.store.removals import Key
 from bot.store.usage import Reached, Tokens, Used
 from bot.web import links, pages
 from tests.fakes import FakeForge
-from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+from tests.fill import a_thread, a_worker, add_run, add_task, all_are_dead, lease_of
 from tests.listening import listening
 from tests.stand_in import SESSION, recorded
 
@@ -89,6 +90,36 @@ def test_a_failed_task_says_why_what_next_and_until_when(client: httpx.Client, s
         "reading the parser",
     ):
         assert words in answer.text
+
+
+def test_a_workspace_the_bot_cannot_remove_is_told_of_with_what_to_do(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+        _kill_thrice(tx, task.id, task.id)
+    kept = client.get(link(task)).text
+    with sqlite_ledger.write() as tx:
+        workspaces.claim_removal(tx, task.id)
+        removals.forget(tx, "h1", task.id)
+        _kill_thrice(tx, f"{task.id}.gone-<b>", task.id)
+    removed = client.get(link(task)).text
+
+    told = "The bot died 3 times while it exported or removed this workspace"
+    command = f"<code>forgehand workspaces rm {task.id}</code>"
+    for text, words in (
+        (kept, (f"<dd>{told}", f"<code>workspaces/{task.id}</code>")),
+        (removed, (f"<dd>removed. {told}", f"<code>workspaces/{task.id}.gone-&lt;b&gt;</code>")),
+    ):
+        for each in (*words, command):
+            assert each in text
+    assert "kept until" not in kept
+
+
+def _kill_thrice(tx: Connection, folder: str, task_id: str) -> None:
+    for _ in range(removals.MOST_DEATHS):
+        removals.begin(tx, Key("h1", folder, "h1/dead"), task_id)
+        removals.count_deaths(tx, "h1", all_are_dead)
 
 
 def test_a_pushed_task_links_its_branch_its_commit_and_its_change(

@@ -1,0 +1,129 @@
+"""The bot is killed while it exports a workspace before its removal: after three times it lets that be."""
+
+import json
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from bot.model import Outcome, Task
+from bot.store import removals, workspaces
+from bot.store.ledger import clock
+from bot.store.removals import MOST_DEATHS, Removal
+from tests.hanging_workspaces import hanging_image
+from tests.journeys.world import World, eventually, shell
+
+TOKEN = "the-operators-own-token"
+
+
+@pytest.fixture
+def forge() -> str:
+    """What a forge hears of this is nothing."""
+    return "github"
+
+
+def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> None:
+    world = either
+    world.settings["server"]["operator_token"] = TOKEN
+    _up(world)
+    deadly = _worked(world, "touch hang-export; rm -rf .git", Outcome.EXPORT_REFUSED)
+    fine = _worked(world, "true", Outcome.NO_CHANGES)
+    later = _worked(world, "true", Outcome.NO_CHANGES)
+    world.stop()
+    _past_keep(world, deadly)
+    _past_keep(world, fine)
+    with hanging_image() as image:
+        world.settings["sandbox"]["tools_image"] = image
+
+        for _ in range(MOST_DEATHS):
+            _killed_in_an_export(world)
+        _up(world)
+        eventually(lambda: _record(world, deadly).is_stuck)
+        eventually(lambda: not world.in_workspace(fine).exists())
+        _past_keep(world, later)
+        eventually(lambda: not world.in_workspace(later).exists())
+
+        assert world.in_workspace(deadly).exists()
+        assert (_record(world, deadly).deaths, _record(world, deadly).holder) == (MOST_DEATHS, "")
+        assert world.output().count("workspace is stuck") == 1
+        assert not [name for name in world.containers() if "rescue" in name]
+        assert "The bot died 3 times" in _get(world, f"/tasks/{deadly.id}")
+        assert "The bot died" not in _get(world, f"/tasks/{fine.id}")
+        assert "forgehand_workspaces_stuck 1.0" in _get(world, "/metrics")
+        [row] = json.loads(world.forgehand("workspaces", "ls", "--json"))
+        assert (row["task"], row["stuck"]) == (deadly.id, True)
+
+        world.forgehand("workspaces", "rm", "--yes", deadly.id)
+
+        assert not world.in_workspace(deadly).exists()
+        assert "forgehand_workspaces_stuck 0.0" in _get(world, "/metrics")
+        assert not list((world.data / "removals").iterdir())
+
+
+def test_a_stop_in_the_midst_is_soon_over_and_no_death(embedded: World) -> None:
+    world = embedded
+    world.start("up")
+    deadly = _worked(world, "touch hang-export; rm -rf .git", Outcome.EXPORT_REFUSED)
+    world.stop()
+    _past_keep(world, deadly)
+    with hanging_image() as image:
+        world.settings["sandbox"]["tools_image"] = image
+        world.start("up")
+        eventually(lambda: [name for name in world.containers() if "rescue" in name])
+
+        begun = time.monotonic()
+        world.stop()
+
+        assert time.monotonic() - begun < 15
+        assert (_record(world, deadly).deaths, _record(world, deadly).holder) == (0, "")
+        assert world.containers() == []
+        assert world.in_workspace(deadly).exists()
+
+
+def _up(world: World) -> None:
+    """As one process, or as one that receives and one that works."""
+    if "queue" in world.settings:
+        world.start("serve")
+        world.start("work")
+    else:
+        world.start("up")
+
+
+def _worked(world: World, script: str, outcome: Outcome) -> Task:
+    thread = world.playground.open_issue("Tidy")
+    world.say(thread, f"/run {shell(script)}")
+    task, run = world.task_after_run(1, on=thread)
+    assert run.outcome is outcome, run.reason
+    world.settled()
+    return task
+
+
+def _past_keep(world: World, task: Task) -> None:
+    with world.ledger.write() as tx:
+        workspaces.keep(tx, task.id, clock(tx) - 1)
+
+
+def _killed_in_an_export(world: World) -> None:
+    _up(world)
+    eventually(lambda: [name for name in world.containers() if "rescue" in name])
+    for process in list(world.processes):
+        world.kill(process)
+    _remove_containers(world)  # so that one that is seen later is of a later attempt
+
+
+def _remove_containers(world: World) -> None:
+    for name in world.containers():
+        subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+
+
+def _record(world: World, task: Task) -> Removal:
+    with world.ledger.read() as tx:
+        return removals.of_host(tx, (world.data / "instance").read_text())[task.id]
+
+
+def _get(world: World, path: str) -> str:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    answer = httpx.get(f"http://127.0.0.1:{world.port}{path}", headers=headers, trust_env=False)
+    assert answer.status_code == 200
+    return answer.text
