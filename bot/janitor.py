@@ -24,7 +24,7 @@ from bot.removal import NotExported, clear, clear_away, export_and_remove
 from bot.removal_attempt import Terms, TooSlow, records, seconds_for
 from bot.sandbox.workspace import task_of
 from bot.store import removals, workspaces
-from bot.store.ledger import clock
+from bot.store.ledger import AWAY, clock
 from bot.store.removals import Removal
 
 log = structlog.get_logger()
@@ -41,13 +41,15 @@ _LOOK, _FIRST, _SLOW, _SUSPECT, _CONTAINERS = "look", "first", "slow", "suspect"
 # are tried one at a time: of several under way the next death would be counted against each.
 _LANES = {_LOOK: 1, _FIRST: 2, _SLOW: 1, _SUSPECT: 1, _CONTAINERS: 2}
 
-
 Remove = Callable[[str, Terms], None]
 
 
 @dataclass(slots=True)
 class Janitor:
-    """`look_every` is in seconds: how often it looks for what no row speaks of; so are the others."""
+    """Times are in seconds. `look_every` is how often it looks for what no row speaks of.
+
+    Every removal is interrupted once `stopping` is set.
+    """
 
     house: House
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -85,8 +87,11 @@ class Janitor:
         self._jobs.close()
         if not self._jobs.wait(seconds):
             log.warning("the bot stops while a removal does not end")
-        with self.house.ledger.write() as tx:
-            removals.release_all(tx, self.house.worker.host, self.house.worker.holder)
+        try:
+            with self.house.ledger.write() as tx:
+                removals.release_all(tx, self.house.worker.host, self.house.worker.holder)
+        except AWAY as error:
+            log.warning("the end of removals could not be recorded", error=type(error).__name__)
 
     def _start(self, remove: Remove, folder: str, record: Removal | None) -> None:
         """Make one attempt at the folder, in the lane its record tells."""

@@ -24,7 +24,7 @@ from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Key, Removal
 from tests.desk import LONG
 from tests.fill import all_are_dead
-from tests.hanging_workspaces import hanging_image
+from tests.hanging_tools import hanging_image
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
 
 

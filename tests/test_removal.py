@@ -13,7 +13,9 @@ from bot.removal import export_and_remove, nothing, rescue
 from bot.removal_attempt import Terms
 from bot.run import execute
 from bot.sandbox.mirror import fetch
-from bot.store import tasks, workspaces
+from bot.store import removals, tasks, workspaces
+from bot.store.removals import Key
+from tests.fill import all_are_dead
 from tests.workshop import Workshop, in_a_workshop
 
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
@@ -113,3 +115,21 @@ def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Work
 
     assert older != newer
     assert shop.task(run).checked_head == newer
+
+
+@pytest.mark.parametrize(("export", "saved"), [(True, "2\n"), (False, "")])
+def test_a_stuck_one_goes_at_the_word_of_a_person_only(shop: Workshop, *, export: bool, saved: str) -> None:
+    run = shop.lost(WORK)
+    with shop.house.ledger.write() as tx:
+        for _ in range(removals.MOST_DEATHS):
+            removals.begin(tx, Key(shop.house.worker.host, run.task, "h1/dead"), run.task)
+            removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+    assert _remove(shop, run) is None
+
+    by_hand = Terms(check=nothing, by_hand=True, export=export)
+    assert export_and_remove(shop.house, run.task, by_hand, lambda _: False) is not None
+
+    assert shop.saved(run, "wip", "two") == saved
+    assert not shop.house.workspaces().folders()
+    with shop.house.ledger.read() as tx:
+        assert removals.of_host(tx, shop.house.worker.host) == {}

@@ -20,7 +20,7 @@ from bot.store.ledger import clock
 from bot.store.removals import Key
 from tests.desk import LONG
 from tests.fill import all_are_dead
-from tests.hanging_workspaces import hanging_image
+from tests.hanging_tools import hanging_image
 from tests.workshop import Workshop, in_a_workshop, until
 
 SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own

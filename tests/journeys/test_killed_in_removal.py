@@ -1,7 +1,9 @@
 """The bot is killed while it exports a workspace before its removal: after three times it lets that be."""
 
 import json
+import signal
 import subprocess
+import sys
 import time
 
 import httpx
@@ -11,8 +13,8 @@ from bot.model import Outcome, Task
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Removal
-from tests.hanging_workspaces import hanging_image
-from tests.journeys.world import World, eventually, shell
+from tests.hanging_tools import hanging_image
+from tests.journeys.world import PATIENCE, World, eventually, shell
 
 TOKEN = "the-operators-own-token"
 
@@ -61,10 +63,11 @@ def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> N
         assert not list((world.data / "removals").iterdir())
 
 
-def test_a_stop_in_the_midst_is_soon_over_and_no_death(embedded: World) -> None:
+def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(embedded: World) -> None:
     world = embedded
     world.start("up")
     deadly = _worked(world, "touch hang-export; rm -rf .git", Outcome.EXPORT_REFUSED)
+    other = _worked(world, "true", Outcome.NO_CHANGES)
     world.stop()
     _past_keep(world, deadly)
     with hanging_image() as image:
@@ -72,13 +75,37 @@ def test_a_stop_in_the_midst_is_soon_over_and_no_death(embedded: World) -> None:
         world.start("up")
         eventually(lambda: [name for name in world.containers() if "rescue" in name])
 
+        world.forgehand("workspaces", "rm", "--yes", other.id)
+        assert not world.in_workspace(other).exists()
+
         begun = time.monotonic()
         world.stop()
 
         assert time.monotonic() - begun < 15
-        assert (_record(world, deadly).deaths, _record(world, deadly).holder) == (0, "")
-        assert world.containers() == []
-        assert world.in_workspace(deadly).exists()
+        _is_whole(world, deadly)
+        words = [
+            sys.executable,
+            "-m",
+            "bot",
+            "workspaces",
+            "rm",
+            "--yes",
+            deadly.id,
+            "--config",
+            world.config,
+        ]
+        with subprocess.Popen(words, cwd=world.folder) as command:
+            eventually(lambda: [name for name in world.containers() if "rescue" in name])
+            command.terminate()
+            assert command.wait(PATIENCE) == 128 + signal.SIGTERM
+        _is_whole(world, deadly)
+
+
+def _is_whole(world: World, task: Task) -> None:
+    """The attempt at its workspace came to an end, and counts for nothing."""
+    assert (_record(world, task).deaths, _record(world, task).holder) == (0, "")
+    eventually(lambda: not world.containers())
+    assert world.in_workspace(task).exists()
 
 
 def _up(world: World) -> None:

@@ -19,10 +19,11 @@ from sqlalchemy.exc import DBAPIError
 
 import bot.store.migrations
 from bot.errors import BadSettings, NotPossible
-from bot.store import causes, workspaces
+from bot.store import causes, removals, workspaces
 from bot.store.ledger import Ledger, clock, insert_new, open_ledger
 from bot.store.migrations import NEWEST
 from bot.store.migrations.versions import r0003_hosts
+from bot.store.removals import Key, Removal
 from bot.store.schema import hosts, metadata, senders
 from tests.fill import a_thread, add_task
 from tests.services import Postgres
@@ -81,6 +82,25 @@ def test_hosts_that_had_workspaces_before_are_heard_of_with_the_step(empty_url: 
         found = tx.execute(select(hosts).order_by(hosts.c.name)).all()
         assert [(row.name, row.folder) for row in found] == [("h1", ""), ("h2", "")]
         assert all(row.seen_at == pytest.approx(clock(tx), abs=5) for row in found)
+    ledger.close()
+
+
+def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces(empty_url: str) -> None:
+    ledger = open_ledger(empty_url)
+    with ledger.write() as tx:
+        task = add_task(tx, a_thread(1)).id
+        workspaces.in_use(tx, task, "h1")
+        workspaces.keep(tx, task, 1.0)
+        tx.execute(text("DROP TABLE removals"))
+        tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
+    ledger.close()
+
+    ledger = open_ledger(empty_url)
+
+    with ledger.write() as tx:
+        assert workspaces.past_keep(tx, "h1", 10) == [task]
+        assert removals.begin(tx, Key("h1", task, "h1/w1"), task)
+        assert removals.of_host(tx, "h1") == {task: Removal("h1", task, task, "h1/w1", 0, 0, 0.0)}
     ledger.close()
 
 
