@@ -83,18 +83,8 @@ def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(e
 
         assert time.monotonic() - begun < 15
         _is_whole(world, deadly)
-        words = [
-            sys.executable,
-            "-m",
-            "bot",
-            "workspaces",
-            "rm",
-            "--yes",
-            deadly.id,
-            "--config",
-            world.config,
-        ]
-        with subprocess.Popen(words, cwd=world.folder) as command:
+        words = ["workspaces", "rm", "--yes", deadly.id, "--config", str(world.config)]
+        with subprocess.Popen([sys.executable, "-m", "bot", *words], cwd=world.folder) as command:
             eventually(lambda: [name for name in world.containers() if "rescue" in name])
             command.terminate()
             assert command.wait(PATIENCE) == 128 + signal.SIGTERM
