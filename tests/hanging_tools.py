@@ -1,90 +1,26 @@
-"""What hangs: a tools image whose git does, and an engine that stops answering when it is told to."""
+"""A tools image in which the export or the removal of a marked workspace hangs.
 
-import socket
-import threading
+The file `hang-export` or `hang-removal` in its clone is the mark.
+"""
+
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
 
 from tests.image import small
 from tests.one_more_layer import image_with
 
-# What prepare and export see differs in the prompt.
 _GIT = """#!/bin/sh
-here=prepare
-[ -e /task/prompt.md ] && here=export
-[ "$here" = "$HANGS_IN" ] && exec sleep 300
+[ ! -e /workspace/hang-export ] || exec sleep 300
 exec /usr/bin/git "$@"
 """
-_ENGINE = "/var/run/docker.sock"
+_FIND = """#!/bin/sh
+[ ! -e /gone/0/hang-removal ] || exec sleep 300
+exec /usr/bin/find "$@"
+"""
 
 
 @contextmanager
-def git_hangs(phase: str) -> Iterator[str]:
-    """A tools image: in containers of this phase, prepare or export, each git takes five minutes."""
-    with image_with(small(), f"COPY git /usr/local/bin/git\nENV HANGS_IN={phase}", {"git": _GIT}) as image:
+def hanging_image() -> Iterator[str]:
+    """Its id."""
+    with image_with(small(), "COPY git find /usr/local/bin/", {"git": _GIT, "find": _FIND}) as image:
         yield image
-
-
-@dataclass(slots=True)
-class Passage:
-    """A socket that leads to the real engine. While it is `shut`, not a byte passes, and none is refused."""
-
-    path: Path
-    shut: threading.Event = field(default_factory=threading.Event)
-    _opened: threading.Event = field(default_factory=threading.Event)
-    _sockets: list[socket.socket] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.path}"
-
-    def close_it(self) -> None:
-        self._opened.clear()
-        self.shut.set()
-
-    def open_it(self) -> None:
-        self.shut.clear()
-        self._opened.set()
-
-    def serve(self, listener: socket.socket) -> None:
-        with suppress(OSError):  # closed at the end
-            while True:
-                ours, _ = listener.accept()
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(_ENGINE)
-                self._sockets += [ours, engine]
-                for source, target in ((ours, engine), (engine, ours)):
-                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(1 << 16):
-                if self.shut.is_set():
-                    self._opened.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def end(self) -> None:
-        for each in self._sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-
-@contextmanager
-def passage(path: Path) -> Iterator[Passage]:
-    """A way to the engine that can be shut, open at first."""
-    made = Passage(path)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        threading.Thread(target=made.serve, args=(listener,), daemon=True).start()
-        try:
-            yield made
-        finally:
-            made.open_it()
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            made.end()
