@@ -16,10 +16,11 @@ from bot import log
 from bot.cli_print import Row, say, show
 from bot.errors import BotError, NotPossible
 from bot.house import House
+from bot.interrupt import uninterrupted
 from bot.opening import open_house
 from bot.presence import is_dead
 from bot.queue import Nudges
-from bot.removal import clear, clear_away, export_and_remove, nothing
+from bot.removal import clear, clear_away, export_and_remove
 from bot.removal_attempt import Terms, records
 from bot.sandbox.workspace import task_of
 from bot.settings import Settings
@@ -122,7 +123,7 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
         if not export:
             say(_STUCK.format(task=task_id))
         confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
-        terms = Terms(check=nothing, by_hand=True, export=export, patience=_PATIENCE)
+        terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
         if kept is not None and export_and_remove(house, task_id, terms, _lost) is None:
             _must_be_gone(house, task_id)
         for folder in left:

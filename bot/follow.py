@@ -27,7 +27,7 @@ from bot.tail import Tail
 from bot.times import moment
 
 _GRACE = 2  # seconds a cancelled agent has to end by itself
-_STOP_WITHIN = 4.0  # seconds the engine has to end it
+_STOP_WITHIN = 3.5  # seconds the engine has to end it
 
 
 def follow(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Ended:

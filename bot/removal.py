@@ -13,12 +13,12 @@ from bot.attempt import Attempt
 from bot.elsewhere import as_far_as_here
 from bot.errors import BotError, NotPossible
 from bot.house import House
+from bot.interrupt import Check, uninterrupted
 from bot.leaving import export_plan
 from bot.model import Run, Task
 from bot.removal_attempt import Terms, TooSlow, attempted
 from bot.sandbox import export
 from bot.sandbox.git import Objects
-from bot.sandbox.interruption import interrupted_by
 from bot.sandbox.mirror import Mirror
 from bot.store import runs, tasks, workspaces
 
@@ -29,10 +29,6 @@ Refused = Callable[[Exception], bool]
 
 class NotExported(BotError):
     """The workspace stays because its work could not be exported. The reason is `__cause__`."""
-
-
-def nothing() -> None:
-    """Let an attempt go on."""
 
 
 def export_and_remove(house: House, task_id: str, terms: Terms, refused: Refused) -> str | None:
@@ -80,7 +76,7 @@ def clear_away(house: House, folder: str, terms: Terms) -> bool:
     return True
 
 
-def rescue(house: House, task_id: str, check: Callable[[], None] = nothing) -> str:
+def rescue(house: House, task_id: str, check: Check = uninterrupted) -> str:
     """Export what the last agent left, if its own run did not come to that; the id this ended in.
 
     "" where nothing was left to take. Commits go to refs/checked/<run>, files that were not committed to
@@ -99,10 +95,8 @@ def rescue(house: House, task_id: str, check: Callable[[], None] = nothing) -> s
     # A task that went on elsewhere has heads that are not here.
     attempt = Attempt(house, run, as_far_as_here(house, task, mirror), threading.Event())
     plan = export_plan(attempt, places, mirror)
-    plan = replace(plan, name=attempt.helper(RESCUE), succeeded=False)
-    # Connect here: `replace(plan, ..., check=check)`, in place of `interrupted_by`.
-    with interrupted_by(house.engine, plan.name, check):
-        return export.take(house.engine, house.tools_image, plan).head
+    plan = replace(plan, name=attempt.helper(RESCUE), succeeded=False, check=check)
+    return export.take(house.engine, house.tools_image, plan).head
 
 
 def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
@@ -116,7 +110,7 @@ def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
     return head if objects.is_ancestor(known, head) else ""
 
 
-def _exported(house: House, task_id: str, check: Callable[[], None], refused: Refused) -> str:
+def _exported(house: House, task_id: str, check: Check, refused: Refused) -> str:
     try:
         return rescue(house, task_id, check)
     except NotPossible:

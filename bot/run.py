@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 _PAUSE = 1.0  # seconds between two looks whether the ledger is back
 _REMOVE = 60.0  # seconds to wait for the removal of the sandbox of a run that did not end well
-_REMOVE_CANCELLED = 1.0  # and of one that was cancelled: its thread is not to wait for an engine that hangs
+_REMOVE_CANCELLED = 0.5  # and of one that was cancelled: its thread is not to wait for an engine that hangs
 EXPORT_OF_CANCELLED = 30.0  # seconds the work of a cancelled agent may take to come out of its workspace
 
 

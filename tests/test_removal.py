@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ExportRefused
+from bot.interrupt import uninterrupted
 from bot.model import Outcome, Run, State
 from bot.operator_verbs import resume_from_cli
-from bot.removal import export_and_remove, nothing, rescue
+from bot.removal import export_and_remove, rescue
 from bot.removal_attempt import Terms
 from bot.run import execute
 from bot.sandbox.mirror import fetch
@@ -28,7 +29,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _remove(shop: Workshop, run: Run) -> str | None:
-    return export_and_remove(shop.house, run.task, Terms(check=nothing), lambda _: False)
+    return export_and_remove(shop.house, run.task, Terms(check=uninterrupted), lambda _: False)
 
 
 def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
@@ -126,7 +127,7 @@ def test_a_stuck_one_goes_at_the_word_of_a_person_only(shop: Workshop, *, export
             removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
     assert _remove(shop, run) is None
 
-    by_hand = Terms(check=nothing, by_hand=True, export=export)
+    by_hand = Terms(check=uninterrupted, by_hand=True, export=export)
     assert export_and_remove(shop.house, run.task, by_hand, lambda _: False) is not None
 
     assert shop.saved(run, "wip", "two") == saved

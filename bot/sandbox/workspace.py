@@ -8,14 +8,13 @@ the agent's uid.
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.interrupt import Check, uninterrupted
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.interruption import interrupted_by
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 
 _PREPARE = Path(__file__).with_name("prepare.sh").read_text()
@@ -55,10 +54,6 @@ class Plan:
 def task_of(folder: str) -> str:
     """Return the task whose workspace this folder is, or was before it was set aside."""
     return folder.partition(_GONE)[0]
-
-
-def _nothing() -> None:
-    """Let a call go on."""
 
 
 class Workspaces:
@@ -155,9 +150,7 @@ class Workspaces:
             return ""
         return name
 
-    def clear_away(
-        self, folder: str, *, check: Callable[[], None] = _nothing, seconds: float = _SECONDS
-    ) -> None:
+    def clear_away(self, folder: str, *, check: Check = uninterrupted, seconds: float = _SECONDS) -> None:
         """Remove a folder that was set aside, or what is left of it; raises as `prepare`.
 
         `check` is called at least twice a second; what it raises ends the removal, to be gone on with later.
@@ -166,20 +159,18 @@ class Workspaces:
         written = _written(path)
         targets = [f"/gone/{number}" for number in range(len(written))]
         if written:
-            name = f"forgehand-{folder}"
-            # Connect here: pass `check` to `tool`, in place of `interrupted_by`.
-            with interrupted_by(self._engine, name, check):
-                self._engine.tool(
-                    name=name,
-                    image=self._image,
-                    script=f'{_EMPTY}\nempty "$@"',
-                    args=targets,
-                    mounts=[
-                        Mount(source=path, target=target, writable=True)
-                        for path, target in zip(written, targets, strict=True)
-                    ],
-                    seconds=seconds,
-                )
+            self._engine.tool(
+                name=f"forgehand-{folder}",
+                image=self._image,
+                script=f'{_EMPTY}\nempty "$@"',
+                args=targets,
+                mounts=[
+                    Mount(source=path, target=target, writable=True)
+                    for path, target in zip(written, targets, strict=True)
+                ],
+                seconds=seconds,
+                check=check,
+            )
         with suppress(FileNotFoundError):
             shutil.rmtree(path)
 
