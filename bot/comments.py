@@ -1,5 +1,6 @@
 """The words of the comments a run writes on its thread. Pure: rows in, Markdown out."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ _REASON = 4_000
 _LINE = 200  # characters of what an agent does or prints
 _SUMMARY = 20_000
 _PATHS = 10_000  # characters; one path has at most 4,096
+_COUNTED = re.compile("`, `… and ([0-9,]+) more`$")  # how an export ends a list it has cut
 _STARTED_OVER = (
     "The workspace of the run before was removed: untracked files and the agent's notes are gone, "
     "and this run went on in a fresh clone."
@@ -177,10 +179,13 @@ def _branch(task: Task, pages: Pages) -> str:
 
 def _paths(listed: str) -> str:
     """As many of the paths as leave room for the rest of the comment."""
-    if len(listed) <= _PATHS:
-        return listed
-    kept, between, _ = listed[:_PATHS].rpartition("`, `")
-    return f"{kept}` and {listed.count(between) - kept.count(between)} more"
+    left_out = 0
+    if counted := _COUNTED.search(listed):
+        listed, left_out = f"{listed[: counted.start()]}`", int(counted[1].replace(",", ""))
+    if len(listed) > _PATHS:
+        kept, between, _ = listed[:_PATHS].rpartition("`, `")
+        listed, left_out = f"{kept}`", left_out + listed.count(between) - kept.count(between)
+    return f"{listed} and {left_out} more" if left_out else listed
 
 
 def _facts(run: Run, task: Task, pages: Pages, more: Sequence[tuple[str, str]]) -> str:

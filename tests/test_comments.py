@@ -166,6 +166,17 @@ def test_paths_that_are_too_many_are_counted() -> None:
     assert lead.count("`") % 2 == 0
 
 
+@pytest.mark.parametrize("named", [3, 2_000])
+def test_paths_an_export_has_only_counted_are_counted_in(named: int) -> None:
+    names = [f"`.github/workflows/{number}.yml`" for number in range(named)]
+
+    reason = ", ".join([*names, "`… and 18,000 more`"])
+    lead = told(replace(RUN, outcome=Outcome.HELD, reason=reason)).split("\n")[0]
+
+    shown = [name for name in names if name in lead]
+    assert f"{shown[-1]} and {18_000 + named - len(shown)} more. Nothing was pushed." in lead
+
+
 def test_few_paths_are_all_named() -> None:
     said = told(replace(RUN, outcome=Outcome.HELD, reason="`.gitlab-ci.yml`, `CODEOWNERS`"))
 

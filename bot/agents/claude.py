@@ -26,6 +26,7 @@ _TARGETS = ("file_path", "notebook_path", "command", "pattern", "path", "url", "
 _DOING = 200  # characters
 _SHOWN = 600  # characters of what a tool answered, in
 _LINES = 8  # lines at most
+_VALUES = 200_000  # in one line: each takes fifty times the memory of the two bytes it may be written in
 _WORDS = 20_000  # characters of its last words
 _BUSY = frozenset({429, 529})  # a provider's limit, a provider overloaded
 _UNKNOWN_KEY = frozenset({401, 403})
@@ -203,9 +204,11 @@ def _answers(said: dict[str, Any]) -> Iterator[str]:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """What the line holds; {} where that is no JSON object."""
+    """What the line holds; {} where that is no JSON object. One of too many values says nothing."""
     if not line.startswith(b"{"):
         return {}
+    if sum(map(line.count, (b",", b"[", b"{"))) > _VALUES:
+        return {"type": "not read"}
     try:
         return _mapping(json.loads(line))
     except (ValueError, RecursionError):

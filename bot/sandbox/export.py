@@ -15,14 +15,17 @@ from bot import interrupt
 from bot.errors import ExportRefused, GitFailed
 from bot.model import Identity
 from bot.sandbox.bare import free, make_bare
-from bot.sandbox.check import Check, Rules, large, shown
+from bot.sandbox.change_summary import summary
+from bot.sandbox.check import Check, Rules, large
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.git import LIMITS, Objects, git, run
-from bot.sandbox.history import GITLINK, Commit, difference, read, trees
+from bot.sandbox.history import Commit, read, trees
 from bot.sandbox.judge import Judge
-from bot.sandbox.power import powerful
+from bot.sandbox.large_files import streaming
+from bot.sandbox.object_reader import object_reader
 from bot.sandbox.receive import Result, Shipment, receive
 from bot.sandbox.rewrite import Style
+from bot.sandbox.tree_walk import walk
 
 __all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "take"]
 
@@ -149,35 +152,37 @@ def _limits(rules: Rules) -> list[str]:
 
 def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     """Judge what was unpacked, and make it ours."""
-    judge = _judge(plan, objects, shipment.result.title)
-    commits = read(objects, [shipment.head, shipment.snapshot], plan.known, plan.rules.commits + 1)
-    left = _uncommitted(objects, shipment, commits)
-    tip = shipment.head
-    if left and plan.succeeded:
-        commits, tip, left = [*commits, left], left.id, None
-    head, count = judge.head(tip, commits)
-    wip = judge.wip(left, head) if left else ""
-    entries = difference(objects, head, plan.trusted_head)
-    links = [entry.path for entry in entries if GITLINK in (entry.mode, *entry.before)]
+    too_large = large(objects, plan.rules)
+    with object_reader(objects) as reader:
+        judge = _judge(plan, objects, Check(reader, too_large, plan.rules), shipment.result.title)
+        tips = [shipment.head, shipment.snapshot]
+        commits = read(objects, reader, tips, plan.known, plan.rules.commits + 1)
+        left = _uncommitted(objects, shipment, commits)
+        tip = shipment.head
+        if left and plan.succeeded:
+            commits, tip, left = [*commits, left], left.id, None
+        head, count = judge.head(tip, commits)
+        wip = judge.wip(left, head) if left else ""
+        changes = summary(walk(reader, head, [plan.trusted_head]), plan.rules)
     return Exported(
         head=head,
         wip=wip,
         changed=len(set(trees(objects, head, plan.unchanged_from))) > 1,
-        power=powerful([entry.path for entry in entries], plan.rules.power) + [shown(path) for path in links],
+        power=changes.power,
         commits=count,
-        files=len(entries),
+        files=changes.files,
         result=shipment.result,
         question=shipment.question,
     )
 
 
-def _judge(plan: Plan, objects: Objects, title: str) -> Judge:
+def _judge(plan: Plan, objects: Objects, check: Check, title: str) -> Judge:
     style = Style(
         author=plan.author, co_author=plan.co_author, title=title or plan.title, secrets=plan.secrets
     )
     return Judge(
         objects=objects,
-        check=Check(objects, large(objects, plan.rules), plan.rules),
+        check=check,
         style=style,
         start=plan.start,
         known=plan.known,
@@ -204,7 +209,7 @@ def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:
         wanted = "\n".join([*tips, *(f"^{oid}" for oid in plan.known), ""])
         pack = plan.quarantine / "objects" / "pack" / "pack"
         args = ("--revs", "--delta-base-offset", "--non-empty", "--quiet", str(pack))
-        env, stdin = objects.borrowing(), wanted.encode()
+        env, stdin = {**objects.borrowing(), **streaming()}, wanted.encode()
         git(
             "pack-objects",
             *args,

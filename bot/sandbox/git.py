@@ -17,9 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from bot.errors import DiskFull, GitFailed
 from bot.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
+from bot.sandbox.git_stderr import both_ends, limit_reached
 
 _CLOSED = {
     "HOME": "/nonexistent",
@@ -97,10 +99,9 @@ def run(
         with _ended_within(seconds, process, check) as late:
             _limit(process, limits or {})
             _feed(process, stdin, check)
-        stderr.seek(0)
-        said = clean(stderr.read(20_000).decode(errors="replace"))
+        said = clean(both_ends(stderr))
         if late.is_set():
-            raise GitFailed(f"git {args[0]} took longer than {seconds:.0f} seconds and was stopped.")
+            raise _too_late(args[0], seconds)
         if stdout.seek(0, os.SEEK_END) > _MOST:
             raise GitFailed(f"git {args[0]} printed more than {_MOST >> 20} MiB.")
         stdout.seek(0)
@@ -173,8 +174,60 @@ def git(
     if done.status:
         if is_disk_full(done.said):
             raise DiskFull
-        raise GitFailed(f"git {args[0]} failed: {first_lines(done.said) or f'status {done.status}'}")
+        raise GitFailed(failure(args[0], done.status, done.said))
     return done.stdout
+
+
+@contextmanager
+def conversation(
+    *args: str,
+    at: Path,
+    env: Mapping[str, str],
+    stderr: IO[bytes],
+    seconds: float,
+    check: Check = uninterrupted,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run git beside the block, which writes to its stdin and reads its stdout, within `LIMITS`.
+
+    `check` is called meanwhile. If it raises, git is killed, and the error passes on.
+    """
+    closed, pipe = _environment(at, env), subprocess.PIPE
+    process = subprocess.Popen(
+        ["git", *args], env=closed, cwd="/", stdin=pipe, stdout=pipe, stderr=stderr, process_group=0
+    )
+    with _ended_within(seconds, process, check) as late, process, _watched(process, check):
+        _limit(process, LIMITS)
+        try:
+            yield process
+        except GitFailed as error:
+            check()
+            raise _too_late(args[0], seconds) if late.is_set() else error from None
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
+    """Kill the process once `check` raises, so that the block's next read ends."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(INTERVAL):
+            try:
+                check()
+            except BaseException:  # noqa: BLE001 - the block calls `check` itself when it is told of the end
+                process.kill()
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _too_late(command: str, seconds: float) -> GitFailed:
+    return GitFailed(f"git {command} took longer than {seconds:.0f} seconds and was stopped.")
 
 
 def clean(text: str) -> str:
@@ -188,8 +241,16 @@ def is_disk_full(said: str) -> bool:
 
 
 def first_lines(said: str, most: int = 3) -> str:
+    """The first `most` lines, without advice and warnings if git said anything else."""
     lines = [line.strip()[:300] for line in said.splitlines() if line.strip()]
-    return "; ".join(lines[:most])
+    reasons = [line for line in lines if not line.startswith(("hint:", "warning:"))]
+    return "; ".join((reasons or lines)[:most])
+
+
+def failure(command: str, status: int, said: str) -> str:
+    """A sentence on how a git command failed."""
+    words = limit_reached(command, status, said)
+    return words or f"git {command} failed: {first_lines(said) or f'status {status}'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,88 +1,81 @@
-"""What a range of commits holds, read by one `git log`: an export is mostly process starts."""
+"""Commits as they are written, read one by one: of a long message only the beginning."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from sys import intern
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
+from bot.errors import GitFailed
 from bot.sandbox.git import Objects
+from bot.sandbox.object_reader import Object, ObjectReader
 
-GITLINK = "160000"
-SYMLINK = "120000"
-_RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=none")
-# One byte no path token of ours begins with, then fields, each ended by NUL.
-_FORMAT = "--format=tformat:%x01%H%x00%T%x00%P%x00%ad%x00%B"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One path that is not what it is in any parent."""
-
-    path: bytes
-    before: tuple[str, ...]  # mode in each parent; "000000" = not there
-    mode: str
-    oid: str
-
-    @property
-    def added(self) -> bool:
-        return self.mode != "000000" and "000000" in self.before
+# Bytes of a commit that are read. Of its message 16,000 characters are kept; only parents make a header long.
+_LONGEST = 1 << 16
+# A secret that ends past what is read would not be recognised by its first half.
+_UNSURE = 4096
+_HEADER = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)(?:author (.*)\n)?")
+_ENCODING = re.compile(rb"^encoding ([\w-]{1,30})$", re.MULTILINE | re.ASCII)
+# Of those Python knows, some take far longer than their text is long.
+_ENCODINGS = re.compile(
+    r"iso-?8859-\d+|latin-?1|(?:windows-|cp)125\d|koi8-[ru]|euc-?(?:jp|kr)|shift_?jis|gb(?:k|2312|18030)|big5"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     id: str
     tree: str
-    parents: tuple[str, ...]
+    parents: tuple[str, ...]  # not all of more than a thousand
     date: str  # the author's, as git writes it raw: seconds since the epoch, zone
     message: str
-    entries: list[Entry] = field(default_factory=list)
 
 
-def read(objects: Objects, tips: Sequence[str], known: Sequence[str], most: int) -> list[Commit]:
-    """The newest `most` commits of `tips` that `known` do not have, parents before children."""
+def read(
+    objects: Objects, reader: ObjectReader, tips: Sequence[str], known: Sequence[str], most: int
+) -> list[Commit]:
+    """The newest `most` commits of `tips` that `known` do not have, parents before children.
+
+    Raises GitFailed.
+    """
     revisions = "\n".join([*tips, *(f"^{oid}" for oid in known), ""])
-    args = ("--topo-order", "--reverse", "-c", *_RAW, "--date=raw", _FORMAT, f"--max-count={most}", "--stdin")
-    tokens = _tokens(objects.git("log", *args, stdin=revisions.encode()))
-    commits: list[Commit] = []
-    for token in tokens:
-        if token.startswith(b"\x01"):
-            tree, parents, date, message = (next(tokens).decode(errors="replace") for _ in range(4))
-            commits.append(Commit(token[1:].decode(), tree, tuple(parents.split()), date, message))
-        elif raw := token.lstrip(b"\n"):
-            commits[-1].entries.append(_entry(raw, next(tokens)))
-    return commits
+    args = ("--topo-order", "--reverse", f"--max-count={most}", "--stdin")
+    listed = objects.git("rev-list", *args, stdin=revisions.encode())
+    return [_parsed(found) for found in reader.read_many(listed.decode().split(), _LONGEST)]
 
 
-def difference(objects: Objects, new: str, *old: str) -> list[Entry]:
-    """Paths of `new` that are not the same in any of `old`."""
-    # One old side alone would be read as the new one; twice the same changes nothing.
-    sides = old if len(old) > 1 else (*old, *old)
-    return list(_entries(objects.git("diff", "-c", *_RAW, new, *sides)))
+def read_commit(reader: ObjectReader, oid: str) -> Commit:
+    """The commit of this id. Raises GitFailed if it is none."""
+    return _parsed(reader.read(oid, _LONGEST))
+
+
+def _parsed(found: Object) -> Commit:
+    if found.kind != "commit":
+        raise GitFailed(f"The object {found.oid} is a {found.kind}, not a commit.")
+    header, _, message = found.content.partition(b"\n\n")
+    # Further on a line that begins so is no parent to git.
+    fields = _HEADER.match(header + b"\n")
+    if not fields:
+        raise GitFailed(f"The commit {found.oid} is broken.")
+    tree, parents, author = (field.decode(errors="replace") for field in fields.groups(b""))
+    encoding = _ENCODING.search(header)
+    if not found.is_whole:
+        message = message[:-_UNSURE]
+    return Commit(
+        id=found.oid,
+        tree=tree,
+        parents=tuple(parents.split()[1::2]),
+        date=author.rpartition(">")[2].strip(),
+        message=_decoded(message, encoding[1].decode() if encoding else ""),
+    )
 
 
 def trees(objects: Objects, *commits: str) -> list[str]:
     return objects.git("rev-parse", *(f"{commit}^{{tree}}" for commit in commits)).decode().split()
 
 
-def _entries(output: bytes) -> Iterator[Entry]:
-    tokens = _tokens(output)
-    for raw in tokens:
-        if raw:
-            yield _entry(raw, next(tokens))
-
-
-def _tokens(output: bytes) -> Iterator[bytes]:
-    """What stands between NULs; one by one, because there may be hundreds of thousands."""
-    start = 0
-    while (end := output.find(b"\0", start)) >= 0:
-        yield output[start:end]
-        start = end + 1
-    yield output[start:]
-
-
-def _entry(raw: bytes, path: bytes) -> Entry:
-    """`::mode mode mode oid oid oid XX`: a colon, a mode and an oid for each parent, then the result's."""
-    text = raw.decode()
-    parents = len(text) - len(text.lstrip(":"))
-    words = text[parents:].split(" ")
-    modes = [intern(mode) for mode in words[: parents + 1]]
-    return Entry(path, tuple(modes[:parents]), modes[parents], words[2 * parents + 1])
+def _decoded(message: bytes, encoding: str) -> str:
+    """As UTF-8 wherever Python does not know what the commit says it is."""
+    if _ENCODINGS.fullmatch(encoding.lower()):
+        with suppress(LookupError):
+            return message.decode(encoding, errors="replace")
+    return message.decode(errors="replace")

@@ -5,14 +5,19 @@ is not looked at. For people to read: binary files are named and not shown.
 """
 
 import resource
+from collections.abc import Mapping
 from pathlib import Path
 
 from bot.errors import GitFailed
 from bot.interrupt import Check, uninterrupted
-from bot.sandbox.git import LIMITS, Objects, first_lines, run
+from bot.sandbox.git import LIMITS, Objects, failure, run
+from bot.sandbox.large_files import streaming
 
 _READ = 16 << 20  # bytes git may print: nobody reads that far, and we hold it in memory
 _SECONDS = 30
+# Bytes of its own that git may use: to compare two files of short lines takes sixty times their size.
+_MEMORY = 512 << 20
+_NAMED_ONLY = "1m"  # of a file that large, in the second try
 _DIFF = (
     "diff-tree",
     "-r",
@@ -20,6 +25,7 @@ _DIFF = (
     "--patch",
     "--full-index",
     "--find-renames",
+    "-l400",  # files on either side, each of which is compared with each
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
@@ -31,7 +37,8 @@ def patch(
 ) -> bytes | None:
     """git's count of files and lines, then the patch: at most 16 MiB of it. Raises GitFailed.
 
-    b"" where nothing differs, None where nothing was exported. `check` is called while git works.
+    b"" where nothing differs, None where nothing was exported. Large files are only named where to show
+    them would take too much memory or time. `check` is called while git works.
     """
     # What lay uncommitted after a run that did not succeed was exported on top of its commits.
     refs = [f"refs/{kind}/{run_id}" for kind in ("wip", "checked")]
@@ -39,8 +46,16 @@ def patch(
     if not tip:
         return None
     env = Objects(quarantine, (mirror,)).borrowing()
-    limits = {**LIMITS, resource.RLIMIT_FSIZE: _READ}  # of its stdout, which is a file
+    try:
+        return _diff(quarantine, base, tip, env, check)
+    except GitFailed:
+        return _diff(quarantine, base, tip, {**env, **streaming(_NAMED_ONLY)}, check)
+
+
+def _diff(quarantine: Path, base: str, tip: str, env: Mapping[str, str], check: Check) -> bytes:
+    # The second is of its stdout, which is a file.
+    limits = {**LIMITS, resource.RLIMIT_DATA: _MEMORY, resource.RLIMIT_FSIZE: _READ}
     done = run(*_DIFF, base, tip, at=quarantine, env=env, seconds=_SECONDS, limits=limits, check=check)
     if done.status and len(done.stdout) < _READ:
-        raise GitFailed(f"git diff-tree failed: {first_lines(done.said) or f'status {done.status}'}")
+        raise GitFailed(failure("diff-tree", done.status, done.said))
     return done.stdout

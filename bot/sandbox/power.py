@@ -4,9 +4,9 @@ A change to one of these waits for a person: CI runs it with secrets, an editor
 or the next agent obeys it, a review rule is made of it.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from fnmatch import translate
+
+from bot.sandbox.path_globs import Pattern
 
 # As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
 # one at the end means the folder and all below it. Letter case does not count.
@@ -103,20 +103,12 @@ DEFAULT = (
 
 def powerful(paths: Iterable[bytes | str], globs: Sequence[str] = DEFAULT) -> list[str]:
     """Those of `paths` that match, sorted, each once."""
-    pattern = re.compile("|".join(_expression(glob) for glob in globs) or r"(?!)")
+    pattern = Pattern(globs)
     names = {path.decode(errors="replace") if isinstance(path, bytes) else path for path in paths}
-    return sorted(name for name in names if pattern.fullmatch(name.casefold()))
+    return sorted(name for name in names if pattern.matches(name))
 
 
 def pathspecs(globs: Sequence[str]) -> list[str]:
     """The same for git, a file or link in place of a folder included, and a folder in place of a file."""
     plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
     return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]
-
-
-def _expression(glob: str) -> str:
-    """A regular expression for a whole path."""
-    tied = "/" in glob.rstrip("/")
-    # A link in place of the folder leads to what is in it.
-    tail = "(?:/.*)?" if glob.endswith("/") else ""
-    return ("" if tied else "(?:.*/)?") + f"(?:{translate(glob.strip('/').casefold())[:-2]}){tail}"

@@ -13,6 +13,7 @@ from bot.errors import ExportRefused, GitFailed
 from bot.sandbox import refusals
 from bot.sandbox.check import Rules
 from bot.sandbox.git import LIMITS, Objects, git
+from bot.sandbox.large_files import streaming
 from bot.sandbox.stream import Stream
 
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n")
@@ -88,7 +89,7 @@ def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:
             yield chunk
 
     args = ("--stdin", "--fix-thin", "--strict", f"--max-input-size={rules.pack_bytes}")
-    env, seconds, check = objects.borrowing(), rules.seconds, objects.check
+    env, seconds, check = {**objects.borrowing(), **streaming()}, rules.seconds, objects.check
     try:
         git(
             "index-pack",

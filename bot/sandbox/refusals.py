@@ -10,18 +10,26 @@ from collections.abc import Callable
 from bot.clean import visible
 from bot.sizes import human
 
+REPOSITORY = "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
+_SHOWN = 200  # characters of a path that stand in a sentence
 _SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _MEMORY = re.compile(r"out of memory|malloc failed|mmap failed|cannot allocate", re.IGNORECASE)
 
 
 def shown(path: bytes) -> str:
-    """Return a path in the form in which it may stand in a sentence, at most 200 characters."""
-    return visible(path.decode(errors="replace")).replace("`", "'").replace("\n", " ")[:200]
+    """Return a path in the form in which it may stand in a sentence: a long one is cut."""
+    text = visible(path[: 4 * _SHOWN].decode(errors="replace")).replace("`", "'").replace("\n", " ")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def larger_than(limit: int) -> str:
+    """Say what is wrong with a file of more than `limit` bytes, as the end of a sentence that names it."""
+    return f"is larger than {human(limit)}. Remove it, or add it to `.gitignore`."
 
 
 def large(path: bytes, limit: int) -> str:
     """Refuse a file of more than `limit` bytes."""
-    return f"`{shown(path)}` is larger than {human(limit)}. Remove it, or add it to `.gitignore`."
+    return f"`{shown(path)}` {larger_than(limit)}"
 
 
 def many(folder: bytes, limit: int) -> str:
@@ -47,7 +55,7 @@ def deep(path: bytes, limit: int) -> str:
 
 def repository(path: bytes) -> str:
     """Refuse a folder that is a repository of its own."""
-    return f"`{shown(path)}` is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
+    return f"`{shown(path)}` {REPOSITORY}"
 
 
 def complaint(said: str) -> str:

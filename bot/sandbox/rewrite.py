@@ -13,6 +13,7 @@ from bot.model import Identity
 from bot.sandbox.history import Commit
 
 _LONGEST = 16_000  # characters of a message
+_NESTED = 8
 
 # Forges act on these wherever the commit lands. What takes their place acts on nothing.
 # To a forge only ASCII letters, digits and the underscore are part of a word, which a mention cannot follow.
@@ -67,9 +68,16 @@ def clean_message(text: str) -> str:
 
 def _without_claims(text: str) -> str:
     """What is taken out may have stood between the halves of what is to be taken out, too."""
-    while (less := _NO_CI.sub("", _CLAIMS.sub("", text))) != text:
+    for _ in range(_NESTED):
+        if (less := _taken_out(text)) == text:
+            return text
         text = less
-    return text
+    # Nobody nests it so deeply by accident. Without stars nothing that is taken out leaves two halves.
+    return _taken_out(text.replace("*", ""))
+
+
+def _taken_out(text: str) -> str:
+    return _NO_CI.sub("", _CLAIMS.sub("", text))
 
 
 def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:

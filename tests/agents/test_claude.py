@@ -1,6 +1,7 @@
 """Claude Code: how it is started, and what its recorded streams say: whole, cut, and among other words."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -192,6 +193,19 @@ def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object
 
     assert told.session == ""
     assert told.result is None or told.result.session_cost is None
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,", b'"",', b"[[]],"])
+def test_a_line_of_more_values_than_there_is_memory_for_says_nothing(piece: bytes) -> None:
+    line = b'{"type":"user","message":{"content":[' + piece * 1_000_000 + b"{}]}}"
+
+    tracemalloc.start()
+    [said] = heard([line])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert said == Heard()
+    assert peak < 1 << 20
 
 
 def test_what_no_ledger_can_keep_is_left_out_of_its_words() -> None:

@@ -7,8 +7,10 @@ import pytest
 from bot.errors import ExportRefused
 from bot.sandbox.bare import make_bare
 from bot.sandbox.check import Check, Rules, large
+from bot.sandbox.extent import Extent
 from bot.sandbox.git import Objects
-from bot.sandbox.history import read
+from bot.sandbox.history import read_commit
+from bot.sandbox.object_reader import object_reader
 from tests.sandbox.clone import git
 
 
@@ -41,10 +43,10 @@ class Trees:
 
     def offence(self, commit: str, rules: Rules | None = None) -> str:
         rules = rules or Rules()
-        [made] = read(self.objects, [commit], [], 1)
-        return Check(self.objects, large(self.objects, rules), rules).offence(
-            made.id, made.parents, made.entries
-        )
+        with object_reader(self.objects) as reader:
+            made = read_commit(reader, commit)
+            check = Check(reader, large(self.objects, rules), rules)
+            return check.offence(made.id, made.parents, Extent(rules.files))
 
 
 @pytest.fixture
@@ -125,8 +127,8 @@ def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
     assert "`d/Lib` and `d/lib`" in words
 
 
-def test_more_spellings_of_a_long_name_than_one_command_line_holds_collide_too(trees: Trees) -> None:
-    spellings = [f"{number:010b}".replace("0", "x").replace("1", "X") + "y" * 4000 for number in range(600)]
+def test_hundreds_of_spellings_of_a_long_name_collide_too(trees: Trees) -> None:
+    spellings = [f"{number:010b}".replace("0", "x").replace("1", "X") + "y" * 240 for number in range(600)]
     blob = trees.blob("1")
     lines = "".join(f"100644 blob {blob}\t{name}\n" for name in spellings)
     base = trees.commit(trees.tree(("a", "1")))
@@ -134,6 +136,107 @@ def test_more_spellings_of_a_long_name_than_one_command_line_holds_collide_too(t
     words = trees.offence(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
 
     assert "are one name" in words
+
+
+def test_two_new_names_collide_in_folders_that_are_one_where_case_does_not_count(trees: Trees) -> None:
+    def lib(**files: str) -> str:
+        upper = trees.tree(("a", "1"), *((name, "1") for name in files.get("upper", "").split()))
+        lower = trees.tree(("b", "1"), *((name, "1") for name in files.get("lower", "").split()))
+        return trees.tree(("Lib", f"tree {upper}"), ("lib", f"tree {lower}"))
+
+    base = trees.commit(lib())
+
+    assert trees.offence(trees.commit(lib(upper="x"), base)) == ""
+    assert "`Lib/x` and `lib/X`" in trees.offence(trees.commit(lib(upper="x", lower="X"), base))
+
+
+def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
+    """A commit of files in so many folders inside each other, on a commit without them."""
+    tree = trees.tree(*entries)
+    for _ in range(folders):
+        tree = trees.tree(("d", f"tree {tree}"))
+    return tree
+
+
+def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> None:
+    fine, deep = (trees.commit(nested(trees, number, ("x", "1"))) for number in (100, 101))
+
+    assert trees.offence(fine) == ""
+    words = trees.offence(deep)
+    assert words.startswith("`d/d/d/d")
+    assert words.endswith("…` lies more than 100 folders deep. Move it up or remove it, and commit.")
+
+
+def test_what_was_deep_before_may_be_changed_and_removed(trees: Trees) -> None:
+    base = trees.commit(nested(trees, 120, ("x", "1")))
+
+    assert trees.offence(trees.commit(nested(trees, 120, ("x", "2"), ("y", "1")), base)) == ""
+    assert trees.offence(trees.commit(trees.tree(("a", "1")), base)) == ""
+    assert "100 folders deep" in trees.offence(trees.commit(nested(trees, 121, ("x", "2")), base))
+
+
+def test_depth_is_judged_before_anything_below_it_is_looked_at(trees: Trees) -> None:
+    missing = trees.tree(("d", f"tree {'1' * 40}"))
+    tree = missing
+    for _ in range(101):
+        tree = trees.tree(("d", f"tree {tree}"))
+
+    assert "100 folders deep" in trees.offence(trees.commit(tree))
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "\u0301\u0323" * 200, "a\u0301" * 86])
+def test_a_name_that_no_file_system_takes_does_not_pass(trees: Trees, name: str) -> None:
+    assert "not every system can hold" in trees.offence(trees.commit(trees.tree((name, "1"))))
+
+
+def test_a_name_of_a_megabyte_that_was_there_before_is_no_work(trees: Trees) -> None:
+    """To compose its accents takes the square of its length."""
+    odd = ("\u0301\u0323" * 300_000, "1")
+    base = trees.commit(trees.tree(odd))
+
+    assert trees.offence(trees.commit(trees.tree(odd, ("new", "1")), base)) == ""
+
+
+def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> None:
+    module = trees.tree(*((f"f{number}", "1") for number in range(30)))
+    modules = trees.tree(*((f"m{number}", f"tree {module}") for number in range(30)))
+    app = trees.tree(("node_modules", f"tree {modules}"), ("a.js", "1"))
+    base = trees.commit(trees.tree(("a", "1")))
+    made = trees.commit(trees.tree(("app", f"tree {app}"), ("src", f"tree {module}"), ("z", "1")), base)
+
+    assert trees.offence(made, Rules(files=100)) == (
+        "More than 100 files are changed, most of them below `app/node_modules/`. "
+        "Remove them, or add that folder to `.gitignore`, and commit."
+    )
+    assert trees.offence(trees.commit(trees.tree(("z", "1")), made), Rules(files=100)) == (
+        "More than 100 files are changed, most of them below `app/node_modules/`. "
+        "Remove fewer of them in one commit."
+    )
+
+
+def test_no_folder_is_named_if_too_much_lies_in_several(trees: Trees) -> None:
+    part = trees.tree(*((f"f{number}", "1") for number in range(30)))
+    made = trees.commit(trees.tree(*((f"d{number}", f"tree {part}") for number in range(5))))
+
+    assert trees.offence(made, Rules(files=40)) == (
+        "More than 40 files are changed. Remove what is generated, or add it to `.gitignore`, and commit."
+    )
+
+
+def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None:
+    empty = trees.tree()
+    for _ in range(3):
+        empty = trees.tree(*((f"d{number}", f"tree {empty}") for number in range(10)))
+    long = trees.tree(*((f"{number}" + "x" * 250, "1") for number in range(9)))
+    for _ in range(10):
+        long = trees.tree(("y" * 250, f"tree {long}"))
+
+    assert trees.offence(trees.commit(empty), Rules(files=100)).startswith(
+        "More than 500 folders are changed"
+    )
+    assert trees.offence(trees.commit(long), Rules(files=20)).startswith(
+        "Files whose paths have more than 8,000 characters in all are changed, most of them below `yyy"
+    )
 
 
 def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:

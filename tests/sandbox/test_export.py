@@ -1,6 +1,7 @@
 """An export, from a clone as agents leave them to the quarantine."""
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -185,6 +186,79 @@ def test_what_only_an_earlier_commit_did_wrong_is_left_behind(site: Site) -> Non
     assert exported.commits == 1
     assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
     assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
+
+
+def test_what_an_earlier_commit_had_too_much_of_is_left_behind(site: Site) -> None:
+    site.commit({f"node_modules/m{number}/index.js": "1\n" for number in range(40)})
+    site.git("rm", "-r", "-q", "node_modules")
+    site.commit({"a.py": "1\n"})
+
+    exported = site.take(rules=Rules(files=20))
+
+    assert (exported.commits, exported.files) == (1, 1)
+    assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
+
+
+def test_commits_that_change_too_much_together_come_out_as_one(site: Site) -> None:
+    for number in range(25):
+        site.commit({"a.py": f"{number}\n"})
+
+    assert site.take(rules=Rules(files=1)).commits == 1
+    assert site.take(rules=Rules(files=3)).commits == 25
+
+
+def test_a_merge_of_more_than_may_be_comes_out_as_one_commit(site: Site) -> None:
+    sides = [site.git("commit-tree", "-p", site.base, "-m", f"{each}", "HEAD^{tree}") for each in range(4)]
+    parents = [word for side in sides for word in ("-p", side)]
+    site.commit({"a.py": "1\n"})
+    site.git("reset", "-q", site.git("commit-tree", *parents, "-m", "Merge", "HEAD^{tree}"))
+
+    assert site.take(rules=Rules(parents=3)).commits == 1
+    assert site.take(rules=Rules(parents=4)).commits == 5
+
+
+def test_a_message_without_end_is_cut(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    site.git("commit", "-q", "--amend", "-F", "-", stdin="words " * 8_000_000)
+
+    exported = site.take()
+
+    said = site.see("log", "-1", "--format=%B", exported.head)
+    assert said.startswith("words words")
+    assert len(said) < 17_000
+
+
+def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    for commits in (3, 60):
+        for number in range(commits):
+            site.commit({"a.py": f"{commits} {number}\n"})
+        log = tmp_path / f"{commits}.log"
+        counted = tmp_path / "bin" / "git"
+        counted.parent.mkdir(exist_ok=True)
+        counted.write_text(f'#!/bin/sh\necho "$1" >>{log}\nexec {shutil.which("git")} "$@"\n')
+        counted.chmod(0o755)
+        with monkeypatch.context() as patched:
+            patched.setenv("PATH", f"{counted.parent}:{os.environ['PATH']}")
+            exported = site.take()
+        assert exported.commits == commits
+        started.append(log.read_text().split())
+        site.next_run(exported)
+
+    assert len(started[0]) < 15
+    assert started[0] == started[1]
+
+
+def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site) -> None:
+    site.commit({f"{number:04}{'x' * 200}/CLAUDE.md": "1\n" for number in range(300)})
+
+    power = site.take().power
+
+    assert len(power) < 300
+    assert sum(map(len, power)) < 21_000
+    assert power[-1] == f"… and {300 - len(power) + 1} more"
 
 
 def test_more_commits_than_may_be_come_out_as_one(site: Site) -> None:

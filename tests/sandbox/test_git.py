@@ -4,6 +4,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from bot.errors import GitFailed
 from bot.interrupt import within
 from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects, clean, git, run
+from bot.sandbox.git import Objects, clean, first_lines, git, run
 from tests.workshop import until
 
 
@@ -42,6 +43,44 @@ def test_a_failure_says_why_without_credentials_and_control_characters(bare: Pat
     with pytest.raises(GitFailed, match="git rev-parse failed: fatal: Needed a single revision"):
         git("rev-parse", "--verify", "nothing", at=bare)
     assert clean("at https://me:tok@host/x\r\x1b[31mred\x07") == "at https://host/x\nred"
+
+
+def test_why_it_failed_comes_before_advice_and_warnings() -> None:
+    advice = (
+        "hint: Support for <GIT_DIR>/info/grafts is deprecated\nhint: and will be\nhint: removed\nhint:\n"
+    )
+
+    assert first_lines(f"{advice}warning: odd\nfatal: bad object 12\n") == "fatal: bad object 12"
+    assert (
+        first_lines("remote: not allowed\nerror: failed to push\n")
+        == "remote: not allowed; error: failed to push"
+    )
+    assert first_lines("warning: odd\n") == "warning: odd"
+
+
+def test_a_failure_after_pages_of_warnings_says_why(bare: Path) -> None:
+    alias = "alias.odd=!yes warning: odd | head -n 100000 >&2; echo fatal: at last >&2; exit 1; :"
+
+    with pytest.raises(GitFailed, match="git -c failed: fatal: at last"):
+        git("-c", alias, "odd", at=bare)
+
+
+def test_memory_it_may_not_have_is_said_in_plain_words(bare: Path) -> None:
+    endless, limits = (bytes(1 << 20) for _ in range(500)), {resource.RLIMIT_AS: 200 << 20}
+
+    with pytest.raises(
+        GitFailed, match=r"^git hash-object needs more memory than it may use\. Remove what is"
+    ):
+        git("hash-object", "--stdin", at=bare, stdin=endless, limits=limits)
+
+
+def test_a_limit_that_kills_it_is_said_in_plain_words(bare: Path) -> None:
+    endless, limits = repeat(f"{bare / 'config'}\n".encode() * 100), {resource.RLIMIT_CPU: 1}
+
+    with pytest.raises(
+        GitFailed, match=r"^git hash-object was stopped: .* processor time .*\. Remove what is"
+    ):
+        git("hash-object", "--stdin-paths", at=bare, stdin=endless, limits=limits)
 
 
 def test_what_takes_too_long_is_stopped_with_its_children(bare: Path) -> None:

@@ -159,3 +159,19 @@ def test_a_base_that_is_not_there_is_said(places: Places) -> None:
 
     with pytest.raises(GitFailed, match="git diff-tree failed"):
         patch(places.quarantine, places.mirror, run_id=RUN, base="0" * 40)
+
+
+def test_files_that_would_take_too_much_memory_to_compare_are_named_beside_those_that_are_shown(
+    places: Places,
+) -> None:
+    commit(places.clone, {"short.txt": "1\n", "long.txt": "a\n" * 8_000_000})
+    git(places.clone, "push", "-q", str(places.mirror), "HEAD:refs/heads/long")
+    base = git(places.clone, "rev-parse", "HEAD")
+    commit(places.clone, {"short.txt": "2\n", "long.txt": "b\n" + "a\n" * 8_000_000 + "c\n"})
+    places.exported()
+
+    text = (patch(places.quarantine, places.mirror, run_id=RUN, base=base) or b"").decode()
+
+    assert text.startswith(" 2 files changed, 1 insertion(+), 1 deletion(-)\n")
+    assert "Binary files a/long.txt and b/long.txt differ\n" in text
+    assert text.endswith("-1\n+2\n")

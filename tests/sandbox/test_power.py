@@ -37,6 +37,20 @@ def test_an_ordinary_path_has_none(path: str) -> None:
     assert powerful([path]) == []
 
 
+def test_a_star_goes_past_slashes_and_a_folders_glob_takes_what_is_below_it() -> None:
+    for path in (
+        "azure-pipelines/build.yml",
+        "x/.clinerules/a/b",
+        "lefthook/x/y.yaml",
+        ".github/prompts/a/b",
+    ):
+        assert powerful([path]) == [path]
+
+
+def test_a_line_end_in_a_name_hides_nothing() -> None:
+    assert powerful(["a\nb/CLAUDE.md", ".vscode/a\nb"]) == [".vscode/a\nb", "a\nb/CLAUDE.md"]
+
+
 def test_an_operators_list_replaces_ours() -> None:
     assert powerful(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
     assert powerful([".gitlab-ci.yml"], []) == []

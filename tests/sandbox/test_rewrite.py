@@ -58,6 +58,16 @@ def test_nothing_is_left_of_it_to_be_cleaned_once_more(said: str) -> None:
     assert clean_message(left) == left
 
 
+def test_however_deeply_it_nests_what_skips_ci_nothing_is_left_of_that() -> None:
+    said = "***NO" * 1000 + "***NO_CI***" + "_CI***" * 1000
+
+    left = clean_message(f"Work {said}\n\nCo-auth{said}ored-by: Boss <b@x>\nskip-{said}checks: true")
+
+    assert left.startswith("Work " + "NO" * 900)  # not taken out layer by layer
+    assert "*" not in left
+    assert clean_message(left) == left
+
+
 def test_no_secret_is_in_its_message() -> None:
     style = replace(STYLE, secrets=["s3cr3t-t@ken"])
 

@@ -1,0 +1,96 @@
+"""An export in a process of its own that may use so much memory and no more, its git processes included."""
+
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import BotError
+from bot.sandbox.container import Engine
+from bot.sandbox.export import Plan, take
+from tests.sandbox.conftest import UID
+
+ROOT = Path(__file__).parent.parent.parent
+GROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Group:
+    """`path` is None where no group can be made: then each process is limited alone."""
+
+    path: Path | None
+    limit: int  # bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int  # -9: it was killed
+    error: str  # name of what it raised, or ""
+    words: str
+    peak: int  # MiB of resident memory, of the largest process
+
+
+@contextmanager
+def memory_group(limit: int) -> Iterator[Group]:
+    """A control group of this many bytes, of either version."""
+    name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
+    old = (GROUPS / "memory").is_dir()
+    path = GROUPS / "memory" / name if old else GROUPS / name
+    try:
+        path.mkdir()
+        (path / ("memory.limit_in_bytes" if old else "memory.max")).write_text(str(limit))
+    except OSError:
+        if path.is_dir():
+            path.rmdir()
+        yield Group(None, limit)
+        return
+    try:
+        yield Group(path, limit)
+    finally:
+        path.rmdir()
+
+
+def held(group: Group, image: str, plan: Plan) -> Outcome:
+    """Export by this plan in the group."""
+    instance = f"test-{uuid.uuid4().hex[:12]}"
+    asked = pickle.dumps((group, instance, image, plan))
+    command = [sys.executable, "-m", "tests.sandbox.held"]
+    done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
+    engine = Engine(url="", instance=instance, uid=UID)
+    for container in engine.ours():  # of one that was killed
+        engine.remove(container.name)
+    said = json.loads(done.stdout) if done.stdout else {"error": "", "words": "", "peak": 0}
+    return Outcome(status=done.returncode, **said)
+
+
+def _export() -> None:
+    group, instance, image, plan = pickle.load(sys.stdin.buffer)
+    if group.path:
+        (group.path / "cgroup.procs").write_text(str(os.getpid()))
+    else:
+        resource.setrlimit(resource.RLIMIT_DATA, (group.limit, group.limit))
+    error = words = ""
+    try:
+        words = str(take(Engine(url="", instance=instance, uid=UID), image, plan).commits)
+    except BotError as raised:
+        error, words = type(raised).__name__, str(raised)
+    # Its own by another way: what the process that started us used counts in the first.
+    peak = max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, _resident())
+    json.dump({"error": error, "words": words, "peak": peak >> 10}, sys.stdout)
+
+
+def _resident() -> int:
+    """KiB this process had in memory at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    _export()

@@ -1,0 +1,34 @@
+"""Commits written many at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed
+from bot.sandbox.bare import make_bare
+from bot.sandbox.commit_writer import commit_id, write_commits
+from bot.sandbox.git import Objects
+from tests.sandbox.clone import git
+
+
+def test_they_have_the_ids_that_were_told_before_and_are_there(tmp_path: Path) -> None:
+    make_bare(tmp_path / "x.git")
+    tree = git(tmp_path / "x.git", "mktree")
+    who = "A <a@example.org> 1700000000 +0100"
+    plain = f"author {who}\ncommitter {who}\n\n\u00fcber\r\n".encode()
+    first = f"tree {tree}\n".encode() + plain
+    second = f"tree {tree}\nparent {commit_id(first)}\n".encode() + plain
+
+    ids = write_commits(Objects(tmp_path / "x.git"), [first, second])
+
+    assert ids == [commit_id(first), commit_id(second)]
+    assert git(tmp_path / "x.git", "rev-list", ids[1]).split() == ids[::-1]
+    git(tmp_path / "x.git", "fsck", "--strict", "--no-dangling")
+
+
+def test_what_is_no_commit_is_an_error_and_nothing_is_nothing(tmp_path: Path) -> None:
+    make_bare(tmp_path / "x.git")
+
+    assert write_commits(Objects(tmp_path / "x.git"), []) == []
+    with pytest.raises(GitFailed, match="git hash-object failed"):
+        write_commits(Objects(tmp_path / "x.git"), [b"no commit"])

@@ -1,0 +1,106 @@
+"""Commits read as they are written, whatever stands in them."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed
+from bot.sandbox.bare import make_bare
+from bot.sandbox.git import Objects, git
+from bot.sandbox.history import Commit, read, read_commit
+from bot.sandbox.object_reader import object_reader
+
+TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+WHO = "A <a@example.org> 1700000000 +0100"
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Objects:
+    make_bare(tmp_path / "x.git")
+    git("mktree", at=tmp_path / "x.git")
+    return Objects(tmp_path / "x.git")
+
+
+def written(objects: Objects, content: bytes) -> str:
+    args = ("hash-object", "-t", "commit", "-w", "--stdin", "--literally")
+    return git(*args, at=objects.path, stdin=content).decode().strip()
+
+
+def commit(objects: Objects, *parents: str, message: bytes = b"Work\n", more: bytes = b"") -> str:
+    lines = "".join([f"tree {TREE}\n", *(f"parent {each}\n" for each in parents), f"author {WHO}\n"])
+    return written(objects, lines.encode() + f"committer {WHO}\n".encode() + more + b"\n" + message)
+
+
+def seen(objects: Objects, oid: str) -> Commit:
+    with object_reader(objects) as reader:
+        return read_commit(reader, oid)
+
+
+def test_they_come_parents_first_and_without_what_is_known(objects: Objects) -> None:
+    first = commit(objects)
+    second = commit(objects, first)
+    third = commit(objects, second)
+
+    with object_reader(objects) as reader:
+        assert [each.id for each in read(objects, reader, [third], [first], 10)] == [second, third]
+        assert [each.id for each in read(objects, reader, [third], [], 2)] == [second, third]
+
+
+def test_a_commit_has_its_parents_date_and_words(objects: Objects) -> None:
+    first = commit(objects)
+    oid = commit(objects, first, message="\u00fcber\n\nalles\n".encode())
+
+    assert seen(objects, oid) == Commit(oid, TREE, (first,), "1700000000 +0100", "\u00fcber\n\nalles\n")
+
+
+def test_a_line_that_only_looks_like_a_parent_is_none(objects: Objects) -> None:
+    first = commit(objects)
+    oid = commit(
+        objects, first, more=f"parent {'1' * 40}\ntree {'2' * 40}\nauthor B <b@x> 1 +0000\n".encode()
+    )
+
+    found = seen(objects, oid)
+
+    assert (found.tree, found.parents, found.date) == (TREE, (first,), "1700000000 +0100")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message", "words"),
+    [
+        (b"ISO-8859-1", b"\xfcber", "\u00fcber"),
+        (b"EUC-JP", b"\xa4\xa2", "\u3042"),
+        (b"no-such", b"\xfcber", "\ufffdber"),
+        (b"punycode", b"ber-goa", "ber-goa"),  # which takes the square of its length
+        (b"unicode_escape", b"\\x41", "\\x41"),
+    ],
+)
+def test_a_message_in_an_encoding_of_its_own_is_read_where_that_is_safe(
+    objects: Objects, encoding: bytes, message: bytes, words: str
+) -> None:
+    assert (
+        seen(objects, commit(objects, message=message, more=b"encoding " + encoding + b"\n")).message == words
+    )
+
+
+def test_of_a_message_without_end_so_much_is_kept_as_may_be_used(objects: Objects) -> None:
+    found = seen(objects, commit(objects, message=b"m" * 50_000_000))
+
+    assert 16_000 < len(found.message) < 1 << 16
+    assert set(found.message) == {"m"}
+
+
+def test_of_more_parents_than_there_is_room_for_there_are_still_too_many(objects: Objects) -> None:
+    first = commit(objects)
+
+    found = seen(objects, commit(objects, *[first] * 5000))
+
+    assert 1000 < len(found.parents) < 5000
+    assert (found.tree, found.date, found.message) == (TREE, "", "")
+
+
+@pytest.mark.parametrize("content", [b"", b"parent x\n\nx", b"tree 12\n\nx"])
+def test_what_is_none_is_an_error(objects: Objects, content: bytes) -> None:
+    with pytest.raises(GitFailed, match="is broken"):
+        seen(objects, written(objects, content))
+    with pytest.raises(GitFailed, match="is a tree, not a commit"):
+        seen(objects, TREE)

@@ -1,0 +1,107 @@
+"""Objects read one by one out of one git process, and what is said if that ends."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.errors import GitFailed
+from bot.sandbox.bare import make_bare
+from bot.sandbox.git import Objects, conversation
+from bot.sandbox.object_reader import ObjectReader, object_reader, sizes
+from tests.sandbox.clone import git
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    make_bare(tmp_path / "x.git")
+    return tmp_path / "x.git"
+
+
+@pytest.fixture
+def reader(bare: Path) -> Iterator[ObjectReader]:
+    with object_reader(Objects(bare)) as reader:
+        yield reader
+
+
+def blob(bare: Path, content: str) -> str:
+    return git(bare, "hash-object", "-w", "--stdin", stdin=content)
+
+
+def test_of_a_long_object_the_beginning_is_read_and_the_next_one_whole(
+    bare: Path, reader: ObjectReader
+) -> None:
+    long, short = blob(bare, "x" * 3_000_000), blob(bare, "short\n")
+
+    first, second = reader.read(long, 10), reader.read(short, 10)
+
+    assert (first.content, first.size, first.is_whole) == (b"x" * 10, 3_000_000, False)
+    assert (second.content, second.kind, second.is_whole) == (b"short\n", "blob", True)
+
+
+def test_what_is_not_there_or_no_tree_is_an_error_and_the_next_object_is_read(
+    bare: Path, reader: ObjectReader
+) -> None:
+    oid = blob(bare, "1")
+
+    with pytest.raises(GitFailed, match="is missing"):
+        reader.read("1" * 40, 10)
+    with pytest.raises(GitFailed, match="is a blob, not a tree"):
+        reader.tree(oid, 10)
+    assert reader.read(oid, 10).content == b"1"
+
+
+def test_trees_that_were_fetched_together_are_there_without_git(bare: Path, reader: ObjectReader) -> None:
+    trees = [git(bare, "mktree", stdin=f"100644 blob {blob(bare, each)}\tf\n") for each in "123"]
+
+    reader.fetch([*trees, "1" * 40, blob(bare, "x")])
+
+    assert reader.holds(trees)
+    assert not reader.holds(["1" * 40])
+    assert [reader.tree(tree, 100).oid for tree in trees] == trees
+
+
+def test_an_object_that_was_written_meanwhile_is_found(bare: Path, reader: ObjectReader) -> None:
+    reader.read(blob(bare, "1"), 10)
+
+    assert reader.read(blob(bare, "2"), 10).content == b"2"
+
+
+def test_a_git_that_was_killed_is_said_in_words(bare: Path) -> None:
+    oid = blob(bare, "1")
+    with (
+        open(os.devnull, "r+b") as stderr,
+        conversation("cat-file", "--batch", at=bare, env={}, stderr=stderr, seconds=60) as process,
+    ):
+        reader = ObjectReader(process, stderr)
+        reader.read(oid, 10)
+        process.send_signal(signal.SIGKILL)
+
+        with pytest.raises(GitFailed, match="needs more memory or processor time"):
+            reader.read(oid, 10)
+
+
+def test_a_git_that_takes_too_long_is_stopped(bare: Path) -> None:
+    with (  # noqa: PT012 - it is the block that takes too long
+        pytest.raises(GitFailed, match="took longer than 0 seconds"),
+        open(os.devnull, "r+b") as stderr,
+        conversation("cat-file", "--batch", at=bare, env={}, stderr=stderr, seconds=0.2) as process,
+    ):
+        process.wait()
+        ObjectReader(process, stderr).read("1" * 40, 10)
+
+
+def test_sizes_are_those_of_its_own_objects(bare: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.git"
+    make_bare(other)
+    blob(other, "borrowed")
+    oid = blob(bare, "12345")
+
+    assert list(sizes(Objects(bare, (other,)))) == [(oid, 5)]
+
+
+def test_sizes_of_what_is_no_repository_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(GitFailed, match="not a git repository"):
+        list(sizes(Objects(tmp_path)))
