@@ -17,6 +17,8 @@ from tests.hanging_tools import hanging_image
 from tests.journeys.world import PATIENCE, World, eventually, shell
 
 TOKEN = "the-operators-own-token"
+# A link out of the tree is refused on the host: so nothing was exported, and the next export comes to git.
+DEADLY = "touch hang-export; ln -s /etc/passwd out"
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> N
     world = either
     world.settings["server"]["operator_token"] = TOKEN
     _up(world)
-    deadly = _worked(world, "touch hang-export; rm -rf .git", Outcome.EXPORT_REFUSED)
+    deadly = _worked(world, DEADLY, Outcome.EXPORT_REFUSED)
     fine = _worked(world, "true", Outcome.NO_CHANGES)
     later = _worked(world, "true", Outcome.NO_CHANGES)
     world.stop()
@@ -66,7 +68,7 @@ def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> N
 def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(embedded: World) -> None:
     world = embedded
     world.start("up")
-    deadly = _worked(world, "touch hang-export; rm -rf .git", Outcome.EXPORT_REFUSED)
+    deadly = _worked(world, DEADLY, Outcome.EXPORT_REFUSED)
     other = _worked(world, "true", Outcome.NO_CHANGES)
     world.stop()
     _past_keep(world, deadly)
@@ -85,10 +87,19 @@ def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(e
         _is_whole(world, deadly)
         words = ["workspaces", "rm", "--yes", deadly.id, "--config", str(world.config)]
         with subprocess.Popen([sys.executable, "-m", "bot", *words], cwd=world.folder) as command:
-            eventually(lambda: [name for name in world.containers() if "rescue" in name])
+            eventually(lambda: _exporting(world))
             command.terminate()
             assert command.wait(PATIENCE) == 128 + signal.SIGTERM
         _is_whole(world, deadly)
+
+
+def _exporting(world: World) -> bool:
+    """An export before a removal hangs, in a container of its own."""
+    names = [name for name in world.containers() if "rescue" in name]
+    return (
+        bool(names)
+        and "sleep" in subprocess.run(["docker", "top", names[0]], capture_output=True, text=True).stdout
+    )
 
 
 def _is_whole(world: World, task: Task) -> None:
@@ -123,7 +134,7 @@ def _past_keep(world: World, task: Task) -> None:
 
 def _killed_in_an_export(world: World) -> None:
     _up(world)
-    eventually(lambda: [name for name in world.containers() if "rescue" in name])
+    eventually(lambda: _exporting(world))
     for process in list(world.processes):
         world.kill(process)
     _remove_containers(world)  # so that one that is seen later is of a later attempt
