@@ -20,6 +20,7 @@ from bot.sandbox.refusals import shown
 from bot.sandbox.tree_walk import GITLINK, GONE, LONGEST_NAME, LONGEST_PATH, SYMLINK, Entry, Folder, has, walk
 from bot.sizes import human
 
+_HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git does not read in pieces
 _MODES = frozenset({GONE, "100644", "100755", GITLINK, SYMLINK})
 
 
@@ -43,11 +44,16 @@ class Rules:
 def large(objects: Objects, rules: Rules) -> dict[str, int]:
     """Objects that are too large, none of them opened, with their sizes.
 
-    Raises ExportRefused if all unpacked objects together are.
+    Raises ExportRefused if all unpacked objects together are, or one that git must hold whole.
     """
     found, total = {}, 0
-    for oid, size in sizes(objects):
+    for oid, kind, size in sizes(objects):
         total += size
+        if kind != "blob" and size > _HELD_WHOLE:
+            raise ExportRefused(
+                f"A commit's message or a folder's list of files is larger than {human(_HELD_WHOLE)}. "
+                "Make one new commit of all the work, without it."
+            )
         if size > rules.blob_bytes:
             found[oid] = size
         if total > rules.total_bytes:

@@ -142,9 +142,14 @@ def object_reader(objects: Objects) -> Iterator[ObjectReader]:
             yield ObjectReader(process, stderr)
 
 
-def sizes(objects: Objects) -> Iterator[tuple[str, int]]:
-    """Ids and sizes in bytes of all objects of this repository, borrowed ones aside. Raises GitFailed."""
-    args = ("cat-file", "--batch-check=%(objectname) %(objectsize)", "--batch-all-objects", "--unordered")
+def sizes(objects: Objects) -> Iterator[tuple[str, str, int]]:
+    """Id, kind and bytes of all objects of this repository, borrowed ones aside. Raises GitFailed."""
+    args = (
+        "cat-file",
+        "--batch-check=%(objectname) %(objecttype) %(objectsize)",
+        "--batch-all-objects",
+        "--unordered",
+    )
     with (
         tempfile.TemporaryFile() as stderr,
         conversation(
@@ -153,7 +158,7 @@ def sizes(objects: Objects) -> Iterator[tuple[str, int]]:
     ):
         assert process.stdout
         for line in process.stdout:
-            oid, size = line.split()
-            yield oid.decode(), int(size)
+            oid, kind, size = line.decode().split()
+            yield oid, kind, int(size)
         if process.wait():
             raise ObjectReader(process, stderr)._broken()

@@ -239,6 +239,13 @@ def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None
     )
 
 
+def test_a_commit_that_git_would_have_to_hold_whole_is_refused_unread(trees: Trees) -> None:
+    git(trees.objects.path, "commit-tree", trees.tree(), stdin="m" * (65 << 20))
+
+    with pytest.raises(ExportRefused, match="message or a folder's list of files is larger than 64 MiB"):
+        large(trees.objects, Rules())
+
+
 def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"f{number}", "x" * 3_000_000) for number in range(3))))
 

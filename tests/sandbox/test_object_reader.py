@@ -99,7 +99,7 @@ def test_sizes_are_those_of_its_own_objects(bare: Path, tmp_path: Path) -> None:
     blob(other, "borrowed")
     oid = blob(bare, "12345")
 
-    assert list(sizes(Objects(bare, (other,)))) == [(oid, 5)]
+    assert list(sizes(Objects(bare, (other,)))) == [(oid, "blob", 5)]
 
 
 def test_sizes_of_what_is_no_repository_are_an_error(tmp_path: Path) -> None:
