@@ -111,8 +111,7 @@ class Check:
     def _depth(self, folder: Folder) -> str:
         place = folder.place
         if folder.is_new and place.depth > self.rules.folders:
-            lies = f"lies more than {self.rules.folders} folders deep"
-            return f"`{shown(place.path)}` {lies}. Move it up or remove it, and commit."
+            return refusals.deep(place.path, self.rules.folders)
         if place.length > LONGEST_PATH:
             return f"`{shown(place.path)}` has a path that no system can open. Remove it, and commit."
         return ""

@@ -29,7 +29,8 @@ from bot.sandbox.tree_walk import walk
 
 __all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "take"]
 
-_SCRIPT = Path(__file__).with_name("export.sh").read_text()
+_PARTS = ("export_tools.sh", "export_clone.sh", "export_touched.sh", "export.sh")
+_SCRIPT = "\n".join(Path(__file__).with_name(part).read_text() for part in _PARTS)
 _OTHER = "The export container sent something else than HEAD and what lay uncommitted on it."
 
 

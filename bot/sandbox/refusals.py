@@ -13,6 +13,8 @@ from bot.sizes import human
 REPOSITORY = "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
 _SHOWN = 200  # characters of a path that stand in a sentence
 _SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+_SLOW = re.compile(r"git (ls-files|update-index|check-\w+) took longer")
+_ENCODING = re.compile(r"failed to encode")
 _MEMORY = re.compile(r"out of memory|malloc failed|mmap failed|cannot allocate", re.IGNORECASE)
 
 
@@ -50,7 +52,7 @@ def total(path: bytes, limit: int) -> str:
 
 def deep(path: bytes, limit: int) -> str:
     """Refuse a path through more than `limit` folders."""
-    return f"`{shown(path)}` is more than {limit} folders deep. Move it up, or add it to `.gitignore`."
+    return f"`{shown(path)}` lies more than {limit} folders deep. Move it up, or remove it."
 
 
 def repository(path: bytes) -> str:
@@ -58,24 +60,57 @@ def repository(path: bytes) -> str:
     return f"`{shown(path)}` {REPOSITORY}"
 
 
+def closed(path: bytes) -> str:
+    """Refuse a folder (its path ends in a slash) or a file that the agent's own user may not read."""
+    if path.endswith(b"/"):
+        return f"The folder `{shown(path)}` cannot be opened. `chmod u+rx` opens it."
+    return f"`{shown(path)}` could not be read. `chmod u+r` on it and `chmod u+rx` on its folder open it."
+
+
 def complaint(said: str) -> str:
-    """Return git's complaint, with what to do if it ran out of memory or space."""
+    """Return git's complaint, with what to do if git lacks memory, space, time or an encoding."""
     said = visible(said).strip()
     if _SPACE.search(said):
         return f"There is more of them than an export can hold; remove what is not source. ({said})"
     if _MEMORY.search(said):
         return f"git ran out of memory; remove the largest files and folders that are not source. ({said})"
+    if _SLOW.search(said):
+        return f"Simplify `.gitignore` and `.gitattributes`, and ignore what is generated. ({said})"
+    if _ENCODING.search(said):
+        return f"Write the file in that encoding, or change its line in `.gitattributes`. ({said})"
     return said
 
 
 _SENTENCES: dict[str, Callable[[bytes], str]] = {
     "gone": lambda _: "The workspace is gone.",
-    "head": lambda _: "The clone has no commit to take: its .git is broken, or HEAD names nothing.",
-    "tree": lambda _: "The files of HEAD cannot be listed, or are too many.",
+    "head": lambda _: (
+        "The clone has no commit to take: its `.git` is broken, or HEAD names nothing. "
+        "Check out a branch, or commit."
+    ),
+    "tree": lambda _: (
+        "The files of HEAD cannot be listed, or are too many. "
+        "Take them out of the commit: `git reset --soft HEAD~1`, then commit without them."
+    ),
     "special": lambda path: f"`{shown(path)}` is neither a file nor a folder nor a link. Remove it.",
-    "closed": lambda path: f"The folder `{shown(path)}` cannot be opened. `chmod u+rx` opens it.",
+    "closed": closed,
     "index": lambda _: "`.git/index` cannot be read. `rm .git/index && git reset` makes it again.",
+    "exclude": lambda _: (
+        "`.git/info/exclude` cannot be read. Make it a file of at most 64 KiB, or use `.gitignore`."
+    ),
     "nested": repository,
+    "submodule": lambda path: (
+        f"`{shown(path)}` is a submodule that was not fetched, and holds files. "
+        "Move them elsewhere, or make it a folder of this repository by `git rm --cached`."
+    ),
+    "name": lambda path: f"`{shown(path)}` has a name that git keeps for itself. Rename or remove it.",
+    "objects": lambda _: (
+        "A commit, folder or file that the new work needs is missing in `.git/objects`, or broken. "
+        "`git fsck` names it; `git reset --soft` to a commit before it keeps the files."
+    ),
+    "room": lambda _: (
+        "The workspace holds more than an export has room for. "
+        "Remove what is not source, or add it to `.gitignore`."
+    ),
     "unreadable": lambda _: "The uncommitted files could not be read.",
 }
 

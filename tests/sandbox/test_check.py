@@ -164,7 +164,7 @@ def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> Non
     assert trees.offence(fine) == ""
     words = trees.offence(deep)
     assert words.startswith("`d/d/d/d")
-    assert words.endswith("…` lies more than 100 folders deep. Move it up or remove it, and commit.")
+    assert words.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
 
 
 def test_what_was_deep_before_may_be_changed_and_removed(trees: Trees) -> None:

@@ -336,7 +336,15 @@ def test_a_submodule_that_nobody_fetched_stays_as_it_is(site: Site) -> None:
 # --- what cannot come out is refused by name
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "a closed file": ("chmod 000 README.md; echo 1 >new", "could not be read.*README.md"),
+    "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. `chmod u.r`"),
+    "a folder that cannot be entered": (
+        "mkdir -p d/e; mv src d/e; git add d; git commit -qm 1; chmod 644 d/e",
+        "folder `d/e/` cannot be opened",
+    ),
+    "a new folder that cannot be entered": (
+        "mkdir new; echo 1 >new/x; chmod 644 new",
+        "`new/x` could not be read",
+    ),
     "a closed folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
     "a new closed folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
     "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
@@ -441,7 +449,7 @@ def test_a_path_through_too_many_folders_is_refused(site: Site) -> None:
     deep.mkdir(parents=True)
     (deep / "x").touch()
 
-    with pytest.raises(ExportRefused, match="`a/a/a/a/a/a/a/a/a/a/a/a/x` is more than 11 folders deep"):
+    with pytest.raises(ExportRefused, match="`a/a/a/a/a/a/a/a/a/a/a/a/x` lies more than 11 folders deep"):
         site.take(rules=Rules(folders=11))
     assert len(changed(site, rules=Rules(folders=12))) == 1
 

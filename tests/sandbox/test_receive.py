@@ -62,7 +62,7 @@ def test_a_refusal_is_passed_on_without_what_could_drive_a_terminal(tmp_path: Pa
         (b"large\n\0a`\x1b[31mb", "`a'b` is larger than 100 MiB. Remove it, or add it to `.gitignore`."),
         (b"many\n\0dist", "More than 20,000 files are changed, most of them in `dist`."),
         (b"total\n\0x.bin", "The changed files together are larger than 1 GiB; the largest is `x.bin`."),
-        (b"deep\n\0a/b", "`a/b` is more than 100 folders deep."),
+        (b"deep\n\0a/b", "`a/b` lies more than 100 folders deep."),
         (b"nested\n\0wt/x/", "`wt/x/` is a repository of its own."),
         (b"tree\nfatal: Out of memory, malloc failed\0", "git ran out of memory; remove the largest files"),
         (b"no such code", "The uncommitted files could not be read."),

@@ -1,0 +1,184 @@
+# Part of export.sh: what is read of the clone, and what is refused before git opens anything.
+
+# Sets `theirs` to the clone's .git, which may be a file that names the folder.
+find_clone() {
+    theirs=/workspace/.git
+    if plain .git 4096; then
+        theirs=$(sed -n '1s/^gitdir: //p' .git)
+        case $theirs in /*) ;; *) theirs=/workspace/$theirs ;; esac
+    elif [ -L .git ]; then
+        refuse head
+    fi
+    [ -d "$theirs" ] || refuse head
+}
+
+# Finds what git would wait for without end, and files over the limit, before git opens any of them.
+look_around() {
+    find "$theirs" \( -xtype p -o -xtype s -o -xtype c -o -xtype b \) -printf '.git/%P\0' -quit >/tmp/special
+    refuse_if_any special /tmp/special
+    find . -path ./.git -prune -o -type f -size "+${most_bytes}c" -fprintf /tmp/large.unsorted '%P\0' -o \
+        ! -type d ! -type f ! -type l -fprintf /tmp/special.unsorted '%P\0' \
+        ! -type s -fprintf /tmp/waits.unsorted '%P\0' # nobody waits for a socket: opening it fails
+    sort -z /tmp/large.unsorted >/tmp/large
+    sort -z /tmp/special.unsorted >/tmp/special
+    grep -zE '(^|/)\.(git(/.*)?|gitignore|gitattributes|gitmodules)$' /tmp/waits.unsorted >/tmp/waits
+    refuse_if_any special /tmp/waits
+}
+
+# Sets `head` and `tree`, by a repository of ours that has nothing of the clone's but HEAD, refs and objects.
+open_ours() {
+    mkdir -p $GIT_DIR/objects $GIT_DIR/info
+    # Files that speed git up are the agent's too, and may say something else than the objects.
+    printf '[core]\n%s\n' 'bigFileThreshold = 8m' 'looseCompression = 1' \
+        'commitGraph = false' 'multiPackIndex = false' >$GIT_DIR/config
+    export GIT_ALTERNATE_OBJECT_DIRECTORIES="$theirs/objects:/mirror/objects:/quarantine/objects"
+    if plain "$theirs/HEAD" 4096; then
+        cp "$theirs/HEAD" $GIT_DIR/HEAD
+    else
+        echo "ref: $(readlink "$theirs/HEAD")" >$GIT_DIR/HEAD
+    fi
+    ln -s "$theirs/refs" $GIT_DIR/refs
+    if plain "$theirs/packed-refs" 67108864; then cp "$theirs/packed-refs" $GIT_DIR/packed-refs; fi
+    found=$(seconds=20 && git rev-parse 'HEAD^{commit}' 'HEAD^{tree}') || refuse head
+    head=${found%?????????????????????????????????????????}
+    tree=${found#?????????????????????????????????????????}
+    rm -f $GIT_DIR/refs $GIT_DIR/packed-refs
+    mkdir $GIT_DIR/refs
+    echo "$head" >$GIT_DIR/HEAD
+    exclude=$theirs/info/exclude
+    if [ -e "$exclude" ] || [ -L "$exclude" ]; then
+        { plain "$exclude" 65536 && cp "$exclude" $GIT_DIR/info/exclude; } || refuse exclude
+    fi
+}
+
+# Our index, from HEAD alone. A tree may unfold without end, and a path costs git as much as its folders, so
+# both are looked for before git makes anything of it.
+read_head() {
+    names | grep -zE -m 1 "$too_deep" >/tmp/deep
+    if [ -s /tmp/deep ]; then
+        git cat-file -e "$start:$(tr -d '\0' </tmp/deep)" || refuse deep /tmp/deep
+    fi
+    [ "$(names | wc -c)" -lt "$most_names" ] || {
+        names | tail -z -n 2 | head -z -n 1 | cut -z -d / -f 1 >/tmp/refused
+        refuse many /tmp/refused
+    }
+    git read-tree "$tree" || refuse tree
+    list_tracked
+    grep -z '^160000 ' /tmp/entries | cut -z -f 2- | sort -z >/tmp/submodules
+}
+
+names() { git ls-tree -r -z --name-only "$tree" | head -c "$most_names"; }
+
+# /tmp/entries: what is in our index, as `ls-files -s` lists it. /tmp/tracked: the paths of it.
+list_tracked() {
+    git ls-files -s -z >/tmp/entries || refuse tree
+    cut -z -f 2- /tmp/entries | sort -z >/tmp/tracked
+}
+
+# From the agent's index only names and the skip-worktree flags of a sparse checkout: what was added against
+# .gitignore, what was taken out and is ignored now, and what is not on disk on purpose. Ids only of what
+# cannot be read from disk, or if they are what our git makes of the file on disk.
+read_their_index() {
+    for list in skipped forced taken.out untracked.now theirs.entries; do : >/tmp/$list; done
+    if [ ! -e "$theirs/index" ] && [ ! -L "$theirs/index" ]; then return; fi
+    plain "$theirs/index" 268435456 || refuse index
+    cp "$theirs/index" /tmp/theirs || refuse index
+    for shared in "$theirs"/sharedindex.*; do
+        if plain "$shared" 268435456; then cp "$shared" $GIT_DIR; fi
+    done
+    (export GIT_INDEX_FILE=/tmp/theirs && git ls-files -s -t -z) >/tmp/theirs.all || refuse index
+    grep -z '^S ' /tmp/theirs.all | cut -z -f 2- | sort -z >/tmp/skipped
+    cut -z -c 3- /tmp/theirs.all | sort -z >/tmp/theirs.entries
+    cut -z -f 2- /tmp/theirs.all | sort -zu >/tmp/theirs.names
+    forget_taken_out
+    find_forced
+}
+
+# What was taken out of the agent's index and is ignored now is not looked at again. A submodule that was
+# taken out is what lies in its folder.
+forget_taken_out() {
+    only_first /tmp/tracked /tmp/theirs.names >/tmp/taken.out
+    git check-ignore -z --stdin --no-index </tmp/taken.out >/tmp/ignored
+    [ $? -le 1 ] || refuse unreadable
+    both /tmp/taken.out /tmp/submodules >/tmp/no.submodules
+    sort -zu /tmp/ignored /tmp/no.submodules >/tmp/untracked.now
+    git update-index -z --force-remove --stdin </tmp/untracked.now || refuse unreadable
+    list_tracked
+}
+
+# /tmp/forced: files that are in the agent's index, on disk, and not in HEAD.
+find_forced() {
+    only_first /tmp/theirs.names /tmp/tracked >/tmp/added
+    [ -s /tmp/added ] || return 0
+    grep -z '^160000 ' /tmp/theirs.entries | cut -z -f 2- | sort -zu >/tmp/theirs.submodules
+    both /tmp/added /tmp/theirs.submodules | folders >/tmp/nested
+    refuse_if_any nested /tmp/nested
+    grep -zv '^160000 ' /tmp/theirs.entries | sed -z 's/^\([0-7]* [0-9a-f]*\) [0-3]\t/\1\t/' >/tmp/theirs.files
+    (
+        export GIT_INDEX_FILE=/tmp/look
+        rm -f $GIT_INDEX_FILE
+        git update-index -z --index-info </tmp/theirs.files && git diff-files -z --diff-filter=d --name-only
+    ) >/tmp/theirs.present || refuse index
+    sort -zu /tmp/theirs.present >/tmp/present
+    both /tmp/added /tmp/present >/tmp/forced
+}
+
+# In the folder of a submodule that was not fetched git sees no files, and only the index can say that another
+# commit of it is wanted. /tmp/moved: such entries.
+look_into_submodules() {
+    both /tmp/tracked /tmp/submodules | folders | xargs -0 -r sh -c 'for path; do
+        [ -e "./$path/.git" ] || [ -z "$(find "./$path" ! -type d -print -quit)" ] || {
+            printf "%s\0" "$path" && break
+        }
+    done' sh >/tmp/refused
+    refuse_if_any submodule /tmp/refused
+    grep -z '^160000 [0-9a-f]* 0' /tmp/theirs.entries >/tmp/theirs.links
+    only_first /tmp/theirs.links /tmp/entries >/tmp/links
+    pick /tmp/links /tmp/submodules /tmp/moved || refuse index
+}
+
+# /tmp/new: files that HEAD does not have. A folder that is a repository ends in a slash.
+find_new() {
+    git ls-files -z --others --exclude-standard 2>/tmp/warned | sort -z >/tmp/others
+    cat /tmp/warned >&2
+    sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" /tmp/warned | head -n 1 |
+        tr -d '\n' >/tmp/closed
+    refuse_if_any closed /tmp/closed
+    if grep -aq '^fatal:' /tmp/warned; then refuse unreadable; fi
+    grep -z '/$' /tmp/others >/tmp/nested
+    refuse_if_any nested /tmp/nested
+    sort -zu /tmp/others /tmp/forced >/tmp/new
+}
+
+# refuse_many <paths>: by the folder that more than half of them are below, if there is one.
+refuse_many() {
+    sed -z '/\//!s/.*/./;s/\/.*//' "$1" | sort -z | uniq -zc | sort -zrn | head -z -n 1 | sed -z 's/^ *//' >/tmp/most
+    : >/tmp/refused
+    of_them=$(cut -z -d ' ' -f 1 /tmp/most | tr -d '\0')
+    if [ $((of_them * 2)) -gt "$(count <"$1")" ]; then cut -z -d ' ' -f 2- /tmp/most >/tmp/refused; fi
+    refuse many /tmp/refused
+}
+
+# Refuses what is too much before git reads a byte of it.
+weigh() {
+    cut -z -f 2- /tmp/modes | sort -zu - /tmp/wanted /tmp/gone >/tmp/all
+    [ "$(count </tmp/all)" -le "$most_files" ] || refuse_many /tmp/all
+    both /tmp/wanted /tmp/special >/tmp/refused
+    refuse_if_any special /tmp/refused
+    both /tmp/wanted /tmp/large >/tmp/refused
+    refuse_if_any large /tmp/refused
+    grep -zE "$too_deep" /tmp/new >/tmp/refused
+    refuse_if_any deep /tmp/refused
+    xargs -0 -r sh -c 'for path; do
+        [ -L "./$path" ] || [ -r "./$path" ] || { printf "%s\0" "$path" && break; }
+    done' sh </tmp/wanted >/tmp/refused
+    refuse_if_any closed /tmp/refused
+    only_first /tmp/wanted /tmp/submodules >/tmp/files
+    [ -s /tmp/files ] || return 0
+    du -0blc --files0-from=/tmp/files >/tmp/sizes
+    in_all=$(tail -z -n 1 /tmp/sizes | cut -z -f 1 | tr -d '\0')
+    [ "$in_all" -le "$most_in_all" ] || {
+        head -z -n -1 /tmp/sizes | sort -zrn | cut -z -f 2- >/tmp/refused
+        refuse total /tmp/refused
+    }
+}
