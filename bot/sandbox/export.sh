@@ -1,7 +1,7 @@
 # Takes the agent's work out of /workspace: its commits, and as one more commit every path that was touched
 # and not committed, and no other. Runs in the tools container. Everything in /workspace may lie, fail or
-# hang: of the clone's .git this script reads HEAD, refs, objects, the names in the index and info/exclude,
-# and never its configuration, so nothing in the workspace chooses a program, a filter or a path. The rest
+# hang: of the clone's .git this script reads HEAD, refs, objects, the names in the index and info/exclude, and
+# never works by its configuration, so nothing in the workspace chooses a program, a filter or a path. The rest
 # happens in a repository of our own in /tmp, whose size is limited. The clone is not changed.
 #
 # Arguments: the most bytes of one file, the most bytes of all changed files, the most changed files, the most

@@ -19,9 +19,10 @@ look_around() {
     find . -path ./.git -prune -o -type f -size "+${most_bytes}c" -fprintf /tmp/large.unsorted '%P\0' -o \
         ! -type d ! -type f ! -type l -fprintf /tmp/special.unsorted '%P\0' \
         ! -type s -fprintf /tmp/waits.unsorted '%P\0' # nobody waits for a socket: opening it fails
+    [ $? -le 1 ] || refuse room # 1: some folder is closed
     sort -z /tmp/large.unsorted >/tmp/large
     sort -z /tmp/special.unsorted >/tmp/special
-    grep -zE '(^|/)\.(git(/.*)?|gitignore|gitattributes|gitmodules)$' /tmp/waits.unsorted >/tmp/waits
+    grep -zE '(^|/)(\.git(/.*)?|\.git(ignore|attributes|modules)|HEAD|commondir)$' /tmp/waits.unsorted >/tmp/waits
     refuse_if_any special /tmp/waits
 }
 
@@ -64,14 +65,17 @@ read_head() {
     }
     git read-tree "$tree" || refuse tree
     list_tracked
+    cp /tmp/entries.sorted /tmp/head.entries
     grep -z '^160000 ' /tmp/entries | cut -z -f 2- | sort -z >/tmp/submodules
 }
 
 names() { git ls-tree -r -z --name-only "$tree" | head -c "$most_names"; }
 
-# /tmp/entries: what is in our index, as `ls-files -s` lists it. /tmp/tracked: the paths of it.
+# /tmp/entries: what is in our index, as `ls-files -s` lists it. /tmp/entries.sorted: the same as a set.
+# /tmp/tracked: its paths.
 list_tracked() {
     git ls-files -s -z >/tmp/entries || refuse tree
+    sort -z /tmp/entries >/tmp/entries.sorted
     cut -z -f 2- /tmp/entries | sort -z >/tmp/tracked
 }
 
@@ -101,7 +105,7 @@ forget_taken_out() {
     git check-ignore -z --stdin --no-index </tmp/taken.out >/tmp/ignored
     [ $? -le 1 ] || refuse unreadable
     both /tmp/taken.out /tmp/submodules >/tmp/no.submodules
-    sort -zu /tmp/ignored /tmp/no.submodules >/tmp/untracked.now
+    sort -zru /tmp/ignored /tmp/no.submodules >/tmp/untracked.now
     git update-index -z --force-remove --stdin </tmp/untracked.now || refuse unreadable
     list_tracked
 }
@@ -133,7 +137,7 @@ look_into_submodules() {
     done' sh >/tmp/refused
     refuse_if_any submodule /tmp/refused
     grep -z '^160000 [0-9a-f]* 0' /tmp/theirs.entries >/tmp/theirs.links
-    only_first /tmp/theirs.links /tmp/entries >/tmp/links
+    only_first /tmp/theirs.links /tmp/entries.sorted >/tmp/links
     pick /tmp/links /tmp/submodules /tmp/moved || refuse index
 }
 

@@ -56,8 +56,8 @@ refuse_if_any() { [ ! -s "$2" ] || refuse "$1" "$2"; }
 plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %s "$1")" -le "$2" ]; }
 
 # Sets of NUL-ended paths, each sorted and without doubles.
-both() { sort -z "$1" "$2" | uniq -zd; }
-only_first() { sort -z "$1" "$2" "$2" | uniq -zu; }
+both() { sort -zm "$1" "$2" | uniq -zd; }
+only_first() { sort -zm "$1" "$2" "$2" | uniq -zu; }
 # Those of the paths on stdin that are folders.
 folders() {
     xargs -0 -r sh -c 'for path; do

@@ -5,7 +5,8 @@ pick() (
     export GIT_INDEX_FILE=/tmp/picked
     rm -f $GIT_INDEX_FILE
     cut -z -f 2- "$1" | sort -zu >/tmp/to.pick.from
-    only_first /tmp/to.pick.from "$2" >/tmp/not.picked
+    # From the last to the first: each leaves a gap that git closes.
+    only_first /tmp/to.pick.from "$2" | sort -zr >/tmp/not.picked
     git update-index -z --index-info <"$1" || exit
     git update-index -z --force-remove --stdin </tmp/not.picked || exit
     git ls-files -s -z >"$3"
@@ -43,6 +44,10 @@ find_touched() {
     grep -z '^D' /tmp/touched | cut -z -c 3- | sort -z >/tmp/absent
     grep -z '^[^D]' /tmp/touched | cut -z -c 3- | sort -z >/tmp/changed
 
+    # Entries of these with the mode on disk, so that of a file only its bytes are in question.
+    sed -nEz 'N;s/^:100[0-7]* (100[0-7]*) ([0-9a-f]*) [0-9a-f]* .\x00/\1 \2 0\t/p;t
+        s/^:([0-7]*) [0-7]* ([0-9a-f]*) [0-9a-f]* [^D]\x00/\1 \2 0\t/p' /tmp/raw >/tmp/candidates
+
     take_modes
     leave_out_conversions
     leave_out_former_conversions "$@"
@@ -51,10 +56,11 @@ find_touched() {
     rm -f $attributes
 }
 
-# Puts the modes on disk into our index, so that of a file only its bytes are in question: those that have
-# HEAD's keep its entry, whatever the attributes would now make of them. /tmp/modes: such entries.
+# Of files whose bytes are HEAD's the mode alone is taken, whatever attributes would now make of the bytes.
+# /tmp/modes: entries with another mode than HEAD's.
 take_modes() {
-    sed -nEz 'N;s/^:(100644 (100755)|100755 (100644)) ([0-9a-f]*) [0-9a-f]* M\x00/\2\3 \4 0\t/p' /tmp/raw >/tmp/modes
+    sort -z /tmp/candidates >/tmp/with.modes
+    only_first /tmp/with.modes /tmp/entries.sorted | grep -z '^100' >/tmp/modes
     [ -s /tmp/modes ] || return 0
     git update-index -z --index-info </tmp/modes || refuse unreadable
     list_tracked
@@ -93,7 +99,7 @@ as_bytes() {
 # makes of HEAD's when it checks them out: the two differ if HEAD's were stored before the attributes came.
 leave_out_conversions() {
     [ -s /tmp/changed ] || return 0
-    pick /tmp/entries /tmp/changed /tmp/there || refuse unreadable
+    pick /tmp/candidates /tmp/changed /tmp/there || refuse unreadable
     changed_paths /tmp/there /tmp/touched || refuse unreadable
     cut -z -c 3- /tmp/touched | sort -z >/tmp/changed
     leave_out_checked_out /workspace
@@ -121,7 +127,7 @@ leave_out_checked_out() {
     grep -zvE '(^|/)\.gitattributes$' /tmp/changed >/tmp/asked
     if [ -s /tmp/asked ] && is_converted_on_checkout "$1"; then
         only_first /tmp/asked /tmp/submodules >/tmp/asked.files
-        pick /tmp/entries /tmp/asked.files /tmp/there || refuse unreadable
+        pick /tmp/candidates /tmp/asked.files /tmp/there || refuse unreadable
         if check_out /tmp/there /tmp/out "$1" && as_bytes list_checked_out; then
             as_bytes changed_paths /tmp/checked.out /tmp/touched || refuse unreadable
             cut -z -c 3- /tmp/touched | sort -z >/tmp/differ
@@ -185,7 +191,8 @@ set_as_theirs() {
 # (`git add --renormalize`) which is the one that the repository's attributes ask for.
 find_renormalized() {
     : >/tmp/renormalized
-    only_first /tmp/theirs.entries /tmp/entries | grep -zv '^160000 ' | cut -z -f 2- | sort -zu >/tmp/staged
+    sort -zmu /tmp/head.entries /tmp/entries.sorted >/tmp/unstaged
+    only_first /tmp/theirs.entries /tmp/unstaged | grep -zv '^160000 ' | cut -z -f 2- | sort -zu >/tmp/staged
     sort -zu /tmp/changed /tmp/absent /tmp/large /tmp/submodules >/tmp/decided
     both /tmp/staged /tmp/tracked >/tmp/staged.tracked
     only_first /tmp/staged.tracked /tmp/decided >/tmp/asked

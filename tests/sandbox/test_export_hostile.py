@@ -225,7 +225,9 @@ def test_a_pipe_where_git_wants_a_file_is_refused_at_once(hostile: Hostile, name
     assert not hostile.canary.exists()
 
 
-@pytest.mark.parametrize("name", [".gitignore", "src/.gitattributes", "lib/.git/HEAD"])
+@pytest.mark.parametrize(
+    "name", [".gitignore", "src/.gitattributes", "lib/.git/HEAD", ".gitmodules", "named-by-a-gitfile/HEAD"]
+)
 def test_a_pipe_that_git_would_read_in_the_worktree_is_refused_at_once(hostile: Hostile, name: str) -> None:
     path = hostile.site.repo / name
     path.parent.mkdir(parents=True, exist_ok=True)

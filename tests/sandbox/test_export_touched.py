@@ -16,6 +16,7 @@ import pytest
 from bot.errors import ExportRefused
 from bot.sandbox.check import Rules
 from bot.sandbox.container import Engine
+from tests.one_more_layer import image_with
 from tests.sandbox.clone import Site, git
 
 CRLF = b"one\r\ntwo\r\n"
@@ -245,6 +246,64 @@ def test_a_file_that_was_touched_is_stored_as_the_repositorys_attributes_say(sit
     assert content(site, "b.u16") == "ö\n".encode()
 
 
+FORMER = {
+    "removed": "rm .gitattributes",
+    "changed": "echo '* -text' >.gitattributes",
+    "changed, and committed": "echo '* -text' >.gitattributes; git add .gitattributes; git commit -qm x; touch *",
+    "not checked out": "git sparse-checkout set --no-cone '/*.txt'; touch *.txt",
+}
+
+
+@pytest.mark.parametrize("what", FORMER)
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+def test_a_file_is_not_rewritten_because_the_attributes_of_its_checkout_are_no_more(
+    site: Site, what: str, resumed: bool
+) -> None:
+    stored(site, LEGACY)
+    shell(site, FORMER[what])
+    if resumed:
+        site.next_run(site.take())
+    (site.repo / "6.txt").write_bytes(b"edited\r\n")
+
+    assert set(changed(site)) - {".gitattributes"} == {"6.txt"}
+
+
+def test_files_that_the_agent_told_git_to_store_anew_come_out_so(site: Site) -> None:
+    stored(
+        site, {"auto.txt": CRLF, "text.txt": CRLF, "idle.txt": CRLF, "edited.txt": CRLF, "undone.txt": CRLF}
+    )
+    shell(
+        site,
+        "printf 'auto.txt text=auto\n[eitu]*.txt text\n' >.gitattributes; git add --renormalize auto.txt text.txt edited.txt;"
+        "printf 'one\r\nthree\r\n' >edited.txt; cp undone.txt u; echo x >undone.txt; git add undone.txt; mv u undone.txt",
+    )
+
+    assert changed(site) == [".gitattributes", "auto.txt", "edited.txt", "text.txt"]
+    assert content(site, "auto.txt") == content(site, "text.txt") == LF
+    assert content(site, "edited.txt") == b"one\nthree\n"
+
+
+def test_of_a_file_with_another_mode_no_line_is_rewritten(site: Site) -> None:
+    stored(site, LEGACY)
+    shell(site, "chmod +x *.txt; echo x >>0.txt")
+
+    exported = site.take()
+
+    assert changed(site) == sorted(f"{number}.txt" for number in range(len(ATTRIBUTES)))
+    same = site.see("diff", "--raw", "--no-abbrev", site.base, exported.head).split("\n")
+    assert [line.split("\t")[1] for line in same if line.split(" ")[2] != line.split(" ")[3]] == ["0.txt"]
+
+
+def test_the_word_of_the_clones_own_settings_is_the_one_that_git_takes(site: Site) -> None:
+    stored(site, {"a.txt": LF})
+    shell(site, "printf '[core]\n\tautocrlf\n' >>.git/config; rm a.txt; git checkout -q a.txt")
+    assert (site.repo / "a.txt").read_bytes() == CRLF
+    assert not site.take().changed
+
+    shell(site, "git config --add core.autocrlf false")
+    assert changed(site) == ["a.txt"]
+
+
 def test_line_ends_that_were_changed_on_purpose_come_out(site: Site) -> None:
     stored(site, {"a.bat": LF})
     (site.repo / "a.bat").write_bytes(CRLF)
@@ -301,6 +360,14 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
     "odd names": ("mkdir 'a b'; echo 1 >'a b/ö ü'; echo 1 >':(top)x'; echo 1 >-x; echo 1 >0:y",
                   ["-x", "0:y", ":(top)x", "a b/ö ü"]),
     "a name like an option": ("echo 2 >README.md; mkdir -- --all; echo 1 >--all/x", ["--all/x", "README.md"]),
+    "taken out, ignored and grown": (
+        "git rm -q --cached README.md; echo README.md >.gitignore; truncate -s 1T README.md", [".gitignore", "README.md"],
+    ),
+    "links in .git that lead nowhere": ("ln -s b .git/a; ln -s a .git/b; ln -s no .git/c; echo 1 >new", ["new"]),
+    "a socket in an ignored repository": (
+        "echo v >.gitignore; git init -q v; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"v/.git/s\")'",
+        [".gitignore"],
+    ),
     "an empty file": (": >README.md; : >empty", ["README.md", "empty"]),
     "detached": ("git checkout -q --detach; echo 1 >new; git add new; git commit -qm 1; echo 2 >more", ["more", "new"]),
     "packed refs": ("echo 1 >new; git add new; git commit -qm 1; git pack-refs --all; echo 2 >more", ["more", "new"]),
@@ -314,6 +381,20 @@ def test_paths_come_out_as_they_lie_there(site: Site, what: str) -> None:
 
     assert changed(site) == sorted(paths)
     site.see("fsck", "--strict", "--no-dangling")
+
+
+def test_names_that_a_program_could_take_for_something_else_are_names(site: Site) -> None:
+    names = ["d\nD x/\"'", "D y", "S x", "a\tb", "[a]*", "!n", "M\n100644 x\tz", "-z", "caf\udce9", "a\\b"]
+    stored(site, dict.fromkeys([*names, "*", "idle\nM x"], LF))
+    for name in names:
+        (site.repo / name).write_bytes(CRLF)
+    (site.repo / "*").unlink()
+
+    listed = site.see("diff", "--no-renames", "--name-status", site.base, site.take().head).split("\n")
+
+    assert sorted(line[:2] for line in listed) == ["D\t", *["M\t"] * len(names)]
+    assert "D\t*" in listed
+    assert not any("idle" in line for line in listed)
 
 
 def test_a_conflict_comes_out_with_its_marks(site: Site) -> None:
@@ -333,6 +414,28 @@ def test_a_submodule_that_nobody_fetched_stays_as_it_is(site: Site) -> None:
     assert changed(site) == ["lib"]
 
 
+def test_what_was_done_to_submodules_comes_out(site: Site) -> None:
+    up, libs = site.upstream, ["file", "link", "vendored", "added", "staged", "moved"]
+    libs += ["removed", "fetched", "idle", "outside"]
+    for lib in libs:
+        git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},{lib}")
+    stored(site, {"a.txt": LF})
+    shell(
+        site,
+        "git sparse-checkout set --no-cone '/*' '!/outside'; rmdir file link removed; echo 1 >file; ln -s a.txt link;"
+        "git rm -q --cached vendored added; echo 1 >vendored/x; mkdir -p added; echo 1 >added/x; git add added;"
+        "git update-index --cacheinfo 160000,$(git rev-parse HEAD),staged;"
+        "git init -q fetched; git init -q moved; cd moved; git commit -q --allow-empty -m 1",
+    )
+
+    assert changed(site) == sorted(
+        ["file", "link", "vendored", "vendored/x", "added", "added/x", "staged", "moved", "removed"]
+    )
+    assert content(site, "file") == b"1\n"
+    site.next_run(site.take())
+    assert site.take().head == site.checked
+
+
 # --- what cannot come out is refused by name
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -348,6 +451,36 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a closed folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
     "a new closed folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
     "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
+    "a submodule that was not fetched, with files": (
+        "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),lib; git commit -qm 1; mkdir lib; echo 1 >lib/x",
+        "`lib` is a submodule that was not fetched, and holds files",
+    ),
+    "a repository that was added by force": (
+        "echo v >.gitignore; git init -q v; git -C v commit -q --allow-empty -m 1; git add -f v",
+        "`v` is a repository of its own",
+    ),
+    "a name that is git's, as Windows spells it": (
+        "echo 1 >new; mkdir git~1; echo 1 >git~1/x",
+        "`git~1/x` has a name that git keeps",
+    ),
+    "a name that is git's, in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git keeps"),
+    "a link that git does not take": (
+        "ln -s README.md .gitmodules",
+        "`.gitmodules` has a name that git keeps",
+    ),
+    "a closed index": (
+        "echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; chmod 000 .git/index",
+        "`.git/index` cannot be read",
+    ),
+    "a closed list of what is ignored": ("chmod 000 .git/info/exclude", "`.git/info/exclude` cannot be read"),
+    "a linked list of what is ignored": (
+        "mv .git/info/exclude e; ln -s ../../e .git/info/exclude",
+        "`.git/info/exclude` cannot be read",
+    ),
+    "a branch without a commit": (
+        "git checkout -q --orphan o",
+        "no commit to take.* Check out a branch, or commit",
+    ),
     "a broken index": ("echo x >.git/index", "`.git/index` cannot be read"),
     "a linked index": ("mv .git/index i; ln -s ../i .git/index", "`.git/index` cannot be read"),
 }
@@ -362,6 +495,38 @@ def test_what_cannot_be_read_is_refused_by_name(site: Site, what: str) -> None:
             site.take()
     finally:
         subprocess.run(["chmod", "-R", "u+rwX", str(site.repo)], check=True)
+
+
+LOST = {
+    "a missing file": "rm $(file HEAD~1:a)",
+    "a broken file": "chmod +w $(file HEAD~1:a); echo x >$(file HEAD~1:a)",
+    "a file cut short": "chmod +w $(file HEAD:a); truncate -s 500 $(file HEAD:a)",
+    "a missing commit": "rm $(file HEAD~1)",
+    "a missing file of HEAD, and a new one": "rm $(file HEAD:a); echo 1 >new",
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_an_object_that_the_agent_has_lost_is_no_fault_of_ours(site: Site, what: str) -> None:
+    file = "file() { git rev-parse $1 | sed 's|^..|.git/objects/&/|'; }"
+    shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
+    shell(site, f"{file}; {LOST[what]}")
+
+    with pytest.raises(ExportRefused, match=r"missing in `.git/objects`, or broken. `git fsck` names it"):
+        site.take()
+
+
+@pytest.mark.parametrize(
+    "program", ["cat", "cut", "du", "find", "grep", "sed", "sort", "tr", "uniq", "xargs"]
+)
+def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> None:
+    shell(site, "echo 2 >README.md; echo 1 >'a b'; git add 'a b'; rm -r src")
+    with image_with(
+        site.image, f"COPY it /usr/local/bin/{program}", {"it": "#!/bin/bash\nexit 3\n"}
+    ) as failing:
+        site.image = failing
+        with pytest.raises(ExportRefused):
+            site.take()
 
 
 def test_a_closed_folder_that_is_ignored_is_in_nobodys_way(site: Site) -> None:
@@ -416,6 +581,32 @@ def test_a_committed_file_over_the_limit_that_is_gone_is_not_even_sent(site: Sit
 
     assert exported.commits == 2
     assert site.see("diff", "--name-only", site.base, exported.head).split() == ["a.py", "b.py"]
+
+
+def test_a_history_with_a_large_file_goes_as_one_commit_whatever_its_date(site: Site) -> None:
+    shell(
+        site,
+        "seq 1 50000 >big; git add big; git commit -qm 1; git rm -q big; git commit -qm 2; echo 1 >new; git add new;"
+        "printf 'tree %s\\nparent %s\\nauthor a <a>\\ncommitter a <a> 5 +0000\\n\\nx\\n' $(git write-tree) $(git rev-parse HEAD) >../c;"
+        "git update-ref HEAD $(git hash-object --literally -t commit -w ../c)",
+    )
+
+    assert changed(site, rules=Rules(blob_bytes=100_000)) == ["new"]
+
+
+def test_too_many_files_of_the_top_folder_are_refused_with_it(site: Site) -> None:
+    shell(site, "seq 1 30 | xargs touch; mkdir d; touch d/1 d/2")
+
+    with pytest.raises(ExportRefused, match=r"most of them in `\.`"):
+        site.take(rules=Rules(files=20))
+
+
+def test_too_many_other_modes_are_refused_too(site: Site) -> None:
+    stored(site, {f"old/{number}": LF for number in range(30)})
+    shell(site, "chmod +x old/*")
+
+    with pytest.raises(ExportRefused, match="More than 20 files are changed, most of them in `old`"):
+        site.take(rules=Rules(files=20))
 
 
 def test_too_many_files_are_refused_with_the_folder_that_holds_most(site: Site) -> None:
