@@ -84,7 +84,7 @@ def complaint(said: str) -> str:
 _SENTENCES: dict[str, Callable[[bytes], str]] = {
     "gone": lambda _: "The workspace is gone.",
     "head": lambda _: (
-        "The clone has no commit to take: its `.git` is broken, or HEAD names nothing. "
+        "The clone has no commit to take: its .git is broken, or HEAD names nothing. "
         "Check out a branch, or commit."
     ),
     "tree": lambda _: (

@@ -57,12 +57,18 @@ def test_what_python_knows_to_be_special_is_never_public(address: IPv4Address | 
 
 # What `ip addr add ... dev lo` does, where there is no `ip`.
 HAS_ADDRESSES = """
-import fcntl, struct
+import fcntl, struct, time
 ADD = 0x8916  # SIOCSIFADDR
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as by:
     fcntl.ioctl(by, ADD, struct.pack("16sH2x4s8x", b"lo:1", socket.AF_INET, socket.inet_aton("8.8.8.8")))
 with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as by:
     fcntl.ioctl(by, ADD, struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, "2a04:4e42::1"), 128, 1))
+# The kernel takes a moment until an address of this kind is one.
+for _ in range(100):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as by:
+        if not by.connect_ex(("2a04:4e42::1", 9)) and by.getsockname()[0] == "2a04:4e42::1":
+            break
+    time.sleep(0.05)
 for each in ("8.8.8.8", "8.8.4.4", "2a04:4e42::1", "::ffff:8.8.8.8"):
     print(all_public([ip_address(each)]))
 """
