@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from bot.errors import DiskFull, GitFailed
 from bot.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
@@ -88,7 +87,7 @@ def run(
     with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
         process = subprocess.Popen(
             ["git", *args],
-            env=_environment(at, env or {}),
+            env=environment(at, env or {}),
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=stdout,
@@ -96,12 +95,12 @@ def run(
             process_group=0,
             pass_fds=holding,
         )
-        with _ended_within(seconds, process, check) as late:
-            _limit(process, limits or {})
+        with ended_within(seconds, process, check) as late:
+            set_limits(process, limits or {})
             _feed(process, stdin, check)
         said = clean(both_ends(stderr))
         if late.is_set():
-            raise _too_late(args[0], seconds)
+            raise too_late(args[0], seconds)
         if stdout.seek(0, os.SEEK_END) > _MOST:
             raise GitFailed(f"git {args[0]} printed more than {_MOST >> 20} MiB.")
         stdout.seek(0)
@@ -109,9 +108,7 @@ def run(
 
 
 @contextmanager
-def _ended_within(
-    seconds: float, process: subprocess.Popen[bytes], check: Check
-) -> Iterator[threading.Event]:
+def ended_within(seconds: float, process: subprocess.Popen[bytes], check: Check) -> Iterator[threading.Event]:
     """Wait for its end behind the block. The event: it had to be stopped, in the block or there."""
     late = threading.Event()
 
@@ -133,7 +130,7 @@ def _ended_within(
         timer.cancel()
 
 
-def _limit(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> None:
+def set_limits(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> None:
     """Set from outside and before the first byte of input: preexec_fn is not safe with threads."""
     with suppress(ProcessLookupError):
         for limit, value in limits.items():
@@ -178,55 +175,8 @@ def git(
     return done.stdout
 
 
-@contextmanager
-def conversation(
-    *args: str,
-    at: Path,
-    env: Mapping[str, str],
-    stderr: IO[bytes],
-    seconds: float,
-    check: Check = uninterrupted,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run git beside the block, which writes to its stdin and reads its stdout, within `LIMITS`.
-
-    `check` is called meanwhile. If it raises, git is killed, and the error passes on.
-    """
-    closed, pipe = _environment(at, env), subprocess.PIPE
-    process = subprocess.Popen(
-        ["git", *args], env=closed, cwd="/", stdin=pipe, stdout=pipe, stderr=stderr, process_group=0
-    )
-    with _ended_within(seconds, process, check) as late, process, _watched(process, check):
-        _limit(process, LIMITS)
-        try:
-            yield process
-        except GitFailed as error:
-            check()
-            raise _too_late(args[0], seconds) if late.is_set() else error from None
-
-
-@contextmanager
-def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
-    """Kill the process once `check` raises, so that the block's next read ends."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(INTERVAL):
-            try:
-                check()
-            except BaseException:  # noqa: BLE001 - the block calls `check` itself when it is told of the end
-                process.kill()
-                return
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _too_late(command: str, seconds: float) -> GitFailed:
+def too_late(command: str, seconds: float) -> GitFailed:
+    """Return the error of a command that was stopped at its time limit, in seconds."""
     return GitFailed(f"git {command} took longer than {seconds:.0f} seconds and was stopped.")
 
 
@@ -282,7 +232,8 @@ class Objects:
         return done.status == 0
 
 
-def _environment(at: Path | None, env: Mapping[str, str]) -> dict[str, str]:
+def environment(at: Path | None, env: Mapping[str, str]) -> dict[str, str]:
+    """Return all that a git command in the repository `at` is given: our closed environment, and `env`."""
     closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **configured([]), **env}
     return closed if at is None else {**closed, "GIT_DIR": str(at)}
 

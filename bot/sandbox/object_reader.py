@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from bot.errors import GitFailed
-from bot.sandbox.git import Objects, clean, conversation, failure
+from bot.sandbox.git import Objects, clean, failure
+from bot.sandbox.git_conversation import conversation
 from bot.sandbox.git_stderr import both_ends
 
 _SECONDS = 600  # for all the reading of one export

@@ -9,7 +9,8 @@ import pytest
 
 from bot.errors import GitFailed
 from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects, conversation
+from bot.sandbox.git import Objects
+from bot.sandbox.git_conversation import conversation
 from bot.sandbox.object_reader import ObjectReader, object_reader, sizes
 from tests.sandbox.clone import git
 
