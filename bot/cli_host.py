@@ -29,7 +29,10 @@ def workspaces_rm(
     task: TaskId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
     retry_export: Annotated[  # noqa: FBT002
-        bool, typer.Option("--retry-export", help="Export it first even if the bot died of that before.")
+        bool,
+        typer.Option(
+            "--retry-export", help="Export the workspace first, even if the bot died while it did so before."
+        ),
     ] = False,
     config: Config = None,
 ) -> None:

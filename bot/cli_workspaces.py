@@ -34,10 +34,10 @@ _PATIENCE = 60.0  # seconds to wait for another process that removes the same wo
 _MEASURED_AT_ONCE = 4
 _MEASURING = 60.0  # seconds for all sizes; those that are not known by then are left out
 
-_BUSY = "The bot is exporting or removing the workspace of task `{task}` just now. Try again in a minute."
+_BUSY = "The bot is exporting or removing the workspace of task `{task}` now. Try again in a minute."
 _STUCK = (
-    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}, so it is not "
-    "exported now: work that was not exported before is lost with it. --retry-export exports it once more."
+    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}. The workspace "
+    "is not exported now: work in it that was not exported before is lost. To export it, use --retry-export."
 )
 
 Confirm = Callable[[str], None]  # asks a question; does not return if the answer is no
@@ -163,7 +163,7 @@ def _any_stuck(house: House, folders: Sequence[str]) -> bool:
 
 def _lost(error: Exception) -> bool:
     """Who asks for a removal is told what is lost by it, and gets it."""
-    say(f"what was not exported is lost: {error}")
+    say(f"the export failed, so work that was not exported before is lost: {error}")
     return True
 
 

@@ -86,7 +86,7 @@ class Janitor:
         """
         self._jobs.close()
         if not self._jobs.wait(seconds):
-            log.warning("the bot stops while a removal does not end")
+            log.warning("the bot stops although a removal is still under way")
         try:
             with self.house.ledger.write() as tx:
                 removals.release_all(tx, self.house.worker.host, self.house.worker.holder)
@@ -111,7 +111,7 @@ class Janitor:
         except Stopped:
             log.info("removal interrupted", workspace=folder)
         except TooSlow as error:
-            log.warning("removal put back", workspace=folder, reason=str(error))
+            log.warning("removal postponed", workspace=folder, reason=str(error))
         except (BotError, OSError, SQLAlchemyError) as error:
             log.warning("workspace could not be removed yet", workspace=folder, reason=str(error)[:500])
 
@@ -146,9 +146,7 @@ class Janitor:
                 self._jobs.start(_CONTAINERS, f"container {name}", partial(self._remove_container, name))
             self._look_at_folders(found, at_work)
         except (BotError, OSError, SQLAlchemyError) as error:
-            log.warning(
-                "leftovers could not be looked for", error=type(error).__name__, reason=str(error)[:200]
-            )
+            log.warning("could not look for leftovers", error=type(error).__name__, reason=str(error)[:200])
 
     def _remove_container(self, name: str) -> None:
         try:

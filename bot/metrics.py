@@ -61,7 +61,7 @@ class _FromLedger:
         yield GaugeMetricFamily("forgehand_deliveries_unanswered", "Deliveries that wait.", unanswered)
         yield _by_state("forgehand_runs_open", "Runs that have not ended, by state.", open_runs)
         yield _by_state("forgehand_tasks", "Tasks by state.", all_tasks)
-        text = "Folders of workspaces that the bot does not remove any more, because it died while it tried."
+        text = "Workspace folders that the bot no longer tries to remove, because it died at them."
         yield GaugeMetricFamily("forgehand_workspaces_stuck", text, stuck)
         # Not by model: its name is the agent's choice, and there is no end of names.
         yield CounterMetricFamily("forgehand_model_requests", "Requests to models let out.", requests)

@@ -38,7 +38,7 @@ class TooSlow(BotError):
     """An attempt reached its time limit. `is_final`: no later one gets more time."""
 
     def __init__(self, seconds: float, *, is_final: bool) -> None:
-        super().__init__(f"It took longer than {seconds:.0f} seconds and was stopped.")
+        super().__init__(f"The export or removal took longer than {seconds:.0f} seconds and was stopped.")
         self.is_final = is_final
 
 

@@ -51,7 +51,7 @@ def _left_behind(attempt: Attempt) -> str:
         run = runs.get(tx, attempt.run.id)
     if not run.agent_started or export.is_done(attempt.house.quarantine(run.task), run.id):
         return ""
-    return "The agent's work was not taken out of the workspace yet. It stays there."
+    return "The agent's work has not been taken out of the workspace yet. It stays there."
 
 
 def phase_of(attempt: Attempt) -> Phase:

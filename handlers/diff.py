@@ -49,8 +49,8 @@ def _not_shown(left: Left) -> str:
     if run.agent_started and (patch is None or patch.number < run.number):
         if run.outcome is Outcome.CANCELLED:
             return (
-                f"Run {run.number} of task `{task.id}` was cancelled. Its work was not taken out of the "
-                "workspace yet, and stays there."
+                f"Run {run.number} of task `{task.id}` was cancelled. Its work has not been taken out of the "
+                "workspace yet, and stays there. `/resume` goes on with it."
             )
         return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
     if standing.kept and standing.kept.removed_at is not None:

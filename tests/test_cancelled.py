@@ -31,7 +31,7 @@ SOON = 15.0
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two"
 # Ends only by SIGKILL, and prints as fast as it can until then.
 STUBBORN = f"trap '' TERM; {WORK}; echo begun; while :; do echo 'a line like any other'; done"
-STAYS = "The agent's work was not taken out of the workspace yet. It stays there."
+STAYS = "The agent's work has not been taken out of the workspace yet. It stays there."
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_one_that_hangs_is_put_back_and_gets_more_time_later(shop: Workshop, slo
 
     [row] = _removals(shop).values()
     assert (row.folder, row.overruns, row.deaths, row.holder) == (run.task, 1, 0, "")
-    assert [each["event"] for each in told] == ["removal put back"]
+    assert [each["event"] for each in told] == ["removal postponed"]
     assert seconds_for(row, 1.0) > seconds_for(None, 1.0)
     assert run.task in _folders(shop)
     _due(shop)

@@ -57,7 +57,7 @@ def number(payload: object, path: str) -> int | None:
 def same_id(payload: object, asked: int) -> int:
     """The `id` of an answer about what was asked for by it. Raises ValueError where it is another's."""
     if get(payload, "id", int) != asked:
-        raise ValueError("id is not the one asked for")
+        raise ValueError("id is not the one that was asked for")
     return asked
 
 
@@ -68,7 +68,7 @@ def count(payload: object, path: str) -> int | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return _within(value, 0, _LARGEST_COUNT, path)
-    raise ValueError(f"{path} is no int")
+    raise ValueError(f"{path} is not a whole number")
 
 
 def name(payload: object, path: str) -> str:
@@ -83,7 +83,7 @@ def word(payload: object, path: str) -> str:
     """Read an id of letters and digits, which may be null or missing. Raises ValueError."""
     found = "" if at(payload, path) is None else name(payload, path)
     if not _WORD.fullmatch(found):
-        raise ValueError(f"{path} is no id: {found[:40]!r}")
+        raise ValueError(f"{path} is not an id: {found[:40]!r}")
     return found
 
 
@@ -91,7 +91,7 @@ def login(payload: object, path: str) -> str:
     """Read the name of an account, which may become part of an API path. Raises ValueError."""
     found = name(payload, path)
     if not _LOGIN.fullmatch(found) or found in {".", ".."}:
-        raise ValueError(f"{path} is no name of an account: {found[:40]!r}")
+        raise ValueError(f"{path} is not the name of an account: {found[:40]!r}")
     return found
 
 
@@ -106,7 +106,7 @@ def time(payload: object, path: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.year not in _YEARS:
-        raise ValueError(f"{path} is no time: {given[:40]!r}")
+        raise ValueError(f"{path} is not a time: {given[:40]!r}")
     if found.tzinfo is None:
         raise ValueError(f"{path} has no time zone: {given!r}")
     return found

@@ -52,7 +52,7 @@ def large(objects: Objects, rules: Rules) -> dict[str, int]:
         if kind != "blob" and size > _HELD_WHOLE:
             raise ExportRefused(
                 f"A commit's message or a folder's list of files is larger than {human(_HELD_WHOLE)}. "
-                "Make one new commit of all the work, without it."
+                "Shorten the message or split the folder, and put all the work in one new commit."
             )
         if size > rules.blob_bytes:
             found[oid] = size
@@ -113,7 +113,7 @@ class Check:
         if folder.is_new and place.depth > self.rules.folders:
             return refusals.deep(place.path, self.rules.folders)
         if place.length > LONGEST_PATH:
-            return f"`{shown(place.path)}` has a path that no system can open. Remove it, and commit."
+            return f"The path `{shown(place.path)}` is too long. Shorten or remove it, and commit."
         return ""
 
     def _entries(self, folder: Folder) -> str:
@@ -125,14 +125,14 @@ class Check:
         for link, target in zip(links, targets, strict=True):
             if not target.is_whole or not _inside(link.path, target.content):
                 return (
-                    f"`{shown(link.path)}` is a link that leads out of the repository, or is written "
-                    "so that one cannot tell. Link by `../` and names to a file in it, or remove it."
+                    f"`{shown(link.path)}` is a link that leads out of the repository, or might. Point it "
+                    "at a file in the repository, with `../` only at the beginning, or remove it."
                 )
         return ""
 
     def _entry(self, entry: Entry) -> str:
         if entry.mode not in _MODES:
-            return f"has mode {entry.mode}, which is no file's. Make it an ordinary file."
+            return f"has mode {entry.mode}, which no file may have. Make it an ordinary file."
         if entry.mode == GITLINK and GITLINK not in entry.before:
             return refusals.REPOSITORY
         if entry.added and not _clean(entry.path):
@@ -146,7 +146,7 @@ class Check:
         for paths in spellings.add(folder):
             if not any(all(has(self.reader, parent, path) for path in paths) for parent in parents):
                 listed = "` and `".join(shown(path) for path in paths[:3])
-                return f"`{listed}` are one name where letter case does not count. Rename one."
+                return f"`{listed}` are the same name on macOS and Windows. Rename one."
         return ""
 
 

@@ -53,18 +53,18 @@ class Extent:
         """What is too much, where, and what to do."""
         where = self._folder()
         lies = f", most of them below `{shown(where)}/`" if where else ""
-        return f"{self._what()} are changed{lies}. {self._advice(where)}"
+        return f"{self._what()}{lies}. {self._advice(where)}"
 
     def _what(self) -> str:
         if self.files > self.most:
-            return f"More than {self.most:,} files"
+            return f"More than {self.most:,} files are changed"
         if self.folders > self.most * _FOLDERS:
-            return f"More than {self.most * _FOLDERS:,} folders"
-        return f"Files whose paths have more than {self.most * _PATH:,} characters in all"
+            return f"More than {self.most * _FOLDERS:,} folders are changed"
+        return f"The paths of the changed files are longer than {self.most * _PATH:,} bytes in all"
 
     def _advice(self, where: bytes) -> str:
         if self.removed * 2 > self.files > self.most:
-            return "Remove fewer of them in one commit."
+            return "Split the removal into several commits."
         if where:
             return "Remove them, or add that folder to `.gitignore`, and commit."
         return "Remove what is generated, or add it to `.gitignore`, and commit."

@@ -13,8 +13,8 @@ _NO_MEMORY = re.compile(
 )
 _STOPPED = {
     # Also at the end of its processor time: soft and hard limit are one.
-    -signal.SIGKILL: "was stopped: it needs more memory or processor time than there is for it",
-    -signal.SIGSEGV: "broke off: something is nested too deeply for it",
+    -signal.SIGKILL: "was stopped: it needs more memory or processor time than it may use",
+    -signal.SIGSEGV: "crashed: something is nested too deeply for it",
 }
 _PART = 10_000  # bytes of either end
 _ADVICE = "Remove what is very large, deeply nested or generated, and commit."

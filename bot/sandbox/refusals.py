@@ -63,15 +63,15 @@ def repository(path: bytes) -> str:
 def closed(path: bytes) -> str:
     """Refuse a folder (its path ends in a slash) or a file that the agent's own user may not read."""
     if path.endswith(b"/"):
-        return f"The folder `{shown(path)}` cannot be opened. `chmod u+rx` opens it."
-    return f"`{shown(path)}` could not be read. `chmod u+r` on it and `chmod u+rx` on its folder open it."
+        return f"The folder `{shown(path)}` cannot be opened. Run `chmod u+rx` on it."
+    return f"`{shown(path)}` could not be read. Run `chmod u+r` on it and `chmod u+rx` on its folder."
 
 
 def complaint(said: str) -> str:
     """Return git's complaint, with what to do if git lacks memory, space, time or an encoding."""
     said = visible(said).strip()
     if _SPACE.search(said):
-        return f"There is more of them than an export can hold; remove what is not source. ({said})"
+        return f"The files need more space than an export has; remove what is not source. ({said})"
     if _MEMORY.search(said):
         return f"git ran out of memory; remove the largest files and folders that are not source. ({said})"
     if _SLOW.search(said):
@@ -84,28 +84,28 @@ def complaint(said: str) -> str:
 _SENTENCES: dict[str, Callable[[bytes], str]] = {
     "gone": lambda _: "The workspace is gone.",
     "head": lambda _: (
-        "The clone has no commit to take: its .git is broken, or HEAD names nothing. "
+        "The clone has no commit to take: its .git is broken, or HEAD points to no commit. "
         "Check out a branch, or commit."
     ),
     "tree": lambda _: (
-        "The files of HEAD cannot be listed, or are too many. "
-        "Take them out of the commit: `git reset --soft HEAD~1`, then commit without them."
+        "HEAD has too many files, or they cannot be listed. "
+        "Run `git reset --soft HEAD~1`, then commit again without the files that are not source."
     ),
     "special": lambda path: f"`{shown(path)}` is neither a file nor a folder nor a link. Remove it.",
     "closed": closed,
-    "index": lambda _: "`.git/index` cannot be read. `rm .git/index && git reset` makes it again.",
+    "index": lambda _: "`.git/index` cannot be read. Run `rm .git/index && git reset` to rebuild it.",
     "exclude": lambda _: (
         "`.git/info/exclude` cannot be read. Make it a file of at most 64 KiB, or use `.gitignore`."
     ),
     "nested": repository,
     "submodule": lambda path: (
         f"`{shown(path)}` is a submodule that was not fetched, and holds files. "
-        "Move them elsewhere, or make it a folder of this repository by `git rm --cached`."
+        "Move them elsewhere, or run `git rm --cached` on it to make it an ordinary folder."
     ),
-    "name": lambda path: f"`{shown(path)}` has a name that git keeps for itself. Rename or remove it.",
+    "name": lambda path: f"`{shown(path)}` has a name that git reserves. Rename or remove it.",
     "objects": lambda _: (
         "A commit, folder or file that the new work needs is missing in `.git/objects`, or broken. "
-        "`git fsck` names it; `git reset --soft` to a commit before it keeps the files."
+        "Find it with `git fsck`, run `git reset --soft` to an earlier commit, and commit the files again."
     ),
     "room": lambda _: (
         "The workspace holds more than an export has room for. "

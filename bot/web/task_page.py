@@ -148,9 +148,9 @@ def _facts(view: View, say: _Say) -> str:
 def _workspace(view: View, say: _Say) -> str:
     until = f"until {_time(view.kept_until)}" if view.kept_until is not None else "while a run waits or works"
     stuck = [  # what an operator can do about it
-        f"The bot died {MOST_DEATHS} times while it exported or removed this workspace, so it does not try "
-        f"again: <code>forgehand workspaces rm {say(view.task.id)}</code>, on the machine that has it, "
-        f"removes <code>workspaces/{say(folder)}</code> in the data folder with work that was not exported."
+        f"The bot died {MOST_DEATHS} times while it exported or removed this workspace, and no longer tries. "
+        f"Run <code>forgehand workspaces rm {say(view.task.id)}</code> on the machine that has it: this "
+        f"removes <code>workspaces/{say(folder)}</code> in the data folder, and unexported work with it."
         for folder in view.stuck
     ]
     if view.removed:

@@ -105,8 +105,8 @@ def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Sa
     reply = say("/diff")
 
     assert reply.startswith(
-        f"Run 2 of task `{task}` was cancelled. Its work was not taken out of the workspace yet, "
-        "and stays there.\n\n"
+        f"Run 2 of task `{task}` was cancelled. Its work has not been taken out of the workspace yet, "
+        "and stays there. `/resume` goes on with it.\n\n"
     )
     assert f"Run 1 of task `{task}` left this" in reply
 

@@ -131,7 +131,7 @@ def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figur
     full.settings["sandbox"]["tools_image"] = usual
     full.start()
     full.say(1, "/diff")
-    full.says(1, "was cancelled. Its work was not taken out of the workspace yet, and stays there.")
+    full.says(1, "was cancelled. Its work has not been taken out of the workspace yet, and stays there.")
     goes_on(full)
 
 

@@ -113,7 +113,7 @@ def test_names_that_differ_only_in_letter_case_or_in_spelling_of_an_accent_colli
     base = trees.commit(trees.tree(("Read", "1"), ("é", "1")))
 
     assert "`Read` and `read`" in trees.offence(trees.commit(trees.tree(("Read", "1"), ("read", "2")), base))
-    assert "one name" in trees.offence(trees.commit(trees.tree(("e\u0301", "1"), ("é", "1")), base))
+    assert "are the same name" in trees.offence(trees.commit(trees.tree(("e\u0301", "1"), ("é", "1")), base))
     assert trees.offence(trees.commit(trees.tree(("read", "1")), base)) == ""
 
 
@@ -135,7 +135,7 @@ def test_hundreds_of_spellings_of_a_long_name_collide_too(trees: Trees) -> None:
 
     words = trees.offence(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
 
-    assert "are one name" in words
+    assert "are the same name" in words
 
 
 def test_two_new_names_collide_in_folders_that_are_one_where_case_does_not_count(trees: Trees) -> None:
@@ -210,7 +210,7 @@ def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> Non
     )
     assert trees.offence(trees.commit(trees.tree(("z", "1")), made), Rules(files=100)) == (
         "More than 100 files are changed, most of them below `app/node_modules/`. "
-        "Remove fewer of them in one commit."
+        "Split the removal into several commits."
     )
 
 
@@ -235,7 +235,7 @@ def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None
         "More than 500 folders are changed"
     )
     assert trees.offence(trees.commit(long), Rules(files=20)).startswith(
-        "Files whose paths have more than 8,000 characters in all are changed, most of them below `yyy"
+        "The paths of the changed files are longer than 8,000 bytes in all, most of them below `yyy"
     )
 
 

@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
     "not UTF-8": (lambda h: _file(h, b"\xff"), "name that not every system"),
     "reserved name": (
         lambda h: _tree(h, f"100644 blob {_blob(h, '1')}\t.GiT"),
-        r"files of HEAD.*invalid path '\.GiT'",
+        r"HEAD has too many files, or they cannot be listed.*invalid path '\.GiT'",
     ),
     "large file": (lambda h: (h.site.repo / "big").write_text("x" * 3_000_000), "`big` is larger than 2 MiB"),
 }

@@ -439,7 +439,7 @@ def test_what_was_done_to_submodules_comes_out(site: Site) -> None:
 # --- what cannot come out is refused by name
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. `chmod u.r`"),
+    "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. Run `chmod u.r`"),
     "a folder that cannot be entered": (
         "mkdir -p d/e; mv src d/e; git add d; git commit -qm 1; chmod 644 d/e",
         "folder `d/e/` cannot be opened",
@@ -512,7 +512,7 @@ def test_an_object_that_the_agent_has_lost_is_no_fault_of_ours(site: Site, what:
     shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
     shell(site, f"{file}; {LOST[what]}")
 
-    with pytest.raises(ExportRefused, match=r"missing in `.git/objects`, or broken. `git fsck` names it"):
+    with pytest.raises(ExportRefused, match=r"missing in `.git/objects`, or broken. Find it with `git fsck`"):
         site.take()
 
 
