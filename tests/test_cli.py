@@ -249,7 +249,8 @@ def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk
     for row in rows:
         assert row["bytes"] > 0
         assert Path(row["folder"]).is_dir()
-        assert "is lost with it" in desk.call("workspaces", "rm", row["task"], "--yes")[1]
+        told = desk.call("workspaces", "rm", row["task"], "--yes")[1]
+        assert "work in it that was not exported before is lost" in told
         assert not Path(row["folder"]).exists()
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
     assert "has no workspace" in desk.call("workspaces", "rm", kept, "--yes", status=1)[1]

@@ -461,12 +461,12 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a name that is git's, as Windows spells it": (
         "echo 1 >new; mkdir git~1; echo 1 >git~1/x",
-        "`git~1/x` has a name that git keeps",
+        "`git~1/x` has a name that git reserves",
     ),
-    "a name that is git's, in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git keeps"),
+    "a name that is git's, in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git reserves"),
     "a link that git does not take": (
         "ln -s README.md .gitmodules",
-        "`.gitmodules` has a name that git keeps",
+        "`.gitmodules` has a name that git reserves",
     ),
     "a closed index": (
         "echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; chmod 000 .git/index",
