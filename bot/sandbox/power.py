@@ -100,6 +100,6 @@ DEFAULT = (
 
 
 def pathspecs(globs: Sequence[str]) -> list[str]:
-    """Return these globs as pathspecs of git; they also match a file in place of a folder, and the reverse."""
+    """Return these globs as pathspecs of git; they match a file in place of a folder, and the reverse."""
     plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
     return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]
