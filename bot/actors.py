@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import dramatiq
 import structlog
 
+from bot.domain.task import Run
 from bot.house import House
-from bot.model import Run
 from bot.queue import ANSWER, REPORT, WORK
 from bot.store import leases
 

@@ -12,15 +12,16 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import commands, late, policy, reply, triggers
-from bot.commands import Command
 from bot.context import bounded
-from bot.errors import BotError, ForgeUnavailable
-from bot.events import Event, Labelled, known_as
+from bot.domain.command import Command
+from bot.domain.error_policy import TRANSIENT
+from bot.domain.errors import BotError, ForgeUnavailable
+from bot.domain.event import Event, Labelled, known_as
+from bot.domain.nudges import Nudges
+from bot.domain.thread import Thread
 from bot.forges.forge import Forge
 from bot.heard import PATIENCE, Heard, ask
-from bot.kinds import TRANSIENT, in_words, incident
-from bot.model import Thread
-from bot.queue import Nudges
+from bot.reports.incidents import in_words, incident
 from bot.router import Router
 from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from bot import log, metrics, queue, signatures, webhook
 from bot.checks import check_forge, check_redis
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.house import House

@@ -18,12 +18,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import comments
-from bot.errors import EngineUnavailable, LeaseLost
+from bot.domain.error_policy import TRANSIENT
+from bot.domain.errors import EngineUnavailable, LeaseLost
+from bot.domain.interrupt import interruptible
+from bot.domain.lifecycle import Phase
+from bot.domain.task import Run, Task
+from bot.domain.thread import OPERATOR, Kind
 from bot.house import House
-from bot.interrupt import interruptible
-from bot.kinds import TRANSIENT
-from bot.model import Kind, Phase, Run, Task
-from bot.operator_verbs import OPERATOR
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.attempt import Attempt
-from bot.model import Outcome, Phase
+from bot.domain.lifecycle import Outcome, Phase
 from bot.sandbox.workspace import Workspaces
 from bot.scale import Scale, room
 from bot.sizes import human

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from bot.agents import prompt
 from bot.attempt import Attempt
 from bot.context import bounded, unseen
-from bot.events import ABOUT_LINES
-from bot.model import ENDINGS, Outcome, Part, Phase, Run
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.task import Run
+from bot.domain.thread import ABOUT_LINES, Part
 from bot.store import runs
 
 _REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each

@@ -3,9 +3,11 @@
 from sqlalchemy import Connection
 
 from bot import keep
-from bot.errors import NotPossible
-from bot.forges.forge import Verdict
-from bot.model import Kind, Run, State, Task
+from bot.domain.change import Verdict
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Kind
 from bot.store import outbox, runs
 from bot.store import tasks as store
 from bot.store.outbox import Outgoing, Wanted

@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from bot import host, queue
-from bot.errors import BadSettings, SandboxFailed
+from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, inside
 from bot.house import House
 from bot.sandbox.container import Mount

@@ -14,7 +14,7 @@ import typer
 from bot import __version__, cli_host
 from bot.cli_options import AsJson, Config, Model, Port, TaskId, settings_of
 from bot.cli_print import say
-from bot.errors import BadSettings, BotError
+from bot.domain.errors import BadSettings, BotError
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -14,16 +14,16 @@ from sqlalchemy import Connection
 from bot.cli_print import Row, show
 from bot.cli_show import ledger_of
 from bot.comments import dollars
+from bot.domain.task import Run
+from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import Amount
 from bot.gateway.counts import DAY, today
 from bot.gateway.sections import allowance
-from bot.model import Run
 from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
-from bot.store.costs import Known, OfRun, Spent
-from bot.store.usage import Total
+from bot.store.costs import OfRun
 from bot.times import moment
 
 

@@ -24,11 +24,13 @@ from bot.checks import fit
 from bot.cli_print import say
 from bot.cli_show import Log, row_of
 from bot.commands import model_name
-from bot.errors import NotPossible, NotUnderstood
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
+from bot.domain.repository_url import canonical
+from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
 from bot.house import House
 from bot.line import Queued, in_words
-from bot.model import ENDED, ENDINGS, Outcome, Phase, Run, State
 from bot.opening import open_house
 from bot.presence import somebody_works
 from bot.run import execute
@@ -38,7 +40,6 @@ from bot.spelling import by_operator
 from bot.store import hosts, leases, runs
 from bot.store import tasks as store
 from bot.tasks import agent_named
-from bot.urls import canonical
 from bot.worker import defaults, jobs_of
 
 _POLL = 0.3  # seconds

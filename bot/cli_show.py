@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from bot import clean, host
 from bot.agents.agent import Listener
 from bot.cli_print import Row, show
-from bot.model import ENDED, Run, State, Task
+from bot.domain.lifecycle import ENDED, State
+from bot.domain.task import Run, Task
 from bot.settings import Settings
 from bot.spelling import reference
 from bot.store import log as store_log

@@ -14,12 +14,12 @@ from rich.progress import track
 
 from bot import log
 from bot.cli_print import Row, say, show
-from bot.errors import BotError, NotPossible
+from bot.domain.errors import BotError, NotPossible
+from bot.domain.interrupt import uninterrupted
+from bot.domain.nudges import Nudges
 from bot.house import House
-from bot.interrupt import uninterrupted
 from bot.opening import open_house
 from bot.presence import is_dead
-from bot.queue import Nudges
 from bot.removal import clear, clear_away, export_and_remove
 from bot.removal_attempt import Terms, records
 from bot.sandbox.workspace import task_of

@@ -10,25 +10,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bot.errors import NotUnderstood
-from bot.forges.forge import ChangeHead
+from bot.domain.command import Options
+from bot.domain.errors import NotUnderstood
 from bot.markdown import Token, parse
-from bot.model import Actor, Part, Spot, Thread
-
-WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What stood between the command word and the text. `timeout` is in seconds."""
-
-    agent: str = ""
-    model: str = ""
-    base: str = ""
-    here: bool = False  # push to the change's own branch
-    timeout: int | None = None
-    pr: str = ""  # draft | ready | link | none
-    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +21,6 @@ class Spoken:
 
     name: str
     rest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """What one person asks on one thread, once."""
-
-    name: str
-    text: str
-    options: Options
-    thread: Thread
-    actor: Actor
-    cause: str
-    spot: Spot
-    context: tuple[Part, ...]  # untrusted
-    change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues
 
 
 _LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's own; str.splitlines knows more

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from bot.clean import for_comment, for_line
-from bot.forges.forge import Pages
+from bot.domain.change import Pages
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.task import Run, Task, is_confidential
+from bot.domain.usage import Known, Spent
 from bot.line import pinned
-from bot.model import ENDINGS, Outcome, Phase, Run, Task, is_confidential
 from bot.spelling import change_reference, reference
-from bot.store.costs import Known, Spent
 from bot.times import moment
 
 _REQUEST = 1_000  # characters of the request that are quoted back

@@ -7,8 +7,7 @@ was said last: the older a comment, the sooner it is left out.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from bot.events import COMMENT, LINES_COMMENT, REVIEW
-from bot.model import Part
+from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Part
 
 _PART, _COMMENT, _ALL = 20_000, 5_000, 80_000  # characters: of a part, of one that is a comment, of all
 _SAID = frozenset({COMMENT, LINES_COMMENT, REVIEW})

@@ -7,9 +7,9 @@ ledger, and what the remote has.
 from dataclasses import replace
 
 from bot.attempt import Attempt
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
+from bot.domain.task import Task
 from bot.house import House
-from bot.model import Task
 from bot.sandbox import export
 from bot.sandbox.bare import make_bare
 from bot.sandbox.mirror import Mirror

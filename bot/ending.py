@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.agents.agent import Result
 from bot.bounds import Ended
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from bot.sandbox.container import Condition
 from bot.times import moment
 

@@ -13,13 +13,13 @@ from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
 from bot.attempt import Attempt, Cancelled, Stopped
 from bot.bounds import Ended, bounds
+from bot.domain.errors import BadSettings, EngineUnavailable
+from bot.domain.interrupt import interruptible
+from bot.domain.lifecycle import Outcome, Phase
 from bot.ending import judge, of_container
-from bot.errors import BadSettings, EngineUnavailable
 from bot.gateway import inside
 from bot.gateway.gate import Gate
-from bot.interrupt import interruptible
 from bot.listening import Listening
-from bot.model import Outcome, Phase
 from bot.sandbox.container import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases

@@ -10,10 +10,11 @@ import structlog
 
 from bot import triggers
 from bot.commands import Spoken
-from bot.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
-from bot.events import Event
-from bot.forges.forge import ChangeHead, Forge, Repository
-from bot.model import Kind, Part
+from bot.domain.change import ChangeHead, Repository
+from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
+from bot.domain.event import Event
+from bot.domain.thread import Kind, Part
+from bot.forges.forge import Forge
 
 log = structlog.get_logger()
 

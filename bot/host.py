@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.presence import once
 from bot.store import keys
 from bot.store.ledger import Ledger

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Self
 
 from bot.agents.agent import Agent
+from bot.domain.lifecycle import State
+from bot.domain.nudges import Nudges
+from bot.domain.task import Identity, Task
 from bot.forges.forge import Forge
 from bot.gateway.gateway import Gateway
-from bot.model import Identity, State, Task
-from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.attempt import Stopped
-from bot.errors import BotError, EngineUnavailable
+from bot.domain.errors import BotError, EngineUnavailable
 from bot.house import House
 from bot.job_pool import JobPool
 from bot.orphaned_containers import OrphanedContainers

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from bot.kinds import incident
+from bot.reports.incidents import incident
 
 Job = Callable[[], None]
 

@@ -6,8 +6,9 @@ workspace go is to end its keep now.
 
 from sqlalchemy import Connection
 
-from bot.errors import NotPossible
-from bot.model import ENDED, State, Task
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import ENDED, State
+from bot.domain.task import Task
 from bot.store import tasks as store
 from bot.store import workspaces
 from bot.store.ledger import clock

@@ -3,9 +3,9 @@
 Others may edit a thread, or push to a change, between the word and its answer.
 """
 
-from bot.errors import NotPossible
-from bot.events import Event, Labelled
-from bot.forges.forge import ChangeHead
+from bot.domain.change import ChangeHead
+from bot.domain.errors import NotPossible
+from bot.domain.event import Event, Labelled
 
 _FRESH = 60.0  # seconds a command on a fork's change may be old: whom we do not trust can push meanwhile
 _ITSELF = 2.0  # seconds: putting a label on is a change of the thread too

@@ -1,8 +1,8 @@
 """What the export of a run has to know: where its work begins, what was trusted before, whose it is."""
 
 from bot.attempt import Attempt
+from bot.domain.task import Run, Task, is_confidential
 from bot.gateway.gateway import token
-from bot.model import Run, Task, is_confidential
 from bot.sandbox import export
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.power import INSTRUCTIONS, pathspecs

@@ -10,7 +10,7 @@ import structlog
 
 from bot.attempt import Attempt, Cancelled
 from bot.clean import redact
-from bot.errors import DiskFull, GitFailed
+from bot.domain.errors import DiskFull, GitFailed
 from bot.sandbox.patch import patch
 from bot.store import leases, patches
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from bot.errors import NotPossible
-from bot.model import ENDED, Actor, Outcome, Part, Phase, Run, Spot, State, Task, Thread
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import ENDED, Outcome, Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Actor, Part, Spot, Thread
 from bot.spelling import spelled
 from bot.store import runs, workspaces
 from bot.store import tasks as store

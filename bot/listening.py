@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.agents.agent import Heard, Listener, Result
-from bot.interrupt import Check, uninterrupted
+from bot.domain.interrupt import Check, uninterrupted
 
 _LONGEST = 8 << 20  # bytes of a line that is still read
 _AT_ONCE = 1 << 20  # bytes of a raw log that are read back

@@ -12,9 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.usage import Tokens
 from bot.store import deliveries, removals, runs, tasks, usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Tokens
 
 
 @dataclass(frozen=True, slots=True)

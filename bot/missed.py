@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from bot import policy
-from bot.errors import ForgeError, ForgeUnavailable
-from bot.events import Labelled
+from bot.domain.errors import ForgeError, ForgeUnavailable
+from bot.domain.event import Labelled
+from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.model import Thread
 from bot.store import threads
 from bot.store.ledger import Ledger, clock
 

@@ -6,7 +6,7 @@ Each command asks for it too, but a run may be between two of them.
 import structlog
 
 from bot.attempt import Attempt
-from bot.errors import ForgeError
+from bot.domain.errors import ForgeError
 from bot.store import leases, tasks, threads
 
 log = structlog.get_logger()

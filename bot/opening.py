@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot import host
+from bot.domain.lifecycle import State
+from bot.domain.nudges import Nudges
+from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.gateway import sections as outside
 from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
-from bot.model import Identity, State
 from bot.presence import alive, once
-from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings

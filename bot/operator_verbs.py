@@ -6,14 +6,14 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from bot import cancel, line
-from bot.errors import NotPossible
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import ENDED
+from bot.domain.task import Task, new_task_id
+from bot.domain.thread import OPERATOR, Kind, Part, Spot, Thread
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Actor, Kind, Part, Spot, Task, Thread, new_task_id
 from bot.store import runs
 from bot.store import tasks as store
 from bot.tasks import Defaults, agent_named
-
-OPERATOR = Actor(id=0, login="operator")
 
 
 def open_from_cli(

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
+from bot.domain.lifecycle import ENDED
+from bot.domain.task import Run
 from bot.house import House
-from bot.model import ENDED, Run
 from bot.removal import RESCUE
 from bot.sandbox.container import Found
 from bot.store import runs

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.clean import cut, inert, inert_name, reads_as_one, without_secrets
-from bot.forges.forge import Change, Forge, NewChange, Status
+from bot.domain.change import Change, NewChange, Status
+from bot.domain.thread import Spot, Thread
+from bot.forges.forge import Forge
 from bot.markdown import Token, parse
-from bot.model import Spot, Thread
 
 _LINE = 1_000  # characters of what has to be one line; forges take less, and their adapters cut to that
 _OUR_HTML = re.compile(r"</?(?:details|summary)>")

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from bot.events import Commented, Event
-from bot.model import Thread
+from bot.domain.event import Commented, Event
+from bot.domain.thread import Thread
 
 MARKER = "<!-- forgehand:"  # stands, hidden, in everything the bot writes
 

@@ -10,10 +10,11 @@ from functools import partial
 
 from bot.attempt import Attempt
 from bot.briefing import briefing
+from bot.domain.errors import GitFailed, RemoteMissing
+from bot.domain.interrupt import interruptible
+from bot.domain.task import Task
+from bot.domain.thread import Kind
 from bot.elsewhere import begin_here, is_elsewhere
-from bot.errors import GitFailed, RemoteMissing
-from bot.interrupt import interruptible
-from bot.model import Kind, Task
 from bot.moved import has_moved
 from bot.sandbox import mirror
 from bot.sandbox.bare import make_bare

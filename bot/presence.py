@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 
 _LOCK_PATIENCE = 2.0  # seconds: `somebody_works` of another process holds the lock for an instant
 

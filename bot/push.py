@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bot.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
-from bot.interrupt import Check, uninterrupted
+from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
+from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox.git import Finished, Objects, clean, first_lines, run
 from bot.sandbox.remote import network, remote_failure
 

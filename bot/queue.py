@@ -8,7 +8,6 @@ middleware is used: its limits are shorter than a run, its retries are not ours
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import dramatiq
 import redis
@@ -19,7 +18,8 @@ from dramatiq.errors import BrokerError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
+from bot.domain.nudges import Nudges
 
 log = structlog.get_logger()
 
@@ -35,15 +35,6 @@ _COMPLAIN = 60.0  # seconds between two log lines about it
 # A process that was paused is not dead; and its messages, should it be, are worth nothing:
 # the sweep finds the same work in the ledger.
 _HEARTBEAT = 3_600_000  # milliseconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nudges:
-    """How one part of the bot wakes another. None of them carries state, none may raise."""
-
-    answer: Callable[[str, str], None]  # forge, delivery id
-    work: Callable[[], None]
-    report: Callable[[str], None]  # thread key
 
 
 def connect(url: str, namespace: str) -> dramatiq.Broker:

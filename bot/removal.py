@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.attempt import Attempt
+from bot.domain.errors import BotError, NotPossible
+from bot.domain.interrupt import Check, uninterrupted
+from bot.domain.task import Run, Task
 from bot.elsewhere import as_far_as_here
-from bot.errors import BotError, NotPossible
 from bot.house import House
-from bot.interrupt import Check, uninterrupted
 from bot.leaving import export_plan
-from bot.model import Run, Task
 from bot.removal_attempt import Terms, TooSlow, attempted
 from bot.sandbox import export
 from bot.sandbox.git import Objects

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.attempt import Cancelled, Stopped
-from bot.errors import BotError, EngineUnavailable, LeaseLost
+from bot.domain.errors import BotError, EngineUnavailable, LeaseLost
 from bot.house import House
 from bot.presence import alone, is_dead
 from bot.sandbox.workspace import task_of

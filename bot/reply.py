@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.errors import BotError, NotAllowed
-from bot.events import Event, Labelled
-from bot.forges.forge import Verdict
+from bot.domain.change import Verdict
+from bot.domain.errors import BotError, NotAllowed
+from bot.domain.event import Event, Labelled
 from bot.store import outbox, runs
 from bot.store import tasks as store
 from bot.store.outbox import Outgoing, Wanted

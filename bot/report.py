@@ -12,14 +12,16 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import comments
-from bot.errors import ForgeError, ForgeUnavailable
-from bot.forges.forge import Forge, NewChange, Status, Verdict
+from bot.domain.change import NewChange, Status, Verdict
+from bot.domain.error_policy import Remedy, remedy
+from bot.domain.errors import ForgeError, ForgeUnavailable
+from bot.domain.thread import Spot, Thread
+from bot.forges.forge import Forge
 from bot.gateway.gateway import token
 from bot.house import House
-from bot.kinds import Remedy, in_words, incident, remedy
-from bot.model import Spot, Thread
 from bot.out import Mouth
 from bot.presence import is_dead
+from bot.reports.incidents import in_words, incident
 from bot.store import outbox, runs, senders, tasks, threads
 from bot.store.ledger import AWAY
 from bot.store.outbox import Item, Outgoing

@@ -10,10 +10,10 @@ import time
 import structlog
 
 from bot.attempt import Attempt, Cancelled, Stopped
-from bot.errors import BotError, LeaseLost, SandboxFailed
-from bot.kinds import incident
+from bot.domain.errors import BotError, LeaseLost, SandboxFailed
 from bot.removal import export_and_remove
 from bot.removal_attempt import Terms
+from bot.reports.incidents import incident
 from bot.store import removals, workspaces
 from bot.store.ledger import AWAY
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bot.commands import Command, is_plain
-from bot.errors import NotUnderstood
+from bot.commands import is_plain
+from bot.domain.command import Command
+from bot.domain.errors import NotUnderstood
 from bot.spelling import spelled
 from bot.tasks import Tasks
 

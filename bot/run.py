@@ -14,13 +14,14 @@ import structlog
 from bot import follow, settle
 from bot.attempt import Attempt, Stopped, take_up, watched
 from bot.clean import visible
+from bot.domain.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
+from bot.domain.interrupt import interruptible, within
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.task import Run
 from bot.elsewhere import LOST, is_elsewhere
-from bot.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
 from bot.house import House
-from bot.interrupt import interruptible, within
 from bot.leaving import export_plan
 from bot.left import keep_patch
-from bot.model import ENDINGS, Outcome, Phase, Run
 from bot.moved import has_moved
 from bot.prepare import credentials, fetch, prepare
 from bot.push import push

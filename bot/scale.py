@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from bot.errors import BotError, SandboxFailed
-from bot.interrupt import Check
+from bot.domain.errors import BotError, SandboxFailed
+from bot.domain.interrupt import Check
 
 log = structlog.get_logger()
 

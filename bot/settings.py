@@ -17,7 +17,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.forges.sections import GitHub, GitLab
 from bot.gateway.sections import Budget, Models, Network
 from bot.sections import (

@@ -9,9 +9,11 @@ from sqlalchemy import Connection
 
 from bot import comments, keep, line
 from bot.attempt import Attempt
-from bot.forges.forge import Pages, Verdict
+from bot.domain.change import Pages, Verdict
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.task import Run, Task, is_confidential
+from bot.domain.thread import Kind
 from bot.house import House
-from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, is_confidential
 from bot.spelling import next_command
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock

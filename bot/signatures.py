@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 
 Headers = Mapping[bytes, bytes]  # by lower-case name
 

@@ -2,7 +2,8 @@
 
 import re
 
-from bot.model import Kind, Task, Thread
+from bot.domain.task import Task
+from bot.domain.thread import Kind, Thread
 
 # What a forge takes for itself where it stands at the start of a line: GitLab's quick actions.
 _TAKEN = {"gitlab": frozenset({"/approve"})}

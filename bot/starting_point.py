@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from bot.commands import Command, Options
-from bot.errors import NotPossible, NotUnderstood
-from bot.forges.forge import ChangeHead
+from bot.domain.change import ChangeHead
+from bot.domain.command import Command, Options
+from bot.domain.errors import NotPossible, NotUnderstood
 from bot.line import Plan
 
 

@@ -14,8 +14,8 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.errors import BotError
-from bot.queue import Nudges
+from bot.domain.errors import BotError
+from bot.domain.nudges import Nudges
 from bot.store import deliveries, hosts, leases, outbox
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger

@@ -11,9 +11,9 @@ from typing import IO
 
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Bounds, Ended
+from bot.domain.lifecycle import Phase
 from bot.gateway.gate import Gate
 from bot.listening import Listening
-from bot.model import Phase
 from bot.sandbox.stream import Log
 from bot.store import leases
 from bot.store import log as store_log

@@ -13,10 +13,13 @@ from functools import partial
 from sqlalchemy import Connection
 
 from bot import cancel, keep, line
-from bot.commands import WHOLE_THREAD, Command, is_plain
-from bot.errors import NotPossible, NotUnderstood
+from bot.commands import is_plain
+from bot.domain.command import WHOLE_THREAD, Command
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import ENDED
+from bot.domain.task import Run, Task, new_task_id
+from bot.domain.thread import Thread
 from bot.line import Ask, Plan, Queued
-from bot.model import ENDED, Run, Task, Thread, new_task_id
 from bot.spelling import spelled
 from bot.starting_point import starting_point
 from bot.store import patches, runs, workspaces

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import commands
-from bot.commands import WHOLE_THREAD, Spoken
-from bot.errors import BadSettings, NotUnderstood
-from bot.events import Assigned, Commented, Event, Labelled
+from bot.commands import Spoken
+from bot.domain.command import WHOLE_THREAD
+from bot.domain.errors import BadSettings, NotUnderstood
+from bot.domain.event import Assigned, Commented, Event, Labelled
+from bot.domain.thread import Spot
 from bot.forges.forge import Forge
-from bot.model import Spot
 
 LABEL = "forgehand"
 REVIEW = "Review this change. Mend what is wrong with it, and tell what you would not decide alone."

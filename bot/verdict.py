@@ -6,9 +6,10 @@ The phase in which it happened names the outcome, where the error itself does no
 from dataclasses import dataclass
 
 from bot.attempt import Attempt, Cancelled
-from bot.errors import PushRejected, RemoteMissing
-from bot.kinds import Remedy, in_words, incident, known, remedy
-from bot.model import Outcome, Phase
+from bot.domain.error_policy import Remedy, known, remedy
+from bot.domain.errors import PushRejected, RemoteMissing
+from bot.domain.lifecycle import Outcome, Phase
+from bot.reports.incidents import in_words, incident
 from bot.sandbox import export
 from bot.store import runs
 

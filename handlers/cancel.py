@@ -1,7 +1,7 @@
 """`/cancel`: stop a task. What it has made stays where it is, for a `/resume`."""
 
-from bot.commands import Command
-from bot.model import State
+from bot.domain.command import Command
+from bot.domain.lifecycle import State
 from bot.router import Router
 from bot.tasks import Tasks
 

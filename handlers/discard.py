@@ -3,7 +3,7 @@
 The files themselves are taken away by the sweep of the host that has them.
 """
 
-from bot.commands import Command
+from bot.domain.command import Command
 from bot.line import fresh_start
 from bot.router import Router
 from bot.tasks import Tasks

@@ -1,6 +1,6 @@
 """`/help`: what may be said here, from the router itself."""
 
-from bot.commands import Command
+from bot.domain.command import Command
 from bot.router import Router
 from bot.tasks import Tasks
 from bot.triggers import LABEL

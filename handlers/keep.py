@@ -2,8 +2,8 @@
 
 import re
 
-from bot.commands import Command
-from bot.errors import NotUnderstood
+from bot.domain.command import Command
+from bot.domain.errors import NotUnderstood
 from bot.router import Router
 from bot.tasks import Tasks
 from bot.times import moment

@@ -5,7 +5,7 @@ line; the worker mounts the same clone again, so the agent finds its uncommitted
 work and its notes as it left them.
 """
 
-from bot.commands import Command
+from bot.domain.command import Command
 from bot.line import FOLLOWED, fresh_start, in_words
 from bot.router import Router
 from bot.tasks import Tasks

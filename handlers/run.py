@@ -5,7 +5,7 @@ change the work starts from the head the change has now, which the reply names:
 what is pushed to it later is not part of it. `--here` pushes to the change itself.
 """
 
-from bot.commands import Command
+from bot.domain.command import Command
 from bot.line import FOLLOWED, in_words, pinned
 from bot.router import Router
 from bot.tasks import Tasks

@@ -1,8 +1,8 @@
 """`/status`: how the tasks of this thread stand, and what may be said next."""
 
-from bot.commands import Command
+from bot.domain.command import Command
+from bot.domain.lifecycle import ENDED, ENDINGS
 from bot.line import in_words
-from bot.model import ENDED, ENDINGS
 from bot.router import Router
 from bot.spelling import change_reference, next_command
 from bot.tasks import Standing, Tasks

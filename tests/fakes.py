@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
-from bot.errors import ForgeGone
-from bot.events import Event, Labelled
-from bot.forges.forge import Change, ChangeHead, Forge, NewChange, Pages, Repository, Status
+from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.domain.errors import ForgeGone
+from bot.domain.event import Event, Labelled
+from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.forges.forge import Forge
 from bot.forges.github.events import parse
-from bot.model import Actor, Part, Spot, Thread
 
 EventT = TypeVar("EventT", bound=Event)
 

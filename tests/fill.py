@@ -4,7 +4,9 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from bot.model import Actor, Kind, Phase, Run, State, Task, Thread
+from bot.domain.lifecycle import Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Actor, Kind, Thread
 from bot.store import leases, runs, tasks
 from bot.store.leases import Lease, Worker
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from bot.agents.command import Command
+from bot.domain.nudges import Nudges
+from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
-from bot.model import Identity
-from bot.queue import Nudges
 from bot.sandbox.container import Engine, Limits
 from bot.store.ledger import Ledger
 from tests.fill import a_worker

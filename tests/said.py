@@ -6,10 +6,13 @@ from itertools import count
 from sqlalchemy import Connection
 
 from bot import keep
-from bot.commands import Command, Options, read, split_options
-from bot.events import thread_part
-from bot.forges.forge import ChangeHead
-from bot.model import ENDINGS, Actor, Kind, Outcome, Phase, Run, Spot, Task, Thread
+from bot.commands import read, split_options
+from bot.domain.change import ChangeHead
+from bot.domain.command import Command, Options
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.task import Run, Task
+from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.forges.parts import thread_part
 from bot.store import leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks import Defaults, Tasks

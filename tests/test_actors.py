@@ -10,8 +10,9 @@ import dramatiq
 
 from bot import actors, queue
 from bot.actors import Jobs
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.house import House
-from bot.model import Outcome, Run, State
 from bot.store import leases, runs
 from bot.store.leases import Worker
 from bot.store.ledger import Ledger

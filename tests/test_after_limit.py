@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot.agents.command import Command
-from bot.model import Outcome, Run, State
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.operator_verbs import cancel_from_cli, resume_from_cli
 from bot.store import leases, runs
 from bot.store.ledger import Ledger, clock

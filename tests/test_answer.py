@@ -15,12 +15,13 @@ from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from structlog.testing import capture_logs
 
 from bot.answer import Answer
-from bot.commands import Command
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
-from bot.events import COMMENT, Event
-from bot.forges.forge import Repository
-from bot.model import Part, Run
-from bot.queue import Nudges
+from bot.domain.change import Repository
+from bot.domain.command import Command
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
+from bot.domain.event import Event
+from bot.domain.nudges import Nudges
+from bot.domain.task import Run
+from bot.domain.thread import COMMENT, Part
 from bot.router import Router
 from bot.store import deliveries, runs, schema, tasks, threads
 from bot.store.deliveries import Delivery

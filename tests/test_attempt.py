@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.attempt import Attempt, Cancelled, Stopped, watched
-from bot.errors import LeaseLost, RemoteUnavailable, SandboxFailed
-from bot.model import Phase
+from bot.domain.errors import LeaseLost, RemoteUnavailable, SandboxFailed
+from bot.domain.lifecycle import Phase
 from bot.sandbox.container import Sandbox
 from bot.store.schema import runs as table
 from tests.workshop import Workshop, in_a_workshop, until

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from bot.attempt import take_up
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.house import House
 from bot.leaving import export_plan
-from bot.model import Outcome, Phase, Run, State
 from bot.operator_verbs import resume_from_cli
 from bot.removal import rescue
 from bot.run import execute

@@ -10,11 +10,11 @@ from bot.agents.agent import Agent
 from bot.agents.claude import Claude
 from bot.agents.command import Command
 from bot.checks import check, fit, hosts_of_sets
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
+from bot.domain.nudges import Nudges
 from bot.gateway.budget import Amount, Budget
 from bot.gateway.sections import Model, routes
 from bot.opening import open_house
-from bot.queue import Nudges
 from bot.sections import Data, Sandbox
 from bot.settings import Settings
 from bot.store.ledger import Ledger

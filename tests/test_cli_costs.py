@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from bot.cli_costs import Ask, costs
-from bot.errors import NotPossible
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.usage import Tokens, Used
 from bot.gateway.counts import today
 from bot.gateway.sections import Amount, Budget, Share
-from bot.model import Outcome, State
 from bot.sections import Data
 from bot.settings import Settings
 from bot.store import leases, tasks, usage
 from bot.store.ledger import open_ledger
-from bot.store.usage import Tokens, Used
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
 
 WEEK = 7 * 86400

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from bot.commands import Options, Spoken, read, split_options
-from bot.errors import NotUnderstood
+from bot.commands import Spoken, read, split_options
+from bot.domain.command import Options
+from bot.domain.errors import NotUnderstood
 
 KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
 ALL = frozenset({"agent", "base", "here", "timeout", "pr", "task"})

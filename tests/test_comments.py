@@ -8,9 +8,10 @@ import pytest
 
 from bot import comments
 from bot.comments import change_body, change_sentence, final, over, progress
-from bot.model import ENDINGS, Actor, Outcome, Phase, Run, Spot, State, Task
-from bot.store.costs import Known, Spent
-from bot.store.usage import Tokens, Total
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Actor, Spot
+from bot.domain.usage import Known, Spent, Tokens, Total
 from tests.fakes import FakeForge
 from tests.houses import TOKEN
 from tests.said import HEAD, ISSUE

@@ -1,8 +1,7 @@
 """How much of what others wrote one prompt holds."""
 
 from bot.context import bounded, unseen
-from bot.events import COMMENT
-from bot.model import Part
+from bot.domain.thread import COMMENT, Part
 
 
 def said(text: str) -> Part:

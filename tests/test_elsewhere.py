@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import update
 
 from bot.agents.command import Command
+from bot.domain.lifecycle import Outcome
+from bot.domain.task import Run
 from bot.elsewhere import LOST
 from bot.house import House
 from bot.janitor import GRACE, Janitor
-from bot.model import Outcome, Run
 from bot.operator_verbs import approve_from_cli, resume_from_cli
 from bot.run import execute
 from bot.store import hosts, leases, schema, workspaces

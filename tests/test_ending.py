@@ -11,9 +11,9 @@ import pytest
 
 from bot.agents.agent import Result
 from bot.bounds import Ended
+from bot.domain.lifecycle import Outcome, Phase
 from bot.ending import judge, of_container
 from bot.house import Allowance, House
-from bot.model import Outcome, Phase
 from bot.run import execute
 from bot.sandbox.container import Condition
 from tests.gateway.asker import routes

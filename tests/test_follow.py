@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.house import Allowance, House
-from bot.model import Outcome, Phase, Run, State
 from bot.run import execute
 from bot.sandbox.container import Engine
 from bot.store import workspaces

@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from bot import host
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
+from bot.domain.nudges import Nudges
 from bot.house import House
 from bot.opening import open_house
-from bot.queue import Nudges
 from bot.sections import Data, Store
 from bot.settings import Settings
 

@@ -14,8 +14,8 @@ import pytest
 import structlog
 from sqlalchemy import insert, update
 
+from bot.domain.task import Run
 from bot.janitor import GRACE, Janitor
-from bot.model import Run
 from bot.presence import alone
 from bot.removal_attempt import seconds_for
 from bot.sandbox.container import Sandbox

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from bot.errors import NotPossible
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Task
 from bot.keep import KEEP, discard, keep
-from bot.model import Outcome, State, Task
 from bot.store import runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks import Tasks

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.attempt import Attempt, Stopped
+from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.task import Run
 from bot.left import keep_patch
-from bot.model import Outcome, Phase, Run
 from bot.run import execute
 from bot.store import patches
 from bot.store.patches import Patch

@@ -7,9 +7,9 @@ import pytest
 
 from bot.agents.claude import Claude
 from bot.agents.command import Command
-from bot.interrupt import within
+from bot.domain.interrupt import within
+from bot.domain.lifecycle import Outcome
 from bot.listening import Lines, Listening, transcript
-from bot.model import Outcome
 from tests.stand_in import SESSION, recorded
 
 GOOD = b"\n".join(recorded("good")) + b"\n"

@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from bot.answer import Answer
-from bot.errors import ForgeGone, ForgeUnavailable
-from bot.events import Labelled, label_cause, thread_part
+from bot.domain.errors import ForgeGone, ForgeUnavailable
+from bot.domain.event import Labelled, label_cause
+from bot.domain.nudges import Nudges
+from bot.domain.task import Run
+from bot.domain.thread import Actor, Thread
+from bot.forges.parts import thread_part
 from bot.missed import Missed
-from bot.model import Actor, Run, Thread
-from bot.queue import Nudges
 from bot.store import causes, runs, schema, threads
 from bot.store.ledger import Ledger
 from handlers import router

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.domain.nudges import Nudges
 from bot.forges.sections import GitHub, GitLab
 from bot.opening import open_house
-from bot.queue import Nudges
 from bot.sections import Data
 from bot.settings import Settings
 

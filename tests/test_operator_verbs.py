@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.errors import NotPossible
-from bot.model import Outcome, State
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import Outcome, State
 from bot.operator_verbs import cancel_from_cli, open_from_cli, resume_from_cli
 from bot.store import outbox
 from bot.store.ledger import Ledger

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from bot.answer import Answer
-from bot.events import Assigned, Commented, Event, Labelled
+from bot.domain.event import Assigned, Commented, Event, Labelled
+from bot.domain.nudges import Nudges
 from bot.forges.github.events import EVENTS, parse
-from bot.queue import Nudges
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
 from handlers import router

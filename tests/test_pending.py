@@ -12,11 +12,12 @@ from sqlalchemy import select, update
 
 from bot import operator_verbs, reply, report
 from bot.attempt import Attempt
-from bot.errors import ForgeUnavailable
-from bot.events import Commented
-from bot.forges.forge import Verdict
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeUnavailable
+from bot.domain.event import Commented
+from bot.domain.lifecycle import ENDED, Outcome, Phase
+from bot.domain.task import Run
 from bot.house import House
-from bot.model import ENDED, Outcome, Phase, Run
 from bot.run import execute
 from bot.settle import settle
 from bot.store import hosts, leases, runs, schema, tasks, workspaces

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from bot.answer import Answer
+from bot.domain.nudges import Nudges
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.queue import Nudges
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
 from bot.sweep import Sweep

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.events import Commented
-from bot.model import Actor, Kind, Spot, Thread
+from bot.domain.event import Commented
+from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.policy import is_listed, is_machine
 
 THREAD = Thread(

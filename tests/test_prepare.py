@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import Outcome, Phase, Run, State
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.operator_verbs import resume_from_cli
 from bot.run import execute
 from bot.store import runs, tasks, workspaces

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.presence import alive, alone, at_work, is_dead, once, somebody_works
 
 

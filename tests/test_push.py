@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.errors import PushRejected, RemoteMissing, RemoteUnavailable
+from bot.domain.errors import PushRejected, RemoteMissing, RemoteUnavailable
 from bot.push import push
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import git as host_git

@@ -11,7 +11,7 @@ import redis
 import structlog
 
 from bot import queue
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from tests.services import free_port
 
 LONG = 20.0  # seconds a test waits at most for what should come at once

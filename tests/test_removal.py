@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
-from bot.interrupt import uninterrupted
-from bot.model import Outcome, Run, State
+from bot.domain.errors import ExportRefused
+from bot.domain.interrupt import uninterrupted
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.operator_verbs import resume_from_cli
 from bot.removal import export_and_remove, rescue
 from bot.removal_attempt import Terms

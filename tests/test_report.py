@@ -12,10 +12,11 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot import report
-from bot.errors import ForgeError, ForgeUnavailable
-from bot.forges.forge import Verdict
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeError, ForgeUnavailable
+from bot.domain.task import Run
+from bot.domain.thread import Spot, Thread
 from bot.house import House
-from bot.model import Run, Spot, Thread
 from bot.store import outbox, runs, senders, tasks, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted

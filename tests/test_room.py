@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.attempt import Stopped, take_up
-from bot.errors import SandboxFailed
+from bot.domain.errors import SandboxFailed
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.janitor import Janitor
-from bot.model import Outcome, Run, State
 from bot.room import make_room
 from bot.run import execute
 from bot.store import removals, workspaces

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.commands import Command
-from bot.errors import NotUnderstood
+from bot.domain.command import Command
+from bot.domain.errors import NotUnderstood
 from bot.router import Router
 from bot.store.ledger import Ledger
 from bot.tasks import Tasks

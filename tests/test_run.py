@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.house import House
-from bot.model import Outcome, Phase, Run, State
 from bot.run import execute
 from bot.store import workspaces
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.interrupt import Check
+from bot.domain.interrupt import Check
 from bot.scale import Scale, room
 from tests.workshop import until
 

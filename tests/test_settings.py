@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bot.agents.command import Command
 from bot.agents.table import KINDS
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.settings import Settings, load, plain
 
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,12 @@ import pytest
 
 from bot import report
 from bot.attempt import Attempt
-from bot.errors import LeaseLost
-from bot.forges.forge import Status, Verdict
+from bot.domain.change import Status, Verdict
+from bot.domain.errors import LeaseLost
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Kind, Thread
 from bot.keep import KEEP
-from bot.model import ENDINGS, Kind, Outcome, Phase, Run, State, Task, Thread
 from bot.settle import settle
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from bot import signatures
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.store.ledger import Ledger
 from tests.hook import BODY, GITHUB, GITLAB, NEXT_SECRET, SECRET, Hook, receiving, signature
 

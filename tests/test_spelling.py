@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model import Kind, State, Task
+from bot.domain.lifecycle import State
+from bot.domain.task import Task
+from bot.domain.thread import Kind
 from bot.spelling import by_operator, change_reference, next_command, reference, spelled
 from tests.fill import a_thread
 

@@ -10,8 +10,8 @@ import redis
 import sqlalchemy
 
 from bot import queue
+from bot.domain.nudges import Nudges
 from bot.presence import alive, is_dead
-from bot.queue import Nudges
 from bot.store import deliveries, leases, outbox, schema
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from bot.commands import Options
-from bot.errors import NotPossible, NotUnderstood
-from bot.model import Outcome, Phase, State
+from bot.domain.command import Options
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import Outcome, Phase, State
 from bot.store import outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import Outgoing

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.commands import WHOLE_THREAD, Spoken, split_options
-from bot.errors import BadSettings
-from bot.events import Assigned, Commented, Labelled
-from bot.model import Actor, Spot
+from bot.commands import Spoken, split_options
+from bot.domain.command import WHOLE_THREAD
+from bot.domain.errors import BadSettings
+from bot.domain.event import Assigned, Commented, Labelled
+from bot.domain.thread import Actor, Spot
 from bot.triggers import REVIEW, Words, checked, spoken, spot, stands
 from handlers import router
 from tests.fakes import FakeForge

@@ -14,19 +14,20 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.agents.command import Command
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
+from bot.domain.lifecycle import Phase
+from bot.domain.nudges import Nudges
+from bot.domain.repository_url import canonical
+from bot.domain.task import Run, Task
 from bot.house import House
-from bot.model import Phase, Run, Task
 from bot.opening import open_house
 from bot.operator_verbs import open_from_cli
-from bot.queue import Nudges
 from bot.run import execute
 from bot.sandbox.git import Objects
 from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
 from bot.store import leases, runs, tasks
 from bot.store import log as store_log
-from bot.urls import canonical
 from bot.worker import defaults
 from tests.desk import LONG, Desk, at_a_desk
 from tests.fill import all_are_dead

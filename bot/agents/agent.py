@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.model import Identity, Outcome
+from bot.domain.lifecycle import Outcome
+from bot.domain.task import Identity
 
 HOME = "/home/agent"
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from bot.agents.hidden import without_hidden, without_torn
 from bot.clean import visible
-from bot.events import ABOUT_LINES
-from bot.model import Part
+from bot.domain.thread import ABOUT_LINES, Part
 
 _TAG = "untrusted"
 _WRAPPER = re.compile(rf"<(?=[\s/]*{_TAG})", re.IGNORECASE)

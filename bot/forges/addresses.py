@@ -8,9 +8,9 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from bot.errors import NotUnderstood
+from bot.domain.errors import NotUnderstood
+from bot.domain.repository_url import canonical
 from bot.forges.payload import at, get
-from bot.urls import canonical
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 _LONGEST_PART = 255  # characters

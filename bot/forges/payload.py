@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from bot.errors import ForgeError
+from bot.domain.errors import ForgeError
 
 T = TypeVar("T", int, str)
 

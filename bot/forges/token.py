@@ -7,7 +7,7 @@ to remember: so a refused one is looked up again where it was set.
 from collections.abc import Callable
 from contextlib import suppress
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 
 
 class Token:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.usage import Total
 from bot.gateway.counts import DAY, Counts, today
 from bot.store import usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Total
 
 log = structlog.get_logger()
 

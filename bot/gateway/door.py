@@ -14,6 +14,8 @@ from http.client import HTTPResponse
 
 import h11
 
+from bot.domain.lifecycle import Outcome
+from bot.domain.usage import Tokens
 from bot.gateway.asked import Asked, Refused, asked, model
 from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
@@ -23,8 +25,6 @@ from bot.gateway.meter import Meter
 from bot.gateway.packages import is_for_proxy, wanted
 from bot.gateway.routes import Price, Route
 from bot.gateway.upstream import FAILURES, Upstream, answered
-from bot.model import Outcome
-from bot.store.usage import Tokens
 
 _PIECE = 64 << 10  # bytes of one read
 _LARGEST = 64 << 20  # bytes of a request's body

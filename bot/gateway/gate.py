@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.domain.lifecycle import Outcome
 from bot.gateway.budget import Purse
 from bot.gateway.counts import Counts
 from bot.gateway.packages import Packages
 from bot.gateway.routes import Price, Route
-from bot.model import Outcome
 
 log = structlog.get_logger()
 

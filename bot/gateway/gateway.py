@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.agents.agent import Outside
+from bot.domain.task import Run, Task
 from bot.gateway.budget import Budget, Purse
 from bot.gateway.counts import Counts
 from bot.gateway.gate import Gate
@@ -16,7 +17,6 @@ from bot.gateway.inside import URL
 from bot.gateway.listening import open_gate
 from bot.gateway.packages import Packages
 from bot.gateway.routes import Route
-from bot.model import Run, Task
 from bot.store import usage
 from bot.store.ledger import Ledger
 

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from bot.store.usage import Tokens
+from bot.domain.usage import Tokens
 
 _LONGEST = 8 << 20  # bytes of a line, or of a whole answer that is no stream; longer ones are not counted
 _SIGN = b'"usage'  # every object that says it has a key that begins so

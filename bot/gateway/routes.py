@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from bot.store.usage import Tokens
+from bot.domain.usage import Tokens
 
 _MILLION = 1_000_000
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+)")  # Gemini names it there

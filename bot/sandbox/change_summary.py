@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox.check import Rules
 from bot.sandbox.extent import Extent
 from bot.sandbox.path_globs import Pattern

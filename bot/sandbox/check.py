@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.clean import visible
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox import power, refusals
 from bot.sandbox.extent import Extent
 from bot.sandbox.git import Objects

@@ -9,7 +9,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import kwargs_from_env
 
-from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
 from bot.sandbox.stream import cleaned
 
 

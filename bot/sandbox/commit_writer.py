@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.git import Objects
 
 

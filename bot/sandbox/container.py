@@ -16,8 +16,8 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.errors import BadSettings, BotError, SandboxFailed
-from bot.interrupt import Check, interruptible, uninterrupted, within
+from bot.domain.errors import BadSettings, BotError, SandboxFailed
+from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.client import connect, engine_errors
 from bot.sandbox.condition import Condition, condition_of
 from bot.sandbox.logs import log_of

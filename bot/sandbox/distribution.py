@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from bot.clean import visible
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 
 _SECONDS = 1800
 _KEYS = "/usr/share/keyrings"

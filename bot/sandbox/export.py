@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot import interrupt
-from bot.errors import ExportRefused, GitFailed
-from bot.model import Identity
+from bot.domain import interrupt
+from bot.domain.errors import ExportRefused, GitFailed
+from bot.domain.task import Identity
 from bot.sandbox.bare import free, make_bare
 from bot.sandbox.change_summary import summary
 from bot.sandbox.check import Check, Rules, large

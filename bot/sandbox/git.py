@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.errors import DiskFull, GitFailed
-from bot.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
+from bot.domain.errors import DiskFull, GitFailed
+from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
 from bot.sandbox.git_stderr import both_ends, limit_reached
 
 _CLOSED = {

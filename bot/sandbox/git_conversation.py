@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from bot.errors import GitFailed
-from bot.interrupt import INTERVAL, Check, uninterrupted
+from bot.domain.errors import GitFailed
+from bot.domain.interrupt import INTERVAL, Check, uninterrupted
 from bot.sandbox.git import LIMITS, ended_within, environment, set_limits, too_late
 
 

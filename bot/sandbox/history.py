@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.git import Objects
 from bot.sandbox.object_reader import Object, ObjectReader
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.sandbox import distribution, small
 from bot.sandbox.client import connect, engine_errors
 

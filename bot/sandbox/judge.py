@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.errors import ExportRefused, GitFailed
+from bot.domain.errors import ExportRefused, GitFailed
 from bot.sandbox.briefed import set_back
 from bot.sandbox.check import Check
 from bot.sandbox.commit_writer import commit_id, write_commits

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot.errors import GitFailed, RemoteMissing
-from bot.interrupt import Check, uninterrupted
+from bot.domain.errors import GitFailed, RemoteMissing
+from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox.bare import free, make_bare
 from bot.sandbox.git import git, run
 from bot.sandbox.remote import network, remote_failure

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.git import Objects, clean, failure
 from bot.sandbox.git_conversation import conversation
 from bot.sandbox.git_stderr import both_ends

@@ -8,8 +8,8 @@ import resource
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.errors import GitFailed
-from bot.interrupt import Check, uninterrupted
+from bot.domain.errors import GitFailed
+from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox.git import LIMITS, Objects, failure, run
 from bot.sandbox.large_files import streaming
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from bot.errors import BotError
+from bot.domain.errors import BotError
 from bot.sandbox.stream import Frames
 
 

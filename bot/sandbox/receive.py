@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.clean import visible
-from bot.errors import ExportRefused, GitFailed
+from bot.domain.errors import ExportRefused, GitFailed
 from bot.sandbox import refusals
 from bot.sandbox.check import Rules
 from bot.sandbox.git import LIMITS, Objects, git

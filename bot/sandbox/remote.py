@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from bot.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
+from bot.domain.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
 from bot.sandbox.git import configured, first_lines, is_disk_full
 
 # http_proxy is left out: a proxy would read the token of an http remote.

@@ -9,7 +9,7 @@ from docker import APIClient
 from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.sandbox import podman
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.clean import redact, visible
-from bot.model import Identity
+from bot.domain.task import Identity
 from bot.sandbox.history import Commit
 
 _LONGEST = 16_000  # characters of a message

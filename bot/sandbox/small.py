@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 
 _PROGRAMS = """
 sh bash git env id ls echo cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from bot.clean import visible
-from bot.errors import EngineUnavailable, SandboxFailed
-from bot.interrupt import INTERVAL, Check, Paced, uninterrupted
+from bot.domain.errors import EngineUnavailable, SandboxFailed
+from bot.domain.interrupt import INTERVAL, Check, Paced, uninterrupted
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2

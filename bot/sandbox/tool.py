@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from docker import APIClient
 
-from bot.errors import EngineUnavailable, SandboxFailed
-from bot.interrupt import Check, interruptible, uninterrupted
+from bot.domain.errors import EngineUnavailable, SandboxFailed
+from bot.domain.interrupt import Check, interruptible, uninterrupted
 from bot.sandbox.client import engine_errors
 from bot.sandbox.stream import Stream
 

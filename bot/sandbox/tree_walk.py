@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.errors import ExportRefused, GitFailed
+from bot.domain.errors import ExportRefused, GitFailed
 from bot.sandbox.object_reader import ObjectReader
 from bot.sandbox.refusals import shown
 

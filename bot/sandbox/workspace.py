@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.interrupt import Check, uninterrupted
+from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 

@@ -6,33 +6,15 @@ killed, too. Where a model has none, the agent's own word does; it counts a sess
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from bot.model import Run
+from bot.domain.task import Run
+from bot.domain.usage import Known, Spent, Total
 from bot.store import usage
 from bot.store.schema import runs, threads
 from bot.store.schema import usage as usage_table
-from bot.store.usage import Total
-
-
-class Known(StrEnum):
-    """By whom."""
-
-    PRICES = "prices"
-    AGENT = "agent"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """By one run. `usd`: all of it; where that is unknown what is known, which may be nothing."""
-
-    used: Total
-    usd: float
-    known: Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

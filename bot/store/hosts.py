@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import hosts
 

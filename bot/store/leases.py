@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select, update
 
-from bot.errors import LeaseLost, NotPossible
-from bot.model import Outcome, Phase, Run, State
+from bot.domain.errors import LeaseLost, NotPossible
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.store import hosts, tasks
 from bot.store import runs as store_runs
 from bot.store.hosts import SILENT_AFTER

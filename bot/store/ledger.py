@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.store.migrations import NEWEST
 
 CLOCK = {  # seconds since the epoch, in the words of each dialect

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, insert, or_, select, tuple_, update
 
-from bot.model import Actor, Outcome, Part, Phase, Run, Spot, State, Thread
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
+from bot.domain.thread import Actor, Part, Spot, Thread
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 

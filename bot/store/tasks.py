@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from bot.errors import NotPossible
-from bot.model import State, Task, to
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import State, to
+from bot.domain.task import Task
 from bot.store import threads
 from bot.store.ledger import clock
 from bot.store.schema import tasks

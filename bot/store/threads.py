@@ -5,7 +5,7 @@ A rename is the forge's own word, asked for by that id: whoever knows a webhook 
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from bot.model import Kind, Thread
+from bot.domain.thread import Kind, Thread
 from bot.store.ledger import insert_new
 from bot.store.schema import runs, threads
 

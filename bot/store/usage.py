@@ -5,92 +5,14 @@ with them counts nothing twice, and one that died has lost what it had not writt
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from bot.domain.usage import Reached, Refusal, Tokens, Total, Used
 from bot.store.ledger import insert_over
 from bot.store.schema import refusals, runs, threads, tunnels, usage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """`input` without what was read from a cache or written to one."""
-
-    input: int = 0
-    cache_write: int = 0
-    cache_read: int = 0
-    output: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            input=self.input + other.input,
-            cache_write=self.cache_write + other.cache_write,
-            cache_read=self.cache_read + other.cache_read,
-            output=self.output + other.output,
-        )
-
-    def __sub__(self, other: Self) -> Self:
-        return replace(
-            self,
-            input=self.input - other.input,
-            cache_write=self.cache_write - other.cache_write,
-            cache_read=self.cache_read - other.cache_read,
-            output=self.output - other.output,
-        )
-
-    @property
-    def all(self) -> int:
-        return self.input + self.cache_write + self.cache_read + self.output
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
-    """Of one model on one day, by one run. `cost`: US dollars, None where nobody knows the price."""
-
-    day: int  # days since the epoch, UTC
-    model: str
-    requests: int = 0
-    tokens: Tokens = Tokens()
-    cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
-    """`cost`: US dollars for what has a price; `unpriced` requests were for models without one."""
-
-    requests: int = 0
-    tokens: Tokens = Tokens()
-    cost: float = 0.0
-    unpriced: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            requests=self.requests + other.requests,
-            tokens=self.tokens + other.tokens,
-            cost=self.cost + other.cost,
-            unpriced=self.unpriced + other.unpriced,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    target: str  # host:port, or method and path
-    reason: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
-    """A package host, and the bytes that passed."""
-
-    target: str  # host:port
-    count: int = 0
-    sent: int = 0
-    received: int = 0
 
 
 def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, exists, func, select, update
 
-from bot.model import Run, State
+from bot.domain.lifecycle import State
+from bot.domain.task import Run
 from bot.store.ledger import clock, insert_new
 from bot.store.removals import MOST_DEATHS
 from bot.store.schema import removals, runs, tasks, workspaces

@@ -18,9 +18,9 @@ from starlette.routing import Route
 from bot import diffs
 from bot.agents.agent import Agent, Listener
 from bot.agents.command import Command
-from bot.errors import NotPossible
+from bot.domain.errors import NotPossible
+from bot.domain.task import Run
 from bot.forges.forge import Forge
-from bot.model import Run
 from bot.store import costs, outbox, patches, removals, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.web import links, logs, task_page

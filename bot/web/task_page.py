@@ -11,13 +11,14 @@ from pathlib import Path
 
 from bot.clean import shown
 from bot.comments import session, used
-from bot.forges.forge import Pages
-from bot.model import ENDED, ENDINGS, Kind, Phase, Run, State, Task
+from bot.domain.change import Pages
+from bot.domain.lifecycle import ENDED, ENDINGS, Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Kind
+from bot.domain.usage import Reached, Refusal, Spent
 from bot.sizes import human
 from bot.spelling import change_reference, next_command, reference
-from bot.store.costs import Spent
 from bot.store.removals import MOST_DEATHS
-from bot.store.usage import Reached, Refusal
 from bot.times import iso, moment
 
 STYLE = Path(__file__).with_name("style.css").read_text()

@@ -1,7 +1,7 @@
 """What a run of an agent is started with: what a test does not replace is of no importance to it."""
 
 from bot.agents.agent import Start
-from bot.model import Identity
+from bot.domain.task import Identity
 
 START = Start(
     task="t1",

@@ -8,7 +8,7 @@ import pytest
 
 from bot.agents.agent import Heard, Outside, Result
 from bot.agents.claude import Claude
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from tests.agents.start import START
 from tests.stand_in import SESSION, recorded
 

@@ -4,8 +4,8 @@ import pytest
 
 from bot.agents import prompt
 from bot.context import bounded
-from bot.events import lines_comment, lines_part
-from bot.model import Part
+from bot.domain.thread import Part
+from bot.forges.parts import lines_comment, lines_part
 
 
 def written(

@@ -22,8 +22,10 @@ from sqlalchemy import select
 from bot.answer import Answer
 from bot.attempt import Attempt, take_up
 from bot.briefing import briefing
-from bot.events import COMMENT, REVIEW, lines_comment
-from bot.model import ENDINGS, Kind, Outcome, Part, Phase, Run
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.task import Run
+from bot.domain.thread import COMMENT, REVIEW, Kind, Part
+from bot.forges.parts import lines_comment
 from bot.operator_verbs import open_from_cli, resume_from_cli
 from bot.store import deliveries, leases, runs, schema, tasks, workspaces
 from bot.store.deliveries import Delivery

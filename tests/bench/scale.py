@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from bot.store import deliveries, leases, outbox, runs, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, open_ledger

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from bot.store.ledger import open_ledger
 from bot.worker import SWEEP_EVERY
 from tests.journeys.forked import Process

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bot.forges.forge import NewChange, Status, Verdict
-from bot.model import Actor, Kind, Spot, Thread
+from bot.domain.change import NewChange, Status, Verdict
+from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.playground.state import Comment
 from tests.playground_client import Playground
 from tests.playground_gitlab import AnyPlayground

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
+from bot.domain.thread import Thread
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.model import Thread
 from tests.forges.asking import anvil
 from tests.oracles.record import Recorder, check
 from tests.playground.faults import Faults

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
-from bot.forges.forge import Forge, Verdict
-from bot.model import Actor, Kind, Spot, Thread
-from bot.urls import canonical
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.repository_url import canonical
+from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.forges.forge import Forge
 from tests.forges.asking import HERE, MARKER, actor, anvil, status, wanted
 from tests.forges.conftest import ADAPTERS
 from tests.journeys.world import eventually

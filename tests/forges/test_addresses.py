@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.errors import NotUnderstood
+from bot.domain.errors import NotUnderstood
+from bot.domain.repository_url import canonical
 from bot.forges.addresses import is_below, web_address
-from bot.urls import canonical
 
 GITLAB = "https://git.example.org/gitlab"
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from bot.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import Client as GitHubClient
 from bot.forges.gitlab.client import Client as GitLabClient
 from tests.scripted_server import Says, Server

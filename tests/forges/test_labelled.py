@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ForgeGone
-from bot.events import Labelled, known_as, label_cause
+from bot.domain.errors import ForgeGone
+from bot.domain.event import Labelled, known_as, label_cause
+from bot.domain.thread import Kind
 from bot.forges.forge import Forge
 from bot.forges.gitlab import GitLab
-from bot.model import Kind
 from bot.playground.state import now
 from tests.journeys.world import eventually
 from tests.playground.pushing import push_commit

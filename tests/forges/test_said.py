@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.events import COMMENT, LINES_COMMENT, REVIEW, Commented
+from bot.domain.event import Commented
+from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Actor, Kind, Spot, Thread
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.model import Actor, Kind, Spot, Thread
 from tests.playground.pushing import push_commit
 from tests.playground_client import Playground
 from tests.playground_gitlab import GitLabPlayground

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
+from bot.domain.task import Run, Task
+from bot.domain.usage import Refusal, Used
 from bot.gateway.budget import Budget
 from bot.gateway.gate import Gate
 from bot.gateway.gateway import Gateway, token
 from bot.gateway.listening import SOCKET
 from bot.gateway.routes import Auth, Price, Route
-from bot.model import Run, Task
 from bot.store import usage
-from bot.store.usage import Refusal, Used
 from tests.gateway.provider import KEY, Provider
 
 LINK_KEY = b"k" * 32

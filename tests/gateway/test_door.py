@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from bot.domain.lifecycle import Outcome
+from bot.domain.usage import Refusal, Tokens
 from bot.gateway.budget import Amount, Budget, Share
-from bot.model import Outcome
-from bot.store.usage import Refusal, Tokens
 from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
 from tests.gateway.provider import KEY, Answer, event, says, streams, told
 

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bot.domain.usage import Tokens, Used
 from bot.gateway.budget import Amount, Budget, Share
 from bot.gateway.counts import today
 from bot.gateway.gateway import Gateway
 from bot.gateway.routes import Auth, Route
 from bot.store import tasks, usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Tokens, Used
 from tests.fill import a_thread, add_run, add_task
 
 MINE, OTHER = 7, 8  # repositories

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.usage import Tokens
 from bot.gateway.meter import Meter
-from bot.store.usage import Tokens
 
 _STREAM = "text/event-stream; charset=utf-8"
 _JSON = "application/json"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
 from bot.gateway.sections import Network
 from bot.store.ledger import Ledger
-from bot.store.usage import Reached, Refusal
 from tests.gateway.asker import until
 from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end

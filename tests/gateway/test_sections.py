@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.gateway import sections
 from bot.gateway.budget import Amount, Share
 from bot.gateway.routes import Auth, Price

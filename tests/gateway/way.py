@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from bot.domain.usage import Reached, Refusal
 from bot.gateway.counts import Counts
 from bot.gateway.packages import Net
 from bot.store import usage
 from bot.store.ledger import Ledger
-from bot.store.usage import Reached, Refusal
 
 TOKEN = "0123456789abcdef" * 4
 WITHIN = 10.0  # seconds

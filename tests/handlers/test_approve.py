@@ -1,6 +1,6 @@
 """`/approve`, said where a commit is held."""
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from tests.said import HEAD, Say
 
 

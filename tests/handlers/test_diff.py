@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.errors import NotPossible
-from bot.model import Outcome, Phase
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import Outcome, Phase
 from bot.store import patches
 from tests.said import HEAD, ISSUE, Say, begin_run, remove_workspace
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.errors import NotPossible
-from bot.model import Outcome
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import Outcome
 from bot.store import tasks, workspaces
 from tests.said import HEAD, Say, begin_run, remove_workspace
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.errors import NotPossible, NotUnderstood
-from bot.model import Outcome
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import Outcome
 from bot.store import workspaces
 from bot.store.ledger import clock
 from tests.said import Say, remove_workspace

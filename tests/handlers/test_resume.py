@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.errors import NotPossible, NotUnderstood
-from bot.model import Outcome, Phase
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import Outcome, Phase
 from tests.said import HEAD, Say, remove_workspace
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.errors import NotPossible, NotUnderstood
-from bot.model import Outcome
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.lifecycle import Outcome
 from tests.said import CHANGE, HEAD, Say, a_change, begin_run
 
 

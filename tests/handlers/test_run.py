@@ -1,6 +1,6 @@
 """`/run`, said on issues and changes."""
 
-from bot.model import Kind, Thread
+from bot.domain.thread import Kind, Thread
 from tests.said import CHANGE, HEAD, Say, a_change
 
 

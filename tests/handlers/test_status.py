@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model import Outcome, Phase
+from bot.domain.lifecycle import Outcome, Phase
 from bot.store import tasks, workspaces
 from tests.said import HEAD, Say, begin_run, remove_workspace
 

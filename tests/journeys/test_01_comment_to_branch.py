@@ -2,7 +2,7 @@
 
 import time
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import Figures, World, eventually, shell
 
 CHANGE = "echo tidy >> parser.py; git add parser.py; git commit -qm 'tidy the parser'; echo more > left.txt"

@@ -1,6 +1,6 @@
 """A run that fails keeps everything, and `/resume` goes on in the same workspace."""
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
 
 FIRST = "echo one > one.txt; git add one.txt; git commit -qm one"

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.model import Outcome, Phase, State, Task
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Task
 from tests.journeys.world import HOLD, World, shell
 from tests.playground_gitlab import AnyPlayground
 

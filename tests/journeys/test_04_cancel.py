@@ -2,7 +2,7 @@
 
 import time
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import HOLD, Figures, World, eventually, shell
 
 STUBBORN = f"""

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import func, select
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell

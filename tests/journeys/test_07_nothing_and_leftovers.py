@@ -1,6 +1,6 @@
 """An agent that changes nothing, and one that leaves its work uncommitted."""
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
 
 NOTHING = "git commit -q --allow-empty -m 'I was here'"

@@ -21,8 +21,8 @@ from docker.errors import NotFound
 from sqlalchemy import MetaData, select
 from starlette.types import ASGIApp
 
+from bot.domain.lifecycle import Outcome
 from bot.host import link_key
-from bot.model import Outcome
 from bot.sandbox.client import connect
 from bot.web.links import task_url
 from tests.journeys.agents.talk import KEY

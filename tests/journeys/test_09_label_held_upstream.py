@@ -1,6 +1,6 @@
 """The label, what waits for an approval, and what came upstream meanwhile."""
 
-from bot.model import Outcome, Phase, State
+from bot.domain.lifecycle import Outcome, Phase, State
 from bot.playground.state import now
 from tests.journeys.world import World, eventually, shell
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import ENDINGS, Outcome, Run, State, Task
+from bot.domain.lifecycle import ENDINGS, Outcome, State
+from bot.domain.task import Run, Task
 from tests.journeys.world import World, shell
 from tests.scripted_server import Server
 

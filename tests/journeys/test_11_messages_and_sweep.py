@@ -4,7 +4,7 @@ from typing import Any
 
 import redis
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from bot.store import deliveries
 from tests.journeys.world import COMMENTED, World, eventually, shell
 

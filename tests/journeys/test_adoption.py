@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from bot.model import Outcome, Phase, Run
+from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.task import Run
 from tests.journeys.test_05_once import at_once, caught, workers
 from tests.journeys.world import Figures, World, eventually, shell
 

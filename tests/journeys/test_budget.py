@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.model import Outcome, Phase, State
+from bot.domain.lifecycle import Outcome, Phase, State
 from tests.journeys.world import World, shell
 from tests.model_server import ModelServer
 

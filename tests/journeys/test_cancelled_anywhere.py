@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.model import Outcome, Run, State, Task
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run, Task
 from tests.hanging import git_hangs
 from tests.journeys.world import Figures, World, eventually, shell
 from tests.playground_client import Playground

@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from bot.model import Outcome, Run, State
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.store import outbox
 from tests.journeys.world import HOLD, World, shell
 from tests.playground import pushing

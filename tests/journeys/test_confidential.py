@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from tests.journeys.world import World, eventually, shell
 from tests.playground_gitlab import GitLabPlayground
 

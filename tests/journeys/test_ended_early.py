@@ -1,6 +1,6 @@
 """Runs that end before the agent says so, and an agent that asks."""
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, shell
 
 SLOW = """

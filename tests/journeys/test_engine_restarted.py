@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.model import Outcome, Phase, Run, State
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from tests.journeys.test_adoption import counting, ended_whole
 from tests.journeys.world import World, ended, eventually, paced, shell
 from tests.second_engine import SecondEngine, second_engine

@@ -1,6 +1,6 @@
 """`/resume` after the workspace was removed, and of a task that is not the newest."""
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
 
 FIRST = 'echo one > one.txt; git add one.txt; git commit -qm one; echo mine > "$HOME/memory"'

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.model import Outcome, Phase, State, Task
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Task
 from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing

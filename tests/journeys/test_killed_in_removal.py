@@ -9,7 +9,8 @@ import time
 import httpx
 import pytest
 
-from bot.model import Outcome, Task
+from bot.domain.lifecycle import Outcome
+from bot.domain.task import Task
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Removal

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, shell
 
 TALKS = "while :; do echo at work; sleep 0.2; done"

@@ -1,6 +1,6 @@
 """More words than a forge takes, and words that a forge would take for orders."""
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from tests.journeys.world import World, eventually, shell
 from tests.playground_gitlab import GitLabPlayground
 

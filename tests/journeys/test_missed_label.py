@@ -2,7 +2,7 @@
 
 import time
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
 
 # `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.

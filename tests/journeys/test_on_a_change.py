@@ -1,6 +1,6 @@
 """`/run` and the label on a pull request of the same repository."""
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import HOLD, World, eventually, shell
 
 FIX = f"""

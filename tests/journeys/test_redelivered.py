@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
 from tests.journeys.world import World, eventually, shell

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from tests.journeys.world import HOLD, World, eventually, paced, shell
 from tests.services import running_redis
 

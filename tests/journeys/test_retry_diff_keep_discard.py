@@ -5,7 +5,8 @@ import time
 
 import httpx
 
-from bot.model import Outcome, Run, State, Task
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run, Task
 from bot.store import workspaces
 from bot.store.workspaces import Kept
 from tests.journeys.world import HOLD, World, eventually, shell

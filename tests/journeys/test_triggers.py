@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
 from tests.playground_client import Playground
 

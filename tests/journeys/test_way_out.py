@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.model import Outcome, Phase, Run
-from bot.store.usage import Tokens
+from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.task import Run
+from bot.domain.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.asking import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
 from tests.journeys.test_adoption import container_of

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from bot.model import Outcome
+from bot.domain.lifecycle import Outcome
 from bot.spelling import spelled
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell

@@ -19,7 +19,9 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from bot.model import Kind, Phase, Run, State, Task
+from bot.domain.lifecycle import Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Kind
 from bot.store import deliveries, outbox, runs, tasks
 from bot.store import log as store_log
 from bot.store.ledger import Ledger

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bot.model import Identity
+from bot.domain.task import Identity
 from bot.sandbox.bare import make_bare
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.export import Exported, Plan, take

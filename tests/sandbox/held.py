@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.domain.errors import BotError
 from bot.sandbox.container import Engine
 from bot.sandbox.export import Plan, take
 from tests.sandbox.conftest import UID

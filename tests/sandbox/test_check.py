@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox.bare import make_bare
 from bot.sandbox.check import Check, Rules, large
 from bot.sandbox.extent import Extent

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.bare import make_bare
 from bot.sandbox.commit_writer import commit_id, write_commits
 from bot.sandbox.git import Objects

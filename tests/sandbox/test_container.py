@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BadSettings, EngineUnavailable, SandboxFailed
-from bot.interrupt import within
+from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.domain.interrupt import within
 from bot.sandbox.container import Engine, Limits, Mount, Sandbox
 
 

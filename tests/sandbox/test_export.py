@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused, SandboxFailed
-from bot.interrupt import within
+from bot.domain.errors import ExportRefused, SandboxFailed
+from bot.domain.interrupt import within
 from bot.sandbox.container import Engine
 from bot.sandbox.export import Rules, is_done
 from bot.sandbox.power import INSTRUCTIONS, pathspecs

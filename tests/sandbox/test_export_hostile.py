@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox.container import Engine
 from bot.sandbox.export import Rules, take
 from tests.one_more_layer import image_with

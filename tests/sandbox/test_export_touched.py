@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox.check import Rules
 from bot.sandbox.container import Engine
 from tests.one_more_layer import image_with

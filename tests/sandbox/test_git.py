@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed
-from bot.interrupt import within
+from bot.domain.errors import GitFailed
+from bot.domain.interrupt import within
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import Objects, clean, first_lines, git, run
 from tests.workshop import until

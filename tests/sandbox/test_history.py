@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import Objects, git
 from bot.sandbox.history import Commit, read, read_commit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.sandbox import images
 from bot.sandbox.container import Engine
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
-from bot.interrupt import within
+from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.domain.interrupt import within
 from bot.sandbox.mirror import Mirror, fetch
 from tests.sandbox.clone import commit, git
 from tests.workshop import until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import Objects
 from bot.sandbox.git_conversation import conversation

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import GitFailed
+from bot.domain.errors import GitFailed
 from bot.sandbox.bare import make_bare
 from bot.sandbox.patch import patch
 from tests.sandbox.clone import commit, git

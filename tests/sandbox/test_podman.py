@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from bot.errors import EngineUnavailable
+from bot.domain.errors import EngineUnavailable
 from bot.sandbox.podman import Later, marks_no_oom, speaks, tmp_options
 from bot.sandbox.stream import Frames
 

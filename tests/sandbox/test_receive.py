@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused
+from bot.domain.errors import ExportRefused
 from bot.sandbox.bare import make_bare
 from bot.sandbox.check import Rules
 from bot.sandbox.git import Objects

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.errors import GitFailed, RemoteMissing, RemoteUnavailable
+from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.sandbox.remote import network, remote_failure
 
 

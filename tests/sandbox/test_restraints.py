@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.sandbox.container import Engine
 from tests.sandbox.test_container import a_sandbox
 from tests.scripted_server import Says, Server

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model import Identity
+from bot.domain.task import Identity
 from bot.sandbox.history import Commit
 from bot.sandbox.rewrite import Style, body, clean_message, rewrite
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from bot.errors import SandboxFailed
-from bot.interrupt import within
+from bot.domain.errors import SandboxFailed
+from bot.domain.interrupt import within
 from bot.sandbox.stream import Stream
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ExportRefused, GitFailed
+from bot.domain.errors import ExportRefused, GitFailed
 from bot.sandbox.bare import make_bare
 from bot.sandbox.git import Objects
 from bot.sandbox.object_reader import ObjectReader, object_reader

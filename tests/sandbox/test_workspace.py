@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import SandboxFailed
+from bot.domain.errors import SandboxFailed
 from bot.sandbox.container import Engine, Limits, Sandbox
 from bot.sandbox.workspace import Plan, Workspaces
 from tests.sandbox.clone import git

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.model import Outcome, Run, State
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
 from bot.store import hosts, leases, runs, tasks
 from bot.store.ledger import Ledger
 from bot.store.schema import hosts as hosts_table

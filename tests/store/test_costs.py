@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import Connection
 
-from bot.model import Outcome, State, Task
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Task
+from bot.domain.usage import Known, Tokens, Used
 from bot.store import costs, leases, tasks, usage
-from bot.store.costs import Known
 from bot.store.ledger import Ledger
-from bot.store.usage import Tokens, Used
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
 
 SESSION = "00000000-0000-4000-8000-000000000001"

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Connection, update
 
-from bot.errors import BadSettings
+from bot.domain.errors import BadSettings
 from bot.store import hosts, keys
 from bot.store.hosts import seen, silent
 from bot.store.ledger import Ledger, clock

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, update
 
-from bot.errors import LeaseLost, NotPossible
-from bot.model import Outcome, Phase, Run, State
+from bot.domain.errors import LeaseLost, NotPossible
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
 from bot.store import leases, runs
 from bot.store.leases import LEASE, Lease
 from bot.store.ledger import Ledger

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 import bot.store.migrations
-from bot.errors import BadSettings, NotPossible
+from bot.domain.errors import BadSettings, NotPossible
 from bot.store import causes, removals, workspaces
 from bot.store.ledger import Ledger, clock, insert_new, open_ledger
 from bot.store.migrations import NEWEST

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bot.model import Outcome, Phase, Run, State, Task
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run, Task
 from bot.store import leases, runs
 from bot.store.ledger import Ledger
 from tests.fill import a_worker, add_run, add_task, lease_of

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from bot.model import State
+from bot.domain.lifecycle import State
+from bot.domain.usage import Used
 from bot.store import causes, costs, deliveries, leases, outbox, tasks, usage, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
 from bot.store.schema import metadata
-from bot.store.usage import Used
 from tests.fill import a_worker, add_run, claimed, nobody_is_dead
 from tests.store.history import BIG, fill
 

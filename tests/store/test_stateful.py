@@ -14,9 +14,10 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Connection, Row, select, update
 
 from bot import cancel, keep, line
-from bot.errors import LeaseLost, NotPossible
+from bot.domain.errors import LeaseLost, NotPossible
+from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
+from bot.domain.thread import Actor, Spot, Thread
 from bot.line import Ask, Plan
-from bot.model import ENDED, ENDINGS, Actor, Outcome, Phase, Spot, State, Thread
 from bot.store import causes, leases, runs, tasks, workspaces
 from bot.store.leases import Lease, Worker
 from bot.store.schema import runs as table

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import NotPossible
-from bot.model import State
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import State
 from bot.store import tasks
 from bot.store.ledger import Ledger
 from tests.fill import a_thread, add_task

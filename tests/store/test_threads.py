@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from bot.model import Kind, Thread
+from bot.domain.thread import Kind, Thread
 from bot.store import leases, runs, tasks, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import threads as table

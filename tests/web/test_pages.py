@@ -11,11 +11,13 @@ from sqlalchemy import Connection, update
 from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
-from bot.model import Outcome, Phase, State, Task, Thread
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Task
+from bot.domain.thread import Thread
+from bot.domain.usage import Reached, Tokens, Used
 from bot.store import leases, log, patches, removals, runs, schema, tasks, usage, workspaces
 from bot.store.ledger import Ledger
 from bot.store.removals import Key
-from bot.store.usage import Reached, Tokens, Used
 from bot.web import links, pages
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task, all_are_dead, lease_of

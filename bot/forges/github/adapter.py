@@ -8,16 +8,16 @@ import base64
 from collections.abc import Callable, Collection
 from urllib.parse import quote, urlencode, urlsplit
 
-from bot.errors import ForgeUnavailable
-from bot.events import Event, Labelled
+from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.domain.errors import ForgeUnavailable
+from bot.domain.event import Event, Labelled
+from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.forges.github import said
 from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
 from bot.forges.payload import answered, at, get, login, same_id, text
-from bot.model import Actor, Kind, Part, Spot, Thread
 
 _COMMENT = 65536  # characters
 _DESCRIPTION = 140  # characters of a status

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic_core import from_json
 from requests import HTTPError, RequestException
 
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges import pause
 from bot.forges.addresses import full_name
 from bot.forges.payload import answered

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from pydantic_core import from_json
 
-from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
+from bot.domain.event import Assigned, Commented, Event, Labelled, label_cause
+from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name
+from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time
-from bot.model import Actor, Kind, Part, Spot, Thread
 
 
 def parse(event: str, body: bytes, web: str = "https://github.com") -> list[Event]:

@@ -7,11 +7,12 @@ own events are asked as well.
 from collections.abc import Collection, Iterator
 from urllib.parse import urlencode
 
-from bot.events import Labelled, label_cause, thread_part
-from bot.forges.forge import Repository
+from bot.domain.change import Repository
+from bot.domain.event import Labelled, label_cause
+from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.github.client import PAGE, Client, newest
+from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
-from bot.model import Actor, Kind, Thread
 
 
 def find(client: Client, repository: Repository, labels: Collection[str]) -> list[Labelled]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from bot.events import COMMENT, REVIEW, Event, lines_comment
+from bot.domain.event import Event
+from bot.domain.thread import COMMENT, REVIEW, Actor, Kind, Part
 from bot.forges.github.client import Client, newest
+from bot.forges.parts import lines_comment
 from bot.forges.payload import count, number, text, time
-from bot.model import Actor, Kind, Part
 
 
 def before(client: Client, event: Event, me: Actor) -> list[Part]:

@@ -9,16 +9,16 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from bot.errors import ForgeError
-from bot.events import ABOUT_LINES, Commented, Event, Labelled
+from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
+from bot.domain.errors import ForgeError
+from bot.domain.event import Commented, Event, Labelled
+from bot.domain.thread import ABOUT_LINES, Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.forge import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
 from bot.forges.gitlab import hunk, said
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
 from bot.forges.payload import answered, at, get, login, number, same_id, text
-from bot.model import Actor, Kind, Part, Spot, Thread
 
 _COMMENT = 1_000_000  # characters
 _SHORT = 255  # characters of a title, and of a status's description and address

@@ -18,7 +18,7 @@ from requests import HTTPError, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges import pause
 from bot.forges.token import Token
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from bot.events import Assigned, Commented, Event, Labelled, label_cause, lines_part, thread_part
+from bot.domain.event import Assigned, Commented, Event, Labelled, label_cause
+from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name
+from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time, word
-from bot.model import Actor, Kind, Part, Spot, Thread
 
 # The values of X-Gitlab-Event that may say something to us.
 EVENTS = frozenset(

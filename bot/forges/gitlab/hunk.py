@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from bot.events import lines_part
+from bot.domain.thread import Part
+from bot.forges.parts import lines_part
 from bot.forges.payload import at, count, text
-from bot.model import Part
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _SIGNS = (" -", " +")  # lines of a hunk that are in the file before, and after

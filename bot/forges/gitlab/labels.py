@@ -7,12 +7,13 @@ so each thread's own label events are asked as well.
 from collections.abc import Collection, Iterator
 from urllib.parse import urlencode
 
-from bot.events import Labelled, label_cause, thread_part
-from bot.forges.forge import Repository
+from bot.domain.change import Repository
+from bot.domain.event import Labelled, label_cause
+from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.gitlab.client import Client
 from bot.forges.gitlab.events import BOT
+from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
-from bot.model import Actor, Kind, Thread
 
 _PAGE = 100  # the most GitLab gives at once
 _SERIES = {"issues": Kind.ISSUE, "merge_requests": Kind.CHANGE}

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.events import COMMENT, Commented, Event, lines_comment
+from bot.domain.event import Commented, Event
+from bot.domain.thread import COMMENT, Actor, Part
 from bot.forges.gitlab.client import Client
+from bot.forges.parts import lines_comment
 from bot.forges.payload import at, count, number, text, time
-from bot.model import Actor, Part
 
 _PAGE = 100  # the most GitLab gives at once
 _PAGES = 3

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.errors import ForgeGone, ForgeUnavailable
-from bot.forges.forge import Verdict
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeGone, ForgeUnavailable
+from bot.domain.thread import Kind, Thread
 from bot.forges.github import GitHub
 from bot.forges.github.adapter import web_url
-from bot.model import Kind, Thread
 from tests.forges.asking import HERE, MARKER, actor, anvil, chatter, status, wanted
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import push_commit

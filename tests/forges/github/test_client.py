@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bot.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import Client
 from tests.scripted_server import Says, Server
 

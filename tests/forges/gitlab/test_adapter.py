@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.errors import ForgeError, ForgeGone
-from bot.forges.forge import Verdict
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeError, ForgeGone
+from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.forges.gitlab import GitLab
-from bot.model import Actor, Kind, Spot, Thread
 from tests.forges.asking import HERE, MARKER, anvil, chatter, status, wanted
 from tests.gitlab_words import Change
 from tests.playground.faults import Fault, Faults

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.events import Assigned, Commented, Labelled
+from bot.domain.event import Assigned, Commented, Labelled
+from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.gitlab import events
-from bot.model import Actor, Kind, Part, Spot, Thread
 from tests.forges.odd import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 
 Payload = dict[str, Any]

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
+from bot.domain.task import Run, Task
+from bot.domain.usage import Refusal, Spent, Total
 from bot.gateway.counts import Counts
-from bot.model import Run, Task
 from bot.store import costs, usage
-from bot.store.costs import Spent
-from bot.store.usage import Refusal, Total
 from tests.journeys.world import World
 from tests.model_server import Asked, ModelServer
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from bot.model import Outcome, State
-from bot.store.costs import Known
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.usage import Known
 from tests.journeys.agents.talk import KEY, Talk
 from tests.model_server import Fails, Turn, Use, runs, says
 

@@ -5,10 +5,9 @@ import time
 
 import pytest
 
-from bot.model import Outcome, State
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.usage import Known, Tokens
 from bot.playground import rules
-from bot.store.costs import Known
-from bot.store.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import Figures, eventually
 from tests.model_server import Turn, Use, runs, says

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from bot import errors, kinds
-from bot.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
-from bot.kinds import REMEDIES, Remedy, remedy
+from bot.domain import error_policy, errors
+from bot.domain.error_policy import REMEDIES, Remedy, remedy
+from bot.domain.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
+from bot.reports import incidents
 from bot.sandbox.remote import remote_failure
 
 OURS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)]
@@ -36,7 +37,7 @@ def test_what_is_to_be_done(error: Exception, expected: Remedy) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_known_wherever_we_write(number: int) -> None:
-    error = kinds.known(OSError(number, "No space left on device"))
+    error = error_policy.known(OSError(number, "No space left on device"))
 
     assert isinstance(error, DiskFull)
     assert remedy(error) is Remedy.ACT
@@ -56,9 +57,9 @@ def test_a_full_disk_here_is_told_from_one_of_the_remote(said: str, expected: ty
 
 def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
     with capture_logs() as logged:
-        number = kinds.incident("run broke", KeyError("a bug"), run="t1-1")
+        number = incidents.incident("run broke", KeyError("a bug"), run="t1-1")
 
     assert [(line["event"], line["incident"], line["run"]) for line in logged] == [
         ("run broke", number, "t1-1")
     ]
-    assert f"`{number}`" in kinds.in_words(number)
+    assert f"`{number}`" in incidents.in_words(number)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bot.interrupt import INTERVAL, Paced, interruptible, uninterrupted, within
+from bot.domain.interrupt import INTERVAL, Paced, interruptible, uninterrupted, within
 
 
 def test_what_a_call_returns_or_raises_is_the_callers() -> None:

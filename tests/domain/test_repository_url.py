@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import NotUnderstood
-from bot.urls import canonical
+from bot.domain.errors import NotUnderstood
+from bot.domain.repository_url import canonical
 
 ANVIL = "https://github.com/acme/anvil"
 

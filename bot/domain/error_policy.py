@@ -5,12 +5,9 @@ own. What is not in it is a bug of ours.
 """
 
 import errno
-import secrets
 from enum import StrEnum
 
-import structlog
-
-from bot.errors import (
+from bot.domain.errors import (
     BadSettings,
     DiskFull,
     EngineUnavailable,
@@ -29,8 +26,6 @@ from bot.errors import (
     SandboxFailed,
 )
 from bot.store.ledger import AWAY
-
-log = structlog.get_logger()
 
 
 class Remedy(StrEnum):
@@ -72,15 +67,3 @@ def known(error: Exception) -> Exception:
 def remedy(error: Exception) -> Remedy:
     """By the nearest class of the error that is in the table."""
     return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), Remedy.LOOK)
-
-
-def incident(event: str, error: Exception, **facts: object) -> str:
-    """Log what broke, with its traceback, under a number; return that."""
-    number = secrets.token_hex(4)
-    log.error(event, incident=number, exc_info=error, **facts)
-    return number
-
-
-def in_words(number: str) -> str:
-    """What a thread is told of an incident."""
-    return f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."

@@ -4,8 +4,10 @@ from itertools import product
 
 import pytest
 
-from bot.errors import NotPossible
-from bot.model import ENDED, ENDINGS, NEXT, Kind, Outcome, State, Thread, new_task_id, to
+from bot.domain.errors import NotPossible
+from bot.domain.lifecycle import ENDED, ENDINGS, NEXT, Outcome, State, to
+from bot.domain.task import new_task_id
+from bot.domain.thread import Kind, Thread
 
 # Written out once more, from what users are promised, not from the code.
 FOLLOWS = {

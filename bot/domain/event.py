@@ -7,8 +7,7 @@ can tell which one spoke.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.clean import fence
-from bot.model import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, Spot, Thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,36 +71,3 @@ def known_as(event: Event) -> list[str]:
     if not isinstance(event, Labelled) or event.changed_at is None:
         return [event.cause]
     return [label_cause(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]
-
-
-ABOUT_LINES = "The lines this was said about"  # headings of parts
-COMMENT = "A comment on the thread"
-LINES_COMMENT = "A comment on lines of the change"
-REVIEW = "A review of the change"
-_HUNK = 40  # lines of a hunk that are shown, the last of them the one in question
-
-
-def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
-    """Title and text of the thread, by whoever opened it."""
-    return Part(
-        what="The thread this was asked on", text=f"{thread.title}\n\n{body}".strip(), author=author, at=at
-    )
-
-
-def lines_part(path: str, line: int | None, hunk: str) -> Part:
-    """The lines of a change that an inline comment is about. `line` None: the whole file, or a line gone."""
-    return Part(what=ABOUT_LINES, text=_lines(path, line, hunk))
-
-
-def lines_comment(path: str, line: int | None, hunk: str, body: str, *, author: str, at: str) -> Part:
-    """What somebody said about lines of a change, with these lines."""
-    return Part(what=LINES_COMMENT, text=f"{_lines(path, line, hunk)}\n\n{body}", author=author, at=at)
-
-
-def _lines(path: str, line: int | None, hunk: str) -> str:
-    where = f"{path}, line {line}" if line is not None else path
-    if not hunk:
-        return where
-    header, *rest = hunk.split("\n")
-    code = "\n".join([header, *rest[-_HUNK:]])
-    return f"{where}\n{fence(code)}diff\n{code}\n{fence(code)}"

@@ -1,0 +1,1 @@
+"""Values, states and errors, and the rules between them. No I/O."""

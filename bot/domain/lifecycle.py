@@ -1,0 +1,118 @@
+"""The states, phases and outcomes of a task, and what may follow what.
+
+Nothing here imports a database, a forge or Docker, so every rule about states
+and outcomes can be tested without any of them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.errors import NotPossible
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for a person: an answer, or an approval
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(StrEnum):
+    PREPARE = "prepare"
+    AGENT = "agent"
+    EXPORT = "export"
+    PUSH = "push"
+    REPORT = "report"
+
+
+class Outcome(StrEnum):
+    PUSHED = "pushed"
+    NO_CHANGES = "no_changes"
+    QUESTION = "question"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    PREPARE_FAILED = "prepare_failed"
+    AGENT_FAILED = "agent_failed"
+    TIMED_OUT = "timed_out"
+    IDLE = "idle"
+    OUT_OF_MEMORY = "out_of_memory"
+    DISK_FULL = "disk_full"
+    OUTPUT_LIMIT = "output_limit"
+    RATE_LIMITED = "rate_limited"
+    OVER_BUDGET = "over_budget"
+    EXPORT_REFUSED = "export_refused"
+    PUSH_REJECTED = "push_rejected"
+    REMOTE_MISSING = "remote_missing"
+    LOST = "lost"
+
+
+ENDED = frozenset({State.WAITING, State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+NEXT: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+    State.RUNNING: ENDED,
+    **dict.fromkeys(ENDED, frozenset({State.QUEUED})),  # a resume, or an approval
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an outcome means: the task's state, one sentence, and what to say next."""
+
+    state: State
+    says: str
+    next: str
+    also: str = ""  # another command that helps here
+
+
+ENDINGS: dict[Outcome, Ending] = {
+    Outcome.PUSHED: Ending(State.SUCCEEDED, "Pushed.", "/resume <what to do next>"),
+    Outcome.NO_CHANGES: Ending(
+        State.SUCCEEDED, "The agent ended without changing anything.", "/resume <what to do instead>"
+    ),
+    Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>", "/diff"),
+    Outcome.HELD: Ending(
+        State.WAITING,
+        "The change touches paths that give power; a person must approve it.",
+        "/approve",
+        "/diff",
+    ),
+    Outcome.CANCELLED: Ending(State.CANCELLED, "Cancelled.", "/resume", "/diff"),
+    Outcome.PREPARE_FAILED: Ending(State.FAILED, "The workspace could not be prepared.", "/resume", "/retry"),
+    Outcome.AGENT_FAILED: Ending(
+        State.FAILED, "The agent failed.", "/resume <what to do differently>", "/diff"
+    ),
+    Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume", "/diff"),
+    Outcome.IDLE: Ending(State.FAILED, "The agent went silent.", "/resume", "/diff"),
+    Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume", "/diff"),
+    Outcome.DISK_FULL: Ending(
+        State.FAILED, "The agent ran out of disk space.", "/resume <what to delete>", "/retry"
+    ),
+    Outcome.OUTPUT_LIMIT: Ending(
+        State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
+    ),
+    Outcome.RATE_LIMITED: Ending(
+        State.FAILED, "The model's provider takes no more requests for now.", "/resume", "/diff"
+    ),
+    Outcome.OVER_BUDGET: Ending(State.FAILED, "The budget for models is used up.", "/resume", "/diff"),
+    Outcome.EXPORT_REFUSED: Ending(
+        State.FAILED,
+        "What the agent left could not be taken out of the workspace.",
+        "/resume <what to undo>",
+        "/retry",
+    ),
+    Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume", "/diff"),
+    Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository is not there.", "/resume"),
+    Outcome.LOST: Ending(
+        State.FAILED, "The run was lost with its worker or its container.", "/resume", "/retry"
+    ),
+}
+
+
+def to(task_id: str, state: State, wanted: State) -> State:
+    """Return `wanted`, or raise NotPossible if it cannot follow `state`."""
+    if wanted not in NEXT[state]:
+        raise NotPossible(f"Task {task_id} is {state}; it cannot become {wanted}.")
+    return wanted

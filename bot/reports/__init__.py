@@ -1,0 +1,1 @@
+"""Comments, statuses and replies: their texts, and their way to the forge."""
