@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import commands, late, policy, reply, triggers
-from bot.context import bounded
 from bot.domain.command import Command
 from bot.domain.error_policy import TRANSIENT
 from bot.domain.errors import BotError, ForgeUnavailable
@@ -27,6 +26,7 @@ from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.tasks import Defaults, Tasks
+from bot.text.thread_context import bounded
 from bot.triggers import Words
 
 log = structlog.get_logger()

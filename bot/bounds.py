@@ -13,9 +13,9 @@ from bot.attempt import Attempt
 from bot.domain.lifecycle import Outcome, Phase
 from bot.sandbox.workspace import Workspaces
 from bot.scale import Scale, room
-from bot.sizes import human
 from bot.store import runs
 from bot.store.ledger import clock
+from bot.text.units import human
 
 # An agent prints short lines a dozen times faster than we can read them from the engine, whose log must hold
 # them all until we have: it has room for five times as many as these (bot/sandbox/container.py).

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from bot.agents import prompt
 from bot.attempt import Attempt
-from bot.context import bounded, unseen
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import ABOUT_LINES, Part
 from bot.store import runs
+from bot.text.thread_context import bounded, unseen
 
 _REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each
 _KEPT = "The checkout and your home are as the last run left them, uncommitted and untracked files included."

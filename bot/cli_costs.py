@@ -24,7 +24,7 @@ from bot.settings import Settings
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import OfRun
-from bot.times import moment
+from bot.text.units import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from bot.clean import visible
+from bot.text.sanitize import visible
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy import Connection
 
-from bot import clean, host
+from bot import host
 from bot.agents.agent import Listener
 from bot.cli_print import Row, show
 from bot.domain.lifecycle import ENDED, State
@@ -23,7 +23,8 @@ from bot.store import log as store_log
 from bot.store import runs
 from bot.store import tasks as store
 from bot.store.ledger import Ledger, open_ledger
-from bot.times import iso
+from bot.text import sanitize
+from bot.text.units import iso
 
 _POLL = 0.3  # seconds
 _AT_ONCE = 1 << 20  # bytes of a log
@@ -138,7 +139,7 @@ class Log:
     def _shown(self, line: bytes) -> Iterator[str]:
         text = self._listener.hear(line).text if self._listener else line.decode(errors="replace")
         if text is not None:
-            yield from clean.shown(text.rstrip("\r"), self._secrets).split("\n")
+            yield from sanitize.shown(text.rstrip("\r"), self._secrets).split("\n")
 
 
 def _brief(row: Row) -> Row:

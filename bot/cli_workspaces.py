@@ -24,11 +24,10 @@ from bot.removal import clear, clear_away, export_and_remove
 from bot.removal_attempt import Terms, records
 from bot.sandbox.workspace import task_of
 from bot.settings import Settings
-from bot.sizes import human
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import MOST_DEATHS, Removal
 from bot.store.workspaces import Kept
-from bot.times import iso
+from bot.text.units import human, iso
 
 _PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
 _MEASURED_AT_ONCE = 4

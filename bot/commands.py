@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from bot.domain.command import Options
 from bot.domain.errors import NotUnderstood
-from bot.markdown import Token, parse
+from bot.text.markdown import Token, is_plain, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,6 @@ def _unknown_option(name: str, allowed: Collection[str]) -> str:
     near = get_close_matches(name, allowed, n=1)
     takes = f"Did you mean `--{near[0]}`?" if near else f"There is {_list(allowed)}."
     return f"{said} is no option of this command. {takes} Write `--` before a text that begins with dashes."
-
-
-def is_plain(word: str) -> bool:
-    """May this word of a comment be repeated in a code span? Others could break out of it."""
-    return re.fullmatch(r"[\w-]{1,40}", word) is not None
 
 
 def _list(names: Collection[str]) -> str:

@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from bot.clean import for_comment, for_line
 from bot.domain.change import Pages
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.usage import Known, Spent
 from bot.line import pinned
 from bot.spelling import change_reference, reference
-from bot.times import moment
+from bot.text.sanitize import for_comment, for_line
+from bot.text.units import moment
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000

@@ -11,7 +11,7 @@ from bot.agents.agent import Result
 from bot.bounds import Ended
 from bot.domain.lifecycle import Outcome
 from bot.sandbox.container import Condition
-from bot.times import moment
+from bot.text.units import moment
 
 # Exit statuses of who is ended by another: by us, or by an engine that stops or restarts.
 _STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL})

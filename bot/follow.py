@@ -24,7 +24,7 @@ from bot.sandbox.container import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail
-from bot.times import moment
+from bot.text.units import moment
 
 _GRACE = 2  # seconds a cancelled agent has to end by itself
 _STOP_WITHIN = 3.5  # seconds the engine has to end it

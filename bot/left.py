@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import structlog
 
 from bot.attempt import Attempt, Cancelled
-from bot.clean import redact
 from bot.domain.errors import DiskFull, GitFailed
 from bot.sandbox.patch import patch
 from bot.store import leases, patches
+from bot.text.redaction import redact
 
 log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """The one way out: whatever a forge is told, of ours or of others, is told by a `Mouth`.
 
-What others wrote was made harmless where it was quoted (bot/clean.py). This is for
+What others wrote was made harmless where it was quoted (bot/text/sanitize.py). This is for
 what somebody forgot to quote: words that would act are found with a Markdown
 parser, and then nothing in the whole text acts any more, not even what was meant to.
 """
@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.clean import cut, inert, inert_name, reads_as_one, without_secrets
 from bot.domain.change import Change, NewChange, Status
 from bot.domain.thread import Spot, Thread
 from bot.forges.forge import Forge
-from bot.markdown import Token, parse
+from bot.text.markdown import Token, parse
+from bot.text.sanitize import cut, inert, inert_name, reads_as_one, without_secrets
 
 _LINE = 1_000  # characters of what has to be one line; forges take less, and their adapters cut to that
 _OUR_HTML = re.compile(r"</?(?:details|summary)>")

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bot.commands import is_plain
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.spelling import spelled
 from bot.tasks import Tasks
+from bot.text.markdown import is_plain
 
 Handler = Callable[[Command, Tasks], str]
 

@@ -13,7 +13,6 @@ import structlog
 
 from bot import follow, settle
 from bot.attempt import Attempt, Stopped, take_up, watched
-from bot.clean import visible
 from bot.domain.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
 from bot.domain.interrupt import interruptible, within
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
@@ -33,6 +32,7 @@ from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS
 from bot.store.ledger import AWAY
+from bot.text.sanitize import visible
 from bot.verdict import Verdict, phase_of, verdict_on
 
 log = structlog.get_logger()

@@ -13,7 +13,6 @@ from functools import partial
 from sqlalchemy import Connection
 
 from bot import cancel, keep, line
-from bot.commands import is_plain
 from bot.domain.command import WHOLE_THREAD, Command
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED
@@ -26,6 +25,7 @@ from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
 from bot.store.workspaces import Kept
+from bot.text.markdown import is_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

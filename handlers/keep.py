@@ -6,7 +6,7 @@ from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.router import Router
 from bot.tasks import Tasks
-from bot.times import moment
+from bot.text.units import moment
 
 router = Router()
 

@@ -6,7 +6,7 @@ from bot.line import in_words
 from bot.router import Router
 from bot.spelling import change_reference, next_command
 from bot.tasks import Standing, Tasks
-from bot.times import moment
+from bot.text.units import moment
 
 router = Router()
 

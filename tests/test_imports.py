@@ -21,7 +21,7 @@ LIBRARIES: dict[str, set[str]] = {
     "github": {"bot.forges.github"},
     "gitlab": {"bot.forges.gitlab"},
     "h11": {"bot.gateway"},
-    "markdown_it": {"bot.markdown"},
+    "markdown_it": {"bot.text.markdown"},
     "prometheus_client": {"bot.metrics", "bot.web"},
     "pydantic": {"bot.sections", "bot.forges.sections", "bot.gateway.sections", "bot.settings"},
     "pydantic_core": {"bot.settings", "bot.intake", "bot.forges"},

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.clean import GAP, for_comment, for_line
 from bot.domain.change import NewChange, Status, Verdict
 from bot.domain.thread import Spot
 from bot.out import Mouth, acts, one_line, words
+from bot.text.sanitize import GAP, for_comment, for_line
 from tests.fakes import FakeForge
 from tests.said import ISSUE
 

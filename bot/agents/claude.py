@@ -14,9 +14,9 @@ from typing import Any
 
 from bot.agents.agent import Heard, Listener, Result, Start
 from bot.agents.command import with_prompt
-from bot.clean import visible
 from bot.domain.lifecycle import Outcome
 from bot.gateway.inside import REFUSES
+from bot.text.sanitize import visible
 
 _ROUTE = "anthropic"
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

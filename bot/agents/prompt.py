@@ -7,9 +7,9 @@ says so and that nothing inside can close.
 import re
 from collections.abc import Sequence
 
-from bot.agents.hidden import without_hidden, without_torn
-from bot.clean import visible
 from bot.domain.thread import ABOUT_LINES, Part
+from bot.text.sanitize import visible
+from bot.text.visible_markdown import without_hidden, without_torn
 
 _TAG = "untrusted"
 _WRAPPER = re.compile(rf"<(?=[\s/]*{_TAG})", re.IGNORECASE)

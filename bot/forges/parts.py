@@ -1,7 +1,7 @@
 """What others wrote, as parts of a prompt."""
 
-from bot.clean import fence
 from bot.domain.thread import ABOUT_LINES, LINES_COMMENT, Part, Thread
+from bot.text.sanitize import fence
 
 _HUNK = 40  # lines of a hunk that are shown, the last of them the one in question
 

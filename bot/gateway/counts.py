@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from bot.clean import visible
 from bot.domain.usage import Reached, Refusal, Tokens, Total, Used
 from bot.gateway.routes import Price
 from bot.store import usage
+from bot.text.sanitize import visible
 
 K = TypeVar("K")
 DAY = 86400  # seconds

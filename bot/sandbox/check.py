@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.clean import visible
 from bot.domain.errors import ExportRefused
 from bot.sandbox import power, refusals
 from bot.sandbox.extent import Extent
@@ -18,7 +17,8 @@ from bot.sandbox.letter_case import Spellings
 from bot.sandbox.object_reader import ObjectReader, sizes
 from bot.sandbox.refusals import shown
 from bot.sandbox.tree_walk import GITLINK, GONE, LONGEST_NAME, LONGEST_PATH, SYMLINK, Entry, Folder, has, walk
-from bot.sizes import human
+from bot.text.sanitize import visible
+from bot.text.units import human
 
 _HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git does not read in pieces
 _MODES = frozenset({GONE, "100644", "100755", GITLINK, SYMLINK})

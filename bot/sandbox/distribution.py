@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from bot.clean import visible
 from bot.domain.errors import BadSettings
+from bot.text.sanitize import visible
 
 _SECONDS = 1800
 _KEYS = "/usr/share/keyrings"

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.clean import visible
 from bot.domain.errors import ExportRefused, GitFailed
 from bot.sandbox import refusals
 from bot.sandbox.check import Rules
 from bot.sandbox.git import LIMITS, Objects, git
 from bot.sandbox.large_files import streaming
 from bot.sandbox.stream import Stream
+from bot.text.sanitize import visible
 
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n")
 _HEADER_BYTES = 2 * 41 + 2 * 11

@@ -7,8 +7,8 @@ the same things of what it finds later by itself, so the sentences stand here on
 import re
 from collections.abc import Callable
 
-from bot.clean import visible
-from bot.sizes import human
+from bot.text.sanitize import visible
+from bot.text.units import human
 
 REPOSITORY = "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
 _SHOWN = 200  # characters of a path that stand in a sentence

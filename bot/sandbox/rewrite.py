@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.clean import redact, visible
 from bot.domain.task import Identity
 from bot.sandbox.history import Commit
+from bot.text.redaction import redact
+from bot.text.sanitize import visible
 
 _LONGEST = 16_000  # characters of a message
 _NESTED = 8

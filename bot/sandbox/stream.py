@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from bot.clean import visible
 from bot.domain.errors import EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, uninterrupted
+from bot.text.sanitize import visible
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bot.agents.agent import Listener
-from bot.clean import shown
 from bot.listening import transcript
 from bot.store import log
 from bot.store.ledger import Ledger
+from bot.text.sanitize import shown
 
 _PIECE = 128 * 1024  # bytes
 _LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # whoever shows how far he is ends his lines with the latter

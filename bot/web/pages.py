@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot import diffs
 from bot.agents.agent import Agent, Listener
 from bot.agents.command import Command
 from bot.domain.errors import NotPossible
@@ -23,6 +22,7 @@ from bot.domain.task import Run
 from bot.forges.forge import Forge
 from bot.store import costs, outbox, patches, removals, runs, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
+from bot.text import patch_view
 from bot.web import links, logs, task_page
 from bot.web.task_page import Attempt, View
 
@@ -117,7 +117,7 @@ def _patch_text(viewer: Viewer, task_id: str) -> str | None:
     size = "" if found.is_whole else f" The first {len(found.text):,} of {found.size:,} bytes."
     return (
         f"What run {found.number} of task {task_id} left, to read: what cannot be seen is left out.{size}\n"
-        + diffs.whole(found.text, viewer.secrets)
+        + patch_view.whole(found.text, viewer.secrets)
     )
 
 

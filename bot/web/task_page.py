@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bot.clean import shown
 from bot.comments import session, used
 from bot.domain.change import Pages
 from bot.domain.lifecycle import ENDED, ENDINGS, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.domain.usage import Reached, Refusal, Spent
-from bot.sizes import human
 from bot.spelling import change_reference, next_command, reference
 from bot.store.removals import MOST_DEATHS
-from bot.times import iso, moment
+from bot.text.sanitize import shown
+from bot.text.units import human, iso, moment
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 

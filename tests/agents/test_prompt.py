@@ -3,9 +3,9 @@
 import pytest
 
 from bot.agents import prompt
-from bot.context import bounded
 from bot.domain.thread import Part
 from bot.forges.parts import lines_comment, lines_part
+from bot.text.thread_context import bounded
 
 
 def written(

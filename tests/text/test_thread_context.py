@@ -1,7 +1,7 @@
 """How much of what others wrote one prompt holds."""
 
-from bot.context import bounded, unseen
 from bot.domain.thread import COMMENT, Part
+from bot.text.thread_context import bounded, unseen
 
 
 def said(text: str) -> Part:

@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from bot.diffs import folded, whole
+from bot.text.patch_view import folded, whole
 
 COUNT = b" 3 files changed, 10 insertions(+), 2 deletions(-)\n\n"
 HEAD = b"diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n"

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from bot.markdown import parse
+from bot.text.markdown import parse
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _LAST_DEFINITION = re.compile(r"^[ \t>*+\d.)-]*\[(?:[^\[\]\\]|\\.)*\]:.*(?:\n.+)*\Z", re.MULTILINE)

@@ -7,7 +7,8 @@ put words of the agent's at the start of one: there a forge may take them for a 
 import re
 from collections.abc import Sequence
 
-from bot.clean import fence, redact, shown, visible
+from bot.text.redaction import redact
+from bot.text.sanitize import fence, shown, visible
 
 _MOST = 60_000  # characters of the whole block: GitHub takes 65,536 in a comment
 _COUNT = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.clean import for_comment, for_line, redact, shown, visible
+from bot.text.redaction import redact
+from bot.text.sanitize import for_comment, for_line, shown, visible
 
 TOKEN = "s3cr3t+token/of~the_bot"
 GAP = "\u200b"

@@ -1,8 +1,8 @@
-"""Sizes are told in the unit that suits them."""
+"""Sizes and points in time, as people and programs read them."""
 
 import pytest
 
-from bot.sizes import human
+from bot.text.units import human, iso, moment
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ from bot.sizes import human
 )
 def test_a_size_is_told_in_the_largest_unit_it_has_one_of(size: int, said: str) -> None:
     assert human(size) == said
+
+
+def test_people_are_told_in_utc_to_the_minute() -> None:
+    assert moment(1_782_000_059.9) == "2026-06-21 00:00 UTC"
+
+
+def test_programs_are_told_to_the_second() -> None:
+    assert iso(1_782_000_059.9) == "2026-06-21T00:00:59Z"

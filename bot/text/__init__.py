@@ -1,0 +1,1 @@
+"""Functions from text to text: made safe to show, without secrets, read as Markdown. No I/O."""

@@ -1,0 +1,50 @@
+"""Secrets, taken out of text."""
+
+import base64
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+HIDDEN = "[redacted]"
+_TOKEN_SHAPES = (
+    r"gh[opsur]_[A-Za-z0-9_]{16,}"
+    r"|github_pat_[A-Za-z0-9_]{16,}"
+    r"|gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[A-Za-z0-9_.-]{16,}"
+    r"|whsec_[A-Za-z0-9+/=_-]{16,}"
+    r"|(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{32,})"  # Anthropic, OpenAI
+    r"|AIza[A-Za-z0-9_-]{35}"  # Google
+    r"|fhrun_[0-9a-f]{64}"  # a run's own, at the gateway
+)
+_ONE_LINE = 60  # characters that stand in one line whoever wrote them
+_SHORTEST = 8  # characters: a shorter "secret" would black out ordinary words
+
+
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Without these secrets (also in base64, hex and reversed) and without what looks like a token."""
+    return _secret_pattern(tuple(secrets)).sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=16)
+def _secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    known = [_spelled(form) for form in sorted(forms, key=len, reverse=True)]
+    return re.compile("|".join([*known, _TOKEN_SHAPES]))
+
+
+def _spelled(form: str) -> str:
+    """A pattern for it. What encodes breaks long lines: xxd after 60 characters, base64 after 64 or 76.
+
+    The breaks may be quoted, or written as in JSON.
+    """
+    return (r"(?:[\s>]|\\[nr]){0,4}" if len(form) > _ONE_LINE else "").join(map(re.escape, form))
+
+
+def _forms(secret: str) -> set[str]:
+    raw = secret.encode()
+    forms = {secret, secret[::-1], raw.hex(), raw.hex().upper()}
+    for before in range(3):  # base64 of a text that holds the secret depends on where in it the secret stands
+        encoded = base64.b64encode(b"\0" * before + raw).decode()
+        # The first and last characters also encode the neighbours.
+        core = encoded[(0, 2, 3)[before] : len(encoded.rstrip("=")) - bool(encoded.endswith("="))]
+        forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return forms
