@@ -10,7 +10,7 @@ import structlog
 from bot.domain.task import Run
 from bot.house import House
 from bot.queue import ANSWER, REPORT, WORK
-from bot.store import leases
+from bot.store import claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,5 +53,5 @@ def declare(broker: dramatiq.Broker, house: House, jobs: Jobs, stopping: threadi
 
 def _claim(house: House, jobs: Jobs) -> Run | None:
     with house.ledger.write() as tx:
-        run = leases.take_over(tx, house.worker, jobs.is_dead)
-        return run or leases.claim_next(tx, house.worker)
+        run = claims.take_over(tx, house.worker, jobs.is_dead)
+        return run or claims.claim_next(tx, house.worker)

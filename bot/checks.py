@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import redis
 import structlog
 
-from bot import host, queue
+from bot import queue
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, inside
 from bot.house import House
 from bot.sandbox.container import Mount
 from bot.settings import NAME, Settings
+from bot.store import data_folder
 
 _SEEN_WITHIN = 60.0  # seconds for a container that does next to nothing
 _OTHERWISE = "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
@@ -28,7 +29,7 @@ def fit(house: House, sets: Sequence[str]) -> House:
     Raises BotError.
     """
     check(house)
-    if host.is_open(house.data):
+    if data_folder.is_open(house.data):
         _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(house.data))
     return house.reaching(hosts_of_sets(house, sets))
 

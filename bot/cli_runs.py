@@ -32,13 +32,13 @@ from bot.forges.github.adapter import web_url
 from bot.house import House
 from bot.line import Queued, in_words
 from bot.opening import open_house
-from bot.presence import somebody_works
 from bot.run import execute
 from bot.sections import seconds
 from bot.settings import Settings
 from bot.spelling import by_operator
-from bot.store import hosts, leases, runs
+from bot.store import claims, hosts, runs
 from bot.store import tasks as store
+from bot.store.process_locks import somebody_works
 from bot.tasks import agent_named
 from bot.worker import defaults, jobs_of
 
@@ -194,7 +194,7 @@ class _Watched:
         if somebody_works(self.house.data):
             return
         with self.house.ledger.write() as tx:
-            claimed = leases.claim(tx, self.house.worker, self.run.id)
+            claimed = claims.claim(tx, self.house.worker, self.run.id)
         if claimed:
             work = partial(execute, self.house, claimed, self._stopping)
             self._thread = threading.Thread(target=work, name="run")

@@ -12,15 +12,14 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy import Connection
 
-from bot import host
 from bot.agents.agent import Listener
 from bot.cli_print import Row, show
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
 from bot.settings import Settings
 from bot.spelling import reference
-from bot.store import log as store_log
-from bot.store import runs
+from bot.store import data_folder, runs
+from bot.store import log_chunks as store_log
 from bot.store import tasks as store
 from bot.store.ledger import Ledger, open_ledger
 from bot.text import sanitize
@@ -149,7 +148,7 @@ def _brief(row: Row) -> Row:
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[Ledger]:
     """The bot's own, open for the block; made where there is none yet."""
-    host.folder(settings.data.path)
+    data_folder.folder(settings.data.path)
     ledger = open_ledger(settings.store_url)
     try:
         yield ledger

@@ -19,12 +19,12 @@ from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
 from bot.house import House
 from bot.opening import open_house
-from bot.presence import is_dead
 from bot.removal import clear, clear_away, export_and_remove
 from bot.removal_attempt import Terms, records
 from bot.sandbox.workspace import task_of
 from bot.settings import Settings
 from bot.store import removals, tasks, workspaces
+from bot.store.process_locks import is_dead
 from bot.store.removals import MOST_DEATHS, Removal
 from bot.store.workspaces import Kept
 from bot.text.units import human, iso

@@ -15,9 +15,9 @@ from bot.gateway.gateway import Gateway
 from bot.sandbox.container import Engine, Limits
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
-from bot.store.leases import Worker
+from bot.store.claims import Worker
 from bot.store.ledger import Ledger
-from bot.web.links import patch_url, task_url
+from bot.store.shared_keys import patch_url, task_url
 
 
 @dataclass(frozen=True, slots=True)

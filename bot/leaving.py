@@ -2,11 +2,11 @@
 
 from bot.attempt import Attempt
 from bot.domain.task import Run, Task, is_confidential
-from bot.gateway.gateway import token
 from bot.sandbox import export
 from bot.sandbox.mirror import Mirror
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Workspaces
+from bot.store.shared_keys import run_token
 
 
 def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:
@@ -29,7 +29,7 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.
         author=house.identity,
         co_author=_co_author(attempt),
         title=_title(task, run),
-        secrets=[*house.secrets, token(house.link_key, run.id)],
+        secrets=[*house.secrets, run_token(house.link_key, run.id)],
         as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
         check=attempt.check,
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot import host
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
@@ -16,13 +15,15 @@ from bot.forges.gitlab import GitLab
 from bot.gateway import sections as outside
 from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
-from bot.presence import alive, once
 from bot.sandbox.container import Engine, Limits
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
+from bot.store import data_folder, shared_keys
+from bot.store.claims import Worker
 from bot.store.hosts import SILENT_AFTER
-from bot.store.leases import LEASE, Worker
+from bot.store.leases import LEASE
 from bot.store.ledger import Ledger, open_ledger
+from bot.store.process_locks import alive, once
 
 _LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
 _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
@@ -42,12 +43,12 @@ def open_house(
 
     `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
     """
-    data = host.folder(settings.data.path.absolute())
-    name = host.name(data, called)
+    data = data_folder.folder(settings.data.path.absolute())
+    name = data_folder.name(data, called)
     box = settings.sandbox
     ledger = open_ledger(settings.store_url)
     try:
-        link_key = host.link_key(ledger, data)
+        link_key = shared_keys.link_key(ledger, data)
         hidden = [*settings.secrets, link_key]
         with alive(data, name) as holder:
             yield House(

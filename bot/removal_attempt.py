@@ -19,10 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.attempt import Cancelled, Stopped
 from bot.domain.errors import BotError, EngineUnavailable, LeaseLost
 from bot.house import House
-from bot.presence import alone, is_dead
 from bot.sandbox.workspace import task_of
 from bot.store import removals
 from bot.store.ledger import AWAY
+from bot.store.process_locks import alone, is_dead
 from bot.store.removals import Key, Removal
 
 log = structlog.get_logger()

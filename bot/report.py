@@ -17,14 +17,14 @@ from bot.domain.error_policy import Remedy, remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import Spot, Thread
 from bot.forges.forge import Forge
-from bot.gateway.gateway import token
 from bot.house import House
 from bot.out import Mouth
-from bot.presence import is_dead
 from bot.reports.incidents import in_words, incident
-from bot.store import outbox, runs, senders, tasks, threads
+from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import AWAY
 from bot.store.outbox import Item, Outgoing
+from bot.store.process_locks import is_dead
+from bot.store.shared_keys import run_token
 
 log = structlog.get_logger()
 
@@ -46,13 +46,13 @@ def send(house: House, thread_key: str) -> None:
     lease, dead = _lease(house), partial(_is_dead, house)
     while True:
         with house.ledger.write() as tx:
-            if not senders.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
+            if not thread_senders.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
             _send_due(house, thread_key, holder)
         finally:
             with house.ledger.write() as tx:
-                senders.leave(tx, thread_key, holder)
+                thread_senders.leave(tx, thread_key, holder)
         # Whoever was turned away while we were leaving left their row to us.
         with house.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
@@ -79,14 +79,14 @@ def _send_due(house: House, thread_key: str, holder: str) -> None:
     if forge := house.forges.get(thread.forge):
         for item in items:
             with house.ledger.write() as tx:
-                if not senders.hold(tx, thread_key, holder, lease):
+                if not thread_senders.hold(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
             if not now:
                 continue
             _send_one(house, forge, thread, item)
             with house.ledger.write() as tx:
-                if not senders.hold(tx, thread_key, holder, lease):
+                if not thread_senders.hold(tx, thread_key, holder, lease):
                     outbox.look_again(tx, item)
                     return
 
@@ -146,7 +146,7 @@ def _give_up(house: House, item: Item, words: str) -> None:
 
 def _mouth(house: House, forge: Forge, item: Item) -> Mouth:
     # The subject is a run, whose agent had a token of its own; of other subjects there is none to tell.
-    return Mouth(forge, [*house.secrets, token(house.link_key, item.subject)])
+    return Mouth(forge, [*house.secrets, run_token(house.link_key, item.subject)])
 
 
 def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) -> int:

@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.errors import BotError
 from bot.domain.nudges import Nudges
-from bot.store import deliveries, hosts, leases, outbox
-from bot.store.leases import Worker
+from bot.store import claims, deliveries, hosts, outbox
+from bot.store.claims import Worker
 from bot.store.ledger import Ledger
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Sweep:
         with self.ledger.read() as tx:
             unanswered = deliveries.due(tx, _LOOKED_AT)
             untold = outbox.due_threads(tx, _LOOKED_AT)
-            waiting = leases.waiting(tx, self.worker, self.is_dead)
+            waiting = claims.waiting(tx, self.worker, self.is_dead)
         for forge, delivery_id in self._deliveries.forgotten(unanswered):
             self.nudges.answer(forge, delivery_id)
         for thread_key in self._threads.forgotten(untold):

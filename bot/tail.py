@@ -16,7 +16,7 @@ from bot.gateway.gate import Gate
 from bot.listening import Listening
 from bot.sandbox.stream import Log
 from bot.store import leases
-from bot.store import log as store_log
+from bot.store import log_chunks as store_log
 
 _LOOK = 0.5  # seconds
 _FLUSH = 1.0  # seconds between two writes to the ledger, unless

@@ -16,8 +16,8 @@ from bot.forges.gitlab import GitLab
 from bot.house import House
 from bot.janitor import Janitor
 from bot.missed import Missed
-from bot.presence import at_work, is_dead
 from bot.settings import Settings
+from bot.store.process_locks import at_work, is_dead
 from bot.sweep import Sweep, keep_sweeping
 from bot.tasks import Defaults
 from handlers import router

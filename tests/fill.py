@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from bot.domain.lifecycle import Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Kind, Thread
-from bot.store import leases, runs, tasks
-from bot.store.leases import Lease, Worker
+from bot.store import claims, runs, tasks
+from bot.store.claims import Worker
+from bot.store.leases import Lease
 
 _numbers = count(1)
 
@@ -81,7 +82,7 @@ def lease_of(run: Run | None) -> Lease:
 
 def claimed(tx: Connection) -> Run:
     """A new run in the hands of worker w1 of host h1."""
-    run = leases.claim(tx, a_worker(), add_run(tx).id)
+    run = claims.claim(tx, a_worker(), add_run(tx).id)
     assert run is not None
     return run
 

@@ -13,7 +13,7 @@ from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.forges.parts import thread_part
-from bot.store import leases, runs, tasks, workspaces
+from bot.store import claims, leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks import Defaults, Tasks
 from handlers import router
@@ -128,7 +128,7 @@ def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...
 
 
 def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> leases.Lease:
-    lease = lease_of(leases.claim(tx, a_worker(), run.id))
+    lease = lease_of(claims.claim(tx, a_worker(), run.id))
     workspaces.in_use(tx, run.task, "h1")
     for phase in phases:
         leases.enter(tx, lease, phase)

@@ -13,8 +13,8 @@ from bot.actors import Jobs
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.house import House
-from bot.store import leases, runs
-from bot.store.leases import Worker
+from bot.store import claims, leases, runs
+from bot.store.claims import Worker
 from bot.store.ledger import Ledger
 from tests.fakes import FakeForge
 from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
@@ -102,7 +102,7 @@ def test_one_nudge_fills_all_places_and_a_freed_one_is_taken(sqlite_ledger: Ledg
 def test_what_a_dead_worker_left_comes_before_what_waits(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     with sqlite_ledger.write() as tx:
         left = add_run(tx).id
-        taken = leases.claim(tx, a_worker("gone"), left)
+        taken = claims.claim(tx, a_worker("gone"), left)
         leases.release(tx, lease_of(taken))
         waiting = add_run(tx).id
     places = Places()

@@ -8,7 +8,7 @@ from bot.agents.command import Command
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.operator_verbs import cancel_from_cli, resume_from_cli
-from bot.store import leases, runs
+from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger, clock
 from tests.fill import a_worker, add_run, add_task, nobody_is_dead
 from tests.said import ISSUE
@@ -38,8 +38,8 @@ def _next(ending: Ending) -> Run:
 
 def _claim(ending: Ending) -> Run | None:
     with ending.ledger.write() as tx:
-        waits = leases.waiting(tx, a_worker(), nobody_is_dead)
-        claimed = leases.claim_next(tx, a_worker())
+        waits = claims.waiting(tx, a_worker(), nobody_is_dead)
+        claimed = claims.claim_next(tx, a_worker())
     assert waits == (claimed is not None)
     return claimed
 

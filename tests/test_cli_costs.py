@@ -16,7 +16,7 @@ from bot.gateway.counts import today
 from bot.gateway.sections import Amount, Budget, Share
 from bot.sections import Data
 from bot.settings import Settings
-from bot.store import leases, tasks, usage
+from bot.store import claims, leases, tasks, usage
 from bot.store.ledger import open_ledger
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
 
@@ -58,7 +58,7 @@ def dear(settings: Settings) -> str:
             (cheap, Tokens(input=10, output=1), 0.25, None),
         ):
             run = add_run(tx, task)
-            lease = lease_of(leases.claim(tx, a_worker(), run.id))
+            lease = lease_of(claims.claim(tx, a_worker(), run.id))
             leases.write(tx, lease, session="s", session_cost=said)
             leases.end(tx, lease, Outcome.LOST, State.FAILED, "")
             tasks.settle(tx, task.id, state=State.QUEUED)

@@ -7,7 +7,7 @@ import pytest
 from bot.cli_show import Log, logs
 from bot.sections import Agent, Data
 from bot.settings import Settings
-from bot.store import leases, log
+from bot.store import claims, leases, log_chunks
 from bot.store.ledger import Ledger, open_ledger
 from tests.fill import a_worker, add_run, add_task, lease_of
 from tests.stand_in import recorded
@@ -19,7 +19,7 @@ def _printed(ledger: Ledger, pieces: dict[int, bytes]) -> Log:
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx)).id
         for offset, data in pieces.items():
-            log.append(tx, run, offset, data)
+            log_chunks.append(tx, run, offset, data)
     return Log(ledger, run, [SECRET])
 
 
@@ -48,8 +48,8 @@ def test_the_log_is_words_and_raw_where_that_is_wanted(
     ledger = open_ledger(settings.store_url)
     with ledger.write() as tx:
         run = add_run(tx)
-        leases.write(tx, lease_of(leases.claim(tx, a_worker(), run.id)), agent="claude")
-        log.append(tx, run.id, 0, printed)
+        leases.write(tx, lease_of(claims.claim(tx, a_worker(), run.id)), agent="claude")
+        log_chunks.append(tx, run.id, 0, printed)
     ledger.close()
 
     logs(settings, run.task, follow=False, raw=False)

@@ -19,7 +19,7 @@ from bot.house import House
 from bot.janitor import GRACE, Janitor
 from bot.operator_verbs import approve_from_cli, resume_from_cli
 from bot.run import execute
-from bot.store import hosts, leases, schema, workspaces
+from bot.store import claims, hosts, schema, workspaces
 from tests.desk import LONG
 from tests.fill import nobody_is_dead
 from tests.workshop import Workshop, in_a_workshop, until
@@ -56,7 +56,7 @@ def _resumed(shop: Workshop, run: Run) -> None:
 def _worked(shop: Workshop, house: House, script: str) -> Run:
     """The next run, by a worker of that house."""
     with house.ledger.write() as tx:
-        run = leases.claim_next(tx, house.worker)
+        run = claims.claim_next(tx, house.worker)
     assert run is not None
     agents = {"shell": Command(["sh", "-ec", script])}
     execute(replace(house, agents=agents), run, threading.Event())
@@ -67,7 +67,7 @@ def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: House) -> None
     first = shop.done("echo 1 > one")
     _resumed(shop, first)
     with shop.house.ledger.write() as tx:
-        assert leases.claim_next(tx, other.worker) is None
+        assert claims.claim_next(tx, other.worker) is None
     _silence(shop)
 
     run = _worked(shop, other, "test -e one; echo 2 > two")
@@ -100,11 +100,11 @@ def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: House) -> N
         until(lambda: b"begun" in shop.printed(run))
         stopping.set()
     with shop.house.ledger.write() as tx:
-        assert leases.take_over(tx, other.worker, nobody_is_dead) is None
+        assert claims.take_over(tx, other.worker, nobody_is_dead) is None
     _silence(shop)
 
     with shop.house.ledger.write() as tx:
-        taken = leases.take_over(tx, other.worker, nobody_is_dead)
+        taken = claims.take_over(tx, other.worker, nobody_is_dead)
     assert taken is not None
     execute(other, taken, threading.Event())
 
@@ -117,7 +117,7 @@ def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, ot
     _silence(shop)
 
     with shop.house.ledger.write() as tx:
-        taken = leases.take_over(tx, other.worker, nobody_is_dead)
+        taken = claims.take_over(tx, other.worker, nobody_is_dead)
     assert taken is not None
     execute(
         replace(other, agents={"shell": Command(["sh", "-ec", "echo 1 > one"])}), taken, threading.Event()
@@ -143,7 +143,7 @@ def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: H
     _silence(shop)
 
     with shop.house.ledger.write() as tx:
-        assert leases.take_over(tx, replace(other.worker, per_host=0), nobody_is_dead) is None
+        assert claims.take_over(tx, replace(other.worker, per_host=0), nobody_is_dead) is None
 
 
 def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(

@@ -16,11 +16,11 @@ from sqlalchemy import insert, update
 
 from bot.domain.task import Run
 from bot.janitor import GRACE, Janitor
-from bot.presence import alone
 from bot.removal_attempt import seconds_for
 from bot.sandbox.container import Sandbox
 from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
+from bot.store.process_locks import alone
 from bot.store.removals import MOST_DEATHS, Key, Removal
 from tests.desk import LONG
 from tests.fill import all_are_dead

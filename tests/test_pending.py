@@ -20,7 +20,7 @@ from bot.domain.task import Run
 from bot.house import House
 from bot.run import execute
 from bot.settle import settle
-from bot.store import hosts, leases, runs, schema, tasks, workspaces
+from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
 from tests.fakes import FakeForge
@@ -64,7 +64,7 @@ class Asked:
     def claim(self, *phases: Phase) -> Run:
         """The run in the hands of worker w1 of host h1, come as far as these."""
         with self.ledger.write() as tx:
-            run = leases.claim_next(tx, a_worker())
+            run = claims.claim_next(tx, a_worker())
             assert run is not None
             workspaces.in_use(tx, run.task, "h1")
             for phase in phases:
@@ -102,7 +102,7 @@ class Asked:
             hosts.seen(tx, "h1", "f1", 60)
             tx.execute(update(schema.hosts).values(seen_at=1.0))
             tx.execute(update(schema.runs).values(lease_until=1.0))
-            run = leases.take_over(tx, there, nobody_is_dead)
+            run = claims.take_over(tx, there, nobody_is_dead)
         assert run is not None
         execute(replace(self.house, worker=there), run, threading.Event())
 

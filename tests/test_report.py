@@ -17,7 +17,7 @@ from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.task import Run
 from bot.domain.thread import Spot, Thread
 from bot.house import House
-from bot.store import outbox, runs, senders, tasks, threads
+from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
@@ -551,7 +551,7 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
         told.forge.after = lambda: None
         with told.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
-            assert senders.take(tx, told.thread.key, "w2", seconds=LEASE)
+            assert thread_senders.take(tx, told.thread.key, "w2", seconds=LEASE)
 
     told.forge.after = too_long
 
@@ -592,8 +592,8 @@ def test_of_what_two_senders_posted_the_younger_is_deleted(told: Told) -> None:
         told.forge.comment(told.thread, body, Spot())  # as the next one did, who found nothing there yet
         with told.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
-            assert senders.take(tx, told.thread.key, "w2", seconds=LEASE)
-            senders.leave(tx, told.thread.key, "w2")
+            assert thread_senders.take(tx, told.thread.key, "w2", seconds=LEASE)
+            thread_senders.leave(tx, told.thread.key, "w2")
 
     told.want(Outgoing.REPLY)
     told.forge.after = meanwhile

@@ -14,7 +14,7 @@ from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
 from bot.keep import KEEP
 from bot.settle import settle
-from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from tests.fakes import FakeForge
 from tests.fill import a_worker, add_run, add_task, lease_of
@@ -48,7 +48,7 @@ class Ending:
     def begun(self, **of_run: str) -> Attempt:
         """One more run of the task, in its last phase."""
         with self.ledger.write() as tx:
-            claimed = leases.claim(tx, a_worker(), add_run(tx, self.task).id)
+            claimed = claims.claim(tx, a_worker(), add_run(tx, self.task).id)
         return self.taken(claimed, **of_run)
 
     def taken(self, claimed: Run | None, **of_run: str) -> Attempt:

@@ -11,11 +11,11 @@ import sqlalchemy
 
 from bot import queue
 from bot.domain.nudges import Nudges
-from bot.presence import alive, is_dead
-from bot.store import deliveries, leases, outbox, schema
+from bot.store import claims, deliveries, outbox, schema
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
+from bot.store.process_locks import alive, is_dead
 from bot.sweep import Sweep, keep_sweeping
 from tests.fill import a_worker, add_run, add_task, nobody_is_dead
 
@@ -152,7 +152,7 @@ def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None
     with ledger.write() as tx:
         task = add_task(tx)
         first = add_run(tx, task)
-        assert leases.claim(tx, a_worker(), first.id)
+        assert claims.claim(tx, a_worker(), first.id)
         add_run(tx, task)  # the thread is busy
     heard = Heard()
 
@@ -163,7 +163,7 @@ def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None
 
 def test_a_run_whose_worker_has_died_is_nudged_for_at_once(ledger: Ledger, tmp_path: Path) -> None:
     with alive(tmp_path, "h1") as holder, ledger.write() as tx:
-        assert leases.claim(tx, a_worker(holder), add_run(tx).id)
+        assert claims.claim(tx, a_worker(holder), add_run(tx).id)
     heard = Heard()
 
     heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
@@ -175,7 +175,7 @@ def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) 
     heard = Heard()
     with alive(tmp_path, "h1") as holder:
         with ledger.write() as tx:
-            assert leases.claim(tx, a_worker(holder), add_run(tx).id)
+            assert claims.claim(tx, a_worker(holder), add_run(tx).id)
 
         heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
 
@@ -197,7 +197,7 @@ def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger
 
 def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
-        assert leases.claim(tx, a_worker("another"), add_run(tx).id)
+        assert claims.claim(tx, a_worker("another"), add_run(tx).id)
     asked, stopping = threading.Event(), threading.Event()
 
     def is_dead(_holder: str) -> bool:

@@ -26,8 +26,8 @@ from bot.run import execute
 from bot.sandbox.git import Objects
 from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
-from bot.store import leases, runs, tasks
-from bot.store import log as store_log
+from bot.store import claims, leases, runs, tasks
+from bot.store import log_chunks as store_log
 from bot.worker import defaults
 from tests.desk import LONG, Desk, at_a_desk
 from tests.fill import all_are_dead
@@ -55,7 +55,7 @@ class Workshop:
     def next(self) -> Run | None:
         """The next run in line, in the hands of this process."""
         with self.house.ledger.write() as tx:
-            return leases.claim_next(tx, self.house.worker)
+            return claims.claim_next(tx, self.house.worker)
 
     def claimed(self, **asked: Any) -> Run:
         """A new task's run, in the hands of this process; `asked` as for `queued`."""
@@ -102,7 +102,7 @@ class Workshop:
         """The one run there is in the hands of another process of this host, and the house as it sees it."""
         worker = replace(self.house.worker, holder=holder)
         with self.house.ledger.write() as tx:
-            run = leases.take_over(tx, worker, all_are_dead)
+            run = claims.take_over(tx, worker, all_are_dead)
         assert run is not None
         return run, replace(self.house, worker=worker)
 

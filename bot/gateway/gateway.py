@@ -1,7 +1,5 @@
 """What runs of this host share of the way out, and one door for each of them."""
 
-import hashlib
-import hmac
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from bot.gateway.packages import Packages
 from bot.gateway.routes import Route
 from bot.store import usage
 from bot.store.ledger import Ledger
+from bot.store.shared_keys import run_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ class Gateway:
             return None
         return Outside(
             url=URL,
-            token=token(self.link_key, run_id),
+            token=run_token(self.link_key, run_id),
             routes=tuple(self.routes),
             packages=bool(self.hosts),
         )
@@ -64,7 +63,7 @@ class Gateway:
                 run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id), usage.reached(tx, run.id)
             )
         gate = Gate(
-            token=token(self.link_key, run.id),
+            token=run_token(self.link_key, run.id),
             routes=self.routes,
             counts=counts,
             purse=self._purse(counts, run, task),
@@ -80,9 +79,3 @@ class Gateway:
 
     def _purse(self, counts: Counts, run: Run, task: Task) -> Purse:
         return Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
-
-
-def token(link_key: bytes, run_id: str) -> str:
-    """The run's own. Made of a key that every worker has, so that it need not be kept anywhere."""
-    # The word before it makes it known as a token wherever an agent may have printed it.
-    return "fhrun_" + hmac.new(link_key, b"gateway:" + run_id.encode(), hashlib.sha256).hexdigest()

@@ -4,87 +4,28 @@ A worker that was paused, cut off or replaced finds its epoch gone and gets
 LeaseLost: it must then stop and touch nothing more.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from bot.domain.errors import LeaseLost, NotPossible
 from bot.domain.lifecycle import Outcome, Phase, State
-from bot.domain.task import Run
-from bot.store import hosts, tasks
-from bot.store import runs as store_runs
-from bot.store.hosts import SILENT_AFTER
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import phases, runs
 
 LEASE = 30.0  # seconds; renewed as often as six times in that
 TAKEOVERS = 3  # from a dead holder, in one phase: the third ends the run
-
-_CLAIM_LOCK = select(func.pg_advisory_xact_lock(7018))
 # Built once: every run asks twice a second, and to build it costs as much again as to ask.
 _CANCEL_ASKED = select(runs.c.cancel_asked).where(
     runs.c.id == bindparam("run"), runs.c.epoch == bindparam("epoch"), runs.c.state == State.RUNNING
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """Who claims, and how much it may."""
-
-    host: str
-    holder: str  # unique to one process
-    per_repository: int
-    per_host: int
-    folder: str = ""  # names the data folder: no two may go by one host's name
-    silent_after: float = SILENT_AFTER  # seconds without a word until another host's work goes on here
-    lease: float = LEASE
-
-
 @dataclass(frozen=True, slots=True)
 class Lease:
     run: str
     epoch: int
-
-
-def claim_next(tx: Connection, worker: Worker) -> Run | None:
-    """Take the next run this host may execute: oldest first per repository, repositories in turn."""
-    _one_claimer(tx)
-    run_id = _next(tx, worker)
-    return None if run_id is None else _start(tx, worker, run_id)
-
-
-def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
-    """Take this run, if it is one that `claim_next` might take."""
-    _one_claimer(tx)
-    if _next(tx, worker, run_id) is None:
-        return None
-    return _start(tx, worker, run_id)
-
-
-def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> Run | None:
-    """Take a running run of this host whose holder is dead, or whose lease nobody renews.
-
-    Or one of a host that is silent, if there is a place for it here. `is_dead` says of a holder whether
-    its lock on this host is free.
-    """
-    _one_claimer(tx)
-    found = _abandoned(tx, worker, is_dead)
-    if found is None:
-        return None
-    takeovers = found.takeovers + (1 if found.holder else 0)  # released in good order: no attempt counted
-    unchanged = and_(
-        runs.c.state == State.RUNNING,
-        runs.c.epoch == found.epoch,
-        runs.c.lease_until.is_not_distinct_from(found.lease_until),
-    )
-    return _take(tx, worker, found.id, unchanged, takeovers=takeovers)
-
-
-def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
-    """Would this worker find a run now? A look, which claims nothing."""
-    return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 
 
 def renew(tx: Connection, lease: Lease, seconds: float = LEASE) -> None:
@@ -141,110 +82,6 @@ def write(tx: Connection, lease: Lease, **facts: Any) -> None:
 
 def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"Run {lease.run} is not ours any more (epoch {lease.epoch}).")
-
-
-def _one_claimer(tx: Connection) -> None:
-    """SQLite's writing transactions are one at a time already."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(_CLAIM_LOCK)
-
-
-def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | None:
-    """The run to claim next; of all, or whether it may be `run_id`."""
-    if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
-        return None
-    candidates = _candidates(worker, clock(tx))
-    if run_id is not None:
-        candidates = candidates.where(runs.c.id == run_id)
-    found: str | None = tx.execute(candidates).scalar_one_or_none()
-    return found
-
-
-def _abandoned(
-    tx: Connection, worker: Worker, is_dead: Callable[[str], bool]
-) -> Row[*tuple[Any, ...]] | None:
-    """A run nobody works on any more; one of this very process, too, once its lease is over."""
-    now = clock(tx)
-    rows = tx.execute(
-        select(runs.c.id, runs.c.host, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
-        .where(runs.c.state == State.RUNNING, _for_this_host(worker, now))
-        .order_by(runs.c.created_at)
-    ).all()
-    here = [row for row in rows if row.host == worker.host]
-    for row in here:
-        if row.holder == "" or row.lease_until < now or is_dead(row.holder):
-            return row
-    if len(here) < worker.per_host:
-        return next((row for row in rows if row.host != worker.host and (row.lease_until or 0) < now), None)
-    return None
-
-
-def _for_this_host(worker: Worker, now: float) -> ColumnElement[bool]:
-    """Runs of no host yet, of this one, and of those that are silent."""
-    return or_(
-        runs.c.host == "",
-        runs.c.host == worker.host,
-        runs.c.host.in_(hosts.silent(now, worker.silent_after)),
-    )
-
-
-def _start(tx: Connection, worker: Worker, run_id: str) -> Run | None:
-    run = _take(tx, worker, run_id, runs.c.state == State.QUEUED, takeovers=0)
-    if run is not None:
-        tasks.change_state(tx, run.task, State.RUNNING)
-    return run
-
-
-def _take(
-    tx: Connection, worker: Worker, run_id: str, unchanged: ColumnElement[bool], *, takeovers: int
-) -> Run | None:
-    """None: on PostgreSQL it may have been cancelled, renewed or ended since we looked."""
-    now = clock(tx)
-    taken = tx.execute(
-        update(runs)
-        .where(runs.c.id == run_id, unchanged)
-        .values(
-            state=State.RUNNING,
-            host=worker.host,
-            holder=worker.holder,
-            epoch=runs.c.epoch + 1,
-            lease_until=now + worker.lease,
-            takeovers=takeovers,
-            started_at=func.coalesce(runs.c.started_at, now),
-        )
-    )
-    return store_runs.get(tx, run_id) if taken.rowcount == 1 else None
-
-
-def _candidates(worker: Worker, now: float) -> Select[Any]:
-    other = runs.alias("other")
-    thread_busy = (
-        select(other.c.id)
-        .where(other.c.thread_key == runs.c.thread_key, other.c.state == State.RUNNING)
-        .exists()
-    )
-    in_repository = _running(other.c.repository_url == runs.c.repository_url, other).scalar_subquery()
-    last_turn = (
-        select(func.max(other.c.started_at))
-        .where(other.c.repository_url == runs.c.repository_url)
-        .scalar_subquery()
-    )
-    return (
-        select(runs.c.id)
-        .where(
-            runs.c.state == State.QUEUED,
-            or_(runs.c.due_at.is_(None), runs.c.due_at <= now),
-            _for_this_host(worker, now),
-            ~thread_busy,
-            in_repository < worker.per_repository,
-        )
-        .order_by(func.coalesce(last_turn, 0), runs.c.created_at, runs.c.id)
-        .limit(1)
-    )
-
-
-def _running(condition: ColumnElement[bool], table: Any = runs) -> Select[Any]:
-    return select(func.count()).select_from(table).where(table.c.state == State.RUNNING, condition)
 
 
 def _open_phase(run_id: str) -> Any:

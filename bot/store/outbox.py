@@ -1,6 +1,6 @@
 """What must still be written to a forge. A row holds the wanted content, overwritten until sent.
 
-Who takes rows to send them is the one sender of their thread (bot/store/senders.py).
+Who takes rows to send them is the one sender of their thread (bot/store/thread_senders.py).
 """
 
 import json

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.agents.agent import Listener
 from bot.listening import transcript
-from bot.store import log
+from bot.store import log_chunks
 from bot.store.ledger import Ledger
 from bot.text.sanitize import shown
 
@@ -50,7 +50,7 @@ def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener
         return shown("".join(transcript(listener, iter([data]))), secrets)
 
     with ledger.read() as tx:
-        size = log.size(tx, run_id)
+        size = log_chunks.size(tx, run_id)
     if size <= HEAD + TAIL:
         return told(_span(ledger, run_id, 0, size))
     *lines, torn = _LINE_END.split(_span(ledger, run_id, 0, HEAD))
@@ -62,7 +62,7 @@ def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener
 
 def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int, bytes]]:
     with ledger.read() as tx:
-        return log.read(tx, run_id, since, limit)
+        return log_chunks.read(tx, run_id, since, limit)
 
 
 def _span(ledger: Ledger, run_id: str, since: int, size: int) -> bytes:

@@ -20,10 +20,10 @@ from bot.agents.command import Command
 from bot.domain.errors import NotPossible
 from bot.domain.task import Run
 from bot.forges.forge import Forge
-from bot.store import costs, outbox, patches, removals, runs, tasks, usage, workspaces
+from bot.store import costs, outbox, patches, removals, runs, shared_keys, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.text import patch_view
-from bot.web import links, logs, task_page
+from bot.web import logs, task_page
 from bot.web.task_page import Attempt, View
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(task_page.STYLE.encode()).digest()).decode()
@@ -96,7 +96,7 @@ def _may_see(viewer: Viewer, request: Request) -> bool:
     ):
         return True
     given = request.query_params.get("key", "")
-    return links.holds(viewer.link_key, request.path_params["task"], given)
+    return shared_keys.signature_holds(viewer.link_key, request.path_params["task"], given)
 
 
 def _not_found() -> Response:
@@ -159,6 +159,6 @@ def _page(viewer: Viewer, task_id: str) -> str:
         now=now,
         pages=forge.pages(task.thread) if forge else None,
         log=logs.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
-        key=links.signature(viewer.link_key, task_id),
+        key=shared_keys.task_signature(viewer.link_key, task_id),
     )
     return task_page.render(view, viewer.secrets)

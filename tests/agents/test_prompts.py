@@ -27,7 +27,7 @@ from bot.domain.task import Run
 from bot.domain.thread import COMMENT, REVIEW, Kind, Part
 from bot.forges.parts import lines_comment
 from bot.operator_verbs import open_from_cli, resume_from_cli
-from bot.store import deliveries, leases, runs, schema, tasks, workspaces
+from bot.store import claims, deliveries, leases, runs, schema, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from handlers import router
@@ -126,7 +126,7 @@ class Trigger:
     def _begin(self) -> Attempt:
         house, run = a_house(self.ledger, self.forge), self._newest()
         with self.ledger.write() as tx:
-            claimed = leases.claim(tx, house.worker, run.id)
+            claimed = claims.claim(tx, house.worker, run.id)
             assert claimed is not None
             workspaces.in_use(tx, run.task, house.worker.host)
         return take_up(house, claimed, threading.Event())

@@ -19,7 +19,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from bot.domain.lifecycle import Outcome, State
-from bot.store import deliveries, leases, outbox, runs, tasks, workspaces
+from bot.store import claims, deliveries, leases, outbox, runs, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, open_ledger
 from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
@@ -43,14 +43,14 @@ def intake(tx: Connection) -> None:
 
 def claim(tx: Connection) -> None:
     """Of one run of the twenty that wait; it ends at once."""
-    run = leases.claim_next(tx, a_worker())
+    run = claims.claim_next(tx, a_worker())
     leases.end(tx, lease_of(run), Outcome.PUSHED, State.SUCCEEDED, "")
 
 
 def sweep(tx: Connection) -> None:
     deliveries.due(tx, 100)
     outbox.due_threads(tx, 100)
-    leases.waiting(tx, a_worker(), nobody_is_dead)
+    claims.waiting(tx, a_worker(), nobody_is_dead)
     workspaces.past_keep(tx, "h1", 100)
 
 

@@ -12,10 +12,11 @@ from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Used
 from bot.gateway.budget import Budget
 from bot.gateway.gate import Gate
-from bot.gateway.gateway import Gateway, token
+from bot.gateway.gateway import Gateway
 from bot.gateway.listening import SOCKET
 from bot.gateway.routes import Auth, Price, Route
 from bot.store import usage
+from bot.store.shared_keys import run_token
 from tests.gateway.provider import KEY, Provider
 
 LINK_KEY = b"k" * 32
@@ -43,7 +44,7 @@ class Asker:
     headers: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.headers = {"x-api-key": token(LINK_KEY, self.run.id)}
+        self.headers = {"x-api-key": run_token(LINK_KEY, self.run.id)}
 
     @property
     def path(self) -> Path:

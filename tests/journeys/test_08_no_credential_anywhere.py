@@ -22,9 +22,8 @@ from sqlalchemy import MetaData, select
 from starlette.types import ASGIApp
 
 from bot.domain.lifecycle import Outcome
-from bot.host import link_key
 from bot.sandbox.client import connect
-from bot.web.links import task_url
+from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
 from tests.journeys.world import HOLD, World, eventually, shell
 from tests.model_server import ModelServer

@@ -23,7 +23,7 @@ from bot.domain.lifecycle import Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.store import deliveries, outbox, runs, tasks
-from bot.store import log as store_log
+from bot.store import log_chunks as store_log
 from bot.store.ledger import Ledger
 from tests.desk import ASKED
 from tests.gitlab_words import Change

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
-from bot.store import hosts, leases, runs, tasks
+from bot.store import claims, hosts, leases, runs, tasks
 from bot.store.ledger import Ledger
 from bot.store.schema import hosts as hosts_table
 from bot.store.schema import runs as table
@@ -18,8 +18,8 @@ from tests.fill import a_thread, a_worker, add_run, add_task, claimed, lease_of,
 
 def test_with_nothing_queued_there_is_nothing_to_claim(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        assert leases.claim_next(tx, a_worker()) is None
-        assert not leases.waiting(tx, a_worker(), nobody_is_dead)
+        assert claims.claim_next(tx, a_worker()) is None
+        assert not claims.waiting(tx, a_worker(), nobody_is_dead)
 
 
 def test_a_claim_sets_run_and_task_running_under_a_first_epoch(ledger: Ledger) -> None:
@@ -40,7 +40,7 @@ def test_a_repository_is_served_oldest_first_and_repositories_in_turn(ledger: Le
     served = []
     for _ in names:
         with ledger.write() as tx:
-            run = leases.claim_next(tx, a_worker(per_repository=9, per_host=9))
+            run = claims.claim_next(tx, a_worker(per_repository=9, per_host=9))
             assert run is not None
             served.append(names[run.id])
 
@@ -51,16 +51,16 @@ def test_the_limit_of_a_repository_holds_on_all_hosts_and_for_it_alone(ledger: L
     with ledger.write() as tx:
         for _ in range(3):
             add_run(tx)
-        first = leases.claim_next(tx, a_worker(per_repository=2))
-        assert leases.claim_next(tx, a_worker("w2", host="h2", per_repository=2)) is not None
-        assert leases.claim_next(tx, a_worker(per_repository=2)) is None
+        first = claims.claim_next(tx, a_worker(per_repository=2))
+        assert claims.claim_next(tx, a_worker("w2", host="h2", per_repository=2)) is not None
+        assert claims.claim_next(tx, a_worker(per_repository=2)) is None
         elsewhere = add_run(tx, add_task(tx, a_thread(repository=2)))
 
-        other = leases.claim_next(tx, a_worker(per_repository=2))
+        other = claims.claim_next(tx, a_worker(per_repository=2))
         assert other is not None
         assert other.id == elsewhere.id
         leases.end(tx, lease_of(first), Outcome.PUSHED, State.SUCCEEDED, "")
-        assert leases.claim_next(tx, a_worker(per_repository=2)) is not None
+        assert claims.claim_next(tx, a_worker(per_repository=2)) is not None
 
 
 def test_the_limit_of_a_host_is_counted_over_all_its_workers(ledger: Ledger) -> None:
@@ -68,11 +68,11 @@ def test_the_limit_of_a_host_is_counted_over_all_its_workers(ledger: Ledger) -> 
         for repository in (1, 2, 3):
             add_run(tx, add_task(tx, a_thread(repository=repository)))
 
-        assert leases.claim_next(tx, a_worker("w1", per_host=2)) is not None
-        assert leases.claim_next(tx, a_worker("w2", per_host=2)) is not None
-        assert leases.claim_next(tx, a_worker("w3", per_host=2)) is None
-        assert not leases.waiting(tx, a_worker("w3", per_host=2), nobody_is_dead)
-        assert leases.claim_next(tx, a_worker("w4", host="h2", per_host=2)) is not None
+        assert claims.claim_next(tx, a_worker("w1", per_host=2)) is not None
+        assert claims.claim_next(tx, a_worker("w2", per_host=2)) is not None
+        assert claims.claim_next(tx, a_worker("w3", per_host=2)) is None
+        assert not claims.waiting(tx, a_worker("w3", per_host=2), nobody_is_dead)
+        assert claims.claim_next(tx, a_worker("w4", host="h2", per_host=2)) is not None
 
 
 def test_a_thread_has_one_running_task(ledger: Ledger) -> None:
@@ -80,11 +80,11 @@ def test_a_thread_has_one_running_task(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, add_task(tx, thread))
         second = add_run(tx, add_task(tx, thread))
-        first = leases.claim_next(tx, a_worker())
+        first = claims.claim_next(tx, a_worker())
 
-        assert leases.claim_next(tx, a_worker()) is None
+        assert claims.claim_next(tx, a_worker()) is None
         leases.end(tx, lease_of(first), Outcome.PUSHED, State.SUCCEEDED, "")
-        after = leases.claim_next(tx, a_worker())
+        after = claims.claim_next(tx, a_worker())
         assert after is not None
         assert after.id == second.id
 
@@ -103,9 +103,9 @@ def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> N
         hosts.seen(tx, "h2", "f2", 60)
         run = add_run(tx, host="h2")
 
-        assert leases.claim_next(tx, a_worker(host="h1")) is None
-        assert leases.claim(tx, a_worker(host="h1"), run.id) is None
-        assert leases.claim_next(tx, a_worker(host="h2")) is not None
+        assert claims.claim_next(tx, a_worker(host="h1")) is None
+        assert claims.claim(tx, a_worker(host="h1"), run.id) is None
+        assert claims.claim_next(tx, a_worker(host="h2")) is not None
 
 
 def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> None:
@@ -114,11 +114,11 @@ def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> 
         hosts.seen(tx, "h2", "f2", 60)
         tx.execute(update(hosts_table).values(seen_at=hosts_table.c.seen_at - 100))
 
-        assert leases.claim_next(tx, a_worker(host="h1")) is None
-        assert not leases.waiting(tx, a_worker(host="h1"), nobody_is_dead)
+        assert claims.claim_next(tx, a_worker(host="h1")) is None
+        assert not claims.waiting(tx, a_worker(host="h1"), nobody_is_dead)
         impatient = replace(a_worker(host="h1"), silent_after=99)
-        assert leases.waiting(tx, impatient, nobody_is_dead)
-        run = leases.claim_next(tx, impatient)
+        assert claims.waiting(tx, impatient, nobody_is_dead)
+        run = claims.claim_next(tx, impatient)
         assert run is not None
         assert run.host == "h1"
 
@@ -127,7 +127,7 @@ def test_a_host_that_was_never_seen_is_not_silent(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, host="h2")
 
-        assert leases.claim_next(tx, replace(a_worker(host="h1"), silent_after=0)) is None
+        assert claims.claim_next(tx, replace(a_worker(host="h1"), silent_after=0)) is None
 
 
 def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -> None:
@@ -135,11 +135,11 @@ def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -
         add_run(tx)
         wanted, held_back = add_run(tx), add_run(tx)
 
-        run = leases.claim(tx, a_worker(per_host=1), wanted.id)
+        run = claims.claim(tx, a_worker(per_host=1), wanted.id)
         assert run is not None
         assert run.id == wanted.id
-        assert leases.claim(tx, a_worker(per_host=1), held_back.id) is None
-        assert leases.claim(tx, a_worker(), wanted.id) is None
+        assert claims.claim(tx, a_worker(per_host=1), held_back.id) is None
+        assert claims.claim(tx, a_worker(), wanted.id) is None
 
 
 @pytest.mark.parametrize(("queued", "expected"), [(1, 1), (5, 5), (7, 5)])
@@ -151,7 +151,7 @@ def test_five_claimers_at_once_get_a_run_each_or_the_one_there_is(
             add_run(tx)
 
     got = at_once(
-        ledger, 5, lambda tx, n: leases.claim_next(tx, a_worker(f"w{n}", per_repository=9, per_host=9))
+        ledger, 5, lambda tx, n: claims.claim_next(tx, a_worker(f"w{n}", per_repository=9, per_host=9))
     )
 
     claimed = [run for run in got if run]
@@ -164,7 +164,7 @@ def test_five_claimers_at_once_do_not_pass_a_limit(ledger: Ledger) -> None:
         for _ in range(5):
             add_run(tx)
 
-    got = at_once(ledger, 5, lambda tx, n: leases.claim_next(tx, a_worker(f"w{n}", per_repository=2)))
+    got = at_once(ledger, 5, lambda tx, n: claims.claim_next(tx, a_worker(f"w{n}", per_repository=2)))
 
     assert len([run for run in got if run]) == 2
 
@@ -177,7 +177,7 @@ def test_of_a_claim_and_a_cancel_at_once_one_wins(ledger: Ledger) -> None:
         if number % 2:
             runs.ask_cancel(tx, queued[number // 2])
             return None
-        return leases.claim(tx, a_worker(per_repository=99, per_host=99), queued[number // 2].id)
+        return claims.claim(tx, a_worker(per_repository=99, per_host=99), queued[number // 2].id)
 
     got = at_once(ledger, 20, one)
 

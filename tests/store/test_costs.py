@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Task
 from bot.domain.usage import Known, Tokens, Used
-from bot.store import costs, leases, tasks, usage
+from bot.store import claims, costs, leases, tasks, usage
 from bot.store.ledger import Ledger
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
 
@@ -23,7 +23,7 @@ def ran(
     """
     run = add_run(tx, task)
     tasks.settle(tx, task.id, state=State.QUEUED)
-    lease = lease_of(leases.claim(tx, a_worker(), run.id))
+    lease = lease_of(claims.claim(tx, a_worker(), run.id))
     leases.write(
         tx, lease, session=SESSION, session_from=SESSION if run.number > 1 else "", session_cost=said
     )

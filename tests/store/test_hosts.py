@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from bot.domain.errors import BadSettings
-from bot.store import hosts, keys
+from bot.store import hosts, shared_keys
 from bot.store.hosts import seen, silent
 from bot.store.ledger import Ledger, clock
 from bot.store.schema import hosts as table
@@ -60,8 +60,8 @@ def test_a_host_known_from_before_is_believed_its_folder(ledger: Ledger) -> None
 
 
 def test_a_key_is_made_once_whoever_comes_first(ledger: Ledger) -> None:
-    got = at_once(ledger, 5, lambda tx, n: keys.once(tx, "link", f"key{n}"))
+    got = at_once(ledger, 5, lambda tx, n: shared_keys.once(tx, "link", f"key{n}"))
 
     with ledger.read() as tx:
-        assert set(got) == {keys.find(tx, "link")}
-        assert keys.find(tx, "other") == ""
+        assert set(got) == {shared_keys.find(tx, "link")}
+        assert shared_keys.find(tx, "other") == ""

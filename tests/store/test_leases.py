@@ -8,7 +8,7 @@ from sqlalchemy import Connection, update
 from bot.domain.errors import LeaseLost, NotPossible
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
-from bot.store import leases, runs
+from bot.store import claims, leases, runs
 from bot.store.leases import LEASE, Lease
 from bot.store.ledger import Ledger
 from bot.store.schema import runs as table
@@ -38,7 +38,7 @@ def test_a_worker_that_was_replaced_can_do_nothing_more(
 ) -> None:
     with ledger.write() as tx:
         old = claimed(tx)
-        new = leases.take_over(tx, a_worker("w2"), all_are_dead)
+        new = claims.take_over(tx, a_worker("w2"), all_are_dead)
 
     with pytest.raises(LeaseLost), ledger.write() as tx:
         write(tx, lease_of(old))
@@ -108,16 +108,16 @@ def test_a_living_worker_with_a_lease_keeps_its_run(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
 
-        assert leases.take_over(tx, a_worker("w2"), nobody_is_dead) is None
-        assert not leases.waiting(tx, a_worker("w2"), nobody_is_dead)
+        assert claims.take_over(tx, a_worker("w2"), nobody_is_dead) is None
+        assert not claims.waiting(tx, a_worker("w2"), nobody_is_dead)
 
 
 def test_a_dead_workers_run_is_taken_over_at_once_and_counted(ledger: Ledger) -> None:
     with ledger.write() as tx:
         old = claimed(tx)
 
-        assert leases.waiting(tx, a_worker("w2"), lambda holder: holder == "w1")
-        new = leases.take_over(tx, a_worker("w2"), lambda holder: holder == "w1")
+        assert claims.waiting(tx, a_worker("w2"), lambda holder: holder == "w1")
+        new = claims.take_over(tx, a_worker("w2"), lambda holder: holder == "w1")
         assert new is not None
         assert (new.id, new.epoch, new.takeovers, new.started_at) == (old.id, 2, 1, old.started_at)
 
@@ -126,7 +126,7 @@ def test_a_run_whose_lease_nobody_renews_is_taken_over(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         expire(tx, run)
-        new = leases.take_over(tx, a_worker("w2"), nobody_is_dead)
+        new = claims.take_over(tx, a_worker("w2"), nobody_is_dead)
 
         assert new is not None
         assert new.takeovers == 1
@@ -137,7 +137,7 @@ def test_one_that_was_let_go_in_good_order_is_taken_over_uncounted(ledger: Ledge
         run = claimed(tx)
         leases.enter(tx, lease_of(run), Phase.AGENT)
         leases.release(tx, lease_of(run))
-        new = leases.take_over(tx, a_worker("w2"), nobody_is_dead)
+        new = claims.take_over(tx, a_worker("w2"), nobody_is_dead)
 
         assert new is not None
         assert (new.id, new.phase, new.takeovers) == (run.id, Phase.AGENT, 0)
@@ -147,12 +147,12 @@ def test_one_that_was_let_go_in_good_order_is_taken_over_uncounted(ledger: Ledge
 def test_takeovers_are_counted_for_each_phase_anew(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
-        leases.take_over(tx, a_worker("w2"), all_are_dead)
-        third = leases.take_over(tx, a_worker("w3"), all_are_dead)
+        claims.take_over(tx, a_worker("w2"), all_are_dead)
+        third = claims.take_over(tx, a_worker("w3"), all_are_dead)
         assert third is not None
         assert third.takeovers == 2
         leases.enter(tx, lease_of(third), Phase.AGENT)
-        fourth = leases.take_over(tx, a_worker("w4"), all_are_dead)
+        fourth = claims.take_over(tx, a_worker("w4"), all_are_dead)
 
         assert fourth is not None
         assert fourth.takeovers == 1
@@ -162,17 +162,17 @@ def test_a_run_of_another_host_is_left_alone(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
 
-        assert leases.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
+        assert claims.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
 
 
 def test_a_run_that_a_living_worker_dropped_is_found_again_by_itself(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
-        assert leases.take_over(tx, a_worker("w1"), nobody_is_dead) is None
+        assert claims.take_over(tx, a_worker("w1"), nobody_is_dead) is None
 
         expire(tx, run)
 
-        again = leases.take_over(tx, a_worker("w1"), nobody_is_dead)
+        again = claims.take_over(tx, a_worker("w1"), nobody_is_dead)
         assert again is not None
         assert (again.id, again.epoch) == (run.id, run.epoch + 1)
 
@@ -183,7 +183,7 @@ def test_an_expired_lease_that_nobody_took_is_renewed(ledger: Ledger) -> None:
         expire(tx, run)
         leases.renew(tx, lease_of(run))
 
-        assert leases.take_over(tx, a_worker("w2"), nobody_is_dead) is None
+        assert claims.take_over(tx, a_worker("w2"), nobody_is_dead) is None
 
 
 def test_five_at_once_take_a_dead_workers_run_over_once(ledger: Ledger) -> None:
@@ -191,7 +191,7 @@ def test_five_at_once_take_a_dead_workers_run_over_once(ledger: Ledger) -> None:
         claimed(tx)
 
     got = at_once(
-        ledger, 5, lambda tx, n: leases.take_over(tx, a_worker(f"x{n}"), lambda holder: holder == "w1")
+        ledger, 5, lambda tx, n: claims.take_over(tx, a_worker(f"x{n}"), lambda holder: holder == "w1")
     )
 
     assert [run.epoch for run in got if run] == [2]

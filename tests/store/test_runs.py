@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run, Task
-from bot.store import leases, runs
+from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger
 from tests.fill import a_worker, add_run, add_task, lease_of
 
@@ -48,7 +48,7 @@ def test_the_place_in_line_counts_the_same_repository_only(ledger: Ledger) -> No
             assert runs.position(tx, waiting[-1]) == repository_task + 1
 
     with ledger.write() as tx:
-        leases.claim_next(tx, a_worker())
+        claims.claim_next(tx, a_worker())
 
         assert [runs.position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
 
@@ -57,7 +57,7 @@ def test_runs_of_one_instant_have_the_places_they_are_claimed_in(ledger: Ledger)
     with ledger.write() as tx:
         waiting = [add_run(tx) for _ in range(5)]
         places = {run.id: runs.position(tx, run) for run in waiting}
-        claimed = [leases.claim_next(tx, a_worker(per_repository=9, per_host=9)) for _ in waiting]
+        claimed = [claims.claim_next(tx, a_worker(per_repository=9, per_host=9)) for _ in waiting]
 
         assert [places[run.id] for run in claimed if run] == [1, 2, 3, 4, 5]
 
@@ -70,7 +70,7 @@ def test_a_queued_run_is_cancelled_at_once_and_never_claimed(ledger: Ledger) -> 
         ended = runs.get(tx, run.id)
         assert (ended.state, ended.outcome) == (State.CANCELLED, Outcome.CANCELLED)
         assert ended.ended_at is not None
-        assert leases.claim_next(tx, a_worker()) is None
+        assert claims.claim_next(tx, a_worker()) is None
         assert not runs.ask_cancel(tx, run)
 
 
@@ -78,7 +78,7 @@ def test_a_queued_run_is_cancelled_at_once_and_never_claimed(ledger: Ledger) -> 
 def test_a_running_one_is_asked_to_stop_until_its_push_begins(ledger: Ledger, phase: Phase) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
-        lease = lease_of(leases.claim_next(tx, a_worker()))
+        lease = lease_of(claims.claim_next(tx, a_worker()))
         leases.enter(tx, lease, phase)
 
         assert not leases.is_cancel_asked(tx, lease)
@@ -91,7 +91,7 @@ def test_a_running_one_is_asked_to_stop_until_its_push_begins(ledger: Ledger, ph
 def test_once_the_push_has_begun_it_is_too_late_to_stop(ledger: Ledger, phase: Phase) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
-        lease = lease_of(leases.claim_next(tx, a_worker()))
+        lease = lease_of(claims.claim_next(tx, a_worker()))
         leases.enter(tx, lease, phase)
 
         assert not runs.ask_cancel(tx, run)
@@ -101,7 +101,7 @@ def test_once_the_push_has_begun_it_is_too_late_to_stop(ledger: Ledger, phase: P
 def test_open_ones_are_counted_by_state(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx)
-        leases.claim_next(tx, a_worker())
+        claims.claim_next(tx, a_worker())
         add_run(tx)
         add_run(tx)
         runs.ask_cancel(tx, add_run(tx))
@@ -112,7 +112,7 @@ def test_open_ones_are_counted_by_state(ledger: Ledger) -> None:
 def _of_session(tx: Connection, task: Task) -> Run:
     """A run of session s that has ended."""
     following = add_run(tx, task)
-    lease = lease_of(leases.claim(tx, a_worker(), following.id))
+    lease = lease_of(claims.claim(tx, a_worker(), following.id))
     leases.write(tx, lease, session="s", agent_started=True)
     leases.end(tx, lease, Outcome.PUSHED, State.SUCCEEDED, "")
     return runs.get(tx, lease.run)

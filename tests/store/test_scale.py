@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event
 
 from bot.domain.lifecycle import State
 from bot.domain.usage import Used
-from bot.store import causes, costs, deliveries, leases, outbox, tasks, usage, workspaces
+from bot.store import causes, claims, costs, deliveries, outbox, tasks, usage, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
@@ -36,10 +36,10 @@ TODAY = 20_000  # days since the epoch, long after all that is past
 IN_ORDER = {"ix_tasks_created_at"}
 
 ASKED: dict[str, Callable[[Connection], object]] = {
-    "claim": lambda tx: leases.claim_next(tx, a_worker("w2")),
-    "claim by name": lambda tx: leases.claim(tx, a_worker("w2"), "past1-1"),
-    "take over": lambda tx: leases.take_over(tx, a_worker("w2"), nobody_is_dead),
-    "sweep: runs": lambda tx: leases.waiting(tx, a_worker("w2"), nobody_is_dead),
+    "claim": lambda tx: claims.claim_next(tx, a_worker("w2")),
+    "claim by name": lambda tx: claims.claim(tx, a_worker("w2"), "past1-1"),
+    "take over": lambda tx: claims.take_over(tx, a_worker("w2"), nobody_is_dead),
+    "sweep: runs": lambda tx: claims.waiting(tx, a_worker("w2"), nobody_is_dead),
     "sweep: deliveries": lambda tx: deliveries.due(tx, 100),
     "sweep: outbox": lambda tx: outbox.due_threads(tx, 100),
     "sweep: workspaces": lambda tx: workspaces.past_keep(tx, "h1", 5),

@@ -18,8 +18,9 @@ from bot.domain.errors import LeaseLost, NotPossible
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.thread import Actor, Spot, Thread
 from bot.line import Ask, Plan
-from bot.store import causes, leases, runs, tasks, workspaces
-from bot.store.leases import Lease, Worker
+from bot.store import causes, claims, leases, runs, tasks, workspaces
+from bot.store.claims import Worker
+from bot.store.leases import Lease
 from bot.store.schema import runs as table
 from tests.fill import a_thread, a_worker
 from tests.store.weeks import WHICH, Week, live
@@ -104,7 +105,7 @@ class Runs(Week):
     def a_worker_claims(self, which: int) -> None:
         worker = self.workers[which % 4]
         with self.ledger.write() as tx:
-            run = leases.claim_next(tx, worker)
+            run = claims.claim_next(tx, worker)
             if run:
                 workspaces.in_use(tx, run.task, worker.host)
         if run:
@@ -115,7 +116,7 @@ class Runs(Week):
     def a_worker_takes_over(self, which: int) -> None:
         worker = self.workers[which % 4]
         with self.ledger.write() as tx:
-            run = leases.take_over(tx, worker, self.dead.__contains__)
+            run = claims.take_over(tx, worker, self.dead.__contains__)
         if run:
             lease, holder = self.held[run.id]
             assert not holder or holder in self.dead or run.id in self.late

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from bot.domain.thread import Kind, Thread
-from bot.store import leases, runs, tasks, threads
+from bot.store import claims, runs, tasks, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import threads as table
 from tests.fill import a_thread, a_worker, add_run, add_task
@@ -87,7 +87,7 @@ def test_a_new_url_on_the_same_path_is_taken_over(ledger: Ledger) -> None:
 def test_queued_runs_follow_a_rename_and_running_ones_go_on(ledger: Ledger) -> None:
     with ledger.write() as tx:
         running = add_run(tx)
-        leases.claim_next(tx, a_worker())
+        claims.claim_next(tx, a_worker())
         queued = add_run(tx)
         threads.move(tx, "github", 1, path="acme/hammer", url=HAMMER)
 

@@ -15,10 +15,22 @@ from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Task
 from bot.domain.thread import Thread
 from bot.domain.usage import Reached, Tokens, Used
-from bot.store import leases, log, patches, removals, runs, schema, tasks, usage, workspaces
+from bot.store import (
+    claims,
+    leases,
+    log_chunks,
+    patches,
+    removals,
+    runs,
+    schema,
+    shared_keys,
+    tasks,
+    usage,
+    workspaces,
+)
 from bot.store.ledger import Ledger
 from bot.store.removals import Key
-from bot.web import links, pages
+from bot.web import pages
 from tests.fakes import FakeForge
 from tests.fill import a_thread, a_worker, add_run, add_task, all_are_dead, lease_of
 from tests.listening import listening
@@ -49,18 +61,18 @@ def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
 
 
 def link(task: Task) -> str:
-    return links.task_url("", KEY, task.id)
+    return shared_keys.task_url("", KEY, task.id)
 
 
 def failed(tx: Connection, thread: Thread | None = None) -> Task:
     """A task whose only run asked for `tidy it` and died of lack of memory."""
     task = add_task(tx, thread)
-    run = leases.claim(tx, a_worker(), add_run(tx, task).id)
+    run = claims.claim(tx, a_worker(), add_run(tx, task).id)
     workspaces.in_use(tx, task.id, "h1")
     lease = lease_of(run)
     leases.enter(tx, lease, Phase.PREPARE)
     leases.enter(tx, lease, Phase.AGENT)
-    log.append(
+    log_chunks.append(
         tx, lease.run, 0, b"reading the parser\n\x1b[31mit is\xe2\x80\xae long\x1b[0m\nkey=hunter2hunter2\n"
     )
     leases.end(tx, lease, Outcome.OUT_OF_MEMORY, State.FAILED, "Killed at 2 GiB.")
@@ -180,7 +192,9 @@ def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
 ) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx, replace(a_thread(), title=HOSTILE))
-        log.append(tx, runs.newest(tx, task.id).id, 1_000, b"</pre><script>alert(1)</script>\x00\x9b31m\n")
+        log_chunks.append(
+            tx, runs.newest(tx, task.id).id, 1_000, b"</pre><script>alert(1)</script>\x00\x9b31m\n"
+        )
         tasks.settle(tx, task.id, change_number=1, change_url="javascript:alert(1)")
 
     text = client.get(link(task)).text
@@ -217,7 +231,7 @@ def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
-        log.append(tx, run.id, 0, b"".join(b"line %d\n" % number for number in range(100_000)))
+        log_chunks.append(tx, run.id, 0, b"".join(b"line %d\n" % number for number in range(100_000)))
 
     page = client.get(link(task)).text
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
@@ -233,7 +247,7 @@ def test_a_long_log_of_carriage_returns_has_lines(client: httpx.Client, sqlite_l
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
-        log.append(tx, run.id, 0, b"\r".join(b"file %d" % number for number in range(100_000)))
+        log_chunks.append(tx, run.id, 0, b"\r".join(b"file %d" % number for number in range(100_000)))
 
     page = client.get(link(task)).text
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
@@ -250,7 +264,7 @@ def test_of_a_long_log_that_is_one_line_the_page_shows_the_beginning(
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
-        log.append(tx, run.id, 0, b"begun " + b"x" * 1_000_000)
+        log_chunks.append(tx, run.id, 0, b"begun " + b"x" * 1_000_000)
 
     assert f"begun {'x' * 1_994} … (line cut)\n" in client.get(link(task)).text
 
@@ -263,7 +277,7 @@ def test_a_line_without_an_end_is_shown_by_its_beginning_alone(
         run = add_run(tx)
         task = tasks.get(tx, run.task)
         for at, data in [(0, before), (len(before), f"it is {SECRET}".encode() * 20_000 + b"\nlast\n")]:
-            log.append(tx, run.id, at, data)
+            log_chunks.append(tx, run.id, at, data)
 
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
 
@@ -277,10 +291,10 @@ def test_an_agents_events_are_shown_as_words_with_the_raw_log_beside_them(
     answered = json.dumps({"type": "user", "message": {"content": content}}).encode()
     printed = b"\n".join([*recorded("good")[:3], answered])
     with sqlite_ledger.write() as tx:
-        lease = lease_of(leases.claim(tx, a_worker(), add_run(tx).id))
+        lease = lease_of(claims.claim(tx, a_worker(), add_run(tx).id))
         leases.enter(tx, lease, Phase.AGENT)
         leases.write(tx, lease, agent="claude", session=SESSION, doing="Edit <parser>.py")
-        log.append(tx, lease.run, 0, printed)
+        log_chunks.append(tx, lease.run, 0, printed)
         task = tasks.get(tx, runs.get(tx, lease.run).task)
 
     page = client.get(link(task)).text
@@ -297,8 +311,8 @@ def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_l
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
-        log.append(tx, run.id, 0, b"first\n")
-        log.append(tx, run.id, 1_000_006, b"half a line\nlast\n")
+        log_chunks.append(tx, run.id, 0, b"first\n")
+        log_chunks.append(tx, run.id, 1_000_006, b"half a line\nlast\n")
 
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
 
@@ -311,8 +325,8 @@ def test_of_a_line_the_ledger_forgot_a_part_of_nothing_is_shown(
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
-        log.append(tx, run.id, 0, f"first\nit is {SECRET[:-1]}".encode())
-        log.append(tx, run.id, 1_000_000, f"{SECRET[-1]}\nlast\n".encode())
+        log_chunks.append(tx, run.id, 0, f"first\nit is {SECRET[:-1]}".encode())
+        log_chunks.append(tx, run.id, 1_000_000, f"{SECRET[-1]}\nlast\n".encode())
 
     plain = client.get(link(task).replace("?", "/log?") + "&run=1").text
 
@@ -334,9 +348,9 @@ def test_the_patch_is_plain_text_and_linked_from_the_page(
         task = patched(tx, PATCH)
 
     page = client.get(link(task)).text
-    answer = client.get(links.patch_url("", KEY, task.id))
+    answer = client.get(shared_keys.patch_url("", KEY, task.id))
 
-    assert f'href="{task.id}/patch?key={links.signature(KEY, task.id)}"' in page
+    assert f'href="{task.id}/patch?key={shared_keys.task_signature(KEY, task.id)}"' in page
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -354,7 +368,7 @@ def test_the_patch_shows_nothing_invisible_no_secret_and_no_line_that_is_not_its
             PATCH + "+\x1b[31mred\u202e\u200b\n+a\r/approve\r\n+key=hunter2hunter2\n".encode() + b"+\xff\n",
         )
 
-    text = client.get(links.patch_url("", KEY, task.id)).text
+    text = client.get(shared_keys.patch_url("", KEY, task.id)).text
 
     assert text.endswith("+red\n+a/approve\n+key=[redacted]\n+\ufffd\n")
 
@@ -363,7 +377,7 @@ def test_a_patch_that_is_not_whole_says_so(client: httpx.Client, sqlite_ledger: 
     with sqlite_ledger.write() as tx:
         task = patched(tx, PATCH, 9_000_000)
 
-    text = client.get(links.patch_url("", KEY, task.id)).text
+    text = client.get(shared_keys.patch_url("", KEY, task.id)).text
 
     assert f"The first {len(PATCH)} of 9,000,000 bytes." in text
 
@@ -375,10 +389,10 @@ def test_where_no_run_left_a_patch_there_is_neither_link_nor_page(
         task = failed(tx)
 
     assert "/patch?" not in client.get(link(task)).text
-    assert client.get(links.patch_url("", KEY, task.id)).status_code == 404
+    assert client.get(shared_keys.patch_url("", KEY, task.id)).status_code == 404
 
 
-@pytest.mark.parametrize("key", ["", "0" * 64, "é", links.signature(b"another key", "t")])
+@pytest.mark.parametrize("key", ["", "0" * 64, "é", shared_keys.task_signature(b"another key", "t")])
 def test_a_wrong_key_finds_nothing(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
     with sqlite_ledger.write() as tx:
         task = patched(tx, PATCH)
@@ -391,7 +405,7 @@ def test_the_link_of_one_task_does_not_open_another(client: httpx.Client, sqlite
     with sqlite_ledger.write() as tx:
         mine, other = failed(tx), failed(tx)
 
-    answer = client.get(f"/tasks/{other.id}", params={"key": links.signature(KEY, mine.id)})
+    answer = client.get(f"/tasks/{other.id}", params={"key": shared_keys.task_signature(KEY, mine.id)})
 
     assert answer.status_code == 404
 
@@ -403,13 +417,15 @@ def test_there_is_no_log_of_a_run_that_never_was(
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
-    answer = client.get(f"/tasks/{task.id}/log", params={"key": links.signature(KEY, task.id), "run": run})
+    answer = client.get(
+        f"/tasks/{task.id}/log", params={"key": shared_keys.task_signature(KEY, task.id), "run": run}
+    )
 
     assert answer.status_code == 404
 
 
 def test_a_signed_link_to_a_task_that_is_not_there_finds_nothing(client: httpx.Client) -> None:
-    assert client.get(links.task_url("", KEY, "nobody")).status_code == 404
+    assert client.get(shared_keys.task_url("", KEY, "nobody")).status_code == 404
 
 
 def test_a_run_says_what_it_used_of_models_reached_and_was_refused(

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot import host
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.house import House
 from bot.opening import open_house
 from bot.sections import Data, Store
 from bot.settings import Settings
+from bot.store import data_folder
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
 
@@ -36,7 +36,7 @@ def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
 
     with _opened(sqlite_url, tmp_path / "empty") as empty, _opened(sqlite_url, tmp_path / "shared") as shared:
         assert [stat.S_IMODE(house.data.stat().st_mode) for house in (empty, shared)] == [0o750, 0o755]
-        assert [host.is_open(house.data) for house in (empty, shared)] == [False, True]
+        assert [data_folder.is_open(house.data) for house in (empty, shared)] == [False, True]
 
 
 def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, wor
 
 def test_a_data_folder_that_cannot_be_made_is_refused() -> None:
     with pytest.raises(BadSettings, match=r"\[data\] path: /proc/data is no folder .* or name another"):
-        host.folder(Path("/proc/data"))
+        data_folder.folder(Path("/proc/data"))
 
 
 def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:

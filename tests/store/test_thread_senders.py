@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Connection, update
 
-from bot.store import senders, threads
+from bot.store import thread_senders, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import senders as table
 from tests.at_once import at_once
@@ -25,45 +25,45 @@ def known(ledger: Ledger) -> Ledger:
 
 def test_a_thread_has_one_sender(known: Ledger) -> None:
     with known.write() as tx:
-        assert senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert not senders.take(tx, THREAD.key, "w2", seconds=LEASE)
-        assert not senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert senders.take(tx, OTHER.key, "w2", seconds=LEASE)
-        senders.leave(tx, THREAD.key, "w2")
-        assert not senders.take(tx, THREAD.key, "w2", seconds=LEASE)
-        senders.leave(tx, THREAD.key, "w1")
-        assert senders.take(tx, THREAD.key, "w2", seconds=LEASE)
+        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
+        assert not thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert thread_senders.take(tx, OTHER.key, "w2", seconds=LEASE)
+        thread_senders.leave(tx, THREAD.key, "w2")
+        assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
+        thread_senders.leave(tx, THREAD.key, "w1")
+        assert thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
 
 
 @pytest.mark.parametrize("before", ["nobody", "a dead one"])
 def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) -> None:
     with known.write() as tx:
         if before == "a dead one":
-            senders.take(tx, THREAD.key, "dead", seconds=LEASE)
+            thread_senders.take(tx, THREAD.key, "dead", seconds=LEASE)
             tx.execute(update(table).values(until=table.c.until - LEASE - 1))
 
-    got = at_once(known, 10, lambda tx, n: senders.take(tx, THREAD.key, f"w{n}", seconds=LEASE))
+    got = at_once(known, 10, lambda tx, n: thread_senders.take(tx, THREAD.key, f"w{n}", seconds=LEASE))
 
     assert sum(got) == 1
 
 
 def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> None:
     with known.write() as tx:
-        assert senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert senders.hold(tx, THREAD.key, "w1", LEASE)
-        assert not senders.hold(tx, THREAD.key, "w2", LEASE)
-        senders.leave(tx, THREAD.key, "w1")
-        assert not senders.hold(tx, THREAD.key, "w1", LEASE)
+        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert thread_senders.hold(tx, THREAD.key, "w1", LEASE)
+        assert not thread_senders.hold(tx, THREAD.key, "w2", LEASE)
+        thread_senders.leave(tx, THREAD.key, "w1")
+        assert not thread_senders.hold(tx, THREAD.key, "w1", LEASE)
 
 
 def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: Ledger) -> None:
     def take(tx: Connection, *dead: str) -> bool:
-        return senders.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
+        return thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
 
     with known.write() as tx:
-        assert senders.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert not take(tx, "w1")
         tx.execute(update(table).values(until=table.c.until - LEASE / 4 - 1))
         assert not take(tx)
         assert take(tx, "w1")
-        assert not senders.hold(tx, THREAD.key, "w1", LEASE)
+        assert not thread_senders.hold(tx, THREAD.key, "w1", LEASE)

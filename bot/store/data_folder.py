@@ -1,4 +1,4 @@
-"""The data folder: that it is there and whose, what it is called, and what every host must have alike."""
+"""The data folder: made if it is missing, refused if it cannot be written to, and its host's name."""
 
 import os
 import re
@@ -9,11 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.domain.errors import BadSettings
-from bot.presence import once
-from bot.store import keys
-from bot.store.ledger import Ledger
-
-_LINK = "link"
+from bot.store.process_locks import once
 
 
 def folder(data: Path) -> Path:
@@ -59,16 +55,4 @@ def name(data: Path, wanted: str) -> str:
             f"{data} is known as host {known}, and so are its workspaces. Leave --host out, or give this one "
             "another [data] path."
         )
-    return known
-
-
-def link_key(ledger: Ledger, data: Path) -> str:
-    """The key of all links to pages, in hexadecimal: the ledger's, since every host has to make the same."""
-    with ledger.read() as tx:
-        known = keys.find(tx, _LINK)
-    before = data / "link.key"  # where it was while there was one host
-    if not known:
-        with ledger.write() as tx:
-            known = keys.once(tx, _LINK, before.read_text() if before.exists() else secrets.token_hex(32))
-    before.unlink(missing_ok=True)
     return known

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import BadSettings
-from bot.presence import alive, alone, at_work, is_dead, once, somebody_works
+from bot.store.process_locks import alive, alone, at_work, is_dead, once, somebody_works
 
 
 @contextmanager
 def _process(code: str, data: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A Python process in the midst of `code`, which prints a line; that line."""
-    head = "import sys, pathlib; from bot.presence import *; data = pathlib.Path(sys.argv[1])\n"
+    head = "import sys, pathlib; from bot.store.process_locks import *; data = pathlib.Path(sys.argv[1])\n"
     with subprocess.Popen(
         [sys.executable, "-c", head + code, str(data)],
         stdin=subprocess.PIPE,
