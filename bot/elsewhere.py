@@ -9,10 +9,10 @@ from dataclasses import replace
 from bot.attempt import Attempt
 from bot.domain.errors import GitFailed
 from bot.domain.task import Task
+from bot.git.bare_repository import make_bare
+from bot.git.mirror import Mirror
 from bot.house import House
 from bot.sandbox import export
-from bot.sandbox.bare import make_bare
-from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
 from bot.store import workspaces
 

@@ -12,8 +12,8 @@ from bot.domain.nudges import Nudges
 from bot.domain.task import Identity, Task
 from bot.forges.forge import Forge
 from bot.gateway.gateway import Gateway
+from bot.git.mirror import Mirror
 from bot.sandbox.container import Engine, Limits
-from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger

@@ -2,8 +2,8 @@
 
 from bot.attempt import Attempt
 from bot.domain.task import Run, Task, is_confidential
+from bot.git.mirror import Mirror
 from bot.sandbox import export
-from bot.sandbox.mirror import Mirror
 from bot.sandbox.power import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Workspaces
 from bot.store.shared_keys import run_token

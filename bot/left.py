@@ -10,7 +10,7 @@ import structlog
 
 from bot.attempt import Attempt, Cancelled
 from bot.domain.errors import DiskFull, GitFailed
-from bot.sandbox.patch import patch
+from bot.git.diff import patch
 from bot.store import leases, patches
 from bot.text.redaction import redact
 

@@ -15,10 +15,10 @@ from bot.domain.interrupt import interruptible
 from bot.domain.task import Task
 from bot.domain.thread import Kind
 from bot.elsewhere import begin_here, is_elsewhere
+from bot.git import mirror
+from bot.git.bare_repository import make_bare
+from bot.git.mirror import Mirror
 from bot.moved import has_moved
-from bot.sandbox import mirror
-from bot.sandbox.bare import make_bare
-from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Plan, Workspaces
 from bot.store import leases, runs, workspaces
 

@@ -14,12 +14,12 @@ from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import Check, uninterrupted
 from bot.domain.task import Run, Task
 from bot.elsewhere import as_far_as_here
+from bot.git.mirror import Mirror
+from bot.git.run import Objects
 from bot.house import House
 from bot.leaving import export_plan
 from bot.removal_attempt import Terms, TooSlow, attempted
 from bot.sandbox import export
-from bot.sandbox.git import Objects
-from bot.sandbox.mirror import Mirror
 from bot.store import runs, tasks, workspaces
 
 RESCUE = "rescue"  # the last part of the name of its container

@@ -18,16 +18,16 @@ from bot.domain.interrupt import interruptible, within
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.elsewhere import LOST, is_elsewhere
+from bot.git.mirror import Mirror
+from bot.git.push import push
 from bot.house import House
 from bot.leaving import export_plan
 from bot.left import keep_patch
 from bot.moved import has_moved
 from bot.prepare import credentials, fetch, prepare
-from bot.push import push
 from bot.room import make_room
 from bot.sandbox import export
 from bot.sandbox.export import Exported
-from bot.sandbox.mirror import Mirror
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.attempt import Attempt
+from bot.git.bare_repository import make_bare
+from bot.git.mirror import Mirror
 from bot.leaving import export_plan
-from bot.sandbox.bare import make_bare
-from bot.sandbox.mirror import Mirror
 from bot.store.ledger import Ledger
 from tests.fakes import FakeForge
 from tests.fill import a_thread, add_run, add_task

@@ -10,11 +10,11 @@ from bot.domain.errors import ExportRefused
 from bot.domain.interrupt import uninterrupted
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
+from bot.git.mirror import fetch
 from bot.operator_verbs import resume_from_cli
 from bot.removal import export_and_remove, rescue
 from bot.removal_attempt import Terms
 from bot.run import execute
-from bot.sandbox.mirror import fetch
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key
 from tests.fill import all_are_dead

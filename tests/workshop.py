@@ -19,11 +19,11 @@ from bot.domain.lifecycle import Phase
 from bot.domain.nudges import Nudges
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run, Task
+from bot.git.run import Objects
 from bot.house import House
 from bot.opening import open_house
 from bot.operator_verbs import open_from_cli
 from bot.run import execute
-from bot.sandbox.git import Objects
 from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
 from bot.store import claims, leases, runs, tasks

@@ -7,7 +7,7 @@ a commit holds at them is an accident or worse, and the export sets it back.
 from collections.abc import Sequence
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.git import LIMITS, Objects, git
+from bot.git.run import LIMITS, Objects, git
 
 _EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree git knows without having it
 _GONE = "000000"

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.domain.errors import ExportRefused
+from bot.git.object_reader import ObjectReader, sizes
+from bot.git.run import Objects
 from bot.sandbox import power, refusals
 from bot.sandbox.extent import Extent
-from bot.sandbox.git import Objects
 from bot.sandbox.letter_case import Spellings
-from bot.sandbox.object_reader import ObjectReader, sizes
 from bot.sandbox.refusals import shown
 from bot.sandbox.tree_walk import GITLINK, GONE, LONGEST_NAME, LONGEST_PATH, SYMLINK, Entry, Folder, has, walk
 from bot.text.sanitize import visible

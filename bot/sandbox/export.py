@@ -14,15 +14,15 @@ from pathlib import Path
 from bot.domain import interrupt
 from bot.domain.errors import ExportRefused, GitFailed
 from bot.domain.task import Identity
-from bot.sandbox.bare import free, make_bare
+from bot.git.bare_repository import free, make_bare
+from bot.git.history import Commit, read, trees
+from bot.git.large_files import streaming
+from bot.git.object_reader import object_reader
+from bot.git.run import LIMITS, Objects, git, run
 from bot.sandbox.change_summary import summary
 from bot.sandbox.check import Check, Rules, large
 from bot.sandbox.container import Engine, Mount
-from bot.sandbox.git import LIMITS, Objects, git, run
-from bot.sandbox.history import Commit, read, trees
 from bot.sandbox.judge import Judge
-from bot.sandbox.large_files import streaming
-from bot.sandbox.object_reader import object_reader
 from bot.sandbox.receive import Result, Shipment, receive
 from bot.sandbox.rewrite import Style
 from bot.sandbox.tree_walk import walk

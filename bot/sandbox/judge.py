@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.domain.errors import ExportRefused, GitFailed
+from bot.git.commit_writer import commit_id, write_commits
+from bot.git.history import Commit, read, read_commit, trees
+from bot.git.run import Objects
 from bot.sandbox.briefed import set_back
 from bot.sandbox.check import Check
-from bot.sandbox.commit_writer import commit_id, write_commits
 from bot.sandbox.extent import Extent
-from bot.sandbox.git import Objects
-from bot.sandbox.history import Commit, read, read_commit, trees
 from bot.sandbox.rewrite import Style, body, rewrite
 
 _COMMITS = 20  # times what one commit may change: that much all of them together may

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.domain.errors import ExportRefused, GitFailed
+from bot.git.large_files import streaming
+from bot.git.run import LIMITS, Objects, git
 from bot.sandbox import refusals
 from bot.sandbox.check import Rules
-from bot.sandbox.git import LIMITS, Objects, git
-from bot.sandbox.large_files import streaming
 from bot.sandbox.stream import Stream
 from bot.text.sanitize import visible
 

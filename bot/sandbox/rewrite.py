@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.domain.task import Identity
-from bot.sandbox.history import Commit
+from bot.git.history import Commit
 from bot.text.redaction import redact
 from bot.text.sanitize import visible
 

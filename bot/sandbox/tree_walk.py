@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.domain.errors import ExportRefused, GitFailed
-from bot.sandbox.object_reader import ObjectReader
+from bot.git.object_reader import ObjectReader
 from bot.sandbox.refusals import shown
 
 GITLINK = "160000"

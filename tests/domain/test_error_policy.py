@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from bot.domain import error_policy, errors
 from bot.domain.error_policy import REMEDIES, Remedy, remedy
 from bot.domain.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
+from bot.git.remote import remote_failure
 from bot.reports import incidents
-from bot.sandbox.remote import remote_failure
 
 OURS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.task import Identity
-from bot.sandbox.bare import make_bare
+from bot.git.bare_repository import make_bare
+from bot.git.mirror import Mirror, fetch
 from bot.sandbox.container import Engine, Mount
 from bot.sandbox.export import Exported, Plan, take
-from bot.sandbox.mirror import Mirror, fetch
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 

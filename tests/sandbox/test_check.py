@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ExportRefused
-from bot.sandbox.bare import make_bare
+from bot.git.bare_repository import make_bare
+from bot.git.history import read_commit
+from bot.git.object_reader import object_reader
+from bot.git.run import Objects
 from bot.sandbox.check import Check, Rules, large
 from bot.sandbox.extent import Extent
-from bot.sandbox.git import Objects
-from bot.sandbox.history import read_commit
-from bot.sandbox.object_reader import object_reader
 from tests.sandbox.clone import git
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ExportRefused
-from bot.sandbox.bare import make_bare
+from bot.git.bare_repository import make_bare
+from bot.git.run import Objects
 from bot.sandbox.check import Rules
-from bot.sandbox.git import Objects
 from bot.sandbox.receive import Result, Shipment, read_result, receive
 from bot.sandbox.stream import Stream
 

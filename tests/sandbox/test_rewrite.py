@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.task import Identity
-from bot.sandbox.history import Commit
+from bot.git.history import Commit
 from bot.sandbox.rewrite import Style, body, clean_message, rewrite
 
 STYLE = Style(author=Identity("Bot\n<x>", "bot@example.org"), co_author="ann <a@b>", title="Tidy @all")

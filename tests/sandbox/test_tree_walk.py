@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ExportRefused, GitFailed
-from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects
-from bot.sandbox.object_reader import ObjectReader, object_reader
+from bot.git.bare_repository import make_bare
+from bot.git.object_reader import ObjectReader, object_reader
+from bot.git.run import Objects
 from bot.sandbox.refusals import shown
 from bot.sandbox.tree_walk import Entry, has, walk
 from tests.sandbox.clone import git

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import Check, uninterrupted
-from bot.sandbox.git import LIMITS, Objects, failure, run
-from bot.sandbox.large_files import streaming
+from bot.git.large_files import streaming
+from bot.git.run import LIMITS, Objects, failure, run
 
 _READ = 16 << 20  # bytes git may print: nobody reads that far, and we hold it in memory
 _SECONDS = 30

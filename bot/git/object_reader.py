@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.git import Objects, clean, failure
-from bot.sandbox.git_conversation import conversation
-from bot.sandbox.git_stderr import both_ends
+from bot.git.conversation import conversation
+from bot.git.run import Objects, clean, failure
+from bot.git.stderr import both_ends
 
 _SECONDS = 600  # for all the reading of one export
 _PIECE = 1 << 20  # bytes that are skipped at once

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects, git
-from bot.sandbox.history import Commit, read, read_commit
-from bot.sandbox.object_reader import object_reader
+from bot.git.bare_repository import make_bare
+from bot.git.history import Commit, read, read_commit
+from bot.git.object_reader import object_reader
+from bot.git.run import Objects, git
 
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 WHO = "A <a@example.org> 1700000000 +0100"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.bare import make_bare
-from bot.sandbox.patch import patch
+from bot.git.bare_repository import make_bare
+from bot.git.diff import patch
 from tests.sandbox.clone import commit, git
 
 RUN = "t1-1"

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.git import Objects
-from bot.sandbox.object_reader import Object, ObjectReader
+from bot.git.object_reader import Object, ObjectReader
+from bot.git.run import Objects
 
 # Bytes of a commit that are read. Of its message 16,000 characters are kept; only parents make a header long.
 _LONGEST = 1 << 16

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import Check, uninterrupted
-from bot.sandbox.git import Finished, Objects, clean, first_lines, run
-from bot.sandbox.remote import network, remote_failure
+from bot.git.remote import network, remote_failure
+from bot.git.run import Finished, Objects, clean, first_lines, run
 
 _SECONDS = 600
 _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
-from bot.sandbox.remote import network, remote_failure
+from bot.git.remote import network, remote_failure
 
 
 def test_a_header_is_scoped_to_the_remote_and_only_in_the_environment() -> None:

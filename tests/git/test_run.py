@@ -11,8 +11,8 @@ import pytest
 
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import within
-from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects, clean, first_lines, git, run
+from bot.git.bare_repository import make_bare
+from bot.git.run import Objects, clean, first_lines, git, run
 from tests.workshop import until
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.bare import make_bare
-from bot.sandbox.commit_writer import commit_id, write_commits
-from bot.sandbox.git import Objects
+from bot.git.bare_repository import make_bare
+from bot.git.commit_writer import commit_id, write_commits
+from bot.git.run import Objects
 from tests.sandbox.clone import git
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bot.domain.errors import DiskFull, GitFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
-from bot.sandbox.git_stderr import both_ends, limit_reached
+from bot.git.stderr import both_ends, limit_reached
 
 _CLOSED = {
     "HOME": "/nonexistent",

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from bot.domain.errors import PushRejected, RemoteMissing, RemoteUnavailable
-from bot.push import push
-from bot.sandbox.bare import make_bare
-from bot.sandbox.git import git as host_git
-from bot.sandbox.mirror import Mirror, fetch
+from bot.git.bare_repository import make_bare
+from bot.git.mirror import Mirror, fetch
+from bot.git.push import push
+from bot.git.run import git as host_git
 from tests.playground_client import Playground
 from tests.sandbox.clone import commit, git
 

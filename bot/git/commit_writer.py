@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.git import Objects
+from bot.git.run import Objects
 
 
 def commit_id(content: bytes) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import GitFailed
-from bot.sandbox.bare import make_bare
-from bot.sandbox.git import Objects
-from bot.sandbox.git_conversation import conversation
-from bot.sandbox.object_reader import ObjectReader, object_reader, sizes
+from bot.git.bare_repository import make_bare
+from bot.git.conversation import conversation
+from bot.git.object_reader import ObjectReader, object_reader, sizes
+from bot.git.run import Objects
 from tests.sandbox.clone import git
 
 

@@ -9,7 +9,7 @@ from typing import IO
 
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import INTERVAL, Check, uninterrupted
-from bot.sandbox.git import LIMITS, ended_within, environment, set_limits, too_late
+from bot.git.run import LIMITS, ended_within, environment, set_limits, too_late
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import within
-from bot.sandbox.mirror import Mirror, fetch
+from bot.git.mirror import Mirror, fetch
 from tests.sandbox.clone import commit, git
 from tests.workshop import until
 
@@ -149,7 +149,7 @@ def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
         path = str(root / "key.git")
-        program = "import pathlib; from bot.sandbox.mirror import Mirror, fetch; "
+        program = "import pathlib; from bot.git.mirror import Mirror, fetch; "
         fetches = f"fetch(Mirror(pathlib.Path({path!r})), {url!r}, {{}})"
         worker = subprocess.Popen([sys.executable, "-c", program + fetches])
         with silent.accept()[0]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.sandbox.git import configured
+from bot.git.run import configured
 
 _THRESHOLD = "16m"
 

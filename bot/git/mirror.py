@@ -14,9 +14,9 @@ from pathlib import Path
 
 from bot.domain.errors import GitFailed, RemoteMissing
 from bot.domain.interrupt import Check, uninterrupted
-from bot.sandbox.bare import free, make_bare
-from bot.sandbox.git import git, run
-from bot.sandbox.remote import network, remote_failure
+from bot.git.bare_repository import free, make_bare
+from bot.git.remote import network, remote_failure
+from bot.git.run import git, run
 
 # Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
 _REFSPECS = (

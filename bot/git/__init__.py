@@ -1,0 +1,1 @@
+"""git on the host, in bare repositories of ours and never in a workspace."""
