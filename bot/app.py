@@ -16,17 +16,19 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot import log, metrics, queue, signatures, webhook
+from bot import log, metrics, queue, webhook
 from bot.checks import check_forge, check_redis
 from bot.domain.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
+from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
+from bot.forges.gitlab.verifier import gitlab_verifier
+from bot.forges.verifier import Sender
 from bot.house import House
 from bot.intake import Intake
 from bot.opening import open_house
 from bot.sections import Server
 from bot.settings import Settings, plain
-from bot.signatures import Sender
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
@@ -145,9 +147,9 @@ def _receivers(settings: Settings) -> list[Receiver]:
     github, gitlab = settings.github, settings.gitlab
     found: list[tuple[Sender, frozenset[str]]] = []
     if github.token:
-        found.append((signatures.github(plain(github.webhook_secrets)), GITHUB_EVENTS))
+        found.append((github_verifier(plain(github.webhook_secrets)), GITHUB_EVENTS))
     if gitlab.token:
-        sender = signatures.gitlab(plain(gitlab.webhook_secrets), plain(gitlab.signing_tokens))
+        sender = gitlab_verifier(plain(gitlab.webhook_secrets), plain(gitlab.signing_tokens))
         found.append((sender, GITLAB_EVENTS))
     return [
         Receiver(

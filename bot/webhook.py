@@ -15,8 +15,8 @@ import structlog
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from bot.forges.verifier import Sender
 from bot.intake import Intake, NotJSON, NotRecorded, check
-from bot.signatures import Sender
 from bot.store.deliveries import Delivery
 
 log = structlog.get_logger()

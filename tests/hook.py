@@ -12,9 +12,11 @@ import httpx
 from sqlalchemy import select
 from starlette.applications import Starlette
 
-from bot import signatures, webhook
+from bot import webhook
+from bot.forges.github.verifier import github_verifier
+from bot.forges.gitlab.verifier import gitlab_verifier
+from bot.forges.verifier import Sender
 from bot.intake import Intake
-from bot.signatures import Sender
 from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
 from bot.webhook import Receiver
@@ -59,7 +61,7 @@ class Dialect:
 
 
 GITHUB = Dialect(
-    sender=signatures.github([SECRET, NEXT_SECRET]),
+    sender=github_verifier([SECRET, NEXT_SECRET]),
     proof="x-hub-signature-256",
     id="x-github-delivery",
     event="x-github-event",
@@ -68,7 +70,7 @@ GITHUB = Dialect(
     prove=signature,
 )
 GITLAB = Dialect(
-    sender=signatures.gitlab([SECRET, NEXT_SECRET], []),
+    sender=gitlab_verifier([SECRET, NEXT_SECRET], []),
     proof="x-gitlab-token",
     id="idempotency-key",
     event="x-gitlab-event",

@@ -34,7 +34,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot import metrics, signatures, webhook
+from bot import metrics, webhook
+from bot.forges.github.verifier import github_verifier
 from bot.intake import Intake
 from bot.store.ledger import open_ledger
 from bot.store.schema import deliveries
@@ -79,7 +80,7 @@ def serve_ours(port: int, url: str) -> None:
     told = metrics.make(ledger)
     intake = Intake(ledger, lambda forge, delivery: None)
     receiver = webhook.Receiver(
-        sender=signatures.github([SECRET]),
+        sender=github_verifier([SECRET]),
         body_cap=25_000_000,
         read_deadline=10,
         interesting=frozenset({"issue_comment"}),

@@ -13,7 +13,7 @@ from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.github import said
+from bot.forges.github import thread_history
 from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
@@ -46,7 +46,7 @@ class GitHub:
         return event
 
     def said_before(self, event: Event) -> list[Part]:
-        return said.before(self._client, event, self.whoami())
+        return thread_history.before(self._client, event, self.whoami())
 
     def whoami(self) -> Actor:
         if self._me is None:

@@ -14,7 +14,7 @@ from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import ABOUT_LINES, Actor, Kind, Part, Spot, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.gitlab import hunk, said
+from bot.forges.gitlab import diff_lines, thread_history
 from bot.forges.gitlab.client import Answer, Client, refuse, words
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
@@ -58,11 +58,13 @@ class GitLab:
         notes = self._client.ask("GET", place, fine=(404,)).data.get("notes", [])
         position = next((note["position"] for note in notes if note["id"] == event.spot.comment_id), None)
         diffs = self._client.ask("GET", f"{_place(event.thread)}/diffs?per_page={_PAGE}", fine=(404,)).data
-        lines = hunk.part(position, diffs) if position and isinstance(diffs, list) else None
+        lines = diff_lines.part(position, diffs) if position and isinstance(diffs, list) else None
         return replace(event, context=(lines, *event.context[1:])) if lines else event
 
     def said_before(self, event: Event) -> list[Part]:
-        return said.before(said.notes(self._client, _place(event.thread)), event, self.whoami())
+        return thread_history.before(
+            thread_history.notes(self._client, _place(event.thread)), event, self.whoami()
+        )
 
     def whoami(self) -> Actor:
         if self._me is None:
@@ -137,7 +139,7 @@ class GitLab:
     def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
         me = self.whoami().id
-        notes = said.notes(self._client, _place(thread))
+        notes = thread_history.notes(self._client, _place(thread))
         with answered("GitLab"):
             own = [note for note in notes if at(note, "author.id") == me and marker in text(note, "body")]
             return sorted({get(note, "id", int) for note in own})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.forges.gitlab import hunk
+from bot.forges.gitlab import diff_lines
 
 DIFF = """@@ -1,3 +1,4 @@
  one
@@ -22,7 +22,7 @@ DIFFS: list[object] = [
 
 
 def shown(**position: Any) -> str:
-    found = hunk.part({"new_path": "b.py", "old_path": "a.py", **position}, DIFFS)
+    found = diff_lines.part({"new_path": "b.py", "old_path": "a.py", **position}, DIFFS)
     return found.text if found else ""
 
 
@@ -45,12 +45,12 @@ def test_the_second_hunk_is_shown_alone() -> None:
 
 def test_a_line_that_is_in_no_hunk_shows_nothing() -> None:
     assert shown(new_line=99, old_line=None) == ""
-    assert hunk.part({"new_path": "gone.py", "new_line": 1}, DIFFS) is None
+    assert diff_lines.part({"new_path": "gone.py", "new_line": 1}, DIFFS) is None
 
 
 def test_a_long_hunk_is_cut_above() -> None:
     long = "@@ -0,0 +1,200 @@\n" + "\n".join(f"+{number}" for number in range(1, 201))
-    found = hunk.part({"new_path": "c", "new_line": 150}, [{"new_path": "c", "diff": long}])
+    found = diff_lines.part({"new_path": "c", "new_line": 150}, [{"new_path": "c", "diff": long}])
 
     assert found is not None
     lines = found.text.split("\n")

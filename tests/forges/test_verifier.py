@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from bot import signatures
 from bot.domain.errors import BadSettings
+from bot.forges.github.verifier import github_verifier
+from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.store.ledger import Ledger
 from tests.hook import BODY, GITHUB, GITLAB, NEXT_SECRET, SECRET, Hook, receiving, signature
 
@@ -39,7 +40,7 @@ def plain(sqlite_ledger: Ledger) -> Iterator[Hook]:
 @pytest.fixture
 def signed(sqlite_ledger: Ledger) -> Iterator[Hook]:
     """GitLab's, where secret tokens and signing tokens are configured."""
-    sender = signatures.gitlab([SECRET], [TOKEN, NEXT_TOKEN])
+    sender = gitlab_verifier([SECRET], [TOKEN, NEXT_TOKEN])
     with receiving(sqlite_ledger, GITLAB, sender=sender) as hook:
         yield hook
 
@@ -214,14 +215,14 @@ def test_a_header_that_counts_may_not_stand_twice(signed: Hook, twice: str) -> N
 @pytest.mark.parametrize("given", [[], ["fifteen letters"], [SECRET, ""]])
 def test_without_a_secret_of_sixteen_characters_there_is_no_sender(given: list[str]) -> None:
     with pytest.raises(BadSettings, match=r"\[github\] webhook_secrets .*openssl rand -hex 32"):
-        signatures.github(given)
+        github_verifier(given)
     with pytest.raises(BadSettings, match=r"\[gitlab\] .*webhook_secrets .*openssl rand -hex 32"):
-        signatures.gitlab(given, [])
+        gitlab_verifier(given, [])
 
 
 def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
     with pytest.raises(BadSettings, match="less than 16 characters"):
-        signatures.gitlab(["short"], [TOKEN])
+        gitlab_verifier(["short"], [TOKEN])
 
 
 @pytest.mark.parametrize(
@@ -241,6 +242,6 @@ def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
 )
 def test_a_signing_token_that_is_none_is_refused_and_not_repeated(token: str) -> None:
     with pytest.raises(BadSettings, match=r"base64 of 24 to 64 bytes") as caught:
-        signatures.gitlab([], [TOKEN, token])
+        gitlab_verifier([], [TOKEN, token])
 
     assert len(token) < 8 or token not in str(caught.value)
