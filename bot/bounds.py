@@ -18,7 +18,7 @@ from bot.store.ledger import clock
 from bot.text.units import human
 
 # An agent prints short lines a dozen times faster than we can read them from the engine, whose log must hold
-# them all until we have: it has room for five times as many as these (bot/sandbox/container.py).
+# them all until we have: it has room for five times as many as these (bot/sandbox/engine/containers.py).
 _BYTES_A_LINE = 200  # of the log limit that a line takes, however short it is
 
 

@@ -12,7 +12,7 @@ from bot import queue
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, inside
 from bot.house import House
-from bot.sandbox.container import Mount
+from bot.sandbox.engine.containers import Mount
 from bot.settings import NAME, Settings
 from bot.store import data_folder
 

@@ -58,7 +58,7 @@ def images_build(
     config: Config = None,
 ) -> None:
     """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
-    from bot.sandbox.images import build
+    from bot.sandbox.images.build import build
 
     which = ("small",) if small else ("tools", "agent")
     engine = settings_of(config).sandbox.engine

@@ -12,7 +12,7 @@ from bot.domain.task import Task
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror
 from bot.house import House
-from bot.sandbox import export
+from bot.sandbox.export import take
 from bot.sandbox.workspace import Workspaces
 from bot.store import workspaces
 
@@ -52,7 +52,7 @@ def as_far_as_here(house: House, task: Task, source: Mirror) -> Task:
     make_bare(quarantine)
 
     def here(oid: str) -> str:
-        return oid if oid and export.has(quarantine, source.path, oid) else ""
+        return oid if oid and take.has(quarantine, source.path, oid) else ""
 
     pushed = here(task.pushed_head)
     return replace(

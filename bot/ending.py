@@ -10,7 +10,7 @@ from dataclasses import replace
 from bot.agents.agent import Result
 from bot.bounds import Ended
 from bot.domain.lifecycle import Outcome
-from bot.sandbox.container import Condition
+from bot.sandbox.engine.containers import Condition
 from bot.text.units import moment
 
 # Exit statuses of who is ended by another: by us, or by an engine that stops or restarts.

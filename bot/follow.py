@@ -20,7 +20,7 @@ from bot.ending import judge, of_container
 from bot.gateway import inside
 from bot.gateway.gate import Gate
 from bot.listening import Listening
-from bot.sandbox.container import Condition, Mount, Sandbox
+from bot.sandbox.engine.containers import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.tail import Tail

@@ -13,7 +13,7 @@ from bot.domain.task import Identity, Task
 from bot.forges.forge import Forge
 from bot.gateway.gateway import Gateway
 from bot.git.mirror import Mirror
-from bot.sandbox.container import Engine, Limits
+from bot.sandbox.engine.containers import Engine, Limits
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger

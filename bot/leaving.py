@@ -3,17 +3,17 @@
 from bot.attempt import Attempt
 from bot.domain.task import Run, Task, is_confidential
 from bot.git.mirror import Mirror
-from bot.sandbox import export
-from bot.sandbox.power import INSTRUCTIONS, pathspecs
+from bot.sandbox.export import take
+from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Workspaces
 from bot.store.shared_keys import run_token
 
 
-def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> export.Plan:
+def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> take.Plan:
     """What export must know of the task and of this run."""
     task, run, house = attempt.task, attempt.run, attempt.house
     quarantine = house.quarantine(task.id)
-    return export.Plan(
+    return take.Plan(
         task=task.id,
         run=run.id,
         name=attempt.helper("export"),

@@ -15,7 +15,7 @@ from bot.forges.gitlab import GitLab
 from bot.gateway import sections as outside
 from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
-from bot.sandbox.container import Engine, Limits
+from bot.sandbox.engine.containers import Engine, Limits
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings
 from bot.store import data_folder, shared_keys

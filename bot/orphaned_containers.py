@@ -9,7 +9,7 @@ from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run
 from bot.house import House
 from bot.removal import RESCUE
-from bot.sandbox.container import Found
+from bot.sandbox.engine.containers import Found
 from bot.store import runs
 
 _NAMELESS = (

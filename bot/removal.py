@@ -19,7 +19,7 @@ from bot.git.run import Objects
 from bot.house import House
 from bot.leaving import export_plan
 from bot.removal_attempt import Terms, TooSlow, attempted
-from bot.sandbox import export
+from bot.sandbox.export import take
 from bot.store import runs, tasks, workspaces
 
 RESCUE = "rescue"  # the last part of the name of its container
@@ -90,13 +90,13 @@ def rescue(house: House, task_id: str, check: Check = uninterrupted) -> str:
     if run is None or not places.has(task_id):
         return ""
     mirror = house.mirror(task)
-    if export.is_done(house.quarantine(task_id), run.id):
+    if take.is_done(house.quarantine(task_id), run.id):
         return _exported_before(house, task, run, mirror)
     # A task that went on elsewhere has heads that are not here.
     attempt = Attempt(house, run, as_far_as_here(house, task, mirror), threading.Event())
     plan = export_plan(attempt, places, mirror)
     plan = replace(plan, name=attempt.helper(RESCUE), succeeded=False, check=check)
-    return export.take(house.engine, house.tools_image, plan).head
+    return take.take(house.engine, house.tools_image, plan).head
 
 
 def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
@@ -105,7 +105,7 @@ def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
     head = (quarantine / "refs" / "checked" / run.id).read_text().strip()
     known = task.checked_head or task.base_head
     objects = Objects(quarantine, (mirror.path,))
-    if head == known or not export.has(quarantine, mirror.path, known):
+    if head == known or not take.has(quarantine, mirror.path, known):
         return ""
     return head if objects.is_ancestor(known, head) else ""
 

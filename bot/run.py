@@ -26,8 +26,8 @@ from bot.left import keep_patch
 from bot.moved import has_moved
 from bot.prepare import credentials, fetch, prepare
 from bot.room import make_room
-from bot.sandbox import export
-from bot.sandbox.export import Exported
+from bot.sandbox.export import take
+from bot.sandbox.export.take import Exported
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS
@@ -141,7 +141,7 @@ def _export_despite_cancel(attempt: Attempt) -> float:
     """Return for how many seconds a cancel does not end the export."""
     cancelled = attempt.run.agent_outcome is Outcome.CANCELLED
     # A worker that died may have promoted the export and not have recorded it. Nobody would do so later.
-    promoted = export.is_done(attempt.house.quarantine(attempt.task.id), attempt.run.id)
+    promoted = take.is_done(attempt.house.quarantine(attempt.task.id), attempt.run.id)
     return EXPORT_OF_CANCELLED if cancelled or promoted else 0
 
 
@@ -165,7 +165,7 @@ def _export(attempt: Attempt, places: Workspaces, source: Mirror) -> Verdict:
     failed, house = attempt.run.agent_outcome, attempt.house
     try:
         plan = export_plan(attempt, places, source)
-        exported = attempt.retrying(lambda: export.take(house.engine, house.tools_image, plan))
+        exported = attempt.retrying(lambda: take.take(house.engine, house.tools_image, plan))
     except BotError as error:
         if isinstance(error, LeaseLost) or failed is None:
             raise

@@ -14,7 +14,7 @@ from bot.bounds import Bounds, Ended
 from bot.domain.lifecycle import Phase
 from bot.gateway.gate import Gate
 from bot.listening import Listening
-from bot.sandbox.stream import Log
+from bot.sandbox.engine.streams import Log
 from bot.store import leases
 from bot.store import log_chunks as store_log
 

@@ -10,7 +10,7 @@ from bot.domain.error_policy import Remedy, known, remedy
 from bot.domain.errors import PushRejected, RemoteMissing
 from bot.domain.lifecycle import Outcome, Phase
 from bot.reports.incidents import in_words, incident
-from bot.sandbox import export
+from bot.sandbox.export import take
 from bot.store import runs
 
 # What a run's failure is called where nothing more is known than the phase it happened in.
@@ -50,7 +50,7 @@ def _left_behind(attempt: Attempt) -> str:
     """Say that the work of a cancelled run is still in its workspace only; "" if it is not."""
     with attempt.house.ledger.read() as tx:
         run = runs.get(tx, attempt.run.id)
-    if not run.agent_started or export.is_done(attempt.house.quarantine(run.task), run.id):
+    if not run.agent_started or take.is_done(attempt.house.quarantine(run.task), run.id):
         return ""
     return "The agent's work has not been taken out of the workspace yet. It stays there."
 

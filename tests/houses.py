@@ -9,7 +9,7 @@ from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.gateway import Gateway
 from bot.house import Allowance, House
-from bot.sandbox.container import Engine, Limits
+from bot.sandbox.engine.containers import Engine, Limits
 from bot.store.ledger import Ledger
 from tests.fill import a_worker
 

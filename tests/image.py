@@ -8,20 +8,20 @@ import sys
 import time
 from functools import cache
 
-from bot.sandbox import images
+from bot.sandbox.images import build
 
 
 @cache
 def small() -> str:
     """Its name."""
-    images.build("", which=["small"], say=lambda _line: None)
-    return images.SMALL
+    build.build("", which=["small"], say=lambda _line: None)
+    return build.SMALL
 
 
 @cache
 def agent_is_here() -> bool:
     """Is it there as this checkout would make it?"""
-    return images.agent_is_current("")
+    return build.agent_is_current("")
 
 
 def _say(line: str) -> None:
@@ -31,9 +31,9 @@ def _say(line: str) -> None:
 if __name__ == "__main__":
     if "--build" in sys.argv:
         before = time.monotonic()
-        images.build("", which=["agent"], say=_say)
-        _say(f"{images.AGENT} is made: {time.monotonic() - before:.0f} s")
+        build.build("", which=["agent"], say=_say)
+        _say(f"{build.AGENT} is made: {time.monotonic() - before:.0f} s")
     elif agent_is_here():
-        _say(f"{images.AGENT} is here: tests with a real agent run")
+        _say(f"{build.AGENT} is here: tests with a real agent run")
     else:
-        _say(f"no {images.AGENT} as it would be made now: no tests with a real agent (--agents makes it)")
+        _say(f"no {build.AGENT} as it would be made now: no tests with a real agent (--agents makes it)")

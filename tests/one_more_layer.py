@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bot.sandbox.client import connect
+from bot.sandbox.engine.client import connect
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from bot.attempt import Attempt, Cancelled, Stopped, watched
 from bot.domain.errors import LeaseLost, RemoteUnavailable, SandboxFailed
 from bot.domain.lifecycle import Phase
-from bot.sandbox.container import Sandbox
+from bot.sandbox.engine.containers import Sandbox
 from bot.store.schema import runs as table
 from tests.workshop import Workshop, in_a_workshop, until
 

@@ -20,8 +20,8 @@ from bot.leaving import export_plan
 from bot.operator_verbs import resume_from_cli
 from bot.removal import rescue
 from bot.run import execute
-from bot.sandbox import export
-from bot.sandbox.container import Engine
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.export import take
 from tests.desk import LONG
 from tests.hanging import git_hangs, passage
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until
@@ -193,7 +193,7 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
 
 def _is_saved_by(shop: Workshop, run: Run) -> None:
     """Nothing of it is out yet, all of it is there, and a rescue takes it out."""
-    assert not export.is_done(shop.house.quarantine(run.task), run.id)
+    assert not take.is_done(shop.house.quarantine(run.task), run.id)
     assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
     assert rescue(shop.house, run.task)
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
@@ -387,7 +387,7 @@ def test_an_export_that_a_dead_worker_promoted_and_did_not_record_is_recorded_al
     dying, house = shop.taken_over("dying")
     attempt = take_up(house, dying, threading.Event())
     plan = export_plan(attempt, house.workspaces(), house.mirror(attempt.task))
-    promoted = export.take(house.engine, house.tools_image, plan)
+    promoted = take.take(house.engine, house.tools_image, plan)
     assert shop.task(run).checked_head == ""
     assert shop.cancel(run)
 

@@ -15,7 +15,7 @@ from bot.domain.lifecycle import Outcome, Phase
 from bot.ending import judge, of_container
 from bot.house import Allowance, House
 from bot.run import execute
-from bot.sandbox.container import Condition
+from bot.sandbox.engine.containers import Condition
 from tests.gateway.asker import routes
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered

@@ -18,7 +18,7 @@ from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from bot.house import Allowance, House
 from bot.run import execute
-from bot.sandbox.container import Engine
+from bot.sandbox.engine.containers import Engine
 from bot.store import workspaces
 from tests.services import Postgres
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until

@@ -17,7 +17,7 @@ from sqlalchemy import insert, update
 from bot.domain.task import Run
 from bot.janitor import GRACE, Janitor
 from bot.removal_attempt import seconds_for
-from bot.sandbox.container import Sandbox
+from bot.sandbox.engine.containers import Sandbox
 from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
 from bot.store.process_locks import alone

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.interrupt import Check, uninterrupted
-from bot.sandbox.container import Engine, Mount
-from bot.sandbox.power import INSTRUCTIONS, pathspecs
+from bot.sandbox.engine.containers import Engine, Mount
+from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
 
-_PREPARE = Path(__file__).with_name("prepare.sh").read_text()
+_PREPARE = (Path(__file__).parent / "inside" / "prepare.sh").read_text()
 # Without this chmod a read-only folder of the agent's (Go's module cache) cannot be emptied.
 _EMPTY = """
 empty() {

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.sandbox.container import Engine
+from bot.sandbox.engine.containers import Engine
 from tests.image import small
 from tests.sandbox.clone import Site, commit
 

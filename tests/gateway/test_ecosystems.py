@@ -9,8 +9,8 @@ import pytest
 
 from bot.gateway import ecosystems
 from bot.gateway.packages import PATTERN
-from bot.sandbox import images
-from bot.sandbox.container import Engine
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.images import build
 from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.package_host import PackageHost
 from tests.gateway.way import OpenWay, head
@@ -77,7 +77,7 @@ def test_what_stands_in_the_home_of_an_image_holds_for_no_run(engine: Engine) ->
 
 @pytest.mark.agents
 def test_the_agent_image_has_all_clients_and_each_says_its_hosts(engine: Engine) -> None:
-    found = asked_in(engine, images.AGENT)
+    found = asked_in(engine, build.AGENT)
 
     assert list(found) == CLIENTS
     assert len(found["pip"]) == 2  # the index, and where its files are
@@ -88,7 +88,7 @@ def test_the_agent_image_has_all_clients_and_each_says_its_hosts(engine: Engine)
 
 @pytest.fixture
 def own_image() -> Iterator[str]:
-    with image_with(images.AGENT, OWN) as made:
+    with image_with(build.AGENT, OWN) as made:
         yield made
 
 

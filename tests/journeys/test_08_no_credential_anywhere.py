@@ -22,7 +22,7 @@ from sqlalchemy import MetaData, select
 from starlette.types import ASGIApp
 
 from bot.domain.lifecycle import Outcome
-from bot.sandbox.client import connect
+from bot.sandbox.engine.client import connect
 from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
 from tests.journeys.world import HOLD, World, eventually, shell

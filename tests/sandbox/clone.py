@@ -11,8 +11,8 @@ from typing import Any
 from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror, fetch
-from bot.sandbox.container import Engine, Mount
-from bot.sandbox.export import Exported, Plan, take
+from bot.sandbox.engine.containers import Engine, Mount
+from bot.sandbox.export.take import Exported, Plan, take
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 

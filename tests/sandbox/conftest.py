@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.container import Engine
+from bot.sandbox.engine.containers import Engine
 from tests.image import small
 
 UID = 10001

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import BotError
-from bot.sandbox.container import Engine
-from bot.sandbox.export import Plan, take
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.export.take import Plan, take
 from tests.sandbox.conftest import UID
 
 ROOT = Path(__file__).parent.parent.parent

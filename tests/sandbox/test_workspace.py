@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import SandboxFailed
-from bot.sandbox.container import Engine, Limits, Sandbox
+from bot.sandbox.engine.containers import Engine, Limits, Sandbox
 from bot.sandbox.workspace import Plan, Workspaces
 from tests.sandbox.clone import git
 

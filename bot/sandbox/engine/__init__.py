@@ -1,0 +1,1 @@
+"""The container engine: containers, their limits, logs and output."""

@@ -1,0 +1,34 @@
+"""How a container is, as far as what the engine says of it can be believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox.engine import podman
+
+_KILLED = 137  # exit status of a process ended by SIGKILL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How a container is. `exit_status` is None while it runs, and if it never started."""
+
+    running: bool
+    exit_status: int | None
+    out_of_memory: bool
+
+    @property
+    def was_started(self) -> bool:
+        return self.running or self.exit_status is not None
+
+
+def condition_of(state: Mapping[str, Any], info: Mapping[str, Any]) -> Condition:
+    """`state` is that of `docker inspect`, `info` is `docker info` of the same engine."""
+    marked = state["OOMKilled"] or podman.marks_no_oom(info)
+    over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
+    return Condition(
+        running=bool(state["Running"]),
+        exit_status=state["ExitCode"] if over else None,
+        # The engine's mark is also set when a child was killed and the agent went on; 137 is SIGKILL.
+        out_of_memory=over and marked and state["ExitCode"] == _KILLED,
+    )

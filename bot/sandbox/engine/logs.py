@@ -1,0 +1,31 @@
+"""What an agent's container has printed and prints, asked of the engine.
+
+Podman answers only when there is a first line, and so is asked in a thread of its own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from docker import APIClient
+
+from bot.sandbox.engine import podman
+from bot.sandbox.engine.client import connect, engine_errors
+from bot.sandbox.engine.streams import Frames, Log
+
+_PATIENCE = 30 * 86400  # seconds an agent may take for its first line
+
+
+def log_of(api: APIClient, url: str, info: Mapping[str, Any], name: str, *, skip: int) -> Log:
+    """Return the log of a container from the byte offset `skip` on. `url` is the engine's, for Podman."""
+    if podman.speaks(info):
+        patient = connect(url)
+        patient.timeout = _PATIENCE
+        frames: Frames = podman.Later(lambda: _logs(patient, name, follow=True))
+    else:
+        frames = _logs(api, name, follow=True)
+    return Log(frames, lambda: _logs(api, name, follow=False), skip=skip)
+
+
+def _logs(api: APIClient, name: str, *, follow: bool) -> Frames:
+    with engine_errors():
+        return api.logs(name, stream=True, follow=follow)

@@ -1,0 +1,1 @@
+"""An agent's commits, taken out of its workspace, checked, and put into the quarantine."""

@@ -1,0 +1,194 @@
+"""What may leave a workspace: judged on objects the host unpacked, never in the clone.
+
+Only what is new is judged: an entry that is the same in some parent was there
+before, and is not the agent's to answer for. Each folder is judged when it is
+reached, so that what is too deep or too much ends the walk.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.domain.errors import ExportRefused
+from bot.git.object_reader import ObjectReader, sizes
+from bot.git.run import Objects
+from bot.sandbox.export import protected_paths, refusals
+from bot.sandbox.export.extent import Extent
+from bot.sandbox.export.letter_case import Spellings
+from bot.sandbox.export.refusals import shown
+from bot.sandbox.export.tree_walk import (
+    GITLINK,
+    GONE,
+    LONGEST_NAME,
+    LONGEST_PATH,
+    SYMLINK,
+    Entry,
+    Folder,
+    has,
+    walk,
+)
+from bot.text.sanitize import visible
+from bot.text.units import human
+
+_HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git does not read in pieces
+_MODES = frozenset({GONE, "100644", "100755", GITLINK, SYMLINK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Limits in bytes, numbers and seconds. GitHub takes no file over 100 MiB."""
+
+    pack_bytes: int = 256 << 20
+    total_bytes: int = 1 << 30  # of all new objects, unpacked
+    blob_bytes: int = 100 << 20
+    commits: int = 500
+    parents: int = 16  # of one commit
+    files: int = 20_000  # that one commit may change
+    # Folders inside each other, where new. Source does not come near it, Windows opens no more than 130, and
+    # a path costs as much as its folders.
+    folders: int = 100
+    seconds: float = 600  # the export's container
+    protected_paths: Sequence[str] = protected_paths.DEFAULT
+
+
+def large(objects: Objects, rules: Rules) -> dict[str, int]:
+    """Objects that are too large, none of them opened, with their sizes.
+
+    Raises ExportRefused if all unpacked objects together are, or one that git must hold whole.
+    """
+    found, total = {}, 0
+    for oid, kind, size in sizes(objects):
+        total += size
+        if kind != "blob" and size > _HELD_WHOLE:
+            raise ExportRefused(
+                f"A commit's message or a folder's list of files is larger than {human(_HELD_WHOLE)}. "
+                "Shorten the message or split the folder, and put all the work in one new commit."
+            )
+        if size > rules.blob_bytes:
+            found[oid] = size
+        if total > rules.total_bytes:
+            raise ExportRefused(
+                f"The new work is larger than {human(rules.total_bytes)}. Take out what is not source."
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    reader: ObjectReader
+    large: Mapping[str, int]
+    rules: Rules
+
+    def offence(self, new: str, old: Sequence[str], extent: Extent) -> str:
+        """Why this commit or tree may not leave, against its parents: path, reason, what to do; "" if it may.
+
+        `extent` gets what was looked at.
+        """
+        spellings = Spellings()
+        try:
+            for folder, words in self._bounded(new, old, extent):
+                if words := words or self._entries(folder) or self._collision(folder, spellings, old):
+                    return words
+        except ExportRefused as error:
+            return str(error)
+        return ""
+
+    def excess(self, new: str, old: Sequence[str], extent: Extent) -> str:
+        """The same, but only of depth and number: whether it is safe to hand it to git."""
+        try:
+            return next((words for _, words in self._bounded(new, old, extent) if words), "")
+        except ExportRefused as error:
+            return str(error)
+
+    def _bounded(self, new: str, old: Sequence[str], extent: Extent) -> Iterator[tuple[Folder, str]]:
+        """Folders that differ, and with the last one why it is the last; "" until then."""
+        folders = walk(self.reader, new, old)
+        for folder in folders:
+            extent.add(folder)
+            if extent.is_over():
+                with suppress(ExportRefused):
+                    self._count_on(folders, extent)
+                yield folder, extent.words()
+                return
+            yield folder, self._depth(folder)
+
+    def _count_on(self, folders: Iterator[Folder], extent: Extent) -> None:
+        for folder in folders:
+            extent.add(folder)
+            if extent.is_enough():
+                return
+
+    def _depth(self, folder: Folder) -> str:
+        place = folder.place
+        if folder.is_new and place.depth > self.rules.folders:
+            return refusals.deep(place.path, self.rules.folders)
+        if place.length > LONGEST_PATH:
+            return f"The path `{shown(place.path)}` is too long. Shorten or remove it, and commit."
+        return ""
+
+    def _entries(self, folder: Folder) -> str:
+        for entry in folder.entries:
+            if words := self._entry(entry):
+                return f"`{shown(entry.path)}` {words}"
+        links = [entry for entry in folder.entries if entry.mode == SYMLINK]
+        targets = self.reader.read_many([link.oid for link in links], LONGEST_PATH)
+        for link, target in zip(links, targets, strict=True):
+            if not target.is_whole or not _inside(link.path, target.content):
+                return (
+                    f"`{shown(link.path)}` is a link that leads out of the repository, or might. Point it "
+                    "at a file in the repository, with `../` only at the beginning, or remove it."
+                )
+        return ""
+
+    def _entry(self, entry: Entry) -> str:
+        if entry.mode not in _MODES:
+            return f"has mode {entry.mode}, which no file may have. Make it an ordinary file."
+        if entry.mode == GITLINK and GITLINK not in entry.before:
+            return refusals.REPOSITORY
+        if entry.added and not _clean(entry.path):
+            return "has a name that not every system can hold or show. Rename it."
+        if entry.oid in self.large:
+            return refusals.larger_than(self.rules.blob_bytes)
+        return ""
+
+    def _collision(self, folder: Folder, spellings: Spellings, parents: Sequence[str]) -> str:
+        """Two new names that are one where letter case does not count, as on macOS and Windows."""
+        for paths in spellings.add(folder):
+            if not any(all(has(self.reader, parent, path) for path in paths) for parent in parents):
+                listed = "` and `".join(shown(path) for path in paths[:3])
+                return f"`{listed}` are the same name on macOS and Windows. Rename one."
+        return ""
+
+
+def _clean(path: bytes) -> bool:
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return False
+    if len(path) > LONGEST_PATH or max(map(len, path.split(b"/"))) > LONGEST_NAME:
+        return False
+    plain = visible(text) == text and not {"\n", "\t"} & set(text)
+    return plain and not any(map(_reserved, set(text.split("/"))))
+
+
+def _reserved(part: str) -> bool:
+    """Names git keeps for itself, in the spellings Windows takes for them too."""
+    return part in {"", ".", ".."} or part.casefold().split(":")[0].rstrip(". ") in {".git", "git~1"}
+
+
+def _inside(path: bytes, target: bytes) -> bool:
+    """Whether a link at `path` surely ends inside: some `../`, then only names.
+
+    `..` after a name cannot be judged: the name may itself be a link.
+    """
+    parts = target.decode(errors="replace").split("/")
+    ups = 0
+    while ups < len(parts) and parts[ups] in {"..", "."}:
+        ups += 1
+    names = {*parts[ups:]} - {"", "."}
+    return (
+        not target.startswith(b"/")
+        and parts[:ups].count("..") <= path.count(b"/")
+        and not any(map(_reserved, names))
+        and "\0" not in target.decode(errors="replace")
+    )

@@ -1,0 +1,106 @@
+"""What an engine cannot limit is known before anything starts, and is then not asked of it.
+
+An engine that cannot is not at hand everywhere: here a server answers what such
+a one would, by https://docs.docker.com/reference/api/engine/version/v1.41/.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import BadSettings
+from bot.sandbox.engine.containers import Engine
+from tests.sandbox.engine.test_containers import a_sandbox
+from tests.scripted_server import Says, Server
+
+LIMITS = ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")
+DOCKER = {
+    "Runtimes": {"runc": {}},
+    "SecurityOptions": ["name=seccomp,profile=default"],
+    "CgroupVersion": "2",
+    **dict.fromkeys(LIMITS, True),
+}
+ROOTLESS = ["name=seccomp,profile=default", "name=rootless"]
+DOCKER_WITHOUT_CGROUPS = {
+    **DOCKER,
+    "SecurityOptions": ROOTLESS,
+    "CgroupDriver": "none",
+    "CgroupVersion": "1",
+    **dict.fromkeys(LIMITS, False),
+}
+PODMAN_WITHOUT_ROOT = {**DOCKER, "SecurityOptions": ROOTLESS, "CgroupVersion": "1"}  # says what root could
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server.running() as server:
+        yield server
+
+
+def an_engine(server: Server, info: dict[str, Any], *, allow_unlimited: bool = False) -> Engine:
+    server.script += [Says(200, {"ApiVersion": "1.41"}), Says(200, info)]
+    url = f"tcp://127.0.0.1:{server.server_port}"
+    return Engine(url=url, instance="test", uid=10001, allow_unlimited=allow_unlimited)
+
+
+def asked_of(server: Server, engine: Engine) -> dict[str, Any]:
+    """The HostConfig of a sandbox's container."""
+    server.script += [Says(201, {"Id": "c1", "Warnings": []}), Says(204)]
+    engine.start(a_sandbox("any", "true"))
+    [(_, _, given)] = [asked for asked in server.asked if "/containers/create?" in asked[1]]
+    return dict(given["HostConfig"])
+
+
+@pytest.mark.parametrize(
+    ("lacks", "named"),
+    [
+        ({"MemoryLimit": False}, "memory"),
+        ({"PidsLimit": False}, "pids"),
+        (DOCKER_WITHOUT_CGROUPS, "memory and pids"),
+        (PODMAN_WITHOUT_ROOT, "memory and pids"),
+    ],
+)
+def test_an_engine_that_cannot_limit_memory_or_pids_is_refused_with_the_reason(
+    server: Server, lacks: dict[str, Any], named: str
+) -> None:
+    engine = an_engine(server, {**DOCKER, **lacks})
+
+    with pytest.raises(BadSettings, match=rf"cannot limit {named}: .*\[sandbox\] allow_unlimited = true"):
+        engine.check()
+
+
+@pytest.mark.parametrize("info", [DOCKER_WITHOUT_CGROUPS, PODMAN_WITHOUT_ROOT])
+def test_where_that_is_allowed_no_limit_is_asked_for_that_would_be_dropped_or_refused(
+    server: Server, info: dict[str, Any]
+) -> None:
+    engine = an_engine(server, info, allow_unlimited=True)
+
+    assert engine.check() == ["memory", "swap", "pids", "cpus"]
+
+    asked = asked_of(server, engine)
+    assert not {"Memory", "MemorySwap", "PidsLimit", "NanoCpus"} & set(asked)
+    assert asked["CapDrop"] == ["ALL"]
+    assert {each["Name"] for each in asked["Ulimits"]} == {"nofile", "core", "fsize"}
+
+
+def test_swap_and_processors_that_cannot_be_limited_are_told_and_stop_nothing(server: Server) -> None:
+    engine = an_engine(server, {**DOCKER, "SwapLimit": False, "CpuCfsQuota": False})
+
+    assert engine.check() == ["swap", "cpus"]
+
+    asked = asked_of(server, engine)
+    assert "NanoCpus" not in asked
+    assert (asked["Memory"], asked["PidsLimit"]) == (256 << 20, 64)
+
+
+def test_docker_without_root_but_with_cgroups_is_as_good(server: Server) -> None:
+    engine = an_engine(server, {**DOCKER, "SecurityOptions": ROOTLESS})
+
+    assert engine.check() == []
+
+    assert asked_of(server, engine)["NanoCpus"] == 10**9
+
+
+def test_the_engine_of_this_machine_holds_what_it_must(engine: Engine) -> None:
+    assert set(engine.check()) <= {"swap", "cpus"}

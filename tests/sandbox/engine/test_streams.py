@@ -1,0 +1,72 @@
+"""What an engine sends of a container's output, and where it may be cut off."""
+
+import itertools
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from bot.domain.errors import SandboxFailed
+from bot.domain.interrupt import within
+from bot.sandbox.engine.streams import Stream
+
+
+def frame(kind: int, content: bytes) -> bytes:
+    return struct.pack(">BxxxL", kind, len(content)) + content
+
+
+@pytest.mark.parametrize("cut", [0, 3, 8, 10])
+def test_an_engine_that_goes_away_within_a_frame_has_said_what_it_has_said(cut: int) -> None:
+    ours, engines = socket.socketpair()
+    with ours, engines:
+        engines.sendall(frame(2, b"oh") + frame(1, b"said") + frame(1, b"more")[:cut])
+        engines.shutdown(socket.SHUT_WR)
+        stream = Stream(ours, seconds=10)
+
+        assert stream.read_exactly(100) == b"said" + b"more"[: max(0, cut - 8)]
+        assert stream.complaint == "oh"
+
+
+def test_an_engine_that_says_nothing_is_not_waited_for_once_the_check_raises() -> None:
+    ours, engines = socket.socketpair()
+    with ours, engines:
+        stream = Stream(ours, seconds=60, check=within(0.5))
+        engines.sendall(frame(1, b"said") + frame(1, b"more")[:10])
+        assert stream.read_exactly(4) == b"said"
+        began = time.monotonic()
+
+        with pytest.raises(TimeoutError):
+            stream.read_exactly(4)
+
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", [1, 2], ids=["stdout", "stderr"])
+def test_nor_is_one_that_floods(kind: int) -> None:
+    ours, engines = socket.socketpair()
+    flood = itertools.repeat(frame(kind, bytes(1 << 16)))
+
+    def send() -> None:
+        with suppress(OSError):  # nobody reads any more
+            for data in flood:
+                engines.sendall(data)
+
+    sender = threading.Thread(target=send)
+    with engines:
+        with ours:
+            sender.start()
+            with pytest.raises(TimeoutError):
+                Stream(ours, seconds=60, check=within(0.5)).drain()
+        sender.join()
+
+
+def test_the_wall_limit_holds_while_it_floods_too() -> None:
+    ours, engines = socket.socketpair()
+    with ours, engines:
+        engines.sendall(frame(2, b"oh") * 1000)
+
+        with pytest.raises(SandboxFailed, match="within its time"):
+            Stream(ours, seconds=0).drain()

@@ -1,0 +1,101 @@
+"""Exports whose few objects name very much, on a host that has 700 MB for them, end as refusals that help."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.engine.containers import Engine
+from tests.sandbox.clone import Site
+from tests.sandbox.held import Group, held, memory_group
+
+DEPTH = 1996
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Site:
+    return Site(tmp_path, engine, image)
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    with memory_group(700_000_000) as group:
+        yield group
+
+
+def deep(site: Site, number: int) -> None:
+    """HEAD becomes a commit of so many files, each in as many folders as a path can name."""
+    path = "a/" * DEPTH + "x"
+    commit = "commit refs/heads/one\ncommitter A <a@example.org> 1700000000 +0000\ndata 0\n"
+    site.git("fast-import", "--quiet", stdin=f"{commit}M 100644 inline p/{path}\ndata 0\n\n")
+    folder = site.git("rev-parse", "refs/heads/one:p")
+    site.git("update-ref", "-d", "refs/heads/one")
+    lines = "".join(f"040000 tree {folder}\tp{each}\n" for each in range(number))
+    head_to(site, site.git("mktree", stdin=lines))
+
+
+def head_to(site: Site, tree: str) -> None:
+    site.git("update-ref", "HEAD", site.git("commit-tree", "-p", site.base, "-m", "Work", tree))
+
+
+@pytest.mark.parametrize("number", [60, 1_000, 8_000])
+def test_very_deep_paths_are_named_with_how_deep_they_may_be(
+    site: Site, group: Group, number: int, record_property: Callable[[str, object], None]
+) -> None:
+    deep(site, number)
+
+    # As the janitor does it, which tries again and again: what lies in the workspace is not looked at first.
+    outcome = held(group, site.image, replace(site.plan(), succeeded=False))
+
+    assert (outcome.status, outcome.error) == (0, "ExportRefused")
+    assert outcome.words.startswith("`p0/a/a/a/")
+    assert "lies more than 100 folders deep" in outcome.words
+    assert len(outcome.words) < 400
+    record_property("figure", f"{number} paths: {outcome.peak} MiB at most in one process")
+
+
+def test_deep_paths_that_lie_in_the_work_itself_are_refused_too(site: Site, group: Group) -> None:
+    deep(site, 60)
+    site.git("read-tree", "HEAD")
+    site.git("update-index", "-z", "--skip-worktree", "--stdin", stdin=site.git("ls-files", "-z"))
+
+    outcome = held(group, site.image, site.plan())
+
+    assert (outcome.status, outcome.error) == (0, "ExportRefused")
+    assert "100 folders deep" in outcome.words
+
+
+@pytest.mark.parametrize("number", [60, 1000, 8000])
+def test_deep_paths_that_a_later_commit_has_removed_cost_their_commits_and_nothing_else(
+    site: Site, group: Group, number: int
+) -> None:
+    """Here the host meets them: the container looks at what HEAD holds."""
+    deep(site, number)
+    site.commit({"a.py": "1\n"})
+
+    outcome = held(group, site.image, site.plan())
+
+    assert (outcome.status, outcome.error, outcome.words) == (0, "", "1")
+
+
+def test_a_folder_of_ten_thousand_million_files_is_refused_by_number(site: Site, group: Group) -> None:
+    made = site.git("mktree", stdin=f"100644 blob {site.git('hash-object', '-w', '--stdin')}\tf\n")
+    for _ in range(10):
+        made = site.git("mktree", stdin="".join(f"040000 tree {made}\td{each}\n" for each in range(10)))
+    head_to(site, made)
+
+    outcome = held(group, site.image, replace(site.plan(), succeeded=False))
+
+    assert (outcome.status, outcome.error) == (0, "ExportRefused")
+    assert outcome.words.startswith("More than 20,000 files are changed, most of them in `d0`.")
+
+
+def test_one_file_of_very_much_nothing_is_refused_by_name(site: Site, group: Group) -> None:
+    (site.repo / "zeros").write_bytes(bytes(200 << 20))
+
+    outcome = held(group, site.image, site.plan())
+
+    assert (outcome.status, outcome.error) == (0, "ExportRefused")
+    assert "`zeros` is larger than 100 MiB" in outcome.words
+    assert outcome.peak < 150

@@ -1,0 +1,53 @@
+"""Paths against globs: what the standard library finds at each start of a part, and in one pass."""
+
+import re
+from fnmatch import fnmatchcase
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.sandbox.export.path_globs import Pattern
+from bot.sandbox.export.protected_paths import DEFAULT
+
+GLOBS = st.lists(
+    st.sampled_from(
+        ["a", "b", "A", "/", "*", "**", "?", "[ab]", "[!a]", "[", "]", "[]a]", "[!]", ".md", "\u00df"]
+    ),
+    max_size=8,
+).map("".join)
+PATHS = st.lists(
+    st.sampled_from(["a", "b", "A", "/", "/", ".md", "\u00df", "ss", "[", "]", "!", "\n"]), max_size=14
+).map("".join)
+NAMES = [part for glob in DEFAULT for part in re.split("[*/]", glob) if part]
+LIKELY = st.lists(st.sampled_from([*NAMES, "x", ".yml", *"/" * 30]), max_size=10).map("".join)
+
+
+def matches(glob: str, path: str) -> bool:
+    """The same in another way: from wherever it may begin, and of a folder all below it, too."""
+    plain, folded = glob.strip("/").casefold(), path.casefold()
+    starts = [0, *(at + 1 for at, letter in enumerate(folded) if letter == "/")]
+    if "/" in glob.rstrip("/"):
+        starts = [0]
+    wanted = [plain, f"{plain}/*"] if glob.endswith("/") else [plain]
+    return any(fnmatchcase(folded[start:], each) for start in starts for each in wanted)
+
+
+@settings(deadline=None, max_examples=1000)
+@given(st.lists(GLOBS, max_size=3), PATHS)
+def test_a_path_matches_if_it_does_from_the_start_of_any_of_its_parts(globs: list[str], path: str) -> None:
+    assert Pattern(globs).matches(path) == any(matches(glob, path) for glob in globs)
+
+
+@settings(deadline=None, max_examples=500)
+@given(LIKELY)
+def test_the_same_holds_for_our_own_globs(path: str) -> None:
+    assert Pattern(DEFAULT).matches(path) == any(matches(glob, path) for glob in DEFAULT)
+
+
+def test_no_path_takes_more_than_its_length_however_it_is_made() -> None:
+    """With patterns tried anew from every part these take hours."""
+    pattern = Pattern([*DEFAULT, "*a*b*c*d*e*f"])
+
+    assert not pattern.matches("lefthook" + "/.y" * 100_000)
+    assert not pattern.matches("abcde/" * 50_000)
+    assert pattern.matches("a/" * 100_000 + "CLAUDE.md")

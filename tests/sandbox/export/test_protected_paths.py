@@ -1,0 +1,65 @@
+"""Which paths give power."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.sandbox.export.path_globs import Pattern
+from bot.sandbox.export.protected_paths import DEFAULT
+
+
+def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
+    """Return those of the paths that match, sorted."""
+    pattern = Pattern(globs)
+    return sorted(path for path in paths if pattern.matches(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github/workflows/ci.yml",
+        ".GitHub/Workflows/CI.yml",
+        ".gitlab-ci.yml",
+        "sub/build.gitlab-ci.yaml",
+        "docs/CODEOWNERS",
+        ".github/dependabot.yml",
+        "renovate.json5",
+        ".gitmodules",
+        "deep/down/CLAUDE.md",
+        "pkg/.claude/settings.json",
+        ".claude",
+        ".vscode/tasks.json",
+        ".devcontainer/devcontainer.json",
+        ".husky/pre-push",
+        "Jenkinsfile.release",
+    ],
+)
+def test_it_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
+    assert powerful([path]) == [path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["src/ci.py", "docs/agents.rst", "x/.github/workflows/a.yml", ".github/ISSUE_TEMPLATE.md", "claude.py"],
+)
+def test_an_ordinary_path_has_none(path: str) -> None:
+    assert powerful([path]) == []
+
+
+def test_a_star_goes_past_slashes_and_a_folders_glob_takes_what_is_below_it() -> None:
+    for path in (
+        "azure-pipelines/build.yml",
+        "x/.clinerules/a/b",
+        "lefthook/x/y.yaml",
+        ".github/prompts/a/b",
+    ):
+        assert powerful([path]) == [path]
+
+
+def test_a_line_end_in_a_name_hides_nothing() -> None:
+    assert powerful(["a\nb/CLAUDE.md", ".vscode/a\nb"]) == [".vscode/a\nb", "a\nb/CLAUDE.md"]
+
+
+def test_an_operators_list_replaces_ours() -> None:
+    assert powerful(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
+    assert powerful([".gitlab-ci.yml"], []) == []

@@ -1,0 +1,107 @@
+"""An agent's commit made the bot's."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.task import Identity
+from bot.git.history import Commit
+from bot.sandbox.export.rewrite import Style, body, clean_message, rewrite
+
+STYLE = Style(author=Identity("Bot\n<x>", "bot@example.org"), co_author="ann <a@b>", title="Tidy @all")
+
+PIECES = [
+    *("***NO_CI***", "***NO", "_CI***", "[skip", " ci]", "ci", "skip-checks:", "Signed-off", "-by: x"),
+    *("closes ", "fix", "es: ", "#1", "a/b", "GL-1", "[issue:1]", "https://f.example/a/-/issues/1"),
+    *("@ann", " ", "\n", "\u200b", "\x1b[31m", "words"),
+]
+
+
+def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> Commit:
+    return Commit(more.get("id", "c1"), "t1", tuple(more.get("parents", "p1").split()), date, message)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Fix a bug\n\nin the parser", "Fix a bug\n\nin the parser"),
+        ("thanks @ann and a@b.example", "thanks @ ann and a@b.example"),
+        ("fixes #12", "fixes no. 12"),
+        ("Closes: acme/anvil#3, #4", "Closes: acme/anvilno. 3, no. 4"),
+        ("resolves\nGH-5", "resolves\nGH 5"),
+        ("Implements issue #6", "Implements issue no. 6"),
+        ("closes https://forge.example/a/b/-/issues/7", "closes https://forge.example/a/b/-/issues 7"),
+        ("closes anvil#8, [issue:9] and GL-10", "closes anvilno. 8, [issue 9] and GL 10"),
+        ("fix [work_item:acme/anvil/11]", "fix [work_item acme/anvil/11]"),
+        ("see #12", "see #12"),
+        ("done.@ann, \u611f\u8c22@ben", "done.@ ann, \u611f\u8c22@ ben"),
+        ("x [skip***NO_CI*** ci]", "x (skip ci)"),
+        ("x\n\nCo-auth***NO***NO_CI***_CI***ored-by: Boss <b@x>", "x"),
+        ("x [skip ci] [CI-Skip] [no actions]", "x (skip ci) (CI-Skip) (no actions)"),
+        ("x [skip [skip ci]ci]", "x [skip (skip ci)ci]"),
+        ("x\n\nskip-checks: true\n***NO_CI***", "x"),
+        ("x\n\nCo-authored-by: Boss <b@x>\nSigned-off-by: Boss <b@x>", "x"),
+        ("[ski\u200bp ci] \x1b[31mred\r\nnext", "(skip ci) red\nnext"),
+        (" \n ", ""),
+    ],
+)
+def test_its_message_pings_closes_skips_and_claims_nothing(said: str, left: str) -> None:
+    assert clean_message(said) == left
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_nothing_is_left_of_it_to_be_cleaned_once_more(said: str) -> None:
+    left = clean_message(said)
+
+    assert clean_message(left) == left
+
+
+def test_however_deeply_it_nests_what_skips_ci_nothing_is_left_of_that() -> None:
+    said = "***NO" * 1000 + "***NO_CI***" + "_CI***" * 1000
+
+    left = clean_message(f"Work {said}\n\nCo-auth{said}ored-by: Boss <b@x>\nskip-{said}checks: true")
+
+    assert left.startswith("Work " + "NO" * 900)  # not taken out layer by layer
+    assert "*" not in left
+    assert clean_message(left) == left
+
+
+def test_no_secret_is_in_its_message() -> None:
+    style = replace(STYLE, secrets=["s3cr3t-t@ken"])
+
+    assert b"Use [redacted] now\n" in body(made("Use s3cr3t-\u200bt@ken now"), ["p1"], style)
+    assert b"Use [redacted]\n" in body(made(""), ["p1"], replace(style, title="Use s3cr3t-t@ken"))
+
+
+def test_it_keeps_tree_and_date_and_gets_the_bots_name_and_the_co_author() -> None:
+    assert body(made(), ["p2"], STYLE).decode() == (
+        "tree t1\nparent p2\n"
+        "author Botx <bot@example.org> 1700000000 +0100\n"
+        "committer Botx <bot@example.org> 1700000000 +0100\n"
+        "\nWork\n\nCo-authored-by: ann <a@b>\n"
+    )
+
+
+def test_without_a_message_it_gets_the_title() -> None:
+    assert b"\n\nTidy @ all\n" in body(made(""), [], STYLE)
+
+
+@pytest.mark.parametrize("date", ["99999999999 +0000", "-1 +0000", "1 +9999", "", "1700000000 +0000\nx y"])
+def test_a_date_no_forge_takes_becomes_the_epoch(date: str) -> None:
+    assert b"> 0 +0000\n" in body(made(date=date), [], STYLE)
+
+
+def test_parents_among_the_rewritten_are_replaced_and_others_stay() -> None:
+    written: list[bytes] = []
+
+    def write(content: bytes) -> str:
+        written.append(content)
+        return f"n{len(written)}"
+
+    ids = rewrite([made(id="a", parents="base"), made(id="b", parents="a theirs")], STYLE, write)
+
+    assert ids == {"a": "n1", "b": "n2"}
+    assert b"parent base\n" in written[0]
+    assert b"parent n1\nparent theirs\n" in written[1]

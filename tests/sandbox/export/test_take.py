@@ -1,0 +1,466 @@
+"""An export, from a clone as agents leave them to the quarantine."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ExportRefused, SandboxFailed
+from bot.domain.interrupt import within
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
+from bot.sandbox.export.take import Rules, is_done
+from tests.sandbox.clone import Site, commit
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Site:
+    return Site(tmp_path, engine, image)
+
+
+def test_commits_come_out_with_their_trees_under_the_bots_name(site: Site) -> None:
+    first = site.commit({"a.py": "1\n"}, "Add a\n\nfixes #12, thanks @ann [skip ci]")
+    second = site.commit({"a.py": "2\n"}, "Change a")
+
+    exported = site.take()
+
+    assert (exported.commits, exported.files, exported.changed, exported.power) == (2, 1, True, [])
+    assert site.see("log", "--format=%T", exported.head, f"^{site.base}").split() == [
+        site.git("rev-parse", f"{oid}^{{tree}}") for oid in (second, first)
+    ]
+    assert site.see("log", "-1", "--format=%an %ae %cn %ad", "--date=raw", exported.head) == (
+        "Forgehand bot@example.org Forgehand 1700000000 +0100"
+    )
+    assert site.see("log", "-1", "--format=%B", f"{exported.head}~") == (
+        "Add a\n\nfixes no. 12, thanks @ ann (skip ci)\n\n"
+        "Co-authored-by: ann <1+ann@users.noreply.example.org>"
+    )
+    assert site.see("rev-parse", "refs/checked/t1-0") == exported.head
+    site.see("fsck", "--strict", "--no-dangling")
+
+
+def test_the_same_export_again_gives_the_same_ids(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    (site.repo / "left.txt").write_text("not committed\n")
+
+    assert site.take() == site.take()
+
+
+def test_uncommitted_work_is_the_last_commit_and_the_clone_stays_as_it_is(site: Site) -> None:
+    head = site.commit({"a.py": "1\n", ".gitignore": "*.log\n"})
+    (site.repo / "src/main.py").unlink()
+    (site.repo / "new.txt").write_text("new\n")
+    (site.repo / "debug.log").write_text("ignored\n")
+    before = site.git("status", "--porcelain")
+
+    exported = site.take()
+
+    assert exported.commits == 2
+    assert site.see("ls-tree", "-r", "--name-only", exported.head).split() == [
+        ".gitignore", "README.md", "a.py", "new.txt",
+    ]  # fmt: skip
+    assert site.see("log", "-1", "--format=%s", exported.head) == "Tidy the parser"
+    assert site.git("status", "--porcelain") == before
+    assert site.git("rev-parse", "HEAD") == head
+
+
+def test_after_a_failed_run_commits_are_the_head_and_uncommitted_work_is_kept_beside(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    (site.repo / "half.txt").write_text("half\n")
+
+    exported = site.take(succeeded=False)
+
+    assert exported.commits == 1
+    assert site.see("ls-tree", "--name-only", exported.head).split() == ["README.md", "a.py", "src"]
+    assert site.see("rev-parse", f"{exported.wip}~") == exported.head
+    assert site.see("rev-parse", "refs/wip/t1-0") == exported.wip
+    assert site.see("show", f"{exported.wip}:half.txt") == "half"
+
+
+def test_nothing_new_leaves_the_head_where_it_was(site: Site) -> None:
+    exported = site.take()
+
+    assert (exported.head, exported.wip, exported.changed, exported.commits) == (site.base, "", False, 0)
+
+
+def test_a_change_and_its_undoing_change_nothing(site: Site) -> None:
+    site.commit({"README.md": "other\n"})
+    site.commit({"README.md": "hello\n"})
+
+    assert not site.take().changed
+
+
+def test_a_later_export_descends_and_holds_every_commit_once(site: Site) -> None:
+    site.commit({"a.py": "1\n"}, "One")
+    first = site.take()
+    site.next_run(first)
+    site.commit({"b.py": "1\n"}, "Two")
+
+    second = site.take()
+
+    assert site.see("log", "--format=%s", second.head).split() == ["Two", "One", "First"]
+    assert site.see("rev-parse", f"{second.head}~") == first.head
+
+
+@pytest.mark.parametrize(
+    "undo", [["commit", "-q", "--amend", "-m", "Other"], ["reset", "-q", "--hard", "HEAD~2"]]
+)
+def test_rewritten_history_comes_out_as_one_commit_on_the_checked_head(site: Site, undo: list[str]) -> None:
+    site.commit({"a.py": "1\n"})
+    site.commit({"b.py": "1\n"})
+    first = site.take()
+    site.next_run(first)
+    site.git(*undo)
+    site.commit({"c.py": "1\n"})
+
+    second = site.take()
+
+    assert second.commits == 1
+    assert site.see("rev-parse", f"{second.head}~") == first.head
+    assert site.see("rev-parse", f"{second.head}^{{tree}}") == site.git("rev-parse", "HEAD^{tree}")
+
+
+def test_other_peoples_commits_keep_their_ids_through_a_merge(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    upstream = commit(site.upstream, {"up.py": "1\n", "odd\tname": "theirs\n"}, "Theirs")
+    site.fetch()
+    site.show(upstream)
+    site.git("merge", "-q", "-m", "Merge", upstream)
+
+    exported = site.take()
+
+    assert exported.commits == 2
+    assert site.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
+    assert site.see("log", "--format=%s %an", exported.head).split("\n").count("Theirs Ann") == 1
+
+
+def test_paths_that_give_power_are_named_from_the_trusted_head_on(site: Site) -> None:
+    site.commit({".github/workflows/ci.yml": "on: push\n", "a.py": "1\n"})
+    first = site.take()
+    site.next_run(first)
+    site.commit({"b.py": "1\n"})
+
+    second = site.take()
+
+    assert second.power == first.power == [".github/workflows/ci.yml"]
+    assert site.take(trusted_head=first.head).power == []
+
+
+def test_result_and_question_come_along(site: Site) -> None:
+    (site.out / "result.json").write_text(
+        '{"summary": "Did\\u001b[31m it", "title": "Better\\nx", "usage": 3}'
+    )
+    (site.out / "question.md").write_text("Which one?\n")
+    (site.repo / "a.py").write_text("1\n")
+
+    exported = site.take()
+
+    assert (exported.result.summary, exported.result.title, exported.question) == (
+        "Did it",
+        "Better",
+        "Which one?",
+    )
+    assert site.see("log", "-1", "--format=%s", exported.head) == "Better"
+
+
+def test_a_result_that_is_a_link_tells_nothing_and_a_long_question_is_cut(site: Site) -> None:
+    (site.out / "result.json").symlink_to("/etc/passwd")
+    (site.out / "question.md").write_text("x" * 200_000)
+
+    exported = site.take()
+
+    assert exported.result.summary == ""
+    assert len(exported.question) == 65_536
+
+
+def test_what_only_an_earlier_commit_did_wrong_is_left_behind(site: Site) -> None:
+    site.commit({"big.bin": "x" * 200_000})
+    (site.repo / "big.bin").unlink()
+    site.commit({"a.py": "1\n"})
+
+    exported = site.take(rules=Rules(blob_bytes=100_000))
+
+    assert exported.commits == 1
+    assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
+    assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
+
+
+def test_what_an_earlier_commit_had_too_much_of_is_left_behind(site: Site) -> None:
+    site.commit({f"node_modules/m{number}/index.js": "1\n" for number in range(40)})
+    site.git("rm", "-r", "-q", "node_modules")
+    site.commit({"a.py": "1\n"})
+
+    exported = site.take(rules=Rules(files=20))
+
+    assert (exported.commits, exported.files) == (1, 1)
+    assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
+
+
+def test_commits_that_change_too_much_together_come_out_as_one(site: Site) -> None:
+    for number in range(25):
+        site.commit({"a.py": f"{number}\n"})
+
+    assert site.take(rules=Rules(files=1)).commits == 1
+    assert site.take(rules=Rules(files=3)).commits == 25
+
+
+def test_a_merge_of_more_than_may_be_comes_out_as_one_commit(site: Site) -> None:
+    sides = [site.git("commit-tree", "-p", site.base, "-m", f"{each}", "HEAD^{tree}") for each in range(4)]
+    parents = [word for side in sides for word in ("-p", side)]
+    site.commit({"a.py": "1\n"})
+    site.git("reset", "-q", site.git("commit-tree", *parents, "-m", "Merge", "HEAD^{tree}"))
+
+    assert site.take(rules=Rules(parents=3)).commits == 1
+    assert site.take(rules=Rules(parents=4)).commits == 5
+
+
+def test_a_message_without_end_is_cut(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    site.git("commit", "-q", "--amend", "-F", "-", stdin="words " * 8_000_000)
+
+    exported = site.take()
+
+    said = site.see("log", "-1", "--format=%B", exported.head)
+    assert said.startswith("words words")
+    assert len(said) < 17_000
+
+
+def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    for commits in (3, 60):
+        for number in range(commits):
+            site.commit({"a.py": f"{commits} {number}\n"})
+        log = tmp_path / f"{commits}.log"
+        counted = tmp_path / "bin" / "git"
+        counted.parent.mkdir(exist_ok=True)
+        counted.write_text(f'#!/bin/sh\necho "$1" >>{log}\nexec {shutil.which("git")} "$@"\n')
+        counted.chmod(0o755)
+        with monkeypatch.context() as patched:
+            patched.setenv("PATH", f"{counted.parent}:{os.environ['PATH']}")
+            exported = site.take()
+        assert exported.commits == commits
+        started.append(log.read_text().split())
+        site.next_run(exported)
+
+    assert len(started[0]) < 15
+    assert started[0] == started[1]
+
+
+def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site) -> None:
+    site.commit({f"{number:04}{'x' * 200}/CLAUDE.md": "1\n" for number in range(300)})
+
+    power = site.take().power
+
+    assert len(power) < 300
+    assert sum(map(len, power)) < 21_000
+    assert power[-1] == f"… and {300 - len(power) + 1} more"
+
+
+def test_more_commits_than_may_be_come_out_as_one(site: Site) -> None:
+    for number in range(4):
+        site.commit({"a.py": f"{number}\n"})
+
+    assert site.take(rules=Rules(commits=3)).commits == 1
+    assert site.take(rules=Rules(commits=4)).commits == 4
+
+
+def test_a_pack_that_is_too_large_is_refused(site: Site) -> None:
+    site.commit({"a.bin": "".join(str(n * n) for n in range(20_000))})
+
+    with pytest.raises(ExportRefused, match="maximum allowed size"):
+        site.take(rules=Rules(pack_bytes=10_000))
+
+
+def test_a_container_that_fails_half_way_is_named_as_the_cause(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+
+    with pytest.raises(SandboxFailed, match="bad object"):
+        site.take(shown=["1" * 40])
+
+
+def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:
+    stale = site.quarantine.parent / "forgehand-t1-0-0-export.incoming"
+    stale.mkdir()
+    site.commit({"a.py": "1\n"})
+
+    site.take()
+
+    assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
+
+
+def test_the_lock_of_a_git_that_was_killed_does_not_stop_the_next_export(site: Site) -> None:
+    site.commit({"a.py": "1\n"})
+    lock = site.quarantine / "refs" / "checked" / f"{site.plan().run}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+
+    assert site.take().commits == 1
+
+
+KEEP = pathspecs(INSTRUCTIONS)
+TOLD = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
+
+
+@pytest.fixture
+def told(site: Site) -> Site:
+    """A clone of a change that has instruction files of its own."""
+    site.base = site.checked = commit(site.upstream, TOLD, "Theirs")
+    site.fetch()
+    site.show(site.base)
+    site.git("reset", "-q", "--hard", site.base)
+    return site
+
+
+def instructions(site: Site, commit: str) -> str:
+    return site.see("ls-tree", "-r", commit, "--", "CLAUDE.md", "sub", ".codex", "docs")
+
+
+def test_what_commits_and_uncommitted_work_do_to_instruction_files_is_set_back(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n", "AGENTS.md": "more\n", "a.py": "1\n"}, "One")
+    told.commit({"docs/CLAUDE.md": "only this\n"}, "Nothing else")
+    told.git("mv", "CLAUDE.md", "docs/GEMINI.md")
+    told.commit({"b.py": "1\n"}, "Two")
+    (told.repo / "CLAUDE.md").write_text("left\n")
+    (told.repo / "c.py").write_text("left\n")
+
+    exported = told.take(as_before=KEEP)
+
+    subjects = told.see("log", "--format=%s", f"{told.base}..{exported.head}").split("\n")
+    assert subjects == ["Tidy the parser", "Two", "One"]
+    assert (exported.commits, exported.power) == (3, [])
+    for back, changed in enumerate(("c.py", "b.py", "a.py")):
+        made = f"{exported.head}~{back}"
+        assert told.see("diff", "--name-only", f"{made}~", made) == changed
+
+
+def test_only_instruction_files_were_touched_and_so_nothing_was(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n"})
+    (told.repo / "AGENTS.md").write_text("left\n")
+
+    exported = told.take(as_before=KEEP)
+    assert (exported.head, exported.changed, exported.commits) == (told.base, False, 0)
+    assert told.take(as_before=KEEP, succeeded=False).wip == ""
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "rm CLAUDE.md && ln -s /etc/passwd CLAUDE.md",
+        "rm CLAUDE.md && mkdir CLAUDE.md && echo x >CLAUDE.md/x",
+        "rm -r sub && echo x >sub",
+        "rm -r sub/.claude && ln -s ../src sub/.claude",
+        "ln -s src .codex",
+        "chmod +x CLAUDE.md",
+        "mkdir docs && echo x >docs/claude.MD",
+    ],
+)
+def test_a_link_or_a_folder_in_place_of_an_instruction_file_makes_room(told: Site, harm: str) -> None:
+    told.commit({"a.py": "1\n"})
+    subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("diff", "--name-only", told.base, exported.head) == "a.py"
+    assert instructions(told, exported.head) == instructions(told, told.base)
+    told.see("fsck", "--strict", "--no-dangling")
+
+
+def test_rewritten_history_and_too_many_commits_have_them_set_back_too(told: Site) -> None:
+    told.commit({"CLAUDE.md": "base\n", "a.py": "1\n"})
+    told.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
+    told.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
+
+    exported = told.take(as_before=KEEP, rules=Rules(commits=1))
+    assert told.see("diff", "--name-only", told.base, exported.head).split() == ["a.py", "b.py"]
+    told.git("update-ref", "HEAD", told.git("commit-tree", "HEAD^{tree}", "-m", "No parent"))
+    (told.repo / "c.py").write_text("left\n")
+    other = told.take(as_before=KEEP, succeeded=False)
+    assert told.see("rev-parse", f"{other.head}~") == told.base
+    assert told.see("diff", "--name-only", told.base, other.wip).split() == ["a.py", "b.py", "c.py"]
+
+
+def test_a_merge_takes_what_others_changed_of_instruction_files(told: Site) -> None:
+    upstream = commit(told.upstream, {"AGENTS.md": "news\n", "up.py": "1\n"}, "News")
+    told.fetch()
+    told.show(upstream)
+    told.commit({"a.py": "1\n", "CLAUDE.md": "base\n"})
+    told.git("merge", "-q", "-m", "Merge", upstream)
+    told.git("rm", "-q", "AGENTS.md")
+    told.git("commit", "-q", "--amend", "-m", "Merge")
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
+    assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
+
+
+def test_a_merge_of_two_versions_of_an_instruction_file_comes_out_without_the_merge(told: Site) -> None:
+    upstream = commit(told.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
+    told.fetch()
+    told.show(upstream)
+    ours = commit(told.repo, {"CLAUDE.md": "ours\n"}, "Ours before", env=told.env)
+    told.next_run(told.take())
+    told.git("merge", "-q", "-s", "ours", "-m", "Merge", upstream)
+    told.commit({"a.py": "1\n"})
+
+    exported = told.take(as_before=KEEP)
+
+    assert told.see("rev-parse", f"{exported.head}~") == told.checked != ours
+    assert told.see("diff", "--name-only", told.checked, exported.head) == "a.py"
+
+
+class _GivesUp:
+    """A check that raises when it is called for the n-th time."""
+
+    def __init__(self, n: int) -> None:
+        self._left = n
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            raise TimeoutError
+
+
+def test_one_that_is_given_up_at_any_moment_leaves_nothing_and_can_be_made_again(site: Site) -> None:
+    site.commit({"a.py": "1\n"}, "One")
+    site.commit({"a.py": "2\n"}, "Two")
+    (site.repo / "half.txt").write_text("half\n")
+    given_up, exported = 0, None
+
+    while exported is None:
+        try:
+            exported = site.take(succeeded=False, check=_GivesUp(given_up + 1))
+        except TimeoutError:
+            given_up += 1
+            assert not is_done(site.quarantine, "t1-0")
+            assert site.see("for-each-ref") == ""
+            assert list(site.quarantine.parent.glob("*.incoming")) == []
+            assert site.engine.ours() == []
+
+    assert given_up >= 6  # among them the unpacking, each commit that is written, and the promotion
+    assert site.see("show", f"{exported.wip}:half.txt") == "half"
+    assert site.see("rev-parse", "refs/checked/t1-0") == exported.head
+    assert (site.repo / "half.txt").read_text() == "half\n"
+
+
+def test_one_that_hangs_is_given_up_when_somebody_wants_that(site: Site) -> None:
+    work = site.commit({"a.py": "1\n"})
+    configuration = site.repo / ".git" / "config"
+    kept = configuration.read_bytes()
+    configuration.unlink()
+    os.mkfifo(configuration)
+    began = time.monotonic()
+
+    with pytest.raises((TimeoutError, ExportRefused)):  # the second where the script itself refuses it
+        site.take(check=within(3))
+
+    assert time.monotonic() - began < 30
+    assert site.engine.ours() == []
+    configuration.unlink()
+    configuration.write_bytes(kept)
+    assert site.see("log", "-1", "--format=%T", site.take().head) == site.git("rev-parse", f"{work}^{{tree}}")

@@ -1,0 +1,655 @@
+# ruff: noqa: E501, FBT001 - scripts and paths in tables read better in one line; pytest gives the flags by name
+"""An export takes every path that the agent touched, and no other, whatever git believes of it.
+
+Attributes and settings make git store something else than what lies there, and make it take an edited file
+for the old one. Each case here was an edit that was lost, or a file that nobody had touched rewritten.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ExportRefused
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.export.checks import Rules
+from tests.one_more_layer import image_with
+from tests.sandbox.clone import Site, git
+
+CRLF = b"one\r\ntwo\r\n"
+LF = b"one\ntwo\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Site:
+    return Site(tmp_path, engine, image)
+
+
+def stored(site: Site, files: Mapping[str, bytes]) -> None:
+    """Let the task begin at a commit that holds these very bytes, checked out by git as it does."""
+    up = site.upstream
+    for name, content in files.items():
+        (site.root / "blob").write_bytes(content)
+        oid = git(up, "hash-object", "-w", "--no-filters", str(site.root / "blob"))
+        git(up, "update-index", "--add", "--cacheinfo", f"100644,{oid},{name}")
+    git(up, "commit", "-q", "-m", "Stored")
+    site.base = git(up, "rev-parse", "HEAD")
+    site.fetch()
+    site.show(site.base)
+    site.git("reset", "-q", "--hard", site.base)
+
+
+def shell(site: Site, script: str) -> None:
+    """Do as the agent, in the clone."""
+    closed = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **site.env}
+    person = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["sh", "-ec", script], cwd=site.repo, env={**closed, **person}, check=True)
+
+
+def changed(site: Site, **more: object) -> list[str]:
+    """Paths that the export changes."""
+    exported = site.take(**more)
+    return [
+        name
+        for name in site.see("diff", "--no-renames", "--name-only", "-z", site.base, exported.head).split(
+            "\0"
+        )
+        if name
+    ]
+
+
+def content(site: Site, name: str) -> bytes:
+    """What the export makes of a file."""
+    head = site.take().head
+    mirror = {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(site.mirror.path / "objects"),
+        "PATH": os.environ["PATH"],
+    }
+    args = ["git", "-C", str(site.quarantine), "cat-file", "blob", f"{head}:{name}"]
+    return subprocess.run(args, env=mirror, capture_output=True, check=True).stdout
+
+
+# --- an edit of the same size in the second in which git wrote its index
+
+
+def in_one_second(site: Site, script: str, name: str) -> None:
+    """Run the script so that the file and the clone's index are of one second, which then passes."""
+    for _ in range(20):
+        time.sleep(1 - time.time() % 1)
+        shell(site, script)
+        if int((site.repo / name).stat().st_mtime) == int((site.repo / ".git/index").stat().st_mtime):
+            time.sleep(1.1)
+            return
+    raise AssertionError("this machine is too slow for the script to take less than a second")
+
+
+EDITS = {
+    "after a commit": "printf 1.2.3 >v; git add v; git commit -qm x; printf 1.2.4 >v",
+    "after a checkout": "rm README.md; git checkout -q README.md; printf 'hallo\n' >README.md",
+    "right after the clone": "rm .git/index; git reset -q --hard; printf 'hallo\n' >README.md",
+    "beside a commit": "git add README.md; printf 'hallo\n' >README.md; git update-index --refresh || true",
+}
+
+
+@pytest.mark.parametrize("when", EDITS)
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+def test_an_edit_of_the_same_size_in_the_same_second_comes_out(site: Site, when: str, resumed: bool) -> None:
+    if resumed:
+        site.commit({"before.py": "1\n"})
+        site.next_run(site.take())
+    name = "v" if when == "after a commit" else "README.md"
+
+    in_one_second(site, EDITS[when], name)
+
+    assert content(site, name) == (site.repo / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "git update-index --assume-unchanged README.md",
+        "git update-index --skip-worktree README.md",
+        "git config core.ignoreStat true; git update-index README.md",
+        "git config core.trustctime false; git config core.checkStat minimal; git update-index --refresh",
+        "git config core.fsmonitor true; git update-index --force-write-index",
+    ],
+)
+def test_an_edit_comes_out_whatever_the_index_says_of_it(site: Site, lie: str) -> None:
+    before = (site.repo / "README.md").stat()
+    shell(site, f"{lie}; printf 'hallo\n' >README.md")
+    os.utime(site.repo / "README.md", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert content(site, "README.md") == b"hallo\n"
+
+
+# --- files that nobody touched
+
+MIXED = b"one\r\ntwo\n"
+UTF16 = "working-tree-encoding=UTF-16LE-BOM"
+ATTRIBUTES: list[tuple[str, bytes]] = [
+    ("text", CRLF),
+    ("text", MIXED),
+    ("text=auto", CRLF),
+    ("text=auto", MIXED),
+    ("crlf", CRLF),  # as text was called before
+    ("text eol=lf", CRLF),
+    ("text eol=crlf", LF),
+    ("text eol=crlf", CRLF),
+    ("text eol=crlf", MIXED),
+    ("ident", b"$Id$\n"),
+    ("ident", b"$Id: filled in before the attribute came $\n"),
+    (UTF16, "ö\n".encode()),
+    (f"{UTF16} text eol=crlf", "ö\nü\n".encode()),
+    ("filter=lfs", b"version https://git-lfs.github.com/spec/v1\n"),
+    ("mine", CRLF),
+]
+LEGACY = {
+    ".gitattributes": "".join(
+        [
+            "[attr]mine text eol=crlf\n",
+            *(f"{number}.txt {one}\n" for number, (one, _) in enumerate(ATTRIBUTES)),
+        ]
+    ).encode(),
+    **{f"{number}.txt": blob for number, (_, blob) in enumerate(ATTRIBUTES)},
+}
+IDLE = {
+    "nothing": "true",
+    "looks": "git status; git diff",
+    "touches": "touch *.txt .gitattributes",
+    "checks out": "rm *.txt; git checkout -q -- .",
+    "rewrites": "for file in *.txt; do cp $file x; cat x >$file; rm x; done",
+}
+
+
+@pytest.mark.parametrize("idle", IDLE)
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+def test_a_file_that_was_not_touched_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
+    stored(site, LEGACY)
+    if resumed:
+        site.next_run(site.take())
+    shell(site, IDLE[idle])
+
+    assert not site.take().changed
+    (site.repo / "new.py").write_text("1\n")
+    assert changed(site) == ["new.py"]
+
+
+def test_of_files_with_attributes_the_one_that_was_touched_comes_out(site: Site) -> None:
+    stored(site, LEGACY)
+    for number in range(len(ATTRIBUTES)):
+        with (site.repo / f"{number}.txt").open("ab") as file:
+            file.write("x\r\n".encode("utf-16-le") if "UTF-16" in ATTRIBUTES[number][0] else b"x\r\n")
+        assert changed(site) == sorted(f"{each}.txt" for each in range(number + 1))
+
+
+SETTINGS = {
+    "autocrlf": "git config core.autocrlf true",
+    "autocrlf=input": "git config core.autocrlf input",
+    "autocrlf in a file beside": "echo '[core]\n\tautocrlf = true' >c; git config include.path ../c; echo c >.git/info/exclude",
+    "eol": "git config core.eol crlf; echo '*.txt text' >.git/info/attributes",
+    "private attributes": "echo '*.txt text eol=crlf' >.git/info/attributes",
+    "attributes from elsewhere": "git config core.attributesFile ../a; echo '*.txt text' >../a",
+    "a filter": (
+        "git config filter.x.clean 'tr a-z A-Z'; git config filter.x.smudge cat; echo '* filter=x' >.git/info/attributes"
+    ),
+    "mode": "git config core.fileMode false",
+    "letter case": "git config core.ignoreCase true",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("blob", [LF, CRLF], ids=["lf", "crlf"])
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+def test_a_setting_of_the_agents_rewrites_no_file(
+    site: Site, setting: str, blob: bytes, resumed: bool
+) -> None:
+    stored(site, {"legacy.txt": blob})
+    shell(site, SETTINGS[setting])
+    if resumed:
+        site.next_run(site.take())
+    shell(site, "touch *.txt; git status")
+
+    assert not site.take().changed
+
+
+@pytest.mark.parametrize("setting", ["autocrlf", "private attributes"])
+def test_what_the_agents_own_checkout_made_of_a_file_is_no_edit(site: Site, setting: str) -> None:
+    stored(site, {"lf.txt": LF, "crlf.txt": CRLF, "mixed.txt": MIXED})
+    shell(site, f"{SETTINGS[setting]}; rm *.txt; git checkout -q -- .")
+    assert (site.repo / "lf.txt").read_bytes() == CRLF
+
+    assert not site.take().changed
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_file_that_was_touched_is_stored_as_it_lies_there(site: Site, setting: str) -> None:
+    stored(site, {"legacy.txt": LF})
+    shell(site, SETTINGS[setting])
+    (site.repo / "legacy.txt").write_bytes(b"one\r\nthree\r\n")
+    (site.repo / "new.txt").write_bytes(CRLF)
+
+    assert content(site, "legacy.txt") == b"one\r\nthree\r\n"
+    assert content(site, "new.txt") == CRLF
+
+
+def test_a_file_that_was_touched_is_stored_as_the_repositorys_attributes_say(site: Site) -> None:
+    stored(
+        site, {".gitattributes": b"*.txt text eol=crlf\n*.u16 working-tree-encoding=UTF-16LE\n", "a.txt": LF}
+    )
+    (site.repo / "a.txt").write_bytes(b"one\r\nthree\r\n")
+    (site.repo / "b.u16").write_bytes("ö\n".encode("utf-16-le"))
+
+    assert content(site, "a.txt") == b"one\nthree\n"
+    assert content(site, "b.u16") == "ö\n".encode()
+
+
+FORMER = {
+    "removed": "rm .gitattributes",
+    "changed": "echo '* -text' >.gitattributes",
+    "changed, and committed": "echo '* -text' >.gitattributes; git add .gitattributes; git commit -qm x; touch *",
+    "not checked out": "git sparse-checkout set --no-cone '/*.txt'; touch *.txt",
+}
+
+
+@pytest.mark.parametrize("what", FORMER)
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+def test_a_file_is_not_rewritten_because_the_attributes_of_its_checkout_are_no_more(
+    site: Site, what: str, resumed: bool
+) -> None:
+    stored(site, LEGACY)
+    shell(site, FORMER[what])
+    if resumed:
+        site.next_run(site.take())
+    (site.repo / "6.txt").write_bytes(b"edited\r\n")
+
+    assert set(changed(site)) - {".gitattributes"} == {"6.txt"}
+
+
+def test_files_that_the_agent_told_git_to_store_anew_come_out_so(site: Site) -> None:
+    stored(
+        site, {"auto.txt": CRLF, "text.txt": CRLF, "idle.txt": CRLF, "edited.txt": CRLF, "undone.txt": CRLF}
+    )
+    shell(
+        site,
+        "printf 'auto.txt text=auto\n[eitu]*.txt text\n' >.gitattributes; git add --renormalize auto.txt text.txt edited.txt;"
+        "printf 'one\r\nthree\r\n' >edited.txt; cp undone.txt u; echo x >undone.txt; git add undone.txt; mv u undone.txt",
+    )
+
+    assert changed(site) == [".gitattributes", "auto.txt", "edited.txt", "text.txt"]
+    assert content(site, "auto.txt") == content(site, "text.txt") == LF
+    assert content(site, "edited.txt") == b"one\nthree\n"
+
+
+def test_of_a_file_with_another_mode_no_line_is_rewritten(site: Site) -> None:
+    stored(site, LEGACY)
+    shell(site, "chmod +x *.txt; echo x >>0.txt")
+
+    exported = site.take()
+
+    assert changed(site) == sorted(f"{number}.txt" for number in range(len(ATTRIBUTES)))
+    same = site.see("diff", "--raw", "--no-abbrev", site.base, exported.head).split("\n")
+    assert [line.split("\t")[1] for line in same if line.split(" ")[2] != line.split(" ")[3]] == ["0.txt"]
+
+
+def test_the_word_of_the_clones_own_settings_is_the_one_that_git_takes(site: Site) -> None:
+    stored(site, {"a.txt": LF})
+    shell(site, "printf '[core]\n\tautocrlf\n' >>.git/config; rm a.txt; git checkout -q a.txt")
+    assert (site.repo / "a.txt").read_bytes() == CRLF
+    assert not site.take().changed
+
+    shell(site, "git config --add core.autocrlf false")
+    assert changed(site) == ["a.txt"]
+
+
+def test_line_ends_that_were_changed_on_purpose_come_out(site: Site) -> None:
+    stored(site, {"a.bat": LF})
+    (site.repo / "a.bat").write_bytes(CRLF)
+
+    assert content(site, "a.bat") == CRLF
+
+
+def test_text_that_its_attributes_cannot_read_is_refused_by_name(site: Site) -> None:
+    stored(site, {".gitattributes": b"*.u16 working-tree-encoding=UTF-16\n"})
+    (site.repo / "b.u16").write_bytes(b"\xff")
+
+    with pytest.raises(ExportRefused, match=r"could not be read.*'b.u16'"):
+        site.take()
+
+
+# --- what counts as added, changed and removed
+
+
+def test_a_mode_that_was_changed_comes_out_whatever_the_settings_say(site: Site) -> None:
+    shell(site, "git config core.fileMode false; chmod +x README.md")
+
+    assert changed(site) == ["README.md"]
+
+
+CHANGES: dict[str, tuple[str, list[str]]] = {
+    "a forced file": ("echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log", [".gitignore", "a.log"]),
+    "a forced file that is gone": ("echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; rm a.log", [".gitignore"]),
+    "an ignored file": ("echo '*.log' >.gitignore; echo 1 >a.log", [".gitignore"]),
+    "a file excluded in private": ("echo '*.log' >>.git/info/exclude; echo 1 >a.log", []),
+    "taken out and ignored": ("git rm -q --cached README.md; echo README.md >.gitignore", [".gitignore", "README.md"]),
+    "taken out and left there": ("git rm -q --cached README.md", []),
+    "taken out and ignored, with its folder": (
+        "git rm -rq --cached src; echo /src >.gitignore", [".gitignore", "src/main.py"],
+    ),
+    "removed": ("rm README.md", ["README.md"]),
+    "removed with its folder": ("rm -r src", ["src/main.py"]),
+    "a folder in place of a file": ("rm README.md; mkdir README.md; echo 1 >README.md/x", ["README.md", "README.md/x"]),
+    "a file in place of a folder": ("rm -r src; echo 1 >src", ["src", "src/main.py"]),
+    "a link in place of a folder": ("mv src lib; ln -s lib src", ["lib/main.py", "src", "src/main.py"]),
+    "a link in place of a file": ("ln -sf src/main.py README.md", ["README.md"]),
+    "a sparse checkout": ("git sparse-checkout set --no-cone /README.md; echo 1 >new", ["new"]),
+    "a sparse checkout in cones": ("mkdir d; echo 1 >d/x; git sparse-checkout set d", ["d/x"]),
+    "a sparse index": ("mkdir d; echo 1 >d/x; git sparse-checkout set --sparse-index d", ["d/x"]),
+    "a sparse checkout with a file outside": (
+        "git sparse-checkout set --no-cone /README.md; mkdir -p src; echo 2 >src/main.py", ["src/main.py"],
+    ),
+    "a split index": ("git update-index --split-index; echo 1 >new; git add new; echo 2 >README.md", ["README.md", "new"]),
+    "an index of nothing": ("git read-tree --empty; echo 1 >new", ["new"]),
+    "a conflict": (
+        "git checkout -qb x; echo 1 >README.md; git commit -qam 1; git checkout -q -; echo 2 >README.md;"
+        "git commit -qam 2; git merge x || true", ["README.md"],
+    ),
+    "announced": ("echo 1 >new; git add -N new", ["new"]),
+    "odd names": ("mkdir 'a b'; echo 1 >'a b/ö ü'; echo 1 >':(top)x'; echo 1 >-x; echo 1 >0:y",
+                  ["-x", "0:y", ":(top)x", "a b/ö ü"]),
+    "a name like an option": ("echo 2 >README.md; mkdir -- --all; echo 1 >--all/x", ["--all/x", "README.md"]),
+    "taken out, ignored and grown": (
+        "git rm -q --cached README.md; echo README.md >.gitignore; truncate -s 1T README.md", [".gitignore", "README.md"],
+    ),
+    "links in .git that lead nowhere": ("ln -s b .git/a; ln -s a .git/b; ln -s no .git/c; echo 1 >new", ["new"]),
+    "a socket in an ignored repository": (
+        "echo v >.gitignore; git init -q v; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"v/.git/s\")'",
+        [".gitignore"],
+    ),
+    "an empty file": (": >README.md; : >empty", ["README.md", "empty"]),
+    "detached": ("git checkout -q --detach; echo 1 >new; git add new; git commit -qm 1; echo 2 >more", ["more", "new"]),
+    "packed refs": ("echo 1 >new; git add new; git commit -qm 1; git pack-refs --all; echo 2 >more", ["more", "new"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_paths_come_out_as_they_lie_there(site: Site, what: str) -> None:
+    script, paths = CHANGES[what]
+    shell(site, script)
+
+    assert changed(site) == sorted(paths)
+    site.see("fsck", "--strict", "--no-dangling")
+
+
+def test_names_that_a_program_could_take_for_something_else_are_names(site: Site) -> None:
+    names = ["d\nD x/\"'", "D y", "S x", "a\tb", "[a]*", "!n", "M\n100644 x\tz", "-z", "caf\udce9", "a\\b"]
+    stored(site, dict.fromkeys([*names, "*", "idle\nM x"], LF))
+    for name in names:
+        (site.repo / name).write_bytes(CRLF)
+    (site.repo / "*").unlink()
+
+    listed = site.see("diff", "--no-renames", "--name-status", site.base, site.take().head).split("\n")
+
+    assert sorted(line[:2] for line in listed) == ["D\t", *["M\t"] * len(names)]
+    assert "D\t*" in listed
+    assert not any("idle" in line for line in listed)
+
+
+def test_a_conflict_comes_out_with_its_marks(site: Site) -> None:
+    shell(site, CHANGES["a conflict"][0])
+
+    assert content(site, "README.md") == (site.repo / "README.md").read_bytes()
+
+
+def test_a_submodule_that_nobody_fetched_stays_as_it_is(site: Site) -> None:
+    up = site.upstream
+    git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},lib")
+    stored(site, {"a.txt": LF})
+    assert (site.repo / "lib").is_dir()
+
+    assert not site.take().changed
+    (site.repo / "lib").rmdir()
+    assert changed(site) == ["lib"]
+
+
+def test_what_was_done_to_submodules_comes_out(site: Site) -> None:
+    up, libs = site.upstream, ["file", "link", "vendored", "added", "staged", "moved"]
+    libs += ["removed", "fetched", "idle", "outside"]
+    for lib in libs:
+        git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},{lib}")
+    stored(site, {"a.txt": LF})
+    shell(
+        site,
+        "git sparse-checkout set --no-cone '/*' '!/outside'; rmdir file link removed; echo 1 >file; ln -s a.txt link;"
+        "git rm -q --cached vendored added; echo 1 >vendored/x; mkdir -p added; echo 1 >added/x; git add added;"
+        "git update-index --cacheinfo 160000,$(git rev-parse HEAD),staged;"
+        "git init -q fetched; git init -q moved; cd moved; git commit -q --allow-empty -m 1",
+    )
+
+    assert changed(site) == sorted(
+        ["file", "link", "vendored", "vendored/x", "added", "added/x", "staged", "moved", "removed"]
+    )
+    assert content(site, "file") == b"1\n"
+    site.next_run(site.take())
+    assert site.take().head == site.checked
+
+
+# --- what cannot come out is refused by name
+
+REFUSED: dict[str, tuple[str, str]] = {
+    "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. Run `chmod u.r`"),
+    "a folder that cannot be entered": (
+        "mkdir -p d/e; mv src d/e; git add d; git commit -qm 1; chmod 644 d/e",
+        "folder `d/e/` cannot be opened",
+    ),
+    "a new folder that cannot be entered": (
+        "mkdir new; echo 1 >new/x; chmod 644 new",
+        "`new/x` could not be read",
+    ),
+    "a closed folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
+    "a new closed folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
+    "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
+    "a submodule that was not fetched, with files": (
+        "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),lib; git commit -qm 1; mkdir lib; echo 1 >lib/x",
+        "`lib` is a submodule that was not fetched, and holds files",
+    ),
+    "a repository that was added by force": (
+        "echo v >.gitignore; git init -q v; git -C v commit -q --allow-empty -m 1; git add -f v",
+        "`v` is a repository of its own",
+    ),
+    "a name that is git's, as Windows spells it": (
+        "echo 1 >new; mkdir git~1; echo 1 >git~1/x",
+        "`git~1/x` has a name that git reserves",
+    ),
+    "a name that is git's, in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git reserves"),
+    "a link that git does not take": (
+        "ln -s README.md .gitmodules",
+        "`.gitmodules` has a name that git reserves",
+    ),
+    "a closed index": (
+        "echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; chmod 000 .git/index",
+        "`.git/index` cannot be read",
+    ),
+    "a closed list of what is ignored": ("chmod 000 .git/info/exclude", "`.git/info/exclude` cannot be read"),
+    "a linked list of what is ignored": (
+        "mv .git/info/exclude e; ln -s ../../e .git/info/exclude",
+        "`.git/info/exclude` cannot be read",
+    ),
+    "a branch without a commit": (
+        "git checkout -q --orphan o",
+        "no commit to take.* Check out a branch, or commit",
+    ),
+    "a broken index": ("echo x >.git/index", "`.git/index` cannot be read"),
+    "a linked index": ("mv .git/index i; ln -s ../i .git/index", "`.git/index` cannot be read"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_read_is_refused_by_name(site: Site, what: str) -> None:
+    script, words = REFUSED[what]
+    shell(site, script)
+    try:
+        with pytest.raises(ExportRefused, match=words):
+            site.take()
+    finally:
+        subprocess.run(["chmod", "-R", "u+rwX", str(site.repo)], check=True)
+
+
+LOST = {
+    "a missing file": "rm $(file HEAD~1:a)",
+    "a broken file": "chmod +w $(file HEAD~1:a); echo x >$(file HEAD~1:a)",
+    "a file cut short": "chmod +w $(file HEAD:a); truncate -s 500 $(file HEAD:a)",
+    "a missing commit": "rm $(file HEAD~1)",
+    "a missing file of HEAD, and a new one": "rm $(file HEAD:a); echo 1 >new",
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_an_object_that_the_agent_has_lost_is_no_fault_of_ours(site: Site, what: str) -> None:
+    file = "file() { git rev-parse $1 | sed 's|^..|.git/objects/&/|'; }"
+    shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
+    shell(site, f"{file}; {LOST[what]}")
+
+    with pytest.raises(ExportRefused, match=r"missing in `.git/objects`, or broken. Find it with `git fsck`"):
+        site.take()
+
+
+@pytest.mark.parametrize(
+    "program", ["cat", "cut", "du", "find", "grep", "sed", "sort", "tr", "uniq", "xargs"]
+)
+def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> None:
+    shell(site, "echo 2 >README.md; echo 1 >'a b'; git add 'a b'; rm -r src")
+    with image_with(
+        site.image, f"COPY it /usr/local/bin/{program}", {"it": "#!/bin/bash\nexit 3\n"}
+    ) as failing:
+        site.image = failing
+        with pytest.raises(ExportRefused):
+            site.take()
+
+
+def test_a_closed_folder_that_is_ignored_is_in_nobodys_way(site: Site) -> None:
+    shell(site, "echo cache >.gitignore; mkdir cache; echo 1 >cache/x; chmod 000 cache")
+
+    assert changed(site) == [".gitignore"]
+
+
+@pytest.mark.parametrize(
+    "script", ["truncate -s 2G huge", "truncate -s 2G README.md", "mkdir -p a/b; truncate -s 101M a/b/huge"]
+)
+def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: str) -> None:
+    shell(site, script)
+
+    with pytest.raises(
+        ExportRefused, match=r"^`(huge|README.md|a/b/huge)` is larger than 100 MiB. Remove it"
+    ):
+        site.take(rules=Rules(seconds=30))
+
+
+def test_a_large_file_that_is_ignored_is_in_nobodys_way(site: Site) -> None:
+    shell(site, "echo huge >.gitignore; truncate -s 2G huge")
+
+    assert changed(site) == [".gitignore"]
+
+
+def test_a_large_file_that_was_there_before_is_in_nobodys_way_until_it_is_touched(site: Site) -> None:
+    stored(site, {"large.bin": bytes(2000), "large.txt": CRLF * 200, ".gitattributes": b"*.txt eol=crlf\n"})
+    rules = Rules(blob_bytes=1000)
+    (site.repo / "new").write_text("1\n")
+    assert changed(site, rules=rules) == ["new"]
+
+    (site.repo / "large.bin").write_bytes(b"x" * 2000)
+    with pytest.raises(ExportRefused, match=r"^`large.bin` is larger than 1000 B"):
+        site.take(rules=rules)
+
+
+def test_a_committed_file_over_the_limit_is_refused_before_it_is_packed(site: Site) -> None:
+    site.commit({"big.bin": "x" * 3_000_000, "a.py": "1\n"})
+
+    with pytest.raises(ExportRefused, match=r"^`big.bin` is larger than 1.9 MiB"):
+        site.take(rules=Rules(blob_bytes=2_000_000, pack_bytes=100))
+
+
+def test_a_committed_file_over_the_limit_that_is_gone_is_not_even_sent(site: Site) -> None:
+    site.commit({"big.bin": "".join(str(n * n) for n in range(20_000))})
+    (site.repo / "big.bin").unlink()
+    site.commit({"a.py": "1\n"})
+    (site.repo / "b.py").write_text("2\n")
+
+    exported = site.take(rules=Rules(blob_bytes=100_000, pack_bytes=20_000))
+
+    assert exported.commits == 2
+    assert site.see("diff", "--name-only", site.base, exported.head).split() == ["a.py", "b.py"]
+
+
+def test_a_history_with_a_large_file_goes_as_one_commit_whatever_its_date(site: Site) -> None:
+    shell(
+        site,
+        "seq 1 50000 >big; git add big; git commit -qm 1; git rm -q big; git commit -qm 2; echo 1 >new; git add new;"
+        "printf 'tree %s\\nparent %s\\nauthor a <a>\\ncommitter a <a> 5 +0000\\n\\nx\\n' $(git write-tree) $(git rev-parse HEAD) >../c;"
+        "git update-ref HEAD $(git hash-object --literally -t commit -w ../c)",
+    )
+
+    assert changed(site, rules=Rules(blob_bytes=100_000)) == ["new"]
+
+
+def test_too_many_files_of_the_top_folder_are_refused_with_it(site: Site) -> None:
+    shell(site, "seq 1 30 | xargs touch; mkdir d; touch d/1 d/2")
+
+    with pytest.raises(ExportRefused, match=r"most of them in `\.`"):
+        site.take(rules=Rules(files=20))
+
+
+def test_too_many_other_modes_are_refused_too(site: Site) -> None:
+    stored(site, {f"old/{number}": LF for number in range(30)})
+    shell(site, "chmod +x old/*")
+
+    with pytest.raises(ExportRefused, match="More than 20 files are changed, most of them in `old`"):
+        site.take(rules=Rules(files=20))
+
+
+def test_too_many_files_are_refused_with_the_folder_that_holds_most(site: Site) -> None:
+    folder = site.repo / "dist"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number}").touch()
+    (site.repo / "a").touch()
+
+    with pytest.raises(ExportRefused, match="More than 20 files are changed, most of them in `dist`"):
+        site.take(rules=Rules(files=20))
+
+
+def test_too_many_removed_files_are_refused_too(site: Site) -> None:
+    stored(site, {f"old/{number}": LF for number in range(30)})
+    shell(site, "rm -r old")
+
+    with pytest.raises(ExportRefused, match="More than 20 files are changed, most of them in `old`"):
+        site.take(rules=Rules(files=20))
+
+
+def test_files_that_are_too_large_together_are_refused_with_the_largest(site: Site) -> None:
+    shell(site, "for n in 1 2 3 4; do truncate -s 60M $n; done; truncate -s 61M x")
+
+    with pytest.raises(ExportRefused, match="together are larger than 200 MiB; the largest is `x`"):
+        site.take(rules=Rules(total_bytes=200 << 20, seconds=30))
+
+
+def test_a_path_through_too_many_folders_is_refused(site: Site) -> None:
+    deep = site.repo / "/".join("a" * 12)
+    deep.mkdir(parents=True)
+    (deep / "x").touch()
+
+    with pytest.raises(ExportRefused, match="`a/a/a/a/a/a/a/a/a/a/a/a/x` lies more than 11 folders deep"):
+        site.take(rules=Rules(folders=11))
+    assert len(changed(site, rules=Rules(folders=12))) == 1
+
+
+def test_the_clone_is_not_changed(site: Site) -> None:
+    shell(site, "echo 1 >new; git add new; echo 2 >README.md; touch src/main.py")
+    before = (site.repo / ".git/index").read_bytes()
+
+    site.take()
+
+    assert (site.repo / ".git/index").read_bytes() == before
+    assert site.git("status", "--porcelain") == "M README.md\nA  new"

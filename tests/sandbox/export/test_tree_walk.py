@@ -1,0 +1,153 @@
+"""Two sides of a change walked folder by folder: what git finds, and no more of it than is asked for."""
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ExportRefused, GitFailed
+from bot.git.bare_repository import make_bare
+from bot.git.object_reader import ObjectReader, object_reader
+from bot.git.run import Objects
+from bot.sandbox.export.refusals import shown
+from bot.sandbox.export.tree_walk import Entry, has, walk
+from tests.sandbox.clone import git
+
+FILE = f"100644 blob {'1' * 40}\t"
+MODES = ["100644", "100755", "120000", "160000"]
+Change = tuple[str, frozenset[str], str, str]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    make_bare(tmp_path / "x.git")
+    return tmp_path / "x.git"
+
+
+@pytest.fixture
+def reader(bare: Path) -> Iterator[ObjectReader]:
+    with object_reader(Objects(bare)) as reader:
+        yield reader
+
+
+def tree(bare: Path, *lines: str) -> str:
+    return git(bare, "mktree", "--missing", stdin="".join(f"{line}\n" for line in lines))
+
+
+def commit(bare: Path, tree: str, *parents: str) -> str:
+    return git(bare, "commit-tree", tree, *(word for each in parents for word in ("-p", each)), "-m", "Work")
+
+
+def grown(bare: Path, chance: random.Random, depth: int = 3) -> str:
+    """A tree of a few names, each there or not, a file of some mode and content or a folder."""
+    lines = []
+    for name in ("a", "a.b", "a-b", "b", "\u00fc"):
+        kind = chance.random()
+        if kind < 0.4 and depth:
+            lines.append(f"040000 tree {grown(bare, chance, depth - 1)}\t{name}")
+        elif kind < 0.7:
+            mode = chance.choice(MODES)
+            lines.append(
+                f"{mode} {'commit' if mode == '160000' else 'blob'} {chance.choice('123') * 40}\t{name}"
+            )
+    return tree(bare, *lines)
+
+
+def gits(bare: Path, commit: str) -> set[Change]:
+    """What git finds that is not the same in any parent."""
+    args = ("-c", "-r", "-z", "--root", "--no-commit-id", "--raw", "--no-abbrev", "--no-renames")
+    words = git(bare, "diff-tree", *args, commit).rstrip("\0").split("\0")
+    found = set()
+    for raw, path in zip(words[::2], words[1::2], strict=False):
+        parents = len(raw) - len(raw.lstrip(":"))
+        fields = raw[parents:].split(" ")
+        before = frozenset(fields[:parents])
+        found.add((path, before, fields[parents], fields[2 * parents + 1]))
+    return found
+
+
+def ours(entries: list[Entry]) -> set[Change]:
+    return {(each.path.decode(), frozenset(each.before), each.mode, each.oid) for each in entries}
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_it_finds_what_git_finds_against_one_parent_or_several(bare: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    parents = [commit(bare, grown(bare, chance)) for _ in range(seed % 4)]
+    made = commit(bare, grown(bare, chance), *parents)
+
+    with object_reader(Objects(bare)) as reader:
+        found = [entry for folder in walk(reader, made, parents) for entry in folder.entries]
+
+    assert ours(found) == gits(bare, made)
+    assert len(found) == len(gits(bare, made))
+
+
+def test_a_tree_that_names_ten_thousand_million_files_is_read_as_far_as_it_is_asked_for(
+    bare: Path, reader: ObjectReader
+) -> None:
+    made = tree(bare, FILE + "f")
+    for _ in range(10):
+        made = tree(bare, *(f"040000 tree {made}\td{number}" for number in range(10)))
+
+    seen = list(islice(walk(reader, made, []), 1000))
+
+    assert [folder.place.path for folder in seen[9:12]] == [
+        b"d0/d0/d0/d0/d0/d0/d0/d0/d0",
+        b"d0/d0/d0/d0/d0/d0/d0/d0/d0/d0",
+        b"d0/d0/d0/d0/d0/d0/d0/d0/d0/d1",
+    ]
+
+
+def test_only_folders_that_differ_are_opened(bare: Path, reader: ObjectReader) -> None:
+    missing = f"040000 tree {'1' * 40}\tsame"
+    old = tree(bare, missing, FILE + "x")
+    new = tree(bare, missing, f"100644 blob {'2' * 40}\tx")
+
+    [folder] = walk(reader, new, [old])
+
+    assert [entry.path for entry in folder.entries] == [b"x"]
+
+
+def test_a_folder_knows_whether_it_is_new_and_which_names_are(bare: Path, reader: ObjectReader) -> None:
+    old = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\told")
+    more = tree(bare, FILE + "x", FILE + "y")
+    new = tree(bare, f"040000 tree {more}\told", f"040000 tree {tree(bare, FILE + 'z')}\tnew")
+
+    seen = {folder.place.path: (folder.is_new, [*folder.added]) for folder in walk(reader, new, [old])}
+
+    assert seen == {b"": (False, [b"new"]), b"new": (True, [b"z"]), b"old": (False, [b"y"])}
+
+
+def test_a_list_of_files_that_is_too_long_for_one_folder_is_named(bare: Path, reader: ObjectReader) -> None:
+    long = tree(bare, *(f"{FILE}{number:06}{'y' * 200}" for number in range(80_000)))
+    made = tree(bare, f"040000 tree {long}\tdata")
+
+    with pytest.raises(ExportRefused, match="`data/` has too many files for one folder"):
+        list(walk(reader, made, []))
+
+
+def test_what_is_no_tree_and_what_is_not_there_is_said(bare: Path, reader: ObjectReader) -> None:
+    blob = git(bare, "hash-object", "-w", "--stdin", stdin="x")
+    odd = tree(bare, f"040000 tree {'1' * 40}\tgone")
+
+    with pytest.raises(GitFailed, match="missing"):
+        list(walk(reader, odd, []))
+    with pytest.raises(GitFailed, match="missing"):
+        list(walk(reader, blob, []))
+
+
+def test_a_path_is_found_only_where_it_is(bare: Path, reader: ObjectReader) -> None:
+    made = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\tdir")
+
+    assert has(reader, made, b"dir")
+    assert has(reader, made, b"dir/x")
+    assert not has(reader, made, b"x")
+    assert not has(reader, made, b"dir/x/y")
+
+
+def test_a_long_path_is_cut_where_it_stands_in_a_sentence() -> None:
+    assert shown(b"a`b\nc\x1b[31m") == "a'b c"
+    assert shown(b"x" * 5000) == "x" * 200 + "…"

@@ -1,0 +1,115 @@
+"""The sandbox's end of the gateway, while the gateway is away, comes back, or stays away."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import pytest
+
+WITHIN = 10.0  # seconds
+_SERVE = """
+import asyncio, socket, sys
+from bot.sandbox.inside import relay
+asyncio.run(relay.serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], float(sys.argv[3])))
+"""
+
+Relayed = Callable[[float], AbstractContextManager[HTTPConnection]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gateway"
+
+
+@pytest.fixture
+def relayed(path: Path) -> Relayed:
+    """A connection through a relay that waits so many seconds for a gateway."""
+
+    @contextmanager
+    def opened(patience: float) -> Iterator[HTTPConnection]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port, descriptor = listener.getsockname()[1], listener.fileno()
+            command = [sys.executable, "-c", _SERVE, str(descriptor), str(path), str(patience)]
+            relay = subprocess.Popen(command, pass_fds=[descriptor])
+        connection = HTTPConnection("127.0.0.1", port, timeout=WITHIN)
+        try:
+            yield connection
+        finally:
+            connection.close()
+            relay.kill()
+            relay.wait()
+
+    return opened
+
+
+@contextmanager
+def gateway(path: Path) -> Iterator[socket.socket]:
+    """Somebody who listens there; the path stays, as that of a dead worker does."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(WITHIN)
+        listener.bind(str(path))
+        listener.listen()
+        yield listener
+
+
+def answer(listener: socket.socket, words: bytes) -> None:
+    """Take one connection and answer what comes first."""
+    taken, _ = listener.accept()
+    with taken:
+        taken.recv(1 << 16)
+        taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(words), words))
+
+
+def test_a_request_waits_for_the_next_worker(path: Path, relayed: Relayed) -> None:
+    with gateway(path):
+        pass  # its worker is dead
+    with relayed(WITHIN) as connection:
+        connection.request("POST", "/", b"{}")
+        with gateway(path) as again:
+            answer(again, b"held")
+            assert connection.getresponse().read() == b"held"
+
+
+def test_a_connection_ends_with_its_worker_and_the_next_reaches_another(path: Path, relayed: Relayed) -> None:
+    with relayed(WITHIN) as connection:
+        with gateway(path) as first:
+            connection.request("POST", "/", b"{}")
+            taken, _ = first.accept()
+            taken.close()
+            with pytest.raises((HTTPException, OSError)):
+                connection.getresponse()
+        connection.close()
+        connection.request("POST", "/", b"{}")
+        with gateway(path) as second:
+            answer(second, b"again")
+            assert connection.getresponse().read() == b"again"
+
+
+def test_a_gateway_that_takes_no_more_for_now_is_waited_for(path: Path, relayed: Relayed) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(gateway(path))
+        listener.listen(0)  # one may queue
+        first = stack.enter_context(relayed(WITHIN))
+        all_of_them = [first, *(HTTPConnection(first.host, first.port, timeout=WITHIN) for _ in range(3))]
+        for connection in all_of_them:
+            stack.callback(connection.close)
+            connection.request("POST", "/", b"{}")
+        time.sleep(0.3)
+        for _ in all_of_them:
+            answer(listener, b"in turn")
+
+        assert [each.getresponse().read() for each in all_of_them] == [b"in turn"] * 4
+
+
+def test_whoever_waited_too_long_is_told_so_however_much_was_asked(relayed: Relayed) -> None:
+    with relayed(0.2) as connection:
+        connection.request("POST", "/", b" " * (1 << 20))
+        told = connection.getresponse()
+
+        assert (told.status, told.read()) == (503, b"Forgehand: the gateway is not there.\n")
