@@ -10,7 +10,7 @@ import structlog
 
 from bot import queue
 from bot.domain.errors import BadSettings, SandboxFailed
-from bot.gateway import ecosystems, inside
+from bot.gateway import ecosystems, endpoint
 from bot.house import House
 from bot.sandbox.engine.containers import Mount
 from bot.settings import NAME, Settings
@@ -63,7 +63,7 @@ def _require_all_inside(house: House) -> None:
     mine = house.data / "workers" / house.worker.holder.rpartition("/")[2]
     programs = [agent.program for agent in house.agents.values() if "/" not in agent.program]
     if house.gateway.routes or house.gateway.hosts:
-        programs.append(inside.RELAY)
+        programs.append(endpoint.RELAY)
     try:
         missing = _said_by(house, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
     except SandboxFailed as error:

@@ -17,8 +17,8 @@ from bot.comments import dollars
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import Amount
-from bot.gateway.counts import DAY, today
 from bot.gateway.sections import allowance
+from bot.gateway.usage_counter import DAY, today
 from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import costs as store

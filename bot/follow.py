@@ -17,8 +17,8 @@ from bot.domain.errors import BadSettings, EngineUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Outcome, Phase
 from bot.ending import judge, of_container
-from bot.gateway import inside
-from bot.gateway.gate import Gate
+from bot.gateway import endpoint
+from bot.gateway.run_access import Gate
 from bot.listening import Listening
 from bot.sandbox.engine.containers import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
@@ -173,8 +173,8 @@ def _sandbox(attempt: Attempt, workspaces: Workspaces, mirror: Path) -> Sandbox:
     argv = agent.argv(start)
     mounts = workspaces.mounts(task.id, run.number, mirror, house.quarantine(task.id))
     if start.outside:
-        argv = inside.with_relay(argv)
-        mounts.append(Mount(source=house.gateway.folder(run.id), target=inside.FOLDER))
+        argv = endpoint.with_relay(argv)
+        mounts.append(Mount(source=house.gateway.folder(run.id), target=endpoint.FOLDER))
     return Sandbox(
         name=attempt.sandbox,
         image=house.image,

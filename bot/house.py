@@ -11,7 +11,7 @@ from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity, Task
 from bot.forges.forge import Forge
-from bot.gateway.gateway import Gateway
+from bot.gateway.opening import Gateway
 from bot.git.mirror import Mirror
 from bot.sandbox.engine.containers import Engine, Limits
 from bot.sandbox.workspace import Workspaces

@@ -12,7 +12,7 @@ from typing import IO
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Bounds, Ended
 from bot.domain.lifecycle import Phase
-from bot.gateway.gate import Gate
+from bot.gateway.run_access import Gate
 from bot.listening import Listening
 from bot.sandbox.engine.streams import Log
 from bot.store import leases

@@ -12,8 +12,8 @@ from bot.cli_costs import Ask, costs
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Tokens, Used
-from bot.gateway.counts import today
 from bot.gateway.sections import Amount, Budget, Share
+from bot.gateway.usage_counter import today
 from bot.sections import Data
 from bot.settings import Settings
 from bot.store import claims, leases, tasks, usage

@@ -15,7 +15,7 @@ from typing import Any
 from bot.agents.agent import Heard, Listener, Result, Start
 from bot.agents.command import with_prompt
 from bot.domain.lifecycle import Outcome
-from bot.gateway.inside import REFUSES
+from bot.gateway.endpoint import REFUSES
 from bot.text.sanitize import visible
 
 _ROUTE = "anthropic"

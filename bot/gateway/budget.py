@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.usage import Total
-from bot.gateway.counts import DAY, Counts, today
+from bot.gateway.usage_counter import DAY, Counts, today
 from bot.store import usage
 from bot.store.ledger import Ledger
 

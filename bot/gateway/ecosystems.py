@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from bot.gateway.packages import PATTERN
+from bot.gateway.package_proxy import PATTERN
 
 # What says by the client's own word, as addresses, where it fetches from. Files of the index that
 # pip asks by default are at another host, which only pip knows; of another index they are at its own.

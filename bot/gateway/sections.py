@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from bot.gateway import budget, ecosystems, packages
-from bot.gateway.routes import Auth, Route
-from bot.gateway.routes import Price as PriceOfTokens
+from bot.gateway import budget, ecosystems, package_proxy
+from bot.gateway.providers import Auth, Route
+from bot.gateway.providers import Price as PriceOfTokens
 from bot.sections import Section, Site, Words, by_path
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
@@ -107,7 +107,7 @@ class Budget(Section):
 
 def _hosts(given: list[str]) -> list[str]:
     for host in (given := [each.lower() for each in given]):
-        if not packages.PATTERN.fullmatch(host):
+        if not package_proxy.PATTERN.fullmatch(host):
             raise ValueError(
                 f'has "{host}", which is no host: names like packages.example.org or *.example.org only'
             )

@@ -14,7 +14,7 @@ from socket import SHUT_RDWR, socket
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from bot.gateway.routes import Route
+from bot.gateway.providers import Route
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.gateway.budget import Budget
-from bot.gateway.gateway import Gateway
-from bot.gateway.listening import SOCKET
+from bot.gateway.opening import Gateway
+from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
 from bot.store.ledger import open_ledger
 from tests.fill import claimed

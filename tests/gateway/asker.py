@@ -11,10 +11,10 @@ from pathlib import Path
 from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Used
 from bot.gateway.budget import Budget
-from bot.gateway.gate import Gate
-from bot.gateway.gateway import Gateway
-from bot.gateway.listening import SOCKET
-from bot.gateway.routes import Auth, Price, Route
+from bot.gateway.opening import Gateway
+from bot.gateway.providers import Auth, Price, Route
+from bot.gateway.run_access import Gate
+from bot.gateway.socket_server import SOCKET
 from bot.store import usage
 from bot.store.shared_keys import run_token
 from tests.gateway.provider import KEY, Provider

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.gateway.budget import Budget, Purse
-from bot.gateway.counts import Counts
-from bot.gateway.gate import Gate
-from bot.gateway.gateway import Gateway
-from bot.gateway.listening import open_gate
-from bot.gateway.packages import Net, Packages
+from bot.gateway.opening import Gateway
+from bot.gateway.package_proxy import Net, Packages
+from bot.gateway.run_access import Gate
+from bot.gateway.socket_server import open_gate
+from bot.gateway.usage_counter import Counts
 from bot.store import tasks
 from bot.store.ledger import Ledger
 from tests.fill import add_run, claimed

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, ip_address
 from typing import Self
 
-from bot.gateway import addresses
-from bot.gateway.addresses import Address
-from bot.gateway.packages import Net
+from bot.gateway import address_policy
+from bot.gateway.address_policy import Address
+from bot.gateway.package_proxy import Net
 
 PUBLIC = "151.101.0.223"
 
@@ -62,7 +62,7 @@ class PackageHost:
 
     def _dial(self, address: Address, port: int) -> socket.socket:
         self.dialled.append((str(address), port))
-        return addresses.dial(IPv4Address("127.0.0.1"), self._listener.getsockname()[1])
+        return address_policy.dial(IPv4Address("127.0.0.1"), self._listener.getsockname()[1])
 
     def _keep(self) -> None:
         threads = []

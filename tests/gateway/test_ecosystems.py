@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from bot.gateway import ecosystems
-from bot.gateway.packages import PATTERN
+from bot.gateway.package_proxy import PATTERN
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.images import build
 from tests.gateway.boxed import said_in_a_sandbox

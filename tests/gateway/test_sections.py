@@ -7,7 +7,7 @@ import pytest
 from bot.domain.errors import BadSettings
 from bot.gateway import sections
 from bot.gateway.budget import Amount, Share
-from bot.gateway.routes import Auth, Price
+from bot.gateway.providers import Auth, Price
 from bot.settings import Settings, load
 
 

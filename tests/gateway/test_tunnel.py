@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
-from bot.gateway.addresses import Address
-from bot.gateway.packages import Net
+from bot.gateway.address_policy import Address
+from bot.gateway.package_proxy import Net
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.way import WITHIN, OpenWay, head, tunnel
 

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bot.domain.usage import Reached, Refusal
-from bot.gateway.counts import Counts
-from bot.gateway.packages import Net
+from bot.gateway.package_proxy import Net
+from bot.gateway.usage_counter import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Spent, Total
-from bot.gateway.counts import Counts
+from bot.gateway.usage_counter import Counts
 from bot.store import costs, usage
 from tests.journeys.world import World
 from tests.model_server import Asked, ModelServer

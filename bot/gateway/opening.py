@@ -9,12 +9,12 @@ from pathlib import Path
 from bot.agents.agent import Outside
 from bot.domain.task import Run, Task
 from bot.gateway.budget import Budget, Purse
-from bot.gateway.counts import Counts
-from bot.gateway.gate import Gate
-from bot.gateway.inside import URL
-from bot.gateway.listening import open_gate
-from bot.gateway.packages import Packages
-from bot.gateway.routes import Route
+from bot.gateway.endpoint import URL
+from bot.gateway.package_proxy import Packages
+from bot.gateway.providers import Route
+from bot.gateway.run_access import Gate
+from bot.gateway.socket_server import open_gate
+from bot.gateway.usage_counter import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
 from bot.store.shared_keys import run_token

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from bot.gateway.addresses import Address
-from bot.gateway.packages import Net
+from bot.gateway.address_policy import Address
+from bot.gateway.package_proxy import Net
 from tests.gateway.asker import MESSAGES, Asker, until
 from tests.gateway.way import WITHIN, OpenWay, tunnel
 

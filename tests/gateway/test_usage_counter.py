@@ -1,7 +1,7 @@
 """What one run has used, reached and been refused: few rows, whatever an agent makes up."""
 
 from bot.domain.usage import Reached, Refusal
-from bot.gateway.counts import Counts
+from bot.gateway.usage_counter import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
 from tests.fill import add_run

@@ -9,9 +9,9 @@ import structlog
 
 from bot.domain.lifecycle import Outcome
 from bot.gateway.budget import Purse
-from bot.gateway.counts import Counts
-from bot.gateway.packages import Packages
-from bot.gateway.routes import Price, Route
+from bot.gateway.package_proxy import Packages
+from bot.gateway.providers import Price, Route
+from bot.gateway.usage_counter import Counts
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
-from bot.gateway.gateway import Gateway
+from bot.gateway.opening import Gateway
 from bot.gateway.sections import Network
 from bot.store.ledger import Ledger
 from tests.gateway.asker import until

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import ip_addresses
 
-from bot.gateway import addresses
-from bot.gateway.addresses import all_public, resolve
+from bot.gateway import address_policy
+from bot.gateway.address_policy import all_public, resolve
 from tests.gateway.package_host import PUBLIC
 from tests.image import small
 
@@ -80,7 +80,7 @@ def test_an_address_of_this_host_is_refused_however_public() -> None:
     run = f"docker run --rm --label=forgehand=1 --interactive {own} {small()} python3 -"
     done = subprocess.run(
         run.split(),
-        input=Path(addresses.__file__).read_text() + HAS_ADDRESSES,
+        input=Path(address_policy.__file__).read_text() + HAS_ADDRESSES,
         capture_output=True,
         text=True,
         check=False,

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from bot.domain.usage import Reached, Refusal, Tokens, Total, Used
-from bot.gateway.routes import Price
+from bot.gateway.providers import Price
 from bot.store import usage
 from bot.text.sanitize import visible
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import h11
 
-from bot.gateway import addresses
-from bot.gateway.addresses import Address
-from bot.gateway.asked import Refused
+from bot.gateway import address_policy
+from bot.gateway.address_policy import Address
+from bot.gateway.request_policy import Refused
 from bot.gateway.tunnel import Tunnel
 
 # A name of DNS with a dot at least. The last part begins with a letter: no number is a name.
@@ -43,8 +43,8 @@ _SAID = {
 class Net:
     """How the outside is reached. Times in seconds."""
 
-    resolve: Callable[[str], Sequence[Address]] = addresses.resolve
-    dial: Callable[[Address, int], socket] = addresses.dial
+    resolve: Callable[[str], Sequence[Address]] = address_policy.resolve
+    dial: Callable[[Address, int], socket] = address_policy.dial
     connect: float = 5.0  # to one address
     idle: float = 120.0  # nothing passes a tunnel
 
@@ -127,7 +127,7 @@ class Packages:
             found = self._net.resolve(host.host)
         except OSError:
             raise Refused(502, host.shown, "no address is known") from None
-        if not addresses.all_public(found):
+        if not address_policy.all_public(found):
             raise Refused(403, host.shown, "not at a public address")
         failure = OSError()
         for address in found[:_TRIES]:

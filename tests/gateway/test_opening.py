@@ -5,9 +5,9 @@ from pathlib import Path
 
 from bot.domain.usage import Tokens, Used
 from bot.gateway.budget import Amount, Budget, Share
-from bot.gateway.counts import today
-from bot.gateway.gateway import Gateway
-from bot.gateway.routes import Auth, Route
+from bot.gateway.opening import Gateway
+from bot.gateway.providers import Auth, Route
+from bot.gateway.usage_counter import today
 from bot.store import tasks, usage
 from bot.store.ledger import Ledger
 from tests.fill import a_thread, add_run, add_task

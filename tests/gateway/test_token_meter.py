@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.usage import Tokens
-from bot.gateway.meter import Meter
+from bot.gateway.token_meter import Meter
 
 _STREAM = "text/event-stream; charset=utf-8"
 _JSON = "application/json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.gateway.limits import ends_at
+from bot.gateway.rate_limits import ends_at
 
 _NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 

@@ -16,15 +16,15 @@ import h11
 
 from bot.domain.lifecycle import Outcome
 from bot.domain.usage import Tokens
-from bot.gateway.asked import Asked, Refused, asked, model
-from bot.gateway.counts import Counts
-from bot.gateway.gate import Gate
-from bot.gateway.inside import REFUSES
-from bot.gateway.limits import ends_at
-from bot.gateway.meter import Meter
-from bot.gateway.packages import is_for_proxy, wanted
-from bot.gateway.routes import Price, Route
+from bot.gateway.endpoint import REFUSES
+from bot.gateway.package_proxy import is_for_proxy, wanted
+from bot.gateway.providers import Price, Route
+from bot.gateway.rate_limits import ends_at
+from bot.gateway.request_policy import Asked, Refused, asked, model
+from bot.gateway.run_access import Gate
+from bot.gateway.token_meter import Meter
 from bot.gateway.upstream import FAILURES, Upstream, answered
+from bot.gateway.usage_counter import Counts
 
 _PIECE = 64 << 10  # bytes of one read
 _LARGEST = 64 << 20  # bytes of a request's body

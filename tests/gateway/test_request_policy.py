@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from bot.gateway.asked import Asked, Refused, model
-from bot.gateway.routes import Auth, Route
+from bot.gateway.providers import Auth, Route
+from bot.gateway.request_policy import Asked, Refused, model
 
 _ROUTE = Route(
     name="r", url="http://127.0.0.1", key="", auth=Auth.BEARER, paths=["*"], models=["*"], prices={}

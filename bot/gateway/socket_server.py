@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bot.gateway.door import Door
-from bot.gateway.gate import Gate
+from bot.gateway.connection import Door
+from bot.gateway.run_access import Gate
 
 SOCKET = "gateway"
 _AT_ONCE = 64  # connections; more wait to be taken

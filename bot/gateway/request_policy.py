@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import h11
 
-from bot.gateway.routes import Route, models_in_path
+from bot.gateway.providers import Route, models_in_path
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
 _KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token", "oauth_token"}
