@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
+from bot.agents.transcript import Listening
 from bot.attempt import Attempt, Cancelled, Stopped
 from bot.bounds import Ended, bounds
 from bot.domain.errors import BadSettings, EngineUnavailable
@@ -19,7 +20,6 @@ from bot.domain.lifecycle import Outcome, Phase
 from bot.ending import judge, of_container
 from bot.gateway import endpoint
 from bot.gateway.run_access import Gate
-from bot.listening import Listening
 from bot.sandbox.engine.containers import Condition, Mount, Sandbox
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from bot.agents import agent
-from bot.agents.table import KINDS
+from bot.agents.registry import KINDS
 from bot.triggers import LABEL
 
 _AGENT = re.compile(r"[a-z0-9][a-z0-9._-]*")

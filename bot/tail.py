@@ -9,11 +9,11 @@ import time
 from dataclasses import replace
 from typing import IO
 
+from bot.agents.transcript import Listening
 from bot.attempt import Attempt, Cancelled
 from bot.bounds import Bounds, Ended
 from bot.domain.lifecycle import Phase
 from bot.gateway.run_access import Gate
-from bot.listening import Listening
 from bot.sandbox.engine.streams import Log
 from bot.store import leases
 from bot.store import log_chunks as store_log

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.forges.forge import Forge

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.operator_verbs import cancel_from_cli, resume_from_cli

@@ -8,7 +8,7 @@ import pytest
 
 from bot.agents.agent import Agent
 from bot.agents.claude import Claude
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.checks import check, fit, hosts_of_sets
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.domain.lifecycle import Outcome
 from bot.domain.task import Run
 from bot.elsewhere import LOST

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from bot.agents.command import Command
-from bot.agents.table import KINDS
+from bot.agents.command_line import Command
+from bot.agents.registry import KINDS
 from bot.domain.errors import BadSettings
 from bot.settings import Settings, load, plain
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase
 from bot.domain.nudges import Nudges

@@ -4,27 +4,15 @@ Agents are command lines that differ in all of this, and in nothing else that ma
 each has a file beside this one, and the table says which there are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.lifecycle import Outcome
 from bot.domain.task import Identity
+from bot.gateway.endpoint import Outside
 
 HOME = "/home/agent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """The only way out of a sandbox, as seen from inside: where the relay listens, and what opens it.
-
-    `token` is this run's own and worth nothing elsewhere. A model route is reached at `url`/<its name>.
-    """
-
-    url: str
-    token: str
-    routes: Sequence[str]
-    packages: bool  # may package hosts be reached, with `url` as the proxy?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.agents.agent import Heard, Listener, Result, Start
-from bot.agents.command import with_prompt
+from bot.agents.command_line import with_prompt
 from bot.domain.lifecycle import Outcome
 from bot.gateway.endpoint import REFUSES
 from bot.text.sanitize import visible

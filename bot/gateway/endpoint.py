@@ -1,6 +1,7 @@
 """The gateway as a sandbox sees it: where its socket is mounted, and what listens in front of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 FOLDER = "/run/forgehand"  # where a gate's folder is mounted, read-only
 URL = "http://127.0.0.1:8787"  # of the relay; a model route is below it by its name
@@ -14,3 +15,16 @@ def with_relay(argv: Sequence[str]) -> list[str]:
     The relay goes to the background by itself, and not before its port is its own.
     """
     return ["sh", "-c", f'{RELAY} && exec "$@"', "sh", *argv]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The only way out of a sandbox, as seen from inside: where the relay listens, and what opens it.
+
+    `token` is this run's own and worth nothing elsewhere. A model route is reached at `url`/<its name>.
+    """
+
+    url: str
+    token: str
+    routes: Sequence[str]
+    packages: bool  # may package hosts be reached, with `url` as the proxy?

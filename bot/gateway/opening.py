@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.agents.agent import Outside
 from bot.domain.task import Run, Task
 from bot.gateway.budget import Budget, Purse
-from bot.gateway.endpoint import URL
+from bot.gateway.endpoint import URL, Outside
 from bot.gateway.package_proxy import Packages
 from bot.gateway.providers import Route
 from bot.gateway.run_access import Gate

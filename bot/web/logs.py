@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bot.agents.agent import Listener
-from bot.listening import transcript
+from bot.agents.transcript import transcript
 from bot.store import log_chunks
 from bot.store.ledger import Ledger
 from bot.text.sanitize import shown

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from bot.agents.agent import Agent, Listener
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.domain.errors import NotPossible
 from bot.domain.task import Run
 from bot.forges.forge import Forge

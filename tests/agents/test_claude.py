@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.agents.agent import Heard, Outside, Result
+from bot.agents.agent import Heard, Result
 from bot.agents.claude import Claude
 from bot.domain.lifecycle import Outcome
+from bot.gateway.endpoint import Outside
 from tests.agents.start import START
 from tests.stand_in import SESSION, recorded
 

@@ -4,9 +4,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.agents.agent import Outside
 from bot.agents.environment import environment
-from bot.gateway.endpoint import FOLDER, URL, with_relay
+from bot.gateway.endpoint import FOLDER, URL, Outside, with_relay
 from bot.sandbox.engine.containers import Engine, Limits, Mount, Sandbox
 from tests.agents.start import START
 from tests.gateway.way import TOKEN, Way

@@ -4,9 +4,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from bot.agents.agent import Outside
-from bot.agents.command import Command
+from bot.agents.command_line import Command
 from bot.agents.environment import environment
+from bot.gateway.endpoint import Outside
 from tests.agents.start import START
 
 

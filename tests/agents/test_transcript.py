@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bot.agents.claude import Claude
-from bot.agents.command import Command
+from bot.agents.command_line import Command
+from bot.agents.transcript import Lines, Listening, transcript
 from bot.domain.interrupt import within
 from bot.domain.lifecycle import Outcome
-from bot.listening import Lines, Listening, transcript
 from tests.stand_in import SESSION, recorded
 
 GOOD = b"\n".join(recorded("good")) + b"\n"
