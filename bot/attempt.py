@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import comments
 from bot.domain.error_policy import TRANSIENT
 from bot.domain.errors import EngineUnavailable, LeaseLost
 from bot.domain.interrupt import interruptible
@@ -25,6 +24,7 @@ from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
 from bot.house import House
+from bot.reports import comments
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted

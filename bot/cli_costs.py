@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 
 from bot.cli_print import Row, show
 from bot.cli_show import ledger_of
-from bot.comments import dollars
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import Amount
 from bot.gateway.sections import allowance
 from bot.gateway.usage_counter import DAY, today
+from bot.reports.comments import dollars
 from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import costs as store

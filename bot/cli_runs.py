@@ -30,12 +30,13 @@ from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
 from bot.house import House
-from bot.line import Queued, in_words
+from bot.line import Queued
 from bot.opening import open_house
+from bot.reports.command_syntax import by_operator
+from bot.reports.phrases import in_words
 from bot.run import execute
 from bot.sections import seconds
 from bot.settings import Settings
-from bot.spelling import by_operator
 from bot.store import claims, hosts, runs
 from bot.store import tasks as store
 from bot.store.process_locks import somebody_works

@@ -10,12 +10,12 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Part, Spot, Thread
-from bot.spelling import spelled
+from bot.reports.command_syntax import spelled
+from bot.reports.phrases import busy
 from bot.store import runs, workspaces
 from bot.store import tasks as store
 
 AUTO = "auto:"  # a cause of ours: the rest is the run that it goes on from
-FOLLOWED = "`/status` shows where it is, `/cancel` stops it."  # a run that is in line
 _SLUG = 40  # characters of a title that a branch name carries
 
 
@@ -151,28 +151,6 @@ def approve(tx: Connection, task: Task, ask: Ask) -> Queued:
     """Let the held commit be pushed, by a run that only does that."""
     store.settle(tx, task.id, approved_head=task.checked_head)
     return again(tx, task, ask, Phase.PUSH)
-
-
-def in_words(position: int) -> str:
-    """A place in line, as the end of a sentence."""
-    return "next in line" if position == 1 else f"number {position} in line"
-
-
-def busy(position: int) -> str:
-    """What a run that has not ended does, as the end of a sentence. 0: it does not wait."""
-    return f"waits, {in_words(position)}" if position else "is running"
-
-
-def pinned(commit: str) -> str:
-    """That a task on a change keeps to the head the change had."""
-    return f"It works on commit `{commit}`; later pushes to this change are not part of it."
-
-
-def fresh_start(task: Task) -> str:
-    """Where a run would go on from in a fresh clone, as part of a sentence."""
-    if not task.checked_head:
-        return "where the task began"
-    return "the pushed branch" if task.checked_head == task.pushed_head else "the last commits made"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import comments, keep, line
+from bot import keep, line
 from bot.attempt import Attempt
 from bot.domain.change import Pages, Verdict
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import Kind
 from bot.house import House
-from bot.spelling import next_command
+from bot.reports import comments
+from bot.reports.command_syntax import next_command
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted

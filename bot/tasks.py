@@ -19,7 +19,8 @@ from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run, Task, new_task_id
 from bot.domain.thread import Thread
 from bot.line import Ask, Plan, Queued
-from bot.spelling import spelled
+from bot.reports import phrases
+from bot.reports.command_syntax import spelled
 from bot.starting_point import starting_point
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
@@ -97,7 +98,7 @@ class Tasks:
         """
         old = self._any(command)
         if _is_open(old):
-            busy = line.busy(_standing(self.tx, old).position)
+            busy = phrases.busy(_standing(self.tx, old).position)
             raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
         first = runs.of_task(self.tx, old.id)[0]
         internal = command.spot.internal or first.spot.internal

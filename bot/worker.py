@@ -7,7 +7,7 @@ from functools import partial
 
 import dramatiq
 
-from bot import actors, queue, report, run, triggers
+from bot import actors, queue, run, triggers
 from bot.actors import Jobs
 from bot.answer import Answer
 from bot.checks import fit
@@ -16,6 +16,7 @@ from bot.forges.gitlab import GitLab
 from bot.house import House
 from bot.janitor import Janitor
 from bot.missed import Missed
+from bot.reports import sender
 from bot.settings import Settings
 from bot.store.process_locks import at_work, is_dead
 from bot.sweep import Sweep, keep_sweeping
@@ -120,7 +121,7 @@ def missed_of(house: House, settings: Settings, *, age: float, stopping: threadi
 def jobs_of(house: House, settings: Settings) -> Jobs:
     dead = partial(is_dead, house.data)
     answer = answer_of(house, settings)
-    return Jobs(answer=answer, execute=run.execute, report=report.send, is_dead=dead)
+    return Jobs(answer=answer, execute=run.execute, report=sender.send, is_dead=dead)
 
 
 def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:

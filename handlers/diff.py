@@ -7,7 +7,7 @@ patch that each run leaves in the ledger when it ends.
 from bot.domain.command import Command
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome
-from bot.line import busy
+from bot.reports.phrases import busy
 from bot.router import Router
 from bot.tasks import Left, Tasks
 from bot.text.patch_view import folded

@@ -6,7 +6,7 @@ change has now. What the old task left stays as it is.
 
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.line import FOLLOWED, in_words, pinned
+from bot.reports.phrases import FOLLOWED, in_words, pinned
 from bot.router import Router
 from bot.tasks import Tasks
 

@@ -2,9 +2,9 @@
 
 from bot.domain.command import Command
 from bot.domain.lifecycle import ENDED, ENDINGS
-from bot.line import in_words
+from bot.reports.command_syntax import change_reference, next_command
+from bot.reports.phrases import in_words
 from bot.router import Router
-from bot.spelling import change_reference, next_command
 from bot.tasks import Standing, Tasks
 from bot.text.units import moment
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.line import branch_of, in_words
+from bot.line import branch_of
+from bot.reports.phrases import in_words
 from tests.said import ISSUE
 
 

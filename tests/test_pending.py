@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from bot import operator_verbs, reply, report
+from bot import operator_verbs, reply
 from bot.attempt import Attempt
 from bot.domain.change import Verdict
 from bot.domain.errors import ForgeUnavailable
@@ -18,6 +18,7 @@ from bot.domain.event import Commented
 from bot.domain.lifecycle import ENDED, Outcome, Phase
 from bot.domain.task import Run
 from bot.house import House
+from bot.reports import sender
 from bot.run import execute
 from bot.settle import settle
 from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
@@ -124,7 +125,7 @@ def asked(sqlite_ledger: Ledger) -> Asked:
 
 def _ended_well_told(asked: Asked) -> None:
     """Nothing is due any more, and the last word on each commit is a verdict."""
-    report.send(asked.house, CHANGE.key)
+    sender.send(asked.house, CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
     assert Verdict.PENDING not in last.values()
@@ -138,7 +139,7 @@ def _ended_well_told(asked: Asked) -> None:
 @pytest.mark.parametrize("end", ENDS)
 def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
     asked.say("/run tidy it")
-    report.send(asked.house, CHANGE.key)
+    sender.send(asked.house, CHANGE.key)
     assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
 
     ENDS[end](asked)
@@ -153,7 +154,7 @@ def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked,
 
     asked.forge.after = cut_off
     asked.say("/run tidy it")
-    report.send(asked.house, CHANGE.key)
+    sender.send(asked.house, CHANGE.key)
     asked.forge.after = lambda: None
     assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
 
@@ -168,7 +169,7 @@ def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)
-    report.send(asked.house, CHANGE.key)
+    sender.send(asked.house, CHANGE.key)
     assert asked.forge.statuses[-1][1].verdict is Verdict.PENDING
 
     asked.cancel()

@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from bot import report
 from bot.attempt import Attempt
 from bot.domain.change import Status, Verdict
 from bot.domain.errors import LeaseLost
@@ -13,6 +12,7 @@ from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
 from bot.keep import KEEP
+from bot.reports import sender
 from bot.settle import settle
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
@@ -79,7 +79,7 @@ class Ending:
             tasks.change_state(tx, self.task.id, State.QUEUED)
 
     def send(self) -> None:
-        report.send(self.house, self.thread.key)
+        sender.send(self.house, self.thread.key)
 
     @property
     def final(self) -> str:

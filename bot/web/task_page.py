@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bot.comments import session, used
 from bot.domain.change import Pages
 from bot.domain.lifecycle import ENDED, ENDINGS, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.domain.usage import Reached, Refusal, Spent
-from bot.spelling import change_reference, next_command, reference
+from bot.reports.command_syntax import change_reference, next_command, reference
+from bot.reports.comments import session, used
 from bot.store.removals import MOST_DEATHS
 from bot.text.sanitize import shown
 from bot.text.units import human, iso, moment

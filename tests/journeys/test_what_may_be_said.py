@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 from bot.domain.lifecycle import Outcome
-from bot.spelling import spelled
+from bot.reports.command_syntax import spelled
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
 

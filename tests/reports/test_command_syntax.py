@@ -7,7 +7,7 @@ import pytest
 from bot.domain.lifecycle import State
 from bot.domain.task import Task
 from bot.domain.thread import Kind
-from bot.spelling import by_operator, change_reference, next_command, reference, spelled
+from bot.reports.command_syntax import by_operator, change_reference, next_command, reference, spelled
 from tests.fill import a_thread
 
 ISSUE = a_thread(12)

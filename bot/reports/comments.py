@@ -8,8 +8,8 @@ from bot.domain.change import Pages
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.usage import Known, Spent
-from bot.line import pinned
-from bot.spelling import change_reference, reference
+from bot.reports.command_syntax import change_reference, reference
+from bot.reports.phrases import pinned
 from bot.text.sanitize import for_comment, for_line
 from bot.text.units import moment
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from bot.domain.change import NewChange, Status, Verdict
 from bot.domain.thread import Spot
-from bot.out import Mouth, acts, one_line, words
+from bot.reports.publisher import Mouth, acts, one_line, words
 from bot.text.sanitize import GAP, for_comment, for_line
 from tests.fakes import FakeForge
 from tests.said import ISSUE
@@ -260,4 +260,4 @@ def test_nobody_else_speaks_to_a_forge() -> None:
         if isinstance(node, ast.Attribute) and node.attr in WRITING
     }
 
-    assert speaking == {"bot/out.py"}
+    assert speaking == {"bot/reports/publisher.py"}

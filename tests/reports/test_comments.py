@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot import comments
-from bot.comments import change_body, change_sentence, final, over, progress
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Spot
 from bot.domain.usage import Known, Spent, Tokens, Total
+from bot.reports import comments
+from bot.reports.comments import change_body, change_sentence, final, over, progress
 from tests.fakes import FakeForge
 from tests.houses import TOKEN
 from tests.said import HEAD, ISSUE

@@ -11,12 +11,12 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from bot import report
 from bot.domain.change import Verdict
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.task import Run
 from bot.domain.thread import Spot, Thread
 from bot.house import House
+from bot.reports import sender
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
@@ -72,7 +72,7 @@ class Told:
             outbox.want(tx, wanted)
 
     def send(self) -> None:
-        report.send(self.house, self.thread.key)
+        sender.send(self.house, self.thread.key)
 
     def killed_after_writing(self) -> None:
         """Send, and die between the first write and its record; another process finds the thread free."""
@@ -514,7 +514,7 @@ def test_two_senders_at_once_write_each_row_once(told: Told) -> None:
     def send(holder: str) -> None:
         house = replace(told.house, worker=a_worker(holder))
         together.wait()
-        report.send(house, told.thread.key)
+        sender.send(house, told.thread.key)
 
     both = [threading.Thread(target=send, args=(holder,)) for holder in ("w1", "w2")]
     for one in both:
@@ -532,7 +532,7 @@ def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(told: Told) 
     def meanwhile() -> None:
         told.forge.after = lambda: None
         told.want(Outgoing.STATUS)
-        report.send(other, told.thread.key)
+        sender.send(other, told.thread.key)
         assert told.forge.statuses == []  # turned away: the thread has its sender
 
     told.forge.after = meanwhile
@@ -566,7 +566,7 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
 def test_a_thread_of_a_forge_that_is_not_here_is_left_alone(told: Told) -> None:
     told.want(Outgoing.REPLY)
 
-    report.send(replace(told.house, forges={}), told.thread.key)
+    sender.send(replace(told.house, forges={}), told.thread.key)
 
     assert told.item(Outgoing.REPLY).attempts == 0
     told.send()
