@@ -25,7 +25,7 @@ from bot.router import Router
 from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
-from bot.tasks import Defaults, Tasks
+from bot.tasks.verbs import Defaults, Tasks
 from bot.text.thread_context import bounded
 from bot.triggers import Words
 

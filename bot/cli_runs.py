@@ -19,7 +19,6 @@ from dramatiq import Broker
 from sqlalchemy import Connection
 
 from bot import actors, log, queue
-from bot import operator_verbs as verbs
 from bot.checks import fit
 from bot.cli_print import say
 from bot.cli_show import Log, row_of
@@ -30,7 +29,6 @@ from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
 from bot.house import House
-from bot.line import Queued
 from bot.opening import open_house
 from bot.reports.command_syntax import by_operator
 from bot.reports.phrases import in_words
@@ -40,7 +38,9 @@ from bot.settings import Settings
 from bot.store import claims, hosts, runs
 from bot.store import tasks as store
 from bot.store.process_locks import somebody_works
-from bot.tasks import agent_named
+from bot.tasks import operator as verbs
+from bot.tasks.enqueue import Queued
+from bot.tasks.verbs import agent_named
 from bot.worker import defaults, jobs_of
 
 _POLL = 0.3  # seconds

@@ -65,7 +65,7 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
 
 def cancel(settings: Settings, task_id: str) -> str:
     """Ask a task to stop; the words say what follows. Raises NotPossible."""
-    from bot import operator_verbs as verbs
+    from bot.tasks import operator as verbs
 
     with ledger_of(settings) as ledger, ledger.write() as tx:
         task = verbs.cancel_from_cli(tx, task_id)

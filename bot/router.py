@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.reports.command_syntax import spelled
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from bot.text.markdown import is_plain
 
 Handler = Callable[[Command, Tasks], str]

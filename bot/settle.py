@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import keep, line
 from bot.attempt import Attempt
 from bot.domain.change import Pages, Verdict
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
@@ -19,6 +18,7 @@ from bot.reports.command_syntax import next_command
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
+from bot.tasks import enqueue, retention
 
 _LONGEST_LIMIT = 8 * 86400.0  # seconds: past the longest limit of a provider, a week, nobody waits by himself
 
@@ -42,10 +42,10 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
         leases.enter(tx, attempt.lease, Phase.REPORT)
         leases.end(tx, attempt.lease, outcome, state, reason)
         tasks.change_state(tx, attempt.task.id, state)
-        keep.from_now(tx, attempt.task.id, state)
+        retention.from_now(tx, attempt.task.id, state)
         run, task = runs.get(tx, attempt.run.id), tasks.get(tx, attempt.task.id)
         if (due_at := _goes_on_at(tx, attempt, run)) is not None:
-            line.after_limit(tx, task, run, due_at)
+            enqueue.after_limit(tx, task, run, due_at)
         forge = attempt.house.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:
             over = _Over(
@@ -65,7 +65,7 @@ def _goes_on_at(tx: Connection, attempt: Attempt, run: Run) -> float | None:
     agent = attempt.house.agents.get(attempt.task.agent)
     if run.outcome is not Outcome.RATE_LIMITED or run.limited_until is None or run.cancel_asked:
         return None
-    if agent is None or not agent.resumes_after_limit or run.cause.startswith(line.AUTO):
+    if agent is None or not agent.resumes_after_limit or run.cause.startswith(enqueue.AUTO):
         return None
     now = clock(tx)
     return max(now, run.limited_until) if run.limited_until <= now + _LONGEST_LIMIT else None

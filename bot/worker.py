@@ -20,7 +20,7 @@ from bot.reports import sender
 from bot.settings import Settings
 from bot.store.process_locks import at_work, is_dead
 from bot.sweep import Sweep, keep_sweeping
-from bot.tasks import Defaults
+from bot.tasks.verbs import Defaults
 from handlers import router
 
 SWEEP_EVERY = 2.0  # seconds

@@ -3,7 +3,7 @@
 from bot.domain.command import Command
 from bot.domain.lifecycle import State
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 
 router = Router()
 

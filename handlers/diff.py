@@ -9,7 +9,7 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome
 from bot.reports.phrases import busy
 from bot.router import Router
-from bot.tasks import Left, Tasks
+from bot.tasks.verbs import Left, Tasks
 from bot.text.patch_view import folded
 
 router = Router()

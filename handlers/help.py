@@ -2,7 +2,7 @@
 
 from bot.domain.command import Command
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from bot.triggers import LABEL
 
 router = Router()

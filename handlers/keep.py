@@ -5,7 +5,7 @@ import re
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from bot.text.units import moment
 
 router = Router()

@@ -8,7 +8,7 @@ work and its notes as it left them.
 from bot.domain.command import Command
 from bot.reports.phrases import FOLLOWED, fresh_start, in_words
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 
 router = Router()
 

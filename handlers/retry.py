@@ -8,7 +8,7 @@ from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.reports.phrases import FOLLOWED, in_words, pinned
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 
 router = Router()
 

@@ -8,7 +8,7 @@ what is pushed to it later is not part of it. `--here` pushes to the change itse
 from bot.domain.command import Command
 from bot.reports.phrases import FOLLOWED, in_words, pinned
 from bot.router import Router
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 
 router = Router()
 

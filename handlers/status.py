@@ -5,7 +5,7 @@ from bot.domain.lifecycle import ENDED, ENDINGS
 from bot.reports.command_syntax import change_reference, next_command
 from bot.reports.phrases import in_words
 from bot.router import Router
-from bot.tasks import Standing, Tasks
+from bot.tasks.verbs import Standing, Tasks
 from bot.text.units import moment
 
 router = Router()

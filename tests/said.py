@@ -5,7 +5,6 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from bot import keep
 from bot.commands import read, split_options
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
@@ -15,7 +14,8 @@ from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.forges.parts import thread_part
 from bot.store import claims, leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
-from bot.tasks import Defaults, Tasks
+from bot.tasks import retention
+from bot.tasks.verbs import Defaults, Tasks
 from handlers import router
 from tests.fill import a_worker, lease_of
 
@@ -124,7 +124,7 @@ def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...
     leases.enter(tx, lease, Phase.REPORT)
     leases.end(tx, lease, outcome, state, "")
     tasks.change_state(tx, run.task, state)
-    keep.from_now(tx, run.task, state)
+    retention.from_now(tx, run.task, state)
 
 
 def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> leases.Lease:

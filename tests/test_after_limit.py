@@ -7,9 +7,9 @@ import pytest
 from bot.agents.command_line import Command
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
-from bot.operator_verbs import cancel_from_cli, resume_from_cli
 from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger, clock
+from bot.tasks.operator import cancel_from_cli, resume_from_cli
 from tests.fill import a_worker, add_run, add_task, nobody_is_dead
 from tests.said import ISSUE
 from tests.test_settle import Ending

@@ -26,7 +26,7 @@ from bot.router import Router
 from bot.store import deliveries, runs, schema, tasks, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import AWAY, Ledger, clock
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from handlers import router as all_handlers
 from tests.fakes import FakeForge
 from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url

@@ -17,11 +17,11 @@ from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from bot.house import House
 from bot.leaving import export_plan
-from bot.operator_verbs import resume_from_cli
 from bot.removal import rescue
 from bot.run import execute
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export import take
+from bot.tasks.operator import resume_from_cli
 from tests.desk import LONG
 from tests.hanging import git_hangs, passage
 from tests.workshop import FOREVER, Workshop, in_a_workshop, until

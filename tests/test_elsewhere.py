@@ -17,9 +17,9 @@ from bot.domain.task import Run
 from bot.elsewhere import LOST
 from bot.house import House
 from bot.janitor import GRACE, Janitor
-from bot.operator_verbs import approve_from_cli, resume_from_cli
 from bot.run import execute
 from bot.store import claims, hosts, schema, workspaces
+from bot.tasks.operator import approve_from_cli, resume_from_cli
 from tests.desk import LONG
 from tests.fill import nobody_is_dead
 from tests.workshop import Workshop, in_a_workshop, until

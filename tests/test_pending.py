@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from bot import operator_verbs, reply
+from bot import reply
 from bot.attempt import Attempt
 from bot.domain.change import Verdict
 from bot.domain.errors import ForgeUnavailable
@@ -24,6 +24,7 @@ from bot.settle import settle
 from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
+from bot.tasks import operator
 from tests.fakes import FakeForge
 from tests.fill import a_worker, nobody_is_dead
 from tests.houses import a_house
@@ -85,7 +86,7 @@ class Asked:
 
     def cancel_here(self) -> None:
         with self.ledger.write() as tx:
-            operator_verbs.cancel_from_cli(tx, tasks.of_thread(tx, CHANGE.key)[0].id)
+            operator.cancel_from_cli(tx, tasks.of_thread(tx, CHANGE.key)[0].id)
 
     def fail_before_the_agent(self) -> None:
         execute(self.house, self.claim(), threading.Event())  # the house has no data folder

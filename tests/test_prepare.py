@@ -10,9 +10,9 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
-from bot.operator_verbs import resume_from_cli
 from bot.run import execute
 from bot.store import runs, tasks, workspaces
+from bot.tasks.operator import resume_from_cli
 from tests.services import free_port
 from tests.stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
 from tests.workshop import Workshop, in_a_workshop, until

@@ -11,12 +11,12 @@ from bot.domain.interrupt import uninterrupted
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.git.mirror import fetch
-from bot.operator_verbs import resume_from_cli
 from bot.removal import export_and_remove, rescue
 from bot.removal_attempt import Terms
 from bot.run import execute
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key
+from bot.tasks.operator import resume_from_cli
 from tests.fill import all_are_dead
 from tests.workshop import Workshop, in_a_workshop
 

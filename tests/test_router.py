@@ -6,7 +6,7 @@ from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.router import Router
 from bot.store.ledger import Ledger
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from handlers import router as all_of_them
 from tests.said import DEFAULTS, a_command, patch_url
 

@@ -11,11 +11,11 @@ from bot.domain.errors import LeaseLost
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
-from bot.keep import KEEP
 from bot.reports import sender
 from bot.settle import settle
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
+from bot.tasks.retention import KEEP
 from tests.fakes import FakeForge
 from tests.fill import a_worker, add_run, add_task, lease_of
 from tests.houses import TOKEN, a_house

@@ -22,12 +22,12 @@ from bot.domain.task import Run, Task
 from bot.git.run import Objects
 from bot.house import House
 from bot.opening import open_house
-from bot.operator_verbs import open_from_cli
 from bot.run import execute
 from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
 from bot.store import claims, leases, runs, tasks
 from bot.store import log_chunks as store_log
+from bot.tasks.operator import open_from_cli
 from bot.worker import defaults
 from tests.desk import LONG, Desk, at_a_desk
 from tests.fill import all_are_dead

@@ -26,10 +26,10 @@ from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import COMMENT, REVIEW, Kind, Part
 from bot.forges.parts import lines_comment
-from bot.operator_verbs import open_from_cli, resume_from_cli
 from bot.store import claims, deliveries, leases, runs, schema, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
+from bot.tasks.operator import open_from_cli, resume_from_cli
 from handlers import router
 from tests.fakes import FakeForge
 from tests.houses import a_house

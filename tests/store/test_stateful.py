@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Connection, Row, select, update
 
-from bot import cancel, keep, line
 from bot.domain.errors import LeaseLost, NotPossible
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.thread import Actor, Spot, Thread
-from bot.line import Ask, Plan
 from bot.store import causes, claims, leases, runs, tasks, workspaces
 from bot.store.claims import Worker
 from bot.store.leases import Lease
 from bot.store.schema import runs as table
+from bot.tasks import cancel, enqueue, retention
+from bot.tasks.enqueue import Ask, Plan
 from tests.fill import a_thread, a_worker
 from tests.store.weeks import WHICH, Week, live
 
@@ -77,10 +77,10 @@ class Runs(Week):
             known = tasks.of_thread(tx, thread.key)
             try:
                 if verb % 3 and known:
-                    line.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
+                    enqueue.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
                 else:
                     place = (f"t{number}", thread, thread.key)
-                    line.open_task(tx, place, Plan(agent="demo", change="none"), asked(number, "tidy"))
+                    enqueue.open_task(tx, place, Plan(agent="demo", change="none"), asked(number, "tidy"))
             except NotPossible:
                 self.accepted[number] = False
             else:
@@ -148,7 +148,7 @@ class Runs(Week):
             task = runs.get(tx, lease.run).task
             leases.end(tx, lease, outcome, state, "")
             tasks.change_state(tx, task, state)
-            keep.from_now(tx, task, state)
+            retention.from_now(tx, task, state)
         self.stale.append(lease)
         del self.held[lease.run]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.line import Plan
+from bot.tasks.enqueue import Plan
 
 
 def starting_point(command: Command, plan: Plan, *, here: bool) -> Plan:

@@ -12,20 +12,20 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bot import cancel, keep, line
 from bot.domain.command import WHOLE_THREAD, Command
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run, Task, new_task_id
 from bot.domain.thread import Thread
-from bot.line import Ask, Plan, Queued
 from bot.reports import phrases
 from bot.reports.command_syntax import spelled
-from bot.starting_point import starting_point
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
 from bot.store.workspaces import Kept
+from bot.tasks import cancel, enqueue, retention
+from bot.tasks.enqueue import Ask, Plan, Queued
+from bot.tasks.start_point import starting_point
 from bot.text.markdown import is_plain
 
 
@@ -80,7 +80,7 @@ class Tasks:
         )
         plan = starting_point(command, plan, here=command.options.here)
         ask = self._ask(command, command.text or WHOLE_THREAD)
-        return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
+        return enqueue.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
 
     def resume(self, command: Command) -> Queued:
         """One more run of the thread's newest task, or of the one named. Raises NotPossible."""
@@ -89,7 +89,7 @@ class Tasks:
         ask = self._ask(command, command.text, before.wall_limit)
         if command.options.agent:
             ask = replace(ask, agent=agent_named(self.defaults, command.options.agent))
-        return line.resume(self.tx, task, replace(ask, model=command.options.model))
+        return enqueue.resume(self.tx, task, replace(ask, model=command.options.model))
 
     def retry(self, command: Command) -> tuple[Queued, Task]:
         """A new task that is asked what another was asked at first, and that other. Raises as `open`.
@@ -115,7 +115,7 @@ class Tasks:
             context=first.context,
             spot=replace(command.spot, internal=internal),
         )
-        return line.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask), old
+        return enqueue.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask), old
 
     def cancel(self, command: Command) -> Task:
         """Stop the newest task that has not ended, or the one named. CANCELLED: its run never started.
@@ -128,11 +128,11 @@ class Tasks:
     def approve(self, command: Command) -> Queued:
         """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
         task = self._meant(
-            command, partial(line.is_held, self.tx), "Nothing on this thread waits for an approval."
+            command, partial(enqueue.is_held, self.tx), "Nothing on this thread waits for an approval."
         )
         _must_name(command.text, task)
         before = runs.newest(self.tx, task.id)
-        return line.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
+        return enqueue.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
     def left(self, command: Command) -> Left:
         """What the newest task of the thread, or the one named, has left so far.
@@ -152,11 +152,11 @@ class Tasks:
         None: from the end of the run that waits or works. Raises NotPossible.
         """
         task = self._any(command)
-        return task, keep.keep(self.tx, task.id, days)
+        return task, retention.keep(self.tx, task.id, days)
 
     def discard(self, command: Command) -> Task:
         """Let a workspace go now. Raises NotPossible where a run needs it, or there is none."""
-        return keep.discard(self.tx, self._any(command).id)
+        return retention.discard(self.tx, self._any(command).id)
 
     def of_thread(self, thread: Thread) -> list[Standing]:
         """How the tasks of this thread stand, newest first."""

@@ -14,7 +14,7 @@ from bot.store import outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import runs as runs_table
-from bot.tasks import Tasks
+from bot.tasks.verbs import Tasks
 from tests.said import (
     ANN,
     CHANGE,

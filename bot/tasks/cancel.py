@@ -2,7 +2,6 @@
 
 from sqlalchemy import Connection
 
-from bot import keep
 from bot.domain.change import Verdict
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import State
@@ -11,6 +10,7 @@ from bot.domain.thread import Kind
 from bot.store import outbox, runs
 from bot.store import tasks as store
 from bot.store.outbox import Outgoing, Wanted
+from bot.tasks import retention
 
 
 def cancel(tx: Connection, task: Task) -> Task:
@@ -24,7 +24,7 @@ def cancel(tx: Connection, task: Task) -> Task:
     run = runs.get(tx, run.id)
     if run.state is State.CANCELLED:
         store.change_state(tx, task.id, State.CANCELLED)
-        keep.from_now(tx, task.id, State.CANCELLED)
+        retention.from_now(tx, task.id, State.CANCELLED)
         _take_back(tx, task, run)
     return store.get(tx, task.id)
 

@@ -4,10 +4,10 @@ import pytest
 
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, State
-from bot.operator_verbs import cancel_from_cli, open_from_cli, resume_from_cli
 from bot.store import outbox
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
+from bot.tasks.operator import cancel_from_cli, open_from_cli, resume_from_cli
 from tests.said import DEFAULTS, Say, end_run
 
 

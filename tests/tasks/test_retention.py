@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Task
-from bot.keep import KEEP, discard, keep
 from bot.store import runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
-from bot.tasks import Tasks
+from bot.tasks.retention import KEEP, discard, keep
+from bot.tasks.verbs import Tasks
 from tests.at_once import at_once
 from tests.said import DEFAULTS, Say, a_command, patch_url, remove_workspace
 

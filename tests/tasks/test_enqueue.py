@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.line import branch_of
 from bot.reports.phrases import in_words
+from bot.tasks.enqueue import branch_of
 from tests.said import ISSUE
 
 

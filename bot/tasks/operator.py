@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot import cancel, line
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED
 from bot.domain.task import Task, new_task_id
 from bot.domain.thread import OPERATOR, Kind, Part, Spot, Thread
-from bot.line import Ask, Plan, Queued
 from bot.store import runs
 from bot.store import tasks as store
-from bot.tasks import Defaults, agent_named
+from bot.tasks import cancel, enqueue
+from bot.tasks.enqueue import Ask, Plan, Queued
+from bot.tasks.verbs import Defaults, agent_named
 
 
 def open_from_cli(
@@ -39,23 +39,23 @@ def open_from_cli(
     )
     plan = Plan(agent=agent_named(defaults, agent), model=model, change="none", base=base)
     ask = _ask(request, defaults.wall_limit)
-    return line.open_task(tx, (task_id, thread, f"cli:{task_id}"), plan, ask)
+    return enqueue.open_task(tx, (task_id, thread, f"cli:{task_id}"), plan, ask)
 
 
 def resume_from_cli(tx: Connection, task_id: str, text: str, *, agent: str = "", model: str = "") -> Queued:
     """The operator's `forgehand resume`, of any task. Raises NotPossible."""
     before = runs.newest(tx, store.get(tx, task_id).id)
     ask = _ask(text, before.wall_limit, context=before.context)
-    return line.resume(tx, store.get(tx, task_id), replace(ask, agent=agent, model=model))
+    return enqueue.resume(tx, store.get(tx, task_id), replace(ask, agent=agent, model=model))
 
 
 def approve_from_cli(tx: Connection, task_id: str) -> Queued:
     """The operator's `forgehand approve`, of any task. Raises NotPossible if it holds nothing."""
     task = store.get(tx, task_id)
-    if not line.is_held(tx, task):
+    if not enqueue.is_held(tx, task):
         raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it waits for an approval.")
     before = runs.newest(tx, task_id)
-    return line.approve(tx, task, _ask(before.request, before.wall_limit, context=before.context))
+    return enqueue.approve(tx, task, _ask(before.request, before.wall_limit, context=before.context))
 
 
 def cancel_from_cli(tx: Connection, task_id: str) -> Task:

@@ -1,0 +1,1 @@
+"""What people ask of tasks: open, resume, retry, cancel, approve, keep."""
