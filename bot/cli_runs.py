@@ -22,7 +22,7 @@ from bot import actors, log, queue
 from bot.checks import fit
 from bot.cli_print import say
 from bot.cli_show import Log, row_of
-from bot.commands import model_name
+from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.repository_url import canonical

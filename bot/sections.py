@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot.agents import agent
 from bot.agents.registry import KINDS
-from bot.triggers import LABEL
+from bot.commands.triggers import LABEL
 
 _AGENT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 T = TypeVar("T")

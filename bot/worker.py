@@ -7,15 +7,16 @@ from functools import partial
 
 import dramatiq
 
-from bot import actors, queue, run, triggers
+from bot import actors, queue, run
 from bot.actors import Jobs
-from bot.answer import Answer
 from bot.checks import fit
+from bot.commands import triggers
+from bot.commands.answer import Answer
+from bot.commands.label_scan import Missed
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.house import House
 from bot.janitor import Janitor
-from bot.missed import Missed
 from bot.reports import sender
 from bot.settings import Settings
 from bot.store.process_locks import at_work, is_dead

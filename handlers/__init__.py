@@ -1,6 +1,6 @@
 """What a person may say to the bot, one file each."""
 
-from bot.router import Router
+from bot.commands.router import Router
 from handlers import approve, cancel, diff, discard, help, keep, resume, retry, run, status
 
 router = Router(

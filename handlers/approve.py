@@ -3,9 +3,9 @@
 The approval is for one commit. Naming it makes sure that it is the one that was read.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.reports.phrases import in_words
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

@@ -1,8 +1,8 @@
 """`/cancel`: stop a task. What it has made stays where it is, for a `/resume`."""
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.lifecycle import State
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

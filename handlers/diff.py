@@ -4,11 +4,11 @@ The workspace may be on another host, and an agent has had it: what is shown is 
 patch that each run leaves in the ledger when it ends.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome
 from bot.reports.phrases import busy
-from bot.router import Router
 from bot.tasks.verbs import Left, Tasks
 from bot.text.patch_view import folded
 

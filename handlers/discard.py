@@ -3,9 +3,9 @@
 The files themselves are taken away by the sweep of the host that has them.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.reports.phrases import fresh_start
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

@@ -1,9 +1,9 @@
 """`/help`: what may be said here, from the router itself."""
 
+from bot.commands.router import Router
+from bot.commands.triggers import LABEL
 from bot.domain.command import Command
-from bot.router import Router
 from bot.tasks.verbs import Tasks
-from bot.triggers import LABEL
 
 router = Router()
 

@@ -2,9 +2,9 @@
 
 import re
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 from bot.text.units import moment
 

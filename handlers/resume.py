@@ -5,9 +5,9 @@ line; the worker mounts the same clone again, so the agent finds its uncommitted
 work and its notes as it left them.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.reports.phrases import FOLLOWED, fresh_start, in_words
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

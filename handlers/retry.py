@@ -4,10 +4,10 @@ A new task, as if `/run` had been said again: on a change it works on the head t
 change has now. What the old task left stays as it is.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
 from bot.reports.phrases import FOLLOWED, in_words, pinned
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

@@ -5,9 +5,9 @@ change the work starts from the head the change has now, which the reply names:
 what is pushed to it later is not part of it. `--here` pushes to the change itself.
 """
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.reports.phrases import FOLLOWED, in_words, pinned
-from bot.router import Router
 from bot.tasks.verbs import Tasks
 
 router = Router()

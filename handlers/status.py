@@ -1,10 +1,10 @@
 """`/status`: how the tasks of this thread stand, and what may be said next."""
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.lifecycle import ENDED, ENDINGS
 from bot.reports.command_syntax import change_reference, next_command
 from bot.reports.phrases import in_words
-from bot.router import Router
 from bot.tasks.verbs import Standing, Tasks
 from bot.text.units import moment
 

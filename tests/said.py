@@ -5,7 +5,7 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from bot.commands import read, split_options
+from bot.commands.parser import read, split_options
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase

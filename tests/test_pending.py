@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from bot import reply
 from bot.attempt import Attempt
+from bot.commands import replies
 from bot.domain.change import Verdict
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Commented
@@ -60,7 +60,7 @@ class Asked:
                 body=words,
             )
             with self.ledger.write() as tx:
-                reply.accepted(tx, event, told)
+                replies.accepted(tx, event, told)
         return run
 
     def claim(self, *phases: Phase) -> Run:

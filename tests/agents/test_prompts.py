@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.answer import Answer
 from bot.attempt import Attempt, take_up
 from bot.briefing import briefing
+from bot.commands.answer import Answer
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import COMMENT, REVIEW, Kind, Part

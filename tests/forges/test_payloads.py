@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from bot.answer import Answer
+from bot.commands.answer import Answer
 from bot.domain.event import Assigned, Commented, Event, Labelled
 from bot.domain.nudges import Nudges
 from bot.forges.github.events import EVENTS, parse

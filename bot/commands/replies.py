@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.commands.triggers import spot
 from bot.domain.change import Verdict
 from bot.domain.errors import BotError, NotAllowed
 from bot.domain.event import Event, Labelled
 from bot.store import outbox, runs
 from bot.store import tasks as store
 from bot.store.outbox import Outgoing, Wanted
-from bot.triggers import spot
 
 
 def accepted(tx: Connection, event: Event, words: str) -> None:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.answer import Answer
+from bot.commands.answer import Answer
+from bot.commands.label_scan import Missed
 from bot.domain.errors import ForgeGone, ForgeUnavailable
 from bot.domain.event import Labelled, label_cause
 from bot.domain.nudges import Nudges
 from bot.domain.task import Run
 from bot.domain.thread import Actor, Thread
 from bot.forges.parts import thread_part
-from bot.missed import Missed
 from bot.store import causes, runs, schema, threads
 from bot.store.ledger import Ledger
 from handlers import router

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.answer import Answer
+from bot.commands.answer import Answer
 from bot.domain.nudges import Nudges
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub

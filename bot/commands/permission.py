@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import triggers
-from bot.commands import Spoken
+from bot.commands import triggers
+from bot.commands.parser import Spoken
 from bot.domain.change import ChangeHead, Repository
 from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.domain.event import Event

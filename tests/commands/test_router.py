@@ -2,9 +2,9 @@
 
 import pytest
 
+from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.router import Router
 from bot.store.ledger import Ledger
 from bot.tasks.verbs import Tasks
 from handlers import router as all_of_them

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.commands.policy import is_listed, is_machine
 from bot.domain.event import Commented
 from bot.domain.thread import Actor, Kind, Spot, Thread
-from bot.policy import is_listed, is_machine
 
 THREAD = Thread(
     forge="github",

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.commands import Spoken, read, split_options
+from bot.commands.parser import Spoken, read, split_options
 from bot.domain.command import Options
 from bot.domain.errors import NotUnderstood
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot import commands
-from bot.commands import Spoken
+from bot.commands import parser
+from bot.commands.parser import Spoken
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings, NotUnderstood
 from bot.domain.event import Assigned, Commented, Event, Labelled
@@ -43,7 +43,7 @@ def checked(table: Mapping[str, str], agents: Collection[str], options: Collecti
     """The table of labels, whose texts may begin with these options of `/run`. Raises BadSettings."""
     for label, text in table.items():
         try:
-            given, asked = commands.split_options(text, options)
+            given, asked = parser.split_options(text, options)
         except NotUnderstood as error:
             raise BadSettings(f'[labels] run, "{label}": {error}') from None
         if given.agent and given.agent not in agents:
@@ -72,7 +72,7 @@ def spot(event: Event) -> Spot:
 
 
 def _of_comment(event: Commented, words: Words) -> Spoken | None:
-    return commands.read(event.body, bot_name=words.bot_name, known=words.known)
+    return parser.read(event.body, bot_name=words.bot_name, known=words.known)
 
 
 def _of_label(event: Labelled, words: Words) -> Spoken | None:

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.commands import Spoken, split_options
+from bot.commands.parser import Spoken, split_options
+from bot.commands.triggers import REVIEW, Words, checked, spoken, spot, stands
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings
 from bot.domain.event import Assigned, Commented, Labelled
 from bot.domain.thread import Actor, Spot
-from bot.triggers import REVIEW, Words, checked, spoken, spot, stands
 from handlers import router
 from tests.fakes import FakeForge
 from tests.said import ANN, CHANGE, ISSUE

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from bot import commands, late, policy, reply, triggers
+from bot.commands import parser, policy, replies, staleness, triggers
+from bot.commands.permission import PATIENCE, Heard, ask
+from bot.commands.router import Router
+from bot.commands.triggers import Words
 from bot.domain.command import Command
 from bot.domain.error_policy import TRANSIENT
 from bot.domain.errors import BotError, ForgeUnavailable
@@ -19,15 +22,12 @@ from bot.domain.event import Event, Labelled, known_as
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.heard import PATIENCE, Heard, ask
 from bot.reports.incidents import in_words, incident
-from bot.router import Router
 from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.tasks.verbs import Defaults, Tasks
 from bot.text.thread_context import bounded
-from bot.triggers import Words
 
 log = structlog.get_logger()
 
@@ -141,17 +141,17 @@ class Answer:
                 words = self._dispatch(tx, heard)
         except BotError as error:
             log.info("command refused", command=heard.spoken.name, kind=type(error).__name__)
-            reply.refused(tx, heard.event, error)
+            replies.refused(tx, heard.event, error)
         else:
             log.info("command accepted", command=heard.spoken.name, thread=heard.event.thread.key)
-            reply.accepted(tx, heard.event, words)
+            replies.accepted(tx, heard.event, words)
 
     def _dispatch(self, tx: Connection, heard: Heard) -> str:
         if heard.refused:
             raise heard.refused
-        late.refuse(heard.event, heard.change, now=clock(tx))
+        staleness.refuse(heard.event, heard.change, now=clock(tx))
         event, route = heard.event, self.router.route(heard.spoken.name)
-        options, text = commands.split_options(heard.spoken.rest, route.options)
+        options, text = parser.split_options(heard.spoken.rest, route.options)
         command = Command(
             name=route.name,
             text=text,
@@ -211,7 +211,7 @@ class Answer:
             for heard in commanded:
                 if _is_first(tx, heard.event):
                     threads.remember(tx, heard.event.thread.key, heard.event.thread)
-                    reply.said(tx, heard.event, words)
+                    replies.said(tx, heard.event, words)
         self._nudge(commanded)
 
     def _heard_at_all(self, delivery: Delivery) -> list[Heard]:

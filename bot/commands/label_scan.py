@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import policy
+from bot.commands import policy
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.event import Labelled
 from bot.domain.thread import Thread

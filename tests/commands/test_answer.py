@@ -14,7 +14,8 @@ from sqlalchemy import Table, func, select, update
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from structlog.testing import capture_logs
 
-from bot.answer import Answer
+from bot.commands.answer import Answer
+from bot.commands.router import Router
 from bot.domain.change import Repository
 from bot.domain.command import Command
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
@@ -22,7 +23,6 @@ from bot.domain.event import Event
 from bot.domain.nudges import Nudges
 from bot.domain.task import Run
 from bot.domain.thread import COMMENT, Part
-from bot.router import Router
 from bot.store import deliveries, runs, schema, tasks, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import AWAY, Ledger, clock
