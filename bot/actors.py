@@ -8,8 +8,8 @@ import dramatiq
 import structlog
 
 from bot.domain.task import Run
-from bot.house import House
 from bot.queue import ANSWER, REPORT, WORK
+from bot.runs.runtime import House
 from bot.store import claims
 
 

@@ -24,9 +24,9 @@ from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.forges.verifier import Sender
-from bot.house import House
 from bot.intake import Intake
 from bot.opening import open_house
+from bot.runs.runtime import House
 from bot.sections import Server
 from bot.settings import Settings, plain
 from bot.store.hosts import SILENT_AFTER

@@ -11,7 +11,7 @@ import structlog
 from bot import queue
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
-from bot.house import House
+from bot.runs.runtime import House
 from bot.sandbox.engine.containers import Mount
 from bot.settings import NAME, Settings
 from bot.store import data_folder

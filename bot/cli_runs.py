@@ -28,11 +28,11 @@ from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
-from bot.house import House
 from bot.opening import open_house
 from bot.reports.command_syntax import by_operator
 from bot.reports.phrases import in_words
-from bot.run import execute
+from bot.runs.execute import execute
+from bot.runs.runtime import House
 from bot.sections import seconds
 from bot.settings import Settings
 from bot.store import claims, hosts, runs

@@ -17,10 +17,10 @@ from bot.cli_print import Row, say, show
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
-from bot.house import House
 from bot.opening import open_house
-from bot.removal import clear, clear_away, export_and_remove
-from bot.removal_attempt import Terms, records
+from bot.runs.removal_records import Terms, records
+from bot.runs.runtime import House
+from bot.runs.workspace_removal import clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
 from bot.settings import Settings
 from bot.store import removals, tasks, workspaces

@@ -14,7 +14,7 @@ from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.gateway import sections as outside
 from bot.gateway.opening import Gateway
-from bot.house import Allowance, House
+from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Engine, Limits
 from bot.sections import Ceilings, Labels, Sandbox
 from bot.settings import Settings

@@ -7,7 +7,7 @@ from functools import partial
 
 import dramatiq
 
-from bot import actors, queue, run
+from bot import actors, queue
 from bot.actors import Jobs
 from bot.checks import fit
 from bot.commands import triggers
@@ -15,9 +15,10 @@ from bot.commands.answer import Answer
 from bot.commands.label_scan import Missed
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.house import House
-from bot.janitor import Janitor
 from bot.reports import sender
+from bot.runs import execute
+from bot.runs.janitor import Janitor
+from bot.runs.runtime import House
 from bot.settings import Settings
 from bot.store.process_locks import at_work, is_dead
 from bot.sweep import Sweep, keep_sweeping
@@ -122,7 +123,7 @@ def missed_of(house: House, settings: Settings, *, age: float, stopping: threadi
 def jobs_of(house: House, settings: Settings) -> Jobs:
     dead = partial(is_dead, house.data)
     answer = answer_of(house, settings)
-    return Jobs(answer=answer, execute=run.execute, report=sender.send, is_dead=dead)
+    return Jobs(answer=answer, execute=execute.execute, report=sender.send, is_dead=dead)
 
 
 def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:

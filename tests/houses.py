@@ -8,7 +8,7 @@ from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
-from bot.house import Allowance, House
+from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Engine, Limits
 from bot.store.ledger import Ledger
 from tests.fill import a_worker

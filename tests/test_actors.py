@@ -12,7 +12,7 @@ from bot import actors, queue
 from bot.actors import Jobs
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
-from bot.house import House
+from bot.runs.runtime import House
 from bot.store import claims, leases, runs
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger

@@ -20,9 +20,9 @@ from bot.domain.nudges import Nudges
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run, Task
 from bot.git.run import Objects
-from bot.house import House
 from bot.opening import open_house
-from bot.run import execute
+from bot.runs.execute import execute
+from bot.runs.runtime import House
 from bot.sections import Agent, Data, Sandbox, Store
 from bot.settings import Settings
 from bot.store import claims, leases, runs, tasks

@@ -172,7 +172,7 @@ def _failure(said: dict[str, Any], *, limited: bool) -> tuple[Outcome, str]:
 
 
 def _doing(block: dict[str, Any]) -> str:
-    """The tool, and what it is used on: "Edit bot/run.py"."""
+    """The tool, and what it is used on: "Edit bot/runs/execute.py"."""
     given = _mapping(block.get("input"))
     target = next((_text(given, key) for key in _TARGETS if isinstance(given.get(key), str)), "")
     words = f"{_text(block, 'name')} {target.removeprefix('/workspace/')}".split()

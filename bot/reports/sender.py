@@ -16,10 +16,10 @@ from bot.domain.error_policy import Remedy, remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import Spot, Thread
 from bot.forges.forge import Forge
-from bot.house import House
 from bot.reports import comments
 from bot.reports.incidents import in_words, incident
 from bot.reports.publisher import Mouth
+from bot.runs.runtime import House
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import AWAY
 from bot.store.outbox import Item, Outgoing

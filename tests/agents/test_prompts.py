@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.attempt import Attempt, take_up
-from bot.briefing import briefing
 from bot.commands.answer import Answer
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import COMMENT, REVIEW, Kind, Part
 from bot.forges.parts import lines_comment
+from bot.runs.briefing import briefing
+from bot.runs.leased_run import Attempt, take_up
 from bot.store import claims, deliveries, leases, runs, schema, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger

@@ -15,8 +15,8 @@ from bot.domain.change import Verdict
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.task import Run
 from bot.domain.thread import Spot, Thread
-from bot.house import House
 from bot.reports import sender
+from bot.runs.runtime import House
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted

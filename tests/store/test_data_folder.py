@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
-from bot.house import House
 from bot.opening import open_house
+from bot.runs.runtime import House
 from bot.sections import Data, Store
 from bot.settings import Settings
 from bot.store import data_folder

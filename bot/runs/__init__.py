@@ -1,0 +1,1 @@
+"""One run, phase by phase, and its workspace to the end."""

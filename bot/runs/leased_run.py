@@ -1,0 +1,226 @@
+"""One claimed run in the hands of this worker: its lease kept alive, its cancel flag watched.
+
+Every phase passes `check` to whatever it waits for, so that a run that was
+cancelled, taken over or told to stop ends within seconds wherever it is.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.domain.error_policy import TRANSIENT
+from bot.domain.errors import EngineUnavailable, LeaseLost
+from bot.domain.interrupt import interruptible
+from bot.domain.lifecycle import Phase
+from bot.domain.task import Run, Task
+from bot.domain.thread import OPERATOR, Kind
+from bot.reports import comments
+from bot.runs.runtime import House
+from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store.leases import Lease
+from bot.store.outbox import Outgoing, Wanted
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+_BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
+# Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
+_ENGINE_BACKOFF = (1.0, 2.0, *[5.0] * 120)
+_CLEARING = 5.0  # seconds a cancel waits while leftover containers are removed
+
+
+class Stopped(Exception):
+    """This process is told to stop: let the run go, in good order, where it stands."""
+
+
+class Cancelled(Exception):
+    """A person asked to stop this run."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The run, its task, and what this worker must know while it works on them."""
+
+    house: House
+    run: Run
+    task: Task
+    stopping: threading.Event
+    lost: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancel_waits_until: float = 0.0  # on the monotonic clock; a cancel is not raised before
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.run.id, self.run.epoch)
+
+    @property
+    def sandbox(self) -> str:
+        """Name of the agent's container: without the epoch, so that the next worker finds it."""
+        return f"forgehand-{self.run.id}"
+
+    @property
+    def by_operator(self) -> bool:
+        """Asked on this machine: no forge knows who that is, and none is asked."""
+        return self.run.asked_by == OPERATOR
+
+    def helper(self, what: str) -> str:
+        """Name of a helper container of this epoch: a stale one cannot be taken for it."""
+        return f"forgehand-{self.run.id}-{self.run.epoch}-{what}"
+
+    def check(self) -> None:
+        """Raise LeaseLost, Stopped or Cancelled if it is time to."""
+        if self.lost.is_set():
+            raise LeaseLost(f"Run {self.run.id} was taken over.")
+        if self.stopping.is_set():
+            raise Stopped
+        if self.cancelled.is_set() and time.monotonic() >= self.cancel_waits_until:
+            raise Cancelled
+
+    def must_be_ours(self) -> None:
+        """Raise LeaseLost where the ledger says so, also if our watch has not seen it yet."""
+        with self.house.ledger.read() as tx:
+            leases.is_cancel_asked(tx, self.lease)
+
+    def clear_away(self) -> None:
+        """Remove containers of workers and runs before this one: one writes to a workspace at a time.
+
+        A run that ended while the engine was away may have left its agent at work.
+        """
+        if self.run.epoch == self.run.number == 1:
+            return
+        engine, ours = self.house.engine, f"forgehand-{self.task.id}-"
+        # A cancel is for the agent's phase to hear, which then takes the work out.
+        with self.undisturbed(_CLEARING):
+            for each in self.asking(engine.ours):
+                if each.name.startswith(ours) and each.name != self.sandbox:
+                    self.asking(partial(engine.remove, each.name))
+
+    @contextmanager
+    def undisturbed(self, seconds: float) -> Iterator[None]:
+        """Let a cancel wait for the end of this block, but for so many seconds from now at most."""
+        before, self.cancel_waits_until = self.cancel_waits_until, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.cancel_waits_until = before
+
+    def enter(self, phase: Phase) -> None:
+        """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
+        with self.house.ledger.write() as tx:
+            leases.enter(tx, self.lease, phase)
+            # In this transaction, or a cancel that was told "nothing is pushed" could lose to the push.
+            if leases.is_cancel_asked(tx, self.lease):
+                raise Cancelled
+            self.tell(tx, phase)
+
+    def settle(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
+        """Record facts about the run and its task, under this run's epoch."""
+        with self.house.ledger.write() as tx:
+            leases.write(tx, self.lease, **of_run)
+            tasks.settle(tx, self.task.id, **of_task)
+            self.task = tasks.get(tx, self.task.id)
+
+    def tell(self, tx: Connection, phase: Phase, last_line: str = "") -> None:
+        """Put where the run stands on the thread's progress comment."""
+        if self.task.thread.kind is Kind.CLI:
+            return
+        kept = workspaces.get(tx, self.task.id)
+        text = comments.progress(
+            self.run,
+            self.task,
+            phase,
+            started_over=workspaces.is_made_again(tx, self.run, kept),
+            lost=kept is not None and kept.lost,
+            last_line=last_line,
+            secrets=self.house.secrets,
+        )
+        subject, thread_key = self.run.id, self.task.thread_key
+        outbox.want(
+            tx,
+            Wanted(subject=subject, kind=Outgoing.PROGRESS, thread_key=thread_key, content={"text": text}),
+        )
+
+    def retrying(self, step: Callable[[], T]) -> T:
+        """Do the step; what may pass by itself is tried again, for about 40 seconds in all.
+
+        Where it is the engine that is away, for ten minutes. Raises LeaseLost instead where the run is
+        not ours any more.
+        """
+        tried = 0
+        while True:
+            self.check()
+            # A worker that slept through its lease has not heard of it yet, and may wake up right here.
+            self.must_be_ours()
+            try:
+                return step()
+            except TRANSIENT as error:
+                pauses = _ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else _BACKOFF
+                if tried >= len(pauses):
+                    raise
+                log.warning("step tried again", error=str(error), seconds=pauses[tried])
+            self._pause(pauses[tried])
+            tried += 1
+
+    def asking(self, call: Callable[[], T]) -> T:
+        """Do as `retrying`, with a call that may be abandoned when the run has to stop while it hangs.
+
+        For calls that read, or that end what has to end: they may go on, and come to an end, unheard.
+        """
+        return self.retrying(lambda: interruptible(call, self.check))
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            self.stopping.wait(min(left, 0.5))
+
+
+def take_up(house: House, run: Run, stopping: threading.Event) -> Attempt:
+    """The run as it stands now, in the hands of whoever claimed it. Raises LeaseLost."""
+    with house.ledger.write() as tx:
+        leases.renew(tx, Lease(run.id, run.epoch), house.worker.lease)
+        run, task = runs.get(tx, run.id), tasks.get(tx, run.task)
+    attempt = Attempt(house, run, task, stopping)
+    if run.cancel_asked:
+        attempt.cancelled.set()
+    return attempt
+
+
+@contextmanager
+def watched(attempt: Attempt) -> Iterator[None]:
+    """Renew the lease and read the cancel flag in a thread of its own, until the block ends."""
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(attempt, done), name=f"watch-{attempt.run.id}")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _watch(attempt: Attempt, done: threading.Event) -> None:
+    renewed, lease = time.monotonic(), attempt.house.worker.lease
+    while not done.wait(0.5) and not attempt.lost.is_set():
+        try:
+            if time.monotonic() - renewed >= lease / 6:
+                with attempt.house.ledger.write() as tx:
+                    leases.renew(tx, attempt.lease, lease)
+                renewed = time.monotonic()
+            with attempt.house.ledger.read() as tx:
+                if leases.is_cancel_asked(tx, attempt.lease):
+                    attempt.cancelled.set()
+        except LeaseLost:
+            attempt.lost.set()
+        except SQLAlchemyError as error:
+            # A ledger that is away kills nothing: the lease is renewed, late, when it is back.
+            log.warning("ledger does not answer", error=type(error).__name__)

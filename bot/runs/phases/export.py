@@ -1,0 +1,58 @@
+"""What the export of a run has to know: where its work begins, what was trusted before, whose it is."""
+
+from bot.domain.task import Run, Task, is_confidential
+from bot.git.mirror import Mirror
+from bot.runs.leased_run import Attempt
+from bot.sandbox.export import take
+from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
+from bot.sandbox.workspace import Workspaces
+from bot.store.shared_keys import run_token
+
+
+def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> take.Plan:
+    """What export must know of the task and of this run."""
+    task, run, house = attempt.task, attempt.run, attempt.house
+    quarantine = house.quarantine(task.id)
+    return take.Plan(
+        task=task.id,
+        run=run.id,
+        name=attempt.helper("export"),
+        workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
+        mirror=source.path,
+        quarantine=quarantine,
+        base_head=task.base_head,
+        checked_head=task.checked_head,
+        shown=source.kept(task.id),
+        trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
+        unchanged_from=task.pushed_head or task.base_head,
+        succeeded=run.agent_outcome is None,
+        author=house.identity,
+        co_author=_co_author(attempt),
+        title=_title(task, run),
+        secrets=[*house.secrets, run_token(house.link_key, run.id)],
+        as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
+        check=attempt.check,
+    )
+
+
+def _trusted_base(task: Task, source: Mirror) -> str:
+    """Where the work begins that a person may have to approve: a fork's own commits count."""
+    return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
+
+
+def _title(task: Task, run: Run) -> str:
+    """Of a commit that has no words of its own. Everybody who sees the branch reads it."""
+    return f"Task {task.id}" if is_confidential(task, run) else run.request.strip().split("\n", 1)[0]
+
+
+def _co_author(attempt: Attempt) -> str:
+    """Who asked, by the address that forges hide people's own behind."""
+    person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
+    if forge is None or attempt.by_operator:
+        return ""
+    thread = attempt.task.thread
+    host = thread.repository_url.split("/")[2].split(":")[0]
+    # https://docs.github.com/en/account-and-profile/how-tos/email-preferences/setting-your-commit-email-address
+    # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
+    joint = "-" if thread.forge == "gitlab" else "+"
+    return f"{person.login} <{person.id}{joint}{person.login}@users.noreply.{host}>"

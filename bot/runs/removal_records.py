@@ -1,0 +1,156 @@
+"""One attempt to export or remove the folder of a workspace.
+
+An attempt has the folder for itself among all processes on the data folder, ends
+at its time limit, and is in the ledger while it lasts: if the process dies
+meanwhile, the next one counts that. Attempts at different folders do not wait for
+each other.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.domain.errors import BotError, EngineUnavailable, LeaseLost
+from bot.runs.leased_run import Cancelled, Stopped
+from bot.runs.runtime import House
+from bot.sandbox.workspace import task_of
+from bot.store import removals
+from bot.store.ledger import AWAY
+from bot.store.process_locks import alone, is_dead
+from bot.store.removals import Key, Removal
+
+log = structlog.get_logger()
+
+_End = Callable[[Connection, Key], None]
+LONGEST = 1800.0  # seconds of the longest attempt
+_FAILED_PAUSE = 3600.0  # seconds until what came back with an error is tried again
+_OVERRAN_PAUSE = 60.0  # seconds after the first overrun; each later pause is so many times longer:
+_GROWTH = 4.0
+
+
+class TooSlow(BotError):
+    """An attempt reached its time limit. `is_final`: no later one gets more time."""
+
+    def __init__(self, seconds: float, *, is_final: bool) -> None:
+        super().__init__(f"The export or removal took longer than {seconds:.0f} seconds and was stopped.")
+        self.is_final = is_final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How far an attempt may go.
+
+    `check` is called at least twice a second; what it raises ends the attempt. `by_hand`: a person asked
+    for it, so a stuck folder is tried, too.
+    """
+
+    check: Callable[[], None]
+    seconds: float = LONGEST
+    by_hand: bool = False
+    export: bool = True  # False: work that was not exported is lost
+    patience: float = 0.0  # seconds to wait for another attempt at the same folder
+
+
+def seconds_for(before: Removal | None, first: float) -> float:
+    """Return the time limit of the next attempt: each that overran gives the next one more time."""
+    return min(first * _GROWTH ** (before.overruns if before else 0), LONGEST)
+
+
+@contextmanager
+def attempted(house: House, folder: str, terms: Terms) -> Iterator[Callable[[], None] | None]:
+    """Make one attempt at this folder in the block, which has to call what it gets while it waits.
+
+    That raises what the check of `terms` raises, and TooSlow at the time limit. None: nothing may be done
+    now, because another attempt at the folder is under way or the folder is stuck.
+    """
+    locks = house.data / "removals"
+    locks.mkdir(exist_ok=True)
+    key = Key(house.worker.host, folder, house.worker.holder)
+    with alone(locks / folder, patience=terms.patience) as mine:
+        if not mine or not _begin(house, key, terms):
+            yield None
+            return
+        end: _End = removals.interrupted
+        try:
+            yield _limit(terms)
+            end = removals.succeeded
+        except TooSlow as error:
+            end = _failed if error.is_final else _overran
+            raise
+        except (LeaseLost, Stopped, Cancelled, SQLAlchemyError):
+            raise
+        except Exception as error:
+            away = isinstance(error, EngineUnavailable) or isinstance(error.__cause__, EngineUnavailable)
+            end = _postponed if away else _failed
+            raise
+        finally:
+            _close(house, key, end)
+
+
+def records(house: House) -> dict[str, Removal]:
+    """Return the attempts at folders of this host by folder, after deaths were counted."""
+    with house.ledger.read() as tx:
+        found = removals.of_host(tx, house.worker.host)
+    if any(each.holder for each in found.values()):
+        with house.ledger.write() as tx:
+            count_deaths(tx, house)
+            found = removals.of_host(tx, house.worker.host)
+    return found
+
+
+def count_deaths(tx: Connection, house: House) -> None:
+    """Count the deaths of processes of this host during attempts, and log which folders are stuck by them."""
+    for each in removals.count_deaths(tx, house.worker.host, partial(is_dead, house.data)):
+        log.error(
+            "workspace is stuck: the bot died while exporting or removing it, and does not try again",
+            workspace=each.task,
+            deaths=removals.MOST_DEATHS,
+            folder=str(house.data / "workspaces" / each.folder),
+            next=f"forgehand workspaces rm {each.task}",
+        )
+
+
+def _begin(house: House, key: Key, terms: Terms) -> bool:
+    with house.ledger.write() as tx:
+        count_deaths(tx, house)
+        return removals.begin(tx, key, task_of(key.folder), by_hand=terms.by_hand)
+
+
+def _limit(terms: Terms) -> Callable[[], None]:
+    end = time.monotonic() + terms.seconds
+
+    def check() -> None:
+        terms.check()
+        if time.monotonic() > end:
+            raise TooSlow(terms.seconds, is_final=terms.seconds >= LONGEST)
+
+    return check
+
+
+def _failed(tx: Connection, key: Key) -> None:
+    removals.failed(tx, key, _FAILED_PAUSE)
+
+
+def _postponed(tx: Connection, key: Key) -> None:
+    removals.postponed(tx, key, _FAILED_PAUSE)
+
+
+def _overran(tx: Connection, key: Key) -> None:
+    before = removals.of_host(tx, key.host).get(key.folder)
+    pause = _OVERRAN_PAUSE * _GROWTH ** (before.overruns if before else 0)
+    removals.overran(tx, key, min(pause, _FAILED_PAUSE))
+
+
+def _close(house: House, key: Key, end: _End) -> None:
+    try:
+        with house.ledger.write() as tx:
+            end(tx, key)
+    except AWAY as error:
+        # The row stays open. While this process lives that is no death, and the next attempt closes it.
+        log.warning("the end of a removal could not be recorded", error=type(error).__name__)

@@ -1,0 +1,32 @@
+"""A repository that has another address now. Its number is the same, so the forge can be asked by that.
+
+Each command asks for it too, but a run may be between two of them.
+"""
+
+import structlog
+
+from bot.domain.errors import ForgeError
+from bot.runs.leased_run import Attempt
+from bot.store import leases, tasks, threads
+
+log = structlog.get_logger()
+
+
+def has_moved(attempt: Attempt) -> bool:
+    """Ask where the task's repository is; True where that is news, which is recorded. Raises LeaseLost."""
+    forge, thread = attempt.house.forge_of(attempt.task), attempt.task.thread
+    if forge is None or not thread.repository_id:
+        return False
+    try:
+        found = attempt.asking(lambda: forge.repository(thread.repository_id))
+    except ForgeError as error:
+        log.info("repository could not be asked after", reason=str(error))
+        return False
+    if found.url == thread.repository_url:
+        return False
+    with attempt.house.ledger.write() as tx:
+        leases.write(tx, attempt.lease)
+        threads.move(tx, thread.forge, thread.repository_id, path=found.path, url=found.url)
+        attempt.task = tasks.get(tx, attempt.task.id)
+    log.info("repository has moved", repository=found.url)
+    return True

@@ -1,0 +1,361 @@
+"""Phase agent: an agent followed to its end, by one worker or by several after each other."""
+
+import gc
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.runs.runtime import Allowance, House
+from bot.sandbox.engine.containers import Engine
+from bot.store import workspaces
+from tests.services import Postgres
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+ENGINE = "/var/run/docker.sock"
+# Prints numbered lines until it is told to end, and some more.
+COUNTING = """
+say() { n=$((n + 1)); echo "line $n"; }
+n=0
+while test ! -e go; do say; sleep 0.02; done
+for _ in 1 2 3; do say; done
+rm go
+echo "$n" > lines
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _let_go(shop: Workshop, house: House, run: Run) -> None:
+    """Work on it until its agent has been heard, and stop there."""
+    with shop.busy(house, run) as stopping:
+        until(lambda: shop.printed(run) != b"")
+        stopping.set()
+
+
+def _allowing(house: House, *, idle: int = 60, disk: int = 1 << 30) -> House:
+    """The house, where an agent may be silent for so many seconds and fill so many bytes."""
+    limits = replace(house.allowance.limits, disk=disk)
+    return replace(house, allowance=Allowance(limits, idle))
+
+
+def _tell_it_to_end(shop: Workshop, run: Run) -> None:
+    (shop.house.data / "workspaces" / run.task / "repo" / "go").touch()
+
+
+def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: Workshop) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(COUNTING), run)
+    alone = shop.now(run)
+    assert (alone.state, alone.phase) == (State.RUNNING, Phase.AGENT)
+    condition = shop.house.engine.condition(f"forgehand-{run.id}")
+    assert condition is not None
+    assert condition.running
+    assert 0 < alone.log_offset == len(shop.printed(run))
+
+    raw = shop.house.data / "logs" / run.id
+    with raw.open("ab") as file:
+        file.write(b"what a worker that was killed wrote here, and did not live to put in the ledger\n")
+
+    again, house = shop.taken_over("next")
+    with shop.busy(house, again):
+        until(lambda: shop.now(run).log_offset > alone.log_offset)
+        _tell_it_to_end(shop, run)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.takeovers, ended.number) == (Outcome.PUSHED, 0, 1)
+    count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
+    whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
+    assert shop.printed(run) == whole
+    assert raw.read_bytes() == whole
+
+
+def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_kept(shop: Workshop) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
+    shop.house.engine.remove(f"forgehand-{run.id}")
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.LOST, "Its container is not there any more.")
+    assert shop.saved(run, "checked", "x") == "1\n"
+    assert shop.branches() == []
+    with shop.house.ledger.read() as tx:
+        kept = workspaces.get(tx, run.task)
+    assert kept is not None
+    assert kept.removed_at is None
+    assert kept.keep_until is not None
+    assert (shop.house.data / "workspaces" / run.task / "repo" / "x").exists()
+
+
+def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
+        until(lambda: shop.printed(run) != b"")
+        shop.house.engine.stop(f"forgehand-{run.id}")  # as an engine does that goes down
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.exit_status) == (Outcome.LOST, 128 + signal.SIGTERM)
+    assert "stopped from outside" in ended.reason
+    assert shop.saved(run, "wip", "x") == "1\n"
+
+
+def test_a_status_that_may_be_the_engines_is_believed_of_an_agent_that_was_watched(shop: Workshop) -> None:
+    assert shop.done("exit 255").outcome is Outcome.AGENT_FAILED
+
+    run = shop.claimed()
+    _let_go(shop, shop.agent("echo begun; until test -e go; do sleep 0.02; done; exit 255"), run)
+    _tell_it_to_end(shop, run)
+    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.LOST  # as after the machine went down
+
+
+# The library does not close a socket that it could not connect.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    engine = tmp_path / "engine.sock"
+    house = replace(shop.agent(COUNTING), engine=Engine(url=f"unix://{engine}", instance="away", uid=10001))
+    run = shop.claimed()
+    with capture_logs() as heard, shop.busy(house, run):
+        until(lambda: _waits(heard))
+        assert shop.now(run).phase is Phase.PREPARE
+        engine.symlink_to(ENGINE)
+        until(lambda: shop.printed(run) != b"")
+        engine.unlink()
+        heard.clear()
+        _tell_it_to_end(shop, run)
+        until(lambda: _waits(heard))
+        assert shop.now(run).state is State.RUNNING
+        engine.symlink_to(ENGINE)
+
+    assert shop.now(run).outcome is Outcome.PUSHED
+    assert house.engine.ours() == []
+    gc.collect()
+
+
+def _waits(heard: list[MutableMapping[str, Any]]) -> bool:
+    return any(line["event"] == "step tried again" for line in heard)
+
+
+def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(shop: Workshop) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(COUNTING), run)
+    _tell_it_to_end(shop, run)
+    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.exit_status) == (Outcome.PUSHED, 0)
+    assert shop.printed(run).splitlines()[-1].startswith(b"line ")
+
+
+def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_over(shop: Workshop) -> None:
+    run = shop.claimed(wall_limit=4)
+    _let_go(shop, shop.agent(COUNTING), run)
+    _tell_it_to_end(shop, run)
+    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
+    until(lambda: time.time() > began + 5)
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
+
+
+def test_a_cancel_is_heard_where_the_agent_was_stopped_for_it_and_no_more_was_recorded(
+    shop: Workshop,
+) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
+    assert shop.cancel(run)
+    shop.house.engine.stop(f"forgehand-{run.id}")
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.CANCELLED
+    assert shop.saved(run, "wip", "x") == "1\n"
+
+
+def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(f"echo 1 > x; git add x; git commit -qm x; echo 2 > y; {FOREVER}"), run):
+        until(lambda: shop.printed(run) == b"begun\n")
+        assert shop.cancel(run)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.state, ended.reason) == (Outcome.CANCELLED, State.CANCELLED, "")
+    assert (shop.saved(run, "checked", "x"), shop.saved(run, "wip", "y")) == ("1\n", "2\n")
+    assert (shop.saved(run, "checked", "y"), shop.branches(), shop.containers()) == ("", [], [])
+
+
+def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop) -> None:
+    run = shop.claimed()
+    line = "this line is there many times " * 10
+
+    execute(
+        shop.agent(f"echo 1 > x; while :; do echo '{line}'; done", log_bytes=20_000), run, threading.Event()
+    )
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 20,000 bytes.")
+    assert (shop.saved(run, "wip", "x"), shop.branches(), shop.containers()) == ("1\n", [], [])
+    raw = (shop.house.data / "logs" / run.id).read_bytes()
+    assert shop.printed(run) == raw
+    assert set(raw.split(b"\n")[:-1]) == {line.encode()}
+
+
+def test_lines_count_however_short_they_are(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(shop.agent("while :; do echo; done", log_bytes=20_000), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 100 lines.")
+
+
+def test_a_line_without_end_is_in_the_log_as_far_as_it_may_be(shop: Workshop) -> None:
+    run = shop.done("head -c 1000000 /dev/zero | tr '\\000' x; echo; echo 1 > x")
+
+    assert (run.outcome, run.log_offset) == (Outcome.PUSHED, 1_000_001)
+    assert shop.printed(run) == b"x" * 1_000_000 + b"\n"
+
+
+def test_an_agent_that_says_nothing_is_stopped(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_allowing(shop.agent(f"echo 1 > x; {FOREVER}"), idle=1), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.IDLE, "It printed nothing for 1 s.")
+    assert (shop.saved(run, "wip", "x"), shop.printed(run), shop.containers()) == ("1\n", b"begun\n", [])
+
+
+def test_an_agent_that_says_something_now_and_then_is_not(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = "for _ in 1 2 3 4 5 6; do echo .; sleep 0.7; done; echo 1 > x"
+    execute(_allowing(shop.agent(script), idle=2), run, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.PUSHED
+
+
+def test_an_agent_has_its_time_and_no_more_however_many_workers_follow_it(shop: Workshop) -> None:
+    run = shop.claimed(wall_limit=3)
+    _let_go(shop, shop.agent(FOREVER), run)
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.TIMED_OUT, "It did not end within 3 s.")
+    [(began, end)] = [(began, end) for phase, began, end in shop.phases(run) if phase is Phase.AGENT]
+    assert end is not None
+    assert 3 <= end - began < 9
+    assert shop.containers() == []
+
+
+def test_what_an_agent_printed_last_without_a_line_end_is_there_too(shop: Workshop) -> None:
+    run = shop.done("echo one; printf two")
+
+    assert shop.printed(run) == b"one\ntwo"
+    assert (run.outcome, run.log_offset) == (Outcome.NO_CHANGES, len(b"one\ntwo"))
+
+
+FILLS = """
+n=0
+while :; do
+    n=$((n + 1))
+    head -c 20000000 /dev/zero > "$HOME/$n"
+    sleep 0.3
+done
+"""
+
+
+def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_allowing(shop.agent(f"echo 1 > x; {FILLS}"), disk=50 << 20), run, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is Outcome.DISK_FULL
+    assert re.fullmatch(r"Its workspace takes \d+ MiB and may take 50 MiB\.", ended.reason)
+    assert (shop.saved(run, "wip", "x"), shop.containers()) == ("1\n", [])
+    assert (shop.house.data / "workspaces" / run.task / "home" / "1").stat().st_size == 20_000_000
+
+
+def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(
+        _allowing(shop.agent('dd if=/dev/zero of="$HOME/large" bs=1M count=60'), disk=50 << 20),
+        run,
+        threading.Event(),
+    )
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.exit_status) == (Outcome.AGENT_FAILED, 128 + signal.SIGXFSZ)
+    assert (shop.house.data / "workspaces" / run.task / "home" / "large").stat().st_size == 50 << 20
+
+
+def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Workshop) -> None:
+    run = shop.claimed()
+    _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
+
+    again, house = shop.taken_over("next")
+    free = shutil.disk_usage(house.data).free
+    execute(replace(house, free_space=3 * free), again, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is Outcome.DISK_FULL
+    assert re.fullmatch(
+        r"The disk of the workspaces has only [0-9.]+ [GM]iB left, for all of them\.", ended.reason
+    )
+    assert shop.saved(run, "wip", "x") == "1\n"
+
+
+def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_worker(
+    tmp_path: Path, postgres: Postgres, postgres_url: Callable[[], str]
+) -> None:
+    url = postgres_url()
+    with in_a_workshop(tmp_path, url) as shop, capture_logs() as logged:
+        run = shop.claimed()
+        with shop.busy(shop.agent(COUNTING), run):
+            until(lambda: shop.printed(run) != b"")
+            with postgres.away(url):
+                until(lambda: any(line["event"] == "ledger went away" for line in logged))
+            before = shop.now(run).log_offset
+            until(lambda: shop.now(run).log_offset > before)
+            _tell_it_to_end(shop, run)
+
+        ended = shop.now(run)
+        assert (ended.outcome, ended.epoch, ended.takeovers) == (Outcome.PUSHED, 1, 0)
+        count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
+        whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
+        assert shop.printed(run) == (shop.house.data / "logs" / run.id).read_bytes() == whole

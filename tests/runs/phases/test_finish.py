@@ -1,0 +1,337 @@
+"""How a run ends: in one transaction its outcome, its keep, and all that a thread is to hear."""
+
+import re
+import threading
+
+import pytest
+
+from bot.domain.change import Status, Verdict
+from bot.domain.errors import LeaseLost
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.task import Run, Task
+from bot.domain.thread import Kind, Thread
+from bot.reports import sender
+from bot.runs.leased_run import Attempt
+from bot.runs.phases.finish import settle
+from bot.store import claims, leases, outbox, runs, tasks, workspaces
+from bot.store.ledger import Ledger, clock
+from bot.tasks.retention import KEEP
+from tests.fakes import FakeForge
+from tests.fill import a_worker, add_run, add_task, lease_of
+from tests.houses import TOKEN, a_house
+from tests.said import CHANGE, HEAD, ISSUE
+
+OLD, NEW = "b" * 40, "d" * 40
+OPERATORS = Thread(
+    forge="",
+    repository_id=0,
+    repository_url="file:///srv/anvil",
+    path="anvil",
+    kind=Kind.CLI,
+    number=1,
+    title="tidy",
+)
+
+
+class Ending:
+    """A task on one thread, and its runs as they end there."""
+
+    def __init__(self, ledger: Ledger, thread: Thread) -> None:
+        self.ledger, self.thread, self.forge = ledger, thread, FakeForge()
+        self.nudged: list[str] = []
+        self.house = a_house(ledger, self.forge, nudged=self.nudged)
+        with ledger.write() as tx:
+            self.task: Task = add_task(tx, thread)
+            pinned = HEAD if thread.kind is Kind.CHANGE else ""
+            tasks.settle(tx, self.task.id, base="main", pinned=pinned)
+
+    def begun(self, **of_run: str) -> Attempt:
+        """One more run of the task, in its last phase."""
+        with self.ledger.write() as tx:
+            claimed = claims.claim(tx, a_worker(), add_run(tx, self.task).id)
+        return self.taken(claimed, **of_run)
+
+    def taken(self, claimed: Run | None, **of_run: str) -> Attempt:
+        """A run that was claimed, in its last phase."""
+        lease = lease_of(claimed)
+        with self.ledger.write() as tx:
+            workspaces.in_use(tx, self.task.id, "h1")
+            leases.enter(tx, lease, Phase.PUSH)
+            leases.write(tx, lease, **of_run)
+            run, task = runs.get(tx, lease.run), tasks.get(tx, self.task.id)
+        return Attempt(self.house, run, task, threading.Event())
+
+    def end(self, outcome: Outcome, *, pushed: str = "", reason: str = "", **of_run: str) -> Run:
+        """A run from its claim to its end; `pushed` is the head it pushed, if it did."""
+        return self.ended(self.begun(**of_run), outcome, pushed=pushed, reason=reason)
+
+    def ended(self, attempt: Attempt, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
+        attempt.settle(checked_head=pushed or NEW)
+        if pushed:
+            attempt.settle(pushed_head=pushed)
+        settle(attempt, outcome, reason, ENDINGS[outcome].next)
+        with self.ledger.read() as tx:
+            return runs.get(tx, attempt.run.id)
+
+    def again(self) -> None:
+        """The task waits for one more run, as after `/resume`."""
+        with self.ledger.write() as tx:
+            tasks.change_state(tx, self.task.id, State.QUEUED)
+
+    def send(self) -> None:
+        sender.send(self.house, self.thread.key)
+
+    @property
+    def final(self) -> str:
+        return self.forge.bodies(self.thread)[-1]
+
+    @property
+    def statuses(self) -> list[tuple[str, Verdict]]:
+        return sorted((sha, status.verdict) for sha, status in self.forge.statuses)
+
+
+@pytest.fixture
+def on_issue(ledger: Ledger) -> Ending:
+    return Ending(ledger, ISSUE)
+
+
+@pytest.fixture
+def on_change(ledger: Ledger) -> Ending:
+    return Ending(ledger, CHANGE)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Outcome) -> None:
+    on_issue.end(Outcome.PUSHED, pushed=OLD)
+    on_issue.send()
+    on_issue.again()
+    asked = "now add tests\nfor the lexer"
+    pushed = NEW if outcome is Outcome.PUSHED else ""
+    run = on_issue.end(outcome, pushed=pushed, reason="`ci.yml`", request=asked, summary="I did.")
+
+    on_issue.send()
+
+    final, task, branch = on_issue.final, on_issue.task, on_issue.task.branch
+    page, url = on_issue.house.page(task.id), ISSUE.repository_url
+    said_next = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
+    assert final.startswith(f"**{ENDINGS[outcome].says}**")
+    assert f"[`{branch}`]({url}/tree/{branch})" in final
+    assert f"The change is [#101]({url}/pull/101)." in final
+    assert "Asked for:\n\n> now add tests\n> for the lexer" in final
+    assert "The agent says:\n\n> I did." in final
+    assert f"| Task | `{task.id}`, run 2 |" in final
+    assert re.search(r"\| Agent \| `demo`, \d+ s \|", final)
+    assert re.search(r"\| Workspace \| kept until \d{4}-\d\d-\d\d \d\d:\d\d UTC \|", final)
+    also = ENDINGS[outcome].also
+    assert f"\n\nNext: `{said_next}`{f' or `{also}`' if also else ''}\n\n" in final
+    assert f"[Page and log of this task]({page})\n\n<!-- forgehand:final:{run.id} -->" in final
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_run_task_and_keep_end_together(on_issue: Ending, outcome: Outcome) -> None:
+    run = on_issue.end(outcome, reason="why")
+
+    state = ENDINGS[outcome].state
+    assert (run.outcome, run.state, run.reason, run.phase) == (outcome, state, "why", Phase.REPORT)
+    assert run.ended_at is not None
+    with on_issue.ledger.read() as tx:
+        assert tasks.get(tx, run.task).state is state
+        kept = workspaces.get(tx, run.task)
+        assert kept is not None
+        assert kept.keep_until == pytest.approx(clock(tx) + KEEP[state], abs=5)
+    assert on_issue.nudged == [ISSUE.key]
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
+def test_an_issue_whose_task_never_pushed_has_no_status_and_no_change(
+    on_issue: Ending, outcome: Outcome
+) -> None:
+    on_issue.end(outcome)
+
+    on_issue.send()
+
+    assert (on_issue.statuses, on_issue.forge.changes) == ([], [])
+    assert len(on_issue.forge.bodies(ISSUE)) == 1
+
+
+def test_a_pushed_head_has_its_success_and_its_page(on_issue: Ending) -> None:
+    on_issue.end(Outcome.PUSHED, pushed=NEW)
+
+    on_issue.send()
+
+    page = on_issue.house.page(on_issue.task.id)
+    assert on_issue.forge.statuses == [
+        (NEW, Status(verdict=Verdict.SUCCESS, description="Pushed.", url=page)),
+    ]
+
+
+def test_a_later_run_that_fails_puts_failure_on_what_was_pushed(on_issue: Ending) -> None:
+    on_issue.end(Outcome.PUSHED, pushed=OLD)
+    on_issue.send()
+    on_issue.again()
+    on_issue.end(Outcome.AGENT_FAILED)
+
+    on_issue.send()
+
+    assert [(sha, status.verdict) for sha, status in on_issue.forge.statuses] == [
+        (OLD, Verdict.SUCCESS),
+        (OLD, Verdict.FAILURE),
+    ]
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending, outcome: Outcome) -> None:
+    on_change.end(outcome, pushed=NEW if outcome is Outcome.PUSHED else "")
+
+    on_change.send()
+
+    verdict = Verdict.SUCCESS if ENDINGS[outcome].state is State.SUCCEEDED else Verdict.FAILURE
+    pushed = [(NEW, verdict)] if outcome is Outcome.PUSHED else []
+    assert on_change.statuses == sorted([(HEAD, verdict), *pushed])
+
+
+@pytest.mark.parametrize("heard", ["pending first", "only the end"])
+def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: str) -> None:
+    attempt = on_change.begun()
+    pending = {"verdict": Verdict.PENDING, "description": "Queued."}
+    with on_change.ledger.write() as tx:
+        outbox.want(
+            tx,
+            outbox.Wanted(
+                subject=attempt.run.id,
+                kind=outbox.Outgoing.STATUS,
+                thread_key=CHANGE.key,
+                content=pending,
+                target=HEAD,
+            ),
+        )
+    if heard == "pending first":
+        on_change.send()
+    settle(attempt, Outcome.NO_CHANGES, "", "/resume")
+
+    on_change.send()
+
+    before = [Verdict.PENDING] if heard == "pending first" else []
+    assert [status.verdict for _, status in on_change.forge.statuses] == [*before, Verdict.SUCCESS]
+    assert {sha for sha, _ in on_change.forge.statuses} == {HEAD}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "drafts"), [("draft", [True]), ("ready", [False]), ("link", []), ("none", [])]
+)
+def test_a_change_is_opened_as_it_was_asked_for(on_issue: Ending, wanted: str, drafts: list[bool]) -> None:
+    with on_issue.ledger.write() as tx:
+        tasks.settle(tx, on_issue.task.id, change=wanted)
+    on_issue.end(Outcome.PUSHED, pushed=NEW)
+
+    on_issue.send()
+
+    assert [change.draft for change in on_issue.forge.changes] == drafts
+    assert ("The change is [#101]" in on_issue.final) is bool(drafts)
+    assert ("[Open a change from it](" in on_issue.final) is (wanted == "link")
+
+
+def test_a_change_is_opened_once_a_task(on_issue: Ending) -> None:
+    for pushed in (OLD, NEW):
+        on_issue.end(Outcome.PUSHED, pushed=pushed)
+        on_issue.send()
+        if pushed == OLD:
+            on_issue.again()
+
+    [change] = on_issue.forge.changes
+    assert (change.head_branch, change.base_branch) == (on_issue.task.branch, "main")
+    assert change.title == "Tidy the parser"
+    assert on_issue.final.count("The change is [#101]") == 1
+
+
+def test_a_change_for_a_change_is_called_after_the_request(on_change: Ending) -> None:
+    on_change.end(Outcome.PUSHED, pushed=NEW, request="add tests\n\nfor the lexer")
+
+    on_change.send()
+
+    assert [change.title for change in on_change.forge.changes] == ["add tests"]
+
+
+def test_no_secret_of_ours_leaves_with_what_others_wrote(on_change: Ending) -> None:
+    words = f"{TOKEN} and ghp_{'a1B2' * 9}"
+    on_change.end(Outcome.PUSHED, pushed=NEW, request=words, summary=words)
+
+    on_change.send()
+
+    [change] = on_change.forge.changes
+    for text in (change.title, change.body, on_change.final):
+        assert "[redacted] and [redacted]" in text
+        assert TOKEN not in text
+        assert "a1B2" not in text
+
+
+def test_a_summary_of_any_length_leaves_marker_link_and_next_command(on_issue: Ending) -> None:
+    run = on_issue.end(Outcome.PUSHED, pushed=NEW, summary="@all " * 20_000)
+
+    on_issue.send()
+
+    assert len(on_issue.final) <= on_issue.forge.comment_limit()
+    page = on_issue.house.page(on_issue.task.id)
+    assert on_issue.final.endswith(f"]({page})\n\n<!-- forgehand:final:{run.id} -->")
+    assert f"Next: `{ENDINGS[Outcome.PUSHED].next}`" in on_issue.final
+
+
+def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
+    attempt = on_issue.begun()
+    with on_issue.ledger.write() as tx:
+        add_task(tx, ISSUE)
+    settle(attempt, Outcome.TIMED_OUT, "", "/resume")
+
+    on_issue.send()
+
+    assert f"Next: `/resume --task {on_issue.task.id}`" in on_issue.final
+
+
+def test_who_lost_the_run_changes_and_tells_nothing(on_issue: Ending) -> None:
+    attempt = on_issue.begun()
+    with on_issue.ledger.write() as tx:
+        leases.release(tx, attempt.lease)
+
+    with pytest.raises(LeaseLost):
+        settle(attempt, Outcome.PUSHED, "", "/resume")
+
+    with on_issue.ledger.read() as tx:
+        run, kept = runs.get(tx, attempt.run.id), workspaces.get(tx, attempt.task.id)
+        assert (run.state, run.phase, run.outcome) == (State.RUNNING, Phase.PUSH, None)
+        assert tasks.get(tx, run.task).state is State.RUNNING
+        assert kept is not None
+        assert kept.keep_until is None
+        assert outbox.due(tx, ISSUE.key) == []
+    assert on_issue.nudged == []
+
+
+def test_an_operators_run_tells_no_forge(ledger: Ledger) -> None:
+    asked = Ending(ledger, OPERATORS)
+
+    run = asked.end(Outcome.PUSHED, pushed=NEW)
+
+    assert run.state is State.SUCCEEDED
+    with ledger.read() as tx:
+        assert outbox.due(tx, OPERATORS.key) == []
+
+
+@pytest.mark.parametrize("phases", [(), (Phase.PREPARE, Phase.AGENT)])
+def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
+    attempt = on_issue.begun()
+    for phase in phases:
+        with on_issue.ledger.write() as tx:
+            attempt.tell(tx, phase)
+    on_issue.send()
+    settle(attempt, Outcome.TIMED_OUT, "", "/resume")
+    on_issue.send()
+    with on_issue.ledger.write() as tx:
+        due = outbox.of_subject(tx, attempt.run.id, outbox.Outgoing.PROGRESS)
+        for item in due:
+            outbox.try_later(tx, item, -1.0)  # the time between two edits is over
+
+    on_issue.send()
+
+    heard = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
+    ended = f"Task `{attempt.task.id}`, run 1, has ended: The agent ran out of time. "
+    assert heard[-1].startswith("**The agent ran out of time.**")
+    assert [line.startswith(ended) for line in heard[:-1]] == ([True] if phases else [])

@@ -1,0 +1,194 @@
+"""Phase prepare: what must be so before an agent begins, and what is settled once for its task."""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.store import runs, tasks, workspaces
+from bot.tasks.operator import resume_from_cli
+from tests.services import free_port
+from tests.stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
+from tests.workshop import Workshop, in_a_workshop, until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(replace(shop.house, free_space=1 << 60), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
+    assert "MiB are free for workspaces, less than the 1099511627776 MiB" in ended.reason
+    assert not any((shop.house.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
+    with shop.house.ledger.read() as tx:
+        assert workspaces.get(tx, run.task) is None
+    assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
+
+
+def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
+    run = shop.claimed(base="stable")
+
+    execute(shop.agent("echo never > x"), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
+    assert ended.reason == "There is no branch `stable` in the repository."
+    assert not (shop.house.data / "workspaces").exists()
+    assert shop.branches() == []
+
+
+def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
+    tree = shop.desk.git("mktree", words="")
+    stable = shop.desk.git("commit-tree", "-m", "stable", tree)
+    shop.desk.git("update-ref", "refs/heads/stable", stable)
+    run = shop.claimed(base="stable")
+
+    execute(shop.agent("test ! -e README.md; echo 1 > x"), run, threading.Event())
+
+    task = shop.task(run)
+    assert (task.base, task.base_head, task.state) == ("stable", stable, State.SUCCEEDED)
+    assert shop.desk.git("rev-parse", f"{task.branch}~1") == stable
+
+
+def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.house.ledger.write() as tx:
+        tasks.settle(tx, run.task, pinned="c0ffee" + "0" * 34)
+
+    execute(shop.agent("echo never > x"), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
+    assert ended.reason == (
+        "Commit c0ffee0000 is not there any more: the change was rewritten after the command. "
+        "`/run` starts from where it is now."
+    )
+
+
+def test_where_a_branch_has_our_prefix_for_its_name_dashes_take_the_slashs_place(shop: Workshop) -> None:
+    shop.desk.git("update-ref", "refs/heads/forgehand", "refs/heads/main")
+
+    run = shop.done("echo 1 > x")
+
+    assert run.outcome is Outcome.PUSHED
+    assert shop.branches() == ["forgehand", f"forgehand-tidy-the-parser-{run.task}"]
+    assert shop.task(run).branch in shop.branches()
+
+
+def test_the_mirror_keeps_what_the_clone_was_shown(shop: Workshop) -> None:
+    run = shop.done("git rev-parse origin/main; git for-each-ref --format='%(refname)'")
+
+    main = shop.desk.git("rev-parse", "main")
+    assert (shop.mirror(run) / f"refs/keep/{run.task}/{main}").read_text().strip() == main
+    branch = shop.task(run).branch
+    shown = [main, f"refs/heads/{branch}", "refs/remotes/origin/main"]
+    assert shop.printed(run).decode().split() == shown
+
+
+def test_a_cancel_that_comes_while_the_mirror_is_fetched_ends_before_the_agent(shop: Workshop) -> None:
+    run = shop.claimed()
+    lock = shop.mirror(run).with_suffix(".lock")
+    lock.parent.mkdir()
+
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with shop.busy(shop.agent("echo 1 > x"), run):
+            until(lambda: [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE])
+            assert shop.cancel(run)
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.state, ended.agent_started) == (Outcome.CANCELLED, State.CANCELLED, False)
+    assert shop.task(run).state is State.CANCELLED
+    assert (shop.branches(), shop.containers()) == ([], [])
+
+
+def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> None:
+    run = shop.claimed()
+    shop.desk.repository.rename(shop.desk.folder / "elsewhere")
+
+    execute(shop.house, run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.REMOTE_MISSING, False)
+    assert "incident" not in ended.reason
+
+
+@pytest.mark.long
+def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(shop: Workshop) -> None:
+    run = shop.claimed(remote=f"http://127.0.0.1:{free_port()}/acme/anvil")
+
+    execute(shop.house, run, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is Outcome.PREPARE_FAILED
+    assert "127.0.0.1" in ended.reason
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    assert 38 <= ended.ended_at - ended.started_at < 60
+
+
+def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_there(shop: Workshop) -> None:
+    def worked(script: str, agent: str = "shell") -> Run:
+        """One more run of the task, by a stand-in that writes down its options."""
+        run = shop.next()
+        assert run is not None
+        script = f'echo "$@" >> args; {KEEPS_SESSION}; {script}'
+        execute(replace(shop.house, agents={agent: stand_in(script)}), run, threading.Event())
+        return shop.now(run)
+
+    def resume(agent: str = "") -> None:
+        with shop.house.ledger.write() as tx:
+            resume_from_cli(tx, first.task, "go on", agent=agent)
+
+    shop.queued()
+    first = worked(f"{says(recorded('good')[:3])}; kill -9 $$")
+    resume()
+    second = worked(f"{says(recorded('resumed'))}; rm -r ~/.claude")
+    resume()
+    third = worked(says(recorded("good")))
+    resume("other")
+    fourth = worked(says(recorded("good")), agent="other")
+
+    assert (first.session, first.session_from, second.session_from) == (SESSION, "", SESSION)
+    assert (third.session_from, fourth.session_from) == ("", "")
+    options = shop.desk.git("cat-file", "blob", f"{shop.task(first).branch}:args").splitlines()
+    assert [f"--resume {SESSION}" in each for each in options] == [False, True, False, False]
+    assert [each.outcome for each in (second, third, fourth)] == [Outcome.PUSHED] * 3
+    assert shop.task(first).agent == "other"
+    with shop.house.ledger.read() as tx:
+        assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
+
+
+def test_a_session_that_could_not_be_gone_on_with_is_not_tried_again(shop: Workshop) -> None:
+    def worked(script: str) -> Run:
+        run = shop.next()
+        assert run is not None
+        agents = {"shell": stand_in(f"{KEEPS_SESSION}; {script}")}
+        execute(replace(shop.house, agents=agents), run, threading.Event())
+        with shop.house.ledger.write() as tx:
+            resume_from_cli(tx, run.task, "go on")
+        return shop.now(run)
+
+    shop.queued()
+    first = worked(says(recorded("good")))
+    silent = worked("kill -9 $$")  # of which nobody knows whether it could have
+    failed = worked(f"{says(recorded('no-session'))}; exit 1")
+    last = worked(says(recorded("good")))
+
+    assert first.session == silent.session_from == failed.session_from == SESSION
+    assert (silent.outcome, failed.outcome) == (Outcome.LOST, Outcome.AGENT_FAILED)
+    assert (last.session_from, last.session) == ("", SESSION)

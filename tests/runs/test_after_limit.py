@@ -1,0 +1,142 @@
+"""A run that a provider's limit ended goes on by itself, once, if that is switched on."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.agents.command_line import Command
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
+from bot.store import claims, leases, runs
+from bot.store.ledger import Ledger, clock
+from bot.tasks.operator import cancel_from_cli, resume_from_cli
+from tests.fill import a_worker, add_run, add_task, nobody_is_dead
+from tests.runs.phases.test_finish import Ending
+from tests.said import ISSUE
+
+
+@pytest.fixture
+def on_issue(sqlite_ledger: Ledger) -> Ending:
+    ending = Ending(sqlite_ledger, ISSUE)
+    agents = {"demo": Command(["true"], resumes_after_limit=True)}
+    ending.house = replace(ending.house, agents=agents)
+    return ending
+
+
+def _limited(ending: Ending, seconds: float = 3600.0) -> Run:
+    """A run that ended at a limit which lasts so many seconds more."""
+    attempt = ending.begun()
+    with ending.ledger.write() as tx:
+        leases.write(tx, attempt.lease, limited_until=clock(tx) + seconds)
+    return ending.ended(attempt, Outcome.RATE_LIMITED)
+
+
+def _next(ending: Ending) -> Run:
+    with ending.ledger.read() as tx:
+        return runs.newest(tx, ending.task.id)
+
+
+def _claim(ending: Ending) -> Run | None:
+    with ending.ledger.write() as tx:
+        waits = claims.waiting(tx, a_worker(), nobody_is_dead)
+        claimed = claims.claim_next(tx, a_worker())
+    assert waits == (claimed is not None)
+    return claimed
+
+
+def test_it_waits_for_the_end_of_the_limit_and_says_so(on_issue: Ending) -> None:
+    ended = _limited(on_issue)
+    on_issue.send()
+
+    following = _next(on_issue)
+    assert (following.number, following.state, following.cause) == (2, State.QUEUED, f"auto:{ended.id}")
+    assert (following.request, following.due_at) == (ended.request, ended.limited_until)
+    assert _claim(on_issue) is None
+    assert "It goes on by itself once the limit has ended, at 20" in on_issue.final
+    assert "`/cancel` stops that." in on_issue.final
+
+
+def test_when_the_limit_has_ended_it_is_found_like_any_other(on_issue: Ending) -> None:
+    _limited(on_issue, seconds=-5.0)
+
+    claimed = _claim(on_issue)
+
+    assert claimed is not None
+    assert claimed.id == _next(on_issue).id
+
+
+def test_those_behind_it_are_not_told_that_they_wait_for_it(on_issue: Ending) -> None:
+    _limited(on_issue)
+    with on_issue.ledger.write() as tx:
+        assert runs.position(tx, add_run(tx, add_task(tx, replace(ISSUE, number=13)))) == 1
+
+
+def test_it_does_so_once(on_issue: Ending) -> None:
+    _limited(on_issue, seconds=-5.0)
+    assert _claim(on_issue) is not None
+    attempt = on_issue.taken(_next(on_issue))
+    with on_issue.ledger.write() as tx:
+        leases.write(tx, attempt.lease, limited_until=clock(tx) + 60)
+
+    on_issue.ended(attempt, Outcome.RATE_LIMITED)
+
+    assert (_next(on_issue).number, _next(on_issue).state) == (2, State.FAILED)
+
+
+def test_what_the_operator_asked_for_goes_on_as_the_operators_own(on_issue: Ending) -> None:
+    on_issue.end(Outcome.AGENT_FAILED)
+    with on_issue.ledger.write() as tx:
+        asked = resume_from_cli(tx, on_issue.task.id, "with less").run
+    attempt = on_issue.taken(_claim(on_issue))
+    with on_issue.ledger.write() as tx:
+        leases.write(tx, attempt.lease, limited_until=clock(tx) - 5)
+    on_issue.ended(attempt, Outcome.RATE_LIMITED)
+
+    following = on_issue.taken(_claim(on_issue))
+
+    assert following.run.cause == f"auto:{asked.id}"
+    assert following.by_operator  # of whom no forge has heard, and none is asked before the push
+
+
+def test_it_does_not_where_nobody_switched_it_on_or_no_end_is_known(on_issue: Ending) -> None:
+    on_issue.end(Outcome.RATE_LIMITED)
+    assert _next(on_issue).number == 1
+    on_issue.again()
+    on_issue.house = replace(on_issue.house, agents={"demo": Command(["true"])})
+
+    _limited(on_issue)
+
+    assert _next(on_issue).number == 2
+
+
+def test_it_waits_for_no_limit_longer_than_providers_have(on_issue: Ending) -> None:
+    _limited(on_issue, seconds=1e9)
+
+    assert _next(on_issue).number == 1
+
+
+def test_a_resume_before_then_goes_on_at_once(on_issue: Ending) -> None:
+    _limited(on_issue)
+    with on_issue.ledger.write() as tx:
+        queued = resume_from_cli(tx, on_issue.task.id, "with less")
+
+    claimed = _claim(on_issue)
+
+    assert claimed is not None
+    assert (claimed.id, claimed.number, claimed.request) == (queued.run.id, 3, "with less")
+    with on_issue.ledger.read() as tx:
+        assert [run.state for run in runs.of_task(tx, on_issue.task.id)] == [
+            State.FAILED,
+            State.CANCELLED,
+            State.RUNNING,
+        ]
+
+
+def test_a_cancel_before_then_is_the_end_of_it(on_issue: Ending) -> None:
+    _limited(on_issue)
+
+    with on_issue.ledger.write() as tx:
+        task = cancel_from_cli(tx, on_issue.task.id)
+
+    assert task.state is State.CANCELLED
+    assert _claim(on_issue) is None

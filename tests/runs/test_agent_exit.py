@@ -1,0 +1,269 @@
+"""How an agent ended, by what it says and by how its container ended: neither alone."""
+
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.agents.agent import Result
+from bot.domain.lifecycle import Outcome, Phase
+from bot.runs.agent_exit import judge, of_container
+from bot.runs.agent_limits import Ended
+from bot.runs.execute import execute
+from bot.runs.runtime import Allowance, House
+from bot.sandbox.engine.containers import Condition
+from tests.gateway.asker import routes
+from tests.gateway.provider import running
+from tests.gateway.provider import says as answered
+from tests.stand_in import SESSION, recorded, says, stand_in
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+# Whatever the answer is, it goes on.
+ASKS = """
+python3 - <<'END' || true
+import os, urllib.request
+url = os.environ["FORGEHAND_GATEWAY"] + "/anthropic/v1/messages"
+key = {"x-api-key": os.environ["FORGEHAND_TOKEN"]}
+urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key)).read()
+END
+"""
+GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
+WAITING = replace(WELL, waits=True)
+WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # it has a result at the end of each
+WORK = "echo 1 > x"
+KILLED, STOPPED = 137, 143
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _with(shop: Workshop, script: str, *, idle: int = 60) -> House:
+    """The house, where this stand-in works and may be silent for so many seconds."""
+    allowance = Allowance(shop.house.allowance.limits, idle)
+    return replace(shop.house, agents={"shell": stand_in(script)}, allowance=allowance)
+
+
+def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
+    return Ended(outcome, "so the engine says" if outcome else "", status)
+
+
+@pytest.mark.parametrize(
+    ("status", "out_of_memory", "watched", "outcome"),
+    [
+        (0, False, False, None),
+        (1, False, True, Outcome.AGENT_FAILED),
+        (KILLED, True, True, Outcome.OUT_OF_MEMORY),
+        (KILLED, False, True, Outcome.LOST),
+        (STOPPED, False, True, Outcome.LOST),
+        (255, False, True, Outcome.AGENT_FAILED),  # the agent's own word
+        (255, False, False, Outcome.LOST),  # which may be the engine's
+        (None, False, True, Outcome.LOST),
+    ],
+)
+def test_a_container_tells_how_it_ended(
+    *, status: int | None, out_of_memory: bool, watched: bool, outcome: Outcome | None
+) -> None:
+    condition = Condition(running=False, exit_status=status, out_of_memory=out_of_memory)
+
+    ended = of_container(condition, memory="2g", watched=watched)
+
+    assert (ended.outcome, ended.exit_status) == (outcome, status)
+
+
+@pytest.mark.parametrize(
+    ("ended", "result", "outcome"),
+    [
+        (_ended(0), WELL, None),
+        (_ended(None), WELL, None),  # it did not end, and was stopped by us
+        (_ended(STOPPED, Outcome.AGENT_FAILED), WELL, None),  # by a worker that died after that
+        (_ended(KILLED, Outcome.LOST), WELL, None),
+        (_ended(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
+        (_ended(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
+        (_ended(0), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_ended(0), Result(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
+        (_ended(1, Outcome.AGENT_FAILED), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(0), None, Outcome.AGENT_FAILED),
+        (_ended(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
+        (_ended(None, Outcome.LOST), None, Outcome.LOST),
+        (_ended(None, Outcome.IDLE), None, Outcome.IDLE),
+        (_ended(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
+        (_ended(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_ended(None, Outcome.TIMED_OUT), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
+        (_ended(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
+        (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
+        (_ended(0), WAITING, None),
+        (_ended(None, Outcome.IDLE), WAITING, None),  # for a server that it left running, perhaps
+        (_ended(None, Outcome.TIMED_OUT), WAITING, Outcome.TIMED_OUT),
+        (_ended(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
+    ],
+)
+def test_the_verdict_weighs_both(ended: Ended, result: Result | None, outcome: Outcome | None) -> None:
+    assert judge(ended, result, says_end=True).outcome is outcome
+
+
+def test_a_command_that_says_nothing_at_its_end_is_judged_by_its_exit_status() -> None:
+    assert judge(_ended(0), None, says_end=False) == _ended(0)
+
+
+def test_the_words_of_a_limit_name_its_end() -> None:
+    limited = Result(outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0)
+
+    assert judge(_ended(1), limited, says_end=True).reason == (
+        "Too many requests. The limit ends at 2026-11-18 11:06 UTC."
+    )
+
+
+def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(_with(shop, f"{WORK}; {says(GOOD[:3])}; {FOREVER}"), run) as stopping:
+        until(lambda: shop.now(run).session == SESSION)
+        stopping.set()
+    doing = shop.now(run).doing
+    shop.house.engine.remove(f"forgehand-{run.id}")
+    assert doing == "Bash ls -la && cat README.md"
+
+    other = shop.claimed()
+    execute(_with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}"), other, threading.Event())
+
+    ended = shop.now(other)
+    assert (ended.outcome, ended.reason, ended.exit_status) == (Outcome.PUSHED, "", None)
+    assert (ended.session, ended.session_cost, ended.doing) == (SESSION, 0.0032, "")
+    assert ended.summary == "I added a parser and committed it."
+
+
+def test_one_that_waits_for_a_command_of_its_own_has_not_ended(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = f"{says(WAITS)}; sleep 13; {WORK}; {says(GOES_ON)}"
+    execute(_with(shop, script), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.summary, ended.exit_status) == (Outcome.PUSHED, "Now done.", 0)
+
+
+def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    script = f"{WORK}; {says(WAITS)}; {FOREVER}"
+    execute(_with(shop, script, idle=2), run, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).summary) == (Outcome.PUSHED, "I wait for it.")
+
+
+def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
+    """A result that came before the takeover still counts: the same bytes say the same again."""
+    run = shop.claimed()
+    script = f"{WORK}; {says(GOOD)}; while test ! -e go; do sleep 0.1; done; rm go; exit 0"
+    with shop.busy(_with(shop, script), run) as stopping:
+        until(lambda: shop.now(run).session_cost is not None)
+        stopping.set()
+
+    again, house = shop.taken_over("next")
+    (shop.house.data / "workspaces" / run.task / "repo" / "go").touch()
+    execute(replace(house, agents={"shell": stand_in(script)}), again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
+
+
+def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
+    run = shop.claimed(wall_limit=4)
+    house = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
+    with shop.busy(house, run) as stopping:
+        until(lambda: shop.now(run).session_cost is not None)
+        stopping.set()
+    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
+    until(lambda: time.time() > began + 5)
+
+    again, next_house = shop.taken_over("next")
+    execute(replace(next_house, agents=house.agents), again, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.PUSHED, "")
+
+
+def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is_not(shop: Workshop) -> None:
+    run = shop.claimed()
+    execute(_with(shop, f"{says(recorded('refused-key'))}; exit 0"), run, threading.Event())
+    other = shop.claimed()
+    execute(_with(shop, f"{WORK}; {says(GOOD)}; exit 1"), other, threading.Event())
+
+    failed, doubtful = shop.now(run), shop.now(other)
+    assert (failed.outcome, failed.exit_status) == (Outcome.AGENT_FAILED, 0)
+    assert failed.reason.startswith("The model's provider did not accept the key of this bot (401).")
+    assert doubtful.outcome is Outcome.AGENT_FAILED
+    assert doubtful.reason == "It ended with exit status 1. It had said that it was done."
+    assert shop.branches() == []
+
+
+def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
+    huge = "head -c 20000000 /dev/zero | tr '\\0' x; echo"
+    run = shop.claimed()
+
+    execute(
+        _with(shop, f"{WORK}; {says(GOOD[:3])}; {huge}; echo '{{\"type\":'; {says(GOOD[3:])}"),
+        run,
+        threading.Event(),
+    )
+
+    assert (shop.now(run).outcome, shop.now(run).session_cost) == (Outcome.PUSHED, 0.0032)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "outcome"),
+    [
+        ([429], 1, Outcome.RATE_LIMITED),
+        ([429, 200], 1, Outcome.AGENT_FAILED),  # it went on, and failed by itself
+        ([429], 0, Outcome.PUSHED),  # it did without
+    ],
+)
+def test_one_that_failed_on_a_providers_limit_need_not_say_so(
+    shop: Workshop, answers: list[int], status: int, outcome: Outcome
+) -> None:
+    with running() as provider:
+        provider.script += [answered({}, each, retry_after="120") for each in answers]
+        gateway = replace(shop.house.gateway, routes=routes(provider))
+        script = f"{WORK}; {ASKS * len(answers)} exit {status}"
+        run = shop.claimed()
+        execute(replace(shop.agent(script), gateway=gateway), run, threading.Event())
+
+    ended = shop.now(run)
+    assert ended.outcome is outcome, shop.printed(run).decode()
+    limited = outcome is Outcome.RATE_LIMITED
+    assert (ended.limited_until is not None) == limited
+    assert ("The limit ends at " in ended.reason) == limited
+
+
+def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    execute(_with(shop, f"{says(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
+
+    assert (shop.now(run).outcome, shop.now(run).session) == (Outcome.IDLE, SESSION)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("script", "outcome", "words"),
+    [
+        ("sleep 300", Outcome.IDLE, "It printed nothing for 2 s."),
+        (f"printf %s {shlex.quote(GOOD[-1].decode()[:-40])}", Outcome.AGENT_FAILED, "ended without a result"),
+        (says(GOOD[:-1]), Outcome.AGENT_FAILED, "ended without a result"),
+        (f"{says(GOOD[:3])}; kill -9 $$", Outcome.LOST, "stopped from outside"),
+        (says(recorded("limit")) + "; exit 1", Outcome.RATE_LIMITED, "Request rejected (429)"),
+        (says(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
+    ],
+)
+def test_other_ends_have_their_own_words(shop: Workshop, script: str, outcome: Outcome, words: str) -> None:
+    run = shop.claimed()
+
+    execute(_with(shop, script, idle=2), run, threading.Event())
+
+    assert shop.now(run).outcome is outcome
+    assert words in shop.now(run).reason

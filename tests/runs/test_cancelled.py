@@ -1,0 +1,398 @@
+"""A run that is cancelled, stopped or taken over, wherever it hangs."""
+
+import fcntl
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.runs.leased_run import take_up
+from bot.runs.phases.export import export_plan
+from bot.runs.runtime import House
+from bot.runs.workspace_removal import rescue
+from bot.sandbox.engine.containers import Engine
+from bot.sandbox.export import take
+from bot.tasks.operator import resume_from_cli
+from tests.desk import LONG
+from tests.hanging import git_hangs, passage
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+# Seconds. A cancel takes effect within five; the rest is for a machine that others use, too. What hangs
+# here does so for five minutes.
+SOON = 15.0
+WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two"
+# Ends only by SIGKILL, and prints as fast as it can until then.
+STUBBORN = f"trap '' TERM; {WORK}; echo begun; while :; do echo 'a line like any other'; done"
+STAYS = "The agent's work has not been taken out of the workspace yet. It stays there."
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def hangs_in_prepare() -> Iterator[str]:
+    with git_hangs("prepare") as image:
+        yield image
+
+
+@pytest.fixture(scope="module")
+def hangs_in_export() -> Iterator[str]:
+    with git_hangs("export") as image:
+        yield image
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A remote that takes a connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(LONG)
+        yield server
+
+
+@pytest.fixture
+def soon(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
+    """Say how many seconds a cancel took in a place; fails if that is too long."""
+
+    def figure(where: str, seconds: float) -> None:
+        record_property("figure", f"cancelled {where}: {seconds:.2f} s (promised: 5 s)")
+        assert seconds < SOON, where
+
+    return figure
+
+
+def _cancelled(shop: Workshop, run: Run) -> float:
+    """Cancel it; the seconds from then on until the ledger says that it has ended."""
+    assert shop.cancel(run)
+    asked = time.monotonic()
+    until(lambda: shop.now(run).ended_at is not None)
+    return time.monotonic() - asked
+
+
+@contextmanager
+def _let_go_within(seconds: float, shop: Workshop, house: House, run: Run) -> Iterator[None]:
+    """A worker at this run, which is told to stop behind the block and then does so in time."""
+    stopping = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(execute, house, run, stopping)
+        try:
+            yield
+        finally:
+            stopping.set()
+            asked = time.monotonic()
+        work.result(LONG)
+    assert time.monotonic() - asked < seconds
+    assert shop.now(run).state is State.RUNNING
+
+
+def _finish(shop: Workshop, house: House) -> Run:
+    """The next worker goes on, to the end."""
+    again, _ = shop.taken_over("next")
+    execute(replace(house, worker=replace(house.worker, holder="next")), again, threading.Event())
+    return shop.now(again)
+
+
+def _repository(shop: Workshop, run: Run) -> Path:
+    return shop.house.data / "workspaces" / run.task / "repo"
+
+
+def _resumed(shop: Workshop, run: Run, script: str) -> Run:
+    with shop.house.ledger.write() as tx:
+        resume_from_cli(tx, run.task, "go on")
+    again = shop.next()
+    assert again is not None
+    execute(shop.agent(script), again, threading.Event())
+    return shop.now(again)
+
+
+def _hangs(shop: Workshop, run: Run, helper: str) -> bool:
+    """Does its container of this name run?"""
+    condition = shop.house.engine.condition(f"forgehand-{run.id}-{run.epoch}-{helper}")
+    return condition is not None and condition.running
+
+
+def _url(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}/anvil"
+
+
+def test_a_remote_that_says_nothing_does_not_hold_it(
+    shop: Workshop, silent: socket.socket, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed(remote=_url(silent))
+
+    with shop.busy(shop.house, run), silent.accept()[0]:
+        soon("in a fetch", _cancelled(shop, run))
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason, ended.agent_started) == (Outcome.CANCELLED, "", False)
+    assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
+
+
+def test_nor_does_another_fetch_of_the_same_repository(
+    shop: Workshop, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+    lock = shop.mirror(run).with_suffix(".lock")
+    lock.parent.mkdir()
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with shop.busy(shop.house, run):
+            until(lambda: shop.phases(run) != [])
+            soon("while another fetch goes on", _cancelled(shop, run))
+
+    assert shop.now(run).outcome is Outcome.CANCELLED
+    assert _resumed(shop, run, "echo 1 > one").outcome is Outcome.PUSHED
+
+
+def test_nor_does_a_preparation_that_hangs_and_the_next_run_makes_the_workspace_whole(
+    shop: Workshop, hangs_in_prepare: str, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(WORK, tools_image=hangs_in_prepare), run):
+        until(lambda: _hangs(shop, run, "prepare"))
+        soon("in a preparation", _cancelled(shop, run))
+
+    assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.CANCELLED, "")
+    assert shop.containers() == []
+    assert _resumed(shop, run, "test -e README.md; echo 1 > one").outcome is Outcome.PUSHED
+
+
+def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_its_work_is_taken_out(
+    shop: Workshop, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+    condition = shop.house.engine.condition
+
+    with shop.busy(shop.agent(STUBBORN, log_bytes=1 << 30), run):
+        until(lambda: b"begun" in shop.printed(run))
+        assert shop.cancel(run)
+        asked = time.monotonic()
+        until(lambda: not getattr(condition(f"forgehand-{run.id}"), "running", False))
+        soon("with a stubborn agent, its container", time.monotonic() - asked)
+        until(lambda: shop.now(run).ended_at is not None)
+        soon("with a stubborn agent, in the ledger", time.monotonic() - asked)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason) == (Outcome.CANCELLED, "")
+    assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
+    assert (shop.branches(), shop.containers()) == ([], [])
+
+
+def _is_saved_by(shop: Workshop, run: Run) -> None:
+    """Nothing of it is out yet, all of it is there, and a rescue takes it out."""
+    assert not take.is_done(shop.house.quarantine(run.task), run.id)
+    assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
+    assert rescue(shop.house, run.task)
+    assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
+
+
+def test_an_export_that_hangs_is_given_up_and_a_rescue_takes_all_of_it_out(
+    shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _hangs(shop, run, "export"))
+        soon("in an export", _cancelled(shop, run))
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.reason, ended.agent_outcome) == (Outcome.CANCELLED, STAYS, None)
+    assert (shop.branches(), shop.containers()) == ([], [])
+    _is_saved_by(shop, run)
+
+
+def test_so_is_that_of_an_agent_that_failed_and_a_resume_goes_on_with_all_of_it(
+    shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(f"{WORK}; exit 3", tools_image=hangs_in_export), run):
+        until(lambda: _hangs(shop, run, "export"))
+        soon("in the export of an agent that failed", _cancelled(shop, run))
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_outcome) == (Outcome.CANCELLED, Outcome.AGENT_FAILED)
+    again = _resumed(shop, run, "cat one two > three")
+    assert again.outcome is Outcome.PUSHED, again.reason
+    [branch] = shop.branches()
+    assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "one", "three", "two"]
+    assert shop.desk.git("cat-file", "blob", f"{branch}:three") == "1\n2"
+
+
+def test_a_fifo_where_git_reads_its_settings_does_not_hold_an_export(
+    shop: Workshop, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(f"{WORK}; rm .git/config; mkfifo .git/config"), run):
+        until(lambda: shop.now(run).phase is not Phase.PREPARE and shop.now(run).phase is not Phase.AGENT)
+        if shop.cancel(run):  # else it was refused by the export itself, and has ended
+            asked = time.monotonic()
+            until(lambda: shop.now(run).ended_at is not None)
+            soon("in an export from a fifo", time.monotonic() - asked)
+
+    assert (shop.branches(), shop.containers()) == ([], [])
+    assert (_repository(shop, run) / "two").exists()
+    again = _resumed(shop, run, "cat one two > three")
+    assert again.outcome is Outcome.PUSHED, again.reason
+
+
+def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
+    shop: Workshop, hangs_in_export: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.runs.execute.EXPORT_OF_CANCELLED", 4.0)
+    run = shop.claimed()
+
+    with shop.busy(shop.agent(f"{WORK}; {FOREVER}", tools_image=hangs_in_export), run):
+        until(lambda: b"begun" in shop.printed(run))
+        took = _cancelled(shop, run)
+
+    ended = shop.now(run)
+    assert 4 < took < 4 + SOON
+    assert (ended.outcome, ended.agent_outcome) == (Outcome.CANCELLED, Outcome.CANCELLED)
+    assert (ended.reason, shop.branches(), shop.containers()) == (STAYS, [], [])
+    _is_saved_by(shop, run)
+
+
+def test_an_engine_that_hangs_does_not_hold_it(
+    shop: Workshop, tmp_path: Path, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+    with passage(tmp_path / "engine.sock") as engine:
+        house = shop.agent(f"{WORK}; {FOREVER}")
+        house = replace(house, engine=Engine(url=engine.url, instance=_instance(shop), uid=10001))
+        with shop.busy(house, run):
+            until(lambda: b"begun" in shop.printed(run))
+            engine.close_it()
+            took = _cancelled(shop, run)
+            assert shop.containers() == [f"forgehand-{run.id}"]
+
+    soon("while the engine hangs", took)
+    assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.CANCELLED, STAYS)
+    again = _resumed(shop, run, "cat one two > three")  # which first clears away what is left
+    assert again.outcome is Outcome.PUSHED, again.reason
+    assert shop.containers() == []
+
+
+def _instance(shop: Workshop) -> str:
+    return (shop.house.data / "instance").read_text().strip()
+
+
+def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_fetches(
+    shop: Workshop, silent: socket.socket
+) -> None:
+    run = shop.claimed(remote=_url(silent))
+
+    with _let_go_within(SOON, shop, shop.house, run), silent.accept()[0]:
+        pass
+
+    again, house = shop.taken_over("next")
+    with shop.busy(house, again), silent.accept()[0]:
+        assert shop.cancel(again)
+
+
+def test_and_a_preparation_which_the_next_one_does_again(shop: Workshop, hangs_in_prepare: str) -> None:
+    run = shop.claimed()
+    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_prepare), run):
+        until(lambda: _hangs(shop, run, "prepare"))
+    assert shop.containers() == []
+
+    ended = _finish(shop, shop.agent(WORK))
+
+    assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
+
+
+def test_and_an_export_which_the_next_one_does_again(shop: Workshop, hangs_in_export: str) -> None:
+    run = shop.claimed()
+    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _hangs(shop, run, "export"))
+    assert (shop.containers(), shop.now(run).phase) == ([], Phase.EXPORT)
+
+    ended = _finish(shop, shop.agent("exit 7"))  # no agent begins any more
+
+    assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
+    assert shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:two") == "2"
+
+
+def test_and_a_push_which_the_next_one_does_again(shop: Workshop) -> None:
+    hook = shop.desk.repository / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexec sleep 300\n")
+    hook.chmod(0o755)
+    run = shop.claimed()
+    with _let_go_within(SOON, shop, shop.agent(WORK), run):
+        until(lambda: shop.now(run).phase is Phase.PUSH)
+        until(lambda: list(shop.desk.repository.glob("objects/*incoming*")) != [])  # git has sent it all
+        assert not shop.cancel(run)
+    assert shop.branches() == []
+    hook.unlink()
+
+    ended = _finish(shop, shop.agent("exit 7"))
+
+    assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
+    assert shop.branches() == [shop.task(run).branch]
+
+
+def test_a_worker_whose_run_another_has_leaves_its_export_at_once(
+    shop: Workshop, hangs_in_export: str
+) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _hangs(shop, run, "export"))
+        again, house = shop.taken_over("another")
+        asked = time.monotonic()
+    assert time.monotonic() - asked < SOON
+    assert shop.now(run) == again
+
+    execute(house, again, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.PUSHED
+
+
+def test_a_worker_that_finds_a_cancelled_agent_at_work_stops_it_and_takes_its_work_out(
+    shop: Workshop, soon: Callable[[str, float], None]
+) -> None:
+    run = shop.claimed()
+    with _let_go_within(SOON, shop, shop.agent(f"{WORK}; {FOREVER}"), run):
+        until(lambda: b"begun" in shop.printed(run))
+    assert shop.cancel(run)
+    began = time.monotonic()
+
+    ended = _finish(shop, shop.house)
+
+    soon("by the next worker", time.monotonic() - began)
+    assert ended.outcome is Outcome.CANCELLED
+    assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
+
+
+def test_an_export_that_a_dead_worker_promoted_and_did_not_record_is_recorded_all_the_same(
+    shop: Workshop, hangs_in_export: str
+) -> None:
+    run = shop.claimed()
+    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _hangs(shop, run, "export"))
+    dying, house = shop.taken_over("dying")
+    attempt = take_up(house, dying, threading.Event())
+    plan = export_plan(attempt, house.workspaces(), house.mirror(attempt.task))
+    promoted = take.take(house.engine, house.tools_image, plan)
+    assert shop.task(run).checked_head == ""
+    assert shop.cancel(run)
+
+    ended = _finish(shop, shop.house)
+
+    assert (ended.outcome, ended.reason) == (Outcome.CANCELLED, "")
+    assert shop.task(run).checked_head == promoted.head
+    assert shop.branches() == []

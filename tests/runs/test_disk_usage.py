@@ -1,0 +1,64 @@
+"""A workspace is weighed beside the run, and the run does not wait for it."""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.domain.interrupt import Check
+from bot.runs.disk_usage import Scale, room
+from tests.workshop import until
+
+
+def _looks(one: Scale, began: threading.Event) -> None:
+    def looked() -> bool:
+        one.look()
+        return began.is_set()
+
+    until(looked)
+
+
+def test_the_disk_has_as_much_room_as_users_may_fill(tmp_path: Path) -> None:
+    assert abs(room(tmp_path) - shutil.disk_usage(tmp_path).free) < 1 << 30
+
+
+def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
+    began, pause = threading.Event(), threading.Event()
+
+    def measure(check: Check) -> int:
+        began.set()
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            check()
+            pause.wait(0.05)
+        pytest.fail("nobody ended it")
+
+    one = Scale(measure, data=tmp_path, limit=-(1 << 60))
+    _looks(one, began)
+    assert one.busy
+
+    one.end()
+
+    assert (one.busy, one.size) == (False, 0)
+
+
+def test_one_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    began, freed = threading.Event(), threading.Event()
+
+    def measure(_check: Check) -> int:
+        began.set()
+        freed.wait(60)
+        return 7
+
+    one = Scale(measure, data=tmp_path, limit=-(1 << 60))
+    _looks(one, began)
+    asked = time.monotonic()
+
+    one.end()
+
+    assert time.monotonic() - asked < 20
+    assert one.busy
+    freed.set()
+    until(lambda: not one.busy)

@@ -1,0 +1,235 @@
+"""One run, phase by phase, and how it ends: in one worker's hands, in another's, in nobody's."""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.runs.runtime import House
+from bot.store import workspaces
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def test_every_phase_is_recorded_with_its_times(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x")
+
+    assert (run.outcome, run.state, shop.task(run).state) == (
+        Outcome.PUSHED,
+        State.SUCCEEDED,
+        State.SUCCEEDED,
+    )
+    times = shop.phases(run)
+    assert [phase for phase, _, _ in times] == list(Phase)
+    instants = [at for _, began, ended in times for at in (began, ended) if at is not None]
+    assert len(instants) == 2 * len(times)
+    assert instants == sorted(instants)
+    assert run.started_at is not None
+    assert run.ended_at is not None
+    assert run.started_at <= instants[0]
+    assert instants[-1] <= run.ended_at
+    assert shop.branches() == [shop.task(run).branch]
+    assert shop.desk.git("rev-parse", shop.task(run).branch) == shop.task(run).pushed_head
+    assert shop.containers() == []
+
+
+def test_a_failed_agents_commits_and_files_are_in_the_quarantine_and_not_pushed(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y; exit 3")
+
+    assert (run.outcome, run.exit_status, run.reason) == (
+        Outcome.AGENT_FAILED,
+        3,
+        "It ended with exit status 3.",
+    )
+    assert (shop.saved(run, "checked", "x"), shop.saved(run, "wip", "y")) == ("1\n", "2\n")
+    assert (shop.saved(run, "checked", "y"), shop.branches()) == ("", [])
+
+
+def test_an_agent_that_asks_waits_for_an_answer_and_nothing_is_pushed(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x; echo 'Tabs or spaces?' > /task/out/question.md")
+
+    assert (run.outcome, run.state, run.reason) == (Outcome.QUESTION, State.WAITING, "Tabs or spaces?")
+    assert shop.task(run).state is State.WAITING
+    assert (shop.saved(run, "checked", "x"), shop.branches()) == ("1\n", [])
+
+
+def test_what_an_agent_asked_before_it_failed_is_told(shop: Workshop) -> None:
+    run = shop.done("echo 'Tabs or spaces?' > /task/out/question.md; exit 3")
+
+    assert (run.outcome, run.state) == (Outcome.AGENT_FAILED, State.FAILED)
+    assert run.reason == "It ended with exit status 3. It had asked: Tabs or spaces?"
+
+
+def test_what_the_agent_says_of_its_work_is_kept(shop: Workshop) -> None:
+    run = shop.done(
+        """echo 1 > x; echo '{"summary": "I wrote x.", "title": "Add x"}' > /task/out/result.json"""
+    )
+
+    assert run.summary == "I wrote x."
+    assert shop.desk.git("log", "-1", "--format=%s", shop.task(run).branch) == "Add x"
+
+
+def test_a_cancel_during_the_export_wins_and_nothing_is_pushed(shop: Workshop) -> None:
+    run = shop.claimed()
+
+    with shop.busy(shop.agent("echo 1 > x"), run):
+        until(lambda: shop.now(run).phase is Phase.EXPORT)
+        assert shop.cancel(run)
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_outcome) == (Outcome.CANCELLED, None)
+    assert [phase for phase, _, _ in shop.phases(run)] == [
+        Phase.PREPARE,
+        Phase.AGENT,
+        Phase.EXPORT,
+        Phase.REPORT,
+    ]
+    assert shop.branches() == []
+    # Either it was given up, or it had just ended.
+    taken, kept = shop.saved(run, "checked", "x") == "1\n", "stays there" in ended.reason
+    assert taken is not kept
+
+
+def test_a_run_that_was_cancelled_in_line_is_never_begun(shop: Workshop) -> None:
+    run = shop.queued()
+    assert shop.cancel(run)
+
+    assert shop.next() is None
+    assert (shop.now(run).outcome, shop.now(run).started_at) == (Outcome.CANCELLED, None)
+
+
+def test_the_next_worker_exports_what_the_last_one_had_no_time_for(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent("echo 1 >> x; echo begun"), run) as stopping:
+        until(lambda: shop.now(run).phase is Phase.EXPORT)
+        stopping.set()
+    assert (shop.now(run).state, shop.branches()) == (State.RUNNING, [])
+
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.takeovers, shop.printed(run)) == (Outcome.PUSHED, 0, b"begun\n")
+    assert shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:x") == "1"
+    assert shop.desk.git("rev-list", "--count", f"main..{shop.task(run).branch}") == "1"
+
+
+def test_the_third_worker_that_dies_in_one_phase_is_the_last(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent(FOREVER), run) as stopping:
+        until(lambda: shop.now(run).agent_started)
+        stopping.set()
+    for dying in ("first", "second", "third"):
+        shop.taken_over(dying)
+    again, house = shop.taken_over("fourth")
+    execute(house, again, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.state) == (Outcome.LOST, State.FAILED)
+    assert ended.reason == "Its worker died 3 times in phase agent."
+    assert shop.containers() == []
+    with shop.house.ledger.read() as tx:
+        kept = workspaces.get(tx, run.task)
+    assert kept is not None
+    assert kept.keep_until is not None
+
+
+def test_a_worker_that_was_replaced_changes_nothing_more(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
+        until(lambda: shop.printed(run) != b"")
+        before = shop.task(run), shop.phases(run), shop.containers()
+        again, house = shop.taken_over("another")
+
+    assert shop.now(run) == again
+    assert (shop.task(run), shop.phases(run), shop.containers()) == before
+    assert _goes_on(shop, run)
+    assert shop.branches() == []
+    assert shop.cancel(again)
+    execute(house, again, threading.Event())
+    assert shop.now(run).outcome is Outcome.CANCELLED
+
+
+def _of_two_workers(shop: Workshop) -> tuple[Run, House, Run]:
+    """A run whose agent goes on, as one that is replaced holds it, its house, and the run as it is now."""
+    run = shop.claimed()
+    with shop.busy(shop.agent(FOREVER), run) as stopping:
+        until(lambda: shop.now(run).agent_started)
+        stopping.set()
+    replaced, house = shop.taken_over("replaced")
+    return replaced, house, shop.taken_over("another")[0]
+
+
+def _goes_on(shop: Workshop, run: Run) -> bool:
+    condition = shop.house.engine.condition(f"forgehand-{run.id}")
+    return condition is not None and condition.running
+
+
+def test_nor_does_one_that_breaks_after_it_was_replaced(shop: Workshop) -> None:
+    replaced, house, now = _of_two_workers(shop)
+    logs = shop.house.data / "logs"
+    logs.rename(logs.with_name("elsewhere"))
+    logs.write_text("a file where a folder belongs")
+
+    execute(house, replaced, threading.Event())
+
+    assert _goes_on(shop, now)
+    assert shop.now(now) == now
+
+
+def test_nor_one_that_finds_the_agents_time_over_after_it_was_replaced(shop: Workshop) -> None:
+    replaced, house, now = _of_two_workers(shop)
+
+    execute(house, replace(replaced, wall_limit=0), threading.Event())
+
+    assert _goes_on(shop, now)
+    assert shop.now(now) == now
+
+
+def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> None:
+    replaced, house, now = _of_two_workers(shop)
+    stopping = threading.Event()
+    stopping.set()
+
+    execute(house, replaced, stopping)
+
+    assert _goes_on(shop, now)
+    assert shop.now(now) == now
+
+
+def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Workshop) -> None:
+    run = shop.claimed()
+    (shop.house.data / "mirrors").write_text("a file where a folder belongs")
+
+    execute(shop.house, run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.state) == (Outcome.PREPARE_FAILED, State.FAILED)
+    assert re.fullmatch(r"Something broke on our side.* as incident `[0-9a-f]{8}`\.", ended.reason)
+    assert str(shop.house.data) not in ended.reason
+    assert shop.task(run).state is State.FAILED
+
+
+def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
+    run = shop.claimed()
+    (shop.house.data / "logs").write_text("a file where a folder belongs")
+    gateway = replace(shop.house.gateway, hosts=["pip.test"])
+
+    execute(shop.agent(FOREVER, gateway=gateway), run, threading.Event())
+
+    ended = shop.now(run)
+    assert (ended.outcome, ended.agent_started) == (Outcome.LOST, True)
+    assert "incident" in ended.reason
+    assert shop.containers() == []
+    assert list((shop.house.data / "gateway").iterdir()) == []

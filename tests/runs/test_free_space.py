@@ -1,0 +1,143 @@
+"""Room for a run: the most expendable workspaces make it, and nothing is lost by that."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import SandboxFailed
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.runs.free_space import make_room
+from bot.runs.janitor import Janitor
+from bot.runs.leased_run import Stopped, take_up
+from bot.store import removals, workspaces
+from bot.store.ledger import clock
+from bot.store.removals import Key
+from tests.desk import LONG
+from tests.fill import all_are_dead
+from tests.hanging_tools import hanging_image
+from tests.workshop import Workshop, in_a_workshop, until
+
+SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own
+BIG = "head -c 192M /dev/zero > big; echo big > .gitignore"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _kept(shop: Workshop, *runs: Run) -> list[bool]:
+    """Of which of these runs the workspace is still there."""
+    with shop.house.ledger.read() as tx:
+        there = {kept.task for kept in workspaces.present(tx, shop.house.worker.host)}
+    return [run.task in there for run in runs]
+
+
+def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> None:
+    failed, pushed, nothing = shop.done("exit 3"), shop.done("echo 1 > one"), shop.done("true")
+    waiting = shop.claimed()
+    with shop.house.ledger.write() as tx:
+        workspaces.in_use(tx, waiting.task, shop.house.worker.host)
+
+        assert workspaces.expendable(tx, shop.house.worker.host) == [pushed.task, nothing.task, failed.task]
+
+
+def test_as_many_go_as_room_is_needed_for(shop: Workshop) -> None:
+    failed, done, later = shop.done("exit 3"), shop.done(f"{BIG}; echo 1 > one"), shop.done("echo 1 > one")
+    floor = shutil.disk_usage(shop.house.data).free + SPARE
+    run = shop.claimed()
+
+    execute(replace(shop.agent("true"), free_space=floor), run, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.NO_CHANGES
+    assert _kept(shop, done, later, failed, run) == [False, True, True, True]
+
+
+def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None:
+    lost = shop.lost("echo 1 > one; git add one; git commit -qm one; echo begun; sleep 300")
+    stuck = shop.lost("rm -rf .git; echo begun; sleep 300")
+    run = shop.claimed()
+
+    execute(replace(shop.house, free_space=1 << 60), run, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.PREPARE_FAILED
+    assert "MiB are free for workspaces" in shop.now(run).reason
+    assert _kept(shop, lost, stuck) == [False, True]
+    assert shop.saved(lost, "checked", "one") == "1\n"
+
+
+def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
+    done = shop.done("echo 1 > one")
+    with shop.house.ledger.read() as tx:
+        kept = workspaces.get(tx, done.task)
+        assert kept is not None
+        assert kept.keep_until is not None
+        assert kept.keep_until > clock(tx)
+
+    shop.done("true")
+
+    assert _kept(shop, done) == [True]
+
+
+def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
+    deadly, hang = shop.done("true"), shop.lost("touch hang-export; echo begun; sleep 300")
+    small, run = shop.done("exit 3"), shop.claimed()
+    with shop.house.ledger.write() as tx:
+        removals.begin(tx, Key(shop.house.worker.host, deadly.task, "h1/dead"), deadly.task)
+        removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+
+    with hanging_image() as image:
+        house = replace(shop.house, tools_image=image, free_space=1 << 60)
+        with pytest.raises(SandboxFailed, match="MiB are free"):
+            make_room(take_up(house, run, threading.Event()), seconds=2.0)
+
+    assert _kept(shop, deadly, hang, small) == [True, True, False]
+    assert shop.containers() == []
+
+
+def test_one_that_the_janitor_is_at_holds_up_no_other(shop: Workshop) -> None:
+    hang, other = shop.lost("touch hang-export; echo begun; sleep 300"), shop.done("exit 3")
+    run = shop.claimed()
+    with shop.house.ledger.write() as tx:
+        workspaces.keep(tx, hang.task, 1.0)
+    with hanging_image() as image:
+        house = replace(shop.house, tools_image=image)
+        janitor = Janitor(house)
+        janitor.once()
+        until(lambda: any("rescue" in name for name in shop.containers()))
+        stopping = threading.Event()
+        attempt = take_up(replace(house, free_space=1 << 60), run, stopping)
+
+        with ThreadPoolExecutor(1) as pool:
+            room = pool.submit(make_room, attempt)
+            until(lambda: _kept(shop, hang, other) == [True, False])
+            stopping.set()
+            with pytest.raises(Stopped):
+                room.result(LONG)
+
+        janitor.stopping.set()
+        janitor.finish(LONG)
+
+
+def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
+    hang, run = shop.lost("touch hang-export; echo begun; sleep 300"), shop.claimed()
+    stopping = threading.Event()
+    with hanging_image() as image, ThreadPoolExecutor(1) as pool:
+        house = replace(shop.house, tools_image=image, free_space=1 << 60)
+        done = pool.submit(execute, house, run, stopping)
+        until(lambda: any("rescue" in name for name in shop.containers()))
+        stopping.set()
+        done.result(LONG)
+
+    assert (shop.now(run).state, _kept(shop, hang)) == (State.RUNNING, [True])
+    with shop.house.ledger.read() as tx:
+        [row] = removals.of_host(tx, shop.house.worker.host).values()
+    assert (row.holder, row.deaths) == ("", 0)

@@ -1,0 +1,360 @@
+"""What is over and still there goes; what a run needs, or what is nowhere else, stays."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import insert, update
+
+from bot.domain.task import Run
+from bot.runs.janitor import GRACE, Janitor
+from bot.runs.removal_records import seconds_for
+from bot.sandbox.engine.containers import Sandbox
+from bot.store import removals, schema, workspaces
+from bot.store.ledger import clock
+from bot.store.process_locks import alone
+from bot.store.removals import MOST_DEATHS, Key, Removal
+from tests.desk import LONG
+from tests.fill import all_are_dead
+from tests.hanging_tools import hanging_image
+from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _over(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
+    """The keep of the run's workspace ended so many seconds ago."""
+    with shop.house.ledger.write() as tx:
+        workspaces.keep(tx, run.task, clock(tx) - since)
+
+
+def _due(shop: Workshop) -> None:
+    """The pause after an attempt that failed is over."""
+    with shop.house.ledger.write() as tx:
+        tx.execute(update(schema.removals).values(due_at=0))
+
+
+def _once(shop: Workshop) -> None:
+    """Another process of the bot looks, and does what there is to do."""
+    janitor = Janitor(shop.house)
+    janitor.once()
+    assert janitor.wait(LONG)
+
+
+def _folders(shop: Workshop) -> set[str]:
+    return set(shop.house.workspaces().folders())
+
+
+def _start(shop: Workshop, name: str, **labels: str) -> None:
+    """A container of the bot's, as a worker that died would leave it."""
+    shop.house.engine.start(
+        Sandbox(
+            name=name,
+            image=shop.house.image,
+            argv=["sleep", "300"],
+            env={},
+            mounts=[],
+            limits=shop.house.allowance.limits,
+            labels={f"forgehand.{key}": value for key, value in labels.items()},
+            log_bytes=1 << 20,
+        )
+    )
+
+
+def test_only_what_is_past_its_keep_is_removed(shop: Workshop) -> None:
+    over, kept = shop.done("echo 1 > one"), shop.done("echo 1 > one")
+    _over(shop, over)
+
+    _once(shop)
+
+    assert _folders(shop) == {kept.task}
+    assert shop.house.quarantine(over.task).exists()
+
+
+def test_what_was_never_exported_is_exported_first(shop: Workshop) -> None:
+    run = shop.lost("echo 2 > two; echo begun; sleep 300")
+    _over(shop, run)
+
+    _once(shop)
+
+    assert _folders(shop) == set()
+    assert shop.saved(run, "wip", "two") == "2\n"
+
+
+def test_what_cannot_be_exported_stays_for_a_day_and_the_log_says_why(shop: Workshop) -> None:
+    run = shop.lost("rm -rf .git; echo begun; sleep 300")
+    _over(shop, run)
+
+    with structlog.testing.capture_logs() as first:
+        _once(shop)
+    stayed = _folders(shop)
+    _over(shop, run, since=GRACE + 1)
+    _due(shop)
+    with structlog.testing.capture_logs() as second:
+        _once(shop)
+
+    assert (stayed, _folders(shop)) == ({run.task}, set())
+    told = [(each["event"], "its .git is broken" in each.get("reason", "")) for each in [*first, *second]]
+    assert told == [
+        ("work could not be exported, the workspace stays for a day", True),
+        ("workspace goes with work that could not be exported", True),
+        ("workspace removed", False),
+    ]
+
+
+def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
+    run, other = shop.done("true"), shop.done("true")
+    _over(shop, run)
+    _over(shop, other)
+    locks = shop.house.data / "removals"
+    locks.mkdir()
+
+    with alone(locks / run.task, patience=0):
+        _once(shop)
+        assert _folders(shop) == {run.task}
+
+    _once(shop)
+    assert _folders(shop) == set()
+    assert list(locks.iterdir()) == []
+
+
+def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
+    run = shop.done("true")
+    shop.house.workspaces().set_aside(run.task)
+
+    _once(shop)
+
+    assert list((shop.house.data / "workspaces").iterdir()) == []
+    with shop.house.ledger.read() as tx:
+        assert workspaces.present(tx, shop.house.worker.host) == []
+
+
+def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
+    kept = shop.done("true")
+    for name, age in (("old", GRACE + 60), ("young", 60)):
+        folder = shop.house.data / "workspaces" / name
+        (folder / "repo").mkdir(parents=True)
+        os.utime(folder, (time.time() - age,) * 2)
+
+    _once(shop)
+
+    assert _folders(shop) == {kept.task, "young"}
+
+
+def test_a_data_folder_that_is_not_there_proves_nothing(shop: Workshop) -> None:
+    run = shop.done("true")
+    (shop.house.data / "workspaces").rename(shop.house.data / "elsewhere")
+
+    _once(shop)
+
+    with shop.house.ledger.read() as tx:
+        assert [kept.task for kept in workspaces.present(tx, shop.house.worker.host)] == [run.task]
+
+
+@pytest.fixture
+def slow(shop: Workshop) -> Iterator[Workshop]:
+    """A workshop whose exports and removals hang where the workspace is so marked."""
+    with hanging_image() as image:
+        yield replace(shop, house=replace(shop.house, tools_image=image))
+
+
+def _hang(shop: Workshop, number: int) -> list[Run]:
+    """Workspaces past their keep of which every export, or every other removal, hangs."""
+    runs = []
+    for each in range(number):
+        if each % 2:
+            runs.append(shop.done("touch hang-removal; echo hang-removal > .gitignore"))
+        else:
+            runs.append(shop.lost("touch hang-export; echo begun; sleep 300"))
+        _over(shop, runs[-1], since=100)
+    return runs
+
+
+def _removals(shop: Workshop) -> dict[str, Removal]:
+    with shop.house.ledger.read() as tx:
+        return removals.of_host(tx, shop.house.worker.host)
+
+
+@contextmanager
+def _looking(janitor: Janitor) -> Iterator[None]:
+    """The janitor looks again and again during the block, and is then told to stop."""
+
+    def look() -> None:
+        while not janitor.stopping.wait(0.1):
+            janitor.once()
+
+    with ThreadPoolExecutor(1) as pool:
+        looks = pool.submit(look)
+        try:
+            yield
+        finally:
+            janitor.stopping.set()
+            looks.result(LONG)
+            janitor.finish(LONG)
+
+
+def test_four_that_hang_do_not_hold_up_the_fifth(shop: Workshop, slow: Workshop) -> None:
+    hang = _hang(shop, 4)
+    fine = shop.done("true")
+    _over(shop, fine)
+
+    with _looking(Janitor(slow.house, first_limit=2.0)):
+        until(lambda: fine.task not in _folders(shop))
+        assert _removals(shop)
+
+    assert all(each.holder == "" and each.deaths == 0 for each in _removals(shop).values())
+    assert {run.task for run in hang[::2]} <= _folders(shop)
+
+
+def test_one_that_hangs_is_put_back_and_gets_more_time_later(shop: Workshop, slow: Workshop) -> None:
+    [run] = _hang(shop, 1)
+    janitor = Janitor(slow.house, first_limit=1.0)
+
+    with structlog.testing.capture_logs() as told:
+        janitor.once()
+        assert janitor.wait(LONG)
+
+    [row] = _removals(shop).values()
+    assert (row.folder, row.overruns, row.deaths, row.holder) == (run.task, 1, 0, "")
+    assert [each["event"] for each in told] == ["removal postponed"]
+    assert seconds_for(row, 1.0) > seconds_for(None, 1.0)
+    assert run.task in _folders(shop)
+    _due(shop)
+    _once(shop)
+    assert _folders(shop) == set()
+    assert shop.saved(run, "wip", "hang-export") == ""
+    assert _removals(shop) == {}
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["an export", "a removal"])
+def test_a_stop_while_one_hangs_is_soon_over_and_no_death(
+    shop: Workshop, slow: Workshop, number: int
+) -> None:
+    run = _hang(shop, number)[-1]
+    janitor = Janitor(slow.house)
+    janitor.once()
+    until(lambda: any(each.holder and each.task == run.task for each in _removals(shop).values()))
+    until(lambda: any("rescue" in name or "gone" in name for name in shop.containers()))
+
+    begun = time.monotonic()
+    janitor.stopping.set()
+    janitor.finish(LONG)
+
+    assert time.monotonic() - begun < 15
+    assert all((each.holder, each.deaths) == ("", 0) for each in _removals(shop).values())
+    until(lambda: shop.containers() == [])
+    _due(shop)
+    _once(shop)
+    assert run.task not in _folders(shop)
+
+
+def test_what_cannot_be_interrupted_is_left_behind_and_no_death(shop: Workshop, slow: Workshop) -> None:
+    _hang(shop, 1)
+    janitor = Janitor(slow.house)  # whose event nobody sets
+    janitor.once()
+    until(lambda: any("rescue" in name for name in shop.containers()))
+
+    janitor.finish(0.1)
+
+    assert [(each.holder, each.deaths) for each in _removals(shop).values()] == [("", 0)]
+    janitor.stopping.set()
+    assert janitor.wait(LONG)
+
+
+def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_last(shop: Workshop) -> None:
+    run, aside = shop.done("true"), shop.done("true")
+    _over(shop, run)
+    gone = shop.house.workspaces().set_aside(aside.task)
+    with shop.house.ledger.write() as tx:
+        workspaces.keep(tx, aside.task, 1.0)
+        workspaces.claim_removal(tx, aside.task)
+        for _ in range(MOST_DEATHS):
+            removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+            for folder, task in ((run.task, run.task), (gone, aside.task)):
+                removals.begin(tx, Key(shop.house.worker.host, folder, "h1/dead"), task)
+
+    with structlog.testing.capture_logs() as told:
+        for _ in range(2):
+            _once(shop)
+
+    stuck = [each for each in told if each["log_level"] == "error"]
+    assert {each["folder"] for each in stuck} == {
+        str(shop.house.data / "workspaces" / folder) for folder in (run.task, gone)
+    }
+    assert len(stuck) == 2
+    assert {each["next"] for each in stuck} == {
+        f"forgehand workspaces rm {task}" for task in (run.task, aside.task)
+    }
+    assert _folders(shop) == {run.task}
+    assert shop.house.workspaces().set_aside_before() == {gone}
+
+
+def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) -> None:
+    run = shop.done("true")
+    _over(shop, run)
+    with shop.house.ledger.write() as tx:
+        tx.execute(
+            insert(schema.removals).values(
+                host=shop.house.worker.host, folder=run.task, task=run.task, deaths=MOST_DEATHS
+            )
+        )
+    shutil.rmtree(shop.house.data / "workspaces" / run.task)
+
+    _once(shop)
+
+    assert _removals(shop) == {}
+
+
+def test_one_folder_that_cannot_be_removed_holds_up_no_other(shop: Workshop) -> None:
+    root = shop.house.data / "workspaces"
+    run, before, over = shop.done("true"), shop.done("true"), shop.done("true")
+    _over(shop, over)
+    (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # which no rmtree removes
+    for name in ("a file", "b.file", "Ünlike", "-x"):
+        (root / name).touch()
+    (root / "dangling").symlink_to("/nowhere")
+    shop.house.workspaces().set_aside(before.task)
+    os.symlink(root, root / "c.gone-2")
+
+    _once(shop)
+
+    assert _folders(shop) == {run.task}
+    assert shop.house.workspaces().set_aside_before() == {"c.gone-2"}
+    assert (root / "a file").exists()
+
+
+def test_containers_nobody_needs_go_and_those_of_a_running_run_stay(shop: Workshop) -> None:
+    ended = shop.done("true")
+    run = shop.claimed()
+    janitor = Janitor(shop.house, look_every=0, orphaned=0.2)
+
+    with shop.busy(shop.agent(FOREVER), run) as stopping:
+        until(lambda: b"begun" in shop.printed(run))
+        for name, of in (("forgehand-x-1", "x-1"), (f"forgehand-{ended.id}", ended.id)):
+            _start(shop, name, run=of)
+        stale, current = (f"forgehand-{run.id}-{epoch}-export" for epoch in (run.epoch - 1, run.epoch))
+        for name in (stale, current, f"forgehand-{ended.task}.gone-c0ffee00"):
+            _start(shop, name)
+        janitor.once()
+        assert janitor.wait(LONG)
+        before = len(shop.containers())
+        threading.Event().wait(0.3)
+        janitor.once()
+        assert janitor.wait(LONG)
+        left = set(shop.containers())
+        stopping.set()
+
+    assert before == 6
+    assert left == {f"forgehand-{run.id}", current, f"forgehand-{ended.task}.gone-c0ffee00"}

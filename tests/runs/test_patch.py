@@ -1,0 +1,112 @@
+"""What a run left is in the ledger once it has ended, however it ended."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.task import Run
+from bot.runs.execute import execute
+from bot.runs.leased_run import Attempt, Stopped
+from bot.runs.patch import keep_patch
+from bot.store import patches
+from bot.store.patches import Patch
+from tests.workshop import Workshop, in_a_workshop, until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def left(shop: Workshop, run: Run) -> Patch | None:
+    with shop.house.ledger.read() as tx:
+        return patches.newest(tx, run.task)
+
+
+def text(shop: Workshop, run: Run) -> str:
+    found = left(shop, run)
+    assert found is not None
+    return found.text.decode(errors="replace")
+
+
+def test_a_run_that_pushed_left_its_commits_and_what_lay_beside_them(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y")
+
+    assert run.outcome is Outcome.PUSHED
+    assert text(shop, run).startswith(" 2 files changed, 2 insertions(+)\n\ndiff --git a/x b/x\n")
+
+
+def test_a_run_that_failed_left_its_commits_and_what_lay_beside_them(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y; exit 3")
+
+    assert run.outcome is Outcome.AGENT_FAILED
+    assert text(shop, run).startswith(" 2 files changed, 2 insertions(+)\n")
+
+
+def test_a_run_that_changed_nothing_left_an_empty_one(shop: Workshop) -> None:
+    run = shop.done("true")
+
+    assert left(shop, run) == Patch(1, b"", 0)
+
+
+def test_where_the_export_failed_there_is_none(shop: Workshop) -> None:
+    run = shop.done("mkfifo pipe; rm -rf .git; echo gone > .git")
+
+    assert run.outcome is Outcome.EXPORT_REFUSED
+    assert left(shop, run) is None
+
+
+def test_only_whole_lines_of_a_long_one_are_kept_and_its_size(shop: Workshop) -> None:
+    run = shop.done("seq -w 200000 > x")
+
+    found = left(shop, run)
+
+    assert found is not None
+    assert not found.is_whole
+    assert 512 * 1024 - 16 < len(found.text) <= 512 * 1024
+    assert found.text.endswith(b"\n")
+    assert 1_600_000 < found.size < 1_700_000
+
+
+def test_a_secret_is_not_in_it(shop: Workshop) -> None:
+    secret = shop.house.secrets[0]
+    run = shop.done(f"echo key={secret} > x; printf '\\377\\n' > y")
+
+    assert "\n+key=[redacted]\n" in text(shop, run)
+
+
+def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
+    run = shop.claimed()
+    with shop.busy(shop.agent("echo 1 > x"), run) as stopping:
+        until(lambda: shop.now(run).phase is Phase.EXPORT)
+        stopping.set()
+    again, house = shop.taken_over("next")
+    execute(house, again, threading.Event())
+
+    assert shop.now(run).outcome is Outcome.PUSHED
+    assert "b/x" in text(shop, run)
+
+
+def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop: Workshop) -> None:
+    run = shop.done("echo 1 > x")
+    quarantine = shop.house.quarantine(run.task)
+    configuration = quarantine / "config"
+    configuration.unlink()
+    os.mkfifo(configuration)  # git reads it first
+    attempt = Attempt(shop.house, run, shop.task(run), threading.Event())
+
+    attempt.cancelled.set()
+    began = time.monotonic()
+    keep_patch(attempt)
+    assert time.monotonic() - began < 15
+    attempt.stopping.set()
+    with pytest.raises(Stopped):
+        keep_patch(attempt)
+
+    assert text(shop, run).startswith(" 1 file changed")  # as it was kept when the run ended

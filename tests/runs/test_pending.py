@@ -1,0 +1,178 @@
+"""A commit that was said to be waited for is always told how it ended, whatever ends the run."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.commands import replies
+from bot.domain.change import Verdict
+from bot.domain.errors import ForgeUnavailable
+from bot.domain.event import Commented
+from bot.domain.lifecycle import ENDED, Outcome, Phase
+from bot.domain.task import Run
+from bot.reports import sender
+from bot.runs.execute import execute
+from bot.runs.leased_run import Attempt
+from bot.runs.phases.finish import settle
+from bot.runs.runtime import House
+from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
+from bot.store.ledger import Ledger
+from bot.store.outbox import Outgoing
+from bot.tasks import operator
+from tests.fakes import FakeForge
+from tests.fill import a_worker, nobody_is_dead
+from tests.houses import a_house
+from tests.said import ANN, CHANGE, HEAD, Say, a_change
+
+PUSHED = "d" * 40
+
+
+@dataclass
+class Asked:
+    """A command on a change, and the run that came of it."""
+
+    ledger: Ledger
+    forge: FakeForge = field(default_factory=FakeForge)
+
+    @property
+    def house(self) -> House:
+        return a_house(self.ledger, self.forge)
+
+    def say(self, words: str) -> Run:
+        """Say it as a person does; the newest run, once it is answered."""
+        say = Say(self.ledger)
+        told = say(words, thread=CHANGE, change=a_change())
+        _, run = say.newest(CHANGE)
+        if run.state not in ENDED:
+            event = Commented(
+                cause=run.cause,
+                thread=CHANGE,
+                actor=ANN,
+                at=datetime.now(UTC),
+                context=(),
+                spot=run.spot,
+                body=words,
+            )
+            with self.ledger.write() as tx:
+                replies.accepted(tx, event, told)
+        return run
+
+    def claim(self, *phases: Phase) -> Run:
+        """The run in the hands of worker w1 of host h1, come as far as these."""
+        with self.ledger.write() as tx:
+            run = claims.claim_next(tx, a_worker())
+            assert run is not None
+            workspaces.in_use(tx, run.task, "h1")
+            for phase in phases:
+                leases.enter(tx, leases.Lease(run.id, run.epoch), phase)
+            return runs.get(tx, run.id)
+
+    def settle(self, outcome: Outcome) -> None:
+        run = self.claim()
+        with self.ledger.read() as tx:
+            attempt = Attempt(self.house, run, tasks.get(tx, run.task), threading.Event())
+        if outcome is Outcome.PUSHED:
+            attempt.settle(checked_head=PUSHED, pushed_head=PUSHED)
+        settle(attempt, outcome, "", "/resume")
+
+    def cancel(self) -> None:
+        self.say("/cancel")
+
+    def cancel_here(self) -> None:
+        with self.ledger.write() as tx:
+            operator.cancel_from_cli(tx, tasks.of_thread(tx, CHANGE.key)[0].id)
+
+    def fail_before_the_agent(self) -> None:
+        execute(self.house, self.claim(), threading.Event())  # the house has no data folder
+
+    def lose_three_workers(self) -> None:
+        run = self.claim(Phase.AGENT)
+        with self.ledger.write() as tx:
+            leases.write(tx, leases.Lease(run.id, run.epoch), takeovers=leases.TAKEOVERS)
+        execute(self.house, run, threading.Event())
+
+    def lose_the_host(self) -> None:
+        self.claim(Phase.AGENT)
+        there = replace(a_worker("w2", host="h2"))
+        with self.ledger.write() as tx:
+            hosts.seen(tx, "h1", "f1", 60)
+            tx.execute(update(schema.hosts).values(seen_at=1.0))
+            tx.execute(update(schema.runs).values(lease_until=1.0))
+            run = claims.take_over(tx, there, nobody_is_dead)
+        assert run is not None
+        execute(replace(self.house, worker=there), run, threading.Event())
+
+
+ENDS: dict[str, Callable[[Asked], None]] = {
+    **{str(outcome): partial(Asked.settle, outcome=outcome) for outcome in Outcome},
+    "cancelled before it began": Asked.cancel,
+    "cancelled by the operator before it began": Asked.cancel_here,
+    "failed before the agent": Asked.fail_before_the_agent,
+    "lost three workers": Asked.lose_three_workers,
+    "lost its host": Asked.lose_the_host,
+}
+
+
+@pytest.fixture
+def asked(sqlite_ledger: Ledger) -> Asked:
+    return Asked(sqlite_ledger)
+
+
+def _ended_well_told(asked: Asked) -> None:
+    """Nothing is due any more, and the last word on each commit is a verdict."""
+    sender.send(asked.house, CHANGE.key)
+    last = {sha: status.verdict for sha, status in asked.forge.statuses}
+    assert HEAD in last
+    assert Verdict.PENDING not in last.values()
+    rows = select(schema.outbox).where(schema.outbox.c.kind == Outgoing.STATUS)
+    with asked.ledger.read() as tx:
+        for row in tx.execute(rows):
+            assert json.loads(row.content)["verdict"] != Verdict.PENDING
+            assert (row.due_at, row.sent_version) == (None, row.version)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
+    asked.say("/run tidy it")
+    sender.send(asked.house, CHANGE.key)
+    assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
+
+    ENDS[end](asked)
+
+    _ended_well_told(asked)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked, end: str) -> None:
+    def cut_off() -> None:
+        raise ForgeUnavailable("The line went dead.")
+
+    asked.forge.after = cut_off
+    asked.say("/run tidy it")
+    sender.send(asked.house, CHANGE.key)
+    asked.forge.after = lambda: None
+    assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
+
+    ENDS[end](asked)
+
+    _ended_well_told(asked)
+
+
+@pytest.mark.parametrize("again", ["/retry", "/resume go on"])
+@pytest.mark.parametrize("end", ["agent_failed", "cancelled before it began", "lost its host"])
+def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end: str) -> None:
+    asked.say("/run tidy it")
+    ENDS[end](asked)
+    asked.say(again)
+    sender.send(asked.house, CHANGE.key)
+    assert asked.forge.statuses[-1][1].verdict is Verdict.PENDING
+
+    asked.cancel()
+
+    _ended_well_told(asked)

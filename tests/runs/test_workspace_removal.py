@@ -1,0 +1,137 @@
+"""Workspaces leave the disk: what nobody ever exported is in the quarantine before they do."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ExportRefused
+from bot.domain.interrupt import uninterrupted
+from bot.domain.lifecycle import Outcome, State
+from bot.domain.task import Run
+from bot.git.mirror import fetch
+from bot.runs.execute import execute
+from bot.runs.removal_records import Terms
+from bot.runs.workspace_removal import export_and_remove, rescue
+from bot.store import removals, tasks, workspaces
+from bot.store.removals import Key
+from bot.tasks.operator import resume_from_cli
+from tests.fill import all_are_dead
+from tests.workshop import Workshop, in_a_workshop
+
+WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with in_a_workshop(tmp_path) as shop:
+        yield shop
+
+
+def _remove(shop: Workshop, run: Run) -> str | None:
+    return export_and_remove(shop.house, run.task, Terms(check=uninterrupted), lambda _: False)
+
+
+def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    assert shop.task(run).checked_head == ""
+
+    rescued = _remove(shop, run)
+
+    assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
+    assert shop.task(run).checked_head == rescued
+    assert not shop.house.workspaces().folders()
+    assert (shop.branches(), shop.containers()) == ([], [])
+    with shop.house.ledger.write() as tx:
+        resume_from_cli(tx, run.task, "go on")
+    again = shop.next()
+    assert again is not None
+    execute(shop.agent("test -e one; test ! -e two; echo 3 > three"), again, threading.Event())
+    assert shop.now(again).outcome is Outcome.PUSHED
+    [branch] = shop.branches()
+    assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "one", "three"]
+
+
+@pytest.mark.parametrize("script", ["echo 1 > one", "echo 1 > one; exit 3", "true"])
+def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, script: str) -> None:
+    run = shop.done(script)
+    before = shop.task(run)
+
+    assert _remove(shop, run) == ""
+
+    assert shop.task(run) == before
+    assert not (shop.mirror(run) / "refs" / "keep" / run.task).exists()
+
+
+def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
+    run = shop.lost("rm -rf .git; echo begun; sleep 300")
+
+    with pytest.raises(ExportRefused, match=r"its .git is broken"):
+        rescue(shop.house, run.task)
+
+    assert run.task in shop.house.workspaces().folders()
+
+
+def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
+    run = shop.done("echo 1 > one")
+    with shop.house.ledger.write() as tx:
+        resume_from_cli(tx, run.task, "go on")
+
+    assert _remove(shop, run) is None
+
+    assert shop.house.workspaces().has(run.task)
+
+
+def test_it_is_removed_once(shop: Workshop) -> None:
+    run = shop.done("echo 1 > one")
+
+    assert [_remove(shop, run) for _ in range(2)] == ["", None]
+
+    with shop.house.ledger.read() as tx:
+        kept = workspaces.get(tx, run.task)
+    assert kept is not None
+    assert kept.removed_at is not None
+    assert shop.task(run).state is State.SUCCEEDED
+
+
+def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    exported = rescue(shop.house, run.task)  # and the process dies before it records that
+
+    assert _remove(shop, run) == exported
+
+    assert shop.task(run).checked_head == exported
+
+
+def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Workshop) -> None:
+    run = shop.lost(WORK)
+    older = rescue(shop.house, run.task)
+    newer = shop.desk.git("commit-tree", "-m", "newer", "-p", shop.task(run).base_head, "main^{tree}")
+    shop.desk.git("update-ref", "refs/heads/newer", newer)
+    fetch(shop.house.mirror(shop.task(run)), str(shop.desk.repository), {})
+    with shop.house.ledger.write() as tx:
+        tasks.settle(tx, run.task, checked_head=newer)
+
+    assert _remove(shop, run) == ""
+
+    assert older != newer
+    assert shop.task(run).checked_head == newer
+
+
+@pytest.mark.parametrize(("export", "saved"), [(True, "2\n"), (False, "")])
+def test_a_stuck_one_goes_at_the_word_of_a_person_only(shop: Workshop, *, export: bool, saved: str) -> None:
+    run = shop.lost(WORK)
+    with shop.house.ledger.write() as tx:
+        for _ in range(removals.MOST_DEATHS):
+            removals.begin(tx, Key(shop.house.worker.host, run.task, "h1/dead"), run.task)
+            removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+    assert _remove(shop, run) is None
+
+    by_hand = Terms(check=uninterrupted, by_hand=True, export=export)
+    assert export_and_remove(shop.house, run.task, by_hand, lambda _: False) is not None
+
+    assert shop.saved(run, "wip", "two") == saved
+    assert not shop.house.workspaces().folders()
+    with shop.house.ledger.read() as tx:
+        assert removals.of_host(tx, shop.house.worker.host) == {}
