@@ -16,7 +16,7 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot import log, metrics, queue, webhook
+from bot import log, queue
 from bot.checks import check_forge, check_redis
 from bot.domain.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
@@ -24,7 +24,6 @@ from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.forges.verifier import Sender
-from bot.intake import Intake
 from bot.opening import open_house
 from bot.runs.runtime import House
 from bot.sections import Server
@@ -32,10 +31,11 @@ from bot.settings import Settings, plain
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
-from bot.web import health, pages
+from bot.web import health, metrics, pages, receiver
 from bot.web.pages import Viewer
+from bot.web.receiver import Receiver
+from bot.web.recorder import Intake
 from bot.web.server import server
-from bot.webhook import Receiver
 from bot.worker import MISSED_AFTER, SWEEP_EVERY, working
 
 _log = structlog.get_logger()
@@ -203,7 +203,7 @@ def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake
     )
     return Starlette(
         routes=[
-            *webhook.routes(receivers, intake, counts.answered),
+            *receiver.routes(receivers, intake, counts.answered),
             *health.routes(counts, needs),
             *pages.routes(viewer),
         ]

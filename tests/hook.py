@@ -12,14 +12,13 @@ import httpx
 from sqlalchemy import select
 from starlette.applications import Starlette
 
-from bot import webhook
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.forges.verifier import Sender
-from bot.intake import Intake
 from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
-from bot.webhook import Receiver
+from bot.web.receiver import Receiver, routes
+from bot.web.recorder import Intake
 from tests.listening import listening
 
 SECRET, NEXT_SECRET = "It's a Secret to Everybody", "another secret of the same webhook"
@@ -142,7 +141,7 @@ def receiving(
     )
     intake.start()
     try:
-        with listening(Starlette(routes=webhook.routes([receiver], intake, hook.counted.append))) as address:
+        with listening(Starlette(routes=routes([receiver], intake, hook.counted.append))) as address:
             hook.address = address
             yield hook
     finally:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.metrics import Metrics
+from bot.web.metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -23,7 +23,7 @@ from bot.forges.forge import Forge
 from bot.store import costs, outbox, patches, removals, runs, shared_keys, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.text import patch_view
-from bot.web import logs, task_page
+from bot.web import run_log, task_page
 from bot.web.task_page import Attempt, View
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(task_page.STYLE.encode()).digest()).decode()
@@ -78,7 +78,7 @@ async def _log(viewer: Viewer, request: Request) -> Response:
     run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], wanted)
     if run_id is None:
         return _not_found()
-    pieces = logs.whole(viewer.ledger, run_id, viewer.secrets)
+    pieces = run_log.whole(viewer.ledger, run_id, viewer.secrets)
     return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
 
 
@@ -158,7 +158,7 @@ def _page(viewer: Viewer, task_id: str) -> str:
         has_patch=has_patch,
         now=now,
         pages=forge.pages(task.thread) if forge else None,
-        log=logs.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
+        log=run_log.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
         key=shared_keys.task_signature(viewer.link_key, task_id),
     )
     return task_page.render(view, viewer.secrets)

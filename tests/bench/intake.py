@@ -34,12 +34,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot import metrics, webhook
 from bot.forges.github.verifier import github_verifier
-from bot.intake import Intake
 from bot.store.ledger import open_ledger
 from bot.store.schema import deliveries
-from bot.web import health
+from bot.web import health, metrics
+from bot.web import receiver as webhook
+from bot.web.recorder import Intake
 from bot.web.server import server
 from tests.oracles.payloads import examples
 from tests.services import running_postgres

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 import httpx
 from starlette.applications import Starlette
 
-from bot import metrics
 from bot.domain.usage import Tokens, Used
 from bot.store import deliveries, removals, usage
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.store.removals import Key
-from bot.web import health
+from bot.web import health, metrics
 from tests.fill import add_run, all_are_dead, claimed
 from tests.listening import listening
 

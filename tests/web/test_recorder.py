@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import event, select
 
-from bot.intake import Intake, NotJSON, NotRecorded
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
+from bot.web.recorder import Intake, NotJSON, NotRecorded
 
 
 def delivery(number: int, body: bytes = b"{}") -> Delivery:

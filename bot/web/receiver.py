@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.forges.verifier import Sender
-from bot.intake import Intake, NotJSON, NotRecorded, check
 from bot.store.deliveries import Delivery
+from bot.web.recorder import Intake, NotJSON, NotRecorded, check
 
 log = structlog.get_logger()
 
