@@ -1,6 +1,6 @@
 """`forgehand`, and `python -m bot`."""
 
-from bot.cli import main
+from bot.app.cli.main import main
 
 if __name__ == "__main__":
     main()

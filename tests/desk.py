@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.cli_show import row_of
+from bot.app.cli.tasks import row_of
 from bot.store import runs, tasks
 from bot.store.ledger import open_ledger
 from tests.image import small

@@ -14,21 +14,21 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.agents.command_line import Command
+from bot.app.build import open_house
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Agent, Data, Sandbox, Store
+from bot.app.worker import defaults
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase
 from bot.domain.nudges import Nudges
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run, Task
 from bot.git.run import Objects
-from bot.opening import open_house
 from bot.runs.execute import execute
 from bot.runs.runtime import House
-from bot.sections import Agent, Data, Sandbox, Store
-from bot.settings import Settings
 from bot.store import claims, leases, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.tasks.operator import open_from_cli
-from bot.worker import defaults
 from tests.desk import LONG, Desk, at_a_desk
 from tests.fill import all_are_dead
 

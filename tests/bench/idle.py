@@ -28,7 +28,10 @@ SANDBOXES = 50
 SECONDS = 60.0
 SETTLING = 15.0  # seconds until what a start or the last comment set going has come to rest
 AT_ONCE = 300.0  # seconds the fifty may take to start on a slow machine
-FLOOR = "import sys, time, bot.cli, bot.app, bot.playground.app; print(); sys.stdout.flush(); time.sleep(1e6)"
+FLOOR = (
+    "import sys, time, bot.app.cli.main, bot.app.processes, bot.playground.app; print(); "
+    "sys.stdout.flush(); time.sleep(1e6)"
+)
 
 
 @dataclass(frozen=True, slots=True)

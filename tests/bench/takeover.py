@@ -19,9 +19,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bot.app.worker import SWEEP_EVERY
 from bot.domain.lifecycle import Outcome
 from bot.store.ledger import open_ledger
-from bot.worker import SWEEP_EVERY
 from tests.journeys.forked import Process
 from tests.journeys.world import World, eventually, shell, world
 from tests.playground_client import Playground
@@ -37,8 +37,9 @@ echo $n >lines.txt
 # `forgehand work --host <name>`, but that a host is given up after so many seconds: no setting says so.
 WORK = """
 import pathlib, sys
-from bot import app, settings
-app.work(settings.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_after={})
+from bot.app import processes
+from bot.app.settings import load
+processes.work(load.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_after={})
 """
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot.app.sweep import Sweep
 from bot.commands.answer import Answer
 from bot.domain.nudges import Nudges
 from bot.forges.forge import Forge
@@ -14,7 +15,6 @@ from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
-from bot.sweep import Sweep
 from handlers import router
 from tests.fill import a_worker, nobody_is_dead
 from tests.hook import GITHUB, GITLAB, Dialect, Hook, receiving

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bot.app.settings.gateway import Network
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
-from bot.gateway.sections import Network
 from bot.store.ledger import Ledger
 from tests.gateway.asker import until
 from tests.gateway.boxed import said_in_a_sandbox

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-_LOADED = ("bot.cli", "bot.app", "bot.forges.github.connection", "gitlab", "psycopg")
+_LOADED = ("bot.app.cli.main", "bot.app.processes", "bot.forges.github.connection", "gitlab", "psycopg")
 _LARGEST = 1 << 20  # bytes of a request
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 
-from bot import app
-from bot.settings import load
+from bot.app import processes
+from bot.app.settings.load import load
 
 ORDER = "die-at"  # JSON: `sql`, true where it finds a row; `before` that is committed, or `later` than it
 AGAIN = signal.SIGUSR1
@@ -67,9 +67,9 @@ def _work(verb: str, config: str, guard: tuple[int, int]) -> None:
     threading.Thread(target=_die_at_the_end_of, args=(end,), daemon=True).start()
     settings = load(Path(config))
     if verb == "up":
-        app.up(settings, print, sweep_every=SWEEP_EVERY, lease=LEASE)
+        processes.up(settings, print, sweep_every=SWEEP_EVERY, lease=LEASE)
     else:
-        app.work(settings, sweep_every=SWEEP_EVERY, lease=LEASE)
+        processes.work(settings, sweep_every=SWEEP_EVERY, lease=LEASE)
 
 
 def main(verb: str, config: str) -> None:

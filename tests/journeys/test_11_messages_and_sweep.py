@@ -12,8 +12,9 @@ CHANGE = shell("echo one > one.txt")
 # `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
 WITHOUT_SWEEP = """
 import math, pathlib, sys
-from bot import app, settings
-app.work(settings.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
+from bot.app import processes
+from bot.app.settings import load
+processes.work(load.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 """
 
 

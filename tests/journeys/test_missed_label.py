@@ -8,8 +8,9 @@ from tests.journeys.world import World, eventually, shell
 # `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.
 SOON = """
 import pathlib, sys
-from bot import app, settings
-app.up(settings.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
+from bot.app import processes
+from bot.app.settings import load
+processes.up(load.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
 

@@ -19,9 +19,10 @@ LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of half a minute and five
 # `forgehand work --host <name>`, but that a run and a host are given up soon: no setting says so.
 WORK = f"""
 import pathlib, sys
-from bot import app, settings
+from bot.app import processes
+from bot.app.settings import load
 config, host = pathlib.Path(sys.argv[-1]), sys.argv[-3]
-app.work(settings.load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
+processes.work(load.load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
 """
 FIRST = "echo one > one.txt; git add one.txt; git commit -qm one; mkdir -p ~/notes"
 LEAVES = (

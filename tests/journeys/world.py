@@ -315,8 +315,13 @@ class World:
 def paced(*, sweep_every: float = 0.2, lease: float = 3.0) -> Sequence[str]:
     """`forgehand work` with other times, in seconds: its composition root is told so, no setting is."""
     given = f"sweep_every={sweep_every}, lease={lease}"
-    return ("-c", f"import pathlib, sys\nfrom bot import app, settings\n"
-        f"app.work(settings.load(pathlib.Path(sys.argv[-1])), {given})")  # fmt: skip
+    program = (
+        "import pathlib, sys",
+        "from bot.app import processes",
+        "from bot.app.settings import load",
+        f"processes.work(load.load(pathlib.Path(sys.argv[-1])), {given})",
+    )
+    return ("-c", "\n".join(program))
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.app.build import open_house
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Data, Store
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
-from bot.opening import open_house
 from bot.runs.runtime import House
-from bot.sections import Data, Store
-from bot.settings import Settings
 from bot.store import data_folder
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli_show import Log, logs
-from bot.sections import Agent, Data
-from bot.settings import Settings
+from bot.app.cli.tasks import Log, logs
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Agent, Data
 from bot.store import claims, leases, log_chunks
 from bot.store.ledger import Ledger, open_ledger
 from tests.fill import a_worker, add_run, add_task, lease_of

@@ -16,18 +16,19 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot import log, queue
-from bot.checks import check_forge, check_redis
+from bot.app import log, queues
+from bot.app.build import open_house
+from bot.app.preflight import check_forge, check_redis
+from bot.app.settings.load import Settings, plain
+from bot.app.settings.sections import Server
+from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
 from bot.domain.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.forges.verifier import Sender
-from bot.opening import open_house
 from bot.runs.runtime import House
-from bot.sections import Server
-from bot.settings import Settings, plain
 from bot.store.hosts import SILENT_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
@@ -36,7 +37,6 @@ from bot.web.pages import Viewer
 from bot.web.receiver import Receiver
 from bot.web.recorder import Intake
 from bot.web.server import server
-from bot.worker import MISSED_AFTER, SWEEP_EVERY, working
 
 _log = structlog.get_logger()
 
@@ -116,9 +116,9 @@ def _opened(
 ) -> Iterator[tuple[House, dramatiq.Broker]]:
     check_forge(settings)
     log.set_up(json=False, secrets=settings.secrets)
-    broker = queue.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
+    broker = queues.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)
-    nudges = queue.nudges(broker)
+    nudges = queues.nudges(broker)
     with open_house(
         settings, public_url=url, nudges=nudges, called=host, silent_after=silent_after, lease=lease
     ) as house:
@@ -192,7 +192,7 @@ def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake
     redis_url = settings.queue.url.get_secret_value()
     needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
     if redis_url:
-        needs["redis"] = queue.client(redis_url).ping
+        needs["redis"] = queues.client(redis_url).ping
     viewer = Viewer(
         ledger=house.ledger,
         link_key=house.link_key,

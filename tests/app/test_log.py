@@ -10,7 +10,7 @@ TOKEN = "s3cr3t+token/of~the_bot"
 # A process of its own: logging is global, and the test runner has set it up for itself.
 PROGRAM = """
 import logging, structlog
-from bot import log
+from bot.app import log
 log.set_up(json={json}, secrets=[{token!r}])
 ours = structlog.get_logger()
 {lines}

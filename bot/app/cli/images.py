@@ -1,30 +1,30 @@
 """The operator's commands about what is on this host: `forgehand workspaces ...`, `forgehand images ...`.
 
-As in bot/cli.py each imports what it needs when it is called.
+As in bot/app/cli/main.py each imports what it needs when it is called.
 """
 
 from typing import Annotated
 
 import typer
 
-from bot.cli_options import AsJson, Config, TaskId, settings_of
-from bot.cli_print import say, show
+from bot.app.cli.options import AsJson, Config, TaskId, settings_of
+from bot.app.cli.output import say, show
 
-workspaces = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
+workspaces_app = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
 images = typer.Typer(no_args_is_help=True, help="The images containers start from.")
 
 Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
 
 
-@workspaces.command("ls")
+@workspaces_app.command("ls")
 def workspaces_ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
     """List the workspaces of this host, oldest first, with their sizes."""
-    from bot import cli_workspaces
+    from bot.app.cli import workspaces
 
-    cli_workspaces.ls(settings_of(config), as_json=as_json)
+    workspaces.ls(settings_of(config), as_json=as_json)
 
 
-@workspaces.command("rm")
+@workspaces_app.command("rm")
 def workspaces_rm(
     task: TaskId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
@@ -37,13 +37,13 @@ def workspaces_rm(
     config: Config = None,
 ) -> None:
     """Remove the workspace of a task that is at rest. What was pushed or exported stays."""
-    from bot import cli_workspaces
+    from bot.app.cli import workspaces
 
     def confirm(question: str) -> None:
         if not yes:
             typer.confirm(question, abort=True)
 
-    cli_workspaces.rm(settings_of(config), task, retry_export=retry_export, confirm=confirm)
+    workspaces.rm(settings_of(config), task, retry_export=retry_export, confirm=confirm)
     typer.echo(f"Removed the workspace of {task}.")
 
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import typer
 from sqlalchemy import Connection
 
-from bot.cli_print import Row, show
-from bot.cli_show import ledger_of
+from bot.app.cli.output import Row, show
+from bot.app.cli.tasks import ledger_of
+from bot.app.settings.gateway import allowance
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import seconds
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import Amount
-from bot.gateway.sections import allowance
 from bot.gateway.usage_counter import DAY, today
 from bot.reports.comments import dollars
-from bot.sections import seconds
-from bot.settings import Settings
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import OfRun

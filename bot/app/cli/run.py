@@ -18,30 +18,30 @@ import typer
 from dramatiq import Broker
 from sqlalchemy import Connection
 
-from bot import actors, log, queue
-from bot.checks import fit
-from bot.cli_print import say
-from bot.cli_show import Log, row_of
+from bot.app import actors, log, queues
+from bot.app.build import open_house
+from bot.app.cli.output import say
+from bot.app.cli.tasks import Log, row_of
+from bot.app.preflight import fit
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import seconds
+from bot.app.worker import defaults, jobs_of
 from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
-from bot.opening import open_house
 from bot.reports.command_syntax import by_operator
 from bot.reports.phrases import in_words
 from bot.runs.execute import execute
 from bot.runs.runtime import House
-from bot.sections import seconds
-from bot.settings import Settings
 from bot.store import claims, hosts, runs
 from bot.store import tasks as store
 from bot.store.process_locks import somebody_works
 from bot.tasks import operator as verbs
 from bot.tasks.enqueue import Queued
 from bot.tasks.verbs import agent_named
-from bot.worker import defaults, jobs_of
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
@@ -111,8 +111,8 @@ def approve(settings: Settings, task_id: str, *, as_json: bool) -> int:
 def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, as_json: bool) -> int:
     log.set_up(json=False, secrets=settings.secrets)
     logging.getLogger().setLevel(logging.WARNING)  # what happens is shown in another way here
-    broker = queue.connect("", settings.queue.namespace)
-    with open_house(settings, public_url=settings.address(), nudges=queue.nudges(broker)) as house:
+    broker = queues.connect("", settings.queue.namespace)
+    with open_house(settings, public_url=settings.address(), nudges=queues.nudges(broker)) as house:
         if not somebody_works(house.data):
             house = fit(house, settings.network.sets)
             with house.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
@@ -120,7 +120,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
         with house.ledger.write() as tx:
             queued = begin(tx)
         if url := settings.queue.url.get_secret_value():
-            queue.nudges(queue.connect(url, settings.queue.namespace)).work()
+            queues.nudges(queues.connect(url, settings.queue.namespace)).work()
         with _reporting(house, broker, settings):
             status = _Watched(house, queued.run, settings.secrets).to_the_end()
         return status or _tell(house, queued.run.id, as_json=as_json)
@@ -130,7 +130,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
 def _reporting(house: House, broker: Broker, settings: Settings) -> Iterator[None]:
     """Say what the run has to say to its thread, during the block and at its end."""
     actors.declare(broker, house, jobs_of(house, settings), threading.Event())
-    talk = queue.start_talk(broker)
+    talk = queues.start_talk(broker)
     try:
         yield
     finally:

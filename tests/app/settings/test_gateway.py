@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.settings import gateway
+from bot.app.settings.load import Settings, load
 from bot.domain.errors import BadSettings
-from bot.gateway import sections
 from bot.gateway.budget import Amount, Share
 from bot.gateway.providers import Auth, Price
-from bot.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FORGEHAND_MODELS__OPENAI__KEY_FILE", "key")
 
     settings = _load()
-    routes = sections.routes(settings.models)
+    routes = gateway.routes(settings.models)
 
     assert [(route.url, route.key, route.auth) for route in routes.values()] == [
         ("https://api.anthropic.com", "sk-1", Auth.X_API_KEY),
@@ -40,7 +40,7 @@ def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_said_of_a_known_provider_beats_what_is_known() -> None:
     settings = _load('[models.anthropic]\nkey = "sk-1"\nurl = "https://own.example/a/"\nmodels = ["opus-*"]')
 
-    route = sections.routes(settings.models)["anthropic"]
+    route = gateway.routes(settings.models)["anthropic"]
 
     assert (route.url, route.auth) == ("https://own.example/a", Auth.X_API_KEY)
     assert route.has("opus-5")
@@ -53,7 +53,7 @@ def test_a_provider_of_ones_own_may_do_without_a_key_and_has_prices() -> None:
         'cache_read = 0.5 }, "*" = { input = 9.0, output = 9.0 } }'
     )
 
-    route = sections.routes(settings.models)["ours"]
+    route = gateway.routes(settings.models)["ours"]
 
     assert route.credential() is None
     assert route.price("abc") == Price(input=1, output=5, cache_read=0.5, cache_write=1)
@@ -66,7 +66,7 @@ def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.Mo
         '[budget]\nper_run = { requests = 5 }\n[budget.repositories."Acme/Anvil"]\nper_day = { tokens = 9 }'
     )
 
-    budget = sections.allowance(settings.budget)
+    budget = gateway.allowance(settings.budget)
 
     assert (budget.per_run, budget.per_day) == (Amount(requests=5), Amount(usd=50))
     assert budget.repositories == {"acme/anvil": Share(per_day=Amount(tokens=9))}

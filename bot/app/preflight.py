@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import redis
 import structlog
 
-from bot import queue
+from bot.app import queues
+from bot.app.settings.load import NAME, Settings
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
 from bot.runs.runtime import House
 from bot.sandbox.engine.containers import Mount
-from bot.settings import NAME, Settings
 from bot.store import data_folder
 
 _SEEN_WITHIN = 60.0  # seconds for a container that does next to nothing
@@ -166,7 +166,7 @@ def check_redis(settings: Settings, command: str) -> None:
             "redis://127.0.0.1:6379/0. For everything in one process: `forgehand up`."
         )
     try:
-        queue.client(url).ping()
+        queues.client(url).ping()
     except redis.RedisError as error:
         raise BadSettings(
             f"Redis at [queue] url does not answer ({type(error).__name__}). Is it up?"

@@ -7,9 +7,11 @@ from functools import partial
 
 import dramatiq
 
-from bot import actors, queue
-from bot.actors import Jobs
-from bot.checks import fit
+from bot.app import actors, queues
+from bot.app.actors import Jobs
+from bot.app.preflight import fit
+from bot.app.settings.load import Settings
+from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
 from bot.commands.answer import Answer
 from bot.commands.label_scan import Missed
@@ -19,9 +21,7 @@ from bot.reports import sender
 from bot.runs import execute
 from bot.runs.janitor import Janitor
 from bot.runs.runtime import House
-from bot.settings import Settings
 from bot.store.process_locks import at_work, is_dead
-from bot.sweep import Sweep, keep_sweeping
 from bot.tasks.verbs import Defaults
 from handlers import router
 
@@ -68,8 +68,8 @@ def working(
         sweep = sweep_of(house, broker)
         sweep.be_seen()
         actors.declare(broker, house, jobs, stopping)
-        runs = queue.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
-        talk = queue.start_talk(broker)
+        runs = queues.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
+        talk = queues.start_talk(broker)
         missed = missed_of(house, settings, age=missed_after, stopping=stopping)
         janitor = Janitor(house, stopping)
         sweepers = [  # each its own: neither a slow forge nor a removal must hold up what is due here
@@ -130,6 +130,6 @@ def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:
     return Sweep(
         ledger=house.ledger,
         worker=house.worker,
-        nudges=queue.nudges(broker, work=queue.host_queue(house.worker.host)),
+        nudges=queues.nudges(broker, work=queues.host_queue(house.worker.host)),
         is_dead=partial(is_dead, house.data),
     )

@@ -10,7 +10,7 @@ import pytest
 import redis
 import structlog
 
-from bot import queue
+from bot.app import queues
 from bot.domain.errors import BadSettings
 from tests.services import free_port
 
@@ -20,12 +20,12 @@ LONG = 20.0  # seconds a test waits at most for what should come at once
 @pytest.fixture(params=["redis", "in one process"])
 def broker(request: pytest.FixtureRequest) -> dramatiq.Broker:
     url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    return queue.connect(url, "test")
+    return queues.connect(url, "test")
 
 
 @contextmanager
 def _consuming(broker: dramatiq.Broker, *, runs: int) -> Iterator[None]:
-    workers = [queue.start_work(broker, host="here", runs=runs), queue.start_talk(broker)]
+    workers = [queues.start_work(broker, host="here", runs=runs), queues.start_talk(broker)]
     try:
         yield
     finally:
@@ -43,7 +43,7 @@ class Calls:
     def __init__(self, broker: dramatiq.Broker) -> None:
         self.seen: list[tuple[str, ...]] = []
         self._more = threading.Condition()
-        for name in (queue.ANSWER, queue.WORK, queue.REPORT):
+        for name in (queues.ANSWER, queues.WORK, queues.REPORT):
             _declare(broker, name, self._recorder(name))
 
     def wait_for(self, *call: str) -> None:
@@ -61,7 +61,7 @@ class Calls:
 
 def test_each_nudge_reaches_its_actor(broker: dramatiq.Broker) -> None:
     calls = Calls(broker)
-    nudges = queue.nudges(broker)
+    nudges = queues.nudges(broker)
 
     with _consuming(broker, runs=1):
         nudges.answer("github", "d1")
@@ -77,18 +77,18 @@ def test_a_host_has_a_queue_of_its_own(broker: dramatiq.Broker) -> None:
     calls = Calls(broker)
 
     with _consuming(broker, runs=1):
-        queue.nudges(broker, work=queue.host_queue("here")).work()
+        queues.nudges(broker, work=queues.host_queue("here")).work()
 
         calls.wait_for("work")
 
 
 def test_a_nudge_for_another_host_is_left_to_it(redis_url: str) -> None:
-    broker = queue.connect(redis_url, "test")
+    broker = queues.connect(redis_url, "test")
     calls = Calls(broker)
 
     with _consuming(broker, runs=1):
-        queue.nudges(broker, work=queue.host_queue("there")).work()
-        queue.nudges(broker).report("after it")
+        queues.nudges(broker, work=queues.host_queue("there")).work()
+        queues.nudges(broker).report("after it")
         calls.wait_for("report", "after it")
 
     assert ("work",) not in calls.seen
@@ -102,10 +102,10 @@ def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     def work() -> None:
         go_on.wait(LONG)
 
-    _declare(broker, queue.WORK, work)
-    _declare(broker, queue.ANSWER, lambda _forge, _delivery: answered.set())
-    _declare(broker, queue.REPORT, lambda _thread: None)
-    nudges = queue.nudges(broker)
+    _declare(broker, queues.WORK, work)
+    _declare(broker, queues.ANSWER, lambda _forge, _delivery: answered.set())
+    _declare(broker, queues.REPORT, lambda _thread: None)
+    nudges = queues.nudges(broker)
 
     with _consuming(broker, runs=2):
         for _ in range(10):
@@ -121,19 +121,19 @@ def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
 
 
 def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
-    broker = queue.connect(redis_url, "test")
+    broker = queues.connect(redis_url, "test")
     begun, go_on = threading.Semaphore(0), threading.Event()
 
     def work() -> None:
         begun.release()
         go_on.wait(LONG)
 
-    _declare(broker, queue.WORK, work)
-    _declare(broker, queue.ANSWER, lambda _forge, _delivery: None)
-    _declare(broker, queue.REPORT, lambda _thread: None)
+    _declare(broker, queues.WORK, work)
+    _declare(broker, queues.ANSWER, lambda _forge, _delivery: None)
+    _declare(broker, queues.REPORT, lambda _thread: None)
     with redis.Redis.from_url(redis_url) as client, _consuming(broker, runs=2):
         for _ in range(5):
-            queue.nudges(broker).work()
+            queues.nudges(broker).work()
         for _ in range(2):
             assert begun.acquire(timeout=LONG)
 
@@ -142,7 +142,7 @@ def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
 
 
 def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
-    broker = queue.connect(redis_url, "test")
+    broker = queues.connect(redis_url, "test")
     calls: list[str] = []
     heard = threading.Event()
 
@@ -152,12 +152,12 @@ def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
             heard.set()
         raise RuntimeError("broken")
 
-    _declare(broker, queue.REPORT, report)
-    _declare(broker, queue.ANSWER, lambda _forge, _delivery: None)
-    _declare(broker, queue.WORK, lambda: None)
+    _declare(broker, queues.REPORT, report)
+    _declare(broker, queues.ANSWER, lambda _forge, _delivery: None)
+    _declare(broker, queues.WORK, lambda: None)
     with _consuming(broker, runs=1):
-        queue.nudges(broker).report("first")
-        queue.nudges(broker).report("last")
+        queues.nudges(broker).report("first")
+        queues.nudges(broker).report("last")
         assert heard.wait(LONG)
 
     assert sorted(calls) == ["first", "last"]
@@ -167,17 +167,17 @@ def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
 
 
 def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
-    nudges = queue.nudges(queue.connect(f"redis://127.0.0.1:{free_port()}/0", "test"))
+    nudges = queues.nudges(queues.connect(f"redis://127.0.0.1:{free_port()}/0", "test"))
 
     begun = time.monotonic()
     with structlog.testing.capture_logs() as logged:
         for number in range(100):
             nudges.answer("github", f"d{number}")
 
-    assert time.monotonic() - begun < queue._PATIENCE * 2
+    assert time.monotonic() - begun < queues._PATIENCE * 2
     assert [line["event"] for line in logged] == ["nudge not sent; the sweep will find the work"]
 
 
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(BadSettings, match=r"\[queue\] url is no Redis URL"):
-        queue.connect("http://127.0.0.1", "test")
+        queues.connect("http://127.0.0.1", "test")

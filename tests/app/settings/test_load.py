@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from bot.agents.command_line import Command
 from bot.agents.registry import KINDS
+from bot.app.settings.load import Settings, load, plain
 from bot.domain.errors import BadSettings
-from bot.settings import Settings, load, plain
 
 ROOT = Path(__file__).parent.parent
 

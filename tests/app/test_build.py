@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.app.build import open_house
+from bot.app.settings.forges import GitHub, GitLab
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Data
 from bot.domain.nudges import Nudges
-from bot.forges.sections import GitHub, GitLab
-from bot.opening import open_house
-from bot.sections import Data
-from bot.settings import Settings
 
 TOKEN = SecretStr("token-of-the-bot")
 NUDGES = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None)

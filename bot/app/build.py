@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bot.app.settings import gateway as outside
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Ceilings, Labels, Sandbox
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from bot.gateway import sections as outside
 from bot.gateway.opening import Gateway
 from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Engine, Limits
-from bot.sections import Ceilings, Labels, Sandbox
-from bot.settings import Settings
 from bot.store import data_folder, shared_keys
 from bot.store.claims import Worker
 from bot.store.hosts import SILENT_AFTER

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import dramatiq
 import structlog
 
+from bot.app.queues import ANSWER, REPORT, WORK
 from bot.domain.task import Run
-from bot.queue import ANSWER, REPORT, WORK
 from bot.runs.runtime import House
 from bot.store import claims
 

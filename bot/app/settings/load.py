@@ -17,10 +17,9 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.domain.errors import BadSettings
-from bot.forges.sections import GitHub, GitLab
-from bot.gateway.sections import Budget, Models, Network
-from bot.sections import (
+from bot.app.settings.forges import GitHub, GitLab
+from bot.app.settings.gateway import Budget, Models, Network
+from bot.app.settings.sections import (
     Agents,
     Data,
     Git,
@@ -32,6 +31,7 @@ from bot.sections import (
     Server,
     Store,
 )
+from bot.domain.errors import BadSettings
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"

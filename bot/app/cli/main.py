@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bot import __version__, cli_host
-from bot.cli_options import AsJson, Config, Model, Port, TaskId, settings_of
-from bot.cli_print import say
+from bot import __version__
+from bot.app.cli import images
+from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, settings_of
+from bot.app.cli.output import say
 from bot.domain.errors import BadSettings, BotError
 
 app = typer.Typer(
@@ -24,8 +25,8 @@ app = typer.Typer(
     help="A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
     'in a container.\n\nTo try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]',
 )
-app.add_typer(cli_host.workspaces, name="workspaces")
-app.add_typer(cli_host.images, name="images")
+app.add_typer(images.workspaces_app, name="workspaces")
+app.add_typer(images.images, name="images")
 
 
 @app.callback()
@@ -39,7 +40,7 @@ def up(port: Port = None, config: Config = None) -> None:
 
     Prints the address it listens on; http://ADDRESS/readyz answers when it is ready.
     """
-    from bot import app as processes
+    from bot.app import processes
 
     processes.up(settings_of(config, port), typer.echo)
 
@@ -47,7 +48,7 @@ def up(port: Port = None, config: Config = None) -> None:
 @app.command()
 def serve(port: Port = None, config: Config = None) -> None:
     """Only receive webhooks and show pages. Needs \\[queue] url, and `forgehand work` somewhere."""
-    from bot import app as processes
+    from bot.app import processes
 
     processes.serve(settings_of(config, port), typer.echo)
 
@@ -60,7 +61,7 @@ def work(
     config: Config = None,
 ) -> None:
     """Only work: answer, run agents, report. Needs \\[queue] url; start as many as you like."""
-    from bot import app as processes
+    from bot.app import processes
 
     processes.work(settings_of(config), host=host)
 
@@ -84,13 +85,13 @@ def run(
     forgehand run /srv/git/anvil.git "tidy the parser"
     forgehand run https://git.example.org/acme/anvil "add tests" --base main --timeout 30m
     """
-    from bot import cli_runs
+    from bot.app.cli import run
 
     settings = settings_of(config)
-    ask = cli_runs.Ask(
+    ask = run.Ask(
         repository=repository, text=instructions, agent=agent, model=model, base=base, timeout=timeout
     )
-    raise typer.Exit(cli_runs.run(settings, ask, as_json=as_json))
+    raise typer.Exit(run.run(settings, ask, as_json=as_json))
 
 
 @app.command()
@@ -109,26 +110,26 @@ def resume(
     \b
     forgehand resume k7m2xq4p "and add tests"
     """
-    from bot import cli_runs
+    from bot.app.cli import run
 
     settings = settings_of(config)
-    raise typer.Exit(cli_runs.resume(settings, task, text, agent=agent, model=model, as_json=as_json))
+    raise typer.Exit(run.resume(settings, task, text, agent=agent, model=model, as_json=as_json))
 
 
 @app.command()
 def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
     """Push the commit of a task that is held, because it touches paths that give power."""
-    from bot import cli_runs
+    from bot.app.cli import run
 
-    raise typer.Exit(cli_runs.approve(settings_of(config), task, as_json=as_json))
+    raise typer.Exit(run.approve(settings_of(config), task, as_json=as_json))
 
 
 @app.command()
 def cancel(task: TaskId, config: Config = None) -> None:
     """Stop a task, whoever asked for it. Its workspace is kept."""
-    from bot import cli_show
+    from bot.app.cli import tasks
 
-    typer.echo(cli_show.cancel(settings_of(config), task))
+    typer.echo(tasks.cancel(settings_of(config), task))
 
 
 @app.command()
@@ -138,9 +139,9 @@ def tasks(
     config: Config = None,
 ) -> None:
     """List tasks, newest first."""
-    from bot import cli_show
+    from bot.app.cli import tasks
 
-    cli_show.tasks(settings_of(config), limit, as_json=as_json)
+    tasks.tasks(settings_of(config), limit, as_json=as_json)
 
 
 @app.command()
@@ -169,10 +170,10 @@ def costs(
     forgehand costs --repository acme/anvil     # each of its tasks
     forgehand costs --task k7m2xq4p             # each run of a task
     """
-    from bot import cli_costs
+    from bot.app.cli import costs
 
-    ask = cli_costs.asked(since, repository=repository, task=task)
-    cli_costs.costs(settings_of(config), ask, as_json=as_json)
+    ask = costs.asked(since, repository=repository, task=task)
+    costs.costs(settings_of(config), ask, as_json=as_json)
 
 
 @app.command()
@@ -183,9 +184,9 @@ def logs(
     config: Config = None,
 ) -> None:
     """Print what the agent of a task's newest run said and did."""
-    from bot import cli_show
+    from bot.app.cli import tasks
 
-    cli_show.logs(settings_of(config), task, follow=follow, raw=raw)
+    tasks.logs(settings_of(config), task, follow=follow, raw=raw)
 
 
 @app.command()

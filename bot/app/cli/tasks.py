@@ -13,11 +13,11 @@ import typer
 from sqlalchemy import Connection
 
 from bot.agents.agent import Listener
-from bot.cli_print import Row, show
+from bot.app.cli.output import Row, show
+from bot.app.settings.load import Settings
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
 from bot.reports.command_syntax import reference
-from bot.settings import Settings
 from bot.store import data_folder, runs
 from bot.store import log_chunks as store_log
 from bot.store import tasks as store

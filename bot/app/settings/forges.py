@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from bot.app.settings.sections import Secrets, Section, Site, site
 from bot.domain.errors import NotUnderstood
 from bot.domain.repository_url import canonical
-from bot.sections import Secrets, Section, Site, site
 
 
 def _web(url: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.app.settings.load import Settings
 
 
 def _or_the_first(context: typer.Context, value: Path | None) -> Path | None:
@@ -33,7 +33,7 @@ TaskId = Annotated[str, typer.Argument(metavar="TASK", help="As in comments, pag
 
 def settings_of(config: Path | None, port: int | None = None) -> "Settings":
     """Raises BadSettings."""
-    from bot.settings import load
+    from bot.app.settings.load import load
 
     settings = load(config)
     if port is None:

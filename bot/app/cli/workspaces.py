@@ -12,17 +12,17 @@ from functools import partial
 from rich.console import Console
 from rich.progress import track
 
-from bot import log
-from bot.cli_print import Row, say, show
+from bot.app import log
+from bot.app.build import open_house
+from bot.app.cli.output import Row, say, show
+from bot.app.settings.load import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
-from bot.opening import open_house
 from bot.runs.removal_records import Terms, records
 from bot.runs.runtime import House
 from bot.runs.workspace_removal import clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
-from bot.settings import Settings
 from bot.store import removals, tasks, workspaces
 from bot.store.process_locks import is_dead
 from bot.store.removals import MOST_DEATHS, Removal

@@ -9,14 +9,14 @@ import pytest
 from bot.agents.agent import Agent
 from bot.agents.claude import Claude
 from bot.agents.command_line import Command
-from bot.checks import check, fit, hosts_of_sets
+from bot.app.build import open_house
+from bot.app.preflight import check, fit, hosts_of_sets
+from bot.app.settings.gateway import Model, routes
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Data, Sandbox
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.gateway.budget import Amount, Budget
-from bot.gateway.sections import Model, routes
-from bot.opening import open_house
-from bot.sections import Data, Sandbox
-from bot.settings import Settings
 from bot.store.ledger import Ledger
 from tests.fakes import FakeForge
 from tests.houses import a_house

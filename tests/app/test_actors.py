@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dramatiq
 
-from bot import actors, queue
-from bot.actors import Jobs
+from bot.app import actors, queues
+from bot.app.actors import Jobs
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.runs.runtime import House
@@ -26,7 +26,7 @@ LONG = 20.0  # seconds a test waits at most for what should come at once
 def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> House:
     """Of this worker; it nudges through the broker."""
     house = a_house(ledger, FakeForge())
-    return replace(house, data=data, worker=worker, nudges=queue.nudges(broker))
+    return replace(house, data=data, worker=worker, nudges=queues.nudges(broker))
 
 
 class Places:
@@ -68,7 +68,7 @@ class Places:
 
 @contextmanager
 def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iterator[threading.Event]:
-    broker = queue.connect("", "test")
+    broker = queues.connect("", "test")
     house = _house(ledger, data, broker, worker)
     stopping = threading.Event()
     jobs = Jobs(
@@ -78,7 +78,7 @@ def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iter
         is_dead=nobody_is_dead,
     )
     actors.declare(broker, house, jobs, stopping)
-    consuming = queue.start_work(broker, host=worker.host, runs=worker.per_host)
+    consuming = queues.start_work(broker, host=worker.host, runs=worker.per_host)
     house.nudges.work()
     try:
         yield stopping

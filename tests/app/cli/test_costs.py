@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.cli_costs import Ask, costs
+from bot.app.cli.costs import Ask, costs
+from bot.app.settings.gateway import Amount, Budget, Share
+from bot.app.settings.load import Settings
+from bot.app.settings.sections import Data
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Tokens, Used
-from bot.gateway.sections import Amount, Budget, Share
 from bot.gateway.usage_counter import today
-from bot.sections import Data
-from bot.settings import Settings
 from bot.store import claims, leases, tasks, usage
 from bot.store.ledger import open_ledger
 from tests.fill import a_thread, a_worker, add_run, add_task, lease_of

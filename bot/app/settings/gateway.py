@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from bot.app.settings.sections import Section, Site, Words, by_path
 from bot.gateway import budget, ecosystems, package_proxy
 from bot.gateway.providers import Auth, Route
 from bot.gateway.providers import Price as PriceOfTokens
-from bot.sections import Section, Site, Words, by_path
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
 _COMPLETIONS = ["/v1/chat/completions", "/v1/responses"]

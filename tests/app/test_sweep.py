@@ -9,14 +9,14 @@ import dramatiq
 import redis
 import sqlalchemy
 
-from bot import queue
+from bot.app import queues
+from bot.app.sweep import Sweep, keep_sweeping
 from bot.domain.nudges import Nudges
 from bot.store import claims, deliveries, outbox, schema
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
 from bot.store.process_locks import alive, is_dead
-from bot.sweep import Sweep, keep_sweeping
 from tests.fill import a_worker, add_run, add_task, nobody_is_dead
 
 LONG = 20.0  # seconds a test waits at most for what should come soon
@@ -215,21 +215,21 @@ def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
 
 def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url: str) -> None:
     _receive(sqlite_ledger, "d1")
-    broker = queue.connect(redis_url, "test")
+    broker = queues.connect(redis_url, "test")
     answered, stopping = threading.Event(), threading.Event()
 
-    @dramatiq.actor(broker=broker, actor_name=queue.ANSWER, queue_name=queue.ANSWER)
+    @dramatiq.actor(broker=broker, actor_name=queues.ANSWER, queue_name=queues.ANSWER)
     def answer(forge: str, delivery_id: str) -> None:
         with sqlite_ledger.write() as tx:
             deliveries.answered(tx, forge, delivery_id)
         answered.set()
 
-    queue.nudges(broker).answer("github", "d1")
+    queues.nudges(broker).answer("github", "d1")
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    talk = queue.start_talk(broker)
+    talk = queues.start_talk(broker)
     sweep = Heard().sweep(sqlite_ledger)
-    sweep.nudges = queue.nudges(broker)
+    sweep.nudges = queues.nudges(broker)
     sweeper = threading.Thread(
         target=keep_sweeping, args=(sweep.once,), kwargs={"every": 0.1, "stopping": stopping}
     )

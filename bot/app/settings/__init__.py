@@ -1,0 +1,1 @@
+"""Settings: read, checked, and made into values of the other packages."""
