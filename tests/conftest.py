@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.store.ledger import Ledger, open_ledger
-from tests.image import agent_is_here
-from tests.services import Postgres, running_postgres, running_redis
+from tests.support.images import agent_is_here
+from tests.support.services import Postgres, running_postgres, running_redis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

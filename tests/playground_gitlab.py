@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx
 
 from bot.playground.state import Comment, Issue, Repository
-from tests.gitlab_words import LEVELS, Change, at, comment, delivery, pull, status
 from tests.playground_client import PATH, Playground
 from tests.playground_served import Served, Wrap, told
+from tests.support.gitlab_as_github import LEVELS, Change, at, comment, delivery, pull, status
 
 
 class GitLabPlayground:

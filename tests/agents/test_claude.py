@@ -10,8 +10,8 @@ from bot.agents.agent import Heard, Result
 from bot.agents.claude import Claude
 from bot.domain.lifecycle import Outcome
 from bot.gateway.endpoint import Outside
-from tests.agents.start import START
-from tests.stand_in import SESSION, recorded
+from tests.agents.starts import START
+from tests.support.claude_stand_in import SESSION, recorded
 
 CLAUDE = Claude(())
 

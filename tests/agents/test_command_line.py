@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.agents.command_line import Command
 from bot.agents.environment import environment
 from bot.gateway.endpoint import Outside
-from tests.agents.start import START
+from tests.agents.starts import START
 
 
 def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.tasks.operator import open_from_cli, resume_from_cli
 from handlers import router
-from tests.fakes import FakeForge
-from tests.houses import a_house
-from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
+from tests.support.commander import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
+from tests.support.fakes import FakeForge
+from tests.support.runtimes import a_house
 
 HERE = Path(__file__).parent / "prompts"
 ANN = {"id": 7, "login": "ann", "type": "User"}

@@ -10,7 +10,7 @@ from bot.agents.command_line import Command
 from bot.agents.transcript import Lines, Listening, transcript
 from bot.domain.interrupt import within
 from bot.domain.lifecycle import Outcome
-from tests.stand_in import SESSION, recorded
+from tests.support.claude_stand_in import SESSION, recorded
 
 GOOD = b"\n".join(recorded("good")) + b"\n"
 

@@ -16,9 +16,9 @@ from bot.runs.runtime import House
 from bot.store import claims, leases, runs
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger
-from tests.fakes import FakeForge
-from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
-from tests.houses import a_house
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_worker, add_run, lease_of, nobody_is_dead
+from tests.support.runtimes import a_house
 
 LONG = 20.0  # seconds a test waits at most for what should come at once
 

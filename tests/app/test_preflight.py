@@ -18,11 +18,11 @@ from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.gateway.budget import Amount, Budget
 from bot.store.ledger import Ledger
-from tests.fakes import FakeForge
-from tests.houses import a_house
-from tests.one_more_layer import image_with
-from tests.scripted_server import Says, Server
-from tests.workshop import Workshop, in_a_workshop
+from tests.support.derived_image import image_with
+from tests.support.fakes import FakeForge
+from tests.support.runtimes import a_house
+from tests.support.scripted_server import Says, Server
+from tests.support.worker_bench import Workshop, in_a_workshop
 
 
 def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from bot.app import queues
 from bot.domain.errors import BadSettings
-from tests.services import free_port
+from tests.support.services import free_port
 
 LONG = 20.0  # seconds a test waits at most for what should come at once
 

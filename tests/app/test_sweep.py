@@ -17,7 +17,7 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
 from bot.store.process_locks import alive, is_dead
-from tests.fill import a_worker, add_run, add_task, nobody_is_dead
+from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 
 LONG = 20.0  # seconds a test waits at most for what should come soon
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.desk import LONG, Desk, at_a_desk
-from tests.services import free_port
+from tests.support.cli_sandbox import LONG, Desk, at_a_desk
+from tests.support.services import free_port
 
 
 @pytest.fixture

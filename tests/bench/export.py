@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.sandbox.engine.containers import Engine
-from tests.image import small
-from tests.sandbox.clone import Site, commit
+from tests.sandbox.export_source import Site, commit
+from tests.support.images import small
 
 FILES, FOLDERS, BYTES = 20_000, 200, 6_200
 ROUNDS = 7

@@ -25,9 +25,9 @@ from bot.gateway.opening import Gateway
 from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
 from bot.store.ledger import open_ledger
-from tests.fill import claimed
-from tests.gateway.asker import LINK_KEY, MESSAGE, MESSAGES, Asker, routes
 from tests.gateway.provider import Provider, running, says, streams
+from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, routes
+from tests.support.rows import claimed
 
 AIM = 5.0  # milliseconds
 ROUNDS = 100

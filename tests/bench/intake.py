@@ -42,7 +42,7 @@ from bot.web import receiver as webhook
 from bot.web.recorder import Intake
 from bot.web.server import server
 from tests.oracles.payloads import examples
-from tests.services import running_postgres
+from tests.support.services import running_postgres
 
 SECRET = "sixteen characters at the least"
 CONNECTIONS = 16

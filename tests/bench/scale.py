@@ -22,9 +22,9 @@ from bot.domain.lifecycle import Outcome, State
 from bot.store import claims, deliveries, leases, outbox, runs, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, open_ledger
-from tests.fill import a_worker, add_run, lease_of, nobody_is_dead
-from tests.services import running_postgres
-from tests.store.history import fill
+from tests.store.long_history import fill
+from tests.support.rows import a_worker, add_run, lease_of, nobody_is_dead
+from tests.support.services import running_postgres
 
 FINISHED = 100_000
 AIM = 1.2

@@ -22,10 +22,10 @@ from rich.table import Table
 from bot.app.worker import SWEEP_EVERY
 from bot.domain.lifecycle import Outcome
 from bot.store.ledger import open_ledger
-from tests.journeys.forked import Process
+from tests.journeys.forked_bot import Process
 from tests.journeys.world import World, eventually, shell, world
 from tests.playground_client import Playground
-from tests.services import running_postgres, running_redis
+from tests.support.services import running_postgres, running_redis
 
 ROUNDS = 5
 SILENCES = (10.0, 30.0)  # seconds

@@ -28,8 +28,8 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import AWAY, Ledger, clock
 from bot.tasks.verbs import Tasks
 from handlers import router as all_handlers
-from tests.fakes import FakeForge
-from tests.said import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
+from tests.support.commander import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
+from tests.support.fakes import FakeForge
 
 ANN = {"id": 7, "login": "ann", "type": "User"}
 EVE = {"id": 66, "login": "eve", "type": "User"}

@@ -19,8 +19,8 @@ from bot.forges.parts import thread_part
 from bot.store import causes, runs, schema, threads
 from bot.store.ledger import Ledger
 from handlers import router
-from tests.fakes import FakeForge
-from tests.said import ANN, CHANGE, DEFAULTS, ISSUE, a_change, patch_url
+from tests.support.commander import ANN, CHANGE, DEFAULTS, ISSUE, a_change, patch_url
+from tests.support.fakes import FakeForge
 
 EVE = Actor(id=66, login="eve")
 OTHER = replace(ISSUE, repository_id=2, repository_url="https://github.com/acme/hammer", path="acme/hammer")

@@ -16,9 +16,9 @@ from bot.forges.gitlab import GitLab
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
 from handlers import router
-from tests.fill import a_worker, nobody_is_dead
-from tests.hook import GITHUB, GITLAB, Dialect, Hook, receiving
-from tests.said import DEFAULTS, patch_url
+from tests.support.commander import DEFAULTS, patch_url
+from tests.support.rows import a_worker, nobody_is_dead
+from tests.support.webhook_receiver import GITHUB, GITLAB, Dialect, Hook, receiving
 
 HUGE = 2**63
 ANN = {"id": 7, "login": "ann", "username": "ann", "type": "User"}

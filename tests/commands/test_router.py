@@ -8,7 +8,7 @@ from bot.domain.errors import NotUnderstood
 from bot.store.ledger import Ledger
 from bot.tasks.verbs import Tasks
 from handlers import router as all_of_them
-from tests.said import DEFAULTS, a_command, patch_url
+from tests.support.commander import DEFAULTS, a_command, patch_url
 
 
 def hammer() -> Router:

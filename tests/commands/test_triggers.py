@@ -12,8 +12,8 @@ from bot.domain.errors import BadSettings
 from bot.domain.event import Assigned, Commented, Labelled
 from bot.domain.thread import Actor, Spot
 from handlers import router
-from tests.fakes import FakeForge
-from tests.said import ANN, CHANGE, ISSUE
+from tests.support.commander import ANN, CHANGE, ISSUE
+from tests.support.fakes import FakeForge
 
 WORDS = Words(
     bot_name="forge-bot", known={"run"}, labels={"Fix typos": "--agent codex Mend it.\n--all of it"}

@@ -11,11 +11,11 @@ from bot.domain.thread import Thread
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from tests.forges.asking import anvil
+from tests.forges.adapter_calls import anvil
 from tests.oracles.record import Recorder, check
 from tests.playground.faults import Faults
 from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
-from tests.scripted_server import Server
+from tests.support.scripted_server import Server
 
 ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}
 

@@ -15,14 +15,14 @@ from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.domain.repository_url import canonical
 from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.forges.forge import Forge
-from tests.forges.asking import HERE, MARKER, actor, anvil, status, wanted
+from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, status, wanted
 from tests.forges.conftest import ADAPTERS
 from tests.journeys.world import eventually
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import clone, push, push_commit
 from tests.playground.receiver import Receiver
 from tests.playground_gitlab import AnyPlayground
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
 SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server stands for an instance below a path

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import Client as GitHubClient
 from bot.forges.gitlab.client import Client as GitLabClient
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 AnyClient = GitHubClient | GitLabClient
 CLIENTS: dict[str, type[AnyClient]] = {"github": GitHubClient, "gitlab": GitLabClient}

@@ -13,10 +13,10 @@ from bot.forges.github.events import EVENTS, parse
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
 from handlers import router
-from tests.fakes import FakeForge
-from tests.hook import GITHUB, Hook, receiving
 from tests.oracles.payloads import payloads
-from tests.said import DEFAULTS, a_change, patch_url
+from tests.support.commander import DEFAULTS, a_change, patch_url
+from tests.support.fakes import FakeForge
+from tests.support.webhook_receiver import GITHUB, Hook, receiving
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bot.forges.gitlab import GitLab
 from tests.playground.pushing import push_commit
 from tests.playground_client import Playground
 from tests.playground_gitlab import GitLabPlayground
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 AT = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 BEFORE, AFTER = "2026-11-23T07:59:00Z", "2026-11-23T08:00:01Z"

@@ -14,7 +14,16 @@ from bot.domain.errors import BadSettings
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.verifier import gitlab_verifier
 from bot.store.ledger import Ledger
-from tests.hook import BODY, GITHUB, GITLAB, NEXT_SECRET, SECRET, Hook, receiving, signature
+from tests.support.webhook_receiver import (
+    BODY,
+    GITHUB,
+    GITLAB,
+    NEXT_SECRET,
+    SECRET,
+    Hook,
+    receiving,
+    signature,
+)
 
 
 def a_token(size: int = 32) -> str:

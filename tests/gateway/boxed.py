@@ -7,8 +7,8 @@ from dataclasses import replace
 from bot.agents.environment import environment
 from bot.gateway.endpoint import FOLDER, URL, Outside, with_relay
 from bot.sandbox.engine.containers import Engine, Limits, Mount, Sandbox
-from tests.agents.start import START
-from tests.gateway.way import TOKEN, Way
+from tests.agents.starts import START
+from tests.gateway.open_gateway import TOKEN, Way
 
 TOLD = replace(START, outside=Outside(url=URL, token=TOKEN, routes=(), packages=True))
 

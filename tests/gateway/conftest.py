@@ -14,10 +14,10 @@ from bot.gateway.socket_server import open_gate
 from bot.gateway.usage_counter import Counts
 from bot.store import tasks
 from bot.store.ledger import Ledger
-from tests.fill import add_run, claimed
-from tests.gateway.asker import LINK_KEY, Asker, routes
+from tests.gateway.open_gateway import TOKEN, OpenWay, Way
 from tests.gateway.provider import Provider, running
-from tests.gateway.way import TOKEN, OpenWay, Way
+from tests.gateway.sandbox_client import LINK_KEY, Asker, routes
+from tests.support.rows import add_run, claimed
 
 
 @pytest.fixture

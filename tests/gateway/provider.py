@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.loopback import serving
+from tests.support.http_server import serving
 
 KEY = "sk-real-key-of-the-operator"
 

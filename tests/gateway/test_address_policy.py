@@ -11,7 +11,7 @@ from hypothesis.strategies import ip_addresses
 from bot.gateway import address_policy
 from bot.gateway.address_policy import all_public, resolve
 from tests.gateway.package_host import PUBLIC
-from tests.image import small
+from tests.support.images import small
 
 NOT_PUBLIC = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.1", "168.63.129.16", "169.254.169.254",

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from bot.domain.lifecycle import Outcome
 from bot.domain.usage import Refusal, Tokens
 from bot.gateway.budget import Amount, Budget, Share
-from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
 from tests.gateway.provider import KEY, Answer, event, says, streams, told
+from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 
 def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker: Asker) -> None:

@@ -12,10 +12,10 @@ from bot.gateway.package_proxy import PATTERN
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.images import build
 from tests.gateway.boxed import said_in_a_sandbox
+from tests.gateway.open_gateway import OpenWay, head
 from tests.gateway.package_host import PackageHost
-from tests.gateway.way import OpenWay, head
-from tests.image import small
-from tests.one_more_layer import image_with
+from tests.support.derived_image import image_with
+from tests.support.images import small
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from bot.gateway.providers import Auth, Route
 from bot.gateway.usage_counter import today
 from bot.store import tasks, usage
 from bot.store.ledger import Ledger
-from tests.fill import a_thread, add_run, add_task
+from tests.support.rows import a_thread, add_run, add_task
 
 MINE, OTHER = 7, 8  # repositories
 ROUTE = Route(

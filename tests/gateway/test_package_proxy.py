@@ -14,11 +14,11 @@ from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
 from bot.store.ledger import Ledger
-from tests.gateway.asker import until
 from tests.gateway.boxed import said_in_a_sandbox
+from tests.gateway.open_gateway import TOKEN, OpenWay, head, login, plain, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
-from tests.gateway.way import TOKEN, OpenWay, head, login, plain, tunnel
-from tests.image import small
+from tests.gateway.sandbox_client import until
+from tests.support.images import small
 
 
 def test_an_allowed_host_is_reached_at_the_address_that_was_checked(open_way: OpenWay) -> None:

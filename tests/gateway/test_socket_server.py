@@ -11,8 +11,8 @@ import pytest
 
 from bot.gateway.address_policy import Address
 from bot.gateway.package_proxy import Net
-from tests.gateway.asker import MESSAGES, Asker, until
-from tests.gateway.way import WITHIN, OpenWay, tunnel
+from tests.gateway.open_gateway import WITHIN, OpenWay, tunnel
+from tests.gateway.sandbox_client import MESSAGES, Asker, until
 
 
 @pytest.mark.long

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 from bot.gateway.address_policy import Address
 from bot.gateway.package_proxy import Net
+from tests.gateway.open_gateway import WITHIN, OpenWay, head, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
-from tests.gateway.way import WITHIN, OpenWay, head, tunnel
 
 AT_ONCE = 4.0  # seconds: less than what a gate waits for a door that does not shut
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bot.gateway.tunnel import Tunnel
-from tests.gateway.asker import MESSAGE, MESSAGES, Asker, until
 from tests.gateway.provider import KEY, Answer, Provider, says
+from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from bot.domain.usage import Reached, Refusal
 from bot.gateway.usage_counter import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
-from tests.fill import add_run
+from tests.support.rows import add_run
 
 
 def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger: Ledger) -> None:

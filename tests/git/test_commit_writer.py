@@ -8,7 +8,7 @@ from bot.domain.errors import GitFailed
 from bot.git.bare_repository import make_bare
 from bot.git.commit_writer import commit_id, write_commits
 from bot.git.run import Objects
-from tests.sandbox.clone import git
+from tests.sandbox.export_source import git
 
 
 def test_they_have_the_ids_that_were_told_before_and_are_there(tmp_path: Path) -> None:

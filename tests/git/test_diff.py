@@ -8,7 +8,7 @@ import pytest
 from bot.domain.errors import GitFailed
 from bot.git.bare_repository import make_bare
 from bot.git.diff import patch
-from tests.sandbox.clone import commit, git
+from tests.sandbox.export_source import commit, git
 
 RUN = "t1-1"
 

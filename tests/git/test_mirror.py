@@ -15,8 +15,8 @@ import pytest
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import within
 from bot.git.mirror import Mirror, fetch
-from tests.sandbox.clone import commit, git
-from tests.workshop import until
+from tests.sandbox.export_source import commit, git
+from tests.support.worker_bench import until
 
 
 @pytest.fixture

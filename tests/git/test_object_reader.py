@@ -12,7 +12,7 @@ from bot.git.bare_repository import make_bare
 from bot.git.conversation import conversation
 from bot.git.object_reader import ObjectReader, object_reader, sizes
 from bot.git.run import Objects
-from tests.sandbox.clone import git
+from tests.sandbox.export_source import git
 
 
 @pytest.fixture

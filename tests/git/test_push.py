@@ -14,7 +14,7 @@ from bot.git.mirror import Mirror, fetch
 from bot.git.push import push
 from bot.git.run import git as host_git
 from tests.playground_client import Playground
-from tests.sandbox.clone import commit, git
+from tests.sandbox.export_source import commit, git
 
 
 @dataclass(frozen=True)

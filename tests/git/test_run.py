@@ -13,7 +13,7 @@ from bot.domain.errors import GitFailed
 from bot.domain.interrupt import within
 from bot.git.bare_repository import make_bare
 from bot.git.run import Objects, clean, first_lines, git, run
-from tests.workshop import until
+from tests.support.worker_bench import until
 
 
 @pytest.fixture

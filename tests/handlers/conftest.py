@@ -3,7 +3,7 @@
 import pytest
 
 from bot.store.ledger import Ledger
-from tests.said import Say
+from tests.support.commander import Say
 
 
 @pytest.fixture

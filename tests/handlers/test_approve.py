@@ -1,7 +1,7 @@
 """`/approve`, said where a commit is held."""
 
 from bot.domain.lifecycle import Outcome
-from tests.said import HEAD, Say
+from tests.support.commander import HEAD, Say
 
 
 def test_the_reply_names_the_commit_and_where_it_goes(say: Say) -> None:

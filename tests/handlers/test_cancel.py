@@ -1,6 +1,6 @@
 """`/cancel`, before a run begins and while it goes on."""
 
-from tests.said import Say, begin_run
+from tests.support.commander import Say, begin_run
 
 
 def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, Phase
 from bot.store import patches
-from tests.said import HEAD, ISSUE, Say, begin_run, remove_workspace
+from tests.support.commander import HEAD, ISSUE, Say, begin_run, remove_workspace
 
 PATCH = b" 1 file changed, 1 insertion(+)\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+one\n"
 WORKED = (Phase.AGENT, Phase.EXPORT)

@@ -5,7 +5,7 @@ import pytest
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome
 from bot.store import tasks, workspaces
-from tests.said import HEAD, Say, begin_run, remove_workspace
+from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 
 LATER = "d00d" + HEAD[4:]
 

@@ -1,7 +1,7 @@
 """`/help` says what may be said here."""
 
 from handlers import router
-from tests.said import Say
+from tests.support.commander import Say
 
 
 def test_it_names_every_command_its_options_and_the_agents_there_are(say: Say) -> None:

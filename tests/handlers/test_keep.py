@@ -8,7 +8,7 @@ from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import Outcome
 from bot.store import workspaces
 from bot.store.ledger import clock
-from tests.said import Say, remove_workspace
+from tests.support.commander import Say, remove_workspace
 
 
 def test_the_reply_gives_the_day(say: Say) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import Outcome, Phase
-from tests.said import HEAD, Say, remove_workspace
+from tests.support.commander import HEAD, Say, remove_workspace
 
 
 def test_a_failed_task_goes_on_on_its_own_branch(say: Say) -> None:

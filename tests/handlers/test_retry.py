@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import Outcome
-from tests.said import CHANGE, HEAD, Say, a_change, begin_run
+from tests.support.commander import CHANGE, HEAD, Say, a_change, begin_run
 
 
 def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:

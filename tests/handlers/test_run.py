@@ -1,7 +1,7 @@
 """`/run`, said on issues and changes."""
 
 from bot.domain.thread import Kind, Thread
-from tests.said import CHANGE, HEAD, Say, a_change
+from tests.support.commander import CHANGE, HEAD, Say, a_change
 
 
 def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -> None:

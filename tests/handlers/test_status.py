@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, Phase
 from bot.store import tasks, workspaces
-from tests.said import HEAD, Say, begin_run, remove_workspace
+from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 
 
 def test_a_thread_without_a_task_is_told_how_to_start(say: Say) -> None:

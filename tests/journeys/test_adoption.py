@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, Phase
 from bot.domain.task import Run
-from tests.journeys.test_05_once import at_once, caught, workers
+from tests.journeys.test_one_command_one_run import at_once, caught, workers
 from tests.journeys.world import Figures, World, eventually, shell
 
 # Counts its starts, and prints numbered lines until it is let go.

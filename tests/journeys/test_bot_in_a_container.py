@@ -15,10 +15,10 @@ import pytest
 
 import bot
 from bot.store.ledger import open_ledger
-from tests.image import small
-from tests.journeys.test_01_comment_to_branch import test_a_comment_becomes_a_pushed_branch_and_is_answered
+from tests.journeys.test_comment_to_branch import test_a_comment_becomes_a_pushed_branch_and_is_answered
 from tests.journeys.world import ENGINE, World, world
 from tests.playground_gitlab import AnyPlayground
+from tests.support.images import small
 
 __all__ = ["test_a_comment_becomes_a_pushed_branch_and_is_answered"]
 

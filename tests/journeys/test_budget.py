@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, Phase, State
 from tests.journeys.world import World, shell
-from tests.model_server import ModelServer
+from tests.support.model_provider import ModelServer
 
 ASK = """python3 - <<'END'
 import json, os, urllib.request

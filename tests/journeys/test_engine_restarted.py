@@ -11,7 +11,7 @@ from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from tests.journeys.test_adoption import counting, ended_whole
 from tests.journeys.world import World, ended, eventually, paced, shell
-from tests.second_engine import SecondEngine, second_engine
+from tests.support.second_engine import SecondEngine, second_engine
 
 pytestmark = pytest.mark.long
 

@@ -21,8 +21,8 @@ from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
-from tests.journeys import mortal
-from tests.journeys.forked import Process
+from tests.journeys import killed_bot
+from tests.journeys.forked_bot import Process
 from tests.journeys.world import World, eventually, shell
 
 Worker = Process
@@ -85,7 +85,7 @@ def forge() -> str:
     return "github"
 
 
-PROGRAM = [str(Path(mortal.__file__))]  # looks often for what a dead one left
+PROGRAM = [str(Path(killed_bot.__file__))]  # looks often for what a dead one left
 
 
 def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0) -> Task:
@@ -98,20 +98,20 @@ def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0
         "before": at.before,
         "later": later,
     }
-    path = world.folder / mortal.ORDER
+    path = world.folder / killed_bot.ORDER
     path.with_suffix(".new").write_text(json.dumps(order))
     path.with_suffix(".new").rename(path)
     world.say(thread, f"/run {shell(CHANGE)}")
     eventually(lambda: not path.exists())
     eventually(lambda: may_be_told(world), every=0.2)
-    worker.send_signal(mortal.AGAIN)
+    worker.send_signal(killed_bot.AGAIN)
     return eventually(lambda: world.tasks(thread))[0]
 
 
 def may_be_told(world: World) -> bool:
     """Else the next worker would find the dead one's place as sender taken, and look again in ten seconds."""
     with world.ledger.read() as tx:
-        soon = clock(tx) + 3 * mortal.LEASE
+        soon = clock(tx) + 3 * killed_bot.LEASE
         return not tx.execute(select(senders.c.holder).where(senders.c.until > soon)).all()
 
 

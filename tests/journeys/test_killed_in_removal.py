@@ -14,8 +14,8 @@ from bot.domain.task import Task
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Removal
-from tests.hanging_tools import hanging_image
 from tests.journeys.world import PATIENCE, World, eventually, shell
+from tests.support.hanging_tools import hanging_image
 
 TOKEN = "the-operators-own-token"
 # A link out of the tree is refused on the host: so nothing was exported, and the next export comes to git.

@@ -7,7 +7,7 @@ import redis
 
 from bot.domain.lifecycle import Outcome
 from tests.journeys.world import HOLD, World, eventually, paced, shell
-from tests.services import running_redis
+from tests.support.services import running_redis
 
 TINY = shell('echo started >>"$HOME/starts"')
 HELD = shell(f'echo started >>"$HOME/starts"; {HOLD}')

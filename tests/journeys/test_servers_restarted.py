@@ -7,7 +7,7 @@ import pytest
 
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
 from tests.journeys.world import World, eventually, paced
-from tests.services import Postgres, Redis, running_postgres, running_redis
+from tests.support.services import Postgres, Redis, running_postgres, running_redis
 
 LEASE = 2.0  # seconds
 AWAY = [0.0, 2 * LEASE]  # seconds: back at once, and after every lease has run out

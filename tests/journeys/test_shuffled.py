@@ -23,7 +23,7 @@ from tests.journeys.deliveries import Delivery, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell, world
 from tests.playground.receiver import Receiver
 from tests.playground_gitlab import AnyPlayground
-from tests.services import free_port
+from tests.support.services import free_port
 
 CHEAP = [
     ("ann", "What do you think of this?"),

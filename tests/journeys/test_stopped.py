@@ -18,7 +18,7 @@ from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
-from tests.journeys.forked import Process
+from tests.journeys.forked_bot import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
 from tests.journeys.world import HOLD, World, eventually, paced, shell
 from tests.playground_client import Playground

@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
-from tests.journeys.forked import Process
+from tests.journeys.forked_bot import Process
 from tests.journeys.world import Figures, World, shell
 
 LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of half a minute and five

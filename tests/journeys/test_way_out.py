@@ -16,11 +16,11 @@ from bot.domain.lifecycle import Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
-from tests.journeys.asking import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
+from tests.journeys.http_agents import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import IMAGE, World, eventually
-from tests.model_server import Fails, ModelServer, says
-from tests.one_more_layer import image_with
+from tests.support.derived_image import image_with
+from tests.support.model_provider import Fails, ModelServer, says
 
 
 @pytest.fixture

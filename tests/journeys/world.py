@@ -25,12 +25,12 @@ from bot.domain.thread import Kind
 from bot.store import deliveries, outbox, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.store.ledger import Ledger
-from tests.desk import ASKED
-from tests.gitlab_words import Change
-from tests.journeys.forked import Process, fork
+from tests.journeys.forked_bot import Process, fork
 from tests.playground import pushing
 from tests.playground_gitlab import AnyPlayground, GitLabPlayground
-from tests.services import free_port
+from tests.support.cli_sandbox import ASKED
+from tests.support.gitlab_as_github import Change
+from tests.support.services import free_port
 
 T = TypeVar("T")
 IMAGE = "forgehand-small"

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from gitlab.exceptions import GitlabCreateError
 
-from tests.gitlab_words import Change
 from tests.playground.pushing import git, push_commit
 from tests.playground_gitlab import GitLabPlayground
+from tests.support.gitlab_as_github import Change
 
 
 def client(ground: GitLabPlayground, login: str = "ann") -> gitlab.Gitlab:

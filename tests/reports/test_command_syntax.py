@@ -8,7 +8,7 @@ from bot.domain.lifecycle import State
 from bot.domain.task import Task
 from bot.domain.thread import Kind
 from bot.reports.command_syntax import by_operator, change_reference, next_command, reference, spelled
-from tests.fill import a_thread
+from tests.support.rows import a_thread
 
 ISSUE = a_thread(12)
 HEAD = "0123456789abcdef" * 2 + "01234567"

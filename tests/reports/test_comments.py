@@ -12,9 +12,9 @@ from bot.domain.thread import Actor, Spot
 from bot.domain.usage import Known, Spent, Tokens, Total
 from bot.reports import comments
 from bot.reports.comments import change_body, change_sentence, final, over, progress
-from tests.fakes import FakeForge
-from tests.houses import TOKEN
-from tests.said import HEAD, ISSUE
+from tests.support.commander import HEAD, ISSUE
+from tests.support.fakes import FakeForge
+from tests.support.runtimes import TOKEN
 
 PAGE = "https://bot.example.org/tasks/t1?key=k"
 PAGES = FakeForge().pages(ISSUE)

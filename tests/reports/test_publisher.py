@@ -14,10 +14,10 @@ from bot.domain.change import NewChange, Status, Verdict
 from bot.domain.thread import Spot
 from bot.reports.publisher import Mouth, acts, one_line, words
 from bot.text.sanitize import GAP, for_comment, for_line
-from tests.fakes import FakeForge
-from tests.said import ISSUE
+from tests.support.commander import ISSUE
+from tests.support.fakes import FakeForge
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOKEN = "s3cr3t+token/of~the_bot"
 LIMIT = 65_536
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

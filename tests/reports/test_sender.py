@@ -22,9 +22,9 @@ from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
-from tests.fakes import FakeForge
-from tests.fill import a_thread, a_worker, add_run, add_task
-from tests.houses import TOKEN, a_house
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_thread, a_worker, add_run, add_task
+from tests.support.runtimes import TOKEN, a_house
 
 SHA = "a" * 40
 LEASE = 120.0  # seconds: a sender's, in a house like these

@@ -10,9 +10,9 @@ from bot.domain.task import Run
 from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger, clock
 from bot.tasks.operator import cancel_from_cli, resume_from_cli
-from tests.fill import a_worker, add_run, add_task, nobody_is_dead
 from tests.runs.phases.test_finish import Ending
-from tests.said import ISSUE
+from tests.support.commander import ISSUE
+from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from bot.runs.agent_limits import Ended
 from bot.runs.execute import execute
 from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Condition
-from tests.gateway.asker import routes
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
-from tests.stand_in import SESSION, recorded, says, stand_in
-from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+from tests.gateway.sandbox_client import routes
+from tests.support.claude_stand_in import SESSION, recorded, says, stand_in
+from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 # Whatever the answer is, it goes on.
 ASKS = """

@@ -22,9 +22,9 @@ from bot.runs.workspace_removal import rescue
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export import take
 from bot.tasks.operator import resume_from_cli
-from tests.desk import LONG
-from tests.hanging import git_hangs, passage
-from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+from tests.support.cli_sandbox import LONG
+from tests.support.hanging import git_hangs, passage
+from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 # Seconds. A cancel takes effect within five; the rest is for a machine that others use, too. What hangs
 # here does so for five minutes.

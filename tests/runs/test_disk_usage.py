@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.interrupt import Check
 from bot.runs.disk_usage import Scale, room
-from tests.workshop import until
+from tests.support.worker_bench import until
 
 
 def _looks(one: Scale, began: threading.Event) -> None:

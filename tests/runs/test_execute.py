@@ -13,7 +13,7 @@ from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.runtime import House
 from bot.store import workspaces
-from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 
 @pytest.fixture

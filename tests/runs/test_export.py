@@ -11,9 +11,9 @@ from bot.git.mirror import Mirror
 from bot.runs.leased_run import Attempt
 from bot.runs.phases.export import export_plan
 from bot.store.ledger import Ledger
-from tests.fakes import FakeForge
-from tests.fill import a_thread, add_run, add_task
-from tests.houses import a_house
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_thread, add_run, add_task
+from tests.support.runtimes import a_house
 
 
 @pytest.mark.parametrize(("forge", "address"), [("github", "7+ann"), ("gitlab", "7-ann")])

@@ -20,9 +20,9 @@ from bot.runs.janitor import GRACE, Janitor
 from bot.runs.runtime import House
 from bot.store import claims, hosts, schema, workspaces
 from bot.tasks.operator import approve_from_cli, resume_from_cli
-from tests.desk import LONG
-from tests.fill import nobody_is_dead
-from tests.workshop import Workshop, in_a_workshop, until
+from tests.support.cli_sandbox import LONG
+from tests.support.rows import nobody_is_dead
+from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 
 @pytest.fixture

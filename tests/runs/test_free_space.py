@@ -19,10 +19,10 @@ from bot.runs.leased_run import Stopped, take_up
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import Key
-from tests.desk import LONG
-from tests.fill import all_are_dead
-from tests.hanging_tools import hanging_image
-from tests.workshop import Workshop, in_a_workshop, until
+from tests.support.cli_sandbox import LONG
+from tests.support.hanging_tools import hanging_image
+from tests.support.rows import all_are_dead
+from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own
 BIG = "head -c 192M /dev/zero > big; echo big > .gitignore"

@@ -22,10 +22,10 @@ from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
 from bot.store.process_locks import alone
 from bot.store.removals import MOST_DEATHS, Key, Removal
-from tests.desk import LONG
-from tests.fill import all_are_dead
-from tests.hanging_tools import hanging_image
-from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+from tests.support.cli_sandbox import LONG
+from tests.support.hanging_tools import hanging_image
+from tests.support.rows import all_are_dead
+from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 
 @pytest.fixture

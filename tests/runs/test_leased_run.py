@@ -13,7 +13,7 @@ from bot.domain.lifecycle import Phase
 from bot.runs.leased_run import Attempt, Cancelled, Stopped, watched
 from bot.sandbox.engine.containers import Sandbox
 from bot.store.schema import runs as table
-from tests.workshop import Workshop, in_a_workshop, until
+from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bot.runs.leased_run import Attempt, Stopped
 from bot.runs.patch import keep_patch
 from bot.store import patches
 from bot.store.patches import Patch
-from tests.workshop import Workshop, in_a_workshop, until
+from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 
 @pytest.fixture

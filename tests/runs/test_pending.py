@@ -25,10 +25,10 @@ from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
 from bot.tasks import operator
-from tests.fakes import FakeForge
-from tests.fill import a_worker, nobody_is_dead
-from tests.houses import a_house
-from tests.said import ANN, CHANGE, HEAD, Say, a_change
+from tests.support.commander import ANN, CHANGE, HEAD, Say, a_change
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_worker, nobody_is_dead
+from tests.support.runtimes import a_house
 
 PUSHED = "d" * 40
 

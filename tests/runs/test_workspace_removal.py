@@ -17,8 +17,8 @@ from bot.runs.workspace_removal import export_and_remove, rescue
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key
 from bot.tasks.operator import resume_from_cli
-from tests.fill import all_are_dead
-from tests.workshop import Workshop, in_a_workshop
+from tests.support.rows import all_are_dead
+from tests.support.worker_bench import Workshop, in_a_workshop
 
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.engine.containers import Engine
-from tests.image import small
+from tests.support.images import small
 
 UID = 10001
 

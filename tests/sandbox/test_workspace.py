@@ -11,7 +11,7 @@ import pytest
 from bot.domain.errors import SandboxFailed
 from bot.sandbox.engine.containers import Engine, Limits, Sandbox
 from bot.sandbox.workspace import Plan, Workspaces
-from tests.sandbox.clone import git
+from tests.sandbox.export_source import git
 
 TASK = "t1"
 BRANCH = "forgehand/1-tidy"

@@ -2,7 +2,7 @@
 
 from bot.store import causes
 from bot.store.ledger import Ledger
-from tests.at_once import at_once
+from tests.support.at_once import at_once
 
 
 def test_the_second_of_the_same_cause_is_told_so(ledger: Ledger) -> None:

@@ -12,8 +12,8 @@ from bot.store import claims, hosts, leases, runs, tasks
 from bot.store.ledger import Ledger
 from bot.store.schema import hosts as hosts_table
 from bot.store.schema import runs as table
-from tests.at_once import at_once
-from tests.fill import a_thread, a_worker, add_run, add_task, claimed, lease_of, nobody_is_dead
+from tests.support.at_once import at_once
+from tests.support.rows import a_thread, a_worker, add_run, add_task, claimed, lease_of, nobody_is_dead
 
 
 def test_with_nothing_queued_there_is_nothing_to_claim(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from bot.domain.task import Task
 from bot.domain.usage import Known, Tokens, Used
 from bot.store import claims, costs, leases, tasks, usage
 from bot.store.ledger import Ledger
-from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+from tests.support.rows import a_thread, a_worker, add_run, add_task, lease_of
 
 SESSION = "00000000-0000-4000-8000-000000000001"
 ONCE = Tokens(input=100, output=20)  # of one answer, which cost it 0.0008 US dollars

@@ -8,7 +8,7 @@ from bot.store import hosts, shared_keys
 from bot.store.hosts import seen, silent
 from bot.store.ledger import Ledger, clock
 from bot.store.schema import hosts as table
-from tests.at_once import at_once
+from tests.support.at_once import at_once
 
 
 def _silent(tx: Connection, after: float) -> list[str]:

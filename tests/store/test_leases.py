@@ -12,8 +12,8 @@ from bot.store import claims, leases, runs
 from bot.store.leases import LEASE, Lease
 from bot.store.ledger import Ledger
 from bot.store.schema import runs as table
-from tests.at_once import at_once
-from tests.fill import a_worker, all_are_dead, claimed, lease_of, nobody_is_dead
+from tests.support.at_once import at_once
+from tests.support.rows import a_worker, all_are_dead, claimed, lease_of, nobody_is_dead
 
 
 def expire(tx: Connection, run: Run) -> None:

@@ -25,8 +25,8 @@ from bot.store.migrations import NEWEST
 from bot.store.migrations.versions import r0003_hosts
 from bot.store.removals import Key, Removal
 from bot.store.schema import hosts, metadata, senders
-from tests.fill import a_thread, add_task
-from tests.services import Postgres
+from tests.support.rows import a_thread, add_task
+from tests.support.services import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

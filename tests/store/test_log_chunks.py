@@ -7,7 +7,7 @@ from bot.store import log_chunks
 from bot.store.ledger import Ledger
 from bot.store.log_chunks import CHUNK, HEAD, TAIL
 from bot.store.schema import log as table
-from tests.fill import add_run
+from tests.support.rows import add_run
 
 MIB = 1024 * 1024
 

@@ -7,8 +7,8 @@ from bot.store import outbox, threads
 from bot.store.ledger import Ledger
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
-from tests.at_once import at_once
-from tests.fill import a_thread
+from tests.support.at_once import at_once
+from tests.support.rows import a_thread
 
 THREAD = a_thread(12)
 OTHER = a_thread(13)

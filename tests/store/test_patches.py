@@ -3,7 +3,7 @@
 from bot.store import patches
 from bot.store.ledger import Ledger
 from bot.store.patches import Patch
-from tests.fill import add_run, add_task
+from tests.support.rows import add_run, add_task
 
 
 def test_a_task_whose_runs_left_none_has_none(ledger: Ledger) -> None:

@@ -5,8 +5,8 @@ from sqlalchemy import Connection
 from bot.store import removals, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.store.removals import MOST_DEATHS, Key
-from tests.at_once import at_once
-from tests.fill import add_task, all_are_dead, nobody_is_dead
+from tests.support.at_once import at_once
+from tests.support.rows import add_task, all_are_dead, nobody_is_dead
 
 KEY = Key("h1", "t1", "h1/w1")
 

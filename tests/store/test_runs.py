@@ -10,7 +10,7 @@ from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger
-from tests.fill import a_worker, add_run, add_task, lease_of
+from tests.support.rows import a_worker, add_run, add_task, lease_of
 
 
 def test_a_run_comes_back_as_it_was_added(ledger: Ledger) -> None:

@@ -19,8 +19,8 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
 from bot.store.schema import metadata
-from tests.fill import a_worker, add_run, claimed, nobody_is_dead
-from tests.store.history import BIG, fill
+from tests.store.long_history import BIG, fill
+from tests.support.rows import a_worker, add_run, claimed, nobody_is_dead
 
 Statement = tuple[str, Any]
 

@@ -22,8 +22,8 @@ from bot.store.leases import Lease
 from bot.store.schema import runs as table
 from bot.tasks import cancel, enqueue, retention
 from bot.tasks.enqueue import Ask, Plan
-from tests.fill import a_thread, a_worker
-from tests.store.weeks import WHICH, Week, live
+from tests.store.stateful import WHICH, Week, live
+from tests.support.rows import a_thread, a_worker
 
 PER_REPOSITORY, PER_HOST = 2, 2
 THREADS = [a_thread(number, repository=max(number, 3) - 2) for number in range(1, 5)]  # three of one

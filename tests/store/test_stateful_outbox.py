@@ -18,8 +18,8 @@ from bot.store import outbox, thread_senders, threads
 from bot.store.outbox import Item, Outgoing, Wanted
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
-from tests.fill import a_thread
-from tests.store.weeks import WHICH, Week, live
+from tests.store.stateful import WHICH, Week, live
+from tests.support.rows import a_thread
 
 THREADS = [a_thread(number) for number in (1, 2)]
 LEASE = 120.0  # seconds

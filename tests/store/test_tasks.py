@@ -7,7 +7,7 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import State
 from bot.store import tasks
 from bot.store.ledger import Ledger
-from tests.fill import a_thread, add_task
+from tests.support.rows import a_thread, add_task
 
 
 def test_a_new_task_has_nothing_checked_or_pushed(ledger: Ledger) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, update
 from bot.store import thread_senders, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import senders as table
-from tests.at_once import at_once
-from tests.fill import a_thread
+from tests.support.at_once import at_once
+from tests.support.rows import a_thread
 
 THREAD = a_thread(12)
 OTHER = a_thread(13)

@@ -8,7 +8,7 @@ from bot.domain.thread import Kind, Thread
 from bot.store import claims, runs, tasks, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import threads as table
-from tests.fill import a_thread, a_worker, add_run, add_task
+from tests.support.rows import a_thread, a_worker, add_run, add_task
 
 HAMMER = "https://github.com/acme/hammer"
 

@@ -2,8 +2,8 @@
 
 from bot.store import workspaces
 from bot.store.ledger import Ledger, clock
-from tests.at_once import at_once
-from tests.fill import add_task
+from tests.support.at_once import at_once
+from tests.support.rows import add_task
 
 
 def test_one_that_never_was_is_not_there(ledger: Ledger) -> None:

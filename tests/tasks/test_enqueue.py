@@ -7,7 +7,7 @@ import pytest
 
 from bot.reports.phrases import in_words
 from bot.tasks.enqueue import branch_of
-from tests.said import ISSUE
+from tests.support.commander import ISSUE
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from bot.store import outbox
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
 from bot.tasks.operator import cancel_from_cli, open_from_cli, resume_from_cli
-from tests.said import DEFAULTS, Say, end_run
+from tests.support.commander import DEFAULTS, Say, end_run
 
 
 @pytest.fixture

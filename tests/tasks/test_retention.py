@@ -12,8 +12,8 @@ from bot.store import runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks.retention import KEEP, discard, keep
 from bot.tasks.verbs import Tasks
-from tests.at_once import at_once
-from tests.said import DEFAULTS, Say, a_command, patch_url, remove_workspace
+from tests.support.at_once import at_once
+from tests.support.commander import DEFAULTS, Say, a_command, patch_url, remove_workspace
 
 DAY = 86400.0
 

@@ -15,7 +15,7 @@ from bot.store.ledger import Ledger, clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import runs as runs_table
 from bot.tasks.verbs import Tasks
-from tests.said import (
+from tests.support.commander import (
     ANN,
     CHANGE,
     DEFAULTS,

@@ -12,8 +12,8 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.store.removals import Key
 from bot.web import health, metrics
-from tests.fill import add_run, all_are_dead, claimed
-from tests.listening import listening
+from tests.support.asgi_server import listening
+from tests.support.rows import add_run, all_are_dead, claimed
 
 
 def fine() -> None:

@@ -31,10 +31,10 @@ from bot.store import (
 from bot.store.ledger import Ledger
 from bot.store.removals import Key
 from bot.web import pages
-from tests.fakes import FakeForge
-from tests.fill import a_thread, a_worker, add_run, add_task, all_are_dead, lease_of
-from tests.listening import listening
-from tests.stand_in import SESSION, recorded
+from tests.support.asgi_server import listening
+from tests.support.claude_stand_in import SESSION, recorded
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_thread, a_worker, add_run, add_task, all_are_dead, lease_of
 
 KEY = b"k" * 32
 SECRET = "hunter2hunter2"

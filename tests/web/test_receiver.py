@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bot.store.ledger import Ledger
-from tests.hook import BODY, CAP, GITHUB, GITLAB, Dialect, Hook, receiving
+from tests.support.webhook_receiver import BODY, CAP, GITHUB, GITLAB, Dialect, Hook, receiving
 
 
 @pytest.fixture(params=[GITHUB, GITLAB], ids=["github", "gitlab"])

@@ -18,7 +18,7 @@ from bot.domain.usage import Tokens, Used
 from bot.gateway.usage_counter import today
 from bot.store import claims, leases, tasks, usage
 from bot.store.ledger import open_ledger
-from tests.fill import a_thread, a_worker, add_run, add_task, lease_of
+from tests.support.rows import a_thread, a_worker, add_run, add_task, lease_of
 
 WEEK = 7 * 86400
 Say = Callable[..., str]

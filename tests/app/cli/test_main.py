@@ -20,12 +20,12 @@ from bot.playground.git_http import backend
 from bot.store import removals, workspaces
 from bot.store.ledger import open_ledger
 from bot.store.removals import Key
-from tests.desk import LONG, Desk, at_a_desk
-from tests.fill import all_are_dead
-from tests.image import small
-from tests.listening import listening
-from tests.one_more_layer import image_with
-from tests.workshop import until
+from tests.support.asgi_server import listening
+from tests.support.cli_sandbox import LONG, Desk, at_a_desk
+from tests.support.derived_image import image_with
+from tests.support.images import small
+from tests.support.rows import all_are_dead
+from tests.support.worker_bench import until
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from bot.app.settings.load import Settings
 from bot.app.settings.sections import Agent, Data
 from bot.store import claims, leases, log_chunks
 from bot.store.ledger import Ledger, open_ledger
-from tests.fill import a_worker, add_run, add_task, lease_of
-from tests.stand_in import recorded
+from tests.support.claude_stand_in import recorded
+from tests.support.rows import a_worker, add_run, add_task, lease_of
 
 SECRET = "s3cret-of-the-operator"
 

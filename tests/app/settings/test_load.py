@@ -14,7 +14,7 @@ from bot.agents.registry import KINDS
 from bot.app.settings.load import Settings, load, plain
 from bot.domain.errors import BadSettings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import Client
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 TOKEN = "ghp_neverToBeSeen"
 

@@ -9,12 +9,12 @@ from bot.domain.change import Verdict
 from bot.domain.errors import ForgeError, ForgeGone
 from bot.domain.thread import Actor, Kind, Spot, Thread
 from bot.forges.gitlab import GitLab
-from tests.forges.asking import HERE, MARKER, anvil, chatter, status, wanted
-from tests.gitlab_words import Change
+from tests.forges.adapter_calls import HERE, MARKER, anvil, chatter, status, wanted
 from tests.playground.faults import Fault, Faults
 from tests.playground.pushing import push_commit
 from tests.playground_gitlab import GitLabPlayground
-from tests.scripted_server import Says, Server
+from tests.support.gitlab_as_github import Change
+from tests.support.scripted_server import Says, Server
 
 ANVIL = anvil("gitlab")
 CHANGE = replace(ANVIL, kind=Kind.CHANGE, number=3)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.gitlab.client import Client, words
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 TOKEN = "glpat-neverToBeSeen"
 NOTES = "/projects/7/issues/1/notes"

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.event import Assigned, Commented, Labelled
 from bot.domain.thread import Actor, Kind, Part, Spot, Thread
 from bot.forges.gitlab import events
-from tests.forges.odd import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
+from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 
 Payload = dict[str, Any]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import World
-from tests.model_server import ModelServer
+from tests.support.model_provider import ModelServer
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from bot.domain.usage import Refusal, Spent, Total
 from bot.gateway.usage_counter import Counts
 from bot.store import costs, usage
 from tests.journeys.world import World
-from tests.model_server import Asked, ModelServer
+from tests.support.model_provider import Asked, ModelServer
 
 KEY = "sk-ant-the-operators-own-key"
 

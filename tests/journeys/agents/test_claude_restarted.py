@@ -8,7 +8,7 @@ from bot.domain.lifecycle import Outcome
 from tests.journeys.agents.talk import Talk
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import eventually
-from tests.model_server import Turn, Use, runs, says
+from tests.support.model_provider import Turn, Use, runs, says
 
 pytestmark = [pytest.mark.agents, pytest.mark.long]
 

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Known
 from tests.journeys.agents.talk import KEY, Talk
-from tests.model_server import Fails, Turn, Use, runs, says
+from tests.support.model_provider import Fails, Turn, Use, runs, says
 
 pytestmark = [pytest.mark.agents, pytest.mark.long]
 

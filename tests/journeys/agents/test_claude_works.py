@@ -10,7 +10,7 @@ from bot.domain.usage import Known, Tokens
 from bot.playground import rules
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import Figures, eventually
-from tests.model_server import Turn, Use, runs, says
+from tests.support.model_provider import Turn, Use, runs, says
 
 pytestmark = pytest.mark.agents
 

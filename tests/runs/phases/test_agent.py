@@ -20,8 +20,8 @@ from bot.runs.execute import execute
 from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Engine
 from bot.store import workspaces
-from tests.services import Postgres
-from tests.workshop import FOREVER, Workshop, in_a_workshop, until
+from tests.support.services import Postgres
+from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 ENGINE = "/var/run/docker.sock"
 # Prints numbered lines until it is told to end, and some more.

@@ -16,10 +16,10 @@ from bot.runs.phases.finish import settle
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks.retention import KEEP
-from tests.fakes import FakeForge
-from tests.fill import a_worker, add_run, add_task, lease_of
-from tests.houses import TOKEN, a_house
-from tests.said import CHANGE, HEAD, ISSUE
+from tests.support.commander import CHANGE, HEAD, ISSUE
+from tests.support.fakes import FakeForge
+from tests.support.rows import a_worker, add_run, add_task, lease_of
+from tests.support.runtimes import TOKEN, a_house
 
 OLD, NEW = "b" * 40, "d" * 40
 OPERATORS = Thread(

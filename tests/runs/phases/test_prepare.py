@@ -13,9 +13,9 @@ from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.store import runs, tasks, workspaces
 from bot.tasks.operator import resume_from_cli
-from tests.services import free_port
-from tests.stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
-from tests.workshop import Workshop, in_a_workshop, until
+from tests.support.claude_stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
+from tests.support.services import free_port
+from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 
 @pytest.fixture

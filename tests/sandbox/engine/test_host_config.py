@@ -12,7 +12,7 @@ import pytest
 from bot.domain.errors import BadSettings
 from bot.sandbox.engine.containers import Engine
 from tests.sandbox.engine.test_containers import a_sandbox
-from tests.scripted_server import Says, Server
+from tests.support.scripted_server import Says, Server
 
 LIMITS = ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")
 DOCKER = {

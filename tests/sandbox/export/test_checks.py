@@ -11,7 +11,7 @@ from bot.git.object_reader import object_reader
 from bot.git.run import Objects
 from bot.sandbox.export.checks import Check, Rules, large
 from bot.sandbox.export.extent import Extent
-from tests.sandbox.clone import git
+from tests.sandbox.export_source import git
 
 
 class Trees:

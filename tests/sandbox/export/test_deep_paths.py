@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.engine.containers import Engine
-from tests.sandbox.clone import Site
-from tests.sandbox.held import Group, held, memory_group
+from tests.sandbox.export_source import Site
+from tests.sandbox.memory_limited import Group, held, memory_group
 
 DEPTH = 1996
 

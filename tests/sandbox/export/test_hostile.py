@@ -14,8 +14,8 @@ import pytest
 from bot.domain.errors import ExportRefused
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export.take import Rules, take
-from tests.one_more_layer import image_with
-from tests.sandbox.clone import Site
+from tests.sandbox.export_source import Site
+from tests.support.derived_image import image_with
 
 
 @dataclass

@@ -13,7 +13,7 @@ from bot.domain.interrupt import within
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
 from bot.sandbox.export.take import Rules, is_done
-from tests.sandbox.clone import Site, commit
+from tests.sandbox.export_source import Site, commit
 
 
 @pytest.fixture

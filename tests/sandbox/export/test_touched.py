@@ -16,8 +16,8 @@ import pytest
 from bot.domain.errors import ExportRefused
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export.checks import Rules
-from tests.one_more_layer import image_with
-from tests.sandbox.clone import Site, git
+from tests.sandbox.export_source import Site, git
+from tests.support.derived_image import image_with
 
 CRLF = b"one\r\ntwo\r\n"
 LF = b"one\ntwo\n"

@@ -13,7 +13,7 @@ from bot.git.object_reader import ObjectReader, object_reader
 from bot.git.run import Objects
 from bot.sandbox.export.refusals import shown
 from bot.sandbox.export.tree_walk import Entry, has, walk
-from tests.sandbox.clone import git
+from tests.sandbox.export_source import git
 
 FILE = f"100644 blob {'1' * 40}\t"
 MODES = ["100644", "100755", "120000", "160000"]

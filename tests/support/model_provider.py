@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Self
 
-from tests.loopback import serving
+from tests.support.http_server import serving
 
 _CHUNK = 24  # characters in one streamed piece
 

@@ -19,7 +19,7 @@ from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
 from bot.web.receiver import Receiver, routes
 from bot.web.recorder import Intake
-from tests.listening import listening
+from tests.support.asgi_server import listening
 
 SECRET, NEXT_SECRET = "It's a Secret to Everybody", "another secret of the same webhook"
 CAP = 100_000

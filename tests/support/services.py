@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from bot.store.ledger import open_ledger
 from bot.store.schema import metadata
-from tests.server import Server
+from tests.support.server_process import Server
 
 REDIS_DATABASES = 10_000  # one a test: a number is all the isolation a test needs
 # A database's version, its tables and indexes, and what the planner has learned of their rows.

@@ -17,7 +17,7 @@ from bot.store.ledger import Ledger, clock
 from bot.tasks import retention
 from bot.tasks.verbs import Defaults, Tasks
 from handlers import router
-from tests.fill import a_worker, lease_of
+from tests.support.rows import a_worker, lease_of
 
 BOT_NAMES = {"github": "forge-bot", "gitlab": "forge-bot"}
 DEFAULTS = Defaults(agents=("demo", "codex"), agent="demo", wall_limit=3600, bot_names=BOT_NAMES, labels={})

@@ -6,8 +6,8 @@ The file `hang-export` or `hang-removal` in its clone is the mark.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.image import small
-from tests.one_more_layer import image_with
+from tests.support.derived_image import image_with
+from tests.support.images import small
 
 _GIT = """#!/bin/sh
 [ ! -e /workspace/hang-export ] || exec sleep 300

@@ -61,7 +61,7 @@ def held(group: Group, image: str, plan: Plan) -> Outcome:
     """Export by this plan in the group."""
     instance = f"test-{uuid.uuid4().hex[:12]}"
     asked = pickle.dumps((group, instance, image, plan))
-    command = [sys.executable, "-m", "tests.sandbox.held"]
+    command = [sys.executable, "-m", "tests.sandbox.memory_limited"]
     done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
     engine = Engine(url="", instance=instance, uid=UID)
     for container in engine.ours():  # of one that was killed

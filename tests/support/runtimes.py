@@ -11,7 +11,7 @@ from bot.gateway.opening import Gateway
 from bot.runs.runtime import Allowance, House
 from bot.sandbox.engine.containers import Engine, Limits
 from bot.store.ledger import Ledger
-from tests.fill import a_worker
+from tests.support.rows import a_worker
 
 TOKEN = "s3cr3t+token/of~the_bot"
 

@@ -29,8 +29,8 @@ from bot.runs.runtime import House
 from bot.store import claims, leases, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.tasks.operator import open_from_cli
-from tests.desk import LONG, Desk, at_a_desk
-from tests.fill import all_are_dead
+from tests.support.cli_sandbox import LONG, Desk, at_a_desk
+from tests.support.rows import all_are_dead
 
 FOREVER = "echo begun; sleep 300"
 

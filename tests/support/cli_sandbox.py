@@ -12,7 +12,7 @@ from typing import Any
 from bot.app.cli.tasks import row_of
 from bot.store import runs, tasks
 from bot.store.ledger import open_ledger
-from tests.image import small
+from tests.support.images import small
 
 LONG = 60.0  # seconds a test waits at most for a run to come to a place
 
@@ -41,7 +41,7 @@ class Desk:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "GIT_CONFIG_NOSYSTEM": "1",
             "FORGEHAND_SANDBOX__IMAGE": image,
             "FORGEHAND_SANDBOX__TOOLS_IMAGE": image,

@@ -20,15 +20,15 @@ import pytest
 
 import bot
 from bot.store.ledger import open_ledger
-from tests.journeys.test_01_comment_to_branch import (
-    test_a_comment_becomes_a_pushed_branch_and_is_answered,
-    test_the_commits_are_the_agents_trees_under_the_bots_name,
-)
-from tests.journeys.test_02_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
-from tests.journeys.test_04_cancel import (
+from tests.journeys.test_cancel import (
     test_a_running_agent_is_stopped_and_can_be_gone_on_with,
     test_a_waiting_run_never_starts,
 )
+from tests.journeys.test_comment_to_branch import (
+    test_a_comment_becomes_a_pushed_branch_and_is_answered,
+    test_the_commits_are_the_agents_trees_under_the_bots_name,
+)
+from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
 from tests.journeys.world import ENGINE, World, world
 from tests.playground_gitlab import AnyPlayground
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import small
+from tests.support.images import small
 
 _PATIENCE = 60.0  # seconds it may take to answer
 _ALONE = "unshare --fork --kill-child --pid --mount --mount-proc --net bash"

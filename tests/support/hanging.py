@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.image import small
-from tests.one_more_layer import image_with
+from tests.support.derived_image import image_with
+from tests.support.images import small
 
 # What prepare and export see differs in the prompt.
 _GIT = """#!/bin/sh

@@ -17,7 +17,7 @@ import pytest
 from bot.domain.lifecycle import ENDINGS, Outcome, State
 from bot.domain.task import Run, Task
 from tests.journeys.world import World, shell
-from tests.scripted_server import Server
+from tests.support.scripted_server import Server
 
 WORK = "echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
 HOOKS = """
