@@ -125,8 +125,8 @@ def wrong_docstrings(tree: Tree) -> list[str]:
         if not first.endswith("."):
             wrong.append(f"{path}: its first line should be one sentence that says what the package is")
         last = " ".join(rest.strip().rpartition("\n\n")[2].split())
-        if last != f"{_FORM}{package.said}.":
-            wrong.append(f'{path}: its last paragraph should be "{_FORM}{package.said}.", not "{last}"')
+        if last != f"{_FORM}{package.listed}.":
+            wrong.append(f'{path}: its last paragraph should be "{_FORM}{package.listed}.", not "{last}"')
     return wrong
 
 

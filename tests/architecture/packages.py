@@ -37,7 +37,7 @@ class Package:
         return full_name(self.name)
 
     @property
-    def said(self) -> str:
+    def listed(self) -> str:
         """Imports in the form that the package's docstring has."""
         return ", ".join(self.imports) or NOTHING
 
@@ -172,7 +172,7 @@ def table(tree: Tree) -> str:
         summary = docstring_of(tree, package).partition("\n")[0].rstrip(".")
         libraries = ", ".join(_library(*each) for each in package.libraries.items()) or "none"
         name = package.module.replace(".", "/")
-        lines.append(f"| {package.row or 'beside'} | `{name}` | {summary} | {package.said} | {libraries} |")
+        lines.append(f"| {package.row or 'beside'} | `{name}` | {summary} | {package.listed} | {libraries} |")
     return "\n".join(lines)
 
 

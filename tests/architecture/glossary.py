@@ -1,0 +1,76 @@
+"""Words that no name may have, because the field has a standard term. The term stands beside the word.
+
+They are banned as domain terms. Where the same word is plain English for
+something else, `ALLOWED` names the place and the reason.
+"""
+
+# A name must not have these words, wherever they stand in it.
+WORDS = {
+    "attempt": "leased run, or run",
+    "attempts": "leased runs, or runs",
+    "cause": "idempotency key",
+    "causes": "idempotency keys",
+    "door": "connection",
+    "doors": "connections",
+    "elsewhere": "failover",
+    "gate": "run access",
+    "gates": "run access",
+    "heard": "request",
+    "held": "awaiting approval",
+    "house": "runtime",
+    "houses": "runtimes",
+    "judge": "admission",
+    "judged": "admitted",
+    "kept": "retained",
+    "late": "staleness, or timed out",
+    "leaving": "export",
+    "left": "patch, leftovers or remaining",
+    "mend": "fix",
+    "mouth": "publisher",
+    "offence": "violation",
+    "offences": "violations",
+    "power": "protected paths",
+    "purse": "run budget",
+    "purses": "run budgets",
+    "room": "free space",
+    "rooms": "free space",
+    "said": "reported, or the noun for it",
+    "says": "reports",
+    "scale": "disk usage",
+    "silent": "unresponsive",
+    "spoken": "raw command",
+    "spot": "reply target",
+    "spots": "reply targets",
+    "tells": "reports",
+    "told": "reported",
+    "wears": "has",
+    "words": "text, vocabulary or phrases",
+}
+
+# Nor these words one after another.
+PHRASES = {
+    ("gone", "on"): "failover",
+    ("in", "line"): "queued",
+    ("let", "go"): "released",
+    ("past", "keep"): "past retention",
+    ("place", "in", "line"): "queue position",
+    ("set", "back"): "restored",
+}
+
+# Nor may a module, class or function have these as its whole name: as a part of one, or for a line
+# of text that is handed over, they are plain English ("one_line", "keep_stderr").
+NAMES = {
+    "keep": "retain, or retention",
+    "line": "queue",
+}
+
+# Kind and name, and the reason why the word stays there.
+ALLOWED = {
+    ("module", "store.causes"): "named as its table, which no release renames",
+    ("function", "keep"): "the command /keep, in its handler and in the verb behind it",
+    ("module", "handlers.keep"): "the command /keep",
+    ("module", "runs.removal_attempt"): "a removal may take several attempts, and none of them is a run",
+    ("argument", "cause"): "the column of that name",
+}
+# Where a function named `keep` is that command.
+KEEP = ("handlers/keep.py", "bot/tasks/verbs.py", "bot/tasks/retention.py")
