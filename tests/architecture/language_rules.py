@@ -23,6 +23,7 @@ repositories repository say says see shows somewhere state states table tell tel
 workspace
 """
 _PLACES = frozenset(_ASKED.split())
+_COMPARED = "better|different|earlier|fewer|larger|later|less|longer|matter|more|newer|older|other"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,7 @@ RULES = [
         "a noun in place of the clause",
     ),
     _rule("noun clause", r"\bwho(?:ever|mever)\b", "name the person: the operator, the author, the user"),
-    _rule(
-        "is no",
-        r"(?<!\bthere )\b(?:is|are) no (?!(?:better|different|earlier|fewer|larger|later|less|longer|matter|more|newer|older|other)\b)\w+",
-        '"is not a ..."',
-    ),
+    _rule("is no", rf"(?<!\bthere )\b(?:is|are) no (?!(?:{_COMPARED})\b)\w+", '"is not a ..."'),
     _rule("word", r"\b(?:mouth|purses?|spots?|offences?|mend(?:s|ed|ing)?)\b", "the glossary's term"),
     _rule("word", r"\b(?:the|a|this|our|its|whole) house\b", '"runtime"'),
     _rule("word", r"\b(?:the|a|one|its|each|open|per) (?:doors?|gates?)\b", '"connection" or "run access"'),
