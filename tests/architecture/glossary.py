@@ -1,7 +1,7 @@
 """Words that no name may have, because the field has a standard term. The term stands beside the word.
 
-They are banned as domain terms. Where the same word is plain English for
-something else, `ALLOWED` names the place and the reason.
+They are banned as domain terms. If such a word is plain English for something
+else, `ALLOWED` names the place and the reason.
 """
 
 # A name must not have these words, wherever they stand in it.
@@ -72,5 +72,5 @@ ALLOWED = {
     ("module", "runs.removal_attempt"): "a removal may take several attempts, and none of them is a run",
     ("argument", "cause"): "the column of that name",
 }
-# Where a function named `keep` is that command.
+# The files in which a function named `keep` is that command.
 KEEP = ("handlers/keep.py", "bot/tasks/verbs.py", "bot/tasks/retention.py")

@@ -1,7 +1,7 @@
-"""Findings in docstrings, comments, log events and sentences for people; a list for who rewrites them.
+"""Findings in docstrings, comments, log events and sentences for people; the list for their rewriting.
 
 python -m tests.architecture.language store        the findings in bot/store
-python -m tests.architecture.language handlers     those in handlers; all of ours without a name
+python -m tests.architecture.language handlers     those in handlers; without a name, in both
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Finding:
 
 
 def findings(tree: Tree, *places: str) -> list[Finding]:
-    """List the findings in these folders, in all of ours without one."""
+    """List the findings in these folders, or in all of `bot` and `handlers` if none is given."""
     found: set[Finding] = set()
     for path, syntax in python(tree, *places):
         if not is_left_out(path):

@@ -17,7 +17,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 
 @dataclass(frozen=True)
 class Name:
-    """A name where it is defined. `kind`: module, class, function or argument."""
+    """A name and its definition's place. `kind`: module, class, function or argument."""
 
     kind: str
     name: str
@@ -34,7 +34,7 @@ class Name:
 
 
 def defined(tree: Tree, *folders: str) -> Iterator[Name]:
-    """Yield every name defined in these folders, where the rules hold."""
+    """Yield every name that these folders define; the playground and migrations are left out."""
     for path, syntax in python(tree, *folders):
         if is_left_out(path):
             continue

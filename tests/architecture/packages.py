@@ -58,7 +58,9 @@ PACKAGES = _rows(
     [Package("domain", 1)],
     [Package("text", 2, _words("domain"), {"markdown_it": ("markdown",)})],
     [
-        Package("store", 3, _words("domain"), {"alembic": ("ledger",), "sqlalchemy": _ANYWHERE_IN_IT}),
+        Package(
+            "store", 3, _words("domain"), {"alembic": ("ledger", "migrations"), "sqlalchemy": _ANYWHERE_IN_IT}
+        ),
         Package("git", 3, _words("domain text")),
         Package(
             "forges",
@@ -123,7 +125,6 @@ PACKAGES = _rows(
                 "rich": ("cli",),
                 "starlette": _ANYWHERE_IN_IT,
                 "typer": ("cli",),
-                "uvicorn": _ANYWHERE_IN_IT,
             },
         ),
     ],

@@ -44,7 +44,7 @@ class Text:
 
 
 def texts(tree: Tree, *folders: str) -> list[Text]:
-    """List every such string of these folders, all of ours without one."""
+    """List every such string of these folders, or of `bot` and `handlers` if none is given."""
     errors = _bot_errors(tree)
     found: list[Text] = []
     for path, syntax in python(tree, *folders):

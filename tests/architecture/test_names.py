@@ -1,4 +1,4 @@
-"""Names: one class a name, standard terms of the field, sections of the settings by their ending."""
+"""Names: unique for classes, standard terms of the field, `Settings` at the end of each section's name."""
 
 from collections.abc import Callable
 

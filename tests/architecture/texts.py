@@ -1,6 +1,6 @@
 """A list of every string that a person or an agent reads, with its place and kind, and counts by kind.
 
-python -m tests.architecture.texts                      all but docstrings
+python -m tests.architecture.texts                      every kind except docstrings
 python -m tests.architecture.texts reports bot/web      of these packages
 python -m tests.architecture.texts --kind log           of one kind; may be repeated
 python -m tests.architecture.texts --against v1.0       counts what changed since a commit
@@ -62,10 +62,16 @@ def compare(old: Sequence[Text], new: Sequence[Text]) -> list[Changes]:
 
 
 def folders(packages: Sequence[str]) -> list[str]:
-    """Convert names of packages, with or without "bot/", to paths."""
-    paths = [name.strip("/").removesuffix(".py") for name in packages]
-    paths = [path if (ROOT / path).exists() or path.startswith("bot") else f"bot/{path}" for path in paths]
-    return [f"{path}.py" if (ROOT / f"{path}.py").is_file() else path for path in paths]
+    """Convert names of packages or modules, with or without "bot/", to paths."""
+    return [_path(name.strip("/")) for name in packages]
+
+
+def _path(name: str) -> str:
+    """Return the path of a package or module. Raise SystemExit if there is none of this name."""
+    for path in (name, f"{name}.py", f"bot/{name}", f"bot/{name}.py"):
+        if (ROOT / path).exists():
+            return path
+    raise SystemExit(f"There is no package or module {name}.")
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def is_template(name: str) -> bool:
 
 
 def python(tree: Tree, *folders: str) -> Iterator[tuple[str, ast.Module]]:
-    """Yield path and syntax of the Python files in these folders, all of ours without one."""
+    """Yield path and syntax of the Python files in these folders, or in `bot` and `handlers`."""
     for path, text in tree.items():
         if path.endswith(".py") and within(path, folders or OURS):
             yield path, parsed(text)
