@@ -24,6 +24,7 @@ _NOT_PROSE = {"compile", "fullmatch", "match", "search", "sub", "finditer", "fin
 _PROSE = re.compile(
     r"[^\W\d_]{2,}[`\"'*,;:.)]* [`\"'*(\[/]*[^\W\d_]{2,}|\{…\} [^\W\d_]{2,}|[^\W\d_]{2,} \{…\}"
 )
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _MARKUP = re.compile(r"\{#.*?#\}|\{%.*?%\}|<!--.*?-->|<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _READ_ATTRIBUTE = re.compile(r'\b(?:title|alt|placeholder|aria-label|content)="([^"]+)"')
@@ -135,10 +136,11 @@ class _Reader:
 
 
 def _prose(made: Text, *, whole: bool) -> Iterator[Text]:
-    pieces = _MARKUP.sub("\n\n", made.text).split("\n\n") if made.kind == "page" else [made.text]
-    for piece in pieces:
+    is_markup = made.kind == "page" and _MARKUP.search(made.text) is not None
+    pattern = _WORD if is_markup else _PROSE  # between tags even one word is read
+    for piece in _MARKUP.sub("\n\n", made.text).split("\n\n") if is_markup else [made.text]:
         text = " ".join(piece.split())
-        if text and (whole or _PROSE.search(text)):
+        if text and (whole or pattern.search(text)):
             yield replace(made, text=text)
 
 
@@ -176,7 +178,7 @@ def _template(path: str, source: str) -> Iterator[Text]:
         piece = source[start:end]
         line = _line(source, start + len(piece) - len(piece.lstrip()))
         text = " ".join(piece.split())
-        if re.search(r"[^\W\d_]{2,}", text):
+        if _WORD.search(text):
             yield Text("page", text, path, line)
         start = markup.end() if markup else end
 
