@@ -1,4 +1,7 @@
-"""What a person may say to the bot, one file each."""
+"""The commands of the bot, one file each.
+
+Imports: domain, text, reports, tasks, commands.
+"""
 
 from bot.commands.router import Router
 from handlers import approve, cancel, diff, discard, help, keep, resume, retry, run, status

@@ -1,1 +1,4 @@
-"""What an agent is told, and by which command line."""
+"""The kinds of agents, their prompt, and their output.
+
+Imports: domain, text, gateway.endpoint.
+"""

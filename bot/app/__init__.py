@@ -1,1 +1,4 @@
-"""The composition root: settings, command line, processes."""
+"""The composition root: settings, command line, processes and queues.
+
+Imports: everything.
+"""

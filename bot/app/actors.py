@@ -19,7 +19,7 @@ class Jobs:
 
     answer: Callable[[str, str], None]  # forge, delivery id
     execute: Callable[[House, Run, threading.Event], None]
-    report: Callable[[House, str], None]  # thread key
+    report: Callable[[str], None]  # thread key
     is_dead: Callable[[str], bool]  # of a holder of runs on this host
 
 
@@ -48,7 +48,7 @@ def declare(broker: dramatiq.Broker, house: House, jobs: Jobs, stopping: threadi
 
     @dramatiq.actor(broker=broker, actor_name=REPORT, queue_name=REPORT)
     def report(thread_key: str) -> None:
-        jobs.report(house, thread_key)
+        jobs.report(thread_key)
 
 
 def _claim(house: House, jobs: Jobs) -> Run | None:

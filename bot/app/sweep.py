@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, LedgerUnavailable
 from bot.domain.nudges import Nudges
 from bot.store import claims, deliveries, hosts, outbox
 from bot.store.claims import Worker
@@ -108,6 +108,6 @@ def keep_sweeping(once: Callable[[], None], *, every: float, stopping: threading
     while not stopping.is_set() and not math.isinf(every):
         try:
             once()
-        except (BotError, SQLAlchemyError, OSError) as error:
+        except (BotError, SQLAlchemyError, LedgerUnavailable, OSError) as error:
             log.warning("sweep failed", error=type(error).__name__, reason=str(error)[:200])
         stopping.wait(every)

@@ -123,7 +123,9 @@ def missed_of(house: House, settings: Settings, *, age: float, stopping: threadi
 def jobs_of(house: House, settings: Settings) -> Jobs:
     dead = partial(is_dead, house.data)
     answer = answer_of(house, settings)
-    return Jobs(answer=answer, execute=execute.execute, report=sender.send, is_dead=dead)
+    return Jobs(
+        answer=answer, execute=execute.execute, report=partial(sender.send, house.sender()), is_dead=dead
+    )
 
 
 def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:

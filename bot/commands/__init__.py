@@ -1,1 +1,4 @@
-"""The way from a delivery to a handler's reply."""
+"""The way from a delivery to the reply of its handler.
+
+Imports: domain, text, store, forges, reports, tasks.
+"""

@@ -1,1 +1,4 @@
-"""Values, states and errors, and the rules between them. No I/O."""
+"""Values, states and errors, and the rules between them. No I/O.
+
+Imports: nothing of ours.
+"""

@@ -17,6 +17,7 @@ from bot.domain.errors import (
     ForgeUnavailable,
     GitFailed,
     LeaseLost,
+    LedgerUnavailable,
     NotAllowed,
     NotPossible,
     NotUnderstood,
@@ -25,7 +26,6 @@ from bot.domain.errors import (
     RemoteUnavailable,
     SandboxFailed,
 )
-from bot.store.ledger import AWAY
 
 
 class Remedy(StrEnum):
@@ -39,7 +39,7 @@ REMEDIES: dict[type[Exception], Remedy] = {
     ForgeUnavailable: Remedy.WAIT,
     RemoteUnavailable: Remedy.WAIT,
     EngineUnavailable: Remedy.WAIT,
-    **dict.fromkeys(AWAY, Remedy.WAIT),
+    LedgerUnavailable: Remedy.WAIT,
     NotUnderstood: Remedy.ACT,
     NotAllowed: Remedy.ACT,
     NotPossible: Remedy.ACT,

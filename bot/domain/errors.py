@@ -69,6 +69,10 @@ class PushRejected(GitFailed):
         self.moved = moved
 
 
+class LedgerUnavailable(Exception):
+    """The ledger is away, or has thrown us out: worth another try. No person on a thread can help with it."""
+
+
 class EngineUnavailable(BotError):
     """The container engine did not answer. Worth a retry."""
 

@@ -1,1 +1,4 @@
-"""The only place that knows a forge by name: what the bot asks of one, and who answers."""
+"""What the bot asks of a forge, answered by GitHub and GitLab, and proof of who sent a delivery.
+
+Imports: domain, text.
+"""

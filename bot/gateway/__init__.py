@@ -1,1 +1,4 @@
-"""The only way out of a sandbox: one door a run, and what may pass through it."""
+"""The only way out of a sandbox: requests to models, and tunnels to package hosts.
+
+Imports: domain, text, store.
+"""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.errors import LedgerUnavailable
 from bot.domain.usage import Total
 from bot.gateway.usage_counter import DAY, Counts, today
 from bot.store import usage
@@ -109,7 +110,7 @@ class Purse:
                 self._others = {
                     url: usage.of_day(tx, day, repository_url=url, without_run=run) for url in self._per_day
                 }
-        except SQLAlchemyError as error:  # what was known before still holds
+        except (SQLAlchemyError, LedgerUnavailable) as error:  # what was known before still holds
             log.warning("ledger does not answer", error=type(error).__name__)
 
 

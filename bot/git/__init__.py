@@ -1,1 +1,4 @@
-"""git on the host, in bare repositories of ours and never in a workspace."""
+"""git on the host, in bare repositories of ours and never in a workspace.
+
+Imports: domain, text.
+"""

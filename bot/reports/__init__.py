@@ -1,1 +1,4 @@
-"""Comments, statuses and replies: their texts, and their way to the forge."""
+"""Comments, statuses and changes: their texts, the outbox messages, and the sender.
+
+Imports: domain, text, store, forges.
+"""

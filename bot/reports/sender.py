@@ -4,8 +4,10 @@ A call is marked in the ledger before it is made. After a crash the marker that
 every comment carries is looked up before posting again: twins are deleted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -13,18 +15,17 @@ from sqlalchemy import Connection
 
 from bot.domain.change import NewChange, Status, Verdict
 from bot.domain.error_policy import Remedy, remedy
-from bot.domain.errors import ForgeError, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
 from bot.domain.thread import Spot, Thread
 from bot.forges.forge import Forge
 from bot.reports import comments
 from bot.reports.incidents import in_words, incident
 from bot.reports.publisher import Mouth
-from bot.runs.runtime import House
 from bot.store import outbox, runs, tasks, thread_senders, threads
-from bot.store.ledger import AWAY
+from bot.store.ledger import Ledger
 from bot.store.outbox import Item, Outgoing
 from bot.store.process_locks import is_dead
-from bot.store.shared_keys import run_token
+from bot.store.shared_keys import run_token, task_url
 
 log = structlog.get_logger()
 
@@ -40,52 +41,67 @@ _TRIES_OF_OURS = 5  # of what breaks on our side
 _TRIES_OF_LEDGER = 10  # of what the ledger fails at, though it takes the notes before and after
 
 
-def send(house: House, thread_key: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """The parts that sending needs. `holder` names this process, `lease` is that of its runs in seconds."""
+
+    ledger: Ledger
+    forges: Mapping[str, Forge]
+    data: Path
+    host: str
+    holder: str
+    lease: float
+    secrets: Sequence[str]
+    link_key: bytes
+    public_url: str
+
+
+def send(sender: Sender, thread_key: str) -> None:
     """Send what is due on this thread, unless another sender is at it."""
-    holder = f"{house.worker.holder}/{uuid4().hex}"
-    lease, dead = _lease(house), partial(_is_dead, house)
+    holder = f"{sender.holder}/{uuid4().hex}"
+    lease, dead = _lease(sender), partial(_is_dead, sender)
     while True:
-        with house.ledger.write() as tx:
+        with sender.ledger.write() as tx:
             if not thread_senders.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
-            _send_due(house, thread_key, holder)
+            _send_due(sender, thread_key, holder)
         finally:
-            with house.ledger.write() as tx:
+            with sender.ledger.write() as tx:
                 thread_senders.leave(tx, thread_key, holder)
         # Whoever was turned away while we were leaving left their row to us.
-        with house.ledger.read() as tx:
+        with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
-            if thread.forge not in house.forges or not outbox.due(tx, thread_key):
+            if thread.forge not in sender.forges or not outbox.due(tx, thread_key):
                 return
 
 
-def _lease(house: House) -> float:
+def _lease(sender: Sender) -> float:
     """For how many seconds a sender has its thread."""
-    return _LEASES * house.worker.lease
+    return _LEASES * sender.lease
 
 
-def _is_dead(house: House, holder: str) -> bool:
+def _is_dead(sender: Sender, holder: str) -> bool:
     """Of a sender of another host nothing is known."""
     process = holder.rpartition("/")[0]
-    return process.startswith(f"{house.worker.host}/") and is_dead(house.data, process)
+    return process.startswith(f"{sender.host}/") and is_dead(sender.data, process)
 
 
-def _send_due(house: House, thread_key: str, holder: str) -> None:
-    with house.ledger.read() as tx:
+def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
+    with sender.ledger.read() as tx:
         items = outbox.due(tx, thread_key)
         thread = threads.get(tx, thread_key)
-    lease = _lease(house)
-    if forge := house.forges.get(thread.forge):
+    lease = _lease(sender)
+    if forge := sender.forges.get(thread.forge):
         for item in items:
-            with house.ledger.write() as tx:
+            with sender.ledger.write() as tx:
                 if not thread_senders.hold(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
             if not now:
                 continue
-            _send_one(house, forge, thread, item)
-            with house.ledger.write() as tx:
+            _send_one(sender, forge, thread, item)
+            with sender.ledger.write() as tx:
                 if not thread_senders.hold(tx, thread_key, holder, lease):
                     outbox.look_again(tx, item)
                     return
@@ -100,21 +116,21 @@ def _begin(tx: Connection, item: Item) -> bool:
     return outbox.trying(tx, item)
 
 
-def _send_one(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     try:
-        remote_id = _SEND[item.kind](house, forge, thread, item)
-        with house.ledger.write() as tx:
+        remote_id = _SEND[item.kind](sender, forge, thread, item)
+        with sender.ledger.write() as tx:
             outbox.sent(tx, item, remote_id)
             if item.kind is Outgoing.FINAL:
                 outbox.retire(tx, item.subject, Outgoing.PROGRESS)
     except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up the thread for ever
-        _not_sent(house, item, error)
+        _not_sent(sender, item, error)
 
 
-def _not_sent(house: House, item: Item, error: Exception) -> None:
+def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
     """Try again later what may pass by itself, and what broke, for a while; give up what is refused."""
     what, tries = remedy(error), item.attempts + 1
-    if isinstance(error, AWAY) and tries >= _TRIES_OF_LEDGER:
+    if isinstance(error, LedgerUnavailable) and tries >= _TRIES_OF_LEDGER:
         what = Remedy.LOOK
     if what is Remedy.LOOK:
         words = in_words(incident("report broke", error, kind=item.kind, subject=item.subject))
@@ -123,9 +139,9 @@ def _not_sent(house: House, item: Item, error: Exception) -> None:
         log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
     asked = error.retry_after if isinstance(error, ForgeUnavailable) else None
     if what is Remedy.ACT or (what is Remedy.LOOK and tries >= _TRIES_OF_OURS):
-        _give_up(house, item, words)
+        _give_up(sender, item, words)
         return
-    with house.ledger.write() as tx:
+    with sender.ledger.write() as tx:
         if item.kind in _DROPPED and tries >= _TRIES:
             outbox.drop(tx, item)
         else:
@@ -133,27 +149,27 @@ def _not_sent(house: House, item: Item, error: Exception) -> None:
             outbox.try_later(tx, item, asked or pause)
 
 
-def _give_up(house: House, item: Item, words: str) -> None:
+def _give_up(sender: Sender, item: Item, words: str) -> None:
     """End the row in these words; where the ledger does not take them, in the number of an incident."""
     try:
-        with house.ledger.write() as tx:
+        with sender.ledger.write() as tx:
             outbox.give_up(tx, item, words)
     except Exception as error:  # noqa: BLE001 - a row that cannot end would come back for ever
         number = incident("report broke", error, kind=item.kind, subject=item.subject)
-        with house.ledger.write() as tx:
+        with sender.ledger.write() as tx:
             outbox.give_up(tx, item, in_words(number))
 
 
-def _mouth(house: House, forge: Forge, item: Item) -> Mouth:
+def _mouth(sender: Sender, forge: Forge, item: Item) -> Mouth:
     # The subject is a run, whose agent had a token of its own; of other subjects there is none to tell.
-    return Mouth(forge, [*house.secrets, run_token(house.link_key, item.subject)])
+    return Mouth(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
 
 
-def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) -> int:
+def _comment(sender: Sender, forge: Forge, thread: Thread, item: Item, text: str) -> int:
     """Post, or edit what was posted: by the stored id, or by the marker after a crash in between."""
     marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
-    mouth = _mouth(house, forge, item)
-    spot, known = _spot(house, item), item.remote_id
+    mouth = _mouth(sender, forge, item)
+    spot, known = _spot(sender, item), item.remote_id
     if known is None and item.attempts > 0:
         found = forge.find_comments(thread, marker, spot)
         for twin in found[1:]:
@@ -165,47 +181,47 @@ def _comment(house: House, forge: Forge, thread: Thread, item: Item, text: str) 
     return known
 
 
-def _spot(house: House, item: Item) -> Spot:
+def _spot(sender: Sender, item: Item) -> Spot:
     """A reply is written where the command stood, and so is what is said of the run that came of it."""
     if item.kind is Outgoing.REPLY:
         return Spot(**item.content.get("spot", {}))
-    with house.ledger.read() as tx:
+    with sender.ledger.read() as tx:
         return runs.get(tx, item.subject).spot
 
 
-def _text(house: House, forge: Forge, thread: Thread, item: Item) -> int:
-    return _comment(house, forge, thread, item, item.content["text"])
+def _text(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
+    return _comment(sender, forge, thread, item, item.content["text"])
 
 
-def _final(house: House, forge: Forge, thread: Thread, item: Item) -> int:
-    with house.ledger.read() as tx:
+def _final(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
+    with sender.ledger.read() as tx:
         task = tasks.get(tx, runs.get(tx, item.subject).task)
         refused = dict(outbox.refusals(tx, item.subject)).get(Outgoing.CHANGE, "")
     change = comments.change_sentence(task, refused)
     lead = f"{item.content['lead']} {change}".strip()
-    return _comment(house, forge, thread, item, f"{lead}\n\n{item.content['rest']}")
+    return _comment(sender, forge, thread, item, f"{lead}\n\n{item.content['rest']}")
 
 
-def _reaction(_house: House, forge: Forge, thread: Thread, item: Item) -> None:
+def _reaction(_sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     forge.react(thread, Spot(**item.content.get("spot", {})))
 
 
-def _label(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+def _label(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     if item.content.get("on"):
-        _mouth(house, forge, item).put_label(thread, item.target)
+        _mouth(sender, forge, item).put_label(thread, item.target)
     else:
         forge.remove_label(thread, item.target)
 
 
-def _status(house: House, forge: Forge, thread: Thread, item: Item) -> None:
-    with house.ledger.read() as tx:
-        page = house.page(runs.get(tx, item.subject).task)
+def _status(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
+    with sender.ledger.read() as tx:
+        page = task_url(sender.public_url, sender.link_key, runs.get(tx, item.subject).task)
     verdict, description = Verdict(item.content["verdict"]), item.content["description"]
     status = Status(verdict=verdict, description=description, url=page)
-    _mouth(house, forge, item).tell_status(thread, item.target, status)
+    _mouth(sender, forge, item).tell_status(thread, item.target, status)
 
 
-def _change(house: House, forge: Forge, thread: Thread, item: Item) -> None:
+def _change(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     wanted = NewChange(
         head_branch=item.content["head"],
         base_branch=item.content["base"],
@@ -213,15 +229,15 @@ def _change(house: House, forge: Forge, thread: Thread, item: Item) -> None:
         body=item.content["body"],
         draft=item.content["draft"],
     )
-    change = _mouth(house, forge, item).offer(thread, wanted)
+    change = _mouth(sender, forge, item).offer(thread, wanted)
     if change is None:
         raise ForgeError(f"`{wanted.base_branch}` has every commit of `{wanted.head_branch}` already.")
-    with house.ledger.write() as tx:
+    with sender.ledger.write() as tx:
         task = runs.get(tx, item.subject).task
         tasks.settle(tx, task, change_number=change.number, change_url=change.url)
 
 
-_SEND: dict[Outgoing, Callable[[House, Forge, Thread, Item], int | None]] = {
+_SEND: dict[Outgoing, Callable[[Sender, Forge, Thread, Item], int | None]] = {
     Outgoing.REACTION: _reaction,
     Outgoing.LABEL: _label,
     Outgoing.PROGRESS: _text,

@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from bot.domain.errors import BotError, LeaseLost, NotAllowed, PushRejected, RemoteMissing
+from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, NotAllowed, PushRejected, RemoteMissing
 from bot.domain.interrupt import interruptible, within
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
@@ -32,7 +32,6 @@ from bot.sandbox.export.take import Exported
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases, runs
 from bot.store.leases import TAKEOVERS
-from bot.store.ledger import AWAY
 from bot.text.sanitize import visible
 
 log = structlog.get_logger()
@@ -50,7 +49,7 @@ def execute(house: House, run: Run, stopping: threading.Event) -> None:
             _to_the_end(take_up(house, run, stopping))
         except LeaseLost:
             log.warning("run was taken over", epoch=run.epoch)
-        except AWAY as error:
+        except LedgerUnavailable as error:
             # It kills nothing: where the ledger says the run stands, we go on as another worker would.
             log.warning("ledger went away", error=type(error).__name__)
             if not stopping.wait(_PAUSE):
@@ -80,7 +79,7 @@ def _verdict(attempt: Attempt) -> Verdict:
         if attempt.run.takeovers < TAKEOVERS:
             return _go_on(attempt)
         verdict = Verdict(Outcome.LOST, f"Its worker died {TAKEOVERS} times in phase {attempt.run.phase}.")
-    except (LeaseLost, Stopped, *AWAY):
+    except (LeaseLost, Stopped, LedgerUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
         verdict = verdict_on(attempt, error)

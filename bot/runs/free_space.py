@@ -9,13 +9,12 @@ import time
 
 import structlog
 
-from bot.domain.errors import BotError, LeaseLost, SandboxFailed
+from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, SandboxFailed
 from bot.reports.incidents import incident
 from bot.runs.leased_run import Attempt, Cancelled, Stopped
 from bot.runs.removal_records import Terms
 from bot.runs.workspace_removal import export_and_remove
 from bot.store import removals, workspaces
-from bot.store.ledger import AWAY
 
 log = structlog.get_logger()
 
@@ -66,7 +65,7 @@ def _remove(attempt: Attempt, task_id: str, seconds: float) -> None:
     terms = Terms(check=attempt.check, seconds=seconds)
     try:
         rescued = export_and_remove(attempt.house, task_id, terms, lambda _: False)
-    except (LeaseLost, Stopped, Cancelled, *AWAY):
+    except (LeaseLost, Stopped, Cancelled, LedgerUnavailable):
         raise
     except (BotError, OSError) as error:
         log.warning("workspace stays", workspace=task_id, reason=str(error)[:200])

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import BotError, EngineUnavailable
+from bot.domain.errors import BotError, EngineUnavailable, LedgerUnavailable
 from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
@@ -24,7 +24,7 @@ from bot.runs.runtime import House
 from bot.runs.workspace_removal import NotExported, clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
 from bot.store import removals, workspaces
-from bot.store.ledger import AWAY, clock
+from bot.store.ledger import clock
 from bot.store.removals import Removal
 
 log = structlog.get_logger()
@@ -90,7 +90,7 @@ class Janitor:
         try:
             with self.house.ledger.write() as tx:
                 removals.release_all(tx, self.house.worker.host, self.house.worker.holder)
-        except AWAY as error:
+        except LedgerUnavailable as error:
             log.warning("the end of removals could not be recorded", error=type(error).__name__)
 
     def _start(self, remove: Remove, folder: str, record: Removal | None) -> None:
@@ -112,7 +112,7 @@ class Janitor:
             log.info("removal interrupted", workspace=folder)
         except TooSlow as error:
             log.warning("removal postponed", workspace=folder, reason=str(error))
-        except (BotError, OSError, SQLAlchemyError) as error:
+        except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
             log.warning("workspace could not be removed yet", workspace=folder, reason=str(error)[:500])
 
     def _remove(self, task_id: str, terms: Terms) -> None:
@@ -145,7 +145,7 @@ class Janitor:
             for name in over:
                 self._jobs.start(_CONTAINERS, f"container {name}", partial(self._remove_container, name))
             self._look_at_folders(found, at_work)
-        except (BotError, OSError, SQLAlchemyError) as error:
+        except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
             log.warning("could not look for leftovers", error=type(error).__name__, reason=str(error)[:200])
 
     def _remove_container(self, name: str) -> None:

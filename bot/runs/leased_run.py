@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.error_policy import TRANSIENT
-from bot.domain.errors import EngineUnavailable, LeaseLost
+from bot.domain.errors import EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
@@ -221,6 +221,6 @@ def _watch(attempt: Attempt, done: threading.Event) -> None:
                     attempt.cancelled.set()
         except LeaseLost:
             attempt.lost.set()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, LedgerUnavailable) as error:
             # A ledger that is away kills nothing: the lease is renewed, late, when it is back.
             log.warning("ledger does not answer", error=type(error).__name__)

@@ -16,12 +16,11 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import BotError, EngineUnavailable, LeaseLost
+from bot.domain.errors import BotError, EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.runs.leased_run import Cancelled, Stopped
 from bot.runs.runtime import House
 from bot.sandbox.workspace import task_of
 from bot.store import removals
-from bot.store.ledger import AWAY
 from bot.store.process_locks import alone, is_dead
 from bot.store.removals import Key, Removal
 
@@ -83,7 +82,7 @@ def attempted(house: House, folder: str, terms: Terms) -> Iterator[Callable[[], 
         except TooSlow as error:
             end = _failed if error.is_final else _overran
             raise
-        except (LeaseLost, Stopped, Cancelled, SQLAlchemyError):
+        except (LeaseLost, Stopped, Cancelled, SQLAlchemyError, LedgerUnavailable):
             raise
         except Exception as error:
             away = isinstance(error, EngineUnavailable) or isinstance(error.__cause__, EngineUnavailable)
@@ -151,6 +150,6 @@ def _close(house: House, key: Key, end: _End) -> None:
     try:
         with house.ledger.write() as tx:
             end(tx, key)
-    except AWAY as error:
+    except LedgerUnavailable as error:
         # The row stays open. While this process lives that is no death, and the next attempt closes it.
         log.warning("the end of a removal could not be recorded", error=type(error).__name__)

@@ -13,6 +13,7 @@ from bot.domain.task import Identity, Task
 from bot.forges.forge import Forge
 from bot.gateway.opening import Gateway
 from bot.git.mirror import Mirror
+from bot.reports.sender import Sender
 from bot.sandbox.engine.containers import Engine, Limits
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
@@ -82,6 +83,20 @@ class House:
     def patch_url(self, task_id: str) -> str:
         """Address of the patch the task's last run left, with its signature."""
         return patch_url(self.public_url, self.link_key, task_id)
+
+    def sender(self) -> Sender:
+        """What sends this host's reports to the forges."""
+        return Sender(
+            ledger=self.ledger,
+            forges=self.forges,
+            data=self.data,
+            host=self.worker.host,
+            holder=self.worker.holder,
+            lease=self.worker.lease,
+            secrets=self.secrets,
+            link_key=self.link_key,
+            public_url=self.public_url,
+        )
 
     def forge_of(self, task: Task) -> Forge | None:
         """The forge of the task's thread; None where an operator asked and no forge hears of it."""

@@ -1,4 +1,6 @@
-"""Where an agent works: containers, images, workspaces, and the way out of them.
+"""Containers, their images, workspaces, and the export of an agent's commits.
 
 Only this package speaks to the container engine.
+
+Imports: domain, text, git.
 """

@@ -1,6 +1,7 @@
-"""The ledger: the only truth about deliveries, tasks, runs, workspaces and what must still be told.
+"""What survives a restart: the ledger, the data folder, and the locks in it.
 
-Functions here take a `Connection`; the caller opens the transaction (`Ledger.write`)
-and makes no network call inside one. Times are seconds since the epoch by the
-ledger's own clock.
+Functions here take a `Connection`. The caller opens the transaction (`Ledger.write`) and makes no network
+call inside it. Times are seconds since the epoch by the ledger's own clock.
+
+Imports: domain.
 """

@@ -12,15 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 
-from bot.domain.errors import BadSettings
+from bot.domain.errors import BadSettings, LedgerUnavailable
 from bot.store.migrations import NEWEST
 
 CLOCK = {  # seconds since the epoch, in the words of each dialect
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
-# Raised by any use of a ledger that is away, or has thrown us out: worth another try.
-AWAY = (OperationalError, InterfaceError, InternalError)
+# Raised by SQLAlchemy on any use of a ledger that is away, or has thrown us out.
+_AWAY = (OperationalError, InterfaceError, InternalError)
 _IDLE_TRANSACTION = 10  # seconds
 _ASK_CLOCK = {dialect: text(f"SELECT {now}") for dialect, now in CLOCK.items()}
 
@@ -34,14 +34,17 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One writing transaction: committed at the end, rolled back on any exception."""
-        with self.turns, self.engine.begin() as tx:
+        """One writing transaction: committed at the end, rolled back on any exception.
+
+        Raises LedgerUnavailable if the ledger is away.
+        """
+        with _unavailable(), self.turns, self.engine.begin() as tx:
             yield tx
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view, never waiting for a writer."""
-        with self.engine.connect() as connection:
+        """One consistent view, never waiting for a writer. Raises LedgerUnavailable if the ledger is away."""
+        with _unavailable(), self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             else:
@@ -50,6 +53,15 @@ class Ledger:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as error:
+        reason = str(error.orig).strip().split("\n")[0]
+        raise LedgerUnavailable(f"{type(error).__name__}: {reason}") from error
 
 
 def open_ledger(url: str) -> Ledger:

@@ -1,1 +1,4 @@
-"""What people ask of tasks: open, resume, retry, cancel, approve, keep."""
+"""What people ask of tasks: open, resume, retry, cancel, approve, keep.
+
+Imports: domain, text, store, reports.
+"""

@@ -1,1 +1,4 @@
-"""Functions from text to text: made safe to show, without secrets, read as Markdown. No I/O."""
+"""Pure functions on text: safe to show, secrets removed, Markdown, units.
+
+Imports: domain.
+"""

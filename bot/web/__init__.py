@@ -1,1 +1,4 @@
-"""The pages a person looks at, and the answers a monitor looks for."""
+"""HTTP: the webhook receiver, pages, health and metrics.
+
+Imports: domain, text, store, forges, reports, agents.
+"""

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.errors import LedgerUnavailable
 from bot.domain.usage import Tokens
 from bot.store import deliveries, removals, runs, tasks, usage
 from bot.store.ledger import Ledger
@@ -54,7 +55,7 @@ class _FromLedger:
                 all_tasks = tasks.count_by_state(tx)
                 stuck = removals.count_stuck(tx)
                 requests, tokens, refused = usage.ever(tx)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, LedgerUnavailable):
             yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 0)
             return
         yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 1)

@@ -74,7 +74,7 @@ def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iter
     jobs = Jobs(
         answer=lambda _forge, _delivery_id: None,
         execute=places.execute,
-        report=lambda _house, _thread_key: None,
+        report=lambda _thread_key: None,
         is_dead=nobody_is_dead,
     )
     actors.declare(broker, house, jobs, stopping)

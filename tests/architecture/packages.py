@@ -121,7 +121,7 @@ PACKAGES = _rows(
                 "pydantic": ("settings",),
                 "pydantic_core": ("settings",),
                 "pydantic_settings": ("settings",),
-                "redis": ("broker", "preflight"),
+                "redis": ("queues", "preflight"),
                 "rich": ("cli",),
                 "starlette": _ANYWHERE_IN_IT,
                 "typer": ("cli",),

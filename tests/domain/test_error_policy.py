@@ -3,12 +3,19 @@
 import errno
 
 import pytest
-from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot.domain import error_policy, errors
 from bot.domain.error_policy import REMEDIES, Remedy, remedy
-from bot.domain.errors import BotError, DiskFull, EngineUnavailable, GitFailed, LeaseLost, RemoteMissing
+from bot.domain.errors import (
+    BotError,
+    DiskFull,
+    EngineUnavailable,
+    GitFailed,
+    LeaseLost,
+    LedgerUnavailable,
+    RemoteMissing,
+)
 from bot.git.remote import remote_failure
 from bot.reports import incidents
 
@@ -24,7 +31,7 @@ def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
     ("error", "expected"),
     [
         (EngineUnavailable("away"), Remedy.WAIT),
-        (OperationalError("SELECT 1", {}, Exception("server closed the connection")), Remedy.WAIT),
+        (LedgerUnavailable("server closed the connection"), Remedy.WAIT),
         (RemoteMissing("gone"), Remedy.ACT),
         (LeaseLost("taken"), Remedy.LEAVE),
         (KeyError("a bug"), Remedy.LOOK),

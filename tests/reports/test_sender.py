@@ -8,11 +8,10 @@ from itertools import count
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot.domain.change import Verdict
-from bot.domain.errors import ForgeError, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
 from bot.domain.task import Run
 from bot.domain.thread import Spot, Thread
 from bot.reports import sender
@@ -72,7 +71,7 @@ class Told:
             outbox.want(tx, wanted)
 
     def send(self) -> None:
-        sender.send(self.house, self.thread.key)
+        sender.send(self.house.sender(), self.thread.key)
 
     def killed_after_writing(self) -> None:
         """Send, and die between the first write and its record; another process finds the thread free."""
@@ -354,7 +353,7 @@ def test_words_that_the_ledger_cannot_take_end_the_row_all_the_same(told: Told) 
 @pytest.mark.parametrize("kind", LASTING)
 def test_what_only_the_ledger_fails_at_is_tried_ten_times_and_then_shown(told: Told, kind: Outgoing) -> None:
     told.want(kind)
-    told.forge.failing = OperationalError("UPDATE", {}, Exception("index row size exceeds the maximum"))
+    told.forge.failing = LedgerUnavailable("OperationalError: index row size exceeds the maximum")
 
     with capture_logs():
         for tries in range(10):
@@ -514,7 +513,7 @@ def test_two_senders_at_once_write_each_row_once(told: Told) -> None:
     def send(holder: str) -> None:
         house = replace(told.house, worker=a_worker(holder))
         together.wait()
-        sender.send(house, told.thread.key)
+        sender.send(house.sender(), told.thread.key)
 
     both = [threading.Thread(target=send, args=(holder,)) for holder in ("w1", "w2")]
     for one in both:
@@ -532,7 +531,7 @@ def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(told: Told) 
     def meanwhile() -> None:
         told.forge.after = lambda: None
         told.want(Outgoing.STATUS)
-        sender.send(other, told.thread.key)
+        sender.send(other.sender(), told.thread.key)
         assert told.forge.statuses == []  # turned away: the thread has its sender
 
     told.forge.after = meanwhile
@@ -566,7 +565,7 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
 def test_a_thread_of_a_forge_that_is_not_here_is_left_alone(told: Told) -> None:
     told.want(Outgoing.REPLY)
 
-    sender.send(replace(told.house, forges={}), told.thread.key)
+    sender.send(replace(told.house, forges={}).sender(), told.thread.key)
 
     assert told.item(Outgoing.REPLY).attempts == 0
     told.send()

@@ -126,7 +126,7 @@ def asked(sqlite_ledger: Ledger) -> Asked:
 
 def _ended_well_told(asked: Asked) -> None:
     """Nothing is due any more, and the last word on each commit is a verdict."""
-    sender.send(asked.house, CHANGE.key)
+    sender.send(asked.house.sender(), CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
     assert Verdict.PENDING not in last.values()
@@ -140,7 +140,7 @@ def _ended_well_told(asked: Asked) -> None:
 @pytest.mark.parametrize("end", ENDS)
 def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
     asked.say("/run tidy it")
-    sender.send(asked.house, CHANGE.key)
+    sender.send(asked.house.sender(), CHANGE.key)
     assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
 
     ENDS[end](asked)
@@ -155,7 +155,7 @@ def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked,
 
     asked.forge.after = cut_off
     asked.say("/run tidy it")
-    sender.send(asked.house, CHANGE.key)
+    sender.send(asked.house.sender(), CHANGE.key)
     asked.forge.after = lambda: None
     assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
 
@@ -170,7 +170,7 @@ def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)
-    sender.send(asked.house, CHANGE.key)
+    sender.send(asked.house.sender(), CHANGE.key)
     assert asked.forge.statuses[-1][1].verdict is Verdict.PENDING
 
     asked.cancel()

@@ -7,7 +7,7 @@ from typing import Any
 from bot.agents.claude import Claude
 
 SESSION = "00000000-0000-4000-8000-000000000001"
-_STREAMS = Path(__file__).parent / "agents" / "streams"
+_STREAMS = Path(__file__).parents[1] / "agents" / "streams"
 # The real one keeps its conversation under this name.
 KEEPS_SESSION = (
     f"mkdir -p ~/.claude/projects/-workspace; echo said >> ~/.claude/projects/-workspace/{SESSION}.jsonl"

@@ -79,7 +79,7 @@ class Ending:
             tasks.change_state(tx, self.task.id, State.QUEUED)
 
     def send(self) -> None:
-        sender.send(self.house, self.thread.key)
+        sender.send(self.house.sender(), self.thread.key)
 
     @property
     def final(self) -> str:
