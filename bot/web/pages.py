@@ -1,4 +1,4 @@
-"""`/tasks/<id>`: what became of a task, for whoever holds its link.
+"""`/tasks/<id>`: the page, log and patch of a task, for everyone who has its link.
 
 A wrong key and an unknown task get the same answer, so nobody learns which ids exist.
 """
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from jinja2 import Environment
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -23,10 +25,10 @@ from bot.forges.forge import Forge
 from bot.store import costs, outbox, patches, removals, runs, shared_keys, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.text import patch_view
-from bot.web import run_log, task_page
-from bot.web.task_page import Attempt, View
+from bot.web import rendering, run_log, task_page
+from bot.web.task_view import RunView, WorkspaceView
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(task_page.STYLE.encode()).digest()).decode()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(rendering.STYLE.encode()).digest()).decode()
 _HEADERS = {
     "content-security-policy": (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
@@ -43,29 +45,30 @@ _ANY = Command(())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """What the pages are made from. `secrets` are taken out of everything shown."""
+    """The sources of all pages. `secrets` are removed from everything shown."""
 
     ledger: Ledger
     link_key: bytes
     forges: Mapping[str, Forge]
     secrets: Sequence[str]
-    agents: Mapping[str, Agent] = field(default_factory=dict)  # to read what they print
+    agents: Mapping[str, Agent] = field(default_factory=dict)  # to read their output
     operator_token: str = ""  # as `Authorization: Bearer`, opens every page; "" opens none
 
 
 def routes(viewer: Viewer) -> list[Route]:
+    environment = rendering.environment(viewer.secrets)
     return [
-        Route("/tasks/{task}", partial(_task, viewer)),
+        Route("/tasks/{task}", partial(_task, viewer, environment)),
         Route("/tasks/{task}/log", partial(_log, viewer)),
         Route("/tasks/{task}/patch", partial(_patch, viewer)),
     ]
 
 
-async def _task(viewer: Viewer, request: Request) -> Response:
+async def _task(viewer: Viewer, environment: Environment, request: Request) -> Response:
     if not _may_see(viewer, request):
         return _not_found()
     try:
-        html = await asyncio.to_thread(_page, viewer, request.path_params["task"])
+        html = await asyncio.to_thread(_page, viewer, environment, request.path_params["task"])
     except NotPossible:
         return _not_found()
     return HTMLResponse(html, headers=_HEADERS)
@@ -74,8 +77,8 @@ async def _task(viewer: Viewer, request: Request) -> Response:
 async def _log(viewer: Viewer, request: Request) -> Response:
     if not _may_see(viewer, request):
         return _not_found()
-    wanted = request.query_params.get("run", "")
-    run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], wanted)
+    number = request.query_params.get("run", "")
+    run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], number)
     if run_id is None:
         return _not_found()
     pieces = run_log.whole(viewer.ledger, run_id, viewer.secrets)
@@ -109,56 +112,67 @@ def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:
 
 
 def _patch_text(viewer: Viewer, task_id: str) -> str | None:
-    """What the last run left; git's own tools pass over the lines before it."""
+    """Return the newest patch under one line on its origin, which git's own tools skip."""
     with viewer.ledger.read() as tx:
-        found = patches.newest(tx, task_id)
-    if found is None:
+        patch = patches.newest(tx, task_id)
+    if patch is None:
         return None
-    size = "" if found.is_whole else f" The first {len(found.text):,} of {found.size:,} bytes."
-    return (
-        f"What run {found.number} of task {task_id} left, to read: what cannot be seen is left out.{size}\n"
-        + patch_view.whole(found.text, viewer.secrets)
-    )
+    size = "" if patch.is_whole else f" The first {len(patch.text):,} of {patch.size:,} bytes."
+    origin = f"Patch of run {patch.number} of task {task_id}, for reading: invisible characters are removed."
+    return f"{origin}{size}\n{patch_view.whole(patch.text, viewer.secrets)}"
 
 
 def _listener(viewer: Viewer, run: Run) -> Listener:
-    """Of an agent that the settings have no more, every line is shown as it is."""
+    """Return a reader of the run's output; without a configured agent it takes every line as it is."""
     return viewer.agents.get(run.agent, _ANY).listen()
 
 
-def _page(viewer: Viewer, task_id: str) -> str:
+def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:
     with viewer.ledger.read() as tx:
         task = tasks.get(tx, task_id)
-        spent = costs.of_task(tx, task_id)
-        attempts = [
-            Attempt(
-                run=run,
-                phases=runs.phase_times(tx, run.id),
-                refusals=outbox.refusals(tx, run.id),
-                spent=spent[run.id],
-                reached=usage.reached(tx, run.id),
-                kept_in=usage.refused(tx, run.id),
-            )
-            for run in reversed(runs.of_task(tx, task_id))
-        ]
-        newest = attempts[0].run
+        newest, *earlier = reversed(runs.of_task(tx, task_id))
+        phases = runs.phase_times(tx, newest.id)
         position = runs.position(tx, newest)
-        kept = workspaces.get(tx, task_id)
-        stuck = removals.stuck_of_task(tx, task_id)
+        run_views = _run_views(tx, newest, earlier)
+        workspace = _workspace_view(tx, task_id)
         has_patch = patches.exists(tx, task_id)
         now = clock(tx)
     forge = viewer.forges.get(task.thread.forge)
-    view = View(
-        task=task,
-        attempts=attempts,
-        position=position,
-        kept_until=kept.keep_until if kept and kept.removed_at is None else None,
-        removed=kept is not None and kept.removed_at is not None,
-        stuck=[each.folder for each in stuck],
-        has_patch=has_patch,
-        now=now,
-        pages=forge.pages(task.thread) if forge else None,
+    addresses = forge.pages(task.thread) if forge else None
+    view = task_page.task_view(
+        task,
+        task_page.thread_link(task, addresses),
+        result=task_page.result_view(task, newest, phases, position, now),
+        facts=task_page.facts_view(task, addresses, workspace, has_patch=has_patch),
+        runs=run_views,
         log=run_log.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
         key=shared_keys.task_signature(viewer.link_key, task_id),
+        now=now,
     )
-    return task_page.render(view, viewer.secrets)
+    return task_page.render(environment, view)
+
+
+def _run_views(tx: Connection, newest: Run, earlier: Sequence[Run]) -> list[RunView]:
+    spent = costs.of_task(tx, newest.task)
+    return [
+        task_page.run_view(
+            run,
+            is_newest=run is newest,
+            phases=runs.phase_times(tx, run.id),
+            refusals=outbox.refusals(tx, run.id),
+            spent=spent[run.id],
+            reached=usage.reached(tx, run.id),
+            blocked=usage.refused(tx, run.id),
+        )
+        for run in (newest, *earlier)
+    ]
+
+
+def _workspace_view(tx: Connection, task_id: str) -> WorkspaceView:
+    row = workspaces.get(tx, task_id)
+    removed = row is not None and row.removed_at is not None
+    return WorkspaceView(
+        removed=removed,
+        retained_until=row.keep_until if row and not removed else None,
+        stuck=[each.folder for each in removals.stuck_of_task(tx, task_id)],
+    )

@@ -102,6 +102,7 @@ PACKAGES = _rows(
             _words("domain text store forges reports agents"),
             {
                 "jinja2": _ANYWHERE_IN_IT,
+                "markupsafe": ("rendering", "task_page", "task_view"),
                 "prometheus_client": ("metrics", "health"),
                 "pydantic_core": ("recorder",),
                 "starlette": _ANYWHERE_IN_IT,

@@ -1,5 +1,7 @@
 """The page of a task, as someone with its link sees it, and someone without."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -174,7 +176,7 @@ def test_a_branch_that_people_named_is_linked_all_the_same(
     assert f'<a href="{address}">fix/#12-50%</a>' in text
 
 
-def test_a_waiting_run_shows_its_place_in_line(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_waiting_run_shows_its_queue_position(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         first = add_run(tx, add_task(tx, a_thread(1)))
         second = add_run(tx, add_task(tx, a_thread(2)))
@@ -183,7 +185,7 @@ def test_a_waiting_run_shows_its_place_in_line(client: httpx.Client, sqlite_ledg
     text = client.get(link(task)).text
 
     assert first.repository_url == second.repository_url
-    assert "Place in line: 2." in text
+    assert "Queue position: 2." in text
     assert "Nothing so far." in text
 
 
@@ -201,8 +203,44 @@ def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
 
     assert "<script" not in text
     assert 'href="javascript:' not in text
-    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe" in text
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;gnp.exe" in text
     assert not set(text) & set("\x00\x1b\x9b\u202e\u200b")
+
+
+def test_hostile_text_in_every_column_is_shown_as_text(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+    text = f"{HOSTILE}'\" onfocus=alert(1) {SECRET}"
+    columns = {
+        schema.threads: ("title", "path", "repository_url"),
+        schema.tasks: ("agent", "base", "branch", "pushed_head", "change_url"),
+        schema.runs: ("request", "reason", "summary", "asked_by_login", "agent", "session", "session_from"),
+    }
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+        add_run(tx, task)
+        tasks.settle(tx, task.id, change_number=1)
+        for table, names in columns.items():
+            tx.execute(update(table).values(dict.fromkeys(names, text)))
+
+    page = client.get(link(task)).text
+
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert not re.search("<[^>]*onfocus", page)
+    assert not set(page) & set("\x00\x1b\x9b\u202e\u200b")
+    assert SECRET not in page
+
+
+def test_the_content_security_policy_names_the_very_style_of_the_page(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        task = failed(tx)
+
+    answer = client.get(link(task))
+
+    style = answer.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
 
 
 def test_a_secret_in_the_log_is_on_neither_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
@@ -355,7 +393,7 @@ def test_the_patch_is_plain_text_and_linked_from_the_page(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     first, _, rest = answer.text.partition("\n")
-    assert first == f"What run 1 of task {task.id} left, to read: what cannot be seen is left out."
+    assert first == f"Patch of run 1 of task {task.id}, for reading: invisible characters are removed."
     assert rest == PATCH.decode()
 
 
@@ -451,7 +489,7 @@ def test_a_run_says_what_it_used_of_models_reached_and_was_refused(
     assert '<li>pip.test:443, 2 times <span class="soft">(1.5 MiB received, 900 B sent)</span></li>' in text
     assert 'gnp.exe, once <span class="soft">(0 B received' in text
     assert '<li>evil.example:443, 3 times <span class="soft">(not allowed)</span></li>' in text
-    assert "<li>&lt;/title&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;gnp.exe, once" in text
+    assert "<li>&lt;/title&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;gnp.exe, once" in text
     assert SECRET not in text
 
 

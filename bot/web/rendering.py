@@ -1,0 +1,58 @@
+"""The environment in which all pages are rendered.
+
+Anyone may have chosen the text on a page: a title, a login, an agent's output.
+The environment therefore cleans and escapes every string that a template
+prints; a template cannot forget it, and none uses `safe`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bot.text.sanitize import shown
+from bot.text.units import iso, moment
+
+STYLE = Path(__file__).with_name("style.css").read_text()
+
+
+def environment(secrets: Sequence[str]) -> Environment:
+    """Build the environment once for a process; `secrets` are removed from every page."""
+
+    def clean(value: object) -> object:
+        # Markup comes from macros, whose own output was cleaned here, and from the two
+        # values that Python marks: the style sheet, and a log that was cleaned on reading.
+        return shown(value, secrets) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    pages = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=PackageLoader("bot.web"),
+        finalize=clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    pages.filters.update(iso=iso, moment=moment, duration=_duration, times=_times)
+    pages.tests["web_address"] = _is_web_address
+    # Browsers read no entities within <style>, and the content security policy holds the hash of these
+    # very bytes. The file is part of this package: no one else's text is in it.
+    pages.globals["style"] = Markup(STYLE)
+    return pages
+
+
+def _is_web_address(url: str) -> bool:
+    """Return False for other schemes: following `javascript:`, for instance, would run it."""
+    return url.startswith(("https://", "http://"))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
