@@ -5,7 +5,7 @@ The approval is for one commit. Naming it makes sure that it is the one that was
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import in_words
+from bot.reports.phrases import queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -23,5 +23,5 @@ def approve(command: Command, tasks: Tasks) -> str:
     task = queued.task
     return (
         f"Commit `{task.approved_head}` of task `{task.id}` is approved. "
-        f"Its push to `{task.branch}` is {in_words(queued.position)}."
+        f"Its push to `{task.branch}` is {queue_position(queued.position)}."
     )

@@ -9,7 +9,7 @@ from bot.domain.command import Command
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome
 from bot.reports.phrases import busy
-from bot.tasks.verbs import Left, Tasks
+from bot.tasks.verbs import PatchView, Tasks
 from bot.text.patch_view import folded
 
 router = Router()
@@ -39,7 +39,7 @@ def diff(command: Command, tasks: Tasks) -> str:
     return "\n\n".join(line for line in lines if line)
 
 
-def _not_shown(left: Left) -> str:
+def _not_shown(left: PatchView) -> str:
     """Why the patch may not be what one expects: a run goes on or left none, or the workspace is gone."""
     standing, patch = left.standing, left.patch
     task, run = standing.task, standing.run

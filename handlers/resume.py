@@ -7,7 +7,7 @@ work and its notes as it left them.
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import FOLLOWED, fresh_start, in_words
+from bot.reports.phrases import FOLLOWED, fresh_start, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -25,7 +25,7 @@ def resume(command: Command, tasks: Tasks) -> str:
     queued = tasks.resume(command)
     what = "Pushing again what was made by" if queued.only_push else "Resuming"
     lines = [
-        f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {in_words(queued.position)}.",
+        f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {queue_position(queued.position)}.",
         FOLLOWED,
     ]
     if command.options.agent or command.options.model:

@@ -7,7 +7,7 @@ change has now. What the old task left stays as it is.
 from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.reports.phrases import FOLLOWED, in_words, pinned
+from bot.reports.phrases import FOLLOWED, pinned, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -29,7 +29,7 @@ def retry(command: Command, tasks: Tasks) -> str:
     queued, old = tasks.retry(command)
     task = queued.task
     lines = [
-        f"Task `{task.id}` is asked again what task `{old.id}` was asked: {in_words(queued.position)}. "
+        f"Task `{task.id}` is asked again what task `{old.id}` was asked: {queue_position(queued.position)}. "
         f"Its branch will be `{task.branch}`.",
         f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.",
         FOLLOWED,

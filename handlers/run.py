@@ -7,7 +7,7 @@ what is pushed to it later is not part of it. `--here` pushes to the change itse
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import FOLLOWED, in_words, pinned
+from bot.reports.phrases import FOLLOWED, pinned, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -26,7 +26,7 @@ def run(command: Command, tasks: Tasks) -> str:
     branch = f"Its branch will be `{task.branch}`."
     if task.here:
         branch = f"What it makes is pushed to this change's own branch, `{task.branch}`."
-    lines = [f"Task `{task.id}` is {in_words(queued.position)}. {branch}"]
+    lines = [f"Task `{task.id}` is {queue_position(queued.position)}. {branch}"]
     if task.pinned:
         lines.append(pinned(task.pinned))
     lines.append(FOLLOWED)

@@ -4,7 +4,7 @@ from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.lifecycle import ENDED, ENDINGS
 from bot.reports.command_syntax import change_reference, next_command
-from bot.reports.phrases import in_words
+from bot.reports.phrases import queue_position
 from bot.tasks.verbs import Standing, Tasks
 from bot.text.units import moment
 
@@ -36,7 +36,7 @@ def _where(standing: Standing) -> str:
     if standing.position and standing.run.due_at is not None:
         return f"goes on by itself after a provider's limit, at {moment(standing.run.due_at)}."
     if standing.position:
-        return f"{in_words(standing.position)}."
+        return f"{queue_position(standing.position)}."
     if standing.task.state not in ENDED:
         return f"running, in phase {standing.run.phase}."
     outcome = standing.run.outcome

@@ -32,7 +32,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class AgentReport:
     """How the agent itself says it ended."""
 
     outcome: Outcome | None  # None: well
@@ -44,19 +44,19 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class OutputLine:
     """What one line of an agent's output says."""
 
     text: str | None = None  # for people; None: nothing to them
     doing: str = ""  # the tool and what it is used on
     session: str = ""  # it begins to work in this one
-    result: Result | None = None
+    result: AgentReport | None = None
 
 
 class Listener(Protocol):
     """Reads the output of one run from its start. A line that makes no sense is no error."""
 
-    def hear(self, line: bytes) -> Heard: ...
+    def hear(self, line: bytes) -> OutputLine: ...
 
 
 class Agent(Protocol):
@@ -75,7 +75,7 @@ class Agent(Protocol):
         """The model route it cannot do without; "" = none."""
 
     @property
-    def says_end(self) -> bool:
+    def reports_end(self) -> bool:
         """Does each of its runs end with a result, if all is well?"""
 
     @property

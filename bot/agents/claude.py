@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.agents.agent import Heard, Listener, Result, Start
+from bot.agents.agent import AgentReport, Listener, OutputLine, Start
 from bot.agents.command_line import with_prompt
 from bot.domain.lifecycle import Outcome
 from bot.gateway.endpoint import REFUSES
@@ -41,7 +41,7 @@ class Claude:
     model: str = ""
     resumes_after_limit: bool = False
     route: str = _ROUTE
-    says_end: bool = True
+    reports_end: bool = True
 
     @property
     def program(self) -> str:
@@ -88,7 +88,7 @@ class _Stream:
         self._limited_until: float | None = None
         self._busy = False  # do commands or agents of its own work in the background?
 
-    def hear(self, line: bytes) -> Heard:
+    def hear(self, line: bytes) -> OutputLine:
         said = _object(line)
         match said.get("type"):
             case "system":
@@ -96,26 +96,26 @@ class _Stream:
             case "assistant":
                 return self._assistant(said)
             case "user":
-                return Heard(text="\n".join(_answers(said)) or None)
+                return OutputLine(text="\n".join(_answers(said)) or None)
             case "rate_limit_event":
                 return self._limit(said)
             case "result":
                 return self._result(said)
             case str():  # a kind of event that tells people nothing
-                return Heard()
-        return Heard(text=line.decode(errors="replace"))
+                return OutputLine()
+        return OutputLine(text=line.decode(errors="replace"))
 
-    def _system(self, said: dict[str, Any]) -> Heard:
+    def _system(self, said: dict[str, Any]) -> OutputLine:
         if said.get("subtype") == "api_retry":
             why = f"{said.get('error_status')} {said.get('error')}"
-            return Heard(text=f"The model's provider answered {why}; try {said.get('attempt')} failed.")
+            return OutputLine(text=f"The model's provider answered {why}; try {said.get('attempt')} failed.")
         if said.get("subtype") == "background_tasks_changed":
             self._busy = bool(_list(said.get("tasks")))
         if said.get("subtype") != "init":
-            return Heard()
-        return Heard(text=f"Model {_text(said, 'model')}", session=_session(said))
+            return OutputLine()
+        return OutputLine(text=f"Model {_text(said, 'model')}", session=_session(said))
 
-    def _assistant(self, said: dict[str, Any]) -> Heard:
+    def _assistant(self, said: dict[str, Any]) -> OutputLine:
         texts, doing = [], ""
         for block in _blocks(said):
             if block.get("type") == "text":
@@ -125,30 +125,30 @@ class _Stream:
                 texts.append(f"> {doing}")
                 # Whoever asks nobody, and then goes on, has found the answer alone.
                 self._question = _question(block.get("input")) if _text(block, "name") == _ASKS else ""
-        return Heard(text="\n".join(texts) or None, doing=doing)
+        return OutputLine(text="\n".join(texts) or None, doing=doing)
 
-    def _limit(self, said: dict[str, Any]) -> Heard:
+    def _limit(self, said: dict[str, Any]) -> OutputLine:
         info = _mapping(said.get("rate_limit_info"))
         if info.get("status") != "rejected":
             self._limited_until = None
-            return Heard()
+            return OutputLine()
         self._limited_until = _number(info.get("resetsAt"))
-        return Heard(text="The provider's limit is reached.")
+        return OutputLine(text="The provider's limit is reached.")
 
-    def _result(self, said: dict[str, Any]) -> Heard:
+    def _result(self, said: dict[str, Any]) -> OutputLine:
         cost = _number(said.get("total_cost_usd"))
         if said.get("is_error") is False:
             question = self._denied(said) or self._question
             words = _text(said, "result")[:_WORDS]
-            told = Result(
+            told = AgentReport(
                 outcome=None, text=words, question=question[:_WORDS], session_cost=cost, waits=self._busy
             )
             end = "It waits for what it runs in the background." if self._busy else "It says that it is done."
-            return Heard(text=end, result=told)
+            return OutputLine(text=end, result=told)
         outcome, words = _failure(said, limited=self._limited_until is not None)
         until = self._limited_until if outcome is Outcome.RATE_LIMITED else None
-        told = Result(outcome=outcome, text=words[:_WORDS], limited_until=until, session_cost=cost)
-        return Heard(text=f"It says that it failed: {words}", result=told)
+        told = AgentReport(outcome=outcome, text=words[:_WORDS], limited_until=until, session_cost=cost)
+        return OutputLine(text=f"It says that it failed: {words}", result=told)
 
     def _denied(self, said: dict[str, Any]) -> str:
         """A question that it was not let ask."""

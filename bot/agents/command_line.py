@@ -9,18 +9,18 @@ that held it open could die, and would take the agent with it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.agents.agent import Heard, Listener, Start
+from bot.agents.agent import Listener, OutputLine, Start
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandLineAgent:
     """A command line, and the model it is told of."""
 
     command: Sequence[str]
     model: str = ""
     resumes_after_limit: bool = False
     route: str = ""
-    says_end: bool = False
+    reports_end: bool = False
 
     @property
     def program(self) -> str:
@@ -42,8 +42,8 @@ class Command:
 class _Plain:
     """Whatever it prints is for people."""
 
-    def hear(self, line: bytes) -> Heard:
-        return Heard(text=line.decode(errors="replace"))
+    def hear(self, line: bytes) -> OutputLine:
+        return OutputLine(text=line.decode(errors="replace"))
 
 
 def with_prompt(command: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.agents.agent import Heard, Listener, Result
+from bot.agents.agent import AgentReport, Listener, OutputLine
 from bot.domain.interrupt import Check, uninterrupted
 
 _LONGEST = 8 << 20  # bytes of a line that is still read
@@ -57,7 +57,7 @@ class Listening:
         self._listener = listener
         self._lines = Lines()
         self._news: dict[str, Any] = {}
-        self.result: Result | None = None
+        self.result: AgentReport | None = None
         self.last_words = ""  # the last line that was for people
 
     def replay(self, log: Path, size: int, *, check: Check = uninterrupted) -> None:
@@ -88,7 +88,7 @@ class Listening:
         news, self._news = self._news, {}
         return news
 
-    def _heard(self, heard: Heard) -> None:
+    def _heard(self, heard: OutputLine) -> None:
         self.last_words = _last_line(heard.text or "") or self.last_words
         if heard.session:
             self._news["session"] = heard.session
@@ -99,7 +99,7 @@ class Listening:
         elif heard.doing or heard.session:  # it was not the end: what it ran meanwhile woke it up
             self.result = None
 
-    def _end_with(self, result: Result) -> None:
+    def _end_with(self, result: AgentReport) -> None:
         self.result = result
         self._news["doing"] = ""
         if result.limited_until is not None:

@@ -9,7 +9,7 @@ import structlog
 
 from bot.app.queues import ANSWER, REPORT, WORK
 from bot.domain.task import Run
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims
 
 
@@ -18,12 +18,12 @@ class Jobs:
     """What the actors hand their work to."""
 
     answer: Callable[[str, str], None]  # forge, delivery id
-    execute: Callable[[House, Run, threading.Event], None]
+    execute: Callable[[Runtime, Run, threading.Event], None]
     report: Callable[[str], None]  # thread key
     is_dead: Callable[[str], bool]  # of a holder of runs on this host
 
 
-def declare(broker: dramatiq.Broker, house: House, jobs: Jobs, stopping: threading.Event) -> None:
+def declare(broker: dramatiq.Broker, runtime: Runtime, jobs: Jobs, stopping: threading.Event) -> None:
     """Declare the actors on `broker`, which has no middleware: no time limit, and nothing is run again."""
 
     @dramatiq.actor(broker=broker, actor_name=ANSWER, queue_name=ANSWER)
@@ -35,23 +35,23 @@ def declare(broker: dramatiq.Broker, house: House, jobs: Jobs, stopping: threadi
     def work() -> None:
         if stopping.is_set():
             return
-        run = _claim(house, jobs)
+        run = _claim(runtime, jobs)
         if run is None:
             return
-        house.nudges.work()  # one nudge may stand for many runs
+        runtime.nudges.work()  # one nudge may stand for many runs
         with structlog.contextvars.bound_contextvars(
             task=run.task, run=run.id, repository=run.repository_url
         ):
-            jobs.execute(house, run, stopping)
+            jobs.execute(runtime, run, stopping)
         if not stopping.is_set():
-            house.nudges.work()  # a place is free that a waiting run may have
+            runtime.nudges.work()  # a place is free that a waiting run may have
 
     @dramatiq.actor(broker=broker, actor_name=REPORT, queue_name=REPORT)
     def report(thread_key: str) -> None:
         jobs.report(thread_key)
 
 
-def _claim(house: House, jobs: Jobs) -> Run | None:
-    with house.ledger.write() as tx:
-        run = claims.take_over(tx, house.worker, jobs.is_dead)
-        return run or claims.claim_next(tx, house.worker)
+def _claim(runtime: Runtime, jobs: Jobs) -> Run | None:
+    with runtime.ledger.write() as tx:
+        run = claims.take_over(tx, runtime.worker, jobs.is_dead)
+        return run or claims.claim_next(tx, runtime.worker)

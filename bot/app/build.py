@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.app.settings import gateway as outside
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Ceilings, Labels, Sandbox
+from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, SandboxSettings
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
@@ -16,11 +16,11 @@ from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.gateway.opening import Gateway
-from bot.runs.runtime import Allowance, House
-from bot.sandbox.engine.containers import Engine, Limits
+from bot.runs.runtime import Allowance, Runtime
+from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store import data_folder, shared_keys
 from bot.store.claims import Worker
-from bot.store.hosts import SILENT_AFTER
+from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import Ledger, open_ledger
 from bot.store.process_locks import alive, once
@@ -30,15 +30,15 @@ _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
 
 
 @contextmanager
-def open_house(
+def build_runtime(
     settings: Settings,
     *,
     public_url: str,
     nudges: Nudges,
     called: str = "",
     lease: float = LEASE,
-    silent_after: float = SILENT_AFTER,
-) -> Iterator[House]:
+    unresponsive_after: float = UNRESPONSIVE_AFTER,
+) -> Iterator[Runtime]:
     """Build what runs share. Touches the data folder and the ledger, but no engine and no forge.
 
     `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
@@ -51,7 +51,7 @@ def open_house(
         link_key = shared_keys.link_key(ledger, data)
         hidden = [*settings.secrets, link_key]
         with alive(data, name) as holder:
-            yield House(
+            yield Runtime(
                 ledger=ledger,
                 forges=_forges(settings, hidden),
                 engine=Engine(
@@ -65,13 +65,13 @@ def open_house(
                     per_host=settings.limits.per_host,
                     lease=lease,
                     folder=once(data / "folder", secrets.token_hex(8)),
-                    silent_after=silent_after,
+                    unresponsive_after=unresponsive_after,
                 ),
                 agents={name: agent.made() for name, agent in settings.agents.items()},
                 gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
                 image=box.image,
                 tools_image=box.tools_image,
-                allowance=_allowance(box, Ceilings()),
+                allowance=_allowance(box, RepositoryLimitsSettings()),
                 allowances={path: _allowance(box, own) for path, own in settings.limits.repositories.items()},
                 log_bytes=_LOG_BYTES,
                 identity=Identity(name=settings.git.name, email=settings.git.email),
@@ -97,11 +97,11 @@ def _gateway(settings: Settings, data: Path, ledger: Ledger, link_key: bytes) ->
     )
 
 
-def _allowance(box: Sandbox, own: Ceilings) -> Allowance:
+def _allowance(box: SandboxSettings, own: RepositoryLimitsSettings) -> Allowance:
     box = box.model_copy(update=own.model_dump(exclude_none=True))
     # The engine refuses more processors than there are.
     cpus = min(box.cpus, os.cpu_count() or 1)
-    limits = Limits(memory=box.memory, cpus=cpus, pids=box.pids, disk=box.disk)
+    limits = ContainerLimits(memory=box.memory, cpus=cpus, pids=box.pids, disk=box.disk)
     return Allowance(limits, idle=box.idle_limit)
 
 
@@ -133,6 +133,6 @@ def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
     return {forge.name: forge for forge in found}
 
 
-def _result_labels(given: Labels) -> dict[State, str]:
+def _result_labels(given: LabelsSettings) -> dict[State, str]:
     worn = {State.SUCCEEDED: given.succeeded, State.FAILED: given.failed, State.WAITING: given.waiting}
     return {state: label for state, label in worn.items() if label}

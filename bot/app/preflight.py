@@ -12,7 +12,7 @@ from bot.app import queues
 from bot.app.settings.load import NAME, Settings
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import Mount
 from bot.store import data_folder
 
@@ -23,103 +23,103 @@ _LOOK = 'test -f /seen || exit 1; for each; do command -v "$each" >/dev/null || 
 _log = structlog.get_logger()
 
 
-def fit(house: House, sets: Sequence[str]) -> House:
+def fit(runtime: Runtime, sets: Sequence[str]) -> Runtime:
     """The house once agents may work in it, with a way to what `sets` of package hosts stand for.
 
     Raises BotError.
     """
-    check(house)
-    if data_folder.is_open(house.data):
-        _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(house.data))
-    return house.reaching(hosts_of_sets(house, sets))
+    check(runtime)
+    if data_folder.is_open(runtime.data):
+        _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(runtime.data))
+    return runtime.reaching(hosts_of_sets(runtime, sets))
 
 
-def check(house: House) -> None:
+def check(runtime: Runtime) -> None:
     """Refuse to work without agents that have their models, an engine that answers, and both images.
 
     And where a sandbox would lack a file of ours or an agent's program. Raises BotError.
     """
-    if not house.agents:
+    if not runtime.agents:
         raise BadSettings(
             f"[agents] names no agent. Give {NAME} one, for instance:\n"
             '  [agents.demo]\n  command = "forgehand-demo-agent"'
         )
-    for name, agent in house.agents.items():
-        _require_route(house, name, agent.route)
-    _require_prices(house)
-    if unheld := house.engine.check():
+    for name, agent in runtime.agents.items():
+        _require_route(runtime, name, agent.route)
+    _require_prices(runtime)
+    if unheld := runtime.engine.check():
         _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
-    for image in (house.tools_image, house.image):
-        house.engine.require_image(image)
-    _require_all_inside(house)
+    for image in (runtime.tools_image, runtime.image):
+        runtime.engine.require_image(image)
+    _require_all_inside(runtime)
 
 
-def _require_all_inside(house: House) -> None:
+def _require_all_inside(runtime: Runtime) -> None:
     """What a sandbox must find.
 
     A file of ours: the engine mounts what its own machine has at a path. The program of each agent: without
     it a run would tell no more than an exit status.
     """
-    mine = house.data / "workers" / house.worker.holder.rpartition("/")[2]
-    programs = [agent.program for agent in house.agents.values() if "/" not in agent.program]
-    if house.gateway.routes or house.gateway.hosts:
+    mine = runtime.data / "workers" / runtime.worker.holder.rpartition("/")[2]
+    programs = [agent.program for agent in runtime.agents.values() if "/" not in agent.program]
+    if runtime.gateway.routes or runtime.gateway.hosts:
         programs.append(endpoint.RELAY)
     try:
-        missing = _said_by(house, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
+        missing = _said_by(runtime, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
     except SandboxFailed as error:
         raise BadSettings(
-            f"A container could not be given a file of {house.data}: {error} Where the bot itself runs in a "
+            f"A container could not be given a file of {runtime.data}: {error} If the bot itself runs in a "
             "container, its data folder must have the same path in there as on the engine's machine: see "
             "docs/operating.md."
         ) from error
     if missing:
         raise BadSettings(
-            f"The image {house.image} has no {' and no '.join(missing)}. That of an older bot lacks what a "
+            f"The image {runtime.image} has no {' and no '.join(missing)}. That of an older bot lacks what a "
             "newer one starts in it: `forgehand images build` makes it anew. An image of your own needs the "
             "programs that [agents] names, and forgehand-relay for agents that reach anything."
         )
 
 
-def hosts_of_sets(house: House, sets: Sequence[str]) -> list[str]:
+def hosts_of_sets(runtime: Runtime, sets: Sequence[str]) -> list[str]:
     """Ask the agents' image which hosts these sets of ecosystems.CLIENTS stand for, and log it.
 
     Raises BotError; BadSettings where one of them stands for none.
     """
     if not sets:
         return []
-    found = ecosystems.hosts(_said_of(house, sets))
+    found = ecosystems.hosts(_said_of(runtime, sets))
     for name in sets:
         if not found.get(name):
             raise BadSettings(
-                f"[network] sets has {name}, but {name} in the image {house.image} is set to fetch from no "
+                f"[network] sets has {name}, but {name} in the image {runtime.image} is set to fetch from no "
                 f"host with a name and the usual port. {_OTHERWISE}"
             )
     _log.info("agents may fetch packages", **found)
     return [host for name in sets for host in found[name]]
 
 
-def _said_of(house: House, sets: Sequence[str]) -> str:
+def _said_of(runtime: Runtime, sets: Sequence[str]) -> str:
     try:
-        return _said_by(house, ecosystems.script(sets))
+        return _said_by(runtime, ecosystems.script(sets))
     except SandboxFailed as error:
         raise BadSettings(
             f"[network] sets has {', '.join(sets)}, and one of them could not be asked in the image "
-            f"{house.image}: {error} {_OTHERWISE}"
+            f"{runtime.image}: {error} {_OTHERWISE}"
         ) from error
 
 
-def _said_by(house: House, script: str, args: Sequence[str] = (), mounts: Sequence[Mount] = ()) -> str:
+def _said_by(runtime: Runtime, script: str, args: Sequence[str] = (), mounts: Sequence[Mount] = ()) -> str:
     """What a script says in the agents' image. Raises BotError."""
-    name = f"forgehand-{house.worker.holder.rpartition('/')[2]}-asked"
-    said = house.engine.tool(
-        name=name, image=house.image, script=script, args=args, mounts=mounts, seconds=_SEEN_WITHIN
+    name = f"forgehand-{runtime.worker.holder.rpartition('/')[2]}-asked"
+    said = runtime.engine.tool(
+        name=name, image=runtime.image, script=script, args=args, mounts=mounts, seconds=_SEEN_WITHIN
     )
     return said.decode(errors="replace")
 
 
-def _require_route(house: House, name: str, route: str) -> None:
+def _require_route(runtime: Runtime, name: str, route: str) -> None:
     """An agent without its models would start, fail and be paid for in somebody's time."""
-    if route and route not in house.gateway.routes:
+    if route and route not in runtime.gateway.routes:
         raise BadSettings(
             f"[agents] {name} works with the models of [models.{route}], which is not there. Give it a key:\n"
             f"  FORGEHAND_MODELS__{route.upper()}__KEY_FILE names a file that holds it; other settings are "
@@ -127,10 +127,10 @@ def _require_route(house: House, name: str, route: str) -> None:
         )
 
 
-def _require_prices(house: House) -> None:
+def _require_prices(runtime: Runtime) -> None:
     """A budget in dollars lets out only what has a price: a provider without any would never be asked."""
-    budget = house.gateway.budget
-    unpriced = [name for name, route in house.gateway.routes.items() if not route.prices]
+    budget = runtime.gateway.budget
+    unpriced = [name for name, route in runtime.gateway.routes.items() if not route.prices]
     if unpriced and any(amount.usd is not None for amount in (budget.per_run, budget.per_day)):
         raise BadSettings(
             f"[budget] has a limit in usd, but [models.{unpriced[0]}] has no prices, so all that is asked of "

@@ -17,19 +17,19 @@ import structlog
 from starlette.applications import Starlette
 
 from bot.app import log, queues
-from bot.app.build import open_house
+from bot.app.build import build_runtime
 from bot.app.preflight import check_forge, check_redis
 from bot.app.settings.load import Settings, plain
-from bot.app.settings.sections import Server
+from bot.app.settings.sections import ServerSettings
 from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
 from bot.domain.errors import BadSettings
 from bot.forges.github.events import EVENTS as GITHUB_EVENTS
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
 from bot.forges.gitlab.verifier import gitlab_verifier
-from bot.forges.verifier import Sender
-from bot.runs.runtime import House
-from bot.store.hosts import SILENT_AFTER
+from bot.forges.verifier import WebhookVerifier
+from bot.runs.runtime import Runtime
+from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
 from bot.web import health, metrics, pages, receiver
@@ -59,11 +59,11 @@ def up(
     with (
         _signals() as told,
         _listener(settings.server) as listener,
-        _opened(settings, listener, lease=lease) as (house, broker),
+        _opened(settings, listener, lease=lease) as (runtime, broker),
         working(
-            house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+            runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,
-        _receiving(house, settings, receivers, listener, told=told),
+        _receiving(runtime, settings, receivers, listener, told=told),
     ):
         announce(_address(listener))
         _wait(told, stopping)
@@ -76,8 +76,8 @@ def serve(settings: Settings, announce: Announce) -> None:
     with (
         _signals() as told,
         _listener(settings.server) as listener,
-        _opened(settings, listener) as (house, _broker),
-        _receiving(house, settings, receivers, listener, told=told),
+        _opened(settings, listener) as (runtime, _broker),
+        _receiving(runtime, settings, receivers, listener, told=told),
     ):
         announce(_address(listener))
         _wait(told, threading.Event())
@@ -89,19 +89,22 @@ def work(
     host: str = "",
     sweep_every: float = SWEEP_EVERY,
     missed_after: float = MISSED_AFTER,
-    silent_after: float = SILENT_AFTER,
+    unresponsive_after: float = UNRESPONSIVE_AFTER,
     lease: float = LEASE,
 ) -> None:
     """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
     check_redis(settings, "work")
     with (
         _signals() as told,
-        _opened(settings, None, host=host, silent_after=silent_after, lease=lease) as (house, broker),
+        _opened(settings, None, host=host, unresponsive_after=unresponsive_after, lease=lease) as (
+            runtime,
+            broker,
+        ),
         working(
-            house, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+            runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,
     ):
-        _log.info("working", host=house.worker.host, runs=house.worker.per_host)
+        _log.info("working", host=runtime.worker.host, runs=runtime.worker.per_host)
         _wait(told, stopping)
 
 
@@ -111,22 +114,27 @@ def _opened(
     listener: socket.socket | None,
     *,
     host: str = "",
-    silent_after: float = SILENT_AFTER,
+    unresponsive_after: float = UNRESPONSIVE_AFTER,
     lease: float = LEASE,
-) -> Iterator[tuple[House, dramatiq.Broker]]:
+) -> Iterator[tuple[Runtime, dramatiq.Broker]]:
     check_forge(settings)
     log.set_up(json=False, secrets=settings.secrets)
     broker = queues.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)
     nudges = queues.nudges(broker)
-    with open_house(
-        settings, public_url=url, nudges=nudges, called=host, silent_after=silent_after, lease=lease
-    ) as house:
-        yield house, broker
+    with build_runtime(
+        settings,
+        public_url=url,
+        nudges=nudges,
+        called=host,
+        unresponsive_after=unresponsive_after,
+        lease=lease,
+    ) as runtime:
+        yield runtime, broker
 
 
 @contextmanager
-def _listener(settings: Server) -> Iterator[socket.socket]:
+def _listener(settings: ServerSettings) -> Iterator[socket.socket]:
     """Bound before anything starts: a port that is taken is said at once, and port 0 gets its number."""
     try:
         listener = socket.create_server((settings.host, settings.port), backlog=2048)
@@ -145,7 +153,7 @@ def _address(listener: socket.socket) -> str:
 def _receivers(settings: Settings) -> list[Receiver]:
     """One for each configured forge. Raises BadSettings where it has no secret worth the name."""
     github, gitlab = settings.github, settings.gitlab
-    found: list[tuple[Sender, frozenset[str]]] = []
+    found: list[tuple[WebhookVerifier, frozenset[str]]] = []
     if github.token:
         found.append((github_verifier(plain(github.webhook_secrets)), GITHUB_EVENTS))
     if gitlab.token:
@@ -164,12 +172,17 @@ def _receivers(settings: Settings) -> list[Receiver]:
 
 @contextmanager
 def _receiving(
-    house: House, settings: Settings, receivers: Sequence[Receiver], listener: socket.socket, *, told: _Told
+    runtime: Runtime,
+    settings: Settings,
+    receivers: Sequence[Receiver],
+    listener: socket.socket,
+    *,
+    told: _Told,
 ) -> Iterator[None]:
     """Take requests during the block; what was taken is recorded before it ends."""
-    intake = Intake(house.ledger, house.nudges.answer)
+    intake = Intake(runtime.ledger, runtime.nudges.answer)
     web = server(
-        _web(house, settings, receivers, intake), host=settings.server.host, port=settings.server.port
+        _web(runtime, settings, receivers, intake), host=settings.server.host, port=settings.server.port
     )
 
     def run() -> None:
@@ -187,18 +200,18 @@ def _receiving(
         intake.stop()
 
 
-def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake: Intake) -> Starlette:
-    counts = metrics.make(house.ledger)
+def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], intake: Intake) -> Starlette:
+    counts = metrics.make(runtime.ledger)
     redis_url = settings.queue.url.get_secret_value()
-    needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(house)}
+    needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(runtime)}
     if redis_url:
         needs["redis"] = queues.client(redis_url).ping
     viewer = Viewer(
-        ledger=house.ledger,
-        link_key=house.link_key,
-        forges=house.forges,
-        secrets=house.secrets,
-        agents=house.agents,
+        ledger=runtime.ledger,
+        link_key=runtime.link_key,
+        forges=runtime.forges,
+        secrets=runtime.secrets,
+        agents=runtime.agents,
         operator_token=settings.server.operator_token.get_secret_value(),
     )
     return Starlette(
@@ -210,8 +223,8 @@ def _web(house: House, settings: Settings, receivers: Sequence[Receiver], intake
     )
 
 
-def _read(house: House) -> None:
-    with house.ledger.read() as tx:
+def _read(runtime: Runtime) -> None:
+    with runtime.ledger.read() as tx:
         clock(tx)
 
 

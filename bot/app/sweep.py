@@ -74,9 +74,9 @@ class Sweep:
     def be_seen(self) -> None:
         """Tell the other hosts that this one is there. Raises BadSettings where another goes by its name."""
         worker, now = self.worker, time.monotonic()
-        if now - self._seen_at >= worker.silent_after / 10:
+        if now - self._seen_at >= worker.unresponsive_after / 10:
             with self.ledger.write() as tx:
-                hosts.seen(tx, worker.host, worker.folder, worker.silent_after)
+                hosts.seen(tx, worker.host, worker.folder, worker.unresponsive_after)
             self._seen_at = now
 
     def nudge(self) -> None:

@@ -20,7 +20,7 @@ from bot.forges.gitlab import GitLab
 from bot.reports import sender
 from bot.runs import execute
 from bot.runs.janitor import Janitor
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store.process_locks import at_work, is_dead
 from bot.tasks.verbs import Defaults
 from handlers import router
@@ -53,7 +53,7 @@ def defaults(settings: Settings) -> Defaults:
 
 @contextmanager
 def working(
-    house: House, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float, missed_after: float
+    runtime: Runtime, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float, missed_after: float
 ) -> Iterator[threading.Event]:
     """Run actors and sweep during the block; the event tells them to stop. Raises BotError where they cannot.
 
@@ -61,17 +61,17 @@ def working(
     that is on for `missed_after` seconds without its delivery is found. At the end what runs is let go
     in good order: the agents go on, for the next worker to find.
     """
-    house = fit(house, settings.network.sets)
+    runtime = fit(runtime, settings.network.sets)
     stopping = threading.Event()
-    jobs = jobs_of(house, settings)
-    with at_work(house.data, alone=not settings.queue.url.get_secret_value()):
-        sweep = sweep_of(house, broker)
+    jobs = jobs_of(runtime, settings)
+    with at_work(runtime.data, alone=not settings.queue.url.get_secret_value()):
+        sweep = sweep_of(runtime, broker)
         sweep.be_seen()
-        actors.declare(broker, house, jobs, stopping)
-        runs = queues.start_work(broker, host=house.worker.host, runs=house.worker.per_host)
+        actors.declare(broker, runtime, jobs, stopping)
+        runs = queues.start_work(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
         talk = queues.start_talk(broker)
-        missed = missed_of(house, settings, age=missed_after, stopping=stopping)
-        janitor = Janitor(house, stopping)
+        missed = missed_of(runtime, settings, age=missed_after, stopping=stopping)
+        janitor = Janitor(runtime, stopping)
         sweepers = [  # each its own: neither a slow forge nor a removal must hold up what is due here
             threading.Thread(
                 target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
@@ -95,23 +95,23 @@ def working(
             janitor.finish(_REMOVALS_GRACE)
 
 
-def answer_of(house: House, settings: Settings) -> Answer:
+def answer_of(runtime: Runtime, settings: Settings) -> Answer:
     return Answer(
-        ledger=house.ledger,
-        forges=house.forges,
+        ledger=runtime.ledger,
+        forges=runtime.forges,
         router=router,
         allow=tuple(settings.repositories.allow),
         defaults=defaults(settings),
-        nudges=house.nudges,
-        patch_url=house.patch_url,
+        nudges=runtime.nudges,
+        patch_url=runtime.patch_url,
     )
 
 
-def missed_of(house: House, settings: Settings, *, age: float, stopping: threading.Event) -> Missed:
-    answer = answer_of(house, settings)
+def missed_of(runtime: Runtime, settings: Settings, *, age: float, stopping: threading.Event) -> Missed:
+    answer = answer_of(runtime, settings)
     return Missed(
-        ledger=house.ledger,
-        forges=house.forges,
+        ledger=runtime.ledger,
+        forges=runtime.forges,
         labels=triggers.labels(answer.defaults.agents, answer.defaults.labels),
         allow=answer.allow,
         answer=answer.found,
@@ -120,18 +120,18 @@ def missed_of(house: House, settings: Settings, *, age: float, stopping: threadi
     )
 
 
-def jobs_of(house: House, settings: Settings) -> Jobs:
-    dead = partial(is_dead, house.data)
-    answer = answer_of(house, settings)
+def jobs_of(runtime: Runtime, settings: Settings) -> Jobs:
+    dead = partial(is_dead, runtime.data)
+    answer = answer_of(runtime, settings)
     return Jobs(
-        answer=answer, execute=execute.execute, report=partial(sender.send, house.sender()), is_dead=dead
+        answer=answer, execute=execute.execute, report=partial(sender.send, runtime.sender()), is_dead=dead
     )
 
 
-def sweep_of(house: House, broker: dramatiq.Broker) -> Sweep:
+def sweep_of(runtime: Runtime, broker: dramatiq.Broker) -> Sweep:
     return Sweep(
-        ledger=house.ledger,
-        worker=house.worker,
-        nudges=queues.nudges(broker, work=queues.host_queue(house.worker.host)),
-        is_dead=partial(is_dead, house.data),
+        ledger=runtime.ledger,
+        worker=runtime.worker,
+        nudges=queues.nudges(broker, work=queues.host_queue(runtime.worker.host)),
+        is_dead=partial(is_dead, runtime.data),
     )

@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.commands import parser, policy, replies, staleness, triggers
-from bot.commands.permission import PATIENCE, Heard, ask
+from bot.commands.permission import PATIENCE, Request, authorize
 from bot.commands.router import Router
-from bot.commands.triggers import Words
+from bot.commands.triggers import Vocabulary
 from bot.domain.command import Command
 from bot.domain.error_policy import TRANSIENT
 from bot.domain.errors import BotError, ForgeUnavailable
@@ -22,7 +22,7 @@ from bot.domain.event import Event, Labelled, known_as
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.reports.incidents import in_words, incident
+from bot.reports.incidents import incident, incident_text
 from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
@@ -103,24 +103,24 @@ class Answer:
     def _events(self, delivery: Delivery) -> list[Event]:
         return self.forges[delivery.forge].events(delivery.event, delivery.body)
 
-    def _hear(self, event: Event) -> Heard | None:
+    def _hear(self, event: Event) -> Request | None:
         """What a person says to us where we may be spoken to. Asks nobody."""
         if policy.is_machine(event):
             return None
-        words = Words(
+        words = Vocabulary(
             bot_name=self.defaults.bot_names[event.thread.forge],
             known=self.router.routes,
             labels=self.defaults.labels,
         )
-        spoken = triggers.spoken(event, words)
+        spoken = triggers.raw_command(event, words)
         if spoken is None:
             return None
-        return Heard(event, spoken) if self._is_listed(event.thread) else None
+        return Request(event, spoken) if self._is_listed(event.thread) else None
 
-    def _ask(self, event: Event, age: float) -> Heard | None:
+    def _ask(self, event: Event, age: float) -> Request | None:
         """The command in this event, and what the forge says of it; None where there is nothing to answer."""
         heard = self._hear(event)
-        asked = ask(self.forges[event.thread.forge], heard, age) if heard else None
+        asked = authorize(self.forges[event.thread.forge], heard, age) if heard else None
         # Once more, because it is only now that the repository has the name the forge gives it.
         return asked if asked and self._is_listed(asked.event.thread) else None
 
@@ -131,7 +131,7 @@ class Answer:
             log.warning("repository is not in [repositories] allow", repository=thread.repository_url)
         return listed
 
-    def _obey(self, tx: Connection, heard: Heard) -> None:
+    def _obey(self, tx: Connection, heard: Request) -> None:
         thread = heard.event.thread
         threads.remember(tx, thread.key, thread)
         if found := heard.repository:
@@ -146,7 +146,7 @@ class Answer:
             log.info("command accepted", command=heard.spoken.name, thread=heard.event.thread.key)
             replies.accepted(tx, heard.event, words)
 
-    def _dispatch(self, tx: Connection, heard: Heard) -> str:
+    def _dispatch(self, tx: Connection, heard: Request) -> str:
         if heard.refused:
             raise heard.refused
         staleness.refuse(heard.event, heard.change, now=clock(tx))
@@ -159,7 +159,7 @@ class Answer:
             thread=event.thread,
             actor=event.actor,
             cause=event.cause,
-            spot=triggers.spot(event),
+            reply_target=triggers.reply_target(event),
             context=bounded(heard.shown),
             change=heard.change,
         )
@@ -204,23 +204,23 @@ class Answer:
 
     def _tell(self, delivery: Delivery, number: str) -> None:
         commanded = self._heard_at_all(delivery)
-        words = f"{in_words(number)} Nothing was done."
+        words = f"{incident_text(number)} Nothing was done."
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}"):
                 return
             for heard in commanded:
                 if _is_first(tx, heard.event):
                     threads.remember(tx, heard.event.thread.key, heard.event.thread)
-                    replies.said(tx, heard.event, words)
+                    replies.post(tx, heard.event, words)
         self._nudge(commanded)
 
-    def _heard_at_all(self, delivery: Delivery) -> list[Heard]:
+    def _heard_at_all(self, delivery: Delivery) -> list[Request]:
         try:
             return [heard for event in self._events(delivery) if (heard := self._hear(event))]
         except Exception:  # noqa: BLE001 - reading may be the very thing that breaks; it is logged already
             return []
 
-    def _nudge(self, commanded: Sequence[Heard]) -> None:
+    def _nudge(self, commanded: Sequence[Request]) -> None:
         for key in {heard.event.thread.key for heard in commanded}:
             self.nudges.report(key)
         if commanded:

@@ -16,7 +16,7 @@ from bot.text.markdown import Token, is_plain, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class RawCommand:
     """A command word and everything after it. The word may be unknown where the bot was addressed."""
 
     name: str
@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NOT_ORDINARY = re.compile(r"<(/?)(?:a|blockquote|code|h[1-6]|kbd|ol|pre|samp|table|ul)\b", re.IGNORECASE)
 
 
-def read(body: str, *, bot_name: str, known: Collection[str]) -> Spoken | None:
+def read(body: str, *, bot_name: str, known: Collection[str]) -> RawCommand | None:
     """The first known command of a comment, else the first line that addresses the bot, else None."""
     lines = _LINE_END.split(body)  # text and line ends in turn
     heard = {at: spoken for at in range(0, len(lines), 2) if (spoken := _heard(lines[at], bot_name, known))}
@@ -39,10 +39,10 @@ def read(body: str, *, bot_name: str, known: Collection[str]) -> Spoken | None:
     if not ordinary:
         return None
     first = next((at for at in ordinary if heard[at].name in known), ordinary[0])
-    return Spoken(heard[first].name, heard[first].rest + "".join(lines[first + 1 :]))
+    return RawCommand(heard[first].name, heard[first].rest + "".join(lines[first + 1 :]))
 
 
-def _heard(line: str, bot_name: str, known: Collection[str]) -> Spoken | None:
+def _heard(line: str, bot_name: str, known: Collection[str]) -> RawCommand | None:
     """What a line says, were it ordinary text: `/run`, `/forgehand run`, `@bot run`, `@bot /run`."""
     line = line.lstrip(" \t")
     if not line.startswith(("/", "@")):
@@ -50,9 +50,9 @@ def _heard(line: str, bot_name: str, known: Collection[str]) -> Spoken | None:
     word, rest = _split(line)
     if word.rstrip(",:") in {"/forgehand", f"@{bot_name.lower()}"}:
         word, rest = _split(rest)
-        return Spoken(word.removeprefix("/"), rest)
+        return RawCommand(word.removeprefix("/"), rest)
     name = word.removeprefix("/")
-    return Spoken(name, rest) if word.startswith("/") and name in known else None
+    return RawCommand(name, rest) if word.startswith("/") and name in known else None
 
 
 def _split(text: str) -> tuple[str, str]:

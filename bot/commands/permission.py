@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.commands import triggers
-from bot.commands.parser import Spoken
+from bot.commands.parser import RawCommand
 from bot.domain.change import ChangeHead, Repository
 from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.domain.event import Event
@@ -24,11 +24,11 @@ _READS = frozenset({"run", "resume"})  # commands whose agent is shown what was 
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Request:
     """A command, and what the forge said of it: why not, or where the change stands."""
 
     event: Event
-    spoken: Spoken
+    spoken: RawCommand
     refused: BotError | None = None
     change: ChangeHead | None = None
     said: Sequence[Part] = ()  # on the thread, before the command
@@ -41,7 +41,7 @@ class Heard:
         return [*self.event.context, *change, *self.said]
 
 
-def ask(forge: Forge, heard: Heard, age: float) -> Heard | None:
+def authorize(forge: Forge, heard: Request, age: float) -> Request | None:
     """What the forge says of this command; None where there is nothing to answer.
 
     Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
@@ -69,7 +69,7 @@ def _is_for_us(forge: Forge, event: Event) -> bool:
     return event.actor.id != forge.whoami().id and triggers.stands(forge, event)
 
 
-def _located(forge: Forge, heard: Heard) -> Heard:
+def _located(forge: Forge, heard: Request) -> Request:
     """The command with its repository where the forge has it.
 
     Asked by the id, which is what permissions hang on: a payload may name any repository beside it.
@@ -82,7 +82,7 @@ def _located(forge: Forge, heard: Heard) -> Heard:
     return replace(heard, event=replace(heard.event, thread=thread), repository=found)
 
 
-def _asked(forge: Forge, heard: Heard) -> Heard:
+def _asked(forge: Forge, heard: Request) -> Request:
     event, thread = heard.event, heard.event.thread
     if not forge.may_write(thread, event.actor):
         words = "Only people who may write to this repository can tell me what to do here."
@@ -90,7 +90,7 @@ def _asked(forge: Forge, heard: Heard) -> Heard:
     heard = replace(heard, event=forge.complete(event))
     if heard.spoken.name in _READS:
         # Now, and not when the run begins: it is what the person saw who gave the command.
-        heard = replace(heard, said=forge.said_before(event))
+        heard = replace(heard, said=forge.history_before(event))
     if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
         heard = replace(heard, change=forge.change_head(thread))
     return heard

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.commands.triggers import spot
-from bot.domain.change import Verdict
+from bot.commands.triggers import reply_target
+from bot.domain.change import CheckState
 from bot.domain.errors import BotError, NotAllowed
 from bot.domain.event import Event, Labelled
 from bot.store import outbox, runs
@@ -19,17 +19,17 @@ def accepted(tx: Connection, event: Event, words: str) -> None:
 
     Where a run came of it, the words open the comment that follows the run.
     """
-    outbox.want(tx, _row(event, Outgoing.REACTION, {"spot": asdict(spot(event))}))
+    outbox.want(tx, _row(event, Outgoing.REACTION, {"spot": asdict(reply_target(event))}))
     if isinstance(event, Labelled):
         outbox.want(tx, _row(event, Outgoing.LABEL, {"on": False}, target=event.label))
-    run = runs.of_cause(tx, event.thread, event.cause)
+    run = runs.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
-        said(tx, event, words)
+        comment(tx, event, words)
         return
     outbox.want(tx, _row(event, Outgoing.PROGRESS, {"text": words}, subject=run.id))
     pinned = store.get(tx, run.task).pinned
     if pinned:
-        content = {"verdict": Verdict.PENDING, "description": "Queued."}
+        content = {"verdict": CheckState.PENDING, "description": "Queued."}
         outbox.want(tx, _row(event, Outgoing.STATUS, content, subject=run.id, target=pinned))
 
 
@@ -39,16 +39,16 @@ def refused(tx: Connection, event: Event, error: BotError) -> None:
         row = _row(event, Outgoing.REPLY, _said(event, str(error)), subject=f"refusal:{event.actor.id}")
         outbox.want_once(tx, row)
     else:
-        said(tx, event, str(error))
+        comment(tx, event, str(error))
 
 
-def said(tx: Connection, event: Event, words: str) -> None:
+def post(tx: Connection, event: Event, words: str) -> None:
     """Words on the thread, in a comment of their own."""
     outbox.want(tx, _row(event, Outgoing.REPLY, _said(event, words)))
 
 
 def _said(event: Event, words: str) -> dict[str, Any]:
-    return {"text": words, "spot": asdict(spot(event))}
+    return {"text": words, "spot": asdict(reply_target(event))}
 
 
 def _row(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.commands import parser
-from bot.commands.parser import Spoken
+from bot.commands.parser import RawCommand
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings, NotUnderstood
 from bot.domain.event import Assigned, Commented, Event, Labelled
-from bot.domain.thread import Spot
+from bot.domain.thread import ReplyTarget
 from bot.forges.forge import Forge
 
 LABEL = "forgehand"
@@ -20,7 +20,7 @@ REVIEW = "Review this change. Mend what is wrong with it, and tell what you woul
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Vocabulary:
     """What is understood: the bot's name on this forge, the commands, labels and what they ask for."""
 
     bot_name: str
@@ -30,7 +30,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    says: Callable[[Any, Words], Spoken | None]  # None: nothing to us
+    says: Callable[[Any, Vocabulary], RawCommand | None]  # None: nothing to us
     stands: Callable[[Forge, Any], bool]  # is it so on the forge at this moment?
 
 
@@ -56,7 +56,7 @@ def checked(table: Mapping[str, str], agents: Collection[str], options: Collecti
     return table
 
 
-def spoken(event: Event, words: Words) -> Spoken | None:
+def raw_command(event: Event, words: Vocabulary) -> RawCommand | None:
     """The command this event stands for. Asks nobody."""
     return _TRIGGERS[type(event)].says(event, words)
 
@@ -66,28 +66,28 @@ def stands(forge: Forge, event: Event) -> bool:
     return _TRIGGERS[type(event)].stands(forge, event)
 
 
-def spot(event: Event) -> Spot:
+def reply_target(event: Event) -> ReplyTarget:
     """Where the event is answered."""
-    return event.spot if isinstance(event, Commented) else Spot()
+    return event.reply_target if isinstance(event, Commented) else ReplyTarget()
 
 
-def _of_comment(event: Commented, words: Words) -> Spoken | None:
+def _of_comment(event: Commented, words: Vocabulary) -> RawCommand | None:
     return parser.read(event.body, bot_name=words.bot_name, known=words.known)
 
 
-def _of_label(event: Labelled, words: Words) -> Spoken | None:
+def _of_label(event: Labelled, words: Vocabulary) -> RawCommand | None:
     """Forges take two labels that differ only in case for one."""
     label = event.label.lower()
     if label == LABEL:
-        return Spoken("run", WHOLE_THREAD)
+        return RawCommand("run", WHOLE_THREAD)
     if label.startswith(f"{LABEL}:"):
-        return Spoken("run", f'--agent "{label.removeprefix(f"{LABEL}:").strip()}" {WHOLE_THREAD}')
+        return RawCommand("run", f'--agent "{label.removeprefix(f"{LABEL}:").strip()}" {WHOLE_THREAD}')
     asked = next((text for name, text in words.labels.items() if name.lower() == label), None)
-    return None if asked is None else Spoken("run", asked)
+    return None if asked is None else RawCommand("run", asked)
 
 
-def _of_assignment(event: Assigned, words: Words) -> Spoken | None:
-    return Spoken("run", REVIEW if event.review else WHOLE_THREAD)
+def _of_assignment(event: Assigned, words: Vocabulary) -> RawCommand | None:
+    return RawCommand("run", REVIEW if event.review else WHOLE_THREAD)
 
 
 def _always(forge: Forge, event: Commented) -> bool:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from urllib.parse import quote
 
 
-class Verdict(StrEnum):
+class CheckState(StrEnum):
     PENDING = "pending"
     SUCCESS = "success"
     FAILURE = "failure"
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 class Status:
     """A commit status. `description` is cut to what the forge takes by the adapter."""
 
-    verdict: Verdict
+    verdict: CheckState
     description: str
     url: str
 

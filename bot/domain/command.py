@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.domain.change import ChangeHead
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
 
@@ -31,6 +31,6 @@ class Command:
     thread: Thread
     actor: Actor
     cause: str
-    spot: Spot
+    reply_target: ReplyTarget
     context: tuple[Part, ...]  # untrusted
     change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues

@@ -7,7 +7,7 @@ can tell which one spoke.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Commented:
     at: datetime
     context: tuple[Part, ...]
     head: str = ""  # of a change, where the delivery tells
-    spot: Spot
+    reply_target: ReplyTarget
     body: str
 
 
@@ -55,7 +55,7 @@ class Assigned:
 Event = Commented | Labelled | Assigned
 
 
-def label_cause(thread: Thread, label: str, at: datetime) -> str:
+def label_key(thread: Thread, label: str, at: datetime) -> str:
     """label:<thread>:<label>:<time>, to the second: the forges' own spellings of one time differ."""
     when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"label:{thread.kind}/{thread.number}:{label}:{when}"
@@ -70,4 +70,4 @@ def known_as(event: Event) -> list[str]:
     """
     if not isinstance(event, Labelled) or event.changed_at is None:
         return [event.cause]
-    return [label_cause(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]
+    return [label_key(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]

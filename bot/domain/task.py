@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from bot.domain.lifecycle import Outcome, Phase, State
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Run:
     first_phase: Phase
     request: str
     context: tuple[Part, ...]  # untrusted, as the command's own delivery carried it
-    spot: Spot = field(default_factory=Spot)
+    reply_target: ReplyTarget = field(default_factory=ReplyTarget)
     cause: str
     agent: str = ""  # who works on it: a later run of the task may be another's
     asked_by: Actor
@@ -88,7 +88,7 @@ class Run:
 
 def is_confidential(task: Task, run: Run) -> bool:
     """May only members read what was asked and answered? Then no branch name and no change may tell of it."""
-    return task.thread.confidential or run.spot.internal
+    return task.thread.confidential or run.reply_target.internal
 
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: people type these

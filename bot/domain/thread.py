@@ -41,7 +41,7 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class ReplyTarget:
     """Where on its thread something was said; the answer goes to the same place."""
 
     comment_id: int | None = None  # None: no comment that could take a reaction

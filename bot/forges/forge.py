@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.domain.event import Event, Labelled
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 
 class Forge(Protocol):
@@ -28,7 +28,7 @@ class Forge(Protocol):
         """The event with what its delivery left out, such as the lines a comment is about."""
         ...
 
-    def said_before(self, event: Event) -> list[Part]:
+    def history_before(self, event: Event) -> list[Part]:
         """What people said on the event's thread before it, oldest first: of each kind the last 200 to 300.
 
         Comments, reviews and what was said about lines, but not the event's own words, nor the bot's. What
@@ -64,21 +64,21 @@ class Forge(Protocol):
         """Put a label on; one that is there is fine, one the repository does not know is made."""
         ...
 
-    def react(self, thread: Thread, spot: Spot) -> None:
+    def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
         """Put eyes on the comment, or on the thread where there is none; eyes that are there are fine."""
         ...
 
-    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+    def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
         """Post once where `spot` is: in its discussion, and internal if it is. Return the comment's id."""
         ...
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None: ...
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None: ...
 
-    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first."""
         ...
 
-    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None: ...
+    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None: ...
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None: ...
 

@@ -17,7 +17,7 @@ SHORTEST_SECRET = 16  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class WebhookVerifier:
     """How the deliveries of one forge prove that they are its own, and where they say what they are."""
 
     forge: str

@@ -57,7 +57,7 @@ class Budget:
     repositories: Mapping[str, Share] = field(default_factory=dict)  # by path in lower case
 
 
-class Purse:
+class RunBudget:
     """What one run may still spend. Others are seen as the ledger knew them some seconds ago."""
 
     def __init__(

@@ -18,10 +18,10 @@ from bot.domain.lifecycle import Outcome
 from bot.domain.usage import Tokens
 from bot.gateway.endpoint import REFUSES
 from bot.gateway.package_proxy import is_for_proxy, wanted
-from bot.gateway.providers import Price, Route
+from bot.gateway.providers import Price, Provider
 from bot.gateway.rate_limits import ends_at
-from bot.gateway.request_policy import Asked, Refused, asked, model
-from bot.gateway.run_access import Gate
+from bot.gateway.request_policy import Asked, RequestRefused, asked, model
+from bot.gateway.run_access import RunAccess
 from bot.gateway.token_meter import Meter
 from bot.gateway.upstream import FAILURES, Upstream, answered
 from bot.gateway.usage_counter import Counts
@@ -37,11 +37,11 @@ _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529}  # 5
 _KINDS = {401: "authentication_error", 413: "request_too_large", 429: "rate_limit_error"}
 
 
-class Door:
+class GatewayConnection:
     """Serves one connection in the thread that calls `serve`; `cut` may come from another."""
 
-    def __init__(self, sock: socket.socket, gate: Gate) -> None:
-        self._sock, self._gate = sock, gate
+    def __init__(self, sock: socket.socket, access: RunAccess) -> None:
+        self._sock, self._access = sock, access
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD)
         self._upstream: Upstream | None = None
         self._is_cut = False
@@ -80,9 +80,9 @@ class Door:
             if is_for_proxy(request):
                 self._lead(request)
             else:
-                self._answer(request, asked(request, self._gate.token, self._gate.routes))
-        except Refused as refused:
-            self._gate.refuse(refused.target, refused.reason)
+                self._answer(request, asked(request, self._access.token, self._access.routes))
+        except RequestRefused as refused:
+            self._access.refuse(refused.target, refused.reason)
             self._drain()
             self._say(refused.status, f"refused: {refused.target}: {refused.reason}")
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
@@ -91,38 +91,40 @@ class Door:
         whole = bytearray()
         while isinstance(event := self._next(), h11.Data):
             if len(whole) + len(event.data) > _LARGEST or not room(len(event.data)):
-                raise Refused(413, wanted.shown, "too much at once")
+                raise RequestRefused(413, wanted.shown, "too much at once")
             whole += event.data
         return bytes(whole)
 
     def _answer(self, request: h11.Request, wanted: Asked) -> None:
-        gate, route = self._gate, wanted.route
-        with gate.room() as room:
+        access, route = self._access, wanted.route
+        with access.room() as room:
             body = self._body(wanted, room)
             name = model(wanted, body)
             price = route.price(name)
-            if gate.purse.in_dollars and price is None:
-                raise Refused(403, wanted.shown, f"[models.{route.name}] prices has none for {name[:100]!r}")
-            if not gate.let_out(name, price):
-                raise Refused(403, wanted.shown, "over budget")
+            if access.run_budget.in_dollars and price is None:
+                raise RequestRefused(
+                    403, wanted.shown, f"[models.{route.name}] prices has none for {name[:100]!r}"
+                )
+            if not access.let_out(name, price):
+                raise RequestRefused(403, wanted.shown, "over budget")
             try:
                 response = self._to(route).ask(wanted.target, list(request.headers), body)
             except FAILURES as error:
                 if self._is_cut:
                     raise ConnectionAbortedError from None
-                gate.unreachable(route, error)
+                access.unreachable(route, error)
                 self._say(HTTPStatus.BAD_GATEWAY, f"{route.name} cannot be reached: {type(error).__name__}")
                 return
             del body  # an answer may take minutes
         with response:
             self._judge(wanted, response)
-            self._hand_on(route, response, _Bill(gate.counts, name, price))
+            self._hand_on(route, response, _Bill(access.counts, name, price))
 
     def _lead(self, request: h11.Request) -> None:
         """To a package host; afterwards the connection is of no other use."""
-        host = wanted(request, self._gate.token)
+        host = wanted(request, self._access.token)
         self._drain()
-        with self._gate.packages.reached(host, self._sock) as tunnel:
+        with self._access.packages.reached(host, self._sock) as tunnel:
             first = host.head
             if not first:
                 self._send(h11.Response(status_code=200, headers=[]))
@@ -130,9 +132,9 @@ class Door:
             try:
                 tunnel.lead(first, both_ways=not host.head)
             finally:
-                self._gate.counts.led(host.shown, tunnel.sent, tunnel.received)
+                self._access.counts.led(host.shown, tunnel.sent, tunnel.received)
 
-    def _to(self, route: Route) -> Upstream:
+    def _to(self, route: Provider) -> Upstream:
         """The connection that is kept, where it leads there."""
         if self._upstream is None or self._upstream.route is not route:
             if self._upstream:
@@ -144,18 +146,18 @@ class Door:
 
     def _judge(self, wanted: Asked, response: HTTPResponse) -> None:
         """What an answer's status means to the run."""
-        gate, route, status = self._gate, wanted.route, response.status
+        access, route, status = self._access, wanted.route, response.status
         if status in _NO_KEY:
-            gate.end(
+            access.end(
                 Outcome.AGENT_FAILED,
                 f"{route.name} refused the bot's key (HTTP {status}): see [models.{route.name}] key.",
             )
         if status in _BUSY or status in _NO_KEY:
-            gate.refuse(route.name, f"the provider answered {status}")
-        gate.limited = status == HTTPStatus.TOO_MANY_REQUESTS
-        gate.limited_until = ends_at(dict(response.getheaders()), time.time()) if gate.limited else None
+            access.refuse(route.name, f"the provider answered {status}")
+        access.limited = status == HTTPStatus.TOO_MANY_REQUESTS
+        access.limited_until = ends_at(dict(response.getheaders()), time.time()) if access.limited else None
 
-    def _hand_on(self, route: Route, response: HTTPResponse, bill: "_Bill") -> None:
+    def _hand_on(self, route: Provider, response: HTTPResponse, bill: "_Bill") -> None:
         plain = response.getheader("content-encoding", "identity") == "identity"
         meter, data = Meter(response.getheader("content-type", "") if plain else ""), b""
         try:
@@ -174,16 +176,16 @@ class Door:
         finally:
             bill.add(meter.tokens())
             if meter.error:
-                self._gate.refuse(route.name, f"the provider answered {meter.error} in a stream")
+                self._access.refuse(route.name, f"the provider answered {meter.error} in a stream")
 
-    def _more(self, route: Route, response: HTTPResponse) -> bytes:
+    def _more(self, route: Provider, response: HTTPResponse) -> bytes:
         """The next piece of an answer, b"" at its end. Raises ConnectionAbortedError where it breaks off."""
         with suppress(*FAILURES):
             data = response.read1(_PIECE)
             if data or not response.length:  # None: it never said how long it is
                 return data
         if not self._is_cut:
-            self._gate.refuse(route.name, "broke off its answer")
+            self._access.refuse(route.name, "broke off its answer")
         raise ConnectionAbortedError
 
     def _next(self) -> object:
@@ -192,7 +194,7 @@ class Door:
                 self._send(h11.InformationalResponse(status_code=100, headers=[]))
             if self._is_cut:
                 raise ConnectionAbortedError
-            with self._gate.reading:
+            with self._access.reading:
                 event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.task import Run, Task
-from bot.gateway.budget import Budget, Purse
+from bot.gateway.budget import Budget, RunBudget
 from bot.gateway.endpoint import URL, Outside
 from bot.gateway.package_proxy import Packages
-from bot.gateway.providers import Route
-from bot.gateway.run_access import Gate
-from bot.gateway.socket_server import open_gate
+from bot.gateway.providers import Provider
+from bot.gateway.run_access import RunAccess
+from bot.gateway.socket_server import open_socket
 from bot.gateway.usage_counter import Counts
 from bot.store import usage
 from bot.store.ledger import Ledger
@@ -26,7 +26,7 @@ class Gateway:
     data: Path
     ledger: Ledger
     link_key: bytes
-    routes: Mapping[str, Route]
+    routes: Mapping[str, Provider]
     budget: Budget
     hosts: Sequence[str] = ()  # of packages; patterns as packages.PATTERN has them
 
@@ -47,10 +47,10 @@ class Gateway:
 
     def spent(self, run: Run, task: Task) -> str:
         """Which budget leaves a run nothing to begin with, in sentences; "" = none, or it has no models."""
-        return self._purse(Counts(run.id), run, task).empty() if self.routes else ""
+        return self._run_budget(Counts(run.id), run, task).empty() if self.routes else ""
 
     @contextmanager
-    def open(self, run: Run, task: Task) -> Iterator[Gate]:
+    def open(self, run: Run, task: Task) -> Iterator[RunAccess]:
         """The run's door, open until the block ends; it goes on counting where the ledger stands.
 
         What answers said that were cut then is known afterwards: save the counts once more. Left by an
@@ -61,20 +61,20 @@ class Gateway:
             counts = Counts(
                 run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id), usage.reached(tx, run.id)
             )
-        gate = Gate(
+        access = RunAccess(
             token=run_token(self.link_key, run.id),
             routes=self.routes,
             counts=counts,
-            purse=self._purse(counts, run, task),
+            run_budget=self._run_budget(counts, run, task),
             packages=Packages(self.hosts),
         )
-        with open_gate(self.folder(run.id), gate):
-            yield gate
+        with open_socket(self.folder(run.id), access):
+            yield access
         self.remove(run.id)
 
     def remove(self, run_id: str) -> None:
         """Take away what an agent that is over reached the outside by."""
         shutil.rmtree(self.folder(run_id), ignore_errors=True)
 
-    def _purse(self, counts: Counts, run: Run, task: Task) -> Purse:
-        return Purse(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
+    def _run_budget(self, counts: Counts, run: Run, task: Task) -> RunBudget:
+        return RunBudget(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))

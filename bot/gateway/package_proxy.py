@@ -21,7 +21,7 @@ import h11
 
 from bot.gateway import address_policy
 from bot.gateway.address_policy import Address
-from bot.gateway.request_policy import Refused
+from bot.gateway.request_policy import RequestRefused
 from bot.gateway.tunnel import Tunnel
 
 # A name of DNS with a dot at least. The last part begins with a letter: no number is a name.
@@ -50,7 +50,7 @@ class Net:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TunnelRequest:
     """A host that is asked for, and on which port."""
 
     host: str
@@ -66,25 +66,25 @@ def is_for_proxy(request: h11.Request) -> bool:
     return request.method == b"CONNECT" or not request.target.startswith((b"/", b"*"))
 
 
-def wanted(request: h11.Request, token: str) -> Wanted:
+def wanted(request: h11.Request, token: str) -> TunnelRequest:
     """Judge everything but the host. Raises Refused."""
     method, target = request.method.decode(), request.target.decode("ascii", "replace")
     try:
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         port = parts.port or (_PLAIN if parts.scheme == "http" else _TUNNEL)
     except ValueError:
-        raise Refused(400, method, "no address") from None
-    asked = Wanted(host=parts.hostname or "", port=port)
+        raise RequestRefused(400, method, "no address") from None
+    asked = TunnelRequest(host=parts.hostname or "", port=port)
     if not _opens(request, token):
-        raise Refused(407, asked.shown, "without this run's token")
+        raise RequestRefused(407, asked.shown, "without this run's token")
     if method != "CONNECT" and (parts.scheme != "http" or method not in {"GET", "HEAD"}):
-        raise Refused(403, asked.shown, "neither a tunnel, nor GET or HEAD by http")
+        raise RequestRefused(403, asked.shown, "neither a tunnel, nor GET or HEAD by http")
     if port != (_TUNNEL if method == "CONNECT" else _PLAIN):
-        raise Refused(403, asked.shown, "port not allowed")
+        raise RequestRefused(403, asked.shown, "port not allowed")
     if method == "CONNECT":
         return asked
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Wanted(host=asked.host, port=port, head=_head(f"{method} {path}", asked.host, request))
+    return TunnelRequest(host=asked.host, port=port, head=_head(f"{method} {path}", asked.host, request))
 
 
 def _opens(request: h11.Request, token: str) -> bool:
@@ -110,25 +110,25 @@ class Packages:
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     @contextmanager
-    def reached(self, host: Wanted, inside: socket) -> Iterator[Tunnel]:
+    def reached(self, host: TunnelRequest, inside: socket) -> Iterator[Tunnel]:
         """For the block, a tunnel from `inside` to it. Raises Refused; OSError once the inside is gone."""
         if not any(_fits(host.host, pattern) for pattern in self._hosts):
-            raise Refused(403, host.shown, "not allowed")
+            raise RequestRefused(403, host.shown, "not allowed")
         if not self._places.acquire(blocking=False):
-            raise Refused(503, host.shown, f"more than {_AT_ONCE} at once")
+            raise RequestRefused(503, host.shown, f"more than {_AT_ONCE} at once")
         try:
             with self._connected(host, inside) as outside:
                 yield Tunnel(inside, outside, self._net.idle)
         finally:
             self._places.release()
 
-    def _connected(self, host: Wanted, inside: socket) -> socket:
+    def _connected(self, host: TunnelRequest, inside: socket) -> socket:
         try:
             found = self._net.resolve(host.host)
         except OSError:
-            raise Refused(502, host.shown, "no address is known") from None
+            raise RequestRefused(502, host.shown, "no address is known") from None
         if not address_policy.all_public(found):
-            raise Refused(403, host.shown, "not at a public address")
+            raise RequestRefused(403, host.shown, "not at a public address")
         failure = OSError()
         for address in found[:_TRIES]:
             try:
@@ -137,7 +137,7 @@ class Packages:
                 raise
             except OSError as error:
                 failure = error
-        raise Refused(502, host.shown, f"not reached: {type(failure).__name__}")
+        raise RequestRefused(502, host.shown, f"not reached: {type(failure).__name__}")
 
     def _connect(self, address: Address, port: int, inside: socket) -> socket:
         outside = self._net.dial(address, port)

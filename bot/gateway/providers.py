@@ -40,7 +40,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Provider:
     """One provider. Patterns are those of a shell, where `*` also stands for slashes."""
 
     name: str

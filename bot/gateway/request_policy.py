@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import h11
 
-from bot.gateway.providers import Route, models_in_path
+from bot.gateway.providers import Provider, models_in_path
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_~:@+.,-]+)+")
 _KEYS_IN_QUERY = {"key", "api_key", "api-key", "access_token", "oauth_token"}
@@ -34,7 +34,7 @@ _NO_JSON = "no JSON object"
 
 
 @dataclass
-class Refused(Exception):
+class RequestRefused(Exception):
     """Not let out. `target` and `reason` are what is counted."""
 
     status: int
@@ -46,25 +46,25 @@ class Refused(Exception):
 class Asked:
     """A request that one of the routes serves, but for the model in its body."""
 
-    route: Route
+    route: Provider
     target: str  # path and query below the route
     shown: str  # for people
 
 
-def asked(request: h11.Request, token: str, routes: Mapping[str, Route]) -> Asked:
+def asked(request: h11.Request, token: str, routes: Mapping[str, Provider]) -> Asked:
     """Judge what stands before the body. Raises Refused."""
     method, target = request.method.decode(), request.target.decode("ascii", "replace")
     shown = f"{method} {target.partition('?')[0]}"  # a query may hold secrets
     if not _opens(request, token):
-        raise Refused(401, shown, "without this run's token")
+        raise RequestRefused(401, shown, "without this run's token")
     path, _, query = target.partition("?")
     _, name, rest = path.split("/", 2) if path.count("/") > 1 and path.startswith("/") else ("", "", "")
     route, rest = routes.get(name), f"/{rest}"
     if route is None or not _PATH.fullmatch(rest) or method != "POST" or not route.serves(rest):
-        raise Refused(403, shown, "not allowed")
+        raise RequestRefused(403, shown, "not allowed")
     _judge_query(query, shown)
     if any(name == b"content-encoding" for name, _ in request.headers):
-        raise Refused(415, shown, "a compressed body")
+        raise RequestRefused(415, shown, "a compressed body")
     return Asked(route=route, target=rest + (f"?{query}" if query else ""), shown=shown)
 
 
@@ -73,9 +73,9 @@ def _judge_query(query: str, shown: str) -> None:
         # cloud.google.com/apis/docs/system-parameters: each also with a "$" before it.
         name = key.lower().removeprefix("$")
         if name in _KEYS_IN_QUERY:
-            raise Refused(403, shown, "a key in the address")
+            raise RequestRefused(403, shown, "a key in the address")
         if name in _SHAPES or (name == "alt" and value not in _ALT):
-            raise Refused(403, shown, f"an answer changed by {name}")
+            raise RequestRefused(403, shown, f"an answer changed by {name}")
 
 
 def model(request: Asked, body: bytes) -> str:
@@ -83,12 +83,12 @@ def model(request: Asked, body: bytes) -> str:
     try:
         named = [*models_in_path(request.target.partition("?")[0]), *_models(body)]
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise Refused(400, request.shown, _NO_JSON) from None
+        raise RequestRefused(400, request.shown, _NO_JSON) from None
     except ValueError as error:
-        raise Refused(400, request.shown, str(error)) from None
+        raise RequestRefused(400, request.shown, str(error)) from None
     # What holds of a path and a body, the provider knows: each must do.
     if wrong := [name for name in named or [""] if not request.route.has(name)]:
-        raise Refused(
+        raise RequestRefused(
             403, request.shown, f"{wrong[0][:100]!r} is none of [models.{request.route.name}] models"
         )
     return named[0] if named else ""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from bot.domain.lifecycle import Outcome
-from bot.gateway.budget import Purse
+from bot.gateway.budget import RunBudget
 from bot.gateway.package_proxy import Packages
-from bot.gateway.providers import Price, Route
+from bot.gateway.providers import Price, Provider
 from bot.gateway.usage_counter import Counts
 
 log = structlog.get_logger()
@@ -26,19 +26,19 @@ class Stop:
     words: str
 
 
-class Gate:
+class RunAccess:
     """Its attributes may be read at any time, by any thread."""
 
     def __init__(
         self,
         *,
         token: str,
-        routes: Mapping[str, Route],
+        routes: Mapping[str, Provider],
         counts: Counts,
-        purse: Purse,
+        run_budget: RunBudget,
         packages: Packages | None = None,
     ) -> None:
-        self.token, self.routes, self.counts, self.purse = token, routes, counts, purse
+        self.token, self.routes, self.counts, self.run_budget = token, routes, counts, run_budget
         self.packages = packages or Packages(())
         self.stop: Stop | None = None  # to be looked at twice a second by who follows the run
         self.limited = False  # was the last answer of a provider that there were too many requests?
@@ -62,13 +62,13 @@ class Gate:
     def let_out(self, model: str, price: Price | None) -> bool:
         """Count one more request, where the budgets have room for it; else the run is to end."""
         with self._turn:  # as many as come at once: none passes on what another has used up
-            if spent := self.purse.empty():
+            if spent := self.run_budget.empty():
                 self.end(Outcome.OVER_BUDGET, spent)
                 return False
             self.counts.request(model, price)
             return True
 
-    def unreachable(self, route: Route, error: Exception) -> None:
+    def unreachable(self, route: Provider, error: Exception) -> None:
         """Count that a provider could not be asked, or did not answer."""
         self.refuse(route.name, f"not reached: {type(error).__name__}")
 

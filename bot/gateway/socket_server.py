@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bot.gateway.connection import Door
-from bot.gateway.run_access import Gate
+from bot.gateway.connection import GatewayConnection
+from bot.gateway.run_access import RunAccess
 
 SOCKET = "gateway"
 _AT_ONCE = 64  # connections; more wait to be taken
@@ -22,18 +22,18 @@ _SHUT_WITHIN = 5.0  # seconds, for all of them together
 
 
 @contextmanager
-def open_gate(folder: Path, gate: Gate) -> Iterator[None]:
+def open_socket(folder: Path, access: RunAccess) -> Iterator[None]:
     """Serve at `folder`/gateway until the block ends: then nobody comes in, and every connection is cut."""
     listener = _bind(folder)
-    doors = _Doors(listener, gate)
-    thread = threading.Thread(target=doors.keep, name=f"gate-{gate.counts.run}")
+    connections = _Connections(listener, access)
+    thread = threading.Thread(target=connections.keep, name=f"gate-{access.counts.run}")
     thread.start()
     try:
         yield
     finally:
-        doors.close()
+        connections.close()
         thread.join()
-        doors.wait()
+        connections.wait()
         listener.close()
 
 
@@ -57,12 +57,12 @@ def _bind(folder: Path) -> socket.socket:
     return listener
 
 
-class _Doors:
+class _Connections:
     """Those of one gate, each in a thread of its own."""
 
-    def __init__(self, listener: socket.socket, gate: Gate) -> None:
-        self._listener, self._gate = listener, gate
-        self._open: set[Door] = set()
+    def __init__(self, listener: socket.socket, access: RunAccess) -> None:
+        self._listener, self._access = listener, access
+        self._open: set[GatewayConnection] = set()
         self._closed = False
         self._changed = threading.Condition()
 
@@ -75,11 +75,11 @@ class _Doors:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, 0.5)
                 continue
-            door = Door(sock, self._gate)
+            connection = GatewayConnection(sock, self._access)
             # A daemon: a name that does not resolve holds it for longer than anybody waits.
-            thread = threading.Thread(target=self._serve, args=(door,), daemon=True)
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             with self._changed:
-                self._open.add(door)
+                self._open.add(connection)
             thread.start()
 
     def close(self) -> None:
@@ -93,8 +93,8 @@ class _Doors:
     def wait(self) -> None:
         """Cut the doors, and return once they are shut; nobody takes new connections any more."""
         with self._changed:
-            for door in self._open:
-                door.cut()
+            for connection in self._open:
+                connection.cut()
             self._changed.wait_for(lambda: not self._open, _SHUT_WITHIN)
 
     def _has_place(self) -> bool:
@@ -102,10 +102,10 @@ class _Doors:
             self._changed.wait_for(lambda: self._closed or len(self._open) < _AT_ONCE)
             return not self._closed
 
-    def _serve(self, door: Door) -> None:
+    def _serve(self, connection: GatewayConnection) -> None:
         try:
-            door.serve()
+            connection.serve()
         finally:
             with self._changed:
-                self._open.discard(door)
+                self._open.discard(connection)
                 self._changed.notify_all()

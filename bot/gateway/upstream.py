@@ -14,7 +14,7 @@ from socket import SHUT_RDWR, socket
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from bot.gateway.providers import Route
+from bot.gateway.providers import Provider
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -40,7 +40,7 @@ FAILURES = (OSError, HTTPException)  # what any use of it may raise
 class Upstream:
     """Connects when it is first used, and again where the provider has hung up since."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Provider) -> None:
         self.route = route
         self._connection: HTTPConnection | None = None
         self._is_cut = False

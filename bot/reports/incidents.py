@@ -14,6 +14,6 @@ def incident(event: str, error: Exception, **facts: object) -> str:
     return number
 
 
-def in_words(number: str) -> str:
+def incident_text(number: str) -> str:
     """What a thread is told of an incident."""
     return f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."

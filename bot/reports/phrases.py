@@ -5,14 +5,14 @@ from bot.domain.task import Task
 FOLLOWED = "`/status` shows where it is, `/cancel` stops it."  # a run that is in line
 
 
-def in_words(position: int) -> str:
+def queue_position(position: int) -> str:
     """A place in line, as the end of a sentence."""
     return "next in line" if position == 1 else f"number {position} in line"
 
 
 def busy(position: int) -> str:
     """What a run that has not ended does, as the end of a sentence. 0: it does not wait."""
-    return f"waits, {in_words(position)}" if position else "is running"
+    return f"waits, {queue_position(position)}" if position else "is running"
 
 
 def pinned(commit: str) -> str:

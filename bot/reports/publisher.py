@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.change import Change, NewChange, Status
-from bot.domain.thread import Spot, Thread
+from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.text.markdown import Token, parse
 from bot.text.sanitize import cut, inert, inert_name, reads_as_one, without_secrets
@@ -28,19 +28,21 @@ _ACTS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Mouth:
+class Publisher:
     """Speaks to one forge, and keeps `secrets` to itself. Raises what `Forge` raises."""
 
     forge: Forge
     secrets: Sequence[str]
 
-    def say(self, thread: Thread, text: str, marker: str, spot: Spot) -> int:
+    def say(self, thread: Thread, text: str, marker: str, reply_target: ReplyTarget) -> int:
         """Post a comment that ends in our hidden marker; its id."""
-        return self.forge.comment(thread, self._marked(text, marker), spot)
+        return self.forge.comment(thread, self._marked(text, marker), reply_target)
 
-    def say_instead(self, thread: Thread, comment_id: int, text: str, marker: str, spot: Spot) -> None:
+    def say_instead(
+        self, thread: Thread, comment_id: int, text: str, marker: str, reply_target: ReplyTarget
+    ) -> None:
         """Put this in the place of a comment's text."""
-        self.forge.edit_comment(thread, comment_id, self._marked(text, marker), spot)
+        self.forge.edit_comment(thread, comment_id, self._marked(text, marker), reply_target)
 
     def tell_status(self, thread: Thread, sha: str, status: Status) -> None:
         description = one_line(status.description, self.secrets)
@@ -48,7 +50,7 @@ class Mouth:
 
     def offer(self, thread: Thread, wanted: NewChange) -> Change | None:
         """Open a change. Its branches are there by these names, and are told as they are."""
-        body = words(wanted.body, self.forge.comment_limit(), self.secrets)
+        body = publishable(wanted.body, self.forge.comment_limit(), self.secrets)
         title = one_line(wanted.title, self.secrets)
         return self.forge.open_change(thread, replace(wanted, title=title, body=body))
 
@@ -57,10 +59,10 @@ class Mouth:
 
     def _marked(self, text: str, marker: str) -> str:
         room = self.forge.comment_limit() - len(marker) - 2
-        return f"{words(text, room, self.secrets)}\n\n{marker}"
+        return f"{publishable(text, room, self.secrets)}\n\n{marker}"
 
 
-def words(text: str, limit: int, secrets: Sequence[str]) -> str:
+def publishable(text: str, limit: int, secrets: Sequence[str]) -> str:
     """A text for a forge of at most `limit` characters: nothing in it acts, and no secret is told."""
     text = cut(without_secrets(text, secrets), limit)
     if acts(text):
@@ -77,11 +79,11 @@ def acts(text: str) -> bool:
     """Would a forge do something because of this text but show it? Links to a thread are let be."""
     tokens = parse(text)
     return _commands(text, tokens) or any(
-        _ACTS.search(said) or "<" in _OUR_HTML.sub("", html) for said, html in _spoken(tokens)
+        _ACTS.search(said) or "<" in _OUR_HTML.sub("", html) for said, html in _texts(tokens)
     )
 
 
-def _spoken(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
+def _texts(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
     """Of each piece of text what is read and what is HTML; an image is none of ours, and counts as HTML."""
     for token in tokens:
         if token.type == "html_block":

@@ -13,14 +13,14 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import Connection
 
-from bot.domain.change import NewChange, Status, Verdict
+from bot.domain.change import CheckState, NewChange, Status
 from bot.domain.error_policy import Remedy, remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
-from bot.domain.thread import Spot, Thread
+from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.reports import comments
-from bot.reports.incidents import in_words, incident
-from bot.reports.publisher import Mouth
+from bot.reports.incidents import incident, incident_text
+from bot.reports.publisher import Publisher
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger
 from bot.store.outbox import Item, Outgoing
@@ -133,7 +133,7 @@ def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
     if isinstance(error, LedgerUnavailable) and tries >= _TRIES_OF_LEDGER:
         what = Remedy.LOOK
     if what is Remedy.LOOK:
-        words = in_words(incident("report broke", error, kind=item.kind, subject=item.subject))
+        words = incident_text(incident("report broke", error, kind=item.kind, subject=item.subject))
     else:
         words = str(error)
         log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
@@ -157,36 +157,36 @@ def _give_up(sender: Sender, item: Item, words: str) -> None:
     except Exception as error:  # noqa: BLE001 - a row that cannot end would come back for ever
         number = incident("report broke", error, kind=item.kind, subject=item.subject)
         with sender.ledger.write() as tx:
-            outbox.give_up(tx, item, in_words(number))
+            outbox.give_up(tx, item, incident_text(number))
 
 
-def _mouth(sender: Sender, forge: Forge, item: Item) -> Mouth:
+def _mouth(sender: Sender, forge: Forge, item: Item) -> Publisher:
     # The subject is a run, whose agent had a token of its own; of other subjects there is none to tell.
-    return Mouth(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
+    return Publisher(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
 
 
 def _comment(sender: Sender, forge: Forge, thread: Thread, item: Item, text: str) -> int:
     """Post, or edit what was posted: by the stored id, or by the marker after a crash in between."""
     marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
     mouth = _mouth(sender, forge, item)
-    spot, known = _spot(sender, item), item.remote_id
+    reply_target, known = _reply_target(sender, item), item.remote_id
     if known is None and item.attempts > 0:
-        found = forge.find_comments(thread, marker, spot)
+        found = forge.find_comments(thread, marker, reply_target)
         for twin in found[1:]:
-            forge.delete_comment(thread, twin, spot)
+            forge.delete_comment(thread, twin, reply_target)
         known = found[0] if found else None
     if known is None:
-        return mouth.say(thread, text, marker, spot)
-    mouth.say_instead(thread, known, text, marker, spot)
+        return mouth.say(thread, text, marker, reply_target)
+    mouth.say_instead(thread, known, text, marker, reply_target)
     return known
 
 
-def _spot(sender: Sender, item: Item) -> Spot:
+def _reply_target(sender: Sender, item: Item) -> ReplyTarget:
     """A reply is written where the command stood, and so is what is said of the run that came of it."""
     if item.kind is Outgoing.REPLY:
-        return Spot(**item.content.get("spot", {}))
+        return ReplyTarget(**item.content.get("spot", {}))
     with sender.ledger.read() as tx:
-        return runs.get(tx, item.subject).spot
+        return runs.get(tx, item.subject).reply_target
 
 
 def _text(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
@@ -203,7 +203,7 @@ def _final(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
 
 
 def _reaction(_sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
-    forge.react(thread, Spot(**item.content.get("spot", {})))
+    forge.react(thread, ReplyTarget(**item.content.get("spot", {})))
 
 
 def _label(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
@@ -216,7 +216,7 @@ def _label(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
 def _status(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     with sender.ledger.read() as tx:
         page = task_url(sender.public_url, sender.link_key, runs.get(tx, item.subject).task)
-    verdict, description = Verdict(item.content["verdict"]), item.content["description"]
+    verdict, description = CheckState(item.content["verdict"]), item.content["description"]
     status = Status(verdict=verdict, description=description, url=page)
     _mouth(sender, forge, item).tell_status(thread, item.target, status)
 

@@ -7,7 +7,7 @@ and then not to end, and to be killed with nothing said.
 import signal
 from dataclasses import replace
 
-from bot.agents.agent import Result
+from bot.agents.agent import AgentReport
 from bot.domain.lifecycle import Outcome
 from bot.runs.agent_limits import Ended
 from bot.sandbox.engine.containers import Condition
@@ -35,14 +35,14 @@ def of_container(condition: Condition | None, *, memory: str, watched: bool) -> 
     return Ended(Outcome.AGENT_FAILED, f"It ended with exit status {status}.", status)
 
 
-def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:
+def decide(ended: Ended, result: AgentReport | None, *, reports_end: bool) -> Ended:
     """How it ended, where the engine says `ended`. `says_end`: all is well only with a result."""
     if ended.exit_status is None and ended.outcome not in _UNSEEN:
         return ended
     if result and result.waits and ended.outcome not in (None, Outcome.IDLE):
         result = None  # it had not said that it was done
     if result is None:
-        if ended.outcome is None and says_end:
+        if ended.outcome is None and reports_end:
             return replace(ended, outcome=Outcome.AGENT_FAILED, reason="It ended without a result.")
         return ended
     if result.outcome is not None:
@@ -55,7 +55,7 @@ def judge(ended: Ended, result: Result | None, *, says_end: bool) -> Ended:
     return replace(ended, reason=f"{ended.reason} It had said that it was done.", said=result.text)
 
 
-def _words(result: Result) -> str:
+def _words(result: AgentReport) -> str:
     if result.limited_until is None:
         return result.text
     return f"{result.text} The limit ends at {moment(result.limited_until)}."

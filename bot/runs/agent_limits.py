@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.domain.lifecycle import Outcome, Phase
-from bot.runs.disk_usage import Scale, room
-from bot.runs.leased_run import Attempt
+from bot.runs.disk_usage import DiskUsage, free_bytes
+from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces
 from bot.store import runs
 from bot.store.ledger import clock
@@ -38,15 +38,15 @@ class Bounds:
     `over`: it has ended by itself before that, and only what it printed is still to be looked at.
     """
 
-    def __init__(self, attempt: Attempt, scale: Scale, *, over: bool) -> None:
-        self._house, self._run, self._over = attempt.house, attempt.run, over
-        self._allowance = attempt.house.allowance_of(attempt.task)
+    def __init__(self, leased: LeasedRun, scale: DiskUsage, *, over: bool) -> None:
+        self._runtime, self._run, self._over = leased.runtime, leased.run, over
+        self._allowance = leased.runtime.allowance_of(leased.task)
         self._scale = scale
         self._lines = 0
         self._heard = now = time.monotonic()
-        with attempt.house.ledger.read() as tx:
-            started = {phase: at for phase, at, _ in runs.phase_times(tx, attempt.run.id)}[Phase.AGENT]
-            self._deadline = now + attempt.run.wall_limit - (clock(tx) - started)
+        with leased.runtime.ledger.read() as tx:
+            started = {phase: at for phase, at, _ in runs.phase_times(tx, leased.run.id)}[Phase.AGENT]
+            self._deadline = now + leased.run.wall_limit - (clock(tx) - started)
 
     def heard(self, lines: int) -> None:
         """The agent has printed so many lines more, or pieces of one."""
@@ -55,7 +55,11 @@ class Bounds:
 
     def passed(self, printed: int) -> Ended | None:
         """The first limit that is passed, where the agent has printed so many bytes in all."""
-        now, limit, lines = time.monotonic(), self._house.log_bytes, self._house.log_bytes // _BYTES_A_LINE
+        now, limit, lines = (
+            time.monotonic(),
+            self._runtime.log_bytes,
+            self._runtime.log_bytes // _BYTES_A_LINE,
+        )
         if printed > limit:
             return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.", None)
         if self._lines > lines:
@@ -72,8 +76,8 @@ class Bounds:
 
     def _disk(self) -> Ended | None:
         # A run begins only with all of it: half is what those that run may take from each other.
-        left, limit = room(self._house.data), self._allowance.limits.disk
-        if left < self._house.free_space // 2:
+        left, limit = free_bytes(self._runtime.data), self._allowance.limits.disk
+        if left < self._runtime.free_space // 2:
             words = f"The disk of the workspaces has only {human(left)} left, for all of them."
             return Ended(Outcome.DISK_FULL, words, None)
         self._scale.look()
@@ -84,17 +88,17 @@ class Bounds:
 
 
 @contextmanager
-def bounds(attempt: Attempt, places: Workspaces, *, over: bool) -> Iterator[Bounds]:
+def bounds(leased: LeasedRun, places: Workspaces, *, over: bool) -> Iterator[Bounds]:
     """Watch the limits of a run during the block; `over` as in `Bounds`."""
-    name = attempt.helper("size")
-    limit = attempt.house.allowance_of(attempt.task).limits.disk
-    scale = Scale(
-        lambda check: places.size(attempt.task.id, name=name, check=check),
-        data=attempt.house.data,
+    name = leased.helper("size")
+    limit = leased.runtime.allowance_of(leased.task).limits.disk
+    scale = DiskUsage(
+        lambda check: places.size(leased.task.id, name=name, check=check),
+        data=leased.runtime.data,
         limit=limit,
     )
     try:
-        yield Bounds(attempt, scale, over=over)
+        yield Bounds(leased, scale, over=over)
     finally:
         scale.end()
 

@@ -11,10 +11,10 @@ from typing import IO
 
 from bot.agents.transcript import Listening
 from bot.domain.lifecycle import Phase
-from bot.gateway.run_access import Gate
+from bot.gateway.run_access import RunAccess
 from bot.runs.agent_limits import Bounds, Ended
-from bot.runs.leased_run import Attempt, Cancelled
-from bot.sandbox.engine.streams import Log
+from bot.runs.leased_run import Cancelled, LeasedRun
+from bot.sandbox.engine.streams import ContainerLog
 from bot.store import leases
 from bot.store import log_chunks as store_log
 
@@ -28,21 +28,23 @@ _GRACE = 10.0  # seconds an agent has to end after it has said how it ended
 class Tail:
     """Follows one agent for this worker, from the byte on that the ledger ends with."""
 
-    def __init__(self, attempt: Attempt, bounds: Bounds, listening: Listening, gate: Gate | None) -> None:
-        self._attempt = attempt
+    def __init__(
+        self, leased: LeasedRun, bounds: Bounds, listening: Listening, access: RunAccess | None
+    ) -> None:
+        self._attempt = leased
         self._bounds = bounds
         self._listening = listening  # it has heard all up to that byte
-        self._gate = gate
-        self._offset = attempt.run.log_offset  # of what the ledger holds
+        self._access = access
+        self._offset = leased.run.log_offset  # of what the ledger holds
         self._pending = bytearray()
         self._flushed = self._told = time.monotonic()
         self._done_at: float | None = None
 
     def to_the_end(self) -> Ended | None:
         """Follow to the container's end (None), to a limit, or until its agent is done and does not end."""
-        path = self._attempt.house.data / "logs" / self._attempt.run.id
+        path = self._attempt.runtime.data / "logs" / self._attempt.run.id
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine, name = self._attempt.house.engine, self._attempt.sandbox
+        engine, name = self._attempt.runtime.engine, self._attempt.sandbox
         source = self._attempt.asking(lambda: engine.follow(name, self._offset))
         self._bounds.heard(0)  # till now it may have been the engine that was silent
         buffer = _Buffer()
@@ -93,7 +95,7 @@ class Tail:
 
     def _stopped(self) -> Ended | None:
         """What happened outside may be the end of it: a budget used up, a key that is refused."""
-        stop = self._gate.stop if self._gate else None
+        stop = self._access.stop if self._access else None
         return Ended(stop.outcome, stop.words, None) if stop else None
 
     def _done(self) -> Ended | None:
@@ -106,21 +108,21 @@ class Tail:
 
     def _flush(self) -> None:
         """Bytes, what they say, and offset in one transaction: an adoption has neither gap nor repetition."""
-        attempt, now = self._attempt, time.monotonic()
+        leased, now = self._attempt, time.monotonic()
         self._flushed = now
         tell = now - self._told >= _TELL
-        counts = self._gate.counts if self._gate and self._gate.counts.unsaved else None
+        counts = self._access.counts if self._access and self._access.counts.unsaved else None
         if not self._pending and not tell and not counts:
             return
         news = {"log_offset": self._offset + len(self._pending), **self._listening.news()}
-        with attempt.house.ledger.write() as tx:
-            leases.write(tx, attempt.lease, **news)
-            attempt.run = replace(attempt.run, **news)
-            store_log.append(tx, attempt.run.id, self._offset, bytes(self._pending))
+        with leased.runtime.ledger.write() as tx:
+            leases.write(tx, leased.lease, **news)
+            leased.run = replace(leased.run, **news)
+            store_log.append(tx, leased.run.id, self._offset, bytes(self._pending))
             if counts:
                 counts.save(tx)
             if tell:
-                attempt.tell(tx, Phase.AGENT, last_line=self._listening.last_words)
+                leased.tell(tx, Phase.AGENT, last_line=self._listening.last_words)
                 self._told = now
         self._offset += len(self._pending)
         self._pending.clear()
@@ -136,7 +138,7 @@ class _Buffer:
         self._closed = False  # nobody takes any more
         self._changed = threading.Condition()
 
-    def fill(self, source: Log) -> None:
+    def fill(self, source: ContainerLog) -> None:
         """Move all of the engine's stream here, until it ends or `close` was called."""
         try:
             for data in source:

@@ -11,7 +11,7 @@ from bot.agents import prompt
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import ABOUT_LINES, Part
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.store import runs
 from bot.text.thread_context import bounded, unseen
 
@@ -21,10 +21,10 @@ _GONE = "Its workspace is gone: this is a fresh clone with what was saved of it.
 _FRESH_SESSION = "You begin a fresh session, and so all that was asked and shown before is told again here."
 
 
-def briefing(attempt: Attempt, refs: Collection[str], *, fresh: bool) -> str:
+def briefing(leased: LeasedRun, refs: Collection[str], *, fresh: bool) -> str:
     """The text of `/task/prompt.md`. `fresh`: the workspace was made for this run."""
-    run, task = attempt.run, attempt.task
-    with attempt.house.ledger.read() as tx:
+    run, task = leased.run, leased.task
+    with leased.runtime.ledger.read() as tx:
         earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
     # Who goes on in a session remembers what its runs were asked; those that never began told it nothing,
     # nor did those that were to go on in it and ended before they said that they did.

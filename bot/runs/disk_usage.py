@@ -26,14 +26,14 @@ _LATEST = (
 _END_WITHIN = 3.0  # seconds to wait for the end of one that is not needed any more
 
 
-def room(data: Path) -> int:
+def free_bytes(data: Path) -> int:
     """Bytes that the disk of this folder has left; 0 where it can take no more files."""
     disk = os.statvfs(data)
     # Where a file system has no fixed number of files it says 0 of them in all.
     return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
 
 
-class Scale:
+class DiskUsage:
     """Measures again and again in a thread of its own.
 
     `measure` returns bytes, may raise BotError, and calls the check it is given while it waits.
@@ -42,7 +42,7 @@ class Scale:
     def __init__(self, measure: Callable[[Check], int], *, data: Path, limit: int) -> None:
         self.size = 0  # bytes, as measured last
         self._measure, self._data, self._limit = measure, data, limit
-        self._room = room(data)
+        self._room = free_bytes(data)
         self._began = self._ended = time.monotonic()
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
@@ -73,11 +73,11 @@ class Scale:
         idle = now - self._ended
         if idle < max(_PAUSE, _SHARE * (self._ended - self._began)):
             return False
-        lost = self._room - room(self._data)
+        lost = self._room - free_bytes(self._data)
         return lost >= (self._limit - self.size) / 4 or idle >= _LATEST
 
     def _weigh(self) -> None:
-        self._began, self._room = time.monotonic(), room(self._data)
+        self._began, self._room = time.monotonic(), free_bytes(self._data)
         try:
             self.size = self._measure(self._must_go_on)
         except BotError as error:

@@ -11,7 +11,7 @@ import structlog
 
 from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, SandboxFailed
 from bot.reports.incidents import incident
-from bot.runs.leased_run import Attempt, Cancelled, Stopped
+from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
 from bot.runs.removal_records import Terms
 from bot.runs.workspace_removal import export_and_remove
 from bot.store import removals, workspaces
@@ -23,48 +23,48 @@ _PATIENCE = 30.0  # seconds to wait for removals by others, when nothing more is
 _PAUSE = 0.5  # seconds between two looks at that
 
 
-def make_room(attempt: Attempt, *, seconds: float = _EACH) -> None:
+def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     """Remove workspaces until enough is free; each export and each removal may take so many seconds.
 
     Raises SandboxFailed where too little is free and nothing more may go.
     """
-    house = attempt.house
-    if _free(attempt) >= house.free_space:
+    runtime = leased.runtime
+    if _free(leased) >= runtime.free_space:
         return
-    _remove_the_expendable(attempt, seconds)
-    free = _free(attempt)
-    if free < house.free_space:
+    _remove_the_expendable(leased, seconds)
+    free = _free(leased)
+    if free < runtime.free_space:
         raise SandboxFailed(
-            f"Only {free >> 20} MiB are free for workspaces, less than the {house.free_space >> 20} MiB "
+            f"Only {free >> 20} MiB are free for workspaces, less than the {runtime.free_space >> 20} MiB "
             "that must be. Somebody with access to the machine can make room "
             "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
         )
 
 
-def _free(attempt: Attempt) -> int:
-    return shutil.disk_usage(attempt.house.data).free
+def _free(leased: LeasedRun) -> int:
+    return shutil.disk_usage(leased.runtime.data).free
 
 
-def _remove_the_expendable(attempt: Attempt, seconds: float) -> None:
-    house = attempt.house
-    with house.ledger.read() as tx:
-        expendable = workspaces.expendable(tx, house.worker.host)
+def _remove_the_expendable(leased: LeasedRun, seconds: float) -> None:
+    runtime = leased.runtime
+    with runtime.ledger.read() as tx:
+        expendable = workspaces.expendable(tx, runtime.worker.host)
     for task_id in expendable:
-        attempt.check()
-        if _free(attempt) >= house.free_space:
+        leased.check()
+        if _free(leased) >= runtime.free_space:
             return
-        _remove(attempt, task_id, seconds)
+        _remove(leased, task_id, seconds)
     end = time.monotonic() + _PATIENCE
-    while _free(attempt) < house.free_space and _others_remove(attempt) and time.monotonic() < end:
-        attempt.check()
-        attempt.stopping.wait(_PAUSE)
+    while _free(leased) < runtime.free_space and _others_remove(leased) and time.monotonic() < end:
+        leased.check()
+        leased.stopping.wait(_PAUSE)
 
 
-def _remove(attempt: Attempt, task_id: str, seconds: float) -> None:
+def _remove(leased: LeasedRun, task_id: str, seconds: float) -> None:
     """Try to. One that fails, or takes too long, does not end the run that needs the room."""
-    terms = Terms(check=attempt.check, seconds=seconds)
+    terms = Terms(check=leased.check, seconds=seconds)
     try:
-        rescued = export_and_remove(attempt.house, task_id, terms, lambda _: False)
+        rescued = export_and_remove(leased.runtime, task_id, terms, lambda _: False)
     except (LeaseLost, Stopped, Cancelled, LedgerUnavailable):
         raise
     except (BotError, OSError) as error:
@@ -76,8 +76,8 @@ def _remove(attempt: Attempt, task_id: str, seconds: float) -> None:
             log.info("workspace removed to make room", workspace=task_id, exported=rescued)
 
 
-def _others_remove(attempt: Attempt) -> bool:
+def _others_remove(leased: LeasedRun) -> bool:
     """Is the janitor, or another run, making room just now?"""
-    house = attempt.house
-    with house.ledger.read() as tx:
-        return any(each.holder for each in removals.of_host(tx, house.worker.host).values())
+    runtime = leased.runtime
+    with runtime.ledger.read() as tx:
+        return any(each.holder for each in removals.of_host(tx, runtime.worker.host).values())

@@ -20,7 +20,7 @@ from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
 from bot.runs.removal_records import Terms, TooSlow, records, seconds_for
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import NotExported, clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
 from bot.store import removals, workspaces
@@ -51,7 +51,7 @@ class Janitor:
     Every removal is interrupted once `stopping` is set.
     """
 
-    house: House
+    runtime: Runtime
     stopping: threading.Event = field(default_factory=threading.Event)
     look_every: float = _MINUTE
     orphaned: float = ORPHANED
@@ -61,13 +61,13 @@ class Janitor:
     _containers: OrphanedContainers = field(init=False)
 
     def __post_init__(self) -> None:
-        self._containers = OrphanedContainers(self.house, self.orphaned)
+        self._containers = OrphanedContainers(self.runtime, self.orphaned)
 
     def once(self) -> None:
         """Start to remove what is past its keep; once in a while also what crashes left behind."""
-        found = records(self.house)
-        with self.house.ledger.read() as tx:
-            over = workspaces.past_keep(tx, self.house.worker.host, _AT_ONCE)
+        found = records(self.runtime)
+        with self.runtime.ledger.read() as tx:
+            over = workspaces.past_retention(tx, self.runtime.worker.host, _AT_ONCE)
         # Of those that killed the process before, first the one that is least likely to do so again.
         for task_id in sorted(over, key=lambda each: found[each].deaths if each in found else 0):
             self._start(self._remove, task_id, found.get(task_id))
@@ -88,8 +88,8 @@ class Janitor:
         if not self._jobs.wait(seconds):
             log.warning("the bot stops although a removal is still under way")
         try:
-            with self.house.ledger.write() as tx:
-                removals.release_all(tx, self.house.worker.host, self.house.worker.holder)
+            with self.runtime.ledger.write() as tx:
+                removals.release_all(tx, self.runtime.worker.host, self.runtime.worker.holder)
         except LedgerUnavailable as error:
             log.warning("the end of removals could not be recorded", error=type(error).__name__)
 
@@ -117,7 +117,7 @@ class Janitor:
 
     def _remove(self, task_id: str, terms: Terms) -> None:
         try:
-            rescued = export_and_remove(self.house, task_id, terms, partial(self._goes_anyway, task_id))
+            rescued = export_and_remove(self.runtime, task_id, terms, partial(self._goes_anyway, task_id))
         except NotExported as error:
             event = "work could not be exported, the workspace stays for a day"
             log.warning(event, task=task_id, reason=str(error)[:500])
@@ -127,7 +127,7 @@ class Janitor:
 
     def _goes_anyway(self, task_id: str, error: Exception) -> bool:
         """Decide about a workspace that cannot be exported: it is removed if its day of grace is over."""
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             kept, now = workspaces.get(tx, task_id), clock(tx)
         over = kept is not None and kept.keep_until is not None and now > kept.keep_until + GRACE
         if not over or isinstance(error, EngineUnavailable):
@@ -139,7 +139,7 @@ class Janitor:
     def _look(self) -> None:
         """Start to remove what no row speaks of."""
         try:
-            found = records(self.house)
+            found = records(self.runtime)
             rescued = {each.task for each in found.values() if each.holder}
             over, at_work = self._containers.find(rescued)
             for name in over:
@@ -150,7 +150,7 @@ class Janitor:
 
     def _remove_container(self, name: str) -> None:
         try:
-            self.house.engine.remove(name)
+            self.runtime.engine.remove(name)
         except BotError as error:
             log.warning("container could not be removed yet", container=name, reason=str(error)[:200])
         else:
@@ -158,8 +158,8 @@ class Janitor:
 
     def _look_at_folders(self, found: dict[str, Removal], at_work: set[str]) -> None:
         """Rows without a folder, folders without a row where no container is at work, and those set aside."""
-        host, places = self.house.worker.host, self.house.workspaces()
-        with self.house.ledger.read() as tx:
+        host, places = self.runtime.worker.host, self.runtime.workspaces()
+        with self.runtime.ledger.read() as tx:
             rows, now = workspaces.present(tx, host), clock(tx)
         try:
             aside, folders = places.set_aside_before(), places.folders()
@@ -168,7 +168,7 @@ class Janitor:
         for kept in rows:
             if kept.task not in folders and kept.keep_until is not None:
                 self._forget_workspace(kept.task)
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             for folder in found.keys() - folders.keys() - aside:
                 removals.forget(tx, host, folder)
         known = {kept.task for kept in rows} | at_work
@@ -182,19 +182,19 @@ class Janitor:
                 self._start(remove, each, record)
 
     def _forget_workspace(self, task_id: str) -> None:
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             if workspaces.claim_removal(tx, task_id):
                 log.warning("workspace was not there", task=task_id)
 
     def _clear_away(self, folder: str, terms: Terms) -> None:
         """Go on with a removal that was cut short."""
-        if clear_away(self.house, folder, terms):
+        if clear_away(self.runtime, folder, terms):
             log.info("what was left of a removed workspace is gone", task=task_of(folder))
 
     def _clear(self, task_id: str, terms: Terms) -> None:
         """Remove the folder of a task that went on on another host, or that the ledger does not know."""
         try:
-            rescued = clear(self.house, task_id, terms, lambda _: False)
+            rescued = clear(self.runtime, task_id, terms, lambda _: False)
         except NotExported as error:
             event = "work could not be exported, its folder stays"
             log.warning(event, task=task_id, reason=str(error)[:500])

@@ -24,7 +24,7 @@ from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
 from bot.reports import comments
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted
@@ -47,10 +47,10 @@ class Cancelled(Exception):
 
 
 @dataclass(slots=True)
-class Attempt:
+class LeasedRun:
     """The run, its task, and what this worker must know while it works on them."""
 
-    house: House
+    runtime: Runtime
     run: Run
     task: Task
     stopping: threading.Event
@@ -87,7 +87,7 @@ class Attempt:
 
     def must_be_ours(self) -> None:
         """Raise LeaseLost where the ledger says so, also if our watch has not seen it yet."""
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             leases.is_cancel_asked(tx, self.lease)
 
     def clear_away(self) -> None:
@@ -97,7 +97,7 @@ class Attempt:
         """
         if self.run.epoch == self.run.number == 1:
             return
-        engine, ours = self.house.engine, f"forgehand-{self.task.id}-"
+        engine, ours = self.runtime.engine, f"forgehand-{self.task.id}-"
         # A cancel is for the agent's phase to hear, which then takes the work out.
         with self.undisturbed(_CLEARING):
             for each in self.asking(engine.ours):
@@ -115,7 +115,7 @@ class Attempt:
 
     def enter(self, phase: Phase) -> None:
         """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             leases.enter(tx, self.lease, phase)
             # In this transaction, or a cancel that was told "nothing is pushed" could lose to the push.
             if leases.is_cancel_asked(tx, self.lease):
@@ -124,7 +124,7 @@ class Attempt:
 
     def settle(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
         """Record facts about the run and its task, under this run's epoch."""
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             leases.write(tx, self.lease, **of_run)
             tasks.settle(tx, self.task.id, **of_task)
             self.task = tasks.get(tx, self.task.id)
@@ -141,7 +141,7 @@ class Attempt:
             started_over=workspaces.is_made_again(tx, self.run, kept),
             lost=kept is not None and kept.lost,
             last_line=last_line,
-            secrets=self.house.secrets,
+            secrets=self.runtime.secrets,
         )
         subject, thread_key = self.run.id, self.task.thread_key
         outbox.want(
@@ -184,22 +184,22 @@ class Attempt:
             self.stopping.wait(min(left, 0.5))
 
 
-def take_up(house: House, run: Run, stopping: threading.Event) -> Attempt:
+def take_up(runtime: Runtime, run: Run, stopping: threading.Event) -> LeasedRun:
     """The run as it stands now, in the hands of whoever claimed it. Raises LeaseLost."""
-    with house.ledger.write() as tx:
-        leases.renew(tx, Lease(run.id, run.epoch), house.worker.lease)
+    with runtime.ledger.write() as tx:
+        leases.renew(tx, Lease(run.id, run.epoch), runtime.worker.lease)
         run, task = runs.get(tx, run.id), tasks.get(tx, run.task)
-    attempt = Attempt(house, run, task, stopping)
+    leased = LeasedRun(runtime, run, task, stopping)
     if run.cancel_asked:
-        attempt.cancelled.set()
-    return attempt
+        leased.cancelled.set()
+    return leased
 
 
 @contextmanager
-def watched(attempt: Attempt) -> Iterator[None]:
+def watched(leased: LeasedRun) -> Iterator[None]:
     """Renew the lease and read the cancel flag in a thread of its own, until the block ends."""
     done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(attempt, done), name=f"watch-{attempt.run.id}")
+    thread = threading.Thread(target=_watch, args=(leased, done), name=f"watch-{leased.run.id}")
     thread.start()
     try:
         yield
@@ -208,19 +208,19 @@ def watched(attempt: Attempt) -> Iterator[None]:
         thread.join()
 
 
-def _watch(attempt: Attempt, done: threading.Event) -> None:
-    renewed, lease = time.monotonic(), attempt.house.worker.lease
-    while not done.wait(0.5) and not attempt.lost.is_set():
+def _watch(leased: LeasedRun, done: threading.Event) -> None:
+    renewed, lease = time.monotonic(), leased.runtime.worker.lease
+    while not done.wait(0.5) and not leased.lost.is_set():
         try:
             if time.monotonic() - renewed >= lease / 6:
-                with attempt.house.ledger.write() as tx:
-                    leases.renew(tx, attempt.lease, lease)
+                with leased.runtime.ledger.write() as tx:
+                    leases.renew(tx, leased.lease, lease)
                 renewed = time.monotonic()
-            with attempt.house.ledger.read() as tx:
-                if leases.is_cancel_asked(tx, attempt.lease):
-                    attempt.cancelled.set()
+            with leased.runtime.ledger.read() as tx:
+                if leases.is_cancel_asked(tx, leased.lease):
+                    leased.cancelled.set()
         except LeaseLost:
-            attempt.lost.set()
+            leased.lost.set()
         except (SQLAlchemyError, LedgerUnavailable) as error:
             # A ledger that is away kills nothing: the lease is renewed, late, when it is back.
             log.warning("ledger does not answer", error=type(error).__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import RESCUE
 from bot.sandbox.engine.containers import Found
 from bot.store import runs
@@ -22,7 +22,7 @@ _HELPER = re.compile(r"forgehand-(?P<run>[a-z0-9]+-\d+)-(?P<epoch>\d+)-(?P<what>
 class OrphanedContainers:
     """`limit` is how many seconds a container of a run must have been nobody's before it goes."""
 
-    house: House
+    runtime: Runtime
     limit: float
     _since: dict[str, float] = field(default_factory=dict)  # when each was first seen to be nobody's
 
@@ -32,7 +32,7 @@ class OrphanedContainers:
         `rescued` are tasks whose work is being exported just now. Raises as every call to the engine.
         """
         now = time.monotonic()
-        found = {each.name: each for each in self.house.engine.ours()}
+        found = {each.name: each for each in self.runtime.engine.ours()}
         nobodys = dict(self._nobodys(found, rescued))
         self._since = {name: self._since.get(name, now) for name in nobodys}
         over = [name for name, limit in nobodys.items() if now - self._since[name] >= limit]
@@ -55,5 +55,5 @@ class OrphanedContainers:
                 yield name, self.limit
 
     def _run(self, run_id: str) -> Run | None:
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             return runs.find(tx, run_id)

@@ -10,7 +10,7 @@ import structlog
 
 from bot.domain.errors import DiskFull, GitFailed
 from bot.git.diff import patch
-from bot.runs.leased_run import Attempt, Cancelled
+from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.store import leases, patches
 from bot.text.redaction import redact
 
@@ -20,24 +20,24 @@ _MOST = 512 * 1024  # bytes of a patch that are kept
 _CANCEL_WAITS = 3.0  # seconds a cancel waits for a patch, at most
 
 
-def keep_patch(attempt: Attempt) -> None:
+def keep_patch(leased: LeasedRun) -> None:
     """Keep what this run left, if it was exported. Raises LeaseLost and Stopped.
 
     A patch that cannot be made is done without: the run ends as it would.
     """
-    house, run, task = attempt.house, attempt.run, attempt.task
-    quarantine, mirror = house.quarantine(task.id), house.mirror(task).path
+    runtime, run, task = leased.runtime, leased.run, leased.task
+    quarantine, mirror = runtime.quarantine(task.id), runtime.mirror(task).path
     try:
-        with attempt.undisturbed(_CANCEL_WAITS):
-            made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=attempt.check)
+        with leased.undisturbed(_CANCEL_WAITS):
+            made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=leased.check)
     except (GitFailed, DiskFull, OSError, Cancelled) as error:
         log.warning("no patch", reason=str(error)[:200] or type(error).__name__)
         return
     if made is None:
         return
-    text, size = _bounded(made, house.secrets)
-    with house.ledger.write() as tx:
-        leases.write(tx, attempt.lease)
+    text, size = _bounded(made, runtime.secrets)
+    with runtime.ledger.write() as tx:
+        leases.write(tx, leased.lease)
         patches.add(tx, run.id, text, size)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.errors import BotError, EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.runs.leased_run import Cancelled, Stopped
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.sandbox.workspace import task_of
 from bot.store import removals
 from bot.store.process_locks import alone, is_dead
@@ -62,17 +62,17 @@ def seconds_for(before: Removal | None, first: float) -> float:
 
 
 @contextmanager
-def attempted(house: House, folder: str, terms: Terms) -> Iterator[Callable[[], None] | None]:
+def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[[], None] | None]:
     """Make one attempt at this folder in the block, which has to call what it gets while it waits.
 
     That raises what the check of `terms` raises, and TooSlow at the time limit. None: nothing may be done
     now, because another attempt at the folder is under way or the folder is stuck.
     """
-    locks = house.data / "removals"
+    locks = runtime.data / "removals"
     locks.mkdir(exist_ok=True)
-    key = Key(house.worker.host, folder, house.worker.holder)
+    key = Key(runtime.worker.host, folder, runtime.worker.holder)
     with alone(locks / folder, patience=terms.patience) as mine:
-        if not mine or not _begin(house, key, terms):
+        if not mine or not _begin(runtime, key, terms):
             yield None
             return
         end: _End = removals.interrupted
@@ -89,35 +89,35 @@ def attempted(house: House, folder: str, terms: Terms) -> Iterator[Callable[[], 
             end = _postponed if away else _failed
             raise
         finally:
-            _close(house, key, end)
+            _close(runtime, key, end)
 
 
-def records(house: House) -> dict[str, Removal]:
+def records(runtime: Runtime) -> dict[str, Removal]:
     """Return the attempts at folders of this host by folder, after deaths were counted."""
-    with house.ledger.read() as tx:
-        found = removals.of_host(tx, house.worker.host)
+    with runtime.ledger.read() as tx:
+        found = removals.of_host(tx, runtime.worker.host)
     if any(each.holder for each in found.values()):
-        with house.ledger.write() as tx:
-            count_deaths(tx, house)
-            found = removals.of_host(tx, house.worker.host)
+        with runtime.ledger.write() as tx:
+            count_deaths(tx, runtime)
+            found = removals.of_host(tx, runtime.worker.host)
     return found
 
 
-def count_deaths(tx: Connection, house: House) -> None:
+def count_deaths(tx: Connection, runtime: Runtime) -> None:
     """Count the deaths of processes of this host during attempts, and log which folders are stuck by them."""
-    for each in removals.count_deaths(tx, house.worker.host, partial(is_dead, house.data)):
+    for each in removals.count_deaths(tx, runtime.worker.host, partial(is_dead, runtime.data)):
         log.error(
             "workspace is stuck: the bot died while exporting or removing it, and does not try again",
             workspace=each.task,
             deaths=removals.MOST_DEATHS,
-            folder=str(house.data / "workspaces" / each.folder),
+            folder=str(runtime.data / "workspaces" / each.folder),
             next=f"forgehand workspaces rm {each.task}",
         )
 
 
-def _begin(house: House, key: Key, terms: Terms) -> bool:
-    with house.ledger.write() as tx:
-        count_deaths(tx, house)
+def _begin(runtime: Runtime, key: Key, terms: Terms) -> bool:
+    with runtime.ledger.write() as tx:
+        count_deaths(tx, runtime)
         return removals.begin(tx, key, task_of(key.folder), by_hand=terms.by_hand)
 
 
@@ -146,9 +146,9 @@ def _overran(tx: Connection, key: Key) -> None:
     removals.overran(tx, key, min(pause, _FAILED_PAUSE))
 
 
-def _close(house: House, key: Key, end: _End) -> None:
+def _close(runtime: Runtime, key: Key, end: _End) -> None:
     try:
-        with house.ledger.write() as tx:
+        with runtime.ledger.write() as tx:
             end(tx, key)
     except LedgerUnavailable as error:
         # The row stays open. While this process lives that is no death, and the next attempt closes it.

@@ -6,27 +6,27 @@ Each command asks for it too, but a run may be between two of them.
 import structlog
 
 from bot.domain.errors import ForgeError
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.store import leases, tasks, threads
 
 log = structlog.get_logger()
 
 
-def has_moved(attempt: Attempt) -> bool:
+def has_moved(leased: LeasedRun) -> bool:
     """Ask where the task's repository is; True where that is news, which is recorded. Raises LeaseLost."""
-    forge, thread = attempt.house.forge_of(attempt.task), attempt.task.thread
+    forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
     if forge is None or not thread.repository_id:
         return False
     try:
-        found = attempt.asking(lambda: forge.repository(thread.repository_id))
+        found = leased.asking(lambda: forge.repository(thread.repository_id))
     except ForgeError as error:
         log.info("repository could not be asked after", reason=str(error))
         return False
     if found.url == thread.repository_url:
         return False
-    with attempt.house.ledger.write() as tx:
-        leases.write(tx, attempt.lease)
+    with leased.runtime.ledger.write() as tx:
+        leases.write(tx, leased.lease)
         threads.move(tx, thread.forge, thread.repository_id, path=found.path, url=found.url)
-        attempt.task = tasks.get(tx, attempt.task.id)
+        leased.task = tasks.get(tx, leased.task.id)
     log.info("repository has moved", repository=found.url)
     return True

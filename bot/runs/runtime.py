@@ -14,7 +14,7 @@ from bot.forges.forge import Forge
 from bot.gateway.opening import Gateway
 from bot.git.mirror import Mirror
 from bot.reports.sender import Sender
-from bot.sandbox.engine.containers import Engine, Limits
+from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger
@@ -25,12 +25,12 @@ from bot.store.shared_keys import patch_url, task_url
 class Allowance:
     """What one agent may use: of its container, and how many seconds it may be silent."""
 
-    limits: Limits
+    limits: ContainerLimits
     idle: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Runtime:
     """The parts, by name. `log_bytes` and `free_space` are bytes; `secrets` never leave the host."""
 
     ledger: Ledger

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bot.domain.error_policy import Remedy, known, remedy
 from bot.domain.errors import PushRejected, RemoteMissing
 from bot.domain.lifecycle import Outcome, Phase
-from bot.reports.incidents import in_words, incident
-from bot.runs.leased_run import Attempt, Cancelled
+from bot.reports.incidents import incident, incident_text
+from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.sandbox.export import take
 from bot.store import runs
 
@@ -24,7 +24,7 @@ FAILED_IN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunVerdict:
     """How a run ends, in the table's word and in one or two sentences."""
 
     outcome: Outcome
@@ -32,30 +32,30 @@ class Verdict:
     say_next: str = ""  # where the table's own next command would not help
 
 
-def verdict_on(attempt: Attempt, error: Exception) -> Verdict:
+def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
     """Return how a run ends whose work this error ended."""
     match error := known(error):
         case Cancelled():
-            return Verdict(Outcome.CANCELLED, _left_behind(attempt))
+            return RunVerdict(Outcome.CANCELLED, _left_behind(leased))
         case RemoteMissing():
-            return Verdict(Outcome.REMOTE_MISSING, str(error))
+            return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case PushRejected(moved=True):
-            return Verdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
+            return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
     ours = remedy(error) is Remedy.LOOK
-    reason = in_words(incident("run broke", error)) if ours else str(error)
-    return Verdict(FAILED_IN[phase_of(attempt)], reason)
+    reason = incident_text(incident("run broke", error)) if ours else str(error)
+    return RunVerdict(FAILED_IN[phase_of(leased)], reason)
 
 
-def _left_behind(attempt: Attempt) -> str:
+def _left_behind(leased: LeasedRun) -> str:
     """Say that the work of a cancelled run is still in its workspace only; "" if it is not."""
-    with attempt.house.ledger.read() as tx:
-        run = runs.get(tx, attempt.run.id)
-    if not run.agent_started or take.is_done(attempt.house.quarantine(run.task), run.id):
+    with leased.runtime.ledger.read() as tx:
+        run = runs.get(tx, leased.run.id)
+    if not run.agent_started or take.is_done(leased.runtime.quarantine(run.task), run.id):
         return ""
     return "The agent's work has not been taken out of the workspace yet. It stays there."
 
 
-def phase_of(attempt: Attempt) -> Phase:
+def phase_of(leased: LeasedRun) -> Phase:
     """Return the phase that the ledger has the run in."""
-    with attempt.house.ledger.read() as tx:
-        return runs.get(tx, attempt.run.id).phase
+    with leased.runtime.ledger.read() as tx:
+        return runs.get(tx, leased.run.id).phase

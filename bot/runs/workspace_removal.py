@@ -15,10 +15,10 @@ from bot.domain.task import Run, Task
 from bot.git.mirror import Mirror
 from bot.git.run import Objects
 from bot.runs.failover import as_far_as_here
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.export import export_plan
 from bot.runs.removal_records import Terms, TooSlow, attempted
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.sandbox.export import take
 from bot.store import runs, tasks, workspaces
 
@@ -31,77 +31,77 @@ class NotExported(BotError):
     """The workspace stays because its work could not be exported. The reason is `__cause__`."""
 
 
-def export_and_remove(house: House, task_id: str, terms: Terms, refused: Refused) -> str | None:
+def export_and_remove(runtime: Runtime, task_id: str, terms: Terms, refused: Refused) -> str | None:
     """Export what only the workspace has, and take it off the disk; the id the export ended in, or "".
 
     None: the workspace stays, because another attempt is under way, it is stuck, a run waits for it or
     works in it, or it is gone already. Raises NotExported, TooSlow, what the check of `terms` raises, and
     BotError or OSError if the files cannot be removed yet.
     """
-    with attempted(house, task_id, terms) as check:
+    with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
-        rescued = _exported(house, task_id, check, refused) if terms.export else ""
-        folder = _claim(house, task_id, rescued)
+        rescued = _exported(runtime, task_id, check, refused) if terms.export else ""
+        folder = _claim(runtime, task_id, rescued)
     if folder is None:
         return None
-    clear_away(house, folder, terms)
+    clear_away(runtime, folder, terms)
     return rescued
 
 
-def clear(house: House, task_id: str, terms: Terms, refused: Refused) -> str | None:
+def clear(runtime: Runtime, task_id: str, terms: Terms, refused: Refused) -> str | None:
     """As `export_and_remove`, for the folder of a task that belongs to no workspace of this host."""
-    with attempted(house, task_id, terms) as check:
+    with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
         try:
-            rescued = _exported(house, task_id, check, refused) if terms.export else ""
+            rescued = _exported(runtime, task_id, check, refused) if terms.export else ""
         except NotPossible:  # the ledger does not know the task
             rescued = ""
-        folder = _set_aside_leftover(house, task_id)
+        folder = _set_aside_leftover(runtime, task_id)
     if folder is None:
         return None
-    clear_away(house, folder, terms)
+    clear_away(runtime, folder, terms)
     return rescued
 
 
-def clear_away(house: House, folder: str, terms: Terms) -> bool:
+def clear_away(runtime: Runtime, folder: str, terms: Terms) -> bool:
     """Remove a folder that was set aside. False: not now, as for `export_and_remove`; raises as that."""
     if not folder:
         return True
-    with attempted(house, folder, terms) as check:
+    with attempted(runtime, folder, terms) as check:
         if check is None:
             return False
-        house.workspaces().clear_away(folder, check=check, seconds=terms.seconds)
+        runtime.workspaces().clear_away(folder, check=check, seconds=terms.seconds)
     return True
 
 
-def rescue(house: House, task_id: str, check: Check = uninterrupted) -> str:
+def rescue(runtime: Runtime, task_id: str, check: Check = uninterrupted) -> str:
     """Export what the last agent left, if its own run did not come to that; the id this ended in.
 
     "" where nothing was left to take. Commits go to refs/checked/<run>, files that were not committed to
     refs/wip/<run>, as after any run that failed. Raises BotError or OSError where they cannot be taken,
     and what `check` raises.
     """
-    with house.ledger.read() as tx:
+    with runtime.ledger.read() as tx:
         task = tasks.get(tx, task_id)
-        run = runs.last_with_agent(tx, task_id, house.worker.host)
-    places = house.workspaces()
+        run = runs.last_with_agent(tx, task_id, runtime.worker.host)
+    places = runtime.workspaces()
     if run is None or not places.has(task_id):
         return ""
-    mirror = house.mirror(task)
-    if take.is_done(house.quarantine(task_id), run.id):
-        return _exported_before(house, task, run, mirror)
+    mirror = runtime.mirror(task)
+    if take.is_done(runtime.quarantine(task_id), run.id):
+        return _exported_before(runtime, task, run, mirror)
     # A task that went on elsewhere has heads that are not here.
-    attempt = Attempt(house, run, as_far_as_here(house, task, mirror), threading.Event())
-    plan = export_plan(attempt, places, mirror)
-    plan = replace(plan, name=attempt.helper(RESCUE), succeeded=False, check=check)
-    return take.take(house.engine, house.tools_image, plan).head
+    leased = LeasedRun(runtime, run, as_far_as_here(runtime, task, mirror), threading.Event())
+    plan = export_plan(leased, places, mirror)
+    plan = replace(plan, name=leased.helper(RESCUE), succeeded=False, check=check)
+    return take.take(runtime.engine, runtime.tools_image, plan).head
 
 
-def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
+def _exported_before(runtime: Runtime, task: Task, run: Run, mirror: Mirror) -> str:
     """What an earlier rescue ended in, if its process died before the task was told; else ""."""
-    quarantine = house.quarantine(task.id)
+    quarantine = runtime.quarantine(task.id)
     head = (quarantine / "refs" / "checked" / run.id).read_text().strip()
     known = task.checked_head or task.base_head
     objects = Objects(quarantine, (mirror.path,))
@@ -110,9 +110,9 @@ def _exported_before(house: House, task: Task, run: Run, mirror: Mirror) -> str:
     return head if objects.is_ancestor(known, head) else ""
 
 
-def _exported(house: House, task_id: str, check: Check, refused: Refused) -> str:
+def _exported(runtime: Runtime, task_id: str, check: Check, refused: Refused) -> str:
     try:
-        return rescue(house, task_id, check)
+        return rescue(runtime, task_id, check)
     except NotPossible:
         raise
     except (BotError, OSError) as error:
@@ -123,31 +123,31 @@ def _exported(house: House, task_id: str, check: Check, refused: Refused) -> str
     return ""
 
 
-def _claim(house: House, task_id: str, rescued: str) -> str | None:
+def _claim(runtime: Runtime, task_id: str, rescued: str) -> str | None:
     """Claim a workspace at rest and set its folder aside; that folder's name, "" if it was not there.
 
     None: a run waits for the workspace or works in it, or it is gone already.
     """
-    with house.ledger.read() as tx:
-        mirror = house.mirror(tasks.get(tx, task_id))
-    with house.ledger.write() as tx:
+    with runtime.ledger.read() as tx:
+        mirror = runtime.mirror(tasks.get(tx, task_id))
+    with runtime.ledger.write() as tx:
         if not workspaces.claim_removal(tx, task_id):
             return None
         if rescued:  # a resume goes on from there
             tasks.settle(tx, task_id, checked_head=rescued)
         if mirror.path.exists():
             mirror.release(task_id)
-        return house.workspaces().set_aside(task_id)
+        return runtime.workspaces().set_aside(task_id)
 
 
-def _set_aside_leftover(house: House, task_id: str) -> str | None:
+def _set_aside_leftover(runtime: Runtime, task_id: str) -> str | None:
     """As `_claim`, for a folder that no row speaks of. None: a run made a workspace of it meanwhile."""
-    with house.ledger.write() as tx:
+    with runtime.ledger.write() as tx:
         kept = workspaces.hold(tx, task_id)
-        if kept is not None and kept.removed_at is None and kept.host == house.worker.host:
+        if kept is not None and kept.removed_at is None and kept.host == runtime.worker.host:
             return None
         with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
-            mirror = house.mirror(tasks.get(tx, task_id))
+            mirror = runtime.mirror(tasks.get(tx, task_id))
             if mirror.path.exists():
                 mirror.release(task_id)
-        return house.workspaces().set_aside(task_id)
+        return runtime.workspaces().set_aside(task_id)

@@ -35,7 +35,7 @@ _CLOSED, _OPEN, _READABLE = 0o700, 0o777, 0o755
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class WorkspacePlan:
     """What prepare brings the clone to. `name` is the container's and carries task, run and epoch."""
 
     task: str
@@ -68,7 +68,7 @@ class Workspaces:
         """Whether there is a workspace that was prepared to the end at least once."""
         return self._prepared(task).exists()
 
-    def prepare(self, plan: Plan) -> bool:
+    def prepare(self, plan: WorkspacePlan) -> bool:
         """Make the workspace, or bring the kept one up to date with its files untouched. Repeat at will.
 
         Returns whether the session's file is there. Raises SandboxFailed, EngineUnavailable (worth a retry),

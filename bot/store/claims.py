@@ -10,7 +10,7 @@ from bot.domain.lifecycle import State
 from bot.domain.task import Run
 from bot.store import hosts, tasks
 from bot.store import runs as store_runs
-from bot.store.hosts import SILENT_AFTER
+from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
 from bot.store.schema import runs
@@ -27,7 +27,9 @@ class Worker:
     per_repository: int
     per_host: int
     folder: str = ""  # names the data folder: no two may go by one host's name
-    silent_after: float = SILENT_AFTER  # seconds without a word until another host's work goes on here
+    unresponsive_after: float = (
+        UNRESPONSIVE_AFTER  # seconds without a word until another host's work goes on here
+    )
     lease: float = LEASE
 
 
@@ -111,7 +113,7 @@ def _for_this_host(worker: Worker, now: float) -> ColumnElement[bool]:
     return or_(
         runs.c.host == "",
         runs.c.host == worker.host,
-        runs.c.host.in_(hosts.silent(now, worker.silent_after)),
+        runs.c.host.in_(hosts.unresponsive(now, worker.unresponsive_after)),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, exists, func, insert, or_, select, tuple
 
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 
@@ -33,7 +33,7 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             first_phase=run.first_phase,
             request=run.request,
             context=json.dumps([asdict(part) for part in run.context]),
-            spot=json.dumps(asdict(run.spot)),
+            spot=json.dumps(asdict(run.reply_target)),
             forge=forge,
             repository_id=repository_id,
             cause=run.cause,
@@ -90,7 +90,7 @@ def session_before(tx: Connection, run: Run) -> str:
     return ""
 
 
-def of_cause(tx: Connection, thread: Thread, cause: str) -> Run | None:
+def of_idempotency_key(tx: Connection, thread: Thread, cause: str) -> Run | None:
     """The run that this command made, if it made one."""
     row = tx.execute(
         select(runs).where(
@@ -152,7 +152,7 @@ def value(row: Row[Any]) -> Run:
         first_phase=Phase(row.first_phase),
         request=row.request,
         context=tuple(Part(**part) for part in json.loads(row.context)),
-        spot=Spot(**json.loads(row.spot)),
+        reply_target=ReplyTarget(**json.loads(row.spot)),
         cause=row.cause,
         agent=row.agent,
         asked_by=Actor(id=row.asked_by_id, login=row.asked_by_login),

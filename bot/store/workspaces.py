@@ -15,7 +15,7 @@ _ATTEMPTS = and_(removals.c.host == workspaces.c.host, removals.c.folder == work
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class WorkspaceRow:
     """A workspace's row. Times are seconds since the epoch; keep_until None: in use."""
 
     task: str
@@ -51,24 +51,24 @@ def in_use(tx: Connection, task_id: str, host: str) -> None:
     tx.execute(attempts.values(deaths=0, overruns=0, due_at=0))
 
 
-def keep(tx: Connection, task_id: str, until: float | None) -> None:
+def retain(tx: Connection, task_id: str, until: float | None) -> None:
     """Keep it until then; None: while a run waits for it. A workspace that never was is left so."""
     tx.execute(update(workspaces).where(workspaces.c.task == task_id).values(keep_until=until))
 
 
-def get(tx: Connection, task_id: str) -> Kept | None:
+def get(tx: Connection, task_id: str) -> WorkspaceRow | None:
     row = tx.execute(select(workspaces).where(workspaces.c.task == task_id)).one_or_none()
-    return None if row is None else Kept(*row)
+    return None if row is None else WorkspaceRow(*row)
 
 
-def hold(tx: Connection, task_id: str) -> Kept | None:
+def hold(tx: Connection, task_id: str) -> WorkspaceRow | None:
     """As `get`; the row stays as it is until this transaction ends."""
     found = select(workspaces).where(workspaces.c.task == task_id).with_for_update()
     row = tx.execute(found).one_or_none()
-    return None if row is None else Kept(*row)
+    return None if row is None else WorkspaceRow(*row)
 
 
-def is_made_again(tx: Connection, run: Run, kept: Kept | None) -> bool:
+def is_made_again(tx: Connection, run: Run, kept: WorkspaceRow | None) -> bool:
     """Did this run get a new workspace, although an agent had worked in one of its task before?"""
     if kept is None or kept.removed_at is not None or run.started_at is None:
         return False
@@ -78,17 +78,17 @@ def is_made_again(tx: Connection, run: Run, kept: Kept | None) -> bool:
     return kept.created_at >= run.started_at and bool(tx.execute(select(exists(before))).scalar_one())
 
 
-def present(tx: Connection, host: str) -> list[Kept]:
+def present(tx: Connection, host: str) -> list[WorkspaceRow]:
     """Every workspace this host has, oldest first."""
     rows = tx.execute(
         select(workspaces)
         .where(workspaces.c.host == host, workspaces.c.removed_at.is_(None))
         .order_by(workspaces.c.created_at)
     )
-    return [Kept(*row) for row in rows]
+    return [WorkspaceRow(*row) for row in rows]
 
 
-def past_keep(tx: Connection, host: str, limit: int) -> list[str]:
+def past_retention(tx: Connection, host: str, limit: int) -> list[str]:
     """Tasks whose workspace on this host may go: one whose keep ends now may, too.
 
     Left out are those that are stuck, and those whose last attempt failed a short time ago.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import State
 from bot.domain.task import Run, Task
@@ -37,7 +37,7 @@ def _take_back(tx: Connection, task: Task, run: Run) -> None:
     told = Wanted(subject=run.id, kind=Outgoing.PROGRESS, thread_key=task.thread_key, content={"text": words})
     outbox.want(tx, told)
     if task.pinned:
-        content = {"verdict": Verdict.FAILURE, "description": "Cancelled."}
+        content = {"verdict": CheckState.FAILURE, "description": "Cancelled."}
         outbox.want(
             tx,
             Wanted(

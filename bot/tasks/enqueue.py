@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome, Phase, State
 from bot.domain.task import Run, Task
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 from bot.reports.command_syntax import spelled
 from bot.reports.phrases import busy
 from bot.store import runs, workspaces
@@ -20,7 +20,7 @@ _SLUG = 40  # characters of a title that a branch name carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class RunRequest:
     """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds.
 
     `agent` and `model` "": those of the task. `due_at`: not before then, in seconds since the epoch.
@@ -28,7 +28,7 @@ class Ask:
 
     text: str
     context: tuple[Part, ...]
-    spot: Spot
+    reply_target: ReplyTarget
     actor: Actor
     cause: str
     wall_limit: int
@@ -38,7 +38,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TaskPlan:
     """What a new task is to be. `base` "": the default branch; `pinned` "": it is not about a change."""
 
     agent: str
@@ -64,7 +64,7 @@ class Queued:
         return self.run.first_phase is Phase.PUSH
 
 
-def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: Ask) -> Queued:
+def open_task(tx: Connection, place: tuple[str, Thread, str], plan: TaskPlan, ask: RunRequest) -> Queued:
     """A new task and its first run. `place` is the task's id, its thread and the thread's key."""
     task_id, thread, key = place
     task = Task(
@@ -77,7 +77,7 @@ def open_task(tx: Connection, place: tuple[str, Thread, str], plan: Plan, ask: A
         change=plan.change,
         base=plan.base,
         branch=plan.branch
-        or branch_of(thread, task_id, named=not (thread.confidential or ask.spot.internal)),
+        or branch_of(thread, task_id, named=not (thread.confidential or ask.reply_target.internal)),
         pinned=plan.pinned,
         fork=plan.fork,
     )
@@ -96,7 +96,7 @@ def branch_of(thread: Thread, task_id: str, *, named: bool) -> str:
     return "forgehand/" + "-".join(part for part in parts if part)
 
 
-def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
+def resume(tx: Connection, task: Task, ask: RunRequest) -> Queued:
     """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
     before = runs.newest(tx, task.id)
     if before.state is State.QUEUED and before.due_at is not None:  # whoever asks need not wait for that
@@ -109,31 +109,36 @@ def resume(tx: Connection, task: Task, ask: Ask) -> Queued:
     return again(tx, task, replace(ask, text=ask.text or before.request), phase)
 
 
-def again(tx: Connection, task: Task, ask: Ask, phase: Phase) -> Queued:
+def again(tx: Connection, task: Task, ask: RunRequest, phase: Phase) -> Queued:
     """One more run of this task that begins in this phase. Raises NotPossible if the task is not at rest."""
     before = runs.newest(tx, task.id)
     store.change_state(tx, task.id, State.QUEUED)
     task = _with_agent(tx, task, ask)
     # What was said among members stays among them, whoever goes on and where.
-    spot = replace(ask.spot, internal=ask.spot.internal or before.spot.internal)
+    reply_target = replace(
+        ask.reply_target, internal=ask.reply_target.internal or before.reply_target.internal
+    )
     kept = workspaces.get(tx, task.id)
     gone = kept is not None and kept.removed_at is not None
     # The quarantine outlives the workspace: what was not pushed is there and nowhere else.
     needed = not gone or phase is Phase.PUSH or task.checked_head not in ("", task.pushed_head)
     host = kept.host if kept and needed else ""
-    workspaces.keep(tx, task.id, None)
+    workspaces.retain(tx, task.id, None)
     queued = _add_run(
-        tx, task, replace(ask, spot=spot), _Begin(number=before.number + 1, phase=phase, host=host)
+        tx,
+        task,
+        replace(ask, reply_target=reply_target),
+        _Begin(number=before.number + 1, phase=phase, host=host),
     )
     return replace(queued, workspace_gone=gone)
 
 
 def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
     """The same once more, by itself, when a provider's limit has ended: at that time, since the epoch."""
-    ask = Ask(
+    ask = RunRequest(
         text=run.request,
         context=run.context,
-        spot=run.spot,
+        reply_target=run.reply_target,
         actor=run.asked_by,
         cause=f"{AUTO}{run.id}",
         wall_limit=run.wall_limit,
@@ -142,12 +147,12 @@ def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
     return again(tx, task, ask, Phase.PREPARE)
 
 
-def is_held(tx: Connection, task: Task) -> bool:
+def is_awaiting_approval(tx: Connection, task: Task) -> bool:
     """Does a commit of this task wait for an approval?"""
     return task.state is State.WAITING and runs.newest(tx, task.id).outcome is Outcome.HELD
 
 
-def approve(tx: Connection, task: Task, ask: Ask) -> Queued:
+def approve(tx: Connection, task: Task, ask: RunRequest) -> Queued:
     """Let the held commit be pushed, by a run that only does that."""
     store.settle(tx, task.id, approved_head=task.checked_head)
     return again(tx, task, ask, Phase.PUSH)
@@ -160,7 +165,7 @@ class _Begin:
     host: str
 
 
-def _with_agent(tx: Connection, task: Task, ask: Ask) -> Task:
+def _with_agent(tx: Connection, task: Task, ask: RunRequest) -> Task:
     """From now on this agent and model work on the task. A model of another agent means nothing to it."""
     agent = ask.agent or task.agent
     model = ask.model or (task.model if agent == task.agent else "")
@@ -168,7 +173,7 @@ def _with_agent(tx: Connection, task: Task, ask: Ask) -> Task:
     return store.get(tx, task.id)
 
 
-def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
+def _add_run(tx: Connection, task: Task, ask: RunRequest, begin: _Begin) -> Queued:
     run = Run(
         id=f"{task.id}-{begin.number}",
         task=task.id,
@@ -180,7 +185,7 @@ def _add_run(tx: Connection, task: Task, ask: Ask, begin: _Begin) -> Queued:
         first_phase=begin.phase,
         request=ask.text,
         context=ask.context,
-        spot=ask.spot,
+        reply_target=ask.reply_target,
         cause=ask.cause,
         agent=task.agent,
         asked_by=ask.actor,

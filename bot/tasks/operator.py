@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED
 from bot.domain.task import Task, new_task_id
-from bot.domain.thread import OPERATOR, Kind, Part, Spot, Thread
+from bot.domain.thread import OPERATOR, Kind, Part, ReplyTarget, Thread
 from bot.store import runs
 from bot.store import tasks as store
 from bot.tasks import cancel, enqueue
-from bot.tasks.enqueue import Ask, Plan, Queued
+from bot.tasks.enqueue import Queued, RunRequest, TaskPlan
 from bot.tasks.verbs import Defaults, agent_named
 
 
@@ -37,7 +37,7 @@ def open_from_cli(
         number=0,
         title=request.strip().split("\n", 1)[0][:80],
     )
-    plan = Plan(agent=agent_named(defaults, agent), model=model, change="none", base=base)
+    plan = TaskPlan(agent=agent_named(defaults, agent), model=model, change="none", base=base)
     ask = _ask(request, defaults.wall_limit)
     return enqueue.open_task(tx, (task_id, thread, f"cli:{task_id}"), plan, ask)
 
@@ -52,7 +52,7 @@ def resume_from_cli(tx: Connection, task_id: str, text: str, *, agent: str = "",
 def approve_from_cli(tx: Connection, task_id: str) -> Queued:
     """The operator's `forgehand approve`, of any task. Raises NotPossible if it holds nothing."""
     task = store.get(tx, task_id)
-    if not enqueue.is_held(tx, task):
+    if not enqueue.is_awaiting_approval(tx, task):
         raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it waits for an approval.")
     before = runs.newest(tx, task_id)
     return enqueue.approve(tx, task, _ask(before.request, before.wall_limit, context=before.context))
@@ -66,8 +66,13 @@ def cancel_from_cli(tx: Connection, task_id: str) -> Task:
     return cancel.cancel(tx, task)
 
 
-def _ask(text: str, wall_limit: int, context: tuple[Part, ...] = ()) -> Ask:
+def _ask(text: str, wall_limit: int, context: tuple[Part, ...] = ()) -> RunRequest:
     cause = f"cli:{uuid.uuid4()}"
-    return Ask(
-        text=text.strip(), context=context, spot=Spot(), actor=OPERATOR, cause=cause, wall_limit=wall_limit
+    return RunRequest(
+        text=text.strip(),
+        context=context,
+        reply_target=ReplyTarget(),
+        actor=OPERATOR,
+        cause=cause,
+        wall_limit=wall_limit,
     )

@@ -26,7 +26,7 @@ KEEP: dict[State, float] = {
 def from_now(tx: Connection, task_id: str, state: State) -> None:
     """The task comes to rest in this state: its keep begins."""
     days = store.get(tx, task_id).keep_days
-    workspaces.keep(tx, task_id, clock(tx) + (KEEP[state] if days is None else days * _DAY))
+    workspaces.retain(tx, task_id, clock(tx) + (KEEP[state] if days is None else days * _DAY))
 
 
 def keep(tx: Connection, task_id: str, days: int) -> float | None:
@@ -40,7 +40,7 @@ def keep(tx: Connection, task_id: str, days: int) -> float | None:
         return None
     _must_be_there(tx, task)
     until = clock(tx) + days * _DAY
-    workspaces.keep(tx, task_id, until)
+    workspaces.retain(tx, task_id, until)
     return until
 
 
@@ -52,7 +52,7 @@ def discard(tx: Connection, task_id: str) -> Task:
             f"Task `{task_id}` is {task.state}, so its workspace is in use. Say `/cancel` first."
         )
     _must_be_there(tx, task)
-    workspaces.keep(tx, task_id, clock(tx))
+    workspaces.retain(tx, task_id, clock(tx))
     return task
 
 

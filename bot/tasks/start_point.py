@@ -5,10 +5,10 @@ from dataclasses import replace
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.tasks.enqueue import Plan
+from bot.tasks.enqueue import TaskPlan
 
 
-def starting_point(command: Command, plan: Plan, *, here: bool) -> Plan:
+def starting_point(command: Command, plan: TaskPlan, *, here: bool) -> TaskPlan:
     """The plan with its base. Raises NotPossible, NotUnderstood on options that do not fit the thread.
 
     On a change the work begins at the head as it stood when we asked, and is for the change's own branch;
@@ -36,7 +36,7 @@ def starting_point(command: Command, plan: Plan, *, here: bool) -> Plan:
     return replace(plan, base=change.base_branch, fork=True)
 
 
-def _onto_its_own_branch(plan: Plan, change: ChangeHead, options: Options) -> Plan:
+def _onto_its_own_branch(plan: TaskPlan, change: ChangeHead, options: Options) -> TaskPlan:
     """What `--here` makes of a plan."""
     if options.pr:
         raise NotUnderstood("`--here` pushes to this change and opens no other: leave `--pr` out.")

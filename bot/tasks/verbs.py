@@ -22,9 +22,9 @@ from bot.reports.command_syntax import spelled
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
-from bot.store.workspaces import Kept
+from bot.store.workspaces import WorkspaceRow
 from bot.tasks import cancel, enqueue, retention
-from bot.tasks.enqueue import Ask, Plan, Queued
+from bot.tasks.enqueue import Queued, RunRequest, TaskPlan
 from bot.tasks.start_point import starting_point
 from bot.text.markdown import is_plain
 
@@ -50,11 +50,11 @@ class Standing:
     task: Task
     run: Run
     position: int
-    kept: Kept | None
+    kept: WorkspaceRow | None
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class PatchView:
     """How a task stands, and the patch of the last run that left one."""
 
     standing: Standing
@@ -72,8 +72,8 @@ class Tasks:
 
     def open(self, command: Command) -> Queued:
         """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""
-        confidential = command.thread.confidential or command.spot.internal
-        plan = Plan(
+        confidential = command.thread.confidential or command.reply_target.internal
+        plan = TaskPlan(
             agent=agent_named(self.defaults, command.options.agent),
             model=command.options.model,
             change=command.options.pr or ("none" if confidential else self.defaults.change),
@@ -101,19 +101,19 @@ class Tasks:
             busy = phrases.busy(_standing(self.tx, old).position)
             raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
         first = runs.of_task(self.tx, old.id)[0]
-        internal = command.spot.internal or first.spot.internal
+        internal = command.reply_target.internal or first.reply_target.internal
         agent = agent_named(self.defaults, command.options.agent or old.agent)
-        plan = Plan(
+        plan = TaskPlan(
             agent=agent,
             model=command.options.model or (old.model if agent == old.agent else ""),
-            change="none" if internal and not first.spot.internal else old.change,
+            change="none" if internal and not first.reply_target.internal else old.change,
             base=old.base,
         )
         plan = starting_point(command, plan, here=old.here)
         ask = replace(
             self._ask(command, first.request, first.wall_limit),
             context=first.context,
-            spot=replace(command.spot, internal=internal),
+            reply_target=replace(command.reply_target, internal=internal),
         )
         return enqueue.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask), old
 
@@ -128,23 +128,25 @@ class Tasks:
     def approve(self, command: Command) -> Queued:
         """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
         task = self._meant(
-            command, partial(enqueue.is_held, self.tx), "Nothing on this thread waits for an approval."
+            command,
+            partial(enqueue.is_awaiting_approval, self.tx),
+            "Nothing on this thread waits for an approval.",
         )
         _must_name(command.text, task)
         before = runs.newest(self.tx, task.id)
         return enqueue.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
 
-    def left(self, command: Command) -> Left:
+    def left(self, command: Command) -> PatchView:
         """What the newest task of the thread, or the one named, has left so far.
 
         Raises NotPossible, also where others than members would read what only they were told.
         """
         standing = _standing(self.tx, self._any(command))
-        if standing.run.spot.internal and not command.spot.internal:
+        if standing.run.reply_target.internal and not command.reply_target.internal:
             raise NotPossible(
                 f"Task `{standing.task.id}` was asked where only members can read. `/diff` answers there."
             )
-        return Left(standing, patches.newest(self.tx, standing.task.id))
+        return PatchView(standing, patches.newest(self.tx, standing.task.id))
 
     def keep(self, command: Command, days: int) -> tuple[Task, float | None]:
         """Keep a workspace for so many days; until when, in seconds since the epoch.
@@ -162,15 +164,15 @@ class Tasks:
         """How the tasks of this thread stand, newest first."""
         return [_standing(self.tx, task) for task in store.of_thread(self.tx, thread.key)]
 
-    def _ask(self, command: Command, text: str, wall_limit: int | None = None) -> Ask:
+    def _ask(self, command: Command, text: str, wall_limit: int | None = None) -> RunRequest:
         most = self.defaults.wall_limits.get(command.thread.path.lower(), self.defaults.wall_limit)
         wanted = command.options.timeout
         if wanted and wanted > most:
             raise NotPossible(f"`--timeout` is at most `{most}s` here.")
-        return Ask(
+        return RunRequest(
             text=text,
             context=command.context,
-            spot=command.spot,
+            reply_target=command.reply_target,
             actor=command.actor,
             cause=command.cause,
             wall_limit=wanted or min(wall_limit or most, most),

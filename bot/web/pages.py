@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from bot.agents.agent import Agent, Listener
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.domain.errors import NotPossible
 from bot.domain.task import Run
 from bot.forges.forge import Forge
@@ -40,7 +40,7 @@ _HEADERS = {
     "x-robots-tag": "noindex, nofollow",
 }
 
-_ANY = Command(())
+_ANY = CommandLineAgent(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import structlog
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from bot.forges.verifier import Sender
+from bot.forges.verifier import WebhookVerifier
 from bot.store.deliveries import Delivery
 from bot.web.recorder import Intake, NotJSON, NotRecorded, check
 
@@ -30,13 +30,13 @@ _ONCE = frozenset({b"content-encoding", b"content-length", b"content-type"})
 class Receiver:
     """What the deliveries of one forge must fulfil."""
 
-    sender: Sender
+    sender: WebhookVerifier
     body_cap: int  # bytes
     read_deadline: float  # seconds for the whole body
     interesting: frozenset[str]  # events worth keeping; the others are answered and forgotten
 
 
-class Refused(Exception):
+class DeliveryRefused(Exception):
     """The answer to a delivery that is not taken, with the status and words for its sender."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -68,7 +68,7 @@ class Hook:
         try:
             self._read_headers(scope["headers"], headers)
             await self._take(headers, await self._read(receive))
-        except Refused as refused:
+        except DeliveryRefused as refused:
             status, words = refused.status, str(refused)
             named = next((headers[name] for name in self._sender.ids if name in headers), b"")
             delivery = named.decode("latin-1")[:128]
@@ -81,17 +81,17 @@ class Hook:
         """Refuse what can be refused before a byte of the body is read."""
         for name, value in raw:
             if name in self._once and name in headers:
-                raise Refused(400, f"more than one {name.decode()} header")
+                raise DeliveryRefused(400, f"more than one {name.decode()} header")
             headers[name] = value
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
-            raise Refused(400, "content-length is not a number")
+            raise DeliveryRefused(400, "content-length is not a number")
         if int(length) > self._receiver.body_cap:
-            raise Refused(413, f"body larger than {self._receiver.body_cap} bytes")
+            raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Refused(415, "compressed bodies are not taken")
+            raise DeliveryRefused(415, "compressed bodies are not taken")
         if not self._sender.proof <= headers.keys():
-            raise Refused(401, self._sender.missing)
+            raise DeliveryRefused(401, self._sender.missing)
 
     async def _read(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -102,29 +102,29 @@ class Hook:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Refused(400, "the sender hung up before the end of the body")
+                        raise DeliveryRefused(400, "the sender hung up before the end of the body")
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._receiver.body_cap:
-                        raise Refused(413, f"body larger than {self._receiver.body_cap} bytes")
+                        raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
                     more = message.get("more_body", False)
         except TimeoutError as error:
-            raise Refused(408, f"body not here within {self._receiver.read_deadline:g} s") from error
+            raise DeliveryRefused(408, f"body not here within {self._receiver.read_deadline:g} s") from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _take(self, headers: dict[bytes, bytes], body: bytes) -> None:
         """Return when the delivery is safe, or need not be; raise Refused otherwise."""
         sender = self._sender
         if not sender.authentic(headers, body):
-            raise Refused(401, sender.wrong)
+            raise DeliveryRefused(401, sender.wrong)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
-            raise Refused(
+            raise DeliveryRefused(
                 415, "set the webhook's content type to application/json in its settings on the forge"
             )
         delivery_id, event = sender.delivery_id(headers, body), headers.get(sender.event, b"")
         if not _DELIVERY_ID.fullmatch(delivery_id) or not sender.event_form.fullmatch(event):
             names = " or ".join(name.decode() for name in (*sender.ids, sender.event))
-            raise Refused(400, f"{names} is missing, or not one that {sender.forge} would send")
+            raise DeliveryRefused(400, f"{names} is missing, or not one that {sender.forge} would send")
         try:
             if event.decode() in self._receiver.interesting:
                 delivery = Delivery(
@@ -134,9 +134,9 @@ class Hook:
             elif error := await asyncio.to_thread(check, body):
                 raise error
         except NotJSON as error:
-            raise Refused(400, f"the body cannot be read: {error}") from error
+            raise DeliveryRefused(400, f"the body cannot be read: {error}") from error
         except NotRecorded as error:
-            raise Refused(503, f"not recorded: {error}; send it again") from error
+            raise DeliveryRefused(503, f"not recorded: {error}; send it again") from error
 
 
 async def _answer(send: Send, status: int, words: str) -> None:

@@ -39,7 +39,7 @@ class NotRecorded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _QueuedDelivery:
     delivery: Delivery
     recorded: "asyncio.Future[None]"
 
@@ -50,7 +50,7 @@ class Intake:
     def __init__(self, ledger: Ledger, nudge: Nudge) -> None:
         self._ledger = ledger
         self._nudge = nudge
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_QueuedDelivery | None] = queue.SimpleQueue()
         self._untold: queue.Queue[tuple[str, str] | None] = queue.Queue()  # keys: bodies would fill memory
         self._stopping = False
         # Two threads, because a broker that hangs must not hold up a 202.
@@ -80,7 +80,7 @@ class Intake:
         if self._stopping or self._waiting.qsize() >= _WAITING:
             recorded.set_exception(NotRecorded("too many deliveries wait for the ledger"))
         else:
-            self._waiting.put(_Waiting(delivery, recorded))
+            self._waiting.put(_QueuedDelivery(delivery, recorded))
         return recorded
 
     def _write(self) -> None:
@@ -93,7 +93,7 @@ class Intake:
                 self._settle(batch)
         self._untold.put(None)
 
-    def _next_batch(self) -> list[_Waiting | None]:
+    def _next_batch(self) -> list[_QueuedDelivery | None]:
         """Wait for one, then take what came with it; None, which ends a batch, is the wish to stop."""
         taken = [self._waiting.get()]
         time.sleep(_GATHER)
@@ -104,7 +104,7 @@ class Intake:
                 break
         return taken
 
-    def _settle(self, batch: Sequence[_Waiting]) -> None:
+    def _settle(self, batch: Sequence[_QueuedDelivery]) -> None:
         # Bodies are read here and not where they arrive: a parse would hold up every other request.
         errors = [check(waiting.delivery.body) for waiting in batch]
         good = [w.delivery for w, error in zip(batch, errors, strict=True) if error is None]
@@ -147,7 +147,7 @@ def check(body: bytes) -> NotJSON | None:
     return NotJSON("not a JSON object")
 
 
-def _resolve(batch: Sequence[_Waiting], errors: Sequence[Exception | None]) -> None:
+def _resolve(batch: Sequence[_QueuedDelivery], errors: Sequence[Exception | None]) -> None:
     """Wake the requests of a batch, with one call into their loop."""
 
     def wake() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.agents.agent import Heard, Result
+from bot.agents.agent import AgentReport, OutputLine
 from bot.agents.claude import Claude
 from bot.domain.lifecycle import Outcome
 from bot.gateway.endpoint import Outside
@@ -16,12 +16,12 @@ from tests.support.claude_stand_in import SESSION, recorded
 CLAUDE = Claude(())
 
 
-def heard(lines: list[bytes]) -> list[Heard]:
+def heard(lines: list[bytes]) -> list[OutputLine]:
     listener = CLAUDE.listen()
     return [listener.hear(line) for line in lines]
 
 
-def result_of(lines: list[bytes]) -> Result:
+def result_of(lines: list[bytes]) -> AgentReport:
     [result] = [each.result for each in heard(lines) if each.result]
     return result
 
@@ -64,7 +64,7 @@ def test_a_good_run_tells_its_session_what_it_does_and_how_it_ended() -> None:
         'Bash git add -A && git commit -qm "Add a parser"',
     ]
     assert [each.result for each in lines if each.result] == [
-        Result(outcome=None, text="I added a parser and committed it.", session_cost=0.0032)
+        AgentReport(outcome=None, text="I added a parser and committed it.", session_cost=0.0032)
     ]
     assert "\n".join(each.text for each in lines if each.text).splitlines()[:3] == [
         "Model claude-opus-5-5",
@@ -173,7 +173,7 @@ def test_a_question_it_found_an_answer_to_is_none() -> None:
     ],
 )
 def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
-    assert heard([line]) == [Heard(text=line.decode(errors="replace"))]
+    assert heard([line]) == [OutputLine(text=line.decode(errors="replace"))]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_line_of_more_values_than_there_is_memory_for_says_nothing(piece: byte
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert said == Heard()
+    assert said == OutputLine()
     assert peak < 1 << 20
 
 

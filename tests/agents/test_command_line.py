@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.agents.environment import environment
 from bot.gateway.endpoint import Outside
 from tests.agents.starts import START
@@ -15,7 +15,7 @@ def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None
     prompt.write_text("tidy up")
     argv = [
         word.replace("/task/prompt.md", str(prompt))
-        for word in Command(["sh", "-c", 'cat; echo " $1"', "sh", "a b$HOME"]).argv(START)
+        for word in CommandLineAgent(["sh", "-c", 'cat; echo " $1"', "sh", "a b$HOME"]).argv(START)
     ]
 
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"tidy up a b$HOME\n"

@@ -25,7 +25,7 @@ from bot.domain.task import Run
 from bot.domain.thread import COMMENT, REVIEW, Kind, Part
 from bot.forges.parts import lines_comment
 from bot.runs.briefing import briefing
-from bot.runs.leased_run import Attempt, take_up
+from bot.runs.leased_run import LeasedRun, take_up
 from bot.store import claims, deliveries, leases, runs, schema, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
@@ -33,7 +33,7 @@ from bot.tasks.operator import open_from_cli, resume_from_cli
 from handlers import router
 from tests.support.commander import CHANGE, DEFAULTS, HEAD, ISSUE, a_change, patch_url
 from tests.support.fakes import FakeForge
-from tests.support.runtimes import a_house
+from tests.support.runtimes import a_runtime
 
 HERE = Path(__file__).parent / "prompts"
 ANN = {"id": 7, "login": "ann", "type": "User"}
@@ -69,14 +69,14 @@ class Trigger:
         )
         with self.ledger.write() as tx:
             deliveries.record(tx, [delivery])
-        house = a_house(self.ledger, self.forge)
+        runtime = a_runtime(self.ledger, self.forge)
         Answer(
             ledger=self.ledger,
-            forges=house.forges,
+            forges=runtime.forges,
             router=router,
             allow=("acme",),
             defaults=DEFAULTS,
-            nudges=house.nudges,
+            nudges=runtime.nudges,
             patch_url=patch_url,
         )("github", delivery.id)
 
@@ -93,7 +93,7 @@ class Trigger:
         """What the agent of the run that waits is told; it then begins, and `says` its session."""
         attempt = self._begin()
         attempt.settle({"session_from": session}, base=attempt.task.base or "main", base_head="b" * 40)
-        attempt = take_up(attempt.house, attempt.run, threading.Event())
+        attempt = take_up(attempt.runtime, attempt.run, threading.Event())
         refs = {"origin/main", f"origin/{attempt.task.base}"}
         if attempt.task.thread.kind is Kind.CHANGE:
             refs.add(f"origin/change-{attempt.task.thread.number}")
@@ -123,13 +123,13 @@ class Trigger:
         self._begin()
         self.end(outcome, reason)
 
-    def _begin(self) -> Attempt:
-        house, run = a_house(self.ledger, self.forge), self._newest()
+    def _begin(self) -> LeasedRun:
+        runtime, run = a_runtime(self.ledger, self.forge), self._newest()
         with self.ledger.write() as tx:
-            claimed = claims.claim(tx, house.worker, run.id)
+            claimed = claims.claim(tx, runtime.worker, run.id)
             assert claimed is not None
-            workspaces.in_use(tx, run.task, house.worker.host)
-        return take_up(house, claimed, threading.Event())
+            workspaces.in_use(tx, run.task, runtime.worker.host)
+        return take_up(runtime, claimed, threading.Event())
 
     def _newest(self) -> Run:
         with self.ledger.read() as tx:

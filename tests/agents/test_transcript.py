@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.claude import Claude
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.agents.transcript import Lines, Listening, transcript
 from bot.domain.interrupt import within
 from bot.domain.lifecycle import Outcome
@@ -160,4 +160,7 @@ def test_the_last_words_are_those_for_people() -> None:
 
 
 def test_of_any_command_line_everything_is_read() -> None:
-    assert list(transcript(Command(["x"]).listen(), iter([b"one\n\ntw", b"o\n"]))) == ["one\n\n", "two\n"]
+    assert list(transcript(CommandLineAgent(["x"]).listen(), iter([b"one\n\ntw", b"o\n"]))) == [
+        "one\n\n",
+        "two\n",
+    ]

@@ -12,21 +12,21 @@ from bot.app import actors, queues
 from bot.app.actors import Jobs
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims, leases, runs
 from bot.store.claims import Worker
 from bot.store.ledger import Ledger
 from tests.support.fakes import FakeForge
 from tests.support.rows import a_worker, add_run, lease_of, nobody_is_dead
-from tests.support.runtimes import a_house
+from tests.support.runtimes import a_runtime
 
 LONG = 20.0  # seconds a test waits at most for what should come at once
 
 
-def _house(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> House:
+def _runtime(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> Runtime:
     """Of this worker; it nudges through the broker."""
-    house = a_house(ledger, FakeForge())
-    return replace(house, data=data, worker=worker, nudges=queues.nudges(broker))
+    runtime = a_runtime(ledger, FakeForge())
+    return replace(runtime, data=data, worker=worker, nudges=queues.nudges(broker))
 
 
 class Places:
@@ -38,13 +38,13 @@ class Places:
         self._change = threading.Condition()
         self._go_on: set[str] = set()
 
-    def execute(self, house: House, run: Run, stopping: threading.Event) -> None:
+    def execute(self, runtime: Runtime, run: Run, stopping: threading.Event) -> None:
         with self._change:
             self.running.append(run.id)
             self._change.notify_all()
             self._change.wait_for(lambda: run.id in self._go_on or stopping.is_set(), LONG)
             self.running.remove(run.id)
-        with house.ledger.write() as tx:
+        with runtime.ledger.write() as tx:
             if run.id in self._go_on:
                 leases.end(tx, lease_of(run), Outcome.PUSHED, State.SUCCEEDED, "")
         with self._change:
@@ -69,7 +69,7 @@ class Places:
 @contextmanager
 def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iterator[threading.Event]:
     broker = queues.connect("", "test")
-    house = _house(ledger, data, broker, worker)
+    runtime = _runtime(ledger, data, broker, worker)
     stopping = threading.Event()
     jobs = Jobs(
         answer=lambda _forge, _delivery_id: None,
@@ -77,9 +77,9 @@ def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iter
         report=lambda _thread_key: None,
         is_dead=nobody_is_dead,
     )
-    actors.declare(broker, house, jobs, stopping)
+    actors.declare(broker, runtime, jobs, stopping)
     consuming = queues.start_work(broker, host=worker.host, runs=worker.per_host)
-    house.nudges.work()
+    runtime.nudges.work()
     try:
         yield stopping
     finally:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app.build import open_house
-from bot.app.settings.forges import GitHub, GitLab
+from bot.app.build import build_runtime
+from bot.app.settings.forges import GitHubSettings, GitLabSettings
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Data
+from bot.app.settings.sections import DataSettings
 from bot.domain.nudges import Nudges
 
 TOKEN = SecretStr("token-of-the-bot")
@@ -26,12 +26,12 @@ def test_repositories_are_at_web_url_and_else_beside_the_api(
     tmp_path: Path, web_url: str, github: str, gitlab: str
 ) -> None:
     settings = Settings(
-        data=Data(path=tmp_path / "data"),
-        github=GitHub(url="https://git.example.org/hub/api/v3", web_url=web_url, token=TOKEN),
-        gitlab=GitLab(url="https://git.example.org/lab", web_url=web_url, token=TOKEN),
+        data=DataSettings(path=tmp_path / "data"),
+        github=GitHubSettings(url="https://git.example.org/hub/api/v3", web_url=web_url, token=TOKEN),
+        gitlab=GitLabSettings(url="https://git.example.org/lab", web_url=web_url, token=TOKEN),
     )
 
-    with open_house(settings, public_url="", nudges=NUDGES) as house:
+    with build_runtime(settings, public_url="", nudges=NUDGES) as runtime:
         for name, web in {"github": github, "gitlab": gitlab}.items():
-            assert house.forges[name].git_headers(f"{web}/acme/anvil")
-            assert house.forges[name].git_headers("https://git.example.org/acme/anvil") == {}
+            assert runtime.forges[name].git_headers(f"{web}/acme/anvil")
+            assert runtime.forges[name].git_headers("https://git.example.org/acme/anvil") == {}

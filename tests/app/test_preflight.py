@@ -8,41 +8,41 @@ import pytest
 
 from bot.agents.agent import Agent
 from bot.agents.claude import Claude
-from bot.agents.command_line import Command
-from bot.app.build import open_house
+from bot.agents.command_line import CommandLineAgent
+from bot.app.build import build_runtime
 from bot.app.preflight import check, fit, hosts_of_sets
-from bot.app.settings.gateway import Model, routes
+from bot.app.settings.gateway import ModelSettings, routes
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Data, Sandbox
+from bot.app.settings.sections import DataSettings, SandboxSettings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.gateway.budget import Amount, Budget
 from bot.store.ledger import Ledger
 from tests.support.derived_image import image_with
 from tests.support.fakes import FakeForge
-from tests.support.runtimes import a_house
+from tests.support.runtimes import a_runtime
 from tests.support.scripted_server import Says, Server
 from tests.support.worker_bench import Workshop, in_a_workshop
 
 
 def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
-    house = replace(a_house(ledger, FakeForge()), agents={"helper": Claude(())})
+    runtime = replace(a_runtime(ledger, FakeForge()), agents={"helper": Claude(())})
 
     with pytest.raises(
         BadSettings,
         match=r"(?s)\[agents\] helper .* \[models\.anthropic\].* FORGEHAND_MODELS__ANTHROPIC__KEY_FILE",
     ):
-        check(house)
+        check(runtime)
 
 
 @pytest.mark.parametrize("budget", [Budget(per_run=Amount(usd=5)), Budget(per_day=Amount(usd=5))])
 def test_a_budget_in_dollars_without_prices_is_not_set_to_work(ledger: Ledger, budget: Budget) -> None:
-    settings = Settings(models={"ours": Model(url="http://10.0.0.5")})
-    house = a_house(ledger, FakeForge())
-    gateway = replace(house.gateway, routes=routes(settings.models), budget=budget)
+    settings = Settings(models={"ours": ModelSettings(url="http://10.0.0.5")})
+    runtime = a_runtime(ledger, FakeForge())
+    gateway = replace(runtime.gateway, routes=routes(settings.models), budget=budget)
 
     with pytest.raises(BadSettings, match=r"(?s)\[models\.ours\] has no prices.*  prices = "):
-        check(replace(house, gateway=gateway))
+        check(replace(runtime, gateway=gateway))
 
 
 @pytest.fixture
@@ -52,25 +52,25 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def test_a_folder_that_the_engine_sees_as_we_do_is_taken(workshop: Workshop) -> None:
-    check(workshop.house)
+    check(workshop.runtime)
 
     assert workshop.containers() == []
 
 
 def test_a_folder_that_the_engine_has_not_at_this_path_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"given a file of .*elsewhere: .*must have the same path in there"):
-        check(replace(workshop.house, data=tmp_path / "elsewhere"))
+        check(replace(workshop.runtime, data=tmp_path / "elsewhere"))
 
     assert workshop.containers() == []
 
 
 def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> None:
     npm = "#!/bin/sh\necho https://npm.example.org/\necho https://10.0.0.5/ >&2"
-    with image_with(workshop.house.image, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
-        house = replace(workshop.house, image=image)
+    with image_with(workshop.runtime.image, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
+        runtime = replace(workshop.runtime, image=image)
 
-        assert hosts_of_sets(house, ["npm"]) == ["npm.example.org"]
-        assert hosts_of_sets(house, []) == []
+        assert hosts_of_sets(runtime, ["npm"]) == ["npm.example.org"]
+        assert hosts_of_sets(runtime, []) == []
 
     assert workshop.containers() == []
 
@@ -85,47 +85,49 @@ def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> N
 )
 def test_a_set_whose_hosts_cannot_be_known_is_refused(workshop: Workshop, said: str, sentence: str) -> None:
     with (
-        image_with(workshop.house.image, "COPY npm /usr/local/bin/", {"npm": f"#!/bin/sh\n{said}"}) as image,
+        image_with(
+            workshop.runtime.image, "COPY npm /usr/local/bin/", {"npm": f"#!/bin/sh\n{said}"}
+        ) as image,
         pytest.raises(BadSettings, match=sentence + r".* or name the hosts under \[network\] allow"),
     ):
-        hosts_of_sets(replace(workshop.house, image=image), ["npm"])
+        hosts_of_sets(replace(workshop.runtime, image=image), ["npm"])
 
     assert workshop.containers() == []
 
 
 def test_a_set_whose_client_the_image_has_not_is_refused(workshop: Workshop) -> None:
     with pytest.raises(BadSettings, match=r"\[network\] sets has npm, go, .*npm: not found"):
-        hosts_of_sets(workshop.house, ["npm", "go"])
+        hosts_of_sets(workshop.runtime, ["npm", "go"])
 
 
 def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop) -> None:
     agents: dict[str, Agent] = {
         "claude": Claude(()),
-        "own": Command(["no-such-agent", "--quiet"]),
-        "sh": Command(["sh"]),
+        "own": CommandLineAgent(["no-such-agent", "--quiet"]),
+        "sh": CommandLineAgent(["sh"]),
     }
-    routes_there = routes({"anthropic": Model(url="http://10.0.0.5")})
-    gateway = replace(workshop.house.gateway, routes=routes_there)
+    routes_there = routes({"anthropic": ModelSettings(url="http://10.0.0.5")})
+    gateway = replace(workshop.runtime.gateway, routes=routes_there)
 
     with pytest.raises(BadSettings, match=r"has no claude and no no-such-agent\. .*`forgehand images build`"):
-        fit(replace(workshop.house, gateway=gateway, agents=agents), [])
+        fit(replace(workshop.runtime, gateway=gateway, agents=agents), [])
 
     assert workshop.containers() == []
 
 
 def test_an_image_without_the_relay_is_refused_where_agents_reach_anything(workshop: Workshop) -> None:
-    with image_with(workshop.house.image, "ENV PATH=/usr/bin:/bin") as image:
-        house = replace(workshop.house, image=image, agents={"sh": Command(["sh"])})
-        assert fit(house, []) == house
+    with image_with(workshop.runtime.image, "ENV PATH=/usr/bin:/bin") as image:
+        runtime = replace(workshop.runtime, image=image, agents={"sh": CommandLineAgent(["sh"])})
+        assert fit(runtime, []) == runtime
 
         with pytest.raises(BadSettings, match=r"has no forgehand-relay\."):
-            fit(house.reaching(["packages.example.org"]), [])
+            fit(runtime.reaching(["packages.example.org"]), [])
 
 
 def test_a_program_that_has_a_path_may_be_the_repositorys_own(workshop: Workshop) -> None:
-    house = replace(workshop.house, agents={"own": Command(["tools/agent"])})
+    runtime = replace(workshop.runtime, agents={"own": CommandLineAgent(["tools/agent"])})
 
-    assert fit(house, []) == house
+    assert fit(runtime, []) == runtime
 
 
 def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path: Path) -> None:
@@ -133,8 +135,8 @@ def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path:
     nothing = {"Runtimes": {}, "SecurityOptions": ["name=rootless"], "CgroupVersion": "1"}
     with Server.running() as server:
         server.script += [Says(200, {"ApiVersion": "1.41"}), Says(200, nothing)]
-        box = Sandbox(engine=f"tcp://127.0.0.1:{server.server_port}", allow_unlimited=True)
-        settings = Settings(data=Data(path=tmp_path / "data"), sandbox=box)
+        box = SandboxSettings(engine=f"tcp://127.0.0.1:{server.server_port}", allow_unlimited=True)
+        settings = Settings(data=DataSettings(path=tmp_path / "data"), sandbox=box)
 
-        with open_house(settings, public_url="https://bot.example.org", nudges=nudges) as house:
-            assert house.engine.check() == ["memory", "swap", "pids", "cpus"]
+        with build_runtime(settings, public_url="https://bot.example.org", nudges=nudges) as runtime:
+            assert runtime.engine.check() == ["memory", "swap", "pids", "cpus"]

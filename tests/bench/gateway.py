@@ -25,7 +25,7 @@ from bot.gateway.opening import Gateway
 from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
 from bot.store.ledger import open_ledger
-from tests.gateway.provider import Provider, running, says, streams
+from tests.gateway.provider import ScriptedProvider, running, says, streams
 from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, routes
 from tests.support.rows import claimed
 
@@ -82,7 +82,7 @@ def relayed(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def asker_of(provider: Provider, folder: Path) -> Iterator[Asker]:
+def asker_of(provider: ScriptedProvider, folder: Path) -> Iterator[Asker]:
     ledger = open_ledger(f"sqlite:///{folder}/ledger.sqlite3")
     with ledger.write() as tx:
         run = claimed(tx)

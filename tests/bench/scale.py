@@ -51,7 +51,7 @@ def sweep(tx: Connection) -> None:
     deliveries.due(tx, 100)
     outbox.due_threads(tx, 100)
     claims.waiting(tx, a_worker(), nobody_is_dead)
-    workspaces.past_keep(tx, "h1", 100)
+    workspaces.past_retention(tx, "h1", 100)
 
 
 def newest(tx: Connection) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bot.commands.answer import Answer
 from bot.commands.label_scan import Missed
 from bot.domain.errors import ForgeGone, ForgeUnavailable
-from bot.domain.event import Labelled, label_cause
+from bot.domain.event import Labelled, label_key
 from bot.domain.nudges import Nudges
 from bot.domain.task import Run
 from bot.domain.thread import Actor, Thread
@@ -92,7 +92,7 @@ def put_on(
     """A label that was put on so many seconds ago; the thread changed last so many seconds after that."""
     when = datetime.now(UTC) - timedelta(seconds=ago)
     return Labelled(
-        cause=label_cause(thread, label, when),
+        cause=label_key(thread, label, when),
         thread=thread,
         actor=by,
         at=when,
@@ -104,7 +104,7 @@ def put_on(
 
 def told(event: Labelled, *, later: float = 0) -> str:
     """The cause the label's own delivery would have."""
-    return label_cause(event.thread, event.label, event.at + timedelta(seconds=later))
+    return label_key(event.thread, event.label, event.at + timedelta(seconds=later))
 
 
 def test_a_label_that_no_delivery_told_of_ends_in_the_same_run(bot: Bot) -> None:

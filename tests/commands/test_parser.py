@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.commands.parser import Spoken, read, split_options
+from bot.commands.parser import RawCommand, read, split_options
 from bot.domain.command import Options
 from bot.domain.errors import NotUnderstood
 
@@ -12,13 +12,13 @@ KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
 ALL = frozenset({"agent", "base", "here", "timeout", "pr", "task"})
 
 
-def heard(body: str) -> Spoken | None:
+def heard(body: str) -> RawCommand | None:
     return read(body, bot_name="forge-bot", known=KNOWN)
 
 
 @pytest.mark.parametrize("end", [">- <!--\n>", "> - <pre>\n>"])
 def test_no_markup_keeps_a_command_from_being_heard(end: str) -> None:
-    assert heard(f"/run tidy\n\n{end}") == Spoken("run", f"tidy\n\n{end}")
+    assert heard(f"/run tidy\n\n{end}") == RawCommand("run", f"tidy\n\n{end}")
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,17 @@ def test_the_rest_of_the_comment_is_its_text_as_written() -> None:
 
     spoken = heard(body)
 
-    assert spoken == Spoken(
+    assert spoken == RawCommand(
         "run", "tidy  the `parser`\r\n\n```py\nx = 1\n```\n> keep *this* @ann \u202e\u200b\t!\n"
     )
 
 
 def test_the_first_command_wins_and_the_second_is_text() -> None:
-    assert heard("/run one\n/cancel") == Spoken("run", "one\n/cancel")
+    assert heard("/run one\n/cancel") == RawCommand("run", "one\n/cancel")
 
 
 def test_a_command_wins_over_a_word_to_the_bot_before_it() -> None:
-    assert heard("@forge-bot please:\n\n/run tidy") == Spoken("run", "tidy")
+    assert heard("@forge-bot please:\n\n/run tidy") == RawCommand("run", "tidy")
 
 
 @pytest.mark.parametrize(

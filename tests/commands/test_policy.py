@@ -6,7 +6,7 @@ import pytest
 
 from bot.commands.policy import is_listed, is_machine
 from bot.domain.event import Commented
-from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 
 THREAD = Thread(
     forge="github",
@@ -67,7 +67,7 @@ def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bo
         actor=Actor(id=5, login="ann", bot=bot),
         at=datetime.now(UTC),
         context=(),
-        spot=Spot(comment_id=1),
+        reply_target=ReplyTarget(comment_id=1),
         body=body,
     )
 

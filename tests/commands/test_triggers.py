@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.commands.parser import Spoken, split_options
-from bot.commands.triggers import REVIEW, Words, checked, spoken, spot, stands
+from bot.commands.parser import RawCommand, split_options
+from bot.commands.triggers import REVIEW, Vocabulary, checked, raw_command, reply_target, stands
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, Spot
+from bot.domain.thread import Actor, ReplyTarget
 from handlers import router
 from tests.support.commander import ANN, CHANGE, ISSUE
 from tests.support.fakes import FakeForge
 
-WORDS = Words(
+WORDS = Vocabulary(
     bot_name="forge-bot", known={"run"}, labels={"Fix typos": "--agent codex Mend it.\n--all of it"}
 )
 NOW = datetime.now(UTC)
@@ -33,15 +33,15 @@ def assigned(to: int, *, review: bool = False) -> Assigned:
 
 
 def test_the_bots_label_asks_for_what_the_thread_asks() -> None:
-    wanted = Spoken("run", WHOLE_THREAD)
+    wanted = RawCommand("run", WHOLE_THREAD)
 
-    assert spoken(labelled("forgehand"), WORDS) == spoken(labelled("Forgehand"), WORDS) == wanted
-    assert spoken(labelled("bug"), WORDS) is None
+    assert raw_command(labelled("forgehand"), WORDS) == raw_command(labelled("Forgehand"), WORDS) == wanted
+    assert raw_command(labelled("bug"), WORDS) is None
 
 
 @pytest.mark.parametrize("label", ["forgehand:codex", "forgehand: codex"])
 def test_a_label_may_name_the_agent(label: str) -> None:
-    said = spoken(labelled(label), WORDS)
+    said = raw_command(labelled(label), WORDS)
 
     assert said is not None
     options, text = split_options(said.rest, {"agent"})
@@ -49,7 +49,7 @@ def test_a_label_may_name_the_agent(label: str) -> None:
 
 
 def test_a_label_of_the_operators_own_asks_for_what_the_table_says() -> None:
-    said = spoken(labelled("fix TYPOS"), WORDS)
+    said = raw_command(labelled("fix TYPOS"), WORDS)
 
     assert said is not None
     options, text = split_options(said.rest, {"agent"})
@@ -78,8 +78,8 @@ def test_a_label_that_asks_for_what_cannot_be_is_a_mistake_in_the_settings(text:
 
 
 def test_a_review_that_is_asked_for_is_another_request_than_an_assignment() -> None:
-    assert spoken(assigned(1), WORDS) == Spoken("run", WHOLE_THREAD)
-    assert spoken(assigned(1, review=True), WORDS) == Spoken("run", REVIEW)
+    assert raw_command(assigned(1), WORDS) == RawCommand("run", WHOLE_THREAD)
+    assert raw_command(assigned(1, review=True), WORDS) == RawCommand("run", REVIEW)
 
 
 def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_ours() -> None:
@@ -92,11 +92,17 @@ def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_ours() -> None:
 
 
 def test_a_comment_is_answered_where_it_stands_and_the_others_on_the_thread() -> None:
-    there = Spot(comment_id=3, discussion="9")
+    there = ReplyTarget(comment_id=3, discussion="9")
     said = Commented(
-        cause="review-comment:3", thread=CHANGE, actor=ANN, at=NOW, context=(), spot=there, body="/run it"
+        cause="review-comment:3",
+        thread=CHANGE,
+        actor=ANN,
+        at=NOW,
+        context=(),
+        reply_target=there,
+        body="/run it",
     )
 
-    assert spot(said) == there
-    assert spot(labelled("forgehand")) == Spot()
-    assert spoken(said, WORDS) == Spoken("run", "it")
+    assert reply_target(said) == there
+    assert reply_target(labelled("forgehand")) == ReplyTarget()
+    assert raw_command(said, WORDS) == RawCommand("run", "it")

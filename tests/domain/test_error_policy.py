@@ -69,4 +69,4 @@ def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
     assert [(line["event"], line["incident"], line["run"]) for line in logged] == [
         ("run broke", number, "t1-1")
     ]
-    assert f"`{number}`" in incidents.in_words(number)
+    assert f"`{number}`" in incidents.incident_text(number)

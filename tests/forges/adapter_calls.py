@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from bot.domain.change import NewChange, Status, Verdict
-from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.domain.change import CheckState, NewChange, Status
+from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.playground.state import Comment
 from tests.playground_client import Playground
 from tests.playground_gitlab import AnyPlayground
 
-HERE = Spot()
+HERE = ReplyTarget()
 MARKER = "<!-- forgehand:t1:final -->"
 
 
@@ -27,7 +27,7 @@ def wanted(head_branch: str, *, draft: bool = True, title: str = "Tidy") -> NewC
     return NewChange(head_branch=head_branch, base_branch="main", title=title, body="Done.", draft=draft)
 
 
-def status(verdict: Verdict, description: str = "Running.", url: str = "https://bot.example/t1") -> Status:
+def status(verdict: CheckState, description: str = "Running.", url: str = "https://bot.example/t1") -> Status:
     return Status(verdict=verdict, description=description, url=url)
 
 

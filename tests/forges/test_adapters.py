@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.domain.repository_url import canonical
-from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, status, wanted
 from tests.forges.conftest import ADAPTERS
@@ -181,7 +181,7 @@ def test_eyes_are_put_on_a_comment_or_on_the_thread_once(
     comment = playground.comment(1, "/run tidy")
 
     for _ in range(2):
-        forge.react(thread, Spot(comment_id=comment))
+        forge.react(thread, ReplyTarget(comment_id=comment))
         forge.react(thread, HERE)
 
     assert playground.reactions(comment) == ["eyes"]
@@ -210,7 +210,7 @@ def test_what_the_bot_writes_survives_a_rename(
 
     forge.edit_comment(thread, comment, "after", HERE)
     forge.comment(thread, "new", HERE)
-    forge.react(thread, Spot(comment_id=comment))
+    forge.react(thread, ReplyTarget(comment_id=comment))
 
     assert [each["body"] for each in playground.comments(1)] == ["after", "new"]
 
@@ -284,7 +284,7 @@ def test_a_read_is_repeated(
 
 def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: Forge, thread: Thread) -> None:
     with pytest.raises(ForgeError, match={"github": "No commit found", "gitlab": "404"}[forge.name]):
-        forge.set_status(thread, "0" * 40, status(Verdict.ERROR))
+        forge.set_status(thread, "0" * 40, status(CheckState.ERROR))
 
 
 def test_a_change_is_opened_once_and_found_again(

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
-from bot.forges.github.client import Client as GitHubClient
-from bot.forges.gitlab.client import Client as GitLabClient
+from bot.forges.github.client import GitHubClient
+from bot.forges.gitlab.client import GitLabClient
 from tests.support.scripted_server import Says, Server
 
 AnyClient = GitHubClient | GitLabClient

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ForgeGone
-from bot.domain.event import Labelled, known_as, label_cause
+from bot.domain.event import Labelled, known_as, label_key
 from bot.domain.thread import Kind
 from bot.forges.forge import Forge
 from bot.forges.gitlab import GitLab
@@ -49,7 +49,7 @@ def test_who_put_it_on_and_what_the_thread_says_is_told(forge: Forge, playground
     assert forge.may_write(thread, event.actor)
     (part,) = event.context
     assert (part.text, part.author) == ("Sort the keys\n\nBy name.", "ann")
-    assert event.cause == label_cause(thread, "forgehand", event.at)
+    assert event.cause == label_key(thread, "forgehand", event.at)
     assert event.changed_at is not None
     assert abs((event.changed_at - event.at).total_seconds()) <= 1
     assert abs((datetime.now(UTC) - event.at).total_seconds()) < 10

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.event import Commented
-from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Actor, Kind, Spot, Thread
+from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Actor, Kind, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -22,8 +22,10 @@ BEFORE, AFTER = "2026-11-23T07:59:00Z", "2026-11-23T08:00:01Z"
 def event(
     thread: Thread, cause: str = "comment:99", *, at: datetime = AT, internal: bool = False
 ) -> Commented:
-    ann, spot = Actor(id=7, login="ann"), Spot(internal=internal)
-    return Commented(cause=cause, thread=thread, actor=ann, at=at, context=(), spot=spot, body="/run")
+    ann, reply_target = Actor(id=7, login="ann"), ReplyTarget(internal=internal)
+    return Commented(
+        cause=cause, thread=thread, actor=ann, at=at, context=(), reply_target=reply_target, body="/run"
+    )
 
 
 def a_thread(forge: str, kind: Kind = Kind.ISSUE) -> Thread:
@@ -36,7 +38,7 @@ def now() -> datetime:
 
 
 def said(forge: Forge, at: Commented) -> list[tuple[str, str, str]]:
-    return [(part.what, part.author, part.text) for part in forge.said_before(at)]
+    return [(part.what, part.author, part.text) for part in forge.history_before(at)]
 
 
 def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.agents.environment import environment
 from bot.gateway.endpoint import FOLDER, URL, Outside, with_relay
-from bot.sandbox.engine.containers import Engine, Limits, Mount, Sandbox
+from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
 from tests.agents.starts import START
 from tests.gateway.open_gateway import TOKEN, Way
 
@@ -17,13 +17,13 @@ def said_in_a_sandbox(image: str, argv: Sequence[str], way: Way) -> list[str]:
     """The lines it prints; it is told of the gate what an agent is told."""
     engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=10001)
     name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
-    sandbox = Sandbox(
+    sandbox = ContainerSpec(
         name=name,
         image=image,
         argv=with_relay(argv),
         env=environment(TOLD),
         mounts=[Mount(source=way.folder, target=FOLDER)],
-        limits=Limits(memory="1g", cpus=1, pids=256, disk=1 << 30),
+        limits=ContainerLimits(memory="1g", cpus=1, pids=256, disk=1 << 30),
         labels={},
         log_bytes=1 << 20,
     )

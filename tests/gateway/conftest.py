@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.gateway.budget import Budget, Purse
+from bot.gateway.budget import Budget, RunBudget
 from bot.gateway.opening import Gateway
 from bot.gateway.package_proxy import Net, Packages
-from bot.gateway.run_access import Gate
-from bot.gateway.socket_server import open_gate
+from bot.gateway.run_access import RunAccess
+from bot.gateway.socket_server import open_socket
 from bot.gateway.usage_counter import Counts
 from bot.store import tasks
 from bot.store.ledger import Ledger
 from tests.gateway.open_gateway import TOKEN, OpenWay, Way
-from tests.gateway.provider import Provider, running
+from tests.gateway.provider import ScriptedProvider, running
 from tests.gateway.sandbox_client import LINK_KEY, Asker, routes
 from tests.support.rows import add_run, claimed
 
@@ -29,23 +29,23 @@ def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
     @contextmanager
     def opened(net: Net) -> Iterator[Way]:
         counts = Counts(run.id)
-        purse = Purse(Budget(), sqlite_ledger, counts, repository=("acme/r1", run.repository_url))
+        run_budget = RunBudget(Budget(), sqlite_ledger, counts, repository=("acme/r1", run.repository_url))
         packages = Packages(["pip.test", "*.example.org"], net)
-        gate = Gate(token=TOKEN, routes={}, counts=counts, purse=purse, packages=packages)
-        with open_gate(tmp_path / "gate", gate):
+        access = RunAccess(token=TOKEN, routes={}, counts=counts, run_budget=run_budget, packages=packages)
+        with open_socket(tmp_path / "gate", access):
             yield Way(tmp_path / "gate", counts, sqlite_ledger)
 
     return opened
 
 
 @pytest.fixture
-def provider() -> Iterator[Provider]:
+def provider() -> Iterator[ScriptedProvider]:
     with running() as provider:
         yield provider
 
 
 @pytest.fixture
-def another(sqlite_ledger: Ledger, tmp_path: Path, provider: Provider) -> Callable[[], Asker]:
+def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -> Callable[[], Asker]:
     """Make one more run with its way out."""
 
     def make() -> Asker:

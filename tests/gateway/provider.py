@@ -28,7 +28,7 @@ class Got:
 Answer = Callable[["_Handler"], None]
 
 
-class Provider(ThreadingHTTPServer):
+class ScriptedProvider(ThreadingHTTPServer):
     """Gives the answers in `script` in turn, then an empty object; keeps what it was asked."""
 
     daemon_threads = True
@@ -54,7 +54,7 @@ class Provider(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Provider
+    server: ScriptedProvider
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -66,9 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def running() -> AbstractContextManager[Provider]:
+def running() -> AbstractContextManager[ScriptedProvider]:
     """Serve on a free port during the block."""
-    return serving(Provider())
+    return serving(ScriptedProvider())
 
 
 def says(data: object, status: int = 200, **headers: str) -> Answer:

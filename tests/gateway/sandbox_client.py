@@ -12,12 +12,12 @@ from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Used
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
-from bot.gateway.providers import Auth, Price, Route
-from bot.gateway.run_access import Gate
+from bot.gateway.providers import Auth, Price, Provider
+from bot.gateway.run_access import RunAccess
 from bot.gateway.socket_server import SOCKET
 from bot.store import usage
 from bot.store.shared_keys import run_token
-from tests.gateway.provider import KEY, Provider
+from tests.gateway.provider import KEY, ScriptedProvider
 
 LINK_KEY = b"k" * 32
 MESSAGES = "/anthropic/v1/messages"
@@ -40,7 +40,7 @@ class Asker:
     gateway: Gateway
     run: Run
     task: Task
-    provider: Provider
+    provider: ScriptedProvider
     headers: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,9 +73,9 @@ class Asker:
         with self.asking(path, body, method) as response:
             return Said(response.status, dict(response.getheaders()), response.read())
 
-    def save(self, gate: Gate) -> None:
+    def save(self, access: RunAccess) -> None:
         with self.gateway.ledger.write() as tx:
-            gate.counts.save(tx)
+            access.counts.save(tx)
 
     def used(self) -> list[Used]:
         with self.gateway.ledger.read() as tx:
@@ -89,8 +89,8 @@ class Asker:
         return replace(self, gateway=replace(self.gateway, budget=budget))
 
 
-def routes(provider: Provider) -> dict[str, Route]:
-    anthropic = Route(
+def routes(provider: ScriptedProvider) -> dict[str, Provider]:
+    anthropic = Provider(
         name="anthropic",
         url=provider.url,
         key=KEY,

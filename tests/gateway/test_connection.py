@@ -73,12 +73,12 @@ def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Call
     other = another()
     asker.headers = other.headers
 
-    with asker.gateway.open(asker.run, asker.task) as gate, other.gateway.open(other.run, other.task):
+    with asker.gateway.open(asker.run, asker.task) as access, other.gateway.open(other.run, other.task):
         assert asker.ask().status == 401
         asker.headers = {}
         assert asker.ask().status == 401
         assert other.ask().status == 200
-        asker.save(gate)
+        asker.save(access)
 
     assert len(asker.provider.got) == 1
     assert [(each.target, each.count) for each in asker.refused()] == [("POST /anthropic/v1/messages", 2)]
@@ -103,11 +103,11 @@ def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Call
 def test_whatever_else_is_asked_for_is_refused_and_counted(
     asker: Asker, method: str, target: str, shown: str
 ) -> None:
-    with asker.gateway.open(asker.run, asker.task) as gate, capture_logs() as logged:
+    with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
         for _ in range(2):
             answer = asker.ask(target, method=method)
-        total = gate.counts.total()
-        asker.save(gate)
+        total = access.counts.total()
+        asker.save(access)
 
     assert answer.status == 403
     assert shown in json.loads(answer.body)["error"]["message"]
@@ -193,21 +193,21 @@ def test_each_piece_arrives_before_the_next_is_sent(asker: Asker) -> None:
 def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
     asker.provider.script.append(streams(told(input_tokens=7, output_tokens=9)[:2], cut=True))
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         with pytest.raises(IncompleteRead):
             asker.ask()
-        until(lambda: gate.counts.total().tokens.all)
+        until(lambda: access.counts.total().tokens.all)
 
-    assert gate.counts.total().tokens == Tokens(input=7, output=1)
+    assert access.counts.total().tokens == Tokens(input=7, output=1)
 
 
 def test_tokens_and_money_are_counted(asker: Asker) -> None:
     asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
         asker.ask(body=b'{"model": "opus-5"}')
-    asker.save(gate)
+    asker.save(access)
 
     opus, sonnet = asker.used()
     assert (opus.model, opus.requests, opus.cost) == ("opus-5", 1, None)
@@ -229,42 +229,42 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted(
     hung_up = threading.Event()
     asker.provider.script.append(lambda handler: answer(handler) if hung_up.wait(10) else None)
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         with asker.connected() as connection:
             connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
             until(lambda: asker.provider.got)
         hung_up.set()
-        until(lambda: gate.counts.total().tokens.all)
+        until(lambda: access.counts.total().tokens.all)
 
-    assert gate.counts.total().tokens == tokens
+    assert access.counts.total().tokens == tokens
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_refused_ends_the_run_and_is_not_told(asker: Asker, status: int) -> None:
     asker.provider.script.append(says({"error": "no"}, status))
 
-    with asker.gateway.open(asker.run, asker.task) as gate, capture_logs() as logged:
+    with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
         answer = asker.ask()
         assert (answer.status, answer.body) == (status, b'{"error": "no"}')
 
-    assert gate.stop is not None
-    assert gate.stop.outcome is Outcome.AGENT_FAILED
-    assert "[models.anthropic] key" in gate.stop.words
-    assert KEY not in f"{gate.stop} {logged}"
+    assert access.stop is not None
+    assert access.stop.outcome is Outcome.AGENT_FAILED
+    assert "[models.anthropic] key" in access.stop.words
+    assert KEY not in f"{access.stop} {logged}"
 
 
 def test_a_limit_is_passed_on_and_its_end_remembered_until_a_request_is_taken(asker: Asker) -> None:
     asker.provider.script += [says({}, 429, retry_after="120"), says({}, 529), says({})]
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         first = asker.ask()
         assert (first.status, first.headers["retry-after"]) == (429, "120")
-        assert gate.limited
-        assert gate.limited_until == pytest.approx(time.time() + 120, abs=10)
+        assert access.limited
+        assert access.limited_until == pytest.approx(time.time() + 120, abs=10)
         assert asker.ask().status == 529
         assert asker.ask().status == 200
-        assert (gate.limited, gate.limited_until, gate.stop) == (False, None, None)
-    asker.save(gate)
+        assert (access.limited, access.limited_until, access.stop) == (False, None, None)
+    asker.save(access)
 
     assert {each.reason for each in asker.refused()} == {
         "the provider answered 429",
@@ -276,9 +276,9 @@ def test_overload_that_a_stream_tells_of_is_counted(asker: Asker) -> None:
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     asker.provider.script.append(streams([*told(input_tokens=7, output_tokens=9)[:2], event(overloaded)]))
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         assert asker.ask().body.endswith(event(overloaded))
-    asker.save(gate)
+    asker.save(access)
 
     assert asker.refused() == [
         Refusal(target="anthropic", reason="the provider answered overloaded_error in a stream", count=1)
@@ -304,23 +304,23 @@ def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
     asker = asker.within(budget)
     asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
-        until(lambda: gate.counts.total().tokens.all)
-        assert gate.stop is None
+        until(lambda: access.counts.total().tokens.all)
+        assert access.stop is None
         assert asker.ask().status == 403
 
-    assert gate.stop is not None
-    assert gate.stop.outcome is Outcome.OVER_BUDGET
-    assert words in gate.stop.words
+    assert access.stop is not None
+    assert access.stop.outcome is Outcome.OVER_BUDGET
+    assert words in access.stop.words
     assert len(asker.provider.got) == 1
 
 
 def test_what_other_runs_used_today_counts_for_the_day(asker: Asker, another: Callable[[], Asker]) -> None:
     other = another()
-    with other.gateway.open(other.run, other.task) as gate:
+    with other.gateway.open(other.run, other.task) as access:
         other.ask()
-        other.save(gate)
+        other.save(access)
     asker = asker.within(Budget(per_day=Amount(requests=1)))
 
     with asker.gateway.open(asker.run, asker.task):
@@ -344,22 +344,22 @@ def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -
 def test_where_money_counts_a_model_without_a_price_is_refused(asker: Asker) -> None:
     asker = asker.within(Budget(per_run=Amount(usd=5)))
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         assert asker.ask(body=b'{"model": "opus-5"}').status == 403
         assert asker.ask().status == 200
 
-    assert gate.stop is None
+    assert access.stop is None
 
 
 def test_a_provider_that_is_away_is_said(asker: Asker) -> None:
     asker.provider.server_close()
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         answer = asker.ask()
 
         assert answer.status == 502
         assert "anthropic cannot be reached" in json.loads(answer.body)["error"]["message"]
-    assert gate.stop is None
+    assert access.stop is None
 
 
 def test_a_key_that_a_provider_repeats_is_in_its_answer_and_in_nothing_of_ours(asker: Asker) -> None:
@@ -387,7 +387,7 @@ def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: As
     asker.provider.script.append(streams([first, *others], lambda: next(sent, False) or waits.wait()))
 
     with ExitStack() as client:
-        with asker.gateway.open(asker.run, asker.task) as gate:
+        with asker.gateway.open(asker.run, asker.task) as access:
             answer = client.enter_context(asker.asking())
             answer.read1()
             began = time.monotonic()
@@ -397,19 +397,19 @@ def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: As
             answer.read()
 
     assert took < 4
-    assert gate.counts.total().tokens == Tokens(input=5, output=1)
+    assert access.counts.total().tokens == Tokens(input=5, output=1)
 
 
 def test_the_ledger_is_written_over_and_an_adoption_goes_on_there(asker: Asker) -> None:
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
         for _ in range(2):
-            asker.save(gate)
-    assert not gate.counts.unsaved
+            asker.save(access)
+    assert not access.counts.unsaved
 
-    with asker.gateway.open(asker.run, asker.task) as gate:
+    with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
-        assert gate.counts.unsaved
-        asker.save(gate)
+        assert access.counts.unsaved
+        asker.save(access)
 
     assert [each.requests for each in asker.used()] == [2]

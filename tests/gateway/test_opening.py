@@ -6,14 +6,14 @@ from pathlib import Path
 from bot.domain.usage import Tokens, Used
 from bot.gateway.budget import Amount, Budget, Share
 from bot.gateway.opening import Gateway
-from bot.gateway.providers import Auth, Route
+from bot.gateway.providers import Auth, Provider
 from bot.gateway.usage_counter import today
 from bot.store import tasks, usage
 from bot.store.ledger import Ledger
 from tests.support.rows import a_thread, add_run, add_task
 
 MINE, OTHER = 7, 8  # repositories
-ROUTE = Route(
+ROUTE = Provider(
     name="ours",
     url="https://models.example.org",
     key="k",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.app.settings.gateway import Network
+from bot.app.settings.gateway import NetworkSettings
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
@@ -178,10 +178,10 @@ def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
 
 
 def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
-    section = Network(allow=["Packages.Example.org", "*.example.net"])
+    section = NetworkSettings(allow=["Packages.Example.org", "*.example.net"])
 
     assert section.allow == ["packages.example.org", "*.example.net"]
-    assert Network().allow == []
+    assert NetworkSettings().allow == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
 )
 def test_what_is_no_host_cannot_be_allowed(host: str) -> None:
     with pytest.raises(ValidationError, match="which is no host"):
-        Network(allow=[host])
+        NetworkSettings(allow=[host])
 
 
 _INSIDE = """

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from bot.gateway.providers import Auth, Route
-from bot.gateway.request_policy import Asked, Refused, model
+from bot.gateway.providers import Auth, Provider
+from bot.gateway.request_policy import Asked, RequestRefused, model
 
-_ROUTE = Route(
+_ROUTE = Provider(
     name="r", url="http://127.0.0.1", key="", auth=Auth.BEARER, paths=["*"], models=["*"], prices={}
 )
 _ASKED = Asked(route=_ROUTE, target="/v1/messages", shown="POST /r/v1/messages")
@@ -27,7 +27,7 @@ _ASKED = Asked(route=_ROUTE, target="/v1/messages", shown="POST /r/v1/messages")
 )
 def test_a_body_takes_no_more_time_than_its_length_is_worth(body: bytes) -> None:
     began = time.process_time()
-    with suppress(Refused):
+    with suppress(RequestRefused):
         model(_ASKED, body)
 
     assert time.process_time() - began < 3

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.gateway.tunnel import Tunnel
-from tests.gateway.provider import KEY, Answer, Provider, says
+from tests.gateway.provider import KEY, Answer, ScriptedProvider, says
 from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 
@@ -29,7 +29,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def secure(asker: Asker, provider: Provider, certificate: Path) -> Asker:
+def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker:
     """Its provider speaks TLS, and goes by a name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
@@ -138,14 +138,14 @@ def test_a_gate_that_closes_waits_for_no_answer(asker: Asker) -> None:
     asker.provider.script.append(_silent_until(never))
 
     with ExitStack() as client:
-        with asker.gateway.open(asker.run, asker.task) as gate:
+        with asker.gateway.open(asker.run, asker.task) as access:
             connection = client.enter_context(asker.connected())
             connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
             until(lambda: asker.provider.got)
             began = time.monotonic()
         took = time.monotonic() - began
     never.set()
-    asker.save(gate)
+    asker.save(access)
 
     assert took < 4
     assert asker.refused() == []
@@ -179,7 +179,7 @@ def _hanging_up(answer: Answer) -> Answer:
 
 
 @contextmanager
-def a_proxy(provider: Provider) -> Iterator[tuple[int, list[str]]]:
+def a_proxy(provider: ScriptedProvider) -> Iterator[tuple[int, list[str]]]:
     """Takes one connection and leads it to the provider; its port, and what it was asked."""
     heads: list[str] = []
 

@@ -57,7 +57,7 @@ def test_the_sweep_finds_it_at_once(say: Say) -> None:
     say("/discard")
 
     with say.ledger.write() as tx:
-        assert workspaces.past_keep(tx, "h1", 10) == [task.id]
+        assert workspaces.past_retention(tx, "h1", 10) == [task.id]
         assert workspaces.claim_removal(tx, task.id)
     with pytest.raises(NotPossible, match="was removed already"):
         say("/discard")
@@ -93,4 +93,4 @@ def test_a_discarded_one_that_is_resumed_in_time_stays(say: Say) -> None:
     say("/resume")
 
     with say.ledger.read() as tx:
-        assert workspaces.past_keep(tx, "h1", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == []

@@ -130,7 +130,7 @@ def _worked(world: World, script: str, outcome: Outcome) -> Task:
 
 def _past_keep(world: World, task: Task) -> None:
     with world.ledger.write() as tx:
-        workspaces.keep(tx, task.id, clock(tx) - 1)
+        workspaces.retain(tx, task.id, clock(tx) - 1)
 
 
 def _killed_in_an_export(world: World) -> None:

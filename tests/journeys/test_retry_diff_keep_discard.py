@@ -8,7 +8,7 @@ import httpx
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run, Task
 from bot.store import workspaces
-from bot.store.workspaces import Kept
+from bot.store.workspaces import WorkspaceRow
 from tests.journeys.world import HOLD, World, eventually, shell
 
 WORK = f"""
@@ -81,7 +81,7 @@ def is_shown_whole(full: World) -> None:
     assert httpx.get(link[:-1], trust_env=False, verify=False).status_code == 404
 
 
-def _kept(world: World, task: str) -> Kept:
+def _kept(world: World, task: str) -> WorkspaceRow:
     with world.ledger.read() as tx:
         found = workspaces.get(tx, task)
     assert found is not None

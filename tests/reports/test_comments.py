@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
-from bot.domain.thread import Actor, Spot
+from bot.domain.thread import Actor, ReplyTarget
 from bot.domain.usage import Known, Spent, Tokens, Total
 from bot.reports import comments
 from bot.reports.comments import change_body, change_sentence, final, over, progress
@@ -261,7 +261,7 @@ def test_a_change_tells_nothing_of_what_only_members_may_read() -> None:
 
     for body in (
         change_body(RUN, secret, PAGE, secrets=[]),
-        change_body(replace(RUN, spot=Spot(internal=True)), TASK, PAGE, secrets=[]),
+        change_body(replace(RUN, reply_target=ReplyTarget(internal=True)), TASK, PAGE, secrets=[]),
     ):
         assert body == f"[Task `{TASK.id}`]({PAGE})"
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.domain.change import NewChange, Status, Verdict
-from bot.domain.thread import Spot
-from bot.reports.publisher import Mouth, acts, one_line, words
+from bot.domain.change import CheckState, NewChange, Status
+from bot.domain.thread import ReplyTarget
+from bot.reports.publisher import Publisher, acts, one_line, publishable
 from bot.text.sanitize import GAP, for_comment, for_line
 from tests.support.commander import ISSUE
 from tests.support.fakes import FakeForge
@@ -145,7 +145,7 @@ def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
 @pytest.mark.parametrize("text", [">- <!--\n>", "/close\n\n> - <pre>\n>"])
 def test_no_markup_breaks_it(text: str) -> None:
     assert acts(text)
-    assert not acts(words(text, LIMIT, [TOKEN]))
+    assert not acts(publishable(text, LIMIT, [TOKEN]))
 
 
 @given(texts)
@@ -161,7 +161,7 @@ def test_what_stands_in_a_line_of_ours_is_code_to_its_end(text: str) -> None:
 
 @given(texts)
 def test_nothing_that_was_not_quoted_acts_either(text: str) -> None:
-    made = words(text, LIMIT, [TOKEN])
+    made = publishable(text, LIMIT, [TOKEN])
 
     assert done_by(made, quoted=False) == []
     assert not acts(made)
@@ -169,7 +169,7 @@ def test_nothing_that_was_not_quoted_acts_either(text: str) -> None:
 
 @given(texts, st.integers(min_value=100, max_value=300))
 def test_nothing_acts_because_it_was_cut(text: str, limit: int) -> None:
-    made = words(text * 20, limit, [TOKEN])
+    made = publishable(text * 20, limit, [TOKEN])
 
     assert len(made) <= limit
     assert done_by(made, quoted=False) == []
@@ -184,7 +184,11 @@ def test_a_title_pings_references_and_embeds_nothing(text: str) -> None:
 
 @given(texts)
 def test_no_secret_is_told(text: str) -> None:
-    for made in (for_comment(text, LIMIT, [TOKEN]), words(text, LIMIT, [TOKEN]), one_line(text, [TOKEN])):
+    for made in (
+        for_comment(text, LIMIT, [TOKEN]),
+        publishable(text, LIMIT, [TOKEN]),
+        one_line(text, [TOKEN]),
+    ):
         bare = made.replace(GAP, "").replace("\n> ", "\n")
         assert not [each for each in KEPT_SECRET if each in bare]
 
@@ -192,13 +196,13 @@ def test_no_secret_is_told(text: str) -> None:
 @given(st.lists(st.sampled_from([*ORDINARY, *ACTIVE[:14]]), min_size=1).map(" ".join))
 def test_what_is_read_stays_as_it_was_written(text: str) -> None:
     assert for_comment(text, LIMIT, [TOKEN]).replace(GAP, "").removeprefix("> ") == text
-    assert words(text, LIMIT, [TOKEN]).replace(GAP, "") == text
+    assert publishable(text, LIMIT, [TOKEN]).replace(GAP, "") == text
     assert one_line(text, [TOKEN]).replace(GAP, "") == text
 
 
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1).map(" ".join))
 def test_ordinary_words_are_told_letter_by_letter(text: str) -> None:
-    assert words(text, LIMIT, [TOKEN]) == text
+    assert publishable(text, LIMIT, [TOKEN]) == text
 
 
 @pytest.mark.parametrize(
@@ -214,15 +218,15 @@ def test_ordinary_words_are_told_letter_by_letter(text: str) -> None:
     ],
 )
 def test_our_own_words_are_let_be(ours: str) -> None:
-    assert words(ours, LIMIT, [TOKEN]) == ours
+    assert publishable(ours, LIMIT, [TOKEN]) == ours
 
 
 def test_a_secret_with_our_own_gap_in_it_is_found() -> None:
-    assert TOKEN not in words(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
+    assert TOKEN not in publishable(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
 
 
 def test_what_is_too_long_keeps_its_head_and_its_tail() -> None:
-    made = words("first " + "x " * 40_000 + "last", 1_000, [])
+    made = publishable("first " + "x " * 40_000 + "last", 1_000, [])
 
     assert made.startswith("first x")
     assert made.endswith("x last")
@@ -231,12 +235,12 @@ def test_what_is_too_long_keeps_its_head_and_its_tail() -> None:
 
 def test_every_kind_of_word_goes_the_same_way() -> None:
     forge, bad = FakeForge(), f"@ann {TOKEN} <img src=x>"
-    mouth = Mouth(forge, [TOKEN])
+    mouth = Publisher(forge, [TOKEN])
 
-    comment_id = mouth.say(ISSUE, bad, "<!-- m -->", Spot())
+    comment_id = mouth.say(ISSUE, bad, "<!-- m -->", ReplyTarget())
     said = [forge.comments[comment_id][1]]
-    mouth.say_instead(ISSUE, comment_id, bad, "<!-- m -->", Spot())
-    mouth.tell_status(ISSUE, "c", Status(verdict=Verdict.ERROR, description=bad, url=""))
+    mouth.say_instead(ISSUE, comment_id, bad, "<!-- m -->", ReplyTarget())
+    mouth.tell_status(ISSUE, "c", Status(verdict=CheckState.ERROR, description=bad, url=""))
     mouth.offer(ISSUE, NewChange(head_branch="h", base_branch="b", title=bad, body=bad, draft=True))
     mouth.put_label(ISSUE, bad)
 

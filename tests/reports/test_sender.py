@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
 from bot.domain.task import Run
-from bot.domain.thread import Spot, Thread
+from bot.domain.thread import ReplyTarget, Thread
 from bot.reports import sender
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
@@ -23,13 +23,13 @@ from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
 from tests.support.fakes import FakeForge
 from tests.support.rows import a_thread, a_worker, add_run, add_task
-from tests.support.runtimes import TOKEN, a_house
+from tests.support.runtimes import TOKEN, a_runtime
 
 SHA = "a" * 40
 LEASE = 120.0  # seconds: a sender's, in a house like these
 CHANGE = {"head": "forgehand/t1", "base": "main", "title": "Tidy the parser", "body": "Made.", "draft": True}
 FINAL = {"lead": "**Pushed.**", "rest": "Next: `/resume`"}
-STATUS = {"verdict": Verdict.SUCCESS, "description": "Pushed."}
+STATUS = {"verdict": CheckState.SUCCESS, "description": "Pushed."}
 TEXT = {"text": "some words"}
 CONTENT: dict[Outgoing, Mapping[str, object]] = {
     Outgoing.REACTION: {"spot": {"comment_id": 77}},
@@ -54,7 +54,7 @@ class Told:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.forge = ledger, FakeForge()
-        self.house: House = a_house(ledger, self.forge)
+        self.runtime: Runtime = a_runtime(ledger, self.forge)
         with ledger.write() as tx:
             self.run: Run = add_run(tx)
             self.thread: Thread = threads.get(tx, self.run.thread_key)
@@ -71,7 +71,7 @@ class Told:
             outbox.want(tx, wanted)
 
     def send(self) -> None:
-        sender.send(self.house.sender(), self.thread.key)
+        sender.send(self.runtime.sender(), self.thread.key)
 
     def killed_after_writing(self) -> None:
         """Send, and die between the first write and its record; another process finds the thread free."""
@@ -144,8 +144,8 @@ def test_every_kind_is_written_and_written_once(told: Told) -> None:
     assert told.forge.reactions == [(told.thread.key, 77)]
     assert told.forge.labels[told.thread.key] == {"bug"}
     [(sha, status)] = told.forge.statuses
-    assert (sha, status.verdict, status.description) == (SHA, Verdict.SUCCESS, "Pushed.")
-    assert status.url == told.house.page(told.run.task)
+    assert (sha, status.verdict, status.description) == (SHA, CheckState.SUCCESS, "Pushed.")
+    assert status.url == told.runtime.page(told.run.task)
     [change] = told.forge.changes
     assert (change.head_branch, change.base_branch, change.draft) == ("forgehand/t1", "main", True)
     reply, final = told.bodies
@@ -190,7 +190,7 @@ def test_of_two_with_one_marker_the_younger_is_deleted(told: Told) -> None:
     told.want(Outgoing.REPLY)
     told.killed_after_writing()
     (older,) = told.forge.comments
-    told.forge.comment(told.thread, told.bodies[0], Spot())
+    told.forge.comment(told.thread, told.bodies[0], ReplyTarget())
 
     told.send()
 
@@ -511,9 +511,9 @@ def test_two_senders_at_once_write_each_row_once(told: Told) -> None:
     together = threading.Barrier(2)
 
     def send(holder: str) -> None:
-        house = replace(told.house, worker=a_worker(holder))
+        runtime = replace(told.runtime, worker=a_worker(holder))
         together.wait()
-        sender.send(house.sender(), told.thread.key)
+        sender.send(runtime.sender(), told.thread.key)
 
     both = [threading.Thread(target=send, args=(holder,)) for holder in ("w1", "w2")]
     for one in both:
@@ -526,7 +526,7 @@ def test_two_senders_at_once_write_each_row_once(told: Told) -> None:
 
 
 def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(told: Told) -> None:
-    other = replace(told.house, worker=a_worker("w2"))
+    other = replace(told.runtime, worker=a_worker("w2"))
 
     def meanwhile() -> None:
         told.forge.after = lambda: None
@@ -565,7 +565,7 @@ def test_a_sender_that_took_too_long_leaves_the_rest_to_the_next(told: Told) -> 
 def test_a_thread_of_a_forge_that_is_not_here_is_left_alone(told: Told) -> None:
     told.want(Outgoing.REPLY)
 
-    sender.send(replace(told.house, forges={}).sender(), told.thread.key)
+    sender.send(replace(told.runtime, forges={}).sender(), told.thread.key)
 
     assert told.item(Outgoing.REPLY).attempts == 0
     told.send()
@@ -588,7 +588,9 @@ def test_of_what_two_senders_posted_the_younger_is_deleted(told: Told) -> None:
     def meanwhile() -> None:
         told.forge.after = lambda: None
         [body] = told.bodies
-        told.forge.comment(told.thread, body, Spot())  # as the next one did, who found nothing there yet
+        told.forge.comment(
+            told.thread, body, ReplyTarget()
+        )  # as the next one did, who found nothing there yet
         with told.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
             assert thread_senders.take(tx, told.thread.key, "w2", seconds=LEASE)

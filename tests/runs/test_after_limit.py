@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.store import claims, leases, runs
@@ -18,17 +18,17 @@ from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 @pytest.fixture
 def on_issue(sqlite_ledger: Ledger) -> Ending:
     ending = Ending(sqlite_ledger, ISSUE)
-    agents = {"demo": Command(["true"], resumes_after_limit=True)}
-    ending.house = replace(ending.house, agents=agents)
+    agents = {"demo": CommandLineAgent(["true"], resumes_after_limit=True)}
+    ending.runtime = replace(ending.runtime, agents=agents)
     return ending
 
 
 def _limited(ending: Ending, seconds: float = 3600.0) -> Run:
     """A run that ended at a limit which lasts so many seconds more."""
-    attempt = ending.begun()
+    leased = ending.begun()
     with ending.ledger.write() as tx:
-        leases.write(tx, attempt.lease, limited_until=clock(tx) + seconds)
-    return ending.ended(attempt, Outcome.RATE_LIMITED)
+        leases.write(tx, leased.lease, limited_until=clock(tx) + seconds)
+    return ending.ended(leased, Outcome.RATE_LIMITED)
 
 
 def _next(ending: Ending) -> Run:
@@ -74,11 +74,11 @@ def test_those_behind_it_are_not_told_that_they_wait_for_it(on_issue: Ending) ->
 def test_it_does_so_once(on_issue: Ending) -> None:
     _limited(on_issue, seconds=-5.0)
     assert _claim(on_issue) is not None
-    attempt = on_issue.taken(_next(on_issue))
+    leased = on_issue.taken(_next(on_issue))
     with on_issue.ledger.write() as tx:
-        leases.write(tx, attempt.lease, limited_until=clock(tx) + 60)
+        leases.write(tx, leased.lease, limited_until=clock(tx) + 60)
 
-    on_issue.ended(attempt, Outcome.RATE_LIMITED)
+    on_issue.ended(leased, Outcome.RATE_LIMITED)
 
     assert (_next(on_issue).number, _next(on_issue).state) == (2, State.FAILED)
 
@@ -87,10 +87,10 @@ def test_what_the_operator_asked_for_goes_on_as_the_operators_own(on_issue: Endi
     on_issue.end(Outcome.AGENT_FAILED)
     with on_issue.ledger.write() as tx:
         asked = resume_from_cli(tx, on_issue.task.id, "with less").run
-    attempt = on_issue.taken(_claim(on_issue))
+    leased = on_issue.taken(_claim(on_issue))
     with on_issue.ledger.write() as tx:
-        leases.write(tx, attempt.lease, limited_until=clock(tx) - 5)
-    on_issue.ended(attempt, Outcome.RATE_LIMITED)
+        leases.write(tx, leased.lease, limited_until=clock(tx) - 5)
+    on_issue.ended(leased, Outcome.RATE_LIMITED)
 
     following = on_issue.taken(_claim(on_issue))
 
@@ -102,7 +102,7 @@ def test_it_does_not_where_nobody_switched_it_on_or_no_end_is_known(on_issue: En
     on_issue.end(Outcome.RATE_LIMITED)
     assert _next(on_issue).number == 1
     on_issue.again()
-    on_issue.house = replace(on_issue.house, agents={"demo": Command(["true"])})
+    on_issue.runtime = replace(on_issue.runtime, agents={"demo": CommandLineAgent(["true"])})
 
     _limited(on_issue)
 

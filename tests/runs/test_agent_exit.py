@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.agents.agent import Result
+from bot.agents.agent import AgentReport
 from bot.domain.lifecycle import Outcome, Phase
-from bot.runs.agent_exit import judge, of_container
+from bot.runs.agent_exit import decide, of_container
 from bot.runs.agent_limits import Ended
 from bot.runs.execute import execute
-from bot.runs.runtime import Allowance, House
+from bot.runs.runtime import Allowance, Runtime
 from bot.sandbox.engine.containers import Condition
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
@@ -31,7 +31,7 @@ key = {"x-api-key": os.environ["FORGEHAND_TOKEN"]}
 urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key)).read()
 END
 """
-GOOD, WELL = recorded("good"), Result(outcome=None, text="done")
+GOOD, WELL = recorded("good"), AgentReport(outcome=None, text="done")
 WAITING = replace(WELL, waits=True)
 WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # it has a result at the end of each
 WORK = "echo 1 > x"
@@ -44,10 +44,10 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def _with(shop: Workshop, script: str, *, idle: int = 60) -> House:
+def _with(shop: Workshop, script: str, *, idle: int = 60) -> Runtime:
     """The house, where this stand-in works and may be silent for so many seconds."""
-    allowance = Allowance(shop.house.allowance.limits, idle)
-    return replace(shop.house, agents={"shell": stand_in(script)}, allowance=allowance)
+    allowance = Allowance(shop.runtime.allowance.limits, idle)
+    return replace(shop.runtime, agents={"shell": stand_in(script)}, allowance=allowance)
 
 
 def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
@@ -87,15 +87,15 @@ def test_a_container_tells_how_it_ended(
         (_ended(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
         (_ended(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
         (_ended(0), replace(WELL, question="which?"), Outcome.QUESTION),
-        (_ended(0), Result(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
-        (_ended(1, Outcome.AGENT_FAILED), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(0), AgentReport(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
+        (_ended(1, Outcome.AGENT_FAILED), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
         (_ended(0), None, Outcome.AGENT_FAILED),
         (_ended(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
         (_ended(None, Outcome.LOST), None, Outcome.LOST),
         (_ended(None, Outcome.IDLE), None, Outcome.IDLE),
         (_ended(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
         (_ended(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
-        (_ended(None, Outcome.TIMED_OUT), Result(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_ended(None, Outcome.TIMED_OUT), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
         (_ended(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
         (_ended(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
         (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
@@ -105,18 +105,20 @@ def test_a_container_tells_how_it_ended(
         (_ended(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
     ],
 )
-def test_the_verdict_weighs_both(ended: Ended, result: Result | None, outcome: Outcome | None) -> None:
-    assert judge(ended, result, says_end=True).outcome is outcome
+def test_the_verdict_weighs_both(ended: Ended, result: AgentReport | None, outcome: Outcome | None) -> None:
+    assert decide(ended, result, reports_end=True).outcome is outcome
 
 
 def test_a_command_that_says_nothing_at_its_end_is_judged_by_its_exit_status() -> None:
-    assert judge(_ended(0), None, says_end=False) == _ended(0)
+    assert decide(_ended(0), None, reports_end=False) == _ended(0)
 
 
 def test_the_words_of_a_limit_name_its_end() -> None:
-    limited = Result(outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0)
+    limited = AgentReport(
+        outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0
+    )
 
-    assert judge(_ended(1), limited, says_end=True).reason == (
+    assert decide(_ended(1), limited, reports_end=True).reason == (
         "Too many requests. The limit ends at 2026-11-18 11:06 UTC."
     )
 
@@ -127,7 +129,7 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
         until(lambda: shop.now(run).session == SESSION)
         stopping.set()
     doing = shop.now(run).doing
-    shop.house.engine.remove(f"forgehand-{run.id}")
+    shop.runtime.engine.remove(f"forgehand-{run.id}")
     assert doing == "Bash ls -la && cat README.md"
 
     other = shop.claimed()
@@ -166,24 +168,24 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
         until(lambda: shop.now(run).session_cost is not None)
         stopping.set()
 
-    again, house = shop.taken_over("next")
-    (shop.house.data / "workspaces" / run.task / "repo" / "go").touch()
-    execute(replace(house, agents={"shell": stand_in(script)}), again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    (shop.runtime.data / "workspaces" / run.task / "repo" / "go").touch()
+    execute(replace(runtime, agents={"shell": stand_in(script)}), again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
 def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
     run = shop.claimed(wall_limit=4)
-    house = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
-    with shop.busy(house, run) as stopping:
+    runtime = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
+    with shop.busy(runtime, run) as stopping:
         until(lambda: shop.now(run).session_cost is not None)
         stopping.set()
     [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
     until(lambda: time.time() > began + 5)
 
     again, next_house = shop.taken_over("next")
-    execute(replace(next_house, agents=house.agents), again, threading.Event())
+    execute(replace(next_house, agents=runtime.agents), again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.PUSHED, "")
 
@@ -228,7 +230,7 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
 ) -> None:
     with running() as provider:
         provider.script += [answered({}, each, retry_after="120") for each in answers]
-        gateway = replace(shop.house.gateway, routes=routes(provider))
+        gateway = replace(shop.runtime.gateway, routes=routes(provider))
         script = f"{WORK}; {ASKS * len(answers)} exit {status}"
         run = shop.claimed()
         execute(replace(shop.agent(script), gateway=gateway), run, threading.Event())

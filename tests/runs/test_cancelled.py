@@ -17,7 +17,7 @@ from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.leased_run import take_up
 from bot.runs.phases.export import export_plan
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import rescue
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export import take
@@ -81,11 +81,11 @@ def _cancelled(shop: Workshop, run: Run) -> float:
 
 
 @contextmanager
-def _let_go_within(seconds: float, shop: Workshop, house: House, run: Run) -> Iterator[None]:
+def _let_go_within(seconds: float, shop: Workshop, runtime: Runtime, run: Run) -> Iterator[None]:
     """A worker at this run, which is told to stop behind the block and then does so in time."""
     stopping = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(execute, house, run, stopping)
+        work = pool.submit(execute, runtime, run, stopping)
         try:
             yield
         finally:
@@ -96,19 +96,19 @@ def _let_go_within(seconds: float, shop: Workshop, house: House, run: Run) -> It
     assert shop.now(run).state is State.RUNNING
 
 
-def _finish(shop: Workshop, house: House) -> Run:
+def _finish(shop: Workshop, runtime: Runtime) -> Run:
     """The next worker goes on, to the end."""
     again, _ = shop.taken_over("next")
-    execute(replace(house, worker=replace(house.worker, holder="next")), again, threading.Event())
+    execute(replace(runtime, worker=replace(runtime.worker, holder="next")), again, threading.Event())
     return shop.now(again)
 
 
 def _repository(shop: Workshop, run: Run) -> Path:
-    return shop.house.data / "workspaces" / run.task / "repo"
+    return shop.runtime.data / "workspaces" / run.task / "repo"
 
 
 def _resumed(shop: Workshop, run: Run, script: str) -> Run:
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
     again = shop.next()
     assert again is not None
@@ -118,7 +118,7 @@ def _resumed(shop: Workshop, run: Run, script: str) -> Run:
 
 def _hangs(shop: Workshop, run: Run, helper: str) -> bool:
     """Does its container of this name run?"""
-    condition = shop.house.engine.condition(f"forgehand-{run.id}-{run.epoch}-{helper}")
+    condition = shop.runtime.engine.condition(f"forgehand-{run.id}-{run.epoch}-{helper}")
     return condition is not None and condition.running
 
 
@@ -131,7 +131,7 @@ def test_a_remote_that_says_nothing_does_not_hold_it(
 ) -> None:
     run = shop.claimed(remote=_url(silent))
 
-    with shop.busy(shop.house, run), silent.accept()[0]:
+    with shop.busy(shop.runtime, run), silent.accept()[0]:
         soon("in a fetch", _cancelled(shop, run))
 
     ended = shop.now(run)
@@ -148,7 +148,7 @@ def test_nor_does_another_fetch_of_the_same_repository(
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        with shop.busy(shop.house, run):
+        with shop.busy(shop.runtime, run):
             until(lambda: shop.phases(run) != [])
             soon("while another fetch goes on", _cancelled(shop, run))
 
@@ -174,7 +174,7 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
-    condition = shop.house.engine.condition
+    condition = shop.runtime.engine.condition
 
     with shop.busy(shop.agent(STUBBORN, log_bytes=1 << 30), run):
         until(lambda: b"begun" in shop.printed(run))
@@ -193,9 +193,9 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
 
 def _is_saved_by(shop: Workshop, run: Run) -> None:
     """Nothing of it is out yet, all of it is there, and a rescue takes it out."""
-    assert not take.is_done(shop.house.quarantine(run.task), run.id)
+    assert not take.is_done(shop.runtime.quarantine(run.task), run.id)
     assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
-    assert rescue(shop.house, run.task)
+    assert rescue(shop.runtime, run.task)
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
 
 
@@ -272,9 +272,9 @@ def test_an_engine_that_hangs_does_not_hold_it(
 ) -> None:
     run = shop.claimed()
     with passage(tmp_path / "engine.sock") as engine:
-        house = shop.agent(f"{WORK}; {FOREVER}")
-        house = replace(house, engine=Engine(url=engine.url, instance=_instance(shop), uid=10001))
-        with shop.busy(house, run):
+        runtime = shop.agent(f"{WORK}; {FOREVER}")
+        runtime = replace(runtime, engine=Engine(url=engine.url, instance=_instance(shop), uid=10001))
+        with shop.busy(runtime, run):
             until(lambda: b"begun" in shop.printed(run))
             engine.close_it()
             took = _cancelled(shop, run)
@@ -288,7 +288,7 @@ def test_an_engine_that_hangs_does_not_hold_it(
 
 
 def _instance(shop: Workshop) -> str:
-    return (shop.house.data / "instance").read_text().strip()
+    return (shop.runtime.data / "instance").read_text().strip()
 
 
 def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_fetches(
@@ -296,11 +296,11 @@ def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_f
 ) -> None:
     run = shop.claimed(remote=_url(silent))
 
-    with _let_go_within(SOON, shop, shop.house, run), silent.accept()[0]:
+    with _let_go_within(SOON, shop, shop.runtime, run), silent.accept()[0]:
         pass
 
-    again, house = shop.taken_over("next")
-    with shop.busy(house, again), silent.accept()[0]:
+    again, runtime = shop.taken_over("next")
+    with shop.busy(runtime, again), silent.accept()[0]:
         assert shop.cancel(again)
 
 
@@ -352,12 +352,12 @@ def test_a_worker_whose_run_another_has_leaves_its_export_at_once(
     run = shop.claimed()
     with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
         until(lambda: _hangs(shop, run, "export"))
-        again, house = shop.taken_over("another")
+        again, runtime = shop.taken_over("another")
         asked = time.monotonic()
     assert time.monotonic() - asked < SOON
     assert shop.now(run) == again
 
-    execute(house, again, threading.Event())
+    execute(runtime, again, threading.Event())
 
     assert shop.now(run).outcome is Outcome.PUSHED
 
@@ -371,7 +371,7 @@ def test_a_worker_that_finds_a_cancelled_agent_at_work_stops_it_and_takes_its_wo
     assert shop.cancel(run)
     began = time.monotonic()
 
-    ended = _finish(shop, shop.house)
+    ended = _finish(shop, shop.runtime)
 
     soon("by the next worker", time.monotonic() - began)
     assert ended.outcome is Outcome.CANCELLED
@@ -384,14 +384,14 @@ def test_an_export_that_a_dead_worker_promoted_and_did_not_record_is_recorded_al
     run = shop.claimed()
     with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
         until(lambda: _hangs(shop, run, "export"))
-    dying, house = shop.taken_over("dying")
-    attempt = take_up(house, dying, threading.Event())
-    plan = export_plan(attempt, house.workspaces(), house.mirror(attempt.task))
-    promoted = take.take(house.engine, house.tools_image, plan)
+    dying, runtime = shop.taken_over("dying")
+    leased = take_up(runtime, dying, threading.Event())
+    plan = export_plan(leased, runtime.workspaces(), runtime.mirror(leased.task))
+    promoted = take.take(runtime.engine, runtime.tools_image, plan)
     assert shop.task(run).checked_head == ""
     assert shop.cancel(run)
 
-    ended = _finish(shop, shop.house)
+    ended = _finish(shop, shop.runtime)
 
     assert (ended.outcome, ended.reason) == (Outcome.CANCELLED, "")
     assert shop.task(run).checked_head == promoted.head

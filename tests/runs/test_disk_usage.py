@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.domain.interrupt import Check
-from bot.runs.disk_usage import Scale, room
+from bot.runs.disk_usage import DiskUsage, free_bytes
 from tests.support.worker_bench import until
 
 
-def _looks(one: Scale, began: threading.Event) -> None:
+def _looks(one: DiskUsage, began: threading.Event) -> None:
     def looked() -> bool:
         one.look()
         return began.is_set()
@@ -21,7 +21,7 @@ def _looks(one: Scale, began: threading.Event) -> None:
 
 
 def test_the_disk_has_as_much_room_as_users_may_fill(tmp_path: Path) -> None:
-    assert abs(room(tmp_path) - shutil.disk_usage(tmp_path).free) < 1 << 30
+    assert abs(free_bytes(tmp_path) - shutil.disk_usage(tmp_path).free) < 1 << 30
 
 
 def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
             pause.wait(0.05)
         pytest.fail("nobody ended it")
 
-    one = Scale(measure, data=tmp_path, limit=-(1 << 60))
+    one = DiskUsage(measure, data=tmp_path, limit=-(1 << 60))
     _looks(one, began)
     assert one.busy
 
@@ -52,7 +52,7 @@ def test_one_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
         freed.wait(60)
         return 7
 
-    one = Scale(measure, data=tmp_path, limit=-(1 << 60))
+    one = DiskUsage(measure, data=tmp_path, limit=-(1 << 60))
     _looks(one, began)
     asked = time.monotonic()
 

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from bot.runs.execute import execute
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import workspaces
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
@@ -116,8 +116,8 @@ def test_the_next_worker_exports_what_the_last_one_had_no_time_for(shop: Worksho
         stopping.set()
     assert (shop.now(run).state, shop.branches()) == (State.RUNNING, [])
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.takeovers, shop.printed(run)) == (Outcome.PUSHED, 0, b"begun\n")
@@ -132,14 +132,14 @@ def test_the_third_worker_that_dies_in_one_phase_is_the_last(shop: Workshop) -> 
         stopping.set()
     for dying in ("first", "second", "third"):
         shop.taken_over(dying)
-    again, house = shop.taken_over("fourth")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("fourth")
+    execute(runtime, again, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.state) == (Outcome.LOST, State.FAILED)
     assert ended.reason == "Its worker died 3 times in phase agent."
     assert shop.containers() == []
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
     assert kept is not None
     assert kept.keep_until is not None
@@ -150,59 +150,59 @@ def test_a_worker_that_was_replaced_changes_nothing_more(shop: Workshop) -> None
     with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
         until(lambda: shop.printed(run) != b"")
         before = shop.task(run), shop.phases(run), shop.containers()
-        again, house = shop.taken_over("another")
+        again, runtime = shop.taken_over("another")
 
     assert shop.now(run) == again
     assert (shop.task(run), shop.phases(run), shop.containers()) == before
     assert _goes_on(shop, run)
     assert shop.branches() == []
     assert shop.cancel(again)
-    execute(house, again, threading.Event())
+    execute(runtime, again, threading.Event())
     assert shop.now(run).outcome is Outcome.CANCELLED
 
 
-def _of_two_workers(shop: Workshop) -> tuple[Run, House, Run]:
+def _of_two_workers(shop: Workshop) -> tuple[Run, Runtime, Run]:
     """A run whose agent goes on, as one that is replaced holds it, its house, and the run as it is now."""
     run = shop.claimed()
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: shop.now(run).agent_started)
         stopping.set()
-    replaced, house = shop.taken_over("replaced")
-    return replaced, house, shop.taken_over("another")[0]
+    replaced, runtime = shop.taken_over("replaced")
+    return replaced, runtime, shop.taken_over("another")[0]
 
 
 def _goes_on(shop: Workshop, run: Run) -> bool:
-    condition = shop.house.engine.condition(f"forgehand-{run.id}")
+    condition = shop.runtime.engine.condition(f"forgehand-{run.id}")
     return condition is not None and condition.running
 
 
 def test_nor_does_one_that_breaks_after_it_was_replaced(shop: Workshop) -> None:
-    replaced, house, now = _of_two_workers(shop)
-    logs = shop.house.data / "logs"
+    replaced, runtime, now = _of_two_workers(shop)
+    logs = shop.runtime.data / "logs"
     logs.rename(logs.with_name("elsewhere"))
     logs.write_text("a file where a folder belongs")
 
-    execute(house, replaced, threading.Event())
+    execute(runtime, replaced, threading.Event())
 
     assert _goes_on(shop, now)
     assert shop.now(now) == now
 
 
 def test_nor_one_that_finds_the_agents_time_over_after_it_was_replaced(shop: Workshop) -> None:
-    replaced, house, now = _of_two_workers(shop)
+    replaced, runtime, now = _of_two_workers(shop)
 
-    execute(house, replace(replaced, wall_limit=0), threading.Event())
+    execute(runtime, replace(replaced, wall_limit=0), threading.Event())
 
     assert _goes_on(shop, now)
     assert shop.now(now) == now
 
 
 def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> None:
-    replaced, house, now = _of_two_workers(shop)
+    replaced, runtime, now = _of_two_workers(shop)
     stopping = threading.Event()
     stopping.set()
 
-    execute(house, replaced, stopping)
+    execute(runtime, replaced, stopping)
 
     assert _goes_on(shop, now)
     assert shop.now(now) == now
@@ -210,21 +210,21 @@ def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> N
 
 def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Workshop) -> None:
     run = shop.claimed()
-    (shop.house.data / "mirrors").write_text("a file where a folder belongs")
+    (shop.runtime.data / "mirrors").write_text("a file where a folder belongs")
 
-    execute(shop.house, run, threading.Event())
+    execute(shop.runtime, run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.state) == (Outcome.PREPARE_FAILED, State.FAILED)
     assert re.fullmatch(r"Something broke on our side.* as incident `[0-9a-f]{8}`\.", ended.reason)
-    assert str(shop.house.data) not in ended.reason
+    assert str(shop.runtime.data) not in ended.reason
     assert shop.task(run).state is State.FAILED
 
 
 def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
     run = shop.claimed()
-    (shop.house.data / "logs").write_text("a file where a folder belongs")
-    gateway = replace(shop.house.gateway, hosts=["pip.test"])
+    (shop.runtime.data / "logs").write_text("a file where a folder belongs")
+    gateway = replace(shop.runtime.gateway, hosts=["pip.test"])
 
     execute(shop.agent(FOREVER, gateway=gateway), run, threading.Event())
 
@@ -232,4 +232,4 @@ def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) 
     assert (ended.outcome, ended.agent_started) == (Outcome.LOST, True)
     assert "incident" in ended.reason
     assert shop.containers() == []
-    assert list((shop.house.data / "gateway").iterdir()) == []
+    assert list((shop.runtime.data / "gateway").iterdir()) == []

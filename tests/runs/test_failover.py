@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.domain.lifecycle import Outcome
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.failover import LOST
 from bot.runs.janitor import GRACE, Janitor
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, schema, workspaces
 from bot.tasks.operator import approve_from_cli, resume_from_cli
 from tests.support.cli_sandbox import LONG
@@ -32,41 +32,41 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 @pytest.fixture
-def other(shop: Workshop, tmp_path: Path) -> House:
+def other(shop: Workshop, tmp_path: Path) -> Runtime:
     """Another host of the same bot, with a disk of its own."""
     data = tmp_path / "other"
     data.mkdir()
-    return replace(shop.house, data=data, worker=replace(shop.house.worker, host="h2", holder="h2/1"))
+    return replace(shop.runtime, data=data, worker=replace(shop.runtime.worker, host="h2", holder="h2/1"))
 
 
 def _silence(shop: Workshop) -> None:
     """Nobody has heard of the first host for long, and its leases are over."""
-    here = shop.house.worker
-    with shop.house.ledger.write() as tx:
-        hosts.seen(tx, here.host, here.folder, here.silent_after)
+    here = shop.runtime.worker
+    with shop.runtime.ledger.write() as tx:
+        hosts.seen(tx, here.host, here.folder, here.unresponsive_after)
         tx.execute(update(schema.hosts).values(seen_at=1.0))
         tx.execute(update(schema.runs).values(lease_until=1.0))
 
 
 def _resumed(shop: Workshop, run: Run) -> None:
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
 
 
-def _worked(shop: Workshop, house: House, script: str) -> Run:
+def _worked(shop: Workshop, runtime: Runtime, script: str) -> Run:
     """The next run, by a worker of that house."""
-    with house.ledger.write() as tx:
-        run = claims.claim_next(tx, house.worker)
+    with runtime.ledger.write() as tx:
+        run = claims.claim_next(tx, runtime.worker)
     assert run is not None
-    agents = {"shell": Command(["sh", "-ec", script])}
-    execute(replace(house, agents=agents), run, threading.Event())
+    agents = {"shell": CommandLineAgent(["sh", "-ec", script])}
+    execute(replace(runtime, agents=agents), run, threading.Event())
     return shop.now(run)
 
 
-def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: House) -> None:
+def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one")
     _resumed(shop, first)
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         assert claims.claim_next(tx, other.worker) is None
     _silence(shop)
 
@@ -75,13 +75,15 @@ def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: House) -> None
     assert run.outcome is Outcome.PUSHED, run.reason
     [branch] = shop.branches()
     assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "one", "two"]
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
         assert kept is not None
         assert (kept.host, kept.lost, workspaces.is_made_again(tx, run, kept)) == ("h2", True, True)
 
 
-def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(shop: Workshop, other: House) -> None:
+def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(
+    shop: Workshop, other: Runtime
+) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     assert shop.task(first).checked_head
     _silence(shop)
@@ -94,16 +96,16 @@ def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(shop: Wor
     assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "two"]
 
 
-def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: House) -> None:
+def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: Runtime) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent("echo begun; sleep 300"), run) as stopping:
         until(lambda: b"begun" in shop.printed(run))
         stopping.set()
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         assert claims.take_over(tx, other.worker, nobody_is_dead) is None
     _silence(shop)
 
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         taken = claims.take_over(tx, other.worker, nobody_is_dead)
     assert taken is not None
     execute(other, taken, threading.Event())
@@ -112,25 +114,27 @@ def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: House) -> N
     assert (ended.outcome, ended.reason) == (Outcome.LOST, LOST)
 
 
-def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, other: House) -> None:
+def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, other: Runtime) -> None:
     run = shop.claimed()
     _silence(shop)
 
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         taken = claims.take_over(tx, other.worker, nobody_is_dead)
     assert taken is not None
     execute(
-        replace(other, agents={"shell": Command(["sh", "-ec", "echo 1 > one"])}), taken, threading.Event()
+        replace(other, agents={"shell": CommandLineAgent(["sh", "-ec", "echo 1 > one"])}),
+        taken,
+        threading.Event(),
     )
 
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: House) -> None:
+def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo '* @mallory' > CODEOWNERS")
     assert first.outcome is Outcome.HELD
     _silence(shop)
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         approve_from_cli(tx, first.task)
 
     run = _worked(shop, other, "exit 1")
@@ -138,27 +142,27 @@ def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: H
     assert (run.outcome, run.reason, shop.branches()) == (Outcome.LOST, LOST, [])
 
 
-def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: House) -> None:
+def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: Runtime) -> None:
     shop.claimed()
     _silence(shop)
 
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         assert claims.take_over(tx, replace(other.worker, per_host=0), nobody_is_dead) is None
 
 
 def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
-    shop: Workshop, other: House
+    shop: Workshop, other: Runtime
 ) -> None:
     first = shop.lost("echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300")
     _silence(shop)
     _resumed(shop, first)
     assert _worked(shop, other, "echo 3 > three").outcome is Outcome.PUSHED
     pushed = shop.task(first).checked_head
-    [folder] = (shop.house.data / "workspaces").iterdir()
+    [folder] = (shop.runtime.data / "workspaces").iterdir()
     os.utime(folder, (time.time() - GRACE - 60,) * 2)
 
-    for house in (shop.house, other):
-        janitor = Janitor(house)
+    for runtime in (shop.runtime, other):
+        janitor = Janitor(runtime)
         janitor.once()
         assert janitor.wait(LONG)
 
@@ -168,7 +172,7 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     assert set(other.workspaces().folders()) == {first.task}
 
 
-def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: House) -> None:
+def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: Runtime) -> None:
     first = shop.done("exit 3")
     tree = shop.desk.git("mktree", words="")
     shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
@@ -181,9 +185,9 @@ def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: House
     assert "where the task began, is not on the remote any more" in run.reason
 
 
-def test_what_is_at_hand_of_the_last_export_is_gone_on_with(shop: Workshop, other: House) -> None:
+def test_what_is_at_hand_of_the_last_export_is_gone_on_with(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
-    shutil.copytree(shop.house.quarantine(first.task), other.quarantine(first.task))
+    shutil.copytree(shop.runtime.quarantine(first.task), other.quarantine(first.task))
     _silence(shop)
     _resumed(shop, first)
 

@@ -13,7 +13,7 @@ from bot.domain.errors import SandboxFailed
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.runs.execute import execute
-from bot.runs.free_space import make_room
+from bot.runs.free_space import free_disk_space
 from bot.runs.janitor import Janitor
 from bot.runs.leased_run import Stopped, take_up
 from bot.store import removals, workspaces
@@ -36,23 +36,23 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 def _kept(shop: Workshop, *runs: Run) -> list[bool]:
     """Of which of these runs the workspace is still there."""
-    with shop.house.ledger.read() as tx:
-        there = {kept.task for kept in workspaces.present(tx, shop.house.worker.host)}
+    with shop.runtime.ledger.read() as tx:
+        there = {kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)}
     return [run.task in there for run in runs]
 
 
 def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> None:
     failed, pushed, nothing = shop.done("exit 3"), shop.done("echo 1 > one"), shop.done("true")
     waiting = shop.claimed()
-    with shop.house.ledger.write() as tx:
-        workspaces.in_use(tx, waiting.task, shop.house.worker.host)
+    with shop.runtime.ledger.write() as tx:
+        workspaces.in_use(tx, waiting.task, shop.runtime.worker.host)
 
-        assert workspaces.expendable(tx, shop.house.worker.host) == [pushed.task, nothing.task, failed.task]
+        assert workspaces.expendable(tx, shop.runtime.worker.host) == [pushed.task, nothing.task, failed.task]
 
 
 def test_as_many_go_as_room_is_needed_for(shop: Workshop) -> None:
     failed, done, later = shop.done("exit 3"), shop.done(f"{BIG}; echo 1 > one"), shop.done("echo 1 > one")
-    floor = shutil.disk_usage(shop.house.data).free + SPARE
+    floor = shutil.disk_usage(shop.runtime.data).free + SPARE
     run = shop.claimed()
 
     execute(replace(shop.agent("true"), free_space=floor), run, threading.Event())
@@ -66,7 +66,7 @@ def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None
     stuck = shop.lost("rm -rf .git; echo begun; sleep 300")
     run = shop.claimed()
 
-    execute(replace(shop.house, free_space=1 << 60), run, threading.Event())
+    execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
     assert shop.now(run).outcome is Outcome.PREPARE_FAILED
     assert "MiB are free for workspaces" in shop.now(run).reason
@@ -76,7 +76,7 @@ def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None
 
 def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
     done = shop.done("echo 1 > one")
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, done.task)
         assert kept is not None
         assert kept.keep_until is not None
@@ -90,14 +90,14 @@ def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
 def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
     deadly, hang = shop.done("true"), shop.lost("touch hang-export; echo begun; sleep 300")
     small, run = shop.done("exit 3"), shop.claimed()
-    with shop.house.ledger.write() as tx:
-        removals.begin(tx, Key(shop.house.worker.host, deadly.task, "h1/dead"), deadly.task)
-        removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+    with shop.runtime.ledger.write() as tx:
+        removals.begin(tx, Key(shop.runtime.worker.host, deadly.task, "h1/dead"), deadly.task)
+        removals.count_deaths(tx, shop.runtime.worker.host, all_are_dead)
 
     with hanging_image() as image:
-        house = replace(shop.house, tools_image=image, free_space=1 << 60)
+        runtime = replace(shop.runtime, tools_image=image, free_space=1 << 60)
         with pytest.raises(SandboxFailed, match="MiB are free"):
-            make_room(take_up(house, run, threading.Event()), seconds=2.0)
+            free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
 
     assert _kept(shop, deadly, hang, small) == [True, True, False]
     assert shop.containers() == []
@@ -106,18 +106,18 @@ def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: W
 def test_one_that_the_janitor_is_at_holds_up_no_other(shop: Workshop) -> None:
     hang, other = shop.lost("touch hang-export; echo begun; sleep 300"), shop.done("exit 3")
     run = shop.claimed()
-    with shop.house.ledger.write() as tx:
-        workspaces.keep(tx, hang.task, 1.0)
+    with shop.runtime.ledger.write() as tx:
+        workspaces.retain(tx, hang.task, 1.0)
     with hanging_image() as image:
-        house = replace(shop.house, tools_image=image)
-        janitor = Janitor(house)
+        runtime = replace(shop.runtime, tools_image=image)
+        janitor = Janitor(runtime)
         janitor.once()
         until(lambda: any("rescue" in name for name in shop.containers()))
         stopping = threading.Event()
-        attempt = take_up(replace(house, free_space=1 << 60), run, stopping)
+        leased = take_up(replace(runtime, free_space=1 << 60), run, stopping)
 
         with ThreadPoolExecutor(1) as pool:
-            room = pool.submit(make_room, attempt)
+            room = pool.submit(free_disk_space, leased)
             until(lambda: _kept(shop, hang, other) == [True, False])
             stopping.set()
             with pytest.raises(Stopped):
@@ -131,13 +131,13 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
     hang, run = shop.lost("touch hang-export; echo begun; sleep 300"), shop.claimed()
     stopping = threading.Event()
     with hanging_image() as image, ThreadPoolExecutor(1) as pool:
-        house = replace(shop.house, tools_image=image, free_space=1 << 60)
-        done = pool.submit(execute, house, run, stopping)
+        runtime = replace(shop.runtime, tools_image=image, free_space=1 << 60)
+        done = pool.submit(execute, runtime, run, stopping)
         until(lambda: any("rescue" in name for name in shop.containers()))
         stopping.set()
         done.result(LONG)
 
     assert (shop.now(run).state, _kept(shop, hang)) == (State.RUNNING, [True])
-    with shop.house.ledger.read() as tx:
-        [row] = removals.of_host(tx, shop.house.worker.host).values()
+    with shop.runtime.ledger.read() as tx:
+        [row] = removals.of_host(tx, shop.runtime.worker.host).values()
     assert (row.holder, row.deaths) == ("", 0)

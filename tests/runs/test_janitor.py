@@ -17,7 +17,7 @@ from sqlalchemy import insert, update
 from bot.domain.task import Run
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.removal_records import seconds_for
-from bot.sandbox.engine.containers import Sandbox
+from bot.sandbox.engine.containers import ContainerSpec
 from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
 from bot.store.process_locks import alone
@@ -36,37 +36,37 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 def _over(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
     """The keep of the run's workspace ended so many seconds ago."""
-    with shop.house.ledger.write() as tx:
-        workspaces.keep(tx, run.task, clock(tx) - since)
+    with shop.runtime.ledger.write() as tx:
+        workspaces.retain(tx, run.task, clock(tx) - since)
 
 
 def _due(shop: Workshop) -> None:
     """The pause after an attempt that failed is over."""
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         tx.execute(update(schema.removals).values(due_at=0))
 
 
 def _once(shop: Workshop) -> None:
     """Another process of the bot looks, and does what there is to do."""
-    janitor = Janitor(shop.house)
+    janitor = Janitor(shop.runtime)
     janitor.once()
     assert janitor.wait(LONG)
 
 
 def _folders(shop: Workshop) -> set[str]:
-    return set(shop.house.workspaces().folders())
+    return set(shop.runtime.workspaces().folders())
 
 
 def _start(shop: Workshop, name: str, **labels: str) -> None:
     """A container of the bot's, as a worker that died would leave it."""
-    shop.house.engine.start(
-        Sandbox(
+    shop.runtime.engine.start(
+        ContainerSpec(
             name=name,
-            image=shop.house.image,
+            image=shop.runtime.image,
             argv=["sleep", "300"],
             env={},
             mounts=[],
-            limits=shop.house.allowance.limits,
+            limits=shop.runtime.allowance.limits,
             labels={f"forgehand.{key}": value for key, value in labels.items()},
             log_bytes=1 << 20,
         )
@@ -80,7 +80,7 @@ def test_only_what_is_past_its_keep_is_removed(shop: Workshop) -> None:
     _once(shop)
 
     assert _folders(shop) == {kept.task}
-    assert shop.house.quarantine(over.task).exists()
+    assert shop.runtime.quarantine(over.task).exists()
 
 
 def test_what_was_never_exported_is_exported_first(shop: Workshop) -> None:
@@ -118,7 +118,7 @@ def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
     run, other = shop.done("true"), shop.done("true")
     _over(shop, run)
     _over(shop, other)
-    locks = shop.house.data / "removals"
+    locks = shop.runtime.data / "removals"
     locks.mkdir()
 
     with alone(locks / run.task, patience=0):
@@ -132,19 +132,19 @@ def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
 
 def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
     run = shop.done("true")
-    shop.house.workspaces().set_aside(run.task)
+    shop.runtime.workspaces().set_aside(run.task)
 
     _once(shop)
 
-    assert list((shop.house.data / "workspaces").iterdir()) == []
-    with shop.house.ledger.read() as tx:
-        assert workspaces.present(tx, shop.house.worker.host) == []
+    assert list((shop.runtime.data / "workspaces").iterdir()) == []
+    with shop.runtime.ledger.read() as tx:
+        assert workspaces.present(tx, shop.runtime.worker.host) == []
 
 
 def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
     kept = shop.done("true")
     for name, age in (("old", GRACE + 60), ("young", 60)):
-        folder = shop.house.data / "workspaces" / name
+        folder = shop.runtime.data / "workspaces" / name
         (folder / "repo").mkdir(parents=True)
         os.utime(folder, (time.time() - age,) * 2)
 
@@ -155,19 +155,19 @@ def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
 
 def test_a_data_folder_that_is_not_there_proves_nothing(shop: Workshop) -> None:
     run = shop.done("true")
-    (shop.house.data / "workspaces").rename(shop.house.data / "elsewhere")
+    (shop.runtime.data / "workspaces").rename(shop.runtime.data / "elsewhere")
 
     _once(shop)
 
-    with shop.house.ledger.read() as tx:
-        assert [kept.task for kept in workspaces.present(tx, shop.house.worker.host)] == [run.task]
+    with shop.runtime.ledger.read() as tx:
+        assert [kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)] == [run.task]
 
 
 @pytest.fixture
 def slow(shop: Workshop) -> Iterator[Workshop]:
     """A workshop whose exports and removals hang where the workspace is so marked."""
     with hanging_image() as image:
-        yield replace(shop, house=replace(shop.house, tools_image=image))
+        yield replace(shop, runtime=replace(shop.runtime, tools_image=image))
 
 
 def _hang(shop: Workshop, number: int) -> list[Run]:
@@ -183,8 +183,8 @@ def _hang(shop: Workshop, number: int) -> list[Run]:
 
 
 def _removals(shop: Workshop) -> dict[str, Removal]:
-    with shop.house.ledger.read() as tx:
-        return removals.of_host(tx, shop.house.worker.host)
+    with shop.runtime.ledger.read() as tx:
+        return removals.of_host(tx, shop.runtime.worker.host)
 
 
 @contextmanager
@@ -210,7 +210,7 @@ def test_four_that_hang_do_not_hold_up_the_fifth(shop: Workshop, slow: Workshop)
     fine = shop.done("true")
     _over(shop, fine)
 
-    with _looking(Janitor(slow.house, first_limit=2.0)):
+    with _looking(Janitor(slow.runtime, first_limit=2.0)):
         until(lambda: fine.task not in _folders(shop))
         assert _removals(shop)
 
@@ -220,7 +220,7 @@ def test_four_that_hang_do_not_hold_up_the_fifth(shop: Workshop, slow: Workshop)
 
 def test_one_that_hangs_is_put_back_and_gets_more_time_later(shop: Workshop, slow: Workshop) -> None:
     [run] = _hang(shop, 1)
-    janitor = Janitor(slow.house, first_limit=1.0)
+    janitor = Janitor(slow.runtime, first_limit=1.0)
 
     with structlog.testing.capture_logs() as told:
         janitor.once()
@@ -243,7 +243,7 @@ def test_a_stop_while_one_hangs_is_soon_over_and_no_death(
     shop: Workshop, slow: Workshop, number: int
 ) -> None:
     run = _hang(shop, number)[-1]
-    janitor = Janitor(slow.house)
+    janitor = Janitor(slow.runtime)
     janitor.once()
     until(lambda: any(each.holder and each.task == run.task for each in _removals(shop).values()))
     until(lambda: any("rescue" in name or "gone" in name for name in shop.containers()))
@@ -262,7 +262,7 @@ def test_a_stop_while_one_hangs_is_soon_over_and_no_death(
 
 def test_what_cannot_be_interrupted_is_left_behind_and_no_death(shop: Workshop, slow: Workshop) -> None:
     _hang(shop, 1)
-    janitor = Janitor(slow.house)  # whose event nobody sets
+    janitor = Janitor(slow.runtime)  # whose event nobody sets
     janitor.once()
     until(lambda: any("rescue" in name for name in shop.containers()))
 
@@ -276,14 +276,14 @@ def test_what_cannot_be_interrupted_is_left_behind_and_no_death(shop: Workshop, 
 def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_last(shop: Workshop) -> None:
     run, aside = shop.done("true"), shop.done("true")
     _over(shop, run)
-    gone = shop.house.workspaces().set_aside(aside.task)
-    with shop.house.ledger.write() as tx:
-        workspaces.keep(tx, aside.task, 1.0)
+    gone = shop.runtime.workspaces().set_aside(aside.task)
+    with shop.runtime.ledger.write() as tx:
+        workspaces.retain(tx, aside.task, 1.0)
         workspaces.claim_removal(tx, aside.task)
         for _ in range(MOST_DEATHS):
-            removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+            removals.count_deaths(tx, shop.runtime.worker.host, all_are_dead)
             for folder, task in ((run.task, run.task), (gone, aside.task)):
-                removals.begin(tx, Key(shop.house.worker.host, folder, "h1/dead"), task)
+                removals.begin(tx, Key(shop.runtime.worker.host, folder, "h1/dead"), task)
 
     with structlog.testing.capture_logs() as told:
         for _ in range(2):
@@ -291,26 +291,26 @@ def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_l
 
     stuck = [each for each in told if each["log_level"] == "error"]
     assert {each["folder"] for each in stuck} == {
-        str(shop.house.data / "workspaces" / folder) for folder in (run.task, gone)
+        str(shop.runtime.data / "workspaces" / folder) for folder in (run.task, gone)
     }
     assert len(stuck) == 2
     assert {each["next"] for each in stuck} == {
         f"forgehand workspaces rm {task}" for task in (run.task, aside.task)
     }
     assert _folders(shop) == {run.task}
-    assert shop.house.workspaces().set_aside_before() == {gone}
+    assert shop.runtime.workspaces().set_aside_before() == {gone}
 
 
 def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) -> None:
     run = shop.done("true")
     _over(shop, run)
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         tx.execute(
             insert(schema.removals).values(
-                host=shop.house.worker.host, folder=run.task, task=run.task, deaths=MOST_DEATHS
+                host=shop.runtime.worker.host, folder=run.task, task=run.task, deaths=MOST_DEATHS
             )
         )
-    shutil.rmtree(shop.house.data / "workspaces" / run.task)
+    shutil.rmtree(shop.runtime.data / "workspaces" / run.task)
 
     _once(shop)
 
@@ -318,27 +318,27 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
 
 
 def test_one_folder_that_cannot_be_removed_holds_up_no_other(shop: Workshop) -> None:
-    root = shop.house.data / "workspaces"
+    root = shop.runtime.data / "workspaces"
     run, before, over = shop.done("true"), shop.done("true"), shop.done("true")
     _over(shop, over)
     (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # which no rmtree removes
     for name in ("a file", "b.file", "Ünlike", "-x"):
         (root / name).touch()
     (root / "dangling").symlink_to("/nowhere")
-    shop.house.workspaces().set_aside(before.task)
+    shop.runtime.workspaces().set_aside(before.task)
     os.symlink(root, root / "c.gone-2")
 
     _once(shop)
 
     assert _folders(shop) == {run.task}
-    assert shop.house.workspaces().set_aside_before() == {"c.gone-2"}
+    assert shop.runtime.workspaces().set_aside_before() == {"c.gone-2"}
     assert (root / "a file").exists()
 
 
 def test_containers_nobody_needs_go_and_those_of_a_running_run_stay(shop: Workshop) -> None:
     ended = shop.done("true")
     run = shop.claimed()
-    janitor = Janitor(shop.house, look_every=0, orphaned=0.2)
+    janitor = Janitor(shop.runtime, look_every=0, orphaned=0.2)
 
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: b"begun" in shop.printed(run))

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.lifecycle import Outcome, Phase
 from bot.domain.task import Run
 from bot.runs.execute import execute
-from bot.runs.leased_run import Attempt, Stopped
+from bot.runs.leased_run import LeasedRun, Stopped
 from bot.runs.patch import keep_patch
 from bot.store import patches
 from bot.store.patches import Patch
@@ -25,7 +25,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def left(shop: Workshop, run: Run) -> Patch | None:
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         return patches.newest(tx, run.task)
 
 
@@ -75,7 +75,7 @@ def test_only_whole_lines_of_a_long_one_are_kept_and_its_size(shop: Workshop) ->
 
 
 def test_a_secret_is_not_in_it(shop: Workshop) -> None:
-    secret = shop.house.secrets[0]
+    secret = shop.runtime.secrets[0]
     run = shop.done(f"echo key={secret} > x; printf '\\377\\n' > y")
 
     assert "\n+key=[redacted]\n" in text(shop, run)
@@ -86,8 +86,8 @@ def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
     with shop.busy(shop.agent("echo 1 > x"), run) as stopping:
         until(lambda: shop.now(run).phase is Phase.EXPORT)
         stopping.set()
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     assert shop.now(run).outcome is Outcome.PUSHED
     assert "b/x" in text(shop, run)
@@ -95,18 +95,18 @@ def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
 
 def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop: Workshop) -> None:
     run = shop.done("echo 1 > x")
-    quarantine = shop.house.quarantine(run.task)
+    quarantine = shop.runtime.quarantine(run.task)
     configuration = quarantine / "config"
     configuration.unlink()
     os.mkfifo(configuration)  # git reads it first
-    attempt = Attempt(shop.house, run, shop.task(run), threading.Event())
+    leased = LeasedRun(shop.runtime, run, shop.task(run), threading.Event())
 
-    attempt.cancelled.set()
+    leased.cancelled.set()
     began = time.monotonic()
-    keep_patch(attempt)
+    keep_patch(leased)
     assert time.monotonic() - began < 15
-    attempt.stopping.set()
+    leased.stopping.set()
     with pytest.raises(Stopped):
-        keep_patch(attempt)
+        keep_patch(leased)
 
     assert text(shop, run).startswith(" 1 file changed")  # as it was kept when the run ended

@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.commands import replies
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Commented
 from bot.domain.lifecycle import ENDED, Outcome, Phase
 from bot.domain.task import Run
 from bot.reports import sender
 from bot.runs.execute import execute
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.finish import settle
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing
@@ -28,7 +28,7 @@ from bot.tasks import operator
 from tests.support.commander import ANN, CHANGE, HEAD, Say, a_change
 from tests.support.fakes import FakeForge
 from tests.support.rows import a_worker, nobody_is_dead
-from tests.support.runtimes import a_house
+from tests.support.runtimes import a_runtime
 
 PUSHED = "d" * 40
 
@@ -41,8 +41,8 @@ class Asked:
     forge: FakeForge = field(default_factory=FakeForge)
 
     @property
-    def house(self) -> House:
-        return a_house(self.ledger, self.forge)
+    def runtime(self) -> Runtime:
+        return a_runtime(self.ledger, self.forge)
 
     def say(self, words: str) -> Run:
         """Say it as a person does; the newest run, once it is answered."""
@@ -56,7 +56,7 @@ class Asked:
                 actor=ANN,
                 at=datetime.now(UTC),
                 context=(),
-                spot=run.spot,
+                reply_target=run.reply_target,
                 body=words,
             )
             with self.ledger.write() as tx:
@@ -76,10 +76,10 @@ class Asked:
     def settle(self, outcome: Outcome) -> None:
         run = self.claim()
         with self.ledger.read() as tx:
-            attempt = Attempt(self.house, run, tasks.get(tx, run.task), threading.Event())
+            leased = LeasedRun(self.runtime, run, tasks.get(tx, run.task), threading.Event())
         if outcome is Outcome.PUSHED:
-            attempt.settle(checked_head=PUSHED, pushed_head=PUSHED)
-        settle(attempt, outcome, "", "/resume")
+            leased.settle(checked_head=PUSHED, pushed_head=PUSHED)
+        settle(leased, outcome, "", "/resume")
 
     def cancel(self) -> None:
         self.say("/cancel")
@@ -89,13 +89,13 @@ class Asked:
             operator.cancel_from_cli(tx, tasks.of_thread(tx, CHANGE.key)[0].id)
 
     def fail_before_the_agent(self) -> None:
-        execute(self.house, self.claim(), threading.Event())  # the house has no data folder
+        execute(self.runtime, self.claim(), threading.Event())  # the house has no data folder
 
     def lose_three_workers(self) -> None:
         run = self.claim(Phase.AGENT)
         with self.ledger.write() as tx:
             leases.write(tx, leases.Lease(run.id, run.epoch), takeovers=leases.TAKEOVERS)
-        execute(self.house, run, threading.Event())
+        execute(self.runtime, run, threading.Event())
 
     def lose_the_host(self) -> None:
         self.claim(Phase.AGENT)
@@ -106,7 +106,7 @@ class Asked:
             tx.execute(update(schema.runs).values(lease_until=1.0))
             run = claims.take_over(tx, there, nobody_is_dead)
         assert run is not None
-        execute(replace(self.house, worker=there), run, threading.Event())
+        execute(replace(self.runtime, worker=there), run, threading.Event())
 
 
 ENDS: dict[str, Callable[[Asked], None]] = {
@@ -126,22 +126,22 @@ def asked(sqlite_ledger: Ledger) -> Asked:
 
 def _ended_well_told(asked: Asked) -> None:
     """Nothing is due any more, and the last word on each commit is a verdict."""
-    sender.send(asked.house.sender(), CHANGE.key)
+    sender.send(asked.runtime.sender(), CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
-    assert Verdict.PENDING not in last.values()
+    assert CheckState.PENDING not in last.values()
     rows = select(schema.outbox).where(schema.outbox.c.kind == Outgoing.STATUS)
     with asked.ledger.read() as tx:
         for row in tx.execute(rows):
-            assert json.loads(row.content)["verdict"] != Verdict.PENDING
+            assert json.loads(row.content)["verdict"] != CheckState.PENDING
             assert (row.due_at, row.sent_version) == (None, row.version)
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
     asked.say("/run tidy it")
-    sender.send(asked.house.sender(), CHANGE.key)
-    assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
+    sender.send(asked.runtime.sender(), CHANGE.key)
+    assert [status.verdict for _, status in asked.forge.statuses] == [CheckState.PENDING]
 
     ENDS[end](asked)
 
@@ -155,9 +155,9 @@ def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked,
 
     asked.forge.after = cut_off
     asked.say("/run tidy it")
-    sender.send(asked.house.sender(), CHANGE.key)
+    sender.send(asked.runtime.sender(), CHANGE.key)
     asked.forge.after = lambda: None
-    assert [status.verdict for _, status in asked.forge.statuses] == [Verdict.PENDING]
+    assert [status.verdict for _, status in asked.forge.statuses] == [CheckState.PENDING]
 
     ENDS[end](asked)
 
@@ -170,8 +170,8 @@ def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)
-    sender.send(asked.house.sender(), CHANGE.key)
-    assert asked.forge.statuses[-1][1].verdict is Verdict.PENDING
+    sender.send(asked.runtime.sender(), CHANGE.key)
+    assert asked.forge.statuses[-1][1].verdict is CheckState.PENDING
 
     asked.cancel()
 

@@ -30,7 +30,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _remove(shop: Workshop, run: Run) -> str | None:
-    return export_and_remove(shop.house, run.task, Terms(check=uninterrupted), lambda _: False)
+    return export_and_remove(shop.runtime, run.task, Terms(check=uninterrupted), lambda _: False)
 
 
 def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
@@ -41,9 +41,9 @@ def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: 
 
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
     assert shop.task(run).checked_head == rescued
-    assert not shop.house.workspaces().folders()
+    assert not shop.runtime.workspaces().folders()
     assert (shop.branches(), shop.containers()) == ([], [])
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
     again = shop.next()
     assert again is not None
@@ -68,19 +68,19 @@ def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
     run = shop.lost("rm -rf .git; echo begun; sleep 300")
 
     with pytest.raises(ExportRefused, match=r"its .git is broken"):
-        rescue(shop.house, run.task)
+        rescue(shop.runtime, run.task)
 
-    assert run.task in shop.house.workspaces().folders()
+    assert run.task in shop.runtime.workspaces().folders()
 
 
 def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
     run = shop.done("echo 1 > one")
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
 
     assert _remove(shop, run) is None
 
-    assert shop.house.workspaces().has(run.task)
+    assert shop.runtime.workspaces().has(run.task)
 
 
 def test_it_is_removed_once(shop: Workshop) -> None:
@@ -88,7 +88,7 @@ def test_it_is_removed_once(shop: Workshop) -> None:
 
     assert [_remove(shop, run) for _ in range(2)] == ["", None]
 
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
     assert kept is not None
     assert kept.removed_at is not None
@@ -97,7 +97,7 @@ def test_it_is_removed_once(shop: Workshop) -> None:
 
 def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Workshop) -> None:
     run = shop.lost(WORK)
-    exported = rescue(shop.house, run.task)  # and the process dies before it records that
+    exported = rescue(shop.runtime, run.task)  # and the process dies before it records that
 
     assert _remove(shop, run) == exported
 
@@ -106,11 +106,11 @@ def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Worksh
 
 def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Workshop) -> None:
     run = shop.lost(WORK)
-    older = rescue(shop.house, run.task)
+    older = rescue(shop.runtime, run.task)
     newer = shop.desk.git("commit-tree", "-m", "newer", "-p", shop.task(run).base_head, "main^{tree}")
     shop.desk.git("update-ref", "refs/heads/newer", newer)
-    fetch(shop.house.mirror(shop.task(run)), str(shop.desk.repository), {})
-    with shop.house.ledger.write() as tx:
+    fetch(shop.runtime.mirror(shop.task(run)), str(shop.desk.repository), {})
+    with shop.runtime.ledger.write() as tx:
         tasks.settle(tx, run.task, checked_head=newer)
 
     assert _remove(shop, run) == ""
@@ -122,16 +122,16 @@ def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Work
 @pytest.mark.parametrize(("export", "saved"), [(True, "2\n"), (False, "")])
 def test_a_stuck_one_goes_at_the_word_of_a_person_only(shop: Workshop, *, export: bool, saved: str) -> None:
     run = shop.lost(WORK)
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         for _ in range(removals.MOST_DEATHS):
-            removals.begin(tx, Key(shop.house.worker.host, run.task, "h1/dead"), run.task)
-            removals.count_deaths(tx, shop.house.worker.host, all_are_dead)
+            removals.begin(tx, Key(shop.runtime.worker.host, run.task, "h1/dead"), run.task)
+            removals.count_deaths(tx, shop.runtime.worker.host, all_are_dead)
     assert _remove(shop, run) is None
 
     by_hand = Terms(check=uninterrupted, by_hand=True, export=export)
-    assert export_and_remove(shop.house, run.task, by_hand, lambda _: False) is not None
+    assert export_and_remove(shop.runtime, run.task, by_hand, lambda _: False) is not None
 
     assert shop.saved(run, "wip", "two") == saved
-    assert not shop.house.workspaces().folders()
-    with shop.house.ledger.read() as tx:
-        assert removals.of_host(tx, shop.house.worker.host) == {}
+    assert not shop.runtime.workspaces().folders()
+    with shop.runtime.ledger.read() as tx:
+        assert removals.of_host(tx, shop.runtime.worker.host) == {}

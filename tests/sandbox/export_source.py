@@ -12,7 +12,7 @@ from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror, fetch
 from bot.sandbox.engine.containers import Engine, Mount
-from bot.sandbox.export.take import Exported, Plan, take
+from bot.sandbox.export.take import Exported, ExportPlan, take
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 
@@ -107,8 +107,8 @@ class Site:
     def commit(self, files: Mapping[str, str], message: str = "Work") -> str:
         return commit(self.repo, files, message, env=self.env)
 
-    def plan(self) -> Plan:
-        return Plan(
+    def plan(self) -> ExportPlan:
+        return ExportPlan(
             task="t1",
             run=f"t1-{self.runs}",
             name=f"forgehand-{self.name}-t1-{self.runs}-1-export",

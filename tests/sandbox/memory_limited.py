@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import BotError
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export.take import Plan, take
+from bot.sandbox.export.take import ExportPlan, take
 from tests.sandbox.conftest import UID
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,7 +57,7 @@ def memory_group(limit: int) -> Iterator[Group]:
         path.rmdir()
 
 
-def held(group: Group, image: str, plan: Plan) -> Outcome:
+def held(group: Group, image: str, plan: ExportPlan) -> Outcome:
     """Export by this plan in the group."""
     instance = f"test-{uuid.uuid4().hex[:12]}"
     asked = pickle.dumps((group, instance, image, plan))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import SandboxFailed
-from bot.sandbox.engine.containers import Engine, Limits, Sandbox
-from bot.sandbox.workspace import Plan, Workspaces
+from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine
+from bot.sandbox.workspace import WorkspacePlan, Workspaces
 from tests.sandbox.export_source import git
 
 TASK = "t1"
@@ -63,7 +63,7 @@ class Site:
 
     def prepare(self, start: str = "", *, briefed_by: str = "", session_file: str = "", **refs: str) -> bool:
         self.runs += 1
-        plan = Plan(
+        plan = WorkspacePlan(
             task=TASK,
             run=self.runs,
             name=f"forgehand-test-{uuid.uuid4().hex[:12]}",
@@ -88,13 +88,13 @@ class Site:
             "GIT_CONFIG_VALUE_0": "/workspace",
             **{f"GIT_{who}_{what}": "agent" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         }
-        sandbox = Sandbox(
+        sandbox = ContainerSpec(
             name=name,
             image=self.image,
             argv=["sh", "-ec", script],
             env=env,
             mounts=self.places.mounts(TASK, self.runs, self.mirror, self.quarantine),
-            limits=Limits(memory="256m", cpus=1, pids=64, disk=1 << 30),
+            limits=ContainerLimits(memory="256m", cpus=1, pids=64, disk=1 << 30),
             labels={},
             log_bytes=1 << 20,
         )

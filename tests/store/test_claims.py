@@ -116,7 +116,7 @@ def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> 
 
         assert claims.claim_next(tx, a_worker(host="h1")) is None
         assert not claims.waiting(tx, a_worker(host="h1"), nobody_is_dead)
-        impatient = replace(a_worker(host="h1"), silent_after=99)
+        impatient = replace(a_worker(host="h1"), unresponsive_after=99)
         assert claims.waiting(tx, impatient, nobody_is_dead)
         run = claims.claim_next(tx, impatient)
         assert run is not None
@@ -127,7 +127,7 @@ def test_a_host_that_was_never_seen_is_not_silent(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, host="h2")
 
-        assert claims.claim_next(tx, replace(a_worker(host="h1"), silent_after=0)) is None
+        assert claims.claim_next(tx, replace(a_worker(host="h1"), unresponsive_after=0)) is None
 
 
 def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -> None:

@@ -8,22 +8,24 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app.build import open_house
+from bot.app.build import build_runtime
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Data, Store
+from bot.app.settings.sections import DataSettings, StoreSettings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import data_folder
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
 
 
 @contextmanager
-def _opened(url: str, data: Path, called: str = "") -> Iterator[House]:
-    settings = Settings(data=Data(path=data), store=Store(url=SecretStr(url)))
-    with open_house(settings, public_url="https://bot.example.org", nudges=NOBODY, called=called) as house:
-        yield house
+def _opened(url: str, data: Path, called: str = "") -> Iterator[Runtime]:
+    settings = Settings(data=DataSettings(path=data), store=StoreSettings(url=SecretStr(url)))
+    with build_runtime(
+        settings, public_url="https://bot.example.org", nudges=NOBODY, called=called
+    ) as runtime:
+        yield runtime
 
 
 def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
@@ -35,15 +37,15 @@ def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
     (tmp_path / "shared" / "of others").touch()
 
     with _opened(sqlite_url, tmp_path / "empty") as empty, _opened(sqlite_url, tmp_path / "shared") as shared:
-        assert [stat.S_IMODE(house.data.stat().st_mode) for house in (empty, shared)] == [0o750, 0o755]
-        assert [data_folder.is_open(house.data) for house in (empty, shared)] == [False, True]
+        assert [stat.S_IMODE(runtime.data.stat().st_mode) for runtime in (empty, shared)] == [0o750, 0o755]
+        assert [data_folder.is_open(runtime.data) for runtime in (empty, shared)] == [False, True]
 
 
 def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_path: Path) -> None:
-    with _opened(sqlite_url, tmp_path / "one", "build-1") as house:
-        first = house.worker
-    with _opened(sqlite_url, tmp_path / "one") as house:
-        again = house.worker
+    with _opened(sqlite_url, tmp_path / "one", "build-1") as runtime:
+        first = runtime.worker
+    with _opened(sqlite_url, tmp_path / "one") as runtime:
+        again = runtime.worker
 
     assert (first.host, again.host, again.folder) == ("build-1", "build-1", first.folder)
 
@@ -78,10 +80,10 @@ def test_the_key_of_links_given_out_before_is_taken_over(sqlite_url: str, tmp_pa
     before.parent.mkdir()
     before.write_text("c0ffee" * 10)
 
-    with _opened(sqlite_url, tmp_path / "one") as house:
-        first = house.link_key
-    with _opened(sqlite_url, tmp_path / "two") as house:
-        second = house.link_key
+    with _opened(sqlite_url, tmp_path / "one") as runtime:
+        first = runtime.link_key
+    with _opened(sqlite_url, tmp_path / "two") as runtime:
+        second = runtime.link_key
 
     assert first == second == bytes.fromhex("c0ffee" * 10)
     assert not before.exists()

@@ -5,14 +5,14 @@ from sqlalchemy import Connection, update
 
 from bot.domain.errors import BadSettings
 from bot.store import hosts, shared_keys
-from bot.store.hosts import seen, silent
+from bot.store.hosts import seen, unresponsive
 from bot.store.ledger import Ledger, clock
 from bot.store.schema import hosts as table
 from tests.support.at_once import at_once
 
 
 def _silent(tx: Connection, after: float) -> list[str]:
-    return list(tx.execute(silent(clock(tx), after)).scalars())
+    return list(tx.execute(unresponsive(clock(tx), after)).scalars())
 
 
 def _age(tx: Connection, seconds: float) -> None:

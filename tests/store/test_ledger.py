@@ -90,7 +90,7 @@ def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces
     with ledger.write() as tx:
         task = add_task(tx, a_thread(1)).id
         workspaces.in_use(tx, task, "h1")
-        workspaces.keep(tx, task, 1.0)
+        workspaces.retain(tx, task, 1.0)
         tx.execute(text("DROP TABLE removals"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
     ledger.close()
@@ -98,7 +98,7 @@ def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces
     ledger = open_ledger(empty_url)
 
     with ledger.write() as tx:
-        assert workspaces.past_keep(tx, "h1", 10) == [task]
+        assert workspaces.past_retention(tx, "h1", 10) == [task]
         assert removals.begin(tx, Key("h1", task, "h1/w1"), task)
         assert removals.of_host(tx, "h1") == {task: Removal("h1", task, task, "h1/w1", 0, 0, 0.0)}
     ledger.close()

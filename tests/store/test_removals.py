@@ -107,11 +107,11 @@ def test_what_is_stuck_or_pauses_is_not_due_and_takes_no_place_of_others(ledger:
         stuck, pausing, free = (add_task(tx).id for _ in range(3))
         for number, task in enumerate((stuck, pausing, free)):
             workspaces.in_use(tx, task, "h1")
-            workspaces.keep(tx, task, now - 9 + number)
+            workspaces.retain(tx, task, now - 9 + number)
         for _ in range(MOST_DEATHS):
             _die(tx, Key("h1", stuck, "h1/w1"))
         removals.begin(tx, Key("h1", pausing, "h1/w1"), pausing)
         removals.overran(tx, Key("h1", pausing, "h1/w1"), 60.0)
 
-        assert workspaces.past_keep(tx, "h1", 1) == [free]
+        assert workspaces.past_retention(tx, "h1", 1) == [free]
         assert workspaces.expendable(tx, "h1") == [free, pausing]

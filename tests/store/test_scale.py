@@ -42,7 +42,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "sweep: runs": lambda tx: claims.waiting(tx, a_worker("w2"), nobody_is_dead),
     "sweep: deliveries": lambda tx: deliveries.due(tx, 100),
     "sweep: outbox": lambda tx: outbox.due_threads(tx, 100),
-    "sweep: workspaces": lambda tx: workspaces.past_keep(tx, "h1", 5),
+    "sweep: workspaces": lambda tx: workspaces.past_retention(tx, "h1", 5),
     "sweep: bodies": deliveries.drop_old_bodies,
     "send: what is due": lambda tx: outbox.due(tx, "github:0:issue:0"),
     "dedupe: deliveries": lambda tx: deliveries.record(

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Row, select, update
 
 from bot.domain.errors import LeaseLost, NotPossible
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
-from bot.domain.thread import Actor, Spot, Thread
+from bot.domain.thread import Actor, ReplyTarget, Thread
 from bot.store import causes, claims, leases, runs, tasks, workspaces
 from bot.store.claims import Worker
 from bot.store.leases import Lease
 from bot.store.schema import runs as table
 from bot.tasks import cancel, enqueue, retention
-from bot.tasks.enqueue import Ask, Plan
+from bot.tasks.enqueue import RunRequest, TaskPlan
 from tests.store.stateful import WHICH, Week, live
 from tests.support.rows import a_thread, a_worker
 
@@ -41,9 +41,11 @@ def hired(number: int, host: str) -> Worker:
     return a_worker(f"w{number}", host=host, per_repository=PER_REPOSITORY, per_host=PER_HOST)
 
 
-def asked(number: int, text: str) -> Ask:
+def asked(number: int, text: str) -> RunRequest:
     ann = Actor(id=7, login="ann")
-    return Ask(text=text, context=(), spot=Spot(), actor=ann, cause=f"comment:{number}", wall_limit=9)
+    return RunRequest(
+        text=text, context=(), reply_target=ReplyTarget(), actor=ann, cause=f"comment:{number}", wall_limit=9
+    )
 
 
 class Runs(Week):
@@ -80,7 +82,7 @@ class Runs(Week):
                     enqueue.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
                 else:
                     place = (f"t{number}", thread, thread.key)
-                    enqueue.open_task(tx, place, Plan(agent="demo", change="none"), asked(number, "tidy"))
+                    enqueue.open_task(tx, place, TaskPlan(agent="demo", change="none"), asked(number, "tidy"))
             except NotPossible:
                 self.accepted[number] = False
             else:

@@ -9,7 +9,7 @@ from tests.support.rows import add_task
 def test_one_that_never_was_is_not_there(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        workspaces.keep(tx, task.id, 1.0)
+        workspaces.retain(tx, task.id, 1.0)
 
         assert workspaces.get(tx, task.id) is None
         assert workspaces.present(tx, "h1") == []
@@ -23,7 +23,7 @@ def test_one_in_use_has_no_end_and_cannot_be_removed(ledger: Ledger) -> None:
 
         assert kept is not None
         assert (kept.host, kept.keep_until, kept.removed_at) == ("h1", None, None)
-        assert workspaces.past_keep(tx, "h1", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == []
         assert not workspaces.claim_removal(tx, task.id)
 
 
@@ -33,24 +33,24 @@ def test_one_past_its_keep_is_found_on_its_host_longest_over_first(ledger: Ledge
         made = {until: add_task(tx).id for until in (now - 1, now - 9, now + 60)}
         for until, task in made.items():
             workspaces.in_use(tx, task, "h1")
-            workspaces.keep(tx, task, until)
+            workspaces.retain(tx, task, until)
 
-        assert workspaces.past_keep(tx, "h1", 10) == [made[now - 9], made[now - 1]]
-        assert workspaces.past_keep(tx, "h1", 1) == [made[now - 9]]
-        assert workspaces.past_keep(tx, "h2", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == [made[now - 9], made[now - 1]]
+        assert workspaces.past_retention(tx, "h1", 1) == [made[now - 9]]
+        assert workspaces.past_retention(tx, "h2", 10) == []
 
 
 def test_it_is_claimed_once_for_removal(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.in_use(tx, task.id, "h1")
-        workspaces.keep(tx, task.id, 1.0)
+        workspaces.retain(tx, task.id, 1.0)
 
     got = at_once(ledger, 5, lambda tx, _: workspaces.claim_removal(tx, task.id))
 
     assert sum(got) == 1
     with ledger.read() as tx:
-        assert workspaces.past_keep(tx, "h1", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == []
         assert workspaces.present(tx, "h1") == []
 
 
@@ -58,10 +58,10 @@ def test_one_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.in_use(tx, task.id, "h1")
-        workspaces.keep(tx, task.id, 1.0)
-        workspaces.keep(tx, task.id, None)
+        workspaces.retain(tx, task.id, 1.0)
+        workspaces.retain(tx, task.id, None)
 
-        assert workspaces.past_keep(tx, "h1", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == []
         assert not workspaces.claim_removal(tx, task.id)
 
 
@@ -72,7 +72,7 @@ def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
         for host in ("h1", "h1", "h2", "h2"):
             workspaces.in_use(tx, task.id, host)
             lost.append([kept.lost for kept in workspaces.present(tx, host)])
-        workspaces.keep(tx, task.id, 1.0)
+        workspaces.retain(tx, task.id, 1.0)
         workspaces.claim_removal(tx, task.id)
         workspaces.in_use(tx, task.id, "h1")
 
@@ -84,7 +84,7 @@ def test_one_made_anew_is_new(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.in_use(tx, task.id, "h1")
-        workspaces.keep(tx, task.id, 1.0)
+        workspaces.retain(tx, task.id, 1.0)
         workspaces.claim_removal(tx, task.id)
         workspaces.in_use(tx, task.id, "h2")
 

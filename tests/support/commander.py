@@ -10,7 +10,7 @@ from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run, Task
-from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.parts import thread_part
 from bot.store import claims, leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
@@ -71,7 +71,7 @@ def a_command(
         thread=thread,
         actor=ANN,
         cause=f"comment:{number}",
-        spot=Spot(comment_id=number, internal=internal),
+        reply_target=ReplyTarget(comment_id=number, internal=internal),
         context=(thread_part(thread, "It is untidy.", author="ben", at="2026-11-01T09:00:00Z"),),
         change=change,
     )
@@ -139,5 +139,5 @@ def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> lease
 
 def remove_workspace(tx: Connection, task: Task) -> None:
     """What the janitor does once its keep is over."""
-    workspaces.keep(tx, task.id, clock(tx) - 1)
+    workspaces.retain(tx, task.id, clock(tx) - 1)
     assert workspaces.claim_removal(tx, task.id)

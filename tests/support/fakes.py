@@ -12,7 +12,7 @@ from typing import TypeVar
 from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeGone
 from bot.domain.event import Event, Labelled
-from bot.domain.thread import Actor, Part, Spot, Thread
+from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.forges.github.events import parse
 
@@ -33,7 +33,7 @@ class FakeForge:
     found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
     looked: list[int] = field(default_factory=list)  # ids of the repositories they looked at
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
-    spots: dict[int, Spot] = field(default_factory=dict)  # where each comment was written
+    spots: dict[int, ReplyTarget] = field(default_factory=dict)  # where each comment was written
     repositories: dict[int, Repository] = field(default_factory=dict)  # by id; else as first heard of
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
@@ -47,7 +47,7 @@ class FakeForge:
         self._fail()
         return event
 
-    def said_before(self, event: Event) -> list[Part]:
+    def history_before(self, event: Event) -> list[Part]:
         self._fail()
         return list(self.said)
 
@@ -87,31 +87,31 @@ class FakeForge:
         self.labels.setdefault(thread.key, set()).add(label)
         self.after()
 
-    def react(self, thread: Thread, spot: Spot) -> None:
+    def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
         self._fail()
-        self.reactions.append((thread.key, spot.comment_id))
+        self.reactions.append((thread.key, reply_target.comment_id))
         self.after()
 
-    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+    def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
         self._fail()
         comment_id = next(self._ids)
-        self.spots[comment_id] = spot
+        self.spots[comment_id] = reply_target
         self.comments[comment_id] = (thread.key, body)
         self.after()
         return comment_id
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None:
         self._fail()
         if comment_id not in self.comments:
             raise ForgeGone("The comment is not there.")
         self.comments[comment_id] = (thread.key, body)
         self.after()
 
-    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         self._fail()
         return [id_ for id_, (key, body) in self.comments.items() if key == thread.key and marker in body]
 
-    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
+    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._fail()
         self.comments.pop(comment_id, None)
 

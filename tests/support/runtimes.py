@@ -2,34 +2,34 @@
 
 from pathlib import Path
 
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
-from bot.runs.runtime import Allowance, House
-from bot.sandbox.engine.containers import Engine, Limits
+from bot.runs.runtime import Allowance, Runtime
+from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store.ledger import Ledger
 from tests.support.rows import a_worker
 
 TOKEN = "s3cr3t+token/of~the_bot"
 
 
-def a_house(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> House:
+def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> Runtime:
     """Of worker w1 on host h1, its token TOKEN; nudges for reports go to `nudged`."""
     heard = [] if nudged is None else nudged
-    return House(
+    return Runtime(
         ledger=ledger,
         forges={forge.name: forge},
         engine=Engine(url="", instance="nowhere", uid=10001),
         data=Path("/nowhere"),
         worker=a_worker(),
-        agents={"demo": Command(["true"])},
+        agents={"demo": CommandLineAgent(["true"])},
         gateway=Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()),
         image="none",
         tools_image="none",
-        allowance=Allowance(Limits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
+        allowance=Allowance(ContainerLimits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
         allowances={},
         log_bytes=1 << 20,
         identity=Identity(name="forgehand", email="forgehand@example.org"),

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.verifier import gitlab_verifier
-from bot.forges.verifier import Sender
+from bot.forges.verifier import WebhookVerifier
 from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
 from bot.web.receiver import Receiver, routes
@@ -34,7 +34,7 @@ def signature(body: bytes, secret: str = SECRET) -> str:
 class Dialect:
     """How a forge says the same things: names of headers, and a good value for each."""
 
-    sender: Sender
+    sender: WebhookVerifier
     proof: str
     id: str
     event: str
@@ -123,7 +123,7 @@ def receiving(
     ledger: Ledger,
     dialect: Dialect,
     *,
-    sender: Sender | None = None,
+    sender: WebhookVerifier | None = None,
     read_deadline: float = 20,
     interesting: frozenset[str] = frozenset(),
 ) -> Iterator[Hook]:

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.agents.command_line import Command
-from bot.app.build import open_house
+from bot.agents.command_line import CommandLineAgent
+from bot.app.build import build_runtime
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Agent, Data, Sandbox, Store
+from bot.app.settings.sections import AgentSettings, DataSettings, SandboxSettings, StoreSettings
 from bot.app.worker import defaults
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase
@@ -25,7 +25,7 @@ from bot.domain.repository_url import canonical
 from bot.domain.task import Run, Task
 from bot.git.run import Objects
 from bot.runs.execute import execute
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims, leases, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.tasks.operator import open_from_cli
@@ -37,25 +37,25 @@ FOREVER = "echo begun; sleep 300"
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    house: House
+    runtime: Runtime
     desk: Desk
     settings: Settings
 
-    def agent(self, script: str, **changed: Any) -> House:
+    def agent(self, script: str, **changed: Any) -> Runtime:
         """The house with this script as its agent."""
-        return replace(self.house, agents={"shell": Command(["sh", "-ec", script])}, **changed)
+        return replace(self.runtime, agents={"shell": CommandLineAgent(["sh", "-ec", script])}, **changed)
 
     def queued(self, *, remote: str = "", base: str = "", wall_limit: int = 60) -> Run:
         """A new task's run, in line."""
         url = canonical(remote or str(self.desk.repository))
         given = replace(defaults(self.settings), wall_limit=wall_limit)
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             return open_from_cli(tx, given, repository_url=url, request="tidy the parser", base=base).run
 
     def next(self) -> Run | None:
         """The next run in line, in the hands of this process."""
-        with self.house.ledger.write() as tx:
-            return claims.claim_next(tx, self.house.worker)
+        with self.runtime.ledger.write() as tx:
+            return claims.claim_next(tx, self.runtime.worker)
 
     def claimed(self, **asked: Any) -> Run:
         """A new task's run, in the hands of this process; `asked` as for `queued`."""
@@ -79,18 +79,18 @@ class Workshop:
         with self.busy(self.agent(script), run) as stopping:
             until(lambda: b"begun" in self.printed(run))
             stopping.set()
-        again, house = self.taken_over(self.house.worker.holder)
-        with self.house.ledger.write() as tx:
+        again, runtime = self.taken_over(self.runtime.worker.holder)
+        with self.runtime.ledger.write() as tx:
             leases.write(tx, leases.Lease(again.id, again.epoch), takeovers=leases.TAKEOVERS)
-        execute(house, again, threading.Event())
+        execute(runtime, again, threading.Event())
         return self.now(run)
 
     @contextmanager
-    def busy(self, house: House, run: Run) -> Iterator[threading.Event]:
+    def busy(self, runtime: Runtime, run: Run) -> Iterator[threading.Event]:
         """A worker at this run; the event stops it, and at the end of the block it must come to its end."""
         stopping = threading.Event()
         with ThreadPoolExecutor(1) as pool:
-            work = pool.submit(execute, house, run, stopping)
+            work = pool.submit(execute, runtime, run, stopping)
             try:
                 yield stopping
             except BaseException:
@@ -98,34 +98,34 @@ class Workshop:
                 raise
             work.result(LONG)
 
-    def taken_over(self, holder: str) -> tuple[Run, House]:
+    def taken_over(self, holder: str) -> tuple[Run, Runtime]:
         """The one run there is in the hands of another process of this host, and the house as it sees it."""
-        worker = replace(self.house.worker, holder=holder)
-        with self.house.ledger.write() as tx:
+        worker = replace(self.runtime.worker, holder=holder)
+        with self.runtime.ledger.write() as tx:
             run = claims.take_over(tx, worker, all_are_dead)
         assert run is not None
-        return run, replace(self.house, worker=worker)
+        return run, replace(self.runtime, worker=worker)
 
     def now(self, run: Run) -> Run:
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             return runs.get(tx, run.id)
 
     def task(self, run: Run) -> Task:
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             return tasks.get(tx, run.task)
 
     def phases(self, run: Run) -> list[tuple[Phase, float, float | None]]:
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             return runs.phase_times(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
         """All of its log that the ledger holds."""
-        with self.house.ledger.read() as tx:
+        with self.runtime.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
     def cancel(self, run: Run) -> bool:
         """False: it is too late."""
-        with self.house.ledger.write() as tx:
+        with self.runtime.ledger.write() as tx:
             return runs.ask_cancel(tx, runs.get(tx, run.id))
 
     def branches(self) -> list[str]:
@@ -134,11 +134,11 @@ class Workshop:
         return sorted(set(names) - {"main"})
 
     def mirror(self, run: Run) -> Path:
-        return self.house.mirror(self.task(run)).path
+        return self.runtime.mirror(self.task(run)).path
 
     def saved(self, run: Run, ref: str, path: str) -> str:
         """A file's content at refs/<ref>/<run> of the task's quarantine; "" where there is none."""
-        objects = Objects(self.house.quarantine(run.task), (self.mirror(run),))
+        objects = Objects(self.runtime.quarantine(run.task), (self.mirror(run),))
         try:
             return objects.git("cat-file", "blob", f"refs/{ref}/{run.id}:{path}").decode()
         except GitFailed:
@@ -146,7 +146,7 @@ class Workshop:
 
     def containers(self) -> list[str]:
         """Names of all there are, running or not."""
-        return [found.name for found in self.house.engine.ours()]
+        return [found.name for found in self.runtime.engine.ours()]
 
 
 @contextmanager
@@ -154,14 +154,14 @@ def in_a_workshop(folder: Path, store_url: str = "") -> Iterator[Workshop]:
     with at_a_desk(folder) as desk:
         image = desk.environment["FORGEHAND_SANDBOX__IMAGE"]
         settings = Settings(
-            data=Data(path=folder / "forgehand-data"),
-            store=Store(url=SecretStr(store_url)),
-            sandbox=Sandbox(image=image, tools_image=image),
-            agents={"shell": Agent(command=["true"])},
+            data=DataSettings(path=folder / "forgehand-data"),
+            store=StoreSettings(url=SecretStr(store_url)),
+            sandbox=SandboxSettings(image=image, tools_image=image),
+            agents={"shell": AgentSettings(command=["true"])},
         )
         nudges = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
-        with open_house(settings, public_url="https://bot.example.org", nudges=nudges) as house:
-            yield Workshop(house, desk, settings)
+        with build_runtime(settings, public_url="https://bot.example.org", nudges=nudges) as runtime:
+            yield Workshop(runtime, desk, settings)
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.reports.phrases import in_words
+from bot.reports.phrases import queue_position
 from bot.tasks.enqueue import branch_of
 from tests.support.commander import ISSUE
 
@@ -35,4 +35,4 @@ def test_without_a_thread_there_is_no_number() -> None:
 
 
 def test_a_place_in_line_is_said_in_words() -> None:
-    assert [in_words(1), in_words(2)] == ["next in line", "number 2 in line"]
+    assert [queue_position(1), queue_position(2)] == ["next in line", "number 2 in line"]

@@ -94,7 +94,7 @@ def test_of_a_discard_and_a_resume_at_once_never_both_have_their_way(say: Say) -
 
     with say.ledger.read() as tx:
         assert runs.newest(tx, task.id).number == 2
-        assert workspaces.past_keep(tx, "h1", 10) == []
+        assert workspaces.past_retention(tx, "h1", 10) == []
 
 
 def _or_refused(one: Callable[[Connection, int], str], tx: Connection, number: int) -> str:

@@ -500,7 +500,7 @@ def test_what_was_asked_among_members_is_asked_again_among_members(say: Say) -> 
     say("/retry")
 
     task, run = say.newest()
-    assert (task.change, run.spot.internal) == (old.change, True)
+    assert (task.change, run.reply_target.internal) == (old.change, True)
     assert "tidy" not in task.branch
 
 

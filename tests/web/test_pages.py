@@ -79,7 +79,7 @@ def failed(tx: Connection, thread: Thread | None = None) -> Task:
     )
     leases.end(tx, lease, Outcome.OUT_OF_MEMORY, State.FAILED, "Killed at 2 GiB.")
     tasks.change_state(tx, task.id, State.FAILED)
-    workspaces.keep(tx, task.id, 2_000_000_000.0)
+    workspaces.retain(tx, task.id, 2_000_000_000.0)
     return tasks.get(tx, task.id)
 
 

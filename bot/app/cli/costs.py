@@ -28,7 +28,7 @@ from bot.text.units import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class CostQuery:
     """A task; or what used models in the last so many `seconds`, in one repository or in all."""
 
     seconds: int
@@ -36,17 +36,17 @@ class Ask:
     task: str = ""
 
 
-def asked(since: str, *, repository: str, task: str) -> Ask:
+def asked(since: str, *, repository: str, task: str) -> CostQuery:
     """Raises BadParameter."""
     if repository and task:
         raise typer.BadParameter("--task and --repository do not go together.")
     try:
-        return Ask(seconds=seconds(since), repository=repository, task=task)
+        return CostQuery(seconds=seconds(since), repository=repository, task=task)
     except ValueError as error:
         raise typer.BadParameter(f"--since {error}") from None
 
 
-def costs(settings: Settings, ask: Ask, *, as_json: bool) -> None:
+def costs(settings: Settings, ask: CostQuery, *, as_json: bool) -> None:
     """Print the tables. Raises NotPossible if there is no such task."""
     with ledger_of(settings) as ledger, ledger.read() as tx:
         if ask.task:

@@ -88,7 +88,7 @@ def run(
     from bot.app.cli import run
 
     settings = settings_of(config)
-    ask = run.Ask(
+    ask = run.RunArguments(
         repository=repository, text=instructions, agent=agent, model=model, base=base, timeout=timeout
     )
     raise typer.Exit(run.run(settings, ask, as_json=as_json))

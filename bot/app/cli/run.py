@@ -19,9 +19,9 @@ from dramatiq import Broker
 from sqlalchemy import Connection
 
 from bot.app import actors, log, queues
-from bot.app.build import open_house
+from bot.app.build import build_runtime
 from bot.app.cli.output import say
-from bot.app.cli.tasks import Log, row_of
+from bot.app.cli.tasks import LogFollower, row_of
 from bot.app.preflight import fit
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import seconds
@@ -33,9 +33,9 @@ from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
 from bot.reports.command_syntax import by_operator
-from bot.reports.phrases import in_words
+from bot.reports.phrases import queue_position
 from bot.runs.execute import execute
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, runs
 from bot.store import tasks as store
 from bot.store.process_locks import somebody_works
@@ -48,7 +48,7 @@ _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class RunArguments:
     """What `forgehand run` was given."""
 
     repository: str
@@ -59,7 +59,7 @@ class Ask:
     timeout: str
 
 
-def run(settings: Settings, ask: Ask, *, as_json: bool) -> int:
+def run(settings: Settings, ask: RunArguments, *, as_json: bool) -> int:
     """Open a task and see its run to the end; the exit status. Raises BotError where it cannot begin."""
     github, gitlab = settings.github, settings.gitlab
     known = [github.web_url or web_url(github.url), gitlab.web_url or gitlab.url]
@@ -112,24 +112,24 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
     log.set_up(json=False, secrets=settings.secrets)
     logging.getLogger().setLevel(logging.WARNING)  # what happens is shown in another way here
     broker = queues.connect("", settings.queue.namespace)
-    with open_house(settings, public_url=settings.address(), nudges=queues.nudges(broker)) as house:
-        if not somebody_works(house.data):
-            house = fit(house, settings.network.sets)
-            with house.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
-                hosts.seen(tx, house.worker.host, house.worker.folder, house.worker.silent_after)
-        with house.ledger.write() as tx:
+    with build_runtime(settings, public_url=settings.address(), nudges=queues.nudges(broker)) as runtime:
+        if not somebody_works(runtime.data):
+            runtime = fit(runtime, settings.network.sets)
+            with runtime.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
+                hosts.seen(tx, runtime.worker.host, runtime.worker.folder, runtime.worker.unresponsive_after)
+        with runtime.ledger.write() as tx:
             queued = begin(tx)
         if url := settings.queue.url.get_secret_value():
             queues.nudges(queues.connect(url, settings.queue.namespace)).work()
-        with _reporting(house, broker, settings):
-            status = _Watched(house, queued.run, settings.secrets).to_the_end()
-        return status or _tell(house, queued.run.id, as_json=as_json)
+        with _reporting(runtime, broker, settings):
+            status = _Watched(runtime, queued.run, settings.secrets).to_the_end()
+        return status or _tell(runtime, queued.run.id, as_json=as_json)
 
 
 @contextmanager
-def _reporting(house: House, broker: Broker, settings: Settings) -> Iterator[None]:
+def _reporting(runtime: Runtime, broker: Broker, settings: Settings) -> Iterator[None]:
     """Say what the run has to say to its thread, during the block and at its end."""
-    actors.declare(broker, house, jobs_of(house, settings), threading.Event())
+    actors.declare(broker, runtime, jobs_of(runtime, settings), threading.Event())
     talk = queues.start_talk(broker)
     try:
         yield
@@ -141,18 +141,18 @@ def _reporting(house: House, broker: Broker, settings: Settings) -> Iterator[Non
 class _Watched:
     """One run, watched to its end, and worked on where nobody else would."""
 
-    house: House
+    runtime: Runtime
     run: Run
     secrets: list[str]
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _said: list[str] = field(default_factory=list)
-    _log: Log = field(init=False)
+    _log: LogFollower = field(init=False)
 
     def __post_init__(self) -> None:
-        agent = self.house.agents.get(self.run.agent)
+        agent = self.runtime.agents.get(self.run.agent)
         listener = agent.listen() if agent else None
-        self._log = Log(self.house.ledger, self.run.id, self.secrets, listener)
+        self._log = LogFollower(self.runtime.ledger, self.run.id, self.secrets, listener)
 
     def to_the_end(self) -> int:
         """0 once the run has ended; the exit status of one who stopped watching before."""
@@ -178,37 +178,37 @@ class _Watched:
             if self._thread is None and self.run.state is State.QUEUED:
                 self._claim()
             alone = self._thread is None or not self._thread.is_alive()
-            with self.house.ledger.read() as tx:
+            with self.runtime.ledger.read() as tx:
                 self.run = runs.get(tx, self.run.id)
                 position = runs.position(tx, self.run)
                 begun = [phase for phase, _, _ in runs.phase_times(tx, self.run.id)]
             self._show(position, begun)
             if self.run.state in ENDED:
                 return
-            if alone and self.run.state is State.RUNNING and not somebody_works(self.house.data):
+            if alone and self.run.state is State.RUNNING and not somebody_works(self.runtime.data):
                 raise NotPossible(
                     f"Nobody works on {self.run.task} any more. `forgehand up` goes on with it."
                 )
             pause.wait(_POLL)
 
     def _claim(self) -> None:
-        if somebody_works(self.house.data):
+        if somebody_works(self.runtime.data):
             return
-        with self.house.ledger.write() as tx:
-            claimed = claims.claim(tx, self.house.worker, self.run.id)
+        with self.runtime.ledger.write() as tx:
+            claimed = claims.claim(tx, self.runtime.worker, self.run.id)
         if claimed:
-            work = partial(execute, self.house, claimed, self._stopping)
+            work = partial(execute, self.runtime, claimed, self._stopping)
             self._thread = threading.Thread(target=work, name="run")
             self._thread.start()
 
     def _cancel(self) -> None:
         say(f"cancelling {self.run.task}; once more leaves it as it is")
-        with suppress(NotPossible), self.house.ledger.write() as tx:
+        with suppress(NotPossible), self.runtime.ledger.write() as tx:
             verbs.cancel_from_cli(tx, self.run.task)
 
     def _show(self, position: int, begun: Sequence[Phase]) -> None:
         """What is new since the last look: a phase may have come and gone between two of them."""
-        for words in [f"waits, {in_words(position)}"] if position else [str(phase) for phase in begun]:
+        for words in [f"waits, {queue_position(position)}"] if position else [str(phase) for phase in begun]:
             if words not in self._said:
                 self._said.append(words)
                 say(f"{self.run.task}: {words}")
@@ -216,9 +216,9 @@ class _Watched:
             typer.echo(f"  {line}", err=True)
 
 
-def _tell(house: House, run_id: str, *, as_json: bool) -> int:
+def _tell(runtime: Runtime, run_id: str, *, as_json: bool) -> int:
     """The branch to stdout, or all there is to know as JSON; what went wrong, and how to go on, to stderr."""
-    with house.ledger.read() as tx:
+    with runtime.ledger.read() as tx:
         ended = runs.get(tx, run_id)
         task = store.get(tx, ended.task)
         row = row_of(tx, task, ended)

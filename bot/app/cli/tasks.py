@@ -79,7 +79,7 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
     with ledger_of(settings) as ledger:
         with ledger.read() as tx:
             run = runs.newest(tx, store.get(tx, task_id).id)
-        log = Log(ledger, run.id, settings.secrets, None if raw else _listener(settings, run.agent))
+        log = LogFollower(ledger, run.id, settings.secrets, None if raw else _listener(settings, run.agent))
         pause = threading.Event()
         while True:
             with ledger.read() as tx:
@@ -98,7 +98,7 @@ def _listener(settings: Settings, name: str) -> Listener | None:
     return None if agent is None else agent.made().listen()
 
 
-class Log:
+class LogFollower:
     """A run's log, line by line, as it grows."""
 
     def __init__(

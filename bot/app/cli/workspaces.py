@@ -13,20 +13,20 @@ from rich.console import Console
 from rich.progress import track
 
 from bot.app import log
-from bot.app.build import open_house
+from bot.app.build import build_runtime
 from bot.app.cli.output import Row, say, show
 from bot.app.settings.load import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
 from bot.runs.removal_records import Terms, records
-from bot.runs.runtime import House
+from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
 from bot.store import removals, tasks, workspaces
 from bot.store.process_locks import is_dead
 from bot.store.removals import MOST_DEATHS, Removal
-from bot.store.workspaces import Kept
+from bot.store.workspaces import WorkspaceRow
 from bot.text.units import human, iso
 
 _PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
@@ -44,15 +44,15 @@ Confirm = Callable[[str], None]  # asks a question; does not return if the answe
 
 def ls(settings: Settings, *, as_json: bool) -> None:
     """Print them, oldest first, each with its size; then other folders that the bot leaves alone."""
-    with _house(settings) as house:
-        host = house.worker.host
-        with house.ledger.read() as tx:
+    with _runtime(settings) as runtime:
+        host = runtime.worker.host
+        with runtime.ledger.read() as tx:
             kept = workspaces.present(tx, host)
             owners = {each.task: tasks.get(tx, each.task) for each in kept}
-            stuck = {name for name, each in removals.of_host(tx, host).items() if _is_stuck(house, each)}
+            stuck = {name for name, each in removals.of_host(tx, host).items() if _is_stuck(runtime, each)}
         folders = [each.task for each in kept]
         folders += sorted(stuck - set(folders))
-        sizes = _sizes(house, folders)
+        sizes = _sizes(runtime, folders)
     ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in kept}
     rows: list[Row] = [
         {
@@ -62,24 +62,24 @@ def ls(settings: Settings, *, as_json: bool) -> None:
             "kept_until": ends.get(folder, ""),
             **({"bytes": size} if as_json else {"size": _in_words(size)}),
             "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
-            "folder": str(house.data / "workspaces" / folder),
+            "folder": str(runtime.data / "workspaces" / folder),
         }
         for folder, size in zip(folders, sizes, strict=True)
     ]
     show(rows, as_json=as_json)
 
 
-def _is_stuck(house: House, record: Removal) -> bool:
+def _is_stuck(runtime: Runtime, record: Removal) -> bool:
     """Whether it will be once the bot has counted the death of an attempt that is still open."""
-    died = record.holder != "" and is_dead(house.data, record.holder)
+    died = record.holder != "" and is_dead(runtime.data, record.holder)
     return record.deaths + died >= MOST_DEATHS
 
 
-def _sizes(house: House, folders: Sequence[str]) -> list[int | None]:
+def _sizes(runtime: Runtime, folders: Sequence[str]) -> list[int | None]:
     """Several at once: a look at many files, or one that hangs, holds up no other for long."""
     end = time.monotonic() + _MEASURING
     with ThreadPoolExecutor(_MEASURED_AT_ONCE) as pool:
-        return list(_shown_progress(pool.map(partial(_size, house, end), folders), len(folders)))
+        return list(_shown_progress(pool.map(partial(_size, runtime, end), folders), len(folders)))
 
 
 def _shown_progress(sizes: Iterable[int | None], total: int) -> Iterable[int | None]:
@@ -88,13 +88,13 @@ def _shown_progress(sizes: Iterable[int | None], total: int) -> Iterable[int | N
     return track(sizes, "measuring", total=total, console=console, transient=True, disable=hidden)
 
 
-def _size(house: House, end: float, folder: str) -> int | None:
+def _size(runtime: Runtime, end: float, folder: str) -> int | None:
     """Bytes on the disk; None where they could not be counted before `end`."""
     left = end - time.monotonic()
     try:
-        if left > 0 and (house.data / "workspaces" / folder).is_dir():
+        if left > 0 and (runtime.data / "workspaces" / folder).is_dir():
             name = f"forgehand-{folder}.size-{secrets.token_hex(4)}"
-            return house.workspaces().size(folder, name=name, seconds=left)
+            return runtime.workspaces().size(folder, name=name, seconds=left)
     except (BotError, OSError) as error:
         say(f"the size of {folder} is not known: {error}")
     return None
@@ -111,43 +111,43 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
     or works, and where there is nothing to remove.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order: no death
-    with _house(settings) as house:
-        kept = _kept(house, task_id)
-        left = _leftovers(house, task_id, kept)
+    with _runtime(settings) as runtime:
+        kept = _kept(runtime, task_id)
+        left = _leftovers(runtime, task_id, kept)
         if kept is None and not left:
-            with house.ledger.read() as tx:
+            with runtime.ledger.read() as tx:
                 task_id = tasks.get(tx, task_id).id
             raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        export = retry_export or not _any_stuck(house, [task_id, *left])
+        export = retry_export or not _any_stuck(runtime, [task_id, *left])
         if not export:
             say(_STUCK.format(task=task_id))
         confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
         terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
-        if kept is not None and export_and_remove(house, task_id, terms, _lost) is None:
-            _must_be_gone(house, task_id)
+        if kept is not None and export_and_remove(runtime, task_id, terms, _lost) is None:
+            _must_be_gone(runtime, task_id)
         for folder in left:
-            _remove_leftover(house, task_id, folder, terms)
+            _remove_leftover(runtime, task_id, folder, terms)
 
 
-def _remove_leftover(house: House, task_id: str, folder: str, terms: Terms) -> None:
+def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
     if folder == task_id:
-        gone = clear(house, folder, terms, _lost) is not None
+        gone = clear(runtime, folder, terms, _lost) is not None
     else:
-        gone = clear_away(house, folder, terms)
+        gone = clear_away(runtime, folder, terms)
     if not gone:
         raise NotPossible(_BUSY.format(task=task_id))
 
 
-def _kept(house: House, task_id: str) -> Kept | None:
+def _kept(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
     """The workspace that the task has on this host."""
-    with house.ledger.read() as tx:
+    with runtime.ledger.read() as tx:
         kept = workspaces.get(tx, task_id)
-    return kept if kept and kept.removed_at is None and kept.host == house.worker.host else None
+    return kept if kept and kept.removed_at is None and kept.host == runtime.worker.host else None
 
 
-def _leftovers(house: House, task_id: str, kept: Kept | None) -> list[str]:
+def _leftovers(runtime: Runtime, task_id: str, kept: WorkspaceRow | None) -> list[str]:
     """Folders of the task that no row speaks of."""
-    places = house.workspaces()
+    places = runtime.workspaces()
     left = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
     with suppress(FileNotFoundError):  # no workspace was ever made
         if kept is None and task_id in places.folders():
@@ -155,8 +155,8 @@ def _leftovers(house: House, task_id: str, kept: Kept | None) -> list[str]:
     return left
 
 
-def _any_stuck(house: House, folders: Sequence[str]) -> bool:
-    found = records(house)
+def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
+    found = records(runtime)
     return any(found[folder].is_stuck for folder in folders if folder in found)
 
 
@@ -166,9 +166,9 @@ def _lost(error: Exception) -> bool:
     return True
 
 
-def _must_be_gone(house: House, task_id: str) -> None:
+def _must_be_gone(runtime: Runtime, task_id: str) -> None:
     """Raise NotPossible unless another process removed it while we waited."""
-    if (kept := _kept(house, task_id)) is None:
+    if (kept := _kept(runtime, task_id)) is None:
         return
     if kept.keep_until is None:
         raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
@@ -176,9 +176,9 @@ def _must_be_gone(house: House, task_id: str) -> None:
 
 
 @contextmanager
-def _house(settings: Settings) -> Iterator[House]:
+def _runtime(settings: Settings) -> Iterator[Runtime]:
     """One that wakes nobody."""
     log.set_up(json=False, secrets=settings.secrets)
     nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
-    with open_house(settings, public_url="", nudges=nobody) as house:
-        yield house
+    with build_runtime(settings, public_url="", nudges=nobody) as runtime:
+        yield runtime

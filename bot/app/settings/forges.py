@@ -29,7 +29,7 @@ def _without_api(url: str) -> str:
 Web = Annotated[str, AfterValidator(_web)]
 
 
-class GitHub(Section):
+class GitHubSettings(Section):
     # Of the API; https://<host>/api/v3 for an Enterprise Server.
     url: Annotated[Site, AfterValidator(_web)] = "https://api.github.com"
     web_url: Web = ""  # where people and git find repositories; "" = derived from url
@@ -38,7 +38,7 @@ class GitHub(Section):
     bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
 
 
-class GitLab(Section):
+class GitLabSettings(Section):
     url: Annotated[Site, AfterValidator(_web), AfterValidator(_without_api)] = "https://gitlab.com"
     web_url: Web = ""  # where people and git find repositories; "" = url
     token: SecretStr = SecretStr("")  # "" = this forge is not spoken to

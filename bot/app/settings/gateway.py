@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bot.app.settings.sections import Section, Site, Words, by_path
 from bot.gateway import budget, ecosystems, package_proxy
-from bot.gateway.providers import Auth, Route
+from bot.gateway.providers import Auth, Provider
 from bot.gateway.providers import Price as PriceOfTokens
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
@@ -36,7 +36,7 @@ def _one_word(key: SecretStr) -> SecretStr:
     return key
 
 
-class Price(Section):
+class PriceSettings(Section):
     """US dollars for a million tokens. What a cache takes or gives costs as input unless said."""
 
     input: Dollars
@@ -45,7 +45,7 @@ class Price(Section):
     cache_write: Dollars | None = None
 
 
-class Model(Section):
+class ModelSettings(Section):
     """A provider of models, at http://127.0.0.1:8787/<name> in every sandbox."""
 
     url: Site
@@ -53,7 +53,9 @@ class Model(Section):
     auth: Auth = Auth.BEARER
     paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS], min_length=1)  # patterns
     models: Words = Field(default=["*"], min_length=1)  # patterns
-    prices: dict[str, Price] = Field(default={})  # by pattern of the model; the first that fits counts
+    prices: dict[str, PriceSettings] = Field(
+        default={}
+    )  # by pattern of the model; the first that fits counts
 
 
 def _known(given: Any) -> Any:
@@ -68,7 +70,7 @@ def _known(given: Any) -> Any:
     }
 
 
-def _usable(given: dict[str, Model]) -> dict[str, Model]:
+def _usable(given: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
     for name, model in given.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f'cannot have one named "{name}": small letters, digits, "-" and "_" only')
@@ -79,10 +81,10 @@ def _usable(given: dict[str, Model]) -> dict[str, Model]:
     return given
 
 
-Models = Annotated[dict[str, Model], BeforeValidator(_known), AfterValidator(_usable)]
+Models = Annotated[dict[str, ModelSettings], BeforeValidator(_known), AfterValidator(_usable)]
 
 
-class Amount(Section):
+class AmountSettings(Section):
     """Left out: as much as there is."""
 
     usd: Dollars | None = None
@@ -90,19 +92,21 @@ class Amount(Section):
     requests: Whole | None = None
 
 
-class Share(Section):
+class ShareSettings(Section):
     """What one repository has of its own."""
 
-    per_run: Amount | None = None  # in place of [budget] per_run
-    per_day: Amount = Amount()  # beside [budget] per_day
+    per_run: AmountSettings | None = None  # in place of [budget] per_run
+    per_day: AmountSettings = AmountSettings()  # beside [budget] per_day
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     """What may be spent on models, in all."""
 
-    per_run: Amount = Amount()
-    per_day: Amount = Amount()  # of UTC
-    repositories: Annotated[dict[str, Share], AfterValidator(by_path)] = Field(default={})  # by owner/name
+    per_run: AmountSettings = AmountSettings()
+    per_day: AmountSettings = AmountSettings()  # of UTC
+    repositories: Annotated[dict[str, ShareSettings], AfterValidator(by_path)] = Field(
+        default={}
+    )  # by owner/name
 
 
 def _hosts(given: list[str]) -> list[str]:
@@ -120,17 +124,17 @@ def _sets(given: list[str]) -> list[str]:
     return list(dict.fromkeys(given))
 
 
-class Network(Section):
+class NetworkSettings(Section):
     """Hosts that an agent may reach for packages; none unless named."""
 
     sets: Annotated[Words, AfterValidator(_sets)] = Field(default=[])  # names of ecosystems.CLIENTS
     allow: Annotated[Words, AfterValidator(_hosts)] = Field(default=[])  # patterns
 
 
-def routes(models: dict[str, Model]) -> dict[str, Route]:
+def routes(models: dict[str, ModelSettings]) -> dict[str, Provider]:
     """The model routes of these sections, by name."""
     return {
-        name: Route(
+        name: Provider(
             name=name,
             url=model.url,
             key=model.key.get_secret_value(),
@@ -143,7 +147,7 @@ def routes(models: dict[str, Model]) -> dict[str, Route]:
     }
 
 
-def allowance(section: Budget) -> budget.Budget:
+def allowance(section: BudgetSettings) -> budget.Budget:
     """The budget of this section."""
     return budget.Budget(
         per_run=_amount(section.per_run),
@@ -158,10 +162,10 @@ def allowance(section: Budget) -> budget.Budget:
     )
 
 
-def _price(price: Price) -> PriceOfTokens:
+def _price(price: PriceSettings) -> PriceOfTokens:
     read, write = (price.input if each is None else each for each in (price.cache_read, price.cache_write))
     return PriceOfTokens(input=price.input, output=price.output, cache_read=read, cache_write=write)
 
 
-def _amount(amount: Amount) -> budget.Amount:
+def _amount(amount: AmountSettings) -> budget.Amount:
     return budget.Amount(usd=amount.usd, tokens=amount.tokens, requests=amount.requests)

@@ -17,19 +17,19 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.app.settings.forges import GitHub, GitLab
-from bot.app.settings.gateway import Budget, Models, Network
+from bot.app.settings.forges import GitHubSettings, GitLabSettings
+from bot.app.settings.gateway import BudgetSettings, Models, NetworkSettings
 from bot.app.settings.sections import (
     Agents,
-    Data,
-    Git,
-    Labels,
-    Limits,
-    Queue,
-    Repositories,
-    Sandbox,
-    Server,
-    Store,
+    DataSettings,
+    GitSettings,
+    LabelsSettings,
+    LimitsSettings,
+    QueueSettings,
+    RepositoriesSettings,
+    SandboxSettings,
+    ServerSettings,
+    StoreSettings,
 )
 from bot.domain.errors import BadSettings
 
@@ -51,21 +51,21 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    server: Server = Server()
-    store: Store = Store()
-    queue: Queue = Queue()
-    data: Data = Data()
-    github: GitHub = GitHub()
-    gitlab: GitLab = GitLab()
-    labels: Labels = Labels()
-    git: Git = Git()
-    sandbox: Sandbox = Sandbox()
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    data: DataSettings = DataSettings()
+    github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    labels: LabelsSettings = LabelsSettings()
+    git: GitSettings = GitSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     agents: Agents = {}
     models: Models = {}
-    budget: Budget = Budget()
-    network: Network = Network()
-    limits: Limits = Limits()
-    repositories: Repositories = Repositories()
+    budget: BudgetSettings = BudgetSettings()
+    network: NetworkSettings = NetworkSettings()
+    limits: LimitsSettings = LimitsSettings()
+    repositories: RepositoriesSettings = RepositoriesSettings()
 
     _file: Path | None = PrivateAttr(None)
 

@@ -40,7 +40,7 @@ def size(text: str | int) -> int:
     return int(found[1]) << _POWERS[found[2] or "b"]
 
 
-def words(value: Any) -> Any:
+def split_list(value: Any) -> Any:
     """Read a list. The environment has no lists: there, blanks, commas or line ends part the items."""
     return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
 
@@ -85,8 +85,8 @@ def site(url: str) -> str:
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
-Words = Annotated[list[str], BeforeValidator(words)]
-Secrets = Annotated[list[SecretStr], BeforeValidator(words)]
+Words = Annotated[list[str], BeforeValidator(split_list)]
+Secrets = Annotated[list[SecretStr], BeforeValidator(split_list)]
 Site = Annotated[str, AfterValidator(site)]
 Table = Annotated[dict[str, str], BeforeValidator(_table)]
 Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
@@ -96,7 +96,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Server(Section):
+class ServerSettings(Section):
     """Where the receiver and the pages listen, and how the world reaches them."""
 
     host: str = "127.0.0.1"
@@ -107,20 +107,20 @@ class Server(Section):
     read_deadline: Seconds = 10  # for the whole of it
 
 
-class Store(Section):
+class StoreSettings(Section):
     url: SecretStr = SecretStr("")  # "" = SQLite below [data] path
 
 
-class Queue(Section):
+class QueueSettings(Section):
     url: SecretStr = SecretStr("")  # "" = in process, `forgehand up` only
     namespace: str = "forgehand"
 
 
-class Data(Section):
+class DataSettings(Section):
     path: Path = Path("forgehand-data")
 
 
-class Labels(Section):
+class LabelsSettings(Section):
     """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
 
     run: Table = {}  # label = instructions
@@ -148,14 +148,14 @@ class Labels(Section):
         return self
 
 
-class Git(Section):
+class GitSettings(Section):
     """Author and committer of what the bot pushes."""
 
     name: str = "Forgehand"
     email: str = "forgehand@localhost"
 
 
-class Sandbox(Section):
+class SandboxSettings(Section):
     image: str = "forgehand-agent"
     tools_image: str = "forgehand-tools"
     engine: str = ""  # "" = DOCKER_HOST, else the default socket
@@ -169,7 +169,7 @@ class Sandbox(Section):
     allow_unlimited: bool = False  # agents without limits, where the engine cannot hold them
 
 
-class Agent(Section):
+class AgentSettings(Section):
     """One agent, by the name in `[agents.<name>]`."""
 
     kind: Annotated[str, AfterValidator(_kind)] = "command"
@@ -187,7 +187,7 @@ class Agent(Section):
         return KINDS[self.kind](self.command or (), self.model, self.resume_after_limit)
 
 
-def _named(given: dict[str, Agent]) -> dict[str, Agent]:
+def _named(given: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
     for name in given:
         if not _AGENT.fullmatch(name):
             raise ValueError(
@@ -197,10 +197,10 @@ def _named(given: dict[str, Agent]) -> dict[str, Agent]:
 
 
 # By the name that commands and labels give them; forges take no two labels that differ only in case.
-Agents = Annotated[dict[str, Agent], AfterValidator(_named)]
+Agents = Annotated[dict[str, AgentSettings], AfterValidator(_named)]
 
 
-class Ceilings(Section):
+class RepositoryLimitsSettings(Section):
     """What one repository has in place of [sandbox]'s; what is left out is as there."""
 
     memory: Memory | None = None
@@ -216,13 +216,15 @@ def by_path(given: dict[str, T]) -> dict[str, T]:
     return {name.strip("/").lower(): own for name, own in given.items()}
 
 
-class Limits(Section):
+class LimitsSettings(Section):
     """How many runs at once, and what single repositories have of their own."""
 
     per_repository: Annotated[int, Field(ge=1)] = 2
     per_host: Annotated[int, Field(ge=1)] = 2
-    repositories: Annotated[dict[str, Ceilings], AfterValidator(by_path)] = {}  # by owner/name
+    repositories: Annotated[
+        dict[str, RepositoryLimitsSettings], AfterValidator(by_path)
+    ] = {}  # by owner/name
 
 
-class Repositories(Section):
+class RepositoriesSettings(Section):
     allow: Words = []  # owner, or owner/name; none = no command from a forge runs

@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Event, Labelled
-from bot.domain.thread import Actor, Kind, Part, Spot, Thread
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.github import thread_history
-from bot.forges.github.client import PAGE, Answer, Client, newest, refuse, words
+from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, newest, refuse
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
 from bot.forges.payload import answered, at, get, login, same_id, text
@@ -36,7 +36,7 @@ class GitHub:
         self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
     ) -> None:
         self._web = web_address(web, "") if web else web_url(url)
-        self._client = Client(url.rstrip("/"), token, again)
+        self._client = GitHubClient(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -45,7 +45,7 @@ class GitHub:
     def complete(self, event: Event) -> Event:
         return event
 
-    def said_before(self, event: Event) -> list[Part]:
+    def history_before(self, event: Event) -> list[Part]:
         return thread_history.before(self._client, event, self.whoami())
 
     def whoami(self) -> Actor:
@@ -102,22 +102,26 @@ class GitHub:
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("POST", f"{_issue(thread)}/labels", json={"labels": [label]})
 
-    def react(self, thread: Thread, spot: Spot) -> None:
-        place = _issue(thread) if spot.comment_id is None else _comment(thread, spot.comment_id, spot)
+    def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
+        place = (
+            _issue(thread)
+            if reply_target.comment_id is None
+            else _comment(thread, reply_target.comment_id, reply_target)
+        )
         self._client.ask("POST", f"{place}/reactions", json={"content": "eyes"})
 
-    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
+    def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
         place = f"{_issue(thread)}/comments"
-        if spot.discussion:
-            place = f"{_in(thread)}/pulls/{thread.number}/comments/{spot.discussion}/replies"
+        if reply_target.discussion:
+            place = f"{_in(thread)}/pulls/{thread.number}/comments/{reply_target.discussion}/replies"
         return _id(self._client.ask("POST", place, json={"body": body}))
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
-        self._client.ask("PATCH", _comment(thread, comment_id, spot), json={"body": body})
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None:
+        self._client.ask("PATCH", _comment(thread, comment_id, reply_target), json={"body": body})
 
-    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
-        place = f"{_in(thread)}/pulls/{thread.number}" if spot.discussion else _issue(thread)
+        place = f"{_in(thread)}/pulls/{thread.number}" if reply_target.discussion else _issue(thread)
         me = self.whoami().id
         said = newest(self._client, f"{place}/comments")
         with answered("GitHub"):
@@ -127,8 +131,8 @@ class GitHub:
                 if at(comment, "user.id") == me and marker in text(comment, "body")
             ]
 
-    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
-        self._client.ask("DELETE", _comment(thread, comment_id, spot), fine=(404,))
+    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
+        self._client.ask("DELETE", _comment(thread, comment_id, reply_target), fine=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         wanted = {
@@ -141,11 +145,11 @@ class GitHub:
 
     def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
         answer = self._open(thread, wanted, draft=wanted.draft)
-        if answer.status == 422 and wanted.draft and "draft pull request" in words(answer).lower():
+        if answer.status == 422 and wanted.draft and "draft pull request" in error_text(answer).lower():
             answer = self._open(thread, wanted, draft=False)  # not part of this repository's plan
         if answer.status != 422:
             return _change(answer.data)
-        if "no commits between" in words(answer).lower():
+        if "no commits between" in error_text(answer).lower():
             return None
         return self._find_change(thread, wanted) or refuse(answer)
 
@@ -169,7 +173,7 @@ class GitHub:
             new_change=f"{url}/compare/{{base}}...{{branch}}?expand=1",
         )
 
-    def _open(self, thread: Thread, wanted: NewChange, *, draft: bool) -> Answer:
+    def _open(self, thread: Thread, wanted: NewChange, *, draft: bool) -> GitHubResponse:
         fields = {
             "title": wanted.title[:_TITLE],
             "head": wanted.head_branch,
@@ -205,12 +209,12 @@ def _issue(thread: Thread) -> str:
     return f"{_in(thread)}/issues/{thread.number}"
 
 
-def _comment(thread: Thread, comment_id: int, spot: Spot) -> str:
+def _comment(thread: Thread, comment_id: int, reply_target: ReplyTarget) -> str:
     # Comments on lines of a diff are numbered, and live, apart from the others.
-    return f"{_in(thread)}/{'pulls' if spot.discussion else 'issues'}/comments/{comment_id}"
+    return f"{_in(thread)}/{'pulls' if reply_target.discussion else 'issues'}/comments/{comment_id}"
 
 
-def _id(answer: Answer) -> int:
+def _id(answer: GitHubResponse) -> int:
     if not isinstance(at(answer.data, "id"), int):
         raise ForgeUnavailable("GitHub's answer names no comment; whether it was written is not known.")
     with answered("GitHub"):

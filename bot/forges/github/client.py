@@ -34,13 +34,13 @@ _SLOW_DOWN = 60.0  # seconds; GitHub's advice where it names no time itself
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitHubResponse:
     status: int
     headers: Mapping[str, str]  # names in lower case
     data: Any  # what the JSON held; None where there was no body
 
 
-class Client:
+class GitHubClient:
     """GitHub's API with one token. Safe to use from many threads."""
 
     def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
@@ -50,7 +50,7 @@ class Client:
         # Github: threads that share one send each other's requests [measured].
         self._mine = threading.local()
 
-    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> Answer:
+    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitHubResponse:
         """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`.
 
         Where the repository of `/repositories/<id>/...` has moved, the request
@@ -72,18 +72,18 @@ class Client:
             refuse(answer)
         return answer
 
-    def _send(self, verb: str, path: str, json: object = None) -> Answer:
+    def _send(self, verb: str, path: str, json: object = None) -> GitHubResponse:
         used = self.token.value
         answer = self._once(verb, path, json, used)
         fresh = self.token.fresh() if answer.status == 401 else used
         return answer if fresh == used else self._once(verb, path, json, fresh)
 
-    def _once(self, verb: str, path: str, json: object, token: str) -> Answer:
+    def _once(self, verb: str, path: str, json: object, token: str) -> GitHubResponse:
         github, connection = self._connected(token)
         try:
             status, headers, body = github.requester.requestJson(verb, path, input=json, cnx=connection)
         except HTTPError:
-            return Answer(301, {}, None)
+            return GitHubResponse(301, {}, None)
         except (RequestException, ValueError, OverflowError) as error:  # a header PyGithub cannot read
             raise ForgeUnavailable("GitHub did not answer, or not in a way to be understood.") from error
         try:
@@ -92,7 +92,7 @@ class Client:
             data = None  # a proxy's page: the status says enough
             if status < 300:
                 raise ForgeUnavailable("GitHub's answer could not be understood.") from None
-        return Answer(status, headers, data)
+        return GitHubResponse(status, headers, data)
 
     def _connected(self, token: str) -> tuple["Github", "Connection"]:
         if getattr(self._mine, "token", "") != token:
@@ -103,7 +103,7 @@ class Client:
         return connected
 
 
-def newest(client: Client, path: str) -> list[Any]:
+def newest(client: GitHubClient, path: str) -> list[Any]:
     """The last 200 to 300 of a list that begins with the oldest; all, if there are no more."""
     path = f"{path}?per_page={PAGE}"
     first = client.ask("GET", path)
@@ -115,9 +115,9 @@ def newest(client: Client, path: str) -> list[Any]:
     return rows
 
 
-def refuse(answer: Answer) -> NoReturn:
+def refuse(answer: GitHubResponse) -> NoReturn:
     """Raise what `answer` means. The words may be posted: nothing in them is secret."""
-    status, said = answer.status, words(answer)
+    status, said = answer.status, error_text(answer)
     lower = said.lower()
     if status == 429 or (status == 403 and _is_rate_limit(answer, lower)):
         raise ForgeUnavailable("GitHub asks the bot to slow down.", _wait(answer.headers))
@@ -137,7 +137,7 @@ def refuse(answer: Answer) -> NoReturn:
     raise ForgeError(f"GitHub refused: {said} ({status}).")
 
 
-def words(answer: Answer) -> str:
+def error_text(answer: GitHubResponse) -> str:
     """What GitHub said about an error: its message and its list of errors, in one line of at most 300."""
     data = answer.data if isinstance(answer.data, dict) else {}
     listed = data.get("errors")
@@ -147,7 +147,7 @@ def words(answer: Answer) -> str:
     return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL takes no NUL in a text
 
 
-def _is_rate_limit(answer: Answer, said: str) -> bool:
+def _is_rate_limit(answer: GitHubResponse, said: str) -> bool:
     limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
     return limited or "rate limit" in said or "abuse" in said
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from pydantic_core import from_json
 
-from bot.domain.event import Assigned, Commented, Event, Labelled, label_cause
-from bot.domain.thread import Actor, Kind, Part, Spot, Thread
+from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
 from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time
@@ -38,7 +38,7 @@ def _commented(payload: object, web: str) -> Commented:
         actor=_author(payload, "comment.user"),
         at=time(payload, "comment.created_at"),
         context=(_thread_part(payload, thread, "issue"),),
-        spot=Spot(comment_id=comment_id),
+        reply_target=ReplyTarget(comment_id=comment_id),
         body=get(payload, "comment.body", str),
     )
 
@@ -57,7 +57,7 @@ def _commented_inline(payload: object, web: str) -> Commented:
         at=time(payload, "comment.created_at"),
         context=(lines, _thread_part(payload, thread, "pull_request")),
         head=text(payload, "pull_request.head.sha"),
-        spot=Spot(comment_id=comment_id, discussion=str(first)),
+        reply_target=ReplyTarget(comment_id=comment_id, discussion=str(first)),
         body=get(payload, "comment.body", str),
     )
 
@@ -71,7 +71,7 @@ def _reviewed(payload: object, web: str) -> Commented:
         at=time(payload, "review.submitted_at"),
         context=(_thread_part(payload, thread, "pull_request"),),
         head=text(payload, "pull_request.head.sha"),
-        spot=Spot(),  # reviews take no reactions
+        reply_target=ReplyTarget(),  # reviews take no reactions
         body=text(payload, "review.body"),
     )
 
@@ -82,7 +82,7 @@ def _labelled(payload: object, web: str) -> Labelled:
     label = name(payload, "label.name")
     when = time(payload, f"{subject}.updated_at")
     return Labelled(
-        cause=label_cause(thread, label, when),
+        cause=label_key(thread, label, when),
         thread=thread,
         actor=_actor(payload, "sender"),
         at=when,

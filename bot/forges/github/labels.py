@@ -8,18 +8,18 @@ from collections.abc import Collection, Iterator
 from urllib.parse import urlencode
 
 from bot.domain.change import Repository
-from bot.domain.event import Labelled, label_cause
+from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
-from bot.forges.github.client import PAGE, Client, newest
+from bot.forges.github.client import PAGE, GitHubClient, newest
 from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
 
 
-def find(client: Client, repository: Repository, labels: Collection[str]) -> list[Labelled]:
+def find(client: GitHubClient, repository: Repository, labels: Collection[str]) -> list[Labelled]:
     return [event for label in labels for event in _wearing(client, repository, label)]
 
 
-def _wearing(client: Client, repository: Repository, label: str) -> Iterator[Labelled]:
+def _wearing(client: GitHubClient, repository: Repository, label: str) -> Iterator[Labelled]:
     issues = f"/repositories/{repository.id}/issues"
     query = urlencode({"labels": label, "state": "open", "sort": "updated", "per_page": PAGE})
     for shown in client.ask("GET", f"{issues}?{query}").data:
@@ -48,7 +48,7 @@ def _labelled(repository: Repository, shown: object, put_on: object) -> Labelled
     label, when = name(put_on, "label.name"), time(put_on, "created_at")
     by, opened = text(shown, "user.login"), text(shown, "created_at")
     return Labelled(
-        cause=label_cause(thread, label, when),
+        cause=label_key(thread, label, when),
         thread=thread,
         actor=Actor(
             id=get(put_on, "actor.id", int),

@@ -10,12 +10,12 @@ from typing import Any
 
 from bot.domain.event import Event
 from bot.domain.thread import COMMENT, REVIEW, Actor, Kind, Part
-from bot.forges.github.client import Client, newest
+from bot.forges.github.client import GitHubClient, newest
 from bot.forges.parts import lines_comment
 from bot.forges.payload import count, number, text, time
 
 
-def before(client: Client, event: Event, me: Actor) -> list[Part]:
+def before(client: GitHubClient, event: Event, me: Actor) -> list[Part]:
     """What others than `me` said before the event, oldest first."""
     found = [*_comments(client, event)]
     if event.thread.kind is Kind.CHANGE:
@@ -27,14 +27,14 @@ def before(client: Client, event: Event, me: Actor) -> list[Part]:
 _Said = Iterator[tuple[datetime, int | None, Part]]  # when, by whose id, what
 
 
-def _comments(client: Client, event: Event) -> _Said:
+def _comments(client: GitHubClient, event: Event) -> _Said:
     for row in newest(client, f"{_in(event)}/issues/{event.thread.number}/comments"):
         if _stood(row, event) and event.cause != f"comment:{row['id']}":
             part = Part(what=COMMENT, text=text(row, "body"), author=_author(row), at=row["created_at"])
             yield time(row, "created_at"), number(row, "user.id"), part
 
 
-def _reviews(client: Client, event: Event) -> _Said:
+def _reviews(client: GitHubClient, event: Event) -> _Said:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/reviews"):
         at = text(row, "submitted_at")  # none: it is still being written
         if at and time(row, "submitted_at") <= event.at and event.cause != f"review:{row['id']}":
@@ -47,7 +47,7 @@ def _reviews(client: Client, event: Event) -> _Said:
             )
 
 
-def _on_lines(client: Client, event: Event) -> _Said:
+def _on_lines(client: GitHubClient, event: Event) -> _Said:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/comments"):
         # What belongs to the very review that speaks is part of what it says, and gets its last time with it.
         own = event.cause == f"review:{row['pull_request_review_id']}"

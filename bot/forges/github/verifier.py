@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from bot.forges.verifier import Headers, Sender, check_lengths, no_secret
+from bot.forges.verifier import Headers, WebhookVerifier, check_lengths, no_secret
 
 
-def github_verifier(secrets: Sequence[str]) -> Sender:
+def github_verifier(secrets: Sequence[str]) -> WebhookVerifier:
     """GitHub, where any of `secrets` may have signed. Raises BadSettings without one worth the name."""
     if not secrets:
         raise no_secret("[github] webhook_secrets is")
     check_lengths("github", secrets)
-    return Sender(
+    return WebhookVerifier(
         forge="github",
         event=b"x-github-event",
         event_form=re.compile(rb"[a-z0-9_]{1,64}"),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status, Verdict
+from bot.domain.change import Change, ChangeHead, CheckState, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
-from bot.domain.thread import ABOUT_LINES, Actor, Kind, Part, Spot, Thread
+from bot.domain.thread import ABOUT_LINES, Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.gitlab import diff_lines, thread_history
-from bot.forges.gitlab.client import Answer, Client, refuse, words
+from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
 from bot.forges.payload import answered, at, get, login, number, same_id, text
@@ -25,10 +25,10 @@ _SHORT = 255  # characters of a title, and of a status's description and address
 _PAGE = 100  # the most GitLab gives at once
 _DEVELOPER = 30  # the access level from which on people push
 _STATES = {
-    Verdict.PENDING: "pending",
-    Verdict.SUCCESS: "success",
-    Verdict.FAILURE: "failed",
-    Verdict.ERROR: "failed",
+    CheckState.PENDING: "pending",
+    CheckState.SUCCESS: "success",
+    CheckState.FAILURE: "failed",
+    CheckState.ERROR: "failed",
 }
 
 
@@ -44,7 +44,7 @@ class GitLab:
         self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
     ) -> None:
         self._web = web_address(web or url, "/api/v4")
-        self._client = Client(url.rstrip("/"), token, again)
+        self._client = GitLabClient(url.rstrip("/"), token, again)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -54,14 +54,16 @@ class GitLab:
         """Where a note is on a diff, with the hunk it is about, as far as GitLab still shows it."""
         if not isinstance(event, Commented) or not event.context or event.context[0].what != ABOUT_LINES:
             return event
-        place = f"{_place(event.thread)}/discussions/{event.spot.discussion}"
+        place = f"{_place(event.thread)}/discussions/{event.reply_target.discussion}"
         notes = self._client.ask("GET", place, fine=(404,)).data.get("notes", [])
-        position = next((note["position"] for note in notes if note["id"] == event.spot.comment_id), None)
+        position = next(
+            (note["position"] for note in notes if note["id"] == event.reply_target.comment_id), None
+        )
         diffs = self._client.ask("GET", f"{_place(event.thread)}/diffs?per_page={_PAGE}", fine=(404,)).data
         lines = diff_lines.part(position, diffs) if position and isinstance(diffs, list) else None
         return replace(event, context=(lines, *event.context[1:])) if lines else event
 
-    def said_before(self, event: Event) -> list[Part]:
+    def history_before(self, event: Event) -> list[Part]:
         return thread_history.before(
             thread_history.notes(self._client, _place(event.thread)), event, self.whoami()
         )
@@ -120,23 +122,23 @@ class GitLab:
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("PUT", _place(thread), json={"add_labels": label})
 
-    def react(self, thread: Thread, spot: Spot) -> None:
-        place = _place(thread) if spot.comment_id is None else _note(thread, spot.comment_id)
+    def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
+        place = _place(thread) if reply_target.comment_id is None else _note(thread, reply_target.comment_id)
         answer = self._client.ask("POST", f"{place}/award_emoji", json={"name": "eyes"}, fine=(404,))
-        if answer.status == 404 and "already been taken" not in words(answer):
+        if answer.status == 404 and "already been taken" not in error_text(answer):
             refuse(answer)
 
-    def comment(self, thread: Thread, body: str, spot: Spot) -> int:
-        if spot.discussion:  # an internal one makes every reply internal
-            place = f"{_place(thread)}/discussions/{spot.discussion}/notes"
+    def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
+        if reply_target.discussion:  # an internal one makes every reply internal
+            place = f"{_place(thread)}/discussions/{reply_target.discussion}/notes"
             return _id(self._client.ask("POST", place, json={"body": body}))
-        fields = {"body": body, "internal": True} if spot.internal else {"body": body}
+        fields = {"body": body, "internal": True} if reply_target.internal else {"body": body}
         return _id(self._client.ask("POST", f"{_place(thread)}/notes", json=fields))
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str, spot: Spot) -> None:
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None:
         _id(self._client.ask("PUT", _note(thread, comment_id), json={"body": body}))
 
-    def find_comments(self, thread: Thread, marker: str, spot: Spot) -> list[int]:
+    def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
         me = self.whoami().id
         notes = thread_history.notes(self._client, _place(thread))
@@ -144,7 +146,7 @@ class GitLab:
             own = [note for note in notes if at(note, "author.id") == me and marker in text(note, "body")]
             return sorted({get(note, "id", int) for note in own})
 
-    def delete_comment(self, thread: Thread, comment_id: int, spot: Spot) -> None:
+    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._client.ask("DELETE", _note(thread, comment_id), fine=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
@@ -197,7 +199,7 @@ class GitLab:
             new_change=f"{url}/merge_requests/new?{new}",
         )
 
-    def _set_status(self, project: int, sha: str, status: Status) -> Answer:
+    def _set_status(self, project: int, sha: str, status: Status) -> GitLabResponse:
         fields = {
             "state": _STATES[status.verdict],
             "name": "forgehand",
@@ -233,12 +235,12 @@ def _note(thread: Thread, comment_id: int) -> str:
     return f"{_place(thread)}/notes/{comment_id}"
 
 
-def _is_set(answer: Answer) -> bool:
+def _is_set(answer: GitLabResponse) -> bool:
     """Was it refused because it is so already?"""
-    return answer.status == 400 and "cannot transition status" in words(answer).lower()
+    return answer.status == 400 and "cannot transition status" in error_text(answer).lower()
 
 
-def _id(answer: Answer) -> int:
+def _id(answer: GitLabResponse) -> int:
     if not isinstance(at(answer.data, "id"), int):
         # Nothing but quick actions: GitLab has carried them out, and keeps no comment.
         raise ForgeError("GitLab took the comment for commands to itself and wrote none.")

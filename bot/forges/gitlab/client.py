@@ -37,13 +37,13 @@ _RETRY = Retry(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitLabResponse:
     status: int
     headers: Mapping[str, str]  # names in any case
     data: Any  # what the JSON held; None where there was no body
 
 
-class Client:
+class GitLabClient:
     """GitLab's API with one token. `url` is the instance's. Safe to use from many threads."""
 
     def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
@@ -51,20 +51,20 @@ class Client:
         self._url = url
         self._mine = threading.local()  # a Session of requests is no thing to share between threads
 
-    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> Answer:
+    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitLabResponse:
         """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`."""
         answer = self._send(verb, path, json)
         if answer.status >= 300 and answer.status not in fine:
             refuse(answer)
         return answer
 
-    def _send(self, verb: str, path: str, json: Any) -> Answer:
+    def _send(self, verb: str, path: str, json: Any) -> GitLabResponse:
         used = self.token.value
         answer = self._once(verb, path, json, used)
         fresh = self.token.fresh() if answer.status == 401 else used
         return answer if fresh == used else self._once(verb, path, json, fresh)
 
-    def _once(self, verb: str, path: str, json: Any, token: str) -> Answer:
+    def _once(self, verb: str, path: str, json: Any, token: str) -> GitLabResponse:
         try:
             try:
                 response = self._gitlab(token).http_request(verb, path, post_data=json)
@@ -79,7 +79,7 @@ class Client:
             data = None  # a proxy's page: the status says enough
             if status < 300:
                 raise ForgeUnavailable("GitLab's answer could not be understood.") from None
-        return Answer(status, response.headers, data)
+        return GitLabResponse(status, response.headers, data)
 
     def _gitlab(self, token: str) -> Gitlab:
         if getattr(self._mine, "token", "") != token:
@@ -102,9 +102,9 @@ def _take_out(response: Response, **_: object) -> None:
         raise HTTPError(response=response)
 
 
-def refuse(answer: Answer) -> NoReturn:
+def refuse(answer: GitLabResponse) -> NoReturn:
     """Raise what `answer` means. The words may be posted: nothing in them is secret."""
-    status, said = answer.status, words(answer)
+    status, said = answer.status, error_text(answer)
     lower = said.lower()
     if status == 429:
         raise ForgeUnavailable("GitLab asks the bot to slow down.", _wait(answer.headers))
@@ -122,7 +122,7 @@ def refuse(answer: Answer) -> NoReturn:
     raise ForgeError(f"GitLab refused: {said} ({status}).")
 
 
-def words(answer: Answer) -> str:
+def error_text(answer: GitLabResponse) -> str:
     """What GitLab said about an error, in one line of at most 300.
 
     `message` may be a text, a list, or lists by field; other errors have an

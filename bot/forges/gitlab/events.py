@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from bot.domain.event import Assigned, Commented, Event, Labelled, label_cause
-from bot.domain.thread import Actor, Kind, Part, Spot, Thread
+from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
 from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time, word
@@ -70,18 +70,18 @@ def _commented(payload: object, web: str, event: str) -> list[Event]:
             at=time(payload, f"{_ABOUT}.created_at"),
             context=(*_lines(payload), _thread_part(payload, thread, subject, actor)),
             head=text(payload, f"{subject}.last_commit.id"),
-            spot=_spot(payload, event, thread),
+            reply_target=_reply_target(payload, event, thread),
             body=get(payload, f"{_ABOUT}.note", str),
         )
     ]
 
 
-def _spot(payload: object, event: str, thread: Thread) -> Spot:
+def _reply_target(payload: object, event: str, thread: Thread) -> ReplyTarget:
     # A comment that stands alone has an id of a discussion too, but nobody made it one.
     in_discussion = at(payload, f"{_ABOUT}.type") in ("DiffNote", "DiscussionNote")
     # In an old version only the event's name may tell; and better unseen than seen by all.
     hidden = event.startswith("Confidential") or text(payload, "event_type").startswith("confidential")
-    return Spot(
+    return ReplyTarget(
         comment_id=get(payload, f"{_ABOUT}.id", int),
         discussion=word(payload, f"{_ABOUT}.discussion_id") if in_discussion else "",
         internal=at(payload, f"{_ABOUT}.internal") is True or (hidden and not thread.confidential),
@@ -116,7 +116,7 @@ def _changed(payload: object, web: str, kind: Kind) -> Iterator[Event]:
 def _labelled(payload: object, thread: Thread, label: str) -> Labelled:
     when, actor = time(payload, f"{_ABOUT}.updated_at"), _actor(payload, get(payload, "user.id", int))
     return Labelled(
-        cause=label_cause(thread, label, when),
+        cause=label_key(thread, label, when),
         thread=thread,
         actor=actor,
         at=when,

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from urllib.parse import urlencode
 
 from bot.domain.change import Repository
-from bot.domain.event import Labelled, label_cause
+from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
-from bot.forges.gitlab.client import Client
+from bot.forges.gitlab.client import GitLabClient
 from bot.forges.gitlab.events import BOT
 from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
@@ -19,7 +19,7 @@ _PAGE = 100  # the most GitLab gives at once
 _SERIES = {"issues": Kind.ISSUE, "merge_requests": Kind.CHANGE}
 
 
-def find(client: Client, repository: Repository, labels: Collection[str]) -> list[Labelled]:
+def find(client: GitLabClient, repository: Repository, labels: Collection[str]) -> list[Labelled]:
     return [
         event
         for label in labels
@@ -28,7 +28,7 @@ def find(client: Client, repository: Repository, labels: Collection[str]) -> lis
     ]
 
 
-def _wearing(client: Client, repository: Repository, label: str, *, series: str) -> Iterator[Labelled]:
+def _wearing(client: GitLabClient, repository: Repository, label: str, *, series: str) -> Iterator[Labelled]:
     place = f"/projects/{repository.id}/{series}"
     wanted = {"labels": label, "state": "opened", "scope": "all", "order_by": "updated_at"}
     query = urlencode({**wanted, "per_page": _PAGE})
@@ -39,7 +39,7 @@ def _wearing(client: Client, repository: Repository, label: str, *, series: str)
             yield _labelled(repository, shown, put_on, kind=_SERIES[series])
 
 
-def _put_on(client: Client, path: str, label: str) -> object | None:
+def _put_on(client: GitLabClient, path: str, label: str) -> object | None:
     """The newest event that put the label on; None where it is not told, or not by whom."""
     path = f"{path}?per_page={_PAGE}"
     answer = client.ask("GET", path)
@@ -70,7 +70,7 @@ def _labelled(repository: Repository, shown: object, put_on: object, *, kind: Ki
     username = login(put_on, "user.username")
     by, opened = text(shown, "author.username"), text(shown, "created_at")
     return Labelled(
-        cause=label_cause(thread, label, when),
+        cause=label_key(thread, label, when),
         thread=thread,
         actor=Actor(id=get(put_on, "user.id", int), login=username, bot=BOT.match(username) is not None),
         at=when,

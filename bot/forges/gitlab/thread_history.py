@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from bot.domain.event import Commented, Event
 from bot.domain.thread import COMMENT, Actor, Part
-from bot.forges.gitlab.client import Client
+from bot.forges.gitlab.client import GitLabClient
 from bot.forges.parts import lines_comment
 from bot.forges.payload import at, count, number, text, time
 
@@ -14,7 +14,7 @@ _PAGE = 100  # the most GitLab gives at once
 _PAGES = 3
 
 
-def notes(client: Client, place: str) -> Iterator[Any]:
+def notes(client: GitLabClient, place: str) -> Iterator[Any]:
     """What people wrote, newest first, up to 300 notes. GitLab's own notes are not among them."""
     page = "1"
     for _ in range(_PAGES):
@@ -28,7 +28,9 @@ def notes(client: Client, place: str) -> Iterator[Any]:
 
 def before(found: Iterable[Any], event: Event, me: Actor) -> list[Part]:
     """Of these notes, newest first, what others than `me` said before the event, oldest first."""
-    among_members = event.thread.confidential or (isinstance(event, Commented) and event.spot.internal)
+    among_members = event.thread.confidential or (
+        isinstance(event, Commented) and event.reply_target.internal
+    )
     parts = [
         _part(note)
         for note in found

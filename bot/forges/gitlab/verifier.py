@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from bot.domain.errors import BadSettings
-from bot.forges.verifier import Headers, Sender, check_lengths, no_secret
+from bot.forges.verifier import Headers, WebhookVerifier, check_lengths, no_secret
 
 _WINDOW = 300  # seconds that the time of a signature may lie behind or ahead
 _PREFIX = "whsec_"
@@ -19,7 +19,7 @@ _STANDARD = frozenset({b"webhook-id", b"webhook-timestamp", b"webhook-signature"
 _SECONDS = re.compile(rb"[0-9]{1,12}")
 
 
-def gitlab_verifier(secrets: Sequence[str], signing_tokens: Sequence[str]) -> Sender:
+def gitlab_verifier(secrets: Sequence[str], signing_tokens: Sequence[str]) -> WebhookVerifier:
     """GitLab, where any of `signing_tokens` may have signed; only without one any of `secrets` will do.
 
     Raises BadSettings where both are empty, and on one that is not worth its name.
@@ -27,7 +27,7 @@ def gitlab_verifier(secrets: Sequence[str], signing_tokens: Sequence[str]) -> Se
     if not secrets and not signing_tokens:
         raise no_secret("[gitlab] signing_tokens and webhook_secrets are both")
     check_lengths("gitlab", secrets)
-    plain = Sender(
+    plain = WebhookVerifier(
         forge="gitlab",
         event=b"x-gitlab-event",
         event_form=re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9_ -]{0,63}"),

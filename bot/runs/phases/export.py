@@ -2,21 +2,21 @@
 
 from bot.domain.task import Run, Task, is_confidential
 from bot.git.mirror import Mirror
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.sandbox.export import take
 from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
 from bot.sandbox.workspace import Workspaces
 from bot.store.shared_keys import run_token
 
 
-def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> take.Plan:
+def export_plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> take.ExportPlan:
     """What export must know of the task and of this run."""
-    task, run, house = attempt.task, attempt.run, attempt.house
-    quarantine = house.quarantine(task.id)
-    return take.Plan(
+    task, run, runtime = leased.task, leased.run, leased.runtime
+    quarantine = runtime.quarantine(task.id)
+    return take.ExportPlan(
         task=task.id,
         run=run.id,
-        name=attempt.helper("export"),
+        name=leased.helper("export"),
         workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
         mirror=source.path,
         quarantine=quarantine,
@@ -26,12 +26,12 @@ def export_plan(attempt: Attempt, places: Workspaces, source: Mirror) -> take.Pl
         trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
         unchanged_from=task.pushed_head or task.base_head,
         succeeded=run.agent_outcome is None,
-        author=house.identity,
-        co_author=_co_author(attempt),
+        author=runtime.identity,
+        co_author=_co_author(leased),
         title=_title(task, run),
-        secrets=[*house.secrets, run_token(house.link_key, run.id)],
+        secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
         as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
-        check=attempt.check,
+        check=leased.check,
     )
 
 
@@ -45,12 +45,12 @@ def _title(task: Task, run: Run) -> str:
     return f"Task {task.id}" if is_confidential(task, run) else run.request.strip().split("\n", 1)[0]
 
 
-def _co_author(attempt: Attempt) -> str:
+def _co_author(leased: LeasedRun) -> str:
     """Who asked, by the address that forges hide people's own behind."""
-    person, forge = attempt.run.asked_by, attempt.house.forge_of(attempt.task)
-    if forge is None or attempt.by_operator:
+    person, forge = leased.run.asked_by, leased.runtime.forge_of(leased.task)
+    if forge is None or leased.by_operator:
         return ""
-    thread = attempt.task.thread
+    thread = leased.task.thread
     host = thread.repository_url.split("/")[2].split(":")[0]
     # https://docs.github.com/en/account-and-profile/how-tos/email-preferences/setting-your-commit-email-address
     # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email

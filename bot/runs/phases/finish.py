@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.domain.change import Pages, Verdict
+from bot.domain.change import CheckState, Pages
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import Kind
 from bot.reports import comments
 from bot.reports.command_syntax import next_command
-from bot.runs.leased_run import Attempt
-from bot.runs.runtime import House
+from bot.runs.leased_run import LeasedRun
+from bot.runs.runtime import Runtime
 from bot.store import costs, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing, Wanted
@@ -35,18 +35,18 @@ class _Over:
     due_at: float | None  # by itself, then; None: it does not
 
 
-def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> None:
+def settle(leased: LeasedRun, outcome: Outcome, reason: str, say_next: str) -> None:
     """End the run and its task, and fill the outbox. Raises LeaseLost, having changed nothing."""
     state = ENDINGS[outcome].state
-    with attempt.house.ledger.write() as tx:
-        leases.enter(tx, attempt.lease, Phase.REPORT)
-        leases.end(tx, attempt.lease, outcome, state, reason)
-        tasks.change_state(tx, attempt.task.id, state)
-        retention.from_now(tx, attempt.task.id, state)
-        run, task = runs.get(tx, attempt.run.id), tasks.get(tx, attempt.task.id)
-        if (due_at := _goes_on_at(tx, attempt, run)) is not None:
+    with leased.runtime.ledger.write() as tx:
+        leases.enter(tx, leased.lease, Phase.REPORT)
+        leases.end(tx, leased.lease, outcome, state, reason)
+        tasks.change_state(tx, leased.task.id, state)
+        retention.from_now(tx, leased.task.id, state)
+        run, task = runs.get(tx, leased.run.id), tasks.get(tx, leased.task.id)
+        if (due_at := _goes_on_at(tx, leased, run)) is not None:
             enqueue.after_limit(tx, task, run, due_at)
-        forge = attempt.house.forge_of(task)
+        forge = leased.runtime.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:
             over = _Over(
                 run=run,
@@ -56,13 +56,13 @@ def settle(attempt: Attempt, outcome: Outcome, reason: str, say_next: str) -> No
                 say_next=say_next,
                 due_at=due_at,
             )
-            _tell(tx, attempt.house, over)
-    attempt.house.nudges.report(attempt.task.thread_key)
+            _tell(tx, leased.runtime, over)
+    leased.runtime.nudges.report(leased.task.thread_key)
 
 
-def _goes_on_at(tx: Connection, attempt: Attempt, run: Run) -> float | None:
+def _goes_on_at(tx: Connection, leased: LeasedRun, run: Run) -> float | None:
     """When this run is tried again by itself: once, after a limit whose end is known. None: it is not."""
-    agent = attempt.house.agents.get(attempt.task.agent)
+    agent = leased.runtime.agents.get(leased.task.agent)
     if run.outcome is not Outcome.RATE_LIMITED or run.limited_until is None or run.cancel_asked:
         return None
     if agent is None or not agent.resumes_after_limit or run.cause.startswith(enqueue.AUTO):
@@ -71,20 +71,20 @@ def _goes_on_at(tx: Connection, attempt: Attempt, run: Run) -> float | None:
     return max(now, run.limited_until) if run.limited_until <= now + _LONGEST_LIMIT else None
 
 
-def _tell(tx: Connection, house: House, over: _Over) -> None:
+def _tell(tx: Connection, runtime: Runtime, over: _Over) -> None:
     run, task = over.run, over.task
-    page = house.page(task.id)
-    verdict = Verdict.SUCCESS if task.state is State.SUCCEEDED else Verdict.FAILURE
+    page = runtime.page(task.id)
+    verdict = CheckState.SUCCESS if task.state is State.SUCCEEDED else CheckState.FAILURE
     for sha in _status_heads(task):
         _want(tx, run, Outgoing.STATUS, {"verdict": verdict, "description": comments.in_short(run)}, sha)
     if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
-        body = comments.change_body(run, task, page, secrets=house.secrets)
+        body = comments.change_body(run, task, page, secrets=runtime.secrets)
         _want(tx, run, Outgoing.CHANGE, _change(run, task, body))
-    worn = house.result_labels
+    worn = runtime.result_labels
     for label in sorted(set(worn.values())):
         _want(tx, run, Outgoing.LABEL, {"on": worn.get(task.state) == label}, label)
     _want(tx, run, Outgoing.PROGRESS, {"text": comments.over(run, task)})
-    lead, rest = _last_words(tx, over, house.secrets)
+    lead, rest = _last_words(tx, over, runtime.secrets)
     _want(tx, run, Outgoing.FINAL, {"lead": lead, "rest": f"{rest}\n\n[Page and log of this task]({page})"})
 
 

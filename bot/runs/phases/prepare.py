@@ -16,10 +16,10 @@ from bot.git import mirror
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror
 from bot.runs.briefing import briefing
-from bot.runs.failover import begin_here, is_elsewhere
-from bot.runs.leased_run import Attempt
+from bot.runs.failover import begin_here, is_on_another_host
+from bot.runs.leased_run import LeasedRun
 from bot.runs.renamed_repository import has_moved
-from bot.sandbox.workspace import Plan, Workspaces
+from bot.sandbox.workspace import WorkspacePlan, Workspaces
 from bot.store import leases, runs, workspaces
 
 
@@ -31,92 +31,92 @@ class Seen:
     start: str  # commit the task's branch begins this run at
 
 
-def credentials(attempt: Attempt) -> dict[str, str]:
+def credentials(leased: LeasedRun) -> dict[str, str]:
     """HTTP headers for the task's remote, minted now: tokens expire during long runs."""
-    url = attempt.task.thread.repository_url
-    for forge in attempt.house.forges.values():
-        if headers := interruptible(partial(forge.git_headers, url), attempt.check):
+    url = leased.task.thread.repository_url
+    for forge in leased.runtime.forges.values():
+        if headers := interruptible(partial(forge.git_headers, url), leased.check):
             return headers
     return {}
 
 
-def fetch(attempt: Attempt) -> Mirror:
+def fetch(leased: LeasedRun) -> Mirror:
     """Fetch the mirror of the task's repository. Raises RemoteMissing, RemoteUnavailable, GitFailed."""
-    source = attempt.house.mirror(attempt.task)
+    source = leased.runtime.mirror(leased.task)
 
     def once() -> Mirror:
-        url = attempt.task.thread.repository_url
-        return mirror.fetch(source, url, credentials(attempt), check=attempt.check)
+        url = leased.task.thread.repository_url
+        return mirror.fetch(source, url, credentials(leased), check=leased.check)
 
     try:
-        return attempt.retrying(once)
+        return leased.retrying(once)
     except RemoteMissing:
-        if not has_moved(attempt):
+        if not has_moved(leased):
             raise
-        return attempt.retrying(once)
+        return leased.retrying(once)
 
 
-def prepare(attempt: Attempt, places: Workspaces) -> Mirror:
+def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     """Bring the task's workspace to where this run begins, and write its prompt."""
-    source = fetch(attempt)
-    _settle_once(attempt, source)
-    if is_elsewhere(attempt):
-        begin_here(attempt, places, source)
-    task, run = attempt.task, attempt.run
+    source = fetch(leased)
+    _settle_once(leased, source)
+    if is_on_another_host(leased):
+        begin_here(leased, places, source)
+    task, run = leased.task, leased.run
     seen = _seen(task, source)
-    _hold(attempt, source, seen)
+    _hold(leased, source, seen)
     fresh = not places.has(task.id)
-    session = _last_session(attempt)
-    plan = Plan(
+    session = _last_session(leased)
+    plan = WorkspacePlan(
         task=task.id,
         run=run.number,
-        name=attempt.helper("prepare"),
+        name=leased.helper("prepare"),
         mirror=source.path,
-        quarantine=attempt.house.quarantine(task.id),
+        quarantine=leased.runtime.quarantine(task.id),
         branch=task.branch,
         start=seen.start,
         refs=seen.refs,
-        session_file=_session_file(attempt, session),
+        session_file=_session_file(leased, session),
         briefed_by=_briefed_by(task, source),
-        check=attempt.check,
+        check=leased.check,
     )
-    there = attempt.retrying(lambda: places.prepare(plan))
+    there = leased.retrying(lambda: places.prepare(plan))
     # Told to the agent only where its file is there: of an id alone it makes an error.
-    _settle_session(attempt, session if there else "")
-    places.write_task(task.id, run.number, briefing(attempt, seen.refs, fresh=fresh))
+    _settle_session(leased, session if there else "")
+    places.write_task(task.id, run.number, briefing(leased, seen.refs, fresh=fresh))
     return source
 
 
-def _hold(attempt: Attempt, source: Mirror, seen: Seen) -> None:
+def _hold(leased: LeasedRun, source: Mirror, seen: Seen) -> None:
     """From here on nobody removes the workspace, nor lets go of what is kept for it."""
-    task, house = attempt.task, attempt.house
-    with house.ledger.write() as tx:
-        leases.write(tx, attempt.lease)
-        workspaces.in_use(tx, task.id, house.worker.host)
+    task, runtime = leased.task, leased.runtime
+    with runtime.ledger.write() as tx:
+        leases.write(tx, leased.lease)
+        workspaces.in_use(tx, task.id, runtime.worker.host)
     source.keep(task.id, [task.base_head, *seen.refs.values()])
-    make_bare(house.quarantine(task.id))
+    make_bare(runtime.quarantine(task.id))
 
 
-def _last_session(attempt: Attempt) -> str:
-    with attempt.house.ledger.read() as tx:
-        return runs.session_before(tx, attempt.run)
+def _last_session(leased: LeasedRun) -> str:
+    with leased.runtime.ledger.read() as tx:
+        return runs.session_before(tx, leased.run)
 
 
-def _session_file(attempt: Attempt, session: str) -> str:
+def _session_file(leased: LeasedRun, session: str) -> str:
     """Where this conversation lies, if the agent can go on with it; else ""."""
-    agent = attempt.house.agents.get(attempt.task.agent)
+    agent = leased.runtime.agents.get(leased.task.agent)
     return agent.session_file(session) if agent and session else ""
 
 
-def _settle_session(attempt: Attempt, session: str) -> None:
-    with attempt.house.ledger.write() as tx:
-        leases.write(tx, attempt.lease, session_from=session)
-    attempt.run = replace(attempt.run, session_from=session)
+def _settle_session(leased: LeasedRun, session: str) -> None:
+    with leased.runtime.ledger.write() as tx:
+        leases.write(tx, leased.lease, session_from=session)
+    leased.run = replace(leased.run, session_from=session)
 
 
-def _settle_once(attempt: Attempt, source: Mirror) -> None:
+def _settle_once(leased: LeasedRun, source: Mirror) -> None:
     """Base branch, first commit and branch name: on the first run of the task only."""
-    task = attempt.task
+    task = leased.task
     if task.base_head:
         return
     base = task.base or source.default_branch
@@ -133,7 +133,7 @@ def _settle_once(attempt: Attempt, source: Mirror) -> None:
     # A branch named like our prefix leaves no room for branches below it.
     if prefix in heads and not task.here:
         branch = branch.replace("/", "-")
-    attempt.settle(base=base, base_head=task.pinned or heads[base], branch=branch)
+    leased.settle(base=base, base_head=task.pinned or heads[base], branch=branch)
 
 
 def _seen(task: Task, source: Mirror) -> Seen:

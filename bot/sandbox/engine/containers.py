@@ -23,17 +23,17 @@ from bot.sandbox.engine.container_state import Condition, condition_of
 from bot.sandbox.engine.helper_container import to_its_end
 from bot.sandbox.engine.host_config import (
     TOOL_LIMITS,
-    Limits,
+    ContainerLimits,
+    ContainerSpec,
     Mount,
-    Sandbox,
     host_config,
     refuse_unlimited,
     unheld,
 )
 from bot.sandbox.engine.logs import log_of
-from bot.sandbox.engine.streams import Log, Stream
+from bot.sandbox.engine.streams import ContainerLog, Stream
 
-__all__ = ["Condition", "Engine", "Found", "Limits", "Mount", "Sandbox"]
+__all__ = ["Condition", "ContainerLimits", "ContainerSpec", "Engine", "Found", "Mount"]
 
 LABEL = "forgehand"
 INSTANCE = "forgehand.instance"
@@ -153,7 +153,7 @@ class Engine:
             raise
         self.remove(container)
 
-    def start(self, sandbox: Sandbox) -> None:
+    def start(self, sandbox: ContainerSpec) -> None:
         """Start it and return. A container of that name that was started before is left as it is."""
         size = str(sandbox.log_bytes * _LOG_OVERHEAD)
         log = LogConfig(type="json-file", config={"max-size": size, "max-file": "1"})
@@ -175,7 +175,7 @@ class Engine:
             self.remove(sandbox.name)
             raise
 
-    def follow(self, name: str, skip: int) -> Log:
+    def follow(self, name: str, skip: int) -> ContainerLog:
         """Return what the container has printed and prints, stdout and stderr, but its first `skip` bytes.
 
         The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
@@ -213,7 +213,7 @@ class Engine:
             found = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
         return [Found(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
 
-    def _restrained(self, mounts: Sequence[Mount], limits: Limits, log: LogConfig) -> HostConfig:
+    def _restrained(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
         return host_config(
             self._api,
             uid=self._uid,

@@ -30,7 +30,7 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ContainerLimits:
     """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are.
 
     `disk` is bytes of all it writes. The engine holds but each file to that; their sum is watched.
@@ -42,11 +42,11 @@ class Limits:
     disk: int
 
 
-TOOL_LIMITS = Limits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a container of ours
+TOOL_LIMITS = ContainerLimits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a container of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
+class ContainerSpec:
     """An agent's container. `log_bytes` is the limit of the run's log, all of which the engine keeps."""
 
     name: str
@@ -54,7 +54,7 @@ class Sandbox:
     argv: Sequence[str]
     env: Mapping[str, str]
     mounts: Sequence[Mount]
-    limits: Limits
+    limits: ContainerLimits
     labels: Mapping[str, str]
     log_bytes: int
 
@@ -85,7 +85,7 @@ def host_config(
     *,
     uid: int,
     mounts: Sequence[Mount],
-    limits: Limits,
+    limits: ContainerLimits,
     info: Mapping[str, Any],
     log: LogConfig,
     runtime: str,
@@ -113,7 +113,7 @@ def host_config(
     )
 
 
-def _held(limits: Limits, info: Mapping[str, Any]) -> dict[str, Any]:
+def _held(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
     """Those it can hold. For the others engines drop the limit or refuse the container."""
     asked: dict[str, dict[str, Any]] = {
         "pids": {"pids_limit": limits.pids},

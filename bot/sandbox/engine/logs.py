@@ -10,12 +10,12 @@ from docker import APIClient
 
 from bot.sandbox.engine import podman
 from bot.sandbox.engine.client import connect, engine_errors
-from bot.sandbox.engine.streams import Frames, Log
+from bot.sandbox.engine.streams import ContainerLog, Frames
 
 _PATIENCE = 30 * 86400  # seconds an agent may take for its first line
 
 
-def log_of(api: APIClient, url: str, info: Mapping[str, Any], name: str, *, skip: int) -> Log:
+def log_of(api: APIClient, url: str, info: Mapping[str, Any], name: str, *, skip: int) -> ContainerLog:
     """Return the log of a container from the byte offset `skip` on. `url` is the engine's, for Podman."""
     if podman.speaks(info):
         patient = connect(url)
@@ -23,7 +23,7 @@ def log_of(api: APIClient, url: str, info: Mapping[str, Any], name: str, *, skip
         frames: Frames = podman.Later(lambda: _logs(patient, name, follow=True))
     else:
         frames = _logs(api, name, follow=True)
-    return Log(frames, lambda: _logs(api, name, follow=False), skip=skip)
+    return ContainerLog(frames, lambda: _logs(api, name, follow=False), skip=skip)
 
 
 def _logs(api: APIClient, name: str, *, follow: bool) -> Frames:

@@ -114,7 +114,7 @@ class Frames(Protocol):
     def close(self) -> None: ...
 
 
-class Log:
+class ContainerLog:
     """All a container has printed and prints, from the byte offset `skip` on.
 
     It ends when the container ends, or when `close` was called from any thread, or when the engine goes

@@ -14,14 +14,14 @@ from bot.git.history import Commit, read, read_commit, trees
 from bot.git.run import Objects
 from bot.sandbox.export.checks import Check
 from bot.sandbox.export.extent import Extent
-from bot.sandbox.export.instruction_files import set_back
+from bot.sandbox.export.instruction_files import restore
 from bot.sandbox.export.rewrite import Style, body, rewrite
 
 _COMMITS = 20  # times what one commit may change: that much all of them together may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class Admission:
     """Of what was unpacked into `objects`. The new work must descend from `start`, the last checked head.
 
     `known` are commits the host has, with all that is behind them. `as_before` are pathspecs: here the
@@ -85,7 +85,7 @@ class Judge:
         ids: dict[str, str] = {}
         for commit in commits:
             parents = [ids.get(parent, parent) for parent in commit.parents]
-            tree = set_back(self.objects, commit.tree, parents, self.as_before)
+            tree = restore(self.objects, commit.tree, parents, self.as_before)
             if tree != commit.tree and len(parents) == 1 and [tree] == trees(self.objects, *parents):
                 ids[commit.id] = parents[0]  # it did nothing else
             else:
@@ -108,7 +108,7 @@ class Judge:
             return "", commit
         if words := self.check.excess(commit.tree, [parent, *self.known], self._extent()):
             return words, commit
-        tree = set_back(self.objects, commit.tree, [parent], self.as_before)
+        tree = restore(self.objects, commit.tree, [parent], self.as_before)
         return "", replace(commit, tree=tree, parents=(parent,))
 
     def _extent(self) -> Extent:

@@ -15,7 +15,7 @@ _GONE = "000000"
 _Entry = tuple[str, str]  # mode and id
 
 
-def set_back(objects: Objects, tree: str, parents: Sequence[str], pathspecs: Sequence[str]) -> str:
+def restore(objects: Objects, tree: str, parents: Sequence[str], pathspecs: Sequence[str]) -> str:
     """`tree`, with what matches as the parents have it: of a merge, what any side changed.
 
     Raises GitFailed where two sides of a merge changed the same path: nobody here may choose.

@@ -23,7 +23,7 @@ _REFUSAL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ExportedResult:
     """What the agent said of its own work, cleaned and cut; all of it may be ""."""
 
     summary: str = ""
@@ -36,7 +36,7 @@ class Shipment:
 
     head: str
     snapshot: str
-    result: Result
+    result: ExportedResult
     question: str
     unsound: str
 
@@ -48,7 +48,7 @@ def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
         raise ExportRefused(_refusal(stream.read_exactly(_REFUSAL_BYTES), rules))
     header = _HEADER.fullmatch(first + stream.read_exactly(_HEADER_BYTES - 1))
     if not header:
-        return Shipment("", "", Result(), "", "the stream does not begin as it must")
+        return Shipment("", "", ExportedResult(), "", "the stream does not begin as it must")
     result, question = (stream.read_exactly(min(int(length), _FILE_BYTES)) for length in header.group(3, 4))
     return Shipment(
         head=header[1].decode(),
@@ -60,12 +60,12 @@ def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
 
 
 def _refusal(answer: bytes, rules: Rules) -> str:
-    return refusals.in_words(
+    return refusals.refusal_text(
         answer, one=rules.blob_bytes, together=rules.total_bytes, files=rules.files, folders=rules.folders
     )
 
 
-def read_result(content: bytes) -> Result:
+def read_result(content: bytes) -> ExportedResult:
     """The agent's result file, taken as far as it makes sense."""
     try:
         told = json.loads(content)
@@ -78,7 +78,7 @@ def read_result(content: bytes) -> Result:
         return visible(value).strip() if isinstance(value, str) else ""
 
     title = text("title").split("\n", 1)[0][:200]
-    return Result(summary=text("summary")[:20_000], title=title)
+    return ExportedResult(summary=text("summary")[:20_000], title=title)
 
 
 def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:

@@ -115,7 +115,7 @@ _SENTENCES: dict[str, Callable[[bytes], str]] = {
 }
 
 
-def in_words(answer: bytes, *, one: int, together: int, files: int, folders: int) -> str:
+def refusal_text(answer: bytes, *, one: int, together: int, files: int, folders: int) -> str:
     """Return the sentences for a container's refusal: "<code>\\n<complaint>\\0<path>".
 
     The limits are the ones the container was given: bytes of one file, bytes of all changed files, changed

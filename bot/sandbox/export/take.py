@@ -20,14 +20,14 @@ from bot.git.large_files import streaming
 from bot.git.object_reader import object_reader
 from bot.git.run import LIMITS, Objects, git, run
 from bot.sandbox.engine.containers import Engine, Mount
-from bot.sandbox.export.admission import Judge
+from bot.sandbox.export.admission import Admission
 from bot.sandbox.export.change_summary import summary
 from bot.sandbox.export.checks import Check, Rules, large
-from bot.sandbox.export.receive import Result, Shipment, receive
+from bot.sandbox.export.receive import ExportedResult, Shipment, receive
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.tree_walk import walk
 
-__all__ = ["Exported", "Plan", "Result", "Rules", "has", "is_done", "take"]
+__all__ = ["ExportPlan", "Exported", "ExportedResult", "Rules", "has", "is_done", "take"]
 
 _INSIDE = Path(__file__).parent.parent / "inside"
 _PARTS = ("export_tools.sh", "export_clone.sh", "export_touched.sh", "export.sh")
@@ -36,7 +36,7 @@ _OTHER = "The export container sent something else than HEAD and what lay uncomm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ExportPlan:
     """What an export must know. `name` is the container's and carries task, run and epoch."""
 
     task: str
@@ -79,7 +79,7 @@ class Exported:
     power: list[str]  # paths, from `trusted_head` on
     commits: int
     files: int  # that differ from `trusted_head`
-    result: Result
+    result: ExportedResult
     question: str
 
 
@@ -94,7 +94,7 @@ def has(quarantine: Path, mirror: Path, oid: str) -> bool:
     return run("cat-file", "-e", f"{oid}^{{commit}}", at=quarantine, env=env).status == 0
 
 
-def take(engine: Engine, image: str, plan: Plan) -> Exported:
+def take(engine: Engine, image: str, plan: ExportPlan) -> Exported:
     """Export the workspace. Done again after a crash, it ends in the same ids.
 
     Raises ExportRefused (the work does not pass, for the reader to mend), SandboxFailed,
@@ -116,7 +116,7 @@ def take(engine: Engine, image: str, plan: Plan) -> Exported:
 
 
 @contextmanager
-def _incoming(plan: Plan) -> Iterator[Path]:
+def _incoming(plan: ExportPlan) -> Iterator[Path]:
     """A repository for this epoch's export only; what earlier ones left is removed."""
     root = plan.quarantine.parent
     for stale in root.glob(f"*-{plan.run}-*.incoming"):
@@ -130,7 +130,7 @@ def _incoming(plan: Plan) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _receive(engine: Engine, image: str, plan: Plan, objects: Objects) -> Shipment:
+def _receive(engine: Engine, image: str, plan: ExportPlan, objects: Objects) -> Shipment:
     with engine.tool_stream(
         name=plan.name,
         image=image,
@@ -152,7 +152,7 @@ def _limits(rules: Rules) -> list[str]:
     return [str(limit) for limit in (rules.blob_bytes, rules.total_bytes, rules.files, rules.folders)]
 
 
-def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
+def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
     """Judge what was unpacked, and make it ours."""
     too_large = large(objects, plan.rules)
     with object_reader(objects) as reader:
@@ -178,11 +178,11 @@ def _admit(plan: Plan, objects: Objects, shipment: Shipment) -> Exported:
     )
 
 
-def _judge(plan: Plan, objects: Objects, check: Check, title: str) -> Judge:
+def _judge(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admission:
     style = Style(
         author=plan.author, co_author=plan.co_author, title=title or plan.title, secrets=plan.secrets
     )
-    return Judge(
+    return Admission(
         objects=objects,
         check=check,
         style=style,
@@ -204,7 +204,7 @@ def _uncommitted(objects: Objects, shipment: Shipment, commits: list[Commit]) ->
     return commits.pop()
 
 
-def _promote(plan: Plan, objects: Objects, head: str, wip: str) -> None:
+def _promote(plan: ExportPlan, objects: Objects, head: str, wip: str) -> None:
     """Copy what head and wip need into the quarantine: what they do not reach was not checked."""
     tips = [tip for tip in (head, wip) if tip and tip != plan.start]
     if tips:

@@ -93,7 +93,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Pending:
     place: Place
     new: _Side
     old: tuple[_Side, ...]
@@ -111,7 +111,7 @@ def walk(reader: ObjectReader, new: str, old: Sequence[str]) -> Iterator[Folder]
     """
     tree = _root(reader, new)
     sides: tuple[_Side, ...] = tuple(dict.fromkeys(_root(reader, each) for each in old)) or (None,)
-    waiting = [] if tree in sides else [_Waiting(Place(), tree, sides)]
+    waiting = [] if tree in sides else [_Pending(Place(), tree, sides)]
     while waiting:
         if not reader.holds(waiting[-1].sides):
             reader.fetch(side for each in reversed(waiting[-_AHEAD:]) for side in each.sides)
@@ -135,7 +135,7 @@ def _root(reader: ObjectReader, name: str) -> str:
     return reader.tree(f"{name}^{{tree}}", _TREE_BYTES).oid
 
 
-def _compare(reader: ObjectReader, this: _Waiting) -> tuple[list[bytes], list[_Change]]:
+def _compare(reader: ObjectReader, this: _Pending) -> tuple[list[bytes], list[_Change]]:
     """What is written on the new side, and of it and of what is gone what is the same on no old side."""
     written = _written(reader, this.new, this.place)
     now, fresh = set(written), set(written)
@@ -185,7 +185,7 @@ def _mode(written: bytes) -> str:
     return kinds.get(mode & 0o170000, GITLINK)
 
 
-def _folder(this: _Waiting, written: Sequence[bytes], changes: Sequence[_Change]) -> Folder:
+def _folder(this: _Pending, written: Sequence[bytes], changes: Sequence[_Change]) -> Folder:
     entries, added = [], []
     for name, item, old in changes:
         was = _ADDED if old == _NOWHERE else tuple({_file(each)[0] for each in old})
@@ -203,10 +203,10 @@ def _file(item: _Item) -> _Item:
     return _NOTHING if item[0] == TREE else item
 
 
-def _folders(place: Place, changes: Sequence[_Change]) -> Iterator[_Waiting]:
+def _folders(place: Place, changes: Sequence[_Change]) -> Iterator[_Pending]:
     """Folders that differ, to be opened. Files of one that is gone are gone if every old side had it."""
     for name, (mode, oid), old in changes:
         new = oid.hex() if mode == TREE else None
         sides = tuple(dict.fromkeys(oid.hex() if mode == TREE else None for mode, oid in old))
         if new or None not in sides:
-            yield _Waiting(place.inside(name), new, sides)
+            yield _Pending(place.inside(name), new, sides)

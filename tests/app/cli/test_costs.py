@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.app.cli.costs import Ask, costs
-from bot.app.settings.gateway import Amount, Budget, Share
+from bot.app.cli.costs import CostQuery, costs
+from bot.app.settings.gateway import AmountSettings, BudgetSettings, ShareSettings
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Data
+from bot.app.settings.sections import DataSettings
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Tokens, Used
@@ -26,11 +26,14 @@ Say = Callable[..., str]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    budget = Budget(
-        per_day=Amount(requests=100, usd=5.0),
-        repositories={"acme/r7": Share(per_day=Amount(tokens=1000)), "acme/idle": Share()},
+    budget = BudgetSettings(
+        per_day=AmountSettings(requests=100, usd=5.0),
+        repositories={
+            "acme/r7": ShareSettings(per_day=AmountSettings(tokens=1000)),
+            "acme/idle": ShareSettings(),
+        },
     )
-    return Settings(data=Data(path=tmp_path), budget=budget)
+    return Settings(data=DataSettings(path=tmp_path), budget=budget)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
     """What it prints."""
 
     def called(*, as_json: bool = False, **asked: Any) -> str:
-        costs(settings, Ask(**{"seconds": WEEK, **asked}), as_json=as_json)
+        costs(settings, CostQuery(**{"seconds": WEEK, **asked}), as_json=as_json)
         return capsys.readouterr().out
 
     return called

@@ -236,7 +236,7 @@ def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk
             for _ in range(removals.MOST_DEATHS):
                 removals.count_deaths(tx, host, all_are_dead)
                 removals.begin(tx, Key(host, folder, f"{host}/dead"), task)
-        workspaces.keep(tx, gone, 1.0)
+        workspaces.retain(tx, gone, 1.0)
         workspaces.claim_removal(tx, gone)
     ledger.close()
     (data / "workspaces" / gone).rename(data / "workspaces" / f"{gone}.gone-1")

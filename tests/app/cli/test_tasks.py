@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.cli.tasks import Log, logs
+from bot.app.cli.tasks import LogFollower, logs
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import Agent, Data
+from bot.app.settings.sections import AgentSettings, DataSettings
 from bot.store import claims, leases, log_chunks
 from bot.store.ledger import Ledger, open_ledger
 from tests.support.claude_stand_in import recorded
@@ -15,12 +15,12 @@ from tests.support.rows import a_worker, add_run, add_task, lease_of
 SECRET = "s3cret-of-the-operator"
 
 
-def _printed(ledger: Ledger, pieces: dict[int, bytes]) -> Log:
+def _printed(ledger: Ledger, pieces: dict[int, bytes]) -> LogFollower:
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx)).id
         for offset, data in pieces.items():
             log_chunks.append(tx, run, offset, data)
-    return Log(ledger, run, [SECRET])
+    return LogFollower(ledger, run, [SECRET])
 
 
 def test_what_stands_on_both_sides_of_what_was_left_out_is_no_line(ledger: Ledger) -> None:
@@ -43,7 +43,7 @@ def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(ledger: Ledger) ->
 def test_the_log_is_words_and_raw_where_that_is_wanted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(data=Data(path=tmp_path), agents={"claude": Agent(kind="claude")})
+    settings = Settings(data=DataSettings(path=tmp_path), agents={"claude": AgentSettings(kind="claude")})
     printed = b"\n".join(recorded("good"))
     ledger = open_ledger(settings.store_url)
     with ledger.write() as tx:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from bot.agents.command_line import Command
+from bot.agents.command_line import CommandLineAgent
 from bot.agents.registry import KINDS
 from bot.app.settings.load import Settings, load, plain
 from bot.domain.errors import BadSettings
@@ -172,7 +172,7 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
 
 
 def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "one-more", Command)
+    monkeypatch.setitem(KINDS, "one-more", CommandLineAgent)
     _write("[agents.demo]\nkind = 'one-more'\n")
 
     assert load().agents["demo"].kind == "one-more"

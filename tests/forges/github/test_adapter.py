@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import ForgeGone, ForgeUnavailable
 from bot.domain.thread import Kind, Thread
 from bot.forges.github import GitHub
@@ -131,8 +131,8 @@ def test_a_status_is_set_and_its_description_cut(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     sha = push_commit(playground, "topic")
-    forge.set_status(thread, sha, status(Verdict.PENDING))
-    forge.set_status(thread, sha, status(Verdict.SUCCESS, "é" * 200, url=""))
+    forge.set_status(thread, sha, status(CheckState.PENDING))
+    forge.set_status(thread, sha, status(CheckState.SUCCESS, "é" * 200, url=""))
 
     last, first = playground.statuses(sha)
 

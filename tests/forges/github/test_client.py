@@ -8,18 +8,18 @@ import time
 import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
-from bot.forges.github.client import Client
+from bot.forges.github.client import GitHubClient
 from tests.support.scripted_server import Says, Server
 
 TOKEN = "ghp_neverToBeSeen"
 
 
 @pytest.fixture
-def client(server: Server) -> Client:
-    return Client(server.url, TOKEN)
+def client(server: Server) -> GitHubClient:
+    return GitHubClient(server.url, TOKEN)
 
 
-def test_a_request_carries_the_token_and_its_json(client: Client, server: Server) -> None:
+def test_a_request_carries_the_token_and_its_json(client: GitHubClient, server: Server) -> None:
     answer = client.ask("POST", "/repositories/7/issues", json={"title": "é"})
 
     assert answer.data == {"path": "/api/v3/repositories/7/issues", "given": {"title": "é"}}
@@ -28,7 +28,7 @@ def test_a_request_carries_the_token_and_its_json(client: Client, server: Server
 
 @pytest.mark.parametrize("verb", ["POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [403, 429, 500, 502, 503])
-def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, status: int) -> None:
+def test_a_write_is_never_repeated(client: GitHubClient, server: Server, verb: str, status: int) -> None:
     server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
 
     with pytest.raises(ForgeUnavailable) as refused:
@@ -51,7 +51,7 @@ def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, st
     ],
 )
 def test_a_rate_limit_is_handed_up_at_once(
-    client: Client, server: Server, says: Says, seconds: float
+    client: GitHubClient, server: Server, says: Says, seconds: float
 ) -> None:
     server.script = [says]
 
@@ -62,7 +62,7 @@ def test_a_rate_limit_is_handed_up_at_once(
     assert len(server.asked) == 1
 
 
-def test_a_primary_limit_lasts_until_its_reset(client: Client, server: Server) -> None:
+def test_a_primary_limit_lasts_until_its_reset(client: GitHubClient, server: Server) -> None:
     reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}
     server.script = [Says(403, {"message": "API rate limit exceeded for user ID 1."}, reset)]
 
@@ -88,7 +88,7 @@ def test_a_primary_limit_lasts_until_its_reset(client: Client, server: Server) -
     ],
 )
 def test_a_definite_refusal_is_a_sentence(
-    client: Client, server: Server, status: int, message: str, error: type[ForgeError]
+    client: GitHubClient, server: Server, status: int, message: str, error: type[ForgeError]
 ) -> None:
     server.script = [Says(status, {"message": message})]
 
@@ -99,7 +99,7 @@ def test_a_definite_refusal_is_a_sentence(
     assert len(server.asked) == 1
 
 
-def test_a_refusal_tells_each_reason(client: Client, server: Server) -> None:
+def test_a_refusal_tells_each_reason(client: GitHubClient, server: Server) -> None:
     errors = [{"resource": "Label", "code": "missing"}, {"message": "head\nis invalid"}, "and more"]
     server.script = [Says(422, {"message": "Validation Failed", "errors": errors})]
 
@@ -107,14 +107,14 @@ def test_a_refusal_tells_each_reason(client: Client, server: Server) -> None:
         client.ask("POST", "/repositories/7/pulls", json={})
 
 
-def test_a_header_the_library_stumbles_over_is_no_answer(client: Client, server: Server) -> None:
+def test_a_header_the_library_stumbles_over_is_no_answer(client: GitHubClient, server: Server) -> None:
     server.script = [Says(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
 
 
-def test_a_moved_repository_is_written_to_at_its_present_name(client: Client, server: Server) -> None:
+def test_a_moved_repository_is_written_to_at_its_present_name(client: GitHubClient, server: Server) -> None:
     server.script = [
         Says(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
         Says(200, {"full_name": "acme/forge"}),
@@ -129,7 +129,7 @@ def test_a_moved_repository_is_written_to_at_its_present_name(client: Client, se
     ]
 
 
-def test_a_repository_that_keeps_moving_is_worth_a_retry(client: Client, server: Server) -> None:
+def test_a_repository_that_keeps_moving_is_worth_a_retry(client: GitHubClient, server: Server) -> None:
     server.script = [Says(307), Says(200, {"full_name": "acme/forge"}), Says(307)]
 
     with pytest.raises(ForgeUnavailable, match="moved"):
@@ -138,7 +138,7 @@ def test_a_repository_that_keeps_moving_is_worth_a_retry(client: Client, server:
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
 def test_what_moved_to_another_repository_is_gone_and_not_followed(
-    client: Client, server: Server, verb: str
+    client: GitHubClient, server: Server, verb: str
 ) -> None:
     away = Says(301, {"message": "Moved Permanently"}, {"Location": f"{server.url}/repositories/8/issues/3"})
     server.script = [away, Says(200, {"full_name": "acme/anvil"}), away]
@@ -153,7 +153,9 @@ def test_what_moved_to_another_repository_is_gone_and_not_followed(
     ]
 
 
-def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(client: Client, server: Server) -> None:
+def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(
+    client: GitHubClient, server: Server
+) -> None:
     away = Says(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
     server.script = [away, away]
 
@@ -161,7 +163,7 @@ def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(client: Clien
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
 
 
-def test_a_redirect_to_another_host_is_not_followed(client: Client, server: Server) -> None:
+def test_a_redirect_to_another_host_is_not_followed(client: GitHubClient, server: Server) -> None:
     server.script = [Says(301, {}, {"Location": "http://localhost:1/api/v3/user"})]
 
     with pytest.raises(ForgeError, match=r"\[github\] url"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, Kind, Part, Spot, Thread
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.github.events import parse
 from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 from tests.oracles.payloads import examples, payloads
@@ -56,7 +56,7 @@ def test_a_new_comment_is_commented() -> None:
                 at="2019-05-15T15:20:18Z",
             ),
         ),
-        spot=Spot(comment_id=492700400),
+        reply_target=ReplyTarget(comment_id=492700400),
         body="You are totally right! I'll get this fixed right away.",
     )
 
@@ -95,7 +95,7 @@ def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
     assert event.cause == "review-comment:284312630"
     assert event.thread == thread(Kind.CHANGE, 2, "Update the README with new information.")
     assert (event.actor, event.body) == (ANN, "Maybe you should use more emoji on this line.")
-    assert event.spot == Spot(comment_id=284312630, discussion="284312630")
+    assert event.reply_target == ReplyTarget(comment_id=284312630, discussion="284312630")
     assert event.head == "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
     lines, about = event.context
     assert lines.text == "README.md, line 1\n```diff\n@@ -1 +1 @@\n-# Hello-World\n```"
@@ -108,7 +108,7 @@ def test_an_answer_on_lines_belongs_to_the_discussion_it_answers() -> None:
 
     event = read("pull_request_review_comment", payload)
 
-    assert event.spot == Spot(comment_id=284312630, discussion="77")
+    assert event.reply_target == ReplyTarget(comment_id=284312630, discussion="77")
     assert event.context[0].text.startswith("README.md\n```diff\n@@")
 
 
@@ -121,7 +121,7 @@ def test_a_review_is_a_comment_on_the_thread() -> None:
     assert isinstance(event, Commented)
     assert event.cause == f"review:{payload['review']['id']}"
     assert (event.thread.kind, event.thread.number) == (Kind.CHANGE, 2)
-    assert (event.actor, event.body, event.spot) == (ANN, "/run mend it", Spot())
+    assert (event.actor, event.body, event.reply_target) == (ANN, "/run mend it", ReplyTarget())
     payload["review"]["body"] = None
     assert read("pull_request_review", payload).body == ""
 

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.domain.change import Verdict
+from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeGone
-from bot.domain.thread import Actor, Kind, Spot, Thread
+from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.gitlab import GitLab
 from tests.forges.adapter_calls import HERE, MARKER, anvil, chatter, status, wanted
 from tests.playground.faults import Fault, Faults
@@ -114,7 +114,7 @@ def test_a_change_has_labels_of_its_own(
 
 def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeGone):
-        forge.react(thread, Spot(comment_id=999_999))
+        forge.react(thread, ReplyTarget(comment_id=999_999))
 
 
 # Comments
@@ -123,7 +123,7 @@ def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) ->
 def test_an_internal_comment_is_answered_internally(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
-    inside = Spot(comment_id=playground.comment(1, "/run tidy", internal=True), internal=True)
+    inside = ReplyTarget(comment_id=playground.comment(1, "/run tidy", internal=True), internal=True)
     comment = forge.comment(thread, MARKER, inside)
     forge.edit_comment(thread, comment, f"Done. {MARKER}", inside)
     for _ in range(2):
@@ -140,18 +140,18 @@ def test_what_was_said_on_a_line_is_answered_there(
     forge: GitLab, playground: GitLabPlayground, change: Thread
 ) -> None:
     said = playground.inline_comment(change.number, "notes.txt", 1, "/run tidy this")
-    spot = Spot(comment_id=said, discussion=playground.discussion(change.number, said)["id"])
+    reply_target = ReplyTarget(comment_id=said, discussion=playground.discussion(change.number, said)["id"])
 
-    forge.react(change, spot)
-    comment = forge.comment(change, MARKER, spot)
-    forge.edit_comment(change, comment, f"Done. {MARKER}", spot)
+    forge.react(change, reply_target)
+    comment = forge.comment(change, MARKER, reply_target)
+    forge.edit_comment(change, comment, f"Done. {MARKER}", reply_target)
 
     notes = playground.discussion(change.number, said)["notes"]
     assert [note["body"] for note in notes] == ["/run tidy this", f"Done. {MARKER}"]
-    assert forge.find_comments(change, MARKER, spot) == [comment]
+    assert forge.find_comments(change, MARKER, reply_target) == [comment]
     assert playground.reactions(said) == ["eyes"]
-    forge.delete_comment(change, comment, spot)
-    assert forge.find_comments(change, MARKER, spot) == []
+    forge.delete_comment(change, comment, reply_target)
+    assert forge.find_comments(change, MARKER, reply_target) == []
 
 
 def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: Server) -> None:
@@ -185,14 +185,14 @@ def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: T
 
 
 @pytest.mark.parametrize("answer", [{"commands_changes": {}, "summary": ["Closed."]}, {"id": None}, [], None])
-@pytest.mark.parametrize("spot", [HERE, Spot(discussion="d1")])
+@pytest.mark.parametrize("spot", [HERE, ReplyTarget(discussion="d1")])
 def test_an_answer_without_an_id_is_not_a_comment(
-    scripted: GitLab, server: Server, answer: object, spot: Spot
+    scripted: GitLab, server: Server, answer: object, reply_target: ReplyTarget
 ) -> None:
     server.script = [Says(202, answer)]
 
     with pytest.raises(ForgeError):
-        scripted.comment(CHANGE, "hello?", spot)
+        scripted.comment(CHANGE, "hello?", reply_target)
 
 
 def test_an_archived_repository_is_closed_to_the_bot(
@@ -215,9 +215,11 @@ def test_a_status_is_set_twice_and_its_description_cut(
 ) -> None:
     sha = push_commit(playground, "topic")
     for _ in range(2):
-        forge.set_status(thread, sha, status(Verdict.PENDING))
+        forge.set_status(thread, sha, status(CheckState.PENDING))
     (first,) = playground.statuses(sha)
-    forge.set_status(thread, sha, status(Verdict.SUCCESS, "é" * 300, url="https://bot.example/" + "t" * 255))
+    forge.set_status(
+        thread, sha, status(CheckState.SUCCESS, "é" * 300, url="https://bot.example/" + "t" * 255)
+    )
     (last,) = playground.statuses(sha)
 
     assert (first["status"], first["name"], first["target_url"]) == (
@@ -232,12 +234,12 @@ def test_a_status_is_set_twice_and_its_description_cut(
     )
 
 
-@pytest.mark.parametrize("verdict", [Verdict.FAILURE, Verdict.ERROR])
+@pytest.mark.parametrize("verdict", [CheckState.FAILURE, CheckState.ERROR])
 def test_what_ended_badly_has_failed_even_after_a_success(
-    forge: GitLab, playground: GitLabPlayground, thread: Thread, verdict: Verdict
+    forge: GitLab, playground: GitLabPlayground, thread: Thread, verdict: CheckState
 ) -> None:
     sha = push_commit(playground, "topic")
-    forge.set_status(thread, sha, status(Verdict.SUCCESS, url=""))
+    forge.set_status(thread, sha, status(CheckState.SUCCESS, url=""))
     forge.set_status(thread, sha, status(verdict, url=""))
 
     assert [each["status"] for each in playground.statuses(sha)] == ["failed", "success"]
@@ -247,7 +249,7 @@ def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> 
     server.script = [Says(400, {"message": {"target_url": ["is blocked"]}})]
 
     with pytest.raises(ForgeError, match="target_url is blocked"):
-        scripted.set_status(ANVIL, "a" * 40, status(Verdict.ERROR))
+        scripted.set_status(ANVIL, "a" * 40, status(CheckState.ERROR))
 
 
 def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> None:
@@ -257,7 +259,7 @@ def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> N
         Says(201, {}),
     ]
 
-    scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+    scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
 
     assert [path for _, path, _ in server.asked] == [
         f"{PLACE}/statuses/{'a' * 40}",
@@ -279,11 +281,11 @@ def test_a_change_from_a_fork_is_told_apart_and_its_status_needs_rights_in_the_f
 
     assert (head.head, head.same_repository, head.default_branch) == (sha, False, "main")
     with pytest.raises(ForgeError, match="403"):
-        forge.set_status(change, sha, status(Verdict.PENDING))
+        forge.set_status(change, sha, status(CheckState.PENDING))
     fork = f"/api/v4/projects/{quote(path, safe='')}"
     bot = {"user_id": playground.user_id("bot"), "access_level": 30}
     playground.ask("POST", f"{fork}/members", bot, as_="eve")
-    forge.set_status(change, sha, status(Verdict.PENDING))
+    forge.set_status(change, sha, status(CheckState.PENDING))
     assert len(playground.ask("GET", f"{fork}/repository/commits/{sha}/statuses", as_="eve")) == 1
 
 
@@ -292,7 +294,7 @@ def test_a_fork_the_bot_may_not_tell_is_a_refusal(scripted: GitLab, server: Serv
     server.script = [Says(404), Says(200, {"source_project_id": 8}), Says(code)]
 
     with pytest.raises(ForgeError, match=str(code)):
-        scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+        scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
 
 
 @pytest.mark.parametrize("source", [None, 7])
@@ -305,7 +307,7 @@ def test_where_there_is_no_fork_to_tell_the_first_refusal_holds(
     ]
 
     with pytest.raises(ForgeError, match="404 Commit Not Found"):
-        scripted.set_status(CHANGE, "a" * 40, status(Verdict.SUCCESS))
+        scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
     assert len(server.asked) == 2
 
 
@@ -316,7 +318,7 @@ def test_a_status_on_a_change_of_the_project_itself_asks_for_no_more(
     assert sha is not None
     faults.inject(Fault.BAD_GATEWAY, "GET", "/merge_requests/", times=9)
 
-    forge.set_status(change, sha, status(Verdict.PENDING))
+    forge.set_status(change, sha, status(CheckState.PENDING))
 
     assert faults.hit == []
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
-from bot.forges.gitlab.client import Client, words
+from bot.forges.gitlab.client import GitLabClient, error_text
 from tests.support.scripted_server import Says, Server
 
 TOKEN = "glpat-neverToBeSeen"
@@ -16,11 +16,11 @@ NOTES = "/projects/7/issues/1/notes"
 
 
 @pytest.fixture
-def client(server: Server) -> Client:
-    return Client(server.url, TOKEN)
+def client(server: Server) -> GitLabClient:
+    return GitLabClient(server.url, TOKEN)
 
 
-def test_a_request_carries_the_token_its_query_and_its_json(client: Client, server: Server) -> None:
+def test_a_request_carries_the_token_its_query_and_its_json(client: GitLabClient, server: Server) -> None:
     answer = client.ask("PUT", "/projects/7/issues/1?a=b%20%26c&d=2", json={"title": "é"})
 
     path = "/api/v3/api/v4/projects/7/issues/1?a=b+%26c&d=2"
@@ -28,7 +28,7 @@ def test_a_request_carries_the_token_its_query_and_its_json(client: Client, serv
     assert server.tokens == {f"Bearer {TOKEN}"}
 
 
-def test_an_answer_without_a_body_is_fine(client: Client, server: Server) -> None:
+def test_an_answer_without_a_body_is_fine(client: GitLabClient, server: Server) -> None:
     server.script = [Says(204, raw=b"")]
 
     assert client.ask("DELETE", f"{NOTES}/5").data is None
@@ -36,7 +36,7 @@ def test_an_answer_without_a_body_is_fine(client: Client, server: Server) -> Non
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, status: int) -> None:
+def test_a_write_is_never_repeated(client: GitLabClient, server: Server, verb: str, status: int) -> None:
     server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
 
     with pytest.raises(ForgeUnavailable) as refused:
@@ -58,7 +58,7 @@ def test_a_write_is_never_repeated(client: Client, server: Server, verb: str, st
     ],
 )
 def test_a_rate_limit_is_handed_up_at_once(
-    client: Client, server: Server, headers: dict[str, str], seconds: float
+    client: GitLabClient, server: Server, headers: dict[str, str], seconds: float
 ) -> None:
     error = {"error": "This endpoint has been requested too many times. Try again later."}
     server.script = [Says(429, {"message": error}, headers)]
@@ -70,7 +70,7 @@ def test_a_rate_limit_is_handed_up_at_once(
     assert len(server.asked) == 1
 
 
-def test_a_limit_lasts_until_its_reset(client: Client, server: Server) -> None:
+def test_a_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> None:
     server.script = [Says(429, {}, {"RateLimit-Reset": str(int(time.time()) + 600)})]
 
     with pytest.raises(ForgeUnavailable) as refused:
@@ -79,7 +79,7 @@ def test_a_limit_lasts_until_its_reset(client: Client, server: Server) -> None:
     assert refused.value.retry_after == pytest.approx(600, abs=10)
 
 
-def test_what_another_request_holds_is_worth_a_retry(client: Client, server: Server) -> None:
+def test_what_another_request_holds_is_worth_a_retry(client: GitLabClient, server: Server) -> None:
     server.script = [Says(409, {"message": "409 Conflict: Resource lock"})]
 
     with pytest.raises(ForgeUnavailable):
@@ -103,7 +103,7 @@ def test_what_another_request_holds_is_worth_a_retry(client: Client, server: Ser
     ],
 )
 def test_a_definite_refusal_is_a_sentence(
-    client: Client, server: Server, status: int, message: object, error: type[ForgeError]
+    client: GitLabClient, server: Server, status: int, message: object, error: type[ForgeError]
 ) -> None:
     server.script = [Says(status, {"message": message})]
 
@@ -137,15 +137,15 @@ def test_a_definite_refusal_is_a_sentence(
         (None, "no reason given"),
     ],
 )
-def test_gitlabs_words_are_one_line(client: Client, server: Server, data: object, said: str) -> None:
+def test_gitlabs_words_are_one_line(client: GitLabClient, server: Server, data: object, said: str) -> None:
     server.script = [Says(422, data)]
 
-    assert words(client.ask("GET", "/user", fine=(422,))) == said
+    assert error_text(client.ask("GET", "/user", fine=(422,))) == said
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(client: Client, server: Server, verb: str, status: int) -> None:
+def test_a_redirect_is_not_followed(client: GitLabClient, server: Server, verb: str, status: int) -> None:
     with Server.running() as elsewhere:
         server.script = [Says(status, {}, {"Location": f"{elsewhere.url}/steal"})]
 
@@ -156,7 +156,7 @@ def test_a_redirect_is_not_followed(client: Client, server: Server, verb: str, s
     assert len(server.asked) == 1
 
 
-def test_a_redirect_to_nowhere_is_one_all_the_same(client: Client, server: Server) -> None:
+def test_a_redirect_to_nowhere_is_one_all_the_same(client: GitLabClient, server: Server) -> None:
     server.script = [Says(304, raw=b"")]
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, Kind, Part, Spot, Thread
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.gitlab import events
 from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 
@@ -136,7 +136,7 @@ def test_a_new_comment_on_an_issue_is_commented() -> None:
                 at="2015-04-12 14:53:17 UTC",
             ),
         ),
-        spot=Spot(comment_id=1241),
+        reply_target=ReplyTarget(comment_id=1241),
         body="/run tidy",
     )
 
@@ -214,7 +214,9 @@ def test_a_bot_is_known_by_the_name_gitlab_gave_it(login: str, *, bot: bool) -> 
     ("kind", "discussion"), [("DiffNote", "d1"), ("DiscussionNote", "d1"), (None, ""), ("LegacyDiffNote", "")]
 )
 def test_only_what_is_said_in_a_discussion_is_answered_in_one(kind: str | None, discussion: str) -> None:
-    assert read("Note Hook", note_on_change(type=kind)).spot == Spot(comment_id=1241, discussion=discussion)
+    assert read("Note Hook", note_on_change(type=kind)).reply_target == ReplyTarget(
+        comment_id=1241, discussion=discussion
+    )
 
 
 def test_a_comment_on_a_line_brings_the_line() -> None:
@@ -254,14 +256,14 @@ def test_a_confidential_issue_makes_its_thread_confidential() -> None:
     event = read("Confidential Note Hook", payload)
 
     assert event.thread.confidential
-    assert not event.spot.internal
+    assert not event.reply_target.internal
 
 
 @pytest.mark.parametrize("note", [note_on_issue, note_on_change])
 def test_an_internal_comment_is_answered_internally(note: Any) -> None:
     event = read("Confidential Note Hook", note(internal=True))
 
-    assert event.spot.internal
+    assert event.reply_target.internal
     assert not event.thread.confidential
 
 
@@ -272,14 +274,14 @@ def test_an_internal_comment_is_answered_internally(note: Any) -> None:
 def test_where_only_the_event_says_confidential_it_is_internal(event: str, kind: str, note: Any) -> None:
     payload = {**note(), "event_type": kind}
 
-    assert read(event, payload).spot.internal
+    assert read(event, payload).reply_target.internal
 
 
 def test_an_old_confidential_comment_on_an_issue_that_says_nothing_of_itself_is_internal() -> None:
     payload = note_on_issue()
     del payload["issue"]["confidential"], payload["event_type"]
 
-    assert read("Confidential Note Hook", payload).spot.internal
+    assert read("Confidential Note Hook", payload).reply_target.internal
 
 
 # Labels and people

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from bot.runs.execute import execute
-from bot.runs.runtime import Allowance, House
+from bot.runs.runtime import Allowance, Runtime
 from bot.sandbox.engine.containers import Engine
 from bot.store import workspaces
 from tests.support.services import Postgres
@@ -41,21 +41,21 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def _let_go(shop: Workshop, house: House, run: Run) -> None:
+def _let_go(shop: Workshop, runtime: Runtime, run: Run) -> None:
     """Work on it until its agent has been heard, and stop there."""
-    with shop.busy(house, run) as stopping:
+    with shop.busy(runtime, run) as stopping:
         until(lambda: shop.printed(run) != b"")
         stopping.set()
 
 
-def _allowing(house: House, *, idle: int = 60, disk: int = 1 << 30) -> House:
+def _allowing(runtime: Runtime, *, idle: int = 60, disk: int = 1 << 30) -> Runtime:
     """The house, where an agent may be silent for so many seconds and fill so many bytes."""
-    limits = replace(house.allowance.limits, disk=disk)
-    return replace(house, allowance=Allowance(limits, idle))
+    limits = replace(runtime.allowance.limits, disk=disk)
+    return replace(runtime, allowance=Allowance(limits, idle))
 
 
 def _tell_it_to_end(shop: Workshop, run: Run) -> None:
-    (shop.house.data / "workspaces" / run.task / "repo" / "go").touch()
+    (shop.runtime.data / "workspaces" / run.task / "repo" / "go").touch()
 
 
 def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: Workshop) -> None:
@@ -63,17 +63,17 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
     _let_go(shop, shop.agent(COUNTING), run)
     alone = shop.now(run)
     assert (alone.state, alone.phase) == (State.RUNNING, Phase.AGENT)
-    condition = shop.house.engine.condition(f"forgehand-{run.id}")
+    condition = shop.runtime.engine.condition(f"forgehand-{run.id}")
     assert condition is not None
     assert condition.running
     assert 0 < alone.log_offset == len(shop.printed(run))
 
-    raw = shop.house.data / "logs" / run.id
+    raw = shop.runtime.data / "logs" / run.id
     with raw.open("ab") as file:
         file.write(b"what a worker that was killed wrote here, and did not live to put in the ledger\n")
 
-    again, house = shop.taken_over("next")
-    with shop.busy(house, again):
+    again, runtime = shop.taken_over("next")
+    with shop.busy(runtime, again):
         until(lambda: shop.now(run).log_offset > alone.log_offset)
         _tell_it_to_end(shop, run)
 
@@ -88,28 +88,28 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
 def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_kept(shop: Workshop) -> None:
     run = shop.claimed()
     _let_go(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
-    shop.house.engine.remove(f"forgehand-{run.id}")
+    shop.runtime.engine.remove(f"forgehand-{run.id}")
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.reason) == (Outcome.LOST, "Its container is not there any more.")
     assert shop.saved(run, "checked", "x") == "1\n"
     assert shop.branches() == []
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
     assert kept is not None
     assert kept.removed_at is None
     assert kept.keep_until is not None
-    assert (shop.house.data / "workspaces" / run.task / "repo" / "x").exists()
+    assert (shop.runtime.data / "workspaces" / run.task / "repo" / "x").exists()
 
 
 def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
         until(lambda: shop.printed(run) != b"")
-        shop.house.engine.stop(f"forgehand-{run.id}")  # as an engine does that goes down
+        shop.runtime.engine.stop(f"forgehand-{run.id}")  # as an engine does that goes down
 
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.LOST, 128 + signal.SIGTERM)
@@ -123,9 +123,9 @@ def test_a_status_that_may_be_the_engines_is_believed_of_an_agent_that_was_watch
     run = shop.claimed()
     _let_go(shop, shop.agent("echo begun; until test -e go; do sleep 0.02; done; exit 255"), run)
     _tell_it_to_end(shop, run)
-    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     assert shop.now(run).outcome is Outcome.LOST  # as after the machine went down
 
@@ -136,9 +136,9 @@ def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
     shop: Workshop, tmp_path: Path
 ) -> None:
     engine = tmp_path / "engine.sock"
-    house = replace(shop.agent(COUNTING), engine=Engine(url=f"unix://{engine}", instance="away", uid=10001))
+    runtime = replace(shop.agent(COUNTING), engine=Engine(url=f"unix://{engine}", instance="away", uid=10001))
     run = shop.claimed()
-    with capture_logs() as heard, shop.busy(house, run):
+    with capture_logs() as heard, shop.busy(runtime, run):
         until(lambda: _waits(heard))
         assert shop.now(run).phase is Phase.PREPARE
         engine.symlink_to(ENGINE)
@@ -151,7 +151,7 @@ def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
         engine.symlink_to(ENGINE)
 
     assert shop.now(run).outcome is Outcome.PUSHED
-    assert house.engine.ours() == []
+    assert runtime.engine.ours() == []
     gc.collect()
 
 
@@ -163,10 +163,10 @@ def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(
     run = shop.claimed()
     _let_go(shop, shop.agent(COUNTING), run)
     _tell_it_to_end(shop, run)
-    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.PUSHED, 0)
@@ -177,12 +177,12 @@ def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_
     run = shop.claimed(wall_limit=4)
     _let_go(shop, shop.agent(COUNTING), run)
     _tell_it_to_end(shop, run)
-    until(lambda: not getattr(shop.house.engine.condition(f"forgehand-{run.id}"), "running", True))
+    until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
     [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
     until(lambda: time.time() > began + 5)
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
@@ -193,10 +193,10 @@ def test_a_cancel_is_heard_where_the_agent_was_stopped_for_it_and_no_more_was_re
     run = shop.claimed()
     _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
     assert shop.cancel(run)
-    shop.house.engine.stop(f"forgehand-{run.id}")
+    shop.runtime.engine.stop(f"forgehand-{run.id}")
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     assert shop.now(run).outcome is Outcome.CANCELLED
     assert shop.saved(run, "wip", "x") == "1\n"
@@ -226,7 +226,7 @@ def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop
     ended = shop.now(run)
     assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 20,000 bytes.")
     assert (shop.saved(run, "wip", "x"), shop.branches(), shop.containers()) == ("1\n", [], [])
-    raw = (shop.house.data / "logs" / run.id).read_bytes()
+    raw = (shop.runtime.data / "logs" / run.id).read_bytes()
     assert shop.printed(run) == raw
     assert set(raw.split(b"\n")[:-1]) == {line.encode()}
 
@@ -270,8 +270,8 @@ def test_an_agent_has_its_time_and_no_more_however_many_workers_follow_it(shop: 
     run = shop.claimed(wall_limit=3)
     _let_go(shop, shop.agent(FOREVER), run)
 
-    again, house = shop.taken_over("next")
-    execute(house, again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    execute(runtime, again, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.reason) == (Outcome.TIMED_OUT, "It did not end within 3 s.")
@@ -307,7 +307,7 @@ def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(shop: W
     assert ended.outcome is Outcome.DISK_FULL
     assert re.fullmatch(r"Its workspace takes \d+ MiB and may take 50 MiB\.", ended.reason)
     assert (shop.saved(run, "wip", "x"), shop.containers()) == ("1\n", [])
-    assert (shop.house.data / "workspaces" / run.task / "home" / "1").stat().st_size == 20_000_000
+    assert (shop.runtime.data / "workspaces" / run.task / "home" / "1").stat().st_size == 20_000_000
 
 
 def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop) -> None:
@@ -321,16 +321,16 @@ def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop)
 
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.AGENT_FAILED, 128 + signal.SIGXFSZ)
-    assert (shop.house.data / "workspaces" / run.task / "home" / "large").stat().st_size == 50 << 20
+    assert (shop.runtime.data / "workspaces" / run.task / "home" / "large").stat().st_size == 50 << 20
 
 
 def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Workshop) -> None:
     run = shop.claimed()
     _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
 
-    again, house = shop.taken_over("next")
-    free = shutil.disk_usage(house.data).free
-    execute(replace(house, free_space=3 * free), again, threading.Event())
+    again, runtime = shop.taken_over("next")
+    free = shutil.disk_usage(runtime.data).free
+    execute(replace(runtime, free_space=3 * free), again, threading.Event())
 
     ended = shop.now(run)
     assert ended.outcome is Outcome.DISK_FULL
@@ -358,4 +358,4 @@ def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_w
         assert (ended.outcome, ended.epoch, ended.takeovers) == (Outcome.PUSHED, 1, 0)
         count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
         whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
-        assert shop.printed(run) == (shop.house.data / "logs" / run.id).read_bytes() == whole
+        assert shop.printed(run) == (shop.runtime.data / "logs" / run.id).read_bytes() == whole

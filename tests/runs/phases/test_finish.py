@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from bot.domain.change import Status, Verdict
+from bot.domain.change import CheckState, Status
 from bot.domain.errors import LeaseLost
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
 from bot.reports import sender
-from bot.runs.leased_run import Attempt
+from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.finish import settle
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
@@ -19,7 +19,7 @@ from bot.tasks.retention import KEEP
 from tests.support.commander import CHANGE, HEAD, ISSUE
 from tests.support.fakes import FakeForge
 from tests.support.rows import a_worker, add_run, add_task, lease_of
-from tests.support.runtimes import TOKEN, a_house
+from tests.support.runtimes import TOKEN, a_runtime
 
 OLD, NEW = "b" * 40, "d" * 40
 OPERATORS = Thread(
@@ -39,19 +39,19 @@ class Ending:
     def __init__(self, ledger: Ledger, thread: Thread) -> None:
         self.ledger, self.thread, self.forge = ledger, thread, FakeForge()
         self.nudged: list[str] = []
-        self.house = a_house(ledger, self.forge, nudged=self.nudged)
+        self.runtime = a_runtime(ledger, self.forge, nudged=self.nudged)
         with ledger.write() as tx:
             self.task: Task = add_task(tx, thread)
             pinned = HEAD if thread.kind is Kind.CHANGE else ""
             tasks.settle(tx, self.task.id, base="main", pinned=pinned)
 
-    def begun(self, **of_run: str) -> Attempt:
+    def begun(self, **of_run: str) -> LeasedRun:
         """One more run of the task, in its last phase."""
         with self.ledger.write() as tx:
             claimed = claims.claim(tx, a_worker(), add_run(tx, self.task).id)
         return self.taken(claimed, **of_run)
 
-    def taken(self, claimed: Run | None, **of_run: str) -> Attempt:
+    def taken(self, claimed: Run | None, **of_run: str) -> LeasedRun:
         """A run that was claimed, in its last phase."""
         lease = lease_of(claimed)
         with self.ledger.write() as tx:
@@ -59,19 +59,19 @@ class Ending:
             leases.enter(tx, lease, Phase.PUSH)
             leases.write(tx, lease, **of_run)
             run, task = runs.get(tx, lease.run), tasks.get(tx, self.task.id)
-        return Attempt(self.house, run, task, threading.Event())
+        return LeasedRun(self.runtime, run, task, threading.Event())
 
     def end(self, outcome: Outcome, *, pushed: str = "", reason: str = "", **of_run: str) -> Run:
         """A run from its claim to its end; `pushed` is the head it pushed, if it did."""
         return self.ended(self.begun(**of_run), outcome, pushed=pushed, reason=reason)
 
-    def ended(self, attempt: Attempt, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
-        attempt.settle(checked_head=pushed or NEW)
+    def ended(self, leased: LeasedRun, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
+        leased.settle(checked_head=pushed or NEW)
         if pushed:
-            attempt.settle(pushed_head=pushed)
-        settle(attempt, outcome, reason, ENDINGS[outcome].next)
+            leased.settle(pushed_head=pushed)
+        settle(leased, outcome, reason, ENDINGS[outcome].next)
         with self.ledger.read() as tx:
-            return runs.get(tx, attempt.run.id)
+            return runs.get(tx, leased.run.id)
 
     def again(self) -> None:
         """The task waits for one more run, as after `/resume`."""
@@ -79,14 +79,14 @@ class Ending:
             tasks.change_state(tx, self.task.id, State.QUEUED)
 
     def send(self) -> None:
-        sender.send(self.house.sender(), self.thread.key)
+        sender.send(self.runtime.sender(), self.thread.key)
 
     @property
     def final(self) -> str:
         return self.forge.bodies(self.thread)[-1]
 
     @property
-    def statuses(self) -> list[tuple[str, Verdict]]:
+    def statuses(self) -> list[tuple[str, CheckState]]:
         return sorted((sha, status.verdict) for sha, status in self.forge.statuses)
 
 
@@ -112,7 +112,7 @@ def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Out
     on_issue.send()
 
     final, task, branch = on_issue.final, on_issue.task, on_issue.task.branch
-    page, url = on_issue.house.page(task.id), ISSUE.repository_url
+    page, url = on_issue.runtime.page(task.id), ISSUE.repository_url
     said_next = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
     assert final.startswith(f"**{ENDINGS[outcome].says}**")
     assert f"[`{branch}`]({url}/tree/{branch})" in final
@@ -159,9 +159,9 @@ def test_a_pushed_head_has_its_success_and_its_page(on_issue: Ending) -> None:
 
     on_issue.send()
 
-    page = on_issue.house.page(on_issue.task.id)
+    page = on_issue.runtime.page(on_issue.task.id)
     assert on_issue.forge.statuses == [
-        (NEW, Status(verdict=Verdict.SUCCESS, description="Pushed.", url=page)),
+        (NEW, Status(verdict=CheckState.SUCCESS, description="Pushed.", url=page)),
     ]
 
 
@@ -174,8 +174,8 @@ def test_a_later_run_that_fails_puts_failure_on_what_was_pushed(on_issue: Ending
     on_issue.send()
 
     assert [(sha, status.verdict) for sha, status in on_issue.forge.statuses] == [
-        (OLD, Verdict.SUCCESS),
-        (OLD, Verdict.FAILURE),
+        (OLD, CheckState.SUCCESS),
+        (OLD, CheckState.FAILURE),
     ]
 
 
@@ -185,20 +185,20 @@ def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending,
 
     on_change.send()
 
-    verdict = Verdict.SUCCESS if ENDINGS[outcome].state is State.SUCCEEDED else Verdict.FAILURE
+    verdict = CheckState.SUCCESS if ENDINGS[outcome].state is State.SUCCEEDED else CheckState.FAILURE
     pushed = [(NEW, verdict)] if outcome is Outcome.PUSHED else []
     assert on_change.statuses == sorted([(HEAD, verdict), *pushed])
 
 
 @pytest.mark.parametrize("heard", ["pending first", "only the end"])
 def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: str) -> None:
-    attempt = on_change.begun()
-    pending = {"verdict": Verdict.PENDING, "description": "Queued."}
+    leased = on_change.begun()
+    pending = {"verdict": CheckState.PENDING, "description": "Queued."}
     with on_change.ledger.write() as tx:
         outbox.want(
             tx,
             outbox.Wanted(
-                subject=attempt.run.id,
+                subject=leased.run.id,
                 kind=outbox.Outgoing.STATUS,
                 thread_key=CHANGE.key,
                 content=pending,
@@ -207,12 +207,12 @@ def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: st
         )
     if heard == "pending first":
         on_change.send()
-    settle(attempt, Outcome.NO_CHANGES, "", "/resume")
+    settle(leased, Outcome.NO_CHANGES, "", "/resume")
 
     on_change.send()
 
-    before = [Verdict.PENDING] if heard == "pending first" else []
-    assert [status.verdict for _, status in on_change.forge.statuses] == [*before, Verdict.SUCCESS]
+    before = [CheckState.PENDING] if heard == "pending first" else []
+    assert [status.verdict for _, status in on_change.forge.statuses] == [*before, CheckState.SUCCESS]
     assert {sha for sha, _ in on_change.forge.statuses} == {HEAD}
 
 
@@ -271,16 +271,16 @@ def test_a_summary_of_any_length_leaves_marker_link_and_next_command(on_issue: E
     on_issue.send()
 
     assert len(on_issue.final) <= on_issue.forge.comment_limit()
-    page = on_issue.house.page(on_issue.task.id)
+    page = on_issue.runtime.page(on_issue.task.id)
     assert on_issue.final.endswith(f"]({page})\n\n<!-- forgehand:final:{run.id} -->")
     assert f"Next: `{ENDINGS[Outcome.PUSHED].next}`" in on_issue.final
 
 
 def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
-    attempt = on_issue.begun()
+    leased = on_issue.begun()
     with on_issue.ledger.write() as tx:
         add_task(tx, ISSUE)
-    settle(attempt, Outcome.TIMED_OUT, "", "/resume")
+    settle(leased, Outcome.TIMED_OUT, "", "/resume")
 
     on_issue.send()
 
@@ -288,15 +288,15 @@ def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
 
 
 def test_who_lost_the_run_changes_and_tells_nothing(on_issue: Ending) -> None:
-    attempt = on_issue.begun()
+    leased = on_issue.begun()
     with on_issue.ledger.write() as tx:
-        leases.release(tx, attempt.lease)
+        leases.release(tx, leased.lease)
 
     with pytest.raises(LeaseLost):
-        settle(attempt, Outcome.PUSHED, "", "/resume")
+        settle(leased, Outcome.PUSHED, "", "/resume")
 
     with on_issue.ledger.read() as tx:
-        run, kept = runs.get(tx, attempt.run.id), workspaces.get(tx, attempt.task.id)
+        run, kept = runs.get(tx, leased.run.id), workspaces.get(tx, leased.task.id)
         assert (run.state, run.phase, run.outcome) == (State.RUNNING, Phase.PUSH, None)
         assert tasks.get(tx, run.task).state is State.RUNNING
         assert kept is not None
@@ -317,21 +317,21 @@ def test_an_operators_run_tells_no_forge(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("phases", [(), (Phase.PREPARE, Phase.AGENT)])
 def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
-    attempt = on_issue.begun()
+    leased = on_issue.begun()
     for phase in phases:
         with on_issue.ledger.write() as tx:
-            attempt.tell(tx, phase)
+            leased.tell(tx, phase)
     on_issue.send()
-    settle(attempt, Outcome.TIMED_OUT, "", "/resume")
+    settle(leased, Outcome.TIMED_OUT, "", "/resume")
     on_issue.send()
     with on_issue.ledger.write() as tx:
-        due = outbox.of_subject(tx, attempt.run.id, outbox.Outgoing.PROGRESS)
+        due = outbox.of_subject(tx, leased.run.id, outbox.Outgoing.PROGRESS)
         for item in due:
             outbox.try_later(tx, item, -1.0)  # the time between two edits is over
 
     on_issue.send()
 
     heard = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
-    ended = f"Task `{attempt.task.id}`, run 1, has ended: The agent ran out of time. "
+    ended = f"Task `{leased.task.id}`, run 1, has ended: The agent ran out of time. "
     assert heard[-1].startswith("**The agent ran out of time.**")
     assert [line.startswith(ended) for line in heard[:-1]] == ([True] if phases else [])

@@ -27,13 +27,13 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> None:
     run = shop.claimed()
 
-    execute(replace(shop.house, free_space=1 << 60), run, threading.Event())
+    execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
     assert "MiB are free for workspaces, less than the 1099511627776 MiB" in ended.reason
-    assert not any((shop.house.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
-    with shop.house.ledger.read() as tx:
+    assert not any((shop.runtime.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
+    with shop.runtime.ledger.read() as tx:
         assert workspaces.get(tx, run.task) is None
     assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
 
@@ -46,7 +46,7 @@ def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
     ended = shop.now(run)
     assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
     assert ended.reason == "There is no branch `stable` in the repository."
-    assert not (shop.house.data / "workspaces").exists()
+    assert not (shop.runtime.data / "workspaces").exists()
     assert shop.branches() == []
 
 
@@ -65,7 +65,7 @@ def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
 
 def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -> None:
     run = shop.claimed()
-    with shop.house.ledger.write() as tx:
+    with shop.runtime.ledger.write() as tx:
         tasks.settle(tx, run.task, pinned="c0ffee" + "0" * 34)
 
     execute(shop.agent("echo never > x"), run, threading.Event())
@@ -120,7 +120,7 @@ def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> Non
     run = shop.claimed()
     shop.desk.repository.rename(shop.desk.folder / "elsewhere")
 
-    execute(shop.house, run, threading.Event())
+    execute(shop.runtime, run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.agent_started) == (Outcome.REMOTE_MISSING, False)
@@ -131,7 +131,7 @@ def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> Non
 def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(shop: Workshop) -> None:
     run = shop.claimed(remote=f"http://127.0.0.1:{free_port()}/acme/anvil")
 
-    execute(shop.house, run, threading.Event())
+    execute(shop.runtime, run, threading.Event())
 
     ended = shop.now(run)
     assert ended.outcome is Outcome.PREPARE_FAILED
@@ -147,11 +147,11 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
         run = shop.next()
         assert run is not None
         script = f'echo "$@" >> args; {KEEPS_SESSION}; {script}'
-        execute(replace(shop.house, agents={agent: stand_in(script)}), run, threading.Event())
+        execute(replace(shop.runtime, agents={agent: stand_in(script)}), run, threading.Event())
         return shop.now(run)
 
     def resume(agent: str = "") -> None:
-        with shop.house.ledger.write() as tx:
+        with shop.runtime.ledger.write() as tx:
             resume_from_cli(tx, first.task, "go on", agent=agent)
 
     shop.queued()
@@ -169,7 +169,7 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
     assert [f"--resume {SESSION}" in each for each in options] == [False, True, False, False]
     assert [each.outcome for each in (second, third, fourth)] == [Outcome.PUSHED] * 3
     assert shop.task(first).agent == "other"
-    with shop.house.ledger.read() as tx:
+    with shop.runtime.ledger.read() as tx:
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
 
 
@@ -178,8 +178,8 @@ def test_a_session_that_could_not_be_gone_on_with_is_not_tried_again(shop: Works
         run = shop.next()
         assert run is not None
         agents = {"shell": stand_in(f"{KEEPS_SESSION}; {script}")}
-        execute(replace(shop.house, agents=agents), run, threading.Event())
-        with shop.house.ledger.write() as tx:
+        execute(replace(shop.runtime, agents=agents), run, threading.Event())
+        with shop.runtime.ledger.write() as tx:
             resume_from_cli(tx, run.task, "go on")
         return shop.now(run)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import within
-from bot.sandbox.engine.containers import Engine, Limits, Mount, Sandbox
+from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
 
 
 def a_name() -> str:
@@ -21,20 +21,20 @@ def run_tool(engine: Engine, image: str, script: str, *args: str, seconds: float
     return engine.tool(name=a_name(), image=image, script=script, args=args, mounts=[], seconds=seconds)
 
 
-def a_sandbox(image: str, script: str, *mounts: Mount, memory: str = "256m") -> Sandbox:
-    return Sandbox(
+def a_sandbox(image: str, script: str, *mounts: Mount, memory: str = "256m") -> ContainerSpec:
+    return ContainerSpec(
         name=a_name(),
         image=image,
         argv=["sh", "-c", script],
         env={"HOME": "/home/agent"},
         mounts=mounts,
-        limits=Limits(memory=memory, cpus=1, pids=64, disk=1 << 30),
+        limits=ContainerLimits(memory=memory, cpus=1, pids=64, disk=1 << 30),
         labels={"forgehand.task": "t1"},
         log_bytes=1 << 20,
     )
 
 
-def until_over(engine: Engine, sandbox: Sandbox) -> bytes:
+def until_over(engine: Engine, sandbox: ContainerSpec) -> bytes:
     return b"".join(engine.follow(sandbox.name, 0))
 
 

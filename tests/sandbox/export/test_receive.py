@@ -12,7 +12,7 @@ from bot.git.bare_repository import make_bare
 from bot.git.run import Objects
 from bot.sandbox.engine.streams import Stream
 from bot.sandbox.export.checks import Rules
-from bot.sandbox.export.receive import Result, Shipment, read_result, receive
+from bot.sandbox.export.receive import ExportedResult, Shipment, read_result, receive
 
 ID = b"1" * 40 + b"\n"
 
@@ -45,7 +45,7 @@ def test_a_header_that_is_none_is_unsound(tmp_path: Path, content: bytes) -> Non
 def test_a_pack_that_is_none_is_unsound(tmp_path: Path) -> None:
     shipment = sent(tmp_path, ID + ID + b"0000000002\n0000000003\n" + b"{}Eh?" + b"no pack")
 
-    assert (shipment.result, shipment.question) == (Result(), "Eh?")
+    assert (shipment.result, shipment.question) == (ExportedResult(), "Eh?")
     assert "pack" in shipment.unsound
 
 
@@ -78,7 +78,7 @@ def test_a_refusal_names_the_path_and_says_what_to_do(tmp_path: Path, answer: by
     "content", [b"", b"nothing", b"[1]", b'{"summary": 1}', b"[" * 60_000, b'{"summary": null}', b"\xff"]
 )
 def test_a_result_that_makes_no_sense_says_nothing(content: bytes) -> None:
-    assert read_result(content) == Result()
+    assert read_result(content) == ExportedResult()
 
 
 def test_a_result_is_cut_to_size() -> None:
