@@ -1,0 +1,124 @@
+"""The code of today takes over an installation of before, and finishes all that was under way."""
+
+import json
+import re
+
+import httpx
+
+from tests.installation.installation import Installation, Row
+from tests.journeys.world import eventually, shell
+
+# By their titles, the numbers of the threads that make.py opens.
+FAILS, HELD, LOST, UNTOLD, TOLD, ASKED, POSTED = range(2, 9)
+GOES_ON = """
+test "$(cat {file})" = {content}
+test "$(cat "$HOME/note")" = remembered
+test -z "$(git log --format=%s -- {file})"
+echo more >>{file}
+"""
+KINDS = ["change", "final", "label", "progress", "reaction", "reply", "status"]
+
+
+def test_all_that_was_under_way_is_finished(before: Installation) -> None:
+    assert sorted({row["kind"] for row in before.unsent()}) == KINDS
+    assert before.row("SELECT version_num FROM alembic_version")["version_num"] == "0006"
+    held = before.task(HELD)["checked_head"]
+    folders = {issue: folder_of(before, issue) for issue in (FAILS, HELD, LOST)}
+    due, mirrors = before.unsent(), list((before.data / "mirrors").glob("*.git"))
+    before.start_forge()
+    assert len(before.bot_comments(POSTED)) == 1  # but that it was is not in the ledger
+
+    before.start_bot()
+
+    the_run_without_a_container_is_lost(before)
+    before.say(LOST, "/resume " + shell(GOES_ON.format(file="begun.txt", content="begun")))
+    before.say(FAILS, "/resume " + shell(GOES_ON.format(file="left.txt", content="unfinished")))
+    before.say(HELD, f"/approve {held[:12]}")
+    is_pushed(before, LOST, "begun.txt", "begun\nmore")
+    is_pushed(before, FAILS, "left.txt", "unfinished\nmore")
+    is_pushed(before, HELD, ".github/workflows/ci.yml", "on: push")
+    assert before.git("rev-parse", before.task(HELD)["branch"]) == held
+    assert (before.data / "workspaces" / before.task(HELD)["id"] / "home" / "times").read_text() == "ran\n"
+    assert {issue: folder_of(before, issue) for issue in folders} == folders
+    assert list((before.data / "mirrors").glob("*.git")) == mirrors
+    old = {row["id"] for row in due}
+    eventually(lambda: not old & {row["id"] for row in before.unsent()})
+    everything_is_told_once(before, due)
+    links_of_before_still_lead_to_pages(before)
+    is_in_the_ledger_of_today(before)
+    eventually(lambda: not before.containers())
+
+
+def folder_of(before: Installation, issue: int) -> tuple[int, int]:
+    """Identify the clone of the thread's task, and what there is of its workspace in the ledger."""
+    task = before.task(issue)["id"]
+    rows = before.rows("SELECT 1 FROM workspaces WHERE task = :task AND removed_at IS NULL", task=task)
+    return (before.data / "workspaces" / task / "repo").stat().st_ino, len(rows)
+
+
+def the_run_without_a_container_is_lost(before: Installation) -> None:
+    run = before.ended(LOST, 1)
+    assert (run["state"], run["outcome"], run["phase"]) == ("failed", "lost", "report"), run
+    kept = before.row("SELECT * FROM workspaces WHERE task = :task", task=run["task"])
+    assert kept["keep_until"] > run["ended_at"]
+    assert kept["removed_at"] is None
+    [final] = eventually(lambda: with_marker(before, LOST, f"final:{run['id']}"))
+    assert "/resume" in final
+
+
+def is_pushed(before: Installation, issue: int, file: str, content: str) -> None:
+    """Wait for the second run; its branch has this file, and the thread one change for it."""
+    run, task = before.ended(issue, 2), before.task(issue)
+    assert (run["outcome"], task["state"]) == ("pushed", "succeeded"), f"{run}\n{before.said()}"
+    assert run["host"] == (before.data / "instance").read_text()
+    assert before.git("rev-parse", task["branch"]) == task["pushed_head"]
+    assert before.git("show", f"{task['branch']}:{file}") == content
+    eventually(lambda: with_marker(before, issue, f"final:{run['id']}"))
+    assert heads(before).count(task["pushed_head"]) == 1
+
+
+def everything_is_told_once(before: Installation, due: list[Row]) -> None:
+    """Of what was due when it died, and of the command that nobody had answered, the forge has one each."""
+    task = before.task(UNTOLD)
+    run = f"{task['id']}-1"
+    head = task["pushed_head"]
+    assert heads(before).count(head) == 1
+    assert task["change_number"] in [pull["number"] for pull in before.ask("GET", "pulls?state=all")]
+    states = [status["state"] for status in before.ask("GET", f"commits/{head}/statuses")]
+    assert states == ["success"]
+    assert [label["name"] for label in before.ask("GET", f"issues/{UNTOLD}/labels")] == ["done"]
+    [final] = with_marker(before, UNTOLD, f"final:{run}")
+    assert f"#{task['change_number']}" in final
+    [progress] = with_marker(before, UNTOLD, f"progress:{run}")
+    assert "has ended" in progress
+    for issue in (TOLD, ASKED, POSTED):
+        command, answer = before.ask("GET", f"issues/{issue}/comments")
+        assert f"<!-- forgehand:reply:comment:{command['id']} -->" in answer["body"]
+        reactions = before.ask("GET", f"issues/comments/{command['id']}/reactions")
+        assert [each["content"] for each in reactions] == ["eyes"]
+    for row in due:
+        now = before.row("SELECT * FROM outbox WHERE id = :id", id=row["id"])
+        assert (now["sent_version"], now["refused"]) == (now["version"], ""), now
+    assert before.rows("SELECT 1 FROM deliveries WHERE answered_at IS NULL") == []
+
+
+def links_of_before_still_lead_to_pages(before: Installation) -> None:
+    [final] = with_marker(before, FAILS, f"final:{before.task(FAILS)['id']}-1")
+    [link] = re.findall(rf"\(({before.bot_url}/tasks/[^)]+)\)", final)
+    page = httpx.get(link, trust_env=False)
+    assert page.status_code == 200
+    assert "It ended with exit status 3" in page.text
+
+
+def is_in_the_ledger_of_today(before: Installation) -> None:
+    assert before.row("SELECT version_num FROM alembic_version")["version_num"] > "0006"
+    said = json.loads(before.forgehand("tasks", "--json"))
+    assert {task["task"] for task in said} == {before.task(each)["id"] for each in range(FAILS, UNTOLD + 1)}
+
+
+def with_marker(before: Installation, issue: int, marker: str) -> list[str]:
+    return [body for body in before.bot_comments(issue) if f"<!-- forgehand:{marker} -->" in body]
+
+
+def heads(before: Installation) -> list[str]:
+    return [pull["head"]["sha"] for pull in before.ask("GET", "pulls?state=all&per_page=100")]
