@@ -24,7 +24,7 @@ def accepted(tx: Connection, event: Event, words: str) -> None:
         outbox.want(tx, _row(event, Outgoing.LABEL, {"on": False}, target=event.label))
     run = runs.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
-        comment(tx, event, words)
+        post(tx, event, words)
         return
     outbox.want(tx, _row(event, Outgoing.PROGRESS, {"text": words}, subject=run.id))
     pinned = store.get(tx, run.task).pinned
@@ -39,7 +39,7 @@ def refused(tx: Connection, event: Event, error: BotError) -> None:
         row = _row(event, Outgoing.REPLY, _said(event, str(error)), subject=f"refusal:{event.actor.id}")
         outbox.want_once(tx, row)
     else:
-        comment(tx, event, str(error))
+        post(tx, event, str(error))
 
 
 def post(tx: Connection, event: Event, words: str) -> None:

@@ -20,8 +20,8 @@ import httpx
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.image import small
 from tests.journeys.world import AGENT, eventually
+from tests.support.images import small
 
 Row = Mapping[str, Any]
 ROOT = Path(__file__).parent.parent.parent
@@ -75,7 +75,7 @@ class Installation:
     def start_bot(self, program: Sequence[str] = ("-m", "bot")) -> "subprocess.Popen[bytes]":
         """Start `forgehand up` and return when it is ready to receive."""
         (self.folder / "forgehand.toml").write_text(self._settings())
-        process = self.launch([*program, "up", "--config", "forgehand.toml"], log="bot.log")
+        process = self.launch([*program, "up", "--config", "forgehand.toml"], log="bot.app.log")
         eventually(lambda: self.is_ready(process))
         return process
 
@@ -108,7 +108,7 @@ class Installation:
 
     def said(self) -> str:
         """Return what the bot printed."""
-        return (self.folder / "bot.log").read_text()
+        return (self.folder / "bot.app.log").read_text()
 
     def close(self) -> None:
         """End every process and remove every container of this installation."""

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from tests.installation.installation import CLOSED, Installation, installed
 from tests.journeys.world import HOLD, eventually, shell
-from tests.services import running_postgres, running_redis
+from tests.support.services import running_postgres, running_redis
 
 TITLES = ("fails", "held", "lost", "untold", "told", "asked", "posted")
+PROGRAMS = ("killed_bot.py", "mortal.py")  # a bot that kills itself, by its name now and at 3cf686a
 AWAY = 3600.0  # seconds the forge answers nobody: what is due is put off for as long
 
 FAILS = """
@@ -85,7 +86,9 @@ def _live(made: Installation, instance: str) -> None:
     made.data.mkdir(mode=0o700)
     (made.data / "instance").write_text(instance)  # no name of the machine it is made on
     made.start_forge()
-    bot = made.start_bot([str(made.code / "tests" / "journeys" / "mortal.py")])
+    journeys = made.code / "tests" / "journeys"
+    (program,) = [name for name in PROGRAMS if (journeys / name).exists()]
+    bot = made.start_bot([str(journeys / program)])
     made.listen()
     threads = {title: made.open_issue(title) for title in TITLES}
     _die_with_a_reply(made, threads["posted"], "sent_at > 0", before=True)
