@@ -11,6 +11,7 @@ from bot.domain.lifecycle import ENDED, Outcome
 from bot.reports.phrases import busy
 from bot.tasks.verbs import PatchView, Tasks
 from bot.text.patch_view import folded
+from bot.text.units import human
 
 router = Router()
 
@@ -31,7 +32,7 @@ def diff(command: Command, tasks: Tasks) -> str:
     begun = f"commit `{task.base_head[:10]}`, where the task began"
     lines = [missing]
     if patch.text:
-        size = "The whole patch" if patch.is_whole else f"The first {len(patch.text) >> 10} KiB of the patch"
+        size = "The whole patch" if patch.is_whole else f"The first {human(len(patch.text))} of the patch"
         lines += [f"Run {patch.number} of task `{task.id}` left this, against {begun}:", folded(patch.text)]
         lines += [f"[{size}]({tasks.patch_url(task.id)})"]
     else:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from bot.domain.command import Options
 from bot.domain.errors import NotUnderstood
 from bot.text.markdown import Token, is_plain, parse
+from bot.text.units import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +153,10 @@ def _list(names: Collection[str]) -> str:
 
 
 def _timeout(value: str) -> int:
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([smh])", value.lower())
-    if match is None:
-        raise NotUnderstood("`--timeout` is a number with its unit, such as `90s`, `30m` or `2h`.")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    try:
+        return parse_duration(value, needs_unit=True)
+    except ValueError:
+        raise NotUnderstood("`--timeout` is a number with its unit, such as `90s`, `30m` or `2h`.") from None
 
 
 def _pr(value: str) -> str:

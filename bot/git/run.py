@@ -21,6 +21,7 @@ from pathlib import Path
 from bot.domain.errors import DiskFull, GitFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
 from bot.git.stderr import both_ends, limit_reached
+from bot.text.units import human
 
 _CLOSED = {
     "HOME": "/nonexistent",
@@ -102,7 +103,7 @@ def run(
         if late.is_set():
             raise too_late(args[0], seconds)
         if stdout.seek(0, os.SEEK_END) > _MOST:
-            raise GitFailed(f"git {args[0]} printed more than {_MOST >> 20} MiB.")
+            raise GitFailed(f"git {args[0]} printed more than {human(_MOST)}.")
         stdout.seek(0)
         return Finished(process.returncode, stdout.read(), said)
 

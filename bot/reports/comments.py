@@ -11,7 +11,7 @@ from bot.domain.usage import Known, Spent
 from bot.reports.command_syntax import change_reference, reference
 from bot.reports.phrases import pinned
 from bot.text.sanitize import for_comment, for_line
-from bot.text.units import moment
+from bot.text.units import duration, moment
 
 _REQUEST = 1_000  # characters of the request that are quoted back
 _REASON = 4_000
@@ -209,5 +209,4 @@ def _kept(until: float | None) -> list[tuple[str, str]]:
 def _duration(run: Run) -> str:
     if run.started_at is None or run.ended_at is None:
         return "not started"
-    seconds = round(run.ended_at - run.started_at)
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
+    return duration(run.ended_at - run.started_at)

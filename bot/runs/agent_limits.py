@@ -15,7 +15,7 @@ from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces
 from bot.store import runs
 from bot.store.ledger import clock
-from bot.text.units import human
+from bot.text.units import human, time_limit
 
 # An agent prints short lines a dozen times faster than we can read them from the engine, whose log must hold
 # them all until we have: it has room for five times as many as these (bot/sandbox/engine/containers.py).
@@ -67,10 +67,10 @@ class Bounds:
         if self._over:
             return None
         if now > self._deadline:
-            words = f"It did not end within {_duration(self._run.wall_limit)}."
+            words = f"It did not end within {time_limit(self._run.wall_limit)}."
             return Ended(Outcome.TIMED_OUT, words, None)
         if now - self._heard > self._allowance.idle:
-            words = f"It printed nothing for {_duration(self._allowance.idle)}."
+            words = f"It printed nothing for {time_limit(self._allowance.idle)}."
             return Ended(Outcome.IDLE, words, None)
         return self._disk()
 
@@ -101,7 +101,3 @@ def bounds(leased: LeasedRun, places: Workspaces, *, over: bool) -> Iterator[Bou
         yield Bounds(leased, scale, over=over)
     finally:
         scale.end()
-
-
-def _duration(seconds: int) -> str:
-    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds} s"

@@ -15,6 +15,7 @@ from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
 from bot.runs.removal_records import Terms
 from bot.runs.workspace_removal import export_and_remove
 from bot.store import removals, workspaces
+from bot.text.units import human
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     free = _free(leased)
     if free < runtime.free_space:
         raise SandboxFailed(
-            f"Only {free >> 20} MiB are free for workspaces, less than the {runtime.free_space >> 20} MiB "
+            f"Only {human(free)} are free for workspaces, less than the {human(runtime.free_space)} "
             "that must be. Somebody with access to the machine can make room "
             "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
         )

@@ -1,10 +1,37 @@
-"""Sizes and points in time, each in one form wherever the bot speaks; times are always UTC."""
+"""Durations, sizes and points in time: one form to read and one to print each of them; times are in UTC."""
 
+import re
 from datetime import UTC, datetime
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_POWERS_OF_TWO = {"b": 0, "k": 10, "m": 20, "g": 30}
+
+
+def parse_duration(text: str | int, *, needs_unit: bool = False) -> int:
+    """Return the seconds of a duration such as "90s", "45m", "2h" or "1d".
+
+    A number without a unit is in seconds, unless `needs_unit`. Zero is not a duration.
+    Raises ValueError with the end of a sentence whose subject is the setting or the option.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*([smhd]?)\s*", str(text), re.IGNORECASE)
+    if match is None or int(match[1]) == 0 or (needs_unit and not match[2]):
+        raise ValueError('must be a duration such as "45m" or "2h"')
+    return int(match[1]) * _SECONDS[match[2].lower() or "s"]
+
+
+def parse_size(text: str | int) -> int:
+    """Return the bytes of a size such as "1048576", "500m" or "20g". Zero is not a size.
+
+    Raises ValueError with the end of a sentence whose subject is the setting.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,15})\s*([bkmg]?)\s*", str(text), re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise ValueError('must be a size such as "500m" or "20g"')
+    return int(match[1]) << _POWERS_OF_TWO[match[2].lower() or "b"]
 
 
 def human(size: int) -> str:
-    """In the largest unit that it has one of: "9.5 GiB", "2 MiB", "312 B"."""
+    """Format a number of bytes in the largest unit that it reaches: "9.5 GiB", "2 MiB", "312 B"."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if size >= 1 << shift:
             amount = size / (1 << shift)
@@ -12,11 +39,27 @@ def human(size: int) -> str:
     return f"{size} B"
 
 
+def duration(seconds: float) -> str:
+    """Format a measured duration to the second: "119 s", "62 min 5 s"."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def precise_duration(seconds: float) -> str:
+    """Format a measured duration as `duration` does, but below ten seconds with tenths: "9.9 s"."""
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
+def time_limit(seconds: int) -> str:
+    """Format a configured limit for a sentence: "90 s", "15 minutes", "2.5 minutes"."""
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds} s"
+
+
 def moment(at: float) -> str:
-    """`at` is in seconds since the epoch."""
+    """Format a time for people, to the minute; `at` is in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def iso(at: float) -> str:
-    """The same to the second, as ISO 8601 has it."""
+    """Format a time for programs, to the second, as in ISO 8601; `at` is in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bot.text.sanitize import shown
-from bot.text.units import iso, moment
+from bot.text.units import iso, moment, precise_duration
 
 STYLE = Path(__file__).with_name("style.css").read_text()
 
@@ -35,7 +35,7 @@ def environment(secrets: Sequence[str]) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    pages.filters.update(iso=iso, moment=moment, duration=_duration, times=_times)
+    pages.filters.update(iso=iso, moment=moment, duration=precise_duration, times=_times)
     pages.tests["web_address"] = _is_web_address
     # Browsers read no entities within <style>, and the content security policy holds the hash of these
     # very bytes. The file is part of this package: no one else's text is in it.
@@ -50,9 +50,3 @@ def _is_web_address(url: str) -> bool:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

@@ -207,6 +207,7 @@ def test_options_stand_right_after_the_command_word() -> None:
         ("--task abcd2345", Options(task="abcd2345"), ""),
         ("--timeout 45s x", Options(timeout=45), "x"),
         ("--timeout 2H x", Options(timeout=7200), "x"),
+        ("--timeout 1d x", Options(timeout=86_400), "x"),
         ("--agent a --agent b x", Options(agent="b"), "x"),
         ("\n--agent codex", Options(), "--agent codex"),
         ("--agent codex\n--base main", Options(agent="codex"), "--base main"),

@@ -69,7 +69,7 @@ def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
     assert shop.now(run).outcome is Outcome.PREPARE_FAILED
-    assert "MiB are free for workspaces" in shop.now(run).reason
+    assert "are free for workspaces, less than" in shop.now(run).reason
     assert _kept(shop, lost, stuck) == [False, True]
     assert shop.saved(lost, "checked", "one") == "1\n"
 
@@ -96,7 +96,7 @@ def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: W
 
     with hanging_image() as image:
         runtime = replace(shop.runtime, tools_image=image, free_space=1 << 60)
-        with pytest.raises(SandboxFailed, match="MiB are free"):
+        with pytest.raises(SandboxFailed, match="are free for workspaces"):
             free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
 
     assert _kept(shop, deadly, hang, small) == [True, True, False]

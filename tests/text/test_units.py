@@ -1,8 +1,71 @@
-"""Sizes and points in time, as people and programs read them."""
+"""Durations, sizes and points in time: what is read, and what people and programs are shown."""
 
 import pytest
 
-from bot.text.units import human, iso, moment
+from bot.text.units import (
+    duration,
+    human,
+    iso,
+    moment,
+    parse_duration,
+    parse_size,
+    precise_duration,
+    time_limit,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), (" 90s ", 90), ("45m", 2700), ("2H", 7200), ("1 d", 86_400), (1800, 1800)],
+)
+def test_a_duration_may_have_a_unit(text: str | int, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "-1", "1.5h", "soon", "45q", "\u0663m", "1" * 10])
+def test_anything_else_is_not_a_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be a duration such as"):
+        parse_duration(text)
+
+
+def test_a_unit_may_be_required() -> None:
+    assert parse_duration("30s", needs_unit=True) == 30
+    with pytest.raises(ValueError, match=r"^must be a duration such as"):
+        parse_duration("30", needs_unit=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1048576", 1 << 20), ("4096b", 4096), ("8k", 8 << 10), ("500m", 500 << 20), ("20G", 20 << 30)],
+)
+def test_a_size_may_have_a_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "0g", "-1", "1.5g", "20 gigabytes", "1t", "1" * 16])
+def test_anything_else_is_not_a_size(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be a size such as"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (119.4, "119 s"), (119.5, "2 min 0 s"), (179.9, "3 min 0 s"), (3725, "62 min 5 s")],
+)
+def test_a_duration_is_shown_in_minutes_from_two_on(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (11.5, "12 s")])
+def test_a_precise_duration_has_tenths_below_ten_seconds(seconds: float, text: str) -> None:
+    assert precise_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(90, "90 s"), (120, "2 minutes"), (150, "2.5 minutes"), (900, "15 minutes")]
+)
+def test_a_time_limit_is_shown_as_part_of_a_sentence(seconds: int, text: str) -> None:
+    assert time_limit(seconds) == text
 
 
 @pytest.mark.parametrize(

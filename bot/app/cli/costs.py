@@ -15,7 +15,6 @@ from bot.app.cli.output import Row, show
 from bot.app.cli.tasks import ledger_of
 from bot.app.settings.gateway import allowance
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import seconds
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import Amount
@@ -24,7 +23,7 @@ from bot.reports.comments import dollars
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import OfRun
-from bot.text.units import moment
+from bot.text.units import moment, parse_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ def asked(since: str, *, repository: str, task: str) -> CostQuery:
     if repository and task:
         raise typer.BadParameter("--task and --repository do not go together.")
     try:
-        return CostQuery(seconds=seconds(since), repository=repository, task=task)
+        return CostQuery(seconds=parse_duration(since), repository=repository, task=task)
     except ValueError as error:
         raise typer.BadParameter(f"--since {error}") from None
 

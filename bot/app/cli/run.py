@@ -24,7 +24,6 @@ from bot.app.cli.output import say
 from bot.app.cli.tasks import LogFollower, row_of
 from bot.app.preflight import fit
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import seconds
 from bot.app.worker import defaults, jobs_of
 from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
@@ -42,6 +41,7 @@ from bot.store.process_locks import somebody_works
 from bot.tasks import operator as verbs
 from bot.tasks.enqueue import Queued
 from bot.tasks.verbs import agent_named
+from bot.text.units import parse_duration
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it
@@ -84,7 +84,7 @@ def run(settings: Settings, ask: RunArguments, *, as_json: bool) -> int:
 
 def _seconds(text: str) -> int:
     try:
-        return seconds(text)
+        return parse_duration(text)
     except ValueError as error:
         raise NotUnderstood(f"--timeout {error}.") from None
 

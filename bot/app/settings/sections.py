@@ -16,28 +16,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bot.agents import agent
 from bot.agents.registry import KINDS
 from bot.commands.triggers import LABEL
+from bot.text.units import parse_duration, parse_size
 
 _AGENT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 T = TypeVar("T")
 _SHORTEST_TOKEN = 16
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_POWERS = {"b": 0, "k": 10, "m": 20, "g": 30}
-
-
-def seconds(text: str | int) -> int:
-    """Read a duration: "90", "90s", "45m", "2h", "1d". Raises ValueError on anything else."""
-    found = re.fullmatch(r"\s*([0-9]{1,9})\s*([smhd]?)\s*", str(text))
-    if found is None or int(found[1]) == 0:
-        raise ValueError('must be a duration such as "45m" or "2h"')
-    return int(found[1]) * _UNITS[found[2] or "s"]
-
-
-def size(text: str | int) -> int:
-    """Read bytes: "1048576", "500m", "20g". Raises ValueError on anything else."""
-    found = re.fullmatch(r"\s*([0-9]{1,15})\s*([bkmg]?)\s*", str(text).lower())
-    if found is None or int(found[1]) == 0:
-        raise ValueError('must be a size such as "500m" or "20g"')
-    return int(found[1]) << _POWERS[found[2] or "b"]
 
 
 def split_list(value: Any) -> Any:
@@ -82,8 +65,8 @@ def site(url: str) -> str:
     return url.rstrip("/")
 
 
-Seconds = Annotated[int, BeforeValidator(seconds)]
-Size = Annotated[int, BeforeValidator(size)]
+Seconds = Annotated[int, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
 Words = Annotated[list[str], BeforeValidator(split_list)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(split_list)]

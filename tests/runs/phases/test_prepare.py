@@ -31,7 +31,7 @@ def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> 
 
     ended = shop.now(run)
     assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
-    assert "MiB are free for workspaces, less than the 1099511627776 MiB" in ended.reason
+    assert "are free for workspaces, less than the 1,073,741,824 GiB" in ended.reason
     assert not any((shop.runtime.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
     with shop.runtime.ledger.read() as tx:
         assert workspaces.get(tx, run.task) is None
