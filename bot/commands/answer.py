@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.commands import parser, policy, replies, staleness, triggers
-from bot.commands.permission import PATIENCE, Request, authorize
+from bot.commands.permission import Request, authorize
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.command import Command
-from bot.domain.error_policy import TRANSIENT
+from bot.domain.error_policy import ANSWER, INCIDENT_TRIES, PATIENCE, TRANSIENT
 from bot.domain.errors import BotError, ForgeUnavailable
 from bot.domain.event import Event, Labelled, known_as
 from bot.domain.nudges import Nudges
@@ -30,10 +30,6 @@ from bot.tasks.verbs import Defaults, Tasks
 from bot.text.thread_context import bounded
 
 log = structlog.get_logger()
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0  # seconds between tries, doubling
-_DOUBLINGS = 8  # past _LONGEST_PAUSE; without an end the number would outgrow a float
-_TRIES = 5  # of what breaks on our side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +169,7 @@ class Answer:
         A forge that is away has its own patience, and a ledger that is away does not take this note of it
         either: past that patience it is something in the delivery.
         """
-        if delivery.age >= PATIENCE and delivery.attempts + 1 >= _TRIES:
+        if delivery.age >= PATIENCE and delivery.attempts + 1 >= INCIDENT_TRIES:
             self._end(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
         elif isinstance(error, ForgeUnavailable):
             self._try_later(delivery, str(error), error.retry_after or 0.0)
@@ -181,14 +177,14 @@ class Answer:
             self._try_later(delivery, type(error).__name__)
 
     def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:
-        pause = min(_FIRST_PAUSE * 2 ** min(delivery.attempts, _DOUBLINGS), _LONGEST_PAUSE)
-        log.info("answer put off", seconds=max(seconds, pause), reason=error)
+        seconds = max(seconds, ANSWER.pause(delivery.attempts + 1))
+        log.info("delivery retry scheduled", seconds=seconds, reason=error)
         with self.ledger.write() as tx:
-            deliveries.try_later(tx, delivery.forge, delivery.id, max(seconds, pause), error)
+            deliveries.try_later(tx, delivery.forge, delivery.id, seconds, error)
 
     def _broke(self, delivery: Delivery, number: str) -> None:
         """Try again, but not for ever."""
-        if delivery.attempts + 1 < _TRIES:
+        if delivery.attempts + 1 < INCIDENT_TRIES:
             self._try_later(delivery, f"incident {number}")
         else:
             self._end(delivery, number)

@@ -11,6 +11,7 @@ import structlog
 from bot.commands import triggers
 from bot.commands.parser import RawCommand
 from bot.domain.change import ChangeHead, Repository
+from bot.domain.error_policy import PATIENCE
 from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.domain.event import Event
 from bot.domain.thread import Kind, Part
@@ -18,7 +19,6 @@ from bot.forges.forge import Forge
 
 log = structlog.get_logger()
 
-PATIENCE = 3600.0  # seconds a forge may be away before the person hears no
 _PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
 _READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
 

@@ -1,10 +1,10 @@
-"""Every error we know, by what is to be done about it.
+"""The remedy for each known error, and the rules for trying a failed step again.
 
-One table, so that phases, answers and reports do not each keep a list of their
-own. What is not in it is a bug of ours.
+One table for phases, answers and reports. An error that is not in it is a bug of ours.
 """
 
 import errno
+from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.errors import (
@@ -29,41 +29,87 @@ from bot.domain.errors import (
 
 
 class Remedy(StrEnum):
-    WAIT = "wait"  # it may pass by itself: tried again, each pause longer, to an end
-    ACT = "act"  # a person must do something: the error's words say what, on the thread
-    LEAVE = "leave"  # another worker has it: nothing more is done, and nothing is said
-    LOOK = "look"  # ours: logged with a number, and the thread is told which
+    """The bot's response to an error."""
+
+    RETRY = "retry"  # the cause may pass by itself: the step is tried again after a pause
+    TELL_USER = "tell_user"  # a person must do something: the error's message says what, on the thread
+    ABANDON = "abandon"  # another worker has the run: stop without a word
+    INCIDENT = "incident"  # a bug of ours: it is logged under a number, and the thread is given the number
 
 
 REMEDIES: dict[type[Exception], Remedy] = {
-    ForgeUnavailable: Remedy.WAIT,
-    RemoteUnavailable: Remedy.WAIT,
-    EngineUnavailable: Remedy.WAIT,
-    LedgerUnavailable: Remedy.WAIT,
-    NotUnderstood: Remedy.ACT,
-    NotAllowed: Remedy.ACT,
-    NotPossible: Remedy.ACT,
-    BadSettings: Remedy.ACT,
-    ForgeError: Remedy.ACT,
-    ForgeGone: Remedy.ACT,
-    GitFailed: Remedy.ACT,
-    RemoteMissing: Remedy.ACT,
-    PushRejected: Remedy.ACT,
-    SandboxFailed: Remedy.ACT,
-    ExportRefused: Remedy.ACT,
-    DiskFull: Remedy.ACT,
-    LeaseLost: Remedy.LEAVE,
+    ForgeUnavailable: Remedy.RETRY,
+    RemoteUnavailable: Remedy.RETRY,
+    EngineUnavailable: Remedy.RETRY,
+    LedgerUnavailable: Remedy.RETRY,
+    NotUnderstood: Remedy.TELL_USER,
+    NotAllowed: Remedy.TELL_USER,
+    NotPossible: Remedy.TELL_USER,
+    BadSettings: Remedy.TELL_USER,
+    ForgeError: Remedy.TELL_USER,
+    ForgeGone: Remedy.TELL_USER,
+    GitFailed: Remedy.TELL_USER,
+    RemoteMissing: Remedy.TELL_USER,
+    PushRejected: Remedy.TELL_USER,
+    SandboxFailed: Remedy.TELL_USER,
+    ExportRefused: Remedy.TELL_USER,
+    DiskFull: Remedy.TELL_USER,
+    LeaseLost: Remedy.ABANDON,
 }
-TRANSIENT = tuple(kind for kind, remedy in REMEDIES.items() if remedy is Remedy.WAIT)
+TRANSIENT = tuple(kind for kind, remedy in REMEDIES.items() if remedy is Remedy.RETRY)
 
 
-def known(error: Exception) -> Exception:
-    """The error, or what it means to us: a full disk is met wherever we write."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """The pauses between the tries of one step.
+
+    `pauses` are in seconds; the last one is repeated. `tries` is the most that are made, None for no
+    end.
+    """
+
+    pauses: tuple[float, ...]
+    tries: int | None = None
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failed tries, 1 or more."""
+        return self.pauses[min(failures, len(self.pauses)) - 1]
+
+    def is_exhausted(self, failures: int) -> bool:
+        """Report whether no try is left after so many failed ones."""
+        return self.tries is not None and failures >= self.tries
+
+
+ANSWER = Backoff(pauses=(5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0))
+REPORT = Backoff(pauses=(2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0))
+PHASE = Backoff(pauses=(1.0, 2.0, 5.0, 10.0, 20.0), tries=6)  # about 40 seconds
+# Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
+PHASE_WITHOUT_ENGINE = Backoff(pauses=(1.0, 2.0, 5.0), tries=123)
+
+PATIENCE = 3600.0  # seconds a command waits for a forge that is away before the person is told
+INCIDENT_TRIES = 5  # of an answer or a report that fails by a bug of ours
+LEDGER_TRIES = 10  # of a report on which the ledger fails, although it takes the notes before and after
+OPTIONAL_TRIES = 3  # of a report that may be dropped, such as a reaction
+
+
+def domain_error(error: Exception) -> Exception:
+    """Return the error of ours that this one stands for, or itself: any write may find the disk full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     return error
 
 
 def remedy(error: Exception) -> Remedy:
-    """By the nearest class of the error that is in the table."""
-    return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), Remedy.LOOK)
+    """Return the remedy for the nearest class of the error that is in the table."""
+    return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), Remedy.INCIDENT)
+
+
+def report_remedy(error: Exception, failures: int) -> Remedy:
+    """Return the remedy for an error of a report that has failed so often."""
+    if isinstance(error, LedgerUnavailable) and failures >= LEDGER_TRIES:
+        return Remedy.INCIDENT
+    return remedy(error)
+
+
+def is_report_over(what: Remedy, failures: int) -> bool:
+    """Report whether a report with this remedy is given up after so many failed tries."""
+    return what is Remedy.TELL_USER or (what is Remedy.INCIDENT and failures >= INCIDENT_TRIES)

@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.change import CheckState, NewChange, Status
-from bot.domain.error_policy import Remedy, remedy
-from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
+from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, is_report_over, report_remedy
+from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.reports import comments
@@ -29,16 +29,10 @@ from bot.store.shared_keys import run_token, task_url
 
 log = structlog.get_logger()
 
-_BACKOFF = 2.0  # seconds, doubled at each try
-_LONGEST = 300.0
-_DOUBLINGS = 8  # past _LONGEST; without an end the number would outgrow a float within days
 _AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # what each waits for
 _WAIT = 5.0
 _LEASES = 4  # a sender's lease, in those of a run: one call may take its time
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
-_TRIES = 3  # of what may be dropped
-_TRIES_OF_OURS = 5  # of what breaks on our side
-_TRIES_OF_LEDGER = 10  # of what the ledger fails at, though it takes the notes before and after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,24 +123,22 @@ def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
 
 def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
     """Try again later what may pass by itself, and what broke, for a while; give up what is refused."""
-    what, tries = remedy(error), item.attempts + 1
-    if isinstance(error, LedgerUnavailable) and tries >= _TRIES_OF_LEDGER:
-        what = Remedy.LOOK
-    if what is Remedy.LOOK:
+    failures = item.attempts + 1
+    what = report_remedy(error, failures)
+    if what is Remedy.INCIDENT:
         words = incident_text(incident("report broke", error, kind=item.kind, subject=item.subject))
     else:
         words = str(error)
         log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
     asked = error.retry_after if isinstance(error, ForgeUnavailable) else None
-    if what is Remedy.ACT or (what is Remedy.LOOK and tries >= _TRIES_OF_OURS):
+    if is_report_over(what, failures):
         _give_up(sender, item, words)
         return
     with sender.ledger.write() as tx:
-        if item.kind in _DROPPED and tries >= _TRIES:
+        if item.kind in _DROPPED and failures >= OPTIONAL_TRIES:
             outbox.drop(tx, item)
         else:
-            pause = min(_BACKOFF * 2 ** min(item.attempts, _DOUBLINGS), _LONGEST)
-            outbox.try_later(tx, item, asked or pause)
+            outbox.try_later(tx, item, asked or REPORT.pause(failures))
 
 
 def _give_up(sender: Sender, item: Item, words: str) -> None:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.error_policy import TRANSIENT
+from bot.domain.error_policy import PHASE, PHASE_WITHOUT_ENGINE, TRANSIENT
 from bot.domain.errors import EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
@@ -32,9 +32,6 @@ from bot.store.outbox import Outgoing, Wanted
 log = structlog.get_logger()
 
 T = TypeVar("T")
-_BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0)  # seconds between tries of what may pass by itself
-# Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
-_ENGINE_BACKOFF = (1.0, 2.0, *[5.0] * 120)
 _CLEARING = 5.0  # seconds a cancel waits while leftover containers are removed
 
 
@@ -155,7 +152,7 @@ class LeasedRun:
         Where it is the engine that is away, for ten minutes. Raises LeaseLost instead where the run is
         not ours any more.
         """
-        tried = 0
+        failures = 0
         while True:
             self.check()
             # A worker that slept through its lease has not heard of it yet, and may wake up right here.
@@ -163,12 +160,13 @@ class LeasedRun:
             try:
                 return step()
             except TRANSIENT as error:
-                pauses = _ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else _BACKOFF
-                if tried >= len(pauses):
+                failures += 1
+                backoff = PHASE_WITHOUT_ENGINE if isinstance(error, EngineUnavailable) else PHASE
+                if backoff.is_exhausted(failures):
                     raise
-                log.warning("step tried again", error=str(error), seconds=pauses[tried])
-            self._pause(pauses[tried])
-            tried += 1
+                seconds = backoff.pause(failures)
+                log.warning("step retry scheduled", error=str(error), seconds=seconds)
+            self._pause(seconds)
 
     def asking(self, call: Callable[[], T]) -> T:
         """Do as `retrying`, with a call that may be abandoned when the run has to stop while it hangs.

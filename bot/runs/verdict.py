@@ -5,7 +5,7 @@ The phase in which it happened names the outcome, where the error itself does no
 
 from dataclasses import dataclass
 
-from bot.domain.error_policy import Remedy, known, remedy
+from bot.domain.error_policy import Remedy, domain_error, remedy
 from bot.domain.errors import PushRejected, RemoteMissing
 from bot.domain.lifecycle import Outcome, Phase
 from bot.reports.incidents import incident, incident_text
@@ -34,14 +34,14 @@ class RunVerdict:
 
 def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
     """Return how a run ends whose work this error ended."""
-    match error := known(error):
+    match error := domain_error(error):
         case Cancelled():
             return RunVerdict(Outcome.CANCELLED, _left_behind(leased))
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case PushRejected(moved=True):
             return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
-    ours = remedy(error) is Remedy.LOOK
+    ours = remedy(error) is Remedy.INCIDENT
     reason = incident_text(incident("run broke", error)) if ours else str(error)
     return RunVerdict(FAILED_IN[phase_of(leased)], reason)
 

@@ -1,16 +1,19 @@
 """What is to be done about each error we know."""
 
 import errno
+from itertools import count, takewhile
 
 import pytest
 from structlog.testing import capture_logs
 
 from bot.domain import error_policy, errors
-from bot.domain.error_policy import REMEDIES, Remedy, remedy
+from bot.domain.error_policy import REMEDIES, Backoff, Remedy, is_report_over, remedy, report_remedy
 from bot.domain.errors import (
     BotError,
     DiskFull,
     EngineUnavailable,
+    ForgeGone,
+    ForgeUnavailable,
     GitFailed,
     LeaseLost,
     LedgerUnavailable,
@@ -30,12 +33,12 @@ def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (EngineUnavailable("away"), Remedy.WAIT),
-        (LedgerUnavailable("server closed the connection"), Remedy.WAIT),
-        (RemoteMissing("gone"), Remedy.ACT),
-        (LeaseLost("taken"), Remedy.LEAVE),
-        (KeyError("a bug"), Remedy.LOOK),
-        (OSError(errno.EIO, "a disk that breaks"), Remedy.LOOK),
+        (EngineUnavailable("away"), Remedy.RETRY),
+        (LedgerUnavailable("server closed the connection"), Remedy.RETRY),
+        (RemoteMissing("gone"), Remedy.TELL_USER),
+        (LeaseLost("taken"), Remedy.ABANDON),
+        (KeyError("a bug"), Remedy.INCIDENT),
+        (OSError(errno.EIO, "a disk that breaks"), Remedy.INCIDENT),
     ],
 )
 def test_what_is_to_be_done(error: Exception, expected: Remedy) -> None:
@@ -44,10 +47,10 @@ def test_what_is_to_be_done(error: Exception, expected: Remedy) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_known_wherever_we_write(number: int) -> None:
-    error = error_policy.known(OSError(number, "No space left on device"))
+    error = error_policy.domain_error(OSError(number, "No space left on device"))
 
     assert isinstance(error, DiskFull)
-    assert remedy(error) is Remedy.ACT
+    assert remedy(error) is Remedy.TELL_USER
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,37 @@ def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
         ("run broke", number, "t1-1")
     ]
     assert f"`{number}`" in incidents.incident_text(number)
+
+
+def test_a_backoff_repeats_its_last_pause_and_ends_after_its_tries() -> None:
+    backoff = Backoff(pauses=(1.0, 2.0), tries=4)
+
+    assert [backoff.pause(failures) for failures in (1, 2, 3, 10**9)] == [1.0, 2.0, 2.0, 2.0]
+    assert [backoff.is_exhausted(failures) for failures in (1, 3, 4)] == [False, False, True]
+    assert not Backoff(pauses=(1.0,)).is_exhausted(10**9)
+
+
+@pytest.mark.parametrize(
+    ("backoff", "minutes"), [(error_policy.PHASE, 0.63), (error_policy.PHASE_WITHOUT_ENGINE, 10.05)]
+)
+def test_a_phase_is_tried_again_for_so_long(backoff: Backoff, minutes: float) -> None:
+    failures = takewhile(lambda number: not backoff.is_exhausted(number), count(1))
+
+    assert sum(map(backoff.pause, failures)) / 60 == pytest.approx(minutes, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "expected", "over"),
+    [
+        (ForgeUnavailable("away"), 10**6, Remedy.RETRY, False),
+        (ForgeGone("locked"), 1, Remedy.TELL_USER, True),
+        (KeyError("a bug"), 4, Remedy.INCIDENT, False),
+        (KeyError("a bug"), 5, Remedy.INCIDENT, True),
+        (LedgerUnavailable("away"), 9, Remedy.RETRY, False),
+        (LedgerUnavailable("away"), 10, Remedy.INCIDENT, True),
+    ],
+)
+def test_a_report_is_given_up(error: Exception, failures: int, expected: Remedy, *, over: bool) -> None:
+    what = report_remedy(error, failures)
+
+    assert (what, is_report_over(what, failures)) == (expected, over)

@@ -114,7 +114,7 @@ def test_what_is_asked_while_there_is_no_engine_waits_for_it(working: World, eng
 
 def waits_for_it(world: World, run: Run) -> None:
     """The worker lives and tries again, the run goes on as its own, and people are answered."""
-    tries = "step tried again"
+    tries = "step retry scheduled"
     eventually(lambda: world.output().count(tries) >= 2)
     world.say(1, "/status")
     world.says(1, f"**Task `{run.task}`**, run 1: ")

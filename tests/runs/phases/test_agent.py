@@ -156,7 +156,7 @@ def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
 
 
 def _waits(heard: list[MutableMapping[str, Any]]) -> bool:
-    return any(line["event"] == "step tried again" for line in heard)
+    return any(line["event"] == "step retry scheduled" for line in heard)
 
 
 def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(shop: Workshop) -> None:
