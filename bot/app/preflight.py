@@ -13,6 +13,7 @@ from bot.app.settings.load import NAME, Settings
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
 from bot.runs.runtime import Runtime
+from bot.sandbox import container_names
 from bot.sandbox.engine.containers import Mount
 from bot.store import data_folder
 
@@ -110,7 +111,7 @@ def _said_of(runtime: Runtime, sets: Sequence[str]) -> str:
 
 def _said_by(runtime: Runtime, script: str, args: Sequence[str] = (), mounts: Sequence[Mount] = ()) -> str:
     """What a script says in the agents' image. Raises BotError."""
-    name = f"forgehand-{runtime.worker.holder.rpartition('/')[2]}-asked"
+    name = container_names.image_check(runtime.worker.holder.rpartition("/")[2])
     said = runtime.engine.tool(
         name=name, image=runtime.image, script=script, args=args, mounts=mounts, seconds=_SEEN_WITHIN
     )

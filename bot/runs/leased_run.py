@@ -25,6 +25,8 @@ from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
 from bot.reports import comments
 from bot.runs.runtime import Runtime
+from bot.sandbox import container_names
+from bot.sandbox.container_names import RunContainer
 from bot.store import leases, outbox, runs, tasks, workspaces
 from bot.store.leases import Lease
 from bot.store.outbox import Outgoing, Wanted
@@ -62,16 +64,16 @@ class LeasedRun:
     @property
     def sandbox(self) -> str:
         """Name of the agent's container: without the epoch, so that the next worker finds it."""
-        return f"forgehand-{self.run.id}"
+        return container_names.make(RunContainer(self.run.id))
 
     @property
     def by_operator(self) -> bool:
         """Asked on this machine: no forge knows who that is, and none is asked."""
         return self.run.asked_by == OPERATOR
 
-    def helper(self, what: str) -> str:
-        """Name of a helper container of this epoch: a stale one cannot be taken for it."""
-        return f"forgehand-{self.run.id}-{self.run.epoch}-{what}"
+    def helper(self, purpose: str) -> str:
+        """Return the name of a helper container of this epoch."""
+        return container_names.make(RunContainer(self.run.id, self.run.epoch, purpose))
 
     def check(self) -> None:
         """Raise LeaseLost, Stopped or Cancelled if it is time to."""
@@ -94,11 +96,11 @@ class LeasedRun:
         """
         if self.run.epoch == self.run.number == 1:
             return
-        engine, ours = self.runtime.engine, f"forgehand-{self.task.id}-"
+        engine = self.runtime.engine
         # A cancel is for the agent's phase to hear, which then takes the work out.
         with self.undisturbed(_CLEARING):
             for each in self.asking(engine.ours):
-                if each.name.startswith(ours) and each.name != self.sandbox:
+                if container_names.is_of_task(each.name, self.task.id) and each.name != self.sandbox:
                     self.asking(partial(engine.remove, each.name))
 
     @contextmanager

@@ -1,6 +1,5 @@
 """Containers of ours that no run needs: what workers that died have left."""
 
-import re
 import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
@@ -9,13 +8,14 @@ from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import RESCUE
+from bot.sandbox import container_names
+from bot.sandbox.container_names import RunContainer
 from bot.sandbox.engine.containers import Found
 from bot.store import runs
 
 _NAMELESS = (
     3600.0  # seconds that one which is not of a run may stay: longer than any removal or measuring takes
 )
-_HELPER = re.compile(r"forgehand-(?P<run>[a-z0-9]+-\d+)-(?P<epoch>\d+)-(?P<what>[a-z]+)$")
 
 
 @dataclass(slots=True)
@@ -42,18 +42,22 @@ class OrphanedContainers:
     def _nobodys(self, found: dict[str, Found], rescued: Set[str]) -> Iterator[tuple[str, float]]:
         """Names of containers no run needs, and for how many seconds each may yet stay."""
         for name, each in found.items():
-            helper = _HELPER.match(name)
-            run_id = helper["run"] if helper else each.labels.get("forgehand.run", "")
+            parts = container_names.parse(name)
+            run_id = each.labels.get("forgehand.run", parts.run if parts else "")
             if not run_id:
                 yield name, _NAMELESS
                 continue
             run = self._run(run_id)
-            if helper and helper["what"] == RESCUE and run is not None and run.task in rescued:
+            if run is not None and parts is not None and parts.purpose == RESCUE and run.task in rescued:
                 continue
-            stale = run is None or run.state in ENDED or (helper and int(helper["epoch"]) < run.epoch)
-            if stale:
+            if run is None or run.state in ENDED or _is_stale(parts, run):
                 yield name, self.limit
 
     def _run(self, run_id: str) -> Run | None:
         with self.runtime.ledger.read() as tx:
             return runs.find(tx, run_id)
+
+
+def _is_stale(parts: RunContainer | None, run: Run) -> bool:
+    """Tell whether a helper container is of a worker that no longer has the run."""
+    return parts is not None and parts.epoch is not None and parts.epoch < run.epoch

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.interrupt import Check, uninterrupted
+from bot.sandbox import container_names
 from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
 
@@ -160,7 +161,7 @@ class Workspaces:
         targets = [f"/gone/{number}" for number in range(len(written))]
         if written:
             self._engine.tool(
-                name=f"forgehand-{folder}",
+                name=container_names.removal(folder),
                 image=self._image,
                 script=f'{_EMPTY}\nempty "$@"',
                 args=targets,

@@ -1,6 +1,5 @@
 """`forgehand workspaces`: the folders of tasks on this host, which are looked at and removed here."""
 
-import secrets
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ from bot.domain.nudges import Nudges
 from bot.runs.removal_records import Terms, records
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import clear, clear_away, export_and_remove
+from bot.sandbox import container_names
 from bot.sandbox.workspace import task_of
 from bot.store import removals, tasks, workspaces
 from bot.store.process_locks import is_dead
@@ -93,8 +93,7 @@ def _size(runtime: Runtime, end: float, folder: str) -> int | None:
     left = end - time.monotonic()
     try:
         if left > 0 and (runtime.data / "workspaces" / folder).is_dir():
-            name = f"forgehand-{folder}.size-{secrets.token_hex(4)}"
-            return runtime.workspaces().size(folder, name=name, seconds=left)
+            return runtime.workspaces().size(folder, name=container_names.measurement(folder), seconds=left)
     except (BotError, OSError) as error:
         say(f"the size of {folder} is not known: {error}")
     return None
