@@ -295,7 +295,7 @@ def test_the_example_configuration_is_valid_and_names_every_section() -> None:
 def test_the_example_becomes_claudes_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY_FILE", str(_write("sk-1\n", "key")))
     _, _, told = (
-        (ROOT / "README.md").read_text().partition("in place of the example's `[agents.demo]` and `[budget]`")
+        (ROOT / "README.md").read_text().partition("replace the example's `[agents.demo]` and `[budget]`")
     )
     ours = dedent(re.findall(r"(?:^       .*\n|^\n)+", told, re.MULTILINE)[0])
     example = (ROOT / "deploy" / "forgehand.example.toml").read_text()
