@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from git import Repo
 from rich.console import Console
 from rich.markup import escape
 
@@ -73,13 +74,14 @@ class Forge:
     def branch(self, name: str) -> list[str]:
         """Ids of the commits on the branch that main has not, oldest first, by git."""
         url = f"{self.about['git']}/{self.path}.git"
-        closed = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-        look = Path(self.about["folder"]) / "look.git"
-        subprocess.run(["git", "init", "-q", "--bare", look], check=True, env=closed)
-        wanted = ["+refs/heads/*:refs/heads/*"]
-        subprocess.run(["git", "-C", look, "fetch", "-q", "--prune", url, *wanted], check=True, env=closed)
-        listed: list[str | Path] = ["git", "-C", look, "rev-list", "--reverse", f"main..{name}"]
-        return subprocess.run(listed, check=True, env=closed, capture_output=True).stdout.decode().split()
+        folder = Path(self.about["folder"]) / "look.git"
+        # Without a template, which may hold hooks of this machine.
+        with Repo.init(folder, bare=True, template="", allow_unsafe_options=True) as repo:
+            repo.git.update_environment(
+                HOME="/nonexistent", GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull
+            )
+            repo.git.fetch("-q", "--prune", url, "+refs/heads/*:refs/heads/*")
+            return [commit.hexsha for commit in repo.iter_commits(f"main..{name}", reverse=True)]
 
 
 def until(what: str, look: Callable[[], T | None]) -> T:

@@ -1,14 +1,15 @@
-"""What no GitHub API offers but a test or a newcomer needs, under `/_playground`."""
+"""Operations under `/_playground` that no forge offers, for tests and newcomers."""
 
 import secrets
 from dataclasses import replace
 
 from bot.playground import git
-from bot.playground.calls import Answer, Call, Route
-from bot.playground.limits import Limits
-from bot.playground.rules import Refused, invalid
+from bot.playground.calls import Answer, Call
+from bot.playground.github.calls import Route, thread
+from bot.playground.github.rules import Refused, invalid
+from bot.playground.github.transfer import transfer
+from bot.playground.rate_limits import Limits
 from bot.playground.state import Collaborator, Issue, Repository, State, User, now, touched
-from bot.playground.transfer import transfer
 
 README = "# Anvil\n\nReads `key = value` lines. `python3 -m unittest` runs its tests.\n"
 PARSER = '''"""Read `key = value` lines."""
@@ -45,7 +46,7 @@ FILES = {
 
 
 def furnish(state: State) -> None:
-    """The users, the repository and the issue a new playground begins with."""
+    """Create the users, the repository and the issue that a new playground begins with."""
     for login in ("forgehand", "ann", "reader", "otherbot"):
         add_user(state, login, kind="Bot" if login == "otherbot" else "User")
     where = add_repository(state, "acme", "anvil")
@@ -64,7 +65,7 @@ def add_user(state: State, login: str, *, kind: str) -> User:
 
 
 def add_repository(state: State, owner: str, name: str) -> Repository:
-    """A public repository of `owner` with a small Python package in it."""
+    """Create a public repository of `owner` with a small Python package in it."""
     if state.first(User, lambda user: user.login == owner) is None:
         add_user(state, owner, kind="Organization")
     where = Repository(id=state.new_id(), owner=owner, name=name, created_at=now(), pushed_at=now())
@@ -73,7 +74,7 @@ def add_repository(state: State, owner: str, name: str) -> Repository:
 
 
 def create_user(call: Call) -> Answer:
-    """`login`, `type`; the answer carries the token."""
+    """Create the user `login` of `type`, and return its token."""
     login = call.field("login")
     if not login or call.state.first(User, lambda user: user.login == login):
         raise invalid("User", "invalid", field="login")
@@ -82,7 +83,7 @@ def create_user(call: Call) -> Answer:
 
 
 def new_token(call: Call) -> Answer:
-    """The user's token is replaced; the old one is worth nothing from now on."""
+    """Replace the user's token. The old one is refused from now on."""
     who = call.state.first(User, lambda user: user.login == call.path["login"])
     if who is None:
         raise Refused(404, "Not Found")
@@ -91,7 +92,7 @@ def new_token(call: Call) -> Answer:
 
 
 def create_repository(call: Call) -> Answer:
-    """`owner`, `name`; the caller becomes its admin."""
+    """Create the repository `name` of `owner`, with the caller as its admin."""
     owner, name = call.field("owner", call.login), call.field("name")
     if not name or call.state.first(Repository, lambda row: row.path == f"{owner}/{name}"):
         raise invalid("Repository", "invalid", field="name")
@@ -101,7 +102,7 @@ def create_repository(call: Call) -> Answer:
 
 
 def remove_git(call: Call) -> Answer:
-    """The remote is gone for git; issues stay. `restore_git` brings it back."""
+    """Take the repository away from git, but not its issues. `restore_git` brings it back."""
     folder = call.state.git_folder(call.where)
     if folder.exists():
         folder.rename(folder.with_suffix(".gone"))
@@ -116,12 +117,12 @@ def restore_git(call: Call) -> Answer:
 
 
 def delete_issue(call: Call) -> Answer:
-    call.state.put(touched(call.issue(), deleted=True))
+    call.state.put(touched(thread(call), deleted=True))
     return Answer(status=204)
 
 
 def exhaust(limits: Limits, call: Call) -> Answer:
-    """`login` has no request left for `seconds`."""
+    """Use up the user's requests for `seconds`."""
     login, seconds = call.field("login"), call.field("seconds", 60)
     if not isinstance(login, str) or not isinstance(seconds, int | float):
         raise Refused(400, "login and seconds, please")

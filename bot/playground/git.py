@@ -1,14 +1,17 @@
-"""Plumbing on the playground's own bare repositories.
+"""The playground's own bare repositories.
 
-The environment is closed: a developer's git configuration must not change what
-the playground does.
+Git and GitPython get a closed environment: a developer's git configuration must not change what the
+playground does.
 """
 
 import os
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from git import Git, GitCommandError, Repo
 
 CLOSED = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -17,124 +20,148 @@ CLOSED = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
-    # The data folder may belong to whoever started the playground first.
+    # The data folder may belong to another user, who started the playground first.
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
 
 
-class GitFailed(Exception):
-    """git ended badly; the message is its last words."""
+@contextmanager
+def opened(folder: Path) -> Iterator[Repo]:
+    """Open a bare repository for the block. The helper processes of GitPython end with it."""
+    with Repo(folder, expand_vars=False) as repo:
+        # GitPython adds this to our own environment, which may name another
+        # repository: a hook that starts the playground has GIT_DIR set.
+        repo.git.update_environment(**CLOSED, **_here(folder))
+        yield repo
 
 
-def git(folder: Path, *words: str, feed: str = "") -> str:
-    """Run git in a bare repository and return its output without the last newlines. Raises GitFailed."""
-    done = subprocess.run(
-        ["git", "--git-dir", str(folder), *words],
-        input=feed,
-        env=CLOSED,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if done.returncode:
-        raise GitFailed(done.stderr.strip())
-    return done.stdout.rstrip("\n")
+def _here(folder: Path) -> dict[str, str]:
+    return {
+        "GIT_DIR": str(folder),
+        "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+        "GIT_CONFIG_PARAMETERS": "",
+    }
 
 
 def create(folder: Path, files: Mapping[str, str], *, branch: str) -> None:
-    """A bare repository with one commit that holds `files`."""
+    """Create a bare repository with one commit that holds `files`."""
     _begin(folder, branch)
     lines = [f"commit refs/heads/{branch}", "committer Ann <ann@playground.invalid> 1750000000 +0000"]
     lines += ["data 5", "Begin"]
     for name, content in files.items():
         lines += [f"M 100644 inline {name}", f"data {len(content.encode())}", content]
-    git(folder, "fast-import", "--quiet", feed="\n".join(lines) + "\n")
+    with TemporaryFile() as stream, opened(folder) as repo:
+        stream.write("\n".join([*lines, ""]).encode())
+        stream.seek(0)
+        repo.git.fast_import("--quiet", istream=stream)
 
 
 def copy(source: Path, folder: Path, *, branch: str) -> None:
-    """A bare repository with the branches and tags of another, objects and all."""
+    """Create a bare repository with the branches and tags of another. It has its own objects."""
     _begin(folder, branch)
-    git(folder, "fetch", "-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    with opened(folder) as repo:
+        repo.git.fetch("-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 def _begin(folder: Path, branch: str) -> None:
     folder.mkdir(parents=True)
-    git(folder, "init", "-q", "--bare", f"--initial-branch={branch}", str(folder))
-    git(folder, "config", "http.receivepack", "true")
-    git(folder, "config", "gc.auto", "0")
-    for hidden in ("refs/pull", "refs/merge-requests"):
-        git(folder, "config", "--add", "receive.hideRefs", hidden)
+    # Repo.init would use the templates of this machine, with their hooks.
+    made = Git()
+    made.update_environment(**CLOSED, **_here(folder))
+    made.init("-q", "--bare", "--template=", f"--initial-branch={branch}")
+    with opened(folder) as repo, repo.config_writer() as config:
+        config.set_value("http", "receivepack", "true")
+        config.set_value("gc", "auto", "0")
+        for hidden in ("refs/pull", "refs/merge-requests"):
+            config.add_value("receive", "hideRefs", hidden)
     hook = folder / "hooks" / "proc-receive"
+    hook.parent.mkdir()
     hook.write_text(f"#!{sys.executable} -I\n{_PROTECT}")
     hook.chmod(0o755)
     protect(folder, ())
 
 
 def commit_id(folder: Path, name: str) -> str | None:
-    """The full id of a commit or branch; None if it is not there."""
-    try:
-        return git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    except GitFailed:
-        return None
+    """Return the full id of a commit or branch, None if there is no such commit."""
+    with opened(folder) as repo:
+        try:
+            return str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
+        except GitCommandError:
+            return None
 
 
 def branch(folder: Path, name: str) -> str | None:
-    """The commit a branch points at; None if there is no such branch, or no repository."""
+    """Return the commit that a branch points at, None if the branch or the repository is missing."""
     return commit_id(folder, f"refs/heads/{name}") if folder.exists() else None
 
 
 def branches(folder: Path) -> dict[str, str]:
-    """Branch names and the commits they point at."""
-    lines = git(
-        folder, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
-    ).splitlines()
-    return {name: sha for sha, name in (line.split(" ", 1) for line in lines)}
+    """Return the commit of each branch by name."""
+    with opened(folder) as repo:
+        return {head.name: head.commit.hexsha for head in repo.heads}
 
 
 def count(folder: Path, base: str, head: str) -> int:
-    """How many commits `head` has that `base` has not."""
-    return int(git(folder, "rev-list", "--count", f"{base}..{head}"))
+    """Count the commits of `head` that are not in `base`."""
+    with opened(folder) as repo:
+        return int(repo.git.rev_list("--count", f"{base}..{head}"))
+
+
+def fork_point(folder: Path, base: str, head: str) -> str:
+    """Return the newest common commit, `base` itself if the repository is gone."""
+    if not folder.exists():
+        return base
+    with opened(folder) as repo:
+        return str(repo.git.merge_base(base, head))
 
 
 def set_ref(folder: Path, ref: str, sha: str) -> None:
-    git(folder, "update-ref", ref, sha)
+    with opened(folder) as repo:
+        repo.git.update_ref(ref, sha)
 
 
 def alias(folder: Path, ref: str, meant: str) -> None:
-    """A ref that is wherever another one is."""
-    git(folder, "symbolic-ref", ref, meant)
+    """Make `ref` a symbolic ref to another one."""
+    with opened(folder) as repo:
+        repo.git.symbolic_ref(ref, meant)
 
 
 def take(folder: Path, source: Path, sha: str) -> None:
-    """Get a commit and what it needs from another repository; the same one is fine."""
+    """Fetch a commit with its history from another repository. `source` may be the same one."""
     if source != folder:
-        git(folder, "fetch", "-q", "--no-tags", "--no-write-fetch-head", str(source), sha)
+        with opened(folder) as repo:
+            repo.git.fetch("-q", "--no-tags", "--no-write-fetch-head", str(source), sha)
 
 
 def merge(folder: Path, base: str, head: str, *, message: str, login: str) -> str | None:
-    """The id of a new merge commit of two commits; None if they conflict. Moves no branch."""
-    try:
-        tree = git(folder, "merge-tree", "--write-tree", base, head)
-    except GitFailed:
-        return None
-    who = ("-c", f"user.name={login}", "-c", f"user.email={login}@playground.invalid")
-    return git(folder, *who, "commit-tree", "-p", base, "-p", head, "-m", message, tree)
+    """Create a merge commit of two commits and return its id, None if they conflict. Moves no branch."""
+    who = {"NAME": login, "EMAIL": f"{login}@playground.invalid"}
+    with opened(folder) as repo:
+        try:
+            tree = repo.git.merge_tree("--write-tree", base, head)
+        except GitCommandError:
+            return None
+        roles = ("AUTHOR", "COMMITTER")
+        repo.git.update_environment(**{f"GIT_{role}_{key}": who[key] for role in roles for key in who})
+        return str(repo.git.commit_tree("-p", base, "-p", head, "-m", message, tree))
 
 
 def protect(folder: Path, patterns: tuple[str, ...]) -> None:
     """Refuse pushes to branches that match a pattern (fnmatch)."""
     (folder / "protected").write_text("".join(f"{pattern}\n" for pattern in patterns))
-    # The hook costs a Python start; without protected branches nobody pays it.
-    if patterns:
-        git(folder, "config", "receive.procReceiveRefs", "refs/heads")
-    elif "procreceiverefs" in git(folder, "config", "--list"):
-        git(folder, "config", "--unset-all", "receive.procReceiveRefs")
+    # The hook starts Python, so it is set only if there are protected branches. Git writes
+    # the setting, not GitPython, which writes in place while a push may read the file.
+    with opened(folder) as repo:
+        if patterns:
+            repo.git.config("receive.procReceiveRefs", "refs/heads")
+        elif "procreceiverefs" in repo.git.config("--list"):
+            repo.git.config("--unset-all", "receive.procReceiveRefs")
 
 
 # git's update and pre-receive hooks can only say "hook declined". GitHub says
-# "protected branch hook declined", and a proc-receive hook can (githooks(5)).
+# "protected branch hook declined", and so can a proc-receive hook (githooks(5)).
 _PROTECT = r"""
 import fnmatch, pathlib, sys
 

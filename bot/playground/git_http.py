@@ -1,7 +1,6 @@
-"""git over HTTP: who may, then git's own `http-backend` as CGI, streamed both ways.
+"""Git over HTTP: a check of permissions, then git's own `http-backend` as CGI, streamed both ways.
 
-Everything about the protocol is left to git, so the bot's git meets the same
-answers here as at any server that runs git.
+The protocol is left to git, so the bot's git gets the same answers here as from any server that runs git.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from pathlib import Path
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from bot.playground import rules
+from bot.playground import permissions
 from bot.playground.git import CLOSED
 from bot.playground.state import Repository, State, User
 
@@ -25,13 +24,13 @@ def refuse(status: int, text: str) -> Response:
 
 
 def admit(state: State, where: Repository | None, user: User | None, *, push: bool) -> Response | None:
-    """None if `user` may; else GitHub's answer, that git prints after `remote:`."""
-    visible = where is not None and rules.may(state, where, user, "read")
+    """Return None if `user` may, else GitHub's refusal, which git prints after `remote:`."""
+    visible = where is not None and permissions.may(state, where, user, "read")
     if user is None and (push or not visible):
-        return refuse(401, "Authentication required")  # also for what is not there: nothing is given away
+        return refuse(401, "Authentication required")  # for a missing repository too, to reveal nothing
     if where is None or not visible or not state.git_folder(where).exists():
         return refuse(404, "Repository not found.")
-    if push and not rules.may(state, where, user, "write"):
+    if push and not permissions.may(state, where, user, "write"):
         assert user is not None
         return refuse(403, f"Permission to {where.path}.git denied to {user.login}.")
     if push and where.archived:
@@ -40,7 +39,7 @@ def admit(state: State, where: Repository | None, user: User | None, *, push: bo
 
 
 def elsewhere(request: Request, where: Repository) -> Response | None:
-    """The way to the present name, for whoever comes by an earlier one."""
+    """Return a redirect to the present name if the request used an earlier one."""
     asked = "{owner}/{name}".format_map(request.path_params)
     if asked.lower() == where.path.lower():
         return None
@@ -56,14 +55,14 @@ def is_push(request: Request) -> bool:
 async def backend(
     request: Request, folder: Path, user: User | None, *, after: Callable[[], Awaitable[None]]
 ) -> Response:
-    """git's answer. `after` runs when git has ended, before the client sees the end of the answer."""
+    """Return git's response. `after` runs when git has ended, before the client sees the response's end."""
     process = await asyncio.create_subprocess_exec(
         "git", "http-backend", env=_environment(request, folder, user),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None  # noqa: PT018 - for mypy
-    # Before the answer, because Starlette reads the request too while it streams
-    # one; git's HTTP protocol is half-duplex anyway.
+    # Before the response, because Starlette reads the request too while it streams one. Git's
+    # HTTP protocol is half-duplex anyway.
     await _feed(request, process.stdin)
     status, headers = await _head(process.stdout)
 
@@ -98,22 +97,22 @@ def _environment(request: Request, folder: Path, user: User | None) -> dict[str,
 
 
 async def _feed(request: Request, stdin: asyncio.StreamWriter) -> None:
-    """The request's body into git, unpacked here: without CONTENT_LENGTH http-backend reads to the end."""
+    """Write the request's body to git, unpacked: without CONTENT_LENGTH http-backend reads to the end."""
     unzip = zlib.decompressobj(31) if request.headers.get("content-encoding") == "gzip" else None
     try:
         async for chunk in request.stream():
-            if stdin.is_closing():  # git has ended; uvloop raises RuntimeError where asyncio is silent
+            if stdin.is_closing():  # git has ended; uvloop raises RuntimeError here, asyncio does not
                 break
             stdin.write(unzip.decompress(chunk) if unzip else chunk)
             await stdin.drain()
     except (BrokenPipeError, ConnectionResetError, ClientDisconnect):
-        pass  # git has ended, or the client went away: either way there is nobody to feed
+        pass  # git has ended, or the client went away
     finally:
         stdin.close()
 
 
 async def _head(output: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    """Status and headers of a CGI answer."""
+    """Read status and headers of a CGI response."""
     status, headers = 200, {}
     while line := (await output.readline()).decode("latin-1").strip():
         name, _, value = line.partition(":")
@@ -125,7 +124,7 @@ async def _head(output: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 
 
 def find(state: State, path: str) -> Repository | None:
-    """By its path or one it had; git is not redirected after a rename, as at GitHub."""
+    """Find a repository by its present path or an earlier one."""
     return state.first(Repository, lambda row: row.path.lower() == path.lower()) or state.first(
         Repository, lambda row: path in row.earlier_paths
     )

@@ -1,7 +1,6 @@
-"""What the playground remembers: rows in memory, and one JSON file that outlives a restart.
+"""The playground's state: rows in memory, and one JSON file that survives a restart.
 
-Rows are frozen and replaced, and every request holds `lock`, so whoever reads
-them never sees half of a change.
+Rows are frozen and replaced, and every request holds `lock`, so a reader never sees half of a change.
 """
 
 import base64
@@ -15,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from bot.playground.gitlab.jobs import Job
-from bot.playground.label_events import LabelEvent
-from bot.playground.reviews import Review, ReviewComment
+from bot.playground.github.review_rows import Review, ReviewComment
+from bot.playground.gitlab.job_rows import Job
+from bot.playground.label_event_rows import LabelEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +32,12 @@ class Repository:
     id: int
     owner: str
     name: str
-    created_at: str  # this and all other times: ISO 8601, UTC, whole seconds, as GitHub writes them
+    created_at: str  # all times: ISO 8601, UTC, whole seconds, as GitHub writes them
     pushed_at: str
     default_branch: str = "main"
     private: bool = False
     archived: bool = False
-    earlier_paths: tuple[str, ...] = ()  # owner/name before a rename
+    earlier_paths: tuple[str, ...] = ()  # owner/name before renames
     protected: tuple[str, ...] = ()  # branch patterns nobody may push to
     fork_of: int = 0  # id of the parent
 
@@ -57,9 +56,9 @@ class Collaborator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """An issue, or a pull request where `head` is not empty: GitHub numbers both in one series.
+    """An issue, or a pull request if `head` is not empty. GitHub numbers both in one series.
 
-    GitLab numbers them in two: `iid` is the number in the one or the other.
+    GitLab numbers them in two, with `iid`.
     """
 
     id: int
@@ -109,7 +108,7 @@ class Comment:
 
     @property
     def plain(self) -> bool:
-        """GitHub has it too."""
+        """Return whether GitHub knows this comment too."""
         return not (self.system or self.internal or self.position)
 
 
@@ -150,7 +149,7 @@ class Hook:
     secret: str
     events: tuple[str, ...]
     created_at: str
-    forge: str = "github"  # whose side tells it: github | gitlab
+    forge: str = "github"  # the side that sends it: github | gitlab
     signing_token: str = ""  # GitLab's
 
 
@@ -179,7 +178,7 @@ class State:
 
     @property
     def signing_token(self) -> str:
-        """The same secret as GitLab's hooks sign with it: its 40 bytes are the key."""
+        """Return the secret in the form of GitLab's signing tokens: its 40 bytes are the key."""
         return f"whsec_{base64.b64encode(self.webhook_secret.encode()).decode()}"
 
     @property
@@ -201,29 +200,29 @@ class State:
         return self._rows[kind].get(row_id)
 
     def all(self, kind: type[R], where: Callable[[R], bool] = lambda row: True) -> list[R]:
-        """The rows of a kind that `where` accepts, oldest first."""
+        """Return the rows of a kind that `where` accepts, oldest first."""
         return [row for row in self._rows[kind].values() if where(row)]
 
     def first(self, kind: type[R], where: Callable[[R], bool]) -> R | None:
         return next((row for row in self._rows[kind].values() if where(row)), None)
 
     def user(self, login: str) -> User:
-        """The user of this login, in any case. Raises KeyError."""
+        """Return the user with this login, in any case. Raises KeyError."""
         found = self.first(User, lambda user: user.login.lower() == login.lower())
         if found is None:
             raise KeyError(login)
         return found
 
     def git_folder(self, repository: Repository) -> Path:
-        """By id, so that a rename moves nothing."""
+        """Return the repository's folder. Its name is the id, so a rename moves nothing."""
         return self.data / "git" / f"{repository.id}.git"
 
     def save(self) -> None:
-        """Write the file anew beside the old one and swap them."""
+        """Write a new file beside the old one and swap them."""
         tables = {kind.__name__: [asdict(row) for row in rows.values()] for kind, rows in self._rows.items()}
         text = json.dumps({"webhook_secret": self.webhook_secret, "last_id": self._last_id, **tables})
         fresh = self._file.with_suffix(".new")
-        # It holds tokens, if only the playground's own.
+        # It holds tokens, though only the playground's own.
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
         fresh.replace(self._file)
@@ -242,5 +241,5 @@ def now() -> str:
 
 
 def touched(issue: Issue, **changes: Any) -> Issue:
-    """`issue` with `changes`, updated now."""
+    """Return `issue` with `changes`, updated now."""
     return replace(issue, updated_at=now(), **changes)

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from bot.store.ledger import open_ledger
 from tests.journeys.world import World, eventually, shell, world
-from tests.playground_client import Playground
+from tests.support.playground_github import Playground
 
 SANDBOXES = 50
 SECONDS = 60.0

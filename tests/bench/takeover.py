@@ -24,7 +24,7 @@ from bot.domain.lifecycle import Outcome
 from bot.store.ledger import open_ledger
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import World, eventually, shell, world
-from tests.playground_client import Playground
+from tests.support.playground_github import Playground
 from tests.support.services import running_postgres, running_redis
 
 ROUNDS = 5

@@ -5,8 +5,8 @@ from dataclasses import replace
 from bot.domain.change import CheckState, NewChange, Status
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.playground.state import Comment
-from tests.playground_client import Playground
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import AnyPlayground
 
 HERE = ReplyTarget()
 MARKER = "<!-- forgehand:t1:final -->"

@@ -13,8 +13,8 @@ from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from tests.forges.adapter_calls import anvil
 from tests.oracles.record import Recorder, check
-from tests.playground.faults import Faults
-from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
+from tests.support.playground_faults import Faults
+from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 from tests.support.scripted_server import Server
 
 ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}

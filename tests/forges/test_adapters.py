@@ -18,10 +18,10 @@ from bot.forges.forge import Forge
 from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, status, wanted
 from tests.forges.conftest import ADAPTERS
 from tests.journeys.world import eventually
-from tests.playground.faults import Fault, Faults
-from tests.playground.pushing import clone, push, push_commit
-from tests.playground.receiver import Receiver
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_clones import clone, push, push_commit
+from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_gitlab import AnyPlayground
+from tests.support.playground_receiver import Receiver
 from tests.support.scripted_server import Says, Server
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"

@@ -12,9 +12,9 @@ from bot.forges.forge import Forge
 from bot.forges.gitlab import GitLab
 from bot.playground.state import now
 from tests.journeys.world import eventually
-from tests.playground.pushing import push_commit
-from tests.playground.receiver import Receiver
-from tests.playground_gitlab import AnyPlayground, GitLabPlayground
+from tests.support.playground_clones import push_commit
+from tests.support.playground_gitlab import AnyPlayground, GitLabPlayground
+from tests.support.playground_receiver import Receiver
 
 LABELS = ["forgehand", "forgehand:codex"]
 

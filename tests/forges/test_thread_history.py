@@ -10,9 +10,9 @@ from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Actor, Kind, Reply
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
-from tests.playground.pushing import push_commit
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.support.playground_clones import push_commit
+from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import GitLabPlayground
 from tests.support.scripted_server import Says, Server
 
 AT = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)

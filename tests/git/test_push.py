@@ -13,8 +13,8 @@ from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror, fetch
 from bot.git.push import push
 from bot.git.run import git as host_git
-from tests.playground_client import Playground
 from tests.sandbox.export_source import commit, git
+from tests.support.playground_github import Playground
 
 
 @dataclass(frozen=True)

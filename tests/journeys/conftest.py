@@ -8,7 +8,7 @@ import pytest
 
 from bot.store.ledger import open_ledger
 from tests.journeys.world import Figures, World, world
-from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
+from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
 # Where forges hardly differ, an ordinary run asks GitHub alone, and a long one GitLab too.
 ALIKE = {

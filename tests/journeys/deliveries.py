@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.playground.gitlab.hooks import signature
-from tests.playground_gitlab import AnyPlayground, GitLabPlayground
+from tests.support.playground_gitlab import AnyPlayground, GitLabPlayground
 
 Delivery = tuple[dict[str, str], bytes]
 

@@ -17,8 +17,8 @@ import bot
 from bot.store.ledger import open_ledger
 from tests.journeys.test_comment_to_branch import test_a_comment_becomes_a_pushed_branch_and_is_answered
 from tests.journeys.world import ENGINE, World, world
-from tests.playground_gitlab import AnyPlayground
 from tests.support.images import small
+from tests.support.playground_gitlab import AnyPlayground
 
 __all__ = ["test_a_comment_becomes_a_pushed_branch_and_is_answered"]
 

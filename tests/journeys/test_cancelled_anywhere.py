@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run, Task
 from tests.journeys.world import Figures, World, eventually, shell
-from tests.playground_client import Playground
-from tests.playground_gitlab import AnyPlayground
 from tests.support.hanging import git_hangs
+from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import AnyPlayground
 
 WORK = "echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
 GOES_ON = 'test "$(cat one.txt)" = one; test "$(cat left.txt)" = left; echo on > on.txt'

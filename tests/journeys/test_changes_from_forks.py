@@ -7,7 +7,7 @@ from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.store import outbox
 from tests.journeys.world import HOLD, World, shell
-from tests.playground import pushing
+from tests.support import playground_clones
 
 FIX = f"""
 test "$FORGEHAND_BASE" = main
@@ -21,24 +21,24 @@ echo fixed > fixed.txt
 def from_a_fork(world: World) -> tuple[int, str, str]:
     """A change that Zoe, a stranger, offers from a repository of her own: its number, its head, her path."""
     path = world.playground.fork("zoe")
-    head = pushing.push_commit(world.playground, "patch", "hers\n", path=path, as_="zoe")
+    head = playground_clones.push_commit(world.playground, "patch", "hers\n", path=path, as_="zoe")
     return world.playground.open_pull("Add notes", head="zoe:patch", as_="zoe"), head, path
 
 
 def offer(world: World, path: str, file: str) -> None:
     """Zoe pushes one commit that adds `file` to the branch `patch` of her own repository."""
     folder = Path(tempfile.mkdtemp(dir=world.folder))
-    pushing.clone(world.playground, folder, path=path)
+    playground_clones.clone(world.playground, folder, path=path)
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / file).write_text("hers\n")
-    pushing.commit(folder)
-    done = pushing.push(folder, world.playground, "patch", path=path, as_="zoe")
+    playground_clones.commit(folder)
+    done = playground_clones.push(folder, world.playground, "patch", path=path, as_="zoe")
     assert done.returncode == 0, done.stderr
 
 
 def branches(world: World, path: str) -> dict[str, str]:
     """As a look at the repository shows them."""
-    listed = pushing.git("ls-remote", "--heads", f"{world.playground.url}/{path}.git").stdout
+    listed = playground_clones.git("ls-remote", "--heads", f"{world.playground.url}/{path}.git").stdout
     return {ref.removeprefix("refs/heads/"): sha for sha, ref in map(str.split, listed.splitlines())}
 
 
@@ -63,7 +63,7 @@ def test_a_member_lets_work_begin_at_what_was_seen_and_the_fork_is_left_alone(em
 
     running = embedded.until_running()
     assert head[:10] in embedded.says(change, "later pushes to this change are not part of it")
-    later = pushing.push_commit(
+    later = playground_clones.push_commit(
         embedded.playground, "patch", "hers, and more\n", onto="patch", path=path, as_="zoe"
     )
     before = branches(embedded, path)

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome
 from tests.journeys.world import World, eventually, shell
-from tests.playground_gitlab import GitLabPlayground
+from tests.support.playground_gitlab import GitLabPlayground
 
 
 @pytest.fixture

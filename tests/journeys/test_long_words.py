@@ -2,7 +2,7 @@
 
 from bot.domain.lifecycle import Outcome
 from tests.journeys.world import World, eventually, shell
-from tests.playground_gitlab import GitLabPlayground
+from tests.support.playground_gitlab import GitLabPlayground
 
 LIMIT = {"github": 65_536, "gitlab": 1_000_000}
 TALKS = """

@@ -26,9 +26,9 @@ from bot.sandbox.engine.client import connect
 from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
 from tests.journeys.world import HOLD, World, eventually, shell
-from tests.playground.faults import Fault, Faults
-from tests.playground_gitlab import PLAYGROUNDS, AnyPlayground
 from tests.support.model_provider import ModelServer
+from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
 CHANGE = f"""
 python3 - <<'PY'

@@ -10,7 +10,7 @@ from bot.domain.lifecycle import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell
-from tests.playground.receiver import Receiver
+from tests.support.playground_receiver import Receiver
 
 
 def caught(full: World, thread: int, text: str) -> Delivery:

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Task
 from tests.journeys.world import HOLD, World, shell
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_gitlab import AnyPlayground
 
 WORK = f"""
 echo ran >> "$HOME/times"

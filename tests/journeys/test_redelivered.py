@@ -9,7 +9,7 @@ from bot.domain.lifecycle import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
 from tests.journeys.world import World, eventually, shell
-from tests.playground.receiver import Receiver
+from tests.support.playground_receiver import Receiver
 
 COLUMNS: dict[str, Any] = {
     "causes": select(schema.causes.c.cause, schema.causes.c.repository_id),

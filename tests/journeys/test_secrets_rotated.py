@@ -3,7 +3,7 @@
 import signal
 
 from tests.journeys.world import COMMENTED, World, eventually
-from tests.playground_gitlab import GitLabPlayground
+from tests.support.playground_gitlab import GitLabPlayground
 
 NEXT = {"github": "the next secret of this webhook", "gitlab": "whsec_" + "bmV4dA" * 8}
 

@@ -21,8 +21,8 @@ from bot.store.schema import causes, outbox, tasks
 from bot.store.schema import runs as run_rows
 from tests.journeys.deliveries import Delivery, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell, world
-from tests.playground.receiver import Receiver
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_gitlab import AnyPlayground
+from tests.support.playground_receiver import Receiver
 from tests.support.services import free_port
 
 CHEAP = [

@@ -21,8 +21,8 @@ from bot.store.schema import senders
 from tests.journeys.forked_bot import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
 from tests.journeys.world import HOLD, World, eventually, paced, shell
-from tests.playground_client import Playground
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import AnyPlayground
 
 LEASE = 2.0  # seconds
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bot.domain.lifecycle import Outcome
 from bot.store import outbox, schema
 from tests.journeys.world import HOLD, World, eventually, shell
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_gitlab import AnyPlayground
 
 WORK = f"echo one > one.txt\n{HOLD}"
 

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
-from tests.playground_client import Playground
+from tests.support.playground_github import Playground
 
 LEXER = "one\ntwo\nthree\n"
 SHOWN = """

@@ -30,7 +30,7 @@ from tests.journeys.test_comment_to_branch import (
 )
 from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
 from tests.journeys.world import ENGINE, World, world
-from tests.playground_gitlab import AnyPlayground
+from tests.support.playground_gitlab import AnyPlayground
 
 __all__ = [
     "test_a_comment_becomes_a_pushed_branch_and_is_answered",

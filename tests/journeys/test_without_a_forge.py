@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from bot.playground.git_http import backend
 from tests.journeys.world import AGENT, shell
-from tests.playground_client import Playground
 from tests.support.asgi_server import listening
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
+from tests.support.playground_github import Playground
 
 CHANGE = "echo these words; echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
 FAILS = "echo two > two.txt; git add two.txt; git commit -qm two; echo noted > notes.txt; exit 3"

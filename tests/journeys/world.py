@@ -26,10 +26,10 @@ from bot.store import deliveries, outbox, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.store.ledger import Ledger
 from tests.journeys.forked_bot import Process, fork
-from tests.playground import pushing
-from tests.playground_gitlab import AnyPlayground, GitLabPlayground
+from tests.support import playground_clones
 from tests.support.cli_sandbox import ASKED
 from tests.support.gitlab_as_github import Change
+from tests.support.playground_gitlab import AnyPlayground, GitLabPlayground
 from tests.support.services import free_port
 
 T = TypeVar("T")
@@ -258,14 +258,12 @@ class World:
     def push(self, branch: str, file: str, content: str = "more", *, onto: str = "main") -> str:
         """Ann pushes one commit that writes `file`; its id."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        pushing.clone(self.playground, folder)
-        pushing.git("checkout", "-q", f"origin/{onto}", cwd=folder)
+        playground_clones.clone(self.playground, folder, onto=onto)
         (folder / file).write_text(f"{content}\n")
-        pushing.git("add", "-A", cwd=folder)
-        pushing.git("commit", "-q", "-m", f"Write {file}", cwd=folder)
-        done = pushing.push(folder, self.playground, branch)
+        sha = playground_clones.commit_all(folder, f"Write {file}")
+        done = playground_clones.push(folder, self.playground, branch)
         assert done.returncode == 0, done.stderr
-        return pushing.git("rev-parse", "HEAD", cwd=folder).stdout.strip()
+        return sha
 
     def forgehand(self, *words: str) -> str:
         """What an operator's command prints."""
@@ -276,16 +274,12 @@ class World:
 
     def git(self, *args: str) -> str:
         """git, run over a fresh clone of what the forge holds."""
-        clone = self.folder / "look"
-        base = ["git", "-c", "protocol.version=2"]
-        environment = _closed_environment()
-        if not clone.exists():
-            subprocess.run(
-                [*base, "clone", "-q", self.playground.clone_url, clone], check=True, env=environment
-            )
-        subprocess.run([*base, "fetch", "-q", "--prune", "origin"], cwd=clone, check=True, env=environment)
-        done = subprocess.run([*base, *args], cwd=clone, check=True, capture_output=True, env=environment)
-        return done.stdout.decode().strip()
+        folder = self.folder / "look"
+        if not folder.exists():
+            playground_clones.clone(self.playground, folder)
+        with playground_clones.opened(folder) as repo:
+            repo.git.fetch("-q", "--prune", "origin")
+            return str(repo.git.execute(["git", *args])).strip()
 
     def quarantine(self, task: Task, *args: str) -> str:
         """git, run over the task's quarantine with the mirror's objects beside it."""

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.playground_client import Playground
-from tests.playground_gitlab import GitLabPlayground
+from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import GitLabPlayground
 
 
 @pytest.fixture

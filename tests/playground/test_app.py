@@ -1,6 +1,7 @@
 """The playground as a process, and what outlives it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,13 +10,17 @@ from typing import Any
 
 import httpx
 
-from tests.playground_client import Playground
+from tests.support.playground_github import Playground
 
 SERVE = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from bot.playground.app import serve
-serve(Path(sys.argv[1]), 0, announce=lambda about: print(json.dumps(about), flush=True))
+serve(
+    Path(sys.argv[1]),
+    0,
+    announce=lambda about: print(json.dumps({**about, "environment": sorted(os.environ)}), flush=True),
+)
 """
 
 
@@ -32,6 +37,18 @@ def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
     assert about["repositories"] == ["acme/anvil"]
     assert about["bot_name"] == "forgehand"
     assert {"bot", "ann", "reader"} <= set(about["tokens"])
+
+
+def test_keeps_no_variable_of_the_caller_that_git_should_not_have(tmp_path: Path) -> None:
+    given = {**os.environ, "FORGEHAND_GITHUB__TOKEN": "s3cret", "GIT_DIR": str(tmp_path / "elsewhere")}
+    command = [sys.executable, "-c", SERVE, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=given, text=True) as process:
+        assert process.stdout
+        names = json.loads(process.stdout.readline())["environment"]
+        process.terminate()
+
+    assert "PATH" in names
+    assert [name for name in names if name.startswith(("FORGEHAND_", "GIT_"))] == []
 
 
 def test_remembers_everything_in_its_data_folder(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.playground.faults import Fault, Faults
-from tests.playground_client import Playground
+from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_github import Playground
 
 
 @pytest.fixture

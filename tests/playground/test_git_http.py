@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.playground.pushing import clone, commit, git, push, push_commit
-from tests.playground_client import Playground
+from tests.support.playground_clones import clone, commit, git, push, push_commit
+from tests.support.playground_github import Playground
 
 
 @pytest.fixture

@@ -67,6 +67,8 @@ def run(settings: Settings, ask: RunArguments, *, as_json: bool) -> int:
     given = defaults(settings)
     if ask.timeout:
         given = replace(given, wall_limit=_seconds(ask.timeout))
+    if url.startswith("file://"):
+        _remark(settings, url.removeprefix("file://"), ask.base, known)
 
     def open_task(tx: Connection) -> Queued:
         return verbs.open_from_cli(
@@ -80,6 +82,13 @@ def run(settings: Settings, ask: RunArguments, *, as_json: bool) -> int:
         )
 
     return _see_through(settings, open_task, as_json=as_json)
+
+
+def _remark(settings: Settings, folder: str, base: str, forges: Sequence[str]) -> None:
+    from bot.app.cli import working_copy  # GitPython takes its time, and only a folder needs it
+
+    for remark in working_copy.remarks(folder, data=settings.data.path, base=base, forges=forges):
+        say(remark)
 
 
 def _seconds(text: str) -> int:

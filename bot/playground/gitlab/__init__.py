@@ -1,6 +1,5 @@
-"""GitLab's side of the playground: REST API v4 over the same repositories, issues and people.
+"""GitLab's side of the playground: REST API v4 over the same repositories, issues and users.
 
-Hooks made here are told what people and the bot do here; what they do through
-GitHub's API is told to the hooks made there, and so is a push. Whoever tries the
-bot speaks to one forge at a time, so nobody misses the other half.
+Webhooks added here get what happens through this API; webhooks added through GitHub's API get what happens
+there, and pushes. A user of the bot speaks to one forge at a time, so nobody misses the other half.
 """

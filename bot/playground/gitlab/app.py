@@ -1,11 +1,9 @@
-"""The routes of API v4, and one call from who is asking to GitLab's answer."""
+"""The routes of GitLab's REST API v4, and the way of a request to its handler."""
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -14,38 +12,37 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from bot.playground import git_http, rules
-from bot.playground.calls import Answer, Call, who
-from bot.playground.gitlab import changes, hooks, label_events, moves, notes, projects, statuses, threads
+from bot.playground import git_http, permissions
+from bot.playground.calls import Backend, Call, Handler, parsed
+from bot.playground.gitlab import (
+    hooks,
+    issue_moves,
+    label_events,
+    merge_requests,
+    notes,
+    projects,
+    statuses,
+    threads,
+)
 from bot.playground.gitlab.calls import Refused, forbidden, not_found
-from bot.playground.hooks import Sender
-from bot.playground.limits import Limits
+from bot.playground.permissions import BadCredentials, caller
+from bot.playground.rate_limits import Limits
 from bot.playground.state import Repository, State, User
 
 PREFIX = "/api/v4"
 _SLASH = "\x1f"  # stands for the slash within a project's path or a branch, which is sent as %2F
-Handler: TypeAlias = Callable[[Call], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What a call needs of the playground."""
-
-    state: State
-    sender: Sender
-    limits: Limits
 
 
 _THREAD = "/{kind}/{iid:int}"
 _NOTES, _DISCUSSIONS = f"{_THREAD}/notes", f"{_THREAD}/discussions"
-# Method, path below the project, and what the caller must at least be in it. Writing takes a login.
+# Method, path below the project, and the least role of the caller. Writing requires a login.
 _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "", "read", projects.get),
     ("PUT", "", "maintain", projects.edit),
     ("DELETE", "", "admin", projects.remove),
     ("POST", "/archive", "admin", projects.archive),
     ("POST", "/unarchive", "admin", projects.unarchive),
-    ("POST", "/fork", "read", changes.fork),
+    ("POST", "/fork", "read", merge_requests.fork),
     ("GET", "/members/all/{user:int}", "read", projects.get_member),
     ("GET", "/members/{user:int}", "read", projects.get_member),
     ("POST", "/members", "maintain", projects.add_member),
@@ -65,13 +62,13 @@ _PROJECT: tuple[tuple[str, str, str, Handler], ...] = (
     ("DELETE", "/hooks/{hook:int}", "maintain", hooks.remove),
     ("GET", "/hooks/{hook:int}/events", "maintain", hooks.events),
     ("POST", "/hooks/{hook:int}/events/{event:int}/resend", "maintain", hooks.resend),
-    ("POST", "/merge_requests", "read", changes.create),
-    ("POST", f"{_THREAD}/move", "read", moves.move),
-    ("PUT", f"{_THREAD}/merge", "read", changes.merge),
-    ("GET", f"{_THREAD}/diffs", "read", changes.diffs),
-    ("GET", f"{_THREAD}/approvals", "read", changes.approvals),
-    ("POST", f"{_THREAD}/approve", "read", changes.approve),
-    ("POST", f"{_THREAD}/unapprove", "read", changes.unapprove),
+    ("POST", "/merge_requests", "read", merge_requests.create),
+    ("POST", f"{_THREAD}/move", "read", issue_moves.move),
+    ("PUT", f"{_THREAD}/merge", "read", merge_requests.merge),
+    ("GET", f"{_THREAD}/diffs", "read", merge_requests.diffs),
+    ("GET", f"{_THREAD}/approvals", "read", merge_requests.approvals),
+    ("POST", f"{_THREAD}/approve", "read", merge_requests.approve),
+    ("POST", f"{_THREAD}/unapprove", "read", merge_requests.unapprove),
     ("GET", f"{_THREAD}/resource_label_events", "read", label_events.every),
     ("GET", _NOTES, "read", notes.every),
     ("POST", _NOTES, "read", notes.create),
@@ -106,16 +103,16 @@ _ELSEWHERE: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def mount(side: Side) -> Mount:
+def mount(backend: Backend) -> Mount:
     tables = [(method, f"/projects/{{project}}{path}", role, then) for method, path, role, then in _PROJECT]
     tables += [(method, path, "login", then) for method, path, then in _ELSEWHERE]
     routes = [
-        Route(path, _endpoint(side, role, then), methods=[method]) for method, path, role, then in tables
+        Route(path, _endpoint(backend, role, then), methods=[method]) for method, path, role, then in tables
     ]
     router = Router([Mount(PREFIX, routes=routes)], default=_nothing)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette matches the decoded path, in which an encoded slash looks like any other.
+        # Starlette matches the decoded path, where an encoded slash looks like any other.
         raw = scope["raw_path"].decode("ascii")
         path = unquote(raw.replace("%2F", _SLASH).replace("%2f", _SLASH))
         await router({**scope, "path": path, "root_path": ""}, receive, send)
@@ -127,40 +124,41 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse({"error": "404 Not Found"}, 404)(scope, receive, send)
 
 
-def _endpoint(side: Side, role: str, handler: Handler) -> Callable[[Request], Any]:
+def _endpoint(backend: Backend, role: str, handler: Handler) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
-        return await run_in_threadpool(_respond, side, request, role, handler=handler, body=body)
+        return await run_in_threadpool(_respond, backend, request, role, handler=handler, body=body)
 
     return endpoint
 
 
-def _respond(side: Side, request: Request, role: str, *, handler: Handler, body: bytes) -> Response:
-    """One call; no other runs meanwhile."""
+def _respond(backend: Backend, request: Request, role: str, *, handler: Handler, body: bytes) -> Response:
+    """Handle one request while no other runs."""
     headers: dict[str, str] = {}
-    with side.state.lock:
+    with backend.state.lock:
         try:
-            user = _who(side.state, request)
-            headers, spent = _count(side.limits, user)
+            user = _who(backend.state, request)
+            headers, spent = _count(backend.limits, user)
             if spent:
                 return PlainTextResponse("Retry later\n", 429, headers)
             path = {
                 name: value.replace(_SLASH, "/") if isinstance(value, str) else value
                 for name, value in request.path_params.items()
             }
-            where = _find(side.state, request, user, path.pop("project", None))
+            where = _find(backend.state, request, user, path.pop("project", None))
             if isinstance(where, Response):
                 return where
-            _permit(side.state, request, user, where=where, role=role)
+            _permit(backend.state, request, user, where=where, role=role)
             call = Call(
-                state=side.state, sender=side.sender, url=f"{side.state.base_url}{_raw(request)}", path=path,
-                query=dict(request.query_params), body=_parsed(body), user=user, repository=where,
+                state=backend.state, sender=backend.sender, path=path, query=dict(request.query_params),
+                url=f"{backend.state.base_url}{_raw(request)}", body=_parsed(body), user=user,
+                repository=where,
             )  # fmt: skip
             answer = handler(call)
         except Refused as error:
             return JSONResponse(error.body, error.status, headers)
         if request.method != "GET":
-            side.state.save()
+            backend.state.save()
     if answer.status == 204:
         return Response(status_code=204, headers=headers)
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
@@ -174,13 +172,13 @@ def _who(state: State, request: Request) -> User | None:
     token = request.headers.get("private-token")
     given = f"Bearer {token}" if token else request.headers.get("authorization")
     try:
-        return who(state, given)
-    except rules.Refused:
+        return caller(state, given)
+    except BadCredentials:
         raise Refused(401, "401 Unauthorized") from None
 
 
 def _count(limits: Limits, user: User | None) -> tuple[dict[str, str], bool]:
-    """The headers of the answer, and whether nothing is left."""
+    """Count one request; return the headers of its response, and whether none was left."""
     limit, used, end = limits.count(user.login if user else "")
     spent = bool(user) and used >= limit
     headers = {
@@ -197,11 +195,11 @@ def _count(limits: Limits, user: User | None) -> tuple[dict[str, str], bool]:
 def _find(
     state: State, request: Request, user: User | None, named: str | None
 ) -> Repository | Response | None:
-    """The project by its id or path; or where it went, if the path is an earlier one."""
+    """Return the project by id or path, or a redirect if the path is an earlier one."""
     if named is None:
         return None
     where = state.get(Repository, int(named)) if named.isdigit() else git_http.find(state, named)
-    if where is None or not rules.may(state, where, user, "read"):
+    if where is None or not permissions.may(state, where, user, "read"):
         raise not_found("Project")
     if named.isdigit() or where.path.lower() == named.lower():
         return where
@@ -221,17 +219,14 @@ def _permit(
         raise Refused(401, "401 Unauthorized")
     if where is None:
         return
-    if not rules.may(state, where, user, role):
+    if not permissions.may(state, where, user, role):
         raise forbidden()
     if where.archived and not reads and role not in ("maintain", "admin"):
         raise forbidden()
 
 
 def _parsed(body: bytes) -> Any:
-    """JSON, if it is text that can be written again: half a surrogate pair cannot."""
     try:
-        parsed = json.loads(body) if body else None
-        json.dumps(parsed, ensure_ascii=False).encode()
+        return parsed(body)
     except ValueError:
         raise Refused(400, "Problems parsing JSON", key="error") from None
-    return parsed

@@ -1,24 +1,24 @@
-"""What GitLab's handlers share: its refusals, its pages, its way to name a thread.
+"""What GitLab's handlers share: refusals, pagination, and the thread that a path names.
 
-The state speaks GitHub's roles. Here read is a guest, triage a reporter, write
-a developer, maintain a maintainer, and admin an owner.
+The state has GitHub's roles. Here read stands for a guest, triage for a reporter, write for a developer,
+maintain for a maintainer, and admin for an owner.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.playground import rules
+from bot.playground import permissions
 from bot.playground.calls import Answer, Call
 from bot.playground.state import Collaborator, Issue, Repository, State, User
 
 KINDS = {"issues": "Issue", "merge_requests": "MergeRequest"}
 TEXT_LIMIT = 1_000_000  # characters of a note or a description
-SHORT_LIMIT = 255  # characters of a title, or of what a status has to say
+SHORT_LIMIT = 255  # characters of a title or of a status
 
 
 class Refused(Exception):
-    """An answer of 4xx with GitLab's JSON for it: `message` is a text, a list, or texts by field."""
+    """A 4xx response with GitLab's JSON: `message` is a text, a list, or texts by field."""
 
     def __init__(self, status: int, message: Any, *, key: str = "message") -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 def not_found(what: str = "") -> Refused:
-    # Without a word for it GitLab writes the second one small.
+    # Without a noun GitLab writes "found" in lower case.
     return Refused(404, f"404 {what} Not Found" if what else "404 Not found")
 
 
@@ -40,11 +40,11 @@ def missing(name: str) -> Refused:
 
 
 def may(call: Call, role: str) -> bool:
-    return rules.may(call.state, call.where, call.user, role)
+    return permissions.may(call.state, call.where, call.user, role)
 
 
 def member(state: State, where: Repository, user: User | None) -> bool:
-    """Public projects are read by anybody, but not anybody is a member."""
+    """Return whether `user` is a member. Anybody may read a public project without being one."""
     if user is None:
         return False
     return user.login == where.owner or bool(
@@ -53,7 +53,7 @@ def member(state: State, where: Repository, user: User | None) -> bool:
 
 
 def thread(call: Call) -> Issue:
-    """The issue or merge request the path names. Confidential ones are not there for everybody."""
+    """Return the issue or merge request that the path names. Confidential ones are hidden from most."""
     kind = KINDS.get(call.path["kind"])
     wanted = (call.where.id, call.path["iid"], kind == "MergeRequest", False)
     found = kind and call.state.first(
@@ -71,12 +71,12 @@ def visible(call: Call, row: Issue) -> bool:
 
 
 def again(call: Call, row: Issue) -> Issue:
-    """This row as it is now."""
+    """Return the present row of this thread."""
     return call.state.get(Issue, row.id) or row
 
 
 def text(call: Call, name: str, default: str | None = None) -> str:
-    """The text in a field. Raises Refused where it is needed and not there."""
+    """Return the text in a field. Raises Refused if it is missing and has no default."""
     value = call.field(name, default)
     if value is None:
         raise missing(name)
@@ -89,14 +89,14 @@ def truth(value: Any) -> bool:
     return value in (True, "true", 1, "1")
 
 
-def words(value: Any) -> list[str]:
-    """A list, or its comma-separated form."""
+def names(value: Any) -> list[str]:
+    """Return a list that was sent as such or comma-separated."""
     parts = value.split(",") if isinstance(value, str) else value or ()
     return [part.strip() for part in parts if part.strip()]
 
 
 def page(call: Call, rows: Sequence[Any], shape: Callable[[Any], Any]) -> Answer:
-    """The page of `rows` that was asked for, with GitLab's headers."""
+    """Return the requested page of `rows`, with GitLab's headers."""
     try:
         size = min(100, max(1, int(call.query.get("per_page", 20))))
         number = max(1, int(call.query.get("page", 1)))

@@ -1,4 +1,4 @@
-"""GitLab's project hooks: who is told what, and under which headers and signatures."""
+"""GitLab's project webhooks: recipients, headers and signatures of each event."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bot.playground.calls import Answer, Call
 from bot.playground.gitlab import payloads
 from bot.playground.gitlab.calls import Refused, not_found, page, truth
-from bot.playground.gitlab.shapes import Json, at
+from bot.playground.gitlab.json_shapes import Json, at
 from bot.playground.hooks import Delivery
 from bot.playground.state import Comment, Hook, Issue, now
 
@@ -24,24 +24,24 @@ EVENTS = (
 )  # fmt: skip
 
 
-def note_told(call: Call, row: Issue, note: Comment, *, action: str) -> None:
+def send_note(call: Call, row: Issue, note: Comment, *, action: str) -> None:
     hidden = note.internal or row.confidential
     event = "confidential_note_events" if hidden else "note_events"
     title = "Confidential Note Hook" if hidden else "Note Hook"
-    _tell(call, event, title, payloads.of_note(call, row, note, action))
+    _send(call, event, title, payloads.of_note(call, row, note, action))
 
 
-def thread_told(call: Call, row: Issue, action: str, changes: Json | None = None) -> None:
+def send_thread(call: Call, row: Issue, action: str, changes: Json | None = None) -> None:
     event, title = "issues_events", "Issue Hook"
     if row.head:
         event, title = "merge_requests_events", "Merge Request Hook"
     elif row.confidential:
         event, title = "confidential_issues_events", "Confidential Issue Hook"
-    _tell(call, event, title, payloads.of_thread(call, row, action, changes or {}))
+    _send(call, event, title, payloads.of_thread(call, row, action, changes or {}))
 
 
-def _tell(call: Call, event: str, title: str, payload: Json) -> None:
-    """Queue it for every hook of GitLab's side of the project that wants it."""
+def _send(call: Call, event: str, title: str, payload: Json) -> None:
+    """Queue an event for every GitLab webhook of the project that is subscribed to it."""
     instance, event_uuid = call.state.base_url, str(uuid.uuid4())
     wanted = (call.where.id, "gitlab")
     for hook in call.state.all(Hook, lambda hook: (hook.repository, hook.forge) == wanted):
@@ -56,7 +56,7 @@ def _tell(call: Call, event: str, title: str, payload: Json) -> None:
 
 
 def headers(delivery: Delivery, instance: str, event_uuid: str) -> dict[str, str]:
-    """The idempotency key stays when a delivery is sent again; the webhook's uuid is another each time."""
+    """Return the headers. A resent delivery keeps its idempotency key and gets another webhook UUID."""
     hook = delivery.hook
     shown = {
         "Content-Type": "application/json", "User-Agent": VERSION, "Idempotency-Key": delivery.guid,
@@ -76,7 +76,7 @@ def headers(delivery: Delivery, instance: str, event_uuid: str) -> dict[str, str
 
 
 def signature(token: str, delivery_id: str, seconds: str, *, body: bytes) -> str:
-    """Of Standard Webhooks. The key is base64 behind `whsec_`."""
+    """Sign as Standard Webhooks says. The key is the base64 text after `whsec_`."""
     key = base64.b64decode(token.removeprefix("whsec_"))
     signed = hmac.new(key, f"{delivery_id}.{seconds}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(signed).decode()}"
@@ -104,7 +104,7 @@ def _is_key(token: Any) -> bool:
 
 
 def _shown(row: Hook) -> Json:
-    """Without its secrets."""
+    """Return the webhook without its secrets."""
     return {
         "id": row.id, "url": row.url, "name": None, "description": None, "project_id": row.repository,
         "created_at": at(row.created_at), **{name: name in row.events for name in EVENTS},
@@ -135,7 +135,7 @@ def remove(call: Call) -> Answer:
 
 
 def events(call: Call) -> Answer:
-    """Newest first."""
+    """List the deliveries of a webhook, newest first."""
     hook = _hook(call).id
     rows = [row for row in list(call.sender.deliveries)[::-1] if row.hook.id == hook]
     wanted = call.query.get("status")
@@ -158,7 +158,7 @@ def _event(row: Delivery) -> Json:
 
 
 def resend(call: Call) -> Answer:
-    """The same bytes under the same key, at once: the answer tells what the receiver said."""
+    """Send the same body under the same key at once, and return the receiver's status."""
     hook = _hook(call)
     wanted = (hook.id, call.path["event"])
     found = next((row for row in list(call.sender.deliveries) if (row.hook.id, row.id) == wanted), None)

@@ -1,4 +1,4 @@
-"""Notes, the discussions they stand in, and emoji on them."""
+"""Notes, their discussions, and emoji on them."""
 
 import json
 import secrets
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.playground.calls import Answer, Call
-from bot.playground.gitlab import hooks, quick, shapes
+from bot.playground.gitlab import hooks, json_shapes, quick_actions
 from bot.playground.gitlab.calls import (
     KINDS,
     TEXT_LIMIT,
@@ -24,22 +24,24 @@ from bot.playground.state import Comment, Issue, Reaction, now, touched
 
 
 def _seen(call: Call, row: Issue) -> list[Comment]:
-    """Internal notes are for reporters and better, and for who wrote them."""
+    """Return the notes that the caller may see. Internal ones are for reporters and their own authors."""
     inside, me = may(call, "triage"), call.user and call.user.login
     return [
-        note for note in shapes.notes(call.state, row) if not note.internal or inside or note.author == me
+        note
+        for note in json_shapes.notes(call.state, row)
+        if not note.internal or inside or note.author == me
     ]
 
 
 def every(call: Call) -> Answer:
-    """Newest first, if not asked otherwise."""
+    """List the notes, newest first unless the query says otherwise."""
     row = thread(call)
     key = "updated_at" if call.query.get("order_by") == "updated_at" else "created_at"
     backwards = call.query.get("sort", "desc") == "desc"
     rows = sorted(_seen(call, row), key=lambda note: (getattr(note, key), note.id), reverse=backwards)
     wanted = call.query.get("activity_filter", "all_notes")
     rows = [note for note in rows if wanted == "all_notes" or note.system == (wanted == "only_activity")]
-    return page(call, rows, lambda note: shapes.note(call.state, row, note))
+    return page(call, rows, lambda note: json_shapes.note(call.state, row, note))
 
 
 def _note(call: Call, row: Issue) -> Comment:
@@ -51,29 +53,29 @@ def _note(call: Call, row: Issue) -> Comment:
 
 def get(call: Call) -> Answer:
     row = thread(call)
-    return Answer(shapes.note(call.state, row, _note(call, row)))
+    return Answer(json_shapes.note(call.state, row, _note(call, row)))
 
 
 def create(call: Call) -> Answer:
-    return _say(call, thread(call))
+    return _create(call, thread(call))
 
 
-def _say(call: Call, row: Issue, **place: Any) -> Answer:
-    """A new note, unless it is nothing but quick actions, which are done in any case."""
+def _create(call: Call, row: Issue, **place: Any) -> Answer:
+    """Add a note. A body of nothing but quick actions adds none; the actions run in any case."""
     _may_speak(call, row)
-    body, actions = quick.extract(_body(call))
+    body, actions = quick_actions.extract(_body(call))
     if body or not actions:
         note = _put(call, row, body, **place)
-        quick.run(call, row, actions)
-        shown = shapes.note(call.state, row, note)
-        return Answer(shapes.discussion(call.state, row, [note]) if place else shown, 201)
+        quick_actions.run(call, row, actions)
+        shown = json_shapes.note(call.state, row, note)
+        return Answer(json_shapes.discussion(call.state, row, [note]) if place else shown, 201)
     return _done(call, row, actions)
 
 
 def _done(call: Call, row: Issue, actions: list[tuple[str, str]]) -> Answer:
-    """Of a note that is none."""
-    changes, said = quick.run(call, row, actions)
-    return Answer({"commands_changes": changes, "summary": said or ["Failed to apply commands."]}, 202)
+    """Return the response to a body of nothing but quick actions."""
+    changes, sentences = quick_actions.run(call, row, actions)
+    return Answer({"commands_changes": changes, "summary": sentences or ["Failed to apply commands."]}, 202)
 
 
 def _may_speak(call: Call, row: Issue) -> None:
@@ -99,23 +101,23 @@ def _put(call: Call, row: Issue, body: str, **place: Any) -> Comment:
         created_at=now(), updated_at=now(), **place,
     )  # fmt: skip
     call.state.put(note)
-    hooks.note_told(call, call.state.put(touched(row)), note, action="create")
+    hooks.send_note(call, call.state.put(touched(row)), note, action="create")
     return note
 
 
 def edit(call: Call) -> Answer:
-    """Whoever wrote it may, and a maintainer."""
+    """Edit a note. Allowed for its author and for maintainers."""
     row = thread(call)
     before = _own(call, row)
-    body, actions = quick.extract(_body(call))
-    if actions and not body:  # GitLab runs them, and keeps nothing
+    body, actions = quick_actions.extract(_body(call))
+    if actions and not body:  # GitLab runs them and stores no note
         call.state.drop(before)
         return _done(call, row, actions)
     after = call.state.put(replace(before, body=body, updated_at=now()))
     if after.body != before.body:
-        hooks.note_told(call, row, after, action="update")
-    quick.run(call, row, actions)
-    return Answer(shapes.note(call.state, row, after))
+        hooks.send_note(call, row, after, action="update")
+    quick_actions.run(call, row, actions)
+    return Answer(json_shapes.note(call.state, row, after))
 
 
 def _own(call: Call, row: Issue) -> Comment:
@@ -131,21 +133,21 @@ def remove(call: Call) -> Answer:
 
 
 def discussions(call: Call) -> Answer:
-    """Oldest first."""
+    """List the discussions, oldest first."""
     row = thread(call)
-    return page(call, _discussions(call, row), lambda notes: shapes.discussion(call.state, row, notes))
+    return page(call, _discussions(call, row), lambda notes: json_shapes.discussion(call.state, row, notes))
 
 
 def _discussions(call: Call, row: Issue) -> list[list[Comment]]:
     found: dict[str, list[Comment]] = {}
     for note in _seen(call, row):
-        found.setdefault(shapes.discussion_id(note), []).append(note)
+        found.setdefault(json_shapes.discussion_id(note), []).append(note)
     return list(found.values())
 
 
 def _discussion(call: Call, row: Issue) -> list[Comment]:
     wanted = call.path["discussion"]
-    found = (notes for notes in _discussions(call, row) if shapes.discussion_id(notes[0]) == wanted)
+    found = (notes for notes in _discussions(call, row) if json_shapes.discussion_id(notes[0]) == wanted)
     notes = next(found, None)
     if notes is None:
         raise not_found("Discussion")
@@ -154,17 +156,17 @@ def _discussion(call: Call, row: Issue) -> list[Comment]:
 
 def get_discussion(call: Call) -> Answer:
     row = thread(call)
-    return Answer(shapes.discussion(call.state, row, _discussion(call, row)))
+    return Answer(json_shapes.discussion(call.state, row, _discussion(call, row)))
 
 
 def begin(call: Call) -> Answer:
-    """With a `position` it is about lines of the diff."""
+    """Begin a discussion, on lines of the diff if there is a `position`."""
     row = thread(call)
     position = call.field("position")
     place = {"discussion": secrets.token_hex(20)}
     if position is not None:
         place["position"] = json.dumps(_position(row, position))
-    return _say(call, row, **place)
+    return _create(call, row, **place)
 
 
 _POSITION = ("base_sha", "start_sha", "head_sha", "new_path", "old_path", "position_type")
@@ -188,14 +190,14 @@ def _position(row: Issue, given: Any) -> dict[str, Any]:
 
 
 def reply(call: Call) -> Answer:
-    """Answered, a lone note becomes the first of a discussion."""
+    """Reply in a discussion. A single note becomes the first of a discussion."""
     row = thread(call)
     first = _discussion(call, row)[0]
     if not first.discussion:
-        first = call.state.put(replace(first, discussion=shapes.discussion_id(first)))
+        first = call.state.put(replace(first, discussion=json_shapes.discussion_id(first)))
     _may_speak(call, row)
     place = {"discussion": first.discussion, "position": first.position, "internal": first.internal}
-    answer = _say(call, row, **place)
+    answer = _create(call, row, **place)
     if answer.status == 202:
         return answer
     return Answer(answer.body["notes"][0], 201)
@@ -205,13 +207,13 @@ def _subject(call: Call) -> tuple[int, str]:
     row = thread(call)
     if "note" in call.path:
         return _note(call, row).id, "Note"
-    return row.id, KINDS[shapes.kind(row)]
+    return row.id, KINDS[json_shapes.kind(row)]
 
 
 def awards(call: Call) -> Answer:
     subject, kind = _subject(call)
     rows = call.state.all(Reaction, lambda row: row.subject == subject)
-    return page(call, rows, lambda row: shapes.award(call.state, row, kind))
+    return page(call, rows, lambda row: json_shapes.award(call.state, row, kind))
 
 
 def award(call: Call) -> Answer:
@@ -222,7 +224,7 @@ def award(call: Call) -> Answer:
     if call.state.first(Reaction, lambda row: (row.subject, row.author, row.content) == given):
         raise not_found("Award Emoji Name has already been taken")
     row = Reaction(id=call.state.new_id(), subject=subject, author=call.login, content=name, created_at=now())
-    return Answer(shapes.award(call.state, call.state.put(row), kind), 201)
+    return Answer(json_shapes.award(call.state, call.state.put(row), kind), 201)
 
 
 def unaward(call: Call) -> Answer:

@@ -1,6 +1,6 @@
-"""What GitLab's webhooks say, in its shapes: hook_data and data_builder of its source, and its documentation.
+"""Payloads of GitLab's webhooks, after hook_data and data_builder of its source and its documentation.
 
-Times are written otherwise than in the API: `2026-01-01 00:00:00 UTC`.
+Times are written differently from the API: `2026-01-01 00:00:00 UTC`.
 """
 
 import json
@@ -8,12 +8,12 @@ from typing import Any
 
 from bot.playground import git
 from bot.playground.calls import Call
-from bot.playground.gitlab import shapes
+from bot.playground.gitlab import json_shapes
 from bot.playground.gitlab.calls import KINDS
-from bot.playground.gitlab.shapes import Json
+from bot.playground.gitlab.json_shapes import Json
 from bot.playground.state import Comment, Issue, Label, Repository, State
 
-NOBODY_KNOWS = "[REDACTED]"  # an address nobody made public
+NOBODY_KNOWS = "[REDACTED]"  # an address that is not public
 
 
 def at(time: str | None) -> str | None:
@@ -21,13 +21,13 @@ def at(time: str | None) -> str | None:
 
 
 def user(state: State, login: str) -> Json:
-    shown = shapes.user(state, login)
+    shown = json_shapes.user(state, login)
     named = {name: shown[name] for name in ("id", "name", "username", "avatar_url")}
     return {**named, "email": NOBODY_KNOWS}
 
 
 def project(state: State, row: Repository) -> Json:
-    shown = shapes.project(state, row, None)
+    shown = json_shapes.project(state, row, None)
     web, ssh = shown["web_url"], shown["ssh_url_to_repo"]
     return {
         "id": row.id, "name": row.name, "description": None, "web_url": web, "avatar_url": None,
@@ -51,16 +51,16 @@ def labels(state: State, where: Repository, names: tuple[str, ...]) -> list[Json
 
 
 def _attributes(state: State, where: Repository, row: Issue) -> Json:
-    """What issues and merge requests share."""
+    """Return the attributes that issues and merge requests share."""
     people = [state.user(login).id for login in row.assignees]
     return {
         "id": row.id, "iid": row.iid, "author_id": state.user(row.author).id, "description": row.body,
-        "title": shapes.title(row), "created_at": at(row.created_at), "updated_at": at(row.updated_at),
+        "title": json_shapes.title(row), "created_at": at(row.created_at), "updated_at": at(row.updated_at),
         "assignee_id": people[0] if people else None, "assignee_ids": people, "milestone_id": None,
         "last_edited_at": None, "last_edited_by_id": None, "updated_by_id": None,
-        "state": shapes.standing(row), "state_id": _STATES[shapes.standing(row)],
+        "state": json_shapes.standing(row), "state_id": _STATES[json_shapes.standing(row)],
         "discussion_locked": row.locked or None, "labels": labels(state, where, row.labels),
-        "url": shapes.thread_url(state, where, row), "time_estimate": 0, "total_time_spent": 0,
+        "url": json_shapes.thread_url(state, where, row), "time_estimate": 0, "total_time_spent": 0,
     }  # fmt: skip
 
 
@@ -96,14 +96,15 @@ def _ids(state: State, logins: tuple[str, ...]) -> list[int]:
 
 
 def _commit(state: State, where: Repository, sha: str) -> Json:
-    url = f"{shapes.web_url(state, where)}/-/commit/{sha}"
+    url = f"{json_shapes.web_url(state, where)}/-/commit/{sha}"
     folder = state.git_folder(where)
     if not folder.exists():
         return {"id": sha, "url": url}
-    shown = git.git(folder, "show", "-s", "--no-show-signature", "--format=%cI%x00%an%x00%s%x00%B", sha)
-    time, author, subject, message = shown.split("\0")
-    who = {"name": author, "email": NOBODY_KNOWS}
-    return {"id": sha, "message": message, "title": subject, "timestamp": time, "url": url, "author": who}
+    with git.opened(folder) as repo:
+        row = repo.commit(sha)
+        time, message = row.committed_datetime.isoformat(), str(row.message).rstrip("\n")
+    who, title = {"name": row.author.name, "email": NOBODY_KNOWS}, str(row.summary)
+    return {"id": sha, "message": message, "title": title, "timestamp": time, "url": url, "author": who}
 
 
 def thread(state: State, where: Repository, row: Issue) -> Json:
@@ -115,14 +116,14 @@ def of_note(call: Call, row: Issue, note: Comment, action: str) -> Json:
     position = json.loads(note.position) if note.position else None
     attributes = {
         "id": note.id, "note": note.body, "description": note.body, "attachment": None,
-        "noteable_id": row.id, "noteable_type": KINDS[shapes.kind(row)], "system": note.system,
-        "internal": note.internal, "type": shapes.note_type(note), "project_id": where.id,
-        "author_id": state.user(note.author).id, "discussion_id": shapes.discussion_id(note),
+        "noteable_id": row.id, "noteable_type": KINDS[json_shapes.kind(row)], "system": note.system,
+        "internal": note.internal, "type": json_shapes.note_type(note), "project_id": where.id,
+        "author_id": state.user(note.author).id, "discussion_id": json_shapes.discussion_id(note),
         "created_at": at(note.created_at), "updated_at": at(note.updated_at), "updated_by_id": None,
         "position": position, "original_position": position, "change_position": None,
         "line_code": None, "commit_id": None, "st_diff": None, "resolved_at": None,
         "resolved_by_id": None, "resolved_by_push": None, "action": action,
-        "url": f"{shapes.thread_url(state, where, row)}#note_{note.id}",
+        "url": f"{json_shapes.thread_url(state, where, row)}#note_{note.id}",
     }  # fmt: skip
     hidden = note.internal or row.confidential
     shown = {key: value for key, value in thread(state, where, row).items() if key != "action"}
@@ -141,7 +142,7 @@ def of_thread(call: Call, row: Issue, action: str, changes: Json) -> Json:
         **_who_and_where(call, call.login), "labels": labels(state, where, row.labels), "changes": changes,
         "object_attributes": {**thread(state, where, row), "action": action},
     }  # fmt: skip
-    # These lists are left out where they are empty.
+    # These lists are left out if they are empty.
     for name in ("assignees", "reviewers"):
         people = [user(state, login) for login in getattr(row, name)]
         shown |= {name: people} if people else {}
@@ -155,7 +156,7 @@ def _who_and_where(call: Call, login: str) -> Json:
 
 
 def changes(call: Call, before: Issue, after: Issue) -> Json:
-    """`previous` and `current` of what an update changed."""
+    """Return `previous` and `current` of each changed attribute."""
     views = [_view(call, row) for row in (before, after)]
     return {
         name: {"previous": views[0][name], "current": views[1][name]}
@@ -167,8 +168,8 @@ def changes(call: Call, before: Issue, after: Issue) -> Json:
 def _view(call: Call, row: Issue) -> dict[str, Any]:
     state = call.state
     return {
-        "title": shapes.title(row), "description": row.body, "draft": row.draft,
-        "state_id": _STATES[shapes.standing(row)], "closed_at": at(row.closed_at),
+        "title": json_shapes.title(row), "description": row.body, "draft": row.draft,
+        "state_id": _STATES[json_shapes.standing(row)], "closed_at": at(row.closed_at),
         "confidential": row.confidential, "discussion_locked": row.locked or None,
         "labels": labels(state, call.where, row.labels), "target_branch": row.base,
         "assignees": [user(state, login) for login in row.assignees],

@@ -1,35 +1,35 @@
-"""Users, the project itself, who is in it, its labels, and its branches."""
+"""Users, and the project itself: its members, labels and branches."""
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bot.playground import git, rules
+from bot.playground import git, permissions
 from bot.playground.calls import Answer, Call
-from bot.playground.gitlab import shapes
+from bot.playground.gitlab import json_shapes
 from bot.playground.gitlab.calls import Refused, forbidden, member, missing, not_found, page, text
 from bot.playground.state import Collaborator, Label, Repository, User
 
-_ROLES = {level: role for role, level in shapes.LEVELS.items() if level}
+_ROLES = {level: role for role, level in json_shapes.LEVELS.items() if level}
 
 
 def me(call: Call) -> Answer:
-    return Answer(shapes.full_user(call.state, call.state.user(call.login)))
+    return Answer(json_shapes.full_user(call.state, call.state.user(call.login)))
 
 
 def users(call: Call) -> Answer:
-    """`username`: also the playground's own name of a bot, which is not GitLab's."""
+    """List users. `username` also finds a bot by the playground's own name, which GitLab does not have."""
     name = call.query.get("username", "").lower()
     rows = [
         row
         for row in call.state.all(User, lambda row: row.type != "Organization")
-        if name in {"", row.login.lower(), shapes.username(row)}
+        if name in {"", row.login.lower(), json_shapes.username(row)}
     ]
-    return page(call, rows, lambda row: shapes.user(call.state, row.login))
+    return page(call, rows, lambda row: json_shapes.user(call.state, row.login))
 
 
 def get_user(call: Call) -> Answer:
-    return Answer(shapes.full_user(call.state, _user(call, call.path["user"], "User")))
+    return Answer(json_shapes.full_user(call.state, _user(call, call.path["user"], "User")))
 
 
 def _user(call: Call, user_id: Any, what: str = "") -> User:
@@ -40,13 +40,13 @@ def _user(call: Call, user_id: Any, what: str = "") -> User:
 
 
 def get(call: Call) -> Answer:
-    """As it is now, whatever the call has changed."""
+    """Return the present row, including what this call has changed."""
     where = call.state.get(Repository, call.where.id) or call.where
-    return Answer(shapes.project(call.state, where, call.user))
+    return Answer(json_shapes.project(call.state, where, call.user))
 
 
 def edit(call: Call) -> Answer:
-    """`path`, `visibility`."""
+    """Change `path` and `visibility`."""
     where, path = call.where, call.field("path") or call.where.name
     if path != where.name:
         if call.state.first(Repository, lambda row: row.path == f"{where.owner}/{path}"):
@@ -71,7 +71,7 @@ def get_member(call: Call) -> Answer:
     who = _user(call, call.path["user"])
     if not member(call.state, call.where, who):
         raise not_found()
-    return Answer(shapes.member(call.state, who.login, rules.role(call.state, call.where, who)))
+    return Answer(json_shapes.member(call.state, who.login, permissions.role(call.state, call.where, who)))
 
 
 def add_member(call: Call) -> Answer:
@@ -88,13 +88,13 @@ def edit_member(call: Call) -> Answer:
     return Answer(_join(call, who))
 
 
-def _join(call: Call, who: User) -> shapes.Json:
+def _join(call: Call, who: User) -> json_shapes.Json:
     role = _ROLES.get(call.field("access_level"))
     if role is None:
         raise Refused(400, "access_level does not have a valid value", key="error")
     _drop(call, who)
     call.state.put(Collaborator(id=call.state.new_id(), repository=call.where.id, login=who.login, role=role))
-    return shapes.member(call.state, who.login, role)
+    return json_shapes.member(call.state, who.login, role)
 
 
 def remove_member(call: Call) -> Answer:
@@ -112,7 +112,7 @@ def _drop(call: Call, who: User) -> None:
 
 
 def labels(call: Call) -> Answer:
-    return page(call, call.state.all(Label, lambda row: row.repository == call.where.id), shapes.label)
+    return page(call, call.state.all(Label, lambda row: row.repository == call.where.id), json_shapes.label)
 
 
 def add_label(call: Call) -> Answer:
@@ -120,7 +120,7 @@ def add_label(call: Call) -> Answer:
     if call.state.first(Label, lambda row: (row.repository, row.name) == wanted):
         raise Refused(409, "Label already exists")
     made = Label(id=call.state.new_id(), repository=call.where.id, name=wanted[1])
-    return Answer(shapes.label(call.state.put(made)), 201)
+    return Answer(json_shapes.label(call.state.put(made)), 201)
 
 
 def get_branch(call: Call) -> Answer:
@@ -128,7 +128,7 @@ def get_branch(call: Call) -> Answer:
     sha = git.branch(call.state.git_folder(call.where), name)
     if sha is None:
         raise not_found("Branch")
-    web = shapes.web_url(call.state, call.where)
+    web = json_shapes.web_url(call.state, call.where)
     commit = {"id": sha, "short_id": sha[:8], "web_url": f"{web}/-/commit/{sha}"}
     return Answer({
         "name": name, "commit": commit, "merged": False, "default": name == call.where.default_branch,
@@ -139,7 +139,7 @@ def get_branch(call: Call) -> Answer:
 
 
 def compare(call: Call) -> Answer:
-    """The commits `to` has that `from` has not, oldest first; no diffs here."""
+    """List the commits of `to` that are not in `from`, oldest first, without diffs."""
     folder, ends = call.state.git_folder(call.where), []
     for name in ("from", "to"):
         if not call.query.get(name):
@@ -148,17 +148,18 @@ def compare(call: Call) -> Answer:
     base, head = ends
     if base is None or head is None:
         raise not_found("Ref")
-    ids = git.git(folder, "rev-list", "--reverse", f"{base}..{head}").split()
+    with git.opened(folder) as repo:
+        ids = repo.git.rev_list("--reverse", f"{base}..{head}").split()
     commits = [{"id": sha, "short_id": sha[:8]} for sha in ids]
     return Answer({
         "commit": commits[-1] if commits else None, "commits": commits, "diffs": [],
         "compare_timeout": False, "compare_same_ref": base == head,
-        "web_url": f"{shapes.web_url(call.state, call.where)}/-/compare/{base}...{head}",
+        "web_url": f"{json_shapes.web_url(call.state, call.where)}/-/compare/{base}...{head}",
     })  # fmt: skip
 
 
 def protect(call: Call) -> Answer:
-    """Nobody may push there, maintainers included."""
+    """Refuse all pushes to a branch, by maintainers too."""
     name = text(call, "name")
     if name in call.where.protected:
         raise Refused(409, f"Protected branch '{name}' already exists")

@@ -1,9 +1,8 @@
-"""Commit statuses, which in GitLab are jobs: they move from state to state.
+"""Commit statuses, which are jobs in GitLab: they move from state to state.
 
-As in its create_commit_status service: a status of the same name, ref and
-person is moved as long as it is pending or running; once it has ended, the next
-one is another. What a job cannot do, such as being put in the queue twice, is
-refused, and then nothing of the call is kept.
+As in its create_commit_status service, a status of the same name, ref and user is moved while it is pending
+or running; after its end, a new one is created. An impossible transition, such as to pending twice, is
+refused, and then the call changes nothing.
 """
 
 from dataclasses import replace
@@ -11,13 +10,13 @@ from typing import Any
 
 from bot.playground import git
 from bot.playground.calls import Answer, Call
-from bot.playground.gitlab import shapes
+from bot.playground.gitlab import json_shapes
 from bot.playground.gitlab.calls import SHORT_LIMIT, Refused, not_found, page, text, truth
-from bot.playground.gitlab.jobs import Job
+from bot.playground.gitlab.job_rows import Job
 from bot.playground.state import now
 
 _ALIVE = ("pending", "running")
-# What each state is asked for with, and from where a living job cannot go there.
+# The event that leads to each state, and the states it cannot start from.
 _EVENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pending": ("enqueue", ("pending", "running")),
     "running": ("run", ("running",)),
@@ -43,7 +42,9 @@ def set_status(call: Call) -> Answer:
         description=None, target_url=None, author=call.login, created_at=now(),
     )  # fmt: skip
     _move(row, state)
-    return Answer(shapes.status(call.state, call.state.put(replace(row, state=state, **_texts(call)))), 201)
+    return Answer(
+        json_shapes.status(call.state, call.state.put(replace(row, state=state, **_texts(call)))), 201
+    )
 
 
 def _move(row: Job, state: str) -> None:
@@ -54,7 +55,7 @@ def _move(row: Job, state: str) -> None:
 
 
 def _texts(call: Call) -> dict[str, Any]:
-    """Those that are given; the others stay."""
+    """Return the given texts. The others stay as they are."""
     given = {name: call.field(name) for name in ("target_url", "description") if call.field(name)}
     for name, value in given.items():
         if len(value) > SHORT_LIMIT:
@@ -65,7 +66,7 @@ def _texts(call: Call) -> dict[str, Any]:
 
 
 def _sha(call: Call) -> str:
-    """The commit of a branch or (part of) an id."""
+    """Return the id of a commit, given by branch, id or part of an id."""
     folder, name = call.state.git_folder(call.where), call.path["sha"]
     found = git.branch(folder, name) or (folder.exists() and git.commit_id(folder, name))
     if not found:
@@ -74,20 +75,21 @@ def _sha(call: Call) -> str:
 
 
 def _ref(call: Call, sha: str) -> str:
-    """The first branch that has the commit."""
-    asked = ("for-each-ref", "--format=%(refname:lstrip=2)", "--contains", sha, "refs/heads")
-    names = git.git(call.state.git_folder(call.where), *asked).splitlines()
+    """Return the first branch that contains the commit."""
+    with git.opened(call.state.git_folder(call.where)) as repo:
+        asked = ("--format=%(refname:lstrip=2)", "--contains", sha, "refs/heads")
+        names = str(repo.git.for_each_ref(*asked)).splitlines()
     if not names:
         raise not_found("References for commit")
     return names[0]
 
 
 def every(call: Call) -> Answer:
-    """The last of each name and ref, or with `all` those before it too."""
+    """List the last status of each name and ref; with `all`, earlier ones too."""
     sha = _sha(call)
     rows = call.state.all(Job, lambda row: (row.repository, row.sha) == (call.where.id, sha))
     rows = [row for row in rows if call.query.get("name", row.name) == row.name]
     rows = [row for row in rows if call.query.get("ref", row.ref) == row.ref]
     if not truth(call.query.get("all")):
         rows = list({(row.name, row.ref): row for row in rows}.values())
-    return page(call, rows, lambda row: shapes.status(call.state, row))
+    return page(call, rows, lambda row: json_shapes.status(call.state, row))

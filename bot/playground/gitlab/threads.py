@@ -1,12 +1,12 @@
-"""Issues, and what merge requests have in common with them."""
+"""Issues, and the parts that merge requests share with them."""
 
 import re
 from dataclasses import replace
 from typing import Any
 
-from bot.playground import api_events
-from bot.playground.calls import Answer, Call, next_iid
-from bot.playground.gitlab import hooks, payloads, shapes
+from bot.playground import label_events
+from bot.playground.calls import Answer, Call, next_iid, next_number
+from bot.playground.gitlab import hooks, json_shapes, payloads
 from bot.playground.gitlab.calls import (
     SHORT_LIMIT,
     TEXT_LIMIT,
@@ -15,29 +15,23 @@ from bot.playground.gitlab.calls import (
     forbidden,
     may,
     missing,
+    names,
     page,
     text,
     thread,
     truth,
     visible,
-    words,
 )
 from bot.playground.state import Comment, Issue, Label, User, now, touched
 
 _DRAFT = re.compile(r"\s*(?:\[draft\]|\(draft\)|draft:|draft\s-\s)\s*", re.IGNORECASE)
 
 
-def number(call: Call, where: int) -> int:
-    """GitHub's next number of an issue or pull request there: it has one series for both."""
-    rows = call.state.all(Issue, lambda row: row.repository == where)
-    return max((row.number for row in rows), default=0) + 1
-
-
 def create(call: Call) -> Answer:
     if call.path["kind"] != "issues":
         raise forbidden()
     row = Issue(
-        id=call.state.new_id(), repository=call.where.id, number=number(call, call.where.id),
+        id=call.state.new_id(), repository=call.where.id, number=next_number(call.state, call.where),
         iid=next_iid(call.state, call.where, change=False), author=call.login, created_at=now(),
         updated_at=now(), title="", body=None,
     )  # fmt: skip
@@ -47,20 +41,20 @@ def create(call: Call) -> Answer:
 
 
 def begin(call: Call, row: Issue) -> Answer:
-    """Put a new thread into the state with what the call says of it, and tell of it."""
-    # Labels and people are dropped without a word where the author may not set them.
+    """Store a new thread with the fields of the call, and send the webhook."""
+    # Labels and users that the author may not set are silently dropped.
     row = call.state.put(replace(row, **_texts(call, row), **_switches(call, row), **_people(call, row)))
-    api_events.labels_changed(call, (), row)
-    hooks.thread_told(call, row, "open")
-    return Answer(shapes.thread(call.state, call.where, row), 201)
+    label_events.record(call, (), row)
+    hooks.send_thread(call, row, "open")
+    return Answer(json_shapes.thread(call.state, call.where, row), 201)
 
 
 def get(call: Call) -> Answer:
-    return Answer(shapes.thread(call.state, call.where, thread(call)))
+    return Answer(json_shapes.thread(call.state, call.where, thread(call)))
 
 
 def every(call: Call) -> Answer:
-    """Of one kind, newest first. `labels` are all wanted; `iids[]` are not known here."""
+    """List threads of one kind, newest first. A thread must have all `labels`; `iids[]` is not supported."""
     change = call.path["kind"] == "merge_requests"
     rows = call.state.all(
         Issue,
@@ -73,22 +67,22 @@ def every(call: Call) -> Answer:
     key = "updated_at" if call.query.get("order_by") == "updated_at" else "created_at"
     backwards = call.query.get("sort", "desc") == "desc"
     rows.sort(key=lambda row: (getattr(row, key), row.id), reverse=backwards)
-    return page(call, rows, lambda row: shapes.thread(call.state, call.where, row))
+    return page(call, rows, lambda row: json_shapes.thread(call.state, call.where, row))
 
 
 def _matches(call: Call, row: Issue) -> bool:
     asked = call.query
     return (
-        asked.get("state", "all") in {"all", shapes.standing(row)}
+        asked.get("state", "all") in {"all", json_shapes.standing(row)}
         and asked.get("source_branch", row.head) == row.head
         and asked.get("target_branch", row.base) == row.base
-        and set(words(asked.get("labels"))) <= set(row.labels)
-        and shapes.at(row.updated_at) >= asked.get("updated_after", "")  # type: ignore[operator]
+        and set(names(asked.get("labels"))) <= set(row.labels)
+        and json_shapes.at(row.updated_at) >= asked.get("updated_after", "")  # type: ignore[operator]
     )
 
 
 def edit(call: Call) -> Answer:
-    """Its author may, and whoever manages issues or writes code."""
+    """Edit a thread. Allowed for its author, and from reporter on."""
     row = thread(call)
     if call.login != row.author and not may(call, "triage"):
         raise forbidden()
@@ -98,7 +92,7 @@ def edit(call: Call) -> Answer:
         )
     changes = {**_texts(call, row), **_switches(call, row), **_people(call, row)}
     row = change(call, row, {**changes, **_state(row, call.field("state_event"))})
-    return Answer(shapes.thread(call.state, call.where, row))
+    return Answer(json_shapes.thread(call.state, call.where, row))
 
 
 def remove(call: Call) -> Answer:
@@ -110,24 +104,24 @@ def remove(call: Call) -> Answer:
 
 
 def change(call: Call, row: Issue, wanted: dict[str, Any]) -> Issue:
-    """Change it, with the system notes and the hook that come of it; the row as it is now."""
+    """Change a thread, with the system notes and the webhook that follow; return the present row."""
     wanted = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     if not wanted:
         return row
     after = call.state.put(touched(row, **wanted))
-    api_events.labels_changed(call, row.labels, after)
-    for words_of_it in _said(call, row, after):
-        say(call, after, words_of_it)
+    label_events.record(call, row.labels, after)
+    for text_of_it in _system_notes(call, row, after):
+        add_system_note(call, after, text_of_it)
     action = "update"
     if row.state != after.state:
         action = {"open": "reopen", "closed": "close"}[after.state]
     action = "merge" if after.merged_at and not row.merged_at else action
-    hooks.thread_told(call, after, action, payloads.changes(call, row, after))
+    hooks.send_thread(call, after, action, payloads.changes(call, row, after))
     return after
 
 
-def say(call: Call, row: Issue, body: str) -> None:
-    """A system note. GitLab tells no hook of it."""
+def add_system_note(call: Call, row: Issue, body: str) -> None:
+    """Add a system note. GitLab sends no webhook for it."""
     call.state.put(
         Comment(
             id=call.state.new_id(), repository=row.repository, number=row.number, author=call.login,
@@ -136,14 +130,14 @@ def say(call: Call, row: Issue, body: str) -> None:
     )  # fmt: skip
 
 
-def _said(call: Call, before: Issue, after: Issue) -> list[str]:
+def _system_notes(call: Call, before: Issue, after: Issue) -> list[str]:
     ids = {row.name: row.id for row in call.state.all(Label, lambda row: row.repository == after.repository)}
     put_on = [f"~{ids[name]}" for name in after.labels if name not in before.labels]
     taken_off = [f"~{ids[name]}" for name in before.labels if name not in after.labels]
     assigned = [f"@{login}" for login in after.assignees if login not in before.assignees]
     asked = [f"@{login}" for login in after.reviewers if login not in before.reviewers]
-    old, new = shapes.title(before), shapes.title(after)
-    said = {
+    old, new = json_shapes.title(before), json_shapes.title(after)
+    texts = {
         f"added {' '.join(put_on)} label{'s' * (len(put_on) > 1)}": bool(put_on),
         f"removed {' '.join(taken_off)} label{'s' * (len(taken_off) > 1)}": bool(taken_off),
         f"assigned to {' and '.join(assigned)}": bool(assigned),
@@ -154,7 +148,7 @@ def _said(call: Call, before: Issue, after: Issue) -> list[str]:
             before.state != after.state
         ),
     }
-    return [words_of_it for words_of_it, so in said.items() if so]
+    return [text_of_it for text_of_it, so in texts.items() if so]
 
 
 def _texts(call: Call, row: Issue) -> dict[str, Any]:
@@ -186,13 +180,13 @@ def _switches(call: Call, row: Issue) -> dict[str, Any]:
 
 
 def _people(call: Call, row: Issue) -> dict[str, Any]:
-    """Labels, assignees and reviewers, if the caller may set them."""
+    """Return labels, assignees and reviewers of the call, nothing if the caller may not set them."""
     if not may(call, "triage"):
         return {}
     found: dict[str, Any] = {}
-    labels = row.labels if call.field("labels") is None else tuple(words(call.field("labels")))
-    taken_off = words(call.field("remove_labels"))
-    wanted = dict.fromkeys((*labels, *words(call.field("add_labels"))))
+    labels = row.labels if call.field("labels") is None else tuple(names(call.field("labels")))
+    taken_off = names(call.field("remove_labels"))
+    wanted = dict.fromkeys((*labels, *names(call.field("add_labels"))))
     found["labels"] = tuple(label(call, name) for name in wanted if name not in taken_off)
     for field, name in (("assignee_ids", "assignees"), ("reviewer_ids", "reviewers")):
         if call.field(field) is not None and (row.head or name == "assignees"):
@@ -203,7 +197,7 @@ def _people(call: Call, row: Issue) -> dict[str, Any]:
 
 
 def label(call: Call, name: str) -> str:
-    """Its name; the label is made if the project has none of this name."""
+    """Return the name of a label. A missing one is created."""
     wanted = (call.where.id, name)
     if not call.state.first(Label, lambda row: (row.repository, row.name) == wanted):
         call.state.put(Label(id=call.state.new_id(), repository=call.where.id, name=name))
@@ -228,4 +222,4 @@ def _state(row: Issue, event: Any) -> dict[str, Any]:
 
 
 def shown_again(call: Call, row: Issue) -> Answer:
-    return Answer(shapes.thread(call.state, call.where, again(call, row)))
+    return Answer(json_shapes.thread(call.state, call.where, again(call, row)))

@@ -10,9 +10,9 @@ from bot.domain.thread import Kind, Thread
 from bot.forges.github import GitHub
 from bot.forges.github.adapter import web_url
 from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, chatter, status, wanted
-from tests.playground.faults import Fault, Faults
-from tests.playground.pushing import push_commit
-from tests.playground_client import Playground
+from tests.support.playground_clones import push_commit
+from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_github import Playground
 from tests.support.scripted_server import Says, Server
 
 ANVIL = anvil("github")

@@ -10,10 +10,10 @@ from bot.domain.errors import ForgeError, ForgeGone
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.gitlab import GitLab
 from tests.forges.adapter_calls import HERE, MARKER, anvil, chatter, status, wanted
-from tests.playground.faults import Fault, Faults
-from tests.playground.pushing import push_commit
-from tests.playground_gitlab import GitLabPlayground
 from tests.support.gitlab_as_github import Change
+from tests.support.playground_clones import push_commit
+from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_gitlab import GitLabPlayground
 from tests.support.scripted_server import Says, Server
 
 ANVIL = anvil("gitlab")

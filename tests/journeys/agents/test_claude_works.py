@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Known, Tokens
-from bot.playground import rules
+from bot.playground.github import rules
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import Figures, eventually
 from tests.support.model_provider import Turn, Use, runs, says

@@ -1,0 +1,169 @@
+"""The operator's own checkout, as given to `forgehand run .`: its branch, remote and uncommitted files.
+
+Read with GitPython, because nobody hostile has had it. A folder below the data
+folder is another matter: agents write there, and git obeys the configuration of
+the repository it is started in.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Repo
+
+from bot.domain.errors import NotPossible, NotUnderstood
+from bot.domain.repository_url import canonical
+
+# Variables that would make git read another repository than the one it is asked about: a hook or an alias of
+# git that starts us has some of them set.
+_ELSEWHERE = {
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_NAMESPACE",
+}
+
+
+class NotAWorkingCopy(NotPossible):
+    """There is no checkout in this folder: it is a bare repository, or none at all."""
+
+
+class Unreadable(NotPossible):
+    """There is a checkout, and git refuses to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCopy:
+    """A checkout as it is now."""
+
+    root: Path
+    branch: str  # "" if HEAD is detached
+    remote: str  # canonical URL, so without credentials; "" if none can be told
+    no_remote: str  # the reason, as a sentence; "" if there is one
+    uncommitted: int  # files, untracked ones included and ignored ones not
+
+
+def refuse_below(data: Path, *places: Path) -> None:
+    """Raise NotPossible if one of the places is the data folder or in it."""
+    within = Path(os.path.realpath(data))
+    for place in places:
+        if Path(os.path.realpath(place)).is_relative_to(within):
+            raise NotPossible(
+                f"{place} is in the data folder of the bot, where agents write. Give the URL of the "
+                "repository, or a clone of your own."
+            )
+
+
+def remarks(folder: str, *, data: Path, base: str, forges: Sequence[str] = ()) -> list[str]:
+    """Return what an operator should know before a run on this folder; `base` is the branch they named.
+
+    Raises NotPossible if a run cannot begin there. A bare repository has no remarks; whether another folder
+    is a repository at all is left to the run.
+    """
+    refuse_below(data, Path(folder))
+    try:
+        found = look(folder, data=data, forges=forges)
+    except NotAWorkingCopy:
+        return []
+    except Unreadable as error:
+        return [str(error)]
+    if not found.branch and not base:
+        raise NotPossible(f"HEAD of {folder} is detached: check out a branch, or name one with --base.")
+    said = [f"the result goes to {folder} as a branch, not to {found.remote}"] if found.remote else []
+    if found.uncommitted:
+        count = found.uncommitted
+        files = "1 uncommitted file is" if count == 1 else f"{count} uncommitted files are"
+        said.append(f"{files} not included")
+    return said
+
+
+def look(folder: str, *, data: Path, forges: Sequence[str] = ()) -> WorkingCopy:
+    """Look at the checkout in `folder`; `data` is the bot's data folder, `forges` is as for `canonical`.
+
+    Raises NotAWorkingCopy, Unreadable, or NotPossible if it is below the data folder or a folder within a
+    checkout.
+    """
+    with _without_our_variables(), _opened(folder, data) as repo:
+        try:
+            branch = repo.git.branch("--show-current")
+            # Submodules are compared by commit alone: a look into one would start git with its configuration.
+            listed = repo.git.status(
+                "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=dirty"
+            )
+            remote, reason = _remote(repo, branch, forges)
+        except GitCommandError as error:
+            raise Unreadable(f"git cannot read {folder}: {_first_line(error)}") from None
+        return WorkingCopy(
+            root=Path(repo.working_dir),
+            branch=branch,
+            remote=remote,
+            no_remote=reason,
+            uncommitted=listed.count("\0"),
+        )
+
+
+def _first_line(error: GitCommandError) -> str:
+    """Return the first line of git's message, which the library quotes under a heading."""
+    return str(error.stderr).strip().removeprefix("stderr: ").strip("'\n ").partition("\n")[0]
+
+
+@contextmanager
+def _without_our_variables() -> Iterator[None]:
+    """Hide our settings from git and its filters, during the block. For a process without threads yet."""
+    hidden = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name.startswith("FORGEHAND_") or name in _ELSEWHERE
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+@contextmanager
+def _opened(folder: str, data: Path) -> Iterator[Repo]:
+    if "\0" in folder:
+        raise NotAWorkingCopy("A path cannot contain NUL.")
+    path = Path(os.path.realpath(folder))
+    refuse_below(data, path)
+    try:
+        repo = Repo(path, search_parent_directories=True, expand_vars=False)
+    except (InvalidGitRepositoryError, NoSuchPathError, OSError):
+        raise NotAWorkingCopy(f"{folder} is not a working copy of git.") from None
+    with repo:
+        refuse_below(data, Path(repo.git_dir), Path(repo.common_dir))
+        if repo.bare:
+            raise NotAWorkingCopy(f"{folder} is a bare repository, without a checkout.")
+        if Path(repo.working_dir) != path:
+            raise NotPossible(f"{folder} is only a part of the working copy {repo.working_dir}: give that.")
+        # By -C, because GitPython would replace a $NAME in the path and fall back to the current folder. The
+        # file system monitor and hooks are programs that the configuration names; a look starts neither.
+        repo.git.set_persistent_git_options(
+            C=str(path),
+            c=["core.fsmonitor=false", f"core.hooksPath={os.devnull}"],
+            no_optional_locks=True,
+        )
+        yield repo
+
+
+def _remote(repo: Repo, branch: str, forges: Sequence[str]) -> tuple[str, str]:
+    """Return the URL of the branch's remote, of origin or of the only remote; or why there is none."""
+    names = repo.git.remote().splitlines()
+    upstream = repo.git.config("--get", f"branch.{branch}.remote", with_exceptions=False) if branch else ""
+    wanted = [name for name in (upstream, "origin") if name in names] or names
+    if not wanted:
+        return "", "It has no remote."
+    if len(names) > 1 and wanted == names:
+        return "", f"It has several remotes, and none is the branch's own or origin: {', '.join(names)}."
+    url = repo.git.remote("get-url", "--", wanted[0])
+    if "://" not in url and (Path(repo.working_dir) / url).is_dir():
+        url = str(Path(repo.working_dir) / url)
+    try:
+        return canonical(url, forges=forges), ""
+    except NotUnderstood as error:
+        return "", str(error)
