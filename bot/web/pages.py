@@ -25,7 +25,8 @@ from bot.forges.forge import Forge
 from bot.store import costs, outbox, patches, removals, runs, shared_keys, tasks, usage, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.text import patch_view
-from bot.web import rendering, run_log, task_page
+from bot.web import rendering, task_page
+from bot.web.run_log import LogFollower, excerpt
 from bot.web.task_view import RunView, WorkspaceView
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(rendering.STYLE.encode()).digest()).decode()
@@ -81,8 +82,8 @@ async def _log(viewer: Viewer, request: Request) -> Response:
     run_id = await asyncio.to_thread(_run_id, viewer, request.path_params["task"], number)
     if run_id is None:
         return _not_found()
-    pieces = run_log.whole(viewer.ledger, run_id, viewer.secrets)
-    return StreamingResponse(pieces, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+    log = LogFollower(viewer.ledger, run_id, viewer.secrets)
+    return StreamingResponse(log.pieces(last=True), headers=_HEADERS, media_type="text/plain; charset=utf-8")
 
 
 async def _patch(viewer: Viewer, request: Request) -> Response:
@@ -145,7 +146,7 @@ def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:
         result=task_page.result_view(task, newest, phases, position, now),
         facts=task_page.facts_view(task, addresses, workspace, has_patch=has_patch),
         runs=run_views,
-        log=run_log.ends(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
+        log=excerpt(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
         key=shared_keys.task_signature(viewer.link_key, task_id),
         now=now,
     )

@@ -1,7 +1,7 @@
-"""A run's log as people may see it: from the ledger's bounded copy, cleaned line by line.
+"""A run's stored log as people may see it: cleaned, and in pieces of whole lines.
 
-Piece by piece, because cleaning sixteen megabytes at once would hold up every
-delivery that arrives meanwhile.
+Pages and the command line both read it here. Pieces, because cleaning sixteen
+megabytes at once would hold up every delivery that arrives meanwhile.
 """
 
 import re
@@ -13,51 +13,90 @@ from bot.store import log_chunks
 from bot.store.ledger import Ledger
 from bot.text.sanitize import shown
 
-_PIECE = 128 * 1024  # bytes
-_LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # whoever shows how far he is ends his lines with the latter
 HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
+_PIECE = 128 * 1024  # bytes read at once
+_LONGEST_LINE = 128 * 1024  # bytes; of a longer line only the beginning is shown
+_LONGEST_EVENT = 8 << 20  # bytes of a line that a listener reads, because a part of it makes no sense
+_LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # progress displays end their lines with a carriage return
 
 
-def whole(ledger: Ledger, run_id: str, secrets: Sequence[str]) -> Iterator[str]:
-    """Everything that is kept, in pieces of whole lines; of a line cut in two at most the first half.
+class LogFollower:
+    """Reads a stored log as cleaned text, also while it grows.
 
-    The other half might begin with half a secret, which nobody would recognise.
+    The ledger forgets the middle of a long log. The two lines that this cuts are not shown,
+    nor is the remainder of a line that is too long: it might begin with half a secret, which
+    nothing would recognise.
     """
-    offset, rest, torn = 0, b"", False
-    while pieces := _read(ledger, run_id, offset, _PIECE):
-        for at, data in pieces:
-            if at > offset:
-                yield f"… {at - offset:,} bytes left out …\n"
-                rest, torn = b"", True
-            offset = at + len(data)
-            *ended, rest = _LINE_END.split(rest + data)
-            if ended:
-                yield from _lines(ended[torn:], secrets)
-                torn = False
-            if len(rest) > _PIECE and not torn:  # no more of it than its beginning is shown anyway
-                yield from _lines([rest], secrets)
-                torn = True
-            if torn:
-                rest = b""
-    if rest:
-        yield from _lines([rest], secrets)
+
+    def __init__(
+        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener | None = None
+    ) -> None:
+        """Show every line; with a `listener`, only its text for people."""
+        self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
+        self._listener = listener
+        self._longest = _LONGEST_EVENT if listener else _LONGEST_LINE
+        self._offset = 0
+        self._rest = b""  # the beginning of a line whose end has not been read
+        self._skips = False  # the line being read has lost a part: skip to its end
+
+    def pieces(self, *, last: bool) -> Iterator[str]:
+        """Yield what was added since the last call; with `last`, also the line that has no end yet."""
+        while chunks := _read(self._ledger, self._run_id, self._offset, _PIECE):
+            for offset, data in chunks:
+                if offset > self._offset:
+                    yield f"{_gap(offset - self._offset)}\n"
+                    self._rest, self._skips = b"", True
+                self._offset = offset + len(data)
+                yield from self._shown(self._ended(data))
+        if last and self._rest:
+            yield from self._shown([self._rest])
+            self._rest = b""
+
+    def lines(self, *, last: bool) -> Iterator[str]:
+        """Yield the lines of `pieces`, without their ends."""
+        for piece in self.pieces(last=last):
+            yield from piece.removesuffix("\n").split("\n")
+
+    def _ended(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in `data`, and the beginning of one that is too long."""
+        *lines, self._rest = _LINE_END.split(self._rest + data)
+        if lines and self._skips:
+            del lines[0]
+            self._skips = False
+        if len(self._rest) > self._longest and not self._skips:
+            lines.append(self._rest)
+            self._skips = True
+        if self._skips:
+            self._rest = b""
+        return lines
+
+    def _shown(self, lines: Sequence[bytes]) -> Iterator[str]:
+        texts = [text.rstrip("\r") for text in map(self._text, lines) if text is not None]
+        if texts:
+            yield shown("\n".join(texts), self._secrets) + "\n"
+
+    def _text(self, line: bytes) -> str | None:
+        return self._listener.hear(line).text if self._listener else line.decode(errors="replace")
 
 
-def ends(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener) -> str:
-    """What is for people in all of a short log, in first and last part of a long one."""
+def excerpt(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener) -> str:
+    """Return the text for people: all of a short log, or the beginning and the end of a long one."""
 
-    def told(data: bytes) -> str:
+    def text(data: bytes) -> str:
         return shown("".join(transcript(listener, iter([data]))), secrets)
 
     with ledger.read() as tx:
         size = log_chunks.size(tx, run_id)
     if size <= HEAD + TAIL:
-        return told(_span(ledger, run_id, 0, size))
+        return text(_span(ledger, run_id, 0, size))
     *lines, torn = _LINE_END.split(_span(ledger, run_id, 0, HEAD))
-    head = b"\n".join(lines) or torn  # of one endless line its beginning
+    head = b"\n".join(lines) or torn  # of a line without an end, its beginning
     tail = b"\n".join(_LINE_END.split(_span(ledger, run_id, size - TAIL, TAIL))[1:])
-    left_out = f"\n… {size - len(head) - len(tail):,} bytes left out …\n"
-    return f"{told(head)}{left_out}{told(tail)}"
+    return f"{text(head)}\n{_gap(size - len(head) - len(tail))}\n{text(tail)}"
+
+
+def _gap(size: int) -> str:
+    return f"… {size:,} bytes left out …"
 
 
 def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int, bytes]]:
@@ -66,13 +105,8 @@ def _read(ledger: Ledger, run_id: str, since: int, limit: int) -> list[tuple[int
 
 
 def _span(ledger: Ledger, run_id: str, since: int, size: int) -> bytes:
-    """So many bytes of the log, none of which was left out."""
+    """Read `size` bytes of the log, or fewer at its end. The span must not touch the ledger's gap."""
     data = b""
     while pieces := _read(ledger, run_id, since + len(data), size - len(data)) if len(data) < size else []:
         data += b"".join(piece for _, piece in pieces)
     return data
-
-
-def _lines(lines: Sequence[bytes], secrets: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield shown(b"\n".join(lines).decode(errors="replace"), secrets) + "\n"

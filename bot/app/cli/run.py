@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from bot.app import actors, log, queues
 from bot.app.build import build_runtime
 from bot.app.cli.output import say
-from bot.app.cli.tasks import LogFollower, row_of
+from bot.app.cli.tasks import row_of
 from bot.app.preflight import fit
 from bot.app.settings.load import Settings
 from bot.app.worker import defaults, jobs_of
@@ -42,6 +42,7 @@ from bot.tasks import operator as verbs
 from bot.tasks.enqueue import Queued
 from bot.tasks.verbs import agent_named
 from bot.text.units import parse_duration
+from bot.web.run_log import LogFollower
 
 _POLL = 0.3  # seconds
 _INTERRUPTED, _TERMINATED = 130, 143  # exit status, as shells have it

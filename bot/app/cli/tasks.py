@@ -6,7 +6,7 @@ commands take is the start of the program.
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
@@ -19,14 +19,12 @@ from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
 from bot.reports.command_syntax import reference
 from bot.store import data_folder, runs
-from bot.store import log_chunks as store_log
 from bot.store import tasks as store
 from bot.store.ledger import Ledger, open_ledger
-from bot.text import sanitize
 from bot.text.units import iso
+from bot.web.run_log import LogFollower
 
 _POLL = 0.3  # seconds
-_AT_ONCE = 1 << 20  # bytes of a log
 
 
 def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
@@ -96,49 +94,6 @@ def _listener(settings: Settings, name: str) -> Listener | None:
     """None for an agent that the settings have no more: every line is shown then."""
     agent = settings.agents.get(name)
     return None if agent is None else agent.made().listen()
-
-
-class LogFollower:
-    """A run's log, line by line, as it grows."""
-
-    def __init__(
-        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener | None = None
-    ) -> None:
-        """With a `listener` what is for people in it, else every line as it is."""
-        self._listener = listener
-        self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
-        self._offset = 0
-        self._rest = b""
-        self._torn = False  # the rest begins in what was left out
-
-    def lines(self, *, last: bool) -> Iterator[str]:
-        """What was added since; with `last` also the line that has no end yet."""
-        while True:
-            with self._ledger.read() as tx:
-                chunks = store_log.read(tx, self._run_id, self._offset, _AT_ONCE)
-            if not chunks:
-                break
-            for offset, data in chunks:
-                if offset > self._offset:
-                    yield f"... {offset - self._offset:,} bytes left out ..."
-                    self._rest, self._torn = b"", True
-                self._offset = offset + len(data)
-                *ended, self._rest = (self._rest + data).split(b"\n")
-                yield from self._whole(ended)
-        if last and self._rest:
-            yield from self._whole([self._rest])
-            self._rest = b""
-
-    def _whole(self, lines: Sequence[bytes]) -> Iterator[str]:
-        for line in lines:
-            if not self._torn:  # half a secret would not be recognised
-                yield from self._shown(line)
-            self._torn = False
-
-    def _shown(self, line: bytes) -> Iterator[str]:
-        text = self._listener.hear(line).text if self._listener else line.decode(errors="replace")
-        if text is not None:
-            yield from sanitize.shown(text.rstrip("\r"), self._secrets).split("\n")
 
 
 def _brief(row: Row) -> Row:

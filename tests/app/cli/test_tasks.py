@@ -1,43 +1,46 @@
 """What the operator's commands show of the ledger, read in this process."""
 
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from bot.app.cli.tasks import LogFollower, logs
+from bot.app.cli.tasks import logs
+from bot.app.settings.forges import GitHubSettings
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import AgentSettings, DataSettings
 from bot.store import claims, leases, log_chunks
-from bot.store.ledger import Ledger, open_ledger
+from bot.store.ledger import open_ledger
 from tests.support.claude_stand_in import recorded
-from tests.support.rows import a_worker, add_run, add_task, lease_of
+from tests.support.rows import a_worker, add_run, lease_of
 
 SECRET = "s3cret-of-the-operator"
 
 
-def _printed(ledger: Ledger, pieces: dict[int, bytes]) -> LogFollower:
+@pytest.mark.parametrize("raw", [True, False])
+def test_half_a_secret_beside_a_gap_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, raw: bool
+) -> None:
+    settings = Settings(
+        data=DataSettings(path=tmp_path),
+        agents={"shell": AgentSettings(command=["sh"])},
+        github=GitHubSettings(token=SecretStr(SECRET)),
+    )
+    ledger = open_ledger(settings.store_url)
     with ledger.write() as tx:
-        run = add_run(tx, add_task(tx)).id
-        for offset, data in pieces.items():
-            log_chunks.append(tx, run, offset, data)
-    return LogFollower(ledger, run, [SECRET])
+        run = add_run(tx)
+        leases.write(tx, lease_of(claims.claim(tx, a_worker(), run.id)), agent="shell")
+        log_chunks.append(tx, run.id, 0, f"first {SECRET}\nit is {SECRET[:15]}".encode())
+        log_chunks.append(tx, run.id, 1000, f"{SECRET[15:]}\nlast\nunended".encode())
+    ledger.close()
 
+    logs(settings, run.task, follow=False, raw=raw)
 
-def test_what_stands_on_both_sides_of_what_was_left_out_is_no_line(ledger: Ledger) -> None:
-    begin, end = f"first\nit is {SECRET[:15]}".encode(), f"{SECRET[16:]}\nlast\nunended".encode()
-    shown = _printed(ledger, {0: begin, 1000: end[:3], 1003: end[3:]})
-
-    lines = list(shown.lines(last=True))
-
-    assert lines == ["first", f"... {1000 - len(begin)} bytes left out ...", "last", "unended"]
-
-
-def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(ledger: Ledger) -> None:
-    shown = _printed(ledger, {0: b"one\ntw", 6: b"o\nthree"})
-
-    assert list(shown.lines(last=False)) == ["one", "two"]
-    assert list(shown.lines(last=True)) == ["three"]
-    assert list(shown.lines(last=True)) == []
+    first, gap, *others = capsys.readouterr().out.splitlines()
+    assert first == "first [redacted]"
+    assert re.fullmatch(r"… \d+ bytes left out …", gap)
+    assert others == ["last", "unended"]
 
 
 def test_the_log_is_words_and_raw_where_that_is_wanted(

@@ -1,0 +1,104 @@
+"""A run's stored log, followed as it grows: every line, or an agent's text for people."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.agents.agent import Listener
+from bot.agents.claude import Claude
+from bot.agents.command_line import CommandLineAgent
+from bot.store import log_chunks
+from bot.store.ledger import Ledger
+from bot.web.run_log import LogFollower
+from tests.support.claude_stand_in import recorded
+from tests.support.rows import add_run
+
+SECRET = "s3cret-of-the-operator"
+
+every_use = pytest.mark.parametrize(
+    "listener", [lambda: None, CommandLineAgent(()).listen], ids=["every_line", "text_for_people"]
+)
+MakeListener = Callable[[], Listener | None]
+
+
+def _follow(ledger: Ledger, listener: Listener | None, pieces: dict[int, bytes]) -> LogFollower:
+    """Follow the log that has these bytes at these offsets."""
+    with ledger.write() as tx:
+        run = add_run(tx).id
+        for offset, data in pieces.items():
+            log_chunks.append(tx, run, offset, data)
+    return LogFollower(ledger, run, [SECRET], listener)
+
+
+@every_use
+def test_lines_that_lost_a_part_are_not_shown(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+    begin, end = f"first\nit is {SECRET[:15]}".encode(), f"{SECRET[15:]}\nlast\nunended".encode()
+    log = _follow(sqlite_ledger, listener(), {0: begin, 1000: end[:3], 1003: end[3:]})
+
+    assert list(log.lines(last=True)) == [
+        "first",
+        f"… {1000 - len(begin)} bytes left out …",
+        "last",
+        "unended",
+    ]
+
+
+@every_use
+def test_a_secret_in_two_chunks_is_removed(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+    whole = f"it is {SECRET}\nlast\n".encode()
+    log = _follow(sqlite_ledger, listener(), {0: whole[:15], 15: whole[15:]})
+
+    assert "".join(log.pieces(last=True)) == "it is [redacted]\nlast\n"
+
+
+@every_use
+def test_a_secret_in_a_line_that_grows_is_removed(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+    whole = f"first\nit is {SECRET}".encode()
+    with sqlite_ledger.write() as tx:
+        run = add_run(tx).id
+        log_chunks.append(tx, run, 0, whole[:20])
+    log = LogFollower(sqlite_ledger, run, [SECRET], listener())
+
+    before = list(log.lines(last=False))
+    with sqlite_ledger.write() as tx:
+        log_chunks.append(tx, run, 20, whole[20:])
+
+    assert before == ["first"]
+    assert list(log.lines(last=False)) == []
+    assert list(log.lines(last=True)) == ["it is [redacted]"]
+
+
+@every_use
+def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(
+    sqlite_ledger: Ledger, listener: MakeListener
+) -> None:
+    log = _follow(sqlite_ledger, listener(), {0: b"one\ntw", 6: b"o\nthree"})
+
+    assert list(log.lines(last=False)) == ["one", "two"]
+    assert list(log.lines(last=True)) == ["three"]
+    assert list(log.lines(last=True)) == []
+
+
+@every_use
+def test_carriage_returns_end_lines_and_add_none(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+    log = _follow(sqlite_ledger, listener(), {0: b"one\r\n50 %\r100 %\r", 15: b"\nlast\r"})
+
+    assert "".join(log.pieces(last=True)) == "one\n50 %\n100 %\nlast\n"
+
+
+def test_the_remainder_of_a_line_that_is_too_long_is_not_shown(sqlite_ledger: Ledger) -> None:
+    begin = b"first\n" + b"x" * (128 * 1024)
+    end = f"it is {SECRET}".encode() * 20_000 + b"\nlast\n"
+    log = _follow(sqlite_ledger, None, {0: begin, len(begin): end})
+
+    assert list(log.lines(last=True)) == ["first", f"{'x' * 2000} … (line cut)", "last"]
+
+
+def test_a_listener_reads_an_event_that_is_longer_than_a_shown_line(sqlite_ledger: Ledger) -> None:
+    events = [line.replace(b"I will look first.", b"word " * 100_000) for line in recorded("good")]
+    log = _follow(sqlite_ledger, Claude(()).listen(), {0: b"\n".join(events)})
+
+    lines = list(log.lines(last=True))
+
+    assert any(line.startswith("word word") for line in lines)
+    assert not any(line.startswith("{") for line in lines)
