@@ -1,10 +1,8 @@
 """Composition root of a House: from settings to the parts that runs of this host share."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bot.app.settings import gateway as outside
 from bot.app.settings.load import Settings
@@ -20,10 +18,11 @@ from bot.runs.runtime import Allowance, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store import data_folder, shared_keys
 from bot.store.claims import Worker
+from bot.store.data_folder import DataFolder
 from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import Ledger, open_ledger
-from bot.store.process_locks import alive, once
+from bot.store.process_locks import process_lock
 
 _LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
 _FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
@@ -43,14 +42,14 @@ def build_runtime(
 
     `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
     """
-    data = data_folder.folder(settings.data.path.absolute())
-    name = data_folder.name(data, called)
+    data = data_folder.create(settings.data.path.absolute())
+    name = data_folder.host_name(data, called)
     box = settings.sandbox
     ledger = open_ledger(settings.store_url)
     try:
         link_key = shared_keys.link_key(ledger, data)
         hidden = [*settings.secrets, link_key]
-        with alive(data, name) as holder:
+        with process_lock(data, name) as holder:
             yield Runtime(
                 ledger=ledger,
                 forges=_forges(settings, hidden),
@@ -64,7 +63,7 @@ def build_runtime(
                     per_repository=settings.limits.per_repository,
                     per_host=settings.limits.per_host,
                     lease=lease,
-                    folder=once(data / "folder", secrets.token_hex(8)),
+                    folder=data_folder.identity(data),
                     unresponsive_after=unresponsive_after,
                 ),
                 agents={name: agent.made() for name, agent in settings.agents.items()},
@@ -86,7 +85,7 @@ def build_runtime(
         ledger.close()
 
 
-def _gateway(settings: Settings, data: Path, ledger: Ledger, link_key: bytes) -> Gateway:
+def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: bytes) -> Gateway:
     return Gateway(
         data=data,
         ledger=ledger,

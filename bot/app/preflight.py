@@ -31,7 +31,7 @@ def fit(runtime: Runtime, sets: Sequence[str]) -> Runtime:
     """
     check(runtime)
     if data_folder.is_open(runtime.data):
-        _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(runtime.data))
+        _log.warning("other users may read the data folder: chmod o-rwx it", folder=str(runtime.data.root))
     return runtime.reaching(hosts_of_sets(runtime, sets))
 
 
@@ -61,7 +61,7 @@ def _require_all_inside(runtime: Runtime) -> None:
     A file of ours: the engine mounts what its own machine has at a path. The program of each agent: without
     it a run would tell no more than an exit status.
     """
-    mine = runtime.data / "workers" / runtime.worker.holder.rpartition("/")[2]
+    mine = runtime.data.worker(runtime.worker.holder)
     programs = [agent.program for agent in runtime.agents.values() if "/" not in agent.program]
     if runtime.gateway.routes or runtime.gateway.hosts:
         programs.append(endpoint.RELAY)
@@ -69,9 +69,9 @@ def _require_all_inside(runtime: Runtime) -> None:
         missing = _said_by(runtime, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
     except SandboxFailed as error:
         raise BadSettings(
-            f"A container could not be given a file of {runtime.data}: {error} If the bot itself runs in a "
-            "container, its data folder must have the same path in there as on the engine's machine: see "
-            "docs/operating.md."
+            f"A container could not be given a file of {runtime.data.root}: {error} If the bot itself runs "
+            "in a container, its data folder must have the same path in there as on the engine's machine: "
+            "see docs/operating.md."
         ) from error
     if missing:
         raise BadSettings(

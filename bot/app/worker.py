@@ -21,7 +21,7 @@ from bot.reports import sender
 from bot.runs import execute
 from bot.runs.janitor import Janitor
 from bot.runs.runtime import Runtime
-from bot.store.process_locks import at_work, is_dead
+from bot.store.process_locks import is_dead, worker_lock
 from bot.tasks.verbs import Defaults
 from handlers import router
 
@@ -64,7 +64,7 @@ def working(
     runtime = fit(runtime, settings.network.sets)
     stopping = threading.Event()
     jobs = jobs_of(runtime, settings)
-    with at_work(runtime.data, alone=not settings.queue.url.get_secret_value()):
+    with worker_lock(runtime.data, exclusive=not settings.queue.url.get_secret_value()):
         sweep = sweep_of(runtime, broker)
         sweep.be_seen()
         actors.declare(broker, runtime, jobs, stopping)

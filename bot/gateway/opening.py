@@ -15,6 +15,7 @@ from bot.gateway.run_access import RunAccess
 from bot.gateway.socket_server import open_socket
 from bot.gateway.usage_counter import Counts
 from bot.store import usage
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.shared_keys import run_token
 
@@ -23,7 +24,7 @@ from bot.store.shared_keys import run_token
 class Gateway:
     """Its parts, and where the folders of gates are."""
 
-    data: Path
+    data: DataFolder
     ledger: Ledger
     link_key: bytes
     routes: Mapping[str, Provider]
@@ -32,7 +33,7 @@ class Gateway:
 
     def folder(self, run_id: str) -> Path:
         """What is mounted read-only at inside.FOLDER. It must be there before: `open` makes it."""
-        return self.data / "gateway" / run_id
+        return self.data.gateway(run_id)
 
     def outside(self, run_id: str) -> Outside | None:
         """What the agent is told; None where there is nothing that it could reach."""

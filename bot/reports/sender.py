@@ -7,7 +7,6 @@ every comment carries is looked up before posting again: twins are deleted.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -22,6 +21,7 @@ from bot.reports import comments
 from bot.reports.incidents import incident, incident_text
 from bot.reports.publisher import Publisher
 from bot.store import outbox, runs, tasks, thread_senders, threads
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.outbox import Item, Outgoing
 from bot.store.process_locks import is_dead
@@ -41,7 +41,7 @@ class Sender:
 
     ledger: Ledger
     forges: Mapping[str, Forge]
-    data: Path
+    data: DataFolder
     host: str
     holder: str
     lease: float

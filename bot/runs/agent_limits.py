@@ -76,7 +76,7 @@ class Bounds:
 
     def _disk(self) -> Ended | None:
         # A run begins only with all of it: half is what those that run may take from each other.
-        left, limit = free_bytes(self._runtime.data), self._allowance.limits.disk
+        left, limit = free_bytes(self._runtime.data.root), self._allowance.limits.disk
         if left < self._runtime.free_space // 2:
             words = f"The disk of the workspaces has only {human(left)} left, for all of them."
             return Ended(Outcome.DISK_FULL, words, None)
@@ -94,7 +94,7 @@ def bounds(leased: LeasedRun, places: Workspaces, *, over: bool) -> Iterator[Bou
     limit = leased.runtime.allowance_of(leased.task).limits.disk
     scale = DiskUsage(
         lambda check: places.size(leased.task.id, name=name, check=check),
-        data=leased.runtime.data,
+        data=leased.runtime.data.root,
         limit=limit,
     )
     try:

@@ -42,7 +42,7 @@ class Tail:
 
     def to_the_end(self) -> Ended | None:
         """Follow to the container's end (None), to a limit, or until its agent is done and does not end."""
-        path = self._attempt.runtime.data / "logs" / self._attempt.run.id
+        path = self._attempt.runtime.data.log(self._attempt.run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._attempt.runtime.engine, self._attempt.sandbox
         source = self._attempt.asking(lambda: engine.follow(name, self._offset))

@@ -43,7 +43,7 @@ def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
 
 
 def _free(leased: LeasedRun) -> int:
-    return shutil.disk_usage(leased.runtime.data).free
+    return shutil.disk_usage(leased.runtime.data.root).free
 
 
 def _remove_the_expendable(leased: LeasedRun, seconds: float) -> None:

@@ -21,7 +21,7 @@ from bot.runs.leased_run import Cancelled, Stopped
 from bot.runs.runtime import Runtime
 from bot.sandbox.workspace import task_of
 from bot.store import removals
-from bot.store.process_locks import alone, is_dead
+from bot.store.process_locks import is_dead, try_lock
 from bot.store.removals import Key, Removal
 
 log = structlog.get_logger()
@@ -68,10 +68,9 @@ def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[
     That raises what the check of `terms` raises, and TooSlow at the time limit. None: nothing may be done
     now, because another attempt at the folder is under way or the folder is stuck.
     """
-    locks = runtime.data / "removals"
-    locks.mkdir(exist_ok=True)
+    runtime.data.removals.mkdir(exist_ok=True)
     key = Key(runtime.worker.host, folder, runtime.worker.holder)
-    with alone(locks / folder, patience=terms.patience) as mine:
+    with try_lock(runtime.data.removal(folder), patience=terms.patience) as mine:
         if not mine or not _begin(runtime, key, terms):
             yield None
             return
@@ -110,7 +109,7 @@ def count_deaths(tx: Connection, runtime: Runtime) -> None:
             "workspace is stuck: the bot died while exporting or removing it, and does not try again",
             workspace=each.task,
             deaths=removals.MOST_DEATHS,
-            folder=str(runtime.data / "workspaces" / each.folder),
+            folder=str(runtime.data.workspace(each.folder)),
             next=f"forgehand workspaces rm {each.task}",
         )
 

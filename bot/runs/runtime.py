@@ -17,6 +17,7 @@ from bot.reports.sender import Sender
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.shared_keys import patch_url, task_url
 
@@ -36,7 +37,7 @@ class Runtime:
     ledger: Ledger
     forges: Mapping[str, Forge]
     engine: Engine
-    data: Path
+    data: DataFolder
     worker: Worker
     agents: Mapping[str, Agent]
     gateway: Gateway
@@ -65,13 +66,13 @@ class Runtime:
             key = f"{thread.forge}-{thread.repository_id}"
         else:
             key = hashlib.sha256(thread.repository_url.encode()).hexdigest()[:20]
-        return Mirror(self.data / "mirrors" / f"{key}.git")
+        return Mirror(self.data.mirror(key))
 
     def workspaces(self) -> Workspaces:
-        return Workspaces(data=self.data, engine=self.engine, image=self.tools_image)
+        return Workspaces(root=self.data.workspaces, engine=self.engine, image=self.tools_image)
 
     def quarantine(self, task_id: str) -> Path:
-        return self.data / "quarantine" / f"{task_id}.git"
+        return self.data.quarantine(task_id)
 
     def allowance_of(self, task: Task) -> Allowance:
         return self.allowances.get(task.thread.path.lower(), self.allowance)

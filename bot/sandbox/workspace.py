@@ -58,10 +58,10 @@ def task_of(folder: str) -> str:
 
 
 class Workspaces:
-    """The workspaces below `data`. `image` is the tools image."""
+    """The workspaces of this host, which are the folders in `root`. `image` is the tools image."""
 
-    def __init__(self, *, data: Path, engine: Engine, image: str) -> None:
-        self._root = data / "workspaces"
+    def __init__(self, *, root: Path, engine: Engine, image: str) -> None:
+        self._root = root
         self._engine = engine
         self._image = image
 

@@ -1,58 +1,171 @@
-"""The data folder: made if it is missing, refused if it cannot be written to, and its host's name."""
+"""The data folder: the path of everything in it, how it is created, and the name of its host.
+
+No other module joins a path below the data folder.
+"""
 
 import os
 import re
 import secrets
 import socket
 import stat
+import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import BadSettings
-from bot.store.process_locks import once
 
 
-def folder(data: Path) -> Path:
-    """Make it where there is none yet. Raises BadSettings where this process could not write in it.
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The paths below `root`. A path says nothing about whether its file or folder exists."""
 
-    An empty one that others made, systemd for instance, is closed to other users. Nothing else is: what a
-    full one is to others besides is not known here.
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """SQLite file of the ledger, if the settings name no other ledger."""
+        return self.root / "ledger.sqlite3"
+
+    @property
+    def instance(self) -> Path:
+        """File with the host name of this data folder."""
+        return self.root / "instance"
+
+    @property
+    def identity(self) -> Path:
+        """File with a random id, which tells two data folders with one host name apart."""
+        return self.root / "folder"
+
+    @property
+    def link_key(self) -> Path:
+        """File with the key of links, from the time when there was only one host."""
+        return self.root / "link.key"
+
+    @property
+    def lock(self) -> Path:
+        """File that worker processes lock, and that contains the id of the last one."""
+        return self.root / "lock"
+
+    @property
+    def workers(self) -> Path:
+        """Folder of the files that processes lock for as long as they live."""
+        return self.root / "workers"
+
+    def worker(self, holder: str) -> Path:
+        """Return the lock file of a process, by the name under which it holds runs."""
+        return self.workers / holder.rpartition("/")[2]
+
+    @property
+    def workspaces(self) -> Path:
+        """Folder of all workspaces."""
+        return self.root / "workspaces"
+
+    def workspace(self, folder: str) -> Path:
+        """Return the folder of one workspace, by task id or by the name it has when set aside."""
+        return self.workspaces / folder
+
+    @property
+    def removals(self) -> Path:
+        """Folder of the locks of workspaces that are exported or removed."""
+        return self.root / "removals"
+
+    def removal(self, folder: str) -> Path:
+        """Return the lock file for exporting or removing one workspace."""
+        return self.removals / folder
+
+    @property
+    def mirrors(self) -> Path:
+        """Folder of all mirrors."""
+        return self.root / "mirrors"
+
+    def mirror(self, repository: str) -> Path:
+        """Return the bare copy of a remote, by the key of its repository."""
+        return self.mirrors / f"{repository}.git"
+
+    def quarantine(self, task: str) -> Path:
+        """Return the bare repository with the checked objects of a task."""
+        return self.root / "quarantine" / f"{task}.git"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the raw logs."""
+        return self.root / "logs"
+
+    def log(self, run: str) -> Path:
+        """Return the raw log of a run."""
+        return self.logs / run
+
+    @property
+    def gateways(self) -> Path:
+        """Folder of the gateway's folders, one for each run."""
+        return self.root / "gateway"
+
+    def gateway(self, run: str) -> Path:
+        """Return the folder with the socket by which a run's agent reaches the gateway."""
+        return self.gateways / run
+
+
+def create(path: Path) -> DataFolder:
+    """Create the data folder at `path` if it is missing. Raises BadSettings if this user cannot write to it.
+
+    An empty folder that somebody else created, such as systemd, is closed to other users. A folder with
+    content keeps its mode, because its other uses are unknown here.
     """
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(PermissionError):  # its owner is another, who decides
-            if is_open(data) and not any(data.iterdir()):
-                data.chmod(stat.S_IMODE(data.stat().st_mode) & ~stat.S_IRWXO)
-        wrong = "" if os.access(data, os.R_OK | os.W_OK | os.X_OK) else "Permission denied"
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = DataFolder(path)
+        with suppress(PermissionError):  # another user owns it and decides
+            if is_open(folder) and not any(path.iterdir()):
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IRWXO)
+        problem = "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "Permission denied"
     except OSError as error:
-        wrong = str(error.strerror)
-    if wrong:
+        problem = str(error.strerror)
+    if problem:
         raise BadSettings(
-            f"[data] path: {data} is no folder that this user may write in ({wrong}). Give it to the user "
-            "who runs the bot, or name another."
+            f"[data] path: {path} is not a folder this user can write to ({problem}). Give it to the user "
+            "that runs the bot, or name another folder."
         )
-    return data
+    return folder
 
 
-def is_open(data: Path) -> bool:
-    """May every user of this machine look into it?
+def is_open(folder: DataFolder) -> bool:
+    """Tell whether every user of this machine can read the data folder.
 
-    In it are the key of links and tokens, logs, and sockets that are open to every user.
+    It contains logs and sockets that are open to every user.
     """
-    return bool(data.stat().st_mode & stat.S_IRWXO)
+    return bool(folder.root.stat().st_mode & stat.S_IRWXO)
 
 
-def name(data: Path, wanted: str) -> str:
-    """What this data folder was first called: workspaces are known by that. `wanted` "": whatever it was.
+def host_name(folder: DataFolder, requested: str) -> str:
+    """Return the name this data folder was first given, by which the ledger knows its workspaces.
 
-    Raises BadSettings where it has another name than it is to have.
+    An empty `requested` accepts any name. Raises BadSettings if the folder has another name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9._-]*", wanted):
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", requested):
         raise BadSettings("--host takes letters, digits, dots and dashes.")
-    known = once(data / "instance", wanted or f"{socket.gethostname()}-{secrets.token_hex(3)}").strip()
-    if wanted not in ("", known):
+    new_name = requested or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+    known = write_once(folder.instance, new_name).strip()
+    if requested not in ("", known):
         raise BadSettings(
-            f"{data} is known as host {known}, and so are its workspaces. Leave --host out, or give this one "
-            "another [data] path."
+            f"{folder.root} is known as host {known}, and so are its workspaces. Omit --host, or give this "
+            "host another [data] path."
         )
     return known
+
+
+def identity(folder: DataFolder) -> str:
+    """Return the random id of this data folder."""
+    return write_once(folder.identity, secrets.token_hex(8))
+
+
+def write_once(path: Path, content: str) -> str:
+    """Return the content of the file, which only this user can read; the first process writes `content`."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        draft.touch(mode=0o600)
+        draft.write_text(content)
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)  # unlike a rename, it never overwrites another process's file
+        draft.unlink()
+    return path.read_text()

@@ -1,7 +1,7 @@
-"""What processes on one data folder know of each other: file locks, and two words written once.
+"""File locks by which the processes on one data folder know of each other.
 
-A lock says that a process lives, because the kernel lets go of it in the same
-instant as the process dies, however it dies.
+A lock proves that a process lives: the kernel releases it in the same instant
+as the process dies, whatever the cause.
 """
 
 import fcntl
@@ -14,27 +14,31 @@ from pathlib import Path
 from typing import IO
 
 from bot.domain.errors import BadSettings
+from bot.store.data_folder import DataFolder
 
-_LOCK_PATIENCE = 2.0  # seconds: `somebody_works` of another process holds the lock for an instant
+_LOCK_PATIENCE = 2.0  # seconds: `has_worker` of another process holds the lock for an instant
 
 
 @contextmanager
-def alive(data: Path, host: str) -> Iterator[str]:
-    """Hold a lock for as long as the block lasts; the name under which this process holds runs."""
-    folder = data / "workers"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / uuid.uuid4().hex
+def process_lock(folder: DataFolder, host: str) -> Iterator[str]:
+    """Hold a lock during the block; yield the name under which this process holds runs."""
+    folder.workers.mkdir(parents=True, exist_ok=True)
+    holder = f"{host}/{uuid.uuid4().hex}"
+    path = folder.worker(holder)
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield f"{host}/{path.name}"
+            yield holder
         finally:
             path.unlink(missing_ok=True)
 
 
-def is_dead(data: Path, holder: str) -> bool:
-    """Has the process that held runs of this host under that name ended? What it left is removed."""
-    path = data / "workers" / holder.rpartition("/")[2]
+def is_dead(folder: DataFolder, holder: str) -> bool:
+    """Tell whether a process of this host has ended, by the name under which it held runs.
+
+    Removes the lock file of a dead process.
+    """
+    path = folder.worker(holder)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -47,19 +51,19 @@ def is_dead(data: Path, holder: str) -> bool:
 
 
 @contextmanager
-def at_work(data: Path, *, alone: bool) -> Iterator[None]:
-    """Tell other processes on this data folder that there is a worker.
+def worker_lock(folder: DataFolder, *, exclusive: bool) -> Iterator[None]:
+    """Show other processes on this data folder, during the block, that it has a worker.
 
-    Raises BadSettings if there is another one and one of the two has to be alone.
+    Raises BadSettings if there is another worker and one of the two requires an exclusive lock.
     """
-    with (data / "lock").open("a+") as file:
+    with folder.lock.open("a+") as file:
         end = time.monotonic() + _LOCK_PATIENCE
-        while not _locked(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+        while not _locked(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
             if time.monotonic() > end:
                 file.seek(0)
                 raise BadSettings(
-                    f"Another forgehand (process {file.read().strip()}) works on {data} already. Stop it, "
-                    "give this one another [data] path, or give all of them a [queue] url."
+                    f"Another forgehand (process {file.read().strip()}) already works on {folder.root}. Stop "
+                    "it, give this one another [data] path, or give all of them a [queue] url."
                 )
             time.sleep(0.1)
         file.truncate(0)
@@ -68,10 +72,10 @@ def at_work(data: Path, *, alone: bool) -> Iterator[None]:
         yield
 
 
-def somebody_works(data: Path) -> bool:
-    """Is there a process that claims runs on this data folder?"""
+def has_worker(folder: DataFolder) -> bool:
+    """Tell whether a process claims runs on this data folder."""
     try:
-        file = (data / "lock").open("rb")
+        file = folder.lock.open("rb")
     except FileNotFoundError:
         return False
     with file:
@@ -79,10 +83,10 @@ def somebody_works(data: Path) -> bool:
 
 
 @contextmanager
-def alone(lock: Path, *, patience: float) -> Iterator[bool]:
-    """Whether we are the only one to hold this lock, of all threads and processes, during the block.
+def try_lock(lock: Path, *, patience: float) -> Iterator[bool]:
+    """Try for `patience` seconds to lock this file during the block; yield whether that succeeded.
 
-    `patience` is how many seconds to wait for it. The file is gone afterwards; its folder has to exist.
+    One thread of one process can hold the lock. The file is removed afterwards; its folder has to exist.
     """
     end = time.monotonic() + patience
     while (file := _taken(lock)) is None and time.monotonic() < end:
@@ -96,29 +100,17 @@ def alone(lock: Path, *, patience: float) -> Iterator[bool]:
 
 
 def _taken(lock: Path) -> IO[bytes] | None:
-    """The file, locked; None if another holds it."""
+    """Return the locked file; None if another process or thread holds the lock."""
     while True:
         file = lock.open("ab")
         if not _locked(file, fcntl.LOCK_EX):
             file.close()
             return None
-        # Its last holder may have removed the file after we opened it; a lock on that keeps nobody out.
+        # Its last holder may have removed the file after it was opened here; locking that excludes nobody.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()
-
-
-def once(path: Path, content: str) -> str:
-    """What the file holds; `content` where this process is the first to ask. For our own eyes only."""
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-        draft.touch(mode=0o600)
-        draft.write_text(content)
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)  # unlike a rename, never over what another process wrote
-        draft.unlink()
-    return path.read_text()
 
 
 def _locked(file: IO[bytes] | IO[str], kind: int) -> bool:

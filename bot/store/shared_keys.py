@@ -8,10 +8,10 @@ the key.
 import hashlib
 import hmac
 import secrets
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger, insert_new
 from bot.store.schema import keys
 
@@ -19,26 +19,31 @@ _LINK = "link"
 
 
 def find(tx: Connection, name: str) -> str:
-    """The key of this name; "" if there is none yet."""
-    found: str | None = tx.execute(select(keys.c.value).where(keys.c.name == name)).scalar_one_or_none()
-    return found or ""
+    """Return the key of this name; "" if there is none yet."""
+    value: str | None = tx.execute(select(keys.c.value).where(keys.c.name == name)).scalar_one_or_none()
+    return value or ""
 
 
-def once(tx: Connection, name: str, value: str) -> str:
-    """The key of this name, which is `value` where nobody was here before."""
+def get_or_add(tx: Connection, name: str, value: str) -> str:
+    """Return the key of this name; the first process to ask adds `value`."""
     tx.execute(insert_new(tx, keys).values(name=name, value=value))
     return find(tx, name)
 
 
-def link_key(ledger: Ledger, data: Path) -> str:
-    """The key of all links to pages, in hexadecimal: the ledger's, since every host has to make the same."""
+def link_key(ledger: Ledger, folder: DataFolder) -> str:
+    """Return the key of all links to pages, in hexadecimal.
+
+    It is in the ledger because every host has to make the same links. Before there could be several hosts
+    it was in the data folder; such a key moves to the ledger here.
+    """
     with ledger.read() as tx:
         known = find(tx, _LINK)
-    before = data / "link.key"  # where it was while there was one host
     if not known:
+        former = folder.link_key
+        new = former.read_text() if former.exists() else secrets.token_hex(32)
         with ledger.write() as tx:
-            known = once(tx, _LINK, before.read_text() if before.exists() else secrets.token_hex(32))
-    before.unlink(missing_ok=True)
+            known = get_or_add(tx, _LINK, new)
+    folder.link_key.unlink(missing_ok=True)
     return known
 
 

@@ -15,6 +15,7 @@ from bot.domain.task import Run
 from bot.runs.runtime import Runtime
 from bot.store import claims, leases, runs
 from bot.store.claims import Worker
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.fakes import FakeForge
 from tests.support.rows import a_worker, add_run, lease_of, nobody_is_dead
@@ -26,7 +27,7 @@ LONG = 20.0  # seconds a test waits at most for what should come at once
 def _runtime(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> Runtime:
     """Of this worker; it nudges through the broker."""
     runtime = a_runtime(ledger, FakeForge())
-    return replace(runtime, data=data, worker=worker, nudges=queues.nudges(broker))
+    return replace(runtime, data=DataFolder(data), worker=worker, nudges=queues.nudges(broker))
 
 
 class Places:

@@ -17,6 +17,7 @@ from bot.app.settings.sections import DataSettings, SandboxSettings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.gateway.budget import Amount, Budget
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.derived_image import image_with
 from tests.support.fakes import FakeForge
@@ -59,7 +60,7 @@ def test_a_folder_that_the_engine_sees_as_we_do_is_taken(workshop: Workshop) -> 
 
 def test_a_folder_that_the_engine_has_not_at_this_path_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"given a file of .*elsewhere: .*must have the same path in there"):
-        check(replace(workshop.runtime, data=tmp_path / "elsewhere"))
+        check(replace(workshop.runtime, data=DataFolder(tmp_path / "elsewhere")))
 
     assert workshop.containers() == []
 

@@ -13,10 +13,11 @@ from bot.app import queues
 from bot.app.sweep import Sweep, keep_sweeping
 from bot.domain.nudges import Nudges
 from bot.store import claims, deliveries, outbox, schema
+from bot.store.data_folder import DataFolder
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing, Wanted
-from bot.store.process_locks import alive, is_dead
+from bot.store.process_locks import is_dead, process_lock
 from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 
 LONG = 20.0  # seconds a test waits at most for what should come soon
@@ -162,22 +163,22 @@ def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None
 
 
 def test_a_run_whose_worker_has_died_is_nudged_for_at_once(ledger: Ledger, tmp_path: Path) -> None:
-    with alive(tmp_path, "h1") as holder, ledger.write() as tx:
+    with process_lock(DataFolder(tmp_path), "h1") as holder, ledger.write() as tx:
         assert claims.claim(tx, a_worker(holder), add_run(tx).id)
     heard = Heard()
 
-    heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
+    heard.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
 
     assert heard.nudges == [("work",)]
 
 
 def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) -> None:
     heard = Heard()
-    with alive(tmp_path, "h1") as holder:
+    with process_lock(DataFolder(tmp_path), "h1") as holder:
         with ledger.write() as tx:
             assert claims.claim(tx, a_worker(holder), add_run(tx).id)
 
-        heard.sweep(ledger, lambda name: is_dead(tmp_path, name)).once()
+        heard.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
 
     assert heard.nudges == []
 

@@ -24,6 +24,7 @@ from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
 from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import open_ledger
 from tests.gateway.provider import ScriptedProvider, running, says, streams
 from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, routes
@@ -87,7 +88,9 @@ def asker_of(provider: ScriptedProvider, folder: Path) -> Iterator[Asker]:
     with ledger.write() as tx:
         run = claimed(tx)
         task = tasks.get(tx, run.task)
-    gateway = Gateway(data=folder, ledger=ledger, link_key=LINK_KEY, routes=routes(provider), budget=Budget())
+    gateway = Gateway(
+        data=DataFolder(folder), ledger=ledger, link_key=LINK_KEY, routes=routes(provider), budget=Budget()
+    )
     with gateway.open(run, task):
         yield Asker(gateway=gateway, run=run, task=task, provider=provider)
     ledger.close()

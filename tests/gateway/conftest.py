@@ -13,6 +13,7 @@ from bot.gateway.run_access import RunAccess
 from bot.gateway.socket_server import open_socket
 from bot.gateway.usage_counter import Counts
 from bot.store import tasks
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.gateway.open_gateway import TOKEN, OpenWay, Way
 from tests.gateway.provider import ScriptedProvider, running
@@ -53,7 +54,11 @@ def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -
             run = claimed(tx)
             task = tasks.get(tx, run.task)
         gateway = Gateway(
-            data=tmp_path, ledger=sqlite_ledger, link_key=LINK_KEY, routes=routes(provider), budget=Budget()
+            data=DataFolder(tmp_path),
+            ledger=sqlite_ledger,
+            link_key=LINK_KEY,
+            routes=routes(provider),
+            budget=Budget(),
         )
         return Asker(gateway=gateway, run=run, task=task, provider=provider)
 

@@ -9,6 +9,7 @@ from bot.gateway.opening import Gateway
 from bot.gateway.providers import Auth, Provider
 from bot.gateway.usage_counter import today
 from bot.store import tasks, usage
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.rows import a_thread, add_run, add_task
 
@@ -38,7 +39,9 @@ def told(ledger: Ledger, budget: Budget, *, routes: bool = True) -> str:
         run = add_run(tx, add_task(tx, a_thread(repository=MINE)))
         task = tasks.get(tx, run.task)
     models = {"ours": ROUTE} if routes else {}
-    gateway = Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes=models, budget=budget)
+    gateway = Gateway(
+        data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, routes=models, budget=budget
+    )
     return gateway.spent(run, task)
 
 

@@ -13,6 +13,7 @@ from bot.app.settings.gateway import NetworkSettings
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.open_gateway import TOKEN, OpenWay, head, login, plain, tunnel
@@ -169,7 +170,9 @@ def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> 
 def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
     sqlite_ledger: Ledger, tmp_path: Path
 ) -> None:
-    gateway = Gateway(data=tmp_path, ledger=sqlite_ledger, link_key=b"k" * 32, routes={}, budget=Budget())
+    gateway = Gateway(
+        data=DataFolder(tmp_path), ledger=sqlite_ledger, link_key=b"k" * 32, routes={}, budget=Budget()
+    )
 
     assert gateway.outside("r1") is None
     told = replace(gateway, hosts=["pip.test"]).outside("r1")

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from bot.domain.lifecycle import Outcome
 from bot.sandbox.engine.client import connect
+from bot.store.data_folder import DataFolder
 from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
 from tests.journeys.world import HOLD, World, eventually, shell
@@ -138,7 +139,7 @@ def _places(world: World, watch: Watch) -> dict[str, bytes]:
 
 def _page(world: World) -> bytes:
     """Of the task, as it is served to who was given the link."""
-    key = bytes.fromhex(link_key(world.ledger, world.data))
+    key = bytes.fromhex(link_key(world.ledger, DataFolder(world.data)))
     link = task_url(f"http://127.0.0.1:{world.port}", key, world.tasks()[0].id)
     return httpx.get(link, trust_env=False).raise_for_status().content
 

@@ -169,7 +169,7 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
         stopping.set()
 
     again, runtime = shop.taken_over("next")
-    (shop.runtime.data / "workspaces" / run.task / "repo" / "go").touch()
+    (shop.runtime.data.workspace(run.task) / "repo" / "go").touch()
     execute(replace(runtime, agents={"shell": stand_in(script)}), again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)

@@ -104,7 +104,7 @@ def _finish(shop: Workshop, runtime: Runtime) -> Run:
 
 
 def _repository(shop: Workshop, run: Run) -> Path:
-    return shop.runtime.data / "workspaces" / run.task / "repo"
+    return shop.runtime.data.workspace(run.task) / "repo"
 
 
 def _resumed(shop: Workshop, run: Run, script: str) -> Run:
@@ -288,7 +288,7 @@ def test_an_engine_that_hangs_does_not_hold_it(
 
 
 def _instance(shop: Workshop) -> str:
-    return (shop.runtime.data / "instance").read_text().strip()
+    return shop.runtime.data.instance.read_text().strip()
 
 
 def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_fetches(

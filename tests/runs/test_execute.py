@@ -178,7 +178,7 @@ def _goes_on(shop: Workshop, run: Run) -> bool:
 
 def test_nor_does_one_that_breaks_after_it_was_replaced(shop: Workshop) -> None:
     replaced, runtime, now = _of_two_workers(shop)
-    logs = shop.runtime.data / "logs"
+    logs = shop.runtime.data.logs
     logs.rename(logs.with_name("elsewhere"))
     logs.write_text("a file where a folder belongs")
 
@@ -210,20 +210,20 @@ def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> N
 
 def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Workshop) -> None:
     run = shop.claimed()
-    (shop.runtime.data / "mirrors").write_text("a file where a folder belongs")
+    shop.runtime.data.mirrors.write_text("a file where a folder belongs")
 
     execute(shop.runtime, run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.state) == (Outcome.PREPARE_FAILED, State.FAILED)
     assert re.fullmatch(r"Something broke on our side.* as incident `[0-9a-f]{8}`\.", ended.reason)
-    assert str(shop.runtime.data) not in ended.reason
+    assert str(shop.runtime.data.root) not in ended.reason
     assert shop.task(run).state is State.FAILED
 
 
 def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
     run = shop.claimed()
-    (shop.runtime.data / "logs").write_text("a file where a folder belongs")
+    shop.runtime.data.logs.write_text("a file where a folder belongs")
     gateway = replace(shop.runtime.gateway, hosts=["pip.test"])
 
     execute(shop.agent(FOREVER, gateway=gateway), run, threading.Event())
@@ -232,4 +232,4 @@ def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) 
     assert (ended.outcome, ended.agent_started) == (Outcome.LOST, True)
     assert "incident" in ended.reason
     assert shop.containers() == []
-    assert list((shop.runtime.data / "gateway").iterdir()) == []
+    assert list(shop.runtime.data.gateways.iterdir()) == []

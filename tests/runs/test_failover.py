@@ -19,6 +19,7 @@ from bot.runs.failover import LOST
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, schema, workspaces
+from bot.store.data_folder import DataFolder
 from bot.tasks.operator import approve_from_cli, resume_from_cli
 from tests.support.cli_sandbox import LONG
 from tests.support.rows import nobody_is_dead
@@ -34,8 +35,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 @pytest.fixture
 def other(shop: Workshop, tmp_path: Path) -> Runtime:
     """Another host of the same bot, with a disk of its own."""
-    data = tmp_path / "other"
-    data.mkdir()
+    data = DataFolder(tmp_path / "other")
+    data.root.mkdir()
     return replace(shop.runtime, data=data, worker=replace(shop.runtime.worker, host="h2", holder="h2/1"))
 
 
@@ -158,7 +159,7 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     _resumed(shop, first)
     assert _worked(shop, other, "echo 3 > three").outcome is Outcome.PUSHED
     pushed = shop.task(first).checked_head
-    [folder] = (shop.runtime.data / "workspaces").iterdir()
+    [folder] = shop.runtime.data.workspaces.iterdir()
     os.utime(folder, (time.time() - GRACE - 60,) * 2)
 
     for runtime in (shop.runtime, other):

@@ -52,7 +52,7 @@ def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> Non
 
 def test_as_many_go_as_room_is_needed_for(shop: Workshop) -> None:
     failed, done, later = shop.done("exit 3"), shop.done(f"{BIG}; echo 1 > one"), shop.done("echo 1 > one")
-    floor = shutil.disk_usage(shop.runtime.data).free + SPARE
+    floor = shutil.disk_usage(shop.runtime.data.root).free + SPARE
     run = shop.claimed()
 
     execute(replace(shop.agent("true"), free_space=floor), run, threading.Event())

@@ -20,7 +20,7 @@ from bot.runs.removal_records import seconds_for
 from bot.sandbox.engine.containers import ContainerSpec
 from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
-from bot.store.process_locks import alone
+from bot.store.process_locks import try_lock
 from bot.store.removals import MOST_DEATHS, Key, Removal
 from tests.support.cli_sandbox import LONG
 from tests.support.hanging_tools import hanging_image
@@ -118,10 +118,10 @@ def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
     run, other = shop.done("true"), shop.done("true")
     _over(shop, run)
     _over(shop, other)
-    locks = shop.runtime.data / "removals"
+    locks = shop.runtime.data.removals
     locks.mkdir()
 
-    with alone(locks / run.task, patience=0):
+    with try_lock(locks / run.task, patience=0):
         _once(shop)
         assert _folders(shop) == {run.task}
 
@@ -136,7 +136,7 @@ def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
 
     _once(shop)
 
-    assert list((shop.runtime.data / "workspaces").iterdir()) == []
+    assert list(shop.runtime.data.workspaces.iterdir()) == []
     with shop.runtime.ledger.read() as tx:
         assert workspaces.present(tx, shop.runtime.worker.host) == []
 
@@ -144,7 +144,7 @@ def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
 def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
     kept = shop.done("true")
     for name, age in (("old", GRACE + 60), ("young", 60)):
-        folder = shop.runtime.data / "workspaces" / name
+        folder = shop.runtime.data.workspace(name)
         (folder / "repo").mkdir(parents=True)
         os.utime(folder, (time.time() - age,) * 2)
 
@@ -155,7 +155,7 @@ def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
 
 def test_a_data_folder_that_is_not_there_proves_nothing(shop: Workshop) -> None:
     run = shop.done("true")
-    (shop.runtime.data / "workspaces").rename(shop.runtime.data / "elsewhere")
+    shop.runtime.data.workspaces.rename(shop.runtime.data.root / "elsewhere")
 
     _once(shop)
 
@@ -291,7 +291,7 @@ def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_l
 
     stuck = [each for each in told if each["log_level"] == "error"]
     assert {each["folder"] for each in stuck} == {
-        str(shop.runtime.data / "workspaces" / folder) for folder in (run.task, gone)
+        str(shop.runtime.data.workspace(folder)) for folder in (run.task, gone)
     }
     assert len(stuck) == 2
     assert {each["next"] for each in stuck} == {
@@ -310,7 +310,7 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
                 host=shop.runtime.worker.host, folder=run.task, task=run.task, deaths=MOST_DEATHS
             )
         )
-    shutil.rmtree(shop.runtime.data / "workspaces" / run.task)
+    shutil.rmtree(shop.runtime.data.workspace(run.task))
 
     _once(shop)
 
@@ -318,7 +318,7 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
 
 
 def test_one_folder_that_cannot_be_removed_holds_up_no_other(shop: Workshop) -> None:
-    root = shop.runtime.data / "workspaces"
+    root = shop.runtime.data.workspaces
     run, before, over = shop.done("true"), shop.done("true"), shop.done("true")
     _over(shop, over)
     (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # which no rmtree removes

@@ -43,7 +43,7 @@ class Site:
     places: Workspaces = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = Workspaces(data=self.data, engine=self.engine, image=self.image)
+        self.places = Workspaces(root=self.data / "workspaces", engine=self.engine, image=self.image)
         for bare in (self.mirror, self.quarantine):
             bare.mkdir(parents=True)
             git(bare, "init", "-q", "--bare")

@@ -1,5 +1,6 @@
-"""What a data folder is called, who may look into it, and what hosts agree on."""
+"""The data folder: its name and mode, the owner of its paths, and the keys that hosts agree on."""
 
+import ast
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.runs.runtime import Runtime
 from bot.store import data_folder
+from tests.architecture.tree import is_left_out, python, working_tree
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
 
@@ -37,7 +39,10 @@ def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
     (tmp_path / "shared" / "of others").touch()
 
     with _opened(sqlite_url, tmp_path / "empty") as empty, _opened(sqlite_url, tmp_path / "shared") as shared:
-        assert [stat.S_IMODE(runtime.data.stat().st_mode) for runtime in (empty, shared)] == [0o750, 0o755]
+        assert [stat.S_IMODE(runtime.data.root.stat().st_mode) for runtime in (empty, shared)] == [
+            0o750,
+            0o755,
+        ]
         assert [data_folder.is_open(runtime.data) for runtime in (empty, shared)] == [False, True]
 
 
@@ -62,8 +67,35 @@ def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, wor
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused() -> None:
-    with pytest.raises(BadSettings, match=r"\[data\] path: /proc/data is no folder .* or name another"):
-        data_folder.folder(Path("/proc/data"))
+    with pytest.raises(BadSettings, match=r"\[data\] path: /proc/data is not a folder .* or name another"):
+        data_folder.create(Path("/proc/data"))
+
+
+def test_what_is_written_once_stays(tmp_path: Path) -> None:
+    assert data_folder.write_once(tmp_path / "word", "first") == "first"
+    assert data_folder.write_once(tmp_path / "word", "second") == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["word"]
+    assert (tmp_path / "word").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_other_module_joins_a_path_below_the_data_folder() -> None:
+    owner = "bot/store/data_folder.py"
+    joined = {path: _joined(module) for path, module in python(working_tree()) if not is_left_out(path)}
+
+    assert {"workspaces", "mirrors", "quarantine", "logs", "gateway", "workers"} < joined[owner]
+    assert {path for path, names in joined.items() if names & joined[owner]} == {owner}
+
+
+def _joined(module: ast.Module) -> set[str]:
+    """Collect the names that this module joins to a path by `/`."""
+    return {
+        node.right.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and isinstance(node.right, ast.Constant)
+        and isinstance(node.right.value, str)
+    }
 
 
 def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:

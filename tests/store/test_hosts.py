@@ -60,7 +60,7 @@ def test_a_host_known_from_before_is_believed_its_folder(ledger: Ledger) -> None
 
 
 def test_a_key_is_made_once_whoever_comes_first(ledger: Ledger) -> None:
-    got = at_once(ledger, 5, lambda tx, n: shared_keys.once(tx, "link", f"key{n}"))
+    got = at_once(ledger, 5, lambda tx, n: shared_keys.get_or_add(tx, "link", f"key{n}"))
 
     with ledger.read() as tx:
         assert set(got) == {shared_keys.find(tx, "link")}

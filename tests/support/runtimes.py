@@ -10,6 +10,7 @@ from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
 from bot.runs.runtime import Allowance, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.rows import a_worker
 
@@ -23,10 +24,12 @@ def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) 
         ledger=ledger,
         forges={forge.name: forge},
         engine=Engine(url="", instance="nowhere", uid=10001),
-        data=Path("/nowhere"),
+        data=DataFolder(Path("/nowhere")),
         worker=a_worker(),
         agents={"demo": CommandLineAgent(["true"])},
-        gateway=Gateway(data=Path("/nowhere"), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()),
+        gateway=Gateway(
+            data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()
+        ),
         image="none",
         tools_image="none",
         allowance=Allowance(ContainerLimits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),

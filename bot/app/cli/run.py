@@ -37,7 +37,7 @@ from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, runs
 from bot.store import tasks as store
-from bot.store.process_locks import somebody_works
+from bot.store.process_locks import has_worker
 from bot.tasks import operator as verbs
 from bot.tasks.enqueue import Queued
 from bot.tasks.verbs import agent_named
@@ -123,7 +123,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
     logging.getLogger().setLevel(logging.WARNING)  # what happens is shown in another way here
     broker = queues.connect("", settings.queue.namespace)
     with build_runtime(settings, public_url=settings.address(), nudges=queues.nudges(broker)) as runtime:
-        if not somebody_works(runtime.data):
+        if not has_worker(runtime.data):
             runtime = fit(runtime, settings.network.sets)
             with runtime.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
                 hosts.seen(tx, runtime.worker.host, runtime.worker.folder, runtime.worker.unresponsive_after)
@@ -195,14 +195,14 @@ class _Watched:
             self._show(position, begun)
             if self.run.state in ENDED:
                 return
-            if alone and self.run.state is State.RUNNING and not somebody_works(self.runtime.data):
+            if alone and self.run.state is State.RUNNING and not has_worker(self.runtime.data):
                 raise NotPossible(
                     f"Nobody works on {self.run.task} any more. `forgehand up` goes on with it."
                 )
             pause.wait(_POLL)
 
     def _claim(self) -> None:
-        if somebody_works(self.runtime.data):
+        if has_worker(self.runtime.data):
             return
         with self.runtime.ledger.write() as tx:
             claimed = claims.claim(tx, self.runtime.worker, self.run.id)

@@ -103,7 +103,7 @@ def _brief(row: Row) -> Row:
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[Ledger]:
     """The bot's own, open for the block; made where there is none yet."""
-    data_folder.folder(settings.data.path)
+    data_folder.create(settings.data.path)
     ledger = open_ledger(settings.store_url)
     try:
         yield ledger

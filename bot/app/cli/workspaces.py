@@ -62,7 +62,7 @@ def ls(settings: Settings, *, as_json: bool) -> None:
             "kept_until": ends.get(folder, ""),
             **({"bytes": size} if as_json else {"size": _in_words(size)}),
             "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
-            "folder": str(runtime.data / "workspaces" / folder),
+            "folder": str(runtime.data.workspace(folder)),
         }
         for folder, size in zip(folders, sizes, strict=True)
     ]
@@ -92,7 +92,7 @@ def _size(runtime: Runtime, end: float, folder: str) -> int | None:
     """Bytes on the disk; None where they could not be counted before `end`."""
     left = end - time.monotonic()
     try:
-        if left > 0 and (runtime.data / "workspaces" / folder).is_dir():
+        if left > 0 and runtime.data.workspace(folder).is_dir():
             return runtime.workspaces().size(folder, name=container_names.measurement(folder), seconds=left)
     except (BotError, OSError) as error:
         say(f"the size of {folder} is not known: {error}")

@@ -32,6 +32,7 @@ from bot.app.settings.sections import (
     StoreSettings,
 )
 from bot.domain.errors import BadSettings
+from bot.store.data_folder import DataFolder
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
@@ -86,7 +87,9 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        return self.store.url.get_secret_value() or f"sqlite:///{self.data.path.absolute()}/ledger.sqlite3"
+        return (
+            self.store.url.get_secret_value() or f"sqlite:///{DataFolder(self.data.path.absolute()).ledger}"
+        )
 
     @property
     def secrets(self) -> list[str]:

@@ -88,7 +88,7 @@ def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: Run
             leased.retrying(lambda: engine.start(_sandbox(leased, workspaces, mirror)))
             with leased.runtime.ledger.write() as tx:
                 leases.write(tx, leased.lease, agent_started=True)
-        log = leased.runtime.data / "logs" / leased.run.id
+        log = leased.runtime.data.log(leased.run.id)
         listening.replay(log, leased.run.log_offset, check=leased.check)
         ended = _watch_it(leased, workspaces, listening, access)
         listening.end()

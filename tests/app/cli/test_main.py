@@ -270,9 +270,9 @@ def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk
         (["up"], "[github] token and [gitlab] token are empty"),
         (["--config", "nowhere.toml", "tasks"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["tasks", "--config", "at-a-file.toml"], "[data] path: forgehand.toml is no folder that this user"),
+        (["tasks", "--config", "at-a-file.toml"], "[data] path: forgehand.toml is not a folder this user"),
         (["playground", "--data", "forgehand.toml"], "Choose another --port or --data."),
-        (["run", ".", "x", "--config", "at-a-file.toml"], "is no folder that this user may write in"),
+        (["run", ".", "x", "--config", "at-a-file.toml"], "is not a folder this user can write to"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(desk: Desk, args: list[str], sentence: str) -> None:

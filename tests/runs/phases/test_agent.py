@@ -55,7 +55,7 @@ def _allowing(runtime: Runtime, *, idle: int = 60, disk: int = 1 << 30) -> Runti
 
 
 def _tell_it_to_end(shop: Workshop, run: Run) -> None:
-    (shop.runtime.data / "workspaces" / run.task / "repo" / "go").touch()
+    (shop.runtime.data.workspace(run.task) / "repo" / "go").touch()
 
 
 def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: Workshop) -> None:
@@ -68,7 +68,7 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
     assert condition.running
     assert 0 < alone.log_offset == len(shop.printed(run))
 
-    raw = shop.runtime.data / "logs" / run.id
+    raw = shop.runtime.data.log(run.id)
     with raw.open("ab") as file:
         file.write(b"what a worker that was killed wrote here, and did not live to put in the ledger\n")
 
@@ -102,7 +102,7 @@ def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_kept(sh
     assert kept is not None
     assert kept.removed_at is None
     assert kept.keep_until is not None
-    assert (shop.runtime.data / "workspaces" / run.task / "repo" / "x").exists()
+    assert (shop.runtime.data.workspace(run.task) / "repo" / "x").exists()
 
 
 def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: Workshop) -> None:
@@ -226,7 +226,7 @@ def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop
     ended = shop.now(run)
     assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 20,000 bytes.")
     assert (shop.saved(run, "wip", "x"), shop.branches(), shop.containers()) == ("1\n", [], [])
-    raw = (shop.runtime.data / "logs" / run.id).read_bytes()
+    raw = shop.runtime.data.log(run.id).read_bytes()
     assert shop.printed(run) == raw
     assert set(raw.split(b"\n")[:-1]) == {line.encode()}
 
@@ -307,7 +307,7 @@ def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(shop: W
     assert ended.outcome is Outcome.DISK_FULL
     assert re.fullmatch(r"Its workspace takes \d+ MiB and may take 50 MiB\.", ended.reason)
     assert (shop.saved(run, "wip", "x"), shop.containers()) == ("1\n", [])
-    assert (shop.runtime.data / "workspaces" / run.task / "home" / "1").stat().st_size == 20_000_000
+    assert (shop.runtime.data.workspace(run.task) / "home" / "1").stat().st_size == 20_000_000
 
 
 def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop) -> None:
@@ -321,7 +321,7 @@ def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop)
 
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.AGENT_FAILED, 128 + signal.SIGXFSZ)
-    assert (shop.runtime.data / "workspaces" / run.task / "home" / "large").stat().st_size == 50 << 20
+    assert (shop.runtime.data.workspace(run.task) / "home" / "large").stat().st_size == 50 << 20
 
 
 def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Workshop) -> None:
@@ -329,7 +329,7 @@ def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Worksho
     _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
 
     again, runtime = shop.taken_over("next")
-    free = shutil.disk_usage(runtime.data).free
+    free = shutil.disk_usage(runtime.data.root).free
     execute(replace(runtime, free_space=3 * free), again, threading.Event())
 
     ended = shop.now(run)
@@ -358,4 +358,4 @@ def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_w
         assert (ended.outcome, ended.epoch, ended.takeovers) == (Outcome.PUSHED, 1, 0)
         count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
         whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
-        assert shop.printed(run) == (shop.runtime.data / "logs" / run.id).read_bytes() == whole
+        assert shop.printed(run) == shop.runtime.data.log(run.id).read_bytes() == whole

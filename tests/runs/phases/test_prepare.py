@@ -32,7 +32,9 @@ def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> 
     ended = shop.now(run)
     assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
     assert "are free for workspaces, less than the 1,073,741,824 GiB" in ended.reason
-    assert not any((shop.runtime.data / name).exists() for name in ("mirrors", "quarantine", "workspaces"))
+    assert not any(
+        (shop.runtime.data.root / name).exists() for name in ("mirrors", "quarantine", "workspaces")
+    )
     with shop.runtime.ledger.read() as tx:
         assert workspaces.get(tx, run.task) is None
     assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
@@ -46,7 +48,7 @@ def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
     ended = shop.now(run)
     assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
     assert ended.reason == "There is no branch `stable` in the repository."
-    assert not (shop.runtime.data / "workspaces").exists()
+    assert not shop.runtime.data.workspaces.exists()
     assert shop.branches() == []
 
 
