@@ -14,7 +14,7 @@ from bot.domain.change import ChangeHead, Repository
 from bot.domain.error_policy import PATIENCE
 from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.domain.event import Event
-from bot.domain.thread import Kind, Part
+from bot.domain.thread import Kind, Part, PartKind
 from bot.forges.forge import Forge
 
 log = structlog.get_logger()
@@ -100,4 +100,4 @@ def _of_change(change: ChangeHead) -> Part:
     """From where to where a change goes."""
     whose = "" if change.same_repository else " of another repository"
     text = f"From the branch {change.head_branch}{whose}, at {change.head}, into {change.base_branch}"
-    return Part(what="The change this was asked on", text=text)
+    return Part(kind=PartKind.CHANGE, text=text)

@@ -49,21 +49,40 @@ class ReplyTarget:
     internal: bool = False  # only members can read it, and only they may read the answer
 
 
+class PartKind(StrEnum):
+    """The kinds of text that an agent is shown as information. Stored in the ledger."""
+
+    THREAD = "thread"  # title and text of the thread
+    CHANGE = "change"  # branches and head of the change
+    LINES = "lines"  # lines of the diff that the command is about
+    COMMENT = "comment"  # on the thread
+    LINES_COMMENT = "lines_comment"  # on lines of the diff, with these lines
+    REVIEW = "review"
+    OMISSION = "omission"  # our note that older comments are left out
+    QUESTION = "question"  # of the last run's agent
+    REASON = "reason"  # of the last run's end
+    SUMMARY = "summary"  # by the last run's agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffExcerpt:
+    """Lines of a change that a comment is about."""
+
+    path: str
+    line: int | None = None  # None: the whole file, or a line that is no longer in the diff
+    hunk: str = ""  # up to the line; "" = unknown
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Something others wrote, which the agent is shown as information."""
+    """A piece of untrusted text that the agent is shown as information."""
 
-    what: str  # heading
+    kind: PartKind
     text: str
     author: str = ""  # login; "" = unknown
     at: str = ""  # time, ISO 8601; "" = unknown
+    excerpt: DiffExcerpt | None = None
     left_out: int = 0  # characters cut off at its end
-
-
-ABOUT_LINES = "The lines this was said about"  # headings of parts
-COMMENT = "A comment on the thread"
-LINES_COMMENT = "A comment on lines of the change"
-REVIEW = "A review of the change"
 
 
 OPERATOR = Actor(id=0, login="operator")

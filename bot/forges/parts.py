@@ -1,32 +1,26 @@
-"""What others wrote, as parts of a prompt."""
+"""Constructors for the parts of a prompt that a forge delivers."""
 
-from bot.domain.thread import ABOUT_LINES, LINES_COMMENT, Part, Thread
-from bot.text.sanitize import fence
+from bot.domain.thread import DiffExcerpt, Part, PartKind, Thread
 
-_HUNK = 40  # lines of a hunk that are shown, the last of them the one in question
+_HUNK = 40  # lines of a hunk that are shown; the comment is about the last of them
 
 
 def thread_part(thread: Thread, body: str, *, author: str, at: str) -> Part:
-    """Title and text of the thread, by whoever opened it."""
-    return Part(
-        what="The thread this was asked on", text=f"{thread.title}\n\n{body}".strip(), author=author, at=at
-    )
+    """Return the title and text of a thread, which `author` opened."""
+    return Part(kind=PartKind.THREAD, text=f"{thread.title}\n\n{body}".strip(), author=author, at=at)
 
 
 def lines_part(path: str, line: int | None, hunk: str) -> Part:
-    """The lines of a change that an inline comment is about. `line` None: the whole file, or a line gone."""
-    return Part(what=ABOUT_LINES, text=_lines(path, line, hunk))
+    """Return the lines of a change that a command in an inline comment is about."""
+    return Part(kind=PartKind.LINES, text="", excerpt=_excerpt(path, line, hunk))
 
 
 def lines_comment(path: str, line: int | None, hunk: str, body: str, *, author: str, at: str) -> Part:
-    """What somebody said about lines of a change, with these lines."""
-    return Part(what=LINES_COMMENT, text=f"{_lines(path, line, hunk)}\n\n{body}", author=author, at=at)
+    """Return a comment on lines of a change, with these lines."""
+    excerpt = _excerpt(path, line, hunk)
+    return Part(kind=PartKind.LINES_COMMENT, text=body, author=author, at=at, excerpt=excerpt)
 
 
-def _lines(path: str, line: int | None, hunk: str) -> str:
-    where = f"{path}, line {line}" if line is not None else path
-    if not hunk:
-        return where
+def _excerpt(path: str, line: int | None, hunk: str) -> DiffExcerpt:
     header, *rest = hunk.split("\n")
-    code = "\n".join([header, *rest[-_HUNK:]])
-    return f"{where}\n{fence(code)}diff\n{code}\n{fence(code)}"
+    return DiffExcerpt(path=path, line=line, hunk="\n".join([header, *rest[-_HUNK:]]))

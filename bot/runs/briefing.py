@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bot.agents import prompt
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
-from bot.domain.thread import ABOUT_LINES, Part
+from bot.domain.thread import Part, PartKind
 from bot.runs.leased_run import LeasedRun
 from bot.store import runs
 from bot.text.thread_context import bounded, unseen
@@ -63,7 +63,7 @@ def _requests(run: Run, earlier: Sequence[Run], known: Sequence[Run]) -> list[st
 def _shown(run: Run, earlier: Sequence[Run], known: Sequence[Run]) -> list[Part]:
     """What others wrote and the agent was not shown; of what earlier commands were about, the lines."""
     seen = {part for each in known for part in each.context}
-    lines = [part for each in earlier for part in each.context if part.what == ABOUT_LINES]
+    lines = [part for each in earlier for part in each.context if part.kind is PartKind.LINES]
     return unseen(dict.fromkeys([*lines[-_REQUESTS:], *run.context]), seen)
 
 
@@ -76,9 +76,9 @@ def _of_last(came: Sequence[Run]) -> list[Part]:
     summary = next((each.summary for each in reversed(came) if each.agent_started), "")
     ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
     asked = last.outcome is Outcome.QUESTION
-    why = "What the last run asked, and is answered above" if asked else "Why the last run ended so"
+    why = PartKind.QUESTION if asked else PartKind.REASON
     agent = "the agent of the last run"
     return [
-        Part(what=why, text=last.reason, author=agent if asked else "", at=ended),
-        Part(what="What the last run said of itself", text=summary, author=agent, at=ended),
+        Part(kind=why, text=last.reason, author=agent if asked else "", at=ended),
+        Part(kind=PartKind.SUMMARY, text=summary, author=agent, at=ended),
     ]

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, exists, func, insert, or_, select, tuple
 
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
-from bot.domain.thread import Actor, Part, ReplyTarget, Thread
+from bot.domain.thread import Actor, ReplyTarget, Thread
+from bot.store import run_context
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 
@@ -32,7 +33,7 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             phase=run.first_phase,
             first_phase=run.first_phase,
             request=run.request,
-            context=json.dumps([asdict(part) for part in run.context]),
+            context=run_context.dump(run.context),
             spot=json.dumps(asdict(run.reply_target)),
             forge=forge,
             repository_id=repository_id,
@@ -151,7 +152,7 @@ def value(row: Row[Any]) -> Run:
         phase=Phase(row.phase),
         first_phase=Phase(row.first_phase),
         request=row.request,
-        context=tuple(Part(**part) for part in json.loads(row.context)),
+        context=run_context.load(row.context),
         reply_target=ReplyTarget(**json.loads(row.spot)),
         cause=row.cause,
         agent=row.agent,

@@ -29,7 +29,7 @@ from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossib
 from bot.domain.event import Event
 from bot.domain.nudges import Nudges
 from bot.domain.task import Run
-from bot.domain.thread import COMMENT, Part
+from bot.domain.thread import Part, PartKind
 from bot.store import deliveries, runs, schema, tasks, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
@@ -744,7 +744,7 @@ def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
 
 
 def test_what_was_said_before_the_command_goes_with_it(bot: Bot) -> None:
-    bot.forge.said = [Part(what=COMMENT, text="It fails on `a|b`, too.", author="ben")]
+    bot.forge.said = [Part(kind=PartKind.COMMENT, text="It fails on `a|b`, too.", author="ben")]
 
     bot.hear("/run tidy it")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.event import Commented
-from bot.domain.thread import COMMENT, LINES_COMMENT, REVIEW, Actor, Kind, ReplyTarget, Thread
+from bot.domain.thread import Actor, Kind, PartKind, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
@@ -37,8 +37,14 @@ def now() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=2)
 
 
-def said(forge: Forge, at: Commented) -> list[tuple[str, str, str]]:
-    return [(part.what, part.author, part.text) for part in forge.history_before(at)]
+def said(forge: Forge, at: Commented) -> list[tuple[PartKind, str, str]]:
+    """Kind, author and text of each part; the text of a comment on lines begins with place and hunk."""
+    parts = []
+    for part in forge.history_before(at):
+        excerpt = part.excerpt
+        lines = f"{excerpt.path}:{excerpt.line} {excerpt.hunk!r} " if excerpt else ""
+        parts.append((part.kind, part.author, f"{lines}{part.text}"))
+    return parts
 
 
 def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) -> None:
@@ -58,9 +64,9 @@ def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) 
         parts = said(forge, event(thread, f"comment:{own}", at=now()))
 
     assert sorted(parts) == [
-        (LINES_COMMENT, "ann", "notes.txt, line 1\n```diff\n@@ -0,0 +1 @@\n+more\n```\n\nWhy?"),
-        (COMMENT, "ann", "First."),
-        (REVIEW, "ann", "Not yet."),
+        (PartKind.LINES_COMMENT, "ann", "notes.txt:1 '@@ -0,0 +1 @@\\n+more' Why?"),
+        (PartKind.COMMENT, "ann", "First."),
+        (PartKind.REVIEW, "ann", "Not yet."),
     ]
 
 
@@ -81,8 +87,11 @@ def test_on_gitlab_notes_are_told_and_internal_ones_only_among_members(tmp_path:
         parts = said(forge, event(thread, f"comment:{own}", at=now()))
         inside = said(forge, event(thread, f"comment:{own}", at=now(), internal=True))
 
-    assert parts == [(COMMENT, "ann", "First."), (LINES_COMMENT, "ann", "notes.txt, line 1\n\nWhy?")]
-    assert inside == [parts[0], (COMMENT, "ann", "Among us."), parts[1]]
+    assert parts == [
+        (PartKind.COMMENT, "ann", "First."),
+        (PartKind.LINES_COMMENT, "ann", "notes.txt:1 '' Why?"),
+    ]
+    assert inside == [parts[0], (PartKind.COMMENT, "ann", "Among us."), parts[1]]
 
 
 def row(body: str, created: str = BEFORE, updated: str = BEFORE, **more: Any) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server:
 
     parts = said(GitHub(url=server.url, token="t"), event(a_thread("github")))
 
-    assert parts == [(COMMENT, "ben", "stands"), (COMMENT, "", "by nobody any more")]
+    assert parts == [(PartKind.COMMENT, "ben", "stands"), (PartKind.COMMENT, "", "by nobody any more")]
 
 
 def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
@@ -110,7 +119,7 @@ def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server:
 
     parts = said(GitLab(url=server.url, token="t"), event(a_thread("gitlab")))
 
-    assert parts == [(COMMENT, "ben", "stands")]
+    assert parts == [(PartKind.COMMENT, "ben", "stands")]
 
 
 def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_unsent(
@@ -141,6 +150,6 @@ def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_
     parts = said(GitHub(url=server.url, token="t"), event(a_thread("github", Kind.CHANGE), "review:5"))
 
     assert parts == [
-        (REVIEW, "ben", "(approved)"),
-        (LINES_COMMENT, "ben", "a.py, line 1\n```diff\n@@ -1 +1 @@\n+a\n```\n\nWhy?"),
+        (PartKind.REVIEW, "ben", "(approved)"),
+        (PartKind.LINES_COMMENT, "ben", "a.py:1 '@@ -1 +1 @@\\n+a' Why?"),
     ]

@@ -1,14 +1,14 @@
 """How much of what others wrote one prompt holds."""
 
-from bot.domain.thread import COMMENT, Part
+from bot.domain.thread import DiffExcerpt, Part, PartKind
 from bot.text.thread_context import bounded, unseen
 
 
 def said(text: str) -> Part:
-    return Part(what=COMMENT, text=text, author="ben")
+    return Part(kind=PartKind.COMMENT, text=text, author="ben")
 
 
-THREAD = Part(what="The thread this was asked on", text="It is untidy.")
+THREAD = Part(kind=PartKind.THREAD, text="It is untidy.")
 
 
 def test_what_fits_stays_as_it_is() -> None:
@@ -16,10 +16,19 @@ def test_what_fits_stays_as_it_is() -> None:
 
 
 def test_a_long_part_is_cut_and_knows_by_how_much() -> None:
-    thread, comment = bounded([Part(what="The thread", text="x" * 10_000_000), said("y" * 5_001)])
+    thread, comment = bounded([Part(kind=PartKind.THREAD, text="x" * 10_000_000), said("y" * 5_001)])
 
     assert (len(thread.text), thread.left_out) == (20_000, 9_980_000)
     assert (len(comment.text), comment.left_out) == (5_000, 1)
+
+
+def test_a_long_hunk_keeps_its_end_and_leaves_room_for_the_comment() -> None:
+    lines = DiffExcerpt(path="a.py", line=9, hunk="+" + "x" * 10_000 + "\n+the line in question")
+    (part,) = bounded([Part(kind=PartKind.LINES_COMMENT, text="y" * 5_000, excerpt=lines)])
+
+    assert part.excerpt is not None
+    assert part.excerpt.hunk.endswith("x\n+the line in question")
+    assert (len(part.excerpt.hunk), len(part.text), part.left_out) == (2_500, 2_500, 2_500)
 
 
 def test_the_oldest_comments_give_way_and_that_is_told() -> None:

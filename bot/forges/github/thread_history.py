@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.event import Event
-from bot.domain.thread import COMMENT, REVIEW, Actor, Kind, Part
+from bot.domain.thread import Actor, Kind, Part, PartKind
 from bot.forges.github.client import GitHubClient, newest
 from bot.forges.parts import lines_comment
 from bot.forges.payload import count, number, text, time
@@ -20,7 +20,7 @@ def before(client: GitHubClient, event: Event, me: Actor) -> list[Part]:
     found = [*_comments(client, event)]
     if event.thread.kind is Kind.CHANGE:
         found += [*_reviews(client, event), *_on_lines(client, event)]
-    others = [(at, part) for at, by, part in found if by != me.id and part.text]
+    others = [(at, part) for at, by, part in found if by != me.id and (part.text or part.excerpt)]
     return [part for _, part in sorted(others, key=lambda each: each[0])]
 
 
@@ -30,7 +30,9 @@ _Said = Iterator[tuple[datetime, int | None, Part]]  # when, by whose id, what
 def _comments(client: GitHubClient, event: Event) -> _Said:
     for row in newest(client, f"{_in(event)}/issues/{event.thread.number}/comments"):
         if _stood(row, event) and event.cause != f"comment:{row['id']}":
-            part = Part(what=COMMENT, text=text(row, "body"), author=_author(row), at=row["created_at"])
+            part = Part(
+                kind=PartKind.COMMENT, text=text(row, "body"), author=_author(row), at=row["created_at"]
+            )
             yield time(row, "created_at"), number(row, "user.id"), part
 
 
@@ -43,7 +45,7 @@ def _reviews(client: GitHubClient, event: Event) -> _Said:
             yield (
                 time(row, "submitted_at"),
                 number(row, "user.id"),
-                Part(what=REVIEW, text=words, author=_author(row), at=at),
+                Part(kind=PartKind.REVIEW, text=words, author=_author(row), at=at),
             )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from bot.domain.change import Change, ChangeHead, CheckState, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
-from bot.domain.thread import ABOUT_LINES, Actor, Kind, Part, ReplyTarget, Thread
+from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.gitlab import diff_lines, thread_history
 from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
@@ -52,7 +52,9 @@ class GitLab:
 
     def complete(self, event: Event) -> Event:
         """Where a note is on a diff, with the hunk it is about, as far as GitLab still shows it."""
-        if not isinstance(event, Commented) or not event.context or event.context[0].what != ABOUT_LINES:
+        if not isinstance(event, Commented) or not event.context:
+            return event
+        if event.context[0].kind is not PartKind.LINES:
             return event
         place = f"{_place(event.thread)}/discussions/{event.reply_target.discussion}"
         notes = self._client.ask("GET", place, fine=(404,)).data.get("notes", [])

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.domain.event import Commented, Event
-from bot.domain.thread import COMMENT, Actor, Part
+from bot.domain.thread import Actor, Part, PartKind
 from bot.forges.gitlab.client import GitLabClient
 from bot.forges.parts import lines_comment
 from bot.forges.payload import at, count, number, text, time
@@ -56,7 +56,7 @@ def _is_internal(note: Any) -> bool:
 def _part(note: Any) -> Part:
     author, when, body = text(note, "author.username"), text(note, "created_at"), text(note, "body")
     if at(note, "position") is None:
-        return Part(what=COMMENT, text=body, author=author, at=when)
+        return Part(kind=PartKind.COMMENT, text=body, author=author, at=when)
     new = count(note, "position.new_line")
     side = "old" if new is None else "new"
     path, line = text(note, f"position.{side}_path"), count(note, f"position.{side}_line")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
+from bot.domain.thread import Actor, DiffExcerpt, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.github.events import parse
 from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 from tests.oracles.payloads import examples, payloads
@@ -49,7 +49,7 @@ def test_a_new_comment_is_commented() -> None:
         at=datetime(2019, 5, 15, 15, 20, 21, tzinfo=UTC),
         context=(
             Part(
-                what="The thread this was asked on",
+                kind=PartKind.THREAD,
                 text="Spelling error in the README file\n\n"
                 "It looks like you accidently spelled 'commit' with two 't's.",
                 author="Codertocat",
@@ -98,7 +98,7 @@ def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
     assert event.reply_target == ReplyTarget(comment_id=284312630, discussion="284312630")
     assert event.head == "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
     lines, about = event.context
-    assert lines.text == "README.md, line 1\n```diff\n@@ -1 +1 @@\n-# Hello-World\n```"
+    assert lines.excerpt == DiffExcerpt(path="README.md", line=1, hunk="@@ -1 +1 @@\n-# Hello-World")
     assert about.text.startswith("Update the README with new information.\n\nThis is a pretty simple change")
 
 
@@ -109,7 +109,9 @@ def test_an_answer_on_lines_belongs_to_the_discussion_it_answers() -> None:
     event = read("pull_request_review_comment", payload)
 
     assert event.reply_target == ReplyTarget(comment_id=284312630, discussion="77")
-    assert event.context[0].text.startswith("README.md\n```diff\n@@")
+    excerpt = event.context[0].excerpt
+    assert excerpt is not None
+    assert (excerpt.path, excerpt.line, excerpt.hunk[:2]) == ("README.md", None, "@@")
 
 
 def test_a_review_is_a_comment_on_the_thread() -> None:

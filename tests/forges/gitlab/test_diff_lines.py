@@ -23,24 +23,23 @@ DIFFS: list[object] = [
 
 def shown(**position: Any) -> str:
     found = diff_lines.part({"new_path": "b.py", "old_path": "a.py", **position}, DIFFS)
-    return found.text if found else ""
+    if found is None or found.excerpt is None:
+        return ""
+    return f"{found.excerpt.path}:{found.excerpt.line}\n{found.excerpt.hunk}"
 
 
 def test_an_added_line_is_shown_with_what_stands_above_it() -> None:
-    assert (
-        shown(new_line=3, old_line=None)
-        == "b.py, line 3\n```diff\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5\n```"
-    )
+    assert shown(new_line=3, old_line=None) == "b.py:3\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5"
 
 
 def test_a_removed_line_goes_by_its_old_name_and_number() -> None:
-    assert shown(new_line=None, old_line=2) == "a.py, line 2\n```diff\n@@ -1,3 +1,4 @@\n one\n-two\n```"
+    assert shown(new_line=None, old_line=2) == "a.py:2\n@@ -1,3 +1,4 @@\n one\n-two"
 
 
 def test_the_second_hunk_is_shown_alone() -> None:
     said = shown(new_line=22, old_line=None)
 
-    assert said == "b.py, line 22\n```diff\n@@ -20,2 +21,2 @@ def f():\n twenty\n-old\n+new\n```"
+    assert said == "b.py:22\n@@ -20,2 +21,2 @@ def f():\n twenty\n-old\n+new"
 
 
 def test_a_line_that_is_in_no_hunk_shows_nothing() -> None:
@@ -53,5 +52,6 @@ def test_a_long_hunk_is_cut_above() -> None:
     found = diff_lines.part({"new_path": "c", "new_line": 150}, [{"new_path": "c", "diff": long}])
 
     assert found is not None
-    lines = found.text.split("\n")
-    assert (lines[2], lines[3], lines[-2], len(lines)) == ("@@ -0,0 +1,200 @@", "+111", "+150", 44)
+    assert found.excerpt is not None
+    lines = found.excerpt.hunk.split("\n")
+    assert (lines[0], lines[1], lines[-1], len(lines)) == ("@@ -0,0 +1,200 @@", "+111", "+150", 41)

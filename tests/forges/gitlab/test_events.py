@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
+from bot.domain.thread import Actor, DiffExcerpt, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.gitlab import events
 from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
 
@@ -130,7 +130,7 @@ def test_a_new_comment_on_an_issue_is_commented() -> None:
         at=datetime(2015, 5, 17, 17, 6, 40, tzinfo=UTC),
         context=(
             Part(
-                what="The thread this was asked on",
+                kind=PartKind.THREAD,
                 text="test\n\nDo it.",
                 author="root",
                 at="2015-04-12 14:53:17 UTC",
@@ -225,7 +225,7 @@ def test_a_comment_on_a_line_brings_the_line() -> None:
     event = read("Note Hook", note_on_change(type="DiffNote", position=position, st_diff=diff))
 
     lines, about = event.context
-    assert lines.text == f"a.py, line 7\n```diff\n{diff['diff']}\n```"
+    assert lines.excerpt == DiffExcerpt(path="a.py", line=7, hunk=diff["diff"])
     assert about.text == "Tempora"
 
 
@@ -299,7 +299,7 @@ def test_a_label_put_on_is_labelled() -> None:
         at=datetime(2017, 9, 15, 16, 52, tzinfo=UTC),
         context=(
             Part(
-                what="The thread this was asked on",
+                kind=PartKind.THREAD,
                 text="New API\n\nCreate new API",
                 at="2013-12-03T17:15:43Z",
             ),

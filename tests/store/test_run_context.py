@@ -1,0 +1,42 @@
+"""The JSON form of a run's context, also that of earlier releases."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.domain.thread import DiffExcerpt, Part, PartKind
+from bot.store import run_context
+
+
+def test_parts_come_back_as_they_were_written() -> None:
+    lines = DiffExcerpt(path="a.py", line=3, hunk="@@ -1 +1 @@\n+a")
+    parts = (
+        Part(kind=PartKind.LINES, text="", excerpt=lines),
+        Part(kind=PartKind.LINES_COMMENT, text="Why?", author="ann", at="2026-11-02", excerpt=lines),
+        *(Part(kind=kind, text="It is said.", left_out=7) for kind in PartKind),
+    )
+
+    assert run_context.load(run_context.dump(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("The thread this was asked on", PartKind.THREAD),
+        ("The change this was asked on", PartKind.CHANGE),
+        ("The lines this was said about", PartKind.LINES),
+        ("A comment on the thread", PartKind.COMMENT),
+        ("A comment on lines of the change", PartKind.LINES_COMMENT),
+        ("A review of the change", PartKind.REVIEW),
+        ("Older comments", PartKind.OMISSION),
+        ("A heading that nobody knows", PartKind.COMMENT),
+    ],
+)
+def test_a_row_that_holds_a_heading_is_read(heading: str, kind: PartKind) -> None:
+    """Rows of 3cf686a hold the heading of the prompt, and the lines of the diff within the text."""
+    row: dict[str, Any] = {"what": heading, "text": "It.", "author": "ann", "at": "2026-11-02", "left_out": 7}
+
+    assert run_context.load(json.dumps([row])) == (
+        Part(kind=kind, text="It.", author="ann", at="2026-11-02", left_out=7),
+    )
