@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.domain.lifecycle import Outcome, Phase
-from bot.runs.disk_usage import DiskUsage, free_bytes
+from bot.runs.disk_usage import DiskUsage
 from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces
 from bot.store import runs
@@ -76,7 +76,7 @@ class Bounds:
 
     def _disk(self) -> Ended | None:
         # A run begins only with all of it: half is what those that run may take from each other.
-        left, limit = free_bytes(self._runtime.data.root), self._allowance.limits.disk
+        left, limit = self._runtime.data.free_bytes(), self._allowance.limits.disk
         if left < self._runtime.free_space // 2:
             words = f"The disk of the workspaces has only {human(left)} left, for all of them."
             return Ended(Outcome.DISK_FULL, words, None)
@@ -94,7 +94,7 @@ def bounds(leased: LeasedRun, places: Workspaces, *, over: bool) -> Iterator[Bou
     limit = leased.runtime.allowance_of(leased.task).limits.disk
     scale = DiskUsage(
         lambda check: places.size(leased.task.id, name=name, check=check),
-        data=leased.runtime.data.root,
+        data=leased.runtime.data,
         limit=limit,
     )
     try:

@@ -5,16 +5,15 @@ a container, which costs something, and therefore only when the disk has lost so
 much that this agent may be the reason. What the disk has left is free to know.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
 from bot.domain.errors import BotError, SandboxFailed
 from bot.domain.interrupt import Check
+from bot.store.data_folder import DataFolder
 
 log = structlog.get_logger()
 
@@ -26,23 +25,16 @@ _LATEST = (
 _END_WITHIN = 3.0  # seconds to wait for the end of one that is not needed any more
 
 
-def free_bytes(data: Path) -> int:
-    """Bytes that the disk of this folder has left; 0 where it can take no more files."""
-    disk = os.statvfs(data)
-    # Where a file system has no fixed number of files it says 0 of them in all.
-    return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
-
-
 class DiskUsage:
     """Measures again and again in a thread of its own.
 
     `measure` returns bytes, may raise BotError, and calls the check it is given while it waits.
     """
 
-    def __init__(self, measure: Callable[[Check], int], *, data: Path, limit: int) -> None:
+    def __init__(self, measure: Callable[[Check], int], *, data: DataFolder, limit: int) -> None:
         self.size = 0  # bytes, as measured last
         self._measure, self._data, self._limit = measure, data, limit
-        self._room = free_bytes(data)
+        self._room = data.free_bytes()
         self._began = self._ended = time.monotonic()
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
@@ -73,11 +65,11 @@ class DiskUsage:
         idle = now - self._ended
         if idle < max(_PAUSE, _SHARE * (self._ended - self._began)):
             return False
-        lost = self._room - free_bytes(self._data)
+        lost = self._room - self._data.free_bytes()
         return lost >= (self._limit - self.size) / 4 or idle >= _LATEST
 
     def _weigh(self) -> None:
-        self._began, self._room = time.monotonic(), free_bytes(self._data)
+        self._began, self._room = time.monotonic(), self._data.free_bytes()
         try:
             self.size = self._measure(self._must_go_on)
         except BotError as error:

@@ -4,7 +4,6 @@ Those that ended well first, then the others, each kind oldest first; none that 
 run waits for, and none whose work is nowhere else.
 """
 
-import shutil
 import time
 
 import structlog
@@ -30,20 +29,21 @@ def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     Raises SandboxFailed where too little is free and nothing more may go.
     """
     runtime = leased.runtime
-    if _free(leased) >= runtime.free_space:
+    if runtime.data.free_bytes() >= runtime.free_space:
         return
     _remove_the_expendable(leased, seconds)
-    free = _free(leased)
+    free = runtime.data.free_bytes()
     if free < runtime.free_space:
         raise SandboxFailed(
-            f"Only {human(free)} are free for workspaces, less than the {human(runtime.free_space)} "
-            "that must be. Somebody with access to the machine can make room "
-            "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
+            f"{_shortage(free, runtime.free_space)} Somebody with access to the machine can "
+            "remove workspaces (`forgehand workspaces ls`, `forgehand workspaces rm`)."
         )
 
 
-def _free(leased: LeasedRun) -> int:
-    return shutil.disk_usage(leased.runtime.data.root).free
+def _shortage(free: int, floor: int) -> str:
+    if not free:
+        return "The disk of the workspaces can take no more files."
+    return f"Only {human(free)} are free for workspaces, less than the {human(floor)} that a run needs."
 
 
 def _remove_the_expendable(leased: LeasedRun, seconds: float) -> None:
@@ -52,11 +52,13 @@ def _remove_the_expendable(leased: LeasedRun, seconds: float) -> None:
         expendable = workspaces.expendable(tx, runtime.worker.host)
     for task_id in expendable:
         leased.check()
-        if _free(leased) >= runtime.free_space:
+        if runtime.data.free_bytes() >= runtime.free_space:
             return
         _remove(leased, task_id, seconds)
     end = time.monotonic() + _PATIENCE
-    while _free(leased) < runtime.free_space and _others_remove(leased) and time.monotonic() < end:
+    while (
+        runtime.data.free_bytes() < runtime.free_space and _others_remove(leased) and time.monotonic() < end
+    ):
         leased.check()
         leased.stopping.wait(_PAUSE)
 

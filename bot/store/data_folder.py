@@ -15,6 +15,9 @@ from pathlib import Path
 
 from bot.domain.errors import BadSettings
 
+# A removal, and the ledger in this folder, need a few files of their own.
+_SPARE_FILES = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
@@ -104,6 +107,14 @@ class DataFolder:
     def gateway(self, run: str) -> Path:
         """Return the folder with the socket by which a run's agent reaches the gateway."""
         return self.gateways / run
+
+    def free_bytes(self) -> int:
+        """Return how many bytes the disk of this folder has left; 0 if it can take almost no more files."""
+        disk = os.statvfs(self.root)
+        # A file system without a fixed number of files reports 0 of them in all.
+        if disk.f_files and disk.f_favail < _SPARE_FILES:
+            return 0
+        return disk.f_bavail * disk.f_frsize
 
 
 def create(path: Path) -> DataFolder:

@@ -1,5 +1,6 @@
 """Room for a run: the most expendable workspaces make it, and nothing is lost by that."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from bot.store.ledger import clock
 from bot.store.removals import Key
 from tests.support.cli_sandbox import LONG
 from tests.support.hanging_tools import hanging_image
+from tests.support.inodes import needs_root, with_inodes
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import Workshop, in_a_workshop, until
 
@@ -141,3 +143,36 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
     with shop.runtime.ledger.read() as tx:
         [row] = removals.of_host(tx, shop.runtime.worker.host).values()
     assert (row.holder, row.deaths) == ("", 0)
+
+
+@needs_root
+def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path) -> None:
+    many = "seq 3000 | xargs touch; echo '[0-9]*' > .gitignore; echo 1 > one"
+    with with_inodes(tmp_path / "forgehand-data", 6_000) as data, in_a_workshop(tmp_path) as shop:
+        done = shop.done(many)
+        for number in range(_inodes(data) - 500):
+            (data / f"of-others-{number}").touch()
+        run = shop.claimed()
+
+        execute(shop.agent("true"), run, threading.Event())
+
+        assert shop.now(run).outcome is Outcome.NO_CHANGES
+        assert _kept(shop, done, run) == [False, True]
+
+
+@needs_root
+def test_a_run_does_not_begin_on_a_disk_that_can_take_no_more_files(tmp_path: Path) -> None:
+    with with_inodes(tmp_path / "forgehand-data", 1_200) as data, in_a_workshop(tmp_path) as shop:
+        for number in range(_inodes(data) - 100):
+            (data / f"of-others-{number}").touch()
+        run = shop.claimed()
+
+        execute(shop.agent("true"), run, threading.Event())
+
+        assert shop.now(run).outcome is Outcome.PREPARE_FAILED
+        assert shop.now(run).reason.startswith("The disk of the workspaces can take no more files.")
+
+
+def _inodes(folder: Path) -> int:
+    """Return how many more files the disk can take."""
+    return os.statvfs(folder).f_favail

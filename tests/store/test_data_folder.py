@@ -1,6 +1,7 @@
 """The data folder: its name and mode, the owner of its paths, and the keys that hosts agree on."""
 
 import ast
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,9 @@ from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.runs.runtime import Runtime
 from bot.store import data_folder
+from bot.store.data_folder import DataFolder
 from tests.architecture.tree import is_left_out, python, working_tree
+from tests.support.inodes import needs_root, with_inodes
 
 NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
 
@@ -119,3 +122,18 @@ def test_the_key_of_links_given_out_before_is_taken_over(sqlite_url: str, tmp_pa
 
     assert first == second == bytes.fromhex("c0ffee" * 10)
     assert not before.exists()
+
+
+def test_free_bytes_are_those_that_users_may_fill(tmp_path: Path) -> None:
+    assert abs(DataFolder(tmp_path).free_bytes() - shutil.disk_usage(tmp_path).free) < 1 << 30
+
+
+@needs_root
+def test_a_disk_that_can_take_no_more_files_has_no_free_bytes(tmp_path: Path) -> None:
+    with with_inodes(tmp_path / "data", 2_000) as data:
+        assert DataFolder(data).free_bytes() > 1 << 20
+
+        for number in range(1_500):
+            (data / str(number)).touch()
+
+        assert DataFolder(data).free_bytes() == 0

@@ -1,0 +1,24 @@
+"""A file system of its own with a limited number of inodes. Only root can mount it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+
+
+@contextmanager
+def with_inodes(folder: Path, count: int) -> Iterator[Path]:
+    """Mount a tmpfs that can take so many files at this folder, until the block ends."""
+    folder.mkdir()
+    options = f"size=2g,nr_inodes={count}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "forgehand-test", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        # Lazily: the engine may look at the folder of a container that has just been removed.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
