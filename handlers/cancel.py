@@ -18,5 +18,5 @@ def cancel(command: Command, tasks: Tasks) -> str:
     """Take a waiting run out of the line, or ask a running one to stop."""
     task = tasks.cancel(command)
     if task.state is State.CANCELLED:
-        return f"Task `{task.id}` is cancelled; its run had not begun. `/resume` puts it back in line."
+        return f"Task `{task.id}` is cancelled; its run had not begun. `/resume` queues it again."
     return f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` goes on."

@@ -5,7 +5,7 @@ The files themselves are taken away by the sweep of the host that has them.
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import fresh_start
+from bot.reports.phrases import NOTES_LOST, fresh_start
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -25,10 +25,8 @@ def discard(command: Command, tasks: Tasks) -> str:
         stays.append(f"branch `{task.branch}` at `{task.pushed_head[:10]}`")
     if task.checked_head and task.checked_head != task.pushed_head:
         stays.append(f"the commits up to `{task.checked_head[:10]}`, which I hold")
-    lines = [
-        f"The workspace of task `{task.id}` is being removed: untracked files and the agent's notes are lost."
-    ]
+    lines = [f"The workspace of task `{task.id}` is being removed: {NOTES_LOST}."]
     if stays:
         lines.append(f"What stays: {' and '.join(stays)}.")
-    lines.append(f"`/resume` would go on from {fresh_start(task)} in a fresh clone.")
+    lines.append(f"`/resume` would start from {fresh_start(task)} in a fresh clone.")
     return "\n\n".join(lines)

@@ -7,7 +7,7 @@ work and its notes as it left them.
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import FOLLOWED, fresh_start, queue_position
+from bot.reports.phrases import FOLLOW_UP, NOTES_LOST, fresh_start, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -26,7 +26,7 @@ def resume(command: Command, tasks: Tasks) -> str:
     what = "Pushing again what was made by" if queued.only_push else "Resuming"
     lines = [
         f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {queue_position(queued.position)}.",
-        FOLLOWED,
+        FOLLOW_UP,
     ]
     if command.options.agent or command.options.model:
         model = f", with the model `{queued.task.model}`" if queued.task.model else ""
@@ -34,7 +34,7 @@ def resume(command: Command, tasks: Tasks) -> str:
     if queued.workspace_gone and not queued.only_push:
         lines.insert(
             1,
-            "Its workspace was removed: untracked files and the agent's notes are gone, "
-            f"and it goes on from {fresh_start(queued.task)} in a fresh clone.",
+            f"Its workspace was removed: {NOTES_LOST}. "
+            f"The run starts from {fresh_start(queued.task)} in a fresh clone.",
         )
     return "\n\n".join(lines)

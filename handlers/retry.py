@@ -7,7 +7,7 @@ change has now. What the old task left stays as it is.
 from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.reports.phrases import FOLLOWED, pinned, queue_position
+from bot.reports.phrases import FOLLOW_UP, pinned, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -32,7 +32,7 @@ def retry(command: Command, tasks: Tasks) -> str:
         f"Task `{task.id}` is asked again what task `{old.id}` was asked: {queue_position(queued.position)}. "
         f"Its branch will be `{task.branch}`.",
         f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.",
-        FOLLOWED,
+        FOLLOW_UP,
     ]
     if task.pinned:
         lines.insert(1, pinned(task.pinned))

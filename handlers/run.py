@@ -7,7 +7,7 @@ what is pushed to it later is not part of it. `--here` pushes to the change itse
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.reports.phrases import FOLLOWED, pinned, queue_position
+from bot.reports.phrases import FOLLOW_UP, pinned, queue_position
 from bot.tasks.verbs import Tasks
 
 router = Router()
@@ -29,5 +29,5 @@ def run(command: Command, tasks: Tasks) -> str:
     lines = [f"Task `{task.id}` is {queue_position(queued.position)}. {branch}"]
     if task.pinned:
         lines.append(pinned(task.pinned))
-    lines.append(FOLLOWED)
+    lines.append(FOLLOW_UP)
     return "\n\n".join(lines)

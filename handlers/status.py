@@ -40,7 +40,7 @@ def _where(standing: Standing) -> str:
     if standing.task.state not in ENDED:
         return f"running, in phase {standing.run.phase}."
     outcome = standing.run.outcome
-    return ENDINGS[outcome].says if outcome else f"{standing.task.state}."
+    return ENDINGS[outcome].sentence if outcome else f"{standing.task.state}."
 
 
 def _pushed(standing: Standing) -> str:

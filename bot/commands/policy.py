@@ -5,8 +5,7 @@ from urllib.parse import urlsplit
 
 from bot.domain.event import Commented, Event
 from bot.domain.thread import Thread
-
-MARKER = "<!-- forgehand:"  # stands, hidden, in everything the bot writes
+from bot.reports.publisher import MARKER
 
 
 def is_machine(event: Event) -> bool:

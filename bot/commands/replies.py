@@ -1,7 +1,4 @@
-"""What answering a command leaves to be told: outbox rows, in the transaction of the answer itself."""
-
-from dataclasses import asdict
-from typing import Any
+"""The messages that answer a command: outbox rows, written in the transaction of the answer itself."""
 
 from sqlalchemy import Connection
 
@@ -9,55 +6,55 @@ from bot.commands.triggers import reply_target
 from bot.domain.change import CheckState
 from bot.domain.errors import BotError, NotAllowed
 from bot.domain.event import Event, Labelled
-from bot.store import outbox, runs
+from bot.reports import messages
+from bot.reports.messages import (
+    LabelMessage,
+    Message,
+    ProgressMessage,
+    ReactionMessage,
+    ReplyMessage,
+    StatusMessage,
+)
+from bot.store import runs
 from bot.store import tasks as store
-from bot.store.outbox import Outgoing, Wanted
 
 
-def accepted(tx: Connection, event: Event, words: str) -> None:
-    """The command was obeyed: eyes on it, the label off, and the words on the thread.
+def accepted(tx: Connection, event: Event, text: str) -> None:
+    """Acknowledge a command: react to it, take its label off and send the reply.
 
-    Where a run came of it, the words open the comment that follows the run.
+    If the command queued a run, the reply is the first text of the comment that follows the run.
     """
-    outbox.want(tx, _row(event, Outgoing.REACTION, {"spot": asdict(reply_target(event))}))
+    _want(tx, event, ReactionMessage(reply_target=reply_target(event)))
     if isinstance(event, Labelled):
-        outbox.want(tx, _row(event, Outgoing.LABEL, {"on": False}, target=event.label))
+        _want(tx, event, LabelMessage(label=event.label, on=False))
     run = runs.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
-        post(tx, event, words)
+        post(tx, event, text)
         return
-    outbox.want(tx, _row(event, Outgoing.PROGRESS, {"text": words}, subject=run.id))
-    pinned = store.get(tx, run.task).pinned
-    if pinned:
-        content = {"verdict": CheckState.PENDING, "description": "Queued."}
-        outbox.want(tx, _row(event, Outgoing.STATUS, content, subject=run.id, target=pinned))
+    _want(tx, event, ProgressMessage(text=text), subject=run.id)
+    if pinned := store.get(tx, run.task).pinned:
+        status = StatusMessage(commit=pinned, state=CheckState.PENDING, description="Queued.")
+        _want(tx, event, status, subject=run.id)
 
 
 def refused(tx: Connection, event: Event, error: BotError) -> None:
-    """The command was not obeyed, and this is why. Who may not command at all hears it once a thread."""
+    """Send the reason why a command was refused; to a person without permission, once a thread."""
     if isinstance(error, NotAllowed):
-        row = _row(event, Outgoing.REPLY, _said(event, str(error)), subject=f"refusal:{event.actor.id}")
-        outbox.want_once(tx, row)
+        reply = _reply(event, str(error))
+        subject = f"refusal:{event.actor.id}"
+        messages.want_once(tx, reply, subject=subject, thread_key=event.thread.key)
     else:
         post(tx, event, str(error))
 
 
-def post(tx: Connection, event: Event, words: str) -> None:
-    """Words on the thread, in a comment of their own."""
-    outbox.want(tx, _row(event, Outgoing.REPLY, _said(event, words)))
+def post(tx: Connection, event: Event, text: str) -> None:
+    """Send a comment of its own to the thread."""
+    _want(tx, event, _reply(event, text))
 
 
-def _said(event: Event, words: str) -> dict[str, Any]:
-    return {"text": words, "spot": asdict(reply_target(event))}
+def _reply(event: Event, text: str) -> ReplyMessage:
+    return ReplyMessage(text=text, reply_target=reply_target(event))
 
 
-def _row(
-    event: Event, kind: Outgoing, content: dict[str, Any], *, subject: str = "", target: str = ""
-) -> Wanted:
-    return Wanted(
-        subject=subject or event.cause,
-        kind=kind,
-        thread_key=event.thread.key,
-        content=content,
-        target=target,
-    )
+def _want(tx: Connection, event: Event, message: Message, *, subject: str = "") -> None:
+    messages.want(tx, message, subject=subject or event.cause, thread_key=event.thread.key)

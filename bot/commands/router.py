@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from bot.domain.command import Command
 from bot.domain.errors import NotUnderstood
-from bot.reports.command_syntax import spelled
+from bot.reports.command_syntax import for_forge
 from bot.tasks.verbs import Tasks
 from bot.text.markdown import is_plain
 
@@ -69,4 +69,4 @@ class Router:
 
 def _line(route: Route, forge: str) -> str:
     options = ", ".join(f"`--{name}`" for name in sorted(route.options))
-    return f"`{spelled(route.usage, forge)}` {route.help}" + (f" ({options})" if options else "")
+    return f"`{for_forge(route.usage, forge)}` {route.help}" + (f" ({options})" if options else "")

@@ -62,7 +62,7 @@ class Ending:
     """What an outcome means: the task's state, one sentence, and what to say next."""
 
     state: State
-    says: str
+    sentence: str
     next: str
     also: str = ""  # another command that helps here
 
@@ -75,7 +75,7 @@ ENDINGS: dict[Outcome, Ending] = {
     Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>", "/diff"),
     Outcome.HELD: Ending(
         State.WAITING,
-        "The change touches paths that give power; a person must approve it.",
+        "The change touches protected paths; a person must approve it.",
         "/approve",
         "/diff",
     ),

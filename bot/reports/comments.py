@@ -1,44 +1,55 @@
-"""The words of the comments a run writes on its thread. Pure: rows in, Markdown out."""
+"""The texts that a run writes on its thread. Pure functions: rows in, Markdown out."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from bot.domain.change import Pages
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.usage import Known, Spent
-from bot.reports.command_syntax import change_reference, reference
-from bot.reports.phrases import pinned
+from bot.reports.command_syntax import change_reference, next_command, reference
+from bot.reports.messages import FinalMessage
+from bot.reports.phrases import HOST_LOST, STARTED_OVER, pinned
 from bot.text.sanitize import for_comment, for_line
 from bot.text.units import duration, moment
 
-_REQUEST = 1_000  # characters of the request that are quoted back
+_REQUEST = 1_000  # characters of the request that are quoted
 _REASON = 4_000
-_LINE = 200  # characters of what an agent does or prints
+_LINE = 200  # characters of a line of the agent's output
 _SUMMARY = 20_000
-_PATHS = 10_000  # characters; one path has at most 4,096
-_COUNTED = re.compile("`, `… and ([0-9,]+) more`$")  # how an export ends a list it has cut
-_STARTED_OVER = (
-    "The workspace of the run before was removed: untracked files and the agent's notes are gone, "
-    "and this run went on in a fresh clone."
-)
-_LOST = (
-    "The machine that had the workspace has not been heard of for a while: untracked files, commits that "
-    "were not pushed and the agent's notes were lost with it, and this run began from what had been pushed."
-)
-_SET_BACK = (
+_PATHS = 10_000  # characters of all paths together; a single path has at most 4,096
+_COUNTED = re.compile("`, `… and ([0-9,]+) more`$")  # the end of a list that the export has cut
+_NOT_EXPORTED = (
     "On a change, files that instruct agents (`AGENTS.md`, `CLAUDE.md` and the like) can be changed by "
-    "people only: what an agent does to them is not taken."
+    "people only: an agent's changes to them are not exported."
 )
-_STOPPING = "cancelled; stopping the agent and taking out its work"
+_STOPPING = "cancelled; stopping the agent and exporting its work"
 DOING = {
     Phase.PREPARE: "preparing the workspace",
     Phase.AGENT: "running the agent",
-    Phase.EXPORT: "taking out and checking what the agent made",
+    Phase.EXPORT: "exporting and checking the agent's work",
     Phase.PUSH: "pushing",
     Phase.REPORT: "done",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """The facts that the final comment of a run reports. Times are seconds since the epoch."""
+
+    run: Run
+    task: Task
+    pages: Pages
+    page: str  # address of the task's page
+    next_command: str  # with a leading slash, as in `ENDINGS`
+    newest: bool  # the task is the newest of its thread
+    workspace_until: float | None = None  # None: the workspace is not on the run's host any more
+    started_over: bool = False  # the run started in a fresh clone, though the task had a workspace before
+    host_lost: bool = False  # that workspace was lost with its host, and not removed
+    spent: Spent | None = None
+    continues_at: float | None = None  # when a provider's limit ends and the task continues by itself
 
 
 def progress(
@@ -49,68 +60,62 @@ def progress(
     started_over: bool,
     last_line: str,
     secrets: Sequence[str],
-    lost: bool = False,
+    host_lost: bool = False,
 ) -> str:
-    """The comment that is edited in place while a run goes on."""
+    """Write the comment that is edited in place while a run goes on."""
     doing = _STOPPING if run.cancel_asked else DOING[phase]
-    lines = [f"Task `{task.id}`, run {run.number}: {doing} (`{task.agent}`)."]
+    parts = [f"Task `{task.id}`, run {run.number}: {doing} (`{task.agent}`)."]
     if task.pinned:
-        lines.append(pinned(task.pinned[:10]))
-    if started_over:
-        lines.append(_LOST if lost else _STARTED_OVER)
-    if told := session(run):
-        lines.append(told)
+        parts.append(pinned(task.pinned[:10]))
+    parts += [_fresh_clone(started_over=started_over, host_lost=host_lost), session(run)]
     if run.cancel_asked:
-        return "\n\n".join(lines)
-    if phase is Phase.AGENT and run.doing:
-        lines.append(f"At the moment: {for_line(run.doing, _LINE, secrets)}")
+        pass
+    elif phase is Phase.AGENT and run.doing:
+        parts.append(f"At the moment: {for_line(run.doing, _LINE, secrets)}")
     elif last_line:
-        lines.append(f"Last line of its output: {for_line(last_line, _LINE, secrets)}")
-    return "\n\n".join(lines)
+        parts.append(f"Last line of its output: {for_line(last_line, _LINE, secrets)}")
+    return "\n\n".join(part for part in parts if part)
 
 
-def final(
-    run: Run,
-    task: Task,
-    pages: Pages,
-    *,
-    kept_until: float | None,
-    started_over: bool,
-    say_next: str,
-    also: str,
-    secrets: Sequence[str],
-    lost: bool = False,
-    spent: Spent | None = None,
-) -> tuple[str, str]:
-    """The comment at the end, in two parts: the change's link, known only when opened, goes between.
-
-    `started_over`: the workspace is not that of the run before, which was `lost` with its host, or removed.
-    """
+def final(ended: EndedRun, secrets: Sequence[str]) -> FinalMessage:
+    """Write the final comment. `with_change` completes it when the change was opened or refused."""
+    run, task = ended.run, ended.task
     outcome = run.outcome or Outcome.LOST
-    lead = f"**{ENDINGS[outcome].says}** {_about(run, task, outcome, pages)}".strip()
+    lead = f"**{ENDINGS[outcome].sentence}** {_about(run, task, outcome, ended.pages)}".strip()
     parts = ["" if outcome in (Outcome.PUSHED, Outcome.HELD) else for_comment(run.reason, _REASON, secrets)]
-    parts.append(_SET_BACK if task.pinned and outcome is Outcome.NO_CHANGES else "")
+    parts.append(_NOT_EXPORTED if task.pinned and outcome is Outcome.NO_CHANGES else "")
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
-    if run.summary:
-        parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
-    parts.append((_LOST if lost else _STARTED_OVER) if started_over else "")
-    parts.append(session(run))
-    parts.append(_facts(run, task, pages, [*_used(spent), *_kept(kept_until)]))
-    parts.append(f"Next: `{say_next}`" + (f" or `{also}`" if also else ""))
-    return lead, "\n\n".join(part for part in parts if part)
+    parts.append(_summary(run, secrets))
+    parts.append(_fresh_clone(started_over=ended.started_over, host_lost=ended.host_lost))
+    parts += [session(run), _facts(ended), *_next_steps(ended, outcome)]
+    parts.append(f"[Page and log of this task]({ended.page})")
+    return FinalMessage(lead=lead, rest="\n\n".join(part for part in parts if part))
+
+
+def with_change(message: FinalMessage, task: Task, refusal: str) -> str:
+    """Complete the final comment with the task's change, or with the reason why it was not opened."""
+    sentence = f"A change could not be opened: {refusal}" if refusal else ""
+    if task.change_number is not None:
+        sentence = f"The change is [{change_reference(task)}]({task.change_url})."
+    return f"{message.lead} {sentence}".strip() + f"\n\n{message.rest}"
+
+
+def with_question(reason: str, question: str) -> str:
+    """Add the agent's question to the reason why the agent failed: the question may explain the failure."""
+    return f"{reason} It had asked: {question}".strip() if question else reason
 
 
 def session(run: Run) -> str:
-    """Which conversation the agent of a later run works in; "" on a first run, and of one that keeps none."""
+    """Report which session the agent works in; "" on a first run, or if the agent keeps no sessions."""
     if run.session_from:
-        return "The agent goes on in the session of the run before."
+        return "The agent continues the session of the previous run."
     if run.number > 1 and run.session:
-        return "The agent began a fresh session, with a summary of the run before."
+        return "The agent began a new session, with a summary of the previous run."
     return ""
 
 
 def used(spent: Spent) -> str:
-    """What a run used of models: tokens and dollars; "" where it used nothing."""
+    """Report a run's tokens and their cost in dollars; "" if the run used no model."""
     if not spent.used.requests and not spent.usd:
         return ""
     return f"{spent.used.tokens.all:,} tokens, {_cost(spent)}"
@@ -123,52 +128,46 @@ def _cost(spent: Spent) -> str:
 
 
 def dollars(usd: float) -> str:
-    """Of less than a cent so much that it is not nothing."""
+    """Format an amount; below half a cent with four decimals, so that it is not shown as zero."""
     return f"${usd:,.2f}" if usd == 0 or usd >= 0.005 else f"${usd:.4f}"
 
 
-def after_limit(at: float, stop: str) -> str:
-    """That a run will go on by itself, seconds since the epoch; `stop` is the command against it."""
-    return f"It goes on by itself once the limit has ended, at {moment(at)}. `{stop}` stops that."
-
-
-def change_sentence(task: Task, refused: str) -> str:
-    """What became of the pull or merge request."""
-    if task.change_number is not None:
-        return f"The change is [{change_reference(task)}]({task.change_url})."
-    return f"A change could not be opened: {refused}" if refused else ""
-
-
 def over(run: Run, task: Task) -> str:
-    """What the comment that was edited in place says in the end."""
-    return f"Task `{task.id}`, run {run.number}, has ended: {in_short(run)} A comment of its own tells more."
+    """Write the last text of the comment that was edited in place."""
+    return f"Task `{task.id}`, run {run.number}, has ended: {in_short(run)} A new comment has the details."
 
 
 def in_short(run: Run) -> str:
-    """One line, as for a commit status."""
-    return ENDINGS[run.outcome or Outcome.LOST].says
+    """Return the outcome as one line, for a commit status."""
+    return ENDINGS[run.outcome or Outcome.LOST].sentence
 
 
 def change_body(run: Run, task: Task, page: str, *, secrets: Sequence[str]) -> str:
-    """Text of the pull or merge request the bot opens. What only members may read is not in it."""
+    """Write the text of the change that the bot opens, without anything that only members may read."""
+    link = f"[Task `{task.id}`]({page})"
     if is_confidential(task, run):
-        return f"[Task `{task.id}`]({page})"
+        return link
     parts = [f"Made for {reference(task.thread)}, asked by {run.asked_by.login}:"]
-    parts.append(for_comment(run.request, _REQUEST, secrets))
-    if run.summary:
-        parts.append("The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets))
-    parts.append(f"[Task `{task.id}`]({page})")
-    return "\n\n".join(parts)
+    parts += [for_comment(run.request, _REQUEST, secrets), _summary(run, secrets), link]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _summary(run: Run, secrets: Sequence[str]) -> str:
+    return "The agent says:\n\n" + for_comment(run.summary, _SUMMARY, secrets) if run.summary else ""
+
+
+def _fresh_clone(*, started_over: bool, host_lost: bool) -> str:
+    return (HOST_LOST if host_lost else STARTED_OVER) if started_over else ""
 
 
 def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
     head = task.checked_head
     if outcome is Outcome.PUSHED:
-        said = f"Branch {_branch(task, pages)} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
+        pushed = f"Branch {_branch(task, pages)} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
         if task.change != "link":
-            return said
+            return pushed
         page = pages.new_change.format(base=quote(task.base), branch=quote(task.branch))
-        return f"{said} [Open a change from it]({page})."
+        return f"{pushed} [Open a change from it]({page})."
     if outcome is Outcome.HELD:
         return f"Commit `{head[:10]}` touches {_paths(run.reason)}. Nothing was pushed."
     return ""
@@ -179,31 +178,43 @@ def _branch(task: Task, pages: Pages) -> str:
 
 
 def _paths(listed: str) -> str:
-    """As many of the paths as leave room for the rest of the comment."""
-    left_out = 0
+    """Cut a list of paths to the characters it may have, and count the omitted paths."""
+    omitted = 0
     if counted := _COUNTED.search(listed):
-        listed, left_out = f"{listed[: counted.start()]}`", int(counted[1].replace(",", ""))
+        listed, omitted = f"{listed[: counted.start()]}`", int(counted[1].replace(",", ""))
     if len(listed) > _PATHS:
-        kept, between, _ = listed[:_PATHS].rpartition("`, `")
-        listed, left_out = f"{kept}`", left_out + listed.count(between) - kept.count(between)
-    return f"{listed} and {left_out} more" if left_out else listed
+        shown, between, _ = listed[:_PATHS].rpartition("`, `")
+        listed, omitted = f"{shown}`", omitted + listed.count(between) - shown.count(between)
+    return f"{listed} and {omitted} more" if omitted else listed
 
 
-def _facts(run: Run, task: Task, pages: Pages, more: Sequence[tuple[str, str]]) -> str:
+def _facts(ended: EndedRun) -> str:
+    run, task = ended.run, ended.task
     rows = [("Task", f"`{task.id}`, run {run.number}"), ("Agent", f"`{task.agent}`, {_duration(run)}")]
     if run.outcome is not Outcome.PUSHED and task.pushed_head:
-        rows.append(("Branch", f"{_branch(task, pages)}, unchanged at `{task.pushed_head[:10]}`"))
-    table = "\n".join(f"| {name} | {value} |" for name, value in [*rows, *more])
+        rows.append(("Branch", f"{_branch(task, ended.pages)}, unchanged at `{task.pushed_head[:10]}`"))
+    if ended.spent and (text := used(ended.spent)):
+        rows.append(("Used", text))
+    if ended.workspace_until is not None:
+        rows.append(("Workspace", f"kept until {moment(ended.workspace_until)}"))
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"| | |\n|---|---|\n{table}"
 
 
-def _used(spent: Spent | None) -> list[tuple[str, str]]:
-    words = used(spent) if spent else ""
-    return [("Used", words)] if words else []
+def _next_steps(ended: EndedRun, outcome: Outcome) -> list[str]:
+    """Name the commands that help after this outcome, and the time at which the task continues by itself."""
 
+    def on_thread(command: str) -> str:
+        return f"`{next_command(command, ended.task, newest=ended.newest)}`"
 
-def _kept(until: float | None) -> list[tuple[str, str]]:
-    return [] if until is None else [("Workspace", f"kept until {moment(until)}")]
+    commands = [ended.next_command, ENDINGS[outcome].also]
+    steps = ["Next: " + " or ".join(on_thread(command) for command in commands if command)]
+    if ended.continues_at is not None:
+        time = moment(ended.continues_at)
+        steps.append(
+            f"It continues by itself when the limit has ended, at {time}. {on_thread('/cancel')} stops that."
+        )
+    return steps
 
 
 def _duration(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Faults of ours: logged under a number, which the thread is told."""
+"""Incidents: errors on our side, logged under a number which the thread shows."""
 
 import secrets
 
@@ -8,12 +8,12 @@ log = structlog.get_logger()
 
 
 def incident(event: str, error: Exception, **facts: object) -> str:
-    """Log what broke, with its traceback, under a number; return that."""
+    """Log an error with its traceback under a new number, and return the number."""
     number = secrets.token_hex(4)
     log.error(event, incident=number, exc_info=error, **facts)
     return number
 
 
 def incident_text(number: str) -> str:
-    """What a thread is told of an incident."""
-    return f"Something broke on our side. Whoever runs the bot finds it in its log as incident `{number}`."
+    """Return the sentence about an incident for a thread."""
+    return f"Something went wrong on our side. Please give the bot's operator incident `{number}`."

@@ -1,27 +1,44 @@
-"""Parts of sentences that several texts share."""
+"""Sentences, and parts of sentences, that several texts share."""
 
 from bot.domain.task import Task
 
-FOLLOWED = "`/status` shows where it is, `/cancel` stops it."  # a run that is in line
+FOLLOW_UP = "`/status` shows where it is, `/cancel` stops it."  # after a run was queued
+
+# About a run that could not continue in the workspace of the run before it.
+NOTES_LOST = "untracked files and the agent's notes are lost"
+STARTED_OVER = (
+    f"The workspace of the previous run was removed: {NOTES_LOST}, and this run started in a fresh clone."
+)
+HOST_LOST = (
+    "The machine that had the workspace has stopped responding: untracked files, commits that were "
+    "not pushed and the agent's notes were lost with it; this run started with the pushed commits only."
+)
+HOST_STOPPED = (  # why such a run ended, if it could not start again
+    "The machine that had the workspace has stopped responding. Untracked files, commits that were "
+    "not pushed and the agent's notes are lost with it."
+)
+TO_THE_AGENT = (
+    "The workspace of the last run was removed. This is a fresh clone with the work that was saved."
+)
 
 
 def queue_position(position: int) -> str:
-    """A place in line, as the end of a sentence."""
-    return "next in line" if position == 1 else f"number {position} in line"
+    """Return a queue position as the end of a sentence; 1 is the next run to start."""
+    return "next in the queue" if position == 1 else f"number {position} in the queue"
 
 
 def busy(position: int) -> str:
-    """What a run that has not ended does, as the end of a sentence. 0: it does not wait."""
-    return f"waits, {queue_position(position)}" if position else "is running"
+    """Return the state of a run that has not ended, as the end of a sentence; position 0 is a running one."""
+    return f"is waiting, {queue_position(position)}" if position else "is running"
 
 
 def pinned(commit: str) -> str:
-    """That a task on a change keeps to the head the change had."""
+    """State that a task on a change works on the commit that was the change's head."""
     return f"It works on commit `{commit}`; later pushes to this change are not part of it."
 
 
 def fresh_start(task: Task) -> str:
-    """Where a run would go on from in a fresh clone, as part of a sentence."""
+    """Name the commits that a run in a fresh clone starts from, as part of a sentence."""
     if not task.checked_head:
-        return "where the task began"
-    return "the pushed branch" if task.checked_head == task.pushed_head else "the last commits made"
+        return "the commit where the task began"
+    return "the pushed branch" if task.checked_head == task.pushed_head else "the task's last commits"

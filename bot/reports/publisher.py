@@ -1,8 +1,9 @@
-"""The one way out: whatever a forge is told, of ours or of others, is told by a `Mouth`.
+"""The only module that sends text to a forge. A `Publisher` makes every text harmless first.
 
-What others wrote was made harmless where it was quoted (bot/text/sanitize.py). This is for
-what somebody forgot to quote: words that would act are found with a Markdown
-parser, and then nothing in the whole text acts any more, not even what was meant to.
+Text of other people was quoted safely when it was put into a comment (bot/text/sanitize.py). The
+publisher is the second line of defence, for text that was not quoted by mistake. It parses the
+whole text as Markdown. If anything in it would make a forge act (a mention, a closing keyword,
+a command), the whole text is made inert, including any parts that were meant to act.
 """
 
 import re
@@ -15,7 +16,9 @@ from bot.forges.forge import Forge
 from bot.text.markdown import Token, parse
 from bot.text.sanitize import cut, inert, inert_name, reads_as_one, without_secrets
 
-_LINE = 1_000  # characters of what has to be one line; forges take less, and their adapters cut to that
+MARKER = "<!-- forgehand:"  # begins the hidden comment at the end of every comment of the bot
+
+_LINE = 1_000  # characters of a one-line text; forges accept less, and their adapters cut to that
 _OUR_HTML = re.compile(r"</?(?:details|summary)>")
 _COMMAND = re.compile(r"[ \t]*/")
 _ACTS = re.compile(
@@ -29,41 +32,52 @@ _ACTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Speaks to one forge, and keeps `secrets` to itself. Raises what `Forge` raises."""
+    """The writing calls of one forge, with `secrets` removed from every text.
+
+    The methods are those of `Forge` and raise the same errors.
+    """
 
     forge: Forge
     secrets: Sequence[str]
 
-    def say(self, thread: Thread, text: str, marker: str, reply_target: ReplyTarget) -> int:
-        """Post a comment that ends in our hidden marker; its id."""
+    def comment(self, thread: Thread, text: str, marker: str, reply_target: ReplyTarget) -> int:
+        """Post a comment that ends with the hidden marker, and return its id."""
         return self.forge.comment(thread, self._marked(text, marker), reply_target)
 
-    def say_instead(
+    def edit_comment(
         self, thread: Thread, comment_id: int, text: str, marker: str, reply_target: ReplyTarget
     ) -> None:
-        """Put this in the place of a comment's text."""
+        """Replace the text of a comment."""
         self.forge.edit_comment(thread, comment_id, self._marked(text, marker), reply_target)
 
-    def tell_status(self, thread: Thread, sha: str, status: Status) -> None:
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         description = one_line(status.description, self.secrets)
         self.forge.set_status(thread, sha, replace(status, description=description))
 
-    def offer(self, thread: Thread, wanted: NewChange) -> Change | None:
-        """Open a change. Its branches are there by these names, and are told as they are."""
-        body = publishable(wanted.body, self.forge.comment_limit(), self.secrets)
-        title = one_line(wanted.title, self.secrets)
-        return self.forge.open_change(thread, replace(wanted, title=title, body=body))
+    def open_change(self, thread: Thread, change: NewChange) -> Change | None:
+        """Open a change, or return None if there are no commits between its branches.
 
-    def put_label(self, thread: Thread, label: str) -> None:
+        The names of the branches are sent unaltered, because the branches exist under these names.
+        """
+        body = publishable(change.body, self.forge.comment_limit(), self.secrets)
+        title = one_line(change.title, self.secrets)
+        return self.forge.open_change(thread, replace(change, title=title, body=body))
+
+    def add_label(self, thread: Thread, label: str) -> None:
         self.forge.add_label(thread, one_line(label, self.secrets))
 
     def _marked(self, text: str, marker: str) -> str:
-        room = self.forge.comment_limit() - len(marker) - 2
-        return f"{publishable(text, room, self.secrets)}\n\n{marker}"
+        limit = self.forge.comment_limit() - len(marker) - 2
+        return f"{publishable(text, limit, self.secrets)}\n\n{marker}"
+
+
+def marker_of(kind: str, subject: str) -> str:
+    """Return the hidden marker of a comment, by which it is found again after a crash."""
+    return f"{MARKER}{kind}:{subject} -->"
 
 
 def publishable(text: str, limit: int, secrets: Sequence[str]) -> str:
-    """A text for a forge of at most `limit` characters: nothing in it acts, and no secret is told."""
+    """Make a text safe for a forge: at most `limit` characters, no secret, nothing that acts."""
     text = cut(without_secrets(text, secrets), limit)
     if acts(text):
         text = cut(inert(text), limit)
@@ -71,37 +85,40 @@ def publishable(text: str, limit: int, secrets: Sequence[str]) -> str:
 
 
 def one_line(text: str, secrets: Sequence[str]) -> str:
-    """A title, a label, the words of a status."""
+    """Make a title, a label or a status description safe for a forge."""
     return inert_name(reads_as_one(without_secrets(text, secrets)))[:_LINE]
 
 
 def acts(text: str) -> bool:
-    """Would a forge do something because of this text but show it? Links to a thread are let be."""
+    """Tell whether a forge would do more with this text than show it. Links to threads are allowed."""
     tokens = parse(text)
-    return _commands(text, tokens) or any(
-        _ACTS.search(said) or "<" in _OUR_HTML.sub("", html) for said, html in _texts(tokens)
+    return _has_command(text, tokens) or any(
+        _ACTS.search(visible) or "<" in _OUR_HTML.sub("", html) for visible, html in _texts(tokens)
     )
 
 
 def _texts(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
-    """Of each piece of text what is read and what is HTML; an image is none of ours, and counts as HTML."""
+    """Yield the visible text and the HTML of each piece.
+
+    An image counts as HTML: the bot writes none, and a forge would load it.
+    """
     for token in tokens:
         if token.type == "html_block":
             yield token.content, token.content
         for child in token.children or []:
             if child.type in ("html_inline", "image"):
                 yield "", child.content if child.type == "html_inline" else "<"
-        yield "".join(_read(child) for child in token.children or []), ""
+        yield "".join(_visible(child) for child in token.children or []), ""
 
 
-def _read(child: Token) -> str:
+def _visible(child: Token) -> str:
     if child.type in ("softbreak", "hardbreak"):
         return "\n"
     return child.content if child.type in ("text", "text_special") else "\0" if child.content else ""
 
 
-def _commands(text: str, tokens: Sequence[Token]) -> bool:
-    """Does a line begin with a slash, where it is not code?"""
+def _has_command(text: str, tokens: Sequence[Token]) -> bool:
+    """Tell whether a line outside code begins with a slash."""
     code = {
         line
         for token in tokens
@@ -109,4 +126,4 @@ def _commands(text: str, tokens: Sequence[Token]) -> bool:
         for line in range(*token.map)
     }
     lines = text.split("\n")
-    return any(_COMMAND.match(line) for at, line in enumerate(lines) if at not in code)
+    return any(_COMMAND.match(line) for number, line in enumerate(lines) if number not in code)

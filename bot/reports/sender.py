@@ -1,10 +1,11 @@
-"""Phase report: what stands in the outbox is written to the forge, each row once.
+"""The sender: writes the outbox's messages to the forge, each of them once.
 
-A call is marked in the ledger before it is made. After a crash the marker that
-every comment carries is looked up before posting again: twins are deleted.
+A try is recorded in the ledger before its call to the forge. After a crash the hidden marker of the
+comment is looked up before the comment is posted again; if there are several with the marker, the
+younger ones are deleted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
@@ -12,14 +13,23 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import Connection
 
-from bot.domain.change import CheckState, NewChange, Status
+from bot.domain.change import NewChange, Status
 from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, is_report_over, report_remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
-from bot.reports import comments
+from bot.reports import comments, messages
 from bot.reports.incidents import incident, incident_text
-from bot.reports.publisher import Publisher
+from bot.reports.messages import (
+    ChangeMessage,
+    FinalMessage,
+    LabelMessage,
+    ProgressMessage,
+    ReactionMessage,
+    ReplyMessage,
+    StatusMessage,
+)
+from bot.reports.publisher import Publisher, marker_of
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
@@ -29,15 +39,15 @@ from bot.store.shared_keys import run_token, task_url
 
 log = structlog.get_logger()
 
-_AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # what each waits for
-_WAIT = 5.0
-_LEASES = 4  # a sender's lease, in those of a run: one call may take its time
-_DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # nice to have; the others are facts
+_AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # kind: the kind sent before it
+_WAIT = 5.0  # seconds until a message that has to wait for another one is looked at again
+_LEASES = 4  # a sender's lease, in leases of a run: a single call to a forge may take long
+_DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # may be lost; the other kinds are facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """The parts that sending needs. `holder` names this process, `lease` is that of its runs in seconds."""
+    """The parts that sending needs. `holder` names this process; `lease` is a run's, in seconds."""
 
     ledger: Ledger
     forges: Mapping[str, Forge]
@@ -51,7 +61,7 @@ class Sender:
 
 
 def send(sender: Sender, thread_key: str) -> None:
-    """Send what is due on this thread, unless another sender is at it."""
+    """Send the due messages of this thread, unless another sender is sending them."""
     holder = f"{sender.holder}/{uuid4().hex}"
     lease, dead = _lease(sender), partial(_is_dead, sender)
     while True:
@@ -63,7 +73,7 @@ def send(sender: Sender, thread_key: str) -> None:
         finally:
             with sender.ledger.write() as tx:
                 thread_senders.leave(tx, thread_key, holder)
-        # Whoever was turned away while we were leaving left their row to us.
+        # A message may have been added just before we left; its own sender was turned away.
         with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
             if thread.forge not in sender.forges or not outbox.due(tx, thread_key):
@@ -71,12 +81,12 @@ def send(sender: Sender, thread_key: str) -> None:
 
 
 def _lease(sender: Sender) -> float:
-    """For how many seconds a sender has its thread."""
+    """Return the seconds for which a sender has its thread to itself."""
     return _LEASES * sender.lease
 
 
 def _is_dead(sender: Sender, holder: str) -> bool:
-    """Of a sender of another host nothing is known."""
+    """Tell whether another sender's process has ended. On another host that is unknown: False."""
     process = holder.rpartition("/")[0]
     return process.startswith(f"{sender.host}/") and is_dead(sender.data, process)
 
@@ -102,7 +112,7 @@ def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
 
 
 def _begin(tx: Connection, item: Item) -> bool:
-    """False: it is not its turn yet, or not wanted any more."""
+    """Record a try. Return False if another message goes first, or this one is not wanted any more."""
     first = _AFTER.get(item.kind)
     if first is not None and outbox.unsent(tx, item.subject, first):
         outbox.try_later(tx, item, _WAIT)
@@ -112,7 +122,7 @@ def _begin(tx: Connection, item: Item) -> bool:
 
 def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
     try:
-        remote_id = _SEND[item.kind](sender, forge, thread, item)
+        remote_id = _send_message(sender, forge, thread, item)
         with sender.ledger.write() as tx:
             outbox.sent(tx, item, remote_id)
             if item.kind is Outgoing.FINAL:
@@ -122,119 +132,110 @@ def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
 
 
 def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
-    """Try again later what may pass by itself, and what broke, for a while; give up what is refused."""
+    """Schedule another try after a transient error or one of ours; give up after a definite refusal."""
     failures = item.attempts + 1
-    what = report_remedy(error, failures)
-    if what is Remedy.INCIDENT:
-        words = incident_text(incident("report broke", error, kind=item.kind, subject=item.subject))
+    action = report_remedy(error, failures)
+    if action is Remedy.INCIDENT:
+        reason = incident_text(incident("report broke", error, kind=item.kind, subject=item.subject))
     else:
-        words = str(error)
-        log.warning("not sent", kind=item.kind, subject=item.subject, remedy=what, error=words)
-    asked = error.retry_after if isinstance(error, ForgeUnavailable) else None
-    if is_report_over(what, failures):
-        _give_up(sender, item, words)
+        reason = str(error)
+        log.warning("message not sent", kind=item.kind, subject=item.subject, remedy=action, error=reason)
+    if is_report_over(action, failures):
+        _give_up(sender, item, reason)
         return
     with sender.ledger.write() as tx:
         if item.kind in _DROPPED and failures >= OPTIONAL_TRIES:
             outbox.drop(tx, item)
         else:
-            outbox.try_later(tx, item, asked or REPORT.pause(failures))
+            retry_after = error.retry_after if isinstance(error, ForgeUnavailable) else None
+            outbox.try_later(tx, item, retry_after or REPORT.pause(failures))
 
 
-def _give_up(sender: Sender, item: Item, words: str) -> None:
-    """End the row in these words; where the ledger does not take them, in the number of an incident."""
+def _give_up(sender: Sender, item: Item, reason: str) -> None:
+    """End the row with this reason, or with an incident's number if the ledger rejects the reason."""
     try:
         with sender.ledger.write() as tx:
-            outbox.give_up(tx, item, words)
+            outbox.give_up(tx, item, reason)
     except Exception as error:  # noqa: BLE001 - a row that cannot end would come back for ever
         number = incident("report broke", error, kind=item.kind, subject=item.subject)
         with sender.ledger.write() as tx:
             outbox.give_up(tx, item, incident_text(number))
 
 
-def _mouth(sender: Sender, forge: Forge, item: Item) -> Publisher:
-    # The subject is a run, whose agent had a token of its own; of other subjects there is none to tell.
-    return Publisher(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
+def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int | None:
+    """Make the call for one row; return the id of the comment, None for the other kinds."""
+    # A subject that is a run had a token of its own. For other subjects this token matches no text.
+    publisher = Publisher(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
+    match messages.of_item(item):
+        case ReactionMessage(reply_target=target):
+            forge.react(thread, target)
+        case LabelMessage(label=label, on=True):
+            publisher.add_label(thread, label)
+        case LabelMessage(label=label):
+            forge.remove_label(thread, label)
+        case StatusMessage() as status:
+            _set_status(sender, publisher, thread, item.subject, status)
+        case ChangeMessage() as change:
+            _open_change(sender, publisher, thread, item.subject, change)
+        case ReplyMessage(text=text, reply_target=target):
+            return _comment(publisher, thread, item, text, target)
+        case ProgressMessage(text=text):
+            return _comment(publisher, thread, item, text, _reply_target(sender, item.subject))
+        case FinalMessage() as final:
+            text = _final_text(sender, item.subject, final)
+            return _comment(publisher, thread, item, text, _reply_target(sender, item.subject))
+    return None
 
 
-def _comment(sender: Sender, forge: Forge, thread: Thread, item: Item, text: str) -> int:
-    """Post, or edit what was posted: by the stored id, or by the marker after a crash in between."""
-    marker = f"<!-- forgehand:{item.kind}:{item.subject} -->"
-    mouth = _mouth(sender, forge, item)
-    reply_target, known = _reply_target(sender, item), item.remote_id
-    if known is None and item.attempts > 0:
-        found = forge.find_comments(thread, marker, reply_target)
-        for twin in found[1:]:
-            forge.delete_comment(thread, twin, reply_target)
-        known = found[0] if found else None
-    if known is None:
-        return mouth.say(thread, text, marker, reply_target)
-    mouth.say_instead(thread, known, text, marker, reply_target)
-    return known
+def _comment(publisher: Publisher, thread: Thread, item: Item, text: str, target: ReplyTarget) -> int:
+    """Post the comment, or edit it if it exists; after a crash it is found by its marker."""
+    marker, posted = marker_of(item.kind, item.subject), item.remote_id
+    if posted is None and item.attempts > 0:
+        twins = publisher.forge.find_comments(thread, marker, target)
+        for twin in twins[1:]:
+            publisher.forge.delete_comment(thread, twin, target)
+        posted = twins[0] if twins else None
+    if posted is None:
+        return publisher.comment(thread, text, marker, target)
+    publisher.edit_comment(thread, posted, text, marker, target)
+    return posted
 
 
-def _reply_target(sender: Sender, item: Item) -> ReplyTarget:
-    """A reply is written where the command stood, and so is what is said of the run that came of it."""
-    if item.kind is Outgoing.REPLY:
-        return ReplyTarget(**item.content.get("spot", {}))
+def _reply_target(sender: Sender, run_id: str) -> ReplyTarget:
+    """Return where the command of a run was written: the comments about the run go there, too."""
     with sender.ledger.read() as tx:
-        return runs.get(tx, item.subject).reply_target
+        return runs.get(tx, run_id).reply_target
 
 
-def _text(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
-    return _comment(sender, forge, thread, item, item.content["text"])
-
-
-def _final(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int:
+def _final_text(sender: Sender, run_id: str, final: FinalMessage) -> str:
     with sender.ledger.read() as tx:
-        task = tasks.get(tx, runs.get(tx, item.subject).task)
-        refused = dict(outbox.refusals(tx, item.subject)).get(Outgoing.CHANGE, "")
-    change = comments.change_sentence(task, refused)
-    lead = f"{item.content['lead']} {change}".strip()
-    return _comment(sender, forge, thread, item, f"{lead}\n\n{item.content['rest']}")
+        task = tasks.get(tx, runs.get(tx, run_id).task)
+        refusal = dict(outbox.refusals(tx, run_id)).get(Outgoing.CHANGE, "")
+    return comments.with_change(final, task, refusal)
 
 
-def _reaction(_sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
-    forge.react(thread, ReplyTarget(**item.content.get("spot", {})))
-
-
-def _label(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
-    if item.content.get("on"):
-        _mouth(sender, forge, item).put_label(thread, item.target)
-    else:
-        forge.remove_label(thread, item.target)
-
-
-def _status(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
+def _set_status(
+    sender: Sender, publisher: Publisher, thread: Thread, run_id: str, message: StatusMessage
+) -> None:
     with sender.ledger.read() as tx:
-        page = task_url(sender.public_url, sender.link_key, runs.get(tx, item.subject).task)
-    verdict, description = CheckState(item.content["verdict"]), item.content["description"]
-    status = Status(verdict=verdict, description=description, url=page)
-    _mouth(sender, forge, item).tell_status(thread, item.target, status)
+        page = task_url(sender.public_url, sender.link_key, runs.get(tx, run_id).task)
+    status = Status(verdict=message.state, description=message.description, url=page)
+    publisher.set_status(thread, message.commit, status)
 
 
-def _change(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
-    wanted = NewChange(
-        head_branch=item.content["head"],
-        base_branch=item.content["base"],
-        title=item.content["title"],
-        body=item.content["body"],
-        draft=item.content["draft"],
+def _open_change(
+    sender: Sender, publisher: Publisher, thread: Thread, run_id: str, message: ChangeMessage
+) -> None:
+    new = NewChange(
+        head_branch=message.head,
+        base_branch=message.base,
+        title=message.title,
+        body=message.body,
+        draft=message.draft,
     )
-    change = _mouth(sender, forge, item).offer(thread, wanted)
+    change = publisher.open_change(thread, new)
     if change is None:
-        raise ForgeError(f"`{wanted.base_branch}` has every commit of `{wanted.head_branch}` already.")
+        raise ForgeError(f"`{new.base_branch}` already has every commit of `{new.head_branch}`.")
     with sender.ledger.write() as tx:
-        task = runs.get(tx, item.subject).task
+        task = runs.get(tx, run_id).task
         tasks.settle(tx, task, change_number=change.number, change_url=change.url)
-
-
-_SEND: dict[Outgoing, Callable[[Sender, Forge, Thread, Item], int | None]] = {
-    Outgoing.REACTION: _reaction,
-    Outgoing.LABEL: _label,
-    Outgoing.PROGRESS: _text,
-    Outgoing.REPLY: _text,
-    Outgoing.STATUS: _status,
-    Outgoing.CHANGE: _change,
-    Outgoing.FINAL: _final,
-}

@@ -11,13 +11,13 @@ from bot.agents import prompt
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.domain.thread import Part, PartKind
+from bot.reports.phrases import TO_THE_AGENT
 from bot.runs.leased_run import LeasedRun
 from bot.store import runs
 from bot.text.thread_context import bounded, unseen
 
 _REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each
 _KEPT = "The checkout and your home are as the last run left them, uncommitted and untracked files included."
-_GONE = "Its workspace is gone: this is a fresh clone with what was saved of it."
 _FRESH_SESSION = "You begin a fresh session, and so all that was asked and shown before is told again here."
 
 
@@ -48,8 +48,8 @@ def _resumed(came: Sequence[Run], *, fresh: bool, remembers: bool) -> str:
     if not came:
         return ""
     outcome = came[-1].outcome
-    ended = f"How that ended: {ENDINGS[outcome].says}" if outcome else ""
-    parts = [ended, _GONE if fresh else _KEPT, "" if remembers else _FRESH_SESSION]
+    ended = f"How that ended: {ENDINGS[outcome].sentence}" if outcome else ""
+    parts = [ended, TO_THE_AGENT if fresh else _KEPT, "" if remembers else _FRESH_SESSION]
     return " ".join(part for part in parts if part)
 
 

@@ -17,7 +17,9 @@ from bot.domain.lifecycle import ENDINGS, Outcome, Phase
 from bot.domain.task import Run
 from bot.git.mirror import Mirror
 from bot.git.push import push
-from bot.runs.failover import LOST, is_on_another_host
+from bot.reports.comments import with_question
+from bot.reports.phrases import HOST_STOPPED
+from bot.runs.failover import is_on_another_host
 from bot.runs.free_space import free_disk_space
 from bot.runs.leased_run import LeasedRun, Stopped, take_up, watched
 from bot.runs.patch import keep_patch
@@ -64,7 +66,7 @@ def _to_the_end(leased: LeasedRun) -> None:
             verdict = _verdict(leased)
             keep_patch(leased)
             say_next = verdict.say_next or ENDINGS[verdict.outcome].next
-            finish.settle(leased, verdict.outcome, verdict.reason, say_next)
+            finish.finish(leased, verdict.outcome, verdict.reason, say_next)
     except Stopped:
         with runtime.ledger.write() as tx:
             leases.release(tx, leased.lease)
@@ -100,7 +102,9 @@ def _go_on(leased: LeasedRun) -> RunVerdict:
         leased.clear_away()
     if phase is not Phase.PREPARE and is_on_another_host(leased):
         # To push again would need what is lost, too.
-        return RunVerdict(Outcome.LOST, LOST, "/resume <what to do again>" if phase is Phase.PUSH else "")
+        return RunVerdict(
+            Outcome.LOST, HOST_STOPPED, "/resume <what to do again>" if phase is Phase.PUSH else ""
+        )
     if phase is Phase.PUSH:
         leased.enter(Phase.PUSH)
         return _push(leased, fetch(leased))
@@ -173,11 +177,8 @@ def _export(leased: LeasedRun, places: Workspaces, source: Mirror) -> RunVerdict
     leased.settle({"summary": summary}, checked_head=exported.head)
     if failed is None:
         return _judge(exported)
-    # What it asked before it failed may be why it did.
-    asked = (
-        f"It had asked: {exported.question}" if exported.question and failed is not Outcome.QUESTION else ""
-    )
-    return RunVerdict(failed, f"{leased.run.reason} {asked}".strip())
+    question = "" if failed is Outcome.QUESTION else exported.question
+    return RunVerdict(failed, with_question(leased.run.reason, question))
 
 
 def _judge(exported: Exported) -> RunVerdict:

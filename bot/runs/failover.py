@@ -16,12 +16,6 @@ from bot.sandbox.export import take
 from bot.sandbox.workspace import Workspaces
 from bot.store import workspaces
 
-# Why a run ends that needs more than that.
-LOST = (
-    "The machine it was on has not been heard of for a while. Untracked files, commits that were not "
-    "pushed and the agent's notes are lost with it."
-)
-
 
 def is_on_another_host(leased: LeasedRun) -> bool:
     """Is what this task had so far on another host?"""

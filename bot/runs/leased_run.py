@@ -23,13 +23,13 @@ from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
-from bot.reports import comments
+from bot.reports import comments, messages
+from bot.reports.messages import ProgressMessage
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
-from bot.store import leases, outbox, runs, tasks, workspaces
+from bot.store import leases, runs, tasks, workspaces
 from bot.store.leases import Lease
-from bot.store.outbox import Outgoing, Wanted
 
 log = structlog.get_logger()
 
@@ -138,15 +138,12 @@ class LeasedRun:
             self.task,
             phase,
             started_over=workspaces.is_made_again(tx, self.run, kept),
-            lost=kept is not None and kept.lost,
+            host_lost=kept is not None and kept.lost,
             last_line=last_line,
             secrets=self.runtime.secrets,
         )
-        subject, thread_key = self.run.id, self.task.thread_key
-        outbox.want(
-            tx,
-            Wanted(subject=subject, kind=Outgoing.PROGRESS, thread_key=thread_key, content={"text": text}),
-        )
+        message = ProgressMessage(text=text)
+        messages.want(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
     def retrying(self, step: Callable[[], T]) -> T:
         """Do the step; what may pass by itself is tried again, for about 40 seconds in all.

@@ -1,5 +1,7 @@
 """A task is cancelled: a waiting run at once, a running one by its own worker."""
 
+from functools import partial
+
 from sqlalchemy import Connection
 
 from bot.domain.change import CheckState
@@ -7,9 +9,10 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
-from bot.store import outbox, runs
+from bot.reports import messages
+from bot.reports.messages import ProgressMessage, StatusMessage
+from bot.store import runs
 from bot.store import tasks as store
-from bot.store.outbox import Outgoing, Wanted
 from bot.tasks import retention
 
 
@@ -30,21 +33,10 @@ def cancel(tx: Connection, task: Task) -> Task:
 
 
 def _take_back(tx: Connection, task: Task, run: Run) -> None:
-    """No worker will ever speak of this run: what was announced for it is ended here."""
+    """End the comment and the status that announced a run which no worker will start."""
     if task.thread.kind is Kind.CLI:
         return
-    words = f"Task `{task.id}`, run {run.number}: cancelled before it began."
-    told = Wanted(subject=run.id, kind=Outgoing.PROGRESS, thread_key=task.thread_key, content={"text": words})
-    outbox.want(tx, told)
+    add = partial(messages.want, tx, subject=run.id, thread_key=task.thread_key)
+    add(ProgressMessage(text=f"Task `{task.id}`, run {run.number}: cancelled before it began."))
     if task.pinned:
-        content = {"verdict": CheckState.FAILURE, "description": "Cancelled."}
-        outbox.want(
-            tx,
-            Wanted(
-                subject=run.id,
-                kind=Outgoing.STATUS,
-                target=task.pinned,
-                thread_key=task.thread_key,
-                content=content,
-            ),
-        )
+        add(StatusMessage(commit=task.pinned, state=CheckState.FAILURE, description="Cancelled."))

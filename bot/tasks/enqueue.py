@@ -10,7 +10,7 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
-from bot.reports.command_syntax import spelled
+from bot.reports.command_syntax import for_forge
 from bot.reports.phrases import busy
 from bot.store import runs, workspaces
 from bot.store import tasks as store
@@ -201,7 +201,7 @@ def _add_run(tx: Connection, task: Task, ask: RunRequest, begin: _Begin) -> Queu
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
     """Where a run without new words begins: what failed is done again, and nothing that had passed."""
     if before.outcome is Outcome.HELD:
-        approve_it = spelled("/approve", task.thread.forge)
+        approve_it = for_forge("/approve", task.thread.forge)
         raise NotPossible(
             f"Task `{task.id}` holds commit `{task.checked_head}`. `{approve_it}` pushes it, "
             "`/resume <what to do instead>` lets the agent go on."

@@ -18,7 +18,7 @@ from bot.domain.lifecycle import ENDED
 from bot.domain.task import Run, Task, new_task_id
 from bot.domain.thread import Thread
 from bot.reports import phrases
-from bot.reports.command_syntax import spelled
+from bot.reports.command_syntax import for_forge
 from bot.store import patches, runs, workspaces
 from bot.store import tasks as store
 from bot.store.patches import Patch
@@ -219,7 +219,7 @@ def _must_name(text: str, task: Task) -> None:
     """An approval is for one commit: whatever is written after the command has to be it."""
     given = text.split(maxsplit=1)[0].strip("`").lower() if text else ""
     if given and not re.fullmatch(r"[0-9a-f]{7,64}", given):
-        example = spelled(f"/approve {task.checked_head[:12]}", task.thread.forge)
+        example = for_forge(f"/approve {task.checked_head[:12]}", task.thread.forge)
         raise NotUnderstood(f"An approval takes the held commit and nothing else: `{example}`.")
     if not task.checked_head.startswith(given):
         raise NotPossible(f"What is held is commit `{task.checked_head}`, not the one you named.")

@@ -10,7 +10,7 @@ from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.domain.usage import Reached, Refusal, Spent
-from bot.reports.command_syntax import change_reference, next_command, reference
+from bot.reports.command_syntax import change_reference, next_command, reference, shell_command
 from bot.reports.comments import session, used
 from bot.text.units import human
 from bot.web.task_view import (
@@ -113,15 +113,14 @@ def result_view(task: Task, run: Run, phases: Sequence[PhaseTimes], position: in
         doing = run.doing if run.phase is Phase.AGENT else ""
         return RunningView(phase=run.phase, since=phases[-1][1] if phases else None, doing=doing)
     place, command = _next(task, run.outcome)
-    sentence = ENDINGS[run.outcome].says
+    sentence = ENDINGS[run.outcome].sentence
     return EndedView(state=run.state, sentence=sentence, reason=run.reason, place=place, command=command)
 
 
 def _next(task: Task, outcome: Outcome) -> tuple[str, str]:
     command = ENDINGS[outcome].next
     if task.thread.kind is Kind.CLI:
-        verb = command.removeprefix("/").partition(" ")[0]
-        return "on the command line", f"forgehand {verb} {task.id}"
+        return "on the command line", shell_command(command, task.id)
     return "on the thread", next_command(command, task, newest=False)
 
 

@@ -168,7 +168,7 @@ def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> Non
     there = {"comment_id": 500, "discussion": "", "internal": False}
     assert reaction == ("comment:500", "reaction", "", {"spot": there})
     assert progress[:3] == (run.id, "progress", "")
-    assert progress[3]["text"].startswith(f"Task `{run.task}` is next in line.")
+    assert progress[3]["text"].startswith(f"Task `{run.task}` is next in the queue.")
     assert bot.nudged == [ISSUE.key, "work"]
     assert bot.delivery(delivery_id).answered_at is not None
 

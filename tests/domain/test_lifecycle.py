@@ -45,8 +45,8 @@ def test_every_outcome_ends_in_a_state_a_run_can_reach_with_words_of_its_own(out
     ending = ENDINGS[outcome]
 
     assert ending.state in NEXT[State.RUNNING]
-    assert ending.says.endswith(".")
-    assert [other for other, each in ENDINGS.items() if each.says == ending.says] == [outcome]
+    assert ending.sentence.endswith(".")
+    assert [other for other, each in ENDINGS.items() if each.sentence == ending.sentence] == [outcome]
     assert ending.next.startswith(("/resume", "/approve"))
     assert ending.also in ("", "/diff", "/retry")
 

@@ -11,5 +11,5 @@ def test_the_reply_names_the_commit_and_where_it_goes(say: Say) -> None:
     reply = say(f"/approve {HEAD[:10]}")
 
     assert reply == (
-        f"Commit `{HEAD}` of task `{task.id}` is approved. Its push to `{task.branch}` is next in line."
+        f"Commit `{HEAD}` of task `{task.id}` is approved. Its push to `{task.branch}` is next in the queue."
     )

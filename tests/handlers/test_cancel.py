@@ -9,7 +9,7 @@ def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
     reply = say("/cancel")
 
     assert reply == (
-        f"Task `{say.newest()[0].id}` is cancelled; its run had not begun. `/resume` puts it back in line."
+        f"Task `{say.newest()[0].id}` is cancelled; its run had not begun. `/resume` queues it again."
     )
 
 

@@ -60,7 +60,9 @@ def test_before_any_run_has_ended_there_is_nothing(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
-    with pytest.raises(NotPossible, match=f"Run 1 of task `{task.id}` waits, next in line.* has left any"):
+    with pytest.raises(
+        NotPossible, match=f"Run 1 of task `{task.id}` is waiting, next in the queue.* has left any"
+    ):
         say("/diff")
     with say.ledger.write() as tx:
         begin_run(tx, run)

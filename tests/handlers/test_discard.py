@@ -13,7 +13,7 @@ LATER = "d00d" + HEAD[4:]
 @pytest.mark.parametrize(
     ("facts", "stays", "start"),
     [
-        ({}, "", "where the task began"),
+        ({}, "", "the commit where the task began"),
         (
             {"checked_head": HEAD, "pushed_head": HEAD},
             "What stays: branch `{branch}` at `c0ffee0000`.\n\n",
@@ -23,12 +23,12 @@ LATER = "d00d" + HEAD[4:]
             {"checked_head": LATER, "pushed_head": HEAD},
             "What stays: branch `{branch}` at `c0ffee0000` and the commits up to `d00dee0000`, "
             "which I hold.\n\n",
-            "the last commits made",
+            "the task's last commits",
         ),
         (
             {"checked_head": LATER},
             "What stays: the commits up to `d00dee0000`, which I hold.\n\n",
-            "the last commits made",
+            "the task's last commits",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_the_reply_says_what_is_lost_and_what_stays(
     assert reply == (
         f"The workspace of task `{task.id}` is being removed: untracked files and the agent's notes are lost."
         f"\n\n{stays.format(branch=task.branch)}"
-        f"`/resume` would go on from {start} in a fresh clone."
+        f"`/resume` would start from {start} in a fresh clone."
     )
 
 

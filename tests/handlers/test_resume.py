@@ -13,7 +13,7 @@ def test_a_failed_task_goes_on_on_its_own_branch(say: Say) -> None:
 
     reply = say("/resume and add tests")
 
-    assert reply.startswith(f"Resuming task `{task.id}` on `{task.branch}`: next in line.")
+    assert reply.startswith(f"Resuming task `{task.id}` on `{task.branch}`: next in the queue.")
 
 
 def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
@@ -27,8 +27,8 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
     ("made", "pushed", "start"),
     [
         (HEAD, HEAD, "the pushed branch"),
-        (HEAD, "", "the last commits made"),
-        ("", "", "where the task began"),
+        (HEAD, "", "the task's last commits"),
+        ("", "", "the commit where the task began"),
     ],
 )
 def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str, start: str) -> None:
@@ -40,7 +40,7 @@ def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str
     reply = say("/resume")
 
     assert "Its workspace was removed" in reply
-    assert f"it goes on from {start} in a fresh clone" in reply
+    assert f"The run starts from {start} in a fresh clone" in reply
 
 
 def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:

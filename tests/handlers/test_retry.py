@@ -16,7 +16,7 @@ def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:
     task = say.newest()[0]
     assert task.id != old.id
     assert reply == (
-        f"Task `{task.id}` is asked again what task `{old.id}` was asked: next in line. "
+        f"Task `{task.id}` is asked again what task `{old.id}` was asked: next in the queue. "
         f"Its branch will be `{task.branch}`.\n\n"
         f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.\n\n"
         "`/status` shows where it is, `/cancel` stops it."
@@ -45,7 +45,7 @@ def test_a_task_that_waits_or_runs_is_not_tried_again(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
-    with pytest.raises(NotPossible, match=f"Task `{task.id}` waits, next in line"):
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is waiting, next in the queue"):
         say("/retry")
     with say.ledger.write() as tx:
         begin_run(tx, run)

@@ -9,7 +9,8 @@ def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -
 
     task = say.newest()[0]
     assert reply == (
-        f"Task `{task.id}` is next in line. Its branch will be `forgehand/12-tidy-the-parser-{task.id}`.\n\n"
+        f"Task `{task.id}` is next in the queue. "
+        f"Its branch will be `forgehand/12-tidy-the-parser-{task.id}`.\n\n"
         "`/status` shows where it is, `/cancel` stops it."
     )
 
@@ -17,7 +18,7 @@ def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -
 def test_the_second_in_line_is_told_so(say: Say) -> None:
     say("/run one")
 
-    assert "is number 2 in line" in say("/run two")
+    assert "is number 2 in the queue" in say("/run two")
 
 
 def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:

@@ -21,10 +21,10 @@ def test_a_waiting_run_has_its_place_in_line(say: Say) -> None:
     newest, oldest = say("/status").split("\n\n")
 
     assert newest == (
-        f"**Task `{task.id}`**, run 1: number 2 in line. "
+        f"**Task `{task.id}`**, run 1: number 2 in the queue. "
         f"Branch `{task.branch}`, not pushed yet. Next: `/cancel`"
     )
-    assert "run 1: next in line." in oldest
+    assert "run 1: next in the queue." in oldest
     assert "Next: `/cancel --task " in oldest
 
 

@@ -53,7 +53,7 @@ def test_a_waiting_run_never_starts(either: World) -> None:
     first = either.until_running()
     either.say(1, "/run " + shell("echo never > never.txt"))
     second = eventually(lambda: either.tasks()[:-1])[0]
-    either.says(1, f"Task `{second.id}` is next in line.")
+    either.says(1, f"Task `{second.id}` is next in the queue.")
 
     either.say(1, "/cancel")
 

@@ -145,7 +145,7 @@ def test_while_a_cancelled_agent_is_stopped_the_thread_says_so(embedded: World) 
 
         embedded.say(1, "/cancel")
 
-        said = f"Task `{task}`, run 1: cancelled; stopping the agent and taking out its work"
+        said = f"Task `{task}`, run 1: cancelled; stopping the agent and exporting its work"
         eventually(lambda: [body for body in embedded.bot_comments(1) if said in body], seconds=15)
         assert embedded.runs()[0].ended_at is None
         embedded.stop()

@@ -29,7 +29,7 @@ def test_a_removed_workspace_is_said_to_be_gone_and_work_goes_on_from_the_branch
     task, second = full.task_after_run(2)
     assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
     final = full.final_comment(1, second)
-    assert "The workspace of the run before was removed" in final
+    assert "The workspace of the previous run was removed" in final
     assert "fresh clone" in final
     log = full.git("log", "--format=%s", f"origin/main..origin/{task.branch}").splitlines()
     assert log == ["add two do this", "one"]

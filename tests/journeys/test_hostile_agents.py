@@ -134,7 +134,7 @@ def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
     assert run.outcome
     ending = ENDINGS[run.outcome]
     said = world.final_comment(thread, run)
-    assert f"**{ending.says}**" in said
+    assert f"**{ending.sentence}**" in said
     assert f"Next: `{ending.next}`" in said
     assert task.state is ending.state
     if run.outcome is Outcome.PUSHED:

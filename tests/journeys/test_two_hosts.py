@@ -121,7 +121,7 @@ def test_a_run_that_dies_with_its_host_is_told_to_be_lost(hosts: Hosts, figures:
     figures("from a host's death to its run's end, silence included", time.monotonic() - died, promised=12.0)
 
     assert (run.outcome, task.state) == (Outcome.LOST, State.FAILED)
-    assert "The machine it was on has not been heard of for a while." in world.final_comment(1, run)
+    assert "The machine that had the workspace has stopped responding." in world.final_comment(1, run)
     world.say(1, "/resume")
     world.until_running(2)
     world.says(1, LOST)

@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 from bot.domain.lifecycle import Outcome
-from bot.reports.command_syntax import spelled
+from bot.reports.command_syntax import for_forge
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
 
@@ -16,7 +16,7 @@ def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: Wo
     full.say(1, "/help")
     answer = full.says(1, "A command stands at the start of a line")
     assert all(
-        f"`{spelled(route.usage, full.playground.forge)}`" in answer for route in router.routes.values()
+        f"`{for_forge(route.usage, full.playground.forge)}`" in answer for route in router.routes.values()
     )
     full.say(1, "/rnu tidy it")
     full.say(1, "@forgehand rnu tidy it")
@@ -27,9 +27,9 @@ def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: Wo
     full.say(1, "@forgehand run " + CHANGE)
 
     second = eventually(lambda: full.tasks()[:-1])[0]
-    full.says(1, f"Task `{second.id}` is next in line.")
+    full.says(1, f"Task `{second.id}` is next in the queue.")
     full.say(1, "/status")
-    status = full.says(1, f"**Task `{second.id}`**, run 1: next in line.")
+    status = full.says(1, f"**Task `{second.id}`**, run 1: next in the queue.")
     assert f"**Task `{first.task}`**, run 1: running, in phase agent." in status
     assert full.runs(second)[0].started_at is None
     full.let_go(first)

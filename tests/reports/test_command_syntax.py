@@ -7,7 +7,14 @@ import pytest
 from bot.domain.lifecycle import State
 from bot.domain.task import Task
 from bot.domain.thread import Kind
-from bot.reports.command_syntax import by_operator, change_reference, next_command, reference, spelled
+from bot.reports.command_syntax import (
+    change_reference,
+    for_forge,
+    next_command,
+    reference,
+    shell_command,
+    with_shell_commands,
+)
 from tests.support.rows import a_thread
 
 ISSUE = a_thread(12)
@@ -48,9 +55,9 @@ def test_a_change_the_bot_opened_is_named_as_its_forge_does() -> None:
 
 
 def test_a_command_that_gitlab_takes_for_itself_is_said_in_another_way() -> None:
-    assert spelled("/approve", "github") == "/approve"
-    assert spelled("/approve", "gitlab") == "/forgehand approve"
-    assert spelled("/resume and add tests", "gitlab") == "/resume and add tests"
+    assert for_forge("/approve", "github") == "/approve"
+    assert for_forge("/approve", "gitlab") == "/forgehand approve"
+    assert for_forge("/resume and add tests", "gitlab") == "/resume and add tests"
 
 
 def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
@@ -64,8 +71,14 @@ def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
 
 @pytest.mark.parametrize("forge", ["github", "gitlab"])
 def test_an_operator_is_told_of_his_own_commands_whichever_the_forge(forge: str) -> None:
-    words = f"`{spelled('/approve', forge)}` pushes it, `/resume <what to do instead>` lets the agent go on."
+    approve = for_forge("/approve", forge)
+    text = f"`{approve}` pushes it, `/resume <what to do instead>` lets the agent go on."
 
-    assert by_operator(words, "t1") == (
+    assert with_shell_commands(text, "t1") == (
         "`forgehand approve t1` pushes it, `forgehand resume t1 <what to do instead>` lets the agent go on."
     )
+
+
+def test_in_a_shell_the_task_comes_first_and_the_text_is_one_argument() -> None:
+    assert shell_command("/resume <your answer>", "t1") == 'forgehand resume t1 "<your answer>"'
+    assert shell_command("/approve", "t1") == "forgehand approve t1"

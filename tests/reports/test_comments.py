@@ -11,12 +11,14 @@ from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, ReplyTarget
 from bot.domain.usage import Known, Spent, Tokens, Total
 from bot.reports import comments
-from bot.reports.comments import change_body, change_sentence, final, over, progress
+from bot.reports.comments import EndedRun, change_body, final, over, progress, with_change, with_question
+from bot.reports.messages import FinalMessage
 from tests.support.commander import HEAD, ISSUE
 from tests.support.fakes import FakeForge
 from tests.support.runtimes import TOKEN
 
 PAGE = "https://bot.example.org/tasks/t1?key=k"
+LINK = f"[Page and log of this task]({PAGE})"
 PAGES = FakeForge().pages(ISSUE)
 TASK = Task(
     id="t1",
@@ -59,25 +61,27 @@ def told(
     run: Run,
     task: Task = TASK,
     *,
-    kept_until: float | None = 1_604_800.0,
+    workspace_until: float | None = 1_604_800.0,
     again: bool = False,
     lost: bool = False,
     spent: Spent | None = None,
+    continues_at: float | None = None,
 ) -> str:
     """The whole comment at the end of the run."""
-    lead, rest = final(
-        run,
-        task,
-        PAGES,
-        kept_until=kept_until,
+    ended = EndedRun(
+        run=run,
+        task=task,
+        pages=PAGES,
+        page=PAGE,
+        next_command="/resume",
+        newest=True,
+        workspace_until=workspace_until,
         started_over=again,
-        say_next="/resume",
-        also="/diff",
-        secrets=[TOKEN],
-        lost=lost,
+        host_lost=lost,
         spent=spent,
+        continues_at=continues_at,
     )
-    return f"{lead}\n\n{rest}"
+    return with_change(final(ended, [TOKEN]), task, "")
 
 
 def body_of_change(run: Run) -> str:
@@ -130,7 +134,7 @@ def test_what_others_left_open_ends_before_our_own_words() -> None:
     for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
         before, _, _ = said.partition(f"\n\n{own}")
         assert before.rsplit("\n", 1)[1].startswith((">", "|"))
-    assert said.endswith("\n\nNext: `/resume` or `/diff`")
+    assert said.endswith(f"\n\nNext: `/resume` or `/diff`\n\n{LINK}")
 
 
 @pytest.mark.parametrize("say", OTHERS_WORDS)
@@ -152,8 +156,9 @@ def test_however_long_the_words_of_others_are_ours_are_all_there(outcome: Outcom
     said = told(long)
 
     assert len(said) < FakeForge().comment_limit() - 2_000
-    assert said.startswith(f"**{ENDINGS[outcome].says}**")
-    assert said.endswith("Next: `/resume` or `/diff`")
+    assert said.startswith(f"**{ENDINGS[outcome].sentence}**")
+    also = ENDINGS[outcome].also
+    assert said.endswith(f"\n\nNext: `/resume`{f' or `{also}`' if also else ''}\n\n{LINK}")
 
 
 def test_paths_that_are_too_many_are_counted() -> None:
@@ -223,7 +228,7 @@ def test_a_workspace_that_is_gone_is_not_promised() -> None:
     run = replace(RUN, outcome=Outcome.PREPARE_FAILED)
 
     assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in told(run)
-    assert "Workspace" not in told(run, kept_until=None)
+    assert "Workspace" not in told(run, workspace_until=None)
 
 
 @pytest.mark.parametrize("again", [True, False])
@@ -232,7 +237,7 @@ def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a
     comment = progress(run, TASK, Phase.AGENT, started_over=again, last_line="", secrets=[])
 
     for said in (told(run, again=again), comment):
-        assert ("went on in a fresh clone" in said) is again
+        assert ("this run started in a fresh clone" in said) is again
 
 
 def test_what_was_lost_with_a_machine_is_told() -> None:
@@ -240,7 +245,9 @@ def test_what_was_lost_with_a_machine_is_told() -> None:
     words = "untracked files, commits that were not pushed and the agent's notes were lost with it"
 
     for lost in (True, False):
-        comment = progress(run, TASK, Phase.AGENT, started_over=True, last_line="", secrets=[], lost=lost)
+        comment = progress(
+            run, TASK, Phase.AGENT, started_over=True, last_line="", secrets=[], host_lost=lost
+        )
         assert (words in comment) is lost
         assert (words in told(run, again=True, lost=lost)) is lost
     assert words not in told(run, lost=True)
@@ -250,10 +257,30 @@ def test_a_change_that_was_opened_is_linked_whatever_was_refused_before() -> Non
     opened = replace(TASK, change_number=7, change_url="https://x/7")
     on_gitlab = replace(opened, thread=replace(TASK.thread, forge="gitlab"))
 
-    assert change_sentence(opened, "no") == "The change is [#7](https://x/7)."
-    assert change_sentence(on_gitlab, "") == "The change is [!7](https://x/7)."
-    assert change_sentence(TASK, "GitHub said no.") == "A change could not be opened: GitHub said no."
-    assert change_sentence(TASK, "") == ""
+    def completed(task: Task, refusal: str) -> str:
+        return with_change(FinalMessage(lead="**Pushed.**", rest="Next."), task, refusal)
+
+    assert completed(opened, "no") == "**Pushed.** The change is [#7](https://x/7).\n\nNext."
+    assert completed(on_gitlab, "") == "**Pushed.** The change is [!7](https://x/7).\n\nNext."
+    assert completed(TASK, "GitHub said no.") == (
+        "**Pushed.** A change could not be opened: GitHub said no.\n\nNext."
+    )
+    assert completed(TASK, "") == "**Pushed.**\n\nNext."
+
+
+def test_a_task_that_continues_by_itself_names_the_time_and_the_way_to_stop_it() -> None:
+    text = told(replace(RUN, outcome=Outcome.RATE_LIMITED), continues_at=1_604_800.0)
+
+    assert text.endswith(
+        "\n\nNext: `/resume` or `/diff`\n\nIt continues by itself when the limit has ended, "
+        f"at 1970-01-19 13:46 UTC. `/cancel` stops that.\n\n{LINK}"
+    )
+
+
+def test_the_question_of_an_agent_that_failed_follows_the_reason() -> None:
+    assert with_question("It broke.", "Tabs or spaces?") == "It broke. It had asked: Tabs or spaces?"
+    assert with_question("", "Why?") == "It had asked: Why?"
+    assert with_question("It broke.", "") == "It broke."
 
 
 def test_a_change_tells_nothing_of_what_only_members_may_read() -> None:
@@ -280,7 +307,7 @@ def test_progress_of_a_cancelled_run_says_that_it_ends_and_no_more() -> None:
 
     said = progress(run, TASK, Phase.AGENT, started_over=False, last_line="building", secrets=[])
 
-    assert said == "Task `t1`, run 2: cancelled; stopping the agent and taking out its work (`demo`)."
+    assert said == "Task `t1`, run 2: cancelled; stopping the agent and exporting its work (`demo`)."
 
 
 def test_each_phase_has_words_of_its_own() -> None:

@@ -403,9 +403,8 @@ def test_where_there_is_nothing_to_open_the_final_comment_says_so(told: Told) ->
 
     told.send()
 
-    assert (
-        "A change could not be opened: `main` has every commit of `forgehand/t1` already." in told.bodies[0]
-    )
+    reason = "`main` already has every commit of `forgehand/t1`."
+    assert f"A change could not be opened: {reason}" in told.bodies[0]
     with told.ledger.read() as tx:
         assert tasks.get(tx, told.run.task).change_number is None
 

@@ -52,7 +52,7 @@ def test_it_waits_for_the_end_of_the_limit_and_says_so(on_issue: Ending) -> None
     assert (following.number, following.state, following.cause) == (2, State.QUEUED, f"auto:{ended.id}")
     assert (following.request, following.due_at) == (ended.request, ended.limited_until)
     assert _claim(on_issue) is None
-    assert "It goes on by itself once the limit has ended, at 20" in on_issue.final
+    assert "It continues by itself when the limit has ended, at 20" in on_issue.final
     assert "`/cancel` stops that." in on_issue.final
 
 

@@ -216,7 +216,7 @@ def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Worksho
 
     ended = shop.now(run)
     assert (ended.outcome, ended.state) == (Outcome.PREPARE_FAILED, State.FAILED)
-    assert re.fullmatch(r"Something broke on our side.* as incident `[0-9a-f]{8}`\.", ended.reason)
+    assert re.fullmatch(r"Something went wrong on our side\..* incident `[0-9a-f]{8}`\.", ended.reason)
     assert str(shop.runtime.data.root) not in ended.reason
     assert shop.task(run).state is State.FAILED
 

@@ -14,8 +14,8 @@ from sqlalchemy import update
 from bot.agents.command_line import CommandLineAgent
 from bot.domain.lifecycle import Outcome
 from bot.domain.task import Run
+from bot.reports.phrases import HOST_STOPPED
 from bot.runs.execute import execute
-from bot.runs.failover import LOST
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, schema, workspaces
@@ -112,7 +112,7 @@ def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: Runtime) ->
     execute(other, taken, threading.Event())
 
     ended = shop.now(run)
-    assert (ended.outcome, ended.reason) == (Outcome.LOST, LOST)
+    assert (ended.outcome, ended.reason) == (Outcome.LOST, HOST_STOPPED)
 
 
 def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, other: Runtime) -> None:
@@ -140,7 +140,7 @@ def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: R
 
     run = _worked(shop, other, "exit 1")
 
-    assert (run.outcome, run.reason, shop.branches()) == (Outcome.LOST, LOST, [])
+    assert (run.outcome, run.reason, shop.branches()) == (Outcome.LOST, HOST_STOPPED, [])
 
 
 def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: Runtime) -> None:

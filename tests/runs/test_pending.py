@@ -19,7 +19,7 @@ from bot.domain.task import Run
 from bot.reports import sender
 from bot.runs.execute import execute
 from bot.runs.leased_run import LeasedRun
-from bot.runs.phases.finish import settle
+from bot.runs.phases.finish import finish
 from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, leases, runs, schema, tasks, workspaces
 from bot.store.ledger import Ledger
@@ -79,7 +79,7 @@ class Asked:
             leased = LeasedRun(self.runtime, run, tasks.get(tx, run.task), threading.Event())
         if outcome is Outcome.PUSHED:
             leased.settle(checked_head=PUSHED, pushed_head=PUSHED)
-        settle(leased, outcome, "", "/resume")
+        finish(leased, outcome, "", "/resume")
 
     def cancel(self) -> None:
         self.say("/cancel")

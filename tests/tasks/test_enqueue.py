@@ -35,4 +35,4 @@ def test_without_a_thread_there_is_no_number() -> None:
 
 
 def test_a_place_in_line_is_said_in_words() -> None:
-    assert [queue_position(1), queue_position(2)] == ["next in line", "number 2 in line"]
+    assert [queue_position(1), queue_position(2)] == ["next in the queue", "number 2 in the queue"]

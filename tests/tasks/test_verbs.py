@@ -160,7 +160,7 @@ def test_resume_on_a_thread_without_a_task_points_at_run(say: Say) -> None:
 def test_resume_is_refused_while_the_task_waits_or_runs(say: Say) -> None:
     say("/run one", thread=CHANGE, change=a_change())
     say("/run two")
-    with pytest.raises(NotPossible, match="waits, number 2 in line"):
+    with pytest.raises(NotPossible, match="is waiting, number 2 in the queue"):
         say("/resume")
 
     with say.ledger.write() as tx:

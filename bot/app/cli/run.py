@@ -31,7 +31,7 @@ from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run
 from bot.forges.github.adapter import web_url
-from bot.reports.command_syntax import by_operator
+from bot.reports.command_syntax import shell_command, with_shell_commands
 from bot.reports.phrases import queue_position
 from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
@@ -108,7 +108,7 @@ def resume(settings: Settings, task_id: str, text: str, *, agent: str, model: st
         try:
             return verbs.resume_from_cli(tx, task_id, text, agent=agent, model=model)
         except NotPossible as error:  # worded for a comment
-            raise NotPossible(by_operator(str(error), task_id)) from None
+            raise NotPossible(with_shell_commands(str(error), task_id)) from None
 
     return _see_through(settings, resume_task, as_json=as_json)
 
@@ -171,7 +171,7 @@ class _Watched:
             self._watch()
         except KeyboardInterrupt:
             if self._thread is None:
-                say(f"{self.run.task} goes on. To stop it: forgehand cancel {self.run.task}")
+                say(f"{self.run.task} goes on. To stop it: {shell_command('/cancel', self.run.task)}")
                 return _INTERRUPTED
             self._cancel()
             self._watch()
@@ -240,9 +240,8 @@ def _tell(runtime: Runtime, run_id: str, *, as_json: bool) -> int:
         raise NotPossible(f"Run {run_id} ended without an outcome.")
     ending = ENDINGS[ended.outcome]
     if ended.outcome is not Outcome.PUSHED:
-        say(f"{ending.says} {ended.reason}".strip())
+        say(f"{ending.sentence} {ended.reason}".strip())
     if ending.state is State.SUCCEEDED:
         return 0
-    verb, _, words = ending.next.removeprefix("/").partition(" ")
-    say(f"to go on: forgehand {verb} {task.id}" + (f' "{words}"' if words else ""))
+    say(f"to go on: {shell_command(ending.next, task.id)}")
     return 1

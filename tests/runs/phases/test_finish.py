@@ -10,9 +10,10 @@ from bot.domain.errors import LeaseLost
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
-from bot.reports import sender
+from bot.reports import messages, sender
+from bot.reports.messages import StatusMessage
 from bot.runs.leased_run import LeasedRun
-from bot.runs.phases.finish import settle
+from bot.runs.phases.finish import finish
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks.retention import KEEP
@@ -69,7 +70,7 @@ class Ending:
         leased.settle(checked_head=pushed or NEW)
         if pushed:
             leased.settle(pushed_head=pushed)
-        settle(leased, outcome, reason, ENDINGS[outcome].next)
+        finish(leased, outcome, reason, ENDINGS[outcome].next)
         with self.ledger.read() as tx:
             return runs.get(tx, leased.run.id)
 
@@ -114,7 +115,7 @@ def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Out
     final, task, branch = on_issue.final, on_issue.task, on_issue.task.branch
     page, url = on_issue.runtime.page(task.id), ISSUE.repository_url
     said_next = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
-    assert final.startswith(f"**{ENDINGS[outcome].says}**")
+    assert final.startswith(f"**{ENDINGS[outcome].sentence}**")
     assert f"[`{branch}`]({url}/tree/{branch})" in final
     assert f"The change is [#101]({url}/pull/101)." in final
     assert "Asked for:\n\n> now add tests\n> for the lexer" in final
@@ -193,21 +194,12 @@ def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending,
 @pytest.mark.parametrize("heard", ["pending first", "only the end"])
 def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: str) -> None:
     leased = on_change.begun()
-    pending = {"verdict": CheckState.PENDING, "description": "Queued."}
+    pending = StatusMessage(commit=HEAD, state=CheckState.PENDING, description="Queued.")
     with on_change.ledger.write() as tx:
-        outbox.want(
-            tx,
-            outbox.Wanted(
-                subject=leased.run.id,
-                kind=outbox.Outgoing.STATUS,
-                thread_key=CHANGE.key,
-                content=pending,
-                target=HEAD,
-            ),
-        )
+        messages.want(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
     if heard == "pending first":
         on_change.send()
-    settle(leased, Outcome.NO_CHANGES, "", "/resume")
+    finish(leased, Outcome.NO_CHANGES, "", "/resume")
 
     on_change.send()
 
@@ -280,7 +272,7 @@ def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
     leased = on_issue.begun()
     with on_issue.ledger.write() as tx:
         add_task(tx, ISSUE)
-    settle(leased, Outcome.TIMED_OUT, "", "/resume")
+    finish(leased, Outcome.TIMED_OUT, "", "/resume")
 
     on_issue.send()
 
@@ -293,7 +285,7 @@ def test_who_lost_the_run_changes_and_tells_nothing(on_issue: Ending) -> None:
         leases.release(tx, leased.lease)
 
     with pytest.raises(LeaseLost):
-        settle(leased, Outcome.PUSHED, "", "/resume")
+        finish(leased, Outcome.PUSHED, "", "/resume")
 
     with on_issue.ledger.read() as tx:
         run, kept = runs.get(tx, leased.run.id), workspaces.get(tx, leased.task.id)
@@ -322,7 +314,7 @@ def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases
         with on_issue.ledger.write() as tx:
             leased.tell(tx, phase)
     on_issue.send()
-    settle(leased, Outcome.TIMED_OUT, "", "/resume")
+    finish(leased, Outcome.TIMED_OUT, "", "/resume")
     on_issue.send()
     with on_issue.ledger.write() as tx:
         due = outbox.of_subject(tx, leased.run.id, outbox.Outgoing.PROGRESS)

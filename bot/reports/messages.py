@@ -1,0 +1,145 @@
+"""The outbox's contents by kind, typed. Their JSON keys are those of rows written by older versions.
+
+A row holds the content as JSON, its kind, and its target: a label or a commit, "" for other kinds.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.domain.change import CheckState
+from bot.domain.thread import ReplyTarget
+from bot.store import outbox
+from bot.store.outbox import Item, Outgoing, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionMessage:
+    """A reaction to the comment with the command, or to the thread if no comment can take one."""
+
+    reply_target: ReplyTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMessage:
+    """A label to put on the thread if `on`, else to take off."""
+
+    label: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyMessage:
+    """A comment of its own, written beside the command."""
+
+    text: str
+    reply_target: ReplyTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusMessage:
+    """A commit status."""
+
+    commit: str
+    state: CheckState
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeMessage:
+    """A pull or merge request to open from `head` to `base`, both names of branches."""
+
+    head: str
+    base: str
+    title: str
+    body: str
+    draft: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalMessage:
+    """The final comment of a run. The sentence about the change goes between the two parts."""
+
+    lead: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressMessage:
+    """The text of the comment that is edited while a run goes on."""
+
+    text: str
+
+
+Message = (
+    ReactionMessage
+    | LabelMessage
+    | ReplyMessage
+    | StatusMessage
+    | ChangeMessage
+    | FinalMessage
+    | ProgressMessage
+)
+
+
+def want(tx: Connection, message: Message, *, subject: str, thread_key: str) -> None:
+    """Add the message to the outbox, or put it in place of the subject's message of that kind and target."""
+    outbox.want(tx, _row(message, subject, thread_key))
+
+
+def want_once(tx: Connection, message: Message, *, subject: str, thread_key: str) -> bool:
+    """Add the message unless the subject ever had one of its kind and target; tell whether it did."""
+    return outbox.want_once(tx, _row(message, subject, thread_key))
+
+
+def of_item(item: Item) -> Message:
+    """Return the message of a row. Raises KeyError if a required key is missing."""
+    content = item.content
+    match item.kind:
+        case Outgoing.REACTION:
+            return ReactionMessage(reply_target=_reply_target(content))
+        case Outgoing.LABEL:
+            return LabelMessage(label=item.target, on=bool(content.get("on")))
+        case Outgoing.REPLY:
+            return ReplyMessage(text=content["text"], reply_target=_reply_target(content))
+        case Outgoing.STATUS:
+            state, description = CheckState(content["verdict"]), content["description"]
+            return StatusMessage(commit=item.target, state=state, description=description)
+        case Outgoing.CHANGE:
+            keys = ("head", "base", "title", "body", "draft")
+            return ChangeMessage(**{key: content[key] for key in keys})
+        case Outgoing.FINAL:
+            return FinalMessage(lead=content["lead"], rest=content["rest"])
+        case Outgoing.PROGRESS:
+            return ProgressMessage(text=content["text"])
+
+
+def _row(message: Message, subject: str, thread_key: str) -> Wanted:
+    kind, target, content = _written(message)
+    return Wanted(subject=subject, kind=kind, thread_key=thread_key, content=content, target=target)
+
+
+def _written(message: Message) -> tuple[Outgoing, str, dict[str, Any]]:
+    """Return the row's kind, target and JSON."""
+    match message:
+        case ReactionMessage():
+            return Outgoing.REACTION, "", {"spot": asdict(message.reply_target)}
+        case LabelMessage():
+            return Outgoing.LABEL, message.label, {"on": message.on}
+        case ReplyMessage():
+            return Outgoing.REPLY, "", {"text": message.text, "spot": asdict(message.reply_target)}
+        case StatusMessage():
+            content = {"verdict": message.state, "description": message.description}
+            return Outgoing.STATUS, message.commit, content
+        case ChangeMessage():
+            return Outgoing.CHANGE, "", asdict(message)
+        case FinalMessage():
+            return Outgoing.FINAL, "", asdict(message)
+        case ProgressMessage():
+            return Outgoing.PROGRESS, "", asdict(message)
+
+
+def _reply_target(content: dict[str, Any]) -> ReplyTarget:
+    """Read the reply target; the thread itself if an older version recorded none."""
+    return ReplyTarget(**content.get("spot", {}))

@@ -1,0 +1,116 @@
+"""Messages in the outbox: their JSON is that of older versions, and rows of older versions are read."""
+
+from collections.abc import Mapping
+
+import pytest
+from sqlalchemy import select
+
+from bot.domain.change import CheckState
+from bot.domain.thread import ReplyTarget
+from bot.reports import messages
+from bot.reports.messages import (
+    ChangeMessage,
+    FinalMessage,
+    LabelMessage,
+    Message,
+    ProgressMessage,
+    ReactionMessage,
+    ReplyMessage,
+    StatusMessage,
+)
+from bot.store import outbox, threads
+from bot.store.ledger import Ledger
+from bot.store.outbox import Item, Outgoing
+from bot.store.schema import outbox as table
+from tests.support.rows import a_thread
+
+COMMIT = "a" * 40
+BESIDE = ReplyTarget(comment_id=77, discussion="d", internal=True)
+CHANGE = {"head": "forgehand/t1", "base": "main", "title": "Tidy", "body": "Made.", "draft": True}
+ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
+    (
+        ReactionMessage(reply_target=BESIDE),
+        Outgoing.REACTION,
+        "",
+        {"spot": {"comment_id": 77, "discussion": "d", "internal": True}},
+    ),
+    (LabelMessage(label="forgehand", on=True), Outgoing.LABEL, "forgehand", {"on": True}),
+    (
+        ReplyMessage(text="Done.", reply_target=ReplyTarget()),
+        Outgoing.REPLY,
+        "",
+        {"text": "Done.", "spot": {"comment_id": None, "discussion": "", "internal": False}},
+    ),
+    (
+        StatusMessage(commit=COMMIT, state=CheckState.PENDING, description="Queued."),
+        Outgoing.STATUS,
+        COMMIT,
+        {"verdict": "pending", "description": "Queued."},
+    ),
+    (
+        ChangeMessage(head="forgehand/t1", base="main", title="Tidy", body="Made.", draft=True),
+        Outgoing.CHANGE,
+        "",
+        CHANGE,
+    ),
+    (
+        FinalMessage(lead="**Pushed.**", rest="Next."),
+        Outgoing.FINAL,
+        "",
+        {"lead": "**Pushed.**", "rest": "Next."},
+    ),
+    (ProgressMessage(text="pushing"), Outgoing.PROGRESS, "", {"text": "pushing"}),
+]
+
+
+def an_item(kind: Outgoing, target: str, content: Mapping[str, object]) -> Item:
+    return Item(
+        id=1,
+        subject="t1-1",
+        kind=kind,
+        target=target,
+        thread_key="github:1:issue:12",
+        content=dict(content),
+        version=1,
+        remote_id=None,
+        attempts=0,
+    )
+
+
+@pytest.mark.parametrize(("message", "kind", "target", "content"), ROWS)
+def test_a_message_is_written_with_the_keys_of_older_versions_and_read_back(
+    ledger: Ledger, message: Message, kind: Outgoing, target: str, content: Mapping[str, object]
+) -> None:
+    thread = a_thread(12)
+    with ledger.write() as tx:
+        threads.remember(tx, thread.key, thread)
+        messages.want(tx, message, subject="t1-1", thread_key=thread.key)
+        [item] = outbox.of_subject(tx, "t1-1", kind)
+        stored = tx.execute(select(table.c.target)).scalar_one()
+
+    assert (stored, item.content) == (target, content)
+    assert messages.of_item(item) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        (Outgoing.REACTION, {}, ReactionMessage(reply_target=ReplyTarget())),
+        (
+            Outgoing.REACTION,
+            {"spot": {"comment_id": 77}},
+            ReactionMessage(reply_target=ReplyTarget(comment_id=77)),
+        ),
+        (Outgoing.LABEL, {}, LabelMessage(label="", on=False)),
+        (Outgoing.REPLY, {"text": "Done."}, ReplyMessage(text="Done.", reply_target=ReplyTarget())),
+        (Outgoing.PROGRESS, {"text": "pushing", "spot": {}}, ProgressMessage(text="pushing")),
+    ],
+)
+def test_a_row_of_an_older_version_with_other_keys_is_read(
+    kind: Outgoing, content: Mapping[str, object], message: Message
+) -> None:
+    assert messages.of_item(an_item(kind, "", content)) == message
+
+
+def test_every_kind_has_a_message() -> None:
+    assert [kind for _, kind, _, _ in ROWS] == list(Outgoing)
