@@ -24,9 +24,9 @@ router = Router()
 )
 def diff(command: Command, tasks: Tasks) -> str:
     """The patch of the last run that left one, folded, and a link to all of it."""
-    left = tasks.left(command)
-    task, patch = left.standing.task, left.patch
-    missing = _not_shown(left)
+    view = tasks.patch(command)
+    task, patch = view.standing.task, view.patch
+    missing = _not_shown(view)
     if patch is None:
         raise NotPossible(f"{missing} No run of task `{task.id}` has left anything to show.".strip())
     begun = f"commit `{task.base_head[:10]}`, where the task began"
@@ -40,9 +40,9 @@ def diff(command: Command, tasks: Tasks) -> str:
     return "\n\n".join(line for line in lines if line)
 
 
-def _not_shown(left: PatchView) -> str:
+def _not_shown(view: PatchView) -> str:
     """Why the patch may not be what one expects: a run goes on or left none, or the workspace is gone."""
-    standing, patch = left.standing, left.patch
+    standing, patch = view.standing, view.patch
     task, run = standing.task, standing.run
     if task.state not in ENDED:
         doing = busy(standing.position)
@@ -54,6 +54,6 @@ def _not_shown(left: PatchView) -> str:
                 "workspace yet, and stays there. `/resume` goes on with it."
             )
         return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
-    if standing.kept and standing.kept.removed_at is not None:
+    if standing.workspace and standing.workspace.removed_at is not None:
         return f"The workspace of task `{task.id}` was removed since."
     return ""

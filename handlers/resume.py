@@ -6,7 +6,7 @@ work and its notes as it left them.
 """
 
 from bot.commands.router import Router
-from bot.domain.command import Command
+from bot.domain.command import Command, Need
 from bot.reports.phrases import FOLLOW_UP, NOTES_LOST, fresh_start, queue_position
 from bot.tasks.verbs import Tasks
 
@@ -19,6 +19,7 @@ router = Router()
     help="goes on with the newest task of this thread in its own workspace; without instructions, "
     "does again what failed",
     options=("task", "agent", "model", "timeout"),
+    needs={Need.THREAD},
 )
 def resume(command: Command, tasks: Tasks) -> str:
     """Put one more run of a task of this thread in line."""

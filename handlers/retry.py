@@ -5,7 +5,7 @@ change has now. What the old task left stays as it is.
 """
 
 from bot.commands.router import Router
-from bot.domain.command import Command
+from bot.domain.command import Command, Need
 from bot.domain.errors import NotUnderstood
 from bot.reports.phrases import FOLLOW_UP, pinned, queue_position
 from bot.tasks.verbs import Tasks
@@ -18,6 +18,7 @@ router = Router()
     usage="/retry",
     help="gives the first instructions of the newest task again, to a new task in a fresh workspace",
     options=("task", "agent", "model", "timeout"),
+    needs={Need.CHANGE_HEAD},
 )
 def retry(command: Command, tasks: Tasks) -> str:
     """Open a task that is asked what another was, and put its first run in line."""

@@ -6,7 +6,7 @@ what is pushed to it later is not part of it. `--here` pushes to the change itse
 """
 
 from bot.commands.router import Router
-from bot.domain.command import Command
+from bot.domain.command import Command, Need
 from bot.reports.phrases import FOLLOW_UP, pinned, queue_position
 from bot.tasks.verbs import Tasks
 
@@ -18,6 +18,7 @@ router = Router()
     usage="/run [instructions]",
     help="starts a task: an agent works on it, and a branch comes back; with `--here` on a change, its own",
     options=("agent", "model", "base", "here", "timeout", "pr"),
+    needs={Need.CHANGE_HEAD, Need.THREAD},
 )
 def run(command: Command, tasks: Tasks) -> str:
     """Open a task and put its first run in line."""

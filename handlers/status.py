@@ -49,14 +49,14 @@ def _pushed(standing: Standing) -> str:
 
 
 def _workspace(standing: Standing) -> str:
-    kept = standing.kept
-    if kept is None or standing.task.state not in ENDED:
+    workspace = standing.workspace
+    if workspace is None or standing.task.state not in ENDED:
         return ""
-    if kept.removed_at is not None:
+    if workspace.removed_at is not None:
         return "Its workspace was removed."
-    if kept.keep_until is None:
+    if workspace.keep_until is None:
         return ""
-    return f"Workspace kept until {moment(kept.keep_until)}."
+    return f"Workspace kept until {moment(workspace.keep_until)}."
 
 
 def _next(standing: Standing) -> list[str]:

@@ -14,7 +14,7 @@ from bot.app.settings.load import Settings
 from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
 from bot.commands.answer import Answer
-from bot.commands.label_scan import Missed
+from bot.commands.label_scan import LabelScan
 from bot.forges.github import GitHub
 from bot.forges.gitlab import GitLab
 from bot.reports import sender
@@ -107,14 +107,14 @@ def answer_of(runtime: Runtime, settings: Settings) -> Answer:
     )
 
 
-def missed_of(runtime: Runtime, settings: Settings, *, age: float, stopping: threading.Event) -> Missed:
+def missed_of(runtime: Runtime, settings: Settings, *, age: float, stopping: threading.Event) -> LabelScan:
     answer = answer_of(runtime, settings)
-    return Missed(
+    return LabelScan(
         ledger=runtime.ledger,
         forges=runtime.forges,
         labels=triggers.labels(answer.defaults.agents, answer.defaults.labels),
         allow=answer.allow,
-        answer=answer.found,
+        answer=answer.answer_label,
         age=age,
         stopping=stopping,
     )

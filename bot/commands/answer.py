@@ -1,23 +1,21 @@
-"""One delivery: read it, ask whether this person may, let one handler answer, fill the outbox.
+"""The answer to one delivery: read it, ask the forge, call one handler, fill the outbox.
 
-All calls to the forge come first, then one transaction that holds the answer
-and all that follows from it: a crash in between leaves a delivery that is
-simply answered again.
+All calls to the forge come first, then one transaction with the answer and everything that follows from
+it: a crash in between leaves an unanswered delivery, which is answered again.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Connection
 
-from bot.commands import parser, policy, replies, staleness, triggers
-from bot.commands.permission import Request, authorize
+from bot.commands import early_refusal, policy, replies, retry, staleness
+from bot.commands.permission import authorize
+from bot.commands.request import Request, read
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
-from bot.domain.command import Command
-from bot.domain.error_policy import ANSWER, INCIDENT_TRIES, PATIENCE, TRANSIENT
-from bot.domain.errors import BotError, ForgeUnavailable
+from bot.domain.errors import BotError, ForgeUnavailable, NotAllowed
 from bot.domain.event import Event, Labelled, known_as
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Thread
@@ -27,14 +25,16 @@ from bot.store import causes, deliveries, threads
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.tasks.verbs import Defaults, Tasks
-from bot.text.thread_context import bounded
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What it takes to answer; call it with the key of a delivery. `allow` is `[repositories] allow`."""
+    """The parts that an answer needs; call it with the key of a delivery.
+
+    `allow` is `[repositories] allow`.
+    """
 
     ledger: Ledger
     forges: Mapping[str, Forge]
@@ -42,41 +42,39 @@ class Answer:
     allow: Collection[str]
     defaults: Defaults
     nudges: Nudges
-    patch_url: Callable[[str], str]  # of a task, by its id
+    patch_url: Callable[[str], str]  # the address of a task's patch, by the task's id
 
     def __call__(self, forge: str, delivery_id: str) -> None:
-        """Answer this delivery, if it still waits for that. What goes wrong is tried again later."""
+        """Answer this delivery if it is still unanswered. If that fails, schedule another try."""
         with self.ledger.read() as tx:
             delivery = deliveries.get_unanswered(tx, forge, delivery_id)
         if delivery is None:
             return
         try:
             self._answer(delivery)
-        except TRANSIENT as error:
-            self._wait(delivery, error)
-        except Exception as error:  # noqa: BLE001 - a bug of ours must be told, and must not come back for ever
-            self._broke(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be reported, and must not come back for ever
+            self._recover(delivery, error)
 
-    def found(self, event: Labelled) -> None:
-        """Answer a label that no delivery told of: as if one had, unless it was answered before.
+    def answer_label(self, event: Labelled) -> None:
+        """Answer a label whose delivery did not arrive, unless the label was answered before.
 
-        Raises ForgeUnavailable. What else goes wrong is logged: who looks again finds it again.
+        Raises ForgeUnavailable. Other errors are logged: the next scan finds the label again.
         """
         forge, repository_id = event.thread.forge, event.thread.repository_id
         with self.ledger.read() as tx:
             if causes.known(tx, forge, repository_id, known_as(event)):
                 return
         try:
-            asked = self._ask(event, 0.0)
-            if asked:
+            request = self._request(event, 0.0)
+            if request:
                 with self.ledger.write() as tx:
                     if _is_first(tx, event):
-                        self._obey(tx, asked)
-                self._nudge([asked])
+                        self._handle(tx, request)
+                self._nudge([request])
         except ForgeUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - it is logged
-            incident("answer broke", error, label=event.cause)
+            incident("label answer failed", error, label=event.cause)
 
     def _answer(self, delivery: Delivery) -> None:
         try:
@@ -86,145 +84,125 @@ class Answer:
             with self.ledger.write() as tx:
                 deliveries.answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
             return
-        asked = [self._ask(event, delivery.age) for event in events]
-        commanded = [heard for heard in asked if heard]
+        requests = [request for event in events if (request := self._request(event, delivery.age))]
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id):
                 return
-            for heard in commanded:
-                if _is_first(tx, heard.event):
-                    self._obey(tx, heard)
-        self._nudge(commanded)
+            for request in requests:
+                if _is_first(tx, request.event):
+                    self._handle(tx, request)
+        self._nudge(requests)
 
     def _events(self, delivery: Delivery) -> list[Event]:
         return self.forges[delivery.forge].events(delivery.event, delivery.body)
 
-    def _hear(self, event: Event) -> Request | None:
-        """What a person says to us where we may be spoken to. Asks nobody."""
+    def _request(self, event: Event, age: float) -> Request | None:
+        """Return the command in this event, authorized or refused; None if there is nothing to answer."""
+        request = self._read(event)
+        if request is None:
+            return None
+        if request.refusal:
+            with self.ledger.read() as tx:
+                if early_refusal.is_due(tx, request, self._bot_name(event)):
+                    return replace(request, unasked=True)
+        request = authorize(self.forges[event.thread.forge], request, age)
+        # The list is checked again, because only now the repository has the name that the forge gives it.
+        return request if request and self._is_listed(request.event.thread) else None
+
+    def _read(self, event: Event) -> Request | None:
+        """Return the command that a person gives in a listed repository. No call to the forge."""
         if policy.is_machine(event):
             return None
-        words = Vocabulary(
-            bot_name=self.defaults.bot_names[event.thread.forge],
-            known=self.router.routes,
-            labels=self.defaults.labels,
+        vocabulary = Vocabulary(
+            bot_name=self._bot_name(event), known=self.router.routes, labels=self.defaults.labels
         )
-        spoken = triggers.raw_command(event, words)
-        if spoken is None:
-            return None
-        return Request(event, spoken) if self._is_listed(event.thread) else None
+        request = read(event, vocabulary, self.router)
+        return request if request and self._is_listed(event.thread) else None
 
-    def _ask(self, event: Event, age: float) -> Request | None:
-        """The command in this event, and what the forge says of it; None where there is nothing to answer."""
-        heard = self._hear(event)
-        asked = authorize(self.forges[event.thread.forge], heard, age) if heard else None
-        # Once more, because it is only now that the repository has the name the forge gives it.
-        return asked if asked and self._is_listed(asked.event.thread) else None
+    def _bot_name(self, event: Event) -> str:
+        return self.defaults.bot_names[event.thread.forge]
 
     def _is_listed(self, thread: Thread) -> bool:
         listed = policy.is_listed(thread, self.allow)
         if not listed:
-            # Silence on the thread: whoever runs the bot has not chosen to answer there.
+            # No reply on the thread: the operator has not chosen to answer in this repository.
             log.warning("repository is not in [repositories] allow", repository=thread.repository_url)
         return listed
 
-    def _obey(self, tx: Connection, heard: Request) -> None:
-        thread = heard.event.thread
+    def _handle(self, tx: Connection, request: Request) -> None:
+        event, thread = request.event, request.event.thread
         threads.remember(tx, thread.key, thread)
-        if found := heard.repository:
-            threads.move(tx, thread.forge, found.id, path=found.path, url=found.url)
+        if repository := request.repository:
+            threads.move(tx, thread.forge, repository.id, path=repository.path, url=repository.url)
         try:
             with tx.begin_nested():
-                words = self._dispatch(tx, heard)
+                text = self._dispatch(tx, request)
         except BotError as error:
-            log.info("command refused", command=heard.spoken.name, kind=type(error).__name__)
-            replies.refused(tx, heard.event, error)
+            log.info("command refused", command=request.command.name, kind=type(error).__name__)
+            once = request.unasked or isinstance(error, NotAllowed)
+            (replies.refuse_once if once else replies.post)(tx, event, str(error))
         else:
-            log.info("command accepted", command=heard.spoken.name, thread=heard.event.thread.key)
-            replies.accepted(tx, heard.event, words)
+            log.info("command accepted", command=request.command.name, thread=thread.key)
+            replies.accept(tx, event, text)
 
-    def _dispatch(self, tx: Connection, heard: Request) -> str:
-        if heard.refused:
-            raise heard.refused
-        staleness.refuse(heard.event, heard.change, now=clock(tx))
-        event, route = heard.event, self.router.route(heard.spoken.name)
-        options, text = parser.split_options(heard.spoken.rest, route.options)
-        command = Command(
-            name=route.name,
-            text=text,
-            options=options,
-            thread=event.thread,
-            actor=event.actor,
-            cause=event.cause,
-            reply_target=triggers.reply_target(event),
-            context=bounded(heard.shown),
-            change=heard.change,
-        )
-        lines = self.router.help(event.thread.forge)
-        tasks = Tasks(tx=tx, defaults=self.defaults, help=lines, patch_url=self.patch_url)
-        return self.router.dispatch(command, tasks)
+    def _dispatch(self, tx: Connection, request: Request) -> str:
+        if request.refusal:
+            raise request.refusal
+        staleness.check(request.event, request.command.change, now=clock(tx))
+        command_list = self.router.help(request.event.thread.forge)
+        tasks = Tasks(tx=tx, defaults=self.defaults, help=command_list, patch_url=self.patch_url)
+        return self.router.dispatch(request.command, tasks)
 
-    def _wait(self, delivery: Delivery, error: Exception) -> None:
-        """Try again for as long as it may pass by itself.
-
-        A forge that is away has its own patience, and a ledger that is away does not take this note of it
-        either: past that patience it is something in the delivery.
-        """
-        if delivery.age >= PATIENCE and delivery.attempts + 1 >= INCIDENT_TRIES:
-            self._end(delivery, incident("answer broke", error, attempt=delivery.attempts + 1))
-        elif isinstance(error, ForgeUnavailable):
-            self._try_later(delivery, str(error), error.retry_after or 0.0)
-        else:
-            self._try_later(delivery, type(error).__name__)
-
-    def _try_later(self, delivery: Delivery, error: str, seconds: float = 0.0) -> None:
-        seconds = max(seconds, ANSWER.pause(delivery.attempts + 1))
-        log.info("delivery retry scheduled", seconds=seconds, reason=error)
-        with self.ledger.write() as tx:
-            deliveries.try_later(tx, delivery.forge, delivery.id, seconds, error)
-
-    def _broke(self, delivery: Delivery, number: str) -> None:
-        """Try again, but not for ever."""
-        if delivery.attempts + 1 < INCIDENT_TRIES:
-            self._try_later(delivery, f"incident {number}")
-        else:
+    def _recover(self, delivery: Delivery, error: Exception) -> None:
+        """Schedule another try, or end the delivery. An error that will not pass is logged as an incident."""
+        seconds = retry.pause(delivery, error)
+        number = ""
+        if seconds is None or not retry.is_transient(error):
+            number = incident("delivery answer failed", error, attempt=delivery.attempts + 1)
+        if seconds is None:
             self._end(delivery, number)
+            return
+        reason = retry.reason(error, number)
+        log.info("delivery retry scheduled", seconds=seconds, reason=reason)
+        with self.ledger.write() as tx:
+            deliveries.try_later(tx, delivery.forge, delivery.id, seconds, reason)
 
     def _end(self, delivery: Delivery, number: str) -> None:
-        """Try no more. The thread is told which number to quote, if that can be told."""
+        """End the tries. The thread gets the incident's number, if a reply can be written."""
         try:
-            self._tell(delivery, number)
-        except Exception as error:  # noqa: BLE001 - what is in the delivery must not keep it from ending
-            incident("thread not told", error, of=number)
+            self._report(delivery, number)
+        except Exception as error:  # noqa: BLE001 - no content of a delivery may keep it from ending
+            incident("incident not reported to the thread", error, of=number)
             with self.ledger.write() as tx:
                 deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}")
 
-    def _tell(self, delivery: Delivery, number: str) -> None:
-        commanded = self._heard_at_all(delivery)
-        words = f"{incident_text(number)} Nothing was done."
+    def _report(self, delivery: Delivery, number: str) -> None:
+        requests = self._readable_requests(delivery)
+        text = f"{incident_text(number)} Nothing was done."
         with self.ledger.write() as tx:
             if not deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}"):
                 return
-            for heard in commanded:
-                if _is_first(tx, heard.event):
-                    threads.remember(tx, heard.event.thread.key, heard.event.thread)
-                    replies.post(tx, heard.event, words)
-        self._nudge(commanded)
+            for request in requests:
+                if _is_first(tx, request.event):
+                    threads.remember(tx, request.event.thread.key, request.event.thread)
+                    replies.post(tx, request.event, text)
+        self._nudge(requests)
 
-    def _heard_at_all(self, delivery: Delivery) -> list[Request]:
+    def _readable_requests(self, delivery: Delivery) -> list[Request]:
         try:
-            return [heard for event in self._events(delivery) if (heard := self._hear(event))]
-        except Exception:  # noqa: BLE001 - reading may be the very thing that breaks; it is logged already
+            return [request for event in self._events(delivery) if (request := self._read(event))]
+        except Exception:  # noqa: BLE001 - reading may be the failing step; its error is logged already
             return []
 
-    def _nudge(self, commanded: Sequence[Request]) -> None:
-        for key in {heard.event.thread.key for heard in commanded}:
+    def _nudge(self, requests: Sequence[Request]) -> None:
+        for key in {request.event.thread.key for request in requests}:
             self.nudges.report(key)
-        if commanded:
+        if requests:
             self.nudges.work()
 
 
 def _is_first(tx: Connection, event: Event) -> bool:
     thread = event.thread
-    # All of them, and not only up to the first that is not new: each has to be there for its twin.
+    # Every key is recorded, not only those up to the first known one: a twin may have any of them.
     new = [causes.first_time(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
     return all(new)

@@ -1,8 +1,8 @@
-"""Labels whose delivery was lost. No forge sends it again by itself, so the threads are looked at.
+"""The scan for labels whose delivery was lost. No forge sends such a delivery again by itself.
 
-A label is a request for as long as it is on. One that has been on for a while is
-handed to the same answer as a delivery's; what was answered before, or is being
-answered now, the ledger knows. So this may run in any number of processes at once.
+A label is a request for as long as it is on. A label that has been on for a while is answered as a delivery
+of it would be. The ledger knows the labels that were answered before or are being answered now, so any
+number of processes may scan at once.
 """
 
 import threading
@@ -23,8 +23,11 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missed:
-    """`age`: seconds after which a delivery is taken for lost. `allow` is `[repositories] allow`."""
+class LabelScan:
+    """The parts of a scan. `age`: a delivery counts as lost after so many seconds.
+
+    `allow` is `[repositories] allow`.
+    """
 
     ledger: Ledger
     forges: Mapping[str, Forge]
@@ -35,26 +38,27 @@ class Missed:
     stopping: threading.Event
 
     def once(self) -> None:
-        """Look at every repository in which a command was heard before. No forge's failure is raised."""
+        """Scan every listed repository that has had a command before. Errors of a forge are logged only."""
         with self.ledger.read() as tx:
             repositories = threads.one_of_each_repository(tx)
             before = clock(tx) - self.age
-        away: set[str] = set()
-        for where in repositories:
-            if where.forge not in self.forges or not policy.is_listed(where, self.allow):
+        unavailable: set[str] = set()  # forges
+        for thread in repositories:
+            if thread.forge not in self.forges or not policy.is_listed(thread, self.allow):
                 continue
-            if self.stopping.is_set() or where.forge in away:
+            if self.stopping.is_set() or thread.forge in unavailable:
                 continue
             try:
-                self._look(where, before)
-            except ForgeUnavailable as error:  # or it asks for fewer requests: the rest is left for later
-                log.info("labels are looked for later", forge=where.forge, reason=str(error))
-                away.add(where.forge)
+                self._scan(thread, before)
+            except ForgeUnavailable as error:  # down, or limiting requests: the next scan goes on
+                log.info("label scan postponed", forge=thread.forge, reason=str(error))
+                unavailable.add(thread.forge)
             except (ForgeError, ValueError) as error:
-                log.warning("labels not looked for", repository=where.repository_url, reason=str(error)[:200])
+                log.warning("label scan failed", repository=thread.repository_url, reason=str(error)[:200])
 
-    def _look(self, where: Thread, before: float) -> None:
-        found = self.forges[where.forge].labelled(where.repository_id, self.labels)
-        for event in sorted(found, key=lambda event: event.at):
+    def _scan(self, thread: Thread, before: float) -> None:
+        """Answer the labels of the thread's repository that are on since `before`, the oldest first."""
+        events = self.forges[thread.forge].labelled(thread.repository_id, self.labels)
+        for event in sorted(events, key=lambda event: event.at):
             if event.at.timestamp() <= before:
                 self.answer(event)

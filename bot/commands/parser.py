@@ -1,8 +1,8 @@
-"""What a comment says to the bot, read from its Markdown tree.
+"""Reading commands: from the Markdown tree of a comment, and the options from a command's own line.
 
-A command counts only at the start of a line of ordinary text: people quote,
-fence and link commands to talk about them, and only a Markdown parser knows
-what is ordinary. The text itself is then taken from the source, as written.
+A command counts only at the start of a line of ordinary text: people quote, fence and link commands to
+talk about them, and only a Markdown parser can tell ordinary text from those. The text of the command is
+then taken from the source, unchanged.
 """
 
 import re
@@ -18,33 +18,33 @@ from bot.text.units import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class RawCommand:
-    """A command word and everything after it. The word may be unknown where the bot was addressed."""
+    """A command word and everything after it. The word may be unknown if the line addresses the bot."""
 
     name: str
     rest: str
 
 
-_LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's own; str.splitlines knows more
+_LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's line ends only; str.splitlines has more
 _MARK = "\ue000"  # private use: means nothing to Markdown
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NOT_ORDINARY = re.compile(r"<(/?)(?:a|blockquote|code|h[1-6]|kbd|ol|pre|samp|table|ul)\b", re.IGNORECASE)
 
 
 def read(body: str, *, bot_name: str, known: Collection[str]) -> RawCommand | None:
-    """The first known command of a comment, else the first line that addresses the bot, else None."""
+    """Return the first known command of a comment, else the first line that addresses the bot, else None."""
     lines = _LINE_END.split(body)  # text and line ends in turn
-    heard = {at: spoken for at in range(0, len(lines), 2) if (spoken := _heard(lines[at], bot_name, known))}
-    if not heard:
+    commands = {at: raw for at in range(0, len(lines), 2) if (raw := _read_line(lines[at], bot_name, known))}
+    if not commands:
         return None
-    ordinary = _ordinary(lines, heard)
+    ordinary = _ordinary(lines, commands)
     if not ordinary:
         return None
-    first = next((at for at in ordinary if heard[at].name in known), ordinary[0])
-    return RawCommand(heard[first].name, heard[first].rest + "".join(lines[first + 1 :]))
+    first = next((at for at in ordinary if commands[at].name in known), ordinary[0])
+    return RawCommand(commands[first].name, commands[first].rest + "".join(lines[first + 1 :]))
 
 
-def _heard(line: str, bot_name: str, known: Collection[str]) -> RawCommand | None:
-    """What a line says, were it ordinary text: `/run`, `/forgehand run`, `@bot run`, `@bot /run`."""
+def _read_line(line: str, bot_name: str, known: Collection[str]) -> RawCommand | None:
+    """Read a line as if it were ordinary text: `/run`, `/forgehand run`, `@bot run` or `@bot /run`."""
     line = line.lstrip(" \t")
     if not line.startswith(("/", "@")):
         return None
@@ -61,14 +61,14 @@ def _split(text: str) -> tuple[str, str]:
     return word.lower(), rest[0] if rest else ""
 
 
-def _ordinary(lines: list[str], places: Collection[int]) -> list[int]:
-    """Which of these lines begin as ordinary text.
+def _ordinary(lines: list[str], numbers: Collection[int]) -> list[int]:
+    """Select the lines that begin as ordinary text.
 
-    The tree does not say where in the source a piece of text stood, so a copy
-    is parsed in which each of these lines carries its number in front.
+    The tree has no positions of texts in the source, so a copy is parsed in which each of these lines
+    begins with its own number.
     """
     marked = [line.replace(_MARK, "\ufffd") for line in lines]
-    for at in places:
+    for at in numbers:
         text = marked[at].lstrip(" \t")
         marked[at] = f"{marked[at][: len(marked[at]) - len(text)]}{_MARK}{at}{_MARK}{text}"
     starts = _line_starts(parse("".join(marked)))
@@ -76,10 +76,10 @@ def _ordinary(lines: list[str], places: Collection[int]) -> list[int]:
 
 
 def _line_starts(tokens: list[Token]) -> list[str]:
-    """First text of each line of each paragraph that stands in no list, quote or table."""
-    found = []
+    """Return the first text of each line of each paragraph outside lists, quotes and tables."""
+    starts = []
     paragraph = False
-    inside = 0  # open HTML elements that make text other than ordinary
+    inside = 0  # open HTML elements whose text is not ordinary
     for token in tokens:
         if token.type.endswith("_open"):
             paragraph = token.type == "paragraph_open" and token.level == 0
@@ -90,12 +90,13 @@ def _line_starts(tokens: list[Token]) -> list[str]:
             if child.type == "html_inline":
                 inside = _depth(inside, child.content)
             if paragraph and at_start and not inside and child.type == "text" and child.level == 0:
-                found.append(child.content)
+                starts.append(child.content)
             at_start = child.type in {"softbreak", "hardbreak"}
-    return found
+    return starts
 
 
 def _depth(inside: int, html: str) -> int:
+    """Return the number of open elements after this HTML; `inside` is the number before it."""
     for closing in _NOT_ORDINARY.findall(_COMMENT.sub("", html)):
         inside = max(0, inside - 1) if closing else inside + 1
     return inside
@@ -108,11 +109,11 @@ _VALUE = re.compile(
 
 
 def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
-    """Options right after the command word, on its line, and the text after them. `--` ends the options.
+    """Split off the options, which follow the command word on its line, and return them and the text.
 
-    Raises NotUnderstood on an option this command does not take, and on a value that makes no sense.
+    `--` ends the options. Raises NotUnderstood if the command does not take an option, or on a bad value.
     """
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     at = 0
     while flag := _FLAG.match(rest, at):
         at = flag.end()
@@ -122,7 +123,7 @@ def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
         if name not in allowed:
             raise NotUnderstood(_unknown_option(name, allowed))
         if name in _SWITCHES and not flag[0].endswith("="):
-            given[name] = ""
+            values[name] = ""
             continue
         value = _VALUE.match(rest, at)
         if value is None:
@@ -130,22 +131,24 @@ def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
                 f"`--{name}` needs a value: `--{name} <value>`, right after the command word."
             )
         at = value.end()
-        given[name] = next(text for text in value.groups() if text is not None)
-    return _options(given), rest[at:].strip()
+        values[name] = next(text for text in value.groups() if text is not None)
+    return _options(values), rest[at:].strip()
 
 
-def _options(given: dict[str, str]) -> Options:
-    read = {name: _READ[name](value) for name, value in given.items()}
-    return Options(**read)  # type: ignore[arg-type]  # _READ gives each field its own type
+def _options(values: dict[str, str]) -> Options:
+    fields = {name: _READ[name](value) for name, value in values.items()}
+    return Options(**fields)  # type: ignore[arg-type]  # _READ gives each field its own type
 
 
 def _unknown_option(name: str, allowed: Collection[str]) -> str:
-    said = f"`--{name}`" if is_plain(name) else "That option"
+    option = f"`--{name}`" if is_plain(name) else "That option"
     if not allowed:
-        return f"{said} is not understood: this command takes no options."
+        return f"{option} is not understood: this command takes no options."
     near = get_close_matches(name, allowed, n=1)
-    takes = f"Did you mean `--{near[0]}`?" if near else f"There is {_list(allowed)}."
-    return f"{said} is no option of this command. {takes} Write `--` before a text that begins with dashes."
+    hint = f"Did you mean `--{near[0]}`?" if near else f"There is {_list(allowed)}."
+    return (
+        f"{option} is not an option of this command. {hint} Write `--` before a text that begins with dashes."
+    )
 
 
 def _list(names: Collection[str]) -> str:
@@ -172,7 +175,7 @@ def _here(value: str) -> bool:
 
 
 def branch_name(value: str) -> str:
-    """The name of a branch, by git's own rules (git-check-ref-format). Raises NotUnderstood."""
+    """Check the name of a branch by git's own rules (git-check-ref-format). Raises NotUnderstood."""
     wrong = r"[\x00-\x20\x7f~^:?*\[\\`]|\.\.|@\{|//|^[-/]|^@$|[/.]$|(?:^|/)\.|\.lock(?:/|$)"
     if not value or len(value) > 200 or re.search(wrong, value):
         raise NotUnderstood("`--base` is the name of a branch.")
@@ -180,7 +183,7 @@ def branch_name(value: str) -> str:
 
 
 def model_name(value: str) -> str:
-    """The name of a model, which becomes one word of a command line. Raises NotUnderstood."""
+    """Check the name of a model, which becomes one word of a command line. Raises NotUnderstood."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.:/@+\[\]-]{0,99}", value, re.ASCII):
         raise NotUnderstood("`--model` is the name of a model, such as `opus` or `provider/name-1`.")
     return value
@@ -190,7 +193,7 @@ def _plain(value: str) -> str:
     return value
 
 
-_SWITCHES = frozenset({"here"})  # options that stand alone
+_SWITCHES = frozenset({"here"})  # options without a value
 _READ: dict[str, Callable[[str], str | int]] = {
     "agent": _plain,
     "model": model_name,

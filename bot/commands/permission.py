@@ -1,103 +1,86 @@
-"""A command that was heard, and what the forge says of it.
+"""The forge's answers about a request: its author's permission, and the needs of its command.
 
-All that an answer has to ask a forge is asked here, before its transaction begins.
+Every question that an answer has for a forge is asked here, before the transaction begins.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from bot.commands import triggers
-from bot.commands.parser import RawCommand
-from bot.domain.change import ChangeHead, Repository
+from bot.commands.request import Request
+from bot.domain.change import ChangeHead
+from bot.domain.command import Need
 from bot.domain.error_policy import PATIENCE
-from bot.domain.errors import BotError, ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, NotAllowed, NotPossible
 from bot.domain.event import Event
 from bot.domain.thread import Kind, Part, PartKind
 from bot.forges.forge import Forge
+from bot.text.thread_context import bounded
 
 log = structlog.get_logger()
 
-_PINS = frozenset({"run", "retry"})  # commands that start from the head a change has now
-_READS = frozenset({"run", "resume"})  # commands whose agent is shown what was said before them
 
+def authorize(forge: Forge, request: Request, age: float) -> Request | None:
+    """Ask the forge whether the command still stands and its author may give it.
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command, and what the forge said of it: why not, or where the change stands."""
-
-    event: Event
-    spoken: RawCommand
-    refused: BotError | None = None
-    change: ChangeHead | None = None
-    said: Sequence[Part] = ()  # on the thread, before the command
-    repository: Repository | None = None  # where the thread's is; None: the forge could not be asked
-
-    @property
-    def shown(self) -> list[Part]:
-        """What the agent is to see of it, besides the words of the command."""
-        change = [] if self.change is None else [_of_change(self.change)]
-        return [*self.event.context, *change, *self.said]
-
-
-def authorize(forge: Forge, heard: Request, age: float) -> Request | None:
-    """What the forge says of this command; None where there is nothing to answer.
-
-    Raises ForgeUnavailable while there is still patience (`age` is the delivery's, in seconds).
+    Return None if there is nothing to answer. `age` is the delivery's, in seconds: while it is less than
+    PATIENCE, ForgeUnavailable is raised.
     """
     try:
-        if not _is_for_us(forge, heard.event):
+        if not _is_for_the_bot(forge, request.event):
             return None
-        heard = _located(forge, heard)
-        return _asked(forge, heard)
+        return _permitted(forge, _located(forge, request))
     except ForgeUnavailable:
         if age < PATIENCE:
             raise
-        words = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
-        return replace(heard, refused=NotPossible(words))
+        text = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
+        return replace(request, refusal=NotPossible(text))
     except ForgeGone as error:
-        log.info("nobody is left to answer", thread=heard.event.thread.key, reason=str(error))
+        log.info("thread is gone, command ignored", thread=request.event.thread.key, reason=str(error))
         return None
     except ForgeError as error:
-        words = f"I could not find out whether you may do this, so nothing was done. {error}"
-        return replace(heard, refused=NotPossible(words))
+        text = f"I could not find out whether you may do this, so nothing was done. {error}"
+        return replace(request, refusal=NotPossible(text))
 
 
-def _is_for_us(forge: Forge, event: Event) -> bool:
-    """False: our own doing; a label that was taken off, or obeyed before; a role given to somebody else."""
+def _is_for_the_bot(forge: Forge, event: Event) -> bool:
+    """Check that the event is not the bot's own, and that its label is on or its role is the bot's."""
     return event.actor.id != forge.whoami().id and triggers.stands(forge, event)
 
 
-def _located(forge: Forge, heard: Request) -> Request:
-    """The command with its repository where the forge has it.
+def _located(forge: Forge, request: Request) -> Request:
+    """Look the repository up by its id, because permissions belong to the id.
 
-    Asked by the id, which is what permissions hang on: a payload may name any repository beside it.
+    A payload may give any path and address beside that id.
     """
-    thread = heard.event.thread
-    found = forge.repository(thread.repository_id)
-    if found.path != thread.path:
-        log.info("repository has another name", said=thread.path, found=found.path)
-    thread = replace(thread, path=found.path, repository_url=found.url)
-    return replace(heard, event=replace(heard.event, thread=thread), repository=found)
+    thread = request.event.thread
+    repository = forge.repository(thread.repository_id)
+    if repository.path != thread.path:
+        log.info("repository has another name", delivered=thread.path, current=repository.path)
+    return request.located(repository)
 
 
-def _asked(forge: Forge, heard: Request) -> Request:
-    event, thread = heard.event, heard.event.thread
+def _permitted(forge: Forge, request: Request) -> Request:
+    """Refuse the request if its author has no write permission, else fetch what its command needs."""
+    event, thread = request.event, request.event.thread
     if not forge.may_write(thread, event.actor):
-        words = "Only people who may write to this repository can tell me what to do here."
-        return replace(heard, refused=NotAllowed(words))
-    heard = replace(heard, event=forge.complete(event))
-    if heard.spoken.name in _READS:
-        # Now, and not when the run begins: it is what the person saw who gave the command.
-        heard = replace(heard, said=forge.history_before(event))
-    if heard.spoken.name in _PINS and thread.kind is Kind.CHANGE:
-        heard = replace(heard, change=forge.change_head(thread))
-    return heard
+        text = "Only people who may write to this repository can tell me what to do here."
+        return replace(request, refusal=NotAllowed(text))
+    if request.refusal:
+        return request
+    event = forge.complete(event)
+    # Now, and not when the run begins: the command's author saw these comments and this head.
+    history = forge.history_before(event) if Need.THREAD in request.needs else []
+    wants_head = Need.CHANGE_HEAD in request.needs and thread.kind is Kind.CHANGE
+    change = forge.change_head(thread) if wants_head else None
+    context = [*event.context, *([_change_part(change)] if change else []), *history]
+    command = replace(request.command, context=bounded(context), change=change)
+    return replace(request, event=event, command=command)
 
 
-def _of_change(change: ChangeHead) -> Part:
-    """From where to where a change goes."""
-    whose = "" if change.same_repository else " of another repository"
-    text = f"From the branch {change.head_branch}{whose}, at {change.head}, into {change.base_branch}"
+def _change_part(change: ChangeHead) -> Part:
+    """Describe the change's branches and head for the agent."""
+    source = "" if change.same_repository else " of another repository"
+    text = f"From the branch {change.head_branch}{source}, at {change.head}, into {change.base_branch}"
     return Part(kind=PartKind.CHANGE, text=text)

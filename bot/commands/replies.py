@@ -1,10 +1,9 @@
-"""The messages that answer a command: outbox rows, written in the transaction of the answer itself."""
+"""Replies to commands, as outbox rows: written in the transaction that answers the command."""
 
 from sqlalchemy import Connection
 
 from bot.commands.triggers import reply_target
 from bot.domain.change import CheckState
-from bot.domain.errors import BotError, NotAllowed
 from bot.domain.event import Event, Labelled
 from bot.reports import messages
 from bot.reports.messages import (
@@ -15,45 +14,52 @@ from bot.reports.messages import (
     ReplyMessage,
     StatusMessage,
 )
-from bot.store import runs
-from bot.store import tasks as store
+from bot.store import outbox
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
+from bot.store.outbox import Outgoing
 
 
-def accepted(tx: Connection, event: Event, text: str) -> None:
-    """Acknowledge a command: react to it, take its label off and send the reply.
+def accept(tx: Connection, event: Event, text: str) -> None:
+    """Acknowledge a command: add a reaction, remove the label, and send the handler's reply.
 
-    If the command queued a run, the reply is the first text of the comment that follows the run.
+    If the command queued a run, the reply is the first text of the run's progress comment.
     """
     _want(tx, event, ReactionMessage(reply_target=reply_target(event)))
     if isinstance(event, Labelled):
         _want(tx, event, LabelMessage(label=event.label, on=False))
-    run = runs.of_idempotency_key(tx, event.thread, event.cause)
+    run = run_rows.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
         post(tx, event, text)
         return
     _want(tx, event, ProgressMessage(text=text), subject=run.id)
-    if pinned := store.get(tx, run.task).pinned:
+    if pinned := task_rows.get(tx, run.task).pinned:
         status = StatusMessage(commit=pinned, state=CheckState.PENDING, description="Queued.")
         _want(tx, event, status, subject=run.id)
 
 
-def refused(tx: Connection, event: Event, error: BotError) -> None:
-    """Send the reason why a command was refused; to a person without permission, once a thread."""
-    if isinstance(error, NotAllowed):
-        reply = _reply(event, str(error))
-        subject = f"refusal:{event.actor.id}"
-        messages.want_once(tx, reply, subject=subject, thread_key=event.thread.key)
-    else:
-        post(tx, event, str(error))
+def refuse_once(tx: Connection, event: Event, text: str) -> None:
+    """Send the reason of a refusal, unless this person was refused so on this thread before."""
+    messages.want_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
+
+
+def was_refused(tx: Connection, event: Event) -> bool:
+    """Return True if `refuse_once` has sent a reason to this person on this thread."""
+    rows = outbox.of_subject(tx, _refusal(event), Outgoing.REPLY)
+    return any(row.thread_key == event.thread.key for row in rows)
 
 
 def post(tx: Connection, event: Event, text: str) -> None:
-    """Send a comment of its own to the thread."""
+    """Send a comment of its own in reply to the event."""
     _want(tx, event, _reply(event, text))
 
 
 def _reply(event: Event, text: str) -> ReplyMessage:
     return ReplyMessage(text=text, reply_target=reply_target(event))
+
+
+def _refusal(event: Event) -> str:
+    return f"refusal:{event.actor.id}"
 
 
 def _want(tx: Connection, event: Event, message: Message, *, subject: str = "") -> None:

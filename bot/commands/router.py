@@ -1,10 +1,10 @@
-"""Which handler answers which command."""
+"""The table of commands and their handlers."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bot.domain.command import Command
+from bot.domain.command import Command, Need
 from bot.domain.errors import NotUnderstood
 from bot.reports.command_syntax import for_forge
 from bot.tasks.verbs import Tasks
@@ -15,12 +15,13 @@ Handler = Callable[[Command, Tasks], str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One command: how it is written, what it does in a sentence, the options it takes."""
+    """One command: its syntax, its help in one sentence, its options, its needs and its handler."""
 
     name: str
     usage: str
     help: str
     options: frozenset[str]
+    needs: frozenset[Need]
     handler: Handler
 
 
@@ -34,32 +35,38 @@ class Router:
                 self._add(route)
 
     def command(
-        self, name: str, *, usage: str, help: str, options: Collection[str] = ()
+        self,
+        name: str,
+        *,
+        usage: str,
+        help: str,
+        options: Collection[str] = (),
+        needs: Collection[Need] = (),
     ) -> Callable[[Handler], Handler]:
-        """Register the decorated function as the answer to `/name`."""
+        """Register the decorated function as the handler of `/name`."""
 
         def register(handler: Handler) -> Handler:
-            self._add(Route(name, usage, help, frozenset(options), handler))
+            self._add(Route(name, usage, help, frozenset(options), frozenset(needs), handler))
             return handler
 
         return register
 
     def dispatch(self, command: Command, tasks: Tasks) -> str:
-        """Call the one handler for this command; its words are the reply."""
+        """Call the handler of this command and return its reply. Raises NotUnderstood, as `route`."""
         return self.route(command.name).handler(command, tasks)
 
     def help(self, forge: str) -> list[str]:
-        """A line of Markdown for each command, in the order of the table, as it is written on this forge."""
+        """Return a line of Markdown for each command, in the order of the table, in this forge's syntax."""
         return [_line(route, forge) for route in self.routes.values()]
 
     def route(self, name: str) -> Route:
-        """Raises NotUnderstood, with the nearest command there is."""
+        """Return the route of this command. Raises NotUnderstood, which suggests the nearest command."""
         if name in self.routes:
             return self.routes[name]
-        said = f"`{name}` is no command here." if is_plain(name) else "That is no command I know."
+        text = f"Unknown command `{name}`." if is_plain(name) else "I don't know that command."
         near = get_close_matches(name, self.routes, n=1)
         suggestion = f" Did you mean `/{near[0]}`?" if near else ""
-        raise NotUnderstood(f"{said}{suggestion} `/help` lists what may be said.")
+        raise NotUnderstood(f"{text}{suggestion} `/help` lists the commands.")
 
     def _add(self, route: Route) -> None:
         if route.name in self.routes:

@@ -1,6 +1,7 @@
-"""What an event asks for: one row a kind of event, and each ends in the words a comment would have had.
+"""The commands that events stand for, one row for each kind of event.
 
-So a label, an assignment and a comment meet the same handler, with the same checks.
+A label or an assignment becomes the text that a comment would have had, so all three reach the same
+handler after the same checks.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,77 +17,80 @@ from bot.domain.thread import ReplyTarget
 from bot.forges.forge import Forge
 
 LABEL = "forgehand"
-REVIEW = "Review this change. Mend what is wrong with it, and tell what you would not decide alone."
+# The text of a review request, for the agent.
+REVIEW = "Review this change. Fix what is wrong, and list what you would rather leave to a person."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """What is understood: the bot's name on this forge, the commands, labels and what they ask for."""
+    """The words that the bot understands: its name on the forge, the commands, the labels."""
 
     bot_name: str
-    known: Collection[str]
-    labels: Mapping[str, str]
+    known: Collection[str]  # commands
+    labels: Mapping[str, str]  # of the settings, with their texts
 
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    says: Callable[[Any, Vocabulary], RawCommand | None]  # None: nothing to us
-    stands: Callable[[Forge, Any], bool]  # is it so on the forge at this moment?
+    read: Callable[[Any, Vocabulary], RawCommand | None]  # None: the event is not for the bot
+    stands: Callable[[Forge, Any], bool]  # asks the forge whether the event still holds
 
 
 def labels(agents: Collection[str], table: Collection[str]) -> list[str]:
-    """Every label that may be a request: the bot's own, alone and with each agent, and those of the table."""
+    """List every label that may be a request: the bot's own, one for each agent, and those of the table."""
     return [LABEL, *(f"{LABEL}:{agent}" for agent in agents), *table]
 
 
 def checked(table: Mapping[str, str], agents: Collection[str], options: Collection[str]) -> Mapping[str, str]:
-    """The table of labels, whose texts may begin with these options of `/run`. Raises BadSettings."""
-    for label, text in table.items():
+    """Check the texts in the settings' table of labels, and return the table.
+
+    A text may begin with these options of `/run`. Raises BadSettings.
+    """
+    for label, raw_text in table.items():
         try:
-            given, asked = parser.split_options(text, options)
+            parsed, text = parser.split_options(raw_text, options)
         except NotUnderstood as error:
             raise BadSettings(f'[labels] run, "{label}": {error}') from None
-        if given.agent and given.agent not in agents:
+        if parsed.agent and parsed.agent not in agents:
             known = ", ".join(agents)
             raise BadSettings(
-                f'[labels] run, "{label}": there is no agent {given.agent}. There are: {known}.'
+                f'[labels] run, "{label}": there is no agent {parsed.agent}. There are: {known}.'
             )
-        if not asked:
-            raise BadSettings(f'[labels] run, "{label}" has options only: say what it asks for, too.')
+        if not text:
+            raise BadSettings(f'[labels] run, "{label}" has options only: add the request after them.')
     return table
 
 
-def raw_command(event: Event, words: Vocabulary) -> RawCommand | None:
-    """The command this event stands for. Asks nobody."""
-    return _TRIGGERS[type(event)].says(event, words)
+def raw_command(event: Event, vocabulary: Vocabulary) -> RawCommand | None:
+    """Return the command that this event stands for, or None. No call to the forge."""
+    return _TRIGGERS[type(event)].read(event, vocabulary)
 
 
 def stands(forge: Forge, event: Event) -> bool:
-    """Ask the forge whether this is a request to us: a label while it is on, a role if it is ours."""
+    """Ask the forge whether the event still holds: its label is on, or its role is the bot's."""
     return _TRIGGERS[type(event)].stands(forge, event)
 
 
 def reply_target(event: Event) -> ReplyTarget:
-    """Where the event is answered."""
+    """Return the place of the reply: beside the comment, else the thread itself."""
     return event.reply_target if isinstance(event, Commented) else ReplyTarget()
 
 
-def _of_comment(event: Commented, words: Vocabulary) -> RawCommand | None:
-    return parser.read(event.body, bot_name=words.bot_name, known=words.known)
+def _read_comment(event: Commented, vocabulary: Vocabulary) -> RawCommand | None:
+    return parser.read(event.body, bot_name=vocabulary.bot_name, known=vocabulary.known)
 
 
-def _of_label(event: Labelled, words: Vocabulary) -> RawCommand | None:
-    """Forges take two labels that differ only in case for one."""
-    label = event.label.lower()
+def _read_label(event: Labelled, vocabulary: Vocabulary) -> RawCommand | None:
+    label = event.label.lower()  # for the forges, labels that differ only in case are the same
     if label == LABEL:
         return RawCommand("run", WHOLE_THREAD)
     if label.startswith(f"{LABEL}:"):
         return RawCommand("run", f'--agent "{label.removeprefix(f"{LABEL}:").strip()}" {WHOLE_THREAD}')
-    asked = next((text for name, text in words.labels.items() if name.lower() == label), None)
-    return None if asked is None else RawCommand("run", asked)
+    text = next((text for name, text in vocabulary.labels.items() if name.lower() == label), None)
+    return None if text is None else RawCommand("run", text)
 
 
-def _of_assignment(event: Assigned, words: Vocabulary) -> RawCommand | None:
+def _read_assignment(event: Assigned, vocabulary: Vocabulary) -> RawCommand | None:
     return RawCommand("run", REVIEW if event.review else WHOLE_THREAD)
 
 
@@ -98,12 +102,12 @@ def _is_on(forge: Forge, event: Labelled) -> bool:
     return forge.has_label(event.thread, event.label)
 
 
-def _is_ours(forge: Forge, event: Assigned) -> bool:
+def _is_assigned_to_bot(forge: Forge, event: Assigned) -> bool:
     return event.assignee_id == forge.whoami().id
 
 
 _TRIGGERS: dict[type[Event], _Trigger] = {
-    Commented: _Trigger(_of_comment, _always),
-    Labelled: _Trigger(_of_label, _is_on),
-    Assigned: _Trigger(_of_assignment, _is_ours),
+    Commented: _Trigger(_read_comment, _always),
+    Labelled: _Trigger(_read_label, _is_on),
+    Assigned: _Trigger(_read_assignment, _is_assigned_to_bot),
 }

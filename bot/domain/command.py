@@ -1,16 +1,24 @@
-"""A command, as its handler sees it."""
+"""Commands as their handlers see them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.domain.change import ChangeHead
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
-WHOLE_THREAD = "Do what this thread asks"  # what the label asks, an assignment, and `/run` alone
+WHOLE_THREAD = "Do what this thread asks"  # the text of the label, of an assignment, and of `/run` alone
+
+
+class Need(StrEnum):
+    """Something that a command needs from the forge, besides its author's permission."""
+
+    CHANGE_HEAD = "change head"  # the change's current head: the run starts from it
+    THREAD = "thread"  # the comments before the command: the agent is shown them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What stood between the command word and the text. `timeout` is in seconds."""
+    """The options between the command word and the text. `timeout` is in seconds."""
 
     agent: str = ""
     model: str = ""
@@ -23,7 +31,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What one person asks on one thread, once."""
+    """A command that one person gave once on one thread."""
 
     name: str
     text: str
@@ -33,4 +41,4 @@ class Command:
     cause: str
     reply_target: ReplyTarget
     context: tuple[Part, ...]  # untrusted
-    change: ChangeHead | None = None  # where the change stood when `/run` was answered; None on issues
+    change: ChangeHead | None = None  # if the command needs `Need.CHANGE_HEAD`; None on issues

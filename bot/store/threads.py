@@ -48,6 +48,12 @@ def get(tx: Connection, key: str) -> Thread:
     return value(tx.execute(select(threads).where(threads.c.key == key)).one())
 
 
+def is_located(tx: Connection, thread: Thread) -> bool:
+    """Return True if the ledger knows the thread's repository, and under the path that the thread gives."""
+    known = _known(tx, thread)
+    return known is not None and known[0] == thread.path
+
+
 def one_of_each_repository(tx: Connection) -> list[Thread]:
     """A thread of every repository of a forge in which a command was ever heard."""
     newest = (

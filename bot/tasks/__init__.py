@@ -1,4 +1,4 @@
-"""What people ask of tasks: open, resume, retry, cancel, approve, keep.
+"""Verbs of tasks: open, resume, retry, cancel, approve, keep, discard.
 
 Imports: domain, text, store, reports.
 """

@@ -1,4 +1,4 @@
-"""A task is cancelled: a waiting run at once, a running one by its own worker."""
+"""Cancelling a task: a queued run ends at once, a running one is ended by its own worker."""
 
 from functools import partial
 
@@ -11,29 +11,29 @@ from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.reports import messages
 from bot.reports.messages import ProgressMessage, StatusMessage
-from bot.store import runs
-from bot.store import tasks as store
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
 from bot.tasks import retention
 
 
 def cancel(tx: Connection, task: Task) -> Task:
-    """Stop a task that has not ended. CANCELLED: its run never started.
+    """Cancel a task that has not ended, and return it. CANCELLED: its run had not begun.
 
     Raises NotPossible if its push has begun.
     """
-    run = runs.newest(tx, task.id)
-    if not runs.ask_cancel(tx, run):
+    run = run_rows.newest(tx, task.id)
+    if not run_rows.ask_cancel(tx, run):
         raise NotPossible(f"The push of task `{task.id}` has begun: the run ends as it would have.")
-    run = runs.get(tx, run.id)
+    run = run_rows.get(tx, run.id)
     if run.state is State.CANCELLED:
-        store.change_state(tx, task.id, State.CANCELLED)
+        task_rows.change_state(tx, task.id, State.CANCELLED)
         retention.from_now(tx, task.id, State.CANCELLED)
-        _take_back(tx, task, run)
-    return store.get(tx, task.id)
+        _report(tx, task, run)
+    return task_rows.get(tx, task.id)
 
 
-def _take_back(tx: Connection, task: Task, run: Run) -> None:
-    """End the comment and the status that announced a run which no worker will start."""
+def _report(tx: Connection, task: Task, run: Run) -> None:
+    """Update the comment and the status of a run that no worker will ever report on."""
     if task.thread.kind is Kind.CLI:
         return
     add = partial(messages.want, tx, subject=run.id, thread_key=task.thread_key)

@@ -1,4 +1,4 @@
-"""A new run gets in line: with which words, from which phase, on which host."""
+"""Queueing a run: its instructions, first phase and host."""
 
 import re
 import unicodedata
@@ -9,25 +9,26 @@ from sqlalchemy import Connection
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, Outcome, Phase, State
 from bot.domain.task import Run, Task
-from bot.domain.thread import Actor, Part, ReplyTarget, Thread
+from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.reports.command_syntax import for_forge
 from bot.reports.phrases import busy
-from bot.store import runs, workspaces
-from bot.store import tasks as store
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
+from bot.store import workspaces
 
-AUTO = "auto:"  # a cause of ours: the rest is the run that it goes on from
+AUTO = "auto:"  # prefix of the idempotency keys of automatic runs; the id of the run before follows
 _SLUG = 40  # characters of a title that a branch name carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """One request for a run: by whom, through what, with which words. `wall_limit` is in seconds.
+    """A request for a run. `wall_limit` is in seconds.
 
     `agent` and `model` "": those of the task. `due_at`: not before then, in seconds since the epoch.
     """
 
     text: str
-    context: tuple[Part, ...]
+    context: tuple[Part, ...]  # untrusted
     reply_target: ReplyTarget
     actor: Actor
     cause: str
@@ -36,23 +37,17 @@ class RunRequest:
     model: str = ""
     due_at: float | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPlan:
-    """What a new task is to be. `base` "": the default branch; `pinned` "": it is not about a change."""
-
-    agent: str
-    change: str
-    model: str = ""  # "" = the agent's own choice
-    base: str = ""
-    pinned: str = ""
-    fork: bool = False  # the change comes from another repository
-    branch: str = ""  # to push to; "" = a new one of the task's own
+    # Only a new task takes these; a task that exists has its own.
+    change: str = "none"  # change to open: draft | ready | link | none
+    base: str = ""  # "" = the default branch
+    pinned: str = ""  # head of the change that the command was given on; "" on issues
+    fork: bool = False  # that change comes from another repository
+    branch: str = ""  # branch to push to; "" = a new one of the task's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """A run that waits. `position` 1 is next; `workspace_gone`: the task had one, and it was removed."""
+    """A queued run. `position` 1 is next; `workspace_gone`: the task had a workspace that was removed."""
 
     task: Task
     run: Run
@@ -64,31 +59,30 @@ class Queued:
         return self.run.first_phase is Phase.PUSH
 
 
-def open_task(tx: Connection, place: tuple[str, Thread, str], plan: TaskPlan, ask: RunRequest) -> Queued:
-    """A new task and its first run. `place` is the task's id, its thread and the thread's key."""
-    task_id, thread, key = place
+def open_task(tx: Connection, task_id: str, thread: Thread, request: RunRequest) -> Queued:
+    """Create a task on this thread and queue its first run. `request` must name an agent."""
+    confidential = thread.confidential or request.reply_target.internal
     task = Task(
         id=task_id,
         thread=thread,
-        thread_key=key,
+        thread_key=f"cli:{task_id}" if thread.kind is Kind.CLI else thread.key,
         state=State.QUEUED,
-        agent=plan.agent,
-        model=plan.model,
-        change=plan.change,
-        base=plan.base,
-        branch=plan.branch
-        or branch_of(thread, task_id, named=not (thread.confidential or ask.reply_target.internal)),
-        pinned=plan.pinned,
-        fork=plan.fork,
+        agent=request.agent,
+        model=request.model,
+        change=request.change,
+        base=request.base,
+        branch=request.branch or branch_of(thread, task_id, named=not confidential),
+        pinned=request.pinned,
+        fork=request.fork,
     )
-    store.add(tx, task)
-    return _add_run(tx, task, ask, _Begin(number=1, phase=Phase.PREPARE, host=""))
+    task_rows.add(tx, task)
+    return _add_run(tx, task, request, _Start(number=1, phase=Phase.PREPARE, host=""))
 
 
 def branch_of(thread: Thread, task_id: str, *, named: bool) -> str:
-    """The task's branch: of ASCII letters, digits and dashes alone, whatever the title holds.
+    """Name the task's branch with ASCII letters, digits and dashes only, whatever the title has.
 
-    Without the title where that is not for everybody who can see the branch.
+    `named` False: without the title, because not everybody who can see the branch may read the title.
     """
     ascii_title = unicodedata.normalize("NFKD", thread.title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_title)[:_SLUG].strip("-")
@@ -96,46 +90,46 @@ def branch_of(thread: Thread, task_id: str, *, named: bool) -> str:
     return "forgehand/" + "-".join(part for part in parts if part)
 
 
-def resume(tx: Connection, task: Task, ask: RunRequest) -> Queued:
-    """One more run of a task that has ended. Raises NotPossible where that makes no sense as asked."""
-    before = runs.newest(tx, task.id)
-    if before.state is State.QUEUED and before.due_at is not None:  # whoever asks need not wait for that
-        runs.ask_cancel(tx, before)
-        store.change_state(tx, task.id, State.CANCELLED)
-        task, before = store.get(tx, task.id), runs.get(tx, before.id)
+def resume(tx: Connection, task: Task, request: RunRequest) -> Queued:
+    """Queue one more run of a task that has ended.
+
+    Raises NotPossible if the task has not ended, or needs a text or an approval to go on.
+    """
+    before = run_rows.newest(tx, task.id)
+    if before.state is State.QUEUED and before.due_at is not None:  # a request does not wait for that time
+        run_rows.ask_cancel(tx, before)
+        task_rows.change_state(tx, task.id, State.CANCELLED)
+        task, before = task_rows.get(tx, task.id), run_rows.get(tx, before.id)
     if task.state not in ENDED:
-        raise NotPossible(f"Task `{task.id}` {busy(runs.position(tx, before))}. `/cancel` stops it.")
-    phase = Phase.PREPARE if ask.text else _phase_without_text(tx, task, before)
-    return again(tx, task, replace(ask, text=ask.text or before.request), phase)
+        raise NotPossible(f"Task `{task.id}` {busy(run_rows.position(tx, before))}. `/cancel` stops it.")
+    phase = Phase.PREPARE if request.text else _phase_without_text(tx, task, before)
+    return again(tx, task, replace(request, text=request.text or before.request), phase)
 
 
-def again(tx: Connection, task: Task, ask: RunRequest, phase: Phase) -> Queued:
-    """One more run of this task that begins in this phase. Raises NotPossible if the task is not at rest."""
-    before = runs.newest(tx, task.id)
-    store.change_state(tx, task.id, State.QUEUED)
-    task = _with_agent(tx, task, ask)
-    # What was said among members stays among them, whoever goes on and where.
-    reply_target = replace(
-        ask.reply_target, internal=ask.reply_target.internal or before.reply_target.internal
-    )
-    kept = workspaces.get(tx, task.id)
-    gone = kept is not None and kept.removed_at is not None
-    # The quarantine outlives the workspace: what was not pushed is there and nowhere else.
+def again(tx: Connection, task: Task, request: RunRequest, phase: Phase) -> Queued:
+    """Queue one more run of this task that begins in this phase. Raises NotPossible if it has not ended."""
+    before = run_rows.newest(tx, task.id)
+    task_rows.change_state(tx, task.id, State.QUEUED)
+    task = _with_agent(tx, task, request)
+    # A conversation among members stays among them, in every later run and wherever it is requested.
+    internal = request.reply_target.internal or before.reply_target.internal
+    request = replace(request, reply_target=replace(request.reply_target, internal=internal))
+    workspace = workspaces.get(tx, task.id)
+    gone = workspace is not None and workspace.removed_at is not None
+    # The quarantine outlives the workspace: commits that were not pushed exist only there.
     needed = not gone or phase is Phase.PUSH or task.checked_head not in ("", task.pushed_head)
-    host = kept.host if kept and needed else ""
+    host = workspace.host if workspace and needed else ""
     workspaces.retain(tx, task.id, None)
-    queued = _add_run(
-        tx,
-        task,
-        replace(ask, reply_target=reply_target),
-        _Begin(number=before.number + 1, phase=phase, host=host),
-    )
+    queued = _add_run(tx, task, request, _Start(number=before.number + 1, phase=phase, host=host))
     return replace(queued, workspace_gone=gone)
 
 
 def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
-    """The same once more, by itself, when a provider's limit has ended: at that time, since the epoch."""
-    ask = RunRequest(
+    """Queue the run's request once more, for the end of a provider's limit.
+
+    `at` is that time, in seconds since the epoch.
+    """
+    request = RunRequest(
         text=run.request,
         context=run.context,
         reply_target=run.reply_target,
@@ -144,73 +138,75 @@ def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
         wall_limit=run.wall_limit,
         due_at=at,
     )
-    return again(tx, task, ask, Phase.PREPARE)
+    return again(tx, task, request, Phase.PREPARE)
 
 
 def is_awaiting_approval(tx: Connection, task: Task) -> bool:
-    """Does a commit of this task wait for an approval?"""
-    return task.state is State.WAITING and runs.newest(tx, task.id).outcome is Outcome.HELD
+    """Return True if a commit of this task waits for an approval."""
+    return task.state is State.WAITING and run_rows.newest(tx, task.id).outcome is Outcome.HELD
 
 
-def approve(tx: Connection, task: Task, ask: RunRequest) -> Queued:
-    """Let the held commit be pushed, by a run that only does that."""
-    store.settle(tx, task.id, approved_head=task.checked_head)
-    return again(tx, task, ask, Phase.PUSH)
+def approve(tx: Connection, task: Task, request: RunRequest) -> Queued:
+    """Queue a run that only pushes the commit which awaits approval."""
+    task_rows.settle(tx, task.id, approved_head=task.checked_head)
+    return again(tx, task, request, Phase.PUSH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begin:
+class _Start:
+    """The start of a run. `host` "": any host may claim it."""
+
     number: int
     phase: Phase
     host: str
 
 
-def _with_agent(tx: Connection, task: Task, ask: RunRequest) -> Task:
-    """From now on this agent and model work on the task. A model of another agent means nothing to it."""
-    agent = ask.agent or task.agent
-    model = ask.model or (task.model if agent == task.agent else "")
-    store.settle(tx, task.id, agent=agent, model=model)
-    return store.get(tx, task.id)
+def _with_agent(tx: Connection, task: Task, request: RunRequest) -> Task:
+    """Give the task the requested agent and model. A new agent does not know the old agent's model."""
+    agent = request.agent or task.agent
+    model = request.model or (task.model if agent == task.agent else "")
+    task_rows.settle(tx, task.id, agent=agent, model=model)
+    return task_rows.get(tx, task.id)
 
 
-def _add_run(tx: Connection, task: Task, ask: RunRequest, begin: _Begin) -> Queued:
+def _add_run(tx: Connection, task: Task, request: RunRequest, start: _Start) -> Queued:
     run = Run(
-        id=f"{task.id}-{begin.number}",
+        id=f"{task.id}-{start.number}",
         task=task.id,
-        number=begin.number,
+        number=start.number,
         thread_key=task.thread_key,
         repository_url=task.thread.repository_url,
         state=State.QUEUED,
-        phase=begin.phase,
-        first_phase=begin.phase,
-        request=ask.text,
-        context=ask.context,
-        reply_target=ask.reply_target,
-        cause=ask.cause,
+        phase=start.phase,
+        first_phase=start.phase,
+        request=request.text,
+        context=request.context,
+        reply_target=request.reply_target,
+        cause=request.cause,
         agent=task.agent,
-        asked_by=ask.actor,
-        host=begin.host,
-        wall_limit=ask.wall_limit,
-        due_at=ask.due_at,
+        asked_by=request.actor,
+        host=start.host,
+        wall_limit=request.wall_limit,
+        due_at=request.due_at,
     )
-    runs.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
-    run = runs.get(tx, run.id)
-    return Queued(task=store.get(tx, task.id), run=run, position=runs.position(tx, run))
+    run_rows.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
+    run = run_rows.get(tx, run.id)
+    return Queued(task=task_rows.get(tx, task.id), run=run, position=run_rows.position(tx, run))
 
 
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
-    """Where a run without new words begins: what failed is done again, and nothing that had passed."""
+    """Return the first phase of a run without new instructions: the failed phases are repeated, no others."""
     if before.outcome is Outcome.HELD:
-        approve_it = for_forge("/approve", task.thread.forge)
+        command = for_forge("/approve", task.thread.forge)
         raise NotPossible(
-            f"Task `{task.id}` holds commit `{task.checked_head}`. `{approve_it}` pushes it, "
+            f"Commit `{task.checked_head}` of task `{task.id}` waits for an approval. `{command}` pushes it, "
             "`/resume <what to do instead>` lets the agent go on."
         )
     if before.outcome is Outcome.QUESTION:
         raise NotPossible(f"The agent of task `{task.id}` has asked something: `/resume <your answer>`.")
     if task.state is State.SUCCEEDED:
-        raise NotPossible(f"Task `{task.id}` is done. Say what is next: `/resume <what to do>`.")
+        raise NotPossible(f"Task `{task.id}` is done. Add instructions: `/resume <what to do>`.")
     pushing = before.first_phase is Phase.PUSH or any(
-        phase is Phase.PUSH for phase, _, _ in runs.phase_times(tx, before.id)
+        phase is Phase.PUSH for phase, _, _ in run_rows.phase_times(tx, before.id)
     )
     return Phase.PUSH if pushing else Phase.PREPARE

@@ -1,43 +1,45 @@
-"""Where the work of a new task begins, and for which branch it is: of issues, of changes, of forks."""
+"""The start point of a new task's work, and the branch that the work is for: on issues, changes and forks."""
 
 from dataclasses import replace
 
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.tasks.enqueue import TaskPlan
+from bot.tasks.enqueue import RunRequest
 
 
-def starting_point(command: Command, plan: TaskPlan, *, here: bool) -> TaskPlan:
-    """The plan with its base. Raises NotPossible, NotUnderstood on options that do not fit the thread.
+def from_start_point(command: Command, request: RunRequest, *, here: bool) -> RunRequest:
+    """Return the request with its base, pinned head and branch.
 
-    On a change the work begins at the head as it stood when we asked, and is for the change's own branch;
-    a fork's branch is not ours to write to, so there the work is for the branch the change is for. `here`:
-    what is made is pushed to the change's own branch, too.
+    On a change, the work begins at the head that the forge gave with the command, and is for the change's
+    own branch. The bot does not write to a fork's branch: there the work is for the branch that the change
+    is to be merged into. `here`: the work is pushed to the change's own branch, too.
+
+    Raises NotPossible, or NotUnderstood, on options that do not fit the thread.
     """
     change, options = command.change, command.options
     if change is None:
         if here:
             raise NotPossible("`--here` is for changes: an issue has no branch of its own to push to.")
-        return replace(plan, base=options.base or plan.base)
+        return replace(request, base=options.base or request.base)
     if options.base:
         raise NotPossible("`--base` is for issues: work on a change starts from the change's own branch.")
     if not change.open:
         raise NotPossible("This change is closed or merged. Say it on one that is open, or on an issue.")
-    plan = replace(plan, pinned=change.head)
+    request = replace(request, pinned=change.head)
     if change.same_repository:
-        plan = replace(plan, base=change.head_branch)
-        return _onto_its_own_branch(plan, change, options) if here else plan
+        request = replace(request, base=change.head_branch)
+        return _onto_its_own_branch(request, change, options) if here else request
     if here:
         raise NotPossible(
             "This change comes from a fork, and I push to none. Without `--here` the work goes to a branch "
             "of this repository."
         )
-    return replace(plan, base=change.base_branch, fork=True)
+    return replace(request, base=change.base_branch, fork=True)
 
 
-def _onto_its_own_branch(plan: TaskPlan, change: ChangeHead, options: Options) -> TaskPlan:
-    """What `--here` makes of a plan."""
+def _onto_its_own_branch(request: RunRequest, change: ChangeHead, options: Options) -> RunRequest:
+    """Return the request with the change's branch as the branch to push to, for `--here`."""
     if options.pr:
         raise NotUnderstood("`--here` pushes to this change and opens no other: leave `--pr` out.")
     if change.head_branch == change.default_branch:
@@ -45,4 +47,4 @@ def _onto_its_own_branch(plan: TaskPlan, change: ChangeHead, options: Options) -
             "The branch of this change is the repository's default branch, to which I never push. Without "
             "`--here` the work goes to a branch of its own."
         )
-    return replace(plan, branch=change.head_branch, change="none")
+    return replace(request, branch=change.head_branch, change="none")

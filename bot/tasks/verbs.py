@@ -1,7 +1,7 @@
-"""The verbs of a task, as handlers use them: open, retry, resume, cancel, approve, keep, discard.
+"""Verbs of tasks, as handlers call them: open, retry, resume, cancel, approve, keep, discard.
 
-A command counts against what the ledger says at this moment, inside the caller's
-transaction: a person may be answered a minute after the run they mean has ended.
+A command is checked against the ledger's state at this moment, inside the caller's transaction: a command
+may be answered a minute after the run that it is about has ended.
 """
 
 import re
@@ -19,43 +19,44 @@ from bot.domain.task import Run, Task, new_task_id
 from bot.domain.thread import Thread
 from bot.reports import phrases
 from bot.reports.command_syntax import for_forge
-from bot.store import patches, runs, workspaces
-from bot.store import tasks as store
+from bot.store import patches, workspaces
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
 from bot.store.patches import Patch
 from bot.store.workspaces import WorkspaceRow
 from bot.tasks import cancel, enqueue, retention
-from bot.tasks.enqueue import Queued, RunRequest, TaskPlan
-from bot.tasks.start_point import starting_point
+from bot.tasks.enqueue import Queued, RunRequest
+from bot.tasks.start_point import from_start_point
 from bot.text.markdown import is_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What holds where a command says nothing. Wall limits are in seconds, and the most one may ask for."""
+    """Values for commands without the option. Wall limits are in seconds, and no option may exceed them."""
 
     agents: Collection[str]
     agent: str
     wall_limit: int
     bot_names: Mapping[str, str]  # by forge
-    labels: Mapping[str, str]  # what they ask for, besides the bot's own
-    # Of repositories that have their own, by path in lower case.
+    labels: Mapping[str, str]  # texts of the labels in the settings
+    # Of repositories with a limit of their own, by path in lower case.
     wall_limits: Mapping[str, int] = field(default_factory=dict)
     change: str = "draft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a task stands: its newest run, its place in line (0: not waiting), its workspace."""
+    """The state of a task: its newest run, that run's queue position (0: not queued), its workspace."""
 
     task: Task
     run: Run
     position: int
-    kept: WorkspaceRow | None
+    workspace: WorkspaceRow | None
 
 
 @dataclass(frozen=True, slots=True)
 class PatchView:
-    """How a task stands, and the patch of the last run that left one."""
+    """The state of a task, and its newest patch."""
 
     standing: Standing
     patch: Patch | None
@@ -63,132 +64,142 @@ class PatchView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:
-    """What handlers may do, in one transaction. `help` has a line for each command there is."""
+    """The verbs that handlers may call, in one transaction. `help` has a line for each command."""
 
     tx: Connection
     defaults: Defaults
     help: Sequence[str]
-    patch_url: Callable[[str], str]  # address of what a task's last run left
+    patch_url: Callable[[str], str]  # the address of a task's newest patch, by the task's id
 
     def open(self, command: Command) -> Queued:
-        """A new task with its first run. Raises NotPossible, NotUnderstood on options that cannot be met."""
+        """Open a task and queue its first run.
+
+        Raises NotPossible, or NotUnderstood, on options that do not fit the thread.
+        """
         confidential = command.thread.confidential or command.reply_target.internal
-        plan = TaskPlan(
-            agent=agent_named(self.defaults, command.options.agent),
-            model=command.options.model,
+        request = self._request(command, command.text or WHOLE_THREAD)
+        request = replace(
+            request,
+            agent=request.agent or self.defaults.agent,
             change=command.options.pr or ("none" if confidential else self.defaults.change),
         )
-        plan = starting_point(command, plan, here=command.options.here)
-        ask = self._ask(command, command.text or WHOLE_THREAD)
-        return enqueue.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask)
+        return self._open(command, request, here=command.options.here)
 
     def resume(self, command: Command) -> Queued:
-        """One more run of the thread's newest task, or of the one named. Raises NotPossible."""
-        task = self._any(command)
-        before = runs.newest(self.tx, task.id)
-        ask = self._ask(command, command.text, before.wall_limit)
-        if command.options.agent:
-            ask = replace(ask, agent=agent_named(self.defaults, command.options.agent))
-        return enqueue.resume(self.tx, task, replace(ask, model=command.options.model))
+        """Queue one more run of the thread's newest task, or of the named one. Raises NotPossible."""
+        task = self._any_task(command)
+        before = run_rows.newest(self.tx, task.id)
+        return enqueue.resume(self.tx, task, self._request(command, command.text, before.wall_limit))
 
     def retry(self, command: Command) -> tuple[Queued, Task]:
-        """A new task that is asked what another was asked at first, and that other. Raises as `open`.
+        """Open a task with the first request of an old one, and return the old one too.
 
-        The other is the thread's newest, or the one named. Raises NotPossible until it has ended.
+        The old one is the thread's newest task, or the named one. Raises NotPossible until it has ended,
+        and as `open`.
         """
-        old = self._any(command)
+        old = self._any_task(command)
         if _is_open(old):
             busy = phrases.busy(_standing(self.tx, old).position)
             raise NotPossible(f"Task `{old.id}` {busy}. After a `/cancel` it may be tried again.")
-        first = runs.of_task(self.tx, old.id)[0]
+        first = run_rows.of_task(self.tx, old.id)[0]
         internal = command.reply_target.internal or first.reply_target.internal
-        agent = agent_named(self.defaults, command.options.agent or old.agent)
-        plan = TaskPlan(
+        request = self._request(command, first.request, first.wall_limit)
+        agent = request.agent or agent_named(self.defaults, old.agent)
+        request = replace(
+            request,
             agent=agent,
-            model=command.options.model or (old.model if agent == old.agent else ""),
+            model=request.model or (old.model if agent == old.agent else ""),
             change="none" if internal and not first.reply_target.internal else old.change,
             base=old.base,
-        )
-        plan = starting_point(command, plan, here=old.here)
-        ask = replace(
-            self._ask(command, first.request, first.wall_limit),
             context=first.context,
             reply_target=replace(command.reply_target, internal=internal),
         )
-        return enqueue.open_task(self.tx, (new_task_id(), command.thread, command.thread.key), plan, ask), old
+        return self._open(command, request, here=old.here), old
 
     def cancel(self, command: Command) -> Task:
-        """Stop the newest task that has not ended, or the one named. CANCELLED: its run never started.
+        """Cancel the newest task that has not ended, or the named one. CANCELLED: its run had not begun.
 
         Raises NotPossible if there is none, or its push has begun.
         """
-        task = self._meant(command, _is_open, "There is nothing to cancel on this thread.")
+        task = self._task(command, _is_open, "There is nothing to cancel on this thread.")
         return cancel.cancel(self.tx, task)
 
     def approve(self, command: Command) -> Queued:
-        """Let the held commit be pushed; the text may name it. Raises NotPossible, NotUnderstood."""
-        task = self._meant(
+        """Queue the push of the commit that awaits approval.
+
+        The text may name that commit. Raises NotPossible, or NotUnderstood.
+        """
+        task = self._task(
             command,
             partial(enqueue.is_awaiting_approval, self.tx),
             "Nothing on this thread waits for an approval.",
         )
-        _must_name(command.text, task)
-        before = runs.newest(self.tx, task.id)
-        return enqueue.approve(self.tx, task, self._ask(command, before.request, before.wall_limit))
+        _check_commit(command.text, task)
+        before = run_rows.newest(self.tx, task.id)
+        return enqueue.approve(self.tx, task, self._request(command, before.request, before.wall_limit))
 
-    def left(self, command: Command) -> PatchView:
-        """What the newest task of the thread, or the one named, has left so far.
+    def patch(self, command: Command) -> PatchView:
+        """Return the newest patch of the thread's newest task, or of the named one.
 
-        Raises NotPossible, also where others than members would read what only they were told.
+        Raises NotPossible, also if the task is confidential and the reply would be public.
         """
-        standing = _standing(self.tx, self._any(command))
+        standing = _standing(self.tx, self._any_task(command))
         if standing.run.reply_target.internal and not command.reply_target.internal:
             raise NotPossible(
-                f"Task `{standing.task.id}` was asked where only members can read. `/diff` answers there."
+                f"Task `{standing.task.id}` was given in a comment that only members can read. "
+                "`/diff` answers there."
             )
         return PatchView(standing, patches.newest(self.tx, standing.task.id))
 
     def keep(self, command: Command, days: int) -> tuple[Task, float | None]:
-        """Keep a workspace for so many days; until when, in seconds since the epoch.
+        """Keep a workspace for so many days. Raises NotPossible.
 
-        None: from the end of the run that waits or works. Raises NotPossible.
+        Return its task and the end of that time, in seconds since the epoch. None: the days are counted
+        from the end of the run that is queued or running.
         """
-        task = self._any(command)
+        task = self._any_task(command)
         return task, retention.keep(self.tx, task.id, days)
 
     def discard(self, command: Command) -> Task:
-        """Let a workspace go now. Raises NotPossible where a run needs it, or there is none."""
-        return retention.discard(self.tx, self._any(command).id)
+        """Let a workspace be removed now. Raises NotPossible if a run needs it, or there is none."""
+        return retention.discard(self.tx, self._any_task(command).id)
 
     def of_thread(self, thread: Thread) -> list[Standing]:
-        """How the tasks of this thread stand, newest first."""
-        return [_standing(self.tx, task) for task in store.of_thread(self.tx, thread.key)]
+        """Return the state of each task of this thread, newest first."""
+        return [_standing(self.tx, task) for task in task_rows.of_thread(self.tx, thread.key)]
 
-    def _ask(self, command: Command, text: str, wall_limit: int | None = None) -> RunRequest:
-        most = self.defaults.wall_limits.get(command.thread.path.lower(), self.defaults.wall_limit)
-        wanted = command.options.timeout
-        if wanted and wanted > most:
-            raise NotPossible(f"`--timeout` is at most `{most}s` here.")
+    def _open(self, command: Command, request: RunRequest, *, here: bool) -> Queued:
+        request = from_start_point(command, request, here=here)
+        return enqueue.open_task(self.tx, new_task_id(), command.thread, request)
+
+    def _request(self, command: Command, text: str, wall_limit: int | None = None) -> RunRequest:
+        """Return the run that the command requests. `wall_limit`: that of the run before, in seconds."""
+        options = command.options
+        highest = self.defaults.wall_limits.get(command.thread.path.lower(), self.defaults.wall_limit)
+        if options.timeout and options.timeout > highest:
+            raise NotPossible(f"`--timeout` is at most `{highest}s` here.")
         return RunRequest(
             text=text,
             context=command.context,
             reply_target=command.reply_target,
             actor=command.actor,
             cause=command.cause,
-            wall_limit=wanted or min(wall_limit or most, most),
+            wall_limit=options.timeout or min(wall_limit or highest, highest),
+            agent=agent_named(self.defaults, options.agent) if options.agent else "",
+            model=options.model,
         )
 
-    def _any(self, command: Command) -> Task:
-        return self._meant(command, lambda _: True, "There is no task on this thread. Start with `/run`.")
+    def _any_task(self, command: Command) -> Task:
+        return self._task(command, lambda _: True, "There is no task on this thread. Start with `/run`.")
 
-    def _meant(self, command: Command, fits: Callable[[Task], bool], otherwise: str) -> Task:
-        """The task named by `--task`, else the newest of the thread that fits. Raises NotPossible."""
-        tasks = store.of_thread(self.tx, command.thread.key, limit=1000)
+    def _task(self, command: Command, fits: Callable[[Task], bool], otherwise: str) -> Task:
+        """Return the task named by `--task`, else the newest of the thread that fits. Raises NotPossible."""
+        tasks = task_rows.of_thread(self.tx, command.thread.key, limit=1000)
         if named := command.options.task:
             tasks = [task for task in tasks if task.id == named]
             if not tasks:
-                said = f"`{named}`" if is_plain(named) else "of that name"
-                raise NotPossible(f"There is no task {said} on this thread. `/status` lists them.")
+                name = f"`{named}`" if is_plain(named) else "of that name"
+                raise NotPossible(f"There is no task {name} on this thread. `/status` lists them.")
         for task in tasks:
             if fits(task):
                 return task
@@ -196,30 +207,32 @@ class Tasks:
 
 
 def _standing(tx: Connection, task: Task) -> Standing:
-    run = runs.newest(tx, task.id)
-    return Standing(task=task, run=run, position=runs.position(tx, run), kept=workspaces.get(tx, task.id))
+    run = run_rows.newest(tx, task.id)
+    return Standing(
+        task=task, run=run, position=run_rows.position(tx, run), workspace=workspaces.get(tx, task.id)
+    )
 
 
 def _is_open(task: Task) -> bool:
     return task.state not in ENDED
 
 
-def agent_named(defaults: Defaults, wanted: str) -> str:
-    """The agent of this name, or the usual one. Raises NotUnderstood, with the nearest there is."""
-    if not wanted or wanted in defaults.agents:
-        return wanted or defaults.agent
-    near = get_close_matches(wanted, defaults.agents, n=1)
+def agent_named(defaults: Defaults, name: str) -> str:
+    """Return the agent of this name, or the default one. Raises NotUnderstood, which suggests the nearest."""
+    if not name or name in defaults.agents:
+        return name or defaults.agent
+    near = get_close_matches(name, defaults.agents, n=1)
     hint = (
         f"Did you mean `{near[0]}`?" if near else "There is " + ", ".join(f"`{a}`" for a in defaults.agents)
     )
     raise NotUnderstood(f"No agent of that name is set up here. {hint}")
 
 
-def _must_name(text: str, task: Task) -> None:
-    """An approval is for one commit: whatever is written after the command has to be it."""
-    given = text.split(maxsplit=1)[0].strip("`").lower() if text else ""
-    if given and not re.fullmatch(r"[0-9a-f]{7,64}", given):
+def _check_commit(text: str, task: Task) -> None:
+    """Check that the text of an approval, if any, names the commit that awaits approval."""
+    commit = text.split(maxsplit=1)[0].strip("`").lower() if text else ""
+    if commit and not re.fullmatch(r"[0-9a-f]{7,64}", commit):
         example = for_forge(f"/approve {task.checked_head[:12]}", task.thread.forge)
-        raise NotUnderstood(f"An approval takes the held commit and nothing else: `{example}`.")
-    if not task.checked_head.startswith(given):
-        raise NotPossible(f"What is held is commit `{task.checked_head}`, not the one you named.")
+        raise NotUnderstood(f"`/approve` takes the commit that waits for it and nothing else: `{example}`.")
+    if not task.checked_head.startswith(commit):
+        raise NotPossible(f"Commit `{task.checked_head}` waits for an approval, not the one you named.")

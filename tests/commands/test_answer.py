@@ -304,6 +304,93 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(bot: Bot, body: str, wo
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
+MISTYPED = [
+    "/run --basee x",
+    "/run --base",
+    "/run --base ../x tidy",
+    "/run --timeout soon",
+    "/run --pr merge",
+    "/resume --base main go on",
+    "@forge-bot rnu tidy",
+]
+
+
+@pytest.mark.parametrize("body", MISTYPED)
+def test_a_mistyped_command_is_refused_before_the_forge_is_asked(bot: Bot, body: str) -> None:
+    bot.hear("/status")  # so the forge has named the repository before
+    calls = bot.forge.calls
+
+    bot.hear(body)
+
+    assert bot.forge.calls == calls
+    assert len(bot.replies()) == 2
+    assert bot.rows(schema.tasks, schema.runs) == 0
+
+
+def test_a_person_with_permission_is_told_of_every_mistyped_command(bot: Bot) -> None:
+    bot.hear("/status")
+
+    for body in MISTYPED:
+        bot.hear(body)
+
+    assert len(bot.replies()) == 1 + len(MISTYPED)
+
+
+def test_for_a_mistyped_command_only_the_permission_is_asked_of_the_forge(bot: Bot) -> None:
+    bot.forge.heads[CHANGE.key] = a_change()
+    bot.hear("/run tidy", change=True)
+    for_a_run = bot.forge.calls
+    bot.hear("/run --basee x", change=True)
+    before = bot.forge.calls
+
+    bot.hear("/run --basee x", change=True)
+
+    assert bot.forge.calls - before == for_a_run - 3  # no event in full, no history, no head
+
+
+def test_mistyped_commands_get_a_stranger_no_more_replies_than_others_do(bot: Bot) -> None:
+    bot.hear("/status")
+    for body in [*MISTYPED, "/run tidy", *MISTYPED]:
+        bot.hear(body, by=EVE)
+    assert len(bot.replies()) == 2
+
+    bot.hear("/run tidy", by=EVE, change=True)
+    bot.hear("/run --basee x", by=EVE, change=True)
+
+    assert ["people who may write" in reply for reply in bot.replies()] == [False, False, True]
+
+
+def test_in_a_repository_the_forge_has_not_named_yet_a_mistyped_command_is_asked_about(bot: Bot) -> None:
+    bot.forge.repositories[1] = elsewhere("evil/mine")
+
+    bot.hear("/run --basee x")
+
+    assert bot.is_silent()
+    bot.forge.repositories[1] = elsewhere("acme/hammer")
+    bot.hear("/status")
+    bot.hear("/run --basee x", by=EVE)
+    assert ["people who may write" in reply for reply in bot.replies()] == [False, True]
+
+
+def test_a_mistyped_command_of_the_bots_own_account_is_met_with_silence(bot: Bot) -> None:
+    bot.hear("/status")
+    bot.forge.me = replace(bot.forge.me, id=8, login="Forge-Bot")
+
+    bot.hear("/run --basee x", by={"id": 8, "login": "Forge-Bot", "type": "User"})
+
+    assert len(bot.replies()) == 1
+
+
+def test_a_label_that_is_gone_again_asks_for_nothing_though_its_text_is_mistyped(bot: Bot) -> None:
+    bot.hear("/status")
+    before = bot.outbox()
+    bot.labels = {"tidy": "--basee x tidy"}
+
+    bot.answer(bot.receive("issues", label("tidy")))
+
+    assert bot.outbox() == before
+
+
 def test_what_a_handler_wrote_before_it_refused_is_undone(bot: Bot) -> None:
     bot.router = router_of(open_and(NotPossible("Not today.")))
 
@@ -481,7 +568,7 @@ def test_a_bug_is_tried_five_times_and_then_told_with_a_number(bot: Bot) -> None
 
     (reply,) = bot.replies()
     number = bot.delivery(delivery_id).error.removeprefix("incident ")
-    assert [line["incident"] for line in logged if line["event"] == "answer broke"][4:] == [number]
+    assert [line["incident"] for line in logged if line["event"] == "delivery answer failed"][4:] == [number]
     assert f"incident `{number}`" in reply
     assert "secret" not in reply
     assert bot.delivery(delivery_id).answered_at is not None
@@ -558,8 +645,8 @@ def test_a_delivery_ends_after_its_tries_though_its_thread_cannot_be_told(bot: B
     assert row.answered_at is not None
     assert row.error.startswith("incident ")
     assert [line["event"] for line in logged if line["log_level"] == "error"] == [
-        *["answer broke"] * 5,
-        "thread not told",
+        *["delivery answer failed"] * 5,
+        "incident not reported to the thread",
     ]
     assert bot.is_silent()
     with bot.ledger.read() as tx:

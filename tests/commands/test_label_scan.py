@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.commands.answer import Answer
-from bot.commands.label_scan import Missed
+from bot.commands.label_scan import LabelScan
 from bot.domain.errors import ForgeGone, ForgeUnavailable
 from bot.domain.event import Labelled, label_key
 from bot.domain.nudges import Nudges
@@ -48,12 +48,12 @@ class Bot:
             ),
             patch_url=patch_url,
         )
-        Missed(
+        LabelScan(
             ledger=self.ledger,
             forges=answer.forges,
             labels=["forgehand"],
             allow=self.allow,
-            answer=answer.found,
+            answer=answer.answer_label,
             age=age,
             stopping=self.stopping,
         ).once()
@@ -190,7 +190,7 @@ def test_where_the_thread_was_changed_since_it_is_refused_once_and_stays_on(bot:
 
     ((kind, content),) = bot.outbox()
     assert kind == "reply"
-    assert "this thread has changed since it was put on" in content
+    assert "this thread has changed since the label was added" in content
     assert bot.runs() == []
 
 

@@ -225,7 +225,7 @@ def test_options_end_where_the_text_begins(rest: str, options: Options, text: st
     [
         ("--agnet codex tidy", "Did you mean `--agent`"),
         ("--force tidy", "There is `--agent`, `--base`"),
-        ("--`@everyone` tidy", "That option is no option"),
+        ("--`@everyone` tidy", "That option is not an option"),
         ("--verbose is missing", "Write `--` before a text"),
         ("--agent", "needs a value"),
         ("--agent --base main", "needs a value"),

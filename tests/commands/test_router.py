@@ -39,11 +39,11 @@ def test_two_handlers_of_one_command_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("rnu", "`rnu` is no command here. Did you mean `/run`? `/help` lists"),
+        ("rnu", "Unknown command `rnu`. Did you mean `/run`? `/help` lists"),
         ("statsu", "Did you mean `/status`"),
-        ("thanks!", "That is no command I know. `/help` lists"),
-        ("`@acme/team", "That is no command I know."),
-        ("", "That is no command I know."),
+        ("thanks!", "I don't know that command. `/help` lists"),
+        ("`@acme/team", "I don't know that command."),
+        ("", "I don't know that command."),
     ],
 )
 def test_a_command_nobody_answers_gets_a_suggestion(name: str, words: str) -> None:

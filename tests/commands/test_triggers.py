@@ -66,7 +66,10 @@ def test_what_a_label_asks_for_may_begin_with_options(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("--agnt codex Tidy it.", '"tidy": `--agnt` is no option of this command. Did you mean `--agent`?'),
+        (
+            "--agnt codex Tidy it.",
+            '"tidy": `--agnt` is not an option of this command. Did you mean `--agent`?',
+        ),
         ("--agent other Tidy it.", '"tidy": there is no agent other. There are: codex.'),
         ("--timeout long Tidy it.", "`--timeout` is a number with its unit"),
         ("--agent codex", '"tidy" has options only'),

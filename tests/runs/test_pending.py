@@ -60,7 +60,7 @@ class Asked:
                 body=words,
             )
             with self.ledger.write() as tx:
-                replies.accepted(tx, event, told)
+                replies.accept(tx, event, told)
         return run
 
     def claim(self, *phases: Phase) -> Run:

@@ -6,6 +6,7 @@ worker may die between any two of its transactions, or come back after its time.
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from bot.store.claims import Worker
 from bot.store.leases import Lease
 from bot.store.schema import runs as table
 from bot.tasks import cancel, enqueue, retention
-from bot.tasks.enqueue import RunRequest, TaskPlan
+from bot.tasks.enqueue import RunRequest
 from tests.store.stateful import WHICH, Week, live
 from tests.support.rows import a_thread, a_worker
 
@@ -81,8 +82,8 @@ class Runs(Week):
                 if verb % 3 and known:
                     enqueue.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
                 else:
-                    place = (f"t{number}", thread, thread.key)
-                    enqueue.open_task(tx, place, TaskPlan(agent="demo", change="none"), asked(number, "tidy"))
+                    request = replace(asked(number, "tidy"), agent="demo")
+                    enqueue.open_task(tx, f"t{number}", thread, request)
             except NotPossible:
                 self.accepted[number] = False
             else:

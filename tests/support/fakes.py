@@ -38,6 +38,7 @@ class FakeForge:
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
+    calls: int = 0  # that an adapter would have made, with at least one request each
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -161,6 +162,7 @@ class FakeForge:
         return event
 
     def _fail(self) -> None:
+        self.calls += 1
         if self.failing is not None:
             raise self.failing
 

@@ -236,10 +236,10 @@ def test_a_remote_that_was_missing_from_the_start_is_not_a_push_that_failed(say:
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (Outcome.PUSHED, "is done. Say what is next"),
-        (Outcome.NO_CHANGES, "is done. Say what is next"),
+        (Outcome.PUSHED, "is done. Add instructions"),
+        (Outcome.NO_CHANGES, "is done. Add instructions"),
         (Outcome.QUESTION, "/resume <your answer>"),
-        (Outcome.HELD, f"holds commit `{HELD}`. `/approve`"),
+        (Outcome.HELD, "waits for an approval. `/approve`"),
     ],
 )
 def test_where_words_are_needed_resume_without_them_is_refused(
