@@ -1,4 +1,4 @@
-"""git on the host, in bare repositories of ours and never in a workspace.
+"""Git on the host, in the bot's own bare repositories and never in a workspace.
 
 Imports: domain, text.
 """

@@ -1,6 +1,6 @@
-"""A bare repository of ours as files: made without git, and set right where a git in it was killed.
+"""The files of a bare repository: created without git, and cleaned after a git process was killed.
 
-Whoever makes or mends one may die at any instant, and another does it again.
+A process may die at any instant here; calling the same function again completes the work.
 """
 
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def make_bare(path: Path) -> None:
-    """Make an empty bare repository, or leave the one that is there. Dies anywhere, works again."""
+    """Create an empty bare repository, or leave an existing one as it is."""
     (path / "objects" / "pack").mkdir(parents=True, exist_ok=True)
     (path / "refs").mkdir(exist_ok=True)
     for name, content in (
@@ -21,11 +21,11 @@ def make_bare(path: Path) -> None:
             part.replace(path / name)
 
 
-def free(path: Path) -> None:
-    """Take away what a git that was killed left in a bare repository: locks nobody holds, and half packs.
+def clear_leftovers(path: Path) -> None:
+    """Remove stale locks and partial packs that a killed git process left in a bare repository.
 
-    For who knows that no git is at work there, or that it does not matter if that one fails.
+    Call it only if no git process works in the repository, or if that process may fail.
     """
     for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*"):
-        for left in path.glob(pattern):
-            left.unlink(missing_ok=True)
+        for leftover in path.glob(pattern):
+            leftover.unlink(missing_ok=True)

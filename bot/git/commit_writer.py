@@ -1,4 +1,7 @@
-"""Commits written many at a time: one git process for each would be most of what a long history costs."""
+"""Writing many commits with one git process.
+
+One process per commit would take most of the time of exporting a long history.
+"""
 
 import hashlib
 import tempfile
@@ -10,7 +13,7 @@ from bot.git.run import Objects
 
 
 def commit_id(content: bytes) -> str:
-    """Return the id of the commit with this content, which need not be written yet."""
+    """Return the id of a commit with this content, whether or not it has been written."""
     return hashlib.sha1(b"commit %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -26,5 +29,5 @@ def write_commits(objects: Objects, contents: Sequence[bytes]) -> list[str]:
         written = objects.git("hash-object", *args, stdin="".join(f"{path}\n" for path in paths).encode())
     ids = written.decode().split()
     if ids != [commit_id(content) for content in contents]:
-        raise GitFailed("git hash-object wrote other commits than it was given.")
+        raise GitFailed("git hash-object wrote commits that differ from its input.")
     return ids

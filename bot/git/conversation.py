@@ -1,4 +1,4 @@
-"""A git that is asked many things one after the other, beside the code that asks."""
+"""A long-lived git process that answers many requests one after the other."""
 
 import subprocess
 import threading
@@ -9,7 +9,7 @@ from typing import IO
 
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import INTERVAL, Check, uninterrupted
-from bot.git.run import LIMITS, ended_within, environment, set_limits, too_late
+from bot.git.run import LIMITS, environment, set_limits, time_limit, timeout_error
 
 
 @contextmanager
@@ -21,33 +21,34 @@ def conversation(
     seconds: float,
     check: Check = uninterrupted,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run git beside the block, which writes to its stdin and reads its stdout, within `LIMITS`.
+    """Run git during the block, which writes to its stdin and reads its stdout, within `LIMITS`.
 
-    `check` is called meanwhile. If it raises, git is killed, and the error passes on.
+    `check` is called repeatedly. If it raises, git is killed and the error propagates. Raises GitFailed if
+    git takes more than `seconds`.
     """
     closed, pipe = environment(at, env), subprocess.PIPE
     process = subprocess.Popen(
         ["git", *args], env=closed, cwd="/", stdin=pipe, stdout=pipe, stderr=stderr, process_group=0
     )
-    with ended_within(seconds, process, check) as late, process, _watched(process, check):
+    with time_limit(seconds, process, check) as timed_out, process, _watched(process, check):
         set_limits(process, LIMITS)
         try:
             yield process
         except GitFailed as error:
             check()
-            raise too_late(args[0], seconds) if late.is_set() else error from None
+            raise timeout_error(args[0], seconds) if timed_out.is_set() else error from None
 
 
 @contextmanager
 def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
-    """Kill the process once `check` raises, so that the block's next read ends."""
+    """Kill the process when `check` raises, so that the block's next read returns."""
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(INTERVAL):
             try:
                 check()
-            except BaseException:  # noqa: BLE001 - the block calls `check` itself when it is told of the end
+            except BaseException:  # noqa: BLE001 - the block calls `check` itself when its read returns
                 process.kill()
                 return
 

@@ -1,7 +1,7 @@
-"""What a run left against the commit its task began at, as one patch.
+"""The patch of a run: all its changes since the commit at which its task began.
 
-Made by the host in the quarantine, from what an export has checked; the workspace
-is not looked at. For people to read: binary files are named and not shown.
+The host makes it in the quarantine, from the checked export; it does not read the
+workspace. The patch is for people to read: binary files are named and not shown.
 """
 
 import resource
@@ -13,11 +13,11 @@ from bot.domain.interrupt import Check, uninterrupted
 from bot.git.large_files import streaming
 from bot.git.run import LIMITS, Objects, failure, run
 
-_READ = 16 << 20  # bytes git may print: nobody reads that far, and we hold it in memory
+_READ = 16 << 20  # bytes git may print: nobody reads that far, and the output is held in memory
 _SECONDS = 30
-# Bytes of its own that git may use: to compare two files of short lines takes sixty times their size.
+# Bytes of memory git may use: comparing two files of short lines takes sixty times their size.
 _MEMORY = 512 << 20
-_NAMED_ONLY = "1m"  # of a file that large, in the second try
+_NAMED_ONLY = "1m"  # files of this size or more are only named in the second attempt
 _DIFF = (
     "diff-tree",
     "-r",
@@ -25,7 +25,7 @@ _DIFF = (
     "--patch",
     "--full-index",
     "--find-renames",
-    "-l400",  # files on either side, each of which is compared with each
+    "-l400",  # files on each side; each is compared with each of the other side
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
@@ -35,12 +35,12 @@ _DIFF = (
 def patch(
     quarantine: Path, mirror: Path, *, run_id: str, base: str, check: Check = uninterrupted
 ) -> bytes | None:
-    """git's count of files and lines, then the patch: at most 16 MiB of it. Raises GitFailed.
+    """Return git's count of files and lines followed by the patch, at most 16 MiB. Raises GitFailed.
 
-    b"" where nothing differs, None where nothing was exported. Large files are only named where to show
+    Returns b"" if nothing differs and None if nothing was exported. Large files are only named if showing
     them would take too much memory or time. `check` is called while git works.
     """
-    # What lay uncommitted after a run that did not succeed was exported on top of its commits.
+    # If a run does not succeed, its uncommitted work is exported on top of its commits, as refs/wip.
     refs = [f"refs/{kind}/{run_id}" for kind in ("wip", "checked")]
     tip = next((ref for ref in refs if (quarantine / ref).exists()), "")
     if not tip:
@@ -53,9 +53,9 @@ def patch(
 
 
 def _diff(quarantine: Path, base: str, tip: str, env: Mapping[str, str], check: Check) -> bytes:
-    # The second is of its stdout, which is a file.
+    # RLIMIT_FSIZE limits stdout, which is a file.
     limits = {**LIMITS, resource.RLIMIT_DATA: _MEMORY, resource.RLIMIT_FSIZE: _READ}
     done = run(*_DIFF, base, tip, at=quarantine, env=env, seconds=_SECONDS, limits=limits, check=check)
     if done.status and len(done.stdout) < _READ:
-        raise GitFailed(failure("diff-tree", done.status, done.said))
+        raise GitFailed(failure("diff-tree", done.status, done.stderr))
     return done.stdout

@@ -1,12 +1,15 @@
-"""Large files kept out of git's memory: it holds those below a threshold whole, those above it in pieces."""
+"""A limit on the files that git loads whole into memory; it streams larger ones in pieces."""
 
 from collections.abc import Mapping
 
-from bot.git.run import configured
+from bot.git.run import config_environment
 
 _THRESHOLD = "16m"
 
 
 def streaming(threshold: str = _THRESHOLD) -> Mapping[str, str]:
-    """Environment in which git streams files over the threshold: no deltas of them, no text in a diff."""
-    return configured([("core.bigFileThreshold", threshold)])
+    """Return an environment in which git streams files over the threshold.
+
+    git makes no deltas of such files and does not show their text in a diff.
+    """
+    return config_environment([("core.bigFileThreshold", threshold)])

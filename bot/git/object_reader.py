@@ -1,8 +1,8 @@
-"""Objects out of one long-lived `git cat-file`, each read no further than its reader has use for.
+"""Objects from one long-lived `git cat-file`, each read only as far as the caller needs.
 
-git prints a comparison only once it has made all of it, and a tree of one kilobyte
-can name more files than any memory holds. So trees are read here one by one, by
-somebody who can stop.
+`git diff-tree` prints only after it has compared everything, and a tree of one
+kilobyte can name more files than fit into memory. So trees are read here one by
+one, and the caller can stop at any time.
 """
 
 import os
@@ -18,15 +18,15 @@ from bot.git.conversation import conversation
 from bot.git.run import Objects, clean, failure
 from bot.git.stderr import both_ends
 
-_SECONDS = 600  # for all the reading of one export
-_PIECE = 1 << 20  # bytes that are skipped at once
-_KEPT, _KEPT_BYTES = 512, 1 << 15  # trees that are kept, and bytes of the largest of them
-_AT_ONCE = 80  # names in one write of less than 4 KiB, which a pipe takes though git is still writing
+_SECONDS = 600  # for all reads of one export
+_PIECE = 1 << 20  # bytes skipped at once
+_CACHED, _CACHED_BYTES = 512, 1 << 15  # trees in the cache, and bytes of the largest one
+_AT_ONCE = 80  # names in one write: under 4 KiB, which a pipe accepts while git is still writing
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object, or its first bytes: `size` is that of the whole."""
+    """An object or its first bytes; `size` is that of the whole object, in bytes."""
 
     oid: str
     kind: str
@@ -40,7 +40,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class ObjectReader:
-    """Reads objects by name. Not for two threads at once."""
+    """A reader of objects by name. Two threads must not use it at the same time."""
 
     _process: subprocess.Popen[bytes]
     _stderr: IO[bytes]
@@ -48,92 +48,92 @@ class ObjectReader:
 
     def read(self, name: str, most: int) -> Object:
         """Return the object of this name, at most `most` bytes of it. Raises GitFailed if there is none."""
-        self._ask([name])
-        return _there(name, self._answer(most))
+        self._request([name])
+        return _require(name, self._response(most))
 
     def read_many(self, names: Sequence[str], most: int) -> Iterator[Object]:
-        """Return several, as `read` each; one by one each would wait for git to wake up."""
+        """Yield several objects, each as `read` returns it, without a wait for git between two of them."""
         for start in range(0, len(names), _AT_ONCE):
-            asked = names[start : start + _AT_ONCE]
-            self._ask(asked)
-            # All of them, before anybody who has seen enough leaves answers unread.
-            answers = [self._answer(most) for _ in asked]
-            for name, found in zip(asked, answers, strict=True):
-                yield _there(name, found)
+            batch = names[start : start + _AT_ONCE]
+            self._request(batch)
+            # Read all responses first: a caller that stops early must not leave some of them unread.
+            responses = [self._response(most) for _ in batch]
+            for name, response in zip(batch, responses, strict=True):
+                yield _require(name, response)
 
     def holds(self, trees: Iterable[str]) -> bool:
-        """Whether all of these trees are remembered."""
+        """Tell whether all of these trees are cached."""
         return all(oid in self._trees for oid in trees)
 
     def fetch(self, trees: Iterable[str]) -> None:
-        """Read some of these trees now, and remember those that are small."""
-        asked = [oid for oid in dict.fromkeys(trees) if oid not in self._trees][:_AT_ONCE]
-        if len(asked) > 1:
-            self._ask(asked)
-            for oid in asked:
-                self._keep(oid, self._answer(_KEPT_BYTES))
+        """Read up to 80 of these trees, and cache the small ones."""
+        batch = [oid for oid in dict.fromkeys(trees) if oid not in self._trees][:_AT_ONCE]
+        if len(batch) > 1:
+            self._request(batch)
+            for oid in batch:
+                self._cache(oid, self._response(_CACHED_BYTES))
 
     def tree(self, name: str, most: int) -> Object:
-        """The same for a tree, of which small ones are remembered. Raises GitFailed if it is none."""
-        if found := self._trees.get(name):
-            return found
-        found = self.read(name, most)
-        if found.kind != "tree":
-            raise GitFailed(f"The object {name} is a {found.kind}, not a tree.")
-        self._keep(name, found)
-        return found
+        """Return a tree as `read` does; small trees are cached. Raises GitFailed if it is not a tree."""
+        if cached := self._trees.get(name):
+            return cached
+        tree = self.read(name, most)
+        if tree.kind != "tree":
+            raise GitFailed(f"The object {name} is a {tree.kind}, not a tree.")
+        self._cache(name, tree)
+        return tree
 
-    def _keep(self, name: str, tree: Object | None) -> None:
-        if tree and tree.kind == "tree" and tree.is_whole and tree.size <= _KEPT_BYTES:
-            while len(self._trees) >= _KEPT:
+    def _cache(self, name: str, tree: Object | None) -> None:
+        if tree and tree.kind == "tree" and tree.is_whole and tree.size <= _CACHED_BYTES:
+            while len(self._trees) >= _CACHED:
                 del self._trees[next(iter(self._trees))]
             self._trees[name] = self._trees[tree.oid] = tree
 
-    def _ask(self, names: Sequence[str]) -> None:
+    def _request(self, names: Sequence[str]) -> None:
         assert self._process.stdin
         try:
-            # Past the buffer of `stdin`, which would complain of a git that has ended once more when closed.
+            # Not through the buffer of `stdin`, which would raise again on close if git has ended.
             os.write(self._process.stdin.fileno(), "".join(f"{name}\n" for name in names).encode())
         except BrokenPipeError as error:
-            raise self._broken() from error
+            raise self._early_end() from error
 
-    def _answer(self, most: int) -> Object | None:
+    def _response(self, most: int) -> Object | None:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
-            raise self._broken()
-        words = line.decode().split()
-        if len(words) != 3:
+            raise self._early_end()
+        fields = line.decode().split()
+        if len(fields) != 3:
             return None
-        oid, kind, size = words[0], words[1], int(words[2])
+        oid, kind, size = fields[0], fields[1], int(fields[2])
         content = self._exactly(min(size, most))
-        left = size - len(content) + 1  # a line end follows
-        while left:
-            left -= len(self._exactly(min(left, _PIECE)))
+        rest = size - len(content) + 1  # a line end follows
+        while rest:
+            rest -= len(self._exactly(min(rest, _PIECE)))
         return Object(oid, kind, size, content)
 
     def _exactly(self, size: int) -> bytes:
         assert self._process.stdout
         content = self._process.stdout.read(size)
         if len(content) < size:
-            raise self._broken()
+            raise self._early_end()
         return content
 
-    def _broken(self) -> GitFailed:
-        """Why git has ended before it was told to."""
+    def _early_end(self) -> GitFailed:
+        """Return the error for a git process that has ended too early."""
         status = self._process.wait()
         return GitFailed(failure("cat-file", status, clean(both_ends(self._stderr))))
 
 
-def _there(name: str, found: Object | None) -> Object:
-    if found is None:
+def _require(name: str, response: Object | None) -> Object:
+    if response is None:
         raise GitFailed(f"The object {name} is missing.")
-    return found
+    return response
 
 
 @contextmanager
 def object_reader(objects: Objects) -> Iterator[ObjectReader]:
-    """Run the git that reads `objects` beside the block."""
+    """Run a git process during the block that reads `objects`."""
     with tempfile.TemporaryFile() as stderr:
         args = ("cat-file", "--batch")
         env = objects.borrowing()
@@ -144,7 +144,10 @@ def object_reader(objects: Objects) -> Iterator[ObjectReader]:
 
 
 def sizes(objects: Objects) -> Iterator[tuple[str, str, int]]:
-    """Id, kind and bytes of all objects of this repository, borrowed ones aside. Raises GitFailed."""
+    """Yield id, kind and size in bytes of all objects of this repository, without the borrowed ones.
+
+    Raises GitFailed.
+    """
     args = (
         "cat-file",
         "--batch-check=%(objectname) %(objecttype) %(objectsize)",
@@ -162,4 +165,4 @@ def sizes(objects: Objects) -> Iterator[tuple[str, str, int]]:
             oid, kind, size = line.decode().split()
             yield oid, kind, int(size)
         if process.wait():
-            raise ObjectReader(process, stderr)._broken()
+            raise ObjectReader(process, stderr)._early_end()

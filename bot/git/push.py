@@ -1,7 +1,7 @@
-"""Push one checked commit to one branch of the real remote, and nothing else.
+"""Pushing one checked commit to one branch of the real remote.
 
-`--force-with-lease` alone would let a commit replace one it does not descend from,
-so descent is looked at first, in our own copies.
+`--force-with-lease` alone would let a commit replace one that is not its ancestor,
+so ancestry is checked first, in our own repositories.
 """
 
 import re
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import Check, uninterrupted
-from bot.git.remote import network, remote_failure
+from bot.git.remote import network_environment, remote_failure
 from bot.git.run import Finished, Objects, clean, first_lines, run
 
 _SECONDS = 600
 _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
 _REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\)$", re.MULTILINE)
-# In the remote's words, or in those of our own git when it knows without asking.
+# From the remote, or from our own git if it can tell without the remote.
 _MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
-# Another push holds the ref: that of a worker that was killed while its git went on, for one.
+# Another push has locked the ref, for instance a git process that outlived its killed worker.
 _BUSY = re.compile(r"cannot lock ref .*\.lock': File exists")
 _FORBIDDEN = re.compile(r"error: 40[13]\b|Authentication failed|could not read (Username|Password)")
 
@@ -36,12 +36,13 @@ def push(
     since: str = "",
     check: Check = uninterrupted,
 ) -> None:
-    """Move `branch` from `expected` ("" = it is not there) to `oid`; fine if it is at `oid` already.
+    """Move `branch` from `expected` ("" = it does not exist) to `oid`. No error if it is at `oid` already.
 
-    Raises PushRejected (its `moved`: somebody else pushed to the branch), RemoteMissing,
-    RemoteUnavailable (worth a retry). `never` are branches no caller may mean. A branch that is not
-    ours stood at `since`: it is neither made again nor brought forward again to where it was. `check` is
-    called meanwhile. If it raises, nobody knows whether the branch was moved: push again to learn that.
+    Raises PushRejected (with `moved` set if somebody else pushed to the branch), RemoteMissing, or
+    RemoteUnavailable (worth a retry). Branches in `never` are refused. If the branch belongs to a person,
+    `since` is its head when the task began: a push is refused if the branch has been deleted, or moved to
+    an ancestor of that head. `check` is called while git works; if it raises, the result is unknown, and
+    another push tells.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
@@ -49,7 +50,7 @@ def push(
     _must_go_forward(objects, branch, oid, expected=expected, since=since)
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{expected}"
-    env = {**objects.borrowing(), **network(url, headers)}
+    env = {**objects.borrowing(), **network_environment(url, headers)}
     refspec = f"{oid}:{ref}"
     done = run(*_ARGS, lease, "--", url, refspec, at=quarantine, env=env, seconds=_SECONDS, check=check)
     if done.status:
@@ -58,31 +59,33 @@ def push(
 
 def _must_go_forward(objects: Objects, branch: str, oid: str, *, expected: str, since: str) -> None:
     if since and (not expected or (expected != since and objects.is_ancestor(expected, since))):
-        raise PushRejected(f"`{branch}` was deleted or set back meanwhile, and is left so.")
+        raise PushRejected(f"`{branch}` was deleted or reset to an older commit, and stays so.")
     if expected and not objects.is_ancestor(expected, oid):
         raise PushRejected(
-            f"`{branch}` is at {expected[:10]}, which the new work does not build on.", moved=True
+            f"`{branch}` is at {expected[:10]}, which is not an ancestor of the new work.", moved=True
         )
 
 
 def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
     if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
         reason = clean(refusal[1])
-        if _BUSY.search(done.said):
-            return RemoteUnavailable(f"Cannot update `{branch}`: another push is going on there.")
+        if _BUSY.search(done.stderr):
+            return RemoteUnavailable(f"Cannot update `{branch}`: another push to it is in progress.")
         if _MOVED.search(reason):
             return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
-        return PushRejected(f"The remote refused `{branch}`: {reason}. {_told(done)}".rstrip(". ") + ".")
-    if _FORBIDDEN.search(done.said):
-        words = "The remote refused the push: the bot's token lacks the permission to write to it."
-        return PushRejected(f"{words} {_told(done)}".strip())
-    failure = remote_failure(done.said)
+        return PushRejected(
+            f"The remote refused `{branch}`: {reason}. {_remote_message(done)}".rstrip(". ") + "."
+        )
+    if _FORBIDDEN.search(done.stderr):
+        reason = "The remote refused the push: the bot's token has no permission to write to it."
+        return PushRejected(f"{reason} {_remote_message(done)}".strip())
+    failure = remote_failure(done.stderr)
     if isinstance(failure, RemoteMissing | RemoteUnavailable | DiskFull):
         return failure
     return PushRejected(str(failure))
 
 
-def _told(done: Finished) -> str:
-    """What the remote itself had to say."""
-    told = [line.removeprefix("remote:") for line in done.said.splitlines() if line.startswith("remote:")]
-    return first_lines("\n".join(told), most=5)
+def _remote_message(done: Finished) -> str:
+    """Return the first lines that the remote itself printed."""
+    lines = [line.removeprefix("remote:") for line in done.stderr.splitlines() if line.startswith("remote:")]
+    return first_lines("\n".join(lines), most=5)

@@ -1,7 +1,7 @@
-"""What a git command needs to speak to a remote, and what it says when it could not.
+"""The environment of a git command that speaks to a remote, and the errors of such a command.
 
-A credential is in the environment of that one command, for that one host, and
-nowhere else; not even a proxy may read it.
+A credential is only in the environment of that one command, and only for that one
+host. Not even a proxy can read it.
 """
 
 import os
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bot.domain.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
-from bot.git.run import configured, first_lines, is_disk_full
+from bot.git.run import config_environment, first_lines, is_disk_full
 
 # http_proxy is left out: a proxy would read the token of an http remote.
 _CA = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _NETWORK = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", *_CA)
 
-# Observed with git 2.39 against http-backend and local paths. Forges answer 404 where they hide a repository.
+# Observed with git 2.39, http-backend and local paths. Forges answer 404 for a repository they hide.
 _KINDS = [
     (re.compile(r"error: 30[1278]|error: 4(04|10)\b|[Nn]ot found\b|does not (appear|exist)"), RemoteMissing),
     (
@@ -31,27 +31,27 @@ _KINDS = [
 ]
 
 
-def network(url: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Environment for a command that speaks to `url`. Headers go here and nowhere else.
+def network_environment(url: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a command that speaks to `url`, the only place for `headers`.
 
-    Raises GitFailed for a URL that carries credentials: it would end in argument lists.
+    Raises GitFailed if the URL contains credentials, because it would appear in argument lists.
     """
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise GitFailed("The URL of a remote must not carry credentials.")
+        raise GitFailed("The URL of a remote must not contain credentials.")
     env = {name: os.environ[name] for name in _NETWORK if name in os.environ}
     if parts.scheme in {"http", "https"}:
         scope = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
-        env |= configured([(scope, f"{name}: {value}") for name, value in headers.items()])
+        env |= config_environment([(scope, f"{name}: {value}") for name, value in headers.items()])
     return env
 
 
-def remote_failure(said: str) -> GitFailed | DiskFull:
-    """What git said about a remote, as the error that names who must act."""
-    if is_disk_full(said):
+def remote_failure(stderr: str) -> GitFailed | DiskFull:
+    """Return the error for git's output about a remote; its type tells who must act."""
+    if is_disk_full(stderr):
         return DiskFull()
-    words = first_lines(said) or "git said nothing about why"
+    reason = first_lines(stderr) or "git gave no reason"
     for pattern, kind in _KINDS:
-        if pattern.search(said):
-            return kind(words)
-    return GitFailed(words)
+        if pattern.search(stderr):
+            return kind(reason)
+    return GitFailed(reason)

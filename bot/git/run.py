@@ -1,8 +1,8 @@
-"""The one place that starts git on the host: bare repositories of ours, nothing else.
+"""Running git on the host, only in the bot's own bare repositories.
 
-git runs as a plain subprocess in a closed environment (docs/adr/0001): whatever
-git reads from the user's home, the system or the bot's own environment is either
-a secret it must not have or a setting that could run code.
+git runs as a plain subprocess in a closed environment (docs/adr/0001): anything
+git would read from the user's home, the system or the bot's own environment is
+either a secret it must not have or a setting that could run code.
 """
 
 import os
@@ -42,21 +42,21 @@ _CONFIG = [
     ("maintenance.auto", "false"),
     ("credential.helper", ""),
     ("http.followRedirects", "false"),
-    # A remote that says nothing for two minutes is gone; git has no limit of its own.
+    # A remote that sends nothing for two minutes is gone; git has no limit of its own.
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "120"),
-    # Packs are mapped in small windows, so that the limit on address space holds for a mirror of any size.
+    # Packs are mapped in small windows, so that the limit on address space suffices for any mirror.
     ("core.packedGitWindowSize", "32m"),
     ("core.packedGitLimit", "512m"),
 ]
 
-# For work on what an agent made: bytes, seconds, bytes.
+# For commands that read an agent's objects: bytes, seconds, bytes.
 LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
-_MOST = 32 << 20  # bytes of stdout: we read it whole, and make of it what is several times as large
-# The same where git makes no pack: what it prints is a file of ours, which one tree can make it fill.
+_MOST = 32 << 20  # bytes of stdout: it is read whole, and parsing takes several times its size
+# For commands that write no pack: their stdout is a file of ours, which one tree could make very large.
 _READING = {**LIMITS, resource.RLIMIT_FSIZE: _MOST + 1}
 
-# Ours, not the remote's, whose words have its name before them.
+# Our own disk. Lines about the remote's disk have a prefix.
 _FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -66,7 +66,7 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 class Finished:
     status: int
     stdout: bytes
-    said: str  # stderr, cleaned
+    stderr: str  # without credentials and control characters
 
 
 def run(
@@ -76,15 +76,16 @@ def run(
     stdin: bytes | Iterable[bytes] = b"",
     seconds: float = 60,
     limits: Mapping[int, int] | None = None,
-    holding: Sequence[int] = (),
+    inherited_locks: Sequence[int] = (),
     check: Check = uninterrupted,
 ) -> Finished:
-    """Run git to its end, whatever that is. Raises GitFailed only if it takes more than `seconds`.
+    """Run git and return its status and output, also if it fails.
 
-    `holding` are descriptors of locked files: git outlives us where we are killed, and then holds on to them.
-    `check` is called while git runs. If it raises, git is killed, with its helpers, and the error passes on.
+    Raises GitFailed if git takes more than `seconds` or prints more than 32 MiB. `inherited_locks` are
+    descriptors of locked files: if this process is killed, git outlives it and still holds the locks.
+    `check` is called while git runs. If it raises, git and its helpers are killed and the error propagates.
     """
-    # Files, not pipes: whoever fills a pipe nobody reads yet stops, and stdin may be long.
+    # Files, not pipes: git would block on a full pipe while a long stdin is still being written.
     with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
         process = subprocess.Popen(
             ["git", *args],
@@ -94,34 +95,37 @@ def run(
             stdout=stdout,
             stderr=stderr,
             process_group=0,
-            pass_fds=holding,
+            pass_fds=inherited_locks,
         )
-        with ended_within(seconds, process, check) as late:
+        with time_limit(seconds, process, check) as timed_out:
             set_limits(process, limits or {})
             _feed(process, stdin, check)
-        said = clean(both_ends(stderr))
-        if late.is_set():
-            raise too_late(args[0], seconds)
+        messages = clean(both_ends(stderr))
+        if timed_out.is_set():
+            raise timeout_error(args[0], seconds)
         if stdout.seek(0, os.SEEK_END) > _MOST:
             raise GitFailed(f"git {args[0]} printed more than {human(_MOST)}.")
         stdout.seek(0)
-        return Finished(process.returncode, stdout.read(), said)
+        return Finished(process.returncode, stdout.read(), messages)
 
 
 @contextmanager
-def ended_within(seconds: float, process: subprocess.Popen[bytes], check: Check) -> Iterator[threading.Event]:
-    """Wait for its end behind the block. The event: it had to be stopped, in the block or there."""
-    late = threading.Event()
+def time_limit(seconds: float, process: subprocess.Popen[bytes], check: Check) -> Iterator[threading.Event]:
+    """Wait for the process when the block exits, and kill it after `seconds`.
+
+    The event is set if the process was killed, during the block or during the wait.
+    """
+    killed = threading.Event()
 
     def stop() -> None:
         if process.poll() is None:
-            late.set()
-            os.killpg(process.pid, signal.SIGKILL)  # its helpers (git-remote-https) are in the same group
+            killed.set()
+            os.killpg(process.pid, signal.SIGKILL)  # the group includes its helpers (git-remote-https)
 
     timer = threading.Timer(seconds, stop)
     timer.start()
     try:
-        yield late
+        yield killed
         interruptible(process.wait, check)
     except BaseException:
         stop()
@@ -132,7 +136,10 @@ def ended_within(seconds: float, process: subprocess.Popen[bytes], check: Check)
 
 
 def set_limits(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> None:
-    """Set from outside and before the first byte of input: preexec_fn is not safe with threads."""
+    """Set resource limits of a process that has had no input yet.
+
+    They are set from outside because preexec_fn is not safe with threads.
+    """
     with suppress(ProcessLookupError):
         for limit, value in limits.items():
             resource.prlimit(process.pid, limit, (value, value))
@@ -148,14 +155,14 @@ def _feed(process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes], chec
 
 
 def _write(pipe: int, data: bytes, check: Check) -> None:
-    """Write all of it to a pipe that does not block, however slowly it is read."""
-    room = select.poll()
-    room.register(pipe, select.POLLOUT)
-    left = memoryview(data)
-    while left:
+    """Write all of `data` to a non-blocking pipe, however slowly git reads it."""
+    writable = select.poll()
+    writable.register(pipe, select.POLLOUT)
+    rest = memoryview(data)
+    while rest:
         check()
-        if room.poll(INTERVAL * 1000):
-            left = left[os.write(pipe, left) :]
+        if writable.poll(INTERVAL * 1000):
+            rest = rest[os.write(pipe, rest) :]
 
 
 def git(
@@ -167,49 +174,52 @@ def git(
     limits: Mapping[int, int] | None = None,
     check: Check = uninterrupted,
 ) -> bytes:
-    """What git printed. Raises GitFailed with its first words of complaint, and what `check` raises."""
+    """Run git and return its stdout.
+
+    Raises GitFailed with the first lines of stderr if it fails, DiskFull, and the errors of `check`.
+    """
     done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits, check=check)
     if done.status:
-        if is_disk_full(done.said):
+        if is_disk_full(done.stderr):
             raise DiskFull
-        raise GitFailed(failure(args[0], done.status, done.said))
+        raise GitFailed(failure(args[0], done.status, done.stderr))
     return done.stdout
 
 
-def too_late(command: str, seconds: float) -> GitFailed:
-    """Return the error of a command that was stopped at its time limit, in seconds."""
+def timeout_error(command: str, seconds: float) -> GitFailed:
+    """Return the error for a command that was killed at its time limit."""
     return GitFailed(f"git {command} took longer than {seconds:.0f} seconds and was stopped.")
 
 
 def clean(text: str) -> str:
-    """Text of a remote or of git without credentials and control characters."""
+    """Remove credentials and control characters from output of git or a remote."""
     return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
 
 
-def is_disk_full(said: str) -> bool:
-    """Does git complain of the disk it writes to?"""
-    return _FULL.search(said) is not None
+def is_disk_full(stderr: str) -> bool:
+    """Tell whether git reports that our own disk is full."""
+    return _FULL.search(stderr) is not None
 
 
-def first_lines(said: str, most: int = 3) -> str:
-    """The first `most` lines, without advice and warnings if git said anything else."""
-    lines = [line.strip()[:300] for line in said.splitlines() if line.strip()]
+def first_lines(stderr: str, most: int = 3) -> str:
+    """Return the first `most` lines; hints and warnings only if there is nothing else."""
+    lines = [line.strip()[:300] for line in stderr.splitlines() if line.strip()]
     reasons = [line for line in lines if not line.startswith(("hint:", "warning:"))]
     return "; ".join((reasons or lines)[:most])
 
 
-def failure(command: str, status: int, said: str) -> str:
-    """A sentence on how a git command failed."""
-    words = limit_reached(command, status, said)
-    return words or f"git {command} failed: {first_lines(said) or f'status {status}'}"
+def failure(command: str, status: int, stderr: str) -> str:
+    """Return a sentence on why a git command failed."""
+    limit = limit_reached(command, status, stderr)
+    return limit or f"git {command} failed: {first_lines(stderr) or f'status {status}'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """A bare repository of ours together with the ones it borrows objects from.
+    """A bare repository of ours and the repositories from which it borrows objects.
 
-    The borrowing is in the environment, never in an alternates file: that would
-    name host paths in a folder that is mounted into containers. `check` is called while git runs in it.
+    The borrowing is set in the environment and never in an alternates file, which would name host paths in
+    a folder that is mounted into containers. `check` is called while git runs.
     """
 
     path: Path
@@ -217,30 +227,32 @@ class Objects:
     check: Check = field(default=uninterrupted, compare=False, repr=False)
 
     def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"") -> bytes:
-        """As `git`, within limits: what is read here was made by an agent. Large files cannot be made."""
+        """Run git within resource limits, because an agent made the objects. Raises as `git`."""
         env = self.borrowing()
         return git(*args, at=self.path, env=env, stdin=stdin, seconds=120, limits=_READING, check=self.check)
 
     def borrowing(self) -> dict[str, str]:
+        """Return the environment in which git finds the borrowed objects."""
         chain = os.pathsep.join(str(path / "objects") for path in self.borrowed)
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": chain}
 
     def is_ancestor(self, old: str, new: str) -> bool:
+        """Tell whether commit `old` is `new` or an ancestor of it. Raises GitFailed."""
         args = ("merge-base", "--is-ancestor", old, new)
         done = run(*args, at=self.path, env=self.borrowing(), limits=_READING, check=self.check)
         if done.status not in {0, 1}:
-            raise GitFailed(f"git merge-base failed: {first_lines(done.said)}")
+            raise GitFailed(f"git merge-base failed: {first_lines(done.stderr)}")
         return done.status == 0
 
 
 def environment(at: Path | None, env: Mapping[str, str]) -> dict[str, str]:
-    """Return all that a git command in the repository `at` is given: our closed environment, and `env`."""
-    closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **configured([]), **env}
+    """Return the whole environment of a git command in the repository `at`: the closed one and `env`."""
+    closed = {"PATH": os.environ.get("PATH", os.defpath), **_CLOSED, **config_environment([]), **env}
     return closed if at is None else {**closed, "GIT_DIR": str(at)}
 
 
-def configured(more: list[tuple[str, str]]) -> dict[str, str]:
-    """Our settings and these, as environment: what is in it is in no argument list."""
+def config_environment(more: list[tuple[str, str]]) -> dict[str, str]:
+    """Return our git settings and `more` as environment, which keeps them out of argument lists."""
     pairs = _CONFIG + more
     env = {"GIT_CONFIG_COUNT": str(len(pairs))}
     for number, (key, value) in enumerate(pairs):

@@ -1,6 +1,6 @@
-"""What git writes to stderr, and which of it tells why it failed.
+"""git's stderr, and the reason for a failure in it.
 
-Of a limit that it ran into, its own words, or the number of a signal, tell nobody what to do.
+If git reached a limit, its own message, or the number of a signal, does not tell the user what to do.
 """
 
 import os
@@ -12,23 +12,23 @@ _NO_MEMORY = re.compile(
     r"^fatal: (?:Out of memory|.*(?:mmap|malloc) failed: Cannot allocate memory)", re.MULTILINE
 )
 _STOPPED = {
-    # Also at the end of its processor time: soft and hard limit are one.
-    -signal.SIGKILL: "was stopped: it needs more memory or processor time than it may use",
-    -signal.SIGSEGV: "crashed: something is nested too deeply for it",
+    # Also sent at the limit of processor time, because soft and hard limit are equal.
+    -signal.SIGKILL: "was killed: it needs more memory or processor time than its limit",
+    -signal.SIGSEGV: "crashed: something is nested too deeply",
 }
-_PART = 10_000  # bytes of either end
-_ADVICE = "Remove what is very large, deeply nested or generated, and commit."
+_PART = 10_000  # bytes of each end
+_ADVICE = "Remove very large, deeply nested or generated files, and commit."
 
 
 def limit_reached(command: str, status: int, stderr: str) -> str:
     """Return a sentence on the limit that ended this git command; "" if none did."""
     if _NO_MEMORY.search(stderr):
-        return f"git {command} needs more memory than it may use. {_ADVICE}"
+        return f"git {command} needs more memory than its limit. {_ADVICE}"
     return f"git {command} {_STOPPED[status]}. {_ADVICE}" if status in _STOPPED else ""
 
 
 def both_ends(stderr: IO[bytes]) -> str:
-    """Return the first and the last lines of a long output: the reason comes last. All of a short one."""
+    """Return a short output whole, and the first and last lines of a long one: the reason comes last."""
     size = stderr.seek(0, os.SEEK_END)
     stderr.seek(0)
     if size <= 2 * _PART:

@@ -136,7 +136,7 @@ def _claim(runtime: Runtime, task_id: str, rescued: str) -> str | None:
         if rescued:  # a resume goes on from there
             tasks.settle(tx, task_id, checked_head=rescued)
         if mirror.path.exists():
-            mirror.release(task_id)
+            mirror.release_heads(task_id)
         return runtime.workspaces().set_aside(task_id)
 
 
@@ -149,5 +149,5 @@ def _set_aside_leftover(runtime: Runtime, task_id: str) -> str | None:
         with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
             mirror = runtime.mirror(tasks.get(tx, task_id))
             if mirror.path.exists():
-                mirror.release(task_id)
+                mirror.release_heads(task_id)
         return runtime.workspaces().set_aside(task_id)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import GitFailed
 from bot.git.bare_repository import make_bare
-from bot.git.history import Commit, read, read_commit
+from bot.git.history import Commit, read_commit, read_commits
 from bot.git.object_reader import object_reader
 from bot.git.run import Objects, git
 
@@ -42,8 +42,8 @@ def test_they_come_parents_first_and_without_what_is_known(objects: Objects) -> 
     third = commit(objects, second)
 
     with object_reader(objects) as reader:
-        assert [each.id for each in read(objects, reader, [third], [first], 10)] == [second, third]
-        assert [each.id for each in read(objects, reader, [third], [], 2)] == [second, third]
+        assert [each.id for each in read_commits(objects, reader, [third], [first], 10)] == [second, third]
+        assert [each.id for each in read_commits(objects, reader, [third], [], 2)] == [second, third]
 
 
 def test_a_commit_has_its_parents_date_and_words(objects: Objects) -> None:
@@ -100,7 +100,7 @@ def test_of_more_parents_than_there_is_room_for_there_are_still_too_many(objects
 
 @pytest.mark.parametrize("content", [b"", b"parent x\n\nx", b"tree 12\n\nx"])
 def test_what_is_none_is_an_error(objects: Objects, content: bytes) -> None:
-    with pytest.raises(GitFailed, match="is broken"):
+    with pytest.raises(GitFailed, match="is malformed"):
         seen(objects, written(objects, content))
     with pytest.raises(GitFailed, match="is a tree, not a commit"):
         seen(objects, TREE)

@@ -64,7 +64,7 @@ def test_where_a_change_left_its_branch_is_known(root: Path, upstream: Path) -> 
     mirror = again(root, upstream)
 
     assert mirror.merge_base(theirs, "main") == left
-    with pytest.raises(GitFailed, match="has nothing in common with `main`"):
+    with pytest.raises(GitFailed, match="has no common ancestor with `main`"):
         mirror.merge_base(mirror.head("unrelated"), "main")
 
 
@@ -92,16 +92,16 @@ def test_a_renamed_default_branch_is_noticed(root: Path, upstream: Path) -> None
 def test_what_is_kept_for_a_task_stays_until_released(root: Path, upstream: Path) -> None:
     mirror = again(root, upstream)
     old = mirror.head("main")
-    mirror.keep("t1", [old, old])
+    mirror.retain_heads("t1", [old, old])
     git(upstream, "commit", "-q", "--amend", "-m", "Other")
     again(root, upstream)
     git(mirror.path, "gc", "-q", "--prune=now")
 
-    assert mirror.kept("t1") == [old]
+    assert mirror.retained_heads("t1") == [old]
     assert mirror.has(old)
 
-    mirror.release("t1")
-    assert mirror.kept("t1") == []
+    mirror.release_heads("t1")
+    assert mirror.retained_heads("t1") == []
 
 
 def test_a_remote_whose_head_names_nothing_has_no_default_branch(root: Path, upstream: Path) -> None:
@@ -195,9 +195,9 @@ def test_nor_is_another_fetch_of_the_same_mirror(root: Path, upstream: Path) -> 
         lambda mirror: mirror.change_head(7),
         lambda mirror: mirror.merge_base("0" * 40, "main"),
         lambda mirror: mirror.has("0" * 40),
-        lambda mirror: mirror.keep("t1", ["0" * 40]),
-        lambda mirror: mirror.kept("t1"),
-        lambda mirror: mirror.release("t1"),
+        lambda mirror: mirror.retain_heads("t1", ["0" * 40]),
+        lambda mirror: mirror.retained_heads("t1"),
+        lambda mirror: mirror.release_heads("t1"),
     ],
 )
 def test_nothing_that_is_asked_of_a_mirror_is_waited_for_longer_than_somebody_wants(
@@ -232,6 +232,6 @@ def test_what_a_killed_git_locked_for_the_task_does_not_stop_its_next_run(root: 
     kept.mkdir(parents=True)
     (kept / f"{head}.lock").touch()
 
-    mirror.keep("t1", [head])
+    mirror.retain_heads("t1", [head])
 
-    assert mirror.kept("t1") == [head]
+    assert mirror.retained_heads("t1") == [head]

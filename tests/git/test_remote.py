@@ -3,11 +3,11 @@
 import pytest
 
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
-from bot.git.remote import network, remote_failure
+from bot.git.remote import network_environment, remote_failure
 
 
 def test_a_header_is_scoped_to_the_remote_and_only_in_the_environment() -> None:
-    env = network("https://forge.example:8443/a/b", {"Authorization": "Basic abc"})
+    env = network_environment("https://forge.example:8443/a/b", {"Authorization": "Basic abc"})
 
     keys = {value: name for name, value in env.items()}
     name = keys["http.https://forge.example:8443/.extraHeader"]
@@ -15,8 +15,8 @@ def test_a_header_is_scoped_to_the_remote_and_only_in_the_environment() -> None:
 
 
 def test_a_url_with_credentials_is_refused() -> None:
-    with pytest.raises(GitFailed, match="must not carry credentials"):
-        network("https://user:token@forge.example/a/b", {})
+    with pytest.raises(GitFailed, match="must not contain credentials"):
+        network_environment("https://user:token@forge.example/a/b", {})
 
 
 @pytest.mark.parametrize(

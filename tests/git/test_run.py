@@ -69,7 +69,7 @@ def test_memory_it_may_not_have_is_said_in_plain_words(bare: Path) -> None:
     endless, limits = (bytes(1 << 20) for _ in range(500)), {resource.RLIMIT_AS: 200 << 20}
 
     with pytest.raises(
-        GitFailed, match=r"^git hash-object needs more memory than it may use\. Remove what is"
+        GitFailed, match=r"^git hash-object needs more memory than its limit\. Remove very large"
     ):
         git("hash-object", "--stdin", at=bare, stdin=endless, limits=limits)
 
@@ -78,7 +78,7 @@ def test_a_limit_that_kills_it_is_said_in_plain_words(bare: Path) -> None:
     endless, limits = repeat(f"{bare / 'config'}\n".encode() * 100), {resource.RLIMIT_CPU: 1}
 
     with pytest.raises(
-        GitFailed, match=r"^git hash-object was stopped: .* processor time .*\. Remove what is"
+        GitFailed, match=r"^git hash-object was killed: .* processor time .*\. Remove very large"
     ):
         git("hash-object", "--stdin-paths", at=bare, stdin=endless, limits=limits)
 
@@ -146,13 +146,13 @@ def test_what_prints_without_end_is_stopped_before_it_fills_the_disk(bare: Path)
 def test_input_that_git_does_not_read_to_its_end_is_no_error_of_its_own(bare: Path) -> None:
     done = run("index-pack", "--stdin", at=bare, stdin=(bytes(1 << 16) for _ in range(100)))
 
-    assert "pack signature mismatch" in done.said
+    assert "pack signature mismatch" in done.stderr
 
 
 def test_other_protocols_than_http_and_files_are_off(tmp_path: Path) -> None:
     for url in (f"ext::touch {tmp_path}/canary", "git://127.0.0.1/x", "ssh://127.0.0.1/x"):
         done = run("ls-remote", "--", url)
-        assert "not allowed" in done.said
+        assert "not allowed" in done.stderr
     assert not (tmp_path / "canary").exists()
 
 

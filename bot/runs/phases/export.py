@@ -22,7 +22,7 @@ def export_plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> take.E
         quarantine=quarantine,
         base_head=task.base_head,
         checked_head=task.checked_head,
-        shown=source.kept(task.id),
+        shown=source.retained_heads(task.id),
         trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
         unchanged_from=task.pushed_head or task.base_head,
         succeeded=run.agent_outcome is None,

@@ -93,7 +93,7 @@ def _hold(leased: LeasedRun, source: Mirror, seen: Seen) -> None:
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
         workspaces.in_use(tx, task.id, runtime.worker.host)
-    source.keep(task.id, [task.base_head, *seen.refs.values()])
+    source.retain_heads(task.id, [task.base_head, *seen.refs.values()])
     make_bare(runtime.quarantine(task.id))
 
 

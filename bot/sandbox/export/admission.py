@@ -10,7 +10,7 @@ from functools import partial
 
 from bot.domain.errors import ExportRefused, GitFailed
 from bot.git.commit_writer import commit_id, write_commits
-from bot.git.history import Commit, read, read_commit, trees
+from bot.git.history import Commit, read_commit, read_commits, trees
 from bot.git.run import Objects
 from bot.sandbox.export.checks import Check
 from bot.sandbox.export.extent import Extent
@@ -91,7 +91,7 @@ class Admission:
             else:
                 ids[commit.id] = self._write(body(replace(commit, tree=tree), parents, self.style))
         tip = ids.get(tip, tip)
-        return tip, read(self.objects, self.check.reader, [tip], self.known, len(commits))
+        return tip, read_commits(self.objects, self.check.reader, [tip], self.known, len(commits))
 
     def _flat(self, tip: str) -> tuple[str, int]:
         """One commit of `tip`'s tree on the last checked head."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from bot.domain import interrupt
 from bot.domain.errors import ExportRefused, GitFailed
 from bot.domain.task import Identity
-from bot.git.bare_repository import free, make_bare
-from bot.git.history import Commit, read, trees
+from bot.git.bare_repository import clear_leftovers, make_bare
+from bot.git.history import Commit, read_commits, trees
 from bot.git.large_files import streaming
 from bot.git.object_reader import object_reader
 from bot.git.run import LIMITS, Objects, git, run
@@ -102,7 +102,7 @@ def take(engine: Engine, image: str, plan: ExportPlan) -> Exported:
     """
     make_bare(plan.quarantine)
     # The run is ours alone. A git of the worker before us may still write the very same ids.
-    free(plan.quarantine)
+    clear_leftovers(plan.quarantine)
     with _incoming(plan) as path:
         objects = Objects(path, (plan.quarantine, plan.mirror), plan.check)
         shipment = _receive(engine, image, plan, objects)
@@ -158,7 +158,7 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
     with object_reader(objects) as reader:
         judge = _judge(plan, objects, Check(reader, too_large, plan.rules), shipment.result.title)
         tips = [shipment.head, shipment.snapshot]
-        commits = read(objects, reader, tips, plan.known, plan.rules.commits + 1)
+        commits = read_commits(objects, reader, tips, plan.known, plan.rules.commits + 1)
         left = _uncommitted(objects, shipment, commits)
         tip = shipment.head
         if left and plan.succeeded:
