@@ -8,13 +8,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from bot.domain.errors import NotUnderstood
 
 _PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")
+# Neither a path nor the ledger takes a lone surrogate: JSON, or an argument that is not UTF-8, may have one.
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Git's own rule: a colon before the first slash makes it host:path.
 _SCP = re.compile(r"(?:[^/:@]+@)?(?P<host>\[[^\]/]+\]|[^/:@\[\]]+):(?P<path>.+)")
@@ -28,8 +29,8 @@ def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
     what follows `file://`, becomes `file://` + its real path, not quoted.
     Raises NotUnderstood on what is no remote.
     """
-    if not remote or re.search(r"[\x00-\x1f\x7f]", remote):
-        raise NotUnderstood("A repository URL is one line, and not an empty one.")
+    if not remote or _UNREADABLE.search(remote):
+        raise NotUnderstood("A repository URL is one line of text, and not an empty one.")
     if _is_local(remote):
         return "file://" + os.path.realpath(remote.removeprefix("file://"))
     if scp := None if _SCHEME.match(remote) else _SCP.fullmatch(remote):
@@ -43,7 +44,8 @@ def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
 def _is_local(remote: str) -> bool:
     if remote.startswith("file://"):
         return remote.startswith("file:///")
-    return not _SCHEME.match(remote) and Path(remote).is_dir()
+    # Not Path.is_dir: it raises if the text is too long for a path, or lies in a folder closed to this user.
+    return not _SCHEME.match(remote) and os.path.isdir(remote)
 
 
 def _split(url: str) -> SplitResult:

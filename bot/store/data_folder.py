@@ -130,8 +130,8 @@ def create(path: Path) -> DataFolder:
             if is_open(folder) and not any(path.iterdir()):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IRWXO)
         problem = "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "Permission denied"
-    except OSError as error:
-        problem = str(error.strerror)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        problem = str(error.strerror) if isinstance(error, OSError) else str(error)
     if problem:
         raise BadSettings(
             f"[data] path: {path} is not a folder this user can write to ({problem}). Give it to the user "

@@ -116,7 +116,7 @@ def _upgrade(tx: Connection) -> None:
 
 def _engine(url: str) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = make_url("" if "\0" in url else url)  # no database's driver takes a NUL
     except (ArgumentError, ValueError):
         raise BadSettings("[store] url is not a URL.") from None  # it may hold a password
     if parsed.get_backend_name() == "postgresql":
@@ -129,7 +129,11 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise BadSettings(f"The folder of the ledger at [store] url cannot be made: {reason}.") from None
     engine = create_engine(url, pool_size=20, connect_args={"timeout": 10})
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)

@@ -4,12 +4,15 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bot.agents.command_line import CommandLineAgent
 from bot.agents.environment import environment
 from bot.gateway.endpoint import Outside
 from tests.agents.starts import START
 
 
+@pytest.mark.waits
 def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.md"
     prompt.write_text("tidy up")

@@ -5,12 +5,16 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.waits
+
 TOKEN = "s3cr3t+token/of~the_bot"
 
 # A process of its own: logging is global, and the test runner has set it up for itself.
 PROGRAM = """
 import logging, structlog
-from bot.app import log
+from bot.app.processes import log
 log.set_up(json={json}, secrets=[{token!r}])
 ours = structlog.get_logger()
 {lines}

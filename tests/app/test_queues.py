@@ -17,7 +17,7 @@ from tests.support.services import free_port
 LONG = 20.0  # seconds a test waits at most for what should come at once
 
 
-@pytest.fixture(params=["redis", "in one process"])
+@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.servers), "in one process"])
 def broker(request: pytest.FixtureRequest) -> dramatiq.Broker:
     url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
     return queues.connect(url, "test")
@@ -100,7 +100,7 @@ def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     answered, go_on = threading.Event(), threading.Event()
 
     def work() -> None:
-        go_on.wait(LONG)
+        go_on.wait(2 * LONG)
 
     _declare(broker, queues.WORK, work)
     _declare(broker, queues.ANSWER, lambda _forge, _delivery: answered.set())
@@ -110,14 +110,12 @@ def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     with _consuming(broker, runs=2):
         for _ in range(10):
             nudges.work()
-        begun = time.monotonic()
         nudges.answer("github", "cancel")
 
-        assert answered.wait(LONG)
-        seconds = time.monotonic() - begun
+        in_time = answered.wait(LONG)
         go_on.set()
 
-    assert seconds < 3
+    assert in_time
 
 
 def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
@@ -174,7 +172,7 @@ def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
         for number in range(100):
             nudges.answer("github", f"d{number}")
 
-    assert time.monotonic() - begun < queues._PATIENCE * 2
+    assert time.monotonic() - begun < queues._PATIENCE * 10  # for each by itself it would be 200
     assert [line["event"] for line in logged] == ["nudge not sent; the sweep will find the work"]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.journeys.forked_bot import Piped
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.services import free_port
 
@@ -27,11 +27,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @contextmanager
-def _up(desk: Desk, verb: str = "up") -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def _up(desk: Desk, verb: str = "up") -> Iterator[tuple[str, Piped]]:
     """The process, and the address it printed."""
     with desk.start(verb, "--port", "0") as process:
         try:
-            assert process.stdout
             yield process.stdout.readline().strip(), process
         finally:
             process.kill()
@@ -90,7 +89,7 @@ def test_a_run_asked_for_beside_a_running_bot_is_worked_on_there(desk: Desk) -> 
     assert "run ended" in log
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: signal.Signals) -> None:
     with desk.busy() as (process, task):
         process.send_signal(how)
@@ -111,7 +110,6 @@ def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
     desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
     with _up(desk, "serve") as (address, _), desk.start("work") as worker:
         assert _get(address, "/readyz").text == "ready\n"
-        assert worker.stderr
         assert any("event=working" in line for line in iter(worker.stderr.readline, ""))
 
         output, _ = desk.call("run", str(desk.repository), "tidy the parser", "--json")

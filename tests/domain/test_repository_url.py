@@ -72,6 +72,10 @@ NO_REMOTES = [
     "-oProxyCommand=touch:acme/anvil",
     "git@github.com:",
     "ann:s3cret@github.com/acme/anvil",
+    "x" * 256,
+    "x/" * 2048,
+    "anvil\ud800",
+    "file:///anvil\udcff",
 ]
 
 
@@ -115,6 +119,12 @@ def test_a_folder_is_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_folder_that_went_away_still_has_its_url(tmp_path: Path) -> None:
     assert canonical(f"file://{tmp_path}/gone.git") == f"file://{os.path.realpath(tmp_path)}/gone.git"
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "x/" * 2048])
+def test_a_url_may_be_longer_than_any_path(name: str) -> None:
+    assert canonical(f"file:///{name}") == f"file:///{name.removesuffix('/')}"
+    assert canonical(f"https://github.com/{name}") == f"https://github.com/{name.removesuffix('/')}"
 
 
 def test_no_refusal_quotes_a_password() -> None:

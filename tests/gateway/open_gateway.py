@@ -13,7 +13,7 @@ from bot.store import usage
 from bot.store.ledger import Ledger
 
 TOKEN = "0123456789abcdef" * 4
-WITHIN = 10.0  # seconds
+WITHIN = 30.0  # seconds
 
 
 def login(token: str = TOKEN, user: str = "forgehand") -> str:

@@ -106,7 +106,7 @@ def routes(provider: ScriptedProvider) -> dict[str, Provider]:
     return {route.name: route for route in (anthropic, gemini, openai)}
 
 
-def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for what another thread is about to do."""
     end = time.monotonic() + seconds
     while not holds():

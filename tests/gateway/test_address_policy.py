@@ -74,6 +74,7 @@ for each in ("8.8.8.8", "8.8.4.4", "2a04:4e42::1", "::ffff:8.8.8.8"):
 """
 
 
+@pytest.mark.waits
 def test_an_address_of_this_host_is_refused_however_public() -> None:
     # A network of its own, in which it may have any address.
     own = "--network=none --cap-add=NET_ADMIN --sysctl=net.ipv6.conf.all.disable_ipv6=0 --user=0"

@@ -211,6 +211,7 @@ except urllib.error.URLError as error:
 """
 
 
+@pytest.mark.waits
 def test_from_a_sandbox_without_a_network_packages_come_through_the_relay(open_way: OpenWay) -> None:
     def serve(connection: socket.socket) -> None:
         asked = head(connection).split("\r\n")[0]

@@ -7,12 +7,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
+import pytest
+
+from bot.gateway import socket_server
 from bot.gateway.address_policy import Address
 from bot.gateway.package_proxy import Net
 from tests.gateway.open_gateway import WITHIN, OpenWay, head, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 
-AT_ONCE = 4.0  # seconds: less than what a gate waits for a door that does not shut
+AT_ONCE = 15.0  # seconds: less than what a gate waits here for a door that does not shut
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits so long that nobody takes a slow machine for a door that does not shut."""
+    monkeypatch.setattr(socket_server, "_SHUT_WITHIN", 2 * AT_ONCE)
 
 
 def public(_name: str) -> list[Address]:

@@ -144,6 +144,7 @@ def is_held(lock: Path) -> bool:
     return False
 
 
+@pytest.mark.waits
 def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: Path) -> None:
     """Two of them would take each other's locks for somebody else's."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -170,7 +171,7 @@ def test_a_remote_that_says_nothing_is_waited_for_no_longer_than_somebody_wants(
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
         fetch(mirror, f"http://127.0.0.1:{silent.getsockname()[1]}/anvil", {}, check=within(1))
 
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     until(lambda: not is_held(root / "key.lock"))
     assert again(root, upstream).head("main") == head
 
@@ -184,7 +185,7 @@ def test_nor_is_another_fetch_of_the_same_mirror(root: Path, upstream: Path) -> 
         with pytest.raises(TimeoutError):
             fetch(Mirror(root / "key.git"), f"file://{upstream}", {}, check=within(1))
 
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 30
     assert again(root, upstream).head("main")
 
 

@@ -10,31 +10,18 @@ from bot.store.ledger import open_ledger
 from tests.journeys.world import Figures, World, world
 from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
-# Where forges hardly differ, an ordinary run asks GitHub alone, and a long one GitLab too.
-ALIKE = {
-    "test_03_push_fails",
-    "test_04_cancel",
-    "test_07_nothing_and_leftovers",
-    "test_08_no_credential_anywhere",
-    "test_09_label_held_upstream",
-    "test_11_messages_and_sweep",
-    "test_ended_early",
-    "test_gone_on_with",
-    "test_missed_label",
-    "test_retry_diff_keep_discard",
-    "test_threads_that_go_away",
-    "test_what_may_be_said",
-}
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.waits)  # for the bot, which has a process of its own
         chosen = getattr(item, "callspec", None)
         if chosen is None or chosen.params.get("forge") != "gitlab":
             continue
         # Of the four of both forges and both worlds an ordinary run takes three.
-        if item.path.stem in ALIKE or chosen.params.get("either") == "embedded":
+        if chosen.params.get("either") == "embedded":
             item.add_marker(pytest.mark.long)
 
 
@@ -80,11 +67,12 @@ def either(request: pytest.FixtureRequest, playground: AnyPlayground) -> World:
 
 
 @pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
+def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Figures:
     """The real figures are printed at the end of the test session."""
+    is_busy = request.config.getoption("--busy")
 
     def figure(what: str, seconds: float, *, promised: float) -> None:
         record_property("figure", f"{what}: {seconds:.2f} s (promised: {promised:g} s)")
-        assert seconds < 3 * promised, f"{what}: {seconds:.2f} s"
+        assert is_busy or seconds < 3 * promised, f"{what}: {seconds:.2f} s"
 
     return figure

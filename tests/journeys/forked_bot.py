@@ -15,12 +15,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
-_LOADED = ("bot.app.cli.main", "bot.app.processes", "bot.forges.github.connection", "gitlab", "psycopg")
+_LOADED = (
+    "bot.app.processes.cli.main",
+    "bot.app.processes.processes",
+    "bot.forges.github.connection",
+    "gitlab",
+    "psycopg",
+)
 _LARGEST = 1 << 20  # bytes of a request
 
 
@@ -69,12 +76,82 @@ class Forked:
         return 0 if self._over else None
 
 
+class Piped:
+    """A process whose output and exit status are known to who started it, as with `subprocess.Popen`."""
+
+    def __init__(self, stdout: int, stderr: int, status: int) -> None:
+        self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
+        self._status = os.fdopen(status)
+        self.pid = int(self._status.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = self._ended(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return status
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """What is left to read of both outputs, and wait for its end."""
+        with ThreadPoolExecutor(2) as pool:
+            reads = [pool.submit(output.read) for output in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()  # or who reads would never come to an end
+                raise
+            output, errors = (read.result() for read in reads)
+        return output, errors
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for output in (self.stdout, self.stderr):
+            output.close()
+        self.wait()
+        self._status.close()
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
+            self.returncode = int(self._status.readline())
+        return self.returncode
+
+
 def fork(program: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Forked:
     """Start `python *program` there; what it prints is added to the log."""
-    asked = {"program": program, "folder": str(folder), "environment": environment, "log": str(log)}
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        return Forked(int(_ask(program, folder, environment, [output, output])))
+    finally:
+        os.close(output)
+
+
+def fork_piped(program: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Piped:
+    """Start `python *program` there."""
+    pipes = [os.pipe() for _ in ("stdout", "stderr", "status")]
+    _ask(program, folder, environment, [end for _, end in pipes])
+    for _, end in pipes:
+        os.close(end)
+    stdout, stderr, status = (end for end, _ in pipes)
+    return Piped(stdout, stderr, status)
+
+
+def _ask(program: Sequence[str], folder: Path, environment: Mapping[str, str], outputs: list[int]) -> str:
+    asked = {"program": program, "folder": str(folder), "environment": environment}
     _, line = _forker()
-    line.send(json.dumps(asked).encode())
-    return Forked(int(line.recv(64)))
+    socket.send_fds(line, [json.dumps(asked).encode()], outputs)
+    return line.recv(64).decode()
 
 
 @cache
@@ -92,26 +169,45 @@ def _serve(line: socket.socket) -> None:
         import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    while asked := line.recv(_LARGEST):
+    while True:
+        asked, outputs, _, _ = socket.recv_fds(line, _LARGEST, 3)
+        if not asked:
+            return
         pid = os.fork()
         if not pid:
             line.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _take(outputs)
             _become(**json.loads(asked))
             return
         line.send(str(pid).encode())
+        for output in outputs:
+            os.close(output)
 
 
-def _become(program: Sequence[str], folder: str, environment: Mapping[str, str], log: str) -> None:
+def _take(outputs: list[int]) -> None:
+    """Print there. Where there is a third, return in a child, and tell there which one and how it ended."""
+    for descriptor, output in zip((1, 2), outputs, strict=False):
+        os.dup2(output, descriptor)
+    *_, status = outputs
+    if len(outputs) == 3 and (pid := os.fork()):
+        for descriptor in (1, 2, *outputs[:2]):
+            os.close(descriptor)  # they end with the child
+        os.write(status, f"{pid}\n".encode())
+        _, how = os.waitpid(pid, 0)
+        os.write(status, f"{os.waitstatus_to_exitcode(how)}\n".encode())
+        os._exit(0)
+    for output in outputs:
+        os.close(output)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+
+
+def _become(program: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
     """Be `python *program`, as far as it can tell."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for descriptor in (1, 2):
-        os.dup2(output, descriptor)
-    os.close(output)
     match list(program):
         case ["-m", module, *_]:
             sys.argv = list(program[1:])

@@ -94,6 +94,7 @@ def test_the_agent_of_a_killed_worker_goes_on_and_another_worker_follows_it(
     figures("the agent of a dead worker is followed again", followed, promised=5)
 
 
+@pytest.mark.alike
 def test_a_word_to_stop_to_every_process_changes_nothing_for_agent_and_thread(either: World) -> None:
     start_all(either)
     run = counting(either)
@@ -110,6 +111,7 @@ def test_a_word_to_stop_to_every_process_changes_nothing_for_agent_and_thread(ei
     ended_whole(either, run)
 
 
+@pytest.mark.alike
 def test_what_had_its_202_is_done_though_the_receiver_was_killed_at_once(either: World) -> None:
     delivery = caught(either, 1, "/run " + shell("echo one > one.txt"))
     start_all(either)

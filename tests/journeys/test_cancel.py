@@ -2,8 +2,12 @@
 
 import time
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import HOLD, Figures, World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 STUBBORN = f"""
 test -z "$FORGEHAND_RESUME" || {{ test "$(cat left.txt)" = left; exit 0; }}

@@ -87,6 +87,7 @@ def goes_on(world: World) -> None:
     assert world.git("show", f"origin/{task.branch}:left.txt") == "left"
 
 
+@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
 def test_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], figures: Figures) -> None:
     [gate] = gates
     full.start()
@@ -115,6 +116,7 @@ def test_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> N
         embedded.stop()
 
 
+@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
 def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figures: Figures) -> None:
     usual = full.settings["sandbox"]["tools_image"]
     with git_hangs("export") as image:
@@ -136,6 +138,7 @@ def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figur
     goes_on(full)
 
 
+@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
 def test_while_a_cancelled_agent_is_stopped_the_thread_says_so(embedded: World) -> None:
     with git_hangs("export") as image:  # so that what is told in between can be seen
         embedded.settings["sandbox"]["tools_image"] = image

@@ -3,11 +3,15 @@
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.store import outbox
 from tests.journeys.world import HOLD, World, shell
 from tests.support import playground_clones
+
+pytestmark = pytest.mark.alike
 
 FIX = f"""
 test "$FORGEHAND_BASE" = main

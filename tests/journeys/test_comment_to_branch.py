@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import Figures, World, eventually, shell
 
@@ -34,6 +36,7 @@ def test_a_comment_becomes_a_pushed_branch_and_is_answered(either: World, figure
     assert f"/tasks/{task.id}" in statuses[0]["target_url"]
 
 
+@pytest.mark.alike
 def test_the_commits_are_the_agents_trees_under_the_bots_name(either: World) -> None:
     either.start()
 

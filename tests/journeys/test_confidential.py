@@ -36,6 +36,7 @@ def test_a_confidential_issue_is_answered_there_and_named_nowhere_else(full: Wor
     assert "secret" not in pull["title"] + pull["body"]
 
 
+@pytest.mark.long
 def test_an_internal_note_is_answered_in_internal_notes_alone(full: World) -> None:
     assert isinstance(full.playground, GitLabPlayground)
     playground = full.playground

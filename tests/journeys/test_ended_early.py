@@ -1,7 +1,11 @@
 """Runs that end before the agent says so, and an agent that asks."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, shell
+
+pytestmark = pytest.mark.alike
 
 SLOW = """
 test -z "$FORGEHAND_RESUME" || { test -e left.txt; exit 0; }
@@ -21,16 +25,16 @@ fi
 
 
 def test_a_run_is_ended_by_the_wall_limit_and_by_a_shorter_timeout(full: World) -> None:
-    full.settings["sandbox"]["wall_limit"] = "5s"
+    full.settings["sandbox"]["wall_limit"] = "8s"
     full.start()
     other = full.playground.open_issue("Another")
     full.say(1, "/run --timeout 1h " + shell(SLOW))
-    full.says(1, "`--timeout` is at most `5s` here.")
+    full.says(1, "`--timeout` is at most `8s` here.")
 
     full.say(1, "/run " + shell(SLOW))
     full.say(other, "/run --timeout 2s " + shell(SLOW))
 
-    for thread, limit in ((1, 5), (other, 2)):
+    for thread, limit in ((1, 8), (other, 2)):
         task, run = full.task_after_run(1, on=thread)
         assert (run.outcome, task.state, run.wall_limit) == (Outcome.TIMED_OUT, State.FAILED, limit)
         final = full.final_comment(thread, run)
@@ -40,9 +44,9 @@ def test_a_run_is_ended_by_the_wall_limit_and_by_a_shorter_timeout(full: World) 
         assert full.playground.branch_head(task.branch) is None
     [task] = full.tasks(1)
     assert full.quarantine(task, "show", f"refs/wip/{task.id}-1:left.txt") == "left"
-    full.say(1, "/resume --timeout 4s")
+    full.say(1, "/resume --timeout 7s")
     task, run = full.task_after_run(2, on=1)
-    assert (run.outcome, run.wall_limit) == (Outcome.PUSHED, 4), run.reason
+    assert (run.outcome, run.wall_limit) == (Outcome.PUSHED, 7), run.reason
 
 
 def test_a_run_that_needs_too_much_memory_is_said_to(full: World) -> None:

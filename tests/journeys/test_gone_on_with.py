@@ -1,7 +1,11 @@
 """`/resume` after the workspace was removed, and of a task that is not the newest."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 FIRST = 'echo one > one.txt; git add one.txt; git commit -qm one; echo mine > "$HOME/memory"'
 IN_A_FRESH_CLONE = """

@@ -1,8 +1,12 @@
 """The label, what waits for an approval, and what came upstream meanwhile."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.playground.state import now
 from tests.journeys.world import World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 AS_THE_LABEL_SAYS = """
 grep -qx 'Do what this thread asks' /task/prompt.md

@@ -1,8 +1,12 @@
 """More words than a forge takes, and words that a forge would take for orders."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome
 from tests.journeys.world import World, eventually, shell
 from tests.support.playground_gitlab import GitLabPlayground
+
+pytestmark = pytest.mark.alike
 
 LIMIT = {"github": 65_536, "gitlab": 1_000_000}
 TALKS = """

@@ -2,14 +2,18 @@
 
 import time
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 # `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.
 SOON = """
 import pathlib, sys
-from bot.app import processes
-from bot.app.settings import load
+from bot.app.processes import processes
+from bot.app.processes.settings import load
 processes.up(load.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 

@@ -1,7 +1,11 @@
 """An agent that changes nothing, and one that leaves its work uncommitted."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 NOTHING = "git commit -q --allow-empty -m 'I was here'"
 LEFT = """

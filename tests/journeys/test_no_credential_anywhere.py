@@ -31,6 +31,8 @@ from tests.support.model_provider import ModelServer
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 
+pytestmark = pytest.mark.alike
+
 CHANGE = f"""
 python3 - <<'PY'
 import os, urllib.request

@@ -1,7 +1,11 @@
 """`/run` and the label on a pull request of the same repository."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import HOLD, World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 FIX = f"""
 test "$FORGEHAND_BASE" = lexer

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import func, select
 
 from bot.domain.lifecycle import Outcome
@@ -11,6 +12,8 @@ from bot.store import schema
 from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
 from tests.journeys.world import World, eventually, shell
 from tests.support.playground_receiver import Receiver
+
+pytestmark = pytest.mark.alike
 
 
 def caught(full: World, thread: int, text: str) -> Delivery:

@@ -9,6 +9,8 @@ from bot.domain.task import Task
 from tests.journeys.world import HOLD, World, shell
 from tests.support.playground_gitlab import AnyPlayground
 
+pytestmark = pytest.mark.alike
+
 WORK = f"""
 echo ran >> "$HOME/times"
 echo one > one.txt; git add one.txt; git commit -qm one

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from bot.domain.lifecycle import Outcome
@@ -10,6 +11,8 @@ from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
 from tests.journeys.world import World, eventually, shell
 from tests.support.playground_receiver import Receiver
+
+pytestmark = pytest.mark.alike
 
 COLUMNS: dict[str, Any] = {
     "causes": select(schema.causes.c.cause, schema.causes.c.repository_id),

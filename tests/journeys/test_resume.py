@@ -1,7 +1,11 @@
 """A run that fails keeps everything, and `/resume` goes on in the same workspace."""
 
+import pytest
+
 from bot.domain.lifecycle import Outcome, State
 from tests.journeys.world import World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 FIRST = "echo one > one.txt; git add one.txt; git commit -qm one"
 FAILS = """

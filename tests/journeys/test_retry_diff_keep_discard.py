@@ -4,12 +4,15 @@ import re
 import time
 
 import httpx
+import pytest
 
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run, Task
 from bot.store import workspaces
 from bot.store.workspaces import WorkspaceRow
 from tests.journeys.world import HOLD, World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 WORK = f"""
 test ! -e "$HOME/notes"

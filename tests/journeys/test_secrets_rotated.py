@@ -2,8 +2,12 @@
 
 import signal
 
+import pytest
+
 from tests.journeys.world import COMMENTED, World, eventually
 from tests.support.playground_gitlab import GitLabPlayground
+
+pytestmark = pytest.mark.alike
 
 NEXT = {"github": "the next secret of this webhook", "gitlab": "whsec_" + "bmV4dA" * 8}
 

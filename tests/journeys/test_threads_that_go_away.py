@@ -10,6 +10,8 @@ from bot.store import outbox, schema
 from tests.journeys.world import HOLD, World, eventually, shell
 from tests.support.playground_gitlab import AnyPlayground
 
+pytestmark = pytest.mark.alike
+
 WORK = f"echo one > one.txt\n{HOLD}"
 
 

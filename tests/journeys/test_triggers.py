@@ -149,6 +149,7 @@ def test_the_bot_reviews_what_it_is_asked_to(full: World) -> None:
     assert "Review this change" in full.final_comment(change, run)
 
 
+@pytest.mark.alike
 def test_who_may_not_write_gives_no_command_by_any_way(full: World) -> None:
     full.playground.set_permission("reader", "triage")
     full.start()

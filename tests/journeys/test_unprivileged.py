@@ -15,30 +15,39 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import pytest
 
 import bot
 from bot.store.ledger import open_ledger
-from tests.journeys.test_cancel import (
-    test_a_running_agent_is_stopped_and_can_be_gone_on_with,
-    test_a_waiting_run_never_starts,
-)
-from tests.journeys.test_comment_to_branch import (
-    test_a_comment_becomes_a_pushed_branch_and_is_answered,
-    test_the_commits_are_the_agents_trees_under_the_bots_name,
-)
+from tests.journeys import test_cancel as cancel
+from tests.journeys import test_comment_to_branch as comment_to_branch
 from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
 from tests.journeys.world import ENGINE, World, world
 from tests.support.playground_gitlab import AnyPlayground
 
-__all__ = [
-    "test_a_comment_becomes_a_pushed_branch_and_is_answered",
-    "test_a_failed_run_loses_nothing_and_is_gone_on_with",
-    "test_a_running_agent_is_stopped_and_can_be_gone_on_with",
-    "test_a_waiting_run_never_starts",
-    "test_the_commits_are_the_agents_trees_under_the_bots_name",
-]
+__all__ = ["test_a_failed_run_loses_nothing_and_is_gone_on_with"]
+
+
+def _only_long(test: Any) -> Any:
+    """The test as one of this module's own: its mark here is not on the other."""
+    again = FunctionType(test.__code__, test.__globals__, test.__name__, test.__defaults__, test.__closure__)
+    return pytest.mark.long(again)
+
+
+# The one above has most of what may need a privilege: two runs, a workspace that is kept, and an export.
+test_a_comment_becomes_a_pushed_branch_and_is_answered = _only_long(
+    comment_to_branch.test_a_comment_becomes_a_pushed_branch_and_is_answered
+)
+test_the_commits_are_the_agents_trees_under_the_bots_name = _only_long(
+    comment_to_branch.test_the_commits_are_the_agents_trees_under_the_bots_name
+)
+test_a_running_agent_is_stopped_and_can_be_gone_on_with = _only_long(
+    cancel.test_a_running_agent_is_stopped_and_can_be_gone_on_with
+)
+test_a_waiting_run_never_starts = _only_long(cancel.test_a_waiting_run_never_starts)
 
 NOBODY = 61999  # a user id without an account: it owns what it is given here, and nothing else
 

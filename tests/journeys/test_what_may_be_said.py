@@ -3,10 +3,14 @@
 import re
 from urllib.parse import quote
 
+import pytest
+
 from bot.domain.lifecycle import Outcome
 from bot.reports.command_syntax import for_forge
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell
+
+pytestmark = pytest.mark.alike
 
 CHANGE = shell("echo one > one.txt")
 

@@ -97,12 +97,10 @@ def test_a_failed_run_pushes_nothing_and_is_gone_on_with(desk: Desk, remote: str
 
 def test_a_cancelled_run_keeps_its_workspace(desk: Desk) -> None:
     with desk.start("run", str(desk.repository), shell(ENDLESS)) as running:
-        assert running.stderr
         assert any("  begun" in line for line in iter(running.stderr.readline, ""))
         [task] = desk.tasks()
         assert (task["state"], task["phase"]) == ("running", "agent")
         with desk.start("logs", "-f", task["task"]) as following:
-            assert following.stdout
             assert following.stdout.readline() == "begun\n"
 
             assert "kept" in desk.call("cancel", task["task"])[0]

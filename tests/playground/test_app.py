@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.playground_github import Playground
 
@@ -24,6 +25,7 @@ serve(
 """
 
 
+@pytest.mark.waits
 def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout

@@ -2,7 +2,6 @@
 
 import shlex
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.agent import AgentReport
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Outcome
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.agent_limits import Ended
 from bot.runs.execute import execute
@@ -176,13 +175,12 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
 
 
 def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
-    run = shop.claimed(wall_limit=4)
+    run = shop.claimed()
     runtime = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
     with shop.busy(runtime, run) as stopping:
         until(lambda: shop.now(run).session_cost is not None)
         stopping.set()
-    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
-    until(lambda: time.time() > began + 5)
+    shop.out_of_time(run)
 
     again, next_house = shop.taken_over("next")
     execute(replace(next_house, agents=runtime.agents), again, threading.Event())

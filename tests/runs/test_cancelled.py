@@ -28,7 +28,7 @@ from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 # Seconds. A cancel takes effect within five; the rest is for a machine that others use, too. What hangs
 # here does so for five minutes.
-SOON = 15.0
+SOON = 30.0
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two"
 # Ends only by SIGKILL, and prints as fast as it can until then.
 STUBBORN = f"trap '' TERM; {WORK}; echo begun; while :; do echo 'a line like any other'; done"

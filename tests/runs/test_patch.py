@@ -104,7 +104,7 @@ def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop
     leased.cancelled.set()
     began = time.monotonic()
     keep_patch(leased)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     leased.stopping.set()
     with pytest.raises(Stopped):
         keep_patch(leased)

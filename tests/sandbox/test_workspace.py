@@ -185,24 +185,31 @@ def test_a_clone_half_made_is_made_anew(site: Site) -> None:
     assert site.agent("git status --porcelain; ls") == "README.md\nsrc"
 
 
+def only_long(*values: str) -> Iterator[pytest.ParameterSet]:
+    """Further ones of the same kinds, each of which takes three containers."""
+    return (pytest.param(value, marks=pytest.mark.long) for value in values)
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
         "touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
-        "rm .git/HEAD; mkfifo .git/HEAD",
-        "rm .git/index; mkfifo .git/index",
         "rm .git/config; mkfifo .git/config",
-        "mkfifo pipe; ln -sf ../pipe .git/config; ln -sf ../pipe .git/packed-refs; ln -sf ../pipe .git/index",
-        "echo garbage >.git/index",
         "ln -sf /etc/passwd .git/HEAD",
-        "echo ../.. >.git/commondir",
         "git config core.fsmonitor 'touch /workspace/ran'; git config core.hooksPath /workspace/hooks;"
         "mkdir hooks; printf '#!/bin/sh\\ntouch /workspace/ran\\n' >hooks/reference-transaction;"
         "chmod +x hooks/*;"
         "cp -r hooks .git/hooks",
-        "git replace HEAD $(git commit-tree -m x HEAD^{tree}); git checkout -q --detach",
-        "cd .git/refs/remotes/origin; echo 'ref: refs/remotes/origin/main' >HEAD; cp HEAD x",
-        "git symbolic-ref refs/heads/forgehand/1-tidy refs/heads/other",
+        *only_long(
+            "rm .git/HEAD; mkfifo .git/HEAD",
+            "rm .git/index; mkfifo .git/index",
+            "mkfifo pipe; for name in config packed-refs index; do ln -sf ../pipe .git/$name; done",
+            "echo garbage >.git/index",
+            "echo ../.. >.git/commondir",
+            "git replace HEAD $(git commit-tree -m x HEAD^{tree}); git checkout -q --detach",
+            "cd .git/refs/remotes/origin; echo 'ref: refs/remotes/origin/main' >HEAD; cp HEAD x",
+            "git symbolic-ref refs/heads/forgehand/1-tidy refs/heads/other",
+        ),
     ],
 )
 def test_what_an_agent_does_to_its_clone_does_not_stop_the_next_run(site: Site, hostile: str) -> None:
@@ -221,16 +228,18 @@ def test_what_an_agent_does_to_its_clone_does_not_stop_the_next_run(site: Site, 
 @pytest.mark.parametrize(
     "hostile",
     [
-        "rm -rf .git",
-        "rm -rf .git; echo 'gitdir: /tmp/x' >.git",
         "rm -rf .git; ln -s /mirror .git",
-        "mv .git/objects ~/o; ln -s ~/o .git/objects",
-        "echo '[' >.git/config",
         "git config core.worktree /tmp",
-        "git config core.bare true",
         "chmod 000 .git",
-        "rm -rf .git/refs; touch .git/refs",
-        "git update-ref -d refs/heads/forgehand/1-tidy; git update-ref refs/heads/forgehand HEAD",
+        *only_long(
+            "rm -rf .git",
+            "rm -rf .git; echo 'gitdir: /tmp/x' >.git",
+            "mv .git/objects ~/o; ln -s ~/o .git/objects",
+            "echo '[' >.git/config",
+            "git config core.bare true",
+            "rm -rf .git/refs; touch .git/refs",
+            "git update-ref -d refs/heads/forgehand/1-tidy; git update-ref refs/heads/forgehand HEAD",
+        ),
     ],
 )
 def test_a_clone_that_git_cannot_use_is_set_aside_and_made_anew(site: Site, hostile: str) -> None:

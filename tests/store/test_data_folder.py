@@ -69,9 +69,14 @@ def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, wor
         pass
 
 
-def test_a_data_folder_that_cannot_be_made_is_refused() -> None:
-    with pytest.raises(BadSettings, match=r"\[data\] path: /proc/data is not a folder .* or name another"):
-        data_folder.create(Path("/proc/data"))
+@pytest.mark.parametrize(
+    "path", ["/proc/data", "/tmp/a\0b", f"/tmp/{'x' * 256}", f"/tmp/{'x/' * 2048}"], ids=str.__len__
+)
+def test_a_data_folder_that_cannot_be_made_is_refused(path: str) -> None:
+    with pytest.raises(
+        BadSettings, match=r"\[data\] path: /(proc|tmp)/.* is not a folder .* or name another"
+    ):
+        data_folder.create(Path(path))
 
 
 def test_what_is_written_once_stays(tmp_path: Path) -> None:
@@ -128,6 +133,7 @@ def test_free_bytes_are_those_that_users_may_fill(tmp_path: Path) -> None:
     assert abs(DataFolder(tmp_path).free_bytes() - shutil.disk_usage(tmp_path).free) < 1 << 30
 
 
+@pytest.mark.waits
 @needs_root
 def test_a_disk_that_can_take_no_more_files_has_no_free_bytes(tmp_path: Path) -> None:
     with with_inodes(tmp_path / "data", 2_000) as data:

@@ -29,7 +29,7 @@ from tests.support.rows import a_thread, add_task
 from tests.support.services import Postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database without a table."""
     if request.param == "sqlite":
@@ -111,6 +111,7 @@ def test_the_newest_step_is_the_one_the_fast_path_looks_for() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [NEWEST]
 
 
+@pytest.mark.waits
 def test_four_processes_open_one_new_ledger_at_once(empty_url: str) -> None:
     program = "import sys; from bot.store.ledger import open_ledger; open_ledger(sys.argv[1]).close()"
     openers = [
@@ -124,6 +125,7 @@ def test_four_processes_open_one_new_ledger_at_once(empty_url: str) -> None:
     assert [opener.returncode for opener in openers] == [0] * 4
 
 
+@pytest.mark.waits
 def test_an_up_to_date_ledger_opens_without_alembic(ledger_url: str) -> None:
     program = (
         "import sys; from bot.store.ledger import open_ledger; open_ledger(sys.argv[1]).close();"
@@ -149,9 +151,22 @@ def test_a_newer_ledger_is_refused_in_words(ledger_url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "nonsense", "mysql://root@localhost/x", "sqlite://", "sqlite:///:memory:", "http://example.org"],
+    [
+        "",
+        "nonsense",
+        "mysql://root@localhost/x",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "http://example.org",
+        "sqlite:////tmp/a\0b",
+        "postgresql://bot@/a\0b",
+        "sqlite:////proc/folder/ledger.db",
+        f"sqlite:////tmp/{'x' * 256}/ledger.db",
+        f"sqlite:////tmp/{'x' * 256}",
+        f"sqlite:////tmp/{'x/' * 2048}ledger.db",
+    ],
 )
-def test_a_url_that_names_no_durable_database_is_refused(url: str) -> None:
+def test_a_url_that_names_no_durable_database_is_refused_in_words(url: str) -> None:
     with pytest.raises(BadSettings, match=r"\[store\] url"):
         open_ledger(url)
 

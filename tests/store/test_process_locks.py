@@ -41,6 +41,7 @@ LIVE = "with process_lock(folder, 'host') as holder:\n print(holder, flush=True)
 WORK = "with worker_lock(folder, exclusive={exclusive}):\n print('ready', flush=True)\n sys.stdin.read()"
 
 
+@pytest.mark.waits
 def test_a_process_is_alive_until_it_is_killed(tmp_path: Path) -> None:
     with _process(LIVE, tmp_path) as (holder, process):
         assert not is_dead(DataFolder(tmp_path), holder)
@@ -59,6 +60,7 @@ def test_our_own_process_is_alive_to_itself(tmp_path: Path) -> None:
     assert is_dead(DataFolder(tmp_path), holder)
 
 
+@pytest.mark.waits
 def test_a_second_process_that_must_be_alone_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
     with _process(WORK.format(exclusive=True), tmp_path) as (_, process):
         with pytest.raises(BadSettings, match=rf"process {process.pid}\) already works on .*\[queue\] url"):
@@ -68,6 +70,7 @@ def test_a_second_process_that_must_be_alone_is_refused_and_told_of_the_first(tm
     assert not has_worker(DataFolder(tmp_path))
 
 
+@pytest.mark.waits
 def test_processes_that_share_redis_work_side_by_side(tmp_path: Path) -> None:
     with _process(WORK.format(exclusive=False), tmp_path), worker_lock(DataFolder(tmp_path), exclusive=False):
         assert has_worker(DataFolder(tmp_path))
@@ -76,6 +79,7 @@ def test_processes_that_share_redis_work_side_by_side(tmp_path: Path) -> None:
 HOLD = "with try_lock(folder.root / 'one', patience=0) as mine:\n print(mine, flush=True)\n sys.stdin.read()"
 
 
+@pytest.mark.waits
 def test_a_lock_is_held_by_one_process_until_it_is_killed(tmp_path: Path) -> None:
     with _process(HOLD, tmp_path) as (mine, process):
         with try_lock(tmp_path / "one", patience=0) as ours:

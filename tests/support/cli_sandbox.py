@@ -12,6 +12,7 @@ from typing import Any
 from bot.app.cli.tasks import row_of
 from bot.store import runs, tasks
 from bot.store.ledger import open_ledger
+from tests.journeys.forked_bot import Piped, fork_piped
 from tests.support.images import small
 
 LONG = 60.0  # seconds a test waits at most for a run to come to a place
@@ -63,15 +64,17 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def start(self, *args: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "bot", *args],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    def start(self, *args: str) -> Piped:
+        """`forgehand` with these arguments, in a process that has loaded the bot already."""
+        return fork_piped(["-m", "bot", *args], folder=self.folder, environment=self.environment)
+
+    def call_afresh(self, *args: str) -> str:
+        """Standard output of a process that loads all by itself, as an operator's does."""
+        command = [sys.executable, "-m", "bot", *args]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, check=True, capture_output=True, text=True
         )
+        return done.stdout
 
     def call(self, *args: str, status: int = 0) -> tuple[str, str]:
         """Standard output and standard error of a command that ends with this exit status."""
@@ -90,11 +93,10 @@ class Desk:
             ledger.close()
 
     @contextmanager
-    def busy(self) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    def busy(self) -> Iterator[tuple[Piped, str]]:
         """`forgehand run` with an agent that does not end by itself, and the task's id."""
         with self.start("run", str(self.repository), "be slow") as process:
             try:
-                assert process.stderr
                 lines = iter(process.stderr.readline, "")
                 said = next(line for line in lines if "begun" in line)
                 assert said

@@ -3,6 +3,7 @@
 The agent of a test is the shell script it names; engine, git and ledger are real.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
 from bot.app.settings.load import Settings
-from bot.app.settings.sections import AgentSettings, DataSettings, SandboxSettings, StoreSettings
+from bot.app.settings.sections import (
+    AgentSettings,
+    DataSettings,
+    SandboxSettings,
+    StoreSettings,
+)
 from bot.app.worker import defaults
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase
@@ -26,8 +33,9 @@ from bot.domain.task import Run, Task
 from bot.git.run import Objects
 from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
-from bot.store import claims, leases, runs, tasks
+from bot.store import claims, leases, runs, schema, tasks
 from bot.store import log_chunks as store_log
+from bot.store.ledger import clock
 from bot.tasks.operator import open_from_cli
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.rows import all_are_dead
@@ -105,6 +113,22 @@ class Workshop:
             run = claims.take_over(tx, worker, all_are_dead)
         assert run is not None
         return run, replace(self.runtime, worker=worker)
+
+    def out_of_time(self, run: Run) -> None:
+        """Set the wall limit to a moment from now, and return once that is over.
+
+        A limit that is short from the start may be over before the agent has come to anything.
+        """
+        [began] = [began for phase, began, _ in self.phases(run) if phase is Phase.AGENT]
+        with self.runtime.ledger.write() as tx:
+            limit = math.ceil(clock(tx) - began) + 1
+            tx.execute(update(schema.runs).where(schema.runs.c.id == run.id).values(wall_limit=limit))
+
+        def is_over() -> bool:
+            with self.runtime.ledger.read() as tx:
+                return clock(tx) > began + limit
+
+        until(is_over)
 
     def now(self, run: Run) -> Run:
         with self.runtime.ledger.read() as tx:

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
@@ -174,12 +173,11 @@ def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(
 
 
 def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_over(shop: Workshop) -> None:
-    run = shop.claimed(wall_limit=4)
+    run = shop.claimed()
     _let_go(shop, shop.agent(COUNTING), run)
     _tell_it_to_end(shop, run)
     until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
-    [began] = [began for phase, began, _ in shop.phases(run) if phase is Phase.AGENT]
-    until(lambda: time.time() > began + 5)
+    shop.out_of_time(run)
 
     again, runtime = shop.taken_over("next")
     execute(runtime, again, threading.Event())

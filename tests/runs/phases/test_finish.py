@@ -101,6 +101,7 @@ def on_change(ledger: Ledger) -> Ending:
     return Ending(ledger, CHANGE)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Outcome) -> None:
     on_issue.end(Outcome.PUSHED, pushed=OLD)
@@ -128,6 +129,7 @@ def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Out
     assert f"[Page and log of this task]({page})\n\n<!-- forgehand:final:{run.id} -->" in final
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_run_task_and_keep_end_together(on_issue: Ending, outcome: Outcome) -> None:
     run = on_issue.end(outcome, reason="why")
@@ -143,6 +145,7 @@ def test_run_task_and_keep_end_together(on_issue: Ending, outcome: Outcome) -> N
     assert on_issue.nudged == [ISSUE.key]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
 def test_an_issue_whose_task_never_pushed_has_no_status_and_no_change(
     on_issue: Ending, outcome: Outcome
@@ -180,6 +183,7 @@ def test_a_later_run_that_fails_puts_failure_on_what_was_pushed(on_issue: Ending
     ]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending, outcome: Outcome) -> None:
     on_change.end(outcome, pushed=NEW if outcome is Outcome.PUSHED else "")

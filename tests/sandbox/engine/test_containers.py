@@ -77,7 +77,7 @@ def test_a_tool_that_nobody_waits_for_any_more_is_killed(engine: Engine, image: 
     ):
         stream.drain()
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
     assert engine.ours() == []
 
 
@@ -281,7 +281,7 @@ def test_stop_ends_an_agent_that_ignores_the_signal(engine: Engine, image: str) 
 
     engine.stop(sandbox.name, grace=1)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9  # by itself an engine waits for 10
     condition = engine.condition(sandbox.name)
     assert condition is not None
     assert (condition.running, condition.exit_status, condition.out_of_memory) == (False, 137, False)
@@ -316,6 +316,7 @@ def test_a_missing_image_is_not_pulled(engine: Engine) -> None:
         engine.start(a_sandbox("forgehand-none", "true"))
 
 
+@pytest.mark.waits
 def test_a_runtime_that_is_not_there_is_refused_by_name() -> None:
     engine = Engine(url="", instance="test", uid=10001, runtime="kata-none")
 

@@ -41,7 +41,7 @@ def test_an_engine_that_says_nothing_is_not_waited_for_once_the_check_raises() -
         with pytest.raises(TimeoutError):
             stream.read_exactly(4)
 
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("kind", [1, 2], ids=["stdout", "stderr"])

@@ -44,6 +44,7 @@ def test_an_image_to_build_on_that_is_not_there_is_named(image: str) -> None:
         build.build("", which=["tools"], base="forgehand-none.invalid/x", say=lambda line: None)
 
 
+@pytest.mark.waits
 def test_an_installed_package_brings_the_dockerfiles(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],

@@ -11,6 +11,8 @@ import pytest
 from bot.agents import prompt
 from bot.sandbox.images.host_base import demo_agent
 
+pytestmark = pytest.mark.waits
+
 
 @dataclass
 class Place:

@@ -1,0 +1,59 @@
+"""What a test starts outside its own process, seen by the interpreter's audit events.
+
+By this a test that waits for a container or a process cannot go without its mark, and `--quick` cannot
+start one by mistake. Programs that end by themselves, at once, do not count.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ENGINE = "the container engine"
+SERVERS = {"initdb", "postgres", "redis-server"}
+_AT_ONCE = {"git", "openssl"}
+
+
+class Watch:
+    """What is started while a test runs. One for a process: an audit hook cannot be taken away."""
+
+    def __init__(self) -> None:
+        self.refuses = False
+        self._started: set[str] | None = None
+        self._before: set[int | None] = set()
+        sys.addaudithook(self._heard)
+
+    @contextmanager
+    def test(self) -> Iterator[set[str]]:
+        """Fill the set with the names of what is started until the end of the block.
+
+        Threads that were there before do not count: a test before this one may have left them.
+        """
+        self._before = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        self._started = set()
+        try:
+            yield self._started
+        finally:
+            self._started = None
+
+    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+        if self._started is None or not (name := _started(event, args)):
+            return
+        if threading.get_ident() in self._before:
+            return
+        self._started.add(name)
+        if self.refuses:
+            raise RuntimeError(f"--quick starts nothing: what needs {name} is marked `waits` or `servers`.")
+
+
+def _started(event: str, args: tuple[Any, ...]) -> str:
+    """Name of what this event starts; "" if it is nothing that counts."""
+    if event == "subprocess.Popen":
+        name = Path(os.fsdecode(args[0] or args[1][0])).name
+        return "" if name in _AT_ONCE else name
+    if event == "socket.connect" and str(args[1]).endswith("docker.sock"):
+        return ENGINE
+    return ""
