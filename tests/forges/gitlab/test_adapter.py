@@ -185,7 +185,7 @@ def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: T
 
 
 @pytest.mark.parametrize("answer", [{"commands_changes": {}, "summary": ["Closed."]}, {"id": None}, [], None])
-@pytest.mark.parametrize("spot", [HERE, ReplyTarget(discussion="d1")])
+@pytest.mark.parametrize("reply_target", [HERE, ReplyTarget(discussion="d1")])
 def test_an_answer_without_an_id_is_not_a_comment(
     scripted: GitLab, server: Server, answer: object, reply_target: ReplyTarget
 ) -> None:
