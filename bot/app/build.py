@@ -1,4 +1,4 @@
-"""Composition root of a House: from settings to the parts that runs of this host share."""
+"""Composition root of the runtime: everything that the runs of this host share, built from the settings."""
 
 import os
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ from bot.store.leases import LEASE
 from bot.store.ledger import Ledger, open_ledger
 from bot.store.process_locks import process_lock
 
-_LOG_BYTES = 256 << 20  # of one run's log; past it the run is ended
-_FREE_SPACE = 1 << 30  # bytes the disk must have left for a run to begin
+_LOG_BYTES = 256 << 20  # of one run's log; a run that prints more is ended
+_FREE_SPACE = 1 << 30  # bytes that the disk must have free before a run starts
 
 
 @contextmanager
@@ -34,55 +34,66 @@ def build_runtime(
     *,
     public_url: str,
     nudges: Nudges,
-    called: str = "",
+    host: str = "",
     lease: float = LEASE,
     unresponsive_after: float = UNRESPONSIVE_AFTER,
 ) -> Iterator[Runtime]:
-    """Build what runs share. Touches the data folder and the ledger, but no engine and no forge.
+    """Build the runtime for the block. Touches the data folder and the ledger, but no engine and no forge.
 
-    `called` is what this data folder is to go by, "" = as before. Raises BadSettings.
+    `host` names this data folder; "" keeps its name. `lease` and `unresponsive_after` are seconds. Raises
+    BadSettings.
     """
     data = data_folder.create(settings.data.path.absolute())
-    name = data_folder.host_name(data, called)
-    box = settings.sandbox
+    name = data_folder.host_name(data, host)
     ledger = open_ledger(settings.store_url)
     try:
-        link_key = shared_keys.link_key(ledger, data)
-        hidden = [*settings.secrets, link_key]
         with process_lock(data, name) as holder:
-            yield Runtime(
-                ledger=ledger,
-                forges=_forges(settings, hidden),
-                engine=Engine(
-                    url=box.engine, instance=name, uid=box.uid, allow_unlimited=box.allow_unlimited
-                ),
-                data=data,
-                worker=Worker(
-                    host=name,
-                    holder=holder,
-                    per_repository=settings.limits.per_repository,
-                    per_host=settings.limits.per_host,
-                    lease=lease,
-                    folder=data_folder.identity(data),
-                    unresponsive_after=unresponsive_after,
-                ),
-                agents={name: agent.made() for name, agent in settings.agents.items()},
-                gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
-                image=box.image,
-                tools_image=box.tools_image,
-                allowance=_allowance(box, RepositoryLimitsSettings()),
-                allowances={path: _allowance(box, own) for path, own in settings.limits.repositories.items()},
-                log_bytes=_LOG_BYTES,
-                identity=Identity(name=settings.git.name, email=settings.git.email),
-                free_space=_FREE_SPACE,
-                result_labels=_result_labels(settings.labels),
-                public_url=public_url,
-                link_key=bytes.fromhex(link_key),
-                secrets=hidden,
-                nudges=nudges,
+            worker = Worker(
+                host=name,
+                holder=holder,
+                per_repository=settings.limits.per_repository,
+                per_host=settings.limits.per_host,
+                lease=lease,
+                folder=data_folder.identity(data),
+                unresponsive_after=unresponsive_after,
             )
+            yield _runtime(settings, data, ledger, worker, public_url=public_url, nudges=nudges)
     finally:
         ledger.close()
+
+
+def _runtime(
+    settings: Settings, data: DataFolder, ledger: Ledger, worker: Worker, *, public_url: str, nudges: Nudges
+) -> Runtime:
+    link_key = shared_keys.link_key(ledger, data)
+    hidden = [*settings.secrets, link_key]
+    return Runtime(
+        ledger=ledger,
+        forges=_forges(settings, hidden),
+        engine=_engine(settings.sandbox, worker.host),
+        data=data,
+        worker=worker,
+        agents={name: agent.made() for name, agent in settings.agents.items()},
+        gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
+        image=settings.sandbox.image,
+        tools_image=settings.sandbox.tools_image,
+        allowance=_allowance(settings.sandbox, RepositoryLimitsSettings()),
+        allowances=_allowances(settings),
+        log_bytes=_LOG_BYTES,
+        identity=Identity(name=settings.git.name, email=settings.git.email),
+        free_space=_FREE_SPACE,
+        result_labels=_result_labels(settings.labels),
+        public_url=public_url,
+        link_key=bytes.fromhex(link_key),
+        secrets=hidden,
+        nudges=nudges,
+    )
+
+
+def _engine(sandbox: SandboxSettings, instance: str) -> Engine:
+    return Engine(
+        url=sandbox.engine, instance=instance, uid=sandbox.uid, allow_unlimited=sandbox.allow_unlimited
+    )
 
 
 def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: bytes) -> Gateway:
@@ -96,23 +107,28 @@ def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: byt
     )
 
 
-def _allowance(box: SandboxSettings, own: RepositoryLimitsSettings) -> Allowance:
-    box = box.model_copy(update=own.model_dump(exclude_none=True))
+def _allowances(settings: Settings) -> dict[str, Allowance]:
+    return {path: _allowance(settings.sandbox, own) for path, own in settings.limits.repositories.items()}
+
+
+def _allowance(sandbox: SandboxSettings, own: RepositoryLimitsSettings) -> Allowance:
+    """Apply the limits of one repository to those of all sandboxes."""
+    merged = sandbox.model_copy(update=own.model_dump(exclude_none=True))
     # The engine refuses more processors than there are.
-    cpus = min(box.cpus, os.cpu_count() or 1)
-    limits = ContainerLimits(memory=box.memory, cpus=cpus, pids=box.pids, disk=box.disk)
-    return Allowance(limits, idle=box.idle_limit)
+    cpus = min(merged.cpus, os.cpu_count() or 1)
+    limits = ContainerLimits(memory=merged.memory, cpus=cpus, pids=merged.pids, disk=merged.disk)
+    return Allowance(limits, idle=merged.idle_limit)
 
 
 def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
-    """By name; a forge without a token is not there. A token that is replaced joins the `hidden`."""
+    """Return the forges that have a token, by name. A token that replaces another is added to `hidden`."""
 
     def again() -> Settings:
         now = settings.again()
         hidden.extend(set(now.secrets) - set(hidden))
         return now
 
-    found: list[Forge] = []
+    forges: list[Forge] = []
     if token := settings.github.token.get_secret_value():
         github = GitHub(
             url=settings.github.url,
@@ -120,7 +136,7 @@ def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
             web=settings.github.web_url,
             again=lambda: again().github.token.get_secret_value(),
         )
-        found.append(github)
+        forges.append(github)
     if token := settings.gitlab.token.get_secret_value():
         gitlab = GitLab(
             url=settings.gitlab.url,
@@ -128,10 +144,14 @@ def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
             web=settings.gitlab.web_url,
             again=lambda: again().gitlab.token.get_secret_value(),
         )
-        found.append(gitlab)
-    return {forge.name: forge for forge in found}
+        forges.append(gitlab)
+    return {forge.name: forge for forge in forges}
 
 
-def _result_labels(given: LabelsSettings) -> dict[State, str]:
-    worn = {State.SUCCEEDED: given.succeeded, State.FAILED: given.failed, State.WAITING: given.waiting}
-    return {state: label for state, label in worn.items() if label}
+def _result_labels(labels: LabelsSettings) -> dict[State, str]:
+    by_state = {
+        State.SUCCEEDED: labels.succeeded,
+        State.FAILED: labels.failed,
+        State.WAITING: labels.waiting,
+    }
+    return {state: label for state, label in by_state.items() if label}

@@ -1,7 +1,7 @@
-"""What an operator reads: one line an event, the event a fixed phrase, everything else a key.
+"""The log for operators: one line for an event, which is a fixed phrase; everything else is a key.
 
-Secrets are taken out at the very end of the chain, after tracebacks have become
-text, because no caller can know what a library puts into its messages.
+Secrets are removed at the end of the chain, after tracebacks have become text,
+because no caller can know what a library puts into its messages.
 """
 
 import logging
@@ -13,14 +13,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot.text import redaction, sanitize
 
-# Says at INFO what is of no use to an operator.
+# Libraries whose messages at INFO are of no use to an operator.
 _QUIET = ("alembic", "docker", "dramatiq", "github", "httpx", "urllib3", "uvicorn")
 
 
 def set_up(*, json: bool, secrets: Sequence[str]) -> None:
     """Log to standard error, libraries included; as key=value, or as JSON. Call once per process.
 
-    `secrets` are replaced wherever they occur, also in the base64 of a basic authentication.
+    `secrets` are removed wherever they occur, also inside the base64 of a basic authentication.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,17 +34,7 @@ def set_up(*, json: bool, secrets: Sequence[str]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                redactor(secrets),
-                _renderer(json=json),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(shared, json=json, secrets=secrets))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
@@ -52,8 +42,22 @@ def set_up(*, json: bool, secrets: Sequence[str]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _formatter(
+    shared: Sequence[Processor], *, json: bool, secrets: Sequence[str]
+) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redactor(secrets),
+            _renderer(json=json),
+        ],
+    )
+
+
 def redactor(secrets: Sequence[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
-    """A processor that cleans every value and takes the secrets out of it."""
+    """Return a processor that makes every value visible text and removes the secrets from it."""
 
     def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return {key: _cleaned(value, secrets) for key, value in event.items()}

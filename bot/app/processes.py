@@ -126,7 +126,7 @@ def _opened(
         settings,
         public_url=url,
         nudges=nudges,
-        called=host,
+        host=host,
         unresponsive_after=unresponsive_after,
         lease=lease,
     ) as runtime:

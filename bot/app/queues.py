@@ -111,8 +111,13 @@ def host_queue(host: str) -> str:
     return f"{WORK}.{host}"
 
 
+def start(broker: dramatiq.Broker, *, host: str, runs: int) -> list[dramatiq.Worker]:
+    """Start the consumers of runs, at most `runs` at once, and those of answers and reports."""
+    return [start_work(broker, host=host, runs=runs), start_talk(broker)]
+
+
 def start_work(broker: dramatiq.Broker, *, host: str, runs: int) -> dramatiq.Worker:
-    """Consume runs, so many at once. Apart from `start_talk`, so that hours of runs never delay an answer."""
+    """Consume runs, at most `runs` at once, apart from answers, which hours of runs must not delay."""
     broker.declare_queue(host_queue(host))
     return _worker(broker, {WORK, host_queue(host)}, runs)
 

@@ -1,7 +1,7 @@
 """Composition root of what works: from settings to the actors and sweeps that live in a House."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -55,44 +55,41 @@ def defaults(settings: Settings) -> Defaults:
 def working(
     runtime: Runtime, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float, missed_after: float
 ) -> Iterator[threading.Event]:
-    """Run actors and sweep during the block; the event tells them to stop. Raises BotError where they cannot.
+    """Run actors and sweeps during the block; setting the event tells them to stop. Raises BotError.
 
-    `sweep_every` is in seconds; infinity: never, so that messages alone must carry everything. A label
-    that is on for `missed_after` seconds without its delivery is found. At the end what runs is let go
-    in good order: the agents go on, for the next worker to find.
+    `sweep_every` is in seconds; infinity: no sweep, so that messages alone must carry everything. A label
+    that has been on for `missed_after` seconds without its delivery is found. When the block exits, runs
+    are released in good order: their agents continue, and the next worker finds them.
     """
     runtime = fit(runtime, settings.network.sets)
     stopping = threading.Event()
-    jobs = jobs_of(runtime, settings)
     with worker_lock(runtime.data, exclusive=not settings.queue.url.get_secret_value()):
         sweep = sweep_of(runtime, broker)
         sweep.be_seen()
-        actors.declare(broker, runtime, jobs, stopping)
-        runs = queues.start_work(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
-        talk = queues.start_talk(broker)
-        missed = missed_of(runtime, settings, age=missed_after, stopping=stopping)
         janitor = Janitor(runtime, stopping)
-        sweepers = [  # each its own: neither a slow forge nor a removal must hold up what is due here
-            threading.Thread(
-                target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
-            )
-            for once, every in (
-                (sweep.once, sweep_every),
-                (janitor.once, sweep_every),
-                (missed.once, _LOOK_EVERY),
-            )
-        ]
-        for sweeper in sweepers:
-            sweeper.start()
+        missed = missed_of(runtime, settings, age=missed_after, stopping=stopping)
+        actors.declare(broker, runtime, jobs_of(runtime, settings), stopping)
+        consumers = queues.start(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
+        intervals = ((sweep.once, sweep_every), (janitor.once, sweep_every), (missed.once, _LOOK_EVERY))
+        sweepers = [_start_sweeper(once, every, stopping) for once, every in intervals]
         try:
             yield stopping
         finally:
             stopping.set()
-            runs.stop(timeout=_GRACE)  # the last words of what ran are still told
-            talk.stop(timeout=_GRACE)
+            for consumer in consumers:
+                consumer.stop(timeout=_GRACE)
             for sweeper in sweepers:
                 sweeper.join()
             janitor.finish(_REMOVALS_GRACE)
+
+
+def _start_sweeper(once: Callable[[], None], every: float, stopping: threading.Event) -> threading.Thread:
+    """Start a thread of its own, so that neither a slow forge nor a removal delays the other sweeps."""
+    sweeper = threading.Thread(
+        target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
+    )
+    sweeper.start()
+    return sweeper
 
 
 def answer_of(runtime: Runtime, settings: Settings) -> Answer:

@@ -90,7 +90,7 @@ class Intake:
             going = taken[-1] is not None
             batch = [waiting for waiting in taken if waiting is not None]
             if batch:
-                self._settle(batch)
+                self._commit(batch)
         self._untold.put(None)
 
     def _next_batch(self) -> list[_QueuedDelivery | None]:
@@ -104,7 +104,7 @@ class Intake:
                 break
         return taken
 
-    def _settle(self, batch: Sequence[_QueuedDelivery]) -> None:
+    def _commit(self, batch: Sequence[_QueuedDelivery]) -> None:
         # Bodies are read here and not where they arrive: a parse would hold up every other request.
         errors = [check(waiting.delivery.body) for waiting in batch]
         good = [w.delivery for w, error in zip(batch, errors, strict=True) if error is None]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from bot import __version__
-from bot.app.cli import images
+from bot.app.cli import images, workspaces
 from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, settings_of
 from bot.app.cli.output import say
 from bot.domain.errors import BadSettings, BotError
@@ -25,8 +25,8 @@ app = typer.Typer(
     help="A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
     'in a container.\n\nTo try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]',
 )
-app.add_typer(images.workspaces_app, name="workspaces")
-app.add_typer(images.images, name="images")
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(images.app, name="images")
 
 
 @app.callback()

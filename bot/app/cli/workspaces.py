@@ -1,183 +1,43 @@
-"""`forgehand workspaces`: the folders of tasks on this host, which are looked at and removed here."""
+"""`forgehand workspaces`: list and remove the workspaces of this host.
 
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import partial
+As in bot/app/cli/main.py, each command imports what it needs when it is called.
+"""
 
-from rich.console import Console
-from rich.progress import track
+from typing import Annotated
 
-from bot.app import log
-from bot.app.build import build_runtime
-from bot.app.cli.output import Row, say, show
-from bot.app.settings.load import Settings
-from bot.domain.errors import BotError, NotPossible
-from bot.domain.interrupt import uninterrupted
-from bot.domain.nudges import Nudges
-from bot.runs.removal_records import Terms, records
-from bot.runs.runtime import Runtime
-from bot.runs.workspace_removal import clear, clear_away, export_and_remove
-from bot.sandbox import container_names
-from bot.sandbox.workspace import task_of
-from bot.store import removals, tasks, workspaces
-from bot.store.process_locks import is_dead
-from bot.store.removals import MOST_DEATHS, Removal
-from bot.store.workspaces import WorkspaceRow
-from bot.text.units import human, iso
+import typer
 
-_PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
-_MEASURED_AT_ONCE = 4
-_MEASURING = 60.0  # seconds for all sizes; those that are not known by then are left out
+from bot.app.cli.options import AsJson, Config, TaskId, settings_of
 
-_BUSY = "The bot is exporting or removing the workspace of task `{task}` now. Try again in a minute."
-_STUCK = (
-    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}. The workspace "
-    "is not exported now: work in it that was not exported before is lost. To export it, use --retry-export."
-)
-
-Confirm = Callable[[str], None]  # asks a question; does not return if the answer is no
+app = typer.Typer(no_args_is_help=True, help="The folders of tasks on this host.")
 
 
-def ls(settings: Settings, *, as_json: bool) -> None:
-    """Print them, oldest first, each with its size; then other folders that the bot leaves alone."""
-    with _runtime(settings) as runtime:
-        host = runtime.worker.host
-        with runtime.ledger.read() as tx:
-            kept = workspaces.present(tx, host)
-            owners = {each.task: tasks.get(tx, each.task) for each in kept}
-            stuck = {name for name, each in removals.of_host(tx, host).items() if _is_stuck(runtime, each)}
-        folders = [each.task for each in kept]
-        folders += sorted(stuck - set(folders))
-        sizes = _sizes(runtime, folders)
-    ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in kept}
-    rows: list[Row] = [
-        {
-            "task": task_of(folder),
-            "repository": owners[folder].thread.repository_url if folder in owners else "",
-            "state": owners[folder].state if folder in owners else "removed",
-            "kept_until": ends.get(folder, ""),
-            **({"bytes": size} if as_json else {"size": _in_words(size)}),
-            "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
-            "folder": str(runtime.data.workspace(folder)),
-        }
-        for folder, size in zip(folders, sizes, strict=True)
-    ]
-    show(rows, as_json=as_json)
+@app.command("ls")
+def ls(as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002 - Typer makes flags of these
+    """List the workspaces of this host, oldest first, with their sizes."""
+    from bot.app.cli import host_workspaces
+
+    host_workspaces.ls(settings_of(config), as_json=as_json)
 
 
-def _is_stuck(runtime: Runtime, record: Removal) -> bool:
-    """Whether it will be once the bot has counted the death of an attempt that is still open."""
-    died = record.holder != "" and is_dead(runtime.data, record.holder)
-    return record.deaths + died >= MOST_DEATHS
+@app.command("rm")
+def rm(
+    task: TaskId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+    retry_export: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--retry-export", help="Export the workspace first, even if the bot died while it did so before."
+        ),
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Remove the workspace of a task that is not queued or running. Pushed and exported work stays."""
+    from bot.app.cli import host_workspaces
 
+    def confirm(question: str) -> None:
+        if not yes:
+            typer.confirm(question, abort=True)
 
-def _sizes(runtime: Runtime, folders: Sequence[str]) -> list[int | None]:
-    """Several at once: a look at many files, or one that hangs, holds up no other for long."""
-    end = time.monotonic() + _MEASURING
-    with ThreadPoolExecutor(_MEASURED_AT_ONCE) as pool:
-        return list(_shown_progress(pool.map(partial(_size, runtime, end), folders), len(folders)))
-
-
-def _shown_progress(sizes: Iterable[int | None], total: int) -> Iterable[int | None]:
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    return track(sizes, "measuring", total=total, console=console, transient=True, disable=hidden)
-
-
-def _size(runtime: Runtime, end: float, folder: str) -> int | None:
-    """Bytes on the disk; None where they could not be counted before `end`."""
-    left = end - time.monotonic()
-    try:
-        if left > 0 and runtime.data.workspace(folder).is_dir():
-            return runtime.workspaces().size(folder, name=container_names.measurement(folder), seconds=left)
-    except (BotError, OSError) as error:
-        say(f"the size of {folder} is not known: {error}")
-    return None
-
-
-def _in_words(size: int | None) -> str:
-    return "?" if size is None else human(size)
-
-
-def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> None:
-    """Remove the workspace of a task, or what the bot could not remove of it.
-
-    A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task waits
-    or works, and where there is nothing to remove.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order: no death
-    with _runtime(settings) as runtime:
-        kept = _kept(runtime, task_id)
-        left = _leftovers(runtime, task_id, kept)
-        if kept is None and not left:
-            with runtime.ledger.read() as tx:
-                task_id = tasks.get(tx, task_id).id
-            raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        export = retry_export or not _any_stuck(runtime, [task_id, *left])
-        if not export:
-            say(_STUCK.format(task=task_id))
-        confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
-        terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
-        if kept is not None and export_and_remove(runtime, task_id, terms, _lost) is None:
-            _must_be_gone(runtime, task_id)
-        for folder in left:
-            _remove_leftover(runtime, task_id, folder, terms)
-
-
-def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
-    if folder == task_id:
-        gone = clear(runtime, folder, terms, _lost) is not None
-    else:
-        gone = clear_away(runtime, folder, terms)
-    if not gone:
-        raise NotPossible(_BUSY.format(task=task_id))
-
-
-def _kept(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
-    """The workspace that the task has on this host."""
-    with runtime.ledger.read() as tx:
-        kept = workspaces.get(tx, task_id)
-    return kept if kept and kept.removed_at is None and kept.host == runtime.worker.host else None
-
-
-def _leftovers(runtime: Runtime, task_id: str, kept: WorkspaceRow | None) -> list[str]:
-    """Folders of the task that no row speaks of."""
-    places = runtime.workspaces()
-    left = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
-    with suppress(FileNotFoundError):  # no workspace was ever made
-        if kept is None and task_id in places.folders():
-            left.append(task_id)
-    return left
-
-
-def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
-    found = records(runtime)
-    return any(found[folder].is_stuck for folder in folders if folder in found)
-
-
-def _lost(error: Exception) -> bool:
-    """Who asks for a removal is told what is lost by it, and gets it."""
-    say(f"the export failed, so work that was not exported before is lost: {error}")
-    return True
-
-
-def _must_be_gone(runtime: Runtime, task_id: str) -> None:
-    """Raise NotPossible unless another process removed it while we waited."""
-    if (kept := _kept(runtime, task_id)) is None:
-        return
-    if kept.keep_until is None:
-        raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
-    raise NotPossible(_BUSY.format(task=task_id))
-
-
-@contextmanager
-def _runtime(settings: Settings) -> Iterator[Runtime]:
-    """One that wakes nobody."""
-    log.set_up(json=False, secrets=settings.secrets)
-    nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
-    with build_runtime(settings, public_url="", nudges=nobody) as runtime:
-        yield runtime
+    host_workspaces.rm(settings_of(config), task, retry_export=retry_export, confirm=confirm)
+    typer.echo(f"Removed the workspace of {task}.")
