@@ -27,9 +27,7 @@ NOBODY = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None
 @contextmanager
 def _opened(url: str, data: Path, called: str = "") -> Iterator[Runtime]:
     settings = Settings(data=DataSettings(path=data), store=StoreSettings(url=SecretStr(url)))
-    with build_runtime(
-        settings, public_url="https://bot.example.org", nudges=NOBODY, called=called
-    ) as runtime:
+    with build_runtime(settings, public_url="https://bot.example.org", nudges=NOBODY, host=called) as runtime:
         yield runtime
 
 
