@@ -1,6 +1,6 @@
-"""`/approve [commit]`: push what was held because it touches paths that give power.
+"""`/approve [commit]`: push a commit that was held because it touches protected paths.
 
-The approval is for one commit. Naming it makes sure that it is the one that was read.
+An approval is for one commit. Naming the commit makes sure that it is the one that was reviewed.
 """
 
 from bot.commands.router import Router
@@ -18,7 +18,7 @@ router = Router()
     options=("task",),
 )
 def approve(command: Command, tasks: Tasks) -> str:
-    """Put a run in line that only pushes."""
+    """Queue a run that only pushes."""
     queued = tasks.approve(command)
     task = queued.task
     return (

@@ -1,4 +1,4 @@
-"""`/cancel`: stop a task. What it has made stays where it is, for a `/resume`."""
+"""`/cancel`: stop a task. Its work stays in the workspace, and `/resume` continues it."""
 
 from bot.commands.router import Router
 from bot.domain.command import Command
@@ -15,8 +15,8 @@ router = Router()
     options=("task",),
 )
 def cancel(command: Command, tasks: Tasks) -> str:
-    """Take a waiting run out of the line, or ask a running one to stop."""
+    """Remove a waiting run from the queue, or ask a running one to stop."""
     task = tasks.cancel(command)
     if task.state is State.CANCELLED:
-        return f"Task `{task.id}` is cancelled; its run had not begun. `/resume` queues it again."
-    return f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` goes on."
+        return f"Task `{task.id}` is cancelled; its run had not started. `/resume` queues it again."
+    return f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` continues."

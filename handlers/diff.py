@@ -1,7 +1,7 @@
-"""`/diff`: what the workspace of a task holds against the commit the task began at.
+"""`/diff`: the changes of a task since the commit that it started from.
 
-The workspace may be on another host, and an agent has had it: what is shown is the
-patch that each run leaves in the ledger when it ends.
+The workspace itself is not read: it may be on another host, and agents have written to it. Each run
+saves a patch in the ledger when it ends, and the reply shows the last one.
 """
 
 from bot.commands.router import Router
@@ -23,37 +23,38 @@ router = Router()
     options=("task",),
 )
 def diff(command: Command, tasks: Tasks) -> str:
-    """The patch of the last run that left one, folded, and a link to all of it."""
+    """Show the last saved patch, folded, with a link to the whole of it."""
     view = tasks.patch(command)
     task, patch = view.standing.task, view.patch
-    missing = _not_shown(view)
+    caveat = _caveat(view)
     if patch is None:
-        raise NotPossible(f"{missing} No run of task `{task.id}` has left anything to show.".strip())
-    begun = f"commit `{task.base_head[:10]}`, where the task began"
-    lines = [missing]
+        raise NotPossible(f"{caveat} Task `{task.id}` has no changes to show.".strip())
+    start = f"its start at commit `{task.base_head[:10]}`"
+    lines = [caveat]
     if patch.text:
         size = "The whole patch" if patch.is_whole else f"The first {human(len(patch.text))} of the patch"
-        lines += [f"Run {patch.number} of task `{task.id}` left this, against {begun}:", folded(patch.text)]
+        lines += [f"After run {patch.number}, task `{task.id}` has these changes since {start}:"]
+        lines += [folded(patch.text)]
         lines += [f"[{size}]({tasks.patch_url(task.id)})"]
     else:
-        lines += [f"What run {patch.number} of task `{task.id}` left is the same as {begun}."]
+        lines += [f"After run {patch.number}, task `{task.id}` has no changes since {start}."]
     return "\n\n".join(line for line in lines if line)
 
 
-def _not_shown(view: PatchView) -> str:
-    """Why the patch may not be what one expects: a run goes on or left none, or the workspace is gone."""
+def _caveat(view: PatchView) -> str:
+    """Explain why the patch may lack changes: a run has not ended or saved none, or the workspace is gone."""
     standing, patch = view.standing, view.patch
     task, run = standing.task, standing.run
     if task.state not in ENDED:
         doing = busy(standing.position)
-        return f"Run {run.number} of task `{task.id}` {doing}: what it makes is shown when it has ended."
+        return f"Run {run.number} of task `{task.id}` {doing}. Its changes are shown when it has ended."
     if run.agent_started and (patch is None or patch.number < run.number):
         if run.outcome is Outcome.CANCELLED:
             return (
                 f"Run {run.number} of task `{task.id}` was cancelled. Its work has not been taken out of the "
-                "workspace yet, and stays there. `/resume` goes on with it."
+                "workspace yet, and stays there. `/resume` continues it."
             )
-        return f"What run {run.number} of task `{task.id}` left could not be taken out of its workspace."
+        return f"The work of run {run.number} of task `{task.id}` could not be exported from its workspace."
     if standing.workspace and standing.workspace.removed_at is not None:
-        return f"The workspace of task `{task.id}` was removed since."
+        return f"The workspace of task `{task.id}` has been removed since."
     return ""

@@ -1,6 +1,6 @@
-"""`/discard`: the workspace of a task goes now, not when its keep is over.
+"""`/discard`: remove the workspace of a task now, before its retention ends.
 
-The files themselves are taken away by the sweep of the host that has them.
+The handler only ends the retention. The host that has the files removes them in its next sweep.
 """
 
 from bot.commands.router import Router
@@ -14,19 +14,19 @@ router = Router()
 @router.command(
     "discard",
     usage="/discard",
-    help="removes the workspace of the newest task; what was pushed stays",
+    help="removes the workspace of the newest task; pushed commits stay",
     options=("task",),
 )
 def discard(command: Command, tasks: Tasks) -> str:
-    """End the keep of a workspace, and say what is lost and what is not."""
+    """End the retention of a workspace, and list the commits that stay."""
     task = tasks.discard(command)
     stays = []
     if task.pushed_head:
         stays.append(f"branch `{task.branch}` at `{task.pushed_head[:10]}`")
     if task.checked_head and task.checked_head != task.pushed_head:
-        stays.append(f"the commits up to `{task.checked_head[:10]}`, which I hold")
+        stays.append(f"the commits up to `{task.checked_head[:10]}`, which I have saved")
     lines = [f"The workspace of task `{task.id}` is being removed: {NOTES_LOST}."]
     if stays:
-        lines.append(f"What stays: {' and '.join(stays)}.")
+        lines.append(f"These stay: {' and '.join(stays)}.")
     lines.append(f"`/resume` would start from {fresh_start(task)} in a fresh clone.")
     return "\n\n".join(lines)

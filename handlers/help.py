@@ -1,4 +1,4 @@
-"""`/help`: what may be said here, from the router itself."""
+"""`/help`: list the commands, from the router itself."""
 
 from bot.commands.router import Router
 from bot.commands.triggers import LABEL
@@ -8,9 +8,9 @@ from bot.tasks.verbs import Tasks
 router = Router()
 
 
-@router.command("help", usage="/help", help="says this")
+@router.command("help", usage="/help", help="shows this list")
 def help(command: Command, tasks: Tasks) -> str:
-    """The commands, their options, and the other ways to say them."""
+    """List the commands, their options, and the other ways to give a command."""
     bot = tasks.defaults.bot_names[command.thread.forge]
     agents = ", ".join(f"`{name}`" for name in sorted(tasks.defaults.agents))
     lines = [f"- {line}" for line in tasks.help]
@@ -23,7 +23,8 @@ def help(command: Command, tasks: Tasks) -> str:
             "Options stand right after the command word: `--timeout` takes `90s`, `30m` or `2h`, "
             f"`--pr` one of `draft`, `ready`, `link`, `none`, `--agent` one of {agents}.",
             "",
-            f"`/forgehand run ...` and `@{bot} run ...` say the same as `/run ...`; "
-            f"the label `{LABEL}`, and this account as assignee, ask for what the thread itself asks.",
+            f"`/forgehand run ...` and `@{bot} run ...` mean the same as `/run ...`. "
+            f"Adding the label `{LABEL}`, or assigning this account, starts a task that does "
+            "what the thread asks for.",
         ]
     )

@@ -1,4 +1,4 @@
-"""`/keep <days>`: how long the workspace of a task is kept, instead of the usual days."""
+"""`/keep <days>`: keep the workspace of a task for a number of days instead of the default."""
 
 import re
 
@@ -16,11 +16,11 @@ _MOST = 365  # days
 @router.command(
     "keep",
     usage="/keep <days>",
-    help=f"keeps the workspace of the newest task for so many days, from 1 to {_MOST}",
+    help=f"keeps the workspace of the newest task for this number of days, from 1 to {_MOST}",
     options=("task",),
 )
 def keep(command: Command, tasks: Tasks) -> str:
-    """Move the day on which the workspace may go."""
+    """Set the day after which the workspace may be removed."""
     days = _days(command.text)
     task, until = tasks.keep(command, days)
     if until is None:
@@ -30,8 +30,8 @@ def keep(command: Command, tasks: Tasks) -> str:
 
 
 def _days(text: str) -> int:
-    said = text.split(maxsplit=1)[0] if text else ""
-    days = int(said) if re.fullmatch(r"[0-9]{1,3}", said) else 0
+    number = text.split(maxsplit=1)[0] if text else ""
+    days = int(number) if re.fullmatch(r"[0-9]{1,3}", number) else 0
     if not 1 <= days <= _MOST:
         raise NotUnderstood(f"`/keep` takes a number of days from 1 to {_MOST}, such as `/keep 30`.")
     return days

@@ -1,8 +1,7 @@
-"""`/resume [more instructions]`: go on from where the last run stopped.
+"""`/resume [more instructions]`: continue a task from the end of its last run.
 
-The workspace of a task is kept for a while. Resuming puts the same task back in
-line; the worker mounts the same clone again, so the agent finds its uncommitted
-work and its notes as it left them.
+The workspace of a task is kept for some days. Resuming queues the same task again, and the worker
+mounts the same clone, so that the agent finds its uncommitted work and its notes unchanged.
 """
 
 from bot.commands.router import Router
@@ -16,15 +15,15 @@ router = Router()
 @router.command(
     "resume",
     usage="/resume [more instructions]",
-    help="goes on with the newest task of this thread in its own workspace; without instructions, "
-    "does again what failed",
+    help="continues the newest task of this thread in its own workspace; without instructions, "
+    "repeats the step that failed",
     options=("task", "agent", "model", "timeout"),
     needs={Need.THREAD},
 )
 def resume(command: Command, tasks: Tasks) -> str:
-    """Put one more run of a task of this thread in line."""
+    """Queue one more run of a task of this thread."""
     queued = tasks.resume(command)
-    what = "Pushing again what was made by" if queued.only_push else "Resuming"
+    what = "Pushing again the work of" if queued.only_push else "Resuming"
     lines = [
         f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {queue_position(queued.position)}.",
         FOLLOW_UP,

@@ -1,7 +1,7 @@
-"""`/retry`: the same instructions in a fresh workspace.
+"""`/retry`: run the same instructions again in a fresh workspace.
 
-A new task, as if `/run` had been said again: on a change it works on the head the
-change has now. What the old task left stays as it is.
+The reply is that of a new `/run`: on a change, the new task works on the change's present head. The old
+task and its workspace stay unchanged.
 """
 
 from bot.commands.router import Router
@@ -16,23 +16,24 @@ router = Router()
 @router.command(
     "retry",
     usage="/retry",
-    help="gives the first instructions of the newest task again, to a new task in a fresh workspace",
+    help="repeats the first instructions of the newest task, as a new task in a fresh workspace",
     options=("task", "agent", "model", "timeout"),
     needs={Need.CHANGE_HEAD},
 )
 def retry(command: Command, tasks: Tasks) -> str:
-    """Open a task that is asked what another was, and put its first run in line."""
+    """Open a task with the first instructions of another one, and queue its first run."""
     if command.text:
         raise NotUnderstood(
-            "`/retry` takes no instructions: it gives the first ones again. "
-            "`/run <instructions>` gives others, `/resume <instructions>` goes on from what there is."
+            "`/retry` takes no instructions: it repeats the first ones. `/run <instructions>` starts "
+            "with other ones, `/resume <instructions>` continues from the present state."
         )
     queued, old = tasks.retry(command)
     task = queued.task
     lines = [
-        f"Task `{task.id}` is asked again what task `{old.id}` was asked: {queue_position(queued.position)}. "
+        f"Task `{task.id}` repeats the first instructions of task `{old.id}`: "
+        f"{queue_position(queued.position)}. "
         f"Its branch will be `{task.branch}`.",
-        f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.",
+        f"Task `{old.id}` stays as it is: `/resume --task {old.id}` continues it.",
         FOLLOW_UP,
     ]
     if task.pinned:

@@ -1,8 +1,8 @@
-"""`/run [instructions]`: a new task on this thread.
+"""`/run [instructions]`: start a new task on this thread.
 
-Without instructions, and for the label, the thread itself is the request. On a
-change the work starts from the head the change has now, which the reply names:
-what is pushed to it later is not part of it. `--here` pushes to the change itself.
+Without instructions, and for the label, the thread itself is the request. On a change, the work starts
+from its present head, which the reply names; later pushes to the change are not part of the work.
+`--here` pushes the work to the change's own branch.
 """
 
 from bot.commands.router import Router
@@ -16,17 +16,17 @@ router = Router()
 @router.command(
     "run",
     usage="/run [instructions]",
-    help="starts a task: an agent works on it, and a branch comes back; with `--here` on a change, its own",
+    help="starts a task: an agent does the work on a new branch; with `--here`, on the change's own branch",
     options=("agent", "model", "base", "here", "timeout", "pr"),
     needs={Need.CHANGE_HEAD, Need.THREAD},
 )
 def run(command: Command, tasks: Tasks) -> str:
-    """Open a task and put its first run in line."""
+    """Open a task and queue its first run."""
     queued = tasks.open(command)
     task = queued.task
     branch = f"Its branch will be `{task.branch}`."
     if task.here:
-        branch = f"What it makes is pushed to this change's own branch, `{task.branch}`."
+        branch = f"Its work is pushed to this change's own branch, `{task.branch}`."
     lines = [f"Task `{task.id}` is {queue_position(queued.position)}. {branch}"]
     if task.pinned:
         lines.append(pinned(task.pinned))

@@ -1,4 +1,4 @@
-"""`/status`: how the tasks of this thread stand, and what may be said next."""
+"""`/status`: show the state of the tasks on this thread, and the commands that may follow."""
 
 from bot.commands.router import Router
 from bot.domain.command import Command
@@ -11,9 +11,9 @@ from bot.text.units import moment
 router = Router()
 
 
-@router.command("status", usage="/status", help="tells how the tasks of this thread stand")
+@router.command("status", usage="/status", help="shows the state of the tasks on this thread")
 def status(command: Command, tasks: Tasks) -> str:
-    """One paragraph a task, newest first."""
+    """Write one paragraph for each task, newest first."""
     standings = tasks.of_thread(command.thread)
     if not standings:
         return "There is no task on this thread. Start with `/run`."
@@ -22,19 +22,19 @@ def status(command: Command, tasks: Tasks) -> str:
 
 def _paragraph(standing: Standing, *, newest: bool) -> str:
     task = standing.task
-    parts = [f"**Task `{task.id}`**, run {standing.run.number}: {_where(standing)}"]
+    parts = [f"**Task `{task.id}`**, run {standing.run.number}: {_state(standing)}"]
     parts.append(f"Branch `{task.branch}`{_pushed(standing)}.")
     if task.change_number is not None:
         parts.append(f"Change {change_reference(task)}.")
     parts.append(_workspace(standing))
-    said = [next_command(each, task, newest=newest) for each in _next(standing)]
-    parts.append(f"Next: {' or '.join(f'`{each}`' for each in said)}")
+    commands = [next_command(each, task, newest=newest) for each in _next(standing)]
+    parts.append(f"Next: {' or '.join(f'`{each}`' for each in commands)}")
     return " ".join(part for part in parts if part)
 
 
-def _where(standing: Standing) -> str:
+def _state(standing: Standing) -> str:
     if standing.position and standing.run.due_at is not None:
-        return f"goes on by itself after a provider's limit, at {moment(standing.run.due_at)}."
+        return f"continues by itself after a provider's limit, at {moment(standing.run.due_at)}."
     if standing.position:
         return f"{queue_position(standing.position)}."
     if standing.task.state not in ENDED:
@@ -60,7 +60,7 @@ def _workspace(standing: Standing) -> str:
 
 
 def _next(standing: Standing) -> list[str]:
-    """Commands that help here, the likeliest first."""
+    """List the commands that help in this state, the most useful first."""
     if standing.task.state not in ENDED:
         return ["/cancel"]
     if standing.run.outcome is None:

@@ -27,13 +27,13 @@ def _reference(forge: str, kind: Kind, number: int) -> str:
 
 
 def for_forge(command: str, forge: str) -> str:
-    """Spell a command `/word ...` so that it reaches the bot on this forge."""
+    """Write a command `/word ...` so that it reaches the bot on this forge."""
     word = command.partition(" ")[0]
     return f"/forgehand {command.removeprefix('/')}" if word in _TAKEN.get(forge, ()) else command
 
 
 def next_command(command: str, task: Task, *, newest: bool) -> str:
-    """Spell a command to this task, for a comment on its thread.
+    """Write a command to this task as its thread needs it.
 
     The task is named unless it is the `newest` of its thread. An approval names its commit.
     """
@@ -45,7 +45,7 @@ def next_command(command: str, task: Task, *, newest: bool) -> str:
 
 
 def shell_command(command: str, task_id: str) -> str:
-    """Spell a command `/word ...` to this task for the operator's shell; its text becomes one argument."""
+    """Convert a command `/word ...` to this task for the operator's shell; its text is quoted."""
     word, _, text = command.removeprefix("/").partition(" ")
     return f"forgehand {word} {task_id}" + (f' "{text}"' if text else "")
 

@@ -40,5 +40,5 @@ def pinned(commit: str) -> str:
 def fresh_start(task: Task) -> str:
     """Name the commits that a run in a fresh clone starts from, as part of a sentence."""
     if not task.checked_head:
-        return "the commit where the task began"
+        return "the commit that the task started from"
     return "the pushed branch" if task.checked_head == task.pushed_head else "the task's last commits"

@@ -202,7 +202,7 @@ def _comment(publisher: Publisher, thread: Thread, item: Item, text: str, target
 
 
 def _reply_target(sender: Sender, run_id: str) -> ReplyTarget:
-    """Return where the command of a run was written: the comments about the run go there, too."""
+    """Return the reply target of the run's command; the comments about the run go there, too."""
     with sender.ledger.read() as tx:
         return runs.get(tx, run_id).reply_target
 

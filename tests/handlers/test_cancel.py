@@ -9,7 +9,7 @@ def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
     reply = say("/cancel")
 
     assert reply == (
-        f"Task `{say.newest()[0].id}` is cancelled; its run had not begun. `/resume` queues it again."
+        f"Task `{say.newest()[0].id}` is cancelled; its run had not started. `/resume` queues it again."
     )
 
 
@@ -22,5 +22,5 @@ def test_a_running_one_is_told_to_stop(say: Say) -> None:
     reply = say("/cancel")
 
     assert reply == (
-        f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` goes on."
+        f"Stopping task `{task.id}`. Nothing is pushed, the workspace is kept, `/resume` continues."
     )

@@ -30,7 +30,7 @@ def test_it_shows_what_the_last_run_left_and_where_all_of_it_is(say: Say) -> Non
 
     start, end = reply.split("<details>")
     assert (
-        start == f"Run 1 of task `{task}` left this, against commit `{HEAD[:10]}`, where the task began:\n\n"
+        start == f"After run 1, task `{task}` has these changes since its start at commit `{HEAD[:10]}`:\n\n"
     )
     assert end.startswith("<summary>1 file, +1 -0</summary>\n\n```diff\ndiff --git")
     assert end.endswith(f"</details>\n\n[The whole patch](https://bot.example.org/tasks/{task}/patch?key=k)")
@@ -52,7 +52,7 @@ def test_nothing_changed_is_said(say: Say) -> None:
     task = left(say, b"")
 
     assert say("/diff") == (
-        f"What run 1 of task `{task}` left is the same as commit `{HEAD[:10]}`, where the task began."
+        f"After run 1, task `{task}` has no changes since its start at commit `{HEAD[:10]}`."
     )
 
 
@@ -61,12 +61,12 @@ def test_before_any_run_has_ended_there_is_nothing(say: Say) -> None:
     task, run = say.newest()
 
     with pytest.raises(
-        NotPossible, match=f"Run 1 of task `{task.id}` is waiting, next in the queue.* has left any"
+        NotPossible, match=f"Run 1 of task `{task.id}` is waiting, next in the queue.* has no changes to show"
     ):
         say("/diff")
     with say.ledger.write() as tx:
         begin_run(tx, run)
-    with pytest.raises(NotPossible, match=f"Run 1 of task `{task.id}` is running: what it makes is shown"):
+    with pytest.raises(NotPossible, match=f"Run 1 of task `{task.id}` is running. Its changes are shown"):
         say("/diff")
 
 
@@ -81,9 +81,9 @@ def test_while_a_run_goes_on_it_shows_what_the_one_before_left(say: Say) -> None
     reply = say("/diff")
 
     assert reply.startswith(
-        f"Run 2 of task `{task}` is running: what it makes is shown when it has ended.\n\n"
+        f"Run 2 of task `{task}` is running. Its changes are shown when it has ended.\n\n"
     )
-    assert f"Run 1 of task `{task}` left this" in reply
+    assert f"After run 1, task `{task}` has these changes" in reply
 
 
 def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
@@ -94,8 +94,10 @@ def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
 
     reply = say("/diff")
 
-    assert reply.startswith(f"What run 2 of task `{task}` left could not be taken out of its workspace.\n\n")
-    assert f"Run 1 of task `{task}` left this" in reply
+    assert reply.startswith(
+        f"The work of run 2 of task `{task}` could not be exported from its workspace.\n\n"
+    )
+    assert f"After run 1, task `{task}` has these changes" in reply
 
 
 def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Say) -> None:
@@ -108,9 +110,9 @@ def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Sa
 
     assert reply.startswith(
         f"Run 2 of task `{task}` was cancelled. Its work has not been taken out of the workspace yet, "
-        "and stays there. `/resume` goes on with it.\n\n"
+        "and stays there. `/resume` continues it.\n\n"
     )
-    assert f"Run 1 of task `{task}` left this" in reply
+    assert f"After run 1, task `{task}` has these changes" in reply
 
 
 def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
@@ -120,7 +122,7 @@ def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
     with say.ledger.write() as tx:
         remove_workspace(tx, task)
 
-    assert "was removed since." in say("/diff")
+    assert "has been removed since." in say("/diff")
 
 
 def test_an_older_task_is_shown_by_its_name(say: Say) -> None:
@@ -128,7 +130,7 @@ def test_an_older_task_is_shown_by_its_name(say: Say) -> None:
     old = left(say, PATCH)
     say("/run another")
 
-    assert f"Run 1 of task `{old}` left this" in say(f"/diff --task {old}")
+    assert f"After run 1, task `{old}` has these changes" in say(f"/diff --task {old}")
 
 
 def test_what_was_asked_among_members_is_not_shown_to_everybody(say: Say) -> None:

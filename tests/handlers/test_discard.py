@@ -13,21 +13,21 @@ LATER = "d00d" + HEAD[4:]
 @pytest.mark.parametrize(
     ("facts", "stays", "start"),
     [
-        ({}, "", "the commit where the task began"),
+        ({}, "", "the commit that the task started from"),
         (
             {"checked_head": HEAD, "pushed_head": HEAD},
-            "What stays: branch `{branch}` at `c0ffee0000`.\n\n",
+            "These stay: branch `{branch}` at `c0ffee0000`.\n\n",
             "the pushed branch",
         ),
         (
             {"checked_head": LATER, "pushed_head": HEAD},
-            "What stays: branch `{branch}` at `c0ffee0000` and the commits up to `d00dee0000`, "
-            "which I hold.\n\n",
+            "These stay: branch `{branch}` at `c0ffee0000` and the commits up to `d00dee0000`, "
+            "which I have saved.\n\n",
             "the task's last commits",
         ),
         (
             {"checked_head": LATER},
-            "What stays: the commits up to `d00dee0000`, which I hold.\n\n",
+            "These stay: the commits up to `d00dee0000`, which I have saved.\n\n",
             "the task's last commits",
         ),
     ],

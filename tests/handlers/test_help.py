@@ -11,4 +11,4 @@ def test_it_names_every_command_its_options_and_the_agents_there_are(say: Say) -
         assert f"- `{route.usage}` {route.help}" in reply
     assert "`--agent`, `--base`, `--here`, `--model`, `--pr`, `--timeout`" in reply
     assert "`--agent` one of `codex`, `demo`" in reply
-    assert "the label `forgehand`" in reply
+    assert "Adding the label `forgehand`" in reply

@@ -20,7 +20,7 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSH_REJECTED, Phase.PUSH)
 
-    assert say("/resume").startswith(f"Pushing again what was made by task `{task.id}`")
+    assert say("/resume").startswith(f"Pushing again the work of task `{task.id}`")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
     [
         (HEAD, HEAD, "the pushed branch"),
         (HEAD, "", "the task's last commits"),
-        ("", "", "the commit where the task began"),
+        ("", "", "the commit that the task started from"),
     ],
 )
 def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str, start: str) -> None:

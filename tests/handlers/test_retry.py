@@ -16,9 +16,9 @@ def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:
     task = say.newest()[0]
     assert task.id != old.id
     assert reply == (
-        f"Task `{task.id}` is asked again what task `{old.id}` was asked: next in the queue. "
+        f"Task `{task.id}` repeats the first instructions of task `{old.id}`: next in the queue. "
         f"Its branch will be `{task.branch}`.\n\n"
-        f"What `{old.id}` left stays as it is: `/resume --task {old.id}` goes on there.\n\n"
+        f"Task `{old.id}` stays as it is: `/resume --task {old.id}` continues it.\n\n"
         "`/status` shows where it is, `/cancel` stops it."
     )
 
@@ -37,7 +37,7 @@ def test_instructions_of_its_own_are_refused_and_not_ignored(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
-    with pytest.raises(NotUnderstood, match="`/run <instructions>` gives others"):
+    with pytest.raises(NotUnderstood, match="`/run <instructions>` starts with other ones"):
         say("/retry but with tabs")
 
 

@@ -64,7 +64,7 @@ def test_a_waiting_run_never_starts(either: World) -> None:
     task, waited = either.task_after_run(1)
     assert (waited.outcome, task.state) == (Outcome.CANCELLED, State.CANCELLED)
     assert task.id == second.id
-    either.says(1, f"Task `{task.id}` is cancelled; its run had not begun.")
+    either.says(1, f"Task `{task.id}` is cancelled; its run had not started.")
     either.let_go(first)
     [ended] = eventually(lambda: [run for run in either.runs(either.tasks()[1]) if run.ended_at])
     assert ended.outcome is Outcome.PUSHED, ended.reason

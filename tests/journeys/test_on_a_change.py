@@ -76,7 +76,7 @@ def test_here_pushes_to_the_change_itself_and_builds_on_what_others_pushed(embed
 
     embedded.say(change, "/run --here " + shell(HERE))
     running = embedded.until_running()
-    embedded.says(change, "What it makes is pushed to this change's own branch, `lexer`.")
+    embedded.says(change, "Its work is pushed to this change's own branch, `lexer`.")
     later = embedded.push("lexer", "later.txt", onto="lexer")
     embedded.let_go(running)
     task, run = embedded.task_after_run(1)

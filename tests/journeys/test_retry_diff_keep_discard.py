@@ -51,7 +51,7 @@ def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> N
     full.say(1, "/discard")
 
     said = full.says(1, f"The workspace of task `{task.id}` is being removed")
-    assert f"What stays: branch `{task.branch}` at `{task.pushed_head[:10]}`." in said
+    assert f"These stay: branch `{task.branch}` at `{task.pushed_head[:10]}`." in said
     eventually(lambda: not full.in_workspace(task).exists())
     assert full.playground.branch_head(task.branch) == task.pushed_head
     assert full.in_workspace(old).exists()
@@ -65,7 +65,7 @@ def cancelled(full: World) -> tuple[Task, Run]:
     running = full.until_running()
     eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
     full.say(1, "/diff")
-    full.says(1, f"Run 1 of task `{running.task}` is running: what it makes is shown when it has ended.")
+    full.says(1, f"Run 1 of task `{running.task}` is running. Its changes are shown when it has ended.")
     full.say(1, "/cancel")
     task, run = full.task_after_run(1)
     assert run.outcome is Outcome.CANCELLED
