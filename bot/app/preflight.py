@@ -48,8 +48,8 @@ def check(runtime: Runtime) -> None:
     for name, agent in runtime.agents.items():
         _require_route(runtime, name, agent.route)
     _require_prices(runtime)
-    if unheld := runtime.engine.check():
-        _log.warning("the engine does not limit what agents take", of=", ".join(unheld))
+    if unenforceable := runtime.engine.check():
+        _log.warning("the engine does not limit what agents take", of=", ".join(unenforceable))
     for image in (runtime.tools_image, runtime.image):
         runtime.engine.require_image(image)
     _require_all_inside(runtime)

@@ -76,7 +76,7 @@ class Sweep:
         worker, now = self.worker, time.monotonic()
         if now - self._seen_at >= worker.unresponsive_after / 10:
             with self.ledger.write() as tx:
-                hosts.seen(tx, worker.host, worker.folder, worker.unresponsive_after)
+                hosts.record_seen(tx, worker.host, worker.folder, worker.unresponsive_after)
             self._seen_at = now
 
     def nudge(self) -> None:

@@ -62,7 +62,7 @@ class Answer:
         """
         forge, repository_id = event.thread.forge, event.thread.repository_id
         with self.ledger.read() as tx:
-            if causes.known(tx, forge, repository_id, known_as(event)):
+            if causes.any_known(tx, forge, repository_id, known_as(event)):
                 return
         try:
             request = self._request(event, 0.0)
@@ -82,11 +82,11 @@ class Answer:
         except ValueError as error:
             log.warning("delivery is unreadable", reason=str(error)[:200])
             with self.ledger.write() as tx:
-                deliveries.answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
+                deliveries.mark_answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
             return
         requests = [request for event in events if (request := self._request(event, delivery.age))]
         with self.ledger.write() as tx:
-            if not deliveries.answered(tx, delivery.forge, delivery.id):
+            if not deliveries.mark_answered(tx, delivery.forge, delivery.id):
                 return
             for request in requests:
                 if _is_first(tx, request.event):
@@ -174,13 +174,13 @@ class Answer:
         except Exception as error:  # noqa: BLE001 - no content of a delivery may keep it from ending
             incident("incident not reported to the thread", error, of=number)
             with self.ledger.write() as tx:
-                deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}")
+                deliveries.mark_answered(tx, delivery.forge, delivery.id, f"incident {number}")
 
     def _report(self, delivery: Delivery, number: str) -> None:
         requests = self._readable_requests(delivery)
         text = f"{incident_text(number)} Nothing was done."
         with self.ledger.write() as tx:
-            if not deliveries.answered(tx, delivery.forge, delivery.id, f"incident {number}"):
+            if not deliveries.mark_answered(tx, delivery.forge, delivery.id, f"incident {number}"):
                 return
             for request in requests:
                 if _is_first(tx, request.event):
@@ -204,5 +204,5 @@ class Answer:
 def _is_first(tx: Connection, event: Event) -> bool:
     thread = event.thread
     # Every key is recorded, not only those up to the first known one: a twin may have any of them.
-    new = [causes.first_time(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
+    new = [causes.add(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
     return all(new)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bot.domain.change import CheckState
 from bot.domain.thread import ReplyTarget
 from bot.store import outbox
-from bot.store.outbox import Item, Outgoing, Wanted
+from bot.store.outbox import Item, NewItem, Outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +85,12 @@ Message = (
 
 def want(tx: Connection, message: Message, *, subject: str, thread_key: str) -> None:
     """Add the message to the outbox, or put it in place of the subject's message of that kind and target."""
-    outbox.want(tx, _row(message, subject, thread_key))
+    outbox.put(tx, _row(message, subject, thread_key))
 
 
 def want_once(tx: Connection, message: Message, *, subject: str, thread_key: str) -> bool:
     """Add the message unless the subject ever had one of its kind and target; tell whether it did."""
-    return outbox.want_once(tx, _row(message, subject, thread_key))
+    return outbox.put_once(tx, _row(message, subject, thread_key))
 
 
 def of_item(item: Item) -> Message:
@@ -115,9 +115,9 @@ def of_item(item: Item) -> Message:
             return ProgressMessage(text=content["text"])
 
 
-def _row(message: Message, subject: str, thread_key: str) -> Wanted:
+def _row(message: Message, subject: str, thread_key: str) -> NewItem:
     kind, target, content = _written(message)
-    return Wanted(subject=subject, kind=kind, thread_key=thread_key, content=content, target=target)
+    return NewItem(subject=subject, kind=kind, thread_key=thread_key, content=content, target=target)
 
 
 def _written(message: Message) -> tuple[Outgoing, str, dict[str, Any]]:

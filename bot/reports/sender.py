@@ -72,7 +72,7 @@ def send(sender: Sender, thread_key: str) -> None:
             _send_due(sender, thread_key, holder)
         finally:
             with sender.ledger.write() as tx:
-                thread_senders.leave(tx, thread_key, holder)
+                thread_senders.release(tx, thread_key, holder)
         # A message may have been added just before we left; its own sender was turned away.
         with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
@@ -99,15 +99,15 @@ def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
     if forge := sender.forges.get(thread.forge):
         for item in items:
             with sender.ledger.write() as tx:
-                if not thread_senders.hold(tx, thread_key, holder, lease):
+                if not thread_senders.extend(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
             if not now:
                 continue
             _send_one(sender, forge, thread, item)
             with sender.ledger.write() as tx:
-                if not thread_senders.hold(tx, thread_key, holder, lease):
-                    outbox.look_again(tx, item)
+                if not thread_senders.extend(tx, thread_key, holder, lease):
+                    outbox.recheck(tx, item)
                     return
 
 
@@ -117,7 +117,7 @@ def _begin(tx: Connection, item: Item) -> bool:
     if first is not None and outbox.unsent(tx, item.subject, first):
         outbox.try_later(tx, item, _WAIT)
         return False
-    return outbox.trying(tx, item)
+    return outbox.begin_attempt(tx, item)
 
 
 def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:
@@ -238,4 +238,4 @@ def _open_change(
         raise ForgeError(f"`{new.base_branch}` already has every commit of `{new.head_branch}`.")
     with sender.ledger.write() as tx:
         task = runs.get(tx, run_id).task
-        tasks.settle(tx, task, change_number=change.number, change_url=change.url)
+        tasks.write(tx, task, change_number=change.number, change_url=change.url)

@@ -186,8 +186,8 @@ def _judge(exported: Exported) -> RunVerdict:
         return RunVerdict(Outcome.QUESTION, exported.question)
     if not exported.changed:
         return RunVerdict(Outcome.NO_CHANGES)
-    if exported.power:
-        paths = ", ".join(f"`{visible(path).replace('`', '')}`" for path in exported.power)
+    if exported.protected_paths:
+        paths = ", ".join(f"`{visible(path).replace('`', '')}`" for path in exported.protected_paths)
         return RunVerdict(Outcome.HELD, paths)
     return RunVerdict(Outcome.PUSHED)
 

@@ -125,7 +125,7 @@ class LeasedRun:
         """Record facts about the run and its task, under this run's epoch."""
         with self.runtime.ledger.write() as tx:
             leases.write(tx, self.lease, **of_run)
-            tasks.settle(tx, self.task.id, **of_task)
+            tasks.write(tx, self.task.id, **of_task)
             self.task = tasks.get(tx, self.task.id)
 
     def tell(self, tx: Connection, phase: Phase, last_line: str = "") -> None:
@@ -137,7 +137,7 @@ class LeasedRun:
             self.run,
             self.task,
             phase,
-            started_over=workspaces.is_made_again(tx, self.run, kept),
+            started_over=workspaces.is_recreated(tx, self.run, kept),
             host_lost=kept is not None and kept.lost,
             last_line=last_line,
             secrets=self.runtime.secrets,

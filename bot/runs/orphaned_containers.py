@@ -10,7 +10,7 @@ from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import RESCUE
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
-from bot.sandbox.engine.containers import Found
+from bot.sandbox.engine.containers import OwnContainer
 from bot.store import runs
 
 _NAMELESS = (
@@ -39,7 +39,7 @@ class OrphanedContainers:
         at_work = {each.labels.get("forgehand.task", "") for name, each in found.items() if name not in over}
         return over, at_work
 
-    def _nobodys(self, found: dict[str, Found], rescued: Set[str]) -> Iterator[tuple[str, float]]:
+    def _nobodys(self, found: dict[str, OwnContainer], rescued: Set[str]) -> Iterator[tuple[str, float]]:
         """Names of containers no run needs, and for how many seconds each may yet stay."""
         for name, each in found.items():
             parts = container_names.parse(name)

@@ -134,7 +134,7 @@ def _claim(runtime: Runtime, task_id: str, rescued: str) -> str | None:
         if not workspaces.claim_removal(tx, task_id):
             return None
         if rescued:  # a resume goes on from there
-            tasks.settle(tx, task_id, checked_head=rescued)
+            tasks.write(tx, task_id, checked_head=rescued)
         if mirror.path.exists():
             mirror.release_heads(task_id)
         return runtime.workspaces().set_aside(task_id)
@@ -143,7 +143,7 @@ def _claim(runtime: Runtime, task_id: str, rescued: str) -> str | None:
 def _set_aside_leftover(runtime: Runtime, task_id: str) -> str | None:
     """As `_claim`, for a folder that no row speaks of. None: a run made a workspace of it meanwhile."""
     with runtime.ledger.write() as tx:
-        kept = workspaces.hold(tx, task_id)
+        kept = workspaces.lock(tx, task_id)
         if kept is not None and kept.removed_at is None and kept.host == runtime.worker.host:
             return None
         with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it

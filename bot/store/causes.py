@@ -8,13 +8,13 @@ from bot.store.ledger import clock, insert_new
 from bot.store.schema import causes
 
 
-def first_time(tx: Connection, forge: str, repository_id: int, cause: str) -> bool:
+def add(tx: Connection, forge: str, repository_id: int, cause: str) -> bool:
     """Record the cause. False: this command was obeyed before, under this or another delivery."""
     row = {"forge": forge, "repository_id": repository_id, "cause": cause, "at": clock(tx)}
     return tx.execute(insert_new(tx, causes).values(row)).rowcount == 1
 
 
-def known(tx: Connection, forge: str, repository_id: int, given: Collection[str]) -> bool:
+def any_known(tx: Connection, forge: str, repository_id: int, given: Collection[str]) -> bool:
     """Is one of these recorded by now?"""
     here = (causes.c.forge == forge) & (causes.c.repository_id == repository_id)
     return tx.execute(select(causes.c.at).where(here, causes.c.cause.in_(given))).first() is not None

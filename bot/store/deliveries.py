@@ -61,7 +61,7 @@ def due(tx: Connection, limit: int) -> list[tuple[str, str]]:
     return [(row.forge, row.id) for row in rows]
 
 
-def answered(tx: Connection, forge: str, delivery_id: str, error: str = "") -> bool:
+def mark_answered(tx: Connection, forge: str, delivery_id: str, error: str = "") -> bool:
     """Mark it answered. False: somebody else did, and this transaction must not go on."""
     this = update(deliveries).where(_unanswered(forge, delivery_id))
     return tx.execute(this.values(answered_at=clock(tx), error=error)).rowcount == 1

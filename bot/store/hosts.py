@@ -12,7 +12,7 @@ from bot.store.schema import hosts
 UNRESPONSIVE_AFTER = 300.0
 
 
-def seen(tx: Connection, name: str, folder: str, unresponsive_after: float) -> None:
+def record_seen(tx: Connection, name: str, folder: str, unresponsive_after: float) -> None:
     """Record that this host is there, and by which data folder it goes.
 
     Raises BadSettings where the same name was heard of from another data folder not long ago.

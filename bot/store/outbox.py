@@ -47,7 +47,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class NewItem:
     """What somebody wants written."""
 
     subject: str
@@ -57,9 +57,9 @@ class Wanted:
     target: str = ""
 
 
-def want(tx: Connection, wanted: Wanted) -> None:
+def put(tx: Connection, wanted: NewItem) -> None:
     """Add the row, or overwrite the content of the one already there and make it due."""
-    if want_once(tx, wanted):
+    if put_once(tx, wanted):
         return
     now = clock(tx)
     content = json.dumps(wanted.content)
@@ -72,7 +72,7 @@ def want(tx: Connection, wanted: Wanted) -> None:
     )
 
 
-def want_once(tx: Connection, wanted: Wanted) -> bool:
+def put_once(tx: Connection, wanted: NewItem) -> bool:
     """Add the row unless one of that subject, kind and target was ever there."""
     now = clock(tx)
     row = {
@@ -121,7 +121,7 @@ def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
     return int(tx.execute(query).scalar_one()) > 0
 
 
-def trying(tx: Connection, item: Item) -> bool:
+def begin_attempt(tx: Connection, item: Item) -> bool:
     """Record, before the call, that it is made: after a crash the marker is looked up first.
 
     False: it was retired since it was found due.
@@ -149,7 +149,7 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
     )
 
 
-def look_again(tx: Connection, item: Item) -> None:
+def recheck(tx: Connection, item: Item) -> None:
     """Two senders may have sent this: the next one looks for its marker and leaves one of the two."""
     this = update(outbox).where(outbox.c.id == item.id)
     tx.execute(this.values(remote_id=None, attempts=1, due_at=clock(tx)))
@@ -185,7 +185,7 @@ def refusals(tx: Connection, subject: str) -> list[tuple[str, str]]:
     return [(row.kind, row.refused) for row in rows]
 
 
-def _same(wanted: Wanted) -> Any:
+def _same(wanted: NewItem) -> Any:
     return and_(
         outbox.c.subject == wanted.subject,
         outbox.c.kind == wanted.kind,

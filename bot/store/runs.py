@@ -115,7 +115,7 @@ def ask_cancel(tx: Connection, run: Run) -> bool:
     return tx.execute(running.values(cancel_asked=True)).rowcount == 1
 
 
-def position(tx: Connection, run: Run) -> int:
+def queue_position(tx: Connection, run: Run) -> int:
     """Place in its repository's line: 1 is next. 0: it does not wait."""
     if run.state != State.QUEUED:
         return 0

@@ -45,7 +45,7 @@ def get(tx: Connection, task_id: str) -> Task:
     return _value(row)
 
 
-def hold(tx: Connection, task_id: str) -> Task:
+def lock(tx: Connection, task_id: str) -> Task:
     """As `get`; until the transaction ends nobody else changes the task, nor puts a run of it in line."""
     tx.execute(select(tasks.c.id).where(tasks.c.id == task_id).with_for_update())
     return get(tx, task_id)
@@ -69,11 +69,11 @@ def newest(tx: Connection, limit: int, state: State | None = None) -> list[Task]
 
 def change_state(tx: Connection, task_id: str, wanted: State) -> None:
     """Move the task, if the table in model.py lets it; the row is locked first. Raises NotPossible."""
-    now = hold(tx, task_id).state
+    now = lock(tx, task_id).state
     tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, now, wanted)))
 
 
-def settle(tx: Connection, task_id: str, **facts: str | int | None) -> None:
+def write(tx: Connection, task_id: str, **facts: str | int | None) -> None:
     """Record what a run found out: columns of `tasks` other than state."""
     tx.execute(update(tasks).where(tasks.c.id == task_id).values(**facts))
 

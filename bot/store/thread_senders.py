@@ -36,11 +36,11 @@ def take(
     return tx.execute(taken).rowcount == 1
 
 
-def hold(tx: Connection, thread_key: str, holder: str, seconds: float) -> bool:
+def extend(tx: Connection, thread_key: str, holder: str, seconds: float) -> bool:
     """Stay the one sender for so long from now. False: we took too long, and another has begun."""
     mine = and_(senders.c.thread_key == thread_key, senders.c.holder == holder)
     return tx.execute(update(senders).where(mine).values(until=clock(tx) + seconds)).rowcount == 1
 
 
-def leave(tx: Connection, thread_key: str, holder: str) -> None:
+def release(tx: Connection, thread_key: str, holder: str) -> None:
     tx.execute(delete(senders).where(senders.c.thread_key == thread_key, senders.c.holder == holder))

@@ -26,7 +26,7 @@ class WorkspaceRow:
     lost: bool  # the one before it was on a host that was not heard of any more
 
 
-def in_use(tx: Connection, task_id: str, host: str) -> None:
+def mark_in_use(tx: Connection, task_id: str, host: str) -> None:
     """A run of the task begins here: the workspace exists on this host and has no end.
 
     Deaths during earlier attempts to remove it count no longer: the run changes what is in it.
@@ -61,21 +61,21 @@ def get(tx: Connection, task_id: str) -> WorkspaceRow | None:
     return None if row is None else WorkspaceRow(*row)
 
 
-def hold(tx: Connection, task_id: str) -> WorkspaceRow | None:
+def lock(tx: Connection, task_id: str) -> WorkspaceRow | None:
     """As `get`; the row stays as it is until this transaction ends."""
     found = select(workspaces).where(workspaces.c.task == task_id).with_for_update()
     row = tx.execute(found).one_or_none()
     return None if row is None else WorkspaceRow(*row)
 
 
-def is_made_again(tx: Connection, run: Run, kept: WorkspaceRow | None) -> bool:
+def is_recreated(tx: Connection, run: Run, row: WorkspaceRow | None) -> bool:
     """Did this run get a new workspace, although an agent had worked in one of its task before?"""
-    if kept is None or kept.removed_at is not None or run.started_at is None:
+    if row is None or row.removed_at is not None or run.started_at is None:
         return False
     before = select(runs.c.id).where(
         runs.c.task == run.task, runs.c.number < run.number, runs.c.agent_started
     )
-    return kept.created_at >= run.started_at and bool(tx.execute(select(exists(before))).scalar_one())
+    return row.created_at >= run.started_at and bool(tx.execute(select(exists(before))).scalar_one())
 
 
 def present(tx: Connection, host: str) -> list[WorkspaceRow]:

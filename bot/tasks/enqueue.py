@@ -101,7 +101,9 @@ def resume(tx: Connection, task: Task, request: RunRequest) -> Queued:
         task_rows.change_state(tx, task.id, State.CANCELLED)
         task, before = task_rows.get(tx, task.id), run_rows.get(tx, before.id)
     if task.state not in ENDED:
-        raise NotPossible(f"Task `{task.id}` {busy(run_rows.position(tx, before))}. `/cancel` stops it.")
+        raise NotPossible(
+            f"Task `{task.id}` {busy(run_rows.queue_position(tx, before))}. `/cancel` stops it."
+        )
     phase = Phase.PREPARE if request.text else _phase_without_text(tx, task, before)
     return again(tx, task, replace(request, text=request.text or before.request), phase)
 
@@ -148,7 +150,7 @@ def is_awaiting_approval(tx: Connection, task: Task) -> bool:
 
 def approve(tx: Connection, task: Task, request: RunRequest) -> Queued:
     """Queue a run that only pushes the commit which awaits approval."""
-    task_rows.settle(tx, task.id, approved_head=task.checked_head)
+    task_rows.write(tx, task.id, approved_head=task.checked_head)
     return again(tx, task, request, Phase.PUSH)
 
 
@@ -165,7 +167,7 @@ def _with_agent(tx: Connection, task: Task, request: RunRequest) -> Task:
     """Give the task the requested agent and model. A new agent does not know the old agent's model."""
     agent = request.agent or task.agent
     model = request.model or (task.model if agent == task.agent else "")
-    task_rows.settle(tx, task.id, agent=agent, model=model)
+    task_rows.write(tx, task.id, agent=agent, model=model)
     return task_rows.get(tx, task.id)
 
 
@@ -191,7 +193,7 @@ def _add_run(tx: Connection, task: Task, request: RunRequest, start: _Start) -> 
     )
     run_rows.add(tx, run, forge=task.thread.forge, repository_id=task.thread.repository_id)
     run = run_rows.get(tx, run.id)
-    return Queued(task=task_rows.get(tx, task.id), run=run, position=run_rows.position(tx, run))
+    return Queued(task=task_rows.get(tx, task.id), run=run, position=run_rows.queue_position(tx, run))
 
 
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:

@@ -35,8 +35,8 @@ def keep(tx: Connection, task_id: str, days: int) -> float | None:
     Return the end of that time, in seconds since the epoch. None: the days are counted from the end of the
     run that is queued or running.
     """
-    task = task_rows.hold(tx, task_id)
-    task_rows.settle(tx, task_id, keep_days=days)
+    task = task_rows.lock(tx, task_id)
+    task_rows.write(tx, task_id, keep_days=days)
     if task.state not in ENDED:
         return None
     _check_exists(tx, task)
@@ -47,7 +47,7 @@ def keep(tx: Connection, task_id: str, days: int) -> float | None:
 
 def discard(tx: Connection, task_id: str) -> Task:
     """End the workspace's retention now. Raises NotPossible if a run needs it, or it was removed already."""
-    task = task_rows.hold(tx, task_id)
+    task = task_rows.lock(tx, task_id)
     if task.state not in ENDED:
         raise NotPossible(
             f"Task `{task_id}` is {task.state}, so its workspace is in use. Say `/cancel` first."

@@ -209,7 +209,7 @@ class Tasks:
 def _standing(tx: Connection, task: Task) -> Standing:
     run = run_rows.newest(tx, task.id)
     return Standing(
-        task=task, run=run, position=run_rows.position(tx, run), workspace=workspaces.get(tx, task.id)
+        task=task, run=run, position=run_rows.queue_position(tx, run), workspace=workspaces.get(tx, task.id)
     )
 
 

@@ -133,7 +133,7 @@ def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:
         task = tasks.get(tx, task_id)
         newest, *earlier = reversed(runs.of_task(tx, task_id))
         phases = runs.phase_times(tx, newest.id)
-        position = runs.position(tx, newest)
+        position = runs.queue_position(tx, newest)
         run_views = _run_views(tx, newest, earlier)
         workspace = _workspace_view(tx, task_id)
         has_patch = patches.exists(tx, task_id)

@@ -130,7 +130,7 @@ class Trigger:
         with self.ledger.write() as tx:
             claimed = claims.claim(tx, runtime.worker, run.id)
             assert claimed is not None
-            workspaces.in_use(tx, run.task, runtime.worker.host)
+            workspaces.mark_in_use(tx, run.task, runtime.worker.host)
         return take_up(runtime, claimed, threading.Event())
 
     def _newest(self) -> Run:

@@ -16,7 +16,7 @@ from bot.store import claims, deliveries, outbox, schema
 from bot.store.data_folder import DataFolder
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
-from bot.store.outbox import Outgoing, Wanted
+from bot.store.outbox import NewItem, Outgoing
 from bot.store.process_locks import is_dead, process_lock
 from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 
@@ -56,8 +56,8 @@ def test_at_boot_everything_due_is_nudged_for_at_once(ledger: Ledger) -> None:
     _receive(ledger, "d1")
     with ledger.write() as tx:
         run = add_run(tx)
-        wanted = Wanted(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={})
-        outbox.want(tx, wanted)
+        wanted = NewItem(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={})
+        outbox.put(tx, wanted)
     heard = Heard()
 
     heard.sweep(ledger).once()
@@ -116,11 +116,11 @@ def test_what_stays_due_for_ever_keeps_nothing_newer_from_its_nudge(ledger: Ledg
         )
         stuck = [add_task(tx).thread_key for _ in range(250)]
         for thread_key in stuck:
-            outbox.want(tx, Wanted(subject="s", kind=Outgoing.REPLY, thread_key=thread_key, content={}))
+            outbox.put(tx, NewItem(subject="s", kind=Outgoing.REPLY, thread_key=thread_key, content={}))
         tx.execute(sqlalchemy.update(schema.deliveries).values(due_at=1.0))
         tx.execute(sqlalchemy.update(schema.outbox).values(due_at=1.0))
         newest = add_task(tx).thread_key
-        outbox.want(tx, Wanted(subject="s", kind=Outgoing.REPLY, thread_key=newest, content={}))
+        outbox.put(tx, NewItem(subject="s", kind=Outgoing.REPLY, thread_key=newest, content={}))
     _receive(ledger, "newest")
     heard = Heard()
     sweep = heard.sweep(ledger)
@@ -186,7 +186,7 @@ def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) 
 def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger) -> None:
     _receive(ledger, "old")
     with ledger.write() as tx:
-        deliveries.answered(tx, "github", "old")
+        deliveries.mark_answered(tx, "github", "old")
         tx.execute(sqlalchemy.update(schema.deliveries).values(received_at=1.0))
 
     Heard().sweep(ledger).once()
@@ -222,7 +222,7 @@ def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url
     @dramatiq.actor(broker=broker, actor_name=queues.ANSWER, queue_name=queues.ANSWER)
     def answer(forge: str, delivery_id: str) -> None:
         with sqlite_ledger.write() as tx:
-            deliveries.answered(tx, forge, delivery_id)
+            deliveries.mark_answered(tx, forge, delivery_id)
         answered.set()
 
     queues.nudges(broker).answer("github", "d1")

@@ -135,7 +135,7 @@ def test_what_its_delivery_told_already_is_not_told_again(bot: Bot, later: float
     event = put_on()
     bot.wear(event)
     with bot.ledger.write() as tx:
-        causes.first_time(tx, "github", 1, told(event, later=later))
+        causes.add(tx, "github", 1, told(event, later=later))
 
     bot.look()
 
@@ -151,7 +151,7 @@ def test_a_delivery_that_comes_after_all_finds_its_cause_taken(bot: Bot, later: 
     bot.look()
 
     with bot.ledger.write() as tx:
-        assert not causes.first_time(tx, "github", 1, told(event, later=later))
+        assert not causes.add(tx, "github", 1, told(event, later=later))
 
 
 def test_of_many_who_look_at_once_one_obeys(bot: Bot) -> None:

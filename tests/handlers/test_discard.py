@@ -39,7 +39,7 @@ def test_the_reply_says_what_is_lost_and_what_stays(
     task = say.worked(Outcome.AGENT_FAILED)
     with say.ledger.write() as tx:
         if facts:
-            tasks.settle(tx, task.id, **facts)
+            tasks.write(tx, task.id, **facts)
 
     reply = say("/discard")
 

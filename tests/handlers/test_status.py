@@ -63,7 +63,7 @@ def test_what_was_pushed_opened_and_kept_is_named(say: Say) -> None:
     say("/run one")
     task = say.worked(Outcome.PUSHED, pushed_head=HEAD)
     with say.ledger.write() as tx:
-        tasks.settle(tx, task.id, change_number=41)
+        tasks.write(tx, task.id, change_number=41)
         workspaces.retain(tx, task.id, datetime(2030, 1, 2, 3, 4, tzinfo=UTC).timestamp())
 
     reply = say("/status")

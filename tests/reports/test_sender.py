@@ -18,7 +18,7 @@ from bot.reports import sender
 from bot.runs.runtime import Runtime
 from bot.store import outbox, runs, tasks, thread_senders, threads
 from bot.store.ledger import Ledger, clock
-from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
+from bot.store.outbox import EDIT_EVERY, Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
 from tests.support.fakes import FakeForge
@@ -60,7 +60,7 @@ class Told:
             self.thread: Thread = threads.get(tx, self.run.thread_key)
 
     def want(self, kind: Outgoing, content: Mapping[str, object] | None = None, *, subject: str = "") -> None:
-        wanted = Wanted(
+        wanted = NewItem(
             subject=subject or self.run.id,
             kind=kind,
             thread_key=self.thread.key,
@@ -68,7 +68,7 @@ class Told:
             target=TARGET.get(kind, ""),
         )
         with self.ledger.write() as tx:
-            outbox.want(tx, wanted)
+            outbox.put(tx, wanted)
 
     def send(self) -> None:
         sender.send(self.runtime.sender(), self.thread.key)
@@ -179,7 +179,7 @@ def test_a_comment_posted_before_a_crash_is_found_and_edited(told: Told, kind: O
 def test_a_crash_before_the_post_posts_it_after_all(told: Told) -> None:
     told.want(Outgoing.REPLY)
     with told.ledger.write() as tx:
-        outbox.trying(tx, told.item(Outgoing.REPLY))
+        outbox.begin_attempt(tx, told.item(Outgoing.REPLY))
 
     told.send()
 
@@ -574,8 +574,8 @@ def test_a_thread_of_a_forge_that_is_not_here_is_left_alone(told: Told) -> None:
 def test_threads_are_apart(told: Told) -> None:
     with told.ledger.write() as tx:
         other = runs.get(tx, add_run(tx, add_task(tx, a_thread())).id)
-        wanted = Wanted(subject=other.id, kind=Outgoing.REPLY, thread_key=other.thread_key, content=TEXT)
-        outbox.want(tx, wanted)
+        wanted = NewItem(subject=other.id, kind=Outgoing.REPLY, thread_key=other.thread_key, content=TEXT)
+        outbox.put(tx, wanted)
     told.want(Outgoing.REPLY)
 
     told.send()
@@ -593,7 +593,7 @@ def test_of_what_two_senders_posted_the_younger_is_deleted(told: Told) -> None:
         with told.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
             assert thread_senders.take(tx, told.thread.key, "w2", seconds=LEASE)
-            thread_senders.leave(tx, told.thread.key, "w2")
+            thread_senders.release(tx, told.thread.key, "w2")
 
     told.want(Outgoing.REPLY)
     told.forge.after = meanwhile

@@ -68,7 +68,7 @@ def test_when_the_limit_has_ended_it_is_found_like_any_other(on_issue: Ending) -
 def test_those_behind_it_are_not_told_that_they_wait_for_it(on_issue: Ending) -> None:
     _limited(on_issue)
     with on_issue.ledger.write() as tx:
-        assert runs.position(tx, add_run(tx, add_task(tx, replace(ISSUE, number=13)))) == 1
+        assert runs.queue_position(tx, add_run(tx, add_task(tx, replace(ISSUE, number=13)))) == 1
 
 
 def test_it_does_so_once(on_issue: Ending) -> None:

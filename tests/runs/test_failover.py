@@ -44,7 +44,7 @@ def _silence(shop: Workshop) -> None:
     """Nobody has heard of the first host for long, and its leases are over."""
     here = shop.runtime.worker
     with shop.runtime.ledger.write() as tx:
-        hosts.seen(tx, here.host, here.folder, here.unresponsive_after)
+        hosts.record_seen(tx, here.host, here.folder, here.unresponsive_after)
         tx.execute(update(schema.hosts).values(seen_at=1.0))
         tx.execute(update(schema.runs).values(lease_until=1.0))
 
@@ -79,7 +79,7 @@ def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: Runtime) -> No
     with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, run.task)
         assert kept is not None
-        assert (kept.host, kept.lost, workspaces.is_made_again(tx, run, kept)) == ("h2", True, True)
+        assert (kept.host, kept.lost, workspaces.is_recreated(tx, run, kept)) == ("h2", True, True)
 
 
 def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(

@@ -47,7 +47,7 @@ def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> Non
     failed, pushed, nothing = shop.done("exit 3"), shop.done("echo 1 > one"), shop.done("true")
     waiting = shop.claimed()
     with shop.runtime.ledger.write() as tx:
-        workspaces.in_use(tx, waiting.task, shop.runtime.worker.host)
+        workspaces.mark_in_use(tx, waiting.task, shop.runtime.worker.host)
 
         assert workspaces.expendable(tx, shop.runtime.worker.host) == [pushed.task, nothing.task, failed.task]
 

@@ -68,7 +68,7 @@ class Asked:
         with self.ledger.write() as tx:
             run = claims.claim_next(tx, a_worker())
             assert run is not None
-            workspaces.in_use(tx, run.task, "h1")
+            workspaces.mark_in_use(tx, run.task, "h1")
             for phase in phases:
                 leases.enter(tx, leases.Lease(run.id, run.epoch), phase)
             return runs.get(tx, run.id)
@@ -101,7 +101,7 @@ class Asked:
         self.claim(Phase.AGENT)
         there = replace(a_worker("w2", host="h2"))
         with self.ledger.write() as tx:
-            hosts.seen(tx, "h1", "f1", 60)
+            hosts.record_seen(tx, "h1", "f1", 60)
             tx.execute(update(schema.hosts).values(seen_at=1.0))
             tx.execute(update(schema.runs).values(lease_until=1.0))
             run = claims.take_over(tx, there, nobody_is_dead)

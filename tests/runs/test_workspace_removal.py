@@ -111,7 +111,7 @@ def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Work
     shop.desk.git("update-ref", "refs/heads/newer", newer)
     fetch(shop.runtime.mirror(shop.task(run)), str(shop.desk.repository), {})
     with shop.runtime.ledger.write() as tx:
-        tasks.settle(tx, run.task, checked_head=newer)
+        tasks.write(tx, run.task, checked_head=newer)
 
     assert _remove(shop, run) == ""
 

@@ -7,28 +7,28 @@ from tests.support.at_once import at_once
 
 def test_the_second_of_the_same_cause_is_told_so(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        assert causes.first_time(tx, "github", 1, "comment:1")
+        assert causes.add(tx, "github", 1, "comment:1")
     with ledger.write() as tx:
-        assert not causes.first_time(tx, "github", 1, "comment:1")
+        assert not causes.add(tx, "github", 1, "comment:1")
 
 
 def test_it_is_the_same_only_on_the_same_repository_of_the_same_forge(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        assert causes.first_time(tx, "github", 1, "comment:1")
-        assert causes.first_time(tx, "github", 2, "comment:1")
-        assert causes.first_time(tx, "gitlab", 1, "comment:1")
+        assert causes.add(tx, "github", 1, "comment:1")
+        assert causes.add(tx, "github", 2, "comment:1")
+        assert causes.add(tx, "gitlab", 1, "comment:1")
 
 
 def test_of_ten_at_once_one_is_first(ledger: Ledger) -> None:
-    said = at_once(ledger, 10, lambda tx, _: causes.first_time(tx, "github", 1, "comment:1"))
+    said = at_once(ledger, 10, lambda tx, _: causes.add(tx, "github", 1, "comment:1"))
 
     assert sorted(said) == [False] * 9 + [True]
 
 
 def test_what_is_recorded_is_known_and_nothing_else(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        causes.first_time(tx, "github", 1, "comment:1")
+        causes.add(tx, "github", 1, "comment:1")
 
-        assert causes.known(tx, "github", 1, ["comment:0", "comment:1"])
-        assert not causes.known(tx, "github", 1, ["comment:0", "comment:2"])
-        assert not causes.known(tx, "github", 2, ["comment:1"])
+        assert causes.any_known(tx, "github", 1, ["comment:0", "comment:1"])
+        assert not causes.any_known(tx, "github", 1, ["comment:0", "comment:2"])
+        assert not causes.any_known(tx, "github", 2, ["comment:1"])

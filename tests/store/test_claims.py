@@ -100,7 +100,7 @@ def test_the_database_itself_refuses_a_second_running_run_of_a_thread(ledger: Le
 
 def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        hosts.seen(tx, "h2", "f2", 60)
+        hosts.record_seen(tx, "h2", "f2", 60)
         run = add_run(tx, host="h2")
 
         assert claims.claim_next(tx, a_worker(host="h1")) is None
@@ -111,7 +111,7 @@ def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> N
 def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, host="h2")
-        hosts.seen(tx, "h2", "f2", 60)
+        hosts.record_seen(tx, "h2", "f2", 60)
         tx.execute(update(hosts_table).values(seen_at=hosts_table.c.seen_at - 100))
 
         assert claims.claim_next(tx, a_worker(host="h1")) is None

@@ -22,7 +22,7 @@ def ran(
     `price`: US dollars for each answer, where the operator has one.
     """
     run = add_run(tx, task)
-    tasks.settle(tx, task.id, state=State.QUEUED)
+    tasks.write(tx, task.id, state=State.QUEUED)
     lease = lease_of(claims.claim(tx, a_worker(), run.id))
     leases.write(
         tx, lease, session=SESSION, session_from=SESSION if run.number > 1 else "", session_cost=said

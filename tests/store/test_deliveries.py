@@ -72,8 +72,8 @@ def test_one_that_is_tried_later_is_not_due_until_then(recorded: Ledger) -> None
 
 def test_it_is_answered_once(recorded: Ledger) -> None:
     with recorded.write() as tx:
-        assert deliveries.answered(tx, "github", "d1")
-        assert not deliveries.answered(tx, "github", "d1")
+        assert deliveries.mark_answered(tx, "github", "d1")
+        assert not deliveries.mark_answered(tx, "github", "d1")
         deliveries.try_later(tx, "github", "d1", 0.0, "too late")
 
         assert deliveries.get_unanswered(tx, "github", "d1") is None
@@ -84,8 +84,8 @@ def test_it_is_answered_once(recorded: Ledger) -> None:
 def test_only_old_answered_bodies_are_dropped_and_their_keys_stay(recorded: Ledger) -> None:
     with recorded.write() as tx:
         deliveries.record(tx, [a_delivery(3)])
-        deliveries.answered(tx, "github", "d1")
-        deliveries.answered(tx, "github", "d3")
+        deliveries.mark_answered(tx, "github", "d1")
+        deliveries.mark_answered(tx, "github", "d3")
         old = table.update().where(table.c.id.in_(["d1", "d2"]))
         tx.execute(old.values(received_at=table.c.received_at - BODY_KEPT - 1))
 

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, update
 
 from bot.domain.errors import BadSettings
 from bot.store import hosts, shared_keys
-from bot.store.hosts import seen, unresponsive
+from bot.store.hosts import record_seen, unresponsive
 from bot.store.ledger import Ledger, clock
 from bot.store.schema import hosts as table
 from tests.support.at_once import at_once
@@ -21,42 +21,42 @@ def _age(tx: Connection, seconds: float) -> None:
 
 def test_one_is_silent_until_it_is_heard_of_again(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        seen(tx, "h1", "f1", 60)
+        record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
-        seen(tx, "h2", "f2", 60)
+        record_seen(tx, "h2", "f2", 60)
         assert _silent(tx, 60) == ["h1"]
 
-        seen(tx, "h1", "f1", 60)
+        record_seen(tx, "h1", "f1", 60)
         assert _silent(tx, 60) == []
 
 
 def test_two_data_folders_do_not_go_by_one_name(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        seen(tx, "h1", "f1", 60)
+        record_seen(tx, "h1", "f1", 60)
 
         with pytest.raises(BadSettings, match=r"'h1'.*--host"):
-            seen(tx, "h1", "f2", 60)
+            record_seen(tx, "h1", "f2", 60)
 
 
 def test_a_name_is_free_once_nobody_was_heard_of_under_it(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        seen(tx, "h1", "f1", 60)
+        record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
 
-        seen(tx, "h1", "f2", 60)
+        record_seen(tx, "h1", "f2", 60)
 
         with pytest.raises(BadSettings):
-            seen(tx, "h1", "f1", 60)
+            record_seen(tx, "h1", "f1", 60)
 
 
 def test_a_host_known_from_before_is_believed_its_folder(ledger: Ledger) -> None:
     with ledger.write() as tx:
         tx.execute(table.insert().values(name="h1", folder="", seen_at=clock(tx)))
 
-        seen(tx, "h1", "f1", 60)
+        record_seen(tx, "h1", "f1", 60)
 
         with pytest.raises(BadSettings):
-            hosts.seen(tx, "h1", "f2", 60)
+            hosts.record_seen(tx, "h1", "f2", 60)
 
 
 def test_a_key_is_made_once_whoever_comes_first(ledger: Ledger) -> None:

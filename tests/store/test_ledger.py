@@ -69,7 +69,7 @@ def test_hosts_that_had_workspaces_before_are_heard_of_with_the_step(empty_url: 
     ledger = open_ledger(empty_url)
     with ledger.write() as tx:
         for number, host in enumerate(("h1", "h1", "h2")):
-            workspaces.in_use(tx, add_task(tx, a_thread(number + 1)).id, host)
+            workspaces.mark_in_use(tx, add_task(tx, a_thread(number + 1)).id, host)
         context = MigrationContext.configure(tx)
         with Operations.context(context):
             for table in ("hosts", "keys"):
@@ -89,7 +89,7 @@ def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces
     ledger = open_ledger(empty_url)
     with ledger.write() as tx:
         task = add_task(tx, a_thread(1)).id
-        workspaces.in_use(tx, task, "h1")
+        workspaces.mark_in_use(tx, task, "h1")
         workspaces.retain(tx, task, 1.0)
         tx.execute(text("DROP TABLE removals"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
@@ -184,11 +184,11 @@ def test_a_write_is_rolled_back_by_any_exception(ledger: Ledger) -> None:
         _write_and_fail(tx)
 
     with ledger.write() as tx:
-        assert causes.first_time(tx, "github", 1, "comment:1")
+        assert causes.add(tx, "github", 1, "comment:1")
 
 
 def _write_and_fail(tx: Connection) -> None:
-    causes.first_time(tx, "github", 1, "comment:1")
+    causes.add(tx, "github", 1, "comment:1")
     raise NotPossible
 
 
@@ -196,7 +196,7 @@ def test_reading_sees_one_state_and_does_not_wait_for_a_writer(ledger: Ledger) -
     with ledger.read() as reader:
         assert _count(reader) == 0
         with ledger.write() as writer:
-            assert causes.first_time(writer, "github", 1, "comment:1")
+            assert causes.add(writer, "github", 1, "comment:1")
             assert _count(reader) == 0
             with ledger.read() as other:
                 assert _count(other) == 0
@@ -208,7 +208,7 @@ def test_reading_sees_one_state_and_does_not_wait_for_a_writer(ledger: Ledger) -
 
 def test_a_reader_that_writes_is_refused(ledger: Ledger) -> None:
     with ledger.read() as reader, pytest.raises(DBAPIError, match=r"read-?only"):
-        causes.first_time(reader, "github", 1, "comment:1")
+        causes.add(reader, "github", 1, "comment:1")
 
 
 def test_a_connection_that_read_may_write_afterwards(ledger: Ledger) -> None:
@@ -216,7 +216,7 @@ def test_a_connection_that_read_may_write_afterwards(ledger: Ledger) -> None:
         first = reader.connection.dbapi_connection
     with ledger.write() as tx:
         assert tx.connection.dbapi_connection is first
-        assert causes.first_time(tx, "github", 1, "comment:1")
+        assert causes.add(tx, "github", 1, "comment:1")
 
 
 def test_ten_writers_at_once_that_share_nothing_all_get_through(ledger_url: str) -> None:
@@ -227,7 +227,7 @@ def test_ten_writers_at_once_that_share_nothing_all_get_through(ledger_url: str)
         try:
             for number in range(20):
                 with ledgers[writer].write() as tx:
-                    causes.first_time(tx, "github", writer, f"comment:{number}")
+                    causes.add(tx, "github", writer, f"comment:{number}")
         except DBAPIError as error:
             failures.append(error)
 

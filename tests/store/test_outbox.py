@@ -5,7 +5,7 @@ from sqlalchemy import Connection, update
 
 from bot.store import outbox, threads
 from bot.store.ledger import Ledger
-from bot.store.outbox import EDIT_EVERY, Item, Outgoing, Wanted
+from bot.store.outbox import EDIT_EVERY, Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
 from tests.support.at_once import at_once
 from tests.support.rows import a_thread
@@ -25,8 +25,8 @@ def known(ledger: Ledger) -> Ledger:
 
 def wanted(
     text: str, kind: Outgoing = Outgoing.PROGRESS, *, subject: str = "t1-1", target: str = ""
-) -> Wanted:
-    return Wanted(subject=subject, kind=kind, thread_key=THREAD.key, content={"text": text}, target=target)
+) -> NewItem:
+    return NewItem(subject=subject, kind=kind, thread_key=THREAD.key, content={"text": text}, target=target)
 
 
 def the_one_due(tx: Connection) -> Item:
@@ -45,7 +45,7 @@ def pass_time(tx: Connection, seconds: float) -> None:
 
 def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("preparing"))
+        outbox.put(tx, wanted("preparing"))
         item = the_one_due(tx)
 
     assert (item.content, item.version, item.remote_id, item.attempts) == ({"text": "preparing"}, 1, None, 0)
@@ -54,7 +54,7 @@ def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
 def test_it_is_overwritten_until_sent(known: Ledger) -> None:
     with known.write() as tx:
         for text in ("preparing", "agent", "push"):
-            outbox.want(tx, wanted(text))
+            outbox.put(tx, wanted(text))
 
         assert texts(tx) == ["push"]
         assert the_one_due(tx).version == 3
@@ -62,16 +62,16 @@ def test_it_is_overwritten_until_sent(known: Ledger) -> None:
 
 def test_the_same_content_again_is_not_a_new_version(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("agent", Outgoing.REPLY))
+        outbox.put(tx, wanted("agent", Outgoing.REPLY))
         outbox.sent(tx, the_one_due(tx), 99)
-        outbox.want(tx, wanted("agent", Outgoing.REPLY))
+        outbox.put(tx, wanted("agent", Outgoing.REPLY))
 
         assert outbox.due(tx, THREAD.key) == []
 
 
 def test_once_sent_it_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("done", Outgoing.FINAL))
+        outbox.put(tx, wanted("done", Outgoing.FINAL))
         assert outbox.unsent(tx, "t1-1", Outgoing.FINAL)
         outbox.sent(tx, the_one_due(tx), 99)
 
@@ -83,9 +83,9 @@ def test_once_sent_it_is_not_due_and_its_comment_is_known(known: Ledger) -> None
 
 def test_a_version_wanted_while_an_older_one_was_sent_is_sent_too(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("one", Outgoing.REPLY))
+        outbox.put(tx, wanted("one", Outgoing.REPLY))
         being_sent = the_one_due(tx)
-        outbox.want(tx, wanted("two", Outgoing.REPLY))
+        outbox.put(tx, wanted("two", Outgoing.REPLY))
         outbox.sent(tx, being_sent, 99)
 
         assert texts(tx) == ["two"]
@@ -98,12 +98,12 @@ def test_a_version_wanted_while_an_older_one_was_sent_is_sent_too(known: Ledger)
 @pytest.mark.parametrize("when", ["while it was sent", "after it was sent"])
 def test_progress_is_edited_only_every_so_often(known: Ledger, when: str) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("prepare"))
+        outbox.put(tx, wanted("prepare"))
         item = the_one_due(tx)
         if when == "while it was sent":
-            outbox.want(tx, wanted("agent"))
+            outbox.put(tx, wanted("agent"))
         outbox.sent(tx, item, 99)
-        outbox.want(tx, wanted("agent"))
+        outbox.put(tx, wanted("agent"))
 
         assert texts(tx) == []
         pass_time(tx, EDIT_EVERY - 1)
@@ -114,33 +114,33 @@ def test_progress_is_edited_only_every_so_often(known: Ledger, when: str) -> Non
 
 def test_other_kinds_are_not_held_back(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("pending", Outgoing.STATUS))
+        outbox.put(tx, wanted("pending", Outgoing.STATUS))
         outbox.sent(tx, the_one_due(tx), None)
-        outbox.want(tx, wanted("success", Outgoing.STATUS))
+        outbox.put(tx, wanted("success", Outgoing.STATUS))
 
         assert texts(tx) == ["success"]
 
 
 def test_what_is_wanted_once_stays_as_it_was_first_said(known: Ledger) -> None:
     with known.write() as tx:
-        assert outbox.want_once(tx, wanted("no", Outgoing.REPLY))
-        assert not outbox.want_once(tx, wanted("never", Outgoing.REPLY))
+        assert outbox.put_once(tx, wanted("no", Outgoing.REPLY))
+        assert not outbox.put_once(tx, wanted("never", Outgoing.REPLY))
         outbox.sent(tx, the_one_due(tx), 99)
 
-        assert not outbox.want_once(tx, wanted("no", Outgoing.REPLY))
+        assert not outbox.put_once(tx, wanted("no", Outgoing.REPLY))
         assert outbox.due(tx, THREAD.key) == []
 
 
 def test_ten_at_once_that_want_one_thing_once_get_it_once(known: Ledger) -> None:
-    got = at_once(known, 10, lambda tx, n: outbox.want_once(tx, wanted(str(n), Outgoing.REPLY)))
+    got = at_once(known, 10, lambda tx, n: outbox.put_once(tx, wanted(str(n), Outgoing.REPLY)))
 
     assert sum(got) == 1
 
 
 def test_targets_are_rows_of_their_own(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("success", Outgoing.STATUS, target="a" * 40))
-        outbox.want(tx, wanted("failure", Outgoing.STATUS, target="b" * 40))
+        outbox.put(tx, wanted("success", Outgoing.STATUS, target="a" * 40))
+        outbox.put(tx, wanted("failure", Outgoing.STATUS, target="b" * 40))
 
         assert texts(tx) == ["success", "failure"]
 
@@ -148,15 +148,15 @@ def test_targets_are_rows_of_their_own(known: Ledger) -> None:
 def test_a_thread_hears_its_kinds_in_order(known: Ledger) -> None:
     with known.write() as tx:
         for kind in reversed(Outgoing):
-            outbox.want(tx, wanted(kind, kind))
+            outbox.put(tx, wanted(kind, kind))
 
         assert texts(tx) == list(Outgoing)
 
 
 def test_what_is_tried_later_is_not_due_until_then_and_counts_its_tries(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("no", Outgoing.REPLY))
-        outbox.trying(tx, the_one_due(tx))
+        outbox.put(tx, wanted("no", Outgoing.REPLY))
+        outbox.begin_attempt(tx, the_one_due(tx))
         outbox.try_later(tx, the_one_due(tx), 60.0)
 
         assert outbox.due(tx, THREAD.key) == []
@@ -169,9 +169,9 @@ def test_what_is_tried_later_is_not_due_until_then_and_counts_its_tries(known: L
 
 def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("success", Outgoing.STATUS))
+        outbox.put(tx, wanted("success", Outgoing.STATUS))
         outbox.give_up(tx, the_one_due(tx), "GitHub answered 403.")
-        outbox.want(tx, wanted("failure", Outgoing.STATUS))
+        outbox.put(tx, wanted("failure", Outgoing.STATUS))
 
         assert outbox.due(tx, THREAD.key) == []
         assert outbox.refusals(tx, "t1-1") == [("status", "GitHub answered 403.")]
@@ -179,12 +179,12 @@ def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
 
 def test_what_was_dropped_is_no_refusal_and_makes_room_for_what_is_newer(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("agent"))
+        outbox.put(tx, wanted("agent"))
         given_up = the_one_due(tx)
         outbox.drop(tx, given_up)
         assert (texts(tx), outbox.refusals(tx, "t1-1")) == ([], [])
 
-        outbox.want(tx, wanted("push"))
+        outbox.put(tx, wanted("push"))
         outbox.drop(tx, given_up)
 
         assert texts(tx) == ["push"]
@@ -192,20 +192,20 @@ def test_what_was_dropped_is_no_refusal_and_makes_room_for_what_is_newer(known: 
 
 def test_what_was_retired_since_it_was_found_due_is_not_tried(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("agent"))
+        outbox.put(tx, wanted("agent"))
         found = the_one_due(tx)
-        assert outbox.trying(tx, found)
+        assert outbox.begin_attempt(tx, found)
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
-        assert not outbox.trying(tx, found)
+        assert not outbox.begin_attempt(tx, found)
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])
 def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, then: str) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("agent"))
+        outbox.put(tx, wanted("agent"))
         being_sent = the_one_due(tx)
-        outbox.want(tx, wanted("push"))
+        outbox.put(tx, wanted("push"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
         if then == "sent":
             outbox.sent(tx, being_sent, 99)
@@ -218,9 +218,9 @@ def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, th
 
 def test_what_was_posted_before_it_was_retired_still_gets_its_last_words(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("agent"))
+        outbox.put(tx, wanted("agent"))
         outbox.sent(tx, the_one_due(tx), 99)
-        outbox.want(tx, wanted("has ended"))
+        outbox.put(tx, wanted("has ended"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
         pass_time(tx, 60.0)
 
@@ -229,9 +229,9 @@ def test_what_was_posted_before_it_was_retired_still_gets_its_last_words(known: 
 
 def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("progress of 1"))
-        outbox.want(tx, wanted("final of 1", Outgoing.FINAL))
-        outbox.want(tx, wanted("progress of 2", subject="t1-2"))
+        outbox.put(tx, wanted("progress of 1"))
+        outbox.put(tx, wanted("final of 1", Outgoing.FINAL))
+        outbox.put(tx, wanted("progress of 2", subject="t1-2"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
         assert texts(tx) == ["final of 1", "progress of 2"]
@@ -239,9 +239,9 @@ def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
 
 def test_threads_that_wait_come_longest_waiting_first(known: Ledger) -> None:
     with known.write() as tx:
-        outbox.want(tx, wanted("here"))
+        outbox.put(tx, wanted("here"))
         pass_time(tx, 5.0)
-        outbox.want(tx, Wanted(subject="t2-1", kind=Outgoing.FINAL, thread_key=OTHER.key, content={}))
+        outbox.put(tx, NewItem(subject="t2-1", kind=Outgoing.FINAL, thread_key=OTHER.key, content={}))
 
         assert outbox.due_threads(tx, 10) == [THREAD.key, OTHER.key]
         assert outbox.due_threads(tx, 1) == [THREAD.key]

@@ -96,7 +96,7 @@ def test_a_new_run_in_the_workspace_resets_the_count_of_its_host_alone(ledger: L
         for key in keys * MOST_DEATHS:
             _die(tx, key)
 
-        workspaces.in_use(tx, task, "h1")
+        workspaces.mark_in_use(tx, task, "h1")
 
         assert [_row(tx, key).deaths for key in keys] == [0, MOST_DEATHS]
 
@@ -106,7 +106,7 @@ def test_what_is_stuck_or_pauses_is_not_due_and_takes_no_place_of_others(ledger:
         now = clock(tx)
         stuck, pausing, free = (add_task(tx).id for _ in range(3))
         for number, task in enumerate((stuck, pausing, free)):
-            workspaces.in_use(tx, task, "h1")
+            workspaces.mark_in_use(tx, task, "h1")
             workspaces.retain(tx, task, now - 9 + number)
         for _ in range(MOST_DEATHS):
             _die(tx, Key("h1", stuck, "h1/w1"))

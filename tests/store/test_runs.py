@@ -45,18 +45,18 @@ def test_the_place_in_line_counts_the_same_repository_only(ledger: Ledger) -> No
     for repository_task in range(3):
         with ledger.write() as tx:
             waiting.append(add_run(tx))
-            assert runs.position(tx, waiting[-1]) == repository_task + 1
+            assert runs.queue_position(tx, waiting[-1]) == repository_task + 1
 
     with ledger.write() as tx:
         claims.claim_next(tx, a_worker())
 
-        assert [runs.position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
+        assert [runs.queue_position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
 
 
 def test_runs_of_one_instant_have_the_places_they_are_claimed_in(ledger: Ledger) -> None:
     with ledger.write() as tx:
         waiting = [add_run(tx) for _ in range(5)]
-        places = {run.id: runs.position(tx, run) for run in waiting}
+        places = {run.id: runs.queue_position(tx, run) for run in waiting}
         claimed = [claims.claim_next(tx, a_worker(per_repository=9, per_host=9)) for _ in waiting]
 
         assert [places[run.id] for run in claimed if run] == [1, 2, 3, 4, 5]

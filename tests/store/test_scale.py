@@ -17,7 +17,7 @@ from bot.domain.usage import Used
 from bot.store import causes, claims, costs, deliveries, outbox, tasks, usage, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
-from bot.store.outbox import Outgoing, Wanted
+from bot.store.outbox import NewItem, Outgoing
 from bot.store.schema import metadata
 from tests.store.long_history import BIG, fill
 from tests.support.rows import a_worker, add_run, claimed, nobody_is_dead
@@ -48,7 +48,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "dedupe: deliveries": lambda tx: deliveries.record(
         tx, [Delivery(forge="github", id=f"past-{number}", event="ping", body=b"{}") for number in range(5)]
     ),
-    "dedupe: causes": lambda tx: causes.first_time(tx, "github", 0, "comment:past-0"),
+    "dedupe: causes": lambda tx: causes.add(tx, "github", 0, "comment:past-0"),
     "list: newest": lambda tx: tasks.newest(tx, 20),
     "list: newest of a state": lambda tx: tasks.newest(tx, 20, State.RUNNING),
     "budget: of a day": lambda tx: usage.of_day(tx, TODAY),
@@ -110,7 +110,7 @@ def _a_day_like_any(tx: Connection) -> None:
     for _ in range(10):
         run = add_run(tx)
         usage.write(tx, run.id, [Used(day=TODAY, model="m", requests=1)])
-        outbox.want(tx, Wanted(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={}))
+        outbox.put(tx, NewItem(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={}))
 
 
 def _looks_at_what_has_not_ended(ledger: Ledger) -> None:

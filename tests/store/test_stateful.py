@@ -73,7 +73,7 @@ class Runs(Week):
     def a_command_comes(self, number: int, thread: Thread, verb: int) -> None:
         """New or once more: /run, or /resume of one of the thread's tasks, with words or without."""
         with self.ledger.write() as tx:
-            first = causes.first_time(tx, thread.forge, 0, f"comment:{number}")
+            first = causes.add(tx, thread.forge, 0, f"comment:{number}")
             assert first == (number not in self.accepted)
             if not first:
                 return
@@ -110,7 +110,7 @@ class Runs(Week):
         with self.ledger.write() as tx:
             run = claims.claim_next(tx, worker)
             if run:
-                workspaces.in_use(tx, run.task, worker.host)
+                workspaces.mark_in_use(tx, run.task, worker.host)
         if run:
             assert run.id not in self.held
             self.held[run.id] = Lease(run.id, run.epoch), worker.holder

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select, update
 
 from bot.store import outbox, thread_senders, threads
-from bot.store.outbox import Item, Outgoing, Wanted
+from bot.store.outbox import Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
 from tests.store.stateful import WHICH, Week, live
@@ -63,14 +63,14 @@ class Outbox(Week):
         subject = f"t{number}-1"
         if subject in self.told:
             return
-        wanted = Wanted(
+        wanted = NewItem(
             subject=subject,
             kind=kind,
             thread_key=THREADS[number % 2].key,
             content={"text": "last words" if kind is Outgoing.FINAL else str(words)},
         )
         with self.ledger.write() as tx:
-            outbox.want(tx, wanted)
+            outbox.put(tx, wanted)
 
     @rule(which=WHICH)
     def a_sender_comes(self, which: int) -> None:
@@ -90,11 +90,11 @@ class Outbox(Week):
         sender = ready[which % len(ready)]
         item = sender.items.pop(0)
         with self.ledger.write() as tx:
-            if not thread_senders.hold(tx, sender.thread, sender.holder, LEASE):
+            if not thread_senders.extend(tx, sender.thread, sender.holder, LEASE):
                 sender.items.clear()
             elif away:
                 outbox.try_later(tx, item, 5.0)
-            elif outbox.trying(tx, item):
+            elif outbox.begin_attempt(tx, item):
                 assert self.holds[sender.thread] == sender.holder
                 assert (item.id, item.version) not in self.recorded
                 sender.written = item
@@ -120,7 +120,7 @@ class Outbox(Week):
         gone = self.senders.pop(which % len(self.senders))
         if not dead:
             with self.ledger.write() as tx:
-                thread_senders.leave(tx, gone.thread, gone.holder)
+                thread_senders.release(tx, gone.thread, gone.holder)
 
     @rule()
     def minutes_pass(self) -> None:

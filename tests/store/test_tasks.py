@@ -46,7 +46,7 @@ def test_it_moves_only_where_the_table_lets_it(ledger: Ledger) -> None:
 def test_what_a_run_found_out_is_settled(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task, other = add_task(tx), add_task(tx)
-        tasks.settle(tx, task.id, pushed_head="a" * 40, change_number=7, change_url="https://x/7")
+        tasks.write(tx, task.id, pushed_head="a" * 40, change_number=7, change_url="https://x/7")
         settled = tasks.get(tx, task.id)
 
         assert (settled.pushed_head, settled.change_number, settled.change_url) == (

@@ -29,9 +29,9 @@ def test_a_thread_has_one_sender(known: Ledger) -> None:
         assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
         assert not thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert thread_senders.take(tx, OTHER.key, "w2", seconds=LEASE)
-        thread_senders.leave(tx, THREAD.key, "w2")
+        thread_senders.release(tx, THREAD.key, "w2")
         assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
-        thread_senders.leave(tx, THREAD.key, "w1")
+        thread_senders.release(tx, THREAD.key, "w1")
         assert thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
 
 
@@ -50,10 +50,10 @@ def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) 
 def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> None:
     with known.write() as tx:
         assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert thread_senders.hold(tx, THREAD.key, "w1", LEASE)
-        assert not thread_senders.hold(tx, THREAD.key, "w2", LEASE)
-        thread_senders.leave(tx, THREAD.key, "w1")
-        assert not thread_senders.hold(tx, THREAD.key, "w1", LEASE)
+        assert thread_senders.extend(tx, THREAD.key, "w1", LEASE)
+        assert not thread_senders.extend(tx, THREAD.key, "w2", LEASE)
+        thread_senders.release(tx, THREAD.key, "w1")
+        assert not thread_senders.extend(tx, THREAD.key, "w1", LEASE)
 
 
 def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: Ledger) -> None:
@@ -66,4 +66,4 @@ def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: 
         tx.execute(update(table).values(until=table.c.until - LEASE / 4 - 1))
         assert not take(tx)
         assert take(tx, "w1")
-        assert not thread_senders.hold(tx, THREAD.key, "w1", LEASE)
+        assert not thread_senders.extend(tx, THREAD.key, "w1", LEASE)

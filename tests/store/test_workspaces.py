@@ -18,7 +18,7 @@ def test_one_that_never_was_is_not_there(ledger: Ledger) -> None:
 def test_one_in_use_has_no_end_and_cannot_be_removed(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        workspaces.in_use(tx, task.id, "h1")
+        workspaces.mark_in_use(tx, task.id, "h1")
         kept = workspaces.get(tx, task.id)
 
         assert kept is not None
@@ -32,7 +32,7 @@ def test_one_past_its_keep_is_found_on_its_host_longest_over_first(ledger: Ledge
         now = clock(tx)
         made = {until: add_task(tx).id for until in (now - 1, now - 9, now + 60)}
         for until, task in made.items():
-            workspaces.in_use(tx, task, "h1")
+            workspaces.mark_in_use(tx, task, "h1")
             workspaces.retain(tx, task, until)
 
         assert workspaces.past_retention(tx, "h1", 10) == [made[now - 9], made[now - 1]]
@@ -43,7 +43,7 @@ def test_one_past_its_keep_is_found_on_its_host_longest_over_first(ledger: Ledge
 def test_it_is_claimed_once_for_removal(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        workspaces.in_use(tx, task.id, "h1")
+        workspaces.mark_in_use(tx, task.id, "h1")
         workspaces.retain(tx, task.id, 1.0)
 
     got = at_once(ledger, 5, lambda tx, _: workspaces.claim_removal(tx, task.id))
@@ -57,7 +57,7 @@ def test_it_is_claimed_once_for_removal(ledger: Ledger) -> None:
 def test_one_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        workspaces.in_use(tx, task.id, "h1")
+        workspaces.mark_in_use(tx, task.id, "h1")
         workspaces.retain(tx, task.id, 1.0)
         workspaces.retain(tx, task.id, None)
 
@@ -70,11 +70,11 @@ def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
         task = add_task(tx)
         lost = []
         for host in ("h1", "h1", "h2", "h2"):
-            workspaces.in_use(tx, task.id, host)
+            workspaces.mark_in_use(tx, task.id, host)
             lost.append([kept.lost for kept in workspaces.present(tx, host)])
         workspaces.retain(tx, task.id, 1.0)
         workspaces.claim_removal(tx, task.id)
-        workspaces.in_use(tx, task.id, "h1")
+        workspaces.mark_in_use(tx, task.id, "h1")
 
         assert lost == [[False], [False], [True], [True]]
         assert [kept.lost for kept in workspaces.present(tx, "h1")] == [False]
@@ -83,10 +83,10 @@ def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
 def test_one_made_anew_is_new(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
-        workspaces.in_use(tx, task.id, "h1")
+        workspaces.mark_in_use(tx, task.id, "h1")
         workspaces.retain(tx, task.id, 1.0)
         workspaces.claim_removal(tx, task.id)
-        workspaces.in_use(tx, task.id, "h2")
+        workspaces.mark_in_use(tx, task.id, "h2")
 
         assert workspaces.present(tx, "h1") == []
         (kept,) = workspaces.present(tx, "h2")

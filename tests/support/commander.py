@@ -113,7 +113,7 @@ class Say:
         with self.ledger.write() as tx:
             end_run(tx, run, outcome, phases)
             if facts:
-                tasks.settle(tx, task.id, **facts)
+                tasks.write(tx, task.id, **facts)
             return tasks.get(tx, task.id)
 
 
@@ -129,7 +129,7 @@ def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...
 
 def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> leases.Lease:
     lease = lease_of(claims.claim(tx, a_worker(), run.id))
-    workspaces.in_use(tx, run.task, "h1")
+    workspaces.mark_in_use(tx, run.task, "h1")
     for phase in phases:
         leases.enter(tx, lease, phase)
         if phase is Phase.AGENT:

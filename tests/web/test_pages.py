@@ -70,7 +70,7 @@ def failed(tx: Connection, thread: Thread | None = None) -> Task:
     """A task whose only run asked for `tidy it` and died of lack of memory."""
     task = add_task(tx, thread)
     run = claims.claim(tx, a_worker(), add_run(tx, task).id)
-    workspaces.in_use(tx, task.id, "h1")
+    workspaces.mark_in_use(tx, task.id, "h1")
     lease = lease_of(run)
     leases.enter(tx, lease, Phase.PREPARE)
     leases.enter(tx, lease, Phase.AGENT)
@@ -143,7 +143,7 @@ def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
 ) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
-        tasks.settle(
+        tasks.write(
             tx,
             task.id,
             pushed_head="c0ffee" * 6,
@@ -167,7 +167,7 @@ def test_a_branch_that_people_named_is_linked_all_the_same(
     with sqlite_ledger.write() as tx:
         task = add_task(tx)
         tx.execute(update(schema.tasks).where(schema.tasks.c.id == task.id).values(branch="fix/#12-50%"))
-        tasks.settle(tx, task.id, pushed_head="c0ffee" * 6)
+        tasks.write(tx, task.id, pushed_head="c0ffee" * 6)
         add_run(tx, task)
 
     text = client.get(link(task)).text
@@ -197,7 +197,7 @@ def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
         log_chunks.append(
             tx, runs.newest(tx, task.id).id, 1_000, b"</pre><script>alert(1)</script>\x00\x9b31m\n"
         )
-        tasks.settle(tx, task.id, change_number=1, change_url="javascript:alert(1)")
+        tasks.write(tx, task.id, change_number=1, change_url="javascript:alert(1)")
 
     text = client.get(link(task)).text
 
@@ -217,7 +217,7 @@ def test_hostile_text_in_every_column_is_shown_as_text(client: httpx.Client, sql
     with sqlite_ledger.write() as tx:
         task = failed(tx)
         add_run(tx, task)
-        tasks.settle(tx, task.id, change_number=1)
+        tasks.write(tx, task.id, change_number=1)
         for table, names in columns.items():
             tx.execute(update(table).values(dict.fromkeys(names, text)))
 

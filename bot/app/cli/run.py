@@ -126,7 +126,9 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
         if not has_worker(runtime.data):
             runtime = fit(runtime, settings.network.sets)
             with runtime.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
-                hosts.seen(tx, runtime.worker.host, runtime.worker.folder, runtime.worker.unresponsive_after)
+                hosts.record_seen(
+                    tx, runtime.worker.host, runtime.worker.folder, runtime.worker.unresponsive_after
+                )
         with runtime.ledger.write() as tx:
             queued = begin(tx)
         if url := settings.queue.url.get_secret_value():
@@ -190,7 +192,7 @@ class _Watched:
             alone = self._thread is None or not self._thread.is_alive()
             with self.runtime.ledger.read() as tx:
                 self.run = runs.get(tx, self.run.id)
-                position = runs.position(tx, self.run)
+                position = runs.queue_position(tx, self.run)
                 begun = [phase for phase, _, _ in runs.phase_times(tx, self.run.id)]
             self._show(position, begun)
             if self.run.state in ENDED:

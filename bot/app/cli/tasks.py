@@ -54,7 +54,7 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
         "reason": run.reason,
         "summary": run.summary,
         "exit_status": run.exit_status,
-        "position": runs.position(tx, run),
+        "position": runs.queue_position(tx, run),
         "created": iso(task.created_at),
         "started": iso(run.started_at) if run.started_at else "",
         "ended": iso(run.ended_at) if run.ended_at else "",

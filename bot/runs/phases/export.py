@@ -30,7 +30,7 @@ def export_plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> take.E
         co_author=_co_author(leased),
         title=_title(task, run),
         secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
-        as_before=pathspecs(INSTRUCTIONS) if task.pinned else (),
+        restored_paths=pathspecs(INSTRUCTIONS) if task.pinned else (),
         check=leased.check,
     )
 

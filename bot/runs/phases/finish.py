@@ -78,7 +78,7 @@ def _ended(
         next_command=next_command,
         newest=newest.id == task.id,
         workspace_until=kept.keep_until if kept and is_here else None,
-        started_over=workspaces.is_made_again(tx, run, kept),
+        started_over=workspaces.is_recreated(tx, run, kept),
         host_lost=kept is not None and kept.lost,
         spent=costs.of_run(tx, run),
     )

@@ -92,7 +92,7 @@ def _hold(leased: LeasedRun, source: Mirror, seen: Seen) -> None:
     task, runtime = leased.task, leased.runtime
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
-        workspaces.in_use(tx, task.id, runtime.worker.host)
+        workspaces.mark_in_use(tx, task.id, runtime.worker.host)
     source.retain_heads(task.id, [task.base_head, *seen.refs.values()])
     make_bare(runtime.quarantine(task.id))
 

@@ -28,12 +28,12 @@ from bot.sandbox.engine.host_config import (
     Mount,
     host_config,
     refuse_unlimited,
-    unheld,
+    unenforceable,
 )
 from bot.sandbox.engine.logs import log_of
 from bot.sandbox.engine.streams import ContainerLog, Stream
 
-__all__ = ["Condition", "ContainerLimits", "ContainerSpec", "Engine", "Found", "Mount"]
+__all__ = ["Condition", "ContainerLimits", "ContainerSpec", "Engine", "Mount", "OwnContainer"]
 
 LABEL = "forgehand"
 INSTANCE = "forgehand.instance"
@@ -51,7 +51,7 @@ _LOG_OVERHEAD = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class OwnContainer:
     """A container of this instance, running or not."""
 
     name: str
@@ -92,7 +92,7 @@ class Engine:
         if self._runtime and self._runtime not in runtimes:
             has = ", ".join(sorted(runtimes))
             raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
-        lacking = unheld(self._info)
+        lacking = unenforceable(self._info)
         if not self._allow_unlimited:
             refuse_unlimited(lacking)
         return lacking
@@ -207,11 +207,11 @@ class Engine:
                 if error.status_code != HTTPStatus.CONFLICT:  # conflict: it is being removed already
                     raise
 
-    def ours(self) -> list[Found]:
+    def ours(self) -> list[OwnContainer]:
         """Return the containers of this instance, whatever their condition."""
         with engine_errors():
             found = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
-        return [Found(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
+        return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
 
     def _restrained(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
         return host_config(

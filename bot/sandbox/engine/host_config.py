@@ -59,7 +59,7 @@ class ContainerSpec:
     log_bytes: int
 
 
-def unheld(info: Mapping[str, Any]) -> list[str]:
+def unenforceable(info: Mapping[str, Any]) -> list[str]:
     """Return what the engine of this `docker info` cannot limit, of memory, swap, pids and cpus.
 
     Without root an engine can limit nothing on cgroup v1. Docker then says so of each limit, but Podman
@@ -120,7 +120,7 @@ def _held(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
         "memory": {"mem_limit": limits.memory, "memswap_limit": limits.memory},
         "cpus": {"nano_cpus": int(limits.cpus * 1e9)},
     }
-    without = unheld(info)
+    without = unenforceable(info)
     return {
         key: value for limit, keys in asked.items() if limit not in without for key, value in keys.items()
     }

@@ -24,7 +24,7 @@ _COMMITS = 20  # times what one commit may change: that much all of them togethe
 class Admission:
     """Of what was unpacked into `objects`. The new work must descend from `start`, the last checked head.
 
-    `known` are commits the host has, with all that is behind them. `as_before` are pathspecs: here the
+    `known` are commits the host has, with all that is behind them. `restored_paths` are pathspecs: here the
     agent changes nothing, and what it did is set back.
     """
 
@@ -33,7 +33,7 @@ class Admission:
     style: Style
     start: str
     known: Sequence[str]
-    as_before: Sequence[str]
+    restored_paths: Sequence[str]
 
     def head(self, tip: str, commits: Sequence[Commit]) -> tuple[str, int]:
         """The new checked head, and how many commits are new. Raises ExportRefused."""
@@ -42,14 +42,14 @@ class Admission:
             return self._flat(tip)
         if self._are_too_many(commits):
             return self._flat(tip)
-        if self.as_before:
+        if self.restored_paths:
             if self._offend(commits, self.check.excess):
                 return self._flat(tip)
             try:
                 tip, commits = self._set_back(tip, commits)
             except GitFailed:
                 return self._flat(tip)
-        if self._offend(commits, self.check.offence):
+        if self._offend(commits, self.check.violation):
             return self._flat(tip)
         contents: list[bytes] = []
         ids = rewrite(commits, self.style, partial(_later, contents))
@@ -61,7 +61,7 @@ class Admission:
         words, snapshot = self._on(head, snapshot)
         if not words and [snapshot.tree] == trees(self.objects, head):
             return ""
-        if words := words or self.check.offence(snapshot.tree, snapshot.parents, self._extent()):
+        if words := words or self.check.violation(snapshot.tree, snapshot.parents, self._extent()):
             raise ExportRefused(f"The uncommitted work was not taken: {words}")
         return self._write(body(snapshot, [head], self.style))
 
@@ -85,7 +85,7 @@ class Admission:
         ids: dict[str, str] = {}
         for commit in commits:
             parents = [ids.get(parent, parent) for parent in commit.parents]
-            tree = restore(self.objects, commit.tree, parents, self.as_before)
+            tree = restore(self.objects, commit.tree, parents, self.restored_paths)
             if tree != commit.tree and len(parents) == 1 and [tree] == trees(self.objects, *parents):
                 ids[commit.id] = parents[0]  # it did nothing else
             else:
@@ -98,17 +98,17 @@ class Admission:
         words, last = self._on(self.start, read_commit(self.check.reader, tip))
         if not words and [last.tree] == trees(self.objects, self.start):
             return self.start, 0
-        if words := words or self.check.offence(last.tree, self.known, self._extent()):
+        if words := words or self.check.violation(last.tree, self.known, self._extent()):
             raise ExportRefused(words)
         return self._write(body(replace(last, message=""), [self.start], self.style)), 1
 
     def _on(self, parent: str, commit: Commit) -> tuple[str, Commit]:
         """`commit` as one on `parent`, in what has to stay as before; or why git must not look at it."""
-        if not self.as_before:
+        if not self.restored_paths:
             return "", commit
         if words := self.check.excess(commit.tree, [parent, *self.known], self._extent()):
             return words, commit
-        tree = restore(self.objects, commit.tree, [parent], self.as_before)
+        tree = restore(self.objects, commit.tree, [parent], self.restored_paths)
         return "", replace(commit, tree=tree, parents=(parent,))
 
     def _extent(self) -> Extent:

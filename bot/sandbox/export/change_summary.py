@@ -17,7 +17,7 @@ _CHARACTERS = 20_000  # of listed paths: a comment has room for half
 @dataclass(frozen=True, slots=True)
 class ChangeSummary:
     files: int
-    power: list[str]  # paths; those there is no room for as their number: "… and 1,234 more"
+    protected_paths: list[str]  # paths; those there is no room for as their number: "… and 1,234 more"
 
 
 def summary(folders: Iterable[Folder], rules: Rules) -> ChangeSummary:
@@ -27,7 +27,7 @@ def summary(folders: Iterable[Folder], rules: Rules) -> ChangeSummary:
     for folder in folders:
         extent.add(folder)
         if extent.is_over():
-            raise ExportRefused(extent.words())
+            raise ExportRefused(extent.excess())
         for entry in folder.entries:
             path = entry.path.decode(errors="replace")
             if pattern.matches(path):

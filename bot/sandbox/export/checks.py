@@ -79,7 +79,7 @@ class Check:
     large: Mapping[str, int]
     rules: Rules
 
-    def offence(self, new: str, old: Sequence[str], extent: Extent) -> str:
+    def violation(self, new: str, old: Sequence[str], extent: Extent) -> str:
         """Why this commit or tree may not leave, against its parents: path, reason, what to do; "" if it may.
 
         `extent` gets what was looked at.
@@ -108,7 +108,7 @@ class Check:
             if extent.is_over():
                 with suppress(ExportRefused):
                     self._count_on(folders, extent)
-                yield folder, extent.words()
+                yield folder, extent.excess()
                 return
             yield folder, self._depth(folder)
 

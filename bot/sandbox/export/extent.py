@@ -49,7 +49,7 @@ class Extent:
         """Whether to count on would tell nothing more."""
         return self.is_over(_FURTHER) or self.folders > self.most * _FOLDERS
 
-    def words(self) -> str:
+    def excess(self) -> str:
         """What is too much, where, and what to do."""
         where = self._folder()
         lies = f", most of them below `{shown(where)}/`" if where else ""

@@ -56,7 +56,9 @@ class ExportPlan:
     title: str  # message of commits that bring none
     secrets: Sequence[str] = ()  # in no message
     rules: Rules = field(default_factory=Rules)
-    as_before: Sequence[str] = ()  # pathspecs: here the agent changes nothing, and what it did is set back
+    restored_paths: Sequence[
+        str
+    ] = ()  # pathspecs: here the agent changes nothing, and what it did is set back
     # Called until the export is promoted.
     check: interrupt.Check = field(default=interrupt.uninterrupted, compare=False)
 
@@ -76,7 +78,7 @@ class Exported:
     head: str  # the new checked head; the old one where nothing is new
     wip: str  # uncommitted work of a run that did not succeed, or ""
     changed: bool  # the tree is not that of `unchanged_from`
-    power: list[str]  # paths, from `trusted_head` on
+    protected_paths: list[str]  # paths, from `trusted_head` on
     commits: int
     files: int  # that differ from `trusted_head`
     result: ExportedResult
@@ -170,7 +172,7 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
         head=head,
         wip=wip,
         changed=len(set(trees(objects, head, plan.unchanged_from))) > 1,
-        power=changes.power,
+        protected_paths=changes.protected_paths,
         commits=count,
         files=changes.files,
         result=shipment.result,
@@ -188,7 +190,7 @@ def _judge(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admi
         style=style,
         start=plan.start,
         known=plan.known,
-        as_before=plan.as_before,
+        restored_paths=plan.restored_paths,
     )
 
 

@@ -113,7 +113,7 @@ def _from_dockerfile(api: APIClient, which: str, arguments: dict[str, str], say:
     name = f"forgehand-{which}"
     say(f"building {name} on {arguments['BASE']}")
     files = _files(which)
-    own_words = "".join(f"{key}={value}" for key, value in arguments.items() if key != "BASE")
+    own_arguments = "".join(f"{key}={value}" for key, value in arguments.items() if key != "BASE")
     proxies = {key: os.environ[key] for key in _PROXY if key in os.environ}
     with engine_errors(), _context(files) as context:
         steps = api.build(
@@ -121,7 +121,7 @@ def _from_dockerfile(api: APIClient, which: str, arguments: dict[str, str], say:
             custom_context=True,
             tag=name,
             buildargs={**arguments, **proxies},
-            labels={"forgehand": "1", _MADE_FROM: _digest(files, own_words)},
+            labels={"forgehand": "1", _MADE_FROM: _digest(files, own_arguments)},
             rm=True,
             forcerm=True,
             decode=True,
@@ -158,8 +158,8 @@ def _files(which: str) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def _digest(files: dict[str, tuple[bytes, int]], own_words: str) -> str:
-    summary = hashlib.sha256(own_words.encode())
+def _digest(files: dict[str, tuple[bytes, int]], own_arguments: str) -> str:
+    summary = hashlib.sha256(own_arguments.encode())
     for name, (content, mode) in files.items():
         summary.update(f"{name} {mode} {len(content)} ".encode() + content)
     return summary.hexdigest()

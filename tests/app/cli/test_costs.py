@@ -64,7 +64,7 @@ def dear(settings: Settings) -> str:
             lease = lease_of(claims.claim(tx, a_worker(), run.id))
             leases.write(tx, lease, session="s", session_cost=said)
             leases.end(tx, lease, Outcome.LOST, State.FAILED, "")
-            tasks.settle(tx, task.id, state=State.QUEUED)
+            tasks.write(tx, task.id, state=State.QUEUED)
             usage.write(tx, run.id, [Used(day=day, model="m", requests=3, tokens=tokens, cost=cost)])
     ledger.close()
     return dear.id

@@ -44,7 +44,7 @@ class Ending:
         with ledger.write() as tx:
             self.task: Task = add_task(tx, thread)
             pinned = HEAD if thread.kind is Kind.CHANGE else ""
-            tasks.settle(tx, self.task.id, base="main", pinned=pinned)
+            tasks.write(tx, self.task.id, base="main", pinned=pinned)
 
     def begun(self, **of_run: str) -> LeasedRun:
         """One more run of the task, in its last phase."""
@@ -56,7 +56,7 @@ class Ending:
         """A run that was claimed, in its last phase."""
         lease = lease_of(claimed)
         with self.ledger.write() as tx:
-            workspaces.in_use(tx, self.task.id, "h1")
+            workspaces.mark_in_use(tx, self.task.id, "h1")
             leases.enter(tx, lease, Phase.PUSH)
             leases.write(tx, lease, **of_run)
             run, task = runs.get(tx, lease.run), tasks.get(tx, self.task.id)
@@ -217,7 +217,7 @@ def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: st
 )
 def test_a_change_is_opened_as_it_was_asked_for(on_issue: Ending, wanted: str, drafts: list[bool]) -> None:
     with on_issue.ledger.write() as tx:
-        tasks.settle(tx, on_issue.task.id, change=wanted)
+        tasks.write(tx, on_issue.task.id, change=wanted)
     on_issue.end(Outcome.PUSHED, pushed=NEW)
 
     on_issue.send()

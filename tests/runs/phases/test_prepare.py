@@ -68,7 +68,7 @@ def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
 def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
-        tasks.settle(tx, run.task, pinned="c0ffee" + "0" * 34)
+        tasks.write(tx, run.task, pinned="c0ffee" + "0" * 34)
 
     execute(shop.agent("echo never > x"), run, threading.Event())
 

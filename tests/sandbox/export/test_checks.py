@@ -41,12 +41,12 @@ class Trees:
         args = [word for parent in parents for word in ("-p", parent)]
         return git(self.objects.path, "commit-tree", tree, *args, "-m", "Work")
 
-    def offence(self, commit: str, rules: Rules | None = None) -> str:
+    def violation(self, commit: str, rules: Rules | None = None) -> str:
         rules = rules or Rules()
         with object_reader(self.objects) as reader:
             made = read_commit(reader, commit)
             check = Check(reader, large(self.objects, rules), rules)
-            return check.offence(made.id, made.parents, Extent(rules.files))
+            return check.violation(made.id, made.parents, Extent(rules.files))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_ordinary_files_and_links_pass(trees: Trees) -> None:
     )
     made = trees.commit(trees.tree(("a", "1"), ("below", f"tree {below}"), (".gitignore", "x"), ("…", "1")))
 
-    assert trees.offence(made) == ""
+    assert trees.violation(made) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_ordinary_files_and_links_pass(trees: Trees) -> None:
     ],
 )
 def test_a_link_that_may_lead_out_does_not_pass(trees: Trees, target: str) -> None:
-    assert "leads out" in trees.offence(trees.commit(trees.tree(("odd", f"link {target}"))))
+    assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", f"link {target}"))))
 
 
 def test_a_link_to_a_target_too_long_for_any_system_does_not_pass(trees: Trees) -> None:
-    assert "leads out" in trees.offence(trees.commit(trees.tree(("odd", "link " + "x" * 5000))))
+    assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", "link " + "x" * 5000))))
 
 
 def test_a_new_gitlink_does_not_pass_and_a_moved_one_does(trees: Trees) -> None:
     first = trees.commit(trees.tree(("sub", f"gitlink {'1' * 40}")))
     second = trees.commit(trees.tree(("sub", f"gitlink {'2' * 40}")), first)
 
-    assert "repository of its own" in trees.offence(first)
-    assert trees.offence(second) == ""
+    assert "repository of its own" in trees.violation(first)
+    assert trees.violation(second) == ""
 
 
 def test_what_a_parent_already_held_is_not_judged_again(trees: Trees) -> None:
@@ -98,23 +98,27 @@ def test_what_a_parent_already_held_is_not_judged_again(trees: Trees) -> None:
     first = trees.commit(trees.tree(*odd))
     second = trees.commit(trees.tree(*odd, ("new", "1")), first)
 
-    assert trees.offence(second) == ""
+    assert trees.violation(second) == ""
 
 
 def test_what_came_from_the_other_side_of_a_merge_is_not_judged(trees: Trees) -> None:
     ours = trees.commit(trees.tree(("a", "1")))
     theirs = trees.commit(trees.tree(("out", "link /etc")))
 
-    assert trees.offence(trees.commit(trees.tree(("a", "1"), ("out", "link /etc")), ours, theirs)) == ""
-    assert trees.offence(trees.commit(trees.tree(("a", "1"), ("out", "link /root")), ours, theirs)) != ""
+    assert trees.violation(trees.commit(trees.tree(("a", "1"), ("out", "link /etc")), ours, theirs)) == ""
+    assert trees.violation(trees.commit(trees.tree(("a", "1"), ("out", "link /root")), ours, theirs)) != ""
 
 
 def test_names_that_differ_only_in_letter_case_or_in_spelling_of_an_accent_collide(trees: Trees) -> None:
     base = trees.commit(trees.tree(("Read", "1"), ("é", "1")))
 
-    assert "`Read` and `read`" in trees.offence(trees.commit(trees.tree(("Read", "1"), ("read", "2")), base))
-    assert "are the same name" in trees.offence(trees.commit(trees.tree(("e\u0301", "1"), ("é", "1")), base))
-    assert trees.offence(trees.commit(trees.tree(("read", "1")), base)) == ""
+    assert "`Read` and `read`" in trees.violation(
+        trees.commit(trees.tree(("Read", "1"), ("read", "2")), base)
+    )
+    assert "are the same name" in trees.violation(
+        trees.commit(trees.tree(("e\u0301", "1"), ("é", "1")), base)
+    )
+    assert trees.violation(trees.commit(trees.tree(("read", "1")), base)) == ""
 
 
 def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
@@ -122,7 +126,7 @@ def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
     base = trees.commit(trees.tree(("d", f"tree {trees.tree(('Lib', f'tree {file}'))}")))
     both = trees.tree(("Lib", f"tree {file}"), ("lib", f"tree {file}"))
 
-    words = trees.offence(trees.commit(trees.tree(("d", f"tree {both}")), base))
+    words = trees.violation(trees.commit(trees.tree(("d", f"tree {both}")), base))
 
     assert "`d/Lib` and `d/lib`" in words
 
@@ -133,7 +137,7 @@ def test_hundreds_of_spellings_of_a_long_name_collide_too(trees: Trees) -> None:
     lines = "".join(f"100644 blob {blob}\t{name}\n" for name in spellings)
     base = trees.commit(trees.tree(("a", "1")))
 
-    words = trees.offence(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
+    words = trees.violation(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
 
     assert "are the same name" in words
 
@@ -146,8 +150,8 @@ def test_two_new_names_collide_in_folders_that_are_one_where_case_does_not_count
 
     base = trees.commit(lib())
 
-    assert trees.offence(trees.commit(lib(upper="x"), base)) == ""
-    assert "`Lib/x` and `lib/X`" in trees.offence(trees.commit(lib(upper="x", lower="X"), base))
+    assert trees.violation(trees.commit(lib(upper="x"), base)) == ""
+    assert "`Lib/x` and `lib/X`" in trees.violation(trees.commit(lib(upper="x", lower="X"), base))
 
 
 def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
@@ -161,8 +165,8 @@ def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
 def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> None:
     fine, deep = (trees.commit(nested(trees, number, ("x", "1"))) for number in (100, 101))
 
-    assert trees.offence(fine) == ""
-    words = trees.offence(deep)
+    assert trees.violation(fine) == ""
+    words = trees.violation(deep)
     assert words.startswith("`d/d/d/d")
     assert words.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
 
@@ -170,9 +174,9 @@ def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> Non
 def test_what_was_deep_before_may_be_changed_and_removed(trees: Trees) -> None:
     base = trees.commit(nested(trees, 120, ("x", "1")))
 
-    assert trees.offence(trees.commit(nested(trees, 120, ("x", "2"), ("y", "1")), base)) == ""
-    assert trees.offence(trees.commit(trees.tree(("a", "1")), base)) == ""
-    assert "100 folders deep" in trees.offence(trees.commit(nested(trees, 121, ("x", "2")), base))
+    assert trees.violation(trees.commit(nested(trees, 120, ("x", "2"), ("y", "1")), base)) == ""
+    assert trees.violation(trees.commit(trees.tree(("a", "1")), base)) == ""
+    assert "100 folders deep" in trees.violation(trees.commit(nested(trees, 121, ("x", "2")), base))
 
 
 def test_depth_is_judged_before_anything_below_it_is_looked_at(trees: Trees) -> None:
@@ -181,12 +185,12 @@ def test_depth_is_judged_before_anything_below_it_is_looked_at(trees: Trees) -> 
     for _ in range(101):
         tree = trees.tree(("d", f"tree {tree}"))
 
-    assert "100 folders deep" in trees.offence(trees.commit(tree))
+    assert "100 folders deep" in trees.violation(trees.commit(tree))
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "\u0301\u0323" * 200, "a\u0301" * 86])
 def test_a_name_that_no_file_system_takes_does_not_pass(trees: Trees, name: str) -> None:
-    assert "not every system can hold" in trees.offence(trees.commit(trees.tree((name, "1"))))
+    assert "not every system can hold" in trees.violation(trees.commit(trees.tree((name, "1"))))
 
 
 def test_a_name_of_a_megabyte_that_was_there_before_is_no_work(trees: Trees) -> None:
@@ -194,7 +198,7 @@ def test_a_name_of_a_megabyte_that_was_there_before_is_no_work(trees: Trees) -> 
     odd = ("\u0301\u0323" * 300_000, "1")
     base = trees.commit(trees.tree(odd))
 
-    assert trees.offence(trees.commit(trees.tree(odd, ("new", "1")), base)) == ""
+    assert trees.violation(trees.commit(trees.tree(odd, ("new", "1")), base)) == ""
 
 
 def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> None:
@@ -204,11 +208,11 @@ def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> Non
     base = trees.commit(trees.tree(("a", "1")))
     made = trees.commit(trees.tree(("app", f"tree {app}"), ("src", f"tree {module}"), ("z", "1")), base)
 
-    assert trees.offence(made, Rules(files=100)) == (
+    assert trees.violation(made, Rules(files=100)) == (
         "More than 100 files are changed, most of them below `app/node_modules/`. "
         "Remove them, or add that folder to `.gitignore`, and commit."
     )
-    assert trees.offence(trees.commit(trees.tree(("z", "1")), made), Rules(files=100)) == (
+    assert trees.violation(trees.commit(trees.tree(("z", "1")), made), Rules(files=100)) == (
         "More than 100 files are changed, most of them below `app/node_modules/`. "
         "Split the removal into several commits."
     )
@@ -218,7 +222,7 @@ def test_no_folder_is_named_if_too_much_lies_in_several(trees: Trees) -> None:
     part = trees.tree(*((f"f{number}", "1") for number in range(30)))
     made = trees.commit(trees.tree(*((f"d{number}", f"tree {part}") for number in range(5))))
 
-    assert trees.offence(made, Rules(files=40)) == (
+    assert trees.violation(made, Rules(files=40)) == (
         "More than 40 files are changed. Remove what is generated, or add it to `.gitignore`, and commit."
     )
 
@@ -231,10 +235,10 @@ def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None
     for _ in range(10):
         long = trees.tree(("y" * 250, f"tree {long}"))
 
-    assert trees.offence(trees.commit(empty), Rules(files=100)).startswith(
+    assert trees.violation(trees.commit(empty), Rules(files=100)).startswith(
         "More than 500 folders are changed"
     )
-    assert trees.offence(trees.commit(long), Rules(files=20)).startswith(
+    assert trees.violation(trees.commit(long), Rules(files=20)).startswith(
         "The paths of the changed files are longer than 8,000 bytes in all, most of them below `yyy"
     )
 
@@ -249,7 +253,7 @@ def test_a_commit_that_git_would_have_to_hold_whole_is_refused_unread(trees: Tre
 def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"f{number}", "x" * 3_000_000) for number in range(3))))
 
-    assert trees.offence(made, Rules(files=2)).startswith("More than 2 files")
-    assert trees.offence(made, Rules(blob_bytes=2 << 20)).startswith("`f0` is larger than 2 MiB")
+    assert trees.violation(made, Rules(files=2)).startswith("More than 2 files")
+    assert trees.violation(made, Rules(blob_bytes=2 << 20)).startswith("`f0` is larger than 2 MiB")
     with pytest.raises(ExportRefused, match="larger than 1 MiB"):
         large(trees.objects, Rules(total_bytes=1 << 20))

@@ -27,7 +27,7 @@ def test_commits_come_out_with_their_trees_under_the_bots_name(site: Site) -> No
 
     exported = site.take()
 
-    assert (exported.commits, exported.files, exported.changed, exported.power) == (2, 1, True, [])
+    assert (exported.commits, exported.files, exported.changed, exported.protected_paths) == (2, 1, True, [])
     assert site.see("log", "--format=%T", exported.head, f"^{site.base}").split() == [
         site.git("rev-parse", f"{oid}^{{tree}}") for oid in (second, first)
     ]
@@ -145,8 +145,8 @@ def test_paths_that_give_power_are_named_from_the_trusted_head_on(site: Site) ->
 
     second = site.take()
 
-    assert second.power == first.power == [".github/workflows/ci.yml"]
-    assert site.take(trusted_head=first.head).power == []
+    assert second.protected_paths == first.protected_paths == [".github/workflows/ci.yml"]
+    assert site.take(trusted_head=first.head).protected_paths == []
 
 
 def test_result_and_question_come_along(site: Site) -> None:
@@ -254,7 +254,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
 def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site) -> None:
     site.commit({f"{number:04}{'x' * 200}/CLAUDE.md": "1\n" for number in range(300)})
 
-    power = site.take().power
+    power = site.take().protected_paths
 
     assert len(power) < 300
     assert sum(map(len, power)) < 21_000
@@ -328,11 +328,11 @@ def test_what_commits_and_uncommitted_work_do_to_instruction_files_is_set_back(t
     (told.repo / "CLAUDE.md").write_text("left\n")
     (told.repo / "c.py").write_text("left\n")
 
-    exported = told.take(as_before=KEEP)
+    exported = told.take(restored_paths=KEEP)
 
     subjects = told.see("log", "--format=%s", f"{told.base}..{exported.head}").split("\n")
     assert subjects == ["Tidy the parser", "Two", "One"]
-    assert (exported.commits, exported.power) == (3, [])
+    assert (exported.commits, exported.protected_paths) == (3, [])
     for back, changed in enumerate(("c.py", "b.py", "a.py")):
         made = f"{exported.head}~{back}"
         assert told.see("diff", "--name-only", f"{made}~", made) == changed
@@ -342,9 +342,9 @@ def test_only_instruction_files_were_touched_and_so_nothing_was(told: Site) -> N
     told.commit({"CLAUDE.md": "base\n"})
     (told.repo / "AGENTS.md").write_text("left\n")
 
-    exported = told.take(as_before=KEEP)
+    exported = told.take(restored_paths=KEEP)
     assert (exported.head, exported.changed, exported.commits) == (told.base, False, 0)
-    assert told.take(as_before=KEEP, succeeded=False).wip == ""
+    assert told.take(restored_paths=KEEP, succeeded=False).wip == ""
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_link_or_a_folder_in_place_of_an_instruction_file_makes_room(told: Sit
     told.commit({"a.py": "1\n"})
     subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
 
-    exported = told.take(as_before=KEEP)
+    exported = told.take(restored_paths=KEEP)
 
     assert told.see("diff", "--name-only", told.base, exported.head) == "a.py"
     assert instructions(told, exported.head) == instructions(told, told.base)
@@ -375,11 +375,11 @@ def test_rewritten_history_and_too_many_commits_have_them_set_back_too(told: Sit
     told.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
     told.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
 
-    exported = told.take(as_before=KEEP, rules=Rules(commits=1))
+    exported = told.take(restored_paths=KEEP, rules=Rules(commits=1))
     assert told.see("diff", "--name-only", told.base, exported.head).split() == ["a.py", "b.py"]
     told.git("update-ref", "HEAD", told.git("commit-tree", "HEAD^{tree}", "-m", "No parent"))
     (told.repo / "c.py").write_text("left\n")
-    other = told.take(as_before=KEEP, succeeded=False)
+    other = told.take(restored_paths=KEEP, succeeded=False)
     assert told.see("rev-parse", f"{other.head}~") == told.base
     assert told.see("diff", "--name-only", told.base, other.wip).split() == ["a.py", "b.py", "c.py"]
 
@@ -393,7 +393,7 @@ def test_a_merge_takes_what_others_changed_of_instruction_files(told: Site) -> N
     told.git("rm", "-q", "AGENTS.md")
     told.git("commit", "-q", "--amend", "-m", "Merge")
 
-    exported = told.take(as_before=KEEP)
+    exported = told.take(restored_paths=KEEP)
 
     assert told.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
     assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
@@ -408,7 +408,7 @@ def test_a_merge_of_two_versions_of_an_instruction_file_comes_out_without_the_me
     told.git("merge", "-q", "-s", "ours", "-m", "Merge", upstream)
     told.commit({"a.py": "1\n"})
 
-    exported = told.take(as_before=KEEP)
+    exported = told.take(restored_paths=KEEP)
 
     assert told.see("rev-parse", f"{exported.head}~") == told.checked != ours
     assert told.see("diff", "--name-only", told.checked, exported.head) == "a.py"
