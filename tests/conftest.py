@@ -58,16 +58,19 @@ def _stay_in_memory() -> None:
         tempfile.tempdir = None
 
 
-@pytest.hookimpl(trylast=True)  # marks that depend on others come first
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Add the marks that follow from others and from fixtures; `-m` goes by these as well."""
+    if item.get_closest_marker("alike") and _is_second(item):
+        item.add_marker(pytest.mark.long)
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if fixtures & WAITS:
+        item.add_marker(pytest.mark.waits)
+    if fixtures & SERVERS:
+        item.add_marker(pytest.mark.servers)
+
+
+@pytest.hookimpl(trylast=True)  # other folders may add marks first
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("alike") and _is_second(item):
-            item.add_marker(pytest.mark.long)
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & WAITS:
-            item.add_marker(pytest.mark.waits)
-        if fixtures & SERVERS:
-            item.add_marker(pytest.mark.servers)
     left_out = {item: option for item in items if (option := _left_to(config, item))}
     config.stash[LEFT_OUT].update(left_out.values())
     config.hook.pytest_deselected(items=list(left_out))
