@@ -23,6 +23,12 @@ CRLF = b"one\r\ntwo\r\n"
 LF = b"one\ntwo\n"
 
 
+# What is not rewritten in a first run is not in a resumed one either: for --long. Edits are asked of both.
+MOSTLY_FIRST = pytest.mark.parametrize(
+    "resumed", [pytest.param(False, id="first"), pytest.param(True, id="resumed", marks=pytest.mark.long)]
+)
+
+
 @pytest.fixture
 def site(tmp_path: Path, engine: Engine, image: str) -> Site:
     return Site(tmp_path, engine, image)
@@ -165,7 +171,7 @@ IDLE = {
 
 
 @pytest.mark.parametrize("idle", IDLE)
-@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+@MOSTLY_FIRST
 def test_a_file_that_was_not_touched_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
     stored(site, LEGACY)
     if resumed:
@@ -201,8 +207,10 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("blob", [LF, CRLF], ids=["lf", "crlf"])
-@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+@pytest.mark.parametrize(
+    "blob", [pytest.param(LF, id="lf"), pytest.param(CRLF, id="crlf", marks=pytest.mark.long)]
+)
+@MOSTLY_FIRST
 def test_a_setting_of_the_agents_rewrites_no_file(
     site: Site, setting: str, blob: bytes, resumed: bool
 ) -> None:
@@ -255,7 +263,7 @@ FORMER = {
 
 
 @pytest.mark.parametrize("what", FORMER)
-@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+@MOSTLY_FIRST
 def test_a_file_is_not_rewritten_because_the_attributes_of_its_checkout_are_no_more(
     site: Site, what: str, resumed: bool
 ) -> None:
