@@ -32,7 +32,7 @@ def test_the_small_image_has_what_tools_and_agents_need(engine: Engine, image: s
 def test_an_image_that_is_there_is_not_made_again(image: str) -> None:
     said: list[str] = []
     # Another checkout may have made its own meanwhile, by the same name.
-    images.build("", which=["small"], base="", say=lambda _line: None)
+    build.build("", which=["small"], base="", say=lambda _line: None)
 
     made = build.build("", which=["small"], base="", say=said.append)
 
