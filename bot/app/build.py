@@ -4,15 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bot.app import forges
 from bot.app.settings import gateway as outside
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, SandboxSettings
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
-from bot.forges.forge import Forge
-from bot.forges.github import GitHub
-from bot.forges.gitlab import GitLab
 from bot.gateway.opening import Gateway
 from bot.runs.runtime import Allowance, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
@@ -69,7 +67,7 @@ def _runtime(
     hidden = [*settings.secrets, link_key]
     return Runtime(
         ledger=ledger,
-        forges=_forges(settings, hidden),
+        forges=forges.adapters(settings, hidden),
         engine=_engine(settings.sandbox, worker.host),
         data=data,
         worker=worker,
@@ -118,34 +116,6 @@ def _allowance(sandbox: SandboxSettings, own: RepositoryLimitsSettings) -> Allow
     cpus = min(merged.cpus, os.cpu_count() or 1)
     limits = ContainerLimits(memory=merged.memory, cpus=cpus, pids=merged.pids, disk=merged.disk)
     return Allowance(limits, idle=merged.idle_limit)
-
-
-def _forges(settings: Settings, hidden: list[str]) -> dict[str, Forge]:
-    """Return the forges that have a token, by name. A token that replaces another is added to `hidden`."""
-
-    def again() -> Settings:
-        now = settings.again()
-        hidden.extend(set(now.secrets) - set(hidden))
-        return now
-
-    forges: list[Forge] = []
-    if token := settings.github.token.get_secret_value():
-        github = GitHub(
-            url=settings.github.url,
-            token=token,
-            web=settings.github.web_url,
-            again=lambda: again().github.token.get_secret_value(),
-        )
-        forges.append(github)
-    if token := settings.gitlab.token.get_secret_value():
-        gitlab = GitLab(
-            url=settings.gitlab.url,
-            token=token,
-            web=settings.gitlab.web_url,
-            again=lambda: again().gitlab.token.get_secret_value(),
-        )
-        forges.append(gitlab)
-    return {forge.name: forge for forge in forges}
 
 
 def _result_labels(labels: LabelsSettings) -> dict[State, str]:

@@ -142,12 +142,10 @@ def _require_prices(runtime: Runtime) -> None:
 
 def check_forge(settings: Settings) -> None:
     """Refuse to speak to no forge at all, or to hear one that we could not answer. Raises BadSettings."""
-    github, gitlab = settings.github, settings.gitlab
-    tokens = {"github": github.token, "gitlab": gitlab.token}
-    heard = {"github": github.webhook_secrets, "gitlab": [*gitlab.webhook_secrets, *gitlab.signing_tokens]}
-    mute = [name for name in tokens if heard[name] and not tokens[name]]
-    if not mute and not any(tokens.values()):
-        mute = list(tokens)
+    sections = settings.forges
+    mute = [name for name, section in sections.items() if section.can_receive and not section.token]
+    if not mute and not any(section.token for section in sections.values()):
+        mute = list(sections)
     if mute:
         keys = " and ".join(f"[{name}] token" for name in mute)
         variables = " or ".join(f"FORGEHAND_{name.upper()}__TOKEN" for name in mute)

@@ -16,18 +16,13 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot.app import log, queues
+from bot.app import forges, log, queues
 from bot.app.build import build_runtime
 from bot.app.preflight import check_forge, check_redis
-from bot.app.settings.load import Settings, plain
+from bot.app.settings.load import Settings
 from bot.app.settings.sections import ServerSettings
 from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
 from bot.domain.errors import BadSettings
-from bot.forges.github.events import EVENTS as GITHUB_EVENTS
-from bot.forges.github.verifier import github_verifier
-from bot.forges.gitlab.events import EVENTS as GITLAB_EVENTS
-from bot.forges.gitlab.verifier import gitlab_verifier
-from bot.forges.verifier import WebhookVerifier
 from bot.runs.runtime import Runtime
 from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
@@ -55,7 +50,7 @@ def up(
     """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
-    receivers = _receivers(settings)
+    receivers = forges.receivers(settings)
     with (
         _signals() as told,
         _listener(settings.server) as listener,
@@ -72,7 +67,7 @@ def up(
 def serve(settings: Settings, announce: Announce) -> None:
     """Only receive and show pages, until a signal ends it. Raises BotError."""
     check_redis(settings, "serve")
-    receivers = _receivers(settings)
+    receivers = forges.receivers(settings)
     with (
         _signals() as told,
         _listener(settings.server) as listener,
@@ -148,26 +143,6 @@ def _listener(settings: ServerSettings) -> Iterator[socket.socket]:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _receivers(settings: Settings) -> list[Receiver]:
-    """One for each configured forge. Raises BadSettings where it has no secret worth the name."""
-    github, gitlab = settings.github, settings.gitlab
-    found: list[tuple[WebhookVerifier, frozenset[str]]] = []
-    if github.token:
-        found.append((github_verifier(plain(github.webhook_secrets)), GITHUB_EVENTS))
-    if gitlab.token:
-        sender = gitlab_verifier(plain(gitlab.webhook_secrets), plain(gitlab.signing_tokens))
-        found.append((sender, GITLAB_EVENTS))
-    return [
-        Receiver(
-            sender=sender,
-            body_cap=settings.server.body_cap,
-            read_deadline=settings.server.read_deadline,
-            interesting=interesting,
-        )
-        for sender, interesting in found
-    ]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from functools import partial
 
 import dramatiq
 
-from bot.app import actors, queues
+from bot.app import actors, forges, queues
 from bot.app.actors import Jobs
 from bot.app.preflight import fit
 from bot.app.settings.load import Settings
@@ -15,8 +15,6 @@ from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
 from bot.commands.answer import Answer
 from bot.commands.label_scan import LabelScan
-from bot.forges.github import GitHub
-from bot.forges.gitlab import GitLab
 from bot.reports import sender
 from bot.runs import execute
 from bot.runs.janitor import Janitor
@@ -46,7 +44,7 @@ def defaults(settings: Settings) -> Defaults:
             for path, own in settings.limits.repositories.items()
             if own.wall_limit is not None
         },
-        bot_names={GitHub.name: settings.github.bot_name, GitLab.name: settings.gitlab.bot_name},
+        bot_names=forges.bot_names(settings),
         labels=triggers.checked(settings.labels.run, settings.agents, router.route("run").options),
     )
 

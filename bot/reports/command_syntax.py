@@ -4,9 +4,7 @@ import re
 
 from bot.domain.task import Task
 from bot.domain.thread import Kind, Thread
-
-# Commands that a forge executes itself at the start of a line: GitLab's quick actions.
-_TAKEN = {"gitlab": frozenset({"/approve"})}
+from bot.forges.table import FORGES
 
 
 def reference(thread: Thread) -> str:
@@ -22,14 +20,15 @@ def change_reference(task: Task) -> str:
 
 
 def _reference(forge: str, kind: Kind, number: int) -> str:
-    # GitLab numbers its changes apart from its issues.
-    return f"!{number}" if forge == "gitlab" and kind is Kind.CHANGE else f"#{number}"
+    sign = FORGES[forge].change_sign if forge in FORGES and kind is Kind.CHANGE else "#"
+    return f"{sign}{number}"
 
 
 def for_forge(command: str, forge: str) -> str:
     """Write a command `/word ...` so that it reaches the bot on this forge."""
     word = command.partition(" ")[0]
-    return f"/forgehand {command.removeprefix('/')}" if word in _TAKEN.get(forge, ()) else command
+    is_reserved = forge in FORGES and word in FORGES[forge].reserved_commands
+    return f"/forgehand {command.removeprefix('/')}" if is_reserved else command
 
 
 def next_command(command: str, task: Task, *, newest: bool) -> str:

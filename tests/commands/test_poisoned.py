@@ -11,8 +11,8 @@ from bot.app.sweep import Sweep
 from bot.commands.answer import Answer
 from bot.domain.nudges import Nudges
 from bot.forges.forge import Forge
-from bot.forges.github import GitHub
-from bot.forges.gitlab import GitLab
+from bot.forges.github.adapter import GitHub
+from bot.forges.gitlab.adapter import GitLab
 from bot.store import deliveries, schema
 from bot.store.ledger import Ledger
 from handlers import router

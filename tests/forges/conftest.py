@@ -9,8 +9,8 @@ from starlette.types import ASGIApp
 
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.forges.github import GitHub
-from bot.forges.gitlab import GitLab
+from bot.forges.github.adapter import GitHub
+from bot.forges.gitlab.adapter import GitLab
 from tests.forges.adapter_calls import anvil
 from tests.oracles.record import Recorder, check
 from tests.support.playground_faults import Faults

@@ -9,7 +9,7 @@ from bot.domain.errors import ForgeGone
 from bot.domain.event import Labelled, known_as, label_key
 from bot.domain.thread import Kind
 from bot.forges.forge import Forge
-from bot.forges.gitlab import GitLab
+from bot.forges.gitlab.adapter import GitLab
 from bot.playground.state import now
 from tests.journeys.world import eventually
 from tests.support.playground_clones import push_commit

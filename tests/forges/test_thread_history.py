@@ -8,8 +8,8 @@ from typing import Any
 from bot.domain.event import Commented
 from bot.domain.thread import Actor, Kind, PartKind, ReplyTarget, Thread
 from bot.forges.forge import Forge
-from bot.forges.github import GitHub
-from bot.forges.gitlab import GitLab
+from bot.forges.github.adapter import GitHub
+from bot.forges.gitlab.adapter import GitLab
 from tests.support.playground_clones import push_commit
 from tests.support.playground_github import Playground
 from tests.support.playground_gitlab import GitLabPlayground

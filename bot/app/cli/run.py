@@ -22,6 +22,7 @@ from bot.app import actors, log, queues
 from bot.app.build import build_runtime
 from bot.app.cli.output import say
 from bot.app.cli.tasks import row_of
+from bot.app.forges import web_addresses
 from bot.app.preflight import fit
 from bot.app.settings.load import Settings
 from bot.app.worker import defaults, jobs_of
@@ -30,7 +31,6 @@ from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
 from bot.domain.repository_url import canonical
 from bot.domain.task import Run
-from bot.forges.github.adapter import web_url
 from bot.reports.command_syntax import shell_command, with_shell_commands
 from bot.reports.phrases import queue_position
 from bot.runs.execute import execute
@@ -62,8 +62,7 @@ class RunArguments:
 
 def run(settings: Settings, ask: RunArguments, *, as_json: bool) -> int:
     """Open a task and see its run to the end; the exit status. Raises BotError where it cannot begin."""
-    github, gitlab = settings.github, settings.gitlab
-    known = [github.web_url or web_url(github.url), gitlab.web_url or gitlab.url]
+    known = web_addresses(settings)
     url = canonical(ask.repository, forges=known)
     given = defaults(settings)
     if ask.timeout:

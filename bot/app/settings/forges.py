@@ -1,5 +1,6 @@
-"""The sections of the settings that name a forge."""
+"""The sections of the settings that name a forge: one a row of `bot/forges/table.py`."""
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from bot.app.settings.sections import Secrets, Section, Site, site
 from bot.domain.errors import NotUnderstood
 from bot.domain.repository_url import canonical
+from bot.forges.kind import ForgeAccess
 
 
 def _web(url: str) -> str:
@@ -29,19 +31,61 @@ def _without_api(url: str) -> str:
 Web = Annotated[str, AfterValidator(_web)]
 
 
-class GitHubSettings(Section):
-    # Of the API; https://<host>/api/v3 for an Enterprise Server.
-    url: Annotated[Site, AfterValidator(_web)] = "https://api.github.com"
-    web_url: Web = ""  # where people and git find repositories; "" = derived from url
-    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
+class ForgeSettings(Section):
+    """The keys that every forge has."""
+
+    url: Annotated[Site, AfterValidator(_web)]
+    web_url: Web = ""  # people and git find repositories below it; "" = derived from url
+    token: SecretStr = SecretStr("")  # "" = the bot does not use this forge
     webhook_secrets: Secrets = Field(default=[])
     bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
 
+    @property
+    def access(self) -> ForgeAccess:
+        """Addresses and credentials, as the forge's kind takes them."""
+        return ForgeAccess(
+            url=self.url,
+            web=self.web_url,
+            token=self.token.get_secret_value(),
+            webhook_secrets=tuple(secret.get_secret_value() for secret in self.webhook_secrets),
+        )
 
-class GitLabSettings(Section):
+    @property
+    def can_receive(self) -> bool:
+        """Report whether there is a secret by which deliveries can be verified."""
+        return bool(self.webhook_secrets)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Credentials of this forge, in every form in which they may be seen."""
+        return [self.access.token, *self.access.webhook_secrets]
+
+
+class GitHubSettings(ForgeSettings):
+    """GitHub. `url` is that of the API: https://<host>/api/v3 for an Enterprise Server."""
+
+    url: Annotated[Site, AfterValidator(_web)] = "https://api.github.com"
+
+
+class GitLabSettings(ForgeSettings):
+    """GitLab. `url` is the address at which people see it."""
+
     url: Annotated[Site, AfterValidator(_web), AfterValidator(_without_api)] = "https://gitlab.com"
-    web_url: Web = ""  # where people and git find repositories; "" = url
-    token: SecretStr = SecretStr("")  # "" = this forge is not spoken to
-    webhook_secrets: Secrets = Field(default=[])  # secret tokens, sent as they are
-    signing_tokens: Secrets = Field(default=[])  # whsec_...; where there is one, no secret token will do
-    bot_name: str = "forgehand"
+    signing_tokens: Secrets = Field(default=[])  # whsec_...; if there is one, webhook_secrets are not taken
+
+    @property
+    def access(self) -> ForgeAccess:
+        """Addresses and credentials, as the forge's kind takes them."""
+        tokens = tuple(token.get_secret_value() for token in self.signing_tokens)
+        return replace(super().access, signing_tokens=tokens)
+
+    @property
+    def can_receive(self) -> bool:
+        """Report whether there is a secret by which deliveries can be verified."""
+        return bool(self.webhook_secrets or self.signing_tokens)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Credentials of this forge; a signing token is the key even without its prefix."""
+        tokens = self.access.signing_tokens
+        return [*super().secrets, *tokens, *(token.removeprefix("whsec_") for token in tokens)]

@@ -17,7 +17,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.app.settings.forges import GitHubSettings, GitLabSettings
+from bot.app.settings.forges import ForgeSettings, GitHubSettings, GitLabSettings
 from bot.app.settings.gateway import BudgetSettings, Models, NetworkSettings
 from bot.app.settings.sections import (
     Agents,
@@ -92,16 +92,18 @@ class Settings(BaseSettings):
         )
 
     @property
+    def forges(self) -> dict[str, ForgeSettings]:
+        """The sections of the forges, by name."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: section for name, section in sections.items() if isinstance(section, ForgeSettings)}
+
+    @property
     def secrets(self) -> list[str]:
         """What must never be shown: credentials, the passwords in URLs included."""
-        github, gitlab = self.github, self.gitlab
-        whole = [github.token, *github.webhook_secrets, gitlab.token, *gitlab.webhook_secrets]
-        # Without its prefix a signing token is the key all the same.
-        keys = [token.removeprefix("whsec_") for token in plain(gitlab.signing_tokens)]
+        forges = [secret for section in self.forges.values() for secret in section.secrets]
         models = plain(model.key for model in self.models.values())
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.store.url, self.queue.url)]
-        given = plain([*whole, *gitlab.signing_tokens, self.server.operator_token])
-        every = [*given, *models, *keys, *passwords]
+        every = [*forges, *plain([self.server.operator_token]), *models, *passwords]
         return [text for text in every if text]
 
     def address(self, port: int | None = None) -> str:

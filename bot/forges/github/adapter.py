@@ -6,7 +6,7 @@ transfers, and never comes out of an answer's links.
 
 import base64
 from collections.abc import Callable, Collection
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeUnavailable
@@ -17,6 +17,7 @@ from bot.forges.github import thread_history
 from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, newest, refuse
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
+from bot.forges.github.web_url import web_url
 from bot.forges.payload import answered, at, get, login, same_id, text
 
 _COMMENT = 65536  # characters
@@ -189,16 +190,6 @@ class GitHub:
         query = {"state": "open", "head": f"{owner}:{wanted.head_branch}", "base": wanted.base_branch}
         found = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
         return _change(found[0]) if found else None
-
-
-def web_url(api_url: str) -> str:
-    """Where the repositories of the API at `api_url` live, for people and for git. Raises NotUnderstood."""
-    found = web_address(api_url, "/api/v3")
-    parts = urlsplit(found)
-    if parts.path or not parts.netloc.startswith("api.") or found != web_address(api_url, ""):
-        return found
-    # An Enterprise Server has its API in a folder; the hosted ones have a host for it.
-    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"
 
 
 def _in(thread: Thread) -> str:

@@ -1,6 +1,7 @@
 """What the export of a run has to know: where its work begins, what was trusted before, whose it is."""
 
 from bot.domain.task import Run, Task, is_confidential
+from bot.forges.table import FORGES
 from bot.git.mirror import Mirror
 from bot.runs.leased_run import LeasedRun
 from bot.sandbox.export import take
@@ -52,7 +53,4 @@ def _co_author(leased: LeasedRun) -> str:
         return ""
     thread = leased.task.thread
     host = thread.repository_url.split("/")[2].split(":")[0]
-    # https://docs.github.com/en/account-and-profile/how-tos/email-preferences/setting-your-commit-email-address
-    # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
-    joint = "-" if thread.forge == "gitlab" else "+"
-    return f"{person.login} <{person.id}{joint}{person.login}@users.noreply.{host}>"
+    return f"{person.login} <{FORGES[thread.forge].noreply_address(person, host)}>"

@@ -7,8 +7,8 @@ import pytest
 from bot.domain.change import CheckState
 from bot.domain.errors import ForgeGone, ForgeUnavailable
 from bot.domain.thread import Kind, Thread
-from bot.forges.github import GitHub
-from bot.forges.github.adapter import web_url
+from bot.forges.github.adapter import GitHub
+from bot.forges.github.web_url import web_url
 from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, chatter, status, wanted
 from tests.support.playground_clones import push_commit
 from tests.support.playground_faults import Fault, Faults

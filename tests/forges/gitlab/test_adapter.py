@@ -8,7 +8,7 @@ import pytest
 from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeGone
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
-from bot.forges.gitlab import GitLab
+from bot.forges.gitlab.adapter import GitLab
 from tests.forges.adapter_calls import HERE, MARKER, anvil, chatter, status, wanted
 from tests.support.gitlab_as_github import Change
 from tests.support.playground_clones import push_commit
