@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: for whoever watches the bot, not for people."""
+"""`/healthz`, `/readyz`, `/metrics`: for monitoring systems."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,18 +14,20 @@ from bot.web.metrics import Metrics
 
 log = structlog.get_logger()
 
-Needs = Mapping[str, Callable[[], object]]  # what must answer before we are ready; raises if it does not
+Checks = Mapping[
+    str, Callable[[], object]
+]  # of the services we need, by name; a check raises if its service does not answer
 
-_PATIENCE = 5.0  # seconds for each of them
+_PATIENCE = 5.0  # seconds for each check
 
 
-def routes(metrics: Metrics, needs: Needs) -> list[Route]:
+def routes(metrics: Metrics, checks: Checks) -> list[Route]:
     async def healthz(_: Request) -> Response:
-        """This process answers. Nothing else is asked: a restart would not mend a database."""
+        """Answer that this process is alive. No service is checked: a restart would not fix a database."""
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        failed = [name for name, need in needs.items() if not await _answers(name, need)]
+        failed = [name for name, check in checks.items() if not await _passes(name, check)]
         if failed:
             return PlainTextResponse(f"not ready: {', '.join(failed)}\n", status_code=503)
         return PlainTextResponse("ready\n")
@@ -37,10 +39,10 @@ def routes(metrics: Metrics, needs: Needs) -> list[Route]:
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)]
 
 
-async def _answers(name: str, need: Callable[[], object]) -> bool:
+async def _passes(name: str, check: Callable[[], object]) -> bool:
     try:
-        await asyncio.wait_for(asyncio.to_thread(need), _PATIENCE)
-    except Exception as error:  # noqa: BLE001 - each need fails in its own library's way
-        log.warning("not ready", need=name, error=type(error).__name__)
+        await asyncio.wait_for(asyncio.to_thread(check), _PATIENCE)
+    except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
+        log.warning("service not ready", service=name, error=type(error).__name__)
         return False
     return True

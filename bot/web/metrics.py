@@ -1,7 +1,7 @@
-"""What Prometheus may ask.
+"""Metrics for Prometheus.
 
-Counts of answers live in the process; everything else is read from the ledger
-at the moment of the scrape, so no number here can drift from the truth.
+The counts of answers are kept in the process. All other values are read from
+the ledger when they are scraped, so they cannot differ from it.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from bot.store.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """One registry of our own: nothing global, so tests and processes may have several."""
+    """A registry, and its counter of answers. Nothing is global, so that a process may have several."""
 
     registry: CollectorRegistry
     answers: Counter
 
     def answered(self, status: int) -> None:
-        """Count one answer to a delivery."""
+        """Count one answer to a delivery, by its HTTP status."""
         self.answers.labels(str(status)).inc()
 
 
@@ -44,7 +44,7 @@ class _FromLedger:
     ledger: Ledger
 
     def describe(self) -> list[Metric]:
-        """Nothing: else the registry would ask the ledger for names before anyone scrapes."""
+        """Return no names, so that registering does not read the ledger."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -59,15 +59,17 @@ class _FromLedger:
             yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 0)
             return
         yield GaugeMetricFamily("forgehand_ledger_up", "1 if the ledger answered this scrape.", 1)
-        yield GaugeMetricFamily("forgehand_deliveries_unanswered", "Deliveries that wait.", unanswered)
+        yield GaugeMetricFamily(
+            "forgehand_deliveries_unanswered", "Deliveries that are not answered yet.", unanswered
+        )
         yield _by_state("forgehand_runs_open", "Runs that have not ended, by state.", open_runs)
         yield _by_state("forgehand_tasks", "Tasks by state.", all_tasks)
-        text = "Workspace folders that the bot no longer tries to remove, because it died at them."
+        text = "Workspace folders that the bot no longer tries to remove, because it died while it did."
         yield GaugeMetricFamily("forgehand_workspaces_stuck", text, stuck)
-        # Not by model: its name is the agent's choice, and there is no end of names.
-        yield CounterMetricFamily("forgehand_model_requests", "Requests to models let out.", requests)
+        # Without a label for the model: agents choose its name, so the number of labels would have no limit.
+        yield CounterMetricFamily("forgehand_model_requests", "Requests sent to models.", requests)
         yield _of_tokens(tokens)
-        yield CounterMetricFamily("forgehand_refusals", "What the gateway kept in.", refused)
+        yield CounterMetricFamily("forgehand_refusals", "Requests that the gateway refused.", refused)
 
 
 def _by_state(name: str, text: str, counts: dict[str, int]) -> GaugeMetricFamily:
@@ -78,7 +80,7 @@ def _by_state(name: str, text: str, counts: dict[str, int]) -> GaugeMetricFamily
 
 
 def _of_tokens(tokens: Tokens) -> CounterMetricFamily:
-    family = CounterMetricFamily("forgehand_model_tokens", "Tokens by what they were.", labels=["kind"])
+    family = CounterMetricFamily("forgehand_model_tokens", "Tokens by kind.", labels=["kind"])
     for kind in ("input", "cache_write", "cache_read", "output"):
         family.add_metric([kind], getattr(tokens, kind))
     return family

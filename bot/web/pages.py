@@ -1,6 +1,6 @@
 """`/tasks/<id>`: the page, log and patch of a task, for everyone who has its link.
 
-A wrong key and an unknown task get the same answer, so nobody learns which ids exist.
+A wrong key and an unknown task get the same answer, so that nobody learns which ids exist.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ _HEADERS = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "cache-control": "no-store",
-    "referrer-policy": "no-referrer",  # the address holds the key
+    "referrer-policy": "no-referrer",  # the address contains the key
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
 }
 
-_ANY = CommandLineAgent(())
+_UNKNOWN_AGENT = CommandLineAgent(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,8 @@ def _may_see(viewer: Viewer, request: Request) -> bool:
         request.headers.get("authorization", "").encode(), expected
     ):
         return True
-    given = request.query_params.get("key", "")
-    return shared_keys.signature_holds(viewer.link_key, request.path_params["task"], given)
+    key = request.query_params.get("key", "")
+    return shared_keys.signature_holds(viewer.link_key, request.path_params["task"], key)
 
 
 def _not_found() -> Response:
@@ -124,8 +124,8 @@ def _patch_text(viewer: Viewer, task_id: str) -> str | None:
 
 
 def _listener(viewer: Viewer, run: Run) -> Listener:
-    """Return a reader of the run's output; without a configured agent it takes every line as it is."""
-    return viewer.agents.get(run.agent, _ANY).listen()
+    """Return a reader of the run's output; if its agent is not configured now, every line is shown."""
+    return viewer.agents.get(run.agent, _UNKNOWN_AGENT).listen()
 
 
 def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:

@@ -1,9 +1,9 @@
-"""Where deliveries arrive: `POST /webhooks/<forge>`.
+"""The webhook receiver: `POST /webhooks/<forge>`.
 
-Says nothing about meaning. A forge waits ten seconds and never sends again by
-itself, so the only questions here are whether it is really the forge that spoke,
-and whether the ledger has it. A plain ASGI endpoint: a Request object per
-delivery would cost as much as the signature.
+It does not interpret the payload. A forge waits ten seconds for the answer and
+never sends a delivery again by itself, so only two things matter here: that the
+delivery comes from the forge, and that the ledger has it. The endpoint is plain
+ASGI, because a Request object for each delivery costs as much as the signature.
 """
 
 import asyncio
@@ -17,68 +17,68 @@ from starlette.types import Receive, Scope, Send
 
 from bot.forges.verifier import WebhookVerifier
 from bot.store.deliveries import Delivery
-from bot.web.recorder import Intake, NotJSON, NotRecorded, check
+from bot.web.recorder import Intake, NotJSON, NotRecorded, json_error
 
 log = structlog.get_logger()
 
 _DELIVERY_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-# Twice any of these, and the two ends might not agree on which one counts.
+# Headers that may occur once only: of two, we and a proxy might each use another one.
 _ONCE = frozenset({b"content-encoding", b"content-length", b"content-type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """What the deliveries of one forge must fulfil."""
+    """The conditions for accepting deliveries of one forge."""
 
     sender: WebhookVerifier
     body_cap: int  # bytes
     read_deadline: float  # seconds for the whole body
-    interesting: frozenset[str]  # events worth keeping; the others are answered and forgotten
+    interesting: frozenset[str]  # events to record; others are accepted and dropped
 
 
 class DeliveryRefused(Exception):
-    """The answer to a delivery that is not taken, with the status and words for its sender."""
+    """The delivery is not accepted: HTTP status, and the reason as a text for its sender."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
 
 
-def routes(receivers: Sequence[Receiver], intake: Intake, counted: Callable[[int], None]) -> list[Route]:
-    """A route for each receiver. `counted` hears the status of every answer."""
+def routes(receivers: Sequence[Receiver], intake: Intake, count: Callable[[int], None]) -> list[Route]:
+    """Return a route for each receiver. `count` is called with the HTTP status of every answer."""
     return [
-        Route(f"/webhooks/{each.sender.forge}", Hook(each, intake, counted), methods=["POST"])
+        Route(f"/webhooks/{each.sender.forge}", WebhookEndpoint(each, intake, count), methods=["POST"])
         for each in receivers
     ]
 
 
-class Hook:
-    """The ASGI endpoint of one forge's deliveries."""
+class WebhookEndpoint:
+    """The ASGI endpoint for the deliveries of one forge."""
 
-    def __init__(self, receiver: Receiver, intake: Intake, counted: Callable[[int], None]) -> None:
+    def __init__(self, receiver: Receiver, intake: Intake, count: Callable[[int], None]) -> None:
         self._receiver = receiver
         self._sender = receiver.sender
         self._once = _ONCE | receiver.sender.once
         self._intake = intake
-        self._counted = counted
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {}
-        status, words = 202, "accepted"
+        status, text = 202, "accepted"
         try:
             self._read_headers(scope["headers"], headers)
-            await self._take(headers, await self._read(receive))
+            await self._accept(headers, await self._read_body(receive))
         except DeliveryRefused as refused:
-            status, words = refused.status, str(refused)
+            status, text = refused.status, str(refused)
             named = next((headers[name] for name in self._sender.ids if name in headers), b"")
             delivery = named.decode("latin-1")[:128]
             forge = self._sender.forge
-            log.warning("delivery refused", forge=forge, status=status, reason=words, delivery=delivery)
-        self._counted(status)
-        await _answer(send, status, words)
+            log.warning("delivery refused", forge=forge, status=status, reason=text, delivery=delivery)
+        self._count(status)
+        await _answer(send, status, text)
 
     def _read_headers(self, raw: Sequence[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> None:
-        """Refuse what can be refused before a byte of the body is read."""
+        """Fill `headers`. Raises DeliveryRefused if they rule the delivery out before its body is read."""
         for name, value in raw:
             if name in self._once and name in headers:
                 raise DeliveryRefused(400, f"more than one {name.decode()} header")
@@ -89,11 +89,11 @@ class Hook:
         if int(length) > self._receiver.body_cap:
             raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise DeliveryRefused(415, "compressed bodies are not taken")
+            raise DeliveryRefused(415, "compressed bodies are not accepted")
         if not self._sender.proof <= headers.keys():
             raise DeliveryRefused(401, self._sender.missing)
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read_body(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
         size = 0
         try:
@@ -102,18 +102,22 @@ class Hook:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise DeliveryRefused(400, "the sender hung up before the end of the body")
+                        raise DeliveryRefused(
+                            400, "the sender closed the connection before the end of the body"
+                        )
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._receiver.body_cap:
                         raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
                     more = message.get("more_body", False)
         except TimeoutError as error:
-            raise DeliveryRefused(408, f"body not here within {self._receiver.read_deadline:g} s") from error
+            raise DeliveryRefused(
+                408, f"the body did not arrive within {self._receiver.read_deadline:g} s"
+            ) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _take(self, headers: dict[bytes, bytes], body: bytes) -> None:
-        """Return when the delivery is safe, or need not be; raise Refused otherwise."""
+    async def _accept(self, headers: dict[bytes, bytes], body: bytes) -> None:
+        """Return once the delivery is in the ledger, or need not be recorded. Raises DeliveryRefused."""
         sender = self._sender
         if not sender.authentic(headers, body):
             raise DeliveryRefused(401, sender.wrong)
@@ -124,28 +128,28 @@ class Hook:
         delivery_id, event = sender.delivery_id(headers, body), headers.get(sender.event, b"")
         if not _DELIVERY_ID.fullmatch(delivery_id) or not sender.event_form.fullmatch(event):
             names = " or ".join(name.decode() for name in (*sender.ids, sender.event))
-            raise DeliveryRefused(400, f"{names} is missing, or not one that {sender.forge} would send")
+            raise DeliveryRefused(400, f"{names} is missing, or does not look as {sender.forge} sends it")
         try:
             if event.decode() in self._receiver.interesting:
                 delivery = Delivery(
                     forge=sender.forge, id=delivery_id.decode(), event=event.decode(), body=body
                 )
                 await self._intake.submit(delivery)
-            elif error := await asyncio.to_thread(check, body):
+            elif error := await asyncio.to_thread(json_error, body):
                 raise error
         except NotJSON as error:
-            raise DeliveryRefused(400, f"the body cannot be read: {error}") from error
+            raise DeliveryRefused(400, f"the body is invalid: {error}") from error
         except NotRecorded as error:
             raise DeliveryRefused(503, f"not recorded: {error}; send it again") from error
 
 
-async def _answer(send: Send, status: int, words: str) -> None:
-    body = words.encode() + b"\n"
+async def _answer(send: Send, status: int, text: str) -> None:
+    body = text.encode() + b"\n"
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
     ]
-    if status in {408, 413}:  # the rest of the body is still on its way and not wanted
+    if status in {408, 413}:  # do not wait for the rest of the body
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,8 @@
-"""Deliveries on their way to the ledger: one writer thread, one commit for all that wait.
+"""Recording of deliveries in the ledger: one writer thread, and one commit for all waiting deliveries.
 
-A commit to disk costs the same for one delivery as for fifty, and a 202 may
-only follow one. So whatever arrives while a commit is under way shares the next.
+A commit to disk costs the same for one delivery as for fifty, and no delivery
+may be answered with 202 before its commit. So all deliveries that arrive during
+one commit share the next.
 """
 
 import asyncio
@@ -21,21 +22,24 @@ from bot.store.ledger import Ledger
 log = structlog.get_logger()
 
 _BATCH = 64  # deliveries in one transaction: bounds how long other writers wait for it
-# Seconds between the first delivery and its commit. Without it the first of many commits alone, and
-# the interpreter lock passes to and fro between them and the event loop: a third fewer deliveries.
+# Seconds between the first delivery and its commit. Without the pause the first of many is committed
+# alone, and the interpreter lock moves back and forth between commits and the event loop: throughput is
+# a third lower.
 _GATHER = 0.0005
-_WAITING = 1_000  # deliveries in memory while the ledger is slow; the next ones are told to come again
-_UNTOLD = 10_000  # nudges in memory while the broker is slow; the sweep finds what is dropped
+_WAITING = 1_000  # deliveries in memory while the ledger is slow; more are refused, to be sent again
+_UNSENT = (
+    10_000  # nudges in memory while the broker is slow; more are dropped, and the sweep makes them again
+)
 
 Nudge = Callable[[str, str], object]  # (forge, delivery id)
 
 
 class NotJSON(ValueError):
-    """The body is not a JSON object as RFC 8259 has it (NaN, lone surrogates, endless nesting, bad UTF-8)."""
+    """The body is not a JSON object by RFC 8259: NaN, lone surrogates, too deep nesting, invalid UTF-8."""
 
 
 class NotRecorded(Exception):
-    """The ledger did not take the delivery; whether it holds it is unknown. The sender must send it again."""
+    """The ledger may not have the delivery. The sender must send it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +49,22 @@ class _QueuedDelivery:
 
 
 class Intake:
-    """Start it once; submit from one event loop; stop it after the last request has its answer."""
+    """The writer of deliveries.
+
+    Start it once, submit from one event loop, and stop it after the last request is answered.
+    """
 
     def __init__(self, ledger: Ledger, nudge: Nudge) -> None:
         self._ledger = ledger
         self._nudge = nudge
         self._waiting: queue.SimpleQueue[_QueuedDelivery | None] = queue.SimpleQueue()
-        self._untold: queue.Queue[tuple[str, str] | None] = queue.Queue()  # keys: bodies would fill memory
+        # Keys only: bodies would fill the memory.
+        self._unsent: queue.Queue[tuple[str, str] | None] = queue.Queue()
         self._stopping = False
-        # Two threads, because a broker that hangs must not hold up a 202.
+        # Two threads, because a broker that hangs must not delay a 202.
         self._threads = [
             threading.Thread(target=self._write, name="intake", daemon=True),
-            threading.Thread(target=self._tell, name="intake-nudge", daemon=True),
+            threading.Thread(target=self._send_nudges, name="intake-nudge", daemon=True),
         ]
 
     def start(self) -> None:
@@ -64,7 +72,7 @@ class Intake:
             thread.start()
 
     def stop(self) -> None:
-        """Record what was submitted, nudge for it, end both threads. What comes later is not recorded."""
+        """Record the submitted deliveries, nudge for them, and end both threads. Later ones are refused."""
         self._stopping = True
         self._waiting.put(None)
         for thread in self._threads:
@@ -73,8 +81,7 @@ class Intake:
     def submit(self, delivery: Delivery) -> "asyncio.Future[None]":
         """Hand a delivery to the writer. Call on the event loop.
 
-        The future is done when the delivery, or the twin it repeats, is on disk.
-        It raises NotJSON, or NotRecorded.
+        The future is done when the delivery is on disk, or was before. Its errors: NotJSON, NotRecorded.
         """
         recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._stopping or self._waiting.qsize() >= _WAITING:
@@ -91,10 +98,10 @@ class Intake:
             batch = [waiting for waiting in taken if waiting is not None]
             if batch:
                 self._commit(batch)
-        self._untold.put(None)
+        self._unsent.put(None)
 
     def _next_batch(self) -> list[_QueuedDelivery | None]:
-        """Wait for one, then take what came with it; None, which ends a batch, is the wish to stop."""
+        """Wait for a delivery; take those that arrive with it. None, at the end, is the request to stop."""
         taken = [self._waiting.get()]
         time.sleep(_GATHER)
         while taken[-1] is not None and len(taken) < _BATCH:
@@ -105,15 +112,15 @@ class Intake:
         return taken
 
     def _commit(self, batch: Sequence[_QueuedDelivery]) -> None:
-        # Bodies are read here and not where they arrive: a parse would hold up every other request.
-        errors = [check(waiting.delivery.body) for waiting in batch]
+        # Bodies are parsed here: on the event loop, a parse would delay every other request.
+        errors = [json_error(waiting.delivery.body) for waiting in batch]
         good = [w.delivery for w, error in zip(batch, errors, strict=True) if error is None]
         failed = self._record(good)
         _resolve(batch, [error or failed for error in errors])
         if failed is None:
             for delivery in good:
-                if self._untold.qsize() < _UNTOLD:
-                    self._untold.put((delivery.forge, delivery.id))
+                if self._unsent.qsize() < _UNSENT:
+                    self._unsent.put((delivery.forge, delivery.id))
 
     def _record(self, good: Sequence[Delivery]) -> Exception | None:
         if not good:
@@ -121,24 +128,24 @@ class Intake:
         try:
             with self._ledger.write() as tx:
                 deliveries.record(tx, good)
-        except Exception as error:  # noqa: BLE001 - without this thread no delivery is taken any more
-            # Its class only: the database's own words quote the values, and those hold bodies.
+        except Exception as error:  # noqa: BLE001 - without this thread no delivery is ever accepted again
+            # Its class only: the database's own message quotes values, and these contain bodies.
             kind = type(error).__name__
             log.error("deliveries not recorded", deliveries=len(good), error=kind)  # noqa: TRY400
-            return NotRecorded("the ledger did not take it")
+            return NotRecorded("the ledger refused the write")
         return None
 
-    def _tell(self) -> None:
-        while (key := self._untold.get()) is not None:
+    def _send_nudges(self) -> None:
+        while (key := self._unsent.get()) is not None:
             forge, delivery = key
             try:
                 self._nudge(forge, delivery)
-            except Exception:  # whatever a broker may raise; the sweep nudges again
+            except Exception:  # a broker may raise anything; the sweep nudges again
                 log.warning("nudge failed", forge=forge, delivery=delivery, exc_info=True)
 
 
-def check(body: bytes) -> NotJSON | None:
-    """Say what keeps `body` from being a JSON object, if anything does."""
+def json_error(body: bytes) -> NotJSON | None:
+    """Return the reason why `body` is not a JSON object; None if it is one."""
     try:
         if isinstance(from_json(body, allow_inf_nan=False, cache_strings="keys"), dict):
             return None
@@ -148,11 +155,11 @@ def check(body: bytes) -> NotJSON | None:
 
 
 def _resolve(batch: Sequence[_QueuedDelivery], errors: Sequence[Exception | None]) -> None:
-    """Wake the requests of a batch, with one call into their loop."""
+    """Answer the requests of a batch, with one call into their event loop."""
 
     def wake() -> None:
         for waiting, error in zip(batch, errors, strict=True):
-            if waiting.recorded.done():  # the request was given up meanwhile
+            if waiting.recorded.done():  # the request was cancelled meanwhile
                 continue
             if error is None:
                 waiting.recorded.set_result(None)
@@ -162,4 +169,4 @@ def _resolve(batch: Sequence[_QueuedDelivery], errors: Sequence[Exception | None
     try:
         batch[0].recorded.get_loop().call_soon_threadsafe(wake)
     except RuntimeError:
-        log.warning("requests gone before their deliveries were recorded", deliveries=len(batch))
+        log.warning("event loop closed before its deliveries were recorded", deliveries=len(batch))

@@ -1,8 +1,8 @@
 """The environment in which all pages are rendered.
 
-Anyone may have chosen the text on a page: a title, a login, an agent's output.
+Strangers choose much of the text on a page: a title, a login, an agent's output.
 The environment therefore cleans and escapes every string that a template
-prints; a template cannot forget it, and none uses `safe`.
+prints. A template cannot forget to do it, and none uses `safe`.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ def environment(secrets: Sequence[str]) -> Environment:
     """Build the environment once for a process; `secrets` are removed from every page."""
 
     def clean(value: object) -> object:
-        # Markup comes from macros, whose own output was cleaned here, and from the two
-        # values that Python marks: the style sheet, and a log that was cleaned on reading.
+        # Markup is already clean: it is the output of a macro, the style sheet, or a log that was
+        # cleaned on reading.
         return shown(value, secrets) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     pages = Environment(
@@ -37,8 +37,8 @@ def environment(secrets: Sequence[str]) -> Environment:
     )
     pages.filters.update(iso=iso, moment=moment, duration=precise_duration, times=_times)
     pages.tests["web_address"] = _is_web_address
-    # Browsers read no entities within <style>, and the content security policy holds the hash of these
-    # very bytes. The file is part of this package: no one else's text is in it.
+    # Not escaped: browsers read no entities within <style>, and the content security policy has the hash
+    # of these bytes. The file is part of this package and has no text of others.
     pages.globals["style"] = Markup(STYLE)
     return pages
 

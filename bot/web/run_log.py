@@ -1,6 +1,6 @@
 """A run's stored log as people may see it: cleaned, and in pieces of whole lines.
 
-Pages and the command line both read it here. Pieces, because cleaning sixteen
+Pages and the command line both read logs here. Logs come in pieces, because cleaning sixteen
 megabytes at once would hold up every delivery that arrives meanwhile.
 """
 
@@ -21,7 +21,7 @@ _LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # progress displays end their lines 
 
 
 class LogFollower:
-    """Reads a stored log as cleaned text, also while it grows.
+    """A reader of a stored log, as cleaned text, also while the log grows.
 
     The ledger forgets the middle of a long log. The two lines that this cuts are not shown,
     nor is the remainder of a line that is too long: it might begin with half a secret, which
@@ -40,7 +40,7 @@ class LogFollower:
         self._skips = False  # the line being read has lost a part: skip to its end
 
     def pieces(self, *, last: bool) -> Iterator[str]:
-        """Yield what was added since the last call; with `last`, also the line that has no end yet."""
+        """Yield the lines added since the last call; with `last`, also the line that has no end yet."""
         while chunks := _read(self._ledger, self._run_id, self._offset, _PIECE):
             for offset, data in chunks:
                 if offset > self._offset:

@@ -1,7 +1,7 @@
-"""How the bot listens: uvicorn, told what it leaves open.
+"""The HTTP server: uvicorn, with limits on the head of a request.
 
-uvicorn with httptools limits neither the size of a request's head nor the time
-it may take; both are memory and sockets in the hands of anyone who can connect.
+uvicorn with httptools limits neither the size of a head nor the time it may
+take, so anyone who can connect could use up memory and sockets.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_CAP = 64 * 1024  # bytes of request line and headers
-_HEAD_DEADLINE = 10.0  # seconds; a head is cut between one and two of these
+_HEAD_DEADLINE = 10.0  # seconds; the connection is closed after one to two times this
 
 
 class Guarded(HttpToolsProtocol):
-    """uvicorn's own protocol, which hangs up on heads that are endless or never end.
+    """uvicorn's protocol, which also closes connections whose head is too long or too slow.
 
-    The one subclass of the project that is no error: uvicorn offers no other place for this.
+    The only subclass of the project beside its errors: uvicorn has no other hook for this.
     """
 
-    _head = 0  # bytes since the last request's head was complete
+    _head = 0  # bytes received since the last complete head
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch(None, begun=False)
+        self._watch(None, waited=False)
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
@@ -39,19 +39,19 @@ class Guarded(HttpToolsProtocol):
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _watch(self, last: object, *, begun: bool) -> None:
-        """Look again and again; twice at the same unfinished head is once too often."""
+    def _watch(self, last: object, *, waited: bool) -> None:
+        """Check every few seconds; close the connection if the same head is unfinished at two checks."""
         if self.transport.is_closing():
             return
         waiting = self._between_requests()
-        if begun and waiting and self.cycle is last:
+        if waited and waiting and self.cycle is last:
             self.transport.close()
             return
-        self.loop.call_later(_HEAD_DEADLINE, lambda: self._watch(self.cycle, begun=waiting))
+        self.loop.call_later(_HEAD_DEADLINE, lambda: self._watch(self.cycle, waited=waiting))
 
 
 def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
-    """A server to `run()`, or to `serve()` in a loop of the caller's."""
+    """Build a server, to `run()`, or to `serve()` in the caller's event loop."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -60,8 +60,8 @@ def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
             loop="uvloop",
             http=Guarded,
             ws="none",
-            log_config=None,  # ours is set up already
-            access_log=False,  # addresses hold the keys of signed links
+            log_config=None,  # the log is set up by app/log.py
+            access_log=False,  # addresses contain the keys of signed links
             server_header=False,
             timeout_graceful_shutdown=10,
         )

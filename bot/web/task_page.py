@@ -1,4 +1,4 @@
-"""The content of a task's page, and its HTML. Pure: rows in, a document out."""
+"""The content of a task's page, and its HTML. Pure functions: rows in, a document out."""
 
 from collections.abc import Sequence
 
@@ -30,8 +30,8 @@ from bot.web.task_view import (
 
 PhaseTimes = tuple[Phase, float, float | None]  # phase, start, end in seconds since the epoch
 
-_ORDER = list(Phase)  # two phases may begin in the same instant of the ledger's clock
-_MOST_LISTED = 20  # hosts, and kinds of requests, that one run shows
+_ORDER = list(Phase)  # two phases may begin at the same time by the ledger's clock
+_MOST_LISTED = 20  # hosts, or kinds of requests, listed for one run
 
 
 def render(pages: Environment, view: TaskView) -> str:
@@ -58,7 +58,7 @@ def task_view(
         result=result,
         facts=facts,
         runs=runs,
-        log=escape(log),  # here and not in the template, which would clean it a second time
+        log=escape(log),  # not in the template, which would clean it a second time
         key=key,
         now=now,
     )
@@ -105,7 +105,7 @@ def _change(task: Task) -> LinkView | None:
 
 
 def result_view(task: Task, run: Run, phases: Sequence[PhaseTimes], position: int, now: float) -> ResultView:
-    """Return the outcome of the newest run, or what it waits for or does."""
+    """Return the outcome of the newest run, its queue position or its current step."""
     if run.state is State.QUEUED:
         continues_at = run.due_at if run.due_at is not None and run.due_at > now else None
         return WaitingView(position=position, continues_at=continues_at)
@@ -134,7 +134,7 @@ def run_view(
     reached: Sequence[Reached],
     blocked: Sequence[Refusal],
 ) -> RunView:
-    """Return one run as shown; the reason why the newest ended is part of the result instead."""
+    """Return the view of one run. Without the reason for the end of the newest: the result has it."""
     models = used(spent)
     transferred = [f"{human(each.received)} received, {human(each.sent)} sent" for each in reached]
     return RunView(

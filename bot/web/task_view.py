@@ -1,6 +1,7 @@
 """The values that a task's page shows, ready for its template.
 
-All text is as others wrote it: the environment of the templates cleans and escapes it.
+Texts are as their authors wrote them: the environment of the templates cleans and
+escapes them.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ class RunningView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedView:
-    """The outcome of a run, and the command to continue with."""
+    """An ended run: its outcome, and the command to continue with."""
 
     kind: ClassVar[str] = "ended"
     state: State
@@ -60,19 +61,19 @@ class WorkspaceView:
     removed: bool
     retained_until: float | None  # None: no limit yet, a run needs it
     stuck: Sequence[str]  # names of its folders that the bot cannot remove
-    deaths: int = MOST_DEATHS  # of the bot, before it stops trying
+    deaths: int = MOST_DEATHS  # of the bot, after which it stops trying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseView:
     phase: Phase
     started_at: float
-    ended_at: float | None  # None: it goes on
+    ended_at: float | None  # None: it has not ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetView:
-    """A host, or a kind of request, and how often a sandbox asked for it."""
+    """A host, or a kind of request, and the number of requests that a sandbox made."""
 
     name: str
     count: int
@@ -93,7 +94,7 @@ class RunView:
 
     number: int
     state: State
-    outcome: str  # or its state, until it has one
+    outcome: str  # the state, if it has no outcome yet
     exit_status: int | None
     asked_by: str
     asked_at: float
@@ -102,7 +103,7 @@ class RunView:
     session: str  # a sentence on the agent's conversation, "" if there is nothing to say
     reason: str
     summary: str
-    refusals: Sequence[tuple[str, str]]  # by the forge: the kind of message, the answer
+    refusals: Sequence[tuple[str, str]]  # by the forge: kind of message, the forge's answer
     models: str  # requests, tokens and cost; "" if the run used none
     reached: TargetsView
     blocked: TargetsView
@@ -125,7 +126,7 @@ class FactsView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
-    """All that the page shows. Times are seconds since the epoch."""
+    """Everything that the page shows. Times are seconds since the epoch."""
 
     id: str
     title: str
@@ -134,6 +135,6 @@ class TaskView:
     result: ResultView
     facts: FactsView
     runs: Sequence[RunView]  # newest first, at least one
-    log: Markup  # of the newest run, escaped; cleaned on reading, which takes too long to be repeated
+    log: Markup  # of the newest run, escaped; it is cleaned once, on reading, because that takes long
     key: str  # signature of this page's own address
     now: float
