@@ -12,7 +12,7 @@ from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.gateway.opening import Gateway
-from bot.runs.runtime import Allowance, Runtime
+from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store import data_folder, shared_keys
 from bot.store.claims import Worker
@@ -75,8 +75,8 @@ def _runtime(
         gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
         image=settings.sandbox.image,
         tools_image=settings.sandbox.tools_image,
-        allowance=_allowance(settings.sandbox, RepositoryLimitsSettings()),
-        allowances=_allowances(settings),
+        limits=_limits(settings.sandbox, RepositoryLimitsSettings()),
+        repository_limits=_repository_limits(settings),
         log_bytes=_LOG_BYTES,
         identity=Identity(name=settings.git.name, email=settings.git.email),
         free_space=_FREE_SPACE,
@@ -105,17 +105,17 @@ def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: byt
     )
 
 
-def _allowances(settings: Settings) -> dict[str, Allowance]:
-    return {path: _allowance(settings.sandbox, own) for path, own in settings.limits.repositories.items()}
+def _repository_limits(settings: Settings) -> dict[str, RunLimits]:
+    return {path: _limits(settings.sandbox, own) for path, own in settings.limits.repositories.items()}
 
 
-def _allowance(sandbox: SandboxSettings, own: RepositoryLimitsSettings) -> Allowance:
+def _limits(sandbox: SandboxSettings, own: RepositoryLimitsSettings) -> RunLimits:
     """Apply the limits of one repository to those of all sandboxes."""
     merged = sandbox.model_copy(update=own.model_dump(exclude_none=True))
     # The engine refuses more processors than there are.
     cpus = min(merged.cpus, os.cpu_count() or 1)
-    limits = ContainerLimits(memory=merged.memory, cpus=cpus, pids=merged.pids, disk=merged.disk)
-    return Allowance(limits, idle=merged.idle_limit)
+    container = ContainerLimits(memory=merged.memory, cpus=cpus, pids=merged.pids, disk=merged.disk)
+    return RunLimits(container, idle=merged.idle_limit)
 
 
 def _result_labels(labels: LabelsSettings) -> dict[State, str]:

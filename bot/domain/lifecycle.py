@@ -111,6 +111,22 @@ ENDINGS: dict[Outcome, Ending] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class RunVerdict:
+    """The end of a run, or of its agent. Without an outcome it is a success so far: the run continues."""
+
+    outcome: Outcome | None = None
+    reason: str = ""  # one or two sentences for people
+    next_command: str = ""  # replaces the outcome's own, if that would not help
+    summary: str = ""  # the agent's last message
+    exit_status: int | None = None  # the agent's; None if it was stopped, or if its container is gone
+
+    @property
+    def is_success(self) -> bool:
+        """True if nothing has gone wrong so far."""
+        return self.outcome is None
+
+
 def to(task_id: str, state: State, wanted: State) -> State:
     """Return `wanted`, or raise NotPossible if it cannot follow `state`."""
     if wanted not in NEXT[state]:

@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import structlog
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.gateway.budget import RunBudget
 from bot.gateway.package_proxy import Packages
 from bot.gateway.providers import Price, Provider
@@ -16,14 +15,6 @@ from bot.gateway.usage_counter import Counts
 log = structlog.get_logger()
 
 _ROOM = 128 << 20  # bytes of request bodies that one run may have in our memory
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why the agent is to be stopped now."""
-
-    outcome: Outcome
-    words: str
 
 
 class RunAccess:
@@ -40,7 +31,7 @@ class RunAccess:
     ) -> None:
         self.token, self.routes, self.counts, self.run_budget = token, routes, counts, run_budget
         self.packages = packages or Packages(())
-        self.stop: Stop | None = None  # to be looked at twice a second by who follows the run
+        self.stop: RunVerdict | None = None  # to be looked at twice a second by who follows the run
         self.limited = False  # was the last answer of a provider that there were too many requests?
         self.limited_until: float | None = None  # seconds since the epoch, where it said so
         self._log = log.bind(run=counts.run)
@@ -50,9 +41,9 @@ class RunAccess:
         # For who takes apart what was sent: a flood, byte by byte, has one turn of the interpreter, not 64.
         self.reading = threading.Lock()
 
-    def end(self, outcome: Outcome, words: str) -> None:
+    def end(self, outcome: Outcome, reason: str) -> None:
         """Let the run be ended; the first reason counts."""
-        self.stop = self.stop or Stop(outcome, words)
+        self.stop = self.stop or RunVerdict(outcome, reason)
 
     def refuse(self, target: str, reason: str) -> None:
         """Count what did not come about; the first of a kind is logged."""

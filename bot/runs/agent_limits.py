@@ -1,15 +1,14 @@
-"""What a running agent must not pass, watched from outside: time, silence, output, disk.
+"""Limits of a running agent that are watched from outside: time, silence, output, disk.
 
-Memory, processors and the number of processes are not here: the engine holds
-those, and the agent feels them itself.
+The limits of memory, processors and processes are not here: the engine enforces
+those.
 """
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Outcome, Phase, RunVerdict
 from bot.runs.disk_usage import DiskUsage
 from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces
@@ -17,87 +16,73 @@ from bot.store import runs
 from bot.store.ledger import clock
 from bot.text.units import human, time_limit
 
-# An agent prints short lines a dozen times faster than we can read them from the engine, whose log must hold
-# them all until we have: it has room for five times as many as these (bot/sandbox/engine/containers.py).
-_BYTES_A_LINE = 200  # of the log limit that a line takes, however short it is
+# An agent prints short lines a dozen times faster than they can be read from the engine. The engine's log has
+# to hold them until then: it has space for five times as many lines (bot/sandbox/engine/containers.py).
+_BYTES_A_LINE = 200  # of the log limit that each line uses up, however short it is
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the agent ended. `outcome` None: well; `exit_status` None: it has not, or nobody knows."""
+class AgentLimits:
+    """The limits of one run's agent, watched from the moment this worker follows it.
 
-    outcome: Outcome | None
-    reason: str
-    exit_status: int | None
-    said: str = ""  # its own last words
-
-
-class Bounds:
-    """The limits of one run, from when this worker follows it; its time goes on from when it began.
-
-    `over`: it has ended by itself before that, and only what it printed is still to be looked at.
+    The time limit counts from the start of the agent phase, also if another worker started it. `has_ended`
+    means that the agent ended before this worker came: only the amount of its output is still checked.
     """
 
-    def __init__(self, leased: LeasedRun, scale: DiskUsage, *, over: bool) -> None:
-        self._runtime, self._run, self._over = leased.runtime, leased.run, over
-        self._allowance = leased.runtime.allowance_of(leased.task)
-        self._scale = scale
+    def __init__(self, leased: LeasedRun, disk_usage: DiskUsage, *, has_ended: bool) -> None:
+        self._runtime, self._run, self._has_ended = leased.runtime, leased.run, has_ended
+        self._limits = leased.runtime.limits_of(leased.task)
+        self._disk_usage = disk_usage
         self._lines = 0
-        self._heard = now = time.monotonic()
+        self._last_output = now = time.monotonic()
         with leased.runtime.ledger.read() as tx:
             started = {phase: at for phase, at, _ in runs.phase_times(tx, leased.run.id)}[Phase.AGENT]
             self._deadline = now + leased.run.wall_limit - (clock(tx) - started)
 
-    def heard(self, lines: int) -> None:
-        """The agent has printed so many lines more, or pieces of one."""
+    def record_output(self, lines: int) -> None:
+        """Record that the agent printed so many more lines, or parts of a long one, just now."""
         self._lines += lines
-        self._heard = time.monotonic()
+        self._last_output = time.monotonic()
 
-    def passed(self, printed: int) -> Ended | None:
-        """The first limit that is passed, where the agent has printed so many bytes in all."""
-        now, limit, lines = (
-            time.monotonic(),
-            self._runtime.log_bytes,
-            self._runtime.log_bytes // _BYTES_A_LINE,
-        )
+    def exceeded(self, printed: int) -> RunVerdict | None:
+        """Return the end of an agent that is past a limit, else None. `printed`: bytes of output in all."""
+        now, limit = time.monotonic(), self._runtime.log_bytes
+        lines = limit // _BYTES_A_LINE
         if printed > limit:
-            return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.", None)
+            return RunVerdict(Outcome.OUTPUT_LIMIT, f"It printed more than {limit:,} bytes.")
         if self._lines > lines:
-            return Ended(Outcome.OUTPUT_LIMIT, f"It printed more than {lines:,} lines.", None)
-        if self._over:
+            return RunVerdict(Outcome.OUTPUT_LIMIT, f"It printed more than {lines:,} lines.")
+        if self._has_ended:
             return None
         if now > self._deadline:
-            words = f"It did not end within {time_limit(self._run.wall_limit)}."
-            return Ended(Outcome.TIMED_OUT, words, None)
-        if now - self._heard > self._allowance.idle:
-            words = f"It printed nothing for {time_limit(self._allowance.idle)}."
-            return Ended(Outcome.IDLE, words, None)
+            return RunVerdict(Outcome.TIMED_OUT, f"It did not end within {time_limit(self._run.wall_limit)}.")
+        if now - self._last_output > self._limits.idle:
+            return RunVerdict(Outcome.IDLE, f"It printed nothing for {time_limit(self._limits.idle)}.")
         return self._disk()
 
-    def _disk(self) -> Ended | None:
-        # A run begins only with all of it: half is what those that run may take from each other.
-        left, limit = self._runtime.data.free_bytes(), self._allowance.limits.disk
-        if left < self._runtime.free_space // 2:
-            words = f"The disk of the workspaces has only {human(left)} left, for all of them."
-            return Ended(Outcome.DISK_FULL, words, None)
-        self._scale.look()
-        if self._scale.size > limit:
-            words = f"Its workspace takes {human(self._scale.size)} and may take {human(limit)}."
-            return Ended(Outcome.DISK_FULL, words, None)
+    def _disk(self) -> RunVerdict | None:
+        # A run is admitted only with all of `free_space`: the running agents together may use up half of it.
+        free, limit = self._runtime.data.free_bytes(), self._limits.container.disk
+        if free < self._runtime.free_space // 2:
+            reason = f"The disk of the workspaces has only {human(free)} left, for all of them."
+            return RunVerdict(Outcome.DISK_FULL, reason)
+        self._disk_usage.look()
+        size = self._disk_usage.size
+        if size > limit:
+            reason = f"Its workspace takes {human(size)} and may take {human(limit)}."
+            return RunVerdict(Outcome.DISK_FULL, reason)
         return None
 
 
 @contextmanager
-def bounds(leased: LeasedRun, places: Workspaces, *, over: bool) -> Iterator[Bounds]:
-    """Watch the limits of a run during the block; `over` as in `Bounds`."""
+def watched_limits(leased: LeasedRun, places: Workspaces, *, has_ended: bool) -> Iterator[AgentLimits]:
+    """Watch the limits of a run during the block; `has_ended` as in `AgentLimits`."""
     name = leased.helper("size")
-    limit = leased.runtime.allowance_of(leased.task).limits.disk
-    scale = DiskUsage(
+    disk_usage = DiskUsage(
         lambda check: places.size(leased.task.id, name=name, check=check),
         data=leased.runtime.data,
-        limit=limit,
+        limit=leased.runtime.limits_of(leased.task).container.disk,
     )
     try:
-        yield Bounds(leased, scale, over=over)
+        yield AgentLimits(leased, disk_usage, has_ended=has_ended)
     finally:
-        scale.end()
+        disk_usage.end()

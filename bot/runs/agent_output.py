@@ -1,7 +1,7 @@
-"""What an agent prints, on its way from the engine into the raw log and the ledger.
+"""An agent's output, on its way from the engine into the raw log and the ledger.
 
-The engine's stream blocks, so a thread reads it into a buffer; the buffer is
-small, so that the engine's log and not our memory holds what we are behind.
+The engine's stream blocks, so a thread reads it into a buffer. The buffer is
+small: a backlog waits in the engine's log and not in the memory of this process.
 """
 
 import threading
@@ -10,71 +10,75 @@ from dataclasses import replace
 from typing import IO
 
 from bot.agents.transcript import Listening
-from bot.domain.lifecycle import Phase
+from bot.domain.lifecycle import Phase, RunVerdict
 from bot.gateway.run_access import RunAccess
-from bot.runs.agent_limits import Bounds, Ended
+from bot.runs.agent_limits import AgentLimits
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.sandbox.engine.streams import ContainerLog
 from bot.store import leases
 from bot.store import log_chunks as store_log
 
-_LOOK = 0.5  # seconds
-_FLUSH = 1.0  # seconds between two writes to the ledger, unless
-_FULL = 4 << 20  # bytes wait for one
-_TELL = 30.0  # seconds between two edits of the progress comment while the agent works
-_GRACE = 10.0  # seconds an agent has to end after it has said how it ended
+_LOOK = 0.5  # seconds to wait for output before limits and interrupts are checked again
+_FLUSH = 1.0  # seconds between two writes to the ledger
+_FULL = 4 << 20  # bytes of pending output that are written at once
+_PROGRESS = 30.0  # seconds between two edits of the progress comment while the agent works
+_GRACE = 10.0  # seconds an agent has to exit after it has reported its end
 
 
 class Tail:
-    """Follows one agent for this worker, from the byte on that the ledger ends with."""
+    """The output of one agent, followed by this worker from the last byte in the ledger on."""
 
     def __init__(
-        self, leased: LeasedRun, bounds: Bounds, listening: Listening, access: RunAccess | None
+        self, leased: LeasedRun, limits: AgentLimits, listening: Listening, access: RunAccess | None
     ) -> None:
-        self._attempt = leased
-        self._bounds = bounds
-        self._listening = listening  # it has heard all up to that byte
+        self._leased = leased
+        self._limits = limits
+        self._listening = listening  # it has read all output up to that byte
         self._access = access
-        self._offset = leased.run.log_offset  # of what the ledger holds
+        self._offset = leased.run.log_offset  # of the end of the log in the ledger
         self._pending = bytearray()
-        self._flushed = self._told = time.monotonic()
+        self._flushed = self._progress_sent = time.monotonic()
         self._done_at: float | None = None
 
-    def to_the_end(self) -> Ended | None:
-        """Follow to the container's end (None), to a limit, or until its agent is done and does not end."""
-        path = self._attempt.runtime.data.log(self._attempt.run.id)
+    def to_the_end(self) -> RunVerdict | None:
+        """Follow the agent until its container ends; return None then.
+
+        Return a verdict if the agent has to be stopped. It is past a limit, or has reported its end and does
+        not exit.
+        """
+        path = self._leased.runtime.data.log(self._leased.run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine, name = self._attempt.runtime.engine, self._attempt.sandbox
-        source = self._attempt.asking(lambda: engine.follow(name, self._offset))
-        self._bounds.heard(0)  # till now it may have been the engine that was silent
+        engine, name = self._leased.runtime.engine, self._leased.sandbox
+        source = self._leased.asking(lambda: engine.follow(name, self._offset))
+        self._limits.record_output(0)  # up to now the engine may have been the silent one
         buffer = _Buffer()
         reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)
         reader.start()
         try:
-            # Unbuffered: a worker that is killed must leave no less here than the ledger says it holds.
+            # Unbuffered: if this worker is killed, the file must not be behind the ledger.
             with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
-                # What a dead worker wrote past the ledger's offset comes once more.
+                # A dead worker may have written past the ledger's offset: that part comes once more.
                 file.truncate(self._offset)
                 file.seek(self._offset)
-                ended = self._loop(buffer, file)
+                verdict = self._loop(buffer, file)
         finally:
             source.close()
             buffer.close()
             reader.join()
-        return ended
+        return verdict
 
-    def _loop(self, buffer: "_Buffer", file: IO[bytes]) -> Ended | None:
+    def _loop(self, buffer: "_Buffer", file: IO[bytes]) -> RunVerdict | None:
         try:
-            ended = self._take(buffer, file)
+            verdict = self._take(buffer, file)
         except Cancelled:
             self._flush()
             raise
         self._flush()
-        return ended
+        return verdict
 
-    def _take(self, buffer: "_Buffer", file: IO[bytes]) -> Ended | None:
+    def _take(self, buffer: "_Buffer", file: IO[bytes]) -> RunVerdict | None:
         while True:
-            self._attempt.check()
+            self._leased.check()
             taken = buffer.take(_LOOK)
             if taken is None:
                 return None
@@ -82,37 +86,36 @@ class Tail:
             file.write(data)
             self._pending += data
             if data:
-                self._bounds.heard(lines)
+                self._limits.record_output(lines)
                 self._listening.take(data)
-            if (
-                cut := self._stopped()
-                or self._bounds.passed(self._offset + len(self._pending))
-                or self._done()
-            ):
-                return cut
+            printed = self._offset + len(self._pending)
+            if verdict := self._stop() or self._limits.exceeded(printed) or self._done():
+                return verdict
             if len(self._pending) >= _FULL or time.monotonic() - self._flushed >= _FLUSH:
                 self._flush()
 
-    def _stopped(self) -> Ended | None:
-        """What happened outside may be the end of it: a budget used up, a key that is refused."""
-        stop = self._access.stop if self._access else None
-        return Ended(stop.outcome, stop.words, None) if stop else None
+    def _stop(self) -> RunVerdict | None:
+        """Return the gateway's reason to stop the agent, if there is one: no budget left, a refused key."""
+        return self._access.stop if self._access else None
 
-    def _done(self) -> Ended | None:
+    def _done(self) -> RunVerdict | None:
         result = self._listening.result
-        if result is None or result.waits:  # for how long is for the limits to say
+        if result is None or result.waits:  # the limits decide for how long it may
             self._done_at = None
             return None
         self._done_at = self._done_at or time.monotonic()
-        return Ended(None, "", None) if time.monotonic() - self._done_at > _GRACE else None
+        return RunVerdict() if time.monotonic() - self._done_at > _GRACE else None
 
     def _flush(self) -> None:
-        """Bytes, what they say, and offset in one transaction: an adoption has neither gap nor repetition."""
-        leased, now = self._attempt, time.monotonic()
+        """Write the output, its meaning and its offset in one transaction.
+
+        So a worker that takes the run over has neither a gap nor a repetition.
+        """
+        leased, now = self._leased, time.monotonic()
         self._flushed = now
-        tell = now - self._told >= _TELL
+        is_progress_due = now - self._progress_sent >= _PROGRESS
         counts = self._access.counts if self._access and self._access.counts.unsaved else None
-        if not self._pending and not tell and not counts:
+        if not self._pending and not is_progress_due and not counts:
             return
         news = {"log_offset": self._offset + len(self._pending), **self._listening.news()}
         with leased.runtime.ledger.write() as tx:
@@ -121,47 +124,49 @@ class Tail:
             store_log.append(tx, leased.run.id, self._offset, bytes(self._pending))
             if counts:
                 counts.save(tx)
-            if tell:
+            if is_progress_due:
                 leased.tell(tx, Phase.AGENT, last_line=self._listening.last_words)
-                self._told = now
+                self._progress_sent = now
         self._offset += len(self._pending)
         self._pending.clear()
 
 
 class _Buffer:
-    """Bytes between two threads, one ledger row of them at most and what the engine sends at once."""
+    """Bytes on their way between two threads: at most one ledger row, and one message of the engine."""
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._frames = 0
-        self._over = False  # nothing more comes
-        self._closed = False  # nobody takes any more
+        self._ended = False  # the stream has no more bytes
+        self._closed = False  # nobody reads the buffer any more
         self._changed = threading.Condition()
 
     def fill(self, source: ContainerLog) -> None:
-        """Move all of the engine's stream here, until it ends or `close` was called."""
+        """Move the engine's stream into the buffer until it ends."""
         try:
             for data in source:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed or len(self._data) < store_log.CHUNK)
-                    # Once closed it is read to its end all the same: only then is its socket given back.
+                    # A closed buffer still reads the stream to its end: its socket is released only then.
                     if not self._closed:
                         self._data += data
                         self._frames += 1
                         self._changed.notify_all()
         finally:
             with self._changed:
-                self._over = True
+                self._ended = True
                 self._changed.notify_all()
 
     def take(self, seconds: float) -> tuple[bytes, int] | None:
-        """What there is, and of how many frames; b"" where nothing came in time, None at the end.
+        """Return the bytes there are and the number of their frames; None at the end of the stream.
 
-        A frame is a line, or 16 KiB of a longer one: so the engine keeps it.
+        After so many seconds without output, return no bytes.
+
+        A frame is a line, or 16 KiB of a longer line: the engine stores lines in such parts.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._data or self._over, seconds)
-            if self._over and not self._data:
+            self._changed.wait_for(lambda: self._data or self._ended, seconds)
+            if self._ended and not self._data:
                 return None
             taken = bytes(self._data), self._frames
             self._data.clear()

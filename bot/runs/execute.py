@@ -7,34 +7,25 @@ a worker that finds the run in some phase goes on there, whoever began it.
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
-from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, NotAllowed, PushRejected, RemoteMissing
+from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible, within
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import ENDINGS, Outcome, Phase, RunVerdict
 from bot.domain.task import Run
-from bot.git.mirror import Mirror
-from bot.git.push import push
-from bot.reports.comments import with_question
 from bot.reports.phrases import HOST_STOPPED
 from bot.runs.failover import is_on_another_host
 from bot.runs.free_space import free_disk_space
 from bot.runs.leased_run import LeasedRun, Stopped, take_up, watched
 from bot.runs.patch import keep_patch
-from bot.runs.phases import agent, finish
-from bot.runs.phases.export import export_plan
-from bot.runs.phases.prepare import credentials, fetch, prepare
-from bot.runs.renamed_repository import has_moved
+from bot.runs.phases import agent, export, finish, push
+from bot.runs.phases.prepare import fetch, prepare
 from bot.runs.runtime import Runtime
-from bot.runs.verdict import RunVerdict, phase_of, verdict_on
+from bot.runs.verdict import phase_of, verdict_on
 from bot.sandbox.export import take
-from bot.sandbox.export.take import Exported
-from bot.sandbox.workspace import Workspaces
-from bot.store import leases, runs
+from bot.store import leases
 from bot.store.leases import TAKEOVERS
-from bot.text.sanitize import visible
 
 log = structlog.get_logger()
 
@@ -65,14 +56,15 @@ def _to_the_end(leased: LeasedRun) -> None:
         with watched(leased):
             verdict = _verdict(leased)
             keep_patch(leased)
-            say_next = verdict.say_next or ENDINGS[verdict.outcome].next
-            finish.finish(leased, verdict.outcome, verdict.reason, say_next)
+            outcome = verdict.outcome or Outcome.PUSHED  # all phases succeeded, the push was the last
+            next_command = verdict.next_command or ENDINGS[outcome].next
+            finish.finish(leased, outcome, verdict.reason, next_command)
     except Stopped:
         with runtime.ledger.write() as tx:
             leases.release(tx, leased.lease)
-        log.info("run let go", phase=phase_of(leased))
+        log.info("run released", phase=phase_of(leased))
     else:
-        log.info("run ended", outcome=verdict.outcome, reason=verdict.reason)
+        log.info("run ended", outcome=outcome, reason=verdict.reason)
 
 
 def _verdict(leased: LeasedRun) -> RunVerdict:
@@ -107,7 +99,7 @@ def _go_on(leased: LeasedRun) -> RunVerdict:
         )
     if phase is Phase.PUSH:
         leased.enter(Phase.PUSH)
-        return _push(leased, fetch(leased))
+        return push.push(leased, fetch(leased))
     if phase is Phase.PREPARE:
         leased.enter(Phase.PREPARE)
         if spent := leased.runtime.gateway.spent(leased.run, leased.task):
@@ -127,17 +119,17 @@ def _work(leased: LeasedRun, phase: Phase) -> RunVerdict:
     else:
         source = replace(runtime.mirror(leased.task), check=leased.check)
     if phase in (Phase.PREPARE, Phase.AGENT):
-        _agent(leased, places, source)
+        agent.follow(leased, places, source.path)
     with leased.undisturbed(_export_despite_cancel(leased)):
         leased.asking(lambda: runtime.engine.remove(leased.sandbox))
-        verdict = _export(leased, places, source)
+        verdict = export.export(leased, source)
     if verdict.outcome is Outcome.CANCELLED:
         return verdict
     leased.check()
-    if verdict.outcome is not Outcome.PUSHED:
+    if not verdict.is_success:
         return verdict
     leased.enter(Phase.PUSH)
-    return _push(leased, source)
+    return push.push(leased, source)
 
 
 def _export_despite_cancel(leased: LeasedRun) -> float:
@@ -146,92 +138,3 @@ def _export_despite_cancel(leased: LeasedRun) -> float:
     # A worker that died may have promoted the export and not have recorded it. Nobody would do so later.
     promoted = take.is_done(leased.runtime.quarantine(leased.task.id), leased.run.id)
     return EXPORT_OF_CANCELLED if cancelled or promoted else 0
-
-
-def _agent(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
-    ended = agent.follow(leased, places, source.path)
-    with leased.runtime.ledger.write() as tx:
-        leases.write(
-            tx,
-            leased.lease,
-            agent_outcome=ended.outcome,
-            exit_status=ended.exit_status,
-            reason=ended.reason,
-            summary=ended.said,
-        )
-        leases.enter(tx, leased.lease, Phase.EXPORT)
-        leased.run = runs.get(tx, leased.run.id)
-
-
-def _export(leased: LeasedRun, places: Workspaces, source: Mirror) -> RunVerdict:
-    """Take out what the agent made. PUSHED here means: may be pushed."""
-    failed, runtime = leased.run.agent_outcome, leased.runtime
-    try:
-        plan = export_plan(leased, places, source)
-        exported = leased.retrying(lambda: take.take(runtime.engine, runtime.tools_image, plan))
-    except BotError as error:
-        if isinstance(error, LeaseLost) or failed is None:
-            raise
-        return RunVerdict(failed, f"{leased.run.reason} What it left could not be exported: {error}".strip())
-    summary = exported.result.summary or leased.run.summary
-    leased.settle({"summary": summary}, checked_head=exported.head)
-    if failed is None:
-        return _judge(exported)
-    question = "" if failed is Outcome.QUESTION else exported.question
-    return RunVerdict(failed, with_question(leased.run.reason, question))
-
-
-def _judge(exported: Exported) -> RunVerdict:
-    if exported.question:
-        return RunVerdict(Outcome.QUESTION, exported.question)
-    if not exported.changed:
-        return RunVerdict(Outcome.NO_CHANGES)
-    if exported.protected_paths:
-        paths = ", ".join(f"`{visible(path).replace('`', '')}`" for path in exported.protected_paths)
-        return RunVerdict(Outcome.HELD, paths)
-    return RunVerdict(Outcome.PUSHED)
-
-
-def _still_allowed(leased: LeasedRun) -> None:
-    """Raises NotAllowed, ForgeUnavailable."""
-    person, thread = leased.run.asked_by, leased.task.thread
-    forge = leased.runtime.forge_of(leased.task)
-    if forge is None or leased.by_operator:
-        return
-    if not leased.asking(lambda: forge.may_write(thread, person)):
-        raise NotAllowed(f"{person.login} may not write to this repository any more.")
-
-
-def _push(leased: LeasedRun, source: Mirror) -> RunVerdict:
-    """Push the checked head. Permission is asked again: it may be gone since the command."""
-    _still_allowed(leased)
-    oid = leased.task.checked_head
-    try:
-        leased.retrying(partial(_push_from, leased, source))
-    except RemoteMissing:
-        if not has_moved(leased):
-            raise
-        leased.retrying(partial(_push_from, leased, fetch(leased)))
-    except PushRejected as error:
-        # Fetched so that the next run shows the agent what was pushed; it may be what a dead worker pushed.
-        if not error.moved or fetch(leased).head(leased.task.branch) != oid:
-            raise
-    leased.settle(pushed_head=oid, approved_head="")
-    return RunVerdict(Outcome.PUSHED)
-
-
-def _push_from(leased: LeasedRun, source: Mirror) -> None:
-    """Once, to where this mirror is of, with the branch as it was there when it was fetched."""
-    task = leased.task
-    push(
-        quarantine=leased.runtime.quarantine(task.id),
-        mirror=source.path,
-        url=source.url,
-        headers=credentials(leased),
-        branch=task.branch,
-        oid=task.checked_head,
-        expected=source.head(task.branch),
-        never={source.default_name},
-        since=(task.pushed_head or task.pinned) if task.here else "",
-        check=leased.check,
-    )

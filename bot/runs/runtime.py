@@ -23,10 +23,10 @@ from bot.store.shared_keys import patch_url, task_url
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """What one agent may use: of its container, and how many seconds it may be silent."""
+class RunLimits:
+    """The limits of one run's agent: those of its container, and how many seconds it may print nothing."""
 
-    limits: ContainerLimits
+    container: ContainerLimits
     idle: int
 
 
@@ -43,8 +43,8 @@ class Runtime:
     gateway: Gateway
     image: str
     tools_image: str
-    allowance: Allowance
-    allowances: Mapping[str, Allowance]  # of repositories that have their own, by path in lower case
+    limits: RunLimits
+    repository_limits: Mapping[str, RunLimits]  # of repositories with limits of their own, by lower-case path
     log_bytes: int
     identity: Identity
     free_space: int
@@ -74,8 +74,9 @@ class Runtime:
     def quarantine(self, task_id: str) -> Path:
         return self.data.quarantine(task_id)
 
-    def allowance_of(self, task: Task) -> Allowance:
-        return self.allowances.get(task.thread.path.lower(), self.allowance)
+    def limits_of(self, task: Task) -> RunLimits:
+        """Return the limits of the task's repository."""
+        return self.repository_limits.get(task.thread.path.lower(), self.limits)
 
     def page(self, task_id: str) -> str:
         """Address of the task's page, with its signature."""

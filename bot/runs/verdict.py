@@ -3,11 +3,9 @@
 The phase in which it happened names the outcome, where the error itself does not.
 """
 
-from dataclasses import dataclass
-
 from bot.domain.error_policy import Remedy, domain_error, remedy
 from bot.domain.errors import PushRejected, RemoteMissing
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Outcome, Phase, RunVerdict
 from bot.reports.incidents import incident, incident_text
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.sandbox.export import take
@@ -21,15 +19,6 @@ FAILED_IN = {
     Phase.PUSH: Outcome.PUSH_REJECTED,
     Phase.REPORT: Outcome.LOST,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RunVerdict:
-    """How a run ends, in the table's word and in one or two sentences."""
-
-    outcome: Outcome
-    reason: str = ""
-    say_next: str = ""  # where the table's own next command would not help
 
 
 def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:

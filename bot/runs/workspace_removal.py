@@ -4,7 +4,6 @@ The folder is moved away inside the transaction that claims it, so that a run of
 the task which begins at that moment finds the workspace whole, or none at all.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +14,11 @@ from bot.domain.task import Run, Task
 from bot.git.mirror import Mirror
 from bot.git.run import Objects
 from bot.runs.failover import as_far_as_here
-from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.export import export_plan
 from bot.runs.removal_records import Terms, TooSlow, attempted
 from bot.runs.runtime import Runtime
+from bot.sandbox import container_names
+from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import take
 from bot.store import runs, tasks, workspaces
 
@@ -86,16 +86,15 @@ def rescue(runtime: Runtime, task_id: str, check: Check = uninterrupted) -> str:
     with runtime.ledger.read() as tx:
         task = tasks.get(tx, task_id)
         run = runs.last_with_agent(tx, task_id, runtime.worker.host)
-    places = runtime.workspaces()
-    if run is None or not places.has(task_id):
+    if run is None or not runtime.workspaces().has(task_id):
         return ""
     mirror = runtime.mirror(task)
     if take.is_done(runtime.quarantine(task_id), run.id):
         return _exported_before(runtime, task, run, mirror)
     # A task that went on elsewhere has heads that are not here.
-    leased = LeasedRun(runtime, run, as_far_as_here(runtime, task, mirror), threading.Event())
-    plan = export_plan(leased, places, mirror)
-    plan = replace(plan, name=leased.helper(RESCUE), succeeded=False, check=check)
+    plan = export_plan(runtime, as_far_as_here(runtime, task, mirror), run, mirror)
+    name = container_names.make(RunContainer(run.id, run.epoch, RESCUE))
+    plan = replace(plan, name=name, succeeded=False, check=check)
     return take.take(runtime.engine, runtime.tools_image, plan).head
 
 

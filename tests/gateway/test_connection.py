@@ -249,7 +249,7 @@ def test_a_key_that_is_refused_ends_the_run_and_is_not_told(asker: Asker, status
 
     assert access.stop is not None
     assert access.stop.outcome is Outcome.AGENT_FAILED
-    assert "[models.anthropic] key" in access.stop.words
+    assert "[models.anthropic] key" in access.stop.reason
     assert KEY not in f"{access.stop} {logged}"
 
 
@@ -312,7 +312,7 @@ def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
 
     assert access.stop is not None
     assert access.stop.outcome is Outcome.OVER_BUDGET
-    assert words in access.stop.words
+    assert words in access.stop.reason
     assert len(asker.provider.got) == 1
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.agents.agent import AgentReport
-from bot.domain.lifecycle import Outcome
+from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.runs.agent_exit import decide, of_container
-from bot.runs.agent_limits import Ended
 from bot.runs.execute import execute
-from bot.runs.runtime import Allowance, Runtime
+from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import Condition
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
@@ -45,12 +44,12 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 def _with(shop: Workshop, script: str, *, idle: int = 60) -> Runtime:
     """The house, where this stand-in works and may be silent for so many seconds."""
-    allowance = Allowance(shop.runtime.allowance.limits, idle)
-    return replace(shop.runtime, agents={"shell": stand_in(script)}, allowance=allowance)
+    limits = RunLimits(shop.runtime.limits.container, idle)
+    return replace(shop.runtime, agents={"shell": stand_in(script)}, limits=limits)
 
 
-def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
-    return Ended(outcome, "so the engine says" if outcome else "", status)
+def _verdict(status: int | None, outcome: Outcome | None = None) -> RunVerdict:
+    return RunVerdict(outcome, "so the engine says" if outcome else "", exit_status=status)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ def _ended(status: int | None, outcome: Outcome | None = None) -> Ended:
         (None, False, True, Outcome.LOST),
     ],
 )
-def test_a_container_tells_how_it_ended(
+def test_a_container_tells_how_it_verdict(
     *, status: int | None, out_of_memory: bool, watched: bool, outcome: Outcome | None
 ) -> None:
     condition = Condition(running=False, exit_status=status, out_of_memory=out_of_memory)
@@ -77,39 +76,41 @@ def test_a_container_tells_how_it_ended(
 
 
 @pytest.mark.parametrize(
-    ("ended", "result", "outcome"),
+    ("verdict", "report", "outcome"),
     [
-        (_ended(0), WELL, None),
-        (_ended(None), WELL, None),  # it did not end, and was stopped by us
-        (_ended(STOPPED, Outcome.AGENT_FAILED), WELL, None),  # by a worker that died after that
-        (_ended(KILLED, Outcome.LOST), WELL, None),
-        (_ended(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
-        (_ended(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
-        (_ended(0), replace(WELL, question="which?"), Outcome.QUESTION),
-        (_ended(0), AgentReport(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
-        (_ended(1, Outcome.AGENT_FAILED), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
-        (_ended(0), None, Outcome.AGENT_FAILED),
-        (_ended(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
-        (_ended(None, Outcome.LOST), None, Outcome.LOST),
-        (_ended(None, Outcome.IDLE), None, Outcome.IDLE),
-        (_ended(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
-        (_ended(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
-        (_ended(None, Outcome.TIMED_OUT), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
-        (_ended(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
-        (_ended(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
-        (_ended(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
-        (_ended(0), WAITING, None),
-        (_ended(None, Outcome.IDLE), WAITING, None),  # for a server that it left running, perhaps
-        (_ended(None, Outcome.TIMED_OUT), WAITING, Outcome.TIMED_OUT),
-        (_ended(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
+        (_verdict(0), WELL, None),
+        (_verdict(None), WELL, None),  # it did not end, and was stopped by us
+        (_verdict(STOPPED, Outcome.AGENT_FAILED), WELL, None),  # by a worker that died after that
+        (_verdict(KILLED, Outcome.LOST), WELL, None),
+        (_verdict(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
+        (_verdict(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
+        (_verdict(0), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_verdict(0), AgentReport(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
+        (_verdict(1, Outcome.AGENT_FAILED), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_verdict(0), None, Outcome.AGENT_FAILED),
+        (_verdict(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
+        (_verdict(None, Outcome.LOST), None, Outcome.LOST),
+        (_verdict(None, Outcome.IDLE), None, Outcome.IDLE),
+        (_verdict(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
+        (_verdict(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_verdict(None, Outcome.TIMED_OUT), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
+        (_verdict(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
+        (_verdict(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
+        (_verdict(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
+        (_verdict(0), WAITING, None),
+        (_verdict(None, Outcome.IDLE), WAITING, None),  # for a server that it left running, perhaps
+        (_verdict(None, Outcome.TIMED_OUT), WAITING, Outcome.TIMED_OUT),
+        (_verdict(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
     ],
 )
-def test_the_verdict_weighs_both(ended: Ended, result: AgentReport | None, outcome: Outcome | None) -> None:
-    assert decide(ended, result, reports_end=True).outcome is outcome
+def test_the_verdict_weighs_both(
+    verdict: RunVerdict, report: AgentReport | None, outcome: Outcome | None
+) -> None:
+    assert decide(verdict, report, reports_end=True).outcome is outcome
 
 
 def test_a_command_that_says_nothing_at_its_end_is_judged_by_its_exit_status() -> None:
-    assert decide(_ended(0), None, reports_end=False) == _ended(0)
+    assert decide(_verdict(0), None, reports_end=False) == _verdict(0)
 
 
 def test_the_words_of_a_limit_name_its_end() -> None:
@@ -117,7 +118,7 @@ def test_the_words_of_a_limit_name_its_end() -> None:
         outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0
     )
 
-    assert decide(_ended(1), limited, reports_end=True).reason == (
+    assert decide(_verdict(1), limited, reports_end=True).reason == (
         "Too many requests. The limit ends at 2026-11-18 11:06 UTC."
     )
 
@@ -140,7 +141,7 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
     assert ended.summary == "I added a parser and committed it."
 
 
-def test_one_that_waits_for_a_command_of_its_own_has_not_ended(shop: Workshop) -> None:
+def test_one_that_waits_for_a_command_of_its_own_has_not_verdict(shop: Workshop) -> None:
     run = shop.claimed()
 
     script = f"{says(WAITS)}; sleep 13; {WORK}; {says(GOES_ON)}"

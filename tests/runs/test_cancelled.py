@@ -386,7 +386,7 @@ def test_an_export_that_a_dead_worker_promoted_and_did_not_record_is_recorded_al
         until(lambda: _hangs(shop, run, "export"))
     dying, runtime = shop.taken_over("dying")
     leased = take_up(runtime, dying, threading.Event())
-    plan = export_plan(leased, runtime.workspaces(), runtime.mirror(leased.task))
+    plan = export_plan(runtime, leased.task, leased.run, runtime.mirror(leased.task))
     promoted = take.take(runtime.engine, runtime.tools_image, plan)
     assert shop.task(run).checked_head == ""
     assert shop.cancel(run)

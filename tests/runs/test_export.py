@@ -1,6 +1,5 @@
-"""What the export of a run is told."""
+"""The facts that the export of a run needs."""
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror
-from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.export import export_plan
 from bot.store.ledger import Ledger
 from tests.support.fakes import FakeForge
@@ -17,15 +15,15 @@ from tests.support.runtimes import a_runtime
 
 
 @pytest.mark.parametrize(("forge", "address"), [("github", "7+ann"), ("gitlab", "7-ann")])
-def test_who_asked_is_named_by_the_address_that_hides_their_own(
+def test_the_requester_is_named_by_the_private_address_of_the_forge(
     sqlite_ledger: Ledger, tmp_path: Path, forge: str, address: str
 ) -> None:
     runtime, mirror = a_runtime(sqlite_ledger, FakeForge(name=forge)), Mirror(tmp_path / "m.git")
     make_bare(mirror.path)
     with sqlite_ledger.write() as tx:
         task = add_task(tx, replace(a_thread(), forge=forge))
-        leased = LeasedRun(runtime, add_run(tx, task), task, threading.Event())
+        run = add_run(tx, task)
 
-    plan = export_plan(leased, runtime.workspaces(), mirror)
+    plan = export_plan(runtime, task, run, mirror)
 
     assert plan.co_author == f"ann <{address}@users.noreply.github.com>"

@@ -66,7 +66,7 @@ def _start(shop: Workshop, name: str, **labels: str) -> None:
             argv=["sleep", "300"],
             env={},
             mounts=[],
-            limits=shop.runtime.allowance.limits,
+            limits=shop.runtime.limits.container,
             labels={f"forgehand.{key}": value for key, value in labels.items()},
             log_bytes=1 << 20,
         )

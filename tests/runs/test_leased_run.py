@@ -230,7 +230,7 @@ def _left_behind(shop: Workshop, name: str) -> None:
         argv=["sleep", "300"],
         env={},
         mounts=[],
-        limits=shop.runtime.allowance.limits,
+        limits=shop.runtime.limits.container,
         labels={},
         log_bytes=1000,
     )

@@ -8,7 +8,7 @@ from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.opening import Gateway
-from bot.runs.runtime import Allowance, Runtime
+from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
@@ -32,8 +32,8 @@ def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) 
         ),
         image="none",
         tools_image="none",
-        allowance=Allowance(ContainerLimits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
-        allowances={},
+        limits=RunLimits(ContainerLimits(memory="1g", cpus=1, pids=64, disk=1 << 30), idle=60),
+        repository_limits={},
         log_bytes=1 << 20,
         identity=Identity(name="forgehand", email="forgehand@example.org"),
         result_labels={},

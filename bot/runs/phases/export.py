@@ -1,24 +1,65 @@
-"""What the export of a run has to know: where its work begins, what was trusted before, whose it is."""
+"""Phase export: take the agent's work out of the workspace, and decide whether it may be pushed."""
 
+from dataclasses import replace
+
+from bot.domain.errors import BotError, LeaseLost
+from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.domain.task import Run, Task, is_confidential
+from bot.domain.thread import OPERATOR
 from bot.forges.table import FORGES
 from bot.git.mirror import Mirror
+from bot.reports.comments import with_question
 from bot.runs.leased_run import LeasedRun
+from bot.runs.runtime import Runtime
+from bot.sandbox import container_names
+from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import take
 from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
-from bot.sandbox.workspace import Workspaces
 from bot.store.shared_keys import run_token
+from bot.text.sanitize import visible
 
 
-def export_plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> take.ExportPlan:
-    """What export must know of the task and of this run."""
-    task, run, runtime = leased.task, leased.run, leased.runtime
+def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
+    """Export the work and record its head; a success means that the head may be pushed.
+
+    Raises BotError if the agent succeeded and its work cannot be exported.
+    """
+    runtime, run = leased.runtime, leased.run
+    try:
+        plan = replace(export_plan(runtime, leased.task, run, source), check=leased.check)
+        exported = leased.retrying(lambda: take.take(runtime.engine, runtime.tools_image, plan))
+    except BotError as error:
+        if isinstance(error, LeaseLost) or run.agent_outcome is None:
+            raise
+        reason = f"{run.reason} What it left could not be exported: {error}".strip()
+        return RunVerdict(run.agent_outcome, reason)
+    summary = exported.result.summary or run.summary
+    leased.settle({"summary": summary}, checked_head=exported.head)
+    if run.agent_outcome is None:
+        return _verdict(exported)
+    question = "" if run.agent_outcome is Outcome.QUESTION else exported.question
+    return RunVerdict(run.agent_outcome, with_question(run.reason, question))
+
+
+def _verdict(exported: take.Exported) -> RunVerdict:
+    if exported.question:
+        return RunVerdict(Outcome.QUESTION, exported.question)
+    if not exported.changed:
+        return RunVerdict(Outcome.NO_CHANGES)
+    if exported.protected_paths:
+        paths = ", ".join(f"`{visible(path).replace('`', '')}`" for path in exported.protected_paths)
+        return RunVerdict(Outcome.HELD, paths)
+    return RunVerdict()
+
+
+def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> take.ExportPlan:
+    """Collect the facts of a task and a run that its export needs. The plan's check never interrupts."""
     quarantine = runtime.quarantine(task.id)
     return take.ExportPlan(
         task=task.id,
         run=run.id,
-        name=leased.helper("export"),
-        workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
+        name=container_names.make(RunContainer(run.id, run.epoch, "export")),
+        workspace_mounts=runtime.workspaces().mounts(task.id, run.number, source.path, quarantine),
         mirror=source.path,
         quarantine=quarantine,
         base_head=task.base_head,
@@ -28,29 +69,27 @@ def export_plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> take.E
         unchanged_from=task.pushed_head or task.base_head,
         succeeded=run.agent_outcome is None,
         author=runtime.identity,
-        co_author=_co_author(leased),
+        co_author=_co_author(runtime, task, run),
         title=_title(task, run),
         secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
         restored_paths=pathspecs(INSTRUCTIONS) if task.pinned else (),
-        check=leased.check,
     )
 
 
 def _trusted_base(task: Task, source: Mirror) -> str:
-    """Where the work begins that a person may have to approve: a fork's own commits count."""
+    """Return the commit after which protected paths need an approval: a fork's own commits need one, too."""
     return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
 
 
 def _title(task: Task, run: Run) -> str:
-    """Of a commit that has no words of its own. Everybody who sees the branch reads it."""
+    """Return the title for a commit without a message. All readers of the branch see it."""
     return f"Task {task.id}" if is_confidential(task, run) else run.request.strip().split("\n", 1)[0]
 
 
-def _co_author(leased: LeasedRun) -> str:
-    """Who asked, by the address that forges hide people's own behind."""
-    person, forge = leased.run.asked_by, leased.runtime.forge_of(leased.task)
-    if forge is None or leased.by_operator:
+def _co_author(runtime: Runtime, task: Task, run: Run) -> str:
+    """Return the requester with the private mail address that the forge offers; "" for the operator."""
+    person, thread = run.asked_by, task.thread
+    if runtime.forge_of(task) is None or person == OPERATOR:
         return ""
-    thread = leased.task.thread
     host = thread.repository_url.split("/")[2].split(":")[0]
     return f"{person.login} <{FORGES[thread.forge].noreply_address(person, host)}>"

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bot.domain.lifecycle import Outcome, Phase, State
 from bot.domain.task import Run
 from bot.runs.execute import execute
-from bot.runs.runtime import Allowance, Runtime
+from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import Engine
 from bot.store import workspaces
 from tests.support.services import Postgres
@@ -49,8 +49,8 @@ def _let_go(shop: Workshop, runtime: Runtime, run: Run) -> None:
 
 def _allowing(runtime: Runtime, *, idle: int = 60, disk: int = 1 << 30) -> Runtime:
     """The house, where an agent may be silent for so many seconds and fill so many bytes."""
-    limits = replace(runtime.allowance.limits, disk=disk)
-    return replace(runtime, allowance=Allowance(limits, idle))
+    container = replace(runtime.limits.container, disk=disk)
+    return replace(runtime, limits=RunLimits(container, idle))
 
 
 def _tell_it_to_end(shop: Workshop, run: Run) -> None:

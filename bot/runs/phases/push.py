@@ -1,0 +1,61 @@
+"""Phase push: push the checked head from the quarantine to the remote."""
+
+from functools import partial
+
+from bot.domain.errors import NotAllowed, PushRejected, RemoteMissing
+from bot.domain.lifecycle import RunVerdict
+from bot.git import push as git_push
+from bot.git.mirror import Mirror
+from bot.runs.leased_run import LeasedRun
+from bot.runs.phases.prepare import credentials, fetch
+from bot.runs.renamed_repository import has_moved
+
+
+def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
+    """Push the checked head to the task's branch, and record it.
+
+    Raises NotAllowed if the requester may not write to the repository any more, and PushRejected,
+    RemoteMissing and others if the remote does not take the push.
+    """
+    _require_permission(leased)
+    oid = leased.task.checked_head
+    try:
+        leased.retrying(partial(_push_from, leased, source))
+    except RemoteMissing:
+        if not has_moved(leased):
+            raise
+        leased.retrying(partial(_push_from, leased, fetch(leased)))
+    except PushRejected as error:
+        # The fetch also shows the next run's agent what is on the branch. That may be our own commit, pushed
+        # by a worker that died after the push.
+        if not error.moved or fetch(leased).head(leased.task.branch) != oid:
+            raise
+    leased.settle(pushed_head=oid, approved_head="")
+    return RunVerdict()
+
+
+def _require_permission(leased: LeasedRun) -> None:
+    """Raise NotAllowed if the requester has lost write access since the command, or ForgeUnavailable."""
+    requester, thread = leased.run.asked_by, leased.task.thread
+    forge = leased.runtime.forge_of(leased.task)
+    if forge is None or leased.by_operator:
+        return
+    if not leased.asking(lambda: forge.may_write(thread, requester)):
+        raise NotAllowed(f"{requester.login} may not write to this repository any more.")
+
+
+def _push_from(leased: LeasedRun, source: Mirror) -> None:
+    """Push once, to the remote of this mirror, if its branch is still as the mirror has it."""
+    task = leased.task
+    git_push.push(
+        quarantine=leased.runtime.quarantine(task.id),
+        mirror=source.path,
+        url=source.url,
+        headers=credentials(leased),
+        branch=task.branch,
+        oid=task.checked_head,
+        expected=source.head(task.branch),
+        never={source.default_name},
+        since=(task.pushed_head or task.pinned) if task.here else "",
+        check=leased.check,
+    )
