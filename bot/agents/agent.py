@@ -1,62 +1,62 @@
-"""What the bot must know of an agent: how it is started, what its output says, where its session lives.
+"""The interface of an agent: how to start it, read its output, and find its session again.
 
-Agents are command lines that differ in all of this, and in nothing else that matters here:
-each has a file beside this one, and the table says which there are.
+Agents are programs with a command line. Each kind has a module beside this one and a row
+in `registry.py`; nothing else in the bot depends on a kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.lifecycle import Outcome
 from bot.domain.task import Identity
-from bot.gateway.endpoint import Outside
+from bot.gateway.endpoint import GatewayEndpoint
 
 HOME = "/home/agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What one run of an agent is started with."""
+    """Everything an agent's command line and environment are made from, for one run."""
 
     task: str
     run: str
     resume: bool
     agent: str  # its name in the settings
-    model: str  # "" = the agent's own choice
+    model: str  # "" = the agent chooses
     base: str
     branch: str
     identity: Identity
-    session: str = ""  # to go on with, and its file is there; "" = a fresh one
-    outside: Outside | None = None  # None: there is no way out
+    session: str = ""  # session to continue, whose file exists; "" = a new one
+    endpoint: GatewayEndpoint | None = None  # None: the sandbox has no way out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
-    """How the agent itself says it ended."""
+    """The agent's own report of how it ended."""
 
-    outcome: Outcome | None  # None: well
-    text: str = ""  # its last words, or what went wrong
+    outcome: Outcome | None  # None: success
+    text: str = ""  # its last message, or the error
     question: str = ""
-    limited_until: float | None = None  # seconds since the epoch: when a provider's limit ends
+    limited_until: float | None = None  # seconds since the epoch: when a provider's rate limit ends
     session_cost: float | None = None  # US dollars for all runs of this session so far
-    waits: bool = False  # it has not ended: it goes on when a command of its own has
+    waits: bool = False  # it is still running: it continues when one of its own commands ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputLine:
-    """What one line of an agent's output says."""
+    """The meaning of one line of an agent's output."""
 
-    text: str | None = None  # for people; None: nothing to them
-    doing: str = ""  # the tool and what it is used on
-    session: str = ""  # it begins to work in this one
-    result: AgentReport | None = None
+    text: str | None = None  # for people to read; None: nothing for them
+    doing: str = ""  # the tool and its target
+    session: str = ""  # id of the session that the agent now works in
+    report: AgentReport | None = None
 
 
-class Listener(Protocol):
-    """Reads the output of one run from its start. A line that makes no sense is no error."""
+class OutputParser(Protocol):
+    """Parses the output of one run from its first line. It raises nothing for a line it cannot read."""
 
-    def hear(self, line: bytes) -> OutputLine: ...
+    def parse(self, line: bytes) -> OutputLine: ...
 
 
 class Agent(Protocol):
@@ -64,34 +64,58 @@ class Agent(Protocol):
 
     @property
     def model(self) -> str:
-        """What it works with where nobody names another; "" = its own choice."""
+        """Model to use unless a command names one; "" = the agent chooses."""
 
     @property
     def program(self) -> str:
-        """What it is started by: a path, or a name that is looked for in the image's PATH."""
+        """Program that starts it: a path, or a name to look up in the image's PATH."""
 
     @property
-    def route(self) -> str:
-        """The model route it cannot do without; "" = none."""
+    def provider(self) -> str:
+        """Name of the provider of models that it requires; "" = none."""
 
     @property
     def reports_end(self) -> bool:
-        """Does each of its runs end with a result, if all is well?"""
+        """True if every successful run of it ends with an `AgentReport`."""
 
     @property
     def resumes_after_limit(self) -> bool:
-        """Does it go on by itself, once, when a provider's limit has ended?"""
+        """True if it continues by itself, once, after a provider's rate limit has ended."""
 
     def argv(self, start: Start) -> list[str]:
-        """The command line, with /task/prompt.md on its stdin."""
+        """Return the command line, which reads /task/prompt.md on its stdin."""
 
     def environment(self, start: Start) -> Mapping[str, str]:
-        """What it needs besides what every agent gets. The only secret in it is the run's own token."""
+        """Return the variables it needs beside those of every agent. The run's token is the only secret."""
 
     def session_file(self, session: str) -> str:
-        """Where below its home the session is kept; "" = it keeps none.
+        """Return the path of the session's file below its home; "" if it has none.
 
-        A pattern of the shell, because some put the date into the name of that file.
+        It is a shell pattern, because some agents put the date into the name of that file.
         """
 
-    def listen(self) -> Listener: ...
+    def output_parser(self) -> OutputParser:
+        """Return a new parser for the output of one run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownProvider:
+    """A provider of models whose settings are known: `[models.<name>]` needs only a key."""
+
+    name: str
+    url: str
+    auth: str  # header for the key, a value of gateway.providers.Auth
+    paths: Sequence[str]  # patterns of the paths that may be requested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentKind:
+    """A kind of agents: a row of the registry."""
+
+    create: Callable[[Sequence[str], str, bool], Agent]  # from command, model and resumes_after_limit
+    needs_command: bool = False  # the settings must give a command: the kind has none of its own
+    provider: KnownProvider | None = None
+    # Files and folders whose content this kind obeys, as patterns of .gitignore. For every kind
+    # they are protected paths, and in a run on a change they are those of the change's base.
+    instruction_files: Sequence[str] = ()
+    version_argument: str = ""  # build argument of agent.Dockerfile for the version in the image

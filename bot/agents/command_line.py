@@ -1,25 +1,25 @@
 """Any command line as an agent.
 
-It finds the prompt on its stdin, the checkout in its working folder and facts in
-FORGEHAND_*; it may write result.json and question.md into /task/out, and its exit
-status says whether it did well. Stdin is opened inside the container: a worker
-that held it open could die, and would take the agent with it.
+The program reads the prompt on its stdin and finds the checkout in its working folder
+and facts about the run in FORGEHAND_*. It may write result.json and question.md into
+/task/out. Exit status 0 means success. A shell inside the container opens the prompt as
+stdin: if the worker held stdin open and died, the agent would die with it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.agents.agent import Listener, OutputLine, Start
+from bot.agents.agent import AgentKind, OutputLine, OutputParser, Start
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLineAgent:
-    """A command line, and the model it is told of."""
+    """A command line, and the model that FORGEHAND_MODEL names to it."""
 
     command: Sequence[str]
     model: str = ""
     resumes_after_limit: bool = False
-    route: str = ""
+    provider: str = ""
     reports_end: bool = False
 
     @property
@@ -35,17 +35,49 @@ class CommandLineAgent:
     def session_file(self, session: str) -> str:
         return ""
 
-    def listen(self) -> Listener:
-        return _Plain()
+    def output_parser(self) -> OutputParser:
+        return _PlainText()
 
 
-class _Plain:
-    """Whatever it prints is for people."""
+class _PlainText:
+    """A parser that shows every line to people as it is."""
 
-    def hear(self, line: bytes) -> OutputLine:
+    def parse(self, line: bytes) -> OutputLine:
         return OutputLine(text=line.decode(errors="replace"))
 
 
 def with_prompt(command: Sequence[str]) -> list[str]:
     """Return the command line with the prompt on its stdin."""
     return ["sh", "-c", 'exec "$@" </task/prompt.md', "sh", *command]
+
+
+KIND = AgentKind(
+    create=CommandLineAgent,
+    needs_command=True,
+    # Of the agents that have no kind of their own.
+    instruction_files=(
+        "AGENT.md",
+        "AGENTS.md",
+        "AGENTS.override.md",
+        "GEMINI.md",
+        "copilot-*.md",
+        ".github/instructions/",
+        ".github/prompts/",
+        ".github/chatmodes/",
+        ".github/agents/",
+        ".agents/",
+        ".codex/",
+        ".gemini/",
+        ".opencode/",
+        "opencode.json*",
+        ".cursor/",
+        ".cursorrules",
+        ".windsurf/",
+        ".windsurfrules",
+        ".clinerules*",
+        ".clinerules/",
+        ".roo/",
+        ".continue/",
+        ".aider*",
+    ),
+)

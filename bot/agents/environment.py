@@ -1,10 +1,10 @@
-"""What every agent finds in its environment: facts about its run, a home, a git identity."""
+"""The environment of every agent: facts about its run, a home, a git identity."""
 
 from bot.agents.agent import HOME, Start
 
 
 def environment(start: Start) -> dict[str, str]:
-    """Return it; it holds no secret but the run's own token, which opens nothing but its own way out."""
+    """Return the variables. The only secret in them is the run's own token, which opens only its gateway."""
     return {
         **{f"FORGEHAND_{name}": value for name, value in _facts(start).items() if value},
         "HOME": HOME,
@@ -17,7 +17,7 @@ def environment(start: Start) -> dict[str, str]:
         "GIT_AUTHOR_EMAIL": start.identity.email,
         "GIT_COMMITTER_NAME": start.identity.name,
         "GIT_COMMITTER_EMAIL": start.identity.email,
-        # The checkout's folder is the bot's, and git asks whose it is.
+        # The bot's user owns the folder of the checkout, and git refuses a repository of another user.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "/workspace",
@@ -35,17 +35,17 @@ def _facts(start: Start) -> dict[str, str]:
         "MODEL": start.model,
         "BASE": start.base,
         "BRANCH": start.branch,
-        "GATEWAY": start.outside.url if start.outside else "",
-        "TOKEN": start.outside.token if start.outside else "",
+        "GATEWAY": start.endpoint.url if start.endpoint else "",
+        "TOKEN": start.endpoint.token if start.endpoint else "",
     }
 
 
 def _proxy(start: Start) -> dict[str, str]:
-    """What package managers look at. What is inside is reached without it: the relay, and its own servers."""
-    if start.outside is None or not start.outside.packages:
+    """Return the proxy variables of package managers. The relay and the agent's own servers need no proxy."""
+    if start.endpoint is None or not start.endpoint.packages:
         return {}
-    scheme, _, where = start.outside.url.partition("://")
-    proxy = f"{scheme}://forgehand:{start.outside.token}@{where}"
-    inside = "localhost,127.0.0.1,::1"
-    names = {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "NO_PROXY": inside}
+    scheme, _, address = start.endpoint.url.partition("://")
+    proxy = f"{scheme}://forgehand:{start.endpoint.token}@{address}"
+    local = "localhost,127.0.0.1,::1"
+    names = {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "NO_PROXY": local}
     return {**names, **{name.lower(): value for name, value in names.items()}}

@@ -1,7 +1,7 @@
-"""From the bytes an agent prints to what they say: its lines, one after the other, given to its listener.
+"""An agent's output as lines, and the meaning of each line as its parser gives it.
 
-The state of a listener is in memory alone. A worker that goes on with another's run
-makes it anew from the raw log, which is why the same bytes must always say the same.
+A parser keeps its state in memory only. A worker that takes over a run parses the raw log
+again from its start, so the same bytes must always have the same meaning.
 """
 
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.agents.agent import AgentReport, Listener, OutputLine
+from bot.agents.agent import AgentReport, OutputLine, OutputParser
 from bot.domain.interrupt import Check, uninterrupted
 
-_LONGEST = 8 << 20  # bytes of a line that is still read
-_AT_ONCE = 1 << 20  # bytes of a raw log that are read back
-_WORDS = 4096  # characters of a line that is repeated to people; half of it might be half a secret
+_LONGEST = 8 << 20  # bytes of a line that is still parsed
+_AT_ONCE = 1 << 20  # bytes of a raw log that are read at once
+_MESSAGE = 4096  # characters of a line that is shown elsewhere; a cut line could end in half a secret
 
 
 @dataclass(slots=True)
-class Lines:
-    """Whole lines out of pieces; of one that is too long only its length is told."""
+class LineSplitter:
+    """A splitter of pieces into whole lines. Of a line that is too long it keeps only the length."""
 
     _rest: bytearray = field(default_factory=bytearray)
     _dropped: int = 0  # bytes of the present line that were not kept
 
-    def take(self, data: bytes) -> Iterator[bytes]:
-        """The lines that end in `data`."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the lines that end in `data`."""
         *ended, rest = data.split(b"\n")
         for piece in ended:
             self._add(piece)
@@ -33,7 +33,7 @@ class Lines:
         self._add(rest)
 
     def last(self) -> bytes:
-        """The line that has no end yet; b"" where there is none."""
+        """Return the line that has no end yet; b"" if there is none."""
         return self._line() if self._rest or self._dropped else b""
 
     def _add(self, piece: bytes) -> None:
@@ -50,78 +50,78 @@ class Lines:
         return line.removesuffix(b"\r")
 
 
-class Listening:
-    """What one run's agent has said so far."""
+class OutputReader:
+    """The facts about a run in its agent's output so far."""
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._lines = Lines()
-        self._news: dict[str, Any] = {}
-        self.result: AgentReport | None = None
-        self.last_words = ""  # the last line that was for people
+    def __init__(self, parser: OutputParser) -> None:
+        self._parser = parser
+        self._lines = LineSplitter()
+        self._changes: dict[str, Any] = {}
+        self.report: AgentReport | None = None
+        self.last_message = ""  # the last line that was for people
 
     def replay(self, log: Path, size: int, *, check: Check = uninterrupted) -> None:
-        """Hear again the first `size` bytes that a worker before this one has put into the raw log.
+        """Read again the first `size` bytes of the raw log, which an earlier worker has written.
 
-        `check` is called between two pieces of it, and what it raises is raised.
+        `check` is called between two pieces of it and may raise.
         """
         if not size or not log.exists():
             return
         with log.open("rb") as file:
             while size and (data := file.read(min(size, _AT_ONCE))):
                 check()
-                self.take(data)
+                self.feed(data)
                 size -= len(data)
 
-    def take(self, data: bytes) -> None:
-        """Hear what was printed next."""
-        for line in self._lines.take(data):
-            self._heard(self._listener.hear(line))
+    def feed(self, data: bytes) -> None:
+        """Read the next bytes of the output."""
+        for line in self._lines.feed(data):
+            self._note(self._parser.parse(line))
 
     def end(self) -> None:
-        """Nothing more will be printed: a last line without an end counts as one."""
+        """Read a last line that has no line end: there will be no more output."""
         if line := self._lines.last():
-            self._heard(self._listener.hear(line))
+            self._note(self._parser.parse(line))
 
-    def news(self) -> dict[str, Any]:
-        """Columns of `runs` that have changed since this was last asked."""
-        news, self._news = self._news, {}
-        return news
+    def changes(self) -> dict[str, Any]:
+        """Return the columns of `runs` that have changed since the last call."""
+        changes, self._changes = self._changes, {}
+        return changes
 
-    def _heard(self, heard: OutputLine) -> None:
-        self.last_words = _last_line(heard.text or "") or self.last_words
-        if heard.session:
-            self._news["session"] = heard.session
-        if heard.doing:
-            self._news["doing"] = heard.doing
-        if heard.result:
-            self._end_with(heard.result)
-        elif heard.doing or heard.session:  # it was not the end: what it ran meanwhile woke it up
-            self.result = None
+    def _note(self, line: OutputLine) -> None:
+        self.last_message = _last_line(line.text or "") or self.last_message
+        if line.session:
+            self._changes["session"] = line.session
+        if line.doing:
+            self._changes["doing"] = line.doing
+        if line.report:
+            self._end_with(line.report)
+        elif line.doing or line.session:  # that was not the end: a background command woke the agent up
+            self.report = None
 
-    def _end_with(self, result: AgentReport) -> None:
-        self.result = result
-        self._news["doing"] = ""
-        if result.limited_until is not None:
-            self._news["limited_until"] = result.limited_until
-        if result.session_cost is not None:
-            self._news["session_cost"] = result.session_cost
+    def _end_with(self, report: AgentReport) -> None:
+        self.report = report
+        self._changes["doing"] = ""
+        if report.limited_until is not None:
+            self._changes["limited_until"] = report.limited_until
+        if report.session_cost is not None:
+            self._changes["session_cost"] = report.session_cost
 
 
 def _last_line(text: str) -> str:
     last = text.rstrip().rpartition("\n")[2].strip()
-    return last if len(last) <= _WORDS else ""
+    return last if len(last) <= _MESSAGE else ""
 
 
-def transcript(listener: Listener, pieces: Iterator[bytes]) -> Iterator[str]:
-    """What is for people in a log, piece by piece; all that a line says ends with a line end."""
-    lines = Lines()
+def transcript(parser: OutputParser, pieces: Iterator[bytes]) -> Iterator[str]:
+    """Yield the text for people in a log, piece by piece. The text of each line ends with a line end."""
+    lines = LineSplitter()
     for piece in pieces:
-        yield "".join(_said(listener, line) for line in lines.take(piece))
+        yield "".join(_text(parser, line) for line in lines.feed(piece))
     if last := lines.last():
-        yield _said(listener, last)
+        yield _text(parser, last)
 
 
-def _said(listener: Listener, line: bytes) -> str:
-    text = listener.hear(line).text
+def _text(parser: OutputParser, line: bytes) -> str:
+    text = parser.parse(line).text
     return "" if text is None else f"{text}\n"

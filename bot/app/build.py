@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.app import forges
-from bot.app.settings import gateway as outside
+from bot.app.settings import gateway as gateway_settings
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, SandboxSettings
 from bot.domain.lifecycle import State
@@ -71,7 +71,7 @@ def _runtime(
         engine=_engine(settings.sandbox, worker.host),
         data=data,
         worker=worker,
-        agents={name: agent.made() for name, agent in settings.agents.items()},
+        agents={name: agent.build() for name, agent in settings.agents.items()},
         gateway=_gateway(settings, data, ledger, bytes.fromhex(link_key)),
         image=settings.sandbox.image,
         tools_image=settings.sandbox.tools_image,
@@ -99,8 +99,8 @@ def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: byt
         data=data,
         ledger=ledger,
         link_key=link_key,
-        routes=outside.routes(settings.models),
-        budget=outside.allowance(settings.budget),
+        providers=gateway_settings.providers(settings.models),
+        budget=gateway_settings.budget_of(settings.budget),
         hosts=settings.network.allow,
     )
 

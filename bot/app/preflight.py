@@ -46,7 +46,7 @@ def check(runtime: Runtime) -> None:
             '  [agents.demo]\n  command = "forgehand-demo-agent"'
         )
     for name, agent in runtime.agents.items():
-        _require_route(runtime, name, agent.route)
+        _require_provider(runtime, name, agent.provider)
     _require_prices(runtime)
     if unenforceable := runtime.engine.check():
         _log.warning("the engine does not limit what agents take", of=", ".join(unenforceable))
@@ -63,7 +63,7 @@ def _require_all_inside(runtime: Runtime) -> None:
     """
     mine = runtime.data.worker(runtime.worker.holder)
     programs = [agent.program for agent in runtime.agents.values() if "/" not in agent.program]
-    if runtime.gateway.routes or runtime.gateway.hosts:
+    if runtime.gateway.providers or runtime.gateway.hosts:
         programs.append(endpoint.RELAY)
     try:
         missing = _said_by(runtime, _LOOK, programs, [Mount(source=mine, target="/seen")]).split()
@@ -118,21 +118,21 @@ def _said_by(runtime: Runtime, script: str, args: Sequence[str] = (), mounts: Se
     return said.decode(errors="replace")
 
 
-def _require_route(runtime: Runtime, name: str, route: str) -> None:
+def _require_provider(runtime: Runtime, name: str, provider: str) -> None:
     """An agent without its models would start, fail and be paid for in somebody's time."""
-    if route and route not in runtime.gateway.routes:
+    if provider and provider not in runtime.gateway.providers:
         raise BadSettings(
-            f"[agents] {name} works with the models of [models.{route}], which is not there. Give it a key:\n"
-            f"  FORGEHAND_MODELS__{route.upper()}__KEY_FILE names a file that holds it; other settings are "
-            f"in docs/operating.md."
+            f"[agents] {name} needs the models of [models.{provider}], which has no key. Give it one:\n"
+            f"  FORGEHAND_MODELS__{provider.upper()}__KEY_FILE names a file with the key; docs/operating.md "
+            "has other settings."
         )
 
 
 def _require_prices(runtime: Runtime) -> None:
     """A budget in dollars lets out only what has a price: a provider without any would never be asked."""
     budget = runtime.gateway.budget
-    unpriced = [name for name, route in runtime.gateway.routes.items() if not route.prices]
-    if unpriced and any(amount.usd is not None for amount in (budget.per_run, budget.per_day)):
+    unpriced = [name for name, provider in runtime.gateway.providers.items() if not provider.prices]
+    if unpriced and any(limit.usd is not None for limit in (budget.per_run, budget.per_day)):
         raise BadSettings(
             f"[budget] has a limit in usd, but [models.{unpriced[0]}] has no prices, so all that is asked of "
             "it would be refused. Give it some, in US dollars for a million tokens, or limit tokens or "

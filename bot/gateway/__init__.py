@@ -1,4 +1,4 @@
-"""The only way out of a sandbox: requests to models, and tunnels to package hosts.
+"""The only way out of a sandbox: requests to providers of models, and tunnels to package hosts.
 
 Imports: domain, text, store.
 """

@@ -1,7 +1,7 @@
-"""Which addresses an agent may be led to: public ones, that are not this host's own.
+"""The addresses that an agent may be connected to: public ones that are not this host's own.
 
-An address is judged in the form that is connected to, and so is the IPv4 address
-that some IPv6 addresses only wrap: a name may have any of them for an answer.
+A name can resolve to any address, so the check is on the address of the connection
+itself, and also on the IPv4 address that some IPv6 addresses contain.
 """
 
 import socket
@@ -12,16 +12,16 @@ from itertools import chain
 
 Address = IPv4Address | IPv6Address
 
-_GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that IANA gives out of IPv6
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: an IPv4 address in its last four bytes
-# What ipaddress, in one version of Python or the other, takes for global.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # all of IPv6 that IANA assigns
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: the last four bytes are an IPv4 address
+# Networks that some versions of Python's ipaddress take for global.
 _NOT_PUBLIC = [
     ip_network(each)
     for each in (
-        "192.0.0.0/24",  # RFC 6890; Oracle's metadata among them
-        # learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16: the host of a guest
+        "192.0.0.0/24",  # RFC 6890; includes the metadata service of Oracle's cloud
+        # learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16: a guest's host
         "168.63.129.16/32",
-        "2001::/32",  # Teredo and 6to4 wrap IPv4 addresses: nobody serves packages there
+        "2001::/32",  # Teredo and 6to4 contain IPv4 addresses; no packages are served there
         "2002::/16",
         "3fff::/20",  # RFC 9637, documentation
     )
@@ -29,14 +29,14 @@ _NOT_PUBLIC = [
 
 
 def resolve(host: str) -> list[Address]:
-    """All addresses of the name, in the order to try them. Raises OSError where it has none."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    # Without the zone of a link-local one, which is refused anyway.
-    return [ip_address(str(info[4][0]).partition("%")[0]) for info in found]
+    """Return all addresses of a name, in the order to try them. Raises OSError if it has none."""
+    infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    # A link-local address has a zone after `%`; such addresses are refused anyway.
+    return [ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
 
 
 def dial(address: Address, port: int) -> socket.socket:
-    """Begin to connect, without waiting. Raises OSError where that fails at once."""
+    """Start to connect, without waiting. Raises OSError if that fails at once."""
     sock = socket.socket(_family(address), socket.SOCK_STREAM)
     try:
         sock.settimeout(0.0)
@@ -49,11 +49,12 @@ def dial(address: Address, port: int) -> socket.socket:
 
 
 def all_public(addresses: Sequence[Address]) -> bool:
+    """Return True if an agent may be connected to every one of these addresses."""
     return all(map(_is_public, chain.from_iterable(map(_forms, addresses))))
 
 
 def _forms(address: Address) -> list[Address]:
-    """The address, and the IPv4 one that it leads to."""
+    """Return the address, and the IPv4 address it contains."""
     if isinstance(address, IPv4Address):
         return [address]
     if address.ipv4_mapped:
@@ -70,12 +71,15 @@ def _is_public(address: Address) -> bool:
 
 
 def _is_ours(address: Address) -> bool:
-    """Would this host speak to it from the very same address? Nothing is sent."""
+    """Return True if the address is one of this host. Sends nothing.
+
+    The kernel chooses the source address for a connection; for an address of the host it is the same one.
+    """
     with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((str(address), 9))
         except OSError:
-            return False  # no way leads there: neither will the connection
+            return False  # there is no route to it, so a connection fails, too
         return ip_address(probe.getsockname()[0]) == address
 
 

@@ -1,4 +1,4 @@
-"""What runs of this host share of the way out, and one door for each of them."""
+"""The gateway of this host, which opens an access for each run."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bot.domain.task import Run, Task
 from bot.gateway.budget import Budget, RunBudget
-from bot.gateway.endpoint import URL, Outside
-from bot.gateway.package_proxy import Packages
+from bot.gateway.endpoint import URL, GatewayEndpoint
+from bot.gateway.package_proxy import PackageProxy
 from bot.gateway.providers import Provider
 from bot.gateway.run_access import RunAccess
 from bot.gateway.socket_server import open_socket
-from bot.gateway.usage_counter import Counts
+from bot.gateway.usage_counter import UsageCounter
 from bot.store import usage
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
@@ -22,60 +22,61 @@ from bot.store.shared_keys import run_token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """Its parts, and where the folders of gates are."""
+    """Providers, package hosts and budget, shared by all runs of this host."""
 
     data: DataFolder
     ledger: Ledger
     link_key: bytes
-    routes: Mapping[str, Provider]
+    providers: Mapping[str, Provider]
     budget: Budget
-    hosts: Sequence[str] = ()  # of packages; patterns as packages.PATTERN has them
+    hosts: Sequence[str] = ()  # of packages; in the form of package_proxy.PATTERN
 
     def folder(self, run_id: str) -> Path:
-        """What is mounted read-only at inside.FOLDER. It must be there before: `open` makes it."""
+        """Return the folder to mount read-only at endpoint.FOLDER. It exists once `open` has made it."""
         return self.data.gateway(run_id)
 
-    def outside(self, run_id: str) -> Outside | None:
-        """What the agent is told; None where there is nothing that it could reach."""
-        if not self.routes and not self.hosts:
+    def endpoint(self, run_id: str) -> GatewayEndpoint | None:
+        """Return the endpoint for the run's agent; None if there is nothing to reach."""
+        if not self.providers and not self.hosts:
             return None
-        return Outside(
+        return GatewayEndpoint(
             url=URL,
             token=run_token(self.link_key, run_id),
-            routes=tuple(self.routes),
+            providers=tuple(self.providers),
             packages=bool(self.hosts),
         )
 
-    def spent(self, run: Run, task: Task) -> str:
-        """Which budget leaves a run nothing to begin with, in sentences; "" = none, or it has no models."""
-        return self._run_budget(Counts(run.id), run, task).empty() if self.routes else ""
+    def exhausted_budget(self, run: Run, task: Task) -> str:
+        """Return which budget is used up before a run begins, in sentences; "" if none, or without models."""
+        return self._run_budget(UsageCounter(run.id), run, task).exhausted() if self.providers else ""
 
     @contextmanager
     def open(self, run: Run, task: Task) -> Iterator[RunAccess]:
-        """The run's door, open until the block ends; it goes on counting where the ledger stands.
+        """Open the run's access until the block ends; its counter continues from the totals in the ledger.
 
-        What answers said that were cut then is known afterwards: save the counts once more. Left by an
-        exception, the folder stays: the agent may go on, and the next worker opens it again. Left without
-        one, the agent is over, and the folder goes.
+        The end of the block cuts responses in progress and counts their tokens: save the counter again after
+        it. After an exception the folder stays, because the agent may go on and the next worker opens the
+        folder again. Otherwise the agent has ended, and the folder is removed.
         """
         with self.ledger.read() as tx:
-            counts = Counts(
+            counter = UsageCounter(
                 run.id, usage.of_run(tx, run.id), usage.refused(tx, run.id), usage.reached(tx, run.id)
             )
         access = RunAccess(
             token=run_token(self.link_key, run.id),
-            routes=self.routes,
-            counts=counts,
-            run_budget=self._run_budget(counts, run, task),
-            packages=Packages(self.hosts),
+            providers=self.providers,
+            counter=counter,
+            run_budget=self._run_budget(counter, run, task),
+            packages=PackageProxy(self.hosts),
         )
         with open_socket(self.folder(run.id), access):
             yield access
         self.remove(run.id)
 
     def remove(self, run_id: str) -> None:
-        """Take away what an agent that is over reached the outside by."""
+        """Remove the folder of a run whose agent has ended."""
         shutil.rmtree(self.folder(run_id), ignore_errors=True)
 
-    def _run_budget(self, counts: Counts, run: Run, task: Task) -> RunBudget:
-        return RunBudget(self.budget, self.ledger, counts, repository=(task.thread.path, run.repository_url))
+    def _run_budget(self, counter: UsageCounter, run: Run, task: Task) -> RunBudget:
+        repository = (task.thread.path, run.repository_url)
+        return RunBudget(self.budget, self.ledger, counter, repository=repository)

@@ -1,8 +1,8 @@
-"""Package hosts: which of them a run reaches through us as its proxy, and how it is led there.
+"""The HTTP proxy of a run for package hosts: the check of each request, and the connection to the host.
 
-A name is looked up once. All that it leads to must be public, and one of these very
-addresses is connected to, never the name again: to answer differently the next time
-gains nothing. What is said in a tunnel is nobody's but theirs, the name in its TLS included.
+A name is resolved once. All its addresses must be public, and the connection goes to one of
+these addresses, so a DNS server gains nothing by another answer the next time. The content
+of a tunnel is not inspected, nor is the host name in its TLS.
 """
 
 import hmac
@@ -24,113 +24,119 @@ from bot.gateway.address_policy import Address
 from bot.gateway.request_policy import RequestRefused
 from bot.gateway.tunnel import Tunnel
 
-# A name of DNS with a dot at least. The last part begins with a letter: no number is a name.
+# A DNS name with at least one dot. The last part begins with a letter, so that an IP address is not a name.
 _NAME = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(_NAME)
-PATTERN = re.compile(rf"(?:\*\.)?{_NAME}")  # *.example.org stands for all below it, not for itself
+PATTERN = re.compile(rf"(?:\*\.)?{_NAME}")  # *.example.org matches all names below it, not example.org
 
-_AT_ONCE = 32  # of one run: leaves places for what it asks of models
+_AT_ONCE = 32  # tunnels of one run, which leaves connections for requests to models
 _TRIES = 4  # addresses of one name
 _TUNNEL, _PLAIN = 443, 80  # ports
-# What a plain request may say: what apt does, and nothing about whose it is.
-_SAID = {
+# Headers of a plain request that are sent on: those of apt, and none with credentials or an identity.
+_FORWARDED = {
     b"accept", b"accept-encoding", b"cache-control", b"if-match", b"if-modified-since", b"if-none-match",
     b"if-range", b"if-unmodified-since", b"range", b"user-agent",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Net:
-    """How the outside is reached. Times in seconds."""
+class Connector:
+    """The functions and time limits, in seconds, for connections to hosts."""
 
     resolve: Callable[[str], Sequence[Address]] = address_policy.resolve
     dial: Callable[[Address, int], socket] = address_policy.dial
-    connect: float = 5.0  # to one address
-    idle: float = 120.0  # nothing passes a tunnel
+    connect: float = 5.0  # for one address
+    idle: float = 120.0  # without a byte in a tunnel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelRequest:
-    """A host that is asked for, and on which port."""
+    """A request for a connection to a host."""
 
     host: str
     port: int
-    head: bytes = b""  # what it is asked, plainly; b"" = a tunnel is wanted
+    head: bytes = b""  # of a plain HTTP request to send on; b"" = a tunnel is requested
 
     @property
     def shown(self) -> str:
+        """Host and port for people."""
         return f"{self.host}:{self.port}"
 
 
 def is_for_proxy(request: h11.Request) -> bool:
+    """Return True for a request to a proxy: CONNECT, or a target that is a whole address."""
     return request.method == b"CONNECT" or not request.target.startswith((b"/", b"*"))
 
 
-def wanted(request: h11.Request, token: str) -> TunnelRequest:
-    """Judge everything but the host. Raises Refused."""
+def tunnel_request(request: h11.Request, token: str) -> TunnelRequest:
+    """Check everything except the host. Raises RequestRefused."""
     method, target = request.method.decode(), request.target.decode("ascii", "replace")
     try:
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         port = parts.port or (_PLAIN if parts.scheme == "http" else _TUNNEL)
     except ValueError:
         raise RequestRefused(400, method, "no address") from None
-    asked = TunnelRequest(host=parts.hostname or "", port=port)
-    if not _opens(request, token):
-        raise RequestRefused(407, asked.shown, "without this run's token")
+    requested = TunnelRequest(host=parts.hostname or "", port=port)
+    if not _has_token(request, token):
+        raise RequestRefused(407, requested.shown, "without this run's token")
     if method != "CONNECT" and (parts.scheme != "http" or method not in {"GET", "HEAD"}):
-        raise RequestRefused(403, asked.shown, "neither a tunnel, nor GET or HEAD by http")
+        raise RequestRefused(403, requested.shown, "neither a tunnel, nor GET or HEAD by http")
     if port != (_TUNNEL if method == "CONNECT" else _PLAIN):
-        raise RequestRefused(403, asked.shown, "port not allowed")
+        raise RequestRefused(403, requested.shown, "port not allowed")
     if method == "CONNECT":
-        return asked
+        return requested
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return TunnelRequest(host=asked.host, port=port, head=_head(f"{method} {path}", asked.host, request))
+    head = _head(f"{method} {path}", requested.host, request)
+    return TunnelRequest(host=requested.host, port=port, head=head)
 
 
-def _opens(request: h11.Request, token: str) -> bool:
-    given = dict(request.headers).get(b"proxy-authorization", b"")
-    scheme, _, login = given.partition(b" ")
+def _has_token(request: h11.Request, token: str) -> bool:
+    header = dict(request.headers).get(b"proxy-authorization", b"")
+    scheme, _, login = header.partition(b" ")
     return scheme.lower() == b"basic" and hmac.compare_digest(
         login.strip(), b64encode(f"forgehand:{token}".encode())
     )
 
 
-def _head(what: str, host: str, request: h11.Request) -> bytes:
-    said = [b"%s: %s" % header for header in request.headers if header[0] in _SAID]
-    lines = [f"{what} HTTP/1.1".encode(), f"host: {host}".encode(), *said, b"connection: close"]
+def _head(start: str, host: str, request: h11.Request) -> bytes:
+    forwarded = [b"%s: %s" % header for header in request.headers if header[0] in _FORWARDED]
+    lines = [f"{start} HTTP/1.1".encode(), f"host: {host}".encode(), *forwarded, b"connection: close"]
     return b"\r\n".join([*lines, b"", b""])
 
 
-class Packages:
-    """Of one run, for many threads."""
+class PackageProxy:
+    """The proxy of one run, for many threads."""
 
-    def __init__(self, hosts: Sequence[str], net: Net | None = None) -> None:
-        """`hosts`: patterns as PATTERN has them."""
-        self._hosts, self._net = hosts, net or Net()
+    def __init__(self, hosts: Sequence[str], connector: Connector | None = None) -> None:
+        """Permit these `hosts`, which are in the form of PATTERN."""
+        self._hosts, self._connector = hosts, connector or Connector()
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     @contextmanager
-    def reached(self, host: TunnelRequest, inside: socket) -> Iterator[Tunnel]:
-        """For the block, a tunnel from `inside` to it. Raises Refused; OSError once the inside is gone."""
+    def tunnel_to(self, host: TunnelRequest, inside: socket) -> Iterator[Tunnel]:
+        """Open a tunnel from `inside` to the host for the block.
+
+        Raises RequestRefused; OSError if `inside` is closed meanwhile.
+        """
         if not any(_fits(host.host, pattern) for pattern in self._hosts):
             raise RequestRefused(403, host.shown, "not allowed")
         if not self._places.acquire(blocking=False):
             raise RequestRefused(503, host.shown, f"more than {_AT_ONCE} at once")
         try:
             with self._connected(host, inside) as outside:
-                yield Tunnel(inside, outside, self._net.idle)
+                yield Tunnel(inside, outside, self._connector.idle)
         finally:
             self._places.release()
 
     def _connected(self, host: TunnelRequest, inside: socket) -> socket:
         try:
-            found = self._net.resolve(host.host)
+            addresses = self._connector.resolve(host.host)
         except OSError:
             raise RequestRefused(502, host.shown, "no address is known") from None
-        if not address_policy.all_public(found):
+        if not address_policy.all_public(addresses):
             raise RequestRefused(403, host.shown, "not at a public address")
         failure = OSError()
-        for address in found[:_TRIES]:
+        for address in addresses[:_TRIES]:
             try:
                 return self._connect(address, host.port, inside)
             except ConnectionAbortedError:
@@ -140,7 +146,7 @@ class Packages:
         raise RequestRefused(502, host.shown, f"not reached: {type(failure).__name__}")
 
     def _connect(self, address: Address, port: int, inside: socket) -> socket:
-        outside = self._net.dial(address, port)
+        outside = self._connector.dial(address, port)
         try:
             self._await(outside, inside)
         except BaseException:
@@ -149,11 +155,11 @@ class Packages:
         return outside
 
     def _await(self, outside: socket, inside: socket) -> None:
-        """Until it is connected. Raises OSError; ConnectionAbortedError: the inside is gone meanwhile."""
+        """Wait until `outside` is connected. Raises OSError; ConnectionAbortedError if `inside` closes."""
         waiting = poll()
         waiting.register(inside, 0)
         waiting.register(outside, POLLOUT)
-        events = dict(waiting.poll(self._net.connect * 1000))
+        events = dict(waiting.poll(self._connector.connect * 1000))
         if inside.fileno() in events:
             raise ConnectionAbortedError
         if not events:

@@ -1,20 +1,21 @@
-"""When a provider takes requests again, as the headers of its 429 say."""
+"""The end of a provider's rate limit, from the headers of its 429 response."""
 
 import math
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-# https://platform.claude.com/docs/en/api/rate-limits: each with -remaining and -reset, a time of RFC 3339.
+# https://platform.claude.com/docs/en/api/rate-limits: each limit has
+# -remaining and -reset, a time in RFC 3339.
 _ANTHROPIC = "anthropic-ratelimit-"
-_LONGEST = 31 * 86400  # seconds; a provider that says more means something else
+_LONGEST = 31 * 86400  # seconds; a longer time must have another meaning
 
 
 def ends_at(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds since the epoch; None where they do not say, or nothing that can be."""
+    """Return the end in seconds since the epoch; None if the headers have none, or an impossible one."""
     names = {name.lower(): value.strip() for name, value in headers.items()}
-    said = _delay(names.get("retry-after", ""), now) or _resets(names)
-    return said if said and now <= said <= now + _LONGEST else None
+    end = _delay(names.get("retry-after", ""), now) or _resets(names)
+    return end if end and now <= end <= now + _LONGEST else None
 
 
 def _delay(text: str, now: float) -> float | None:
@@ -28,7 +29,7 @@ def _delay(text: str, now: float) -> float | None:
 
 
 def _resets(names: Mapping[str, str]) -> float | None:
-    """The latest of the limits that are used up."""
+    """Return the latest end among the limits that are used up."""
     used_up = [
         _time(names.get(name.removesuffix("remaining") + "reset", ""))
         for name, value in names.items()

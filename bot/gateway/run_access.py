@@ -1,4 +1,4 @@
-"""What one run may do outside, and what became of it: shared by all its connections and by who follows it."""
+"""The access of one run to the outside, shared by all its connections and by the worker that follows it."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -8,77 +8,81 @@ import structlog
 
 from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.gateway.budget import RunBudget
-from bot.gateway.package_proxy import Packages
+from bot.gateway.package_proxy import PackageProxy
 from bot.gateway.providers import Price, Provider
-from bot.gateway.usage_counter import Counts
+from bot.gateway.usage_counter import UsageCounter
 
 log = structlog.get_logger()
 
-_ROOM = 128 << 20  # bytes of request bodies that one run may have in our memory
+_MEMORY = 128 << 20  # bytes of request bodies that one run may have in the bot's memory
 
 
 class RunAccess:
-    """Its attributes may be read at any time, by any thread."""
+    """The credentials, budget and usage of one run. Any thread may read the attributes at any time."""
 
     def __init__(
         self,
         *,
         token: str,
-        routes: Mapping[str, Provider],
-        counts: Counts,
+        providers: Mapping[str, Provider],
+        counter: UsageCounter,
         run_budget: RunBudget,
-        packages: Packages | None = None,
+        packages: PackageProxy | None = None,
     ) -> None:
-        self.token, self.routes, self.counts, self.run_budget = token, routes, counts, run_budget
-        self.packages = packages or Packages(())
-        self.stop: RunVerdict | None = None  # to be looked at twice a second by who follows the run
-        self.limited = False  # was the last answer of a provider that there were too many requests?
-        self.limited_until: float | None = None  # seconds since the epoch, where it said so
-        self._log = log.bind(run=counts.run)
-        self._held = 0
+        self.token, self.providers, self.counter, self.run_budget = token, providers, counter, run_budget
+        self.packages = packages or PackageProxy(())
+        self.stop: RunVerdict | None = None  # the worker that follows the run reads it twice a second
+        self.limited = False  # was the last response of a provider 429, Too Many Requests?
+        self.limited_until: float | None = None  # seconds since the epoch, if that response had a time
+        self._log = log.bind(run=counter.run)
+        self._reserved = 0  # bytes
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        # For who takes apart what was sent: a flood, byte by byte, has one turn of the interpreter, not 64.
+        self._admission = threading.Lock()
+        # Held while a request is parsed: if 64 threads parsed a flood byte by byte at once, the other threads
+        # of the process would hardly run.
         self.reading = threading.Lock()
 
-    def end(self, outcome: Outcome, reason: str) -> None:
-        """Let the run be ended; the first reason counts."""
+    def request_stop(self, outcome: Outcome, reason: str) -> None:
+        """Ask for the end of the run; the first request counts."""
         self.stop = self.stop or RunVerdict(outcome, reason)
 
-    def refuse(self, target: str, reason: str) -> None:
-        """Count what did not come about; the first of a kind is logged."""
-        if self.counts.refusal(target, reason):
-            self._log.warning("gateway refused", target=target, reason=reason)
+    def record_refusal(self, target: str, reason: str) -> None:
+        """Count a failed request; the first with this target and reason is logged."""
+        if self.counter.add_refusal(target, reason):
+            self._log.warning("gateway request refused", target=target, reason=reason)
 
-    def let_out(self, model: str, price: Price | None) -> bool:
-        """Count one more request, where the budgets have room for it; else the run is to end."""
-        with self._turn:  # as many as come at once: none passes on what another has used up
-            if spent := self.run_budget.empty():
-                self.end(Outcome.OVER_BUDGET, spent)
+    def admit(self, model: str, price: Price | None) -> bool:
+        """Count one more request and return True; if a budget is used up, ask for the run's end instead."""
+        with self._admission:  # of two requests at once, none may pass on a budget that the other has used up
+            if exhausted := self.run_budget.exhausted():
+                self.request_stop(Outcome.OVER_BUDGET, exhausted)
                 return False
-            self.counts.request(model, price)
+            self.counter.add_request(model, price)
             return True
 
-    def unreachable(self, route: Provider, error: Exception) -> None:
-        """Count that a provider could not be asked, or did not answer."""
-        self.refuse(route.name, f"not reached: {type(error).__name__}")
+    def record_unreachable(self, provider: Provider, error: Exception) -> None:
+        """Count a request that the provider did not receive or did not answer."""
+        self.record_refusal(provider.name, f"not reached: {type(error).__name__}")
 
     @contextmanager
-    def room(self) -> Iterator[Callable[[int], bool]]:
-        """For the block: takes so many bytes more of the memory for bodies; False: there are not as many."""
+    def reserved_memory(self) -> Iterator[Callable[[int], bool]]:
+        """Yield a function that reserves memory for a request's body until the end of the block.
+
+        It takes the number of bytes and returns False if too few are free.
+        """
         mine = 0
 
-        def take(size: int) -> bool:
+        def reserve(size: int) -> bool:
             nonlocal mine
             with self._lock:
-                if self._held + size > _ROOM:
+                if self._reserved + size > _MEMORY:
                     return False
-                self._held += size
+                self._reserved += size
                 mine += size
                 return True
 
         try:
-            yield take
+            yield reserve
         finally:
             with self._lock:
-                self._held -= mine
+                self._reserved -= mine

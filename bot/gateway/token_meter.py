@@ -1,8 +1,8 @@
-"""Tokens, read out of a provider's answer while it passes, whatever its dialect, and what broke it off.
+"""The token counts in a provider's response, read while it passes, and an error that ended a stream.
 
-Anthropic, OpenAI (chat and responses) and Gemini each say it in an object of
-their own, in JSON or in the last events of a stream. What is said later holds,
-because all of them repeat the sum so far.
+Anthropic, OpenAI (chat and responses) and Gemini each report the counts in an object of
+their own, in a JSON document or in the last events of a stream. A later report replaces an
+earlier one, because each repeats the total so far.
 """
 
 import json
@@ -11,24 +11,24 @@ from typing import Any
 
 from bot.domain.usage import Tokens
 
-_LONGEST = 8 << 20  # bytes of a line, or of a whole answer that is no stream; longer ones are not counted
-_SIGN = b'"usage'  # every object that says it has a key that begins so
+_LONGEST = 8 << 20  # bytes of a line, or of a whole response that is not a stream; longer ones are not parsed
+_USAGE = b'"usage'  # the start of the key in every object with token counts
 _ERROR = b'"error"'
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
 
-class Meter:
-    """Of one answer. It never raises: an answer that makes no sense counts nothing."""
+class TokenMeter:
+    """The meter of one response. It never raises: a response that cannot be parsed counts nothing."""
 
     def __init__(self, content_type: str) -> None:
         self._events = content_type.startswith("text/event-stream")
         self._line = bytearray()
         self._too_long = False
-        self._said: dict[str, int] = {}
-        self.error = ""  # what went wrong in a stream that began with a 200: a word of the provider's
+        self._reported: dict[str, int] = {}
+        self.error = ""  # the provider's word for the error that ended a stream with status 200
 
     def feed(self, data: bytes) -> None:
-        """These bytes have passed."""
+        """Read the next bytes of the response."""
         *ended, rest = data.split(b"\n") if self._events else [data]
         for piece in ended:
             self._take(piece)
@@ -36,11 +36,11 @@ class Meter:
         self._take(rest)
 
     def so_far(self) -> Tokens:
-        """What the answer has said up to now."""
-        return Tokens(**self._said)
+        """Return the counts reported so far."""
+        return Tokens(**self._reported)
 
     def tokens(self) -> Tokens:
-        """What the answer said, at its end or where it was cut."""
+        """Return the counts of the whole response, or of a response that was cut."""
         self._end_of_line()
         return self.so_far()
 
@@ -55,20 +55,20 @@ class Meter:
         line, self._line, self._too_long = bytes(self._line), bytearray(), False
         if self._events:
             line = line.removeprefix(b"data:") if line.startswith(b"data:") else b""
-        if _SIGN not in line and not (self._events and _ERROR in line):
+        if _USAGE not in line and not (self._events and _ERROR in line):
             return
         try:
-            said = json.loads(line)
+            document = json.loads(line)
         except (ValueError, RecursionError):
             return
-        for each in said if isinstance(said, list) else [said]:
-            self._said |= _usage(each)
+        for each in document if isinstance(document, list) else [document]:
+            self._reported |= _usage(each)
             self.error = self.error or (_error(each) if self._events else "")
 
 
-def _error(said: Any) -> str:
-    """Find it at the top, or in `response` (OpenAI)."""
-    for place in (said, said.get("response")) if isinstance(said, dict) else ():
+def _error(event: Any) -> str:
+    """Return the word for the error in an event: at the top, or in `response` (OpenAI); "" if none."""
+    for place in (event, event.get("response")) if isinstance(event, dict) else ():
         error = place.get("error") if isinstance(place, dict) else None
         if isinstance(error, dict):
             words = (str(error.get(name)) for name in ("type", "status", "code") if error.get(name))
@@ -76,11 +76,11 @@ def _error(said: Any) -> str:
     return ""
 
 
-def _usage(said: Any) -> dict[str, int]:
-    """Find it at the top, or one level down: in `message` (Anthropic) or in `response` (OpenAI)."""
-    if not isinstance(said, dict):
+def _usage(document: Any) -> dict[str, int]:
+    """Return the counts at the top, or in `message` (Anthropic) or `response` (OpenAI)."""
+    if not isinstance(document, dict):
         return {}
-    for place in (said, said.get("message"), said.get("response")):
+    for place in (document, document.get("message"), document.get("response")):
         if isinstance(place, dict):
             usage = place.get("usage") or place.get("usageMetadata")
             if isinstance(usage, dict):
@@ -98,7 +98,7 @@ def _read(usage: dict[str, Any]) -> dict[str, int]:
         cached = _number(usage.get("prompt_tokens_details"), "cached_tokens")
         fresh = max(0, _number(usage, "prompt_tokens") - cached)
         return {"input": fresh, "cache_read": cached, "output": _number(usage, "completion_tokens")}
-    if "total_tokens" in usage:  # OpenAI's responses: Anthropic, with the same names, gives no sum
+    if "total_tokens" in usage:  # OpenAI's responses; Anthropic uses the same names, but has no total
         cached = _number(usage.get("input_tokens_details"), "cached_tokens")
         fresh = max(0, _number(usage, "input_tokens") - cached)
         return {"input": fresh, "cache_read": cached, "output": _number(usage, "output_tokens")}
@@ -108,10 +108,10 @@ def _read(usage: dict[str, Any]) -> dict[str, int]:
         "cache_read": "cache_read_input_tokens",
         "output": "output_tokens",
     }
-    # The first event of its stream has them all, the last what has changed.
-    return {ours: _number(usage, theirs) for ours, theirs in names.items() if usage.get(theirs) is not None}
+    # The first event of Anthropic's stream has all counts, the last one those that have changed.
+    return {name: _number(usage, key) for name, key in names.items() if usage.get(key) is not None}
 
 
-def _number(where: Any, name: str) -> int:
-    found = where.get(name) if isinstance(where, dict) else None
-    return found if isinstance(found, int) and 0 <= found < 1 << 40 else 0
+def _number(counts: Any, name: str) -> int:
+    number = counts.get(name) if isinstance(counts, dict) else None
+    return number if isinstance(number, int) and 0 <= number < 1 << 40 else 0

@@ -1,6 +1,6 @@
-"""Bytes between a sandbox and a package host, both ways, in the thread that leads them.
+"""A tunnel: bytes between a sandbox and a package host, both ways, in one thread.
 
-Each way holds one piece at most: who does not take it stops who sends it.
+Each direction holds at most one piece: a receiver that does not read stops the sender.
 """
 
 from contextlib import suppress
@@ -11,81 +11,81 @@ _PIECE = 64 << 10  # bytes
 
 
 class Tunnel:
-    """Between two connected sockets, which stay the caller's."""
+    """A tunnel between two connected sockets. The caller closes them."""
 
     def __init__(self, inside: socket, outside: socket, idle: float) -> None:
-        """`idle`: seconds without a byte after which it ends."""
+        """Connect the sockets. The tunnel ends after `idle` seconds without a byte."""
         self._inside, self._outside, self._idle = inside, outside, idle
-        self._forth, self._back = _Way(inside, outside), _Way(outside, inside)
+        self._forth, self._back = _Direction(inside, outside), _Direction(outside, inside)
 
     @property
     def sent(self) -> int:
-        """Bytes that the host was given."""
+        """Number of bytes sent to the host."""
         return self._forth.passed
 
     @property
     def received(self) -> int:
+        """Number of bytes sent to the sandbox."""
         return self._back.passed
 
-    def lead(self, first: bytes, *, both_ways: bool) -> None:
-        """Until both have said all, the inside is gone, or nothing moves. Raises OSError.
+    def forward(self, first: bytes, *, both_ways: bool) -> None:
+        """Forward bytes until both sides end, the inside closes, or the tunnel is idle. Raises OSError.
 
-        `first` is for the host before all else; where it is not both ways, it is all that the host gets.
+        `first` goes to the host before anything else. If not `both_ways`, the host gets nothing else.
         """
         forth, back = self._forth, self._back
-        forth.held, forth.ended = first, not both_ways
+        forth.pending, forth.ended = first, not both_ways
         self._inside.settimeout(0.0)
         self._outside.settimeout(0.0)
-        while not (forth.over and back.over):
+        while not (forth.is_done and back.is_done):
             events = self._wait()
             if not events or events.get(self._inside, 0) & (POLLHUP | POLLERR):
                 return
             for way in (forth, back):
-                if way.takes and events.get(way.source, 0) & ~POLLOUT:
-                    way.take()
-                if way.held and events.get(way.goal, 0) & ~POLLIN:
-                    way.give()
+                if way.reads and events.get(way.source, 0) & ~POLLOUT:
+                    way.receive()
+                if way.pending and events.get(way.target, 0) & ~POLLIN:
+                    way.send()
 
     def _wait(self) -> dict[socket, int]:
-        """What may be done now, by socket; nothing for too long: empty."""
+        """Return the events of each socket; {} if there was none for too long."""
         forth, back = self._forth, self._back
         waiting = poll()
-        # Always the inside, even where nothing is wanted of it: that it is gone is told all the same.
-        waiting.register(self._inside, POLLIN * forth.takes | POLLOUT * bool(back.held))
-        if wanted := POLLIN * back.takes | POLLOUT * bool(forth.held):
-            waiting.register(self._outside, wanted)
-        found = dict(waiting.poll(self._idle * 1000))
-        return {
-            sock: found[sock.fileno()] for sock in (self._inside, self._outside) if sock.fileno() in found
-        }
+        # The inside is always registered, even for no event: poll reports all the same that it was closed.
+        waiting.register(self._inside, POLLIN * forth.reads | POLLOUT * bool(back.pending))
+        if events := POLLIN * back.reads | POLLOUT * bool(forth.pending):
+            waiting.register(self._outside, events)
+        ready = dict(waiting.poll(self._idle * 1000))
+        sockets = (self._inside, self._outside)
+        return {sock: ready[sock.fileno()] for sock in sockets if sock.fileno() in ready}
 
 
-class _Way:
-    """From one socket to the other."""
+class _Direction:
+    """One direction of a tunnel."""
 
-    def __init__(self, source: socket, goal: socket) -> None:
-        self.source, self.goal = source, goal
-        self.held = b""
-        self.ended = False  # the source has said all
+    def __init__(self, source: socket, target: socket) -> None:
+        self.source, self.target = source, target
+        self.pending = b""
+        self.ended = False  # the source has sent everything
         self.passed = 0  # bytes
 
     @property
-    def takes(self) -> bool:
-        return not self.ended and not self.held
+    def reads(self) -> bool:
+        return not self.ended and not self.pending
 
     @property
-    def over(self) -> bool:
-        return self.ended and not self.held
+    def is_done(self) -> bool:
+        return self.ended and not self.pending
 
-    def take(self) -> None:
+    def receive(self) -> None:
         with suppress(BlockingIOError):
-            self.held = self.source.recv(_PIECE)
-            self.ended = not self.held
+            self.pending = self.source.recv(_PIECE)
+            self.ended = not self.pending
         if self.ended:
-            self.goal.shutdown(SHUT_WR)
+            self.target.shutdown(SHUT_WR)
 
-    def give(self) -> None:
+    def send(self) -> None:
         with suppress(BlockingIOError):
-            given = self.goal.send(self.held)
-            self.held = self.held[given:]
-            self.passed += given
+            size = self.target.send(self.pending)
+            self.pending = self.pending[size:]
+            self.passed += size

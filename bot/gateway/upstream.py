@@ -1,7 +1,7 @@
-"""One connection to a provider, kept for as long as the one it serves, and what may be told there.
+"""One connection to a provider, which lives as long as the sandbox's connection, and the permitted headers.
 
-The standard library's client, because its socket can be cut from another thread
-while it waits: an agent that is stopped must not go on costing money.
+It uses the standard library's client, because another thread can cut its socket while it
+waits: an agent that is stopped must not continue to cost money.
 """
 
 import ssl
@@ -19,14 +19,14 @@ from bot.gateway.providers import Provider
 Headers = list[tuple[bytes, bytes]]
 
 _CONNECT = 10.0  # seconds
-_SILENCE = 600.0  # seconds without a byte: some answers are thought about for that long
-# Of one connection only (RFC 9110, 7.6.1), or what http.client says itself.
+_SILENCE = 600.0  # seconds without a byte: a model may think for that long before it answers
+# Headers of one connection only (RFC 9110, 7.6.1), and those that http.client sends itself.
 _HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
     b"trailer", b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect",
 }  # fmt: skip
-# What an agent may not say: who pays, what is done instead, and in which form it wants the answer, which we
-# must be able to read.
+# Headers that an agent may not send: they choose the payer, another operation, or a form of the response that
+# cannot be parsed here.
 _OURS = {
     b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"cookie",
     b"openai-organization", b"openai-project", b"accept-encoding", b"x-goog-fieldmask",
@@ -34,46 +34,46 @@ _OURS = {
 }  # fmt: skip
 _NOT_BACK = (_HOP - {b"content-length"}) | {b"set-cookie"}
 
-FAILURES = (OSError, HTTPException)  # what any use of it may raise
+FAILURES = (OSError, HTTPException)  # errors that any use of an Upstream may raise
 
 
 class Upstream:
-    """Connects when it is first used, and again where the provider has hung up since."""
+    """A connection that opens on first use, and again if the provider has closed it."""
 
-    def __init__(self, route: Provider) -> None:
-        self.route = route
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
         self._connection: HTTPConnection | None = None
         self._is_cut = False
-        self._prefix = urlsplit(route.url).path.rstrip("/")
+        self._prefix = urlsplit(provider.url).path.rstrip("/")
 
-    def ask(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
-        """Send it with the real key. Raises FAILURES; TimeoutError is one of them."""
+    def send(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
+        """Send a request with the real key. Raises FAILURES, which include TimeoutError."""
         try:
-            return self._asked(target, headers, body)
+            return self._request(target, headers, body)
         except FAILURES:
-            # What is left may be a proxy without its tunnel, which would read the next key.
+            # The socket may still be connected to a proxy without a tunnel, which would read the next key.
             self.close()
             raise
 
     def cut(self) -> None:
-        """Let whoever reads or writes here see the end at once."""
+        """End the connection at once for a thread that reads or writes."""
         self._is_cut = True
         sock = self._connection and self._connection.sock
         if sock:
             with suppress(OSError):
-                # Not its own method, which takes the TLS away from under who reads.
+                # Not the method of SSLSocket, which removes the TLS state while another thread reads.
                 socket.shutdown(sock, SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
 
-    def _asked(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
+    def _request(self, target: str, headers: Headers, body: bytes) -> HTTPResponse:
         connection = self._connected()
         connection.putrequest("POST", self._prefix + target, skip_accept_encoding=True)
         for name, value in forwarded(headers, _HOP | _OURS):
             connection.putheader(name.decode("ascii"), value)
-        if credential := self.route.credential():
+        if credential := self.provider.credential():
             connection.putheader(*credential)
         connection.putheader("accept-encoding", "identity")
         connection.putheader("content-length", str(len(body)))
@@ -81,33 +81,33 @@ class Upstream:
         return connection.getresponse()
 
     def _connected(self) -> HTTPConnection:
-        self._connection = connection = self._connection or _connection(self.route.url)
-        if connection.sock is not None and _has_news(connection.sock):
+        self._connection = connection = self._connection or _connection(self.provider.url)
+        if connection.sock is not None and _is_closed(connection.sock):
             connection.close()
         if connection.sock is None:
             connection.connect()
-            _be_patient(connection)
+            _set_timeout(connection)
         if self._is_cut:
             raise ConnectionAbortedError
         return connection
 
 
-def answered(response: HTTPResponse) -> Headers:
-    """What an agent is told of an answer's headers."""
+def response_headers(response: HTTPResponse) -> Headers:
+    """Return the headers of a response that are passed to the agent."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.getheaders()]
     return forwarded(headers, _NOT_BACK)
 
 
 def forwarded(headers: Headers, without: Iterable[bytes]) -> Headers:
-    """Leave out these, and what the headers themselves say is of one connection only."""
+    """Return the headers except these, and except those that `connection` limits to one connection."""
     own = {
         option.strip().lower()
         for name, value in headers
         if name.lower() == b"connection"
         for option in value.split(b",")
     }
-    left_out = own.union(without)
-    return [(name, value) for name, value in headers if name.lower() not in left_out]
+    omitted = own.union(without)
+    return [(name, value) for name, value in headers if name.lower() not in omitted]
 
 
 def _connection(url: str) -> HTTPConnection:
@@ -127,16 +127,19 @@ def _connection(url: str) -> HTTPConnection:
 def _login(user: str | None, password: str | None) -> dict[str, str]:
     if user is None:
         return {}
-    given = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return {"Proxy-Authorization": f"Basic {b64encode(given).decode()}"}
+    login = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {b64encode(login).decode()}"}
 
 
-def _be_patient(connection: HTTPConnection) -> None:
+def _set_timeout(connection: HTTPConnection) -> None:
     connection.sock.settimeout(_SILENCE)
 
 
-def _has_news(sock: socket) -> bool:
-    """Nobody has asked anything: what can be read now is a farewell."""
+def _is_closed(sock: socket) -> bool:
+    """Return True if the provider has closed the connection.
+
+    No request is pending, so readable data means just that.
+    """
     waiting = poll()
     waiting.register(sock, POLLIN)
     return bool(waiting.poll(0))

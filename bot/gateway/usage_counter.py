@@ -1,7 +1,7 @@
-"""What one run has used, reached and been refused, from its first request on, whoever followed it then.
+"""The usage of one run since its first request, whichever worker followed it: tokens, tunnels, refusals.
 
-Numbers are whole, never differences: writing them twice changes nothing, and a
-worker that adopts the run begins with what the ledger holds.
+The numbers are totals, never differences: to write them twice changes nothing, and a
+worker that takes over the run starts from the totals in the ledger.
 """
 
 import threading
@@ -19,18 +19,19 @@ from bot.text.sanitize import visible
 
 K = TypeVar("K")
 DAY = 86400  # seconds
-_MOST = 100  # rows of a kind that one run may fill: an agent chooses the names in them
+_MOST = 100  # rows of one table that one run may fill: an agent chooses the names in them
 _LONGEST = 200  # characters of such a name
 _OTHERS = "(others)"
-_OF_ALL_KINDS = "of many kinds"  # what is named in a reason may be the agent's choice, too
+_MANY_REASONS = "of many kinds"  # replaces the reason, too: an agent may choose a part of it
 
 
 def today() -> int:
+    """Return the number of the present day in UTC, counted from the epoch."""
     return int(time.time()) // DAY
 
 
-class Counts:
-    """Of one run, for many threads."""
+class UsageCounter:
+    """The totals of one run, for many threads."""
 
     def __init__(
         self,
@@ -48,10 +49,11 @@ class Counts:
 
     @property
     def unsaved(self) -> bool:
+        """True if a total has changed since the last `save`."""
         return self._changes != self._saved
 
     def save(self, tx: Connection) -> None:
-        """Write all of it to the ledger; the caller holds the run's lease in the same transaction."""
+        """Write all totals to the ledger; the caller holds the run's lease in the same transaction."""
         with self._lock:
             changes, used, refused = self._changes, list(self._used.values()), dict(self._refused)
             reached = list(self._reached.values())
@@ -60,26 +62,26 @@ class Counts:
         usage.write_reached(tx, self.run, reached)
         self._saved = changes
 
-    def request(self, model: str, price: Price | None) -> None:
-        """One more was let out."""
+    def add_request(self, model: str, price: Price | None) -> None:
+        """Count one more admitted request."""
         self._add(model, price, requests=1, tokens=Tokens())
 
-    def tokens(self, model: str, price: Price | None, tokens: Tokens) -> None:
-        """A provider says that it took and gave so many more."""
+    def add_tokens(self, model: str, price: Price | None, tokens: Tokens) -> None:
+        """Count more tokens that a provider has reported."""
         self._add(model, price, requests=0, tokens=tokens)
 
-    def refusal(self, target: str, reason: str) -> bool:
-        """One more was kept in. Is it the first of its kind?"""
+    def add_refusal(self, target: str, reason: str) -> bool:
+        """Count one more refused request. Return True for the first with this target and reason."""
         with self._lock:
-            key = _place(self._refused, (_name(target), reason), (_OTHERS, _OF_ALL_KINDS))
+            key = _key(self._refused, (_name(target), reason), (_OTHERS, _MANY_REASONS))
             self._refused[key] = self._refused.get(key, 0) + 1
             self._changes += 1
             return self._refused[key] == 1
 
-    def led(self, target: str, sent: int, received: int) -> None:
-        """One more tunnel to a package host is over; its bytes."""
+    def add_tunnel(self, target: str, sent: int, received: int) -> None:
+        """Count one more tunnel to a package host that has ended, and its bytes."""
         with self._lock:
-            key = _place(self._reached, _name(target), _OTHERS)
+            key = _key(self._reached, _name(target), _OTHERS)
             before = self._reached.get(key) or Reached(target=key)
             self._reached[key] = replace(
                 before,
@@ -90,7 +92,7 @@ class Counts:
             self._changes += 1
 
     def total(self, day: int | None = None) -> Total:
-        """Of the run; or of what it used on that day."""
+        """Return the usage of models of the whole run, or of one day."""
         with self._lock:
             counted = [each for each in self._used.values() if day in (None, each.day)]
         return Total(
@@ -102,7 +104,7 @@ class Counts:
 
     def _add(self, model: str, price: Price | None, *, requests: int, tokens: Tokens) -> None:
         with self._lock:
-            key = _place(self._used, (today(), _name(model)), (today(), _OTHERS))
+            key = _key(self._used, (today(), _name(model)), (today(), _OTHERS))
             before = self._used.get(key) or Used(day=key[0], model=key[1])
             self._used[key] = replace(
                 before,
@@ -113,9 +115,23 @@ class Counts:
             self._changes += 1
 
 
-def _place(counted: Mapping[K, object], key: K, others: K) -> K:
-    """Where it is counted: with the others, once there are as many kinds as there may be."""
-    return key if key in counted or len(counted) < _MOST else others
+class ResponseUsage:
+    """The tokens of one response, counted while it arrives: a worker that dies in it loses about a second."""
+
+    def __init__(self, counter: UsageCounter, model: str, price: Price | None) -> None:
+        self._counter, self._model, self._price = counter, model, price
+        self._counted = Tokens()
+
+    def update(self, reported: Tokens) -> None:
+        """Count the tokens that the response has reported in all so far."""
+        if reported != self._counted:
+            self._counter.add_tokens(self._model, self._price, reported - self._counted)
+            self._counted = reported
+
+
+def _key(totals: Mapping[K, object], key: K, others: K) -> K:
+    """Return the key to count under: `others` once there are too many keys."""
+    return key if key in totals or len(totals) < _MOST else others
 
 
 def _name(text: str) -> str:

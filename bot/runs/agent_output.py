@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import IO
 
-from bot.agents.transcript import Listening
+from bot.agents.transcript import OutputReader
 from bot.domain.lifecycle import Phase, RunVerdict
 from bot.gateway.run_access import RunAccess
 from bot.runs.agent_limits import AgentLimits
@@ -29,11 +29,11 @@ class Tail:
     """The output of one agent, followed by this worker from the last byte in the ledger on."""
 
     def __init__(
-        self, leased: LeasedRun, limits: AgentLimits, listening: Listening, access: RunAccess | None
+        self, leased: LeasedRun, limits: AgentLimits, reader: OutputReader, access: RunAccess | None
     ) -> None:
         self._leased = leased
         self._limits = limits
-        self._listening = listening  # it has read all output up to that byte
+        self._reader = reader  # it has read all output up to that byte
         self._access = access
         self._offset = leased.run.log_offset  # of the end of the log in the ledger
         self._pending = bytearray()
@@ -87,7 +87,7 @@ class Tail:
             self._pending += data
             if data:
                 self._limits.record_output(lines)
-                self._listening.take(data)
+                self._reader.feed(data)
             printed = self._offset + len(self._pending)
             if verdict := self._stop() or self._limits.exceeded(printed) or self._done():
                 return verdict
@@ -99,7 +99,7 @@ class Tail:
         return self._access.stop if self._access else None
 
     def _done(self) -> RunVerdict | None:
-        result = self._listening.result
+        result = self._reader.report
         if result is None or result.waits:  # the limits decide for how long it may
             self._done_at = None
             return None
@@ -114,18 +114,18 @@ class Tail:
         leased, now = self._leased, time.monotonic()
         self._flushed = now
         is_progress_due = now - self._progress_sent >= _PROGRESS
-        counts = self._access.counts if self._access and self._access.counts.unsaved else None
-        if not self._pending and not is_progress_due and not counts:
+        counter = self._access.counter if self._access and self._access.counter.unsaved else None
+        if not self._pending and not is_progress_due and not counter:
             return
-        news = {"log_offset": self._offset + len(self._pending), **self._listening.news()}
+        news = {"log_offset": self._offset + len(self._pending), **self._reader.changes()}
         with leased.runtime.ledger.write() as tx:
             leases.write(tx, leased.lease, **news)
             leased.run = replace(leased.run, **news)
             store_log.append(tx, leased.run.id, self._offset, bytes(self._pending))
-            if counts:
-                counts.save(tx)
+            if counter:
+                counter.save(tx)
             if is_progress_due:
-                leased.tell(tx, Phase.AGENT, last_line=self._listening.last_words)
+                leased.tell(tx, Phase.AGENT, last_line=self._reader.last_message)
                 self._progress_sent = now
         self._offset += len(self._pending)
         self._pending.clear()

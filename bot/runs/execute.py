@@ -102,7 +102,7 @@ def _go_on(leased: LeasedRun) -> RunVerdict:
         return push.push(leased, fetch(leased))
     if phase is Phase.PREPARE:
         leased.enter(Phase.PREPARE)
-        if spent := leased.runtime.gateway.spent(leased.run, leased.task):
+        if spent := leased.runtime.gateway.exhausted_budget(leased.run, leased.task):
             return RunVerdict(Outcome.OVER_BUDGET, spent)
     return _work(leased, phase)
 

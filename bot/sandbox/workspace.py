@@ -8,7 +8,7 @@ the agent's uid.
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox import container_names
 from bot.sandbox.engine.containers import Engine, Mount
-from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
+from bot.sandbox.export.protected_paths import pathspecs
 
 _PREPARE = (Path(__file__).parent / "inside" / "prepare.sh").read_text()
 # Without this chmod a read-only folder of the agent's (Go's module cache) cannot be emptied.
@@ -47,6 +47,7 @@ class WorkspacePlan:
     branch: str
     start: str  # commit the branch is put at
     refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
+    instruction_files: Sequence[str]  # files that agents obey, as patterns of .gitignore
     session_file: str = ""  # below the agent's home, a pattern of the shell: is it there?
     briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
     check: Check = field(default=uninterrupted, compare=False)  # called while the container works
@@ -80,7 +81,7 @@ class Workspaces:
         for name in ("repo", "home"):
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
-        briefed = [plan.briefed_by, "\n".join(pathspecs(INSTRUCTIONS))]
+        briefed = [plan.briefed_by, "\n".join(pathspecs(plan.instruction_files))]
         refs = [word for pair in plan.refs.items() for word in pair]
         said = self._engine.tool(
             name=plan.name,

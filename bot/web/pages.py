@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.agents.agent import Agent, Listener
+from bot.agents.agent import Agent, OutputParser
 from bot.agents.command_line import CommandLineAgent
 from bot.domain.errors import NotPossible
 from bot.domain.task import Run
@@ -123,9 +123,9 @@ def _patch_text(viewer: Viewer, task_id: str) -> str | None:
     return f"{origin}{size}\n{patch_view.whole(patch.text, viewer.secrets)}"
 
 
-def _listener(viewer: Viewer, run: Run) -> Listener:
+def _output_parser(viewer: Viewer, run: Run) -> OutputParser:
     """Return a reader of the run's output; if its agent is not configured now, every line is shown."""
-    return viewer.agents.get(run.agent, _UNKNOWN_AGENT).listen()
+    return viewer.agents.get(run.agent, _UNKNOWN_AGENT).output_parser()
 
 
 def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:
@@ -146,7 +146,7 @@ def _page(viewer: Viewer, environment: Environment, task_id: str) -> str:
         result=task_page.result_view(task, newest, phases, position, now),
         facts=task_page.facts_view(task, addresses, workspace, has_patch=has_patch),
         runs=run_views,
-        log=excerpt(viewer.ledger, newest.id, viewer.secrets, _listener(viewer, newest)),
+        log=excerpt(viewer.ledger, newest.id, viewer.secrets, _output_parser(viewer, newest)),
         key=shared_keys.task_signature(viewer.link_key, task_id),
         now=now,
     )

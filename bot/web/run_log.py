@@ -7,7 +7,7 @@ megabytes at once would hold up every delivery that arrives meanwhile.
 import re
 from collections.abc import Iterator, Sequence
 
-from bot.agents.agent import Listener
+from bot.agents.agent import OutputParser
 from bot.agents.transcript import transcript
 from bot.store import log_chunks
 from bot.store.ledger import Ledger
@@ -16,7 +16,7 @@ from bot.text.sanitize import shown
 HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
 _PIECE = 128 * 1024  # bytes read at once
 _LONGEST_LINE = 128 * 1024  # bytes; of a longer line only the beginning is shown
-_LONGEST_EVENT = 8 << 20  # bytes of a line that a listener reads, because a part of it makes no sense
+_LONGEST_EVENT = 8 << 20  # bytes of a line that a parser reads, because a part of it makes no sense
 _LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # progress displays end their lines with a carriage return
 
 
@@ -29,12 +29,12 @@ class LogFollower:
     """
 
     def __init__(
-        self, ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener | None = None
+        self, ledger: Ledger, run_id: str, secrets: Sequence[str], parser: OutputParser | None = None
     ) -> None:
-        """Show every line; with a `listener`, only its text for people."""
+        """Show every line; with a `parser`, only its text for people."""
         self._ledger, self._run_id, self._secrets = ledger, run_id, secrets
-        self._listener = listener
-        self._longest = _LONGEST_EVENT if listener else _LONGEST_LINE
+        self._parser = parser
+        self._longest = _LONGEST_EVENT if parser else _LONGEST_LINE
         self._offset = 0
         self._rest = b""  # the beginning of a line whose end has not been read
         self._skips = False  # the line being read has lost a part: skip to its end
@@ -76,14 +76,14 @@ class LogFollower:
             yield shown("\n".join(texts), self._secrets) + "\n"
 
     def _text(self, line: bytes) -> str | None:
-        return self._listener.hear(line).text if self._listener else line.decode(errors="replace")
+        return self._parser.parse(line).text if self._parser else line.decode(errors="replace")
 
 
-def excerpt(ledger: Ledger, run_id: str, secrets: Sequence[str], listener: Listener) -> str:
+def excerpt(ledger: Ledger, run_id: str, secrets: Sequence[str], parser: OutputParser) -> str:
     """Return the text for people: all of a short log, or the beginning and the end of a long one."""
 
     def text(data: bytes) -> str:
-        return shown("".join(transcript(listener, iter([data]))), secrets)
+        return shown("".join(transcript(parser, iter([data]))), secrets)
 
     with ledger.read() as tx:
         size = log_chunks.size(tx, run_id)

@@ -9,7 +9,7 @@ import pytest
 from bot.agents.agent import AgentReport, OutputLine
 from bot.agents.claude import Claude
 from bot.domain.lifecycle import Outcome
-from bot.gateway.endpoint import Outside
+from bot.gateway.endpoint import GatewayEndpoint
 from tests.agents.starts import START
 from tests.support.claude_stand_in import SESSION, recorded
 
@@ -17,12 +17,12 @@ CLAUDE = Claude(())
 
 
 def heard(lines: list[bytes]) -> list[OutputLine]:
-    listener = CLAUDE.listen()
-    return [listener.hear(line) for line in lines]
+    parser = CLAUDE.output_parser()
+    return [parser.parse(line) for line in lines]
 
 
 def result_of(lines: list[bytes]) -> AgentReport:
-    [result] = [each.result for each in heard(lines) if each.result]
+    [result] = [each.report for each in heard(lines) if each.report]
     return result
 
 
@@ -38,10 +38,12 @@ def test_a_fresh_run_names_no_session_and_a_resumed_one_its_own() -> None:
 
 
 def test_it_is_told_of_its_own_route_out_and_of_nothing_where_there_is_none() -> None:
-    outside = Outside(url="http://127.0.0.1:8787", token="t0ken", routes=["anthropic"], packages=False)
+    endpoint = GatewayEndpoint(
+        url="http://127.0.0.1:8787", token="t0ken", providers=["anthropic"], packages=False
+    )
 
     inside = CLAUDE.environment(START)
-    routed = CLAUDE.environment(replace(START, outside=outside))
+    routed = CLAUDE.environment(replace(START, endpoint=endpoint))
 
     assert not [name for name in inside if name.startswith("ANTHROPIC")]
     assert routed["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8787/anthropic"
@@ -63,7 +65,7 @@ def test_a_good_run_tells_its_session_what_it_does_and_how_it_ended() -> None:
         "Write parser.py",
         'Bash git add -A && git commit -qm "Add a parser"',
     ]
-    assert [each.result for each in lines if each.result] == [
+    assert [each.report for each in lines if each.report] == [
         AgentReport(outcome=None, text="I added a parser and committed it.", session_cost=0.0032)
     ]
     assert "\n".join(each.text for each in lines if each.text).splitlines()[:3] == [
@@ -81,7 +83,7 @@ def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
 
 
 def test_a_result_while_it_runs_something_in_the_background_is_not_the_end_of_it() -> None:
-    first, last = [each.result for each in heard(recorded("background")) if each.result]
+    first, last = [each.report for each in heard(recorded("background")) if each.report]
 
     assert (first.text, first.waits) == ("I wait for it.", True)
     assert (last.text, last.waits, last.session_cost) == ("Now done.", False, 0.0032)
@@ -193,7 +195,7 @@ def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object
     [told] = heard([json.dumps(said).encode()])
 
     assert told.session == ""
-    assert told.result is None or told.result.session_cost is None
+    assert told.report is None or told.report.session_cost is None
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,", b'"",', b"[[]],"])
@@ -223,7 +225,7 @@ def test_what_no_ledger_can_keep_is_left_out_of_its_words() -> None:
     )
 
     assert lines[0].doing == "Bash cut here"
-    assert [each.result.text for each in lines if each.result] == ["Done .", "cut "]
+    assert [each.report.text for each in lines if each.report] == ["Done .", "cut "]
 
 
 def test_a_result_that_does_not_say_that_all_is_well_is_a_failure() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.agents.command_line import CommandLineAgent
 from bot.agents.environment import environment
-from bot.gateway.endpoint import Outside
+from bot.gateway.endpoint import GatewayEndpoint
 from tests.agents.starts import START
 
 
@@ -41,9 +41,11 @@ def test_the_environment_says_what_is_known_and_nothing_empty() -> None:
 
 
 def test_a_proxy_is_named_only_where_packages_may_be_had() -> None:
-    outside = Outside(url="http://127.0.0.1:8787", token="t0ken", routes=["anthropic"], packages=False)
-    closed = environment(replace(START, outside=outside))
-    opened = environment(replace(START, outside=replace(outside, packages=True)))
+    endpoint = GatewayEndpoint(
+        url="http://127.0.0.1:8787", token="t0ken", providers=["anthropic"], packages=False
+    )
+    closed = environment(replace(START, endpoint=endpoint))
+    opened = environment(replace(START, endpoint=replace(endpoint, packages=True)))
 
     assert closed["FORGEHAND_GATEWAY"] == "http://127.0.0.1:8787"
     assert closed["FORGEHAND_TOKEN"] == "t0ken"

@@ -7,7 +7,7 @@ import pytest
 
 from bot.agents.claude import Claude
 from bot.agents.command_line import CommandLineAgent
-from bot.agents.transcript import Lines, Listening, transcript
+from bot.agents.transcript import LineSplitter, OutputReader, transcript
 from bot.domain.interrupt import within
 from bot.domain.lifecycle import Outcome
 from tests.support.claude_stand_in import SESSION, recorded
@@ -15,8 +15,8 @@ from tests.support.claude_stand_in import SESSION, recorded
 GOOD = b"\n".join(recorded("good")) + b"\n"
 
 
-def _listening() -> Listening:
-    return Listening(Claude(()).listen())
+def _listening() -> OutputReader:
+    return OutputReader(Claude(()).output_parser())
 
 
 def _pieces(data: bytes, most: int) -> list[bytes]:
@@ -31,21 +31,21 @@ def _pieces(data: bytes, most: int) -> list[bytes]:
 
 def test_a_stream_says_the_same_however_it_is_cut() -> None:
     whole, cut = _listening(), _listening()
-    whole.take(GOOD)
+    whole.feed(GOOD)
     for piece in _pieces(GOOD, 700):
-        cut.take(piece)
+        cut.feed(piece)
 
-    assert whole.result is not None
-    assert cut.result == whole.result
-    assert cut.news() == whole.news() == {"session": SESSION, "doing": "", "session_cost": 0.0032}
+    assert whole.report is not None
+    assert cut.report == whole.report
+    assert cut.changes() == whole.changes() == {"session": SESSION, "doing": "", "session_cost": 0.0032}
 
 
 def test_what_was_told_once_is_no_news() -> None:
     listening = _listening()
-    listening.take(b"\n".join(recorded("good")[:3]) + b"\n")
+    listening.feed(b"\n".join(recorded("good")[:3]) + b"\n")
 
-    assert listening.news() == {"session": SESSION, "doing": "Bash ls -la && cat README.md"}
-    assert listening.news() == {}
+    assert listening.changes() == {"session": SESSION, "doing": "Bash ls -la && cat README.md"}
+    assert listening.changes() == {}
 
 
 def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> None:
@@ -54,11 +54,11 @@ def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> N
     listening = _listening()
 
     listening.replay(log, at)
-    assert listening.result is None
-    listening.take(GOOD[at:])
+    assert listening.report is None
+    listening.feed(GOOD[at:])
 
-    assert listening.result is not None
-    assert listening.result.session_cost == 0.0032
+    assert listening.report is not None
+    assert listening.report.session_cost == 0.0032
 
 
 def test_a_long_log_is_heard_again_only_as_long_as_somebody_wants(tmp_path: Path) -> None:
@@ -73,22 +73,22 @@ def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
     listening = _listening()
     listening.replay(tmp_path / "none", 10)
 
-    assert listening.news() == {}
+    assert listening.changes() == {}
 
 
 def test_a_line_too_long_is_passed_over_and_the_next_one_heard() -> None:
     listening = _listening()
     for _ in range(20):
-        listening.take(b"x" * (1 << 20))
-    listening.take(b"\n" + GOOD)
+        listening.feed(b"x" * (1 << 20))
+    listening.feed(b"\n" + GOOD)
 
-    assert listening.result is not None
+    assert listening.report is not None
 
 
 def test_of_a_line_too_long_its_length_is_told() -> None:
-    lines = Lines()
+    lines = LineSplitter()
 
-    found = [line for piece in [b"a" * (8 << 20), b"b\nnext\r\nla", b"st"] for line in lines.take(piece)]
+    found = [line for piece in [b"a" * (8 << 20), b"b\nnext\r\nla", b"st"] for line in lines.feed(piece)]
 
     assert found == [b"(a line of 8,388,609 bytes)", b"next"]
     assert lines.last() == b"last"
@@ -97,44 +97,44 @@ def test_of_a_line_too_long_its_length_is_told() -> None:
 
 def test_a_last_line_without_an_end_counts() -> None:
     listening = _listening()
-    listening.take(GOOD.rstrip(b"\n"))
-    assert listening.result is None
+    listening.feed(GOOD.rstrip(b"\n"))
+    assert listening.report is None
 
     listening.end()
 
-    assert listening.result is not None
+    assert listening.report is not None
 
 
 def test_a_last_line_that_is_cut_is_no_result() -> None:
     listening = _listening()
-    listening.take(GOOD[:-50])
+    listening.feed(GOOD[:-50])
     listening.end()
 
-    assert listening.result is None
+    assert listening.report is None
 
 
 @pytest.mark.parametrize("following", [recorded("good")[:1], recorded("good")[2:3]], ids=["init", "tool"])
 def test_a_result_after_which_it_goes_on_is_none(following: list[bytes]) -> None:
     listening = _listening()
-    listening.take(GOOD)
-    listening.take(b"\n".join(following) + b"\n")
+    listening.feed(GOOD)
+    listening.feed(b"\n".join(following) + b"\n")
 
-    assert listening.result is None
+    assert listening.report is None
 
 
 def test_of_two_results_the_last_counts() -> None:
     listening = _listening()
-    listening.take(GOOD)
-    listening.take(b"\n".join(recorded("limit")) + b"\n")
+    listening.feed(GOOD)
+    listening.feed(b"\n".join(recorded("limit")) + b"\n")
 
-    assert listening.result is not None
-    assert listening.result.outcome is Outcome.RATE_LIMITED
+    assert listening.report is not None
+    assert listening.report.outcome is Outcome.RATE_LIMITED
 
 
 def test_people_read_words_and_not_events() -> None:
     lines = b"warning: something\n" + GOOD + b"the end"
 
-    said = "".join(transcript(Claude(()).listen(), iter(_pieces(lines, 900))))
+    said = "".join(transcript(Claude(()).output_parser(), iter(_pieces(lines, 900))))
 
     assert said.splitlines()[:4] == [
         "warning: something",
@@ -146,21 +146,21 @@ def test_people_read_words_and_not_events() -> None:
     assert '"type"' not in said
 
 
-def test_the_last_words_are_those_for_people() -> None:
+def test_the_last_message_are_those_for_people() -> None:
     listening = _listening()
     init, *_, result = recorded("good")
 
     said = []
     others = [b"npm warn: old\n \n", b'{"type":"stream_event"}\n' + b"x" * 5000 + b"\n"]
     for line in (others[0], init + b"\n", others[1], result + b"\n"):
-        listening.take(line)
-        said.append(listening.last_words)
+        listening.feed(line)
+        said.append(listening.last_message)
 
     assert said == ["npm warn: old", *["Model claude-opus-5-5"] * 2, "It says that it is done."]
 
 
 def test_of_any_command_line_everything_is_read() -> None:
-    assert list(transcript(CommandLineAgent(["x"]).listen(), iter([b"one\n\ntw", b"o\n"]))) == [
+    assert list(transcript(CommandLineAgent(["x"]).output_parser(), iter([b"one\n\ntw", b"o\n"]))) == [
         "one\n\n",
         "two\n",
     ]

@@ -11,12 +11,12 @@ from bot.agents.claude import Claude
 from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
 from bot.app.preflight import check, fit, hosts_of_sets
-from bot.app.settings.gateway import ModelSettings, routes
+from bot.app.settings.gateway import ModelSettings, providers
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import DataSettings, SandboxSettings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
-from bot.gateway.budget import Amount, Budget
+from bot.gateway.budget import Budget, UsageLimit
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.derived_image import image_with
@@ -36,11 +36,11 @@ def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
         check(runtime)
 
 
-@pytest.mark.parametrize("budget", [Budget(per_run=Amount(usd=5)), Budget(per_day=Amount(usd=5))])
+@pytest.mark.parametrize("budget", [Budget(per_run=UsageLimit(usd=5)), Budget(per_day=UsageLimit(usd=5))])
 def test_a_budget_in_dollars_without_prices_is_not_set_to_work(ledger: Ledger, budget: Budget) -> None:
     settings = Settings(models={"ours": ModelSettings(url="http://10.0.0.5")})
     runtime = a_runtime(ledger, FakeForge())
-    gateway = replace(runtime.gateway, routes=routes(settings.models), budget=budget)
+    gateway = replace(runtime.gateway, providers=providers(settings.models), budget=budget)
 
     with pytest.raises(BadSettings, match=r"(?s)\[models\.ours\] has no prices.*  prices = "):
         check(replace(runtime, gateway=gateway))
@@ -107,8 +107,8 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
         "own": CommandLineAgent(["no-such-agent", "--quiet"]),
         "sh": CommandLineAgent(["sh"]),
     }
-    routes_there = routes({"anthropic": ModelSettings(url="http://10.0.0.5")})
-    gateway = replace(workshop.runtime.gateway, routes=routes_there)
+    providers_there = providers({"anthropic": ModelSettings(url="http://10.0.0.5")})
+    gateway = replace(workshop.runtime.gateway, providers=providers_there)
 
     with pytest.raises(BadSettings, match=r"has no claude and no no-such-agent\. .*`forgehand images build`"):
         fit(replace(workshop.runtime, gateway=gateway, agents=agents), [])

@@ -89,7 +89,7 @@ def asker_of(provider: ScriptedProvider, folder: Path) -> Iterator[Asker]:
         run = claimed(tx)
         task = tasks.get(tx, run.task)
     gateway = Gateway(
-        data=DataFolder(folder), ledger=ledger, link_key=LINK_KEY, routes=routes(provider), budget=Budget()
+        data=DataFolder(folder), ledger=ledger, link_key=LINK_KEY, providers=routes(provider), budget=Budget()
     )
     with gateway.open(run, task):
         yield Asker(gateway=gateway, run=run, task=task, provider=provider)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.agents.environment import environment
-from bot.gateway.endpoint import FOLDER, URL, Outside, with_relay
+from bot.gateway.endpoint import FOLDER, URL, GatewayEndpoint, with_relay
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
 from tests.agents.starts import START
 from tests.gateway.open_gateway import TOKEN, Way
 
-TOLD = replace(START, outside=Outside(url=URL, token=TOKEN, routes=(), packages=True))
+TOLD = replace(START, endpoint=GatewayEndpoint(url=URL, token=TOKEN, providers=(), packages=True))
 
 
 def said_in_a_sandbox(image: str, argv: Sequence[str], way: Way) -> list[str]:

@@ -8,10 +8,10 @@ import pytest
 
 from bot.gateway.budget import Budget, RunBudget
 from bot.gateway.opening import Gateway
-from bot.gateway.package_proxy import Net, Packages
+from bot.gateway.package_proxy import Connector, PackageProxy
 from bot.gateway.run_access import RunAccess
 from bot.gateway.socket_server import open_socket
-from bot.gateway.usage_counter import Counts
+from bot.gateway.usage_counter import UsageCounter
 from bot.store import tasks
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
@@ -28,11 +28,13 @@ def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
         run = add_run(tx)
 
     @contextmanager
-    def opened(net: Net) -> Iterator[Way]:
-        counts = Counts(run.id)
+    def opened(net: Connector) -> Iterator[Way]:
+        counts = UsageCounter(run.id)
         run_budget = RunBudget(Budget(), sqlite_ledger, counts, repository=("acme/r1", run.repository_url))
-        packages = Packages(["pip.test", "*.example.org"], net)
-        access = RunAccess(token=TOKEN, routes={}, counts=counts, run_budget=run_budget, packages=packages)
+        packages = PackageProxy(["pip.test", "*.example.org"], net)
+        access = RunAccess(
+            token=TOKEN, providers={}, counter=counts, run_budget=run_budget, packages=packages
+        )
         with open_socket(tmp_path / "gate", access):
             yield Way(tmp_path / "gate", counts, sqlite_ledger)
 
@@ -57,7 +59,7 @@ def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -
             data=DataFolder(tmp_path),
             ledger=sqlite_ledger,
             link_key=LINK_KEY,
-            routes=routes(provider),
+            providers=routes(provider),
             budget=Budget(),
         )
         return Asker(gateway=gateway, run=run, task=task, provider=provider)

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bot.domain.usage import Reached, Refusal
-from bot.gateway.package_proxy import Net
-from bot.gateway.usage_counter import Counts
+from bot.gateway.package_proxy import Connector
+from bot.gateway.usage_counter import UsageCounter
 from bot.store import usage
 from bot.store.ledger import Ledger
 
@@ -44,7 +44,7 @@ def head(connection: socket.socket) -> str:
 class Way:
     """A run's open gate."""
 
-    def __init__(self, folder: Path, counts: Counts, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, counts: UsageCounter, ledger: Ledger) -> None:
         self.folder, self._counts, self._ledger = folder, counts, ledger
 
     def connect(self) -> socket.socket:
@@ -76,4 +76,4 @@ class Way:
             return usage.reached(tx, self._counts.run)
 
 
-OpenWay = Callable[[Net], AbstractContextManager[Way]]
+OpenWay = Callable[[Connector], AbstractContextManager[Way]]

@@ -9,7 +9,7 @@ from typing import Self
 
 from bot.gateway import address_policy
 from bot.gateway.address_policy import Address
-from bot.gateway.package_proxy import Net
+from bot.gateway.package_proxy import Connector
 
 PUBLIC = "151.101.0.223"
 
@@ -52,8 +52,8 @@ class PackageHost:
                 listener.shutdown(socket.SHUT_RDWR)
                 thread.join()
 
-    def net(self, *, connect: float = 5.0, idle: float = 30.0) -> Net:
-        return Net(resolve=self._resolve, dial=self._dial, connect=connect, idle=idle)
+    def net(self, *, connect: float = 5.0, idle: float = 30.0) -> Connector:
+        return Connector(resolve=self._resolve, dial=self._dial, connect=connect, idle=idle)
 
     def _resolve(self, name: str) -> list[Address]:
         self.asked.append(name)

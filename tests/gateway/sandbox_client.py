@@ -75,7 +75,7 @@ class Asker:
 
     def save(self, access: RunAccess) -> None:
         with self.gateway.ledger.write() as tx:
-            access.counts.save(tx)
+            access.counter.save(tx)
 
     def used(self) -> list[Used]:
         with self.gateway.ledger.read() as tx:

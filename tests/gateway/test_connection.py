@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.domain.lifecycle import Outcome
 from bot.domain.usage import Refusal, Tokens
-from bot.gateway.budget import Amount, Budget, Share
+from bot.gateway.budget import Budget, RepositoryBudget, UsageLimit
 from tests.gateway.provider import KEY, Answer, event, says, streams, told
 from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
@@ -106,7 +106,7 @@ def test_whatever_else_is_asked_for_is_refused_and_counted(
     with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
         for _ in range(2):
             answer = asker.ask(target, method=method)
-        total = access.counts.total()
+        total = access.counter.total()
         asker.save(access)
 
     assert answer.status == 403
@@ -196,9 +196,9 @@ def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task) as access:
         with pytest.raises(IncompleteRead):
             asker.ask()
-        until(lambda: access.counts.total().tokens.all)
+        until(lambda: access.counter.total().tokens.all)
 
-    assert access.counts.total().tokens == Tokens(input=7, output=1)
+    assert access.counter.total().tokens == Tokens(input=7, output=1)
 
 
 def test_tokens_and_money_are_counted(asker: Asker) -> None:
@@ -234,9 +234,9 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted(
             connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
             until(lambda: asker.provider.got)
         hung_up.set()
-        until(lambda: access.counts.total().tokens.all)
+        until(lambda: access.counter.total().tokens.all)
 
-    assert access.counts.total().tokens == tokens
+    assert access.counter.total().tokens == tokens
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -288,12 +288,18 @@ def test_overload_that_a_stream_tells_of_is_counted(asker: Asker) -> None:
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        (Budget(per_run=Amount(requests=1)), "budget of a run is used up"),
-        (Budget(per_run=Amount(tokens=1200)), "budget of a run is used up"),
-        (Budget(per_day=Amount(usd=0.006)), "Today's budget of all repositories"),
-        (Budget(repositories={"acme/r1": Share(per_day=Amount(requests=1))}), "Today's budget of acme/r1"),
+        (Budget(per_run=UsageLimit(requests=1)), "budget of a run is used up"),
+        (Budget(per_run=UsageLimit(tokens=1200)), "budget of a run is used up"),
+        (Budget(per_day=UsageLimit(usd=0.006)), "Today's budget of all repositories"),
         (
-            Budget(per_run=Amount(), repositories={"acme/r1": Share(per_run=Amount(requests=1))}),
+            Budget(repositories={"acme/r1": RepositoryBudget(per_day=UsageLimit(requests=1))}),
+            "Today's budget of acme/r1",
+        ),
+        (
+            Budget(
+                per_run=UsageLimit(),
+                repositories={"acme/r1": RepositoryBudget(per_run=UsageLimit(requests=1))},
+            ),
             "budget of a run",
         ),
     ],
@@ -306,7 +312,7 @@ def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
 
     with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
-        until(lambda: access.counts.total().tokens.all)
+        until(lambda: access.counter.total().tokens.all)
         assert access.stop is None
         assert asker.ask().status == 403
 
@@ -321,14 +327,14 @@ def test_what_other_runs_used_today_counts_for_the_day(asker: Asker, another: Ca
     with other.gateway.open(other.run, other.task) as access:
         other.ask()
         other.save(access)
-    asker = asker.within(Budget(per_day=Amount(requests=1)))
+    asker = asker.within(Budget(per_day=UsageLimit(requests=1)))
 
     with asker.gateway.open(asker.run, asker.task):
         assert asker.ask().status == 403
 
 
 def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -> None:
-    asker = asker.within(Budget(per_run=Amount(requests=3)))
+    asker = asker.within(Budget(per_run=UsageLimit(requests=3)))
     statuses: list[int] = []
 
     with asker.gateway.open(asker.run, asker.task):
@@ -342,7 +348,7 @@ def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -
 
 
 def test_where_money_counts_a_model_without_a_price_is_refused(asker: Asker) -> None:
-    asker = asker.within(Budget(per_run=Amount(usd=5)))
+    asker = asker.within(Budget(per_run=UsageLimit(usd=5)))
 
     with asker.gateway.open(asker.run, asker.task) as access:
         assert asker.ask(body=b'{"model": "opus-5"}').status == 403
@@ -397,7 +403,7 @@ def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: As
             answer.read()
 
     assert took < 4
-    assert access.counts.total().tokens == Tokens(input=5, output=1)
+    assert access.counter.total().tokens == Tokens(input=5, output=1)
 
 
 def test_the_ledger_is_written_over_and_an_adoption_goes_on_there(asker: Asker) -> None:
@@ -405,11 +411,11 @@ def test_the_ledger_is_written_over_and_an_adoption_goes_on_there(asker: Asker) 
         asker.ask()
         for _ in range(2):
             asker.save(access)
-    assert not access.counts.unsaved
+    assert not access.counter.unsaved
 
     with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
-        assert access.counts.unsaved
+        assert access.counter.unsaved
         asker.save(access)
 
     assert [each.requests for each in asker.used()] == [2]

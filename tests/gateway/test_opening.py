@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.domain.usage import Tokens, Used
-from bot.gateway.budget import Amount, Budget, Share
+from bot.gateway.budget import Budget, RepositoryBudget, UsageLimit
 from bot.gateway.opening import Gateway
 from bot.gateway.providers import Auth, Provider
 from bot.gateway.usage_counter import today
@@ -40,16 +40,18 @@ def told(ledger: Ledger, budget: Budget, *, routes: bool = True) -> str:
         task = tasks.get(tx, run.task)
     models = {"ours": ROUTE} if routes else {}
     gateway = Gateway(
-        data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, routes=models, budget=budget
+        data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, providers=models, budget=budget
     )
-    return gateway.spent(run, task)
+    return gateway.exhausted_budget(run, task)
 
 
 def test_which_budget_it_is_what_was_used_of_it_until_when_and_what_helps(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, MINE, day=today())
     midnight = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d} 00:00 UTC"
 
-    words = told(sqlite_ledger, Budget(repositories={"acme/r7": Share(per_day=Amount(usd=0.5))}))
+    words = told(
+        sqlite_ledger, Budget(repositories={"acme/r7": RepositoryBudget(per_day=UsageLimit(usd=0.5))})
+    )
 
     assert words == (
         f"Today's budget of acme/r7 is used up: 0.75 of 0.50 US dollars. The day ends at {midnight}. "
@@ -61,7 +63,7 @@ def test_which_budget_it_is_what_was_used_of_it_until_when_and_what_helps(sqlite
 def test_what_all_repositories_used_counts_for_the_budget_of_all(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, OTHER, day=today())
 
-    words = told(sqlite_ledger, Budget(per_day=Amount(tokens=100)))
+    words = told(sqlite_ledger, Budget(per_day=UsageLimit(tokens=100)))
 
     assert words.startswith("Today's budget of all repositories is used up: 120 of 100 tokens.")
     assert words.endswith("raised `per_day` in `[budget]`.")
@@ -73,12 +75,12 @@ def test_other_days_other_repositories_and_what_is_left_keep_nobody_from_beginni
     used(sqlite_ledger, MINE, day=today() - 1)
     used(sqlite_ledger, OTHER, day=today())
 
-    share = Share(per_day=Amount(requests=1))
+    share = RepositoryBudget(per_day=UsageLimit(requests=1))
 
-    assert told(sqlite_ledger, Budget(per_day=Amount(requests=4), repositories={"acme/r7": share})) == ""
+    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=4), repositories={"acme/r7": share})) == ""
 
 
 def test_where_there_are_no_models_there_is_nothing_to_be_used_up(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, MINE, day=today())
 
-    assert told(sqlite_ledger, Budget(per_day=Amount(requests=1)), routes=False) == ""
+    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=1)), routes=False) == ""

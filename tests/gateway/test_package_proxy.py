@@ -171,11 +171,11 @@ def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
     sqlite_ledger: Ledger, tmp_path: Path
 ) -> None:
     gateway = Gateway(
-        data=DataFolder(tmp_path), ledger=sqlite_ledger, link_key=b"k" * 32, routes={}, budget=Budget()
+        data=DataFolder(tmp_path), ledger=sqlite_ledger, link_key=b"k" * 32, providers={}, budget=Budget()
     )
 
-    assert gateway.outside("r1") is None
-    told = replace(gateway, hosts=["pip.test"]).outside("r1")
+    assert gateway.endpoint("r1") is None
+    told = replace(gateway, hosts=["pip.test"]).endpoint("r1")
     assert told is not None
     assert told.packages
 
@@ -191,7 +191,7 @@ def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
     "host", ["*", "*.org", "org", "a.*.org", "https://a.org", "a.org:443", "10.0.0.1", "-a.org"]
 )
 def test_what_is_no_host_cannot_be_allowed(host: str) -> None:
-    with pytest.raises(ValidationError, match="which is no host"):
+    with pytest.raises(ValidationError, match="which is not a host"):
         NetworkSettings(allow=[host])
 
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 import pytest
 
 from bot.gateway.providers import Auth, Provider
-from bot.gateway.request_policy import Asked, RequestRefused, model
+from bot.gateway.request_policy import ModelRequest, RequestRefused, requested_model
 
 _ROUTE = Provider(
     name="r", url="http://127.0.0.1", key="", auth=Auth.BEARER, paths=["*"], models=["*"], prices={}
 )
-_ASKED = Asked(route=_ROUTE, target="/v1/messages", shown="POST /r/v1/messages")
+_ASKED = ModelRequest(provider=_ROUTE, target="/v1/messages", shown="POST /r/v1/messages")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ _ASKED = Asked(route=_ROUTE, target="/v1/messages", shown="POST /r/v1/messages")
 def test_a_body_takes_no_more_time_than_its_length_is_worth(body: bytes) -> None:
     began = time.process_time()
     with suppress(RequestRefused):
-        model(_ASKED, body)
+        requested_model(_ASKED, body)
 
     assert time.process_time() - began < 3
 
@@ -38,7 +38,7 @@ def test_a_usual_body_of_a_long_conversation_is_read_in_milliseconds() -> None:
     body = b'{"messages": [' + turn * 300 + b'{}], "model": "opus"}'
 
     began = time.process_time()
-    named = model(_ASKED, body)
+    named = requested_model(_ASKED, body)
 
     assert named == "opus"
     assert time.process_time() - began < 0.5

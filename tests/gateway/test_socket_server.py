@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from bot.gateway.address_policy import Address
-from bot.gateway.package_proxy import Net
+from bot.gateway.package_proxy import Connector
 from tests.gateway.open_gateway import WITHIN, OpenWay, tunnel
 from tests.gateway.sandbox_client import MESSAGES, Asker, until
 
@@ -26,7 +26,7 @@ def test_all_doors_that_do_not_shut_are_waited_for_together(open_way: OpenWay) -
 
     with ExitStack() as stack:
         stack.callback(over.set)
-        with open_way(Net(resolve=resolve)) as way:
+        with open_way(Connector(resolve=resolve)) as way:
             for _ in range(3):
                 stack.enter_context(way.connect()).sendall(tunnel("pip.test:443"))
             for _ in range(3):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.usage import Tokens
-from bot.gateway.token_meter import Meter
+from bot.gateway.token_meter import TokenMeter
 
 _STREAM = "text/event-stream; charset=utf-8"
 _JSON = "application/json"
@@ -94,7 +94,7 @@ _DIALECTS = {
 @given(cuts=st.lists(st.integers(0, 400), max_size=5))
 def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
     kind, answer, tokens = _DIALECTS[dialect]
-    meter, at = Meter(kind), 0
+    meter, at = TokenMeter(kind), 0
 
     for cut in [*sorted(cuts), len(answer)]:
         meter.feed(answer[at:cut])
@@ -116,7 +116,7 @@ def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
     ],
 )
 def test_what_broke_a_stream_off_is_read_out(said: object, error: str) -> None:
-    meter = Meter(_STREAM)
+    meter = TokenMeter(_STREAM)
 
     meter.feed(_events(said))
 
@@ -124,7 +124,7 @@ def test_what_broke_a_stream_off_is_read_out(said: object, error: str) -> None:
 
 
 def test_what_is_too_long_is_not_kept_and_what_follows_counts() -> None:
-    meter = Meter(_STREAM)
+    meter = TokenMeter(_STREAM)
 
     meter.feed(b"data: ")
     for _ in range(20):

@@ -11,7 +11,7 @@ import pytest
 
 from bot.gateway import socket_server
 from bot.gateway.address_policy import Address
-from bot.gateway.package_proxy import Net
+from bot.gateway.package_proxy import Connector
 from tests.gateway.open_gateway import WITHIN, OpenWay, head, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 
@@ -63,7 +63,7 @@ def test_a_client_that_vanishes_ends_the_tunnel(open_way: OpenWay) -> None:
 def test_a_host_that_never_takes_the_connection_is_given_up(open_way: OpenWay) -> None:
     with (
         full() as address,
-        open_way(Net(resolve=public, dial=lambda *_: begun(address), connect=0.2)) as way,
+        open_way(Connector(resolve=public, dial=lambda *_: begun(address), connect=0.2)) as way,
     ):
         assert way.status(tunnel("pip.test:443")) == 502
         assert [each.reason for each in way.refused()] == ["not reached: TimeoutError"]
@@ -73,7 +73,7 @@ def test_a_host_that_is_down_is_said_to_be(open_way: OpenWay) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()
 
-    with open_way(Net(resolve=public, dial=lambda *_: begun(address))) as way:
+    with open_way(Connector(resolve=public, dial=lambda *_: begun(address))) as way:
         assert way.status(tunnel("pip.test:443")) == 502
         assert [each.reason for each in way.refused()] == ["not reached: ConnectionRefusedError"]
 
@@ -88,7 +88,7 @@ def test_the_next_address_is_tried_where_one_is_down(open_way: OpenWay) -> None:
             return net.dial(address, port)
 
         host.answers = [[PUBLIC, "151.101.64.223"]]
-        with open_way(Net(resolve=net.resolve, dial=dial)) as way, way.tunnel():
+        with open_way(Connector(resolve=net.resolve, dial=dial)) as way, way.tunnel():
             assert host.dialled == [("151.101.64.223", 443)]
 
 
@@ -96,7 +96,7 @@ def test_a_name_without_an_address_is_said_to_have_none(open_way: OpenWay) -> No
     def unknown(_name: str) -> list[Address]:
         raise socket.gaierror
 
-    with open_way(Net(resolve=unknown)) as way:
+    with open_way(Connector(resolve=unknown)) as way:
         assert way.status(tunnel("pip.test:443")) == 502
         assert [each.reason for each in way.refused()] == ["no address is known"]
 
@@ -168,7 +168,7 @@ def test_the_end_of_the_run_waits_for_no_host(open_way: OpenWay) -> None:
             dialled.set()
             return begun(address)
 
-        with open_way(Net(resolve=public, dial=dial, connect=WITHIN)) as way:
+        with open_way(Connector(resolve=public, dial=dial, connect=WITHIN)) as way:
             connection = stack.enter_context(way.connect())
             connection.sendall(tunnel("pip.test:443"))
             assert dialled.wait(WITHIN)

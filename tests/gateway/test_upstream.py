@@ -34,8 +34,8 @@ def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     provider.socket = context.wrap_socket(provider.socket, server_side=True)
-    route = replace(asker.gateway.routes["anthropic"], url=f"https://localhost:{provider.server_port}")
-    return replace(asker, gateway=replace(asker.gateway, routes={"anthropic": route}))
+    route = replace(asker.gateway.providers["anthropic"], url=f"https://localhost:{provider.server_port}")
+    return replace(asker, gateway=replace(asker.gateway, providers={"anthropic": route}))
 
 
 def test_a_provider_whose_certificate_nobody_vouches_for_is_not_told_the_key(secure: Asker) -> None:
@@ -188,7 +188,7 @@ def a_proxy(provider: ScriptedProvider) -> Iterator[tuple[int, list[str]]]:
         with inside, socket.create_connection(("127.0.0.1", provider.server_port)) as outside:
             heads.append(inside.recv(4096).decode())
             inside.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            Tunnel(inside, outside, 10.0).lead(b"", both_ways=True)
+            Tunnel(inside, outside, 10.0).forward(b"", both_ways=True)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=lead)

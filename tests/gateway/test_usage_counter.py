@@ -1,7 +1,7 @@
 """What one run has used, reached and been refused: few rows, whatever an agent makes up."""
 
 from bot.domain.usage import Reached, Refusal
-from bot.gateway.usage_counter import Counts
+from bot.gateway.usage_counter import UsageCounter
 from bot.store import usage
 from bot.store.ledger import Ledger
 from tests.support.rows import add_run
@@ -10,12 +10,14 @@ from tests.support.rows import add_run
 def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
-    counts = Counts(run.id)
+    counts = UsageCounter(run.id)
 
     for number in range(150):
-        counts.refusal(f"evil-{number}.example:443", "not allowed")
-        counts.led(f"d{number}.cdn.example:443", 1, 10)
-        counts.refusal("POST /anthropic/v1/messages", f"'x-{number}' is none of [models.anthropic] models")
+        counts.add_refusal(f"evil-{number}.example:443", "not allowed")
+        counts.add_tunnel(f"d{number}.cdn.example:443", 1, 10)
+        counts.add_refusal(
+            "POST /anthropic/v1/messages", f"'x-{number}' is none of [models.anthropic] models"
+        )
     with sqlite_ledger.write() as tx:
         counts.save(tx)
         rows, reached = usage.refused(tx, run.id), usage.reached(tx, run.id)
@@ -30,13 +32,13 @@ def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger
 def test_a_worker_that_takes_over_counts_on(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
-        first = Counts(run.id)
-        first.led("pip.test:443", 1, 2)
+        first = UsageCounter(run.id)
+        first.add_tunnel("pip.test:443", 1, 2)
         first.save(tx)
         first.save(tx)
 
-        second = Counts(run.id, reached=usage.reached(tx, run.id))
-        second.led("pip.test:443", 3, 4)
+        second = UsageCounter(run.id, reached=usage.reached(tx, run.id))
+        second.add_tunnel("pip.test:443", 3, 4)
         second.save(tx)
 
         assert usage.reached(tx, run.id) == [Reached(target="pip.test:443", count=2, sent=4, received=6)]

@@ -229,7 +229,7 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
 ) -> None:
     with running() as provider:
         provider.script += [answered({}, each, retry_after="120") for each in answers]
-        gateway = replace(shop.runtime.gateway, routes=routes(provider))
+        gateway = replace(shop.runtime.gateway, providers=routes(provider))
         script = f"{WORK}; {ASKS * len(answers)} exit {status}"
         run = shop.claimed()
         execute(replace(shop.agent(script), gateway=gateway), run, threading.Event())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.registry import instruction_files
 from bot.domain.errors import SandboxFailed
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine
 from bot.sandbox.workspace import WorkspacePlan, Workspaces
@@ -72,6 +73,7 @@ class Site:
             branch=BRANCH,
             start=start or self.base,
             refs={f"origin/{name}": oid for name, oid in refs.items()} or {"origin/main": self.base},
+            instruction_files=instruction_files(),
             briefed_by=briefed_by,
             session_file=session_file,
         )

@@ -28,7 +28,11 @@ def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) 
         worker=a_worker(),
         agents={"demo": CommandLineAgent(["true"])},
         gateway=Gateway(
-            data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, routes={}, budget=Budget()
+            data=DataFolder(Path("/nowhere")),
+            ledger=ledger,
+            link_key=b"k" * 32,
+            providers={},
+            budget=Budget(),
         ),
         image="none",
         tools_image="none",

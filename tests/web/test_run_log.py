@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.agents.agent import Listener
+from bot.agents.agent import OutputParser
 from bot.agents.claude import Claude
 from bot.agents.command_line import CommandLineAgent
 from bot.store import log_chunks
@@ -16,24 +16,24 @@ from tests.support.rows import add_run
 SECRET = "s3cret-of-the-operator"
 
 every_use = pytest.mark.parametrize(
-    "listener", [lambda: None, CommandLineAgent(()).listen], ids=["every_line", "text_for_people"]
+    "parser", [lambda: None, CommandLineAgent(()).output_parser], ids=["every_line", "text_for_people"]
 )
-MakeListener = Callable[[], Listener | None]
+MakeParser = Callable[[], OutputParser | None]
 
 
-def _follow(ledger: Ledger, listener: Listener | None, pieces: dict[int, bytes]) -> LogFollower:
+def _follow(ledger: Ledger, parser: OutputParser | None, pieces: dict[int, bytes]) -> LogFollower:
     """Follow the log that has these bytes at these offsets."""
     with ledger.write() as tx:
         run = add_run(tx).id
         for offset, data in pieces.items():
             log_chunks.append(tx, run, offset, data)
-    return LogFollower(ledger, run, [SECRET], listener)
+    return LogFollower(ledger, run, [SECRET], parser)
 
 
 @every_use
-def test_lines_that_lost_a_part_are_not_shown(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+def test_lines_that_lost_a_part_are_not_shown(sqlite_ledger: Ledger, parser: MakeParser) -> None:
     begin, end = f"first\nit is {SECRET[:15]}".encode(), f"{SECRET[15:]}\nlast\nunended".encode()
-    log = _follow(sqlite_ledger, listener(), {0: begin, 1000: end[:3], 1003: end[3:]})
+    log = _follow(sqlite_ledger, parser(), {0: begin, 1000: end[:3], 1003: end[3:]})
 
     assert list(log.lines(last=True)) == [
         "first",
@@ -44,20 +44,20 @@ def test_lines_that_lost_a_part_are_not_shown(sqlite_ledger: Ledger, listener: M
 
 
 @every_use
-def test_a_secret_in_two_chunks_is_removed(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+def test_a_secret_in_two_chunks_is_removed(sqlite_ledger: Ledger, parser: MakeParser) -> None:
     whole = f"it is {SECRET}\nlast\n".encode()
-    log = _follow(sqlite_ledger, listener(), {0: whole[:15], 15: whole[15:]})
+    log = _follow(sqlite_ledger, parser(), {0: whole[:15], 15: whole[15:]})
 
     assert "".join(log.pieces(last=True)) == "it is [redacted]\nlast\n"
 
 
 @every_use
-def test_a_secret_in_a_line_that_grows_is_removed(sqlite_ledger: Ledger, listener: MakeListener) -> None:
+def test_a_secret_in_a_line_that_grows_is_removed(sqlite_ledger: Ledger, parser: MakeParser) -> None:
     whole = f"first\nit is {SECRET}".encode()
     with sqlite_ledger.write() as tx:
         run = add_run(tx).id
         log_chunks.append(tx, run, 0, whole[:20])
-    log = LogFollower(sqlite_ledger, run, [SECRET], listener())
+    log = LogFollower(sqlite_ledger, run, [SECRET], parser())
 
     before = list(log.lines(last=False))
     with sqlite_ledger.write() as tx:
@@ -70,9 +70,9 @@ def test_a_secret_in_a_line_that_grows_is_removed(sqlite_ledger: Ledger, listene
 
 @every_use
 def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(
-    sqlite_ledger: Ledger, listener: MakeListener
+    sqlite_ledger: Ledger, parser: MakeParser
 ) -> None:
-    log = _follow(sqlite_ledger, listener(), {0: b"one\ntw", 6: b"o\nthree"})
+    log = _follow(sqlite_ledger, parser(), {0: b"one\ntw", 6: b"o\nthree"})
 
     assert list(log.lines(last=False)) == ["one", "two"]
     assert list(log.lines(last=True)) == ["three"]
@@ -80,8 +80,8 @@ def test_a_line_is_shown_once_it_has_ended_or_nothing_follows(
 
 
 @every_use
-def test_carriage_returns_end_lines_and_add_none(sqlite_ledger: Ledger, listener: MakeListener) -> None:
-    log = _follow(sqlite_ledger, listener(), {0: b"one\r\n50 %\r100 %\r", 15: b"\nlast\r"})
+def test_carriage_returns_end_lines_and_add_none(sqlite_ledger: Ledger, parser: MakeParser) -> None:
+    log = _follow(sqlite_ledger, parser(), {0: b"one\r\n50 %\r100 %\r", 15: b"\nlast\r"})
 
     assert "".join(log.pieces(last=True)) == "one\n50 %\n100 %\nlast\n"
 
@@ -96,7 +96,7 @@ def test_the_remainder_of_a_line_that_is_too_long_is_not_shown(sqlite_ledger: Le
 
 def test_a_listener_reads_an_event_that_is_longer_than_a_shown_line(sqlite_ledger: Ledger) -> None:
     events = [line.replace(b"I will look first.", b"word " * 100_000) for line in recorded("good")]
-    log = _follow(sqlite_ledger, Claude(()).listen(), {0: b"\n".join(events)})
+    log = _follow(sqlite_ledger, Claude(()).output_parser(), {0: b"\n".join(events)})
 
     lines = list(log.lines(last=True))
 

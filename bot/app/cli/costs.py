@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from bot.app.cli.output import Row, show
 from bot.app.cli.tasks import ledger_of
-from bot.app.settings.gateway import allowance
+from bot.app.settings.gateway import budget_of
 from bot.app.settings.load import Settings
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
-from bot.gateway.budget import Amount
+from bot.gateway.budget import UsageLimit
 from bot.gateway.usage_counter import DAY, today
 from bot.reports.comments import dollars
 from bot.store import costs as store
@@ -126,21 +126,21 @@ def _in_words(row: Row) -> Row:
 
 def _of_today(tx: Connection, settings: Settings) -> list[Row]:
     """A row for all repositories, and for each that has a budget of its own."""
-    budget, day = allowance(settings.budget), today()
+    budget, day = budget_of(settings.budget), today()
     rows = [_of_day("all repositories", usage.of_day(tx, day), budget.per_day)]
     for path, share in sorted(budget.repositories.items()):
-        if share.per_day != Amount():
+        if share.per_day != UsageLimit():
             rows.append(_of_day(path, usage.of_day_at(tx, day, path), share.per_day))
     return rows
 
 
-def _of_day(whose: str, used: Total, budget: Amount) -> Row:
+def _of_day(whose: str, used: Total, limit: UsageLimit) -> Row:
     """Of each kind what is used and what there is; null = as much as one likes."""
     return {
         "budget": whose,
-        "requests": [used.requests, budget.requests],
-        "tokens": [used.tokens.all, budget.tokens],
-        "usd": [round(used.cost, 6), budget.usd],
+        "requests": [used.requests, limit.requests],
+        "tokens": [used.tokens.all, limit.tokens],
+        "usd": [round(used.cost, 6), limit.usd],
     }
 
 

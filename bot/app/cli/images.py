@@ -3,6 +3,7 @@
 As in bot/app/cli/main.py, each command imports what it needs when it is called.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -22,13 +23,35 @@ def build_images(
     claude_code: Annotated[
         str | None, typer.Option(help='Version in the agent image, "" for none; else the one we know.')
     ] = None,
+    agent_version: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=VERSION", help="The same for any kind of agent."),
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
     """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
     from bot.sandbox.images.build import build
 
+    chosen = [*(agent_version or []), *([] if claude_code is None else [f"claude={claude_code}"])]
+    versions = _build_arguments(chosen)
     which = ("small",) if small else ("tools", "agent")
     engine = settings_of(config).sandbox.engine
-    made = build(engine, which=which, base=base, claude=claude_code, say=say)
+    made = build(engine, which=which, base=base, versions=versions, say=say)
     show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
+
+
+def _build_arguments(chosen: Sequence[str]) -> dict[str, str]:
+    """Return build arguments of the agent image from "kind=version". Raises BadParameter."""
+    from bot.agents.registry import version_arguments
+
+    arguments, known = {}, version_arguments()
+    for each in chosen:
+        kind, equals, version = each.partition("=")
+        if not equals or kind not in known:
+            kinds = ", ".join(known)
+            raise typer.BadParameter(
+                f'--agent-version must be a kind and its version, such as "claude=2.1.330"; kinds: {kinds}.'
+            )
+        arguments[known[kind]] = version
+    return arguments

@@ -162,8 +162,8 @@ class _Watched:
 
     def __post_init__(self) -> None:
         agent = self.runtime.agents.get(self.run.agent)
-        listener = agent.listen() if agent else None
-        self._log = LogFollower(self.runtime.ledger, self.run.id, self.secrets, listener)
+        parser = agent.output_parser() if agent else None
+        self._log = LogFollower(self.runtime.ledger, self.run.id, self.secrets, parser)
 
     def to_the_end(self) -> int:
         """0 once the run has ended; the exit status of one who stopped watching before."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import typer
 from sqlalchemy import Connection
 
-from bot.agents.agent import Listener
+from bot.agents.agent import OutputParser
 from bot.app.cli.output import Row, show
 from bot.app.settings.load import Settings
 from bot.domain.lifecycle import ENDED, State
@@ -77,7 +77,8 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
     with ledger_of(settings) as ledger:
         with ledger.read() as tx:
             run = runs.newest(tx, store.get(tx, task_id).id)
-        log = LogFollower(ledger, run.id, settings.secrets, None if raw else _listener(settings, run.agent))
+        parser = None if raw else _output_parser(settings, run.agent)
+        log = LogFollower(ledger, run.id, settings.secrets, parser)
         pause = threading.Event()
         while True:
             with ledger.read() as tx:
@@ -90,10 +91,10 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
             pause.wait(_POLL)
 
 
-def _listener(settings: Settings, name: str) -> Listener | None:
+def _output_parser(settings: Settings, name: str) -> OutputParser | None:
     """None for an agent that the settings have no more: every line is shown then."""
     agent = settings.agents.get(name)
-    return None if agent is None else agent.made().listen()
+    return None if agent is None else agent.build().output_parser()
 
 
 def _brief(row: Row) -> Row:

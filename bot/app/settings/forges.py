@@ -1,4 +1,4 @@
-"""The sections of the settings that name a forge: one a row of `bot/forges/table.py`."""
+"""The settings sections of the forges, one for each row of `bot/forges/table.py`."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -13,7 +13,7 @@ from bot.forges.kind import ForgeAccess
 
 
 def _web(url: str) -> str:
-    """An address that those of repositories are built on, or ""."""
+    """Check the base address of repositories; "" is permitted."""
     if url:
         try:
             canonical(f"{site(url)}/x")
@@ -24,7 +24,7 @@ def _web(url: str) -> str:
 
 def _without_api(url: str) -> str:
     if urlsplit(url).path.endswith("/api/v4"):
-        raise ValueError("must be where people see GitLab, without /api/v4")
+        raise ValueError("must be the address of GitLab's pages, without /api/v4")
     return url
 
 
@@ -35,10 +35,10 @@ class ForgeSettings(Section):
     """The keys that every forge has."""
 
     url: Annotated[Site, AfterValidator(_web)]
-    web_url: Web = ""  # people and git find repositories below it; "" = derived from url
+    web_url: Web = ""  # base address of the pages and of repositories; "" = derived from url
     token: SecretStr = SecretStr("")  # "" = the bot does not use this forge
     webhook_secrets: Secrets = Field(default=[])
-    bot_name: str = "forgehand"  # the account the token belongs to: people write @<bot_name> run
+    bot_name: str = "forgehand"  # the token's account: people write @<bot_name> run
 
     @property
     def access(self) -> ForgeAccess:
@@ -71,7 +71,7 @@ class GitLabSettings(ForgeSettings):
     """GitLab. `url` is the address at which people see it."""
 
     url: Annotated[Site, AfterValidator(_web), AfterValidator(_without_api)] = "https://gitlab.com"
-    signing_tokens: Secrets = Field(default=[])  # whsec_...; if there is one, webhook_secrets are not taken
+    signing_tokens: Secrets = Field(default=[])  # whsec_...; if there is one, webhook_secrets are refused
 
     @property
     def access(self) -> ForgeAccess:

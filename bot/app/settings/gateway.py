@@ -1,10 +1,11 @@
-"""The sections of the settings that say what may go out: models, what may be spent on them, packages."""
+"""The settings sections of the gateway: providers of models, budgets, package hosts."""
 
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from bot.agents.registry import known_providers
 from bot.app.settings.sections import Section, Site, Words, by_path
 from bot.gateway import budget, ecosystems, package_proxy
 from bot.gateway.providers import Auth, Provider
@@ -12,14 +13,15 @@ from bot.gateway.providers import Price as PriceOfTokens
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
 _COMPLETIONS = ["/v1/chat/completions", "/v1/responses"]
-_KNOWN: dict[str, dict[str, Any]] = {
-    "anthropic": {"url": "https://api.anthropic.com", "auth": Auth.X_API_KEY, "paths": _MESSAGES},
+# Providers that no kind of agents declares. By the name of their section: its keys but the key itself.
+_OTHERS: dict[str, dict[str, Any]] = {
     "openai": {"url": "https://api.openai.com", "auth": Auth.BEARER, "paths": _COMPLETIONS},
     "gemini": {
         "url": "https://generativelanguage.googleapis.com",
         "auth": Auth.X_GOOG_API_KEY,
         "paths": [
-            f"/v1beta/models/*:{what}" for what in ("generateContent", "streamGenerateContent", "countTokens")
+            f"/v1beta/models/*:{method}"
+            for method in ("generateContent", "streamGenerateContent", "countTokens")
         ],
     },
 }
@@ -30,14 +32,22 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=0)]
 
 
+def _known() -> dict[str, dict[str, Any]]:
+    declared = {
+        name: {"url": each.url, "auth": each.auth, "paths": list(each.paths)}
+        for name, each in known_providers().items()
+    }
+    return {**declared, **_OTHERS}
+
+
 def _one_word(key: SecretStr) -> SecretStr:
     if re.search(r"[^!-~]", key.get_secret_value()):
-        raise ValueError("must be one word of ASCII: it goes into a header")
+        raise ValueError("must be ASCII without spaces, because it goes into a header")
     return key
 
 
 class PriceSettings(Section):
-    """US dollars for a million tokens. What a cache takes or gives costs as input unless said."""
+    """US dollars for a million tokens. Cache reads and writes cost as much as input unless given."""
 
     input: Dollars
     output: Dollars
@@ -46,65 +56,66 @@ class PriceSettings(Section):
 
 
 class ModelSettings(Section):
-    """A provider of models, at http://127.0.0.1:8787/<name> in every sandbox."""
+    """A provider of models, which every sandbox reaches at http://127.0.0.1:8787/<name>."""
 
     url: Site
-    key: Annotated[SecretStr, AfterValidator(_one_word)] = SecretStr("")  # "" = it wants none
+    key: Annotated[SecretStr, AfterValidator(_one_word)] = SecretStr("")  # "" = the provider needs none
     auth: Auth = Auth.BEARER
     paths: Words = Field(default=[*_MESSAGES, *_COMPLETIONS], min_length=1)  # patterns
     models: Words = Field(default=["*"], min_length=1)  # patterns
-    prices: dict[str, PriceSettings] = Field(
-        default={}
-    )  # by pattern of the model; the first that fits counts
+    prices: dict[str, PriceSettings] = Field(default={})  # by pattern of the model; the first match counts
 
 
-def _known(given: Any) -> Any:
-    """What is known of a provider need not be said."""
-    if not isinstance(given, dict):
-        return given
-    for name, own in given.items():
-        if isinstance(own, dict) and "url" not in own and name not in _KNOWN:
-            raise ValueError(f"{name} needs a url: of {', '.join(_KNOWN)} alone it is known")
+def _completed(sections: Any) -> Any:
+    """Fill in the keys of known providers."""
+    if not isinstance(sections, dict):
+        return sections
+    known = _known()
+    for name, own in sections.items():
+        if isinstance(own, dict) and "url" not in own and name not in known:
+            raise ValueError(f"{name} needs a url; only those of {', '.join(known)} are known")
     return {
-        name: {**_KNOWN.get(name, {}), **own} if isinstance(own, dict) else own for name, own in given.items()
+        name: {**known.get(name, {}), **own} if isinstance(own, dict) else own
+        for name, own in sections.items()
     }
 
 
-def _usable(given: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
-    for name, model in given.items():
+def _usable(sections: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+    known = _known()
+    for name, model in sections.items():
         if not _NAME.fullmatch(name):
-            raise ValueError(f'cannot have one named "{name}": small letters, digits, "-" and "_" only')
-        if model.url == _KNOWN.get(name, {}).get("url") and not model.key.get_secret_value():
+            raise ValueError(f'has the name "{name}"; use lower-case letters, digits, "-" and "_" only')
+        if model.url == known.get(name, {}).get("url") and not model.key.get_secret_value():
             raise ValueError(
                 f"{name} needs a key: FORGEHAND_MODELS__{name.upper()}__KEY_FILE names a file with it"
             )
-    return given
+    return sections
 
 
-Models = Annotated[dict[str, ModelSettings], BeforeValidator(_known), AfterValidator(_usable)]
+Models = Annotated[dict[str, ModelSettings], BeforeValidator(_completed), AfterValidator(_usable)]
 
 
-class AmountSettings(Section):
-    """Left out: as much as there is."""
+class UsageLimitSettings(Section):
+    """Up to three limits; a missing key = no limit."""
 
     usd: Dollars | None = None
     tokens: Whole | None = None
     requests: Whole | None = None
 
 
-class ShareSettings(Section):
-    """What one repository has of its own."""
+class RepositoryBudgetSettings(Section):
+    """The budget of one repository."""
 
-    per_run: AmountSettings | None = None  # in place of [budget] per_run
-    per_day: AmountSettings = AmountSettings()  # beside [budget] per_day
+    per_run: UsageLimitSettings | None = None  # None: [budget] per_run applies
+    per_day: UsageLimitSettings = UsageLimitSettings()  # in addition to [budget] per_day
 
 
 class BudgetSettings(Section):
-    """What may be spent on models, in all."""
+    """The limits on the use of models."""
 
-    per_run: AmountSettings = AmountSettings()
-    per_day: AmountSettings = AmountSettings()  # of UTC
-    repositories: Annotated[dict[str, ShareSettings], AfterValidator(by_path)] = Field(
+    per_run: UsageLimitSettings = UsageLimitSettings()
+    per_day: UsageLimitSettings = UsageLimitSettings()  # of a day in UTC, for all repositories together
+    repositories: Annotated[dict[str, RepositoryBudgetSettings], AfterValidator(by_path)] = Field(
         default={}
     )  # by owner/name
 
@@ -113,26 +124,26 @@ def _hosts(given: list[str]) -> list[str]:
     for host in (given := [each.lower() for each in given]):
         if not package_proxy.PATTERN.fullmatch(host):
             raise ValueError(
-                f'has "{host}", which is no host: names like packages.example.org or *.example.org only'
+                f'has "{host}", which is not a host name: write packages.example.org or *.example.org'
             )
     return given
 
 
 def _sets(given: list[str]) -> list[str]:
     if unknown := [name for name in given if name not in ecosystems.CLIENTS]:
-        raise ValueError(f'has "{unknown[0]}", which is none of {", ".join(ecosystems.CLIENTS)}')
+        raise ValueError(f'has "{unknown[0]}", which is not one of {", ".join(ecosystems.CLIENTS)}')
     return list(dict.fromkeys(given))
 
 
 class NetworkSettings(Section):
-    """Hosts that an agent may reach for packages; none unless named."""
+    """The package hosts that an agent may reach; none by default."""
 
     sets: Annotated[Words, AfterValidator(_sets)] = Field(default=[])  # names of ecosystems.CLIENTS
     allow: Annotated[Words, AfterValidator(_hosts)] = Field(default=[])  # patterns
 
 
-def routes(models: dict[str, ModelSettings]) -> dict[str, Provider]:
-    """The model routes of these sections, by name."""
+def providers(models: dict[str, ModelSettings]) -> dict[str, Provider]:
+    """Return the providers of these sections, by name."""
     return {
         name: Provider(
             name=name,
@@ -147,17 +158,17 @@ def routes(models: dict[str, ModelSettings]) -> dict[str, Provider]:
     }
 
 
-def allowance(section: BudgetSettings) -> budget.Budget:
-    """The budget of this section."""
+def budget_of(section: BudgetSettings) -> budget.Budget:
+    """Return the budget of this section."""
     return budget.Budget(
-        per_run=_amount(section.per_run),
-        per_day=_amount(section.per_day),
+        per_run=_limit(section.per_run),
+        per_day=_limit(section.per_day),
         repositories={
-            path: budget.Share(
-                per_run=None if share.per_run is None else _amount(share.per_run),
-                per_day=_amount(share.per_day),
+            path: budget.RepositoryBudget(
+                per_run=None if own.per_run is None else _limit(own.per_run),
+                per_day=_limit(own.per_day),
             )
-            for path, share in section.repositories.items()
+            for path, own in section.repositories.items()
         },
     )
 
@@ -167,5 +178,5 @@ def _price(price: PriceSettings) -> PriceOfTokens:
     return PriceOfTokens(input=price.input, output=price.output, cache_read=read, cache_write=write)
 
 
-def _amount(amount: AmountSettings) -> budget.Amount:
-    return budget.Amount(usd=amount.usd, tokens=amount.tokens, requests=amount.requests)
+def _limit(section: UsageLimitSettings) -> budget.UsageLimit:
+    return budget.UsageLimit(usd=section.usd, tokens=section.tokens, requests=section.requests)

@@ -1,7 +1,7 @@
-"""What an operator may set: one TOML file, and the environment, which beats it.
+"""The settings: one TOML file, and the environment, which takes precedence.
 
-Every mistake becomes one sentence that names the key and what to do, because
-the reader is somebody who wants the bot to start, not to read a traceback.
+Every mistake becomes one sentence that names the key and a remedy: the reader wants to start
+the bot, not to read a traceback.
 """
 
 import difflib
@@ -36,7 +36,7 @@ from bot.store.data_folder import DataFolder
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
-# By type, what pydantic says in words of Python.
+# By the type of an error of pydantic: a message without words of Python.
 _PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
 
 
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
         env_nested_delimiter="__",
-        enable_decoding=False,  # lists arrive as words, not as JSON
+        enable_decoding=False,  # in the environment a list is text with separators, not JSON
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -78,15 +78,16 @@ class Settings(BaseSettings):
         *_others: PydanticBaseSettingsSource,
         **_named: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first; `init_settings` is what the file says."""
+        """Put the environment before `init_settings`, which are those of the file."""
         return _Environment(settings_cls), init_settings
 
     def again(self) -> "Settings":
-        """The settings as they are now, from where `load` found them. Raises BadSettings."""
+        """Read the same file again, and the environment. Raises BadSettings."""
         return load(self._file)
 
     @property
     def store_url(self) -> str:
+        """URL of the ledger's database."""
         return (
             self.store.url.get_secret_value() or f"sqlite:///{DataFolder(self.data.path.absolute()).ledger}"
         )
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be shown: credentials, the passwords in URLs included."""
+        """Texts that must never be shown: credentials, also the passwords in URLs."""
         forges = [secret for section in self.forges.values() for secret in section.secrets]
         models = plain(model.key for model in self.models.values())
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.store.url, self.queue.url)]
@@ -107,68 +108,71 @@ class Settings(BaseSettings):
         return [text for text in every if text]
 
     def address(self, port: int | None = None) -> str:
-        """Where people reach this bot, without a slash at the end; `port` where another one was taken."""
+        """Return the bot's public address without a slash at its end. `port` replaces the configured one."""
         host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
         return self.server.public_url.rstrip("/") or f"http://{host}:{port or self.server.port}"
 
 
 class _Environment(EnvSettingsSource):
-    """The environment, where `..._FILE` names a file that holds the value."""
+    """The environment. A variable `..._FILE` names a file with the value."""
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for section, given in values.items():
-            _read_files(f"{_PREFIX}{section}", given)
+        for section, content in values.items():
+            _read_files(f"{_PREFIX}{section}", content)
         return values
 
 
-def _read_files(name: str, given: Any) -> None:
-    """Put the content of the files that are named in `given`, at any depth, in their place."""
-    for key in list(given) if isinstance(given, dict) else ():
+def _read_files(name: str, values: Any) -> None:
+    """Replace each key `..._file` in `values`, at any depth, by the content of the file it names."""
+    for key in list(values) if isinstance(values, dict) else ():
         inner = f"{name}__{key}"
         if key.endswith("_file"):
-            given[key.removesuffix("_file")] = _content(inner.upper(), given.pop(key))
+            values[key.removesuffix("_file")] = _content(inner.upper(), values.pop(key))
         else:
-            _read_files(inner, given[key])
+            _read_files(inner, values[key])
 
 
 def plain(secrets: Iterable[SecretStr]) -> list[str]:
+    """Return the secrets as text."""
     return [secret.get_secret_value() for secret in secrets]
 
 
 def load(path: Path | None = None) -> Settings:
-    """Read the file given, else the first that is there: the working folder's, then /etc/forgehand's.
+    """Read this file, else the first that exists: in the working folder, then in /etc/forgehand.
 
-    The process's environment beats the file. Raises BadSettings.
+    The environment of the process takes precedence over the file. Raises BadSettings.
     """
-    found = path or next((p for p in (Path(NAME), Path("/etc/forgehand") / NAME) if p.is_file()), None)
+    file = path or next((p for p in (Path(NAME), Path("/etc/forgehand") / NAME) if p.is_file()), None)
     for name in os.environ:
         section, nested, _ = name.removeprefix(_PREFIX).partition("__")
         if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise BadSettings(f"{name}: there is no section {section.lower()}.{_meant(section, Settings)}")
     try:
-        made = Settings(**(_read(found) if found else {}))
+        settings = Settings(**(_read(file) if file else {}))
     except ValidationError as error:
-        where = f"{found} or the environment" if found else "the environment"
-        raise BadSettings(f"In {where}: {_sentence(error.errors(include_input=False)[0])}") from None
-    made._file = found
-    return made
+        source = f"{file} or the environment" if file else "the environment"
+        raise BadSettings(f"In {source}: {_sentence(error.errors(include_input=False)[0])}") from None
+    settings._file = file
+    return settings
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
-        raise BadSettings(f"{path} cannot be read: {error.strerror}. Name another with --config.") from None
+        raise BadSettings(
+            f"{path} cannot be read: {error.strerror}. Name another file with --config."
+        ) from None
     except ValueError as error:  # not TOML, or not UTF-8
-        raise BadSettings(f"{path} is no TOML file: {error}.") from None
+        raise BadSettings(f"{path} is not valid TOML: {error}.") from None
 
 
 def _content(name: str, path: str) -> str:
     try:
         return Path(path).read_text().strip()
     except (OSError, ValueError) as error:
-        raise BadSettings(f"{name} names {path}, which cannot be read: {error}.") from None
+        raise BadSettings(f"{name} names the file {path}, which cannot be read: {error}.") from None
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -181,7 +185,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _known(place: Iterable[int | str]) -> Any:
-    """What may stand in this place: a section."""
+    """Return the section type whose keys may stand in this place."""
     kind: Any = Settings
     for part in place:
         kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
@@ -193,4 +197,4 @@ def _known(place: Iterable[int | str]) -> Any:
 def _meant(word: str, known: Any) -> str:
     names = list(getattr(known, "model_fields", known))
     near = difflib.get_close_matches(word.lower(), names, n=1)
-    return f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}."
+    return f" Did you mean {near[0]}?" if near else f" Use one of: {', '.join(names)}."

@@ -1,7 +1,6 @@
-"""The sections of the settings: what each key may hold, and what it means when it is left out.
+"""The settings sections: the values that each key may have, and their defaults.
 
-Here, and not where a value is used, because a wrong one should be said before
-anything starts.
+They are checked here, before anything starts, and not in the code that uses a value.
 """
 
 import re
@@ -24,12 +23,12 @@ _SHORTEST_TOKEN = 16
 
 
 def split_list(value: Any) -> Any:
-    """Read a list. The environment has no lists: there, blanks, commas or line ends part the items."""
+    """Split a text into a list: in the environment, spaces, commas or line ends separate the items."""
     return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
 
 
 def _table(value: Any) -> Any:
-    """It has no tables either: there, each line is `label = instructions`."""
+    """Split a text into a table: in the environment, each line is `label = instructions`."""
     if not isinstance(value, str):
         return value
     pairs = [line.partition("=") for line in value.splitlines() if line.strip()]
@@ -44,24 +43,26 @@ def _argv(value: Any) -> Any:
 
 def _kind(word: str) -> str:
     if word not in KINDS:
-        raise ValueError(f"should be {' or '.join(repr(kind) for kind in KINDS)}")
+        raise ValueError(f"must be {' or '.join(repr(kind) for kind in KINDS)}")
     return word
 
 
 def _long(secret: SecretStr) -> SecretStr:
     if 0 < len(secret) < _SHORTEST_TOKEN:
-        raise ValueError(f"must have at least {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes one")
+        raise ValueError(f"must have at least {_SHORTEST_TOKEN} characters; `openssl rand -hex 32` makes one")
     return secret
 
 
 def site(url: str) -> str:
-    """Hold this to be an address, without a slash at its end. Raises ValueError."""
+    """Check a web address and return it without a slash at its end. Raises ValueError."""
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("must be an address such as https://forge.example.org, without a login in it")
+        raise ValueError(
+            "must be an address such as https://forge.example.org, without a user name or password"
+        )
     return url.rstrip("/")
 
 
@@ -76,22 +77,26 @@ Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
 
 
 class Section(BaseModel):
+    """A section without a check of its own. Unknown keys are errors, and errors never show a value."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ServerSettings(Section):
-    """Where the receiver and the pages listen, and how the world reaches them."""
+    """The listening address of the receiver and the pages, and their public address."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0 = any free port
     public_url: str = ""  # "" = http://host:port
-    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")  # "" = pages by link alone
+    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr(
+        ""
+    )  # "" = pages open only by their links
     body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
-    read_deadline: Seconds = 10  # for the whole of it
+    read_deadline: Seconds = 10  # for the whole delivery
 
 
 class StoreSettings(Section):
-    url: SecretStr = SecretStr("")  # "" = SQLite below [data] path
+    url: SecretStr = SecretStr("")  # "" = a SQLite file below [data] path
 
 
 class QueueSettings(Section):
@@ -104,7 +109,7 @@ class DataSettings(Section):
 
 
 class LabelsSettings(Section):
-    """Labels of the operator's own: what they ask for, and what a task's thread wears once it has ended."""
+    """The operator's labels: those that ask for a run, and those for the result of a task."""
 
     run: Table = {}  # label = instructions
     succeeded: str = ""  # "" = none
@@ -113,26 +118,28 @@ class LabelsSettings(Section):
 
     @model_validator(mode="after")
     def _clear(self) -> Self:
-        """Nothing that asks may be what the bot itself puts on, and nothing may mean two things."""
-        told = {self.succeeded, self.failed, self.waiting} - {""}
+        """Refuse a label with two meanings, and a label of a result that would ask for a run."""
+        results = {self.succeeded, self.failed, self.waiting} - {""}
         for label, instructions in self.run.items():
             if not label.strip() or not instructions.strip():
-                raise ValueError(f'run needs a label and what it asks for; "{label}" has only one of them')
+                raise ValueError(f'run needs a label and its instructions; "{label}" lacks one of them')
             if label.lower().startswith(LABEL):
-                raise ValueError(f'run cannot hold "{label}": labels that begin with {LABEL} are taken')
+                raise ValueError(
+                    f'run cannot have "{label}": the bot reserves labels that begin with {LABEL}'
+                )
         if asks := [
-            label for label in told if label.lower() == LABEL or label.lower().startswith(f"{LABEL}:")
+            label for label in results if label.lower() == LABEL or label.lower().startswith(f"{LABEL}:")
         ]:
-            raise ValueError(f'cannot tell a result by "{asks[0]}": that label asks for a run')
-        # Forges take two labels that differ only in case for one.
-        counts = Counter(label.lower() for label in [*self.run, *told])
+            raise ValueError(f'cannot show a result with "{asks[0]}": that label asks for a run')
+        # On forges, labels that differ only in letter case are the same.
+        counts = Counter(label.lower() for label in [*self.run, *results])
         if twice := [label for label, times in counts.items() if times > 1]:
-            raise ValueError(f'name "{twice[0]}" twice: a label asks for one thing, or tells one result')
+            raise ValueError(f'name "{twice[0]}" twice: a label has one instruction or one result')
         return self
 
 
 class GitSettings(Section):
-    """Author and committer of what the bot pushes."""
+    """Author and committer of the bot's commits."""
 
     name: str = "Forgehand"
     email: str = "forgehand@localhost"
@@ -148,43 +155,41 @@ class SandboxSettings(Section):
     pids: Annotated[int, Field(ge=1)] = 512
     disk: Size = 20 << 30  # bytes of a workspace
     wall_limit: Seconds = 3600
-    idle_limit: Seconds = 900  # without a word from the agent
-    allow_unlimited: bool = False  # agents without limits, where the engine cannot hold them
+    idle_limit: Seconds = 900  # without output of the agent
+    allow_unlimited: bool = False  # start agents even if the engine cannot enforce the limits
 
 
 class AgentSettings(Section):
-    """One agent, by the name in `[agents.<name>]`."""
+    """One agent; the section is `[agents.<name>]`."""
 
     kind: Annotated[str, AfterValidator(_kind)] = "command"
-    command: Argv | None = None  # None: what the kind is usually started by
-    model: str = ""  # "" = the agent's own choice
-    resume_after_limit: bool = False  # once, by itself, when a provider's limit has ended
+    command: Argv | None = None  # None = the usual command of the kind
+    model: str = ""  # "" = the agent chooses
+    resume_after_limit: bool = False  # continue by itself, once, after a provider's rate limit has ended
 
     @model_validator(mode="after")
     def _startable(self) -> Self:
-        if self.kind == "command" and self.command is None:
+        if KINDS[self.kind].needs_command and self.command is None:
             raise ValueError('needs a command, such as "my-agent --quiet", or another kind')
         return self
 
-    def made(self) -> agent.Agent:
-        return KINDS[self.kind](self.command or (), self.model, self.resume_after_limit)
+    def build(self) -> agent.Agent:
+        return KINDS[self.kind].create(self.command or (), self.model, self.resume_after_limit)
 
 
-def _named(given: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
-    for name in given:
+def _named(sections: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+    for name in sections:
         if not _AGENT.fullmatch(name):
-            raise ValueError(
-                f'has "{name}", which is no name here: small letters, digits, ".", "-" and "_" only'
-            )
-    return given
+            raise ValueError(f'has the name "{name}"; use lower-case letters, digits, ".", "-" and "_" only')
+    return sections
 
 
-# By the name that commands and labels give them; forges take no two labels that differ only in case.
+# By the name in commands and labels. Lower case only: forges ignore the letter case of labels.
 Agents = Annotated[dict[str, AgentSettings], AfterValidator(_named)]
 
 
 class RepositoryLimitsSettings(Section):
-    """What one repository has in place of [sandbox]'s; what is left out is as there."""
+    """The limits of one repository; for a missing key, the limit in [sandbox] applies."""
 
     memory: Memory | None = None
     disk: Size | None = None
@@ -192,15 +197,15 @@ class RepositoryLimitsSettings(Section):
     idle_limit: Seconds | None = None
 
 
-def by_path(given: dict[str, T]) -> dict[str, T]:
-    """Hold these keys to be owner/name, in lower case. Raises ValueError."""
-    if wrong := [name for name in given if "/" not in name]:
-        raise ValueError(f'names "{wrong[0]}", which is no owner/name')
-    return {name.strip("/").lower(): own for name, own in given.items()}
+def by_path(sections: dict[str, T]) -> dict[str, T]:
+    """Check that the keys are owner/name, and return them in lower case. Raises ValueError."""
+    if wrong := [name for name in sections if "/" not in name]:
+        raise ValueError(f'has "{wrong[0]}", which is not a repository: write owner/name')
+    return {name.strip("/").lower(): own for name, own in sections.items()}
 
 
 class LimitsSettings(Section):
-    """How many runs at once, and what single repositories have of their own."""
+    """The number of concurrent runs, and the limits of single repositories."""
 
     per_repository: Annotated[int, Field(ge=1)] = 2
     per_host: Annotated[int, Field(ge=1)] = 2
@@ -210,4 +215,4 @@ class LimitsSettings(Section):
 
 
 class RepositoriesSettings(Section):
-    allow: Words = []  # owner, or owner/name; none = no command from a forge runs
+    allow: Words = []  # owner, or owner/name; [] = no command from a forge runs

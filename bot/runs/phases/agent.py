@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.agents.agent import Agent, Start
 from bot.agents.environment import environment
-from bot.agents.transcript import Listening
+from bot.agents.transcript import OutputReader
 from bot.domain.errors import BadSettings, EngineUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Outcome, Phase, RunVerdict
@@ -72,7 +72,7 @@ def _seen_by_gateway(leased: LeasedRun, verdict: RunVerdict, access: RunAccess) 
             verdict = replace(verdict, reason=reason)
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease, **limited)
-        access.counts.save(tx)
+        access.counter.save(tx)
     return verdict
 
 
@@ -80,7 +80,7 @@ def _seen_by_gateway(leased: LeasedRun, verdict: RunVerdict, access: RunAccess) 
 def _access(leased: LeasedRun) -> Iterator[RunAccess | None]:
     """Open the run's way to the outside for the block; None if the settings allow none."""
     gateway = leased.runtime.gateway
-    if gateway.outside(leased.run.id) is None:
+    if gateway.endpoint(leased.run.id) is None:
         yield None
         return
     try:
@@ -90,13 +90,13 @@ def _access(leased: LeasedRun) -> Iterator[RunAccess | None]:
         # Answers were cut, and their usage is known only now. The next worker counts on from there.
         with leased.runtime.ledger.write() as tx:
             leases.write(tx, leased.lease)
-            access.counts.save(tx)
+            access.counter.save(tx)
         raise
 
 
 def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: RunAccess | None) -> RunVerdict:
     engine, agent = leased.runtime.engine, _agent(leased)
-    listening = Listening(agent.listen())
+    reader = OutputReader(agent.output_parser())
     try:
         if not leased.run.agent_started:
             # A worker that died before it recorded the start leaves a sandbox behind: `start` takes that one.
@@ -104,12 +104,12 @@ def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: Run
             with leased.runtime.ledger.write() as tx:
                 leases.write(tx, leased.lease, agent_started=True)
         log = leased.runtime.data.log(leased.run.id)
-        listening.replay(log, leased.run.log_offset, check=leased.check)
-        verdict = _watch(leased, workspaces, listening, access)
-        listening.end()
+        reader.replay(log, leased.run.log_offset, check=leased.check)
+        verdict = _watch(leased, workspaces, reader, access)
+        reader.end()
         with leased.runtime.ledger.write() as tx:
-            leases.write(tx, leased.lease, **listening.news())
-        verdict = decide(verdict, listening.result, reports_end=agent.reports_end)
+            leases.write(tx, leased.lease, **reader.changes())
+        verdict = decide(verdict, reader.report, reports_end=agent.reports_end)
         if verdict.exit_status is None:
             # A worker that slept past a limit may have lost the run: the next one decides how it ends.
             leased.must_be_ours()
@@ -131,7 +131,7 @@ def _cancelled(leased: LeasedRun) -> RunVerdict:
 
 
 def _watch(
-    leased: LeasedRun, workspaces: Workspaces, listening: Listening, access: RunAccess | None
+    leased: LeasedRun, workspaces: Workspaces, reader: OutputReader, access: RunAccess | None
 ) -> RunVerdict:
     condition, _ = _look(leased)
     memory = leased.runtime.limits_of(leased.task).container.memory
@@ -140,7 +140,7 @@ def _watch(
     # If an earlier worker started the agent and it has ended since, nobody saw its exit.
     watched = condition.running or not leased.run.agent_started
     with watched_limits(leased, workspaces, has_ended=not condition.running) as limits:
-        tail = Tail(leased, limits, listening, access)
+        tail = Tail(leased, limits, reader, access)
         while True:
             if verdict := tail.to_the_end():
                 return verdict
@@ -182,7 +182,7 @@ def _start(leased: LeasedRun, agent: Agent) -> Start:
         branch=task.branch,
         identity=runtime.identity,
         session=run.session_from,
-        outside=runtime.gateway.outside(run.id),
+        endpoint=runtime.gateway.endpoint(run.id),
     )
 
 
@@ -192,7 +192,7 @@ def _sandbox(leased: LeasedRun, workspaces: Workspaces, mirror: Path) -> Contain
     start = _start(leased, agent)
     argv = agent.argv(start)
     mounts = workspaces.mounts(task.id, run.number, mirror, runtime.quarantine(task.id))
-    if start.outside:
+    if start.endpoint:
         argv = endpoint.with_relay(argv)
         mounts.append(Mount(source=runtime.gateway.folder(run.id), target=endpoint.FOLDER))
     return ContainerSpec(

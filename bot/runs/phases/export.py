@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from bot.agents.registry import instruction_files
 from bot.domain.errors import BotError, LeaseLost
 from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.domain.task import Run, Task, is_confidential
@@ -14,7 +15,7 @@ from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import take
-from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
+from bot.sandbox.export.protected_paths import DEFAULT, pathspecs
 from bot.store.shared_keys import run_token
 from bot.text.sanitize import visible
 
@@ -54,7 +55,7 @@ def _verdict(exported: take.Exported) -> RunVerdict:
 
 def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> take.ExportPlan:
     """Collect the facts of a task and a run that its export needs. The plan's check never interrupts."""
-    quarantine = runtime.quarantine(task.id)
+    quarantine, files = runtime.quarantine(task.id), instruction_files()
     return take.ExportPlan(
         task=task.id,
         run=run.id,
@@ -72,7 +73,8 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> take.
         co_author=_co_author(runtime, task, run),
         title=_title(task, run),
         secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
-        restored_paths=pathspecs(INSTRUCTIONS) if task.pinned else (),
+        rules=take.Rules(protected_paths=(*DEFAULT, *files)),
+        restored_paths=pathspecs(files) if task.pinned else (),
     )
 
 

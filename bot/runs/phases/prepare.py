@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bot.agents.registry import instruction_files
 from bot.domain.errors import GitFailed, RemoteMissing
 from bot.domain.interrupt import interruptible
 from bot.domain.task import Task
@@ -77,6 +78,7 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
         start=seen.start,
         refs=seen.refs,
         session_file=_session_file(leased, session),
+        instruction_files=instruction_files(),
         briefed_by=_briefed_by(task, source),
         check=leased.check,
     )

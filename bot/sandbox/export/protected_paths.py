@@ -9,37 +9,7 @@ from collections.abc import Sequence
 # As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
 # one at the end means the folder and all below it. Letter case does not count.
 
-# What agents obey. On a change, also what its author must not decide: see briefed.py.
-INSTRUCTIONS = (
-    "AGENT.md",
-    "AGENTS.md",
-    "AGENTS.override.md",
-    "CLAUDE.md",
-    "CLAUDE.local.md",
-    "GEMINI.md",
-    "copilot-*.md",
-    ".github/instructions/",
-    ".github/prompts/",
-    ".github/chatmodes/",
-    ".github/agents/",
-    ".agents/",
-    ".claude/",
-    ".codex/",
-    ".gemini/",
-    ".opencode/",
-    "opencode.json*",
-    ".cursor/",
-    ".cursorrules",
-    ".windsurf/",
-    ".windsurfrules",
-    ".clinerules*",
-    ".clinerules/",
-    ".roo/",
-    ".continue/",
-    ".aider*",
-    ".mcp.json",
-)
-
+# Without the files that agents obey: each kind of agents declares its own.
 DEFAULT = (
     # continuous integration and deployment
     ".github/workflows/",
@@ -74,7 +44,6 @@ DEFAULT = (
     # where git fetches more from
     ".gitmodules",
     ".lfsconfig",
-    *INSTRUCTIONS,
     # what editors, shells and hooks run
     ".vscode/",
     ".idea/",

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from textwrap import shorten
@@ -25,7 +25,6 @@ _REGISTRYS = "debian:bookworm-slim"
 _SECONDS = 3600  # of silence from the engine: it reports a step only at its end
 _LABEL = "LABEL forgehand=1"
 _MADE_FROM = "forgehand.from"  # label: digest or suite
-_CLAUDE_CODE = "CLAUDE_CODE"  # build argument
 _CHUNK = 1 << 20
 _LINE = 100  # characters of a step that are said
 _PROXY = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -35,13 +34,18 @@ Say = Callable[[str], None]
 
 
 def build(
-    engine_url: str, *, which: Sequence[str], base: str = "", claude: str | None = None, say: Say
+    engine_url: str,
+    *,
+    which: Sequence[str],
+    base: str = "",
+    versions: Mapping[str, str] | None = None,
+    say: Say,
 ) -> dict[str, str]:
     """Make the images named (`tools`, `agent`, `small`) and return image name -> id.
 
     `base` is an image to build on; "" = Debian's slim one, or where no registry gives it, one made from
-    this machine's own distribution. `claude` is the version of Claude Code in the agent image, "" = none,
-    None = the one we know. Raises BadSettings, SandboxFailed, EngineUnavailable.
+    this machine's own distribution. `versions` are build arguments that replace
+    versions in the Dockerfile of the agent image. Raises BadSettings, SandboxFailed, EngineUnavailable.
     """
     api = connect(engine_url)
     api.timeout = _SECONDS
@@ -52,8 +56,8 @@ def build(
             continue
         base = base or _base(api, say)
         arguments = {"BASE": base}
-        if each == "agent" and claude is not None:
-            arguments[_CLAUDE_CODE] = claude
+        if each == "agent":
+            arguments |= versions or {}
         made[f"forgehand-{each}"] = _from_dockerfile(api, each, arguments, say)
     return made
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app.cli.costs import CostQuery, costs
-from bot.app.settings.gateway import AmountSettings, BudgetSettings, ShareSettings
+from bot.app.settings.gateway import BudgetSettings, RepositoryBudgetSettings, UsageLimitSettings
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import DataSettings
 from bot.domain.errors import NotPossible
@@ -27,10 +27,10 @@ Say = Callable[..., str]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     budget = BudgetSettings(
-        per_day=AmountSettings(requests=100, usd=5.0),
+        per_day=UsageLimitSettings(requests=100, usd=5.0),
         repositories={
-            "acme/r7": ShareSettings(per_day=AmountSettings(tokens=1000)),
-            "acme/idle": ShareSettings(),
+            "acme/r7": RepositoryBudgetSettings(per_day=UsageLimitSettings(tokens=1000)),
+            "acme/idle": RepositoryBudgetSettings(),
         },
     )
     return Settings(data=DataSettings(path=tmp_path), budget=budget)

@@ -7,7 +7,7 @@ import pytest
 from bot.app.settings import gateway
 from bot.app.settings.load import Settings, load
 from bot.domain.errors import BadSettings
-from bot.gateway.budget import Amount, Share
+from bot.gateway.budget import RepositoryBudget, UsageLimit
 from bot.gateway.providers import Auth, Price
 
 
@@ -27,7 +27,7 @@ def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FORGEHAND_MODELS__OPENAI__KEY_FILE", "key")
 
     settings = _load()
-    routes = gateway.routes(settings.models)
+    routes = gateway.providers(settings.models)
 
     assert [(route.url, route.key, route.auth) for route in routes.values()] == [
         ("https://api.anthropic.com", "sk-1", Auth.X_API_KEY),
@@ -40,7 +40,7 @@ def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_said_of_a_known_provider_beats_what_is_known() -> None:
     settings = _load('[models.anthropic]\nkey = "sk-1"\nurl = "https://own.example/a/"\nmodels = ["opus-*"]')
 
-    route = gateway.routes(settings.models)["anthropic"]
+    route = gateway.providers(settings.models)["anthropic"]
 
     assert (route.url, route.auth) == ("https://own.example/a", Auth.X_API_KEY)
     assert route.has("opus-5")
@@ -53,7 +53,7 @@ def test_a_provider_of_ones_own_may_do_without_a_key_and_has_prices() -> None:
         'cache_read = 0.5 }, "*" = { input = 9.0, output = 9.0 } }'
     )
 
-    route = gateway.routes(settings.models)["ours"]
+    route = gateway.providers(settings.models)["ours"]
 
     assert route.credential() is None
     assert route.price("abc") == Price(input=1, output=5, cache_read=0.5, cache_write=1)
@@ -66,10 +66,10 @@ def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.Mo
         '[budget]\nper_run = { requests = 5 }\n[budget.repositories."Acme/Anvil"]\nper_day = { tokens = 9 }'
     )
 
-    budget = gateway.allowance(settings.budget)
+    budget = gateway.budget_of(settings.budget)
 
-    assert (budget.per_run, budget.per_day) == (Amount(requests=5), Amount(usd=50))
-    assert budget.repositories == {"acme/anvil": Share(per_day=Amount(tokens=9))}
+    assert (budget.per_run, budget.per_day) == (UsageLimit(requests=5), UsageLimit(usd=50))
+    assert budget.repositories == {"acme/anvil": RepositoryBudget(per_day=UsageLimit(tokens=9))}
 
 
 def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPat
         ("[models.anthropic]", r"\[models\] anthropic needs a key: FORGEHAND_MODELS__ANTHROPIC__KEY_FILE"),
         (
             "[models.anthropc]\nkey = 'x'",
-            r"\[models\] anthropc needs a url: of anthropic, openai, gemini alone",
+            r"\[models\] anthropc needs a url; only those of anthropic, openai, gemini are known",
         ),
         (
             "[models.ours]\nurl = 'http://x'\nprices = { a = { input = 1 } }",
@@ -93,21 +93,24 @@ def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPat
         ("[models.ours]\nurl = 'http://x'\nmodels = []", r"\[models\] ours.models .*at least 1 item"),
         ("[budget]\nper_run = 5", r"\[budget\] per_run must be a table"),
         ("[models.ours]\nurl = 'ftp://x'", r"\[models\] ours.url must be an address such as"),
-        ("[models.'a b']\nurl = 'http://x'", r'cannot have one named "a b"'),
-        ("[models.anthropic]\nkey = 'a b'", r"\[models\] anthropic.key must be one word of ASCII"),
+        ("[models.'a b']\nurl = 'http://x'", r'has the name "a b"; use lower-case letters'),
+        ("[models.anthropic]\nkey = 'a b'", r"\[models\] anthropic.key must be ASCII without spaces"),
         (
             "[models.anthropic]\nkey = 'a'\nmodel = 'x'",
             r"anthropic.model is not a setting. Did you mean",
         ),
         ("[budget]\nper_week = 1", r"\[budget\] per_week is not a setting"),
-        ("[budget]\nper_run = { euro = 1 }", r"per_run.euro is not a setting. There are: usd, tokens, req"),
+        ("[budget]\nper_run = { euro = 1 }", r"per_run.euro is not a setting. Use one of: usd, tokens, req"),
         ("[budget]\nper_run = { usd = -1 }", r"\[budget\] per_run.usd should be greater than or equal to 0"),
-        ("[network]\nsets = ['npm', 'cargo']", r'sets has "cargo", which is none of pip, npm, go, apt'),
-        ("[network]\nallow = ['10.0.0.1']", r'allow has "10.0.0.1", which is no host'),
-        ("[budget.repositories.acme]\nper_day = { usd = 1 }", r'names "acme", which is no owner/name'),
+        ("[network]\nsets = ['npm', 'cargo']", r'sets has "cargo", which is not one of pip, npm, go, apt'),
+        ("[network]\nallow = ['10.0.0.1']", r'allow has "10.0.0.1", which is not a host name'),
+        (
+            "[budget.repositories.acme]\nper_day = { usd = 1 }",
+            r'has "acme", which is not a repository: write owner/name',
+        ),
         (
             "[budget.repositories.'a/b']\nper_day = { dollars = 1 }",
-            r"repositories.a/b.per_day.dollars is not a setting. There are: usd",
+            r"repositories.a/b.per_day.dollars is not a setting. Use one of: usd",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from bot.agents.agent import AgentKind
 from bot.agents.command_line import CommandLineAgent
 from bot.agents.registry import KINDS
 from bot.app.settings.load import Settings, load, plain
@@ -92,7 +93,7 @@ def test_a_secret_may_be_the_content_of_a_file(monkeypatch: pytest.MonkeyPatch) 
 def test_a_secret_file_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN_FILE", "nowhere")
 
-    with pytest.raises(BadSettings, match="FORGEHAND_GITHUB__TOKEN_FILE names nowhere"):
+    with pytest.raises(BadSettings, match="FORGEHAND_GITHUB__TOKEN_FILE names the file nowhere"):
         load()
 
 
@@ -172,7 +173,7 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
 
 
 def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "one-more", CommandLineAgent)
+    monkeypatch.setitem(KINDS, "one-more", AgentKind(create=CommandLineAgent))
     _write("[agents.demo]\nkind = 'one-more'\n")
 
     assert load().agents["demo"].kind == "one-more"
@@ -191,8 +192,8 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
         ("[agents]\nclaude = 'claude'", r"\[agents\] claude must be a table\."),
         ("labels = 'tidy'", r"\[labels\] must be a table\."),
         ("[agents.demo]\nmodel = 'x'", r"\[agents\] demo needs a command, such as"),
-        ("[agents.Demo]\ncommand = 'x'", r'\[agents\] has "Demo", which is no name here: small letters'),
-        ("[agents.demo]\nkind = 'clod'", r"\[agents\] demo\.kind should be 'command' or 'claude'"),
+        ("[agents.Demo]\ncommand = 'x'", r'\[agents\] has the name "Demo"; use lower-case letters'),
+        ("[agents.demo]\nkind = 'clod'", r"\[agents\] demo\.kind must be 'command' or 'claude'"),
         ("[server]\noperator_token = 'short'", r"\[server\] operator_token must have at least 16 characters"),
         ("[limits]\nper_host = 0", r"\[limits\] per_host should be greater than or equal to 1"),
         (
@@ -201,7 +202,7 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
         ),
         ("[gitlab]\nurl = 'gitlab.com'", r"\[gitlab\] url must be an address such as https://"),
         ("[gitlab]\nurl = 'https://gitlab.com/api/v4/'", r"\[gitlab\] url .*without /api/v4"),
-        ("[github]\nurl = 'https://me:pw@github.com'", r"\[github\] url .*without a login"),
+        ("[github]\nurl = 'https://me:pw@github.com'", r"\[github\] url .*without a user name"),
         *[
             (f"[{forge}]\n{key} = '{url}'", rf"\[{forge}\] {key} must be an address such as https://")
             for forge in ("github", "gitlab")
@@ -219,19 +220,22 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
             )
         ],
         ("[labels]\nrun = 'tidy'", r"\[labels\] run must be a table such as"),
-        ("[labels.run]\ntidy = ' '", r'\[labels\] run needs a label and what it asks for; "tidy" has'),
+        ("[labels.run]\ntidy = ' '", r'\[labels\] run needs a label and its instructions; "tidy" lacks'),
         ("[labels.run]\n'' = 'Tidy.'", r"\[labels\] run needs a label"),
-        ("[labels.run]\nForgehand-tidy = 'Tidy.'", r'"Forgehand-tidy": labels that begin with forgehand are'),
+        (
+            "[labels.run]\nForgehand-tidy = 'Tidy.'",
+            r'"Forgehand-tidy": the bot reserves labels that begin with forgehand',
+        ),
         ("[labels.run]\ntidy = 'Tidy.'\nTidy = 'Do.'", r'\[labels\] name "tidy" twice'),
         ("[labels]\nrun = {done = 'Do.'}\nsucceeded = 'Done'", r'\[labels\] name "done" twice'),
-        ("[labels]\nfailed = 'forgehand:demo'", r'cannot tell a result by "forgehand:demo"'),
+        ("[labels]\nfailed = 'forgehand:demo'", r'cannot show a result with "forgehand:demo"'),
         ("[sandbox]\ndisk = 'much'", r'\[sandbox\] disk must be a size such as "500m" or "20g"'),
-        ("[limits.repositories.anvil]", r'\[limits\] repositories names "anvil", which is no owner/name'),
+        ("[limits.repositories.anvil]", r'\[limits\] repositories has "anvil", which is not a repository'),
         (
             "[limits.repositories.'acme/anvil']\nwal_limit = '1h'",
             r"\[limits\] repositories\.acme/anvil\.wal_limit is not .* Did you mean wall_limit\?",
         ),
-        ("server = [", r"is no TOML file"),
+        ("server = [", r"is not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, sentence: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Spent, Total
-from bot.gateway.usage_counter import Counts
+from bot.gateway.usage_counter import UsageCounter
 from bot.store import costs, usage
 from tests.journeys.world import World
 from tests.support.model_provider import Asked, ModelServer
@@ -31,7 +31,7 @@ class Talk:
     def counted(self, run: Run) -> Total:
         """What the gateway let out for this run."""
         with self.world.ledger.read() as tx:
-            return Counts(run.id, usage.of_run(tx, run.id)).total()
+            return UsageCounter(run.id, usage.of_run(tx, run.id)).total()
 
     def spent(self, task: Task) -> list[Spent]:
         """By each run of the task, the oldest first."""

@@ -6,8 +6,11 @@ from fnmatch import fnmatchcase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.agents.registry import instruction_files
 from bot.sandbox.export.path_globs import Pattern
-from bot.sandbox.export.protected_paths import DEFAULT
+from bot.sandbox.export.protected_paths import DEFAULT as OWN
+
+DEFAULT = (*OWN, *instruction_files())  # as an export has them
 
 GLOBS = st.lists(
     st.sampled_from(

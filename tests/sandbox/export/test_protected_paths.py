@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.agents.registry import instruction_files
 from bot.sandbox.export.path_globs import Pattern
-from bot.sandbox.export.protected_paths import DEFAULT
+from bot.sandbox.export.protected_paths import DEFAULT as OWN
+
+DEFAULT = (*OWN, *instruction_files())  # as an export has them
 
 
 def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:

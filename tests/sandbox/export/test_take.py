@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.registry import instruction_files
 from bot.domain.errors import ExportRefused, SandboxFailed
 from bot.domain.interrupt import within
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export.protected_paths import INSTRUCTIONS, pathspecs
+from bot.sandbox.export.protected_paths import pathspecs
 from bot.sandbox.export.take import Rules, is_done
 from tests.sandbox.export_source import Site, commit
 
@@ -252,7 +253,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
 
 
 def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site) -> None:
-    site.commit({f"{number:04}{'x' * 200}/CLAUDE.md": "1\n" for number in range(300)})
+    site.commit({f"{number:04}{'x' * 200}/CODEOWNERS": "1\n" for number in range(300)})
 
     power = site.take().protected_paths
 
@@ -302,7 +303,7 @@ def test_the_lock_of_a_git_that_was_killed_does_not_stop_the_next_export(site: S
     assert site.take().commits == 1
 
 
-KEEP = pathspecs(INSTRUCTIONS)
+KEEP = pathspecs(instruction_files())
 TOLD = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
 
 
