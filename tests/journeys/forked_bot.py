@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 _LOADED = (
-    "bot.app.processes.cli.main",
-    "bot.app.processes.processes",
+    "bot.app.cli.main",
+    "bot.app.processes",
     "bot.forges.github.connection",
     "gitlab",
     "psycopg",
