@@ -1,4 +1,4 @@
-"""What the bot asks of a forge, answered by GitHub and GitLab, and proof of who sent a delivery.
+"""The adapters of GitHub and GitLab, the verifiers of their deliveries, and the table of forges.
 
-Imports: domain, text.
+Imports: domain.
 """

@@ -1,8 +1,9 @@
-"""What the bot asks of any forge. Short on purpose: one line here is two to write.
+"""The operations that the bot needs of a forge, grouped by the part of the bot that uses them.
 
-Every method may raise ForgeUnavailable (try again), ForgeGone (it is not there
-any more) or ForgeError (a definite refusal). A method that writes never repeats
-itself: repeating is the outbox's decision, after `find_comment`.
+Every method but `events`, `comment_limit` and `pages` may call the forge, and may then raise
+ForgeUnavailable (worth a retry), ForgeGone (the thread or repository is not there any more) or ForgeError
+(a definite refusal). A method that writes makes its request once: the sender of the outbox decides about a
+second try, after it has looked for its comment with `find_comments`.
 """
 
 from collections.abc import Collection
@@ -13,87 +14,129 @@ from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 
-class Forge(Protocol):
-    name: str  # "github", "gitlab"
+class EventReader(Protocol):
+    """Reading deliveries, and the thread that an event belongs to. Used by `commands`."""
+
+    name: str  # as in the table of forges
 
     def events(self, event: str, body: bytes) -> list[Event]:
-        """Read one delivery of this kind, in the forge's word; [] if it says nothing to us. No I/O.
+        """Read one delivery; `event` is the forge's word for its kind. [] if nothing in it concerns the bot.
 
-        Which repository has the id is the delivery's word only: see `repository`. Raises ValueError on what
-        cannot be read, or what the ledger could not take.
+        The delivery alone says which repository has the id: see `repository`. Raises ValueError if the body
+        cannot be read, or if the ledger could not take a value in it.
         """
         ...
 
     def complete(self, event: Event) -> Event:
-        """The event with what its delivery left out, such as the lines a comment is about."""
+        """Return the event with details that its delivery lacks, such as the lines a comment is about."""
         ...
 
     def history_before(self, event: Event) -> list[Part]:
-        """What people said on the event's thread before it, oldest first: of each kind the last 200 to 300.
+        """Return the comments and reviews on the event's thread before the event, oldest first.
 
-        Comments, reviews and what was said about lines, but not the event's own words, nor the bot's. What
-        was edited since is left out, and what only members may read unless the event was among them.
+        Of each kind, the last 200 to 300. The event's own text and the bot's comments are left out, and so
+        are comments that were edited after the event. Comments for members only are included if the event
+        itself is for members only.
         """
-        ...
-
-    def whoami(self) -> Actor: ...
-
-    def repository(self, repository_id: int) -> Repository:
-        """The repository that has this id now. Raises ForgeError on an answer about another one."""
-        ...
-
-    def may_write(self, thread: Thread, actor: Actor) -> bool: ...
-
-    def change_head(self, thread: Thread) -> ChangeHead: ...
-
-    def has_label(self, thread: Thread, label: str) -> bool: ...
-
-    def remove_label(self, thread: Thread, label: str) -> None:
-        """Take a label off; one that is not there is fine."""
         ...
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
-        """Open issues and changes that wear one of these labels now, up to 100 of a label and kind.
+        """Return the open issues and changes that have one of these labels, up to 100 of a label and kind.
 
-        As their deliveries would have told it, and when each thread last changed. Raises ValueError
-        on what cannot be read.
+        The events are those that the deliveries would have brought, with the time of the thread's last
+        change. Raises ValueError if a response cannot be read.
         """
         ...
 
+
+class Permissions(Protocol):
+    """Questions about a repository, its threads and people. Used by `commands` and `runs`."""
+
+    def whoami(self) -> Actor:
+        """Return the account of the bot."""
+        ...
+
+    def repository(self, repository_id: int) -> Repository:
+        """Return the repository that has this id now. Raises ForgeError if the response is about another."""
+        ...
+
+    def may_write(self, thread: Thread, actor: Actor) -> bool:
+        """Report whether a person may push to the repository of the thread."""
+        ...
+
+    def change_head(self, thread: Thread) -> ChangeHead:
+        """Return head and branches of a change as they are now."""
+        ...
+
+    def has_label(self, thread: Thread, label: str) -> bool:
+        """Report whether the thread has this label now."""
+        ...
+
+
+class Writer(Protocol):
+    """Everything the bot writes on a thread, and the pages it links to. Used by `reports` and `web`."""
+
+    def remove_label(self, thread: Thread, label: str) -> None:
+        """Remove a label. Removing one that the thread does not have is not an error."""
+        ...
+
     def add_label(self, thread: Thread, label: str) -> None:
-        """Put a label on; one that is there is fine, one the repository does not know is made."""
+        """Add a label. A label that the repository does not know is created."""
         ...
 
     def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
-        """Put eyes on the comment, or on the thread where there is none; eyes that are there are fine."""
+        """Add the reaction "eyes" to the comment, or to the thread if there is no comment.
+
+        A reaction that is there already is not an error.
+        """
         ...
 
     def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
-        """Post once where `spot` is: in its discussion, and internal if it is. Return the comment's id."""
+        """Post a comment and return its id.
+
+        It goes into the discussion of `reply_target`, and is internal if the target is.
+        """
         ...
 
-    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None: ...
+    def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None:
+        """Replace the body of a comment of the bot."""
+        ...
 
     def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
-        """Ids of the bot's own comments that contain `marker`, oldest first."""
+        """Return the ids of the bot's own comments that contain `marker`, oldest first."""
         ...
 
-    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None: ...
+    def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
+        """Delete a comment of the bot. A comment that is gone is not an error."""
+        ...
 
-    def set_status(self, thread: Thread, sha: str, status: Status) -> None: ...
+    def set_status(self, thread: Thread, sha: str, status: Status) -> None:
+        """Set the bot's status on a commit."""
+        ...
 
     def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
-        """Open a change, or find the open one of that branch. None: no commits between the two."""
-        ...
-
-    def git_headers(self, repository_url: str) -> dict[str, str]:
-        """HTTP headers that let git fetch and push this URL; minted now, never stored."""
+        """Open a change, or find the open one of that branch. None: no commits between the branches."""
         ...
 
     def comment_limit(self) -> int:
-        """Characters one comment may have."""
+        """Return the most characters that one comment may have."""
         ...
 
     def pages(self, thread: Thread) -> Pages:
-        """Where a person would look: addresses of branch, commit and thread pages."""
+        """Return the addresses at which people see the thread, its branches and commits."""
         ...
+
+
+class GitAccess(Protocol):
+    """Credentials for git over HTTP. Used by `runs`."""
+
+    def git_headers(self, repository_url: str) -> dict[str, str]:
+        """Return HTTP headers with which git may fetch and push this URL; {} if it is not on this forge.
+
+        They hold the token as it is now, and are never stored.
+        """
+        ...
+
+
+class Forge(EventReader, Permissions, Writer, GitAccess, Protocol):
+    """All operations of one forge, which its adapter implements with one token."""

@@ -1,4 +1,4 @@
-"""Pure functions on text: safe to show, secrets removed, Markdown, units.
+"""Pure functions on text: sanitizing, redaction, Markdown and units.
 
 Imports: domain.
 """

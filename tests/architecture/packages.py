@@ -65,7 +65,7 @@ PACKAGES = _rows(
         Package(
             "forges",
             3,
-            _words("domain text"),
+            _words("domain"),
             {
                 "github": ("github",),
                 "gitlab": ("gitlab",),

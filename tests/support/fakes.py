@@ -5,7 +5,7 @@ is tested against the playground.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar
 
@@ -150,7 +150,8 @@ class FakeForge:
         return [body for key, body in self.comments.values() if key == thread.key]
 
     def _seen(self, event: EventT) -> EventT:
-        """Unless it was told otherwise, a repository is what is first said of it."""
+        """Take the first event of a repository for the truth about it, unless a test has set another."""
+        event = replace(event, thread=replace(event.thread, forge=self.name))
         thread = event.thread
         there = Repository(
             id=thread.repository_id,
