@@ -4,9 +4,12 @@ import json
 import re
 
 import httpx
+import pytest
 
 from tests.installation.installation import Installation, Row
 from tests.journeys.world import eventually, shell
+
+pytestmark = pytest.mark.waits
 
 # By their titles, the numbers of the threads that make.py opens.
 FAILS, HELD, LOST, UNTOLD, TOLD, ASKED, POSTED = range(2, 9)

@@ -15,8 +15,8 @@ CHANGE = shell("echo one > one.txt")
 # `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
 WITHOUT_SWEEP = """
 import math, pathlib, sys
-from bot.app.processes import processes
-from bot.app.processes.settings import load
+from bot.app import processes
+from bot.app.settings import load
 processes.work(load.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 """
 

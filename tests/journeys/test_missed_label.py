@@ -12,8 +12,8 @@ pytestmark = pytest.mark.alike
 # `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.
 SOON = """
 import pathlib, sys
-from bot.app.processes import processes
-from bot.app.processes.settings import load
+from bot.app import processes
+from bot.app.settings import load
 processes.up(load.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
