@@ -1,10 +1,14 @@
 """The early refusal: a mistyped command is refused before any forge is asked.
 
-Nobody has confirmed the author's permission then. So an early refusal reaches no more people than the
-refusal of a person without permission: both are one reply per person and thread, whichever comes first.
-It is given only if the forge itself has named the repository before, because a payload may give any name
-beside an id. Every other mistyped command takes the ordinary way: the forge is asked about its author, and
-the mistake is explained to people with permission only.
+The author's permission is unknown then, so early refusals are limited:
+
+- A person gets one reply on a thread: either an early refusal or the refusal for a missing permission.
+- The repository must be known to the ledger under the name in the payload. Only the forge gives the ledger
+  that name, while a signed payload may combine any name with any id.
+- Labels and assignments are never refused early: only the forge knows whether they still hold.
+
+Every other mistyped command takes the ordinary way: the forge is asked for the author's permission first, and
+only a person with permission gets the explanation.
 """
 
 from sqlalchemy import Connection
@@ -19,7 +23,7 @@ def is_due(tx: Connection, request: Request, bot_name: str) -> bool:
     """Return True if this request may be refused without asking the forge."""
     event = request.event
     if request.refusal is None or not isinstance(event, Commented):
-        return False  # a label or an assignment may be gone: only the forge knows
+        return False
     if event.actor.login.lower() == bot_name.lower():
         return False
     return threads.is_located(tx, event.thread) and not replies.was_refused(tx, event)

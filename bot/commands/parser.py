@@ -145,7 +145,7 @@ def _unknown_option(name: str, allowed: Collection[str]) -> str:
     if not allowed:
         return f"{option} is not understood: this command takes no options."
     near = get_close_matches(name, allowed, n=1)
-    hint = f"Did you mean `--{near[0]}`?" if near else f"There is {_list(allowed)}."
+    hint = f"Did you mean `--{near[0]}`?" if near else f"The command takes {_list(allowed)}."
     return (
         f"{option} is not an option of this command. {hint} Write `--` before a text that begins with dashes."
     )

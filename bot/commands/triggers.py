@@ -18,7 +18,7 @@ from bot.forges.forge import Forge
 
 LABEL = "forgehand"
 # The text of a review request, for the agent.
-REVIEW = "Review this change. Fix what is wrong, and list what you would rather leave to a person."
+REVIEW = "Review this change. Fix its faults, and list the decisions that a person should make."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def checked(table: Mapping[str, str], agents: Collection[str], options: Collecti
         if parsed.agent and parsed.agent not in agents:
             known = ", ".join(agents)
             raise BadSettings(
-                f'[labels] run, "{label}": there is no agent {parsed.agent}. There are: {known}.'
+                f'[labels] run, "{label}": there is no agent {parsed.agent}. The known agents: {known}.'
             )
         if not text:
             raise BadSettings(f'[labels] run, "{label}" has options only: add the request after them.')

@@ -10,7 +10,7 @@ WHOLE_THREAD = "Do what this thread asks"  # the text of the label, of an assign
 
 
 class Need(StrEnum):
-    """Something that a command needs from the forge, besides its author's permission."""
+    """A kind of information that a command needs from the forge, besides its author's permission."""
 
     CHANGE_HEAD = "change head"  # the change's current head: the run starts from it
     THREAD = "thread"  # the comments before the command: the agent is shown them

@@ -164,7 +164,7 @@ class _Start:
 
 
 def _with_agent(tx: Connection, task: Task, request: RunRequest) -> Task:
-    """Give the task the requested agent and model. A new agent does not know the old agent's model."""
+    """Give the task the requested agent and model. Another agent does not take over the model."""
     agent = request.agent or task.agent
     model = request.model or (task.model if agent == task.agent else "")
     task_rows.write(tx, task.id, agent=agent, model=model)

@@ -24,7 +24,7 @@ KEEP: dict[State, float] = {
 
 
 def from_now(tx: Connection, task_id: str, state: State) -> None:
-    """Begin the retention of a task that ends in this state."""
+    """Begin the retention of the workspace of a task that ends in this state."""
     days = task_rows.get(tx, task_id).keep_days
     workspaces.retain(tx, task_id, clock(tx) + (KEEP[state] if days is None else days * _DAY))
 

@@ -25,15 +25,17 @@ def from_start_point(command: Command, request: RunRequest, *, here: bool) -> Ru
     if options.base:
         raise NotPossible("`--base` is for issues: work on a change starts from the change's own branch.")
     if not change.open:
-        raise NotPossible("This change is closed or merged. Say it on one that is open, or on an issue.")
+        raise NotPossible(
+            "This change is closed or merged. Give the command on an open change, or on an issue."
+        )
     request = replace(request, pinned=change.head)
     if change.same_repository:
         request = replace(request, base=change.head_branch)
         return _onto_its_own_branch(request, change, options) if here else request
     if here:
         raise NotPossible(
-            "This change comes from a fork, and I push to none. Without `--here` the work goes to a branch "
-            "of this repository."
+            "This change comes from a fork, and I never push to a fork. Without `--here` the work goes "
+            "to a branch of this repository."
         )
     return replace(request, base=change.base_branch, fork=True)
 

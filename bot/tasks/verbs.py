@@ -222,9 +222,8 @@ def agent_named(defaults: Defaults, name: str) -> str:
     if not name or name in defaults.agents:
         return name or defaults.agent
     near = get_close_matches(name, defaults.agents, n=1)
-    hint = (
-        f"Did you mean `{near[0]}`?" if near else "There is " + ", ".join(f"`{a}`" for a in defaults.agents)
-    )
+    known = ", ".join(f"`{agent}`" for agent in defaults.agents)
+    hint = f"Did you mean `{near[0]}`?" if near else f"The known agents: {known}."
     raise NotUnderstood(f"No agent of that name is set up here. {hint}")
 
 

@@ -1,7 +1,8 @@
 """Verbs that may open a function's docstring, in the imperative. A verb that is missing is added here."""
 
 _LISTED = """
-abandon abort accept acquire adapt add adjust admit adopt advance allocate allow announce answer append
+abandon abort accept
+acknowledge acquire adapt add adjust admit adopt advance allocate allow announce answer append
 apply approve archive arrange ask assemble assert assign associate attach authenticate authorize avoid await
 back begin bind block borrow bound break bring broadcast buffer build bundle cache calculate call cancel cap
 capture carry change charge check choose claim classify clean clear clip clone close coalesce collapse

@@ -224,7 +224,7 @@ def test_options_end_where_the_text_begins(rest: str, options: Options, text: st
     ("rest", "words"),
     [
         ("--agnet codex tidy", "Did you mean `--agent`"),
-        ("--force tidy", "There is `--agent`, `--base`"),
+        ("--force tidy", "The command takes `--agent`, `--base`"),
         ("--`@everyone` tidy", "That option is not an option"),
         ("--verbose is missing", "Write `--` before a text"),
         ("--agent", "needs a value"),
@@ -251,7 +251,7 @@ def test_options_that_make_no_sense_are_refused_with_a_suggestion(rest: str, wor
 
 
 def test_an_option_of_another_command_is_refused() -> None:
-    with pytest.raises(NotUnderstood, match="There is `--task`"):
+    with pytest.raises(NotUnderstood, match="The command takes `--task`"):
         split_options("--base main", {"task"})
     with pytest.raises(NotUnderstood, match="takes no options"):
         split_options("--base main", ())

@@ -70,7 +70,7 @@ def test_what_a_label_asks_for_may_begin_with_options(text: str) -> None:
             "--agnt codex Tidy it.",
             '"tidy": `--agnt` is not an option of this command. Did you mean `--agent`?',
         ),
-        ("--agent other Tidy it.", '"tidy": there is no agent other. There are: codex.'),
+        ("--agent other Tidy it.", '"tidy": there is no agent other. The known agents: codex.'),
         ("--timeout long Tidy it.", "`--timeout` is a number with its unit"),
         ("--agent codex", '"tidy" has options only'),
     ],

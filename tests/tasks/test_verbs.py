@@ -119,7 +119,7 @@ def test_on_a_change_from_a_fork_the_work_is_for_the_branch_the_change_is_for(le
     ("options", "words"),
     [
         (Options(agent="codecs"), "Did you mean `codex`"),
-        (Options(agent="`@x"), "There is `demo`, `codex`"),
+        (Options(agent="`@x"), "The known agents: `demo`, `codex`."),
         (Options(timeout=3601), "at most `3600s`"),
     ],
 )
@@ -135,7 +135,7 @@ def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Option
     [
         (a_change(same_repository=False, is_open=False), Options(), "is closed or merged"),
         (a_change(same_repository=False), Options(base="main"), "`--base` is for issues"),
-        (a_change(same_repository=False), Options(here=True), "I push to none"),
+        (a_change(same_repository=False), Options(here=True), "I never push to a fork"),
         (a_change(head_branch="main"), Options(here=True), "default branch, to which I never push"),
         (a_change(is_open=False), Options(), "is closed"),
         (a_change(), Options(base="main"), "`--base` is for issues"),
