@@ -34,14 +34,14 @@ def build_images(
     from bot.sandbox.images.build import build
 
     chosen = [*(agent_version or []), *([] if claude_code is None else [f"claude={claude_code}"])]
-    versions = _build_arguments(chosen)
+    versions = build_arguments(chosen)
     which = ("small",) if small else ("tools", "agent")
     engine = settings_of(config).sandbox.engine
     made = build(engine, which=which, base=base, versions=versions, say=say)
     show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
 
 
-def _build_arguments(chosen: Sequence[str]) -> dict[str, str]:
+def build_arguments(chosen: Sequence[str]) -> dict[str, str]:
     """Return build arguments of the agent image from "kind=version". Raises BadParameter."""
     from bot.agents.registry import version_arguments
 
