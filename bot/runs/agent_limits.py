@@ -12,7 +12,7 @@ from bot.domain.lifecycle import Outcome, Phase, RunVerdict
 from bot.runs.disk_usage import DiskUsage
 from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces
-from bot.store import runs
+from bot.store import runs as run_rows
 from bot.store.ledger import clock
 from bot.text.units import human, time_limit
 
@@ -35,7 +35,7 @@ class AgentLimits:
         self._lines = 0
         self._last_output = now = time.monotonic()
         with leased.runtime.ledger.read() as tx:
-            started = {phase: at for phase, at, _ in runs.phase_times(tx, leased.run.id)}[Phase.AGENT]
+            started = {phase: at for phase, at, _ in run_rows.phase_times(tx, leased.run.id)}[Phase.AGENT]
             self._deadline = now + leased.run.wall_limit - (clock(tx) - started)
 
     def record_output(self, lines: int) -> None:

@@ -49,7 +49,7 @@ class Tail:
         path = self._leased.runtime.data.log(self._leased.run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._leased.runtime.engine, self._leased.sandbox
-        source = self._leased.asking(lambda: engine.follow(name, self._offset))
+        source = self._leased.retry_or_abandon(lambda: engine.follow(name, self._offset))
         self._limits.record_output(0)  # up to now the engine may have been the silent one
         buffer = _Buffer()
         reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)
@@ -125,7 +125,7 @@ class Tail:
             if counter:
                 counter.save(tx)
             if is_progress_due:
-                leased.tell(tx, Phase.AGENT, last_line=self._reader.last_message)
+                leased.report_progress(tx, Phase.AGENT, last_line=self._reader.last_message)
                 self._progress_sent = now
         self._offset += len(self._pending)
         self._pending.clear()

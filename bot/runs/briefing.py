@@ -13,7 +13,7 @@ from bot.domain.task import Run
 from bot.domain.thread import Part, PartKind
 from bot.reports.phrases import TO_THE_AGENT
 from bot.runs.leased_run import LeasedRun
-from bot.store import runs
+from bot.store import runs as run_rows
 from bot.text.thread_context import bounded, unseen
 
 _REQUESTS, _REQUEST = 10, 4_000  # of the runs before: how many are told again, and characters of each
@@ -25,7 +25,7 @@ def briefing(leased: LeasedRun, refs: Collection[str], *, fresh: bool) -> str:
     """The text of `/task/prompt.md`. `fresh`: the workspace was made for this run."""
     run, task = leased.run, leased.task
     with leased.runtime.ledger.read() as tx:
-        earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
+        earlier = [each for each in run_rows.of_task(tx, task.id) if each.number < run.number]
     # Who goes on in a session remembers what its runs were asked; those that never began told it nothing,
     # nor did those that were to go on in it and ended before they said that they did.
     told = [each for each in earlier if each.agent_started and (each.session or not each.session_from)]

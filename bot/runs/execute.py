@@ -78,7 +78,7 @@ def _verdict(leased: LeasedRun) -> RunVerdict:
     except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
         verdict = verdict_on(leased, error)
     # What failed may have failed because another worker has the run: then the sandbox is that one's.
-    leased.must_be_ours()
+    leased.require_lease()
     # The next run of the task, or the janitor, removes what an engine that hangs does not remove now.
     seconds = _REMOVE_CANCELLED if verdict.outcome is Outcome.CANCELLED else _REMOVE
     with suppress(BotError, TimeoutError):
@@ -91,7 +91,7 @@ def _go_on(leased: LeasedRun) -> RunVerdict:
     """From the recorded phase to the end."""
     phase = leased.run.phase
     if phase is not Phase.PUSH:
-        leased.clear_away()
+        leased.remove_stale_containers()
     if phase is not Phase.PREPARE and is_on_another_host(leased):
         # To push again would need what is lost, too.
         return RunVerdict(
@@ -120,8 +120,8 @@ def _work(leased: LeasedRun, phase: Phase) -> RunVerdict:
         source = replace(runtime.mirror(leased.task), check=leased.check)
     if phase in (Phase.PREPARE, Phase.AGENT):
         agent.follow(leased, places, source.path)
-    with leased.undisturbed(_export_despite_cancel(leased)):
-        leased.asking(lambda: runtime.engine.remove(leased.sandbox))
+    with leased.delaying_cancel(_export_despite_cancel(leased)):
+        leased.retry_or_abandon(lambda: runtime.engine.remove(leased.sandbox))
         verdict = export.export(leased, source)
     if verdict.outcome is Outcome.CANCELLED:
         return verdict

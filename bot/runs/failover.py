@@ -33,7 +33,7 @@ def begin_here(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
             "was made of it was on another machine. `/run` starts from where the remote is now."
         )
     here = as_far_as_here(runtime, task, source)
-    leased.settle(
+    leased.record(
         checked_head=here.checked_head, pushed_head=here.pushed_head, approved_head=here.approved_head
     )
     # Of a time when the task was here before: the janitor has exported what it held.

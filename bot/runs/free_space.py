@@ -11,7 +11,7 @@ import structlog
 from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, SandboxFailed
 from bot.reports.incidents import incident
 from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
-from bot.runs.removal_records import Terms
+from bot.runs.removal_attempt import Terms
 from bot.runs.workspace_removal import export_and_remove
 from bot.store import removals, workspaces
 from bot.text.units import human

@@ -19,7 +19,7 @@ from bot.domain.errors import BotError, EngineUnavailable, LedgerUnavailable
 from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
-from bot.runs.removal_records import Terms, TooSlow, records, seconds_for
+from bot.runs.removal_attempt import Terms, TooSlow, records, seconds_for
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import NotExported, clear, clear_away, export_and_remove
 from bot.sandbox.workspace import task_of
@@ -99,13 +99,13 @@ class Janitor:
         if record is not None and (record.deaths or record.overruns):
             lane = _SUSPECT if record.deaths else _SLOW
         terms = Terms(check=self._check, seconds=seconds_for(record, self.first_limit))
-        self._jobs.start(lane, folder, partial(self._attempt, remove, folder, terms))
+        self._jobs.start(lane, folder, partial(self._try, remove, folder, terms))
 
     def _check(self) -> None:
         if self.stopping.is_set():
             raise Stopped
 
-    def _attempt(self, remove: Remove, folder: str, terms: Terms) -> None:
+    def _try(self, remove: Remove, folder: str, terms: Terms) -> None:
         try:
             remove(folder, terms)
         except Stopped:

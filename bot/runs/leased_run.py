@@ -1,7 +1,7 @@
-"""One claimed run in the hands of this worker: its lease kept alive, its cancel flag watched.
+"""A claimed run: its lease is renewed and its cancel flag is watched while this worker has it.
 
-Every phase passes `check` to whatever it waits for, so that a run that was
-cancelled, taken over or told to stop ends within seconds wherever it is.
+Every phase passes `check` to all of its waits. So a run that is cancelled or taken
+over, or whose worker stops, ends within seconds in every phase.
 """
 
 import threading
@@ -28,26 +28,28 @@ from bot.reports.messages import ProgressMessage
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
-from bot.store import leases, runs, tasks, workspaces
+from bot.store import leases, workspaces
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
 from bot.store.leases import Lease
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-_CLEARING = 5.0  # seconds a cancel waits while leftover containers are removed
+_REMOVING = 5.0  # seconds that a cancel waits for the removal of stale containers
 
 
 class Stopped(Exception):
-    """This process is told to stop: let the run go, in good order, where it stands."""
+    """This process has to stop: the run is released in its present phase."""
 
 
 class Cancelled(Exception):
-    """A person asked to stop this run."""
+    """A person cancelled this run."""
 
 
 @dataclass(slots=True)
 class LeasedRun:
-    """The run, its task, and what this worker must know while it works on them."""
+    """A run and its task, with the events that interrupt the work of this worker on them."""
 
     runtime: Runtime
     run: Run
@@ -63,12 +65,12 @@ class LeasedRun:
 
     @property
     def sandbox(self) -> str:
-        """Name of the agent's container: without the epoch, so that the next worker finds it."""
+        """Name of the agent's container, the same for every worker."""
         return container_names.make(RunContainer(self.run.id))
 
     @property
     def by_operator(self) -> bool:
-        """Asked on this machine: no forge knows who that is, and none is asked."""
+        """True if the operator requested the run on this machine: no forge knows the requester."""
         return self.run.asked_by == OPERATOR
 
     def helper(self, purpose: str) -> str:
@@ -76,7 +78,7 @@ class LeasedRun:
         return container_names.make(RunContainer(self.run.id, self.run.epoch, purpose))
 
     def check(self) -> None:
-        """Raise LeaseLost, Stopped or Cancelled if it is time to."""
+        """Raise LeaseLost, Stopped or Cancelled if the work has to end."""
         if self.lost.is_set():
             raise LeaseLost(f"Run {self.run.id} was taken over.")
         if self.stopping.is_set():
@@ -84,28 +86,28 @@ class LeasedRun:
         if self.cancelled.is_set() and time.monotonic() >= self.cancel_waits_until:
             raise Cancelled
 
-    def must_be_ours(self) -> None:
-        """Raise LeaseLost where the ledger says so, also if our watch has not seen it yet."""
+    def require_lease(self) -> None:
+        """Raise LeaseLost if another worker has the run, even if the watch has not noticed yet."""
         with self.runtime.ledger.read() as tx:
             leases.is_cancel_asked(tx, self.lease)
 
-    def clear_away(self) -> None:
-        """Remove containers of workers and runs before this one: one writes to a workspace at a time.
+    def remove_stale_containers(self) -> None:
+        """Remove the task's containers of earlier workers and runs: a workspace has one writer at a time.
 
-        A run that ended while the engine was away may have left its agent at work.
+        A run that ended while the engine was away may have an agent that still works.
         """
         if self.run.epoch == self.run.number == 1:
             return
         engine = self.runtime.engine
-        # A cancel is for the agent's phase to hear, which then takes the work out.
-        with self.undisturbed(_CLEARING):
-            for each in self.asking(engine.ours):
+        # The agent phase handles a cancel: the work is exported then.
+        with self.delaying_cancel(_REMOVING):
+            for each in self.retry_or_abandon(engine.ours):
                 if container_names.is_of_task(each.name, self.task.id) and each.name != self.sandbox:
-                    self.asking(partial(engine.remove, each.name))
+                    self.retry_or_abandon(partial(engine.remove, each.name))
 
     @contextmanager
-    def undisturbed(self, seconds: float) -> Iterator[None]:
-        """Let a cancel wait for the end of this block, but for so many seconds from now at most."""
+    def delaying_cancel(self, seconds: float) -> Iterator[None]:
+        """Delay a cancel until the end of this block, but at most for so many seconds from now."""
         before, self.cancel_waits_until = self.cancel_waits_until, time.monotonic() + seconds
         try:
             yield
@@ -113,23 +115,24 @@ class LeasedRun:
             self.cancel_waits_until = before
 
     def enter(self, phase: Phase) -> None:
-        """Record the phase, and tell the thread. Raises Cancelled, having changed nothing."""
+        """Record the phase, and report it on the thread. Raises Cancelled, having changed nothing."""
         with self.runtime.ledger.write() as tx:
             leases.enter(tx, self.lease, phase)
-            # In this transaction, or a cancel that was told "nothing is pushed" could lose to the push.
+            # Read in the same transaction: else the push could begin after a cancel was answered with
+            # "nothing is pushed".
             if leases.is_cancel_asked(tx, self.lease):
                 raise Cancelled
-            self.tell(tx, phase)
+            self.report_progress(tx, phase)
 
-    def settle(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
+    def record(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
         """Record facts about the run and its task, under this run's epoch."""
         with self.runtime.ledger.write() as tx:
             leases.write(tx, self.lease, **of_run)
-            tasks.write(tx, self.task.id, **of_task)
-            self.task = tasks.get(tx, self.task.id)
+            task_rows.write(tx, self.task.id, **of_task)
+            self.task = task_rows.get(tx, self.task.id)
 
-    def tell(self, tx: Connection, phase: Phase, last_line: str = "") -> None:
-        """Put where the run stands on the thread's progress comment."""
+    def report_progress(self, tx: Connection, phase: Phase, last_line: str = "") -> None:
+        """Update the thread's progress comment."""
         if self.task.thread.kind is Kind.CLI:
             return
         kept = workspaces.get(tx, self.task.id)
@@ -145,17 +148,16 @@ class LeasedRun:
         message = ProgressMessage(text=text)
         messages.want(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
-    def retrying(self, step: Callable[[], T]) -> T:
-        """Do the step; what may pass by itself is tried again, for about 40 seconds in all.
+    def retry(self, step: Callable[[], T]) -> T:
+        """Do the step, and do it again after an error that may pass: for about 40 seconds in all.
 
-        Where it is the engine that is away, for ten minutes. Raises LeaseLost instead where the run is
-        not ours any more.
+        If the engine is away, for ten minutes. Raises LeaseLost if another worker has taken the run over.
         """
         failures = 0
         while True:
             self.check()
-            # A worker that slept through its lease has not heard of it yet, and may wake up right here.
-            self.must_be_ours()
+            # The process may have slept for longer than its lease, and its watch may not have noticed yet.
+            self.require_lease()
             try:
                 return step()
             except TRANSIENT as error:
@@ -167,25 +169,26 @@ class LeasedRun:
                 log.warning("step retry scheduled", error=str(error), seconds=seconds)
             self._pause(seconds)
 
-    def asking(self, call: Callable[[], T]) -> T:
-        """Do as `retrying`, with a call that may be abandoned when the run has to stop while it hangs.
+    def retry_or_abandon(self, call: Callable[[], T]) -> T:
+        """Do as `retry`, and abandon a call that hangs when the run has to stop.
 
-        For calls that read, or that end what has to end: they may go on, and come to an end, unheard.
+        An abandoned call may still complete later, and nobody uses its result. So pass only calls that read,
+        or that remove or stop a container.
         """
-        return self.retrying(lambda: interruptible(call, self.check))
+        return self.retry(lambda: interruptible(call, self.check))
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+        while (remaining := end - time.monotonic()) > 0:
             self.check()
-            self.stopping.wait(min(left, 0.5))
+            self.stopping.wait(min(remaining, 0.5))
 
 
 def take_up(runtime: Runtime, run: Run, stopping: threading.Event) -> LeasedRun:
-    """The run as it stands now, in the hands of whoever claimed it. Raises LeaseLost."""
+    """Renew the lease of a claimed run and read the run as it is now. Raises LeaseLost."""
     with runtime.ledger.write() as tx:
         leases.renew(tx, Lease(run.id, run.epoch), runtime.worker.lease)
-        run, task = runs.get(tx, run.id), tasks.get(tx, run.task)
+        run, task = run_rows.get(tx, run.id), task_rows.get(tx, run.task)
     leased = LeasedRun(runtime, run, task, stopping)
     if run.cancel_asked:
         leased.cancelled.set()
@@ -219,5 +222,5 @@ def _watch(leased: LeasedRun, done: threading.Event) -> None:
         except LeaseLost:
             leased.lost.set()
         except (SQLAlchemyError, LedgerUnavailable) as error:
-            # A ledger that is away kills nothing: the lease is renewed, late, when it is back.
+            # A ledger that is away ends no run: the lease is renewed when the ledger is back, if late.
             log.warning("ledger does not answer", error=type(error).__name__)

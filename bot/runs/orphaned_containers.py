@@ -11,7 +11,7 @@ from bot.runs.workspace_removal import RESCUE
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
 from bot.sandbox.engine.containers import OwnContainer
-from bot.store import runs
+from bot.store import runs as run_rows
 
 _NAMELESS = (
     3600.0  # seconds that one which is not of a run may stay: longer than any removal or measuring takes
@@ -55,7 +55,7 @@ class OrphanedContainers:
 
     def _run(self, run_id: str) -> Run | None:
         with self.runtime.ledger.read() as tx:
-            return runs.find(tx, run_id)
+            return run_rows.find(tx, run_id)
 
 
 def _is_stale(parts: RunContainer | None, run: Run) -> bool:

@@ -28,7 +28,7 @@ def keep_patch(leased: LeasedRun) -> None:
     runtime, run, task = leased.runtime, leased.run, leased.task
     quarantine, mirror = runtime.quarantine(task.id), runtime.mirror(task).path
     try:
-        with leased.undisturbed(_CANCEL_WAITS):
+        with leased.delaying_cancel(_CANCEL_WAITS):
             made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=leased.check)
     except (GitFailed, DiskFull, OSError, Cancelled) as error:
         log.warning("no patch", reason=str(error)[:200] or type(error).__name__)

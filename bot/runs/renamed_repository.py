@@ -7,7 +7,8 @@ import structlog
 
 from bot.domain.errors import ForgeError
 from bot.runs.leased_run import LeasedRun
-from bot.store import leases, tasks, threads
+from bot.store import leases, threads
+from bot.store import tasks as task_rows
 
 log = structlog.get_logger()
 
@@ -18,7 +19,7 @@ def has_moved(leased: LeasedRun) -> bool:
     if forge is None or not thread.repository_id:
         return False
     try:
-        found = leased.asking(lambda: forge.repository(thread.repository_id))
+        found = leased.retry_or_abandon(lambda: forge.repository(thread.repository_id))
     except ForgeError as error:
         log.info("repository could not be asked after", reason=str(error))
         return False
@@ -27,6 +28,6 @@ def has_moved(leased: LeasedRun) -> bool:
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
         threads.move(tx, thread.forge, thread.repository_id, path=found.path, url=found.url)
-        leased.task = tasks.get(tx, leased.task.id)
+        leased.task = task_rows.get(tx, leased.task.id)
     log.info("repository has moved", repository=found.url)
     return True

@@ -9,7 +9,7 @@ from bot.domain.lifecycle import Outcome, Phase, RunVerdict
 from bot.reports.incidents import incident, incident_text
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.sandbox.export import take
-from bot.store import runs
+from bot.store import runs as run_rows
 
 # What a run's failure is called where nothing more is known than the phase it happened in.
 FAILED_IN = {
@@ -25,7 +25,7 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
     """Return how a run ends whose work this error ended."""
     match error := domain_error(error):
         case Cancelled():
-            return RunVerdict(Outcome.CANCELLED, _left_behind(leased))
+            return RunVerdict(Outcome.CANCELLED, _unexported_work(leased))
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case PushRejected(moved=True):
@@ -35,10 +35,10 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
     return RunVerdict(FAILED_IN[phase_of(leased)], reason)
 
 
-def _left_behind(leased: LeasedRun) -> str:
+def _unexported_work(leased: LeasedRun) -> str:
     """Say that the work of a cancelled run is still in its workspace only; "" if it is not."""
     with leased.runtime.ledger.read() as tx:
-        run = runs.get(tx, leased.run.id)
+        run = run_rows.get(tx, leased.run.id)
     if not run.agent_started or take.is_done(leased.runtime.quarantine(run.task), run.id):
         return ""
     return "The agent's work has not been taken out of the workspace yet. It stays there."
@@ -47,4 +47,4 @@ def _left_behind(leased: LeasedRun) -> str:
 def phase_of(leased: LeasedRun) -> Phase:
     """Return the phase that the ledger has the run in."""
     with leased.runtime.ledger.read() as tx:
-        return runs.get(tx, leased.run.id).phase
+        return run_rows.get(tx, leased.run.id).phase

@@ -15,12 +15,14 @@ from bot.git.mirror import Mirror
 from bot.git.run import Objects
 from bot.runs.failover import as_far_as_here
 from bot.runs.phases.export import export_plan
-from bot.runs.removal_records import Terms, TooSlow, attempted
+from bot.runs.removal_attempt import Terms, TooSlow, attempted
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import take
-from bot.store import runs, tasks, workspaces
+from bot.store import runs as run_rows
+from bot.store import tasks as task_rows
+from bot.store import workspaces
 
 RESCUE = "rescue"  # the last part of the name of its container
 # Told why the export failed; whether the workspace goes all the same.
@@ -84,8 +86,8 @@ def rescue(runtime: Runtime, task_id: str, check: Check = uninterrupted) -> str:
     and what `check` raises.
     """
     with runtime.ledger.read() as tx:
-        task = tasks.get(tx, task_id)
-        run = runs.last_with_agent(tx, task_id, runtime.worker.host)
+        task = task_rows.get(tx, task_id)
+        run = run_rows.last_with_agent(tx, task_id, runtime.worker.host)
     if run is None or not runtime.workspaces().has(task_id):
         return ""
     mirror = runtime.mirror(task)
@@ -128,12 +130,12 @@ def _claim(runtime: Runtime, task_id: str, rescued: str) -> str | None:
     None: a run waits for the workspace or works in it, or it is gone already.
     """
     with runtime.ledger.read() as tx:
-        mirror = runtime.mirror(tasks.get(tx, task_id))
+        mirror = runtime.mirror(task_rows.get(tx, task_id))
     with runtime.ledger.write() as tx:
         if not workspaces.claim_removal(tx, task_id):
             return None
         if rescued:  # a resume goes on from there
-            tasks.write(tx, task_id, checked_head=rescued)
+            task_rows.write(tx, task_id, checked_head=rescued)
         if mirror.path.exists():
             mirror.release_heads(task_id)
         return runtime.workspaces().set_aside(task_id)
@@ -146,7 +148,7 @@ def _set_aside_leftover(runtime: Runtime, task_id: str) -> str | None:
         if kept is not None and kept.removed_at is None and kept.host == runtime.worker.host:
             return None
         with suppress(NotPossible):  # a task the ledger does not know has nothing kept for it
-            mirror = runtime.mirror(tasks.get(tx, task_id))
+            mirror = runtime.mirror(task_rows.get(tx, task_id))
             if mirror.path.exists():
                 mirror.release_heads(task_id)
         return runtime.workspaces().set_aside(task_id)

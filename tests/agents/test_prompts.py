@@ -93,22 +93,22 @@ class Trigger:
 
     def prompt(self, *, fresh: bool = True, session: str = "", says: str = "s1") -> str:
         """What the agent of the run that waits is told; it then begins, and `says` its session."""
-        attempt = self._begin()
-        attempt.settle({"session_from": session}, base=attempt.task.base or "main", base_head="b" * 40)
-        attempt = take_up(attempt.runtime, attempt.run, threading.Event())
-        refs = {"origin/main", f"origin/{attempt.task.base}"}
-        if attempt.task.thread.kind is Kind.CHANGE:
-            refs.add(f"origin/change-{attempt.task.thread.number}")
-        text = briefing(attempt, refs, fresh=fresh)
+        leased = self._begin()
+        leased.record({"session_from": session}, base=leased.task.base or "main", base_head="b" * 40)
+        leased = take_up(leased.runtime, leased.run, threading.Event())
+        refs = {"origin/main", f"origin/{leased.task.base}"}
+        if leased.task.thread.kind is Kind.CHANGE:
+            refs.add(f"origin/change-{leased.task.thread.number}")
+        text = briefing(leased, refs, fresh=fresh)
         with self.ledger.write() as tx:
-            earlier = runs.of_task(tx, attempt.task.id)
-            leases.enter(tx, attempt.lease, Phase.AGENT)
-            leases.write(tx, attempt.lease, agent_started=True, session=says)
+            earlier = runs.of_task(tx, leased.task.id)
+            leases.enter(tx, leased.lease, Phase.AGENT)
+            leases.write(tx, leased.lease, agent_started=True, session=says)
         for run in earlier:
             if run.ended_at:
                 ended = datetime.fromtimestamp(run.ended_at, UTC).isoformat(timespec="seconds")
                 text = text.replace(ended, "<ended>")
-        return text.replace(attempt.task.id, "<task>")
+        return text.replace(leased.task.id, "<task>")
 
     def end(self, outcome: Outcome, reason: str = "", summary: str = "") -> None:
         """The run that goes on ends so."""

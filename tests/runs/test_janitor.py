@@ -16,7 +16,7 @@ from sqlalchemy import insert, update
 
 from bot.domain.task import Run
 from bot.runs.janitor import GRACE, Janitor
-from bot.runs.removal_records import seconds_for
+from bot.runs.removal_attempt import seconds_for
 from bot.sandbox.engine.containers import ContainerSpec
 from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock

@@ -47,7 +47,7 @@ class Step:
 def test_what_may_pass_by_itself_is_done_again(leased: LeasedRun) -> None:
     step = Step(1, RemoteUnavailable("It does not answer."))
 
-    assert leased.retrying(step) == "done"
+    assert leased.retry(step) == "done"
     assert step.calls == 2
 
 
@@ -55,7 +55,7 @@ def test_what_will_not_pass_by_itself_is_told_at_once(leased: LeasedRun) -> None
     step = Step(1, SandboxFailed("It ended badly."))
 
     with pytest.raises(SandboxFailed, match="ended badly"):
-        leased.retrying(step)
+        leased.retry(step)
     assert step.calls == 1
 
 
@@ -69,7 +69,7 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_try(leased: Le
     teller = threading.Thread(target=stop)
     teller.start()
     with pytest.raises(Stopped):
-        leased.retrying(step)
+        leased.retry(step)
     teller.join()
     assert step.calls == 1
 
@@ -84,7 +84,7 @@ def test_what_an_earlier_run_of_the_task_left_at_work_is_cleared_away(
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(table).values(id=second.id, number=2))
 
-    LeasedRun(shop.runtime, second, leased.task, threading.Event()).clear_away()
+    LeasedRun(shop.runtime, second, leased.task, threading.Event()).remove_stale_containers()
 
     assert shop.containers() == [other]
     shop.runtime.engine.remove(other)
@@ -95,13 +95,13 @@ def test_nothing_is_begun_once_it_is_time_to_go(leased: LeasedRun) -> None:
 
     leased.cancelled.set()
     with pytest.raises(Cancelled):
-        leased.retrying(step)
+        leased.retry(step)
     leased.stopping.set()
     with pytest.raises(Stopped):
-        leased.retrying(step)
+        leased.retry(step)
     leased.lost.set()
     with pytest.raises(LeaseLost):
-        leased.retrying(step)
+        leased.retry(step)
 
     assert step.calls == 0
 
@@ -109,7 +109,7 @@ def test_nothing_is_begun_once_it_is_time_to_go(leased: LeasedRun) -> None:
 def test_a_cancel_waits_while_the_attempt_is_undisturbed(leased: LeasedRun) -> None:
     leased.cancelled.set()
 
-    with leased.undisturbed(60):
+    with leased.delaying_cancel(60):
         leased.check()
     with pytest.raises(Cancelled):
         leased.check()
@@ -118,11 +118,11 @@ def test_a_cancel_waits_while_the_attempt_is_undisturbed(leased: LeasedRun) -> N
 def test_but_not_for_longer_than_it_may_be(leased: LeasedRun) -> None:
     leased.cancelled.set()
 
-    with leased.undisturbed(0.5):
+    with leased.delaying_cancel(0.5):
         leased.check()
         with pytest.raises(Cancelled):
-            leased.retrying(Step(9, RemoteUnavailable("It does not answer.")))
-    with leased.undisturbed(60):
+            leased.retry(Step(9, RemoteUnavailable("It does not answer.")))
+    with leased.delaying_cancel(60):
         leased.stopping.set()
         with pytest.raises(Stopped):
             leased.check()
@@ -142,7 +142,7 @@ def test_a_call_that_hangs_is_not_waited_for_once_it_is_time_to_go(leased: Lease
     teller = threading.Thread(target=cancel)
     teller.start()
     with pytest.raises(Cancelled):
-        leased.asking(call)
+        leased.retry_or_abandon(call)
     teller.join()
     freed.set()
 
@@ -179,7 +179,7 @@ def test_the_watch_hears_that_another_has_the_run(shop: Workshop, leased: Leased
 
         assert leased.lost.wait(5)
     with pytest.raises(LeaseLost):
-        leased.must_be_ours()
+        leased.require_lease()
 
 
 def test_the_watch_holds_on_to_a_lease_that_has_run_out(shop: Workshop, leased: LeasedRun) -> None:
@@ -196,7 +196,7 @@ def test_what_a_loser_settles_changes_neither_run_nor_task(shop: Workshop, lease
     before = shop.task(leased.run)
 
     with pytest.raises(LeaseLost):
-        leased.settle({"summary": "mine"}, branch="mine")
+        leased.record({"summary": "mine"}, branch="mine")
     assert shop.now(leased.run).summary == ""
     assert shop.task(leased.run) == before
 
@@ -212,12 +212,12 @@ def test_nothing_is_begun_that_another_has_and_what_dead_workers_left_is_cleared
     again, runtime = shop.taken_over("another")
     step = Step(0, RemoteUnavailable(""))
     with pytest.raises(LeaseLost):  # though no watch has told it so
-        leased.retrying(step)
+        leased.retry(step)
     assert step.calls == 0
 
     for name in (leased.helper("prepare"), leased.sandbox):
         _left_behind(shop, name)
-    LeasedRun(runtime, again, leased.task, threading.Event()).clear_away()
+    LeasedRun(runtime, again, leased.task, threading.Event()).remove_stale_containers()
 
     assert shop.containers() == [leased.sandbox]
     shop.runtime.engine.remove(leased.sandbox)

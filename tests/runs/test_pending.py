@@ -78,7 +78,7 @@ class Asked:
         with self.ledger.read() as tx:
             leased = LeasedRun(self.runtime, run, tasks.get(tx, run.task), threading.Event())
         if outcome is Outcome.PUSHED:
-            leased.settle(checked_head=PUSHED, pushed_head=PUSHED)
+            leased.record(checked_head=PUSHED, pushed_head=PUSHED)
         finish(leased, outcome, "", "/resume")
 
     def cancel(self) -> None:

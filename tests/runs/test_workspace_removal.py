@@ -12,7 +12,7 @@ from bot.domain.lifecycle import Outcome, State
 from bot.domain.task import Run
 from bot.git.mirror import fetch
 from bot.runs.execute import execute
-from bot.runs.removal_records import Terms
+from bot.runs.removal_attempt import Terms
 from bot.runs.workspace_removal import export_and_remove, rescue
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key

@@ -18,7 +18,7 @@ from bot.app.settings.load import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
-from bot.runs.removal_records import Terms, records
+from bot.runs.removal_attempt import Terms, records
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import clear, clear_away, export_and_remove
 from bot.sandbox import container_names

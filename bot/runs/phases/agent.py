@@ -100,7 +100,7 @@ def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: Run
     try:
         if not leased.run.agent_started:
             # A worker that died before it recorded the start leaves a sandbox behind: `start` takes that one.
-            leased.retrying(lambda: engine.start(_sandbox(leased, workspaces, mirror)))
+            leased.retry(lambda: engine.start(_sandbox(leased, workspaces, mirror)))
             with leased.runtime.ledger.write() as tx:
                 leases.write(tx, leased.lease, agent_started=True)
         log = leased.runtime.data.log(leased.run.id)
@@ -112,8 +112,8 @@ def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: Run
         verdict = decide(verdict, reader.report, reports_end=agent.reports_end)
         if verdict.exit_status is None:
             # A worker that slept past a limit may have lost the run: the next one decides how it ends.
-            leased.must_be_ours()
-            leased.asking(lambda: engine.stop(leased.sandbox))
+            leased.require_lease()
+            leased.retry_or_abandon(lambda: engine.stop(leased.sandbox))
     except Cancelled:
         verdict = _cancelled(leased)
     return verdict
@@ -124,9 +124,9 @@ def _cancelled(leased: LeasedRun) -> RunVerdict:
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
         leased.run = replace(leased.run, cancel_asked=True)
-        leased.tell(tx, Phase.AGENT)
-    with leased.undisturbed(_STOP_WITHIN):
-        leased.asking(lambda: leased.runtime.engine.stop(leased.sandbox, _GRACE))
+        leased.report_progress(tx, Phase.AGENT)
+    with leased.delaying_cancel(_STOP_WITHIN):
+        leased.retry_or_abandon(lambda: leased.runtime.engine.stop(leased.sandbox, _GRACE))
     return RunVerdict(Outcome.CANCELLED)
 
 
@@ -159,7 +159,7 @@ def _look(leased: LeasedRun) -> tuple[Condition | None, bool]:
     engine, name = leased.runtime.engine, leased.sandbox
     with suppress(EngineUnavailable):
         return interruptible(lambda: engine.condition(name), leased.check), True
-    return leased.asking(lambda: engine.condition(name)), False
+    return leased.retry_or_abandon(lambda: engine.condition(name)), False
 
 
 def _agent(leased: LeasedRun) -> Agent:

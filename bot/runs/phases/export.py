@@ -28,14 +28,14 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     runtime, run = leased.runtime, leased.run
     try:
         plan = replace(export_plan(runtime, leased.task, run, source), check=leased.check)
-        exported = leased.retrying(lambda: take.take(runtime.engine, runtime.tools_image, plan))
+        exported = leased.retry(lambda: take.take(runtime.engine, runtime.tools_image, plan))
     except BotError as error:
         if isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
         reason = f"{run.reason} What it left could not be exported: {error}".strip()
         return RunVerdict(run.agent_outcome, reason)
     summary = exported.result.summary or run.summary
-    leased.settle({"summary": summary}, checked_head=exported.head)
+    leased.record({"summary": summary}, checked_head=exported.head)
     if run.agent_outcome is None:
         return _verdict(exported)
     question = "" if run.agent_outcome is Outcome.QUESTION else exported.question

@@ -21,7 +21,8 @@ from bot.runs.failover import begin_here, is_on_another_host
 from bot.runs.leased_run import LeasedRun
 from bot.runs.renamed_repository import has_moved
 from bot.sandbox.workspace import WorkspacePlan, Workspaces
-from bot.store import leases, runs, workspaces
+from bot.store import leases, workspaces
+from bot.store import runs as run_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ def fetch(leased: LeasedRun) -> Mirror:
         return mirror.fetch(source, url, credentials(leased), check=leased.check)
 
     try:
-        return leased.retrying(once)
+        return leased.retry(once)
     except RemoteMissing:
         if not has_moved(leased):
             raise
-        return leased.retrying(once)
+        return leased.retry(once)
 
 
 def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
@@ -82,7 +83,7 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
         briefed_by=_briefed_by(task, source),
         check=leased.check,
     )
-    there = leased.retrying(lambda: places.prepare(plan))
+    there = leased.retry(lambda: places.prepare(plan))
     # Told to the agent only where its file is there: of an id alone it makes an error.
     _settle_session(leased, session if there else "")
     places.write_task(task.id, run.number, briefing(leased, seen.refs, fresh=fresh))
@@ -101,7 +102,7 @@ def _hold(leased: LeasedRun, source: Mirror, seen: Seen) -> None:
 
 def _last_session(leased: LeasedRun) -> str:
     with leased.runtime.ledger.read() as tx:
-        return runs.session_before(tx, leased.run)
+        return run_rows.session_before(tx, leased.run)
 
 
 def _session_file(leased: LeasedRun, session: str) -> str:
@@ -135,7 +136,7 @@ def _settle_once(leased: LeasedRun, source: Mirror) -> None:
     # A branch named like our prefix leaves no room for branches below it.
     if prefix in heads and not task.here:
         branch = branch.replace("/", "-")
-    leased.settle(base=base, base_head=task.pinned or heads[base], branch=branch)
+    leased.record(base=base, base_head=task.pinned or heads[base], branch=branch)
 
 
 def _seen(task: Task, source: Mirror) -> Seen:

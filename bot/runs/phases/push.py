@@ -20,17 +20,17 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
     _require_permission(leased)
     oid = leased.task.checked_head
     try:
-        leased.retrying(partial(_push_from, leased, source))
+        leased.retry(partial(_push_from, leased, source))
     except RemoteMissing:
         if not has_moved(leased):
             raise
-        leased.retrying(partial(_push_from, leased, fetch(leased)))
+        leased.retry(partial(_push_from, leased, fetch(leased)))
     except PushRejected as error:
         # The fetch also shows the next run's agent what is on the branch. That may be our own commit, pushed
         # by a worker that died after the push.
         if not error.moved or fetch(leased).head(leased.task.branch) != oid:
             raise
-    leased.settle(pushed_head=oid, approved_head="")
+    leased.record(pushed_head=oid, approved_head="")
     return RunVerdict()
 
 
@@ -40,7 +40,7 @@ def _require_permission(leased: LeasedRun) -> None:
     forge = leased.runtime.forge_of(leased.task)
     if forge is None or leased.by_operator:
         return
-    if not leased.asking(lambda: forge.may_write(thread, requester)):
+    if not leased.retry_or_abandon(lambda: forge.may_write(thread, requester)):
         raise NotAllowed(f"{requester.login} may not write to this repository any more.")
 
 

@@ -67,9 +67,9 @@ class Ending:
         return self.ended(self.begun(**of_run), outcome, pushed=pushed, reason=reason)
 
     def ended(self, leased: LeasedRun, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
-        leased.settle(checked_head=pushed or NEW)
+        leased.record(checked_head=pushed or NEW)
         if pushed:
-            leased.settle(pushed_head=pushed)
+            leased.record(pushed_head=pushed)
         finish(leased, outcome, reason, ENDINGS[outcome].next)
         with self.ledger.read() as tx:
             return runs.get(tx, leased.run.id)
@@ -316,7 +316,7 @@ def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases
     leased = on_issue.begun()
     for phase in phases:
         with on_issue.ledger.write() as tx:
-            leased.tell(tx, phase)
+            leased.report_progress(tx, phase)
     on_issue.send()
     finish(leased, Outcome.TIMED_OUT, "", "/resume")
     on_issue.send()
