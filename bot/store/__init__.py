@@ -1,7 +1,7 @@
-"""What survives a restart: the ledger, the data folder, and the locks in it.
+"""State that survives a restart: the ledger, the data folder, and the locks in it.
 
 Functions here take a `Connection`. The caller opens the transaction (`Ledger.write`) and makes no network
-call inside it. Times are seconds since the epoch by the ledger's own clock.
+call inside it. Times are seconds since the epoch by the ledger's clock.
 
 Imports: domain.
 """

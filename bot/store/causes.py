@@ -1,4 +1,4 @@
-"""What was commanded already, whatever the delivery it came in: the database refuses a twin."""
+"""Idempotency keys of commands: the database refuses a second row, whichever delivery it came in."""
 
 from collections.abc import Collection
 
@@ -9,12 +9,12 @@ from bot.store.schema import causes
 
 
 def add(tx: Connection, forge: str, repository_id: int, cause: str) -> bool:
-    """Record the cause. False: this command was obeyed before, under this or another delivery."""
+    """Record the cause. Return False if it is recorded already, by this or another delivery."""
     row = {"forge": forge, "repository_id": repository_id, "cause": cause, "at": clock(tx)}
     return tx.execute(insert_new(tx, causes).values(row)).rowcount == 1
 
 
-def any_known(tx: Connection, forge: str, repository_id: int, given: Collection[str]) -> bool:
-    """Is one of these recorded by now?"""
+def any_known(tx: Connection, forge: str, repository_id: int, candidates: Collection[str]) -> bool:
+    """Tell whether at least one of these causes is recorded."""
     here = (causes.c.forge == forge) & (causes.c.repository_id == repository_id)
-    return tx.execute(select(causes.c.at).where(here, causes.c.cause.in_(given))).first() is not None
+    return tx.execute(select(causes.c.at).where(here, causes.c.cause.in_(candidates))).first() is not None

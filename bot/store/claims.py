@@ -1,4 +1,4 @@
-"""Claiming: which run a worker gets, and from whom it may take one over."""
+"""Claiming runs: the next queued run for a worker, and runs to take over from dead workers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ _CLAIM_LOCK = select(func.pg_advisory_xact_lock(7018))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Who claims, and how much it may."""
+    """The worker that claims, with its limits."""
 
     host: str
     holder: str  # unique to one process
     per_repository: int
     per_host: int
-    folder: str = ""  # names the data folder: no two may go by one host's name
+    folder: str = ""  # id of the data folder: two folders must not use one host name
     unresponsive_after: float = (
-        UNRESPONSIVE_AFTER  # seconds without a word until another host's work goes on here
+        UNRESPONSIVE_AFTER  # seconds without a sign of life until another host's tasks continue here
     )
     lease: float = LEASE
 
 
 def claim_next(tx: Connection, worker: Worker) -> Run | None:
-    """Take the next run this host may execute: oldest first per repository, repositories in turn."""
+    """Claim the next run this host may execute: oldest first in a repository, repositories in turn."""
     _one_claimer(tx)
     run_id = _next(tx, worker)
     return None if run_id is None else _start(tx, worker, run_id)
 
 
 def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
-    """Take this run, if it is one that `claim_next` might take."""
+    """Claim this run if `claim_next` might claim it."""
     _one_claimer(tx)
     if _next(tx, worker, run_id) is None:
         return None
@@ -49,50 +49,50 @@ def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
 
 
 def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> Run | None:
-    """Take a running run of this host whose holder is dead, or whose lease nobody renews.
+    """Take over a running run of this host whose holder is dead or whose lease has expired.
 
-    Or one of a host that is silent, if there is a place for it here. `is_dead` says of a holder whether
-    its lock on this host is free.
+    If there is none, take one of an unresponsive host, within the limits of this worker. `is_dead` tells
+    whether a holder's lock on this host is free.
     """
     _one_claimer(tx)
-    found = _abandoned(tx, worker, is_dead)
-    if found is None:
+    row = _abandoned(tx, worker, is_dead)
+    if row is None:
         return None
-    takeovers = found.takeovers + (1 if found.holder else 0)  # released in good order: no attempt counted
+    takeovers = row.takeovers + (1 if row.holder else 0)  # without a holder it was released in good order
     unchanged = and_(
         runs.c.state == State.RUNNING,
-        runs.c.epoch == found.epoch,
-        runs.c.lease_until.is_not_distinct_from(found.lease_until),
+        runs.c.epoch == row.epoch,
+        runs.c.lease_until.is_not_distinct_from(row.lease_until),
     )
-    return _take(tx, worker, found.id, unchanged, takeovers=takeovers)
+    return _take(tx, worker, row.id, unchanged, takeovers=takeovers)
 
 
 def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
-    """Would this worker find a run now? A look, which claims nothing."""
+    """Tell whether this worker could claim or take over a run now. Claims nothing."""
     return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 
 
 def _one_claimer(tx: Connection) -> None:
-    """SQLite's writing transactions are one at a time already."""
+    """Exclude other claimers until the transaction ends. SQLite has one writer at a time anyway."""
     if tx.dialect.name == "postgresql":
         tx.execute(_CLAIM_LOCK)
 
 
 def _next(tx: Connection, worker: Worker, run_id: str | None = None) -> str | None:
-    """The run to claim next; of all, or whether it may be `run_id`."""
+    """Return the id of the run to claim next; with `run_id`, only that run is considered."""
     if tx.execute(_running(runs.c.host == worker.host)).scalar_one() >= worker.per_host:
         return None
     candidates = _candidates(worker, clock(tx))
     if run_id is not None:
         candidates = candidates.where(runs.c.id == run_id)
-    found: str | None = tx.execute(candidates).scalar_one_or_none()
-    return found
+    next_id: str | None = tx.execute(candidates).scalar_one_or_none()
+    return next_id
 
 
 def _abandoned(
     tx: Connection, worker: Worker, is_dead: Callable[[str], bool]
 ) -> Row[*tuple[Any, ...]] | None:
-    """A run nobody works on any more; one of this very process, too, once its lease is over."""
+    """Find a running run without a worker: its holder is dead, or its lease (even ours) has expired."""
     now = clock(tx)
     rows = tx.execute(
         select(runs.c.id, runs.c.host, runs.c.holder, runs.c.epoch, runs.c.lease_until, runs.c.takeovers)
@@ -109,7 +109,7 @@ def _abandoned(
 
 
 def _for_this_host(worker: Worker, now: float) -> ColumnElement[bool]:
-    """Runs of no host yet, of this one, and of those that are silent."""
+    """Select runs that have no host yet, and those of this host and of unresponsive hosts."""
     return or_(
         runs.c.host == "",
         runs.c.host == worker.host,
@@ -127,7 +127,7 @@ def _start(tx: Connection, worker: Worker, run_id: str) -> Run | None:
 def _take(
     tx: Connection, worker: Worker, run_id: str, unchanged: ColumnElement[bool], *, takeovers: int
 ) -> Run | None:
-    """None: on PostgreSQL it may have been cancelled, renewed or ended since we looked."""
+    """Take the run. Return None if it was cancelled, renewed or ended since it was read (on PostgreSQL)."""
     now = clock(tx)
     taken = tx.execute(
         update(runs)

@@ -1,7 +1,7 @@
-"""What runs cost in US dollars, and how that is known.
+"""Costs of runs in US dollars, and the source of each figure.
 
-The operator's prices count first, times the tokens that the gateway saw: they hold for a run that was
-killed, too. Where a model has none, the agent's own word does; it counts a session from its beginning.
+First choice: the operator's prices times the tokens that the gateway counted, which are known even for a
+killed run. If a model has no price: the agent's own figure, which is the total of its session.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,10 +19,10 @@ from bot.store.schema import usage as usage_table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfRun:
-    """What a run spent, and whose it is."""
+    """The cost of a run, with its task and repository."""
 
     task: str
-    repository: str  # URL, where it is now
+    repository: str  # its current URL
     title: str
     spent: Spent
 
@@ -31,20 +31,21 @@ _SESSIONS = [runs.c[name] for name in ("id", "task", "number", "session", "sessi
 
 
 def of_task(tx: Connection, task_id: str) -> dict[str, Spent]:
-    """What each run of the task spent, by its id; oldest first."""
+    """Return the cost of each run of the task by run id, oldest first."""
     which = runs.c.task == task_id
     rows = tx.execute(select(*_SESSIONS).where(which).order_by(runs.c.number))
     return {row.id: spent for row, spent in _spent(rows, usage.by_run(tx, which))}
 
 
 def of_run(tx: Connection, run: Run) -> Spent:
+    """Return the cost of one run."""
     return of_task(tx, run.task)[run.id]
 
 
 def since(tx: Connection, day: int, *, repository: str = "") -> list[OfRun]:
-    """All that those tasks ever spent which used models on that day or later.
+    """Return the costs of all runs of the tasks that used models on `day` or later.
 
-    `repository`: in this one alone, by path or URL.
+    With `repository`, a path or URL, only those of this repository.
     """
     used = (
         select(runs.c.task)
@@ -67,31 +68,31 @@ def since(tx: Connection, day: int, *, repository: str = "") -> list[OfRun]:
 
 
 def _spent(rows: Iterable[Row[Any]], totals: Mapping[str, Total]) -> Iterator[tuple[Row[Any], Spent]]:
-    """What each run spent. Those of a session have to come in order.
+    """Yield each run with its cost. The runs of a session have to come in order.
 
-    Of a session a run is given what its agent had not said it had cost when it last said so, and so the
-    cost of runs in between that were stopped before they could say anything, less what prices know of
-    those. Claude Code counts a run that it was told to end, and forgets one that was killed: after a
-    killed one that has a price the next, where it has none, may be given too little, and never too much.
-    A sum below the one before was begun anew.
+    An agent reports the total of its session, so a run's own cost is the total less the total reported
+    before. That difference includes runs in between that were stopped before they could report; their
+    costs by price are subtracted. Claude Code's total includes a run that it was asked to end and omits one
+    that was killed. So after a killed run with a price, the cost of the next run, if it has no price, may
+    be too low, but never too high. A total below the previous one means that the agent started over.
     """
-    said: dict[str, tuple[float, float]] = {}  # by session: the last sum, and what prices know beyond it
+    reported: dict[str, tuple[float, float]] = {}  # session: last total, cost by price of the runs since
     for row in rows:
         used, session = totals.get(row.id, Total()), row.session or row.session_from
-        last, beyond = said.get(row.session_from, (0.0, 0.0)) if row.session_from else (0.0, 0.0)
+        last, beyond = reported.get(row.session_from, (0.0, 0.0)) if row.session_from else (0.0, 0.0)
         if row.session_cost is None:
             spent = _of_one(used, None)
-            said[session] = last, beyond + spent.usd
+            reported[session] = last, beyond + spent.usd
         else:
-            begun_anew = row.session_cost < last
-            own = row.session_cost - beyond - (0.0 if begun_anew else last)
+            started_over = row.session_cost < last
+            own = row.session_cost - beyond - (0.0 if started_over else last)
             spent = _of_one(used, max(0.0, own))
-            said[session] = row.session_cost, 0.0
+            reported[session] = row.session_cost, 0.0
         yield row, spent
 
 
 def _of_one(used: Total, own: float | None) -> Spent:
-    """`own`: by the agent's word."""
+    """Choose the source of a run's cost. `own` is the agent's own figure, None if it reported none."""
     if not used.unpriced and (used.requests or own is None):
         return Spent(used=used, usd=used.cost, known=Known.PRICES)
     if own is not None:

@@ -1,4 +1,4 @@
-"""Webhook requests as received. A row here before the 202 is what the 202 promises."""
+"""Webhook requests as received. The response 202 promises that the row is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bot.store.schema import deliveries
 
 BODY_KEPT = 14 * 86400  # seconds
 
-# In the drivers' own words, clock included: in SQLAlchemy's the writing of a batch takes half as much again.
+# SQL text for the drivers, with the clock in it: through SQLAlchemy a batch takes half as long again.
 _RECORD = {
     dialect: "INSERT INTO deliveries (forge, id, event, body, received_at, due_at)"
     f" VALUES ({mark}, {mark}, {mark}, {mark}, {CLOCK[dialect]}, {CLOCK[dialect]}) ON CONFLICT DO NOTHING"
@@ -20,7 +20,7 @@ _RECORD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One webhook request: raw bytes, and the two headers that matter."""
+    """One webhook request: its raw body, and the delivery id and event name from its headers."""
 
     forge: str
     id: str
@@ -31,16 +31,16 @@ class Delivery:
 
 
 def record(tx: Connection, batch: Sequence[Delivery]) -> None:
-    """Insert the deliveries; the ones already there are left as they are.
+    """Insert the deliveries; rows that exist already stay as they are.
 
-    Sorted by key, so that two receivers with crossed batches cannot deadlock.
+    The batch is sorted by key, so that two receivers with overlapping batches cannot deadlock.
     """
     rows = [(d.forge, d.id, d.event, d.body) for d in sorted(batch, key=lambda d: (d.forge, d.id))]
     tx.exec_driver_sql(_RECORD[tx.dialect.name], rows)
 
 
 def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | None:
-    """The delivery, if it still waits for its answer."""
+    """Return the delivery if it is not answered yet."""
     row = tx.execute(select(deliveries).where(_unanswered(forge, delivery_id))).one_or_none()
     if row is None or row.body is None:
         return None
@@ -51,7 +51,7 @@ def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | N
 
 
 def due(tx: Connection, limit: int) -> list[tuple[str, str]]:
-    """Keys (forge, id) of deliveries whose time has come, oldest first."""
+    """Return keys (forge, id) of up to `limit` deliveries that are due, longest due first."""
     rows = tx.execute(
         select(deliveries.c.forge, deliveries.c.id)
         .where(deliveries.c.answered_at.is_(None), deliveries.c.due_at <= clock(tx))
@@ -62,19 +62,19 @@ def due(tx: Connection, limit: int) -> list[tuple[str, str]]:
 
 
 def mark_answered(tx: Connection, forge: str, delivery_id: str, error: str = "") -> bool:
-    """Mark it answered. False: somebody else did, and this transaction must not go on."""
+    """Mark the delivery answered. False: another process did that before, and the caller must roll back."""
     this = update(deliveries).where(_unanswered(forge, delivery_id))
     return tx.execute(this.values(answered_at=clock(tx), error=error)).rowcount == 1
 
 
 def try_later(tx: Connection, forge: str, delivery_id: str, seconds: float, error: str) -> None:
-    """Leave it unanswered and due again in `seconds`."""
+    """Count a failed attempt; the delivery is due again in `seconds`."""
     this = update(deliveries).where(_unanswered(forge, delivery_id))
     tx.execute(this.values(due_at=clock(tx) + seconds, attempts=deliveries.c.attempts + 1, error=error))
 
 
 def drop_old_bodies(tx: Connection) -> int:
-    """Forget bodies past their time; the keys stay, so that a late twin is still known."""
+    """Delete bodies after 14 days and count them. The keys stay, so that a late duplicate is recognised."""
     result = tx.execute(
         update(deliveries)
         .where(
@@ -88,6 +88,7 @@ def drop_old_bodies(tx: Connection) -> int:
 
 
 def count_unanswered(tx: Connection) -> int:
+    """Count the deliveries that are not answered yet."""
     query = select(func.count()).select_from(deliveries).where(deliveries.c.answered_at.is_(None))
     return int(tx.execute(query).scalar_one())
 

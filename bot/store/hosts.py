@@ -1,4 +1,4 @@
-"""Hosts: who was heard of last when. One that is silent for long has its tasks gone on with elsewhere."""
+"""Hosts and the time of their last sign of life. Tasks of an unresponsive host continue on another one."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from bot.domain.errors import BadSettings
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import hosts
 
-# Seconds. Going on elsewhere loses what was not pushed, so a machine is given the time to start again.
+# Seconds. A failover loses unpushed work, so a machine is given the time to restart.
 UNRESPONSIVE_AFTER = 300.0
 
 
 def record_seen(tx: Connection, name: str, folder: str, unresponsive_after: float) -> None:
-    """Record that this host is there, and by which data folder it goes.
+    """Record a sign of life of this host, and the id of its data folder.
 
-    Raises BadSettings where the same name was heard of from another data folder not long ago.
+    Raises BadSettings if another data folder has used the same name within `unresponsive_after` seconds.
     """
     now = clock(tx)
     tx.execute(insert_new(tx, hosts).values(name=name, folder=folder, seen_at=now))
@@ -25,10 +25,10 @@ def record_seen(tx: Connection, name: str, folder: str, unresponsive_after: floa
     ).rowcount:
         return
     raise BadSettings(
-        f"Another data folder goes by the host name {name!r}. Give this one a name of its own with --host."
+        f"Another data folder uses the host name {name!r}. Give this one another name with --host."
     )
 
 
 def unresponsive(now: float, unresponsive_after: float) -> Select[Any]:
-    """Names of hosts that nobody has heard of for so many seconds. One that was never seen is not silent."""
+    """Select the names of hosts without a sign of life for so many seconds; a host never seen is not one."""
     return select(hosts.c.name).where(hosts.c.seen_at < now - unresponsive_after)

@@ -1,4 +1,4 @@
-"""Opening the ledger: SQLite on local disk by default, PostgreSQL by URL."""
+"""The ledger: a SQLite database on local disk by default, or PostgreSQL by URL."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,11 +15,11 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, Operati
 from bot.domain.errors import BadSettings, LedgerUnavailable
 from bot.store.migrations import NEWEST
 
-CLOCK = {  # seconds since the epoch, in the words of each dialect
+CLOCK = {  # seconds since the epoch, as SQL of each dialect
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
-# Raised by SQLAlchemy on any use of a ledger that is away, or has thrown us out.
+# SQLAlchemy raises these if the ledger is unavailable or has closed the connection.
 _AWAY = (OperationalError, InterfaceError, InternalError)
 _IDLE_TRANSACTION = 10  # seconds
 _ASK_CLOCK = {dialect: text(f"SELECT {now}") for dialect, now in CLOCK.items()}
@@ -27,23 +27,23 @@ _ASK_CLOCK = {dialect: text(f"SELECT {now}") for dialect, now in CLOCK.items()}
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The database, with the two ways to use it."""
+    """The database, opened for writing or for reading."""
 
     engine: Engine
-    turns: AbstractContextManager[object]  # one writer at a time in this process, or nothing
+    turns: AbstractContextManager[object]  # admits one writer of this process at a time, or does nothing
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One writing transaction: committed at the end, rolled back on any exception.
+        """Open a writing transaction for the block; any exception rolls it back.
 
-        Raises LedgerUnavailable if the ledger is away.
+        Raises LedgerUnavailable.
         """
         with _unavailable(), self.turns, self.engine.begin() as tx:
             yield tx
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view, never waiting for a writer. Raises LedgerUnavailable if the ledger is away."""
+        """Open one consistent view for the block; it never waits for a writer. Raises LedgerUnavailable."""
         with _unavailable(), self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -52,6 +52,7 @@ class Ledger:
             yield connection
 
     def close(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
 
@@ -65,10 +66,10 @@ def _unavailable() -> Iterator[None]:
 
 
 def open_ledger(url: str) -> Ledger:
-    """Connect and bring the schema up to date.
+    """Connect to the ledger and bring its schema up to date.
 
-    Raises BadSettings on a URL that is neither database, on one that does not answer, and on a ledger newer
-    than this program.
+    Raises BadSettings if the URL names neither kind of database, if the database cannot be opened, or if
+    the ledger is newer than this program.
     """
     engine = _engine(url)
     try:
@@ -76,17 +77,17 @@ def open_ledger(url: str) -> Ledger:
     except OperationalError as error:
         engine.dispose()
         reason = str(error.orig).strip().split("\n")[0]
-        raise BadSettings(f"The ledger at [store] url does not open: {reason}.") from None
+        raise BadSettings(f"The ledger at [store] url cannot be opened: {reason}.") from None
     except BaseException:
         engine.dispose()
         raise
-    # SQLite's writers wait by trying again, up to 100 ms apart, and some starve. Of 1000 writes by ten
-    # threads on a busy machine the slowest took 4 s, in turn 0.2 s. Between processes it stays so.
+    # Writers of SQLite wait by retrying up to 100 ms apart, and some starve. Of 1000 writes by ten threads
+    # on a busy machine the slowest took 4 s; with turns, 0.2 s. Processes have no such turns.
     return Ledger(engine, RLock() if engine.dialect.name == "sqlite" else nullcontext())
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version; many processes may try at once."""
+    """Bring the schema to the newest version; several processes may call this at the same time."""
     with engine.begin() as tx:
         if tx.dialect.name == "postgresql":
             tx.execute(text("SELECT pg_advisory_xact_lock(7017)"))
@@ -101,7 +102,7 @@ def _version(tx: Connection) -> str | None:
 
 
 def _upgrade(tx: Connection) -> None:
-    # Only a ledger that is behind pays for loading Alembic.
+    # Imported here, because loading Alembic is slow and most ledgers are up to date.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -118,7 +119,7 @@ def _engine(url: str) -> Engine:
     try:
         parsed = make_url("" if "\0" in url else url)  # no database's driver takes a NUL
     except (ArgumentError, ValueError):
-        raise BadSettings("[store] url is not a URL.") from None  # it may hold a password
+        raise BadSettings("[store] url is not a URL.") from None  # the cause may contain a password
     if parsed.get_backend_name() == "postgresql":
         engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
         event.listen(engine, "connect", _on_postgresql_connect)
@@ -141,18 +142,18 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def clock(tx: Connection) -> float:
-    """Now, in seconds since the epoch, by the ledger's clock."""
+    """Return the time in seconds since the epoch, by the ledger's clock."""
     return float(tx.execute(_ASK_CLOCK[tx.dialect.name]).scalar_one())
 
 
 def insert_new(tx: Connection, table: Table) -> Insert:
-    """An INSERT that leaves a row with the same key as it is; rowcount tells which happened."""
-    # SQLAlchemy closes psycopg's cursor after an INSERT, and with it goes the count, unless told.
+    """Build an INSERT that leaves an existing row with the same key; rowcount tells whether it inserted."""
+    # By default SQLAlchemy closes psycopg's cursor after an INSERT, and the count is lost.
     return _insert(tx, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def insert_over(tx: Connection, table: Table) -> Insert:
-    """An INSERT that writes over a row with the same key."""
+    """Build an INSERT that overwrites a row with the same key."""
     keys = [column.name for column in table.primary_key]
     insert = _insert(tx, table)
     values = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
@@ -160,24 +161,24 @@ def insert_over(tx: Connection, table: Table) -> Insert:
 
 
 def _insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Either dialect's own, for ON CONFLICT."""
+    """Build the INSERT of the dialect, which has ON CONFLICT."""
     return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _on_postgresql_connect(dbapi: Any, _record: Any) -> None:
-    # A process that is stopped, or cut off, in a transaction would hold its locks for as long as that lasts.
+    # A process that is suspended or disconnected inside a transaction would hold its locks without end.
     dbapi.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'")
     dbapi.commit()
 
 
 def _on_sqlite_connect(dbapi: Any, _record: Any) -> None:
-    dbapi.isolation_level = None  # transactions begin where `begin` below says, not where the driver guesses
+    dbapi.isolation_level = None  # `_on_sqlite_begin` opens transactions, not the driver
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         dbapi.execute(f"PRAGMA {pragma}").close()
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
-    # A deferred transaction that turns to writing fails at once instead of waiting its turn.
+    # IMMEDIATE: a deferred transaction that starts to write fails at once instead of waiting.
     reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql(f"PRAGMA query_only={reading:d}")  # as PostgreSQL refuses it
+    connection.exec_driver_sql(f"PRAGMA query_only={reading:d}")  # PostgreSQL refuses writes, too
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,6 +1,6 @@
-"""What must still be written to a forge. A row holds the wanted content, overwritten until sent.
+"""The outbox: content to write to a forge. A new version of a row overwrites one that is not sent yet.
 
-Who takes rows to send them is the one sender of their thread (bot/store/thread_senders.py).
+Only the current sender of a thread (bot/store/thread_senders.py) sends its rows.
 """
 
 import json
@@ -17,10 +17,10 @@ EDIT_EVERY = 10.0  # seconds between two edits of a progress comment
 
 
 class Outgoing(StrEnum):
-    """Kinds, in the order in which one thread hears them."""
+    """Kinds of rows, in the order in which they are sent to a thread."""
 
     REACTION = "reaction"
-    LABEL = "label"  # to put on or take off
+    LABEL = "label"  # to add or to remove
     REPLY = "reply"
     STATUS = "status"
     CHANGE = "change"
@@ -33,7 +33,7 @@ ORDER = {kind: place for place, kind in enumerate(Outgoing)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One row, as a sender takes it."""
+    """One row, as a sender reads it."""
 
     id: int
     subject: str
@@ -48,7 +48,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
-    """What somebody wants written."""
+    """Content to put into the outbox."""
 
     subject: str
     kind: Outgoing
@@ -57,30 +57,33 @@ class NewItem:
     target: str = ""
 
 
-def put(tx: Connection, wanted: NewItem) -> None:
-    """Add the row, or overwrite the content of the one already there and make it due."""
-    if put_once(tx, wanted):
+def put(tx: Connection, new: NewItem) -> None:
+    """Add a row, or overwrite the content of the existing one and make it due."""
+    if put_once(tx, new):
         return
     now = clock(tx)
-    content = json.dumps(wanted.content)
+    content = json.dumps(new.content)
     soonest = func.coalesce(outbox.c.sent_at, 0) + EDIT_EVERY
     throttled = and_(outbox.c.kind == Outgoing.PROGRESS, soonest > now)
     tx.execute(
         update(outbox)
-        .where(_same(wanted), outbox.c.content != content, outbox.c.refused == "")
+        .where(_same(new), outbox.c.content != content, outbox.c.refused == "")
         .values(content=content, version=outbox.c.version + 1, due_at=case((throttled, soonest), else_=now))
     )
 
 
-def put_once(tx: Connection, wanted: NewItem) -> bool:
-    """Add the row unless one of that subject, kind and target was ever there."""
+def put_once(tx: Connection, new: NewItem) -> bool:
+    """Add a row unless one with this subject, kind, target and thread exists, sent or not.
+
+    Return whether it was added.
+    """
     now = clock(tx)
     row = {
-        "subject": wanted.subject,
-        "kind": wanted.kind,
-        "target": wanted.target,
-        "thread_key": wanted.thread_key,
-        "content": json.dumps(wanted.content),
+        "subject": new.subject,
+        "kind": new.kind,
+        "target": new.target,
+        "thread_key": new.thread_key,
+        "content": json.dumps(new.content),
         "created_at": now,
         "due_at": now,
     }
@@ -88,7 +91,7 @@ def put_once(tx: Connection, wanted: NewItem) -> bool:
 
 
 def due_threads(tx: Connection, limit: int) -> list[str]:
-    """Threads that wait for a sender, the longest waiting first."""
+    """Return keys of threads with due rows, the longest due first."""
     rows = tx.execute(
         select(outbox.c.thread_key)
         .where(outbox.c.due_at <= clock(tx))
@@ -100,7 +103,7 @@ def due_threads(tx: Connection, limit: int) -> list[str]:
 
 
 def due(tx: Connection, thread_key: str) -> list[Item]:
-    """What is due on this thread, in the order in which it should be heard."""
+    """Return the due rows of this thread, in the order in which to send them."""
     due_now = outbox.c.due_at <= clock(tx)
     rows = tx.execute(select(outbox).where(outbox.c.thread_key == thread_key, due_now))
     items = [_value(row) for row in rows]
@@ -108,13 +111,13 @@ def due(tx: Connection, thread_key: str) -> list[Item]:
 
 
 def of_subject(tx: Connection, subject: str, kind: Outgoing) -> list[Item]:
-    """All rows of this kind a subject has, sent or not."""
+    """Return all rows of this kind and subject, sent or not."""
     rows = tx.execute(select(outbox).where(outbox.c.subject == subject, outbox.c.kind == kind))
     return [_value(row) for row in rows]
 
 
 def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
-    """Is something of this kind still to be sent for the subject?"""
+    """Tell whether a row of this kind and subject is not sent yet."""
     query = select(func.count()).where(
         outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.due_at.is_not(None)
     )
@@ -122,18 +125,18 @@ def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
 
 
 def begin_attempt(tx: Connection, item: Item) -> bool:
-    """Record, before the call, that it is made: after a crash the marker is looked up first.
+    """Count an attempt before the call to the forge, so that after a crash the marker is looked up first.
 
-    False: it was retired since it was found due.
+    Return False if the row has been retired meanwhile.
     """
-    wanted = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
-    return tx.execute(wanted.values(attempts=outbox.c.attempts + 1)).rowcount == 1
+    pending = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
+    return tx.execute(pending.values(attempts=outbox.c.attempts + 1)).rowcount == 1
 
 
 def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
-    """Record that this version stands on the forge; a newer one becomes due."""
+    """Record that this version is on the forge, with its id there; a newer version becomes due."""
     now = clock(tx)
-    # Without a time to try again it was retired while we sent it.
+    # Without `due_at` the row was retired while this version was being sent.
     newer = and_(outbox.c.version > item.version, outbox.c.due_at.is_not(None))
     later = now + (EDIT_EVERY if item.kind is Outgoing.PROGRESS else 0.0)
     tx.execute(
@@ -150,47 +153,51 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
 
 
 def recheck(tx: Connection, item: Item) -> None:
-    """Two senders may have sent this: the next one looks for its marker and leaves one of the two."""
+    """Make the row due again, because two senders may have sent it.
+
+    The next sender finds both comments by the marker and deletes one.
+    """
     this = update(outbox).where(outbox.c.id == item.id)
     tx.execute(this.values(remote_id=None, attempts=1, due_at=clock(tx)))
 
 
 def try_later(tx: Connection, item: Item, seconds: float) -> None:
-    wanted = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
-    tx.execute(wanted.values(due_at=clock(tx) + seconds))
+    """Make the row due in `seconds`, unless it has been retired."""
+    pending = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
+    tx.execute(pending.values(due_at=clock(tx) + seconds))
 
 
 def drop(tx: Connection, item: Item) -> None:
-    """Try this version no more; a newer one is as welcome as ever."""
+    """Cancel the sending of this version; a newer version is still sent."""
     this = update(outbox).where(outbox.c.id == item.id, outbox.c.version == item.version)
     tx.execute(this.values(due_at=None))
 
 
-def give_up(tx: Connection, item: Item, why: str) -> None:
-    """Record the forge's definite refusal; the task's page shows it."""
-    tx.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=None, refused=why))
+def give_up(tx: Connection, item: Item, reason: str) -> None:
+    """Record that the forge definitely refused the row; the task's page shows the reason."""
+    tx.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=None, refused=reason))
 
 
 def retire(tx: Connection, subject: str, kind: Outgoing) -> None:
-    """Nothing of this kind is to be posted for the subject any more; what stands there is still edited."""
+    """Cancel the posting of rows of this kind and subject. Posted ones can still be edited."""
     unposted = and_(outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.remote_id.is_(None))
     tx.execute(update(outbox).where(unposted).values(due_at=None))
 
 
 def refusals(tx: Connection, subject: str) -> list[tuple[str, str]]:
-    """(kind, words) of everything a forge refused to take for the subject."""
+    """Return (kind, reason) of all rows of the subject that a forge refused."""
     rows = tx.execute(
         select(outbox.c.kind, outbox.c.refused).where(outbox.c.subject == subject, outbox.c.refused != "")
     )
     return [(row.kind, row.refused) for row in rows]
 
 
-def _same(wanted: NewItem) -> Any:
+def _same(new: NewItem) -> Any:
     return and_(
-        outbox.c.subject == wanted.subject,
-        outbox.c.kind == wanted.kind,
-        outbox.c.target == wanted.target,
-        outbox.c.thread_key == wanted.thread_key,
+        outbox.c.subject == new.subject,
+        outbox.c.kind == new.kind,
+        outbox.c.target == new.target,
+        outbox.c.thread_key == new.thread_key,
     )
 
 

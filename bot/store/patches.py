@@ -1,4 +1,4 @@
-"""Patches: what a run left, against the commit its task began at."""
+"""Patches: all changes of a run since the commit at which its task began."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,25 @@ from bot.store.schema import patches, runs
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """`number` is the run's. `text` begins with git's own count; "" where nothing was changed."""
+    """The patch of a run. `text` begins with git's count of files and lines; b"" = no changes."""
 
-    number: int
-    text: bytes  # the first lines of a long one
-    size: int  # bytes git printed, as far as they were read
+    number: int  # of the run
+    text: bytes  # only the first lines if the patch is long
+    size: int  # bytes of git's output, as far as they were read
 
     @property
     def is_whole(self) -> bool:
+        """True if `text` is the whole patch."""
         return len(self.text) >= self.size
 
 
 def add(tx: Connection, run_id: str, text: bytes, size: int) -> None:
-    """Keep what this run left; a worker that comes to it again brings the same."""
+    """Store the patch of a run. A second call for the same run does nothing."""
     tx.execute(insert_new(tx, patches).values(run=run_id, text=text, size=size))
 
 
 def newest(tx: Connection, task_id: str) -> Patch | None:
-    """Of the last run that left one."""
+    """Return the patch of the task's last run that has one."""
     row = tx.execute(
         select(runs.c.number, patches.c.text, patches.c.size)
         .join_from(patches, runs, patches.c.run == runs.c.id)
@@ -39,5 +40,6 @@ def newest(tx: Connection, task_id: str) -> Patch | None:
 
 
 def exists(tx: Connection, task_id: str) -> bool:
+    """Tell whether any run of the task has a patch."""
     query = select(patches.c.run).join_from(patches, runs, patches.c.run == runs.c.id)
     return tx.execute(query.where(runs.c.task == task_id).limit(1)).first() is not None

@@ -1,7 +1,7 @@
 """Attempts to export or remove the folder of a workspace, recorded before they begin.
 
 An attempt that is still open when its process is dead counts as a death. After
-MOST_DEATHS the folder is stuck: only a person's command tries again.
+MOST_DEATHS deaths the folder is stuck: only an operator's command tries again.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An attempt: which folder of which host, and the process at work."""
+    """The key of an attempt: host, folder and the process at work."""
 
     host: str
     folder: str
@@ -57,6 +57,7 @@ def begin(tx: Connection, key: Key, task_id: str, *, by_hand: bool = False) -> b
 
 
 def succeeded(tx: Connection, key: Key) -> None:
+    """Close an attempt that succeeded: its row is deleted."""
     tx.execute(
         delete(removals).where(
             removals.c.host == key.host, removals.c.folder == key.folder, removals.c.holder == key.holder
@@ -65,35 +66,38 @@ def succeeded(tx: Connection, key: Key) -> None:
 
 
 def failed(tx: Connection, key: Key, pause: float) -> None:
-    """Close an attempt that came back with an error: it is due again after `pause` seconds."""
+    """Close an attempt that ended in an error: the folder is due again after `pause` seconds."""
     tx.execute(_open(key).values(holder="", deaths=0, due_at=clock(tx) + pause))
 
 
 def postponed(tx: Connection, key: Key, pause: float) -> None:
-    """Close an attempt that could not do its work, for `pause` seconds. Deaths of earlier attempts stay."""
+    """Close an attempt that could not start its work; the folder is due again after `pause` seconds.
+
+    Deaths of earlier attempts stay.
+    """
     tx.execute(_open(key).values(holder="", due_at=clock(tx) + pause))
 
 
 def overran(tx: Connection, key: Key, pause: float) -> None:
-    """Close an attempt that its time limit ended: it is due again after `pause` seconds.
+    """Close an attempt that reached its time limit: the folder is due again after `pause` seconds.
 
-    Deaths of earlier attempts stay: this one was not seen to its end.
+    Deaths of earlier attempts stay, because this attempt did not finish.
     """
     tx.execute(_open(key).values(holder="", overruns=removals.c.overruns + 1, due_at=clock(tx) + pause))
 
 
 def interrupted(tx: Connection, key: Key) -> None:
-    """Close an attempt that was told to stop. Deaths of earlier attempts stay."""
+    """Close an attempt that was interrupted by request. Deaths of earlier attempts stay."""
     tx.execute(_open(key).values(holder=""))
 
 
 def release_all(tx: Connection, host: str, holder: str) -> None:
-    """Close every attempt of a process that ends in good order."""
+    """Close all attempts of a process that is shutting down."""
     tx.execute(update(removals).where(removals.c.host == host, removals.c.holder == holder).values(holder=""))
 
 
 def count_deaths(tx: Connection, host: str, is_dead: Callable[[str], bool]) -> list[Removal]:
-    """Close the attempts whose process is dead, each as a death; return the folders that are stuck by that.
+    """Close the attempts of dead processes and count a death for each; return the newly stuck folders.
 
     `is_dead` tells whether a holder's lock on this host is free.
     """
@@ -113,7 +117,7 @@ def of_host(tx: Connection, host: str) -> dict[str, Removal]:
 
 
 def stuck_of_task(tx: Connection, task_id: str) -> list[Removal]:
-    """Return the stuck folders of a task, on whatever host."""
+    """Return the stuck folders of a task on all hosts."""
     rows = tx.execute(
         select(removals)
         .where(removals.c.task == task_id, removals.c.deaths >= MOST_DEATHS)
@@ -129,7 +133,7 @@ def count_stuck(tx: Connection) -> int:
 
 
 def forget(tx: Connection, host: str, folder: str) -> None:
-    """Drop the row of a folder that is gone, or has new content. An open attempt keeps its row."""
+    """Delete the row of a folder that no longer exists or has new content, unless an attempt is open."""
     tx.execute(
         delete(removals).where(removals.c.host == host, removals.c.folder == folder, removals.c.holder == "")
     )

@@ -1,7 +1,7 @@
-"""Runs: attempts at a task, and where each of them stands.
+"""Runs: the attempts at a task and the state of each.
 
-What a worker writes about its run goes through `bot.store.leases`, which checks
-the epoch; here is what everybody else may ask and do.
+A worker writes about its own run through `bot.store.leases`, which checks the
+epoch. Everything else is here.
 """
 
 import json
@@ -21,7 +21,7 @@ OPEN = (State.QUEUED, State.RUNNING)
 
 
 def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
-    """Insert a new run, queued. The database refuses a second one of its cause or number."""
+    """Insert a new run in state `queued`. The database refuses a second run with its cause or number."""
     tx.execute(
         insert(runs).values(
             id=run.id,
@@ -50,37 +50,41 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
 
 
 def get(tx: Connection, run_id: str) -> Run:
+    """Return an existing run."""
     return value(tx.execute(select(runs).where(runs.c.id == run_id)).one())
 
 
 def find(tx: Connection, run_id: str) -> Run | None:
+    """Return the run; None if there is none with this id."""
     row = tx.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
     return None if row is None else value(row)
 
 
 def of_task(tx: Connection, task_id: str) -> list[Run]:
-    """Oldest first; a task has at least one."""
+    """Return the runs of the task, oldest first. A task has at least one."""
     rows = tx.execute(select(runs).where(runs.c.task == task_id).order_by(runs.c.number))
     return [value(row) for row in rows]
 
 
 def newest(tx: Connection, task_id: str) -> Run:
+    """Return the newest run of the task."""
     query = select(runs).where(runs.c.task == task_id).order_by(runs.c.number.desc()).limit(1)
     return value(tx.execute(query).one())
 
 
 def last_with_agent(tx: Connection, task_id: str, host: str) -> Run | None:
-    """The newest run of the task that came as far as its agent, of those on this host."""
-    came = exists().where(phases.c.run == runs.c.id, phases.c.phase == Phase.AGENT)
-    query = select(runs).where(runs.c.task == task_id, runs.c.host == host, came)
+    """Return the newest run of the task on this host that reached phase `agent`."""
+    reached = exists().where(phases.c.run == runs.c.id, phases.c.phase == Phase.AGENT)
+    query = select(runs).where(runs.c.task == task_id, runs.c.host == host, reached)
     row = tx.execute(query.order_by(runs.c.number.desc()).limit(1)).one_or_none()
     return None if row is None else value(row)
 
 
 def session_before(tx: Connection, run: Run) -> str:
-    """The session a run of this agent may go on with; "" where another agent worked last, or none.
+    """Return the session that the run's agent may continue; "" if there is none.
 
-    Nor is there one where the last run was to go on with it, and failed before it said that it did.
+    There is none if another agent worked last, or if the last run was to continue a session and failed
+    before its agent reported one.
     """
     earlier = (each for each in reversed(of_task(tx, run.task)) if each.number < run.number)
     for each in earlier:
@@ -92,7 +96,7 @@ def session_before(tx: Connection, run: Run) -> str:
 
 
 def of_idempotency_key(tx: Connection, thread: Thread, cause: str) -> Run | None:
-    """The run that this command made, if it made one."""
+    """Return the run that the command with this cause created; None if it created none."""
     row = tx.execute(
         select(runs).where(
             runs.c.forge == thread.forge, runs.c.repository_id == thread.repository_id, runs.c.cause == cause
@@ -102,7 +106,10 @@ def of_idempotency_key(tx: Connection, thread: Thread, cause: str) -> Run | None
 
 
 def ask_cancel(tx: Connection, run: Run) -> bool:
-    """Cancel a queued run at once, or raise the flag of a running one. False: it has ended, or is pushing."""
+    """Cancel a queued run at once, or set the cancel flag of a running one.
+
+    Return False if the run has ended or has reached phase `push`.
+    """
     queued = update(runs).where(runs.c.id == run.id, runs.c.state == State.QUEUED)
     now = clock(tx)
     ended = {"state": State.CANCELLED, "outcome": Outcome.CANCELLED, "ended_at": now, "cancel_asked": True}
@@ -116,7 +123,7 @@ def ask_cancel(tx: Connection, run: Run) -> bool:
 
 
 def queue_position(tx: Connection, run: Run) -> int:
-    """Place in its repository's line: 1 is next. 0: it does not wait."""
+    """Return the queue position of the run in its repository: 1 is next, 0 if it is not queued."""
     if run.state != State.QUEUED:
         return 0
     ahead = select(func.count()).where(
@@ -129,19 +136,19 @@ def queue_position(tx: Connection, run: Run) -> int:
 
 
 def phase_times(tx: Connection, run_id: str) -> list[tuple[Phase, float, float | None]]:
-    """(phase, start, end) in order; end None: it goes on."""
+    """Return (phase, start, end) of each phase in order; the end of the current phase is None."""
     rows = tx.execute(select(phases).where(phases.c.run == run_id).order_by(phases.c.started_at))
     return [(Phase(row.phase), row.started_at, row.ended_at) for row in rows]
 
 
 def count_open(tx: Connection) -> dict[str, int]:
-    """Runs that have not ended, by state."""
+    """Count the queued and running runs by state."""
     query = select(runs.c.state, func.count()).where(runs.c.state.in_(OPEN)).group_by(runs.c.state)
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def value(row: Row[Any]) -> Run:
-    """The Run in a row of `runs`."""
+    """Convert a row of `runs`."""
     return Run(
         id=row.id,
         task=row.task,

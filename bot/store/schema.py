@@ -1,4 +1,4 @@
-"""The tables. Alembic's migrations are made from these; both databases get the same."""
+"""All tables. Alembic's migrations are made from these definitions, which are the same for both databases."""
 
 from sqlalchemy import (
     BigInteger,
@@ -53,7 +53,7 @@ Index(
     postgresql_where=text("body IS NOT NULL"),
 )
 
-# One command, one answer: whatever the delivery ids it came under.
+# The unique key makes sure that a command is obeyed once, even if several deliveries carry it.
 causes = Table(
     "causes",
     metadata,
@@ -128,7 +128,9 @@ runs = Table(
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("holder", Text, nullable=False, server_default=""),  # worker id
     Column("lease_until", Double),
-    Column("takeovers", Integer, nullable=False, server_default="0"),  # from a dead holder, in this phase
+    Column(
+        "takeovers", Integer, nullable=False, server_default="0"
+    ),  # from dead holders in the current phase
     Column("cancel_asked", Boolean, nullable=False, server_default=text("false")),
     Column("outcome", Text),
     Column("agent_started", Boolean, nullable=False, server_default=text("false")),
@@ -136,7 +138,9 @@ runs = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
-    Column("log_offset", BigInteger, nullable=False, server_default="0"),  # bytes of the engine's log taken
+    Column(
+        "log_offset", BigInteger, nullable=False, server_default="0"
+    ),  # bytes of the engine's log read so far
     Column("session", Text, nullable=False, server_default=""),
     Column("session_from", Text, nullable=False, server_default=""),
     Column("session_cost", Double),  # US dollars
@@ -150,11 +154,11 @@ runs = Table(
     UniqueConstraint("forge", "repository_id", "cause"),
 )
 _RUNNING = text("state = 'running'")
-# One running task a thread, in the database's own words.
+# At most one running task per thread.
 Index(
     "uq_runs_running_thread", runs.c.thread_key, unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING
 )
-# Of all states: SQLite does not see that one state of two is among them, and read every run there was.
+# Not a partial index: SQLite does not use one for a query of two states, and read all runs.
 Index("ix_runs_state_repository_url_created_at", runs.c.state, runs.c.repository_url, runs.c.created_at)
 Index("ix_runs_repository_url_started_at", runs.c.repository_url, runs.c.started_at)
 
@@ -176,7 +180,7 @@ workspaces = Table(
     Column("created_at", Double, nullable=False),
     Column("keep_until", Double),  # NULL while a run of the task is queued or running
     Column("removed_at", Double),
-    # The one before it was on a host that was not heard of any more.
+    # True if its predecessor was on a host that has become unresponsive.
     Column("lost", Boolean, nullable=False, server_default=text("false")),
 )
 Index(
@@ -187,8 +191,8 @@ Index(
     postgresql_where=text("removed_at IS NULL"),
 )
 
-# Attempts to export or remove the folder of a workspace that are under way, or did not succeed. A folder
-# may outlive its workspace's row, and a task that moved may have one on each of two hosts.
+# Attempts to export or remove the folder of a workspace that are in progress or did not succeed. A folder
+# may outlive its workspace's row, and a task that moved may have a folder on each of two hosts.
 removals = Table(
     "removals",
     metadata,
@@ -202,16 +206,16 @@ removals = Table(
     PrimaryKeyConstraint("host", "folder"),
 )
 
-# Where workspaces are, and whether anybody works there.
+# Hosts, with the time of their last sign of life.
 hosts = Table(
     "hosts",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("folder", Text, nullable=False),  # which data folder goes by this name; "" = not told yet
+    Column("folder", Text, nullable=False),  # id of the data folder with this name; "" = unknown yet
     Column("seen_at", Double, nullable=False),
 )
 
-# What all processes of one bot must agree on.
+# Keys that all processes of one bot share.
 keys = Table(
     "keys",
     metadata,
@@ -236,7 +240,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", Double),  # NULL: nothing to do
     Column("sent_at", Double),
-    Column("refused", Text, nullable=False, server_default=""),  # the forge's definite no, in words
+    Column("refused", Text, nullable=False, server_default=""),  # reason for the forge's definite refusal
     Column("created_at", Double, nullable=False),
     UniqueConstraint("subject", "kind", "target", "thread_key"),
 )
@@ -247,7 +251,7 @@ Index(
     postgresql_where=text("due_at IS NOT NULL"),
 )
 
-# One sender a thread at a time, across processes.
+# At most one sender per thread at a time, across processes.
 senders = Table(
     "senders",
     metadata,
@@ -265,16 +269,16 @@ log = Table(
     PrimaryKeyConstraint("run", "offset"),
 )
 
-# What each run left in the workspace, against the commit its task began at.
+# Patch of each run: all changes since the commit at which its task began.
 patches = Table(
     "patches",
     metadata,
     Column("run", Text, ForeignKey("runs.id"), primary_key=True),
-    Column("text", LargeBinary, nullable=False),  # cut at a line's end where it is too long to keep
-    Column("size", BigInteger, nullable=False),  # bytes of the whole
+    Column("text", LargeBinary, nullable=False),  # a patch that is too long is cut at the end of a line
+    Column("size", BigInteger, nullable=False),  # bytes of the whole patch
 )
 
-# What each run used of models, as the gateway saw it, a day and a model at a time.
+# Model usage of each run by day and model, as counted by the gateway.
 usage = Table(
     "usage",
     metadata,
@@ -286,11 +290,11 @@ usage = Table(
     Column("cache_write_tokens", BigInteger, nullable=False),
     Column("cache_read_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
-    Column("cost", Double),  # US dollars; NULL: nobody knows the price
+    Column("cost", Double),  # US dollars; NULL if the price is unknown
     PrimaryKeyConstraint("run", "day", "model"),
 )
 
-# What the gateway kept in.
+# Requests that the gateway blocked.
 refusals = Table(
     "refusals",
     metadata,
@@ -301,7 +305,7 @@ refusals = Table(
     PrimaryKeyConstraint("run", "target", "reason"),
 )
 
-# The package hosts it led to.
+# Package hosts to which the gateway opened tunnels.
 tunnels = Table(
     "tunnels",
     metadata,

@@ -1,8 +1,8 @@
-"""Keys and tokens that every process of one bot makes alike.
+"""Keys and tokens that every process of one bot derives in the same way.
 
-All of them follow from one key in the ledger, the link key, which the first process makes. The signature
-in a link is made from the task's id alone, so a link needs no row, lasts as long as the task, and dies with
-the key.
+All of them derive from one key in the ledger, the link key, which the first process creates. The signature
+in a link depends only on the key and the task's id. So a link needs no row, and is valid as long as both
+exist.
 """
 
 import hashlib
@@ -48,26 +48,26 @@ def link_key(ledger: Ledger, folder: DataFolder) -> str:
 
 
 def task_url(public_url: str, key: bytes, task_id: str) -> str:
-    """Address of the task's page, with its signature."""
+    """Return the address of the task's page, with its signature."""
     return f"{public_url.rstrip('/')}/tasks/{task_id}?key={task_signature(key, task_id)}"
 
 
 def patch_url(public_url: str, key: bytes, task_id: str) -> str:
-    """Address of what the task's last run left, with its signature."""
+    """Return the address of the patch of the task's last run, with the task's signature."""
     return f"{public_url.rstrip('/')}/tasks/{task_id}/patch?key={task_signature(key, task_id)}"
 
 
 def task_signature(key: bytes, task_id: str) -> str:
-    """What the links of this task carry, in hexadecimal."""
+    """Return the signature in links of this task, in hexadecimal."""
     return hmac.new(key, b"task:" + task_id.encode(), hashlib.sha256).hexdigest()
 
 
-def signature_holds(key: bytes, task_id: str, given: str) -> bool:
-    """Whether `given` is the task's signature, in constant time."""
-    return hmac.compare_digest(task_signature(key, task_id).encode(), given.encode(errors="replace"))
+def signature_holds(key: bytes, task_id: str, signature: str) -> bool:
+    """Tell whether `signature` is that of the task, in constant time."""
+    return hmac.compare_digest(task_signature(key, task_id).encode(), signature.encode(errors="replace"))
 
 
 def run_token(key: bytes, run_id: str) -> str:
-    """What the agent of this run shows the gateway. It need not be kept anywhere."""
-    # The word before it makes it known as a token wherever an agent may have printed it.
+    """Return the token by which the gateway recognises the agent of this run. It is stored nowhere."""
+    # By the prefix a token is recognised and removed from an agent's output.
     return "fhrun_" + hmac.new(key, b"gateway:" + run_id.encode(), hashlib.sha256).hexdigest()

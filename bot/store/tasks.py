@@ -1,4 +1,4 @@
-"""Tasks: what was asked on one thread of one repository."""
+"""Tasks: a request on one thread of one repository."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _COLUMNS: Select[Any] = select(tasks, threads_table).join_from(
 
 
 def add(tx: Connection, task: Task) -> None:
-    """Insert a new task and its thread. The database refuses a second one of that id."""
+    """Insert a new task and its thread. The database refuses a second task with this id."""
     threads.remember(tx, task.thread_key, task.thread)
     tx.execute(
         insert(tasks).values(
@@ -38,7 +38,7 @@ def add(tx: Connection, task: Task) -> None:
 
 
 def get(tx: Connection, task_id: str) -> Task:
-    """Raises NotPossible if there is no such task."""
+    """Return the task. Raises NotPossible if there is none with this id."""
     row = tx.execute(_COLUMNS.where(tasks.c.id == task_id)).one_or_none()
     if row is None:
         raise NotPossible(f"There is no task `{task_id}`.")
@@ -46,13 +46,16 @@ def get(tx: Connection, task_id: str) -> Task:
 
 
 def lock(tx: Connection, task_id: str) -> Task:
-    """As `get`; until the transaction ends nobody else changes the task, nor puts a run of it in line."""
+    """Lock and return the task: until the transaction ends nobody else changes it or queues a run of it.
+
+    Raises NotPossible if there is none with this id.
+    """
     tx.execute(select(tasks.c.id).where(tasks.c.id == task_id).with_for_update())
     return get(tx, task_id)
 
 
 def of_thread(tx: Connection, thread_key: str, limit: int = 20) -> list[Task]:
-    """Newest first."""
+    """Return up to `limit` tasks of the thread, newest first."""
     rows = tx.execute(
         _COLUMNS.where(tasks.c.thread_key == thread_key).order_by(tasks.c.created_at.desc()).limit(limit)
     )
@@ -60,25 +63,26 @@ def of_thread(tx: Connection, thread_key: str, limit: int = 20) -> list[Task]:
 
 
 def newest(tx: Connection, limit: int, state: State | None = None) -> list[Task]:
-    """Of all threads, newest first."""
+    """Return up to `limit` tasks of all threads, newest first; with `state`, only those in it."""
     query = _COLUMNS.order_by(tasks.c.created_at.desc()).limit(limit)
     if state is not None:
         query = query.where(tasks.c.state == state)
     return [_value(row) for row in tx.execute(query)]
 
 
-def change_state(tx: Connection, task_id: str, wanted: State) -> None:
-    """Move the task, if the table in model.py lets it; the row is locked first. Raises NotPossible."""
-    now = lock(tx, task_id).state
-    tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, now, wanted)))
+def change_state(tx: Connection, task_id: str, new: State) -> None:
+    """Lock the task and move it to a state that may follow its present one. Raises NotPossible."""
+    present = lock(tx, task_id).state
+    tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, present, new)))
 
 
 def write(tx: Connection, task_id: str, **facts: str | int | None) -> None:
-    """Record what a run found out: columns of `tasks` other than state."""
+    """Write columns of the task other than its state."""
     tx.execute(update(tasks).where(tasks.c.id == task_id).values(**facts))
 
 
 def count_by_state(tx: Connection) -> dict[str, int]:
+    """Count all tasks by state."""
     query = select(tasks.c.state, func.count()).group_by(tasks.c.state)
     return {row[0]: row[1] for row in tx.execute(query)}
 

@@ -1,4 +1,4 @@
-"""Senders: one writes to a thread at a time, across processes, so that two comments never cross."""
+"""Senders: at most one process writes to a thread at a time, so that no comment is posted twice."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import senders
 
-_LAST_CALL = 0.25  # of its lease: for so long what a dead sender has sent may still be on its way
+_LAST_CALL = 0.25  # part of the lease in which the last request of a dead sender may still arrive
 
 
 def take(
@@ -18,9 +18,10 @@ def take(
     seconds: float,
     is_dead: Callable[[str], bool] = lambda _: False,
 ) -> bool:
-    """Become the one sender of this thread for so many seconds. False: there is one, even our own.
+    """Take the thread for so many seconds, as its only sender.
 
-    `is_dead` says of a holder whether it is known to have ended; its lease then ends early.
+    Return False if the thread already has a sender, including this one. `is_dead` tells whether a holder is
+    known to have ended; its lease then ends early.
     """
     now = clock(tx)
     row = {"thread_key": thread_key, "holder": holder, "until": now + seconds}
@@ -28,19 +29,20 @@ def take(
         return True
     there = select(senders.c.holder).where(senders.c.thread_key == thread_key)
     before = tx.execute(there).scalar_one_or_none()
-    if before is None:  # it has just left: whoever nudges next finds the place free
+    if before is None:  # released just now; the next nudge will find it free
         return False
     over = now + (seconds * (1 - _LAST_CALL) if is_dead(before) else 0.0)
-    left = and_(senders.c.thread_key == thread_key, senders.c.holder == before, senders.c.until < over)
-    taken = update(senders).where(left).values(holder=holder, until=now + seconds)
+    expired = and_(senders.c.thread_key == thread_key, senders.c.holder == before, senders.c.until < over)
+    taken = update(senders).where(expired).values(holder=holder, until=now + seconds)
     return tx.execute(taken).rowcount == 1
 
 
 def extend(tx: Connection, thread_key: str, holder: str, seconds: float) -> bool:
-    """Stay the one sender for so long from now. False: we took too long, and another has begun."""
+    """Extend the lease to `seconds` from now. Return False if another sender has taken the thread."""
     mine = and_(senders.c.thread_key == thread_key, senders.c.holder == holder)
     return tx.execute(update(senders).where(mine).values(until=clock(tx) + seconds)).rowcount == 1
 
 
 def release(tx: Connection, thread_key: str, holder: str) -> None:
+    """Release the thread, if this holder still has it."""
     tx.execute(delete(senders).where(senders.c.thread_key == thread_key, senders.c.holder == holder))

@@ -1,6 +1,7 @@
-"""Threads as the ledger knows them: identity is the forge's numeric id, the rest follows renames.
+"""Threads. A repository is identified by the forge's numeric id; its path and URL follow renames.
 
-A rename is the forge's own word, asked for by that id: whoever knows a webhook secret can sign any payload.
+Only the forge's answer to a request with that id counts as a rename. A payload does not, because everybody
+with the webhook secret can sign any payload.
 """
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -11,9 +12,10 @@ from bot.store.schema import runs, threads
 
 
 def remember(tx: Connection, key: str, thread: Thread) -> None:
-    """Insert the thread, or bring its title up to date.
+    """Insert the thread, or update its title.
 
-    Where its repository lives is a first guess only: what is known is kept, and `move` alone changes it.
+    Its path and URL are used only if the repository is new: otherwise the known ones stay, which only
+    `move` changes.
     """
     path, url = _known(tx, thread) or (thread.path, thread.repository_url)
     values = {
@@ -36,15 +38,16 @@ def remember(tx: Connection, key: str, thread: Thread) -> None:
 
 
 def move(tx: Connection, forge: str, repository_id: int, *, path: str, url: str) -> None:
-    """Record where a repository lives now, by the forge's own word: its threads and waiting runs follow."""
+    """Record the path and URL that the forge reports for a repository, in its threads and queued runs."""
     same = (threads.c.forge == forge) & (threads.c.repository_id == repository_id)
-    elsewhere = (threads.c.path != path) | (threads.c.repository_url != url)
-    tx.execute(update(threads).where(same, elsewhere).values(path=path, repository_url=url))
-    waiting = (runs.c.forge == forge) & (runs.c.repository_id == repository_id) & (runs.c.state == "queued")
-    tx.execute(update(runs).where(waiting, runs.c.repository_url != url).values(repository_url=url))
+    moved = (threads.c.path != path) | (threads.c.repository_url != url)
+    tx.execute(update(threads).where(same, moved).values(path=path, repository_url=url))
+    queued = (runs.c.forge == forge) & (runs.c.repository_id == repository_id) & (runs.c.state == "queued")
+    tx.execute(update(runs).where(queued, runs.c.repository_url != url).values(repository_url=url))
 
 
 def get(tx: Connection, key: str) -> Thread:
+    """Return an existing thread."""
     return value(tx.execute(select(threads).where(threads.c.key == key)).one())
 
 
@@ -55,10 +58,10 @@ def is_located(tx: Connection, thread: Thread) -> bool:
 
 
 def one_of_each_repository(tx: Connection) -> list[Thread]:
-    """A thread of every repository of a forge in which a command was ever heard."""
+    """Return one thread of every repository of a forge from which a command has come."""
     newest = (
         select(func.max(threads.c.key))
-        .where(threads.c.forge != "")  # an operator's own word
+        .where(threads.c.forge != "")  # not a thread of an operator's command
         .group_by(threads.c.forge, threads.c.repository_id)
     )
     rows = tx.execute(select(threads).where(threads.c.key.in_(newest)).order_by(threads.c.key))
@@ -66,7 +69,7 @@ def one_of_each_repository(tx: Connection) -> list[Thread]:
 
 
 def value(row: Row[tuple[object, ...]]) -> Thread:
-    """The Thread in a row that has the columns of `threads`."""
+    """Convert a row that has the columns of `threads`."""
     return Thread(
         forge=row.forge,
         repository_id=row.repository_id,
@@ -80,7 +83,7 @@ def value(row: Row[tuple[object, ...]]) -> Thread:
 
 
 def _known(tx: Connection, thread: Thread) -> tuple[str, str] | None:
-    """Path and URL of the repository as the ledger has them; an operator's has no id to be known again by."""
+    """Return path and URL of a known repository; None for a new one, or for one without a forge's id."""
     if not thread.forge:
         return None
     same = (threads.c.forge == thread.forge) & (threads.c.repository_id == thread.repository_id)

@@ -1,7 +1,7 @@
-"""What runs used of models, where else they were led, and what the gateway kept in.
+"""Model usage of runs, their tunnels to package hosts, and their blocked requests.
 
-Rows hold what was counted so far and are written over: a gateway that begins
-with them counts nothing twice, and one that died has lost what it had not written.
+Rows contain the counts so far and are overwritten. A gateway that starts from them
+counts nothing twice; one that died has lost the counts it had not written yet.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from bot.store.schema import refusals, runs, threads, tunnels, usage
 
 
 def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:
-    """Put what the run has used so far in place of what stood there."""
+    """Overwrite the usage of the run with the counts so far."""
     rows = [
         {
             "run": run_id,
@@ -36,7 +36,7 @@ def write(tx: Connection, run_id: str, used: Iterable[Used]) -> None:
 
 
 def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str], int]) -> None:
-    """Put how often each (target, reason) was refused so far in place of what stood there."""
+    """Overwrite how often the gateway has blocked each (target, reason) of the run."""
     rows = [
         {"run": run_id, "target": target, "reason": reason, "count": count}
         for (target, reason), count in counted.items()
@@ -46,13 +46,14 @@ def write_refusals(tx: Connection, run_id: str, counted: Mapping[tuple[str, str]
 
 
 def write_reached(tx: Connection, run_id: str, counted: Iterable[Reached]) -> None:
-    """Put where the run was led so far in place of what stood there."""
+    """Overwrite the tunnels of the run with the counts so far."""
     rows = [{"run": run_id, **asdict(each)} for each in counted]
     if rows:
         tx.execute(insert_over(tx, tunnels), rows)
 
 
 def of_run(tx: Connection, run_id: str) -> list[Used]:
+    """Return the usage of the run by day and model."""
     rows = tx.execute(select(usage).where(usage.c.run == run_id).order_by(usage.c.day, usage.c.model))
     return [
         Used(day=row.day, model=row.model, requests=row.requests, tokens=_tokens(row), cost=row.cost)
@@ -61,7 +62,7 @@ def of_run(tx: Connection, run_id: str) -> list[Used]:
 
 
 def refused(tx: Connection, run_id: str) -> list[Refusal]:
-    """What was refused, the most frequent first."""
+    """Return the blocked requests of the run, the most frequent first."""
     rows = tx.execute(
         select(refusals.c.target, refusals.c.reason, refusals.c.count)
         .where(refusals.c.run == run_id)
@@ -71,7 +72,7 @@ def refused(tx: Connection, run_id: str) -> list[Refusal]:
 
 
 def reached(tx: Connection, run_id: str) -> list[Reached]:
-    """Where the run was led, what it took most from first."""
+    """Return the tunnels of the run, those with the most received bytes first."""
     rows = tx.execute(
         select(tunnels.c.target, tunnels.c.count, tunnels.c.sent, tunnels.c.received)
         .where(tunnels.c.run == run_id)
@@ -81,25 +82,28 @@ def reached(tx: Connection, run_id: str) -> list[Reached]:
 
 
 def by_run(tx: Connection, which: ColumnElement[bool]) -> dict[str, Total]:
-    """What each of these runs used, of those that used anything."""
+    """Return the total usage of the selected runs by run id, without runs that used nothing."""
     query = _sums(usage.c.run).where(which).group_by(usage.c.run)
     return {row.run: _as_total(row) for row in tx.execute(query)}
 
 
 def of_day(tx: Connection, day: int, *, repository_url: str = "", without_run: str = "") -> Total:
-    """What was used on that day, in all repositories or in one, by all runs or by all but one."""
+    """Return the total of a day, in days since the epoch.
+
+    With `repository_url`, only that repository counts; `without_run` does not count.
+    """
     here = [runs.c.repository_url == repository_url] if repository_url else []
     return _total(tx, usage.c.day == day, usage.c.run != without_run, *here)
 
 
 def of_day_at(tx: Connection, day: int, path: str) -> Total:
-    """What was used on that day in the repository of this path, in lower case."""
+    """Return the total of a day in one repository. `path` is in lower case."""
     query = _sums().join(threads, runs.c.thread_key == threads.c.key)
     return _as_total(tx.execute(query.where(usage.c.day == day, func.lower(threads.c.path) == path)).one())
 
 
 def ever(tx: Connection) -> tuple[int, Tokens, int]:
-    """All requests, tokens and refusals that the ledger knows of."""
+    """Return the numbers of all requests, tokens and blocked requests in the ledger."""
     row = tx.execute(select(*_SUMS)).one()
     refused = tx.execute(select(func.coalesce(func.sum(refusals.c.count), 0))).scalar_one()
     return int(row.requests), _tokens(row), int(refused)

@@ -1,4 +1,4 @@
-"""Workspaces: which host has the folder of a task, and until when it is kept."""
+"""Workspaces: the host of each task's folder, and the time until which the folder is retained."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,26 @@ from bot.store.ledger import clock, insert_new
 from bot.store.removals import MOST_DEATHS
 from bot.store.schema import removals, runs, tasks, workspaces
 
-# The attempts at a workspace's folder: the folder has the task's name.
+# Attempts to remove a workspace's folder, which has the task's id as its name.
 _ATTEMPTS = and_(removals.c.host == workspaces.c.host, removals.c.folder == workspaces.c.task)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceRow:
-    """A workspace's row. Times are seconds since the epoch; keep_until None: in use."""
+    """A workspace's row. Times are seconds since the epoch; `keep_until` is None while it is in use."""
 
     task: str
     host: str
     created_at: float
     keep_until: float | None
     removed_at: float | None
-    lost: bool  # the one before it was on a host that was not heard of any more
+    lost: bool  # its predecessor was on a host that has become unresponsive
 
 
 def mark_in_use(tx: Connection, task_id: str, host: str) -> None:
-    """A run of the task begins here: the workspace exists on this host and has no end.
+    """Record that a run of the task uses the workspace on this host, without a time limit.
 
-    Deaths during earlier attempts to remove it count no longer: the run changes what is in it.
+    Earlier failed attempts to remove it no longer count, because the run changes its content.
     """
     now = clock(tx)
     row = {"task": task_id, "host": host, "created_at": now}
@@ -52,24 +52,25 @@ def mark_in_use(tx: Connection, task_id: str, host: str) -> None:
 
 
 def retain(tx: Connection, task_id: str, until: float | None) -> None:
-    """Keep it until then; None: while a run waits for it. A workspace that never was is left so."""
+    """Retain the workspace until this time; None = as long as a run needs it. Does nothing without a row."""
     tx.execute(update(workspaces).where(workspaces.c.task == task_id).values(keep_until=until))
 
 
 def get(tx: Connection, task_id: str) -> WorkspaceRow | None:
+    """Return the row; None if the task never had a workspace."""
     row = tx.execute(select(workspaces).where(workspaces.c.task == task_id)).one_or_none()
     return None if row is None else WorkspaceRow(*row)
 
 
 def lock(tx: Connection, task_id: str) -> WorkspaceRow | None:
-    """As `get`; the row stays as it is until this transaction ends."""
-    found = select(workspaces).where(workspaces.c.task == task_id).with_for_update()
-    row = tx.execute(found).one_or_none()
+    """Lock and return the row, as `get`: nobody else changes it until the transaction ends."""
+    query = select(workspaces).where(workspaces.c.task == task_id).with_for_update()
+    row = tx.execute(query).one_or_none()
     return None if row is None else WorkspaceRow(*row)
 
 
 def is_recreated(tx: Connection, run: Run, row: WorkspaceRow | None) -> bool:
-    """Did this run get a new workspace, although an agent had worked in one of its task before?"""
+    """Tell whether this run got a new workspace although an agent had worked for its task before."""
     if row is None or row.removed_at is not None or run.started_at is None:
         return False
     before = select(runs.c.id).where(
@@ -79,7 +80,7 @@ def is_recreated(tx: Connection, run: Run, row: WorkspaceRow | None) -> bool:
 
 
 def present(tx: Connection, host: str) -> list[WorkspaceRow]:
-    """Every workspace this host has, oldest first."""
+    """Return all workspaces on this host, oldest first."""
     rows = tx.execute(
         select(workspaces)
         .where(workspaces.c.host == host, workspaces.c.removed_at.is_(None))
@@ -89,9 +90,9 @@ def present(tx: Connection, host: str) -> list[WorkspaceRow]:
 
 
 def past_retention(tx: Connection, host: str, limit: int) -> list[str]:
-    """Tasks whose workspace on this host may go: one whose keep ends now may, too.
+    """Return up to `limit` tasks whose workspace on this host is past its retention time.
 
-    Left out are those that are stuck, and those whose last attempt failed a short time ago.
+    Stuck workspaces are omitted, and those whose next attempt is not due yet.
     """
     now = clock(tx)
     rows = tx.execute(
@@ -111,10 +112,10 @@ def past_retention(tx: Connection, host: str, limit: int) -> list[str]:
 
 
 def expendable(tx: Connection, host: str) -> list[str]:
-    """Tasks whose workspace no run waits for: those that succeeded, then the others, each oldest first.
+    """Return tasks whose workspace no run needs: succeeded tasks first, then the others, each oldest first.
 
-    Those that took too long to remove before come last. One during whose removal a process died is left
-    to the janitor: the next death would be that of a run.
+    Workspaces whose removal took too long before come last. Workspaces during whose removal a process died
+    are omitted and left to the janitor, because the next death would end a run.
     """
     slow = case((func.coalesce(removals.c.overruns, 0) > 0, 1), else_=0)
     done = case((tasks.c.state == State.SUCCEEDED, 0), else_=1)
@@ -134,7 +135,10 @@ def expendable(tx: Connection, host: str) -> list[str]:
 
 
 def claim_removal(tx: Connection, task_id: str) -> bool:
-    """Mark it removed before the files go. False: it is in use again, or gone already."""
+    """Mark the workspace removed before its files are deleted.
+
+    Return False if it is in use again or removed already.
+    """
     idle = update(workspaces).where(
         workspaces.c.task == task_id, workspaces.c.removed_at.is_(None), workspaces.c.keep_until.is_not(None)
     )
