@@ -1,8 +1,8 @@
-"""The folder of a task on this host: the clone, the agent's home, what each run was given and left.
+"""Workspaces: a folder for each task, with the clone, the agent's home, and each run's input and output.
 
-An agent can make of its clone what it likes, so after the folders are made the
-host touches nothing in them: clone, repair and removal run in containers, as
-the agent's uid.
+An agent can put anything into its clone. So after the folders are created the host
+touches nothing in them: clone, repair and removal run in containers, as the agent's
+uid.
 """
 
 import re
@@ -19,7 +19,7 @@ from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.protected_paths import pathspecs
 
 _PREPARE = (Path(__file__).parent / "inside" / "prepare.sh").read_text()
-# Without this chmod a read-only folder of the agent's (Go's module cache) cannot be emptied.
+# Without the chmod, read-only folders (Go's module cache) could not be emptied.
 _EMPTY = """
 empty() {
     find "$@" -mindepth 1 -maxdepth 1 ! -type l -exec chmod -R u+rwX {} +
@@ -30,14 +30,14 @@ _SECONDS = 1800  # for one preparation or removal
 _GONE = ".gone-"  # in the name of a folder that waits to be removed
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names of folders of ours, which are also container names
 
-# Modes: the agent's uid is not the bot's, and a bot that is not root cannot give files away. The task's
-# folder is closed to everybody; a bind mount of an open folder in it needs no path to it.
+# Modes: the agent has another uid than the bot, and a bot that is not root cannot change owners. The task's
+# folder is closed to other users; a bind mount of an open folder in it does not need access to the path.
 _CLOSED, _OPEN, _READABLE = 0o700, 0o777, 0o755
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspacePlan:
-    """What prepare brings the clone to. `name` is the container's and carries task, run and epoch."""
+    """The state to which `prepare` brings a clone. `name` is the container's, with task, run and epoch."""
 
     task: str
     run: int
@@ -45,11 +45,11 @@ class WorkspacePlan:
     mirror: Path
     quarantine: Path
     branch: str
-    start: str  # commit the branch is put at
-    refs: Mapping[str, str]  # all the clone is shown of the remote: "origin/main" -> commit
-    instruction_files: Sequence[str]  # files that agents obey, as patterns of .gitignore
-    session_file: str = ""  # below the agent's home, a pattern of the shell: is it there?
-    briefed_by: str = ""  # commit whose files the agent obeys; "" = those of `start`
+    start: str  # commit for the branch
+    refs: Mapping[str, str]  # all remote-tracking refs of the clone: "origin/main" -> commit
+    instruction_files: Sequence[str]  # patterns, as in .gitignore, of files that agents obey
+    session_file: str = ""  # shell pattern below the agent's home; `prepare` tells whether it matches
+    briefed_by: str = ""  # commit with the instruction files for the agent; "" = `start`
     check: Check = field(default=uninterrupted, compare=False)  # called while the container works
 
 
@@ -67,14 +67,14 @@ class Workspaces:
         self._image = image
 
     def has(self, task: str) -> bool:
-        """Whether there is a workspace that was prepared to the end at least once."""
+        """Tell whether the task has a workspace whose preparation was once completed."""
         return self._prepared(task).exists()
 
     def prepare(self, plan: WorkspacePlan) -> bool:
-        """Make the workspace, or bring the kept one up to date with its files untouched. Repeat at will.
+        """Create the workspace, or bring a retained one up to date without changes to its files.
 
-        Returns whether the session's file is there. Raises SandboxFailed, EngineUnavailable (worth a retry),
-        and what the plan's check raises: the workspace is then as after a death there, to be prepared again.
+        Return whether the session's file exists. Raises SandboxFailed, EngineUnavailable (worth a retry),
+        and the exceptions of the plan's check. After an error the workspace can be prepared again.
         """
         folder = self._root / plan.task
         _folder(folder, _CLOSED)
@@ -82,8 +82,8 @@ class Workspaces:
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
         briefed = [plan.briefed_by, "\n".join(pathspecs(plan.instruction_files))]
-        refs = [word for pair in plan.refs.items() for word in pair]
-        said = self._engine.tool(
+        refs = [part for pair in plan.refs.items() for part in pair]
+        output = self._engine.tool(
             name=plan.name,
             image=self._image,
             script=_EMPTY + _PREPARE,
@@ -93,10 +93,10 @@ class Workspaces:
             check=plan.check,
         )
         self._prepared(plan.task).touch()
-        return said.rstrip().endswith(b"session")
+        return output.rstrip().endswith(b"session")
 
     def write_task(self, task: str, run: int, prompt: str) -> None:
-        """Write what the run's agent is told, and make the folder for its answer."""
+        """Write the prompt of the run's agent, and create the folder for its result."""
         folder = self._root / task / "runs" / str(run)
         _folder(folder, _READABLE)
         _folder(folder / "out", _OPEN)
@@ -105,45 +105,45 @@ class Workspaces:
         file.chmod(0o644)
 
     def mounts(self, task: str, run: int, mirror: Path, quarantine: Path) -> list[Mount]:
-        """Return what the agent sees, at the same paths in every run."""
-        told = self._root / task / "runs" / str(run)
+        """Return the mounts of the agent's container, which are the same in every run."""
+        run_folder = self._root / task / "runs" / str(run)
         return [
             *self._shared(task, mirror, quarantine),
-            Mount(source=told, target="/task"),
-            Mount(source=told / "out", target="/task/out", writable=True),
+            Mount(source=run_folder, target="/task"),
+            Mount(source=run_folder / "out", target="/task/out", writable=True),
         ]
 
     def size(self, task: str, *, name: str, seconds: float = 60, check: Check = uninterrupted) -> int:
-        """Return how many bytes of the disk the agent's files take. `name` is the container's.
+        """Return the size of the agent's files on disk in bytes. `name` is the container's.
 
-        A folder that the agent closed to itself is not seen into. Raises as `prepare`; `check` is called
+        Folders that the agent's own uid cannot read do not count. Raises as `prepare`; `check` is called
         while the container works.
         """
         written = _written(self._root / task)
         targets = [f"/size/{number}" for number in range(len(written))]
-        said = self._engine.tool(
+        output = self._engine.tool(
             name=name,
             image=self._image,
-            # Files come and go meanwhile, so what du complains of does not count.
+            # Errors of du are ignored, because files may disappear while it works.
             script='du -skc "$@" 2>/dev/null | tail -n 1',
             args=targets,
             mounts=[Mount(source=path, target=target) for path, target in zip(written, targets, strict=True)],
             seconds=seconds,
             check=check,
         )
-        return int(said.split()[0]) << 10
+        return int(output.split()[0]) << 10
 
     def remove(self, task: str) -> None:
-        """Remove the workspace. Fine when there is none, or half of one; raises as `prepare`."""
+        """Remove the workspace. No error if there is none, or only a part of one; raises as `prepare`."""
         self.set_aside(task)
         for folder in self.set_aside_before():
             if task_of(folder) == task:
                 self.clear_away(folder)
 
     def set_aside(self, task: str) -> str:
-        """Take the workspace out of the way at once: a run of the task may begin anew while the files go.
+        """Rename the workspace, so that a new run of the task can start while its files are deleted.
 
-        Returns the folder's new name, for `clear_away`; "" if there was no workspace.
+        Return the folder's new name, for `clear_away`; "" if there was no workspace.
         """
         name = f"{task}{_GONE}{secrets.token_hex(4)}"
         try:
@@ -153,9 +153,9 @@ class Workspaces:
         return name
 
     def clear_away(self, folder: str, *, check: Check = uninterrupted, seconds: float = _SECONDS) -> None:
-        """Remove a folder that was set aside, or what is left of it; raises as `prepare`.
+        """Delete a folder that was set aside, or the rest of it; raises as `prepare`.
 
-        `check` is called at least twice a second; what it raises ends the removal, to be gone on with later.
+        `check` is called at least twice a second. If it raises, the removal ends and can be continued later.
         """
         path = self._root / folder
         written = _written(path)
@@ -177,29 +177,29 @@ class Workspaces:
             shutil.rmtree(path)
 
     def set_aside_before(self) -> set[str]:
-        """Return the names of the folders that were set aside and are still there."""
-        with suppress(FileNotFoundError):  # no workspace was ever made
+        """Return the names of the folders that were set aside and still exist."""
+        with suppress(FileNotFoundError):  # no workspace has been created yet
             return {name for name in self._all() if _GONE in name}
         return set()
 
     def folders(self) -> dict[str, float]:
-        """When the folder of each task was last added to, in seconds since the epoch.
+        """Return the time of the last change of each task's folder, in seconds since the epoch.
 
-        Raises FileNotFoundError where no workspace was ever made.
+        Raises FileNotFoundError if no workspace has been created yet.
         """
         return {name: at for name, at in self._all().items() if _GONE not in name}
 
     def _all(self) -> dict[str, float]:
-        """Folders of ours and when each was last added to. A file, or a name we never give, is not ours."""
-        found = {}
+        """Return the time of the last change of each of our folders; files and unknown names are not ours."""
+        times = {}
         for path in self._root.iterdir():
-            with suppress(FileNotFoundError):  # set aside or gone since it was listed
+            with suppress(FileNotFoundError):  # renamed or removed since it was listed
                 if _OURS.fullmatch(path.name) and path.is_dir():
-                    found[path.name] = path.stat().st_mtime
-        return found
+                    times[path.name] = path.stat().st_mtime
+        return times
 
     def _prepared(self, task: str) -> Path:
-        """Mark, out of the agent's reach, that a half-made clone is not taken for an agent's."""
+        """Return the file, out of the agent's reach, that marks a completed preparation."""
         return self._root / task / "prepared"
 
     def _shared(self, task: str, mirror: Path, quarantine: Path) -> list[Mount]:
@@ -213,7 +213,7 @@ class Workspaces:
 
 
 def _written(folder: Path) -> list[Path]:
-    """Folders of a workspace that an agent may have written to."""
+    """Return the folders of a workspace to which an agent may have written."""
     return [path for path in (folder / "repo", folder / "home") if path.exists()] + [
         *folder.glob("runs/*/out")
     ]
@@ -221,4 +221,4 @@ def _written(folder: Path) -> list[Path]:
 
 def _folder(path: Path, mode: int) -> None:
     path.mkdir(parents=True, exist_ok=True)
-    path.chmod(mode)  # mkdir's own is masked
+    path.chmod(mode)  # the umask applies to the mode of mkdir

@@ -87,7 +87,7 @@ def test_phases_never_run_backwards(ledger: Ledger) -> None:
         run = claimed(tx)
         leases.enter(tx, lease_of(run), Phase.PUSH)
 
-        with pytest.raises(NotPossible, match="past phase agent"):
+        with pytest.raises(NotPossible, match="passed phase agent"):
             leases.enter(tx, lease_of(run), Phase.AGENT)
         assert runs.get(tx, run.id).phase is Phase.PUSH
 

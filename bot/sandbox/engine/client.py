@@ -1,4 +1,4 @@
-"""The way to the engine, and what its errors mean to us."""
+"""The connection to the container engine, and its errors as ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,14 +28,14 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except ImageNotFound as error:
-        raise BadSettings(f"{_said(error)}. Run `forgehand images build`.") from error
+        raise BadSettings(f"{_explanation(error)}. Run `forgehand images build`.") from error
     except APIError as error:
-        raise SandboxFailed(f"The container engine refused: {_said(error)}") from error
+        raise SandboxFailed(f"The container engine refused: {_explanation(error)}") from error
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise EngineUnavailable(
             "The container engine does not answer. Is it running, and may this user use its socket?"
         ) from error
 
 
-def _said(error: APIError) -> str:
+def _explanation(error: APIError) -> str:
     return cleaned(str(error.explanation or error).encode())[:500]

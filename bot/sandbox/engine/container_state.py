@@ -1,4 +1,4 @@
-"""How a container is, as far as what the engine says of it can be believed."""
+"""The condition of a container, as far as the engine's report of it is reliable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _KILLED = 137  # exit status of a process ended by SIGKILL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How a container is. `exit_status` is None while it runs, and if it never started."""
+    """The condition of a container. `exit_status` is None while it runs, and if it never started."""
 
     running: bool
     exit_status: int | None
@@ -19,16 +19,17 @@ class Condition:
 
     @property
     def was_started(self) -> bool:
+        """True if the container runs or has run."""
         return self.running or self.exit_status is not None
 
 
 def condition_of(state: Mapping[str, Any], info: Mapping[str, Any]) -> Condition:
-    """`state` is that of `docker inspect`, `info` is `docker info` of the same engine."""
+    """Read the condition from the State of `docker inspect` and from `docker info` of the same engine."""
     marked = state["OOMKilled"] or podman.marks_no_oom(info)
     over = not state["Running"] and not state["StartedAt"].startswith("0001")  # year one: never
     return Condition(
         running=bool(state["Running"]),
         exit_status=state["ExitCode"] if over else None,
-        # The engine's mark is also set when a child was killed and the agent went on; 137 is SIGKILL.
+        # The engine also sets OOMKilled if only a child was killed and the agent continued; 137 is SIGKILL.
         out_of_memory=over and marked and state["ExitCode"] == _KILLED,
     )

@@ -1,8 +1,7 @@
-"""The container engine, as far as the bot uses it.
+"""The container engine, with the operations that the bot needs.
 
-Every container is made here, so that none can be made without the whole list of
-restraints: no network, no capabilities, a read-only root, limits on memory,
-processes and files.
+Every container is created here, so that each has the whole list of restrictions:
+no network, no capabilities, a read-only root, limits on memory, processes and files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from bot.domain.errors import BadSettings, BotError, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.container_state import Condition, condition_of
-from bot.sandbox.engine.helper_container import to_its_end
+from bot.sandbox.engine.helper_container import running
 from bot.sandbox.engine.host_config import (
     TOOL_LIMITS,
     ContainerLimits,
@@ -41,12 +40,12 @@ INSTANCE = "forgehand.instance"
 WORKSPACE = "/workspace"
 
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
-_CLEAR_WITHIN = 3.0  # seconds to wait for the removal of a helper container that was given up
+_CLEAR_WITHIN = 3.0  # seconds to wait for the removal of a helper container after an error
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
-# The engine stores each line as a JSON object with stream and time: 73 bytes for an empty one, and six for a
-# control character. Past its own limit it drops what nobody may have read yet, so there has to be room for
-# all that a run may print, and for what the agent is ahead of us when we stop it.
+# Bytes of the engine's log for each byte of output. It stores each line as a JSON object with stream and
+# time: 73 bytes for an empty line, and six for a control character. At its own limit the engine drops lines
+# that may not have been read yet. So its limit must exceed all output that a run may print until it is ended.
 _LOG_OVERHEAD = 12
 
 
@@ -61,8 +60,8 @@ class OwnContainer:
 class Engine:
     """One container engine, used by one instance of the bot.
 
-    Every call raises EngineUnavailable where the engine does not answer (worth a retry), SandboxFailed
-    where it answers that it will not, BadSettings where an operator must change something.
+    Every call raises EngineUnavailable if the engine does not answer (worth a retry), SandboxFailed if it
+    refuses, and BadSettings if an operator must change something.
     """
 
     def __init__(
@@ -84,21 +83,21 @@ class Engine:
             return self._api.info()
 
     def check(self) -> list[str]:
-        """Look whether the engine answers, has the runtime that was named and can limit what it must.
+        """Check that the engine answers, has the configured runtime, and can limit memory and processes.
 
-        Returns what it cannot limit all the same: swap and cpus, and the others where that is allowed.
+        Return the limits it cannot enforce: swap and cpus, and with `allow_unlimited` also the others.
         """
         runtimes = self._info["Runtimes"]
         if self._runtime and self._runtime not in runtimes:
             has = ", ".join(sorted(runtimes))
             raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
-        lacking = unenforceable(self._info)
+        missing = unenforceable(self._info)
         if not self._allow_unlimited:
-            refuse_unlimited(lacking)
-        return lacking
+            refuse_unlimited(missing)
+        return missing
 
     def require_image(self, name: str) -> None:
-        """Raise BadSettings if the image is not there. It is never pulled."""
+        """Raise BadSettings if the image does not exist here. It is never pulled."""
         with engine_errors():
             self._api.inspect_image(name)  # type: ignore[no-untyped-call]
 
@@ -119,7 +118,7 @@ class Engine:
         ) as stream:
             output = stream.read_exactly(_MAX_OUTPUT + 1)
             if len(output) > _MAX_OUTPUT:
-                raise SandboxFailed("A container of ours printed more than it may.")
+                raise SandboxFailed("A helper container printed more than its limit.")
         return output
 
     @contextmanager
@@ -134,27 +133,27 @@ class Engine:
         seconds: float,
         check: Check = uninterrupted,
     ) -> Iterator[Stream]:
-        """Run a shell script in a container and hand out its stdout while it runs.
+        """Run a shell script in a container during the block, and yield its stdout while it runs.
 
-        Leaving the block waits for the end: SandboxFailed, with the last of its stderr, unless it exits 0
-        within `seconds` of its start. Leaving it by an exception kills the container. `check` is called
-        while it runs; what it raises leaves the block so.
+        The end of the block waits for the script. Raises SandboxFailed, with the end of its stderr, unless
+        it exits 0 within `seconds` of its start. An exception in the block kills the container. `check` is
+        called while the script runs; its exceptions do the same.
         """
         argv = ["sh", "-c", script, "sh", *args]
-        host = self._restrained(mounts, TOOL_LIMITS, LogConfig(type="none"))
-        container = self._make_anew(name, image=image, entrypoint=argv, host_config=host)
+        host = self._restricted(mounts, TOOL_LIMITS, LogConfig(type="none"))
+        container = self._recreate(name, image=image, entrypoint=argv, host_config=host)
         try:
-            with to_its_end(self._api, container, seconds=seconds, check=check) as stream:
+            with running(self._api, container, seconds=seconds, check=check) as stream:
                 yield stream
         except BaseException:
-            # An engine that hangs must not hide the reason. The next run of the task removes what is left.
+            # An engine that hangs must not hide the exception. The next run of the task removes leftovers.
             with suppress(BotError, TimeoutError):
                 interruptible(lambda: self.remove(container), within(_CLEAR_WITHIN))
             raise
         self.remove(container)
 
     def start(self, sandbox: ContainerSpec) -> None:
-        """Start it and return. A container of that name that was started before is left as it is."""
+        """Start the agent's container and return. If it has been started before, it is left as it is."""
         size = str(sandbox.log_bytes * _LOG_OVERHEAD)
         log = LogConfig(type="json-file", config={"max-size": size, "max-file": "1"})
         created = self._create(
@@ -164,7 +163,7 @@ class Engine:
             working_dir=WORKSPACE,
             environment=dict(sandbox.env),
             labels=dict(sandbox.labels),
-            host_config=self._restrained(sandbox.mounts, sandbox.limits, log),
+            host_config=self._restricted(sandbox.mounts, sandbox.limits, log),
         )
         if created is None and (before := self.condition(sandbox.name)) and before.was_started:
             return
@@ -176,14 +175,14 @@ class Engine:
             raise
 
     def follow(self, name: str, skip: int) -> ContainerLog:
-        """Return what the container has printed and prints, stdout and stderr, but its first `skip` bytes.
+        """Return the past and future output of the container, stdout and stderr, from byte `skip` on.
 
-        The same bytes come in the same order each time, but what is not UTF-8 was replaced by the engine.
+        Each call gives the same bytes in the same order. The engine has replaced bytes that are not UTF-8.
         """
         return log_of(self._api, self._url, self._info, name, skip=skip)
 
     def condition(self, name: str) -> Condition | None:
-        """Return how the container is; None where there is none of that name."""
+        """Return the condition of the container; None if there is none with this name."""
         with engine_errors():
             try:
                 state = self._api.inspect_container(name)["State"]
@@ -192,28 +191,28 @@ class Engine:
         return condition_of(state, self._info)
 
     def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:
-        """End it by SIGTERM, and by SIGKILL after `grace` seconds. Fine when it is not there or over."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds. No error if it does not exist or has ended."""
         with engine_errors(), suppress(NotFound):
             self._api.stop(name, timeout=grace)
 
     def remove(self, name: str) -> None:
-        """Remove it, killed if need be. Fine when it is not there."""
+        """Kill and remove the container. No error if it does not exist."""
         with engine_errors():
             try:
                 self._api.remove_container(name, v=True, force=True)
             except NotFound:
                 pass
             except APIError as error:
-                if error.status_code != HTTPStatus.CONFLICT:  # conflict: it is being removed already
+                if error.status_code != HTTPStatus.CONFLICT:  # conflict: its removal is in progress
                     raise
 
     def ours(self) -> list[OwnContainer]:
-        """Return the containers of this instance, whatever their condition."""
+        """Return all containers of this instance, running or not."""
         with engine_errors():
             found = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
         return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
 
-    def _restrained(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
+    def _restricted(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
         return host_config(
             self._api,
             uid=self._uid,
@@ -225,7 +224,7 @@ class Engine:
         )
 
     def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
-        """Return the new container's id; None where the name is taken."""
+        """Return the new container's id; None if the name is in use."""
         with engine_errors():
             try:
                 created = self._api.create_container(
@@ -233,7 +232,7 @@ class Engine:
                     user=f"{self._uid}:{self._uid}",
                     labels={LABEL: "1", INSTANCE: self._instance, **(labels or {})},
                     stop_timeout=_STOP_TIMEOUT,
-                    # The operator's ~/.docker/config.json may name a proxy with its password.
+                    # The proxy in the operator's ~/.docker/config.json may contain a password.
                     use_config_proxy=False,
                     **config,
                 )
@@ -243,12 +242,12 @@ class Engine:
                 return None
         return str(created["Id"])
 
-    def _make_anew(self, name: str, **config: Any) -> str:
-        """Return the new container's id. One of that name was left by a worker that died, and goes."""
+    def _recreate(self, name: str, **config: Any) -> str:
+        """Create a container and return its id. An old one with this name, from a dead worker, is removed."""
         container = self._create(name, **config)
         if container is None:
             self.remove(name)
             container = self._create(name, **config)
         if container is None:
-            raise SandboxFailed(f"There is another container {name}.")
+            raise SandboxFailed(f"Another container has the name {name}.")
         return container

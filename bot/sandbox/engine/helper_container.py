@@ -1,7 +1,7 @@
-"""One container of ours run to its end, its output read while it runs.
+"""Running one helper container and reading its output while it runs.
 
-It is attached to before it starts: an engine that does not log it has nothing to
-tell to whoever comes later.
+The bot attaches before the start: the engine keeps no log of a helper container, so
+a later reader would miss output.
 """
 
 import socket
@@ -19,14 +19,14 @@ _STOPPED = 143  # exit status of a process ended by SIGTERM
 
 
 @contextmanager
-def to_its_end(
+def running(
     api: APIClient, container: str, *, seconds: float, check: Check = uninterrupted
 ) -> Iterator[Stream]:
-    """Start a container that was made, and hand out its stdout while it runs.
+    """Start a created container and yield its stdout while it runs.
 
-    Leaving the block waits for the end: SandboxFailed, with the last of its stderr, unless it exits 0
-    within `seconds` of its start. EngineUnavailable where it was stopped, as by an engine that goes down.
-    `check` is called while the stream is read, and while the end is waited for.
+    The end of the block waits for the container. Raises SandboxFailed, with the end of its stderr, unless
+    it exits 0 within `seconds` of its start; EngineUnavailable if it was stopped by SIGTERM, for instance
+    by an engine that shuts down. `check` is called while the stream is read and during the wait.
     """
     with _attached(api, container) as connection:
         stream = Stream(connection, seconds=seconds, check=check)
@@ -34,12 +34,12 @@ def to_its_end(
             api.start(container)
         yield stream
         stream.drain()
-        # A container that has closed its output may go on for as long as it likes.
-        status = interruptible(lambda: _exit_status(api, container), stream.must_go_on)
+        # A container that has closed its output may still run without end.
+        status = interruptible(lambda: _exit_status(api, container), stream.check_limits)
     if status == _STOPPED:
-        raise EngineUnavailable("The container engine stopped a container of ours.")
+        raise EngineUnavailable("The container engine stopped a helper container.")
     if status:
-        raise SandboxFailed(stream.complaint or f"A container of ours ended with {status}.")
+        raise SandboxFailed(stream.error_text or f"A helper container ended with status {status}.")
 
 
 def _exit_status(api: APIClient, container: str) -> int:

@@ -1,4 +1,4 @@
-"""What a container is given, and what holds it: the one list of limits and refusals."""
+"""The mounts, limits and restrictions of a container: the only list of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from bot.sandbox.engine import podman
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory
 _NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
-# limit -> how `docker info` says that this engine can hold it. Podman gives the same names.
-_HELD_BY = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit", "cpus": "CpuCfsQuota"}
-# Without these two one agent can take the whole machine; the other two only make it slow.
-_MUST = ("memory", "pids")
+# limit -> key of `docker info` that tells whether the engine can enforce it. Podman uses the same keys.
+_ENFORCED_IF = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit", "cpus": "CpuCfsQuota"}
+# Without these two limits one agent can use up the whole machine; without the others it is only slow.
+_REQUIRED = ("memory", "pids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A folder of the host, seen in a container as `target`."""
+    """A file or folder of the host, mounted in a container at `target`."""
 
     source: Path
     target: str
@@ -31,9 +31,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerLimits:
-    """What a container may use. `memory` in the engine's notation ("4g"); `cpus` 0 = all there are.
+    """The limits of a container. `memory` is in the engine's notation ("4g"); `cpus` 0 = all.
 
-    `disk` is bytes of all it writes. The engine holds but each file to that; their sum is watched.
+    `disk` is the limit of all written files together, in bytes. The engine enforces it only for each file;
+    the bot watches their sum.
     """
 
     memory: str
@@ -42,12 +43,12 @@ class ContainerLimits:
     disk: int
 
 
-TOOL_LIMITS = ContainerLimits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a container of ours
+TOOL_LIMITS = ContainerLimits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a helper container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """An agent's container. `log_bytes` is the limit of the run's log, all of which the engine keeps."""
+    """An agent's container. `log_bytes` is the limit of the run's log, which the engine stores whole."""
 
     name: str
     image: str
@@ -60,23 +61,24 @@ class ContainerSpec:
 
 
 def unenforceable(info: Mapping[str, Any]) -> list[str]:
-    """Return what the engine of this `docker info` cannot limit, of memory, swap, pids and cpus.
+    """Return those of memory, swap, pids and cpus that the engine with this `docker info` cannot limit.
 
-    Without root an engine can limit nothing on cgroup v1. Docker then says so of each limit, but Podman
-    says what the machine could do: https://docs.podman.io/en/stable/markdown/podman-run.1.html, --memory.
+    Without root an engine can limit nothing on cgroup v1. Docker then reports that for each limit; Podman
+    reports the abilities of the machine: https://docs.podman.io/en/stable/markdown/podman-run.1.html,
+    --memory.
     """
     if "name=rootless" in (info["SecurityOptions"] or []) and info.get("CgroupVersion") == "1":
-        return list(_HELD_BY)
-    return [limit for limit, key in _HELD_BY.items() if not info.get(key)]
+        return list(_ENFORCED_IF)
+    return [limit for limit, key in _ENFORCED_IF.items() if not info.get(key)]
 
 
 def refuse_unlimited(limits: Collection[str]) -> None:
-    """Raise BadSettings where memory or pids are among what the engine cannot limit."""
-    if lacking := [limit for limit in _MUST if limit in limits]:
+    """Raise BadSettings if memory or pids are among the limits that the engine cannot enforce."""
+    if missing := [limit for limit in _REQUIRED if limit in limits]:
         raise BadSettings(
-            f"The container engine cannot limit {' and '.join(lacking)}: one agent could take all there is. "
-            "Without root an engine can on cgroup v2, where systemd delegates these controllers to its user "
-            "(`docker info` tells). To run agents without these limits: [sandbox] allow_unlimited = true."
+            f"The container engine cannot limit {' and '.join(missing)}: one agent could use up the machine. "
+            "Without root that needs cgroup v2, and systemd must delegate these controllers to the engine's "
+            "user (see `docker info`). To run agents without these limits: [sandbox] allow_unlimited = true."
         )
 
 
@@ -90,7 +92,7 @@ def host_config(
     log: LogConfig,
     runtime: str,
 ) -> HostConfig:
-    """Return the engine's description of them all; `info` is its `docker info`."""
+    """Build the engine's description of mounts, limits and restrictions; `info` is its `docker info`."""
     return api.create_host_config(
         mounts=[
             Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable)
@@ -101,7 +103,7 @@ def host_config(
         security_opt=["no-new-privileges"],
         read_only=True,
         init=True,
-        **_held(limits, info),
+        **_enforced(limits, info),
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
             Ulimit(name="core", soft=0, hard=0),
@@ -113,14 +115,14 @@ def host_config(
     )
 
 
-def _held(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Those it can hold. For the others engines drop the limit or refuse the container."""
-    asked: dict[str, dict[str, Any]] = {
+def _enforced(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits it can enforce. With others, engines drop the limit or refuse the container."""
+    settings: dict[str, dict[str, Any]] = {
         "pids": {"pids_limit": limits.pids},
         "memory": {"mem_limit": limits.memory, "memswap_limit": limits.memory},
         "cpus": {"nano_cpus": int(limits.cpus * 1e9)},
     }
     without = unenforceable(info)
     return {
-        key: value for limit, keys in asked.items() if limit not in without for key, value in keys.items()
+        key: value for limit, keys in settings.items() if limit not in without for key, value in keys.items()
     }

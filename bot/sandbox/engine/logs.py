@@ -1,6 +1,6 @@
-"""What an agent's container has printed and prints, asked of the engine.
+"""The log of an agent's container, read from the engine.
 
-Podman answers only when there is a first line, and so is asked in a thread of its own.
+Podman answers only when there is a first line, so a separate thread makes that request.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from bot.sandbox.engine import podman
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.streams import ContainerLog, Frames
 
-_PATIENCE = 30 * 86400  # seconds an agent may take for its first line
+_PATIENCE = 30 * 86400  # seconds to wait for an agent's first line
 
 
 def log_of(api: APIClient, url: str, info: Mapping[str, Any], name: str, *, skip: int) -> ContainerLog:
-    """Return the log of a container from the byte offset `skip` on. `url` is the engine's, for Podman."""
+    """Return the log of a container from byte `skip` on. `url` is the engine's, for a second client."""
     if podman.speaks(info):
         patient = connect(url)
         patient.timeout = _PATIENCE

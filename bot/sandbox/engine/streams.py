@@ -1,9 +1,9 @@
-"""What containers print, as it comes: raw, in order, bounded.
+"""The output of containers while they run: raw, in order, bounded.
 
 The engine sends stdout and stderr on one connection in frames of an eight-byte
-header (which stream, how long) and their bytes. A reader that buffers would
-swallow the start of what the next reader needs (a pack follows two lines of
-text), so nothing here reads further than it was asked to.
+header (which stream, how long) and their bytes. A reader with a buffer would
+consume bytes that the next reader needs (a pack follows two lines of text), so
+nothing here reads further than requested.
 https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
 """
 
@@ -20,47 +20,47 @@ from bot.text.sanitize import visible
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
-_TAIL = 4096  # bytes of stderr worth quoting
+_TAIL = 4096  # bytes of stderr to quote in an error
 
 
 def cleaned(text: bytes) -> str:
-    """Return what a program printed without what could drive a terminal or hide itself."""
+    """Return a program's output without control sequences and invisible characters."""
     return visible(text.decode(errors="replace")).strip()
 
 
 class Stream:
-    """Standard output of a container that was attached to before it started.
+    """Standard output of a container to which the bot attached before its start.
 
-    `check` is called while it is read, also while nothing comes; what it raises, the reader raises.
+    `check` is called during reads, also while no output comes; its exceptions propagate to the reader.
     """
 
     def __init__(self, connection: socket.socket, *, seconds: float, check: Check = uninterrupted) -> None:
         self._connection = connection
         self._deadline = time.monotonic() + seconds
         self._check = Paced(check)
-        self._left = 0  # bytes of the present frame of stdout that nobody has read
+        self._rest = 0  # unread bytes of the present frame of stdout
         self._stderr = b""
 
     def read(self, size: int) -> bytes:
-        """Return 1 to `size` bytes as soon as there are any; b"" at the end.
+        """Return 1 to `size` bytes as soon as some arrive; b"" at the end.
 
-        Raises SandboxFailed past the wall limit, EngineUnavailable if the engine goes away.
+        Raises SandboxFailed after the time limit, EngineUnavailable if the connection fails.
         """
-        while not self._left:
+        while not self._rest:
             header = self._receive_exactly(_HEADER.size)
-            if len(header) < _HEADER.size:  # the end, or cut off: how the container ended tells which
+            if len(header) < _HEADER.size:  # the end, or an interruption: the exit status tells which
                 return b""
             kind, length = _HEADER.unpack(header)
             if kind == _STDERR:
-                self._keep_stderr(length)
+                self._append_stderr(length)
             else:
-                self._left = length
-        data = self._receive(min(size, self._left))
-        self._left -= len(data)
+                self._rest = length
+        data = self._receive(min(size, self._rest))
+        self._rest -= len(data)
         return data
 
     def read_exactly(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only where the output ends before; raises as `read`."""
+        """Return `size` bytes, or fewer if the output ends before; raises as `read`."""
         parts = []
         while size and (data := self.read(size)):
             parts.append(data)
@@ -68,22 +68,22 @@ class Stream:
         return b"".join(parts)
 
     def drain(self) -> None:
-        """Throw away what is left of stdout, so that the container can come to its end."""
+        """Discard the rest of stdout, so that the container can end."""
         while self.read(1 << 16):
             pass
 
-    def must_go_on(self) -> None:
-        """Raise SandboxFailed past the wall limit, and what the check raises."""
+    def check_limits(self) -> None:
+        """Raise SandboxFailed after the time limit, and the exceptions of `check`."""
         self._check()
         if time.monotonic() >= self._deadline:
-            raise SandboxFailed("A container did not end within its time.")
+            raise SandboxFailed("A container did not end within its time limit.")
 
     @property
-    def complaint(self) -> str:
-        """The end of stderr as far as it was read, fit to be quoted."""
+    def error_text(self) -> str:
+        """End of stderr, as far as it was read, safe to quote."""
         return cleaned(self._stderr)
 
-    def _keep_stderr(self, length: int) -> None:
+    def _append_stderr(self, length: int) -> None:
         while length and (data := self._receive(min(length, _TAIL))):
             self._stderr = (self._stderr + data)[-_TAIL:]
             length -= len(data)
@@ -97,7 +97,7 @@ class Stream:
     def _receive(self, size: int) -> bytes:
         self._connection.settimeout(INTERVAL)
         while True:
-            self.must_go_on()
+            self.check_limits()
             try:
                 return self._connection.recv(size)
             except TimeoutError:
@@ -107,7 +107,7 @@ class Stream:
 
 
 class Frames(Protocol):
-    """What the engine sends of a container's output, piece by piece."""
+    """Pieces of a container's output, as the engine sends them."""
 
     def __next__(self) -> bytes: ...
 
@@ -115,10 +115,10 @@ class Frames(Protocol):
 
 
 class ContainerLog:
-    """All a container has printed and prints, from the byte offset `skip` on.
+    """The past and future output of a container, from byte `skip` on.
 
-    It ends when the container ends, or when `close` was called from any thread, or when the engine goes
-    away: ask for the container's condition to know which.
+    It ends when the container ends, when any thread calls `close`, or when the connection to the engine
+    fails; the container's condition tells which.
     """
 
     def __init__(self, follow: Frames, replay: Callable[[], Frames], *, skip: int) -> None:
@@ -141,7 +141,7 @@ class ContainerLog:
         return data
 
     def close(self) -> None:
-        """End the iteration, also one that waits in another thread."""
+        """End the iteration, even if it waits in another thread."""
         self._closed, self._replay = True, None
         with suppress(OSError, AttributeError):  # it is closed already
             self._frames.close()
@@ -152,11 +152,11 @@ class ContainerLog:
         except (StopIteration, ValueError, AttributeError):  # the last two: closed while it waited
             if self._replay is None:
                 raise StopIteration from None
-        # Engine 20.10 ends a follower at the container's end without a last line that has no line end,
-        # though it has stored it: what is stored is asked for once more.
+        # Engine 20.10 stores a last line without a line end, but does not send it to a follower when the
+        # container ends. So the stored log is requested once more.
         try:
             self._frames, self._replay, self._skip = self._replay(), None, self._offset
-        except (SandboxFailed, EngineUnavailable):  # removed meanwhile, or the engine is away
+        except (SandboxFailed, EngineUnavailable):  # the container was removed, or the engine is unavailable
             raise StopIteration from None
         if self._closed:  # while the engine was asked
             self.close()

@@ -97,14 +97,14 @@ def test_a_tool_that_the_engine_ends_on_going_down_is_worth_another_try(engine: 
             assert stream.read_exactly(3) == b"up\n"
             engine.stop(name)
 
-    with pytest.raises(EngineUnavailable, match="stopped a container"):
+    with pytest.raises(EngineUnavailable, match="stopped a helper container"):
         stopped()
 
     assert engine.ours() == []
 
 
 def test_a_tool_that_prints_too_much_is_stopped(engine: Engine, image: str) -> None:
-    with pytest.raises(SandboxFailed, match="more than it may"):
+    with pytest.raises(SandboxFailed, match="more than its limit"):
         run_tool(engine, image, "while true; do cat /usr/bin/git; done")
 
 
@@ -118,7 +118,7 @@ def test_a_stream_gives_no_byte_more_than_was_asked(engine: Engine, image: str) 
         assert stream.read_exactly(3) == b"789"
         assert stream.read_exactly(1 << 20) == bytes(300000)
         assert stream.read(1) == b""
-        assert stream.complaint == "warning"
+        assert stream.error_text == "warning"
 
 
 def test_a_stream_fails_at_its_end_when_the_script_did(engine: Engine, image: str) -> None:

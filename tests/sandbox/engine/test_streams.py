@@ -27,7 +27,7 @@ def test_an_engine_that_goes_away_within_a_frame_has_said_what_it_has_said(cut: 
         stream = Stream(ours, seconds=10)
 
         assert stream.read_exactly(100) == b"said" + b"more"[: max(0, cut - 8)]
-        assert stream.complaint == "oh"
+        assert stream.error_text == "oh"
 
 
 def test_an_engine_that_says_nothing_is_not_waited_for_once_the_check_raises() -> None:
