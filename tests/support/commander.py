@@ -6,6 +6,7 @@ from itertools import count
 from sqlalchemy import Connection
 
 from bot.commands.parser import read, split_options
+from bot.commands.router import Router
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase
@@ -82,6 +83,7 @@ class Say:
     """Call it with a comment: the words of the handler's reply, or its BotError."""
 
     ledger: Ledger
+    router: Router = router
 
     def __call__(
         self,
@@ -91,15 +93,15 @@ class Say:
         change: ChangeHead | None = None,
         internal: bool = False,
     ) -> str:
-        spoken = read(body, bot_name=DEFAULTS.bot_names["github"], known=router.routes)
+        spoken = read(body, bot_name=DEFAULTS.bot_names["github"], known=self.router.routes)
         assert spoken is not None
-        options, text = split_options(spoken.rest, router.route(spoken.name).options)
+        options, text = split_options(spoken.rest, self.router.route(spoken.name).options)
         command = a_command(
             spoken.name, text, options=options, thread=thread, change=change, internal=internal
         )
         with self.ledger.write() as tx:
-            tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=router.help(thread.forge), patch_url=patch_url)
-            return router.dispatch(command, tasks_)
+            tasks_ = Tasks(tx=tx, defaults=DEFAULTS, help=self.router.help(thread.forge), patch_url=patch_url)
+            return self.router.dispatch(command, tasks_)
 
     def newest(self, thread: Thread = ISSUE) -> tuple[Task, Run]:
         """The newest task of the thread, and its newest run."""

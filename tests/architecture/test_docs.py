@@ -1,0 +1,128 @@
+"""The documents, held to the code: samples run, links lead somewhere, named files exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import handlers
+from bot.commands.parser import _READ
+from bot.commands.router import Router
+from bot.domain.command import Need
+from bot.domain.errors import NotUnderstood
+from bot.store.ledger import Ledger
+from bot.tasks.verbs import Tasks
+from tests.architecture.tree import ROOT
+from tests.support.commander import Say
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+HANDLERS = (ROOT / "docs" / "handlers.md").read_text()
+SAMPLES = {"handlers/where.py", "tests/handlers/test_where.py"}  # a reader makes them
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+REGISTRATIONS = [text for text in BLOCK.findall(HANDLERS) if '@router.command("where"' in text]
+FENCED = re.compile(r"^```.*?^```$|^(?:    [^\n]*\n)+", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# A path of the repository, as the documents write one; those of `bot/` may be without it.
+NAMED = re.compile(r"(?<![\w/<>.-])((?:[a-z_]+/)+[\w.-]+\.(?:py|sh|css|toml|Dockerfile))\b")
+
+
+def _id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    assert [target for target in LINK.findall(page.read_text()) if not _leads_somewhere(page, target)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    named = set(NAMED.findall(page.read_text()))
+
+    assert [path for path in sorted(named - SAMPLES) if not _exists(path)] == []
+
+
+def test_architecture_lists_every_decision_by_its_title() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+
+    for decision in sorted((ROOT / "docs" / "adr").glob("*.md")):
+        title = decision.read_text().partition("\n")[0].removeprefix("# ")
+        assert f"- [{title}](adr/{decision.name})" in page
+
+
+def test_the_sample_test_passes_on_the_sample_handler(sqlite_ledger: Ledger) -> None:
+    router = Router(handlers.router, _run(_block('"""`/where`: '))["router"])
+    sample = _run(_block('"""`/where`, on threads'))
+    tests = [test for name, test in sample.items() if name.startswith("test_")]
+
+    assert len(tests) == 2
+    for test in reversed(tests):  # the one without a task first: both share a ledger
+        test(Say(sqlite_ledger, router))
+
+
+def test_a_mistyped_name_is_answered_as_the_page_quotes(sqlite_ledger: Ledger) -> None:
+    router = Router(handlers.router, _run(_block('"""`/where`: '))["router"])
+
+    with pytest.raises(NotUnderstood) as refusal:
+        Say(sqlite_ledger, router)("/forgehand were")
+
+    quoted = " ".join(HANDLERS.split())
+    assert str(refusal.value).removesuffix(" `/help` lists the commands.") in quoted
+
+
+def test_the_table_on_the_page_is_the_table_with_the_sample() -> None:
+    table = (ROOT / "handlers" / "__init__.py").read_text()
+
+    sample = _block("from bot.commands.router import Router\nfrom handlers import")
+
+    assert sample.replace(", where\n", "\n").replace("    where.router,\n", "") in table
+
+
+@pytest.mark.parametrize("block", REGISTRATIONS)
+def test_every_sample_of_a_registration_is_accepted(block: str) -> None:
+    function = "" if "def where" in block else "def where(command, tasks):\n    return ''\n"
+
+    module = _run(f"from bot.commands.router import Router\nrouter = Router()\n{block}{function}")
+
+    assert list(module["router"].routes) == ["where"]
+
+
+def test_the_page_about_handlers_names_every_verb_option_and_need() -> None:
+    verbs = [f"`{name}`" for name in vars(Tasks) if not name.startswith("_") and callable(vars(Tasks)[name])]
+    expected = [*verbs, *(f"--{name}" for name in _READ), *(f"Need.{need.name}" for need in Need)]
+
+    assert [name for name in expected if name not in HANDLERS] == []
+
+
+def _block(start: str) -> str:
+    """Return the code block of handlers.md that starts with this text."""
+    blocks: list[str] = [text for text in BLOCK.findall(HANDLERS) if text.startswith(start)]
+    assert len(blocks) == 1
+    return blocks[0]
+
+
+def _run(source: str) -> dict[str, Any]:
+    module = ModuleType("sample")
+    exec(source, vars(module))
+    return vars(module)
+
+
+def _leads_somewhere(page: Path, target: str) -> bool:
+    if re.match(r"[a-z]+:", target):
+        return True  # another site
+    name, _, heading = target.partition("#")
+    file = page.parent / name if name else page
+    return file.exists() and (not heading or heading in _headings(file))
+
+
+def _headings(page: Path) -> Iterator[str]:
+    """Return the anchors of a page, as GitHub and GitLab derive them from its headings."""
+    for heading in re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text()), re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _exists(path: str) -> bool:
+    return any((ROOT / folder / path).is_file() for folder in ("", "bot"))
