@@ -24,7 +24,7 @@ from structlog.testing import capture_logs
 from bot.commands.answer import Answer
 from bot.commands.router import Router
 from bot.domain.change import Repository
-from bot.domain.command import Command
+from bot.domain.command import Command, Need
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, NotPossible
 from bot.domain.event import Event
 from bot.domain.nudges import Nudges
@@ -171,6 +171,26 @@ def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> Non
     assert progress[3]["text"].startswith(f"Task `{run.task}` is next in the queue.")
     assert bot.nudged == [ISSUE.key, "work"]
     assert bot.delivery(delivery_id).answered_at is not None
+
+
+@pytest.mark.parametrize("needs", [set(), {Need.CHANGE_HEAD}, {Need.THREAD}, set(Need)], ids=str)
+def test_a_handler_gets_from_the_forge_what_its_command_declares(bot: Bot, needs: set[Need]) -> None:
+    commands: list[Command] = []
+
+    def look(command: Command, tasks: Tasks) -> str:
+        commands.append(command)
+        return "Seen."
+
+    bot.router = Router()
+    bot.router.command("look", usage="/look", help="looks", needs=needs)(look)
+    bot.forge.heads[CHANGE.key] = a_change()
+    bot.forge.said = [Part(kind=PartKind.COMMENT, text="It fails.", author="ben")]
+
+    bot.hear("/look", change=True)
+
+    [command] = commands
+    assert (command.change is not None) == (Need.CHANGE_HEAD in needs)
+    assert ("It fails." in [part.text for part in command.context]) == (Need.THREAD in needs)
 
 
 def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> None:
