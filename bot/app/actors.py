@@ -1,4 +1,4 @@
-"""What a nudge sets going. Each actor finds its work in the ledger, hands it over, and decides nothing."""
+"""The Dramatiq actors. Each finds its work in the ledger and hands it over; it decides nothing."""
 
 import threading
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from bot.store import claims
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jobs:
-    """What the actors hand their work to."""
+    """The functions to which the actors hand their work."""
 
     answer: Callable[[str, str], None]  # forge, delivery id
     execute: Callable[[Runtime, Run, threading.Event], None]
     report: Callable[[str], None]  # thread key
-    is_dead: Callable[[str], bool]  # of a holder of runs on this host
+    is_dead: Callable[[str], bool]  # tells whether a holder of runs on this host has ended
 
 
 def declare(broker: dramatiq.Broker, runtime: Runtime, jobs: Jobs, stopping: threading.Event) -> None:
-    """Declare the actors on `broker`, which has no middleware: no time limit, and nothing is run again."""
+    """Declare the actors on `broker`. It has no middleware, so no time limit and no retries."""
 
     @dramatiq.actor(broker=broker, actor_name=ANSWER, queue_name=ANSWER)
     def answer(forge: str, delivery_id: str) -> None:
@@ -44,7 +44,7 @@ def declare(broker: dramatiq.Broker, runtime: Runtime, jobs: Jobs, stopping: thr
         ):
             jobs.execute(runtime, run, stopping)
         if not stopping.is_set():
-            runtime.nudges.work()  # a place is free that a waiting run may have
+            runtime.nudges.work()  # a queued run may take the place of this one
 
     @dramatiq.actor(broker=broker, actor_name=REPORT, queue_name=REPORT)
     def report(thread_key: str) -> None:

@@ -1,7 +1,7 @@
-"""Composition root of the long-lived processes: `up` listens and works, `serve` and `work` do either.
+"""Composition root of the long-lived processes: `up` receives and works, `serve` and `work` do one of both.
 
-Whatever starts is stopped in the reverse order: first nothing new comes in, then
-what runs is let go, and the ledger is closed last.
+Parts are stopped in the reverse order of their start: first the receiver, then
+the workers, which release their runs, and the ledger last.
 """
 
 import signal
@@ -35,8 +35,9 @@ from bot.web.server import server
 
 _log = structlog.get_logger()
 
-Announce = Callable[[str], None]  # hears the address at which requests are taken
-_Told = SimpleQueue[str]  # why to stop; a signal handler may put, which is not so for an Event
+Announce = Callable[[str], None]  # is called with the address of the receiver, once it listens
+# The reasons to stop. A queue, because a signal handler may put into it but must not set an Event.
+_StopReasons = SimpleQueue[str]
 
 
 def up(
@@ -47,35 +48,35 @@ def up(
     missed_after: float = MISSED_AFTER,
     lease: float = LEASE,
 ) -> None:
-    """Receive, work and sweep in one process, until a signal ends it. Raises BotError."""
+    """Receive and work in one process until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
     receivers = forges.receivers(settings)
     with (
-        _signals() as told,
+        _signals() as reasons,
         _listener(settings.server) as listener,
-        _opened(settings, listener, lease=lease) as (runtime, broker),
+        _open(settings, listener, lease=lease) as (runtime, broker),
         working(
             runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,
-        _receiving(runtime, settings, receivers, listener, told=told),
+        _receiving(runtime, settings, receivers, listener, reasons=reasons),
     ):
         announce(_address(listener))
-        _wait(told, stopping)
+        _wait(reasons, stopping)
 
 
 def serve(settings: Settings, announce: Announce) -> None:
-    """Only receive and show pages, until a signal ends it. Raises BotError."""
+    """Receive deliveries and show pages until a signal ends the process. Raises BotError."""
     check_redis(settings, "serve")
     receivers = forges.receivers(settings)
     with (
-        _signals() as told,
+        _signals() as reasons,
         _listener(settings.server) as listener,
-        _opened(settings, listener) as (runtime, _broker),
-        _receiving(runtime, settings, receivers, listener, told=told),
+        _open(settings, listener) as (runtime, _broker),
+        _receiving(runtime, settings, receivers, listener, reasons=reasons),
     ):
         announce(_address(listener))
-        _wait(told, threading.Event())
+        _wait(reasons, threading.Event())
 
 
 def work(
@@ -87,11 +88,11 @@ def work(
     unresponsive_after: float = UNRESPONSIVE_AFTER,
     lease: float = LEASE,
 ) -> None:
-    """Only answer, run, report and sweep, until a signal ends it. Raises BotError."""
+    """Answer, run, report and sweep until a signal ends the process. Raises BotError."""
     check_redis(settings, "work")
     with (
-        _signals() as told,
-        _opened(settings, None, host=host, unresponsive_after=unresponsive_after, lease=lease) as (
+        _signals() as reasons,
+        _open(settings, None, host=host, unresponsive_after=unresponsive_after, lease=lease) as (
             runtime,
             broker,
         ),
@@ -99,12 +100,12 @@ def work(
             runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
         ) as stopping,
     ):
-        _log.info("working", host=runtime.worker.host, runs=runtime.worker.per_host)
-        _wait(told, stopping)
+        _log.info("worker started", host=runtime.worker.host, runs=runtime.worker.per_host)
+        _wait(reasons, stopping)
 
 
 @contextmanager
-def _opened(
+def _open(
     settings: Settings,
     listener: socket.socket | None,
     *,
@@ -130,12 +131,12 @@ def _opened(
 
 @contextmanager
 def _listener(settings: ServerSettings) -> Iterator[socket.socket]:
-    """Bound before anything starts: a port that is taken is said at once, and port 0 gets its number."""
+    """Bind the port before anything else starts, so that a taken port is reported at once."""
     try:
         listener = socket.create_server((settings.host, settings.port), backlog=2048)
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise BadSettings(f"Cannot listen on {where}: {error.strerror}. Choose another --port.") from None
+        address = f"{settings.host}:{settings.port}"
+        raise BadSettings(f"Cannot listen on {address}: {error.strerror}. Choose another --port.") from None
     with listener:
         yield listener
 
@@ -152,17 +153,17 @@ def _receiving(
     receivers: Sequence[Receiver],
     listener: socket.socket,
     *,
-    told: _Told,
+    reasons: _StopReasons,
 ) -> Iterator[None]:
-    """Take requests during the block; what was taken is recorded before it ends."""
+    """Receive during the block. Deliveries that were accepted are recorded before the block exits."""
     intake = Intake(runtime.ledger, runtime.nudges.answer)
     web = server(
         _web(runtime, settings, receivers, intake), host=settings.server.host, port=settings.server.port
     )
 
     def run() -> None:
-        web.run(sockets=[listener])  # in a thread of its own uvicorn leaves signals to us
-        told.put("the receiver has ended")
+        web.run(sockets=[listener])  # outside the main thread, uvicorn leaves signals to us
+        reasons.put("receiver ended")
 
     thread = threading.Thread(target=run, name="receiver")
     intake.start()
@@ -178,9 +179,9 @@ def _receiving(
 def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], intake: Intake) -> Starlette:
     counts = metrics.make(runtime.ledger)
     redis_url = settings.queue.url.get_secret_value()
-    needs: dict[str, Callable[[], object]] = {"ledger": lambda: _read(runtime)}
+    checks: dict[str, Callable[[], object]] = {"ledger": lambda: _read(runtime)}
     if redis_url:
-        needs["redis"] = queues.client(redis_url).ping
+        checks["redis"] = queues.redis_client(redis_url).ping
     viewer = Viewer(
         ledger=runtime.ledger,
         link_key=runtime.link_key,
@@ -192,7 +193,7 @@ def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], in
     return Starlette(
         routes=[
             *receiver.routes(receivers, intake, counts.answered),
-            *health.routes(counts, needs),
+            *health.routes(counts, checks),
             *pages.routes(viewer),
         ]
     )
@@ -204,25 +205,25 @@ def _read(runtime: Runtime) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[_Told]:
-    """SIGTERM and SIGINT become words in the queue; the second of a kind acts as it always does."""
-    told: _Told = SimpleQueue()
+def _signals() -> Iterator[_StopReasons]:
+    """Put the names of SIGTERM and SIGINT into the queue; a second one of a kind has its usual effect."""
+    reasons: _StopReasons = SimpleQueue()
     before: dict[int, Any] = {}
 
-    def tell(number: int, _frame: object) -> None:
+    def put_reason(number: int, _frame: object) -> None:
         signal.signal(number, before[number])
-        told.put(signal.Signals(number).name)
+        reasons.put(signal.Signals(number).name)
 
     for number in (int(signal.SIGTERM), int(signal.SIGINT)):
-        before[number] = signal.signal(number, tell)
+        before[number] = signal.signal(number, put_reason)
     try:
-        yield told
+        yield reasons
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _wait(told: _Told, stopping: threading.Event) -> None:
-    why = told.get()
+def _wait(reasons: _StopReasons, stopping: threading.Event) -> None:
+    reason = reasons.get()
     stopping.set()
-    _log.info("stopping", because=why)
+    _log.info("stopping", reason=reason)

@@ -1,8 +1,9 @@
-"""Nudges: "there may be work here". Losing, doubling or reordering them changes nothing but latency.
+"""The broker, and nudges: messages that say "there may be work here".
 
-They travel through Dramatiq, on Redis or inside one process. None of Dramatiq's
-middleware is used: its limits are shorter than a run, its retries are not ours
-(the ledger knows what is due), and an exception in an actor ends its message.
+If nudges are lost, doubled or reordered, only latency changes. Dramatiq carries
+them, on Redis or inside one process, without any of its middleware: its limits
+are shorter than a run, its retries compete with ours, which come from the
+ledger, and an exception in an actor is meant to end its message.
 """
 
 import logging
@@ -27,35 +28,35 @@ ANSWER = "answer"
 WORK = "work"
 REPORT = "report"
 
-_TALKERS = 8  # threads for answers and reports: they wait for a forge, not for a processor
-_IDLE = 200  # milliseconds between two looks at an empty Redis queue at most: part of every reaction's time
+_FORGE_THREADS = 8  # for answers and reports, which wait for a forge and not for a processor
+_POLL = 200  # milliseconds between two reads of an empty Redis queue, at most; every reaction may wait for it
 _PATIENCE = 2.0  # seconds for one Redis command
-_SILENCE = 5.0  # seconds without a further try after Redis failed
-_COMPLAIN = 60.0  # seconds between two log lines about it
-# A process that was paused is not dead; and its messages, should it be, are worth nothing:
-# the sweep finds the same work in the ledger.
+_PAUSE = 5.0  # seconds without a call after Redis failed
+_LOG_EVERY = 60.0  # seconds between two log lines about failures
+# Long, because a paused process is not dead. The messages of a dead one are not needed: the sweep finds
+# the same work in the ledger.
 _HEARTBEAT = 3_600_000  # milliseconds
 
 
 def connect(url: str, namespace: str) -> dramatiq.Broker:
-    """A broker on that Redis; in this process alone where `url` is "". Raises BadSettings.
+    """Build a broker on the Redis at `url`; "" = inside this process alone. Raises BadSettings.
 
-    Redis need not answer now, nor later.
+    Redis need not answer, now or later.
     """
     broker: dramatiq.Broker
     if not url:
         broker = StubBroker(middleware=[])
     else:
         broker = RedisBroker(  # type: ignore[no-untyped-call]
-            client=client(url), namespace=namespace, middleware=[], heartbeat_timeout=_HEARTBEAT
+            client=redis_client(url), namespace=namespace, middleware=[], heartbeat_timeout=_HEARTBEAT
         )
-    # Each Worker adds a middleware of one class to the broker; the second earns a warning meant for others.
+    # Each Worker adds the same middleware to the broker, and Dramatiq warns about the second.
     broker.logger.setLevel(logging.ERROR)
     return broker
 
 
-def client(url: str) -> redis.Redis:
-    """A Redis client that gives up soon, after one more try on a connection that went stale."""
+def redis_client(url: str) -> redis.Redis:
+    """Build a Redis client with short timeouts and one retry, for a connection that went stale."""
     try:
         return redis.Redis.from_url(
             url,
@@ -65,19 +66,19 @@ def client(url: str) -> redis.Redis:
         )
     except ValueError as error:
         raise BadSettings(
-            f"[queue] url is no Redis URL, such as redis://127.0.0.1:6379/0: {error}."
+            f"[queue] url is not a Redis URL such as redis://127.0.0.1:6379/0: {error}."
         ) from None
 
 
 def nudges(broker: dramatiq.Broker, *, work: str = WORK) -> Nudges:
-    """Nudges through `broker`, whether or not this process has the actors; `work` is the queue for runs."""
-    quiet = _Quiet()
+    """Build nudges that go through `broker`, with or without actors here; `work` is the queue for runs."""
+    breaker = _CircuitBreaker()
 
     def send(actor: str, *args: str, queue: str = "") -> None:
         message: dramatiq.Message[None] = dramatiq.Message(
             queue_name=queue or actor, actor_name=actor, args=args, kwargs={}, options={}
         )
-        quiet.call(lambda: broker.enqueue(message))
+        breaker.call(lambda: broker.enqueue(message))
 
     return Nudges(
         answer=lambda forge, delivery_id: send(ANSWER, forge, delivery_id),
@@ -86,50 +87,50 @@ def nudges(broker: dramatiq.Broker, *, work: str = WORK) -> Nudges:
     )
 
 
-class _Quiet:
-    """Calls that may fail. After a failure none is made for a while: a Redis that hangs holds up nobody."""
+class _CircuitBreaker:
+    """Calls that may fail. A failure is followed by a pause without calls: a hanging Redis delays nothing."""
 
     def __init__(self) -> None:
-        self._closed_until = self._complain_at = 0.0
+        self._open_until = self._log_at = 0.0
 
     def call(self, do: Callable[[], object]) -> None:
         now = time.monotonic()
-        if now < self._closed_until:
+        if now < self._open_until:
             return
         try:
             do()
         except (redis.RedisError, BrokerError) as error:
             now = time.monotonic()
-            self._closed_until = now + _SILENCE
-            if now >= self._complain_at:
-                self._complain_at = now + _COMPLAIN
-                log.warning("nudge not sent; the sweep will find the work", error=type(error).__name__)
+            self._open_until = now + _PAUSE
+            if now >= self._log_at:
+                self._log_at = now + _LOG_EVERY
+                log.warning("nudge not sent, the sweep will find the work", error=type(error).__name__)
 
 
 def host_queue(host: str) -> str:
-    """The queue of one host: what only that host may claim is of no use to the others."""
+    """Name the queue of one host, for work that only this host may claim."""
     return f"{WORK}.{host}"
 
 
-def start(broker: dramatiq.Broker, *, host: str, runs: int) -> list[dramatiq.Worker]:
+def start_consumers(broker: dramatiq.Broker, *, host: str, runs: int) -> list[dramatiq.Worker]:
     """Start the consumers of runs, at most `runs` at once, and those of answers and reports."""
-    return [start_work(broker, host=host, runs=runs), start_talk(broker)]
+    return [start_run_consumer(broker, host=host, runs=runs), start_forge_consumer(broker)]
 
 
-def start_work(broker: dramatiq.Broker, *, host: str, runs: int) -> dramatiq.Worker:
+def start_run_consumer(broker: dramatiq.Broker, *, host: str, runs: int) -> dramatiq.Worker:
     """Consume runs, at most `runs` at once, apart from answers, which hours of runs must not delay."""
     broker.declare_queue(host_queue(host))
     return _worker(broker, {WORK, host_queue(host)}, runs)
 
 
-def start_talk(broker: dramatiq.Broker) -> dramatiq.Worker:
+def start_forge_consumer(broker: dramatiq.Broker) -> dramatiq.Worker:
     """Consume answers and reports."""
-    return _worker(broker, {ANSWER, REPORT}, _TALKERS)
+    return _worker(broker, {ANSWER, REPORT}, _FORGE_THREADS)
 
 
 def _worker(broker: dramatiq.Broker, queues: set[str], threads: int) -> dramatiq.Worker:
-    worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=_IDLE)
-    # Twice as many by default: messages would wait here, behind hours of runs, while another worker idles.
+    worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=_POLL)
+    # The default is twice as many: messages would wait here, behind hours of runs, beside an idle worker.
     worker.queue_prefetch = threads
     worker.start()
     return worker

@@ -1,7 +1,7 @@
-"""What is due and nobody is doing.
+"""The sweep: finds due work in the ledger and nudges for it.
 
-Every message may be lost, so everything is found again here, in the ledger. A
-sweep may run in any number of processes at once: it only nudges.
+Every message may be lost, so all work is found again here. Any number of
+processes may sweep at once, because a sweep only nudges.
 """
 
 import math
@@ -24,86 +24,86 @@ log = structlog.get_logger()
 
 _Item = TypeVar("_Item", bound=Hashable)
 
-_LOOKED_AT = 10_000  # items of each kind, the oldest; many more than what stays due for a fault of its own
-_AT_ONCE = 100  # nudges for each kind; what waited longest for one comes first
-_GRACE = 1.0  # seconds an item may be due before it counts as forgotten: its own nudge is on its way
-_AGAIN = 10.0  # seconds until an item that is still due is nudged for once more
-_HOURLY = 3600.0
+_MOST_READ = 10_000  # oldest items of each kind; far more than can stay due because of their own faults
+_MOST_NUDGED = 100  # items of each kind in one sweep; the longest without a nudge come first
+_GRACE = 1.0  # seconds that an item may be due before it gets a nudge: its own may be on its way
+_AGAIN = 10.0  # seconds until an item that is still due gets another nudge
+_HOUR = 3600.0  # seconds
 
 
 @dataclass(slots=True)
-class _Recent:
-    """Which items were seen due, and when each is to be nudged for next. Holds no more than one look did."""
+class _DueItems:
+    """The items that the last sweep found due, and when to nudge for each next."""
 
     first: bool = True
     next: dict[Hashable, float] = field(default_factory=dict)
 
-    def forgotten(self, due: Sequence[_Item]) -> list[_Item]:
-        """Those of `due` that want a nudge now; at the first look, any of them.
+    def overdue(self, due: Sequence[_Item]) -> list[_Item]:
+        """Return the items of `due` that need a nudge now; at the first sweep, any of them.
 
-        One that was nudged for goes behind those that were not: what stays due holds up nothing else.
+        Items without a nudge come before those with one, so that an item that stays due delays no other.
         """
         now = time.monotonic()
         at = {item: self.next.get(item, now if self.first else now + _GRACE) for item in due}
-        found = sorted((item for item in due if at[item] <= now), key=at.__getitem__)[:_AT_ONCE]
-        nudged = frozenset(found)
+        overdue = sorted((item for item in due if at[item] <= now), key=at.__getitem__)[:_MOST_NUDGED]
+        nudged = frozenset(overdue)
         self.next = {item: now + _AGAIN if item in nudged else then for item, then in at.items()}
         self.first = False
-        return found
+        return overdue
 
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """`nudges.work` reaches the workers of this host."""
+    """A sweep of one process. Its `nudges.work` reaches the workers of this host."""
 
     ledger: Ledger
     worker: Worker
     nudges: Nudges
     is_dead: Callable[[str], bool]
-    _deliveries: _Recent = field(default_factory=_Recent)
-    _threads: _Recent = field(default_factory=_Recent)
-    _seen_at: float = -math.inf
+    _deliveries: _DueItems = field(default_factory=_DueItems)
+    _threads: _DueItems = field(default_factory=_DueItems)
+    _reported_at: float = -math.inf
     _dropped_at: float = -math.inf
 
     def once(self) -> None:
-        """Nudge for what is due, forget what is past its time."""
-        self.be_seen()
+        """Report that this host is alive, nudge for due work, and drop old bodies."""
+        self.report_alive()
         self.nudge()
-        self.forget()
+        self.drop_old_bodies()
 
-    def be_seen(self) -> None:
-        """Tell the other hosts that this one is there. Raises BadSettings where another goes by its name."""
+    def report_alive(self) -> None:
+        """Tell the other hosts that this one is alive. Raises BadSettings if another has its name."""
         worker, now = self.worker, time.monotonic()
-        if now - self._seen_at >= worker.unresponsive_after / 10:
+        if now - self._reported_at >= worker.unresponsive_after / 10:
             with self.ledger.write() as tx:
                 hosts.record_seen(tx, worker.host, worker.folder, worker.unresponsive_after)
-            self._seen_at = now
+            self._reported_at = now
 
     def nudge(self) -> None:
         with self.ledger.read() as tx:
-            unanswered = deliveries.due(tx, _LOOKED_AT)
-            untold = outbox.due_threads(tx, _LOOKED_AT)
+            unanswered = deliveries.due(tx, _MOST_READ)
+            unsent = outbox.due_threads(tx, _MOST_READ)
             waiting = claims.waiting(tx, self.worker, self.is_dead)
-        for forge, delivery_id in self._deliveries.forgotten(unanswered):
+        for forge, delivery_id in self._deliveries.overdue(unanswered):
             self.nudges.answer(forge, delivery_id)
-        for thread_key in self._threads.forgotten(untold):
+        for thread_key in self._threads.overdue(unsent):
             self.nudges.report(thread_key)
-        if waiting:  # for one of them; whoever claims it nudges for the next
+        if waiting:  # one nudge: the worker that claims a run nudges for the next
             self.nudges.work()
 
-    def forget(self) -> None:
-        if time.monotonic() - self._dropped_at > _HOURLY:
+    def drop_old_bodies(self) -> None:
+        if time.monotonic() - self._dropped_at > _HOUR:
             with self.ledger.write() as tx:
                 dropped = deliveries.drop_old_bodies(tx)
             self._dropped_at = time.monotonic()
             if dropped:
-                log.info("old deliveries forgotten", bodies=dropped)
+                log.info("bodies of old deliveries dropped", deliveries=dropped)
 
 
 def keep_sweeping(once: Callable[[], None], *, every: float, stopping: threading.Event) -> None:
-    """Call `once` now and each `every` seconds until `stopping` is set. A sweep that fails is not the last.
+    """Call `once` now and every `every` seconds until `stopping` is set, also after a failure.
 
-    Infinity: not even now.
+    `every` = infinity: never call it.
     """
     while not stopping.is_set() and not math.isinf(every):
         try:

@@ -1,4 +1,4 @@
-"""Composition root of what works: from settings to the actors and sweeps that live in a House."""
+"""Composition root of a worker: its actors and sweeps, built from the settings and the runtime."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import dramatiq
 
 from bot.app import actors, forges, queues
 from bot.app.actors import Jobs
-from bot.app.preflight import fit
+from bot.app.preflight import make_ready
 from bot.app.settings.load import Settings
 from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
@@ -24,16 +24,16 @@ from bot.tasks.verbs import Defaults
 from handlers import router
 
 SWEEP_EVERY = 2.0  # seconds
-MISSED_AFTER = 120.0  # seconds a label is on without its delivery
-_LOOK_EVERY = 300.0  # seconds between two looks for labels whose delivery was lost
-_GRACE = 60_000  # milliseconds for what runs to come to a place where it can be left
-_REMOVALS_GRACE = 4.0  # seconds for removals to be interrupted
+MISSED_AFTER = 120.0  # seconds that a label may be on a thread before its delivery counts as lost
+_SCAN_EVERY = 300.0  # seconds between two scans for labels whose delivery was lost
+_GRACE = 60_000  # milliseconds for runs and reports to reach a point where they can be released
+_REMOVALS_GRACE = 4.0  # seconds for removals to end after they are interrupted
 
 
 def defaults(settings: Settings) -> Defaults:
-    """What holds where a command says nothing: the first agent of the file, the whole wall limit.
+    """Return the defaults of commands: the first agent of the settings, and the wall limits.
 
-    Raises BadSettings on labels that ask for what cannot be.
+    Raises BadSettings if a label of the settings stands for an impossible command.
     """
     return Defaults(
         agents=list(settings.agents),
@@ -59,16 +59,16 @@ def working(
     that has been on for `missed_after` seconds without its delivery is found. When the block exits, runs
     are released in good order: their agents continue, and the next worker finds them.
     """
-    runtime = fit(runtime, settings.network.sets)
+    runtime = make_ready(runtime, settings.network.sets)
     stopping = threading.Event()
     with worker_lock(runtime.data, exclusive=not settings.queue.url.get_secret_value()):
-        sweep = sweep_of(runtime, broker)
-        sweep.be_seen()
+        sweep = build_sweep(runtime, broker)
+        sweep.report_alive()
         janitor = Janitor(runtime, stopping)
-        missed = missed_of(runtime, settings, age=missed_after, stopping=stopping)
-        actors.declare(broker, runtime, jobs_of(runtime, settings), stopping)
-        consumers = queues.start(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
-        intervals = ((sweep.once, sweep_every), (janitor.once, sweep_every), (missed.once, _LOOK_EVERY))
+        label_scan = build_label_scan(runtime, settings, age=missed_after, stopping=stopping)
+        actors.declare(broker, runtime, build_jobs(runtime, settings), stopping)
+        consumers = queues.start_consumers(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
+        intervals = ((sweep.once, sweep_every), (janitor.once, sweep_every), (label_scan.once, _SCAN_EVERY))
         sweepers = [_start_sweeper(once, every, stopping) for once, every in intervals]
         try:
             yield stopping
@@ -90,7 +90,7 @@ def _start_sweeper(once: Callable[[], None], every: float, stopping: threading.E
     return sweeper
 
 
-def answer_of(runtime: Runtime, settings: Settings) -> Answer:
+def build_answer(runtime: Runtime, settings: Settings) -> Answer:
     return Answer(
         ledger=runtime.ledger,
         forges=runtime.forges,
@@ -102,8 +102,10 @@ def answer_of(runtime: Runtime, settings: Settings) -> Answer:
     )
 
 
-def missed_of(runtime: Runtime, settings: Settings, *, age: float, stopping: threading.Event) -> LabelScan:
-    answer = answer_of(runtime, settings)
+def build_label_scan(
+    runtime: Runtime, settings: Settings, *, age: float, stopping: threading.Event
+) -> LabelScan:
+    answer = build_answer(runtime, settings)
     return LabelScan(
         ledger=runtime.ledger,
         forges=runtime.forges,
@@ -115,15 +117,15 @@ def missed_of(runtime: Runtime, settings: Settings, *, age: float, stopping: thr
     )
 
 
-def jobs_of(runtime: Runtime, settings: Settings) -> Jobs:
+def build_jobs(runtime: Runtime, settings: Settings) -> Jobs:
     dead = partial(is_dead, runtime.data)
-    answer = answer_of(runtime, settings)
+    answer = build_answer(runtime, settings)
     return Jobs(
         answer=answer, execute=execute.execute, report=partial(sender.send, runtime.sender()), is_dead=dead
     )
 
 
-def sweep_of(runtime: Runtime, broker: dramatiq.Broker) -> Sweep:
+def build_sweep(runtime: Runtime, broker: dramatiq.Broker) -> Sweep:
     return Sweep(
         ledger=runtime.ledger,
         worker=runtime.worker,

@@ -79,7 +79,7 @@ def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iter
         is_dead=nobody_is_dead,
     )
     actors.declare(broker, runtime, jobs, stopping)
-    consuming = queues.start_work(broker, host=worker.host, runs=worker.per_host)
+    consuming = queues.start_run_consumer(broker, host=worker.host, runs=worker.per_host)
     runtime.nudges.work()
     try:
         yield stopping

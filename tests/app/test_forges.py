@@ -24,7 +24,7 @@ from bot.app.settings.sections import (
     Site,
     site,
 )
-from bot.app.worker import answer_of
+from bot.app.worker import build_answer
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Actor, Kind, Thread
@@ -152,7 +152,7 @@ def test_a_third_forge_needs_a_row_and_a_section_and_nothing_else(tmp_path: Path
             url = f"http://{host}:{port}/webhooks/forgejo"
             status = httpx.post(url, content=body, headers=headers, verify=False, trust_env=False).status_code
         intake.stop()
-        answer_of(runtime, settings)(*answered[0])
+        build_answer(runtime, settings)(*answered[0])
         with runtime.ledger.read() as tx:
             thread = threads.get(tx, "forgejo:1:issue:12")
         sender.send(runtime.sender(), thread.key)

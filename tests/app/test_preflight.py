@@ -10,7 +10,7 @@ from bot.agents.agent import Agent
 from bot.agents.claude import Claude
 from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
-from bot.app.preflight import check, fit, hosts_of_sets
+from bot.app.preflight import check, hosts_of_sets, make_ready
 from bot.app.settings.gateway import ModelSettings, providers
 from bot.app.settings.load import Settings
 from bot.app.settings.sections import DataSettings, SandboxSettings
@@ -111,7 +111,7 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
     gateway = replace(workshop.runtime.gateway, providers=providers_there)
 
     with pytest.raises(BadSettings, match=r"has no claude and no no-such-agent\. .*`forgehand images build`"):
-        fit(replace(workshop.runtime, gateway=gateway, agents=agents), [])
+        make_ready(replace(workshop.runtime, gateway=gateway, agents=agents), [])
 
     assert workshop.containers() == []
 
@@ -119,16 +119,16 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
 def test_an_image_without_the_relay_is_refused_where_agents_reach_anything(workshop: Workshop) -> None:
     with image_with(workshop.runtime.image, "ENV PATH=/usr/bin:/bin") as image:
         runtime = replace(workshop.runtime, image=image, agents={"sh": CommandLineAgent(["sh"])})
-        assert fit(runtime, []) == runtime
+        assert make_ready(runtime, []) == runtime
 
         with pytest.raises(BadSettings, match=r"has no forgehand-relay\."):
-            fit(runtime.reaching(["packages.example.org"]), [])
+            make_ready(runtime.reaching(["packages.example.org"]), [])
 
 
 def test_a_program_that_has_a_path_may_be_the_repositorys_own(workshop: Workshop) -> None:
     runtime = replace(workshop.runtime, agents={"own": CommandLineAgent(["tools/agent"])})
 
-    assert fit(runtime, []) == runtime
+    assert make_ready(runtime, []) == runtime
 
 
 def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def broker(request: pytest.FixtureRequest) -> dramatiq.Broker:
 
 @contextmanager
 def _consuming(broker: dramatiq.Broker, *, runs: int) -> Iterator[None]:
-    workers = [queues.start_work(broker, host="here", runs=runs), queues.start_talk(broker)]
+    workers = [queues.start_run_consumer(broker, host="here", runs=runs), queues.start_forge_consumer(broker)]
     try:
         yield
     finally:
@@ -173,9 +173,9 @@ def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
             nudges.answer("github", f"d{number}")
 
     assert time.monotonic() - begun < queues._PATIENCE * 10  # for each by itself it would be 200
-    assert [line["event"] for line in logged] == ["nudge not sent; the sweep will find the work"]
+    assert [line["event"] for line in logged] == ["nudge not sent, the sweep will find the work"]
 
 
 def test_a_url_that_is_none_is_refused() -> None:
-    with pytest.raises(BadSettings, match=r"\[queue\] url is no Redis URL"):
+    with pytest.raises(BadSettings, match=r"\[queue\] url is not a Redis URL"):
         queues.connect("http://127.0.0.1", "test")

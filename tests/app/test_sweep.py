@@ -228,7 +228,7 @@ def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url
     queues.nudges(broker).answer("github", "d1")
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    talk = queues.start_talk(broker)
+    talk = queues.start_forge_consumer(broker)
     sweep = Heard().sweep(sqlite_ledger)
     sweep.nudges = queues.nudges(broker)
     sweeper = threading.Thread(

@@ -48,7 +48,7 @@ def test_up_prints_where_it_listens_and_ends_well_when_told(desk: Desk) -> None:
         _, log = process.communicate(timeout=LONG)
 
     assert process.returncode == 0
-    assert "because=SIGTERM" in log
+    assert "reason=SIGTERM" in log
 
 
 def test_only_forges_with_a_token_have_a_door(desk: Desk) -> None:
@@ -76,7 +76,7 @@ def test_a_second_up_on_the_same_data_is_refused(desk: Desk) -> None:
     with _up(desk) as (_, process):
         _, errors = desk.call("up", "--port", "0", status=1)
 
-        assert f"Another forgehand (process {process.pid}) works on" in errors
+        assert f"Another forgehand (process {process.pid}) already works on" in errors
 
 
 def test_a_run_asked_for_beside_a_running_bot_is_worked_on_there(desk: Desk) -> None:
@@ -110,7 +110,7 @@ def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
     desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
     with _up(desk, "serve") as (address, _), desk.start("work") as worker:
         assert _get(address, "/readyz").text == "ready\n"
-        assert any("event=working" in line for line in iter(worker.stderr.readline, ""))
+        assert any('event="worker started"' in line for line in iter(worker.stderr.readline, ""))
 
         output, _ = desk.call("run", str(desk.repository), "tidy the parser", "--json")
         worker.send_signal(signal.SIGTERM)

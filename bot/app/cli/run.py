@@ -23,9 +23,9 @@ from bot.app.build import build_runtime
 from bot.app.cli.output import say
 from bot.app.cli.tasks import row_of
 from bot.app.forges import web_addresses
-from bot.app.preflight import fit
+from bot.app.preflight import make_ready
 from bot.app.settings.load import Settings
-from bot.app.worker import defaults, jobs_of
+from bot.app.worker import build_jobs, defaults
 from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
@@ -123,7 +123,7 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
     broker = queues.connect("", settings.queue.namespace)
     with build_runtime(settings, public_url=settings.address(), nudges=queues.nudges(broker)) as runtime:
         if not has_worker(runtime.data):
-            runtime = fit(runtime, settings.network.sets)
+            runtime = make_ready(runtime, settings.network.sets)
             with runtime.ledger.write() as tx:  # or a host that works elsewhere might take what is ours
                 hosts.record_seen(
                     tx, runtime.worker.host, runtime.worker.folder, runtime.worker.unresponsive_after
@@ -140,8 +140,8 @@ def _see_through(settings: Settings, begin: Callable[[Connection], Queued], *, a
 @contextmanager
 def _reporting(runtime: Runtime, broker: Broker, settings: Settings) -> Iterator[None]:
     """Say what the run has to say to its thread, during the block and at its end."""
-    actors.declare(broker, runtime, jobs_of(runtime, settings), threading.Event())
-    talk = queues.start_talk(broker)
+    actors.declare(broker, runtime, build_jobs(runtime, settings), threading.Event())
+    talk = queues.start_forge_consumer(broker)
     try:
         yield
     finally:
