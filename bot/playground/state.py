@@ -214,8 +214,8 @@ class State:
         return found
 
     def git_folder(self, repository: Repository) -> Path:
-        """Return the repository's folder. Its name is the id, so a rename moves nothing."""
-        return self.data / "git" / f"{repository.id}.git"
+        """Return the absolute path of a repository. Its name is the id, so a rename moves nothing."""
+        return self.data.absolute() / "git" / f"{repository.id}.git"
 
     def save(self) -> None:
         """Write a new file beside the old one and swap them."""

@@ -37,7 +37,7 @@ def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
     assert (run.request, run.asked_by.login) == ("Do what this thread asks", "ann")
     assert full.git("show", f"origin/{task.branch}:one.txt") == "one"
-    full.says(edited, "this thread has changed since it was put on")
+    full.says(edited, "this thread has changed since the label was added")
     eventually(lambda: full.playground.labels(lost) == [])
     full.settled()
     assert full.playground.issue_reactions(lost) == ["eyes"]

@@ -41,6 +41,21 @@ def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
     assert {"bot", "ann", "reader"} <= set(about["tokens"])
 
 
+@pytest.mark.waits
+def test_finds_its_repositories_in_a_relative_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVE, "forge"]
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, env=paths) as process:
+        assert process.stdout
+        about: dict[str, Any] = json.loads(process.stdout.readline())
+        token = {"Authorization": f"Bearer {about['tokens']['bot']}"}
+        answer = httpx.get(f"{about['api']}/repos/acme/anvil/commits/main", headers=token)
+        process.terminate()
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.waits
 def test_keeps_no_variable_of_the_caller_that_git_should_not_have(tmp_path: Path) -> None:
     given = {**os.environ, "FORGEHAND_GITHUB__TOKEN": "s3cret", "GIT_DIR": str(tmp_path / "elsewhere")}
     command = [sys.executable, "-c", SERVE, str(tmp_path)]
