@@ -30,6 +30,7 @@ CLOSED = {
 @contextmanager
 def opened(folder: Path) -> Iterator[Repo]:
     """Open a bare repository for the block. The helper processes of GitPython end with it."""
+    folder = folder.absolute()  # GitPython runs git inside the repository
     with Repo(folder, expand_vars=False) as repo:
         # GitPython adds this to our own environment, which may name another
         # repository: a hook that starts the playground has GIT_DIR set.
