@@ -1,4 +1,4 @@
-"""A person who says things on a thread, and reads the reply."""
+"""A person who gives commands on a thread, and reads the replies."""
 
 import pytest
 

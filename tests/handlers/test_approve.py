@@ -1,10 +1,10 @@
-"""`/approve`, said where a commit is held."""
+"""`/approve` on a thread with a held commit."""
 
 from bot.domain.lifecycle import Outcome
 from tests.support.commander import HEAD, Say
 
 
-def test_the_reply_names_the_commit_and_where_it_goes(say: Say) -> None:
+def test_the_reply_names_the_commit_and_its_branch(say: Say) -> None:
     say("/run change the CI")
     task = say.worked(Outcome.HELD, checked_head=HEAD)
 

@@ -1,4 +1,4 @@
-"""`/cancel`, before a run begins and while it goes on."""
+"""`/cancel`, before a run starts and while it is running."""
 
 from tests.support.commander import Say, begin_run
 
@@ -13,7 +13,7 @@ def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
     )
 
 
-def test_a_running_one_is_told_to_stop(say: Say) -> None:
+def test_a_running_one_is_asked_to_stop(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
     with say.ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""`/diff`, before, while and after runs leave something."""
+"""`/diff`, before, during and after runs that change something."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ PATCH = b" 1 file changed, 1 insertion(+)\n\ndiff --git a/x b/x\n--- a/x\n+++ b/
 WORKED = (Phase.AGENT, Phase.EXPORT)
 
 
-def left(say: Say, text: bytes, size: int = 0) -> str:
-    """The newest run ends and leaves this; its task."""
+def patched(say: Say, text: bytes, size: int = 0) -> str:
+    """End the newest run with this patch, and return the id of its task."""
     say.worked(Outcome.AGENT_FAILED, *WORKED, base_head=HEAD)
     task, run = say.newest()
     with say.ledger.write() as tx:
@@ -22,9 +22,9 @@ def left(say: Say, text: bytes, size: int = 0) -> str:
     return task.id
 
 
-def test_it_shows_what_the_last_run_left_and_where_all_of_it_is(say: Say) -> None:
+def test_it_shows_the_last_patch_and_a_link_to_the_whole_of_it(say: Say) -> None:
     say("/run tidy it")
-    task = left(say, PATCH)
+    task = patched(say, PATCH)
 
     reply = say("/diff")
 
@@ -36,9 +36,9 @@ def test_it_shows_what_the_last_run_left_and_where_all_of_it_is(say: Say) -> Non
     assert end.endswith(f"</details>\n\n[The whole patch](https://bot.example.org/tasks/{task}/patch?key=k)")
 
 
-def test_one_that_was_too_long_to_keep_says_so(say: Say) -> None:
+def test_a_patch_that_was_too_long_to_store_is_marked_as_cut(say: Say) -> None:
     say("/run tidy it")
-    left(say, PATCH + b"+x\n" * 170_000, 99_000_000)
+    patched(say, PATCH + b"+x\n" * 170_000, 99_000_000)
 
     reply = say("/diff")
 
@@ -47,16 +47,16 @@ def test_one_that_was_too_long_to_keep_says_so(say: Say) -> None:
     assert len(reply) < 62_000
 
 
-def test_nothing_changed_is_said(say: Say) -> None:
+def test_a_run_without_changes_is_reported(say: Say) -> None:
     say("/run tidy it")
-    task = left(say, b"")
+    task = patched(say, b"")
 
     assert say("/diff") == (
         f"After run 1, task `{task}` has no changes since its start at commit `{HEAD[:10]}`."
     )
 
 
-def test_before_any_run_has_ended_there_is_nothing(say: Say) -> None:
+def test_before_the_first_run_has_ended_there_are_no_changes_to_show(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
@@ -70,9 +70,9 @@ def test_before_any_run_has_ended_there_is_nothing(say: Say) -> None:
         say("/diff")
 
 
-def test_while_a_run_goes_on_it_shows_what_the_one_before_left(say: Say) -> None:
+def test_during_a_run_it_shows_the_patch_of_the_previous_one(say: Say) -> None:
     say("/run tidy it")
-    task = left(say, PATCH)
+    task = patched(say, PATCH)
     say("/resume")
     run = say.newest()[1]
     with say.ledger.write() as tx:
@@ -88,7 +88,7 @@ def test_while_a_run_goes_on_it_shows_what_the_one_before_left(say: Say) -> None
 
 def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
     say("/run tidy it")
-    task = left(say, PATCH)
+    task = patched(say, PATCH)
     say("/resume")
     say.worked(Outcome.EXPORT_REFUSED, *WORKED)
 
@@ -100,9 +100,9 @@ def test_a_run_whose_work_could_not_be_exported_is_named(say: Say) -> None:
     assert f"After run 1, task `{task}` has these changes" in reply
 
 
-def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Say) -> None:
+def test_a_run_that_was_cancelled_before_its_export_is_named(say: Say) -> None:
     say("/run tidy it")
-    task = left(say, PATCH)
+    task = patched(say, PATCH)
     say("/resume")
     say.worked(Outcome.CANCELLED, *WORKED)
 
@@ -115,9 +115,9 @@ def test_a_run_that_was_cancelled_before_its_work_was_taken_out_is_named(say: Sa
     assert f"After run 1, task `{task}` has these changes" in reply
 
 
-def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
+def test_a_workspace_that_was_removed_since_is_mentioned(say: Say) -> None:
     say("/run tidy it")
-    left(say, PATCH)
+    patched(say, PATCH)
     task = say.newest()[0]
     with say.ledger.write() as tx:
         remove_workspace(tx, task)
@@ -125,23 +125,23 @@ def test_a_workspace_that_was_removed_since_is_said_to_be(say: Say) -> None:
     assert "has been removed since." in say("/diff")
 
 
-def test_an_older_task_is_shown_by_its_name(say: Say) -> None:
+def test_an_older_task_is_shown_by_its_id(say: Say) -> None:
     say("/run tidy it")
-    old = left(say, PATCH)
+    old = patched(say, PATCH)
     say("/run another")
 
     assert f"After run 1, task `{old}` has these changes" in say(f"/diff --task {old}")
 
 
-def test_what_was_asked_among_members_is_not_shown_to_everybody(say: Say) -> None:
+def test_the_changes_of_an_internal_request_are_shown_to_members_only(say: Say) -> None:
     say("/run tidy it", internal=True)
-    left(say, PATCH)
+    patched(say, PATCH)
 
     assert "<details>" in say("/diff", internal=True)
     with pytest.raises(NotPossible, match="only members can read"):
         say("/diff")
 
 
-def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
+def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/diff", thread=replace(ISSUE, number=99))

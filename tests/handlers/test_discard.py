@@ -1,4 +1,4 @@
-"""`/discard`, and what it says is lost and what is not."""
+"""`/discard`: its reply lists the work that is lost and the commits that stay."""
 
 import pytest
 
@@ -32,7 +32,7 @@ LATER = "d00d" + HEAD[4:]
         ),
     ],
 )
-def test_the_reply_says_what_is_lost_and_what_stays(
+def test_the_reply_lists_lost_work_and_saved_commits(
     say: Say, facts: dict[str, str], stays: str, start: str
 ) -> None:
     say("/run tidy it")
@@ -50,7 +50,7 @@ def test_the_reply_says_what_is_lost_and_what_stays(
     )
 
 
-def test_the_sweep_finds_it_at_once(say: Say) -> None:
+def test_the_next_sweep_finds_the_workspace(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
 
@@ -63,7 +63,7 @@ def test_the_sweep_finds_it_at_once(say: Say) -> None:
         say("/discard")
 
 
-def test_one_that_a_run_needs_is_not_discarded(say: Say) -> None:
+def test_a_workspace_that_a_run_needs_is_not_discarded(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
@@ -75,7 +75,7 @@ def test_one_that_a_run_needs_is_not_discarded(say: Say) -> None:
         say("/discard")
 
 
-def test_one_that_is_gone_is_not_discarded_again(say: Say) -> None:
+def test_a_removed_workspace_is_not_discarded_again(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:
@@ -85,7 +85,7 @@ def test_one_that_is_gone_is_not_discarded_again(say: Say) -> None:
         say("/discard")
 
 
-def test_a_discarded_one_that_is_resumed_in_time_stays(say: Say) -> None:
+def test_a_discarded_workspace_stays_if_its_task_is_resumed_in_time(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
     say("/discard")

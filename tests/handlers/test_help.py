@@ -1,10 +1,10 @@
-"""`/help` says what may be said here."""
+"""`/help` lists the commands."""
 
 from handlers import router
 from tests.support.commander import Say
 
 
-def test_it_names_every_command_its_options_and_the_agents_there_are(say: Say) -> None:
+def test_it_names_every_command_every_option_and_every_agent(say: Say) -> None:
     reply = say("@forge-bot help")
 
     for route in router.routes.values():

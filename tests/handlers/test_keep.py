@@ -1,4 +1,4 @@
-"""`/keep`, at rest, in line, and where there is nothing to keep."""
+"""`/keep`, after a run, before one, and without a workspace."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ def test_the_reply_gives_the_day(say: Say) -> None:
 
 
 @pytest.mark.parametrize(("days", "words"), [("1", "1 day"), ("365", "365 days")])
-def test_before_the_end_it_counts_from_the_end(say: Say, days: str, words: str) -> None:
+def test_before_a_run_has_ended_the_days_count_from_its_end(say: Say, days: str, words: str) -> None:
     say("/run tidy it")
 
     reply = say(f"/keep {days}")
@@ -37,7 +37,7 @@ def test_before_the_end_it_counts_from_the_end(say: Say, days: str, words: str) 
 
 
 @pytest.mark.parametrize("text", ["", "0", "366", "1000", "-1", "1.5", "a week", "30d", "٣", "1e2"])
-def test_other_than_days_it_takes_nothing(say: Say, text: str) -> None:
+def test_a_text_that_is_not_a_number_of_days_is_refused(say: Say, text: str) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
 
@@ -47,7 +47,7 @@ def test_other_than_days_it_takes_nothing(say: Say, text: str) -> None:
     assert say.newest()[0] == task
 
 
-def test_one_that_was_removed_is_not_kept(say: Say) -> None:
+def test_a_removed_workspace_is_not_kept(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:
@@ -59,7 +59,7 @@ def test_one_that_was_removed_is_not_kept(say: Say) -> None:
     assert say.newest()[0].keep_days is None
 
 
-def test_one_that_never_was_is_not_kept(say: Say) -> None:
+def test_a_workspace_that_never_existed_is_not_kept(say: Say) -> None:
     say("/run tidy it")
     say("/cancel")
 

@@ -1,4 +1,4 @@
-"""`/resume`, said on threads in each state it may meet."""
+"""`/resume`, on threads with tasks in every state."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bot.domain.lifecycle import Outcome, Phase
 from tests.support.commander import HEAD, Say, remove_workspace
 
 
-def test_a_failed_task_goes_on_on_its_own_branch(say: Say) -> None:
+def test_a_failed_task_continues_on_its_own_branch(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED)
 
@@ -16,7 +16,7 @@ def test_a_failed_task_goes_on_on_its_own_branch(say: Say) -> None:
     assert reply.startswith(f"Resuming task `{task.id}` on `{task.branch}`: next in the queue.")
 
 
-def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
+def test_after_a_failed_push_the_reply_says_that_it_only_pushes(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSH_REJECTED, Phase.PUSH)
 
@@ -31,7 +31,7 @@ def test_a_push_that_failed_is_said_to_be_only_pushed(say: Say) -> None:
         ("", "", "the commit that the task started from"),
     ],
 )
-def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str, start: str) -> None:
+def test_the_reply_says_that_a_workspace_was_removed(say: Say, made: str, pushed: str, start: str) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED, checked_head=made, pushed_head=pushed)
     with say.ledger.write() as tx:
@@ -43,12 +43,12 @@ def test_a_removed_workspace_is_said_to_be_gone(say: Say, made: str, pushed: str
     assert f"The run starts from {start} in a fresh clone" in reply
 
 
-def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
+def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/resume")
 
 
-def test_another_agent_and_another_model_may_go_on(say: Say) -> None:
+def test_another_agent_or_model_may_continue(say: Say) -> None:
     say("/run --model opus tidy it")
     assert say.newest()[0].model == "opus"
     say.worked(Outcome.AGENT_FAILED)
@@ -61,7 +61,7 @@ def test_another_agent_and_another_model_may_go_on(say: Say) -> None:
     assert (task.agent, task.model, run.agent) == ("codex", "", "codex")
 
 
-def test_an_agent_that_is_not_there_is_refused(say: Say) -> None:
+def test_an_unknown_agent_is_refused(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
@@ -70,6 +70,6 @@ def test_an_agent_that_is_not_there_is_refused(say: Say) -> None:
 
 
 @pytest.mark.parametrize("name", ["-rf", "a;b", "`x`", "é", "x" * 101])
-def test_what_cannot_be_a_models_name_is_refused(say: Say, name: str) -> None:
+def test_an_impossible_model_name_is_refused(say: Say, name: str) -> None:
     with pytest.raises(NotUnderstood, match="`--model` "):
         say(f'/run --model "{name}" tidy it')

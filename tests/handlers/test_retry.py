@@ -1,4 +1,4 @@
-"""`/retry`, said after each kind of end."""
+"""`/retry`, before and after the end of a task."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
     assert f"works on commit `{later}`" in reply
 
 
-def test_instructions_of_its_own_are_refused_and_not_ignored(say: Say) -> None:
+def test_instructions_are_refused_and_not_ignored(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
@@ -41,7 +41,7 @@ def test_instructions_of_its_own_are_refused_and_not_ignored(say: Say) -> None:
         say("/retry but with tabs")
 
 
-def test_a_task_that_waits_or_runs_is_not_tried_again(say: Say) -> None:
+def test_a_waiting_or_running_task_is_not_retried(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
@@ -53,6 +53,6 @@ def test_a_task_that_waits_or_runs_is_not_tried_again(say: Say) -> None:
         say("/retry")
 
 
-def test_on_a_thread_with_no_task_it_points_at_run(say: Say) -> None:
+def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/retry")

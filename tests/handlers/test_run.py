@@ -1,10 +1,10 @@
-"""`/run`, said on issues and changes."""
+"""`/run`, on issues and changes."""
 
 from bot.domain.thread import Kind, Thread
 from tests.support.commander import CHANGE, HEAD, Say, a_change
 
 
-def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -> None:
+def test_the_reply_names_task_branch_queue_position_and_next_commands(say: Say) -> None:
     reply = say("/run tidy it")
 
     task = say.newest()[0]
@@ -15,7 +15,7 @@ def test_the_reply_names_task_branch_place_and_what_may_be_said_next(say: Say) -
     )
 
 
-def test_the_second_in_line_is_told_so(say: Say) -> None:
+def test_a_second_run_gets_its_queue_position(say: Say) -> None:
     say("/run one")
 
     assert "is number 2 in the queue" in say("/run two")
@@ -33,7 +33,7 @@ def test_with_here_the_reply_names_the_branch_that_gets_the_work(say: Say) -> No
     assert "is pushed to this change's own branch, `lexer`." in reply
 
 
-def test_nothing_of_the_thread_or_the_request_gets_into_the_reply(say: Say) -> None:
+def test_the_reply_quotes_neither_the_thread_nor_the_request(say: Say) -> None:
     title = "@acme/team closes #3 `x` <img src=y>"
     thread = Thread(
         forge="github",

@@ -9,11 +9,11 @@ from bot.store import tasks, workspaces
 from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 
 
-def test_a_thread_without_a_task_is_told_how_to_start(say: Say) -> None:
+def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
     assert say("/status") == "There is no task on this thread. Start with `/run`."
 
 
-def test_a_waiting_run_has_its_place_in_line(say: Say) -> None:
+def test_a_waiting_run_has_its_queue_position(say: Say) -> None:
     say("/run one")
     say("/run two")
     task = say.newest()[0]
@@ -38,7 +38,7 @@ def test_a_running_one_has_its_phase(say: Say) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says", "next_command"),
+    ("outcome", "sentence", "next_command"),
     [
         (Outcome.PUSHED, "Pushed.", "/resume <what to do next>"),
         (Outcome.QUESTION, "The agent has a question.", "/resume <your answer>` or `/diff"),
@@ -48,18 +48,18 @@ def test_a_running_one_has_its_phase(say: Say) -> None:
     ],
 )
 def test_an_ended_one_has_its_outcome_and_the_next_command(
-    say: Say, outcome: Outcome, says: str, next_command: str
+    say: Say, outcome: Outcome, sentence: str, next_command: str
 ) -> None:
     say("/run one")
     say.worked(outcome, checked_head=HEAD)
 
     reply = say("/status")
 
-    assert says in reply
+    assert sentence in reply
     assert reply.endswith(f"Next: `{next_command}`")
 
 
-def test_what_was_pushed_opened_and_kept_is_named(say: Say) -> None:
+def test_the_pushed_head_the_change_and_the_retention_are_named(say: Say) -> None:
     say("/run one")
     task = say.worked(Outcome.PUSHED, pushed_head=HEAD)
     with say.ledger.write() as tx:
@@ -72,7 +72,7 @@ def test_what_was_pushed_opened_and_kept_is_named(say: Say) -> None:
     assert "Workspace kept until 2030-01-02 03:04 UTC." in reply
 
 
-def test_a_removed_workspace_is_said_to_be_gone(say: Say) -> None:
+def test_a_removed_workspace_is_mentioned(say: Say) -> None:
     say("/run one")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""What people write on each forge, as the bot tells them to."""
+"""References and commands, as each forge and the operator's shell need them."""
 
 from dataclasses import replace
 
@@ -44,23 +44,23 @@ def _task(forge: str, change_number: int | None = None) -> Task:
         ("gitlab", Kind.CHANGE, "!12"),
     ],
 )
-def test_a_thread_is_named_as_its_forge_does(forge: str, kind: Kind, name: str) -> None:
+def test_a_thread_has_the_reference_of_its_forge(forge: str, kind: Kind, name: str) -> None:
     assert reference(replace(ISSUE, forge=forge, kind=kind)) == name
 
 
-def test_a_change_the_bot_opened_is_named_as_its_forge_does() -> None:
+def test_a_change_of_the_bot_has_the_reference_of_its_forge() -> None:
     assert change_reference(_task("github", 7)) == "#7"
     assert change_reference(_task("gitlab", 7)) == "!7"
     assert change_reference(_task("gitlab")) == ""
 
 
-def test_a_command_that_gitlab_takes_for_itself_is_said_in_another_way() -> None:
+def test_a_command_that_gitlab_executes_itself_gets_the_prefix_of_the_bot() -> None:
     assert for_forge("/approve", "github") == "/approve"
     assert for_forge("/approve", "gitlab") == "/forgehand approve"
     assert for_forge("/resume and add tests", "gitlab") == "/resume and add tests"
 
 
-def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
+def test_a_command_names_an_older_task_and_an_approval_its_commit() -> None:
     assert next_command("/resume <your answer>", _task("github"), newest=True) == "/resume <your answer>"
     assert next_command("/resume", _task("github"), newest=False) == "/resume --task t1"
     assert next_command("/approve", _task("github"), newest=True) == "/approve 0123456789ab"
@@ -70,7 +70,7 @@ def test_an_older_task_is_named_and_so_is_the_commit_of_an_approval() -> None:
 
 
 @pytest.mark.parametrize("forge", ["github", "gitlab"])
-def test_an_operator_is_told_of_his_own_commands_whichever_the_forge(forge: str) -> None:
+def test_commands_in_a_sentence_become_shell_commands_on_every_forge(forge: str) -> None:
     approve = for_forge("/approve", forge)
     text = f"`{approve}` pushes it, `/resume <what to do instead>` lets the agent go on."
 
@@ -79,6 +79,6 @@ def test_an_operator_is_told_of_his_own_commands_whichever_the_forge(forge: str)
     )
 
 
-def test_in_a_shell_the_task_comes_first_and_the_text_is_one_argument() -> None:
+def test_a_shell_command_has_the_task_first_and_the_text_as_one_argument() -> None:
     assert shell_command("/resume <your answer>", "t1") == 'forgehand resume t1 "<your answer>"'
     assert shell_command("/approve", "t1") == "forgehand approve t1"

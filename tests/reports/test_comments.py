@@ -1,4 +1,4 @@
-"""The words of a run's comments: what a person needs next is in them, and nothing a forge would act on."""
+"""The comments of a run: they name the next step, and contain nothing that makes a forge act."""
 
 import re
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def told(
     spent: Spent | None = None,
     continues_at: float | None = None,
 ) -> str:
-    """The whole comment at the end of the run."""
+    """Write the whole final comment."""
     ended = EndedRun(
         run=run,
         task=task,
@@ -102,14 +102,14 @@ def last_line(run: Run) -> str:
         (0.0, Known.UNKNOWN, "cost unknown"),
     ],
 )
-def test_what_a_run_used_is_said_and_how_well_its_cost_is_known(usd: float, known: Known, words: str) -> None:
+def test_tokens_are_reported_and_how_certain_their_cost_is(usd: float, known: Known, words: str) -> None:
     used = Total(requests=3, tokens=Tokens(input=12_000, output=345))
     spent = Spent(used=used, usd=usd, known=known)
 
     assert f"\n| Used | 12,345 tokens, {words} |\n" in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
 
 
-def test_nothing_is_said_of_models_where_none_was_asked() -> None:
+def test_the_final_comment_of_a_run_without_models_reports_no_tokens() -> None:
     spent = Spent(used=Total(), usd=0.0, known=Known.PRICES)
 
     assert "| Used |" not in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
@@ -119,7 +119,7 @@ OTHERS_WORDS: list[Callable[[Run], str]] = [told, body_of_change, last_line]
 
 
 @pytest.mark.parametrize("say", OTHERS_WORDS)
-def test_nothing_an_agent_or_a_person_wrote_makes_the_forge_act(say: Callable[[Run], str]) -> None:
+def test_text_of_agents_and_people_does_not_make_the_forge_act(say: Callable[[Run], str]) -> None:
     assert len(re.findall(ACTED_ON, NASTY, re.MULTILINE)) == 9
 
     said = say(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))
@@ -128,7 +128,7 @@ def test_nothing_an_agent_or_a_person_wrote_makes_the_forge_act(say: Callable[[R
     assert re.findall(ACTED_ON, said, re.MULTILINE) == []
 
 
-def test_what_others_left_open_ends_before_our_own_words() -> None:
+def test_unclosed_markdown_of_others_ends_before_our_own_text() -> None:
     said = told(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))
 
     for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
@@ -138,7 +138,7 @@ def test_what_others_left_open_ends_before_our_own_words() -> None:
 
 
 @pytest.mark.parametrize("say", OTHERS_WORDS)
-def test_no_secret_stands_in_them(say: Callable[[Run], str]) -> None:
+def test_comments_contain_no_secret(say: Callable[[Run], str]) -> None:
     words = f"It is {TOKEN} or ghp_{'a1B2' * 9}"
 
     said = say(replace(RUN, outcome=Outcome.AGENT_FAILED, request=words, reason=words, summary=words))
@@ -149,7 +149,7 @@ def test_no_secret_stands_in_them(say: Callable[[Run], str]) -> None:
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_however_long_the_words_of_others_are_ours_are_all_there(outcome: Outcome) -> None:
+def test_long_text_of_others_does_not_displace_our_own(outcome: Outcome) -> None:
     paths = ", ".join(f"`.github/workflows/{'x' * 200}-{number}.yml`" for number in range(2_000))
     long = replace(RUN, outcome=outcome, summary="@a " * 50_000, request="#1 " * 50_000, reason=paths)
 
@@ -161,7 +161,7 @@ def test_however_long_the_words_of_others_are_ours_are_all_there(outcome: Outcom
     assert said.endswith(f"\n\nNext: `/resume`{f' or `{also}`' if also else ''}\n\n{LINK}")
 
 
-def test_paths_that_are_too_many_are_counted() -> None:
+def test_too_many_paths_are_counted() -> None:
     names = [f"`.github/workflows/{number}.yml`" for number in range(2_000)]
 
     lead = told(replace(RUN, outcome=Outcome.HELD, reason=", ".join(names))).split("\n")[0]
@@ -173,7 +173,7 @@ def test_paths_that_are_too_many_are_counted() -> None:
 
 
 @pytest.mark.parametrize("named", [3, 2_000])
-def test_paths_an_export_has_only_counted_are_counted_in(named: int) -> None:
+def test_paths_that_the_export_omitted_are_counted_too(named: int) -> None:
     names = [f"`.github/workflows/{number}.yml`" for number in range(named)]
 
     reason = ", ".join([*names, "`… and 18,000 more`"])
@@ -197,34 +197,34 @@ def test_a_pushed_branch_is_linked_and_so_is_its_head() -> None:
     assert "It said why." not in said
 
 
-def test_where_a_link_was_asked_for_it_opens_a_change_from_branches_of_any_name() -> None:
+def test_a_requested_link_opens_a_change_from_branches_of_any_name() -> None:
     said = told(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change="link", base="a b#1"))
 
     assert f"[Open a change from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})" in said
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
-def test_a_branch_pushed_before_is_linked_as_it_was(outcome: Outcome) -> None:
+def test_a_branch_that_was_pushed_before_is_linked_as_unchanged(outcome: Outcome) -> None:
     said = told(replace(RUN, outcome=outcome), replace(TASK, pushed_head="b" * 40))
 
     branch = f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})"
     assert f"| Branch | {branch}, unchanged at `{'b' * 10}` |" in said
 
 
-def test_a_branch_that_was_never_pushed_is_not_spoken_of() -> None:
+def test_a_branch_that_was_never_pushed_is_not_mentioned() -> None:
     assert TASK.branch not in told(replace(RUN, outcome=Outcome.AGENT_FAILED))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min 0 s"), (3_725, "62 min 5 s")]
 )
-def test_the_duration_is_told_as_people_say_it(seconds: float, words: str) -> None:
+def test_the_duration_is_readable(seconds: float, words: str) -> None:
     said = told(replace(RUN, outcome=Outcome.PUSHED, ended_at=1_000_000.0 + seconds))
 
     assert f"| Agent | `demo`, {words} |" in said
 
 
-def test_a_workspace_that_is_gone_is_not_promised() -> None:
+def test_a_removed_workspace_is_not_promised() -> None:
     run = replace(RUN, outcome=Outcome.PREPARE_FAILED)
 
     assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in told(run)
@@ -232,7 +232,7 @@ def test_a_workspace_that_is_gone_is_not_promised() -> None:
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a parametrised test takes
+def test_a_run_in_a_fresh_clone_says_so(again: bool) -> None:  # noqa: FBT001 - pytest passes the parameter by name
     run = replace(RUN, outcome=Outcome.PUSHED)
     comment = progress(run, TASK, Phase.AGENT, started_over=again, last_line="", secrets=[])
 
@@ -240,7 +240,7 @@ def test_a_fresh_clone_is_told_of(again: bool) -> None:  # noqa: FBT001 - what a
         assert ("this run started in a fresh clone" in said) is again
 
 
-def test_what_was_lost_with_a_machine_is_told() -> None:
+def test_work_that_was_lost_with_a_machine_is_reported() -> None:
     run = replace(RUN, outcome=Outcome.PUSHED)
     words = "untracked files, commits that were not pushed and the agent's notes were lost with it"
 
@@ -253,7 +253,7 @@ def test_what_was_lost_with_a_machine_is_told() -> None:
     assert words not in told(run, lost=True)
 
 
-def test_a_change_that_was_opened_is_linked_whatever_was_refused_before() -> None:
+def test_an_opened_change_is_linked_even_if_one_was_refused_before() -> None:
     opened = replace(TASK, change_number=7, change_url="https://x/7")
     on_gitlab = replace(opened, thread=replace(TASK.thread, forge="gitlab"))
 
@@ -283,7 +283,7 @@ def test_the_question_of_an_agent_that_failed_follows_the_reason() -> None:
     assert with_question("It broke.", "") == "It broke."
 
 
-def test_a_change_tells_nothing_of_what_only_members_may_read() -> None:
+def test_the_text_of_a_change_has_nothing_that_only_members_may_read() -> None:
     secret = replace(TASK, thread=replace(TASK.thread, confidential=True))
 
     for body in (
@@ -302,7 +302,7 @@ def test_progress_names_the_head_it_works_on() -> None:
     assert f"It works on commit `{HEAD[:10]}`" in said
 
 
-def test_progress_of_a_cancelled_run_says_that_it_ends_and_no_more() -> None:
+def test_progress_of_a_cancelled_run_says_only_that_it_is_stopping() -> None:
     run = replace(RUN, cancel_asked=True, doing="editing parser.py")
 
     said = progress(run, TASK, Phase.AGENT, started_over=False, last_line="building", secrets=[])
@@ -310,7 +310,7 @@ def test_progress_of_a_cancelled_run_says_that_it_ends_and_no_more() -> None:
     assert said == "Task `t1`, run 2: cancelled; stopping the agent and exporting its work (`demo`)."
 
 
-def test_each_phase_has_words_of_its_own() -> None:
+def test_each_phase_has_its_own_description() -> None:
     assert set(comments.DOING) == set(Phase)
     assert len(set(comments.DOING.values())) == len(Phase)
 
@@ -321,7 +321,7 @@ def test_the_edited_comment_ends_with_the_outcome() -> None:
     assert said.startswith("Task `t1`, run 2, has ended: The agent ran out of time.")
 
 
-def test_a_change_says_for_whom_it_was_made_without_pinging_them() -> None:
+def test_the_text_of_a_change_names_the_requester_without_a_mention() -> None:
     body = change_body(RUN, TASK, PAGE, secrets=[])
 
     assert body.startswith("Made for #12, asked by ann:\n\n> tidy the parser")

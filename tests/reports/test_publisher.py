@@ -1,4 +1,4 @@
-"""What a forge is told: nothing in it acts and no secret is in it, and people can still read it."""
+"""Published text: nothing in it acts, it contains no secret, and people can still read it."""
 
 import ast
 import base64
@@ -109,9 +109,9 @@ CLOSING = re.compile(
 
 
 def done_by(text: str, *, quoted: bool) -> list[str]:
-    """What a forge would do because of this text, by what its parser makes of it.
+    """List the actions that a forge would take because of this text, as its parser reads it.
 
-    Of what is not `quoted`, our own folding of a patch is let be, and so are our own references.
+    Unless the text is `quoted`, our own folding of a patch and our own references are allowed.
     """
     found = []
     for token in MARKDOWN.parse(text):
@@ -135,7 +135,7 @@ def _named(said: str, *, quoted: bool) -> list[str]:
 
 
 @given(texts)
-def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
+def test_quoted_text_of_others_does_not_act(text: str) -> None:
     made = for_comment(text, LIMIT, [TOKEN])
 
     assert done_by(made, quoted=True) == []
@@ -143,13 +143,13 @@ def test_nothing_that_others_wrote_acts_in_a_comment(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [">- <!--\n>", "/close\n\n> - <pre>\n>"])
-def test_no_markup_breaks_it(text: str) -> None:
+def test_broken_markup_does_not_hide_a_command(text: str) -> None:
     assert acts(text)
     assert not acts(publishable(text, LIMIT, [TOKEN]))
 
 
 @given(texts)
-def test_what_stands_in_a_line_of_ours_is_code_to_its_end(text: str) -> None:
+def test_text_of_others_within_our_line_is_code_to_its_end(text: str) -> None:
     made = for_line(text, LIMIT, [TOKEN])
     paragraph, inside, end = MARKDOWN.parse(f"Now: {made}.")
 
@@ -160,7 +160,7 @@ def test_what_stands_in_a_line_of_ours_is_code_to_its_end(text: str) -> None:
 
 
 @given(texts)
-def test_nothing_that_was_not_quoted_acts_either(text: str) -> None:
+def test_text_that_was_not_quoted_does_not_act_either(text: str) -> None:
     made = publishable(text, LIMIT, [TOKEN])
 
     assert done_by(made, quoted=False) == []
@@ -168,7 +168,7 @@ def test_nothing_that_was_not_quoted_acts_either(text: str) -> None:
 
 
 @given(texts, st.integers(min_value=100, max_value=300))
-def test_nothing_acts_because_it_was_cut(text: str, limit: int) -> None:
+def test_cutting_a_text_does_not_make_it_act(text: str, limit: int) -> None:
     made = publishable(text * 20, limit, [TOKEN])
 
     assert len(made) <= limit
@@ -176,14 +176,14 @@ def test_nothing_acts_because_it_was_cut(text: str, limit: int) -> None:
 
 
 @given(texts)
-def test_a_title_pings_references_and_embeds_nothing(text: str) -> None:
+def test_a_title_has_no_mention_reference_or_image(text: str) -> None:
     made = one_line(text, [TOKEN])
 
     assert not re.search(r"[\r\n]|^\s*/|!\[|<[a-z!/]|@[\w.]|[#!&]\d", made, re.IGNORECASE)
 
 
 @given(texts)
-def test_no_secret_is_told(text: str) -> None:
+def test_published_text_contains_no_secret(text: str) -> None:
     for made in (
         for_comment(text, LIMIT, [TOKEN]),
         publishable(text, LIMIT, [TOKEN]),
@@ -194,14 +194,14 @@ def test_no_secret_is_told(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*ORDINARY, *ACTIVE[:14]]), min_size=1).map(" ".join))
-def test_what_is_read_stays_as_it_was_written(text: str) -> None:
+def test_the_visible_text_stays_as_it_was_written(text: str) -> None:
     assert for_comment(text, LIMIT, [TOKEN]).replace(GAP, "").removeprefix("> ") == text
     assert publishable(text, LIMIT, [TOKEN]).replace(GAP, "") == text
     assert one_line(text, [TOKEN]).replace(GAP, "") == text
 
 
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1).map(" ".join))
-def test_ordinary_words_are_told_letter_by_letter(text: str) -> None:
+def test_ordinary_text_is_published_unaltered(text: str) -> None:
     assert publishable(text, LIMIT, [TOKEN]) == text
 
 
@@ -217,15 +217,15 @@ def test_ordinary_words_are_told_letter_by_letter(text: str) -> None:
         "This change is closed or merged.",
     ],
 )
-def test_our_own_words_are_let_be(ours: str) -> None:
+def test_our_own_text_is_published_unaltered(ours: str) -> None:
     assert publishable(ours, LIMIT, [TOKEN]) == ours
 
 
-def test_a_secret_with_our_own_gap_in_it_is_found() -> None:
+def test_a_secret_that_contains_our_own_gap_is_found() -> None:
     assert TOKEN not in publishable(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
 
 
-def test_what_is_too_long_keeps_its_head_and_its_tail() -> None:
+def test_a_text_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
     made = publishable("first " + "x " * 40_000 + "last", 1_000, [])
 
     assert made.startswith("first x")
@@ -233,7 +233,7 @@ def test_what_is_too_long_keeps_its_head_and_its_tail() -> None:
     assert "characters left out" in made
 
 
-def test_every_kind_of_word_goes_the_same_way() -> None:
+def test_every_writing_method_makes_its_text_harmless() -> None:
     forge, bad = FakeForge(), f"@ann {TOKEN} <img src=x>"
     publisher = Publisher(forge, [TOKEN])
 

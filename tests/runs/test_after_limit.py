@@ -1,4 +1,4 @@
-"""A run that a provider's limit ended goes on by itself, once, if that is switched on."""
+"""A run that a provider's limit ended continues by itself, once, if its agent is set up so."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def on_issue(sqlite_ledger: Ledger) -> Ending:
 
 
 def _limited(ending: Ending, seconds: float = 3600.0) -> Run:
-    """A run that ended at a limit which lasts so many seconds more."""
+    """End a run at a limit that lasts this many seconds longer."""
     leased = ending.begun()
     with ending.ledger.write() as tx:
         leases.write(tx, leased.lease, limited_until=clock(tx) + seconds)
@@ -44,7 +44,7 @@ def _claim(ending: Ending) -> Run | None:
     return claimed
 
 
-def test_it_waits_for_the_end_of_the_limit_and_says_so(on_issue: Ending) -> None:
+def test_the_next_run_waits_for_the_end_of_the_limit_and_the_comment_says_so(on_issue: Ending) -> None:
     ended = _limited(on_issue)
     on_issue.send()
 
@@ -56,7 +56,7 @@ def test_it_waits_for_the_end_of_the_limit_and_says_so(on_issue: Ending) -> None
     assert "`/cancel` stops that." in on_issue.final
 
 
-def test_when_the_limit_has_ended_it_is_found_like_any_other(on_issue: Ending) -> None:
+def test_after_the_limit_the_next_run_is_claimed_like_any_other(on_issue: Ending) -> None:
     _limited(on_issue, seconds=-5.0)
 
     claimed = _claim(on_issue)
@@ -65,13 +65,13 @@ def test_when_the_limit_has_ended_it_is_found_like_any_other(on_issue: Ending) -
     assert claimed.id == _next(on_issue).id
 
 
-def test_those_behind_it_are_not_told_that_they_wait_for_it(on_issue: Ending) -> None:
+def test_it_does_not_count_in_the_queue_position_of_others(on_issue: Ending) -> None:
     _limited(on_issue)
     with on_issue.ledger.write() as tx:
         assert runs.queue_position(tx, add_run(tx, add_task(tx, replace(ISSUE, number=13)))) == 1
 
 
-def test_it_does_so_once(on_issue: Ending) -> None:
+def test_a_second_limit_ends_the_task(on_issue: Ending) -> None:
     _limited(on_issue, seconds=-5.0)
     assert _claim(on_issue) is not None
     leased = on_issue.taken(_next(on_issue))
@@ -83,7 +83,7 @@ def test_it_does_so_once(on_issue: Ending) -> None:
     assert (_next(on_issue).number, _next(on_issue).state) == (2, State.FAILED)
 
 
-def test_what_the_operator_asked_for_goes_on_as_the_operators_own(on_issue: Ending) -> None:
+def test_the_next_run_of_an_operators_run_is_the_operators_too(on_issue: Ending) -> None:
     on_issue.end(Outcome.AGENT_FAILED)
     with on_issue.ledger.write() as tx:
         asked = resume_from_cli(tx, on_issue.task.id, "with less").run
@@ -95,10 +95,10 @@ def test_what_the_operator_asked_for_goes_on_as_the_operators_own(on_issue: Endi
     following = on_issue.taken(_claim(on_issue))
 
     assert following.run.cause == f"auto:{asked.id}"
-    assert following.by_operator  # of whom no forge has heard, and none is asked before the push
+    assert following.by_operator  # no forge knows the operator, and none is asked before the push
 
 
-def test_it_does_not_where_nobody_switched_it_on_or_no_end_is_known(on_issue: Ending) -> None:
+def test_no_run_follows_if_it_is_not_set_up_or_the_end_is_unknown(on_issue: Ending) -> None:
     on_issue.end(Outcome.RATE_LIMITED)
     assert _next(on_issue).number == 1
     on_issue.again()
@@ -109,13 +109,13 @@ def test_it_does_not_where_nobody_switched_it_on_or_no_end_is_known(on_issue: En
     assert _next(on_issue).number == 2
 
 
-def test_it_waits_for_no_limit_longer_than_providers_have(on_issue: Ending) -> None:
+def test_no_run_follows_a_limit_longer_than_any_provider_has(on_issue: Ending) -> None:
     _limited(on_issue, seconds=1e9)
 
     assert _next(on_issue).number == 1
 
 
-def test_a_resume_before_then_goes_on_at_once(on_issue: Ending) -> None:
+def test_a_resume_before_the_end_of_the_limit_starts_at_once(on_issue: Ending) -> None:
     _limited(on_issue)
     with on_issue.ledger.write() as tx:
         queued = resume_from_cli(tx, on_issue.task.id, "with less")
@@ -132,7 +132,7 @@ def test_a_resume_before_then_goes_on_at_once(on_issue: Ending) -> None:
         ]
 
 
-def test_a_cancel_before_then_is_the_end_of_it(on_issue: Ending) -> None:
+def test_a_cancel_before_the_end_of_the_limit_ends_the_task(on_issue: Ending) -> None:
     _limited(on_issue)
 
     with on_issue.ledger.write() as tx:

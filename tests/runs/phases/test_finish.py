@@ -1,4 +1,4 @@
-"""How a run ends: in one transaction its outcome, its keep, and all that a thread is to hear."""
+"""The end of a run: its outcome, its retention and all its messages in one transaction."""
 
 import re
 import threading
@@ -35,7 +35,7 @@ OPERATORS = Thread(
 
 
 class Ending:
-    """A task on one thread, and its runs as they end there."""
+    """A task on one thread, and the ends of its runs there."""
 
     def __init__(self, ledger: Ledger, thread: Thread) -> None:
         self.ledger, self.thread, self.forge = ledger, thread, FakeForge()
@@ -47,13 +47,13 @@ class Ending:
             tasks.write(tx, self.task.id, base="main", pinned=pinned)
 
     def begun(self, **of_run: str) -> LeasedRun:
-        """One more run of the task, in its last phase."""
+        """Claim one more run of the task, and bring it to its last phase."""
         with self.ledger.write() as tx:
             claimed = claims.claim(tx, a_worker(), add_run(tx, self.task).id)
         return self.taken(claimed, **of_run)
 
     def taken(self, claimed: Run | None, **of_run: str) -> LeasedRun:
-        """A run that was claimed, in its last phase."""
+        """Bring a claimed run to its last phase."""
         lease = lease_of(claimed)
         with self.ledger.write() as tx:
             workspaces.mark_in_use(tx, self.task.id, "h1")
@@ -63,7 +63,7 @@ class Ending:
         return LeasedRun(self.runtime, run, task, threading.Event())
 
     def end(self, outcome: Outcome, *, pushed: str = "", reason: str = "", **of_run: str) -> Run:
-        """A run from its claim to its end; `pushed` is the head it pushed, if it did."""
+        """Take a run from its claim to its end; `pushed` is the head that it pushed, if any."""
         return self.ended(self.begun(**of_run), outcome, pushed=pushed, reason=reason)
 
     def ended(self, leased: LeasedRun, outcome: Outcome, *, pushed: str = "", reason: str = "") -> Run:
@@ -75,7 +75,7 @@ class Ending:
             return runs.get(tx, leased.run.id)
 
     def again(self) -> None:
-        """The task waits for one more run, as after `/resume`."""
+        """Queue the task again, as `/resume` does."""
         with self.ledger.write() as tx:
             tasks.change_state(tx, self.task.id, State.QUEUED)
 
@@ -103,7 +103,7 @@ def on_change(ledger: Ledger) -> Ending:
 
 @pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Outcome) -> None:
+def test_the_final_comment_has_everything_that_a_person_needs(on_issue: Ending, outcome: Outcome) -> None:
     on_issue.end(Outcome.PUSHED, pushed=OLD)
     on_issue.send()
     on_issue.again()
@@ -131,7 +131,7 @@ def test_the_final_comment_has_all_a_person_needs(on_issue: Ending, outcome: Out
 
 @pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_run_task_and_keep_end_together(on_issue: Ending, outcome: Outcome) -> None:
+def test_the_run_ends_and_its_retention_begins_in_one_transaction(on_issue: Ending, outcome: Outcome) -> None:
     run = on_issue.end(outcome, reason="why")
 
     state = ENDINGS[outcome].state
@@ -185,7 +185,7 @@ def test_a_later_run_that_fails_puts_failure_on_what_was_pushed(on_issue: Ending
 
 @pytest.mark.alike
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending, outcome: Outcome) -> None:
+def test_a_change_has_its_status_on_the_head_of_the_command(on_change: Ending, outcome: Outcome) -> None:
     on_change.end(outcome, pushed=NEW if outcome is Outcome.PUSHED else "")
 
     on_change.send()
@@ -196,7 +196,7 @@ def test_a_change_has_its_verdict_on_the_head_it_was_asked_at(on_change: Ending,
 
 
 @pytest.mark.parametrize("heard", ["pending first", "only the end"])
-def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: str) -> None:
+def test_the_pending_status_is_replaced_on_the_same_commit(on_change: Ending, heard: str) -> None:
     leased = on_change.begun()
     pending = StatusMessage(commit=HEAD, state=CheckState.PENDING, description="Queued.")
     with on_change.ledger.write() as tx:
@@ -215,7 +215,7 @@ def test_pending_becomes_terminal_in_the_same_place(on_change: Ending, heard: st
 @pytest.mark.parametrize(
     ("wanted", "drafts"), [("draft", [True]), ("ready", [False]), ("link", []), ("none", [])]
 )
-def test_a_change_is_opened_as_it_was_asked_for(on_issue: Ending, wanted: str, drafts: list[bool]) -> None:
+def test_a_change_is_opened_as_requested(on_issue: Ending, wanted: str, drafts: list[bool]) -> None:
     with on_issue.ledger.write() as tx:
         tasks.write(tx, on_issue.task.id, change=wanted)
     on_issue.end(Outcome.PUSHED, pushed=NEW)
@@ -227,7 +227,7 @@ def test_a_change_is_opened_as_it_was_asked_for(on_issue: Ending, wanted: str, d
     assert ("[Open a change from it](" in on_issue.final) is (wanted == "link")
 
 
-def test_a_change_is_opened_once_a_task(on_issue: Ending) -> None:
+def test_a_change_is_opened_once_for_each_task(on_issue: Ending) -> None:
     for pushed in (OLD, NEW):
         on_issue.end(Outcome.PUSHED, pushed=pushed)
         on_issue.send()
@@ -240,7 +240,7 @@ def test_a_change_is_opened_once_a_task(on_issue: Ending) -> None:
     assert on_issue.final.count("The change is [#101]") == 1
 
 
-def test_a_change_for_a_change_is_called_after_the_request(on_change: Ending) -> None:
+def test_a_change_for_a_change_has_the_request_as_its_title(on_change: Ending) -> None:
     on_change.end(Outcome.PUSHED, pushed=NEW, request="add tests\n\nfor the lexer")
 
     on_change.send()
@@ -248,7 +248,7 @@ def test_a_change_for_a_change_is_called_after_the_request(on_change: Ending) ->
     assert [change.title for change in on_change.forge.changes] == ["add tests"]
 
 
-def test_no_secret_of_ours_leaves_with_what_others_wrote(on_change: Ending) -> None:
+def test_text_of_others_carries_no_secret_of_ours_to_the_forge(on_change: Ending) -> None:
     words = f"{TOKEN} and ghp_{'a1B2' * 9}"
     on_change.end(Outcome.PUSHED, pushed=NEW, request=words, summary=words)
 
@@ -283,7 +283,7 @@ def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
     assert f"Next: `/resume --task {on_issue.task.id}`" in on_issue.final
 
 
-def test_who_lost_the_run_changes_and_tells_nothing(on_issue: Ending) -> None:
+def test_a_worker_that_lost_the_run_changes_and_reports_nothing(on_issue: Ending) -> None:
     leased = on_issue.begun()
     with on_issue.ledger.write() as tx:
         leases.release(tx, leased.lease)
@@ -301,7 +301,7 @@ def test_who_lost_the_run_changes_and_tells_nothing(on_issue: Ending) -> None:
     assert on_issue.nudged == []
 
 
-def test_an_operators_run_tells_no_forge(ledger: Ledger) -> None:
+def test_a_run_of_the_operator_reports_to_no_forge(ledger: Ledger) -> None:
     asked = Ending(ledger, OPERATORS)
 
     run = asked.end(Outcome.PUSHED, pushed=NEW)
