@@ -43,7 +43,7 @@ def test_it_names_the_branch_and_what_the_remote_had() -> None:
 
 
 def test_whose_instruction_files_are_shown_is_said_on_a_change_only() -> None:
-    assert "`CLAUDE.md` and the like) are not this change's own" in written(on_change=True)
+    assert "`CLAUDE.md` and others) are those of the change's base" in written(on_change=True)
     assert "CLAUDE.md" not in written()
 
 
@@ -74,7 +74,7 @@ def test_what_no_reader_sees_is_taken_out_and_that_is_said(wrote: str, seen: str
     text = written(context=wrote)
 
     assert f"\n{seen.strip()}\n</untrusted>\n" in text
-    assert "\nHidden text and invisible characters were taken out of it.\n" in text
+    assert "\nHidden text and invisible characters were removed from it.\n" in text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_readers_see_is_told(wrote: str) -> None:
     text = written(context=wrote)
 
     assert f"\n{wrote}\n</untrusted>\n" in text
-    assert "taken out" not in text
+    assert "removed from it" not in text
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_is_hidden_by_an_end_that_was_cut_off_is_not_told(hidden: str) -> N
     )
 
     assert "\nFix it.\n" in text
-    assert "characters at its end are left out.\n" in text
+    assert "characters at its end are omitted.\n" in text
     assert "mail" not in text
 
 
@@ -146,7 +146,7 @@ def test_invisible_characters_cannot_close_the_block_that_lines_stand_in() -> No
 
 
 def test_nothing_is_said_of_hidden_text_where_there_was_none() -> None:
-    assert "taken out" not in written(context="Fix it\r\nnow")
+    assert "removed from it" not in written(context="Fix it\r\nnow")
 
 
 def test_invisible_characters_of_the_request_go_too() -> None:
@@ -156,5 +156,5 @@ def test_invisible_characters_of_the_request_go_too() -> None:
 def test_a_resumed_run_is_told_how_the_last_one_ended() -> None:
     text = written(request="and add tests", resumed="How that ended: The agent failed.")
 
-    assert "- This task was worked on before. How that ended: The agent failed.\n" in text
+    assert "- An earlier run worked on this task. How that ended: The agent failed.\n" in text
     assert "Since the last run" not in written()

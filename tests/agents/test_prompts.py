@@ -343,7 +343,7 @@ def test_of_long_words_of_the_last_run_there_is_a_part(ledger: Ledger) -> None:
 
     text = trigger.prompt(fresh=False, session="s1")
 
-    assert "\n40,000 characters at its end are left out.\n" in text
+    assert "\n40,000 characters at its end are omitted.\n" in text
     assert len(text) < 25_000
 
 

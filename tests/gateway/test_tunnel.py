@@ -21,7 +21,7 @@ AT_ONCE = 15.0  # seconds: less than what a gate waits here for a door that does
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits so long that nobody takes a slow machine for a door that does not shut."""
-    monkeypatch.setattr(socket_server, "_SHUT_WITHIN", 2 * AT_ONCE)
+    monkeypatch.setattr(socket_server, "_CLOSE_WITHIN", 2 * AT_ONCE)
 
 
 def public(_name: str) -> list[Address]:

@@ -18,7 +18,7 @@ from tests.support.images import small
 LONG = 60.0  # seconds a test waits at most for a run to come to a place
 
 # Of a prompt, up to where it tells of other things: of what was asked before, for one.
-ASKED = r"sed '/^# \(What was asked before\|Since the last run\|Where things are\)/,$d'"
+ASKED = r"sed '/^# \(Earlier requests\|Since the last run\|Where things are\)/,$d'"
 AGENT = f"""
 set -e
 case "$({ASKED})" in
