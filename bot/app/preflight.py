@@ -134,11 +134,9 @@ def _require_provider(runtime: Runtime, name: str, provider: str) -> None:
 
 def _require_prices(runtime: Runtime) -> None:
     """Refuse a budget in dollars if a provider has no prices: all requests to it would be refused."""
-    budget = runtime.gateway.budget
-    unpriced = [name for name, provider in runtime.gateway.providers.items() if not provider.prices]
-    if unpriced and any(limit.usd is not None for limit in (budget.per_run, budget.per_day)):
+    if unpriced := runtime.gateway.unpriced_provider():
         raise BadSettings(
-            f"[budget] has a limit in usd, but [models.{unpriced[0]}] has no prices, so every request "
+            f"[budget] has a limit in usd, but [models.{unpriced}] has no prices, so every request "
             "to it would be refused. Add prices, in US dollars for a million tokens, or limit tokens or "
             'requests instead:\n  prices = { "<model>*" = { input = 1.0, output = 5.0 } }'
         )

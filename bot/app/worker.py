@@ -16,6 +16,7 @@ from bot.commands import triggers
 from bot.commands.answer import Answer
 from bot.commands.label_scan import LabelScan
 from bot.reports import sender
+from bot.reports.sender import Sender
 from bot.runs import execute
 from bot.runs.janitor import Janitor
 from bot.runs.runtime import Runtime
@@ -117,11 +118,29 @@ def build_label_scan(
     )
 
 
+def build_sender(runtime: Runtime) -> Sender:
+    """Return the sender of this host's reports."""
+    return Sender(
+        ledger=runtime.ledger,
+        forges=runtime.forges,
+        data=runtime.data,
+        host=runtime.worker.host,
+        holder=runtime.worker.holder,
+        lease=runtime.worker.lease,
+        secrets=runtime.secrets,
+        link_key=runtime.link_key,
+        public_url=runtime.public_url,
+    )
+
+
 def build_jobs(runtime: Runtime, settings: Settings) -> Jobs:
     dead = partial(is_dead, runtime.data)
     answer = build_answer(runtime, settings)
     return Jobs(
-        answer=answer, execute=execute.execute, report=partial(sender.send, runtime.sender()), is_dead=dead
+        answer=answer,
+        execute=execute.execute,
+        report=partial(sender.send, build_sender(runtime)),
+        is_dead=dead,
     )
 
 

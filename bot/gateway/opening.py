@@ -3,8 +3,9 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from bot.domain.task import Run, Task
 from bot.gateway.budget import Budget, RunBudget
@@ -49,6 +50,16 @@ class Gateway:
     def exhausted_budget(self, run: Run, task: Task) -> str:
         """Return which budget is used up before a run begins, in sentences; "" if none, or without models."""
         return self._run_budget(UsageCounter(run.id), run, task).exhausted() if self.providers else ""
+
+    def reaching(self, hosts: Sequence[str]) -> Self:
+        """Return this gateway with more package hosts."""
+        return replace(self, hosts=list(dict.fromkeys([*self.hosts, *hosts])))
+
+    def unpriced_provider(self) -> str:
+        """Return a provider without prices, which a budget in dollars would never admit; "" if none."""
+        if all(limit.usd is None for limit in (self.budget.per_run, self.budget.per_day)):
+            return ""
+        return next((name for name, provider in self.providers.items() if not provider.prices), "")
 
     @contextmanager
     def open(self, run: Run, task: Task) -> Iterator[RunAccess]:

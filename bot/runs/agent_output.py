@@ -11,9 +11,9 @@ from typing import IO
 
 from bot.agents.transcript import OutputReader
 from bot.domain.lifecycle import Phase, RunVerdict
-from bot.gateway.run_access import RunAccess
 from bot.runs.agent_limits import AgentLimits
 from bot.runs.leased_run import Cancelled, LeasedRun
+from bot.runs.runtime import AgentAccess
 from bot.sandbox.engine.streams import ContainerLog
 from bot.store import leases
 from bot.store import log_chunks as store_log
@@ -29,7 +29,7 @@ class Tail:
     """The output of one agent, followed by this worker from the last byte in the ledger on."""
 
     def __init__(
-        self, leased: LeasedRun, limits: AgentLimits, reader: OutputReader, access: RunAccess | None
+        self, leased: LeasedRun, limits: AgentLimits, reader: OutputReader, access: AgentAccess | None
     ) -> None:
         self._leased = leased
         self._limits = limits

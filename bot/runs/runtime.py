@@ -2,24 +2,80 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
+
+from sqlalchemy import Connection
 
 from bot.agents.agent import Agent
-from bot.domain.lifecycle import State
+from bot.domain.lifecycle import RunVerdict, State
 from bot.domain.nudges import Nudges
-from bot.domain.task import Identity, Task
+from bot.domain.task import Identity, Run, Task
 from bot.forges.forge import Forge
-from bot.gateway.opening import Gateway
+from bot.gateway.endpoint import GatewayEndpoint
+from bot.gateway.providers import Provider
 from bot.git.mirror import Mirror
-from bot.reports.sender import Sender
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.shared_keys import patch_url, task_url
+
+
+class Usage(Protocol):
+    """The usage of one run, counted by the gateway."""
+
+    @property
+    def unsaved(self) -> bool:
+        """True if the ledger does not have all of it yet."""
+
+    def save(self, tx: Connection) -> None: ...
+
+
+class AgentAccess(Protocol):
+    """One run's way through the gateway. All of it may be read at any time, by any thread."""
+
+    @property
+    def counter(self) -> Usage: ...
+
+    @property
+    def stop(self) -> RunVerdict | None:
+        """The gateway's reason to stop the agent, if there is one."""
+
+    @property
+    def limited(self) -> bool:
+        """True if the last response of a provider was that there were too many requests."""
+
+    @property
+    def limited_until(self) -> float | None:
+        """End of that provider's limit in seconds since the epoch, if the response named one."""
+
+
+class RunGateway(Protocol):
+    """The gateway of this host, as runs use it. `bot.gateway.opening` explains each operation."""
+
+    @property
+    def providers(self) -> Mapping[str, Provider]: ...
+
+    @property
+    def hosts(self) -> Sequence[str]: ...
+
+    def folder(self, run_id: str) -> Path: ...
+
+    def endpoint(self, run_id: str) -> GatewayEndpoint | None: ...
+
+    def exhausted_budget(self, run: Run, task: Task) -> str: ...
+
+    def unpriced_provider(self) -> str: ...
+
+    def reaching(self, hosts: Sequence[str]) -> Self: ...
+
+    def open(self, run: Run, task: Task) -> AbstractContextManager[AgentAccess]: ...
+
+    def remove(self, run_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +96,7 @@ class Runtime:
     data: DataFolder
     worker: Worker
     agents: Mapping[str, Agent]
-    gateway: Gateway
+    gateway: RunGateway
     image: str
     tools_image: str
     limits: RunLimits
@@ -55,9 +111,8 @@ class Runtime:
     nudges: Nudges
 
     def reaching(self, hosts: Sequence[str]) -> Self:
-        """The same house, whose agents may reach these package hosts, too."""
-        gateway = replace(self.gateway, hosts=list(dict.fromkeys([*self.gateway.hosts, *hosts])))
-        return replace(self, gateway=gateway)
+        """Return this runtime with more package hosts that agents may reach."""
+        return replace(self, gateway=self.gateway.reaching(hosts))
 
     def mirror(self, task: Task) -> Mirror:
         """Of the task's repository; a renamed repository keeps it."""
@@ -85,20 +140,6 @@ class Runtime:
     def patch_url(self, task_id: str) -> str:
         """Address of the patch the task's last run left, with its signature."""
         return patch_url(self.public_url, self.link_key, task_id)
-
-    def sender(self) -> Sender:
-        """What sends this host's reports to the forges."""
-        return Sender(
-            ledger=self.ledger,
-            forges=self.forges,
-            data=self.data,
-            host=self.worker.host,
-            holder=self.worker.holder,
-            lease=self.worker.lease,
-            secrets=self.secrets,
-            link_key=self.link_key,
-            public_url=self.public_url,
-        )
 
     def forge_of(self, task: Task) -> Forge | None:
         """The forge of the task's thread; None where an operator asked and no forge hears of it."""

@@ -27,6 +27,7 @@ from bot.runs.runtime import Runtime
 from bot.store import tasks
 from bot.web.run_log import excerpt
 from tests.gateway.provider import ScriptedProvider, running, says
+from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import Workshop, in_a_workshop
 
 # The parrot asks its model once, then changes a file and its own instructions.
@@ -128,8 +129,8 @@ def configured(folder: Path, url: str = "") -> Settings:
 
 def with_parrot(shop: Workshop, settings: Settings) -> Runtime:
     """The runtime of these settings, with the agent under the name that tasks of the workshop have."""
-    gateway = replace(shop.runtime.gateway, providers=providers(settings.models))
-    return replace(shop.runtime, agents={"shell": settings.agents["polly"].build()}, gateway=gateway)
+    runtime = with_gateway(shop.runtime, providers=providers(settings.models))
+    return replace(runtime, agents={"shell": settings.agents["polly"].build()})
 
 
 def test_its_provider_needs_only_a_key(tmp_path: Path) -> None:

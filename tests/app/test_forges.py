@@ -24,7 +24,7 @@ from bot.app.settings.sections import (
     Site,
     site,
 )
-from bot.app.worker import build_answer
+from bot.app.worker import build_answer, build_sender
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Actor, Kind, Thread
@@ -155,7 +155,7 @@ def test_a_third_forge_needs_a_row_and_a_section_and_nothing_else(tmp_path: Path
         build_answer(runtime, settings)(*answered[0])
         with runtime.ledger.read() as tx:
             thread = threads.get(tx, "forgejo:1:issue:12")
-        sender.send(runtime.sender(), thread.key)
+        sender.send(build_sender(runtime), thread.key)
 
     (comment,) = forge.bodies(thread)
     assert (status, answered) == (202, [("forgejo", "d-1")])

@@ -21,7 +21,7 @@ from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.support.derived_image import image_with
 from tests.support.fakes import FakeForge
-from tests.support.runtimes import a_runtime
+from tests.support.runtimes import a_runtime, with_gateway
 from tests.support.scripted_server import Says, Server
 from tests.support.worker_bench import Workshop, in_a_workshop
 
@@ -40,10 +40,9 @@ def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
 def test_a_budget_in_dollars_without_prices_is_not_set_to_work(ledger: Ledger, budget: Budget) -> None:
     settings = Settings(models={"ours": ModelSettings(url="http://10.0.0.5")})
     runtime = a_runtime(ledger, FakeForge())
-    gateway = replace(runtime.gateway, providers=providers(settings.models), budget=budget)
 
     with pytest.raises(BadSettings, match=r"(?s)\[models\.ours\] has no prices.*  prices = "):
-        check(replace(runtime, gateway=gateway))
+        check(with_gateway(runtime, providers=providers(settings.models), budget=budget))
 
 
 @pytest.fixture
@@ -108,10 +107,10 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
         "sh": CommandLineAgent(["sh"]),
     }
     providers_there = providers({"anthropic": ModelSettings(url="http://10.0.0.5")})
-    gateway = replace(workshop.runtime.gateway, providers=providers_there)
+    runtime = with_gateway(workshop.runtime, providers=providers_there)
 
     with pytest.raises(BadSettings, match=r"has no claude and no no-such-agent\. .*`forgehand images build`"):
-        make_ready(replace(workshop.runtime, gateway=gateway, agents=agents), [])
+        make_ready(replace(runtime, agents=agents), [])
 
     assert workshop.containers() == []
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from bot.app.worker import build_sender
 from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeUnavailable, LedgerUnavailable
 from bot.domain.task import Run
@@ -71,7 +72,7 @@ class Outbox:
             outbox.put(tx, wanted)
 
     def send(self) -> None:
-        sender.send(self.runtime.sender(), self.thread.key)
+        sender.send(build_sender(self.runtime), self.thread.key)
 
     def killed_after_writing(self) -> None:
         """Send, and die after the first write, before it is recorded; the thread is free again."""
@@ -514,7 +515,7 @@ def test_two_senders_at_once_write_each_row_once(messages: Outbox) -> None:
     def send(holder: str) -> None:
         runtime = replace(messages.runtime, worker=a_worker(holder))
         together.wait()
-        sender.send(runtime.sender(), messages.thread.key)
+        sender.send(build_sender(runtime), messages.thread.key)
 
     both = [threading.Thread(target=send, args=(holder,)) for holder in ("w1", "w2")]
     for one in both:
@@ -532,7 +533,7 @@ def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(messages: Ou
     def meanwhile() -> None:
         messages.forge.after = lambda: None
         messages.want(Outgoing.STATUS)
-        sender.send(other.sender(), messages.thread.key)
+        sender.send(build_sender(other), messages.thread.key)
         assert messages.forge.statuses == []  # the thread already has its sender
 
     messages.forge.after = meanwhile
@@ -566,7 +567,7 @@ def test_a_sender_that_took_too_long_leaves_the_other_messages_to_the_next_one(m
 def test_a_thread_of_a_forge_that_is_not_set_up_is_skipped(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
 
-    sender.send(replace(messages.runtime, forges={}).sender(), messages.thread.key)
+    sender.send(build_sender(replace(messages.runtime, forges={})), messages.thread.key)
 
     assert messages.item(Outgoing.REPLY).attempts == 0
     messages.send()

@@ -18,6 +18,7 @@ from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
 from tests.gateway.sandbox_client import routes
 from tests.support.claude_stand_in import SESSION, recorded, says, stand_in
+from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 # Whatever the answer is, it goes on.
@@ -229,10 +230,9 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
 ) -> None:
     with running() as provider:
         provider.script += [answered({}, each, retry_after="120") for each in answers]
-        gateway = replace(shop.runtime.gateway, providers=routes(provider))
         script = f"{WORK}; {ASKS * len(answers)} exit {status}"
         run = shop.claimed()
-        execute(replace(shop.agent(script), gateway=gateway), run, threading.Event())
+        execute(with_gateway(shop.agent(script), providers=routes(provider)), run, threading.Event())
 
     ended = shop.now(run)
     assert ended.outcome is outcome, shop.printed(run).decode()

@@ -13,6 +13,7 @@ from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
 from bot.store import workspaces
+from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 
@@ -224,9 +225,8 @@ def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Worksho
 def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
     run = shop.claimed()
     shop.runtime.data.logs.write_text("a file where a folder belongs")
-    gateway = replace(shop.runtime.gateway, hosts=["pip.test"])
 
-    execute(shop.agent(FOREVER, gateway=gateway), run, threading.Event())
+    execute(with_gateway(shop.agent(FOREVER), hosts=["pip.test"]), run, threading.Event())
 
     ended = shop.now(run)
     assert (ended.outcome, ended.agent_started) == (Outcome.LOST, True)

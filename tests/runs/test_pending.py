@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
+from bot.app.worker import build_sender
 from bot.commands import replies
 from bot.domain.change import CheckState
 from bot.domain.errors import ForgeUnavailable
@@ -135,7 +136,7 @@ def asked(sqlite_ledger: Ledger) -> Asked:
 
 def _ended_well_told(asked: Asked) -> None:
     """Nothing is due any more, and the last word on each commit is a verdict."""
-    sender.send(asked.runtime.sender(), CHANGE.key)
+    sender.send(build_sender(asked.runtime), CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
     assert CheckState.PENDING not in last.values()
@@ -149,7 +150,7 @@ def _ended_well_told(asked: Asked) -> None:
 @pytest.mark.parametrize("end", ends(*ENDS))
 def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
     asked.say("/run tidy it")
-    sender.send(asked.runtime.sender(), CHANGE.key)
+    sender.send(build_sender(asked.runtime), CHANGE.key)
     assert [status.verdict for _, status in asked.forge.statuses] == [CheckState.PENDING]
 
     ENDS[end](asked)
@@ -164,7 +165,7 @@ def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked,
 
     asked.forge.after = cut_off
     asked.say("/run tidy it")
-    sender.send(asked.runtime.sender(), CHANGE.key)
+    sender.send(build_sender(asked.runtime), CHANGE.key)
     asked.forge.after = lambda: None
     assert [status.verdict for _, status in asked.forge.statuses] == [CheckState.PENDING]
 
@@ -179,7 +180,7 @@ def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)
-    sender.send(asked.runtime.sender(), CHANGE.key)
+    sender.send(build_sender(asked.runtime), CHANGE.key)
     assert asked.forge.statuses[-1][1].verdict is CheckState.PENDING
 
     asked.cancel()

@@ -1,6 +1,8 @@
 """A House for tests of what is told: a ledger and a forge, and an engine that is never called."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bot.agents.command_line import CommandLineAgent
 from bot.domain.nudges import Nudges
@@ -15,6 +17,13 @@ from bot.store.ledger import Ledger
 from tests.support.rows import a_worker
 
 TOKEN = "s3cr3t+token/of~the_bot"
+
+
+def with_gateway(runtime: Runtime, **changes: Any) -> Runtime:
+    """Return the runtime with these attributes of its gateway changed."""
+    gateway = runtime.gateway
+    assert isinstance(gateway, Gateway)
+    return replace(runtime, gateway=replace(gateway, **changes))
 
 
 def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> Runtime:

@@ -16,11 +16,11 @@ from bot.domain.errors import BadSettings, EngineUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Outcome, Phase, RunVerdict
 from bot.gateway import endpoint
-from bot.gateway.run_access import RunAccess
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.agent_limits import watched_limits
 from bot.runs.agent_output import Tail
 from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
+from bot.runs.runtime import AgentAccess
 from bot.sandbox.engine.containers import Condition, ContainerSpec, Mount
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
@@ -54,7 +54,7 @@ def follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path) -> None:
         leased.run = run_rows.get(tx, leased.run.id)
 
 
-def _seen_by_gateway(leased: LeasedRun, verdict: RunVerdict, access: RunAccess) -> RunVerdict:
+def _seen_by_gateway(leased: LeasedRun, verdict: RunVerdict, access: AgentAccess) -> RunVerdict:
     """Record the run's usage, and correct the verdict by the gateway's answers to the agent.
 
     Answers that were on their way when the agent ended are complete by now.
@@ -77,7 +77,7 @@ def _seen_by_gateway(leased: LeasedRun, verdict: RunVerdict, access: RunAccess) 
 
 
 @contextmanager
-def _access(leased: LeasedRun) -> Iterator[RunAccess | None]:
+def _access(leased: LeasedRun) -> Iterator[AgentAccess | None]:
     """Open the run's way to the outside for the block; None if the settings allow none."""
     gateway = leased.runtime.gateway
     if gateway.endpoint(leased.run.id) is None:
@@ -94,12 +94,14 @@ def _access(leased: LeasedRun) -> Iterator[RunAccess | None]:
         raise
 
 
-def _follow(leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: RunAccess | None) -> RunVerdict:
+def _follow(
+    leased: LeasedRun, workspaces: Workspaces, mirror: Path, access: AgentAccess | None
+) -> RunVerdict:
     engine, agent = leased.runtime.engine, _agent(leased)
     reader = OutputReader(agent.output_parser())
     try:
         if not leased.run.agent_started:
-            # A worker that died before it recorded the start leaves a sandbox behind: `start` takes that one.
+            # If a worker died before it recorded the start, `start` finds that worker's sandbox.
             leased.retry(lambda: engine.start(_sandbox(leased, workspaces, mirror)))
             with leased.runtime.ledger.write() as tx:
                 leases.write(tx, leased.lease, agent_started=True)
@@ -131,7 +133,7 @@ def _cancelled(leased: LeasedRun) -> RunVerdict:
 
 
 def _watch(
-    leased: LeasedRun, workspaces: Workspaces, reader: OutputReader, access: RunAccess | None
+    leased: LeasedRun, workspaces: Workspaces, reader: OutputReader, access: AgentAccess | None
 ) -> RunVerdict:
     condition, _ = _look(leased)
     memory = leased.runtime.limits_of(leased.task).container.memory

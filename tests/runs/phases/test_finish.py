@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from bot.app.worker import build_sender
 from bot.domain.change import CheckState, Status
 from bot.domain.errors import LeaseLost
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
@@ -80,7 +81,7 @@ class Ending:
             tasks.change_state(tx, self.task.id, State.QUEUED)
 
     def send(self) -> None:
-        sender.send(self.runtime.sender(), self.thread.key)
+        sender.send(build_sender(self.runtime), self.thread.key)
 
     @property
     def final(self) -> str:
