@@ -83,7 +83,7 @@ def test_a_failed_run_pushes_nothing_and_is_gone_on_with(desk: Desk, remote: str
     [failed] = desk.tasks()
     assert (output, failed["state"], failed["outcome"]) == ("", "failed", "agent_failed")
     assert (failed["exit_status"], failed["pushed"]) == (3, "")
-    assert f"to go on: forgehand resume {failed['task']}" in errors
+    assert f"to continue: forgehand resume {failed['task']}" in errors
     assert desk.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
     branch = desk.call("resume", failed["task"], shell(AGAIN))[0].strip()

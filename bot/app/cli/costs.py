@@ -1,6 +1,6 @@
-"""`forgehand costs`: what agents used of models, and how far today's budgets are used up.
+"""`forgehand costs`: the models used by agents, their costs, and the use of today's budgets.
 
-All of it is in the ledger: it works beside a running bot, or without one.
+Everything comes from the ledger, so the command works beside a running bot, or without one.
 """
 
 import json
@@ -28,15 +28,15 @@ from bot.text.units import moment, parse_duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostQuery:
-    """A task; or what used models in the last so many `seconds`, in one repository or in all."""
+    """One task; or the tasks of the last `seconds` that used models, in one repository or in all."""
 
     seconds: int
     repository: str = ""
     task: str = ""
 
 
-def asked(since: str, *, repository: str, task: str) -> CostQuery:
-    """Raises BadParameter."""
+def parse_query(since: str, *, repository: str, task: str) -> CostQuery:
+    """Build the query from the options of the command. Raises BadParameter."""
     if repository and task:
         raise typer.BadParameter("--task and --repository do not go together.")
     try:
@@ -45,15 +45,15 @@ def asked(since: str, *, repository: str, task: str) -> CostQuery:
         raise typer.BadParameter(f"--since {error}") from None
 
 
-def costs(settings: Settings, ask: CostQuery, *, as_json: bool) -> None:
-    """Print the tables. Raises NotPossible if there is no such task."""
+def costs(settings: Settings, query: CostQuery, *, as_json: bool) -> None:
+    """Print the tables. Raises NotPossible if there is no such tquery."""
     with ledger_of(settings) as ledger, ledger.read() as tx:
-        if ask.task:
-            rows, total = _of_runs(tx, ask.task)
+        if query.task:
+            rows, total = _of_runs(tx, query.task)
         else:
-            day = int(time.time() - ask.seconds) // DAY
+            day = int(time.time() - query.seconds) // DAY
             rows, total = _of_many(
-                store.since(tx, day, repository=ask.repository), tasks=bool(ask.repository)
+                store.since(tx, day, repository=query.repository), tasks=bool(query.repository)
             )
         budgets = _of_today(tx, settings)
     if as_json:
@@ -62,18 +62,18 @@ def costs(settings: Settings, ask: CostQuery, *, as_json: bool) -> None:
     if rows:
         blank = dict.fromkeys(rows[0], "")
         name = next(iter(blank))
-        show([_in_words(row) for row in [*rows, {**blank, **total, name: "all"}]], as_json=False)
+        show([_formatted(row) for row in [*rows, {**blank, **total, name: "all"}]], as_json=False)
     else:
         typer.echo("No models were used in that time.", err=True)
-    if not ask.task:
+    if not query.task:
         typer.echo(f"\nToday, until {moment((today() + 1) * DAY)}:")
-        show([_as_budget(row) for row in budgets], as_json=False)
+        show([_formatted_budget(row) for row in budgets], as_json=False)
 
 
-def _of_many(found: Sequence[OfRun], *, tasks: bool) -> tuple[list[Row], Row]:
-    """A row for each repository, or for each task; the dearest first."""
+def _of_many(used: Sequence[OfRun], *, tasks: bool) -> tuple[list[Row], Row]:
+    """Return a row for each repository, or for each task, the most expensive first; and the total."""
     groups: dict[str, list[OfRun]] = {}
-    for each in found:
+    for each in used:
         groups.setdefault(each.task if tasks else each.repository, []).append(each)
     rows = [
         {"task": name, "title": own[0].title, **_counted(own)}
@@ -82,16 +82,16 @@ def _of_many(found: Sequence[OfRun], *, tasks: bool) -> tuple[list[Row], Row]:
         for name, own in groups.items()
     ]
     rows.sort(key=lambda row: (-row["usd"], -row["in"] - row["out"]))
-    return rows, _counted(found)
+    return rows, _counted(used)
 
 
-def _counted(found: Sequence[OfRun]) -> Row:
-    how_many = {"tasks": len({each.task for each in found}), "runs": len(found)}
-    return {**how_many, **_sums(each.spent for each in found)}
+def _counted(used: Sequence[OfRun]) -> Row:
+    how_many = {"tasks": len({each.task for each in used}), "runs": len(used)}
+    return {**how_many, **_sums(each.spent for each in used)}
 
 
 def _of_runs(tx: Connection, task_id: str) -> tuple[list[Row], Row]:
-    """A row for each run of the task, oldest first."""
+    """Return a row for each run of the task, oldest first; and the total."""
     spent = store.of_task(tx, tasks.get(tx, task_id).id)
     return [_of_run(run, spent[run.id]) for run in runs.of_task(tx, task_id)], _sums(spent.values())
 
@@ -102,7 +102,7 @@ def _of_run(run: Run, spent: Spent) -> Row:
 
 
 def _sums(spent: Iterable[Spent]) -> Row:
-    """`usd`: what is known; of so many runs the cost is `unknown`."""
+    """Sum up the use. `usd` is the known part of the cost; of `unknown` runs it is not known."""
     each = list(spent)
     total = sum((one.used for one in each), Total())
     return {
@@ -116,16 +116,16 @@ def _sums(spent: Iterable[Spent]) -> Row:
     }
 
 
-def _in_words(row: Row) -> Row:
-    words = {name: f"{value:,}" if isinstance(value, int) else value for name, value in row.items()}
-    words["usd"] = dollars(row["usd"])
-    if words.pop("unknown") != "0":
-        words["usd"] = f"at least {words['usd']}" if row["usd"] else "unknown"
-    return words
+def _formatted(row: Row) -> Row:
+    texts = {name: f"{value:,}" if isinstance(value, int) else value for name, value in row.items()}
+    texts["usd"] = dollars(row["usd"])
+    if texts.pop("unknown") != "0":
+        texts["usd"] = f"at least {texts['usd']}" if row["usd"] else "unknown"
+    return texts
 
 
 def _of_today(tx: Connection, settings: Settings) -> list[Row]:
-    """A row for all repositories, and for each that has a budget of its own."""
+    """Return today's budgets: a row for all repositories, and one for each that has its own."""
     budget, day = budget_of(settings.budget), today()
     rows = [_of_day("all repositories", usage.of_day(tx, day), budget.per_day)]
     for path, share in sorted(budget.repositories.items()):
@@ -134,20 +134,20 @@ def _of_today(tx: Connection, settings: Settings) -> list[Row]:
     return rows
 
 
-def _of_day(whose: str, used: Total, limit: UsageLimit) -> Row:
-    """Of each kind what is used and what there is; null = as much as one likes."""
+def _of_day(owner: str, used: Total, limit: UsageLimit) -> Row:
+    """Return a pair for each kind of use: the amount used, and the limit; null = no limit."""
     return {
-        "budget": whose,
+        "budget": owner,
         "requests": [used.requests, limit.requests],
         "tokens": [used.tokens.all, limit.tokens],
         "usd": [round(used.cost, 6), limit.usd],
     }
 
 
-def _as_budget(row: Row) -> Row:
-    words = {name: _out_of(*row[name]) for name in ("requests", "tokens")}
+def _formatted_budget(row: Row) -> Row:
+    amounts = {name: _out_of(*row[name]) for name in ("requests", "tokens")}
     used, limit = row["usd"]
-    return {**row, **words, "usd": dollars(used) + ("" if limit is None else f" of {dollars(limit)}")}
+    return {**row, **amounts, "usd": dollars(used) + ("" if limit is None else f" of {dollars(limit)}")}
 
 
 def _out_of(used: int, limit: int | None) -> str:

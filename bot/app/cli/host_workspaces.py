@@ -1,4 +1,4 @@
-"""`forgehand workspaces`: the folders of tasks on this host, which are looked at and removed here."""
+"""List, measure and remove the workspaces of this host for `forgehand workspaces`."""
 
 import signal
 import sys
@@ -31,7 +31,7 @@ from bot.text.units import human, iso
 
 _PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
 _MEASURED_AT_ONCE = 4
-_MEASURING = 60.0  # seconds for all sizes; those that are not known by then are left out
+_MEASURING = 60.0  # seconds for all sizes together; the rest is not measured
 
 _BUSY = "The bot is exporting or removing the workspace of task `{task}` now. Try again in a minute."
 _STUCK = (
@@ -43,115 +43,119 @@ Confirm = Callable[[str], None]  # asks a question; does not return if the answe
 
 
 def ls(settings: Settings, *, as_json: bool) -> None:
-    """Print them, oldest first, each with its size; then other folders that the bot leaves alone."""
+    """Print the workspaces with their sizes, oldest first; then folders that the bot has given up."""
     with _runtime(settings) as runtime:
         host = runtime.worker.host
         with runtime.ledger.read() as tx:
-            kept = workspaces.present(tx, host)
-            owners = {each.task: tasks.get(tx, each.task) for each in kept}
+            rows = workspaces.present(tx, host)
+            owners = {each.task: tasks.get(tx, each.task) for each in rows}
             stuck = {name for name, each in removals.of_host(tx, host).items() if _is_stuck(runtime, each)}
-        folders = [each.task for each in kept]
+        folders = [each.task for each in rows]
         folders += sorted(stuck - set(folders))
         sizes = _sizes(runtime, folders)
-    ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in kept}
-    rows: list[Row] = [
+    ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in rows}
+    table: list[Row] = [
         {
             "task": task_of(folder),
             "repository": owners[folder].thread.repository_url if folder in owners else "",
             "state": owners[folder].state if folder in owners else "removed",
             "kept_until": ends.get(folder, ""),
-            **({"bytes": size} if as_json else {"size": _in_words(size)}),
+            **({"bytes": size} if as_json else {"size": _formatted(size)}),
             "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
             "folder": str(runtime.data.workspace(folder)),
         }
         for folder, size in zip(folders, sizes, strict=True)
     ]
-    show(rows, as_json=as_json)
+    show(table, as_json=as_json)
 
 
 def _is_stuck(runtime: Runtime, record: Removal) -> bool:
-    """Whether it will be once the bot has counted the death of an attempt that is still open."""
+    """Tell whether the bot has given the folder up, counting a removal whose process is dead."""
     died = record.holder != "" and is_dead(runtime.data, record.holder)
     return record.deaths + died >= MOST_DEATHS
 
 
 def _sizes(runtime: Runtime, folders: Sequence[str]) -> list[int | None]:
-    """Several at once: a look at many files, or one that hangs, holds up no other for long."""
+    """Measure several at once, so that one with many files, or one that hangs, delays the others little."""
     end = time.monotonic() + _MEASURING
     with ThreadPoolExecutor(_MEASURED_AT_ONCE) as pool:
-        return list(_shown_progress(pool.map(partial(_size, runtime, end), folders), len(folders)))
+        return list(_with_progress_bar(pool.map(partial(_size, runtime, end), folders), len(folders)))
 
 
-def _shown_progress(sizes: Iterable[int | None], total: int) -> Iterable[int | None]:
+def _with_progress_bar(sizes: Iterable[int | None], total: int) -> Iterable[int | None]:
     console = Console(stderr=True)
     hidden = not console.is_terminal
     return track(sizes, "measuring", total=total, console=console, transient=True, disable=hidden)
 
 
 def _size(runtime: Runtime, end: float, folder: str) -> int | None:
-    """Bytes on the disk; None where they could not be counted before `end`."""
-    left = end - time.monotonic()
+    """Return the bytes on the disk; None if they could not be counted before `end`, a monotonic time."""
+    seconds = end - time.monotonic()
     try:
-        if left > 0 and runtime.data.workspace(folder).is_dir():
-            return runtime.workspaces().size(folder, name=container_names.measurement(folder), seconds=left)
+        if seconds > 0 and runtime.data.workspace(folder).is_dir():
+            return runtime.workspaces().size(
+                folder, name=container_names.measurement(folder), seconds=seconds
+            )
     except (BotError, OSError) as error:
         say(f"the size of {folder} is not known: {error}")
     return None
 
 
-def _in_words(size: int | None) -> str:
+def _formatted(size: int | None) -> str:
     return "?" if size is None else human(size)
 
 
 def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> None:
-    """Remove the workspace of a task, or what the bot could not remove of it.
+    """Remove the workspace of a task, or the folders of it that the bot could not remove.
 
-    A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task waits
-    or works, and where there is nothing to remove.
+    A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task is
+    queued or running, and if there is nothing to remove.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order: no death
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # an orderly end: not counted as a death of the bot
     with _runtime(settings) as runtime:
-        kept = _kept(runtime, task_id)
-        left = _leftovers(runtime, task_id, kept)
-        if kept is None and not left:
+        workspace = _workspace_here(runtime, task_id)
+        leftovers = _leftovers(runtime, task_id, workspace)
+        if workspace is None and not leftovers:
             with runtime.ledger.read() as tx:
                 task_id = tasks.get(tx, task_id).id
             raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
-        export = retry_export or not _any_stuck(runtime, [task_id, *left])
+        export = retry_export or not _any_stuck(runtime, [task_id, *leftovers])
         if not export:
             say(_STUCK.format(task=task_id))
         confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
         terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
-        if kept is not None and export_and_remove(runtime, task_id, terms, _lost) is None:
+        if workspace is not None and export_and_remove(runtime, task_id, terms, _export_failed) is None:
             _must_be_gone(runtime, task_id)
-        for folder in left:
+        for folder in leftovers:
             _remove_leftover(runtime, task_id, folder, terms)
 
 
 def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
     if folder == task_id:
-        gone = clear(runtime, folder, terms, _lost) is not None
+        gone = clear(runtime, folder, terms, _export_failed) is not None
     else:
         gone = clear_away(runtime, folder, terms)
     if not gone:
         raise NotPossible(_BUSY.format(task=task_id))
 
 
-def _kept(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
-    """The workspace that the task has on this host."""
+def _workspace_here(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
+    """Return the workspace of the task if it is on this host and has not been removed."""
     with runtime.ledger.read() as tx:
-        kept = workspaces.get(tx, task_id)
-    return kept if kept and kept.removed_at is None and kept.host == runtime.worker.host else None
+        row = workspaces.get(tx, task_id)
+    return row if row and row.removed_at is None and row.host == runtime.worker.host else None
 
 
-def _leftovers(runtime: Runtime, task_id: str, kept: WorkspaceRow | None) -> list[str]:
-    """Folders of the task that no row speaks of."""
+def _leftovers(runtime: Runtime, task_id: str, workspace: WorkspaceRow | None) -> list[str]:
+    """Return the folders of the task that have no row in the ledger."""
     places = runtime.workspaces()
-    left = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
+    leftovers = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
     with suppress(FileNotFoundError):  # no workspace was ever made
-        if kept is None and task_id in places.folders():
-            left.append(task_id)
-    return left
+        if workspace is None and task_id in places.folders():
+            leftovers.append(task_id)
+    return leftovers
 
 
 def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
@@ -159,24 +163,24 @@ def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
     return any(found[folder].is_stuck for folder in folders if folder in found)
 
 
-def _lost(error: Exception) -> bool:
-    """Who asks for a removal is told what is lost by it, and gets it."""
+def _export_failed(error: Exception) -> bool:
+    """Print the loss, and let the removal go on: the operator has confirmed it."""
     say(f"the export failed, so work that was not exported before is lost: {error}")
     return True
 
 
 def _must_be_gone(runtime: Runtime, task_id: str) -> None:
     """Raise NotPossible unless another process removed it while we waited."""
-    if (kept := _kept(runtime, task_id)) is None:
+    if (workspace := _workspace_here(runtime, task_id)) is None:
         return
-    if kept.keep_until is None:
-        raise NotPossible(f"Task `{task_id}` is at work. `forgehand cancel {task_id}` stops it.")
+    if workspace.keep_until is None:
+        raise NotPossible(f"Task `{task_id}` is queued or running. `forgehand cancel {task_id}` stops it.")
     raise NotPossible(_BUSY.format(task=task_id))
 
 
 @contextmanager
 def _runtime(settings: Settings) -> Iterator[Runtime]:
-    """One that wakes nobody."""
+    """Build the runtime for the block, with nudges that do nothing."""
     log.set_up(json=False, secrets=settings.secrets)
     nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
     with build_runtime(settings, public_url="", nudges=nobody) as runtime:

@@ -11,17 +11,24 @@ import typer
 from bot.app.cli.options import AsJson, Config, settings_of
 from bot.app.cli.output import say, show
 
-app = typer.Typer(no_args_is_help=True, help="The images containers start from.")
+app = typer.Typer(no_args_is_help=True, help="The images that containers start from.")
 
-Small = Annotated[bool, typer.Option("--small", help="One image of this machine's own programs, in seconds.")]
+Small = Annotated[
+    bool, typer.Option("--small", help="One image from the programs of this machine; takes seconds.")
+]
 
 
 @app.command("build")
 def build_images(
     small: Small = False,  # noqa: FBT002 - Typer makes flags of these
-    base: Annotated[str, typer.Option(help="Image to build on; else Debian, or this machine's own.")] = "",
+    base: Annotated[
+        str, typer.Option(help="Image to build on. Default: Debian, or this machine's own distribution.")
+    ] = "",
     claude_code: Annotated[
-        str | None, typer.Option(help='Version in the agent image, "" for none; else the one we know.')
+        str | None,
+        typer.Option(
+            help='Version in the agent image, "" for none. Default: the version known to this release.'
+        ),
     ] = None,
     agent_version: Annotated[
         list[str] | None,
@@ -30,7 +37,7 @@ def build_images(
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Make the tools image and the agent image. Safe to repeat; no image registry is needed."""
+    """Build the tools image and the agent image. Safe to repeat; no image registry is needed."""
     from bot.sandbox.images.build import build
 
     chosen = [*(agent_version or []), *([] if claude_code is None else [f"claude={claude_code}"])]

@@ -1,7 +1,7 @@
-"""The operator's commands. Users talk to the bot in comments, operators here.
+"""The operator's commands. Users give commands in comments, operators here.
 
-Each command imports what it needs when it is called: `forgehand --help` must not
-wait for database drivers and container clients.
+Each command imports what it needs when it is called, so that `forgehand --help`
+does not wait for database drivers and container clients.
 """
 
 import json
@@ -38,7 +38,7 @@ def _root(config: Config = None) -> None:
 def up(port: Port = None, config: Config = None) -> None:
     """Receive webhooks and work on them, all in this one process.
 
-    Prints the address it listens on; http://ADDRESS/readyz answers when it is ready.
+    Prints the address of its receiver. http://ADDRESS/readyz answers when it is ready.
     """
     from bot.app import processes
 
@@ -47,7 +47,7 @@ def up(port: Port = None, config: Config = None) -> None:
 
 @app.command()
 def serve(port: Port = None, config: Config = None) -> None:
-    """Only receive webhooks and show pages. Needs \\[queue] url, and `forgehand work` somewhere."""
+    """Receive webhooks and show pages. Needs \\[queue] url, and at least one `forgehand work`."""
     from bot.app import processes
 
     processes.serve(settings_of(config, port), typer.echo)
@@ -56,11 +56,11 @@ def serve(port: Port = None, config: Config = None) -> None:
 @app.command()
 def work(
     host: Annotated[
-        str, typer.Option(help="What this machine's data folder is called, from its first start on.")
+        str, typer.Option(help="Name for the data folder of this machine. It cannot be changed later.")
     ] = "",
     config: Config = None,
 ) -> None:
-    """Only work: answer, run agents, report. Needs \\[queue] url; start as many as you like."""
+    """Answer commands, run agents and report. Needs \\[queue] url. Start as many as you like."""
     from bot.app import processes
 
     processes.work(settings_of(config), host=host)
@@ -69,17 +69,17 @@ def work(
 @app.command()
 def run(
     repository: Annotated[str, typer.Argument(help="URL or folder of any git repository you can push to.")],
-    instructions: Annotated[str, typer.Argument(help="What the agent is to do.")],
-    agent: Annotated[str, typer.Option(help="One of \\[agents]; else the first of them.")] = "",
+    instructions: Annotated[str, typer.Argument(help="Instructions for the agent.")],
+    agent: Annotated[str, typer.Option(help="One of \\[agents]. Default: the first.")] = "",
     model: Model = "",
-    base: Annotated[str, typer.Option(help="Branch to start from; else the default branch.")] = "",
-    timeout: Annotated[str, typer.Option(help="Such as 30m or 2h; else \\[sandbox] wall_limit.")] = "",
+    base: Annotated[str, typer.Option(help="Branch to start from. Default: the default branch.")] = "",
+    timeout: Annotated[str, typer.Option(help="Such as 30m or 2h. Default: \\[sandbox] wall_limit.")] = "",
     as_json: AsJson = False,  # noqa: FBT002 - Typer makes flags of these
     config: Config = None,
 ) -> None:
     """Let an agent work on a repository, without any forge, and print the branch it pushed.
 
-    Exit status 0: pushed, or nothing to change; 1: anything else, and how to go on.
+    Exit status 0: pushed, or nothing to change; 1: anything else, with the command to continue.
 
     \b
     forgehand run /srv/git/anvil.git "tidy the parser"
@@ -88,24 +88,24 @@ def run(
     from bot.app.cli import run
 
     settings = settings_of(config)
-    ask = run.RunArguments(
+    arguments = run.RunArguments(
         repository=repository, text=instructions, agent=agent, model=model, base=base, timeout=timeout
     )
-    raise typer.Exit(run.run(settings, ask, as_json=as_json))
+    raise typer.Exit(run.run(settings, arguments, as_json=as_json))
 
 
 @app.command()
 def resume(
     task: TaskId,
-    text: Annotated[str, typer.Argument(help="What to do next, or differently.")] = "",
-    agent: Annotated[str, typer.Option(help="Another of \\[agents]: it begins a fresh session.")] = "",
+    text: Annotated[str, typer.Argument(help="Further instructions.")] = "",
+    agent: Annotated[str, typer.Option(help="Another of \\[agents]. It starts a fresh session.")] = "",
     model: Model = "",
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Go on with a task in its own workspace, on its own branch.
+    """Continue a task in its own workspace, on its own branch.
 
-    Without TEXT: what failed is tried again; after a refused push, only the push.
+    Without TEXT, the failed run is repeated; after a refused push, only the push.
 
     \b
     forgehand resume k7m2xq4p "and add tests"
@@ -118,7 +118,7 @@ def resume(
 
 @app.command()
 def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
-    """Push the commit of a task that is held, because it touches paths that give power."""
+    """Push a commit that awaits approval because it changes protected paths."""
     from bot.app.cli import run
 
     raise typer.Exit(run.approve(settings_of(config), task, as_json=as_json))
@@ -126,7 +126,7 @@ def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> Non
 
 @app.command()
 def cancel(task: TaskId, config: Config = None) -> None:
-    """Stop a task, whoever asked for it. Its workspace is kept."""
+    """Stop any task. Its workspace is kept."""
     from bot.app.cli import tasks
 
     typer.echo(tasks.cancel(settings_of(config), task))
@@ -148,22 +148,22 @@ def tasks(
 def costs(
     repository: Annotated[
         str,
-        typer.Option(help="Its tasks, each with what it used: owner/name, or the URL.", show_default=False),
+        typer.Option(help="Show the tasks of this repository: owner/name, or the URL.", show_default=False),
     ] = "",
     task: Annotated[
-        str, typer.Option(help="Its runs, each with what it used and who knows its cost.", show_default=False)
+        str, typer.Option(help="Show the runs of this task, and the source of each cost.", show_default=False)
     ] = "",
     since: Annotated[
-        str, typer.Option(help="Tasks that used models in this time, such as 7d; whole days of UTC.")
+        str, typer.Option(help="Only tasks that used models in this time, such as 7d; whole days of UTC.")
     ] = "30d",
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Show what agents used of models: requests, tokens, US dollars, and what is left of today's budgets.
+    """Show the use of models by agents: requests, tokens, US dollars, and the use of today's budgets.
 
-    Tokens are what the gateway saw, those of killed runs too. What they cost is
-    known by the prices of \\[models], else by the agent's word; "at least" means
-    that neither knows all of it for some of the runs.
+    The gateway counts tokens, also those of killed runs. Costs come from the
+    prices in \\[models], or else from the agent's own report. "at least" means
+    that the cost of some runs is not fully known.
 
     \b
     forgehand costs --since 7d                  # each repository
@@ -172,18 +172,18 @@ def costs(
     """
     from bot.app.cli import costs
 
-    ask = costs.asked(since, repository=repository, task=task)
-    costs.costs(settings_of(config), ask, as_json=as_json)
+    query = costs.parse_query(since, repository=repository, task=task)
+    costs.costs(settings_of(config), query, as_json=as_json)
 
 
 @app.command()
 def logs(
     task: TaskId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,  # noqa: FBT002
-    raw: Annotated[bool, typer.Option("--raw", help="Every line as it was printed.")] = False,  # noqa: FBT002
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the run ends.")] = False,  # noqa: FBT002
+    raw: Annotated[bool, typer.Option("--raw", help="Print every line as the agent printed it.")] = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Print what the agent of a task's newest run said and did."""
+    """Print the log of a task's newest run."""
     from bot.app.cli import tasks
 
     tasks.logs(settings_of(config), task, follow=follow, raw=raw)
@@ -191,19 +191,19 @@ def logs(
 
 @app.command()
 def playground(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
-    data: Annotated[Path, typer.Option(help="Where its repositories and its state are kept.")] = Path(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 0,
+    data: Annotated[Path, typer.Option(help="Folder for its repositories and its state.")] = Path(
         "playground"
     ),
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Start a local forge to try the bot on. Prints its addresses, tokens and webhook secret."""
+    """Start a local forge to try the bot with. Prints its addresses, tokens and webhook secret."""
     from bot.playground.app import serve as serve_playground
 
     try:
         serve_playground(data, port, announce=lambda about: _about(about, as_json=as_json))
-    except OSError as error:  # once it serves, what goes wrong is an answer
-        raise BadSettings(f"No playground: {error}. Choose another --port or --data.") from None
+    except OSError as error:  # only from the start: errors of requests are answers
+        raise BadSettings(f"The playground cannot start: {error}. Choose another --port or --data.") from None
 
 
 @app.command()
@@ -213,7 +213,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run one command; what was expected to go wrong is one sentence and exit status 1."""
+    """Run one command. A BotError becomes one sentence and exit status 1."""
     try:
         app(prog_name="forgehand")
     except BotError as error:

@@ -1,4 +1,4 @@
-"""How the operator's commands print: results to stdout, as a table or as JSON, and all else to stderr."""
+"""Output of the operator's commands: results to stdout, as a table or as JSON; everything else to stderr."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def say(text: str) -> None:
-    """A sentence about what the command does, or why it does not."""
+    """Print a sentence on the progress or the failure of the command to stderr."""
     typer.echo(f"forgehand: {text}", err=True)
 
 
@@ -32,6 +32,6 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name.replace("_", " ").upper(), overflow="fold")
     for row in rows:
-        table.add_row(*(visible(str(value)) for value in row.values()))  # a title is a stranger's
-    width = None if sys.stdout.isatty() else 1000  # a pipe has no edge
+        table.add_row(*(visible(str(value)) for value in row.values()))  # strangers choose titles
+    width = None if sys.stdout.isatty() else 1000  # no line breaks in a pipe
     Console(width=width, highlight=False, markup=False).print(table)

@@ -1,7 +1,7 @@
-"""Commands that look at the ledger, or change a row of it: they work beside a running bot, or without one.
+"""Commands that read the ledger, or change a row of it: they work beside a running bot, or without one.
 
-What needs more than the ledger is imported where it is needed: most of what these
-commands take is the start of the program.
+Functions import other parts when they need them: these commands spend most of
+their time on imports.
 """
 
 import sys
@@ -36,7 +36,7 @@ def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
 
 
 def row_of(tx: Connection, task: Task, run: Run) -> Row:
-    """A task and its newest run, as scripts see them. Times are ISO 8601 in UTC; "" and null: not (yet)."""
+    """Return a task and its newest run for scripts. Times are ISO 8601 in UTC; "" and null: none (yet)."""
     return {
         "task": task.id,
         "state": task.state,
@@ -62,18 +62,18 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
 
 
 def cancel(settings: Settings, task_id: str) -> str:
-    """Ask a task to stop; the words say what follows. Raises NotPossible."""
+    """Cancel a task; return a sentence on the consequences. Raises NotPossible."""
     from bot.tasks import operator as verbs
 
     with ledger_of(settings) as ledger, ledger.write() as tx:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
-        return f"Task {task.id} is cancelled; it never started."
-    return f"Task {task.id} is told to stop. Its workspace is kept for `forgehand resume {task.id}`."
+        return f"Task {task.id} is cancelled. It had not started."
+    return f"Task {task.id} is stopping. Its workspace is kept for `forgehand resume {task.id}`."
 
 
 def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
-    """Print the log of the newest run, cleaned, as words or `raw`; with `follow` until the run ends."""
+    """Print the cleaned log of the newest run, for people or `raw`; with `follow`, until the run ends."""
     with ledger_of(settings) as ledger:
         with ledger.read() as tx:
             run = runs.newest(tx, store.get(tx, task_id).id)
@@ -92,7 +92,7 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
 
 
 def _output_parser(settings: Settings, name: str) -> OutputParser | None:
-    """None for an agent that the settings have no more: every line is shown then."""
+    """Return None for an agent that is not in the settings any more: every line is shown then."""
     agent = settings.agents.get(name)
     return None if agent is None else agent.build().output_parser()
 
@@ -103,7 +103,7 @@ def _brief(row: Row) -> Row:
 
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[Ledger]:
-    """The bot's own, open for the block; made where there is none yet."""
+    """Open the bot's ledger for the block; create it if there is none yet."""
     data_folder.create(settings.data.path)
     ledger = open_ledger(settings.store_url)
     try:

@@ -16,8 +16,7 @@ from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Rep
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.repository_url import canonical
 
-# Variables that would make git read another repository than the one it is asked about: a hook or an alias of
-# git that starts us has some of them set.
+# Variables that would make git read another repository. Some are set if a hook or an alias of git starts us.
 _ELSEWHERE = {
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -73,12 +72,12 @@ def remarks(folder: str, *, data: Path, base: str, forges: Sequence[str] = ()) -
         return [str(error)]
     if not found.branch and not base:
         raise NotPossible(f"HEAD of {folder} is detached: check out a branch, or name one with --base.")
-    said = [f"the result goes to {folder} as a branch, not to {found.remote}"] if found.remote else []
+    notes = [f"the result goes to {folder} as a branch, not to {found.remote}"] if found.remote else []
     if found.uncommitted:
         count = found.uncommitted
         files = "1 uncommitted file is" if count == 1 else f"{count} uncommitted files are"
-        said.append(f"{files} not included")
-    return said
+        notes.append(f"{files} not included")
+    return notes
 
 
 def look(folder: str, *, data: Path, forges: Sequence[str] = ()) -> WorkingCopy:

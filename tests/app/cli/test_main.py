@@ -148,7 +148,7 @@ def test_an_agent_reaches_package_hosts_though_no_worker_lives(desk: Desk) -> No
 def test_what_is_held_is_pushed_once_approved(desk: Desk) -> None:
     _, said = desk.call("run", str(desk.repository), "take power", status=1)
     task = desk.tasks()[0]["task"]
-    assert f"to go on: forgehand approve {task}" in said
+    assert f"to continue: forgehand approve {task}" in said
     assert "CODEOWNERS" in said
 
     branch, _ = desk.call("approve", task)
@@ -167,7 +167,7 @@ def test_what_cannot_be_resumed_is_said_in_the_operators_words(desk: Desk) -> No
 
 def test_a_run_is_cancelled_from_another_terminal(desk: Desk) -> None:
     with desk.busy() as (process, task):
-        assert "told to stop" in desk.call("cancel", task)[0]
+        assert "is stopping" in desk.call("cancel", task)[0]
 
         _, errors = process.communicate(timeout=LONG)
 
@@ -218,7 +218,7 @@ def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> Non
 
 def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -> None:
     with desk.busy() as (_process, task):
-        assert "is at work" in desk.call("workspaces", "rm", task, "--yes", status=1)[1]
+        assert "is queued or running" in desk.call("workspaces", "rm", task, "--yes", status=1)[1]
         desk.call("cancel", task)
         until(lambda: desk.tasks()[0]["state"] == "cancelled")
 
