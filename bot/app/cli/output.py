@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-from bot.text.sanitize import visible
-
 Row = dict[str, Any]
 
 
@@ -27,6 +25,8 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+
+    from bot.text.sanitize import visible
 
     table = Table(box=None, pad_edge=False)
     for name in rows[0]:

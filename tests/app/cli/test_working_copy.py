@@ -217,6 +217,7 @@ def test_bare_repositories_and_other_folders_have_no_remarks(tmp_path: Path) -> 
     assert remarks(str(tmp_path), data=tmp_path / "data", base="") == []
 
 
+@pytest.mark.waits
 def test_a_run_on_a_checkout_says_what_it_leaves_out_and_pushes_there(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "desk").mkdir()
     (Path(repo.working_dir) / "new").touch()
