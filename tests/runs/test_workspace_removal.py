@@ -67,7 +67,7 @@ def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, scri
 def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
     run = shop.lost("rm -rf .git; echo begun; sleep 300")
 
-    with pytest.raises(ExportRefused, match=r"its .git is broken"):
+    with pytest.raises(ExportRefused, match=r"its .git is damaged"):
         rescue(shop.runtime, run.task)
 
     assert run.task in shop.runtime.workspaces().folders()

@@ -1,1 +1,1 @@
-"""An agent's commits, taken out of its workspace, checked, and put into the quarantine."""
+"""The export of an agent's commits from its workspace, through checks, into the quarantine."""

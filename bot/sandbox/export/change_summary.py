@@ -1,4 +1,4 @@
-"""What an export changes as a whole, for a person who must decide: how many files, and which give power."""
+"""A summary of all changes of an export, for the person who approves it: files and protected paths."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,19 +10,21 @@ from bot.sandbox.export.path_globs import Pattern
 from bot.sandbox.export.refusals import shown
 from bot.sandbox.export.tree_walk import GITLINK, Folder
 
-_FILES = 20  # times what one commit may change; commits of others, which were merged, count too
-_CHARACTERS = 20_000  # of listed paths: a comment has room for half
+_FILES = 20  # multiples of the limit of one commit; merged commits of other people count, too
+_CHARACTERS = 20_000  # of listed paths
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSummary:
+    """Numbers and paths of an export's changes."""
+
     files: int
-    protected_paths: list[str]  # paths; those there is no room for as their number: "… and 1,234 more"
+    protected_paths: list[str]  # may end in "… and 1,234 more"
 
 
 def summary(folders: Iterable[Folder], rules: Rules) -> ChangeSummary:
-    """Sum up folders that differ. Raises ExportRefused if they are more than can be looked at."""
-    extent, power, links = Extent(rules.files * _FILES), _Listed(), _Listed()
+    """Sum up the folders that differ. Raises ExportRefused if there are too many to read."""
+    extent, protected, links = Extent(rules.files * _FILES), _Listed(), _Listed()
     pattern = Pattern(rules.protected_paths)
     for folder in folders:
         extent.add(folder)
@@ -31,15 +33,15 @@ def summary(folders: Iterable[Folder], rules: Rules) -> ChangeSummary:
         for entry in folder.entries:
             path = entry.path.decode(errors="replace")
             if pattern.matches(path):
-                power.add(path)
+                protected.add(path)
             if GITLINK in (entry.mode, *entry.before):
                 links.add(shown(entry.path))
-    return ChangeSummary(extent.files, [*power.listed(), *links.listed()])
+    return ChangeSummary(extent.files, [*protected.listed(), *links.listed()])
 
 
 @dataclass(slots=True)
 class _Listed:
-    """Paths as far as there is room for them."""
+    """A list of paths up to a total length; the others are only counted."""
 
     _paths: list[str] = field(default_factory=list)
     _room: int = _CHARACTERS

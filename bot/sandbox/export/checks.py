@@ -1,8 +1,8 @@
-"""What may leave a workspace: judged on objects the host unpacked, never in the clone.
+"""The rules for leaving a workspace, checked on objects that the host unpacked, never in the clone.
 
-Only what is new is judged: an entry that is the same in some parent was there
-before, and is not the agent's to answer for. Each folder is judged when it is
-reached, so that what is too deep or too much ends the walk.
+Only new entries are checked: an entry that is the same in some parent existed
+before, so the agent is not responsible for it. Each folder is checked when the walk
+reaches it, so that a limit on depth or number ends the walk.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from bot.sandbox.export.tree_walk import (
 from bot.text.sanitize import visible
 from bot.text.units import human
 
-_HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git does not read in pieces
+_HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git loads whole
 _MODES = frozenset({GONE, "100644", "100755", GITLINK, SYMLINK})
 
 
@@ -44,19 +44,19 @@ class Rules:
     commits: int = 500
     parents: int = 16  # of one commit
     files: int = 20_000  # that one commit may change
-    # Folders inside each other, where new. Source does not come near it, Windows opens no more than 130, and
-    # a path costs as much as its folders.
+    # Depth of new folders. Source code has far fewer, Windows opens at most 130, and the cost of a path grows
+    # with its folders.
     folders: int = 100
-    seconds: float = 600  # the export's container
+    seconds: float = 600  # for the export's container
     protected_paths: Sequence[str] = protected_paths.DEFAULT
 
 
 def large(objects: Objects, rules: Rules) -> dict[str, int]:
-    """Objects that are too large, none of them opened, with their sizes.
+    """Return the objects that are too large, by id with their sizes in bytes; no object is read.
 
-    Raises ExportRefused if all unpacked objects together are, or one that git must hold whole.
+    Raises ExportRefused if all objects together are too large, or one commit or tree.
     """
-    found, total = {}, 0
+    too_large, total = {}, 0
     for oid, kind, size in sizes(objects):
         total += size
         if kind != "blob" and size > _HELD_WHOLE:
@@ -65,43 +65,45 @@ def large(objects: Objects, rules: Rules) -> dict[str, int]:
                 "Shorten the message or split the folder, and put all the work in one new commit."
             )
         if size > rules.blob_bytes:
-            found[oid] = size
+            too_large[oid] = size
         if total > rules.total_bytes:
             raise ExportRefused(
-                f"The new work is larger than {human(rules.total_bytes)}. Take out what is not source."
+                f"The new work is larger than {human(rules.total_bytes)}. Remove files that are not source."
             )
-    return found
+    return too_large
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
+    """The checks of one export. `large` maps ids of objects that are too large to their sizes."""
+
     reader: ObjectReader
     large: Mapping[str, int]
     rules: Rules
 
     def violation(self, new: str, old: Sequence[str], extent: Extent) -> str:
-        """Why this commit or tree may not leave, against its parents: path, reason, what to do; "" if it may.
+        """Return the first violation of a commit or tree compared with its parents; "" if there is none.
 
-        `extent` gets what was looked at.
+        The sentences name the path, the reason and the next step. `extent` counts the changes.
         """
         spellings = Spellings()
         try:
-            for folder, words in self._bounded(new, old, extent):
-                if words := words or self._entries(folder) or self._collision(folder, spellings, old):
-                    return words
+            for folder, excess in self._bounded(new, old, extent):
+                if violation := excess or self._entries(folder) or self._collision(folder, spellings, old):
+                    return violation
         except ExportRefused as error:
             return str(error)
         return ""
 
     def excess(self, new: str, old: Sequence[str], extent: Extent) -> str:
-        """The same, but only of depth and number: whether it is safe to hand it to git."""
+        """Return the first violation of the limits on depth and number; above them git must not be run."""
         try:
-            return next((words for _, words in self._bounded(new, old, extent) if words), "")
+            return next((excess for _, excess in self._bounded(new, old, extent) if excess), "")
         except ExportRefused as error:
             return str(error)
 
     def _bounded(self, new: str, old: Sequence[str], extent: Extent) -> Iterator[tuple[Folder, str]]:
-        """Folders that differ, and with the last one why it is the last; "" until then."""
+        """Yield the folders that differ, each with "", and at a limit a last one with the violation."""
         folders = walk(self.reader, new, old)
         for folder in folders:
             extent.add(folder)
@@ -128,31 +130,31 @@ class Check:
 
     def _entries(self, folder: Folder) -> str:
         for entry in folder.entries:
-            if words := self._entry(entry):
-                return f"`{shown(entry.path)}` {words}"
+            if violation := self._entry(entry):
+                return f"`{shown(entry.path)}` {violation}"
         links = [entry for entry in folder.entries if entry.mode == SYMLINK]
         targets = self.reader.read_many([link.oid for link in links], LONGEST_PATH)
         for link, target in zip(links, targets, strict=True):
             if not target.is_whole or not _inside(link.path, target.content):
                 return (
-                    f"`{shown(link.path)}` is a link that leads out of the repository, or might. Point it "
-                    "at a file in the repository, with `../` only at the beginning, or remove it."
+                    f"`{shown(link.path)}` is a link that leads or might lead out of the repository. Point "
+                    "it at a file in the repository, with `../` only at the beginning, or remove it."
                 )
         return ""
 
     def _entry(self, entry: Entry) -> str:
         if entry.mode not in _MODES:
-            return f"has mode {entry.mode}, which no file may have. Make it an ordinary file."
+            return f"has mode {entry.mode}, which is not allowed. Make it an ordinary file."
         if entry.mode == GITLINK and GITLINK not in entry.before:
             return refusals.REPOSITORY
         if entry.added and not _clean(entry.path):
-            return "has a name that not every system can hold or show. Rename it."
+            return "has a name that not every system can store or show. Rename it."
         if entry.oid in self.large:
             return refusals.larger_than(self.rules.blob_bytes)
         return ""
 
     def _collision(self, folder: Folder, spellings: Spellings, parents: Sequence[str]) -> str:
-        """Two new names that are one where letter case does not count, as on macOS and Windows."""
+        """Return a violation if a new name equals another on macOS and Windows, which ignore letter case."""
         for paths in spellings.add(folder):
             if not any(all(has(self.reader, parent, path) for path in paths) for parent in parents):
                 listed = "` and `".join(shown(path) for path in paths[:3])
@@ -172,14 +174,14 @@ def _clean(path: bytes) -> bool:
 
 
 def _reserved(part: str) -> bool:
-    """Names git keeps for itself, in the spellings Windows takes for them too."""
+    """Tell whether git reserves this name, also in the spellings that are equal on Windows."""
     return part in {"", ".", ".."} or part.casefold().split(":")[0].rstrip(". ") in {".git", "git~1"}
 
 
 def _inside(path: bytes, target: bytes) -> bool:
-    """Whether a link at `path` surely ends inside: some `../`, then only names.
+    """Tell whether the target of a link at `path` is surely in the repository: any `../` come first.
 
-    `..` after a name cannot be judged: the name may itself be a link.
+    A `..` after a name is refused, because the name may be a link itself.
     """
     parts = target.decode(errors="replace").split("/")
     ups = 0

@@ -1,7 +1,7 @@
-"""How much one commit changes, counted while its folders are walked, and where most of that lies.
+"""The number of changes of one commit, counted during the walk, and the folder with most of them.
 
-A few objects can name any number of paths, so the count itself must end: a commit
-that is over is counted a little further, only to name the folder that makes it so.
+A few objects can name any number of paths, so the count itself is limited. Above the
+limit it continues a little, to find the folder that contains most of the changes.
 """
 
 from collections import Counter
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from bot.sandbox.export.refusals import shown
 from bot.sandbox.export.tree_walk import GONE, Folder
 
-_FOLDERS = 5  # changed folders for each file that may change
-_PATH = 400  # bytes of path for each file that may change
-_FURTHER = 5  # times the limit
+_FOLDERS = 5  # changed folders per file of the limit
+_PATH = 400  # bytes of path per file of the limit
+_FURTHER = 5  # the end of the count, in multiples of the limit
 
 
 @dataclass(slots=True)
 class Extent:
-    """What was counted so far. `most` files may be changed."""
+    """The counts so far. `most` is the limit of changed files."""
 
     most: int
     files: int = 0
@@ -27,6 +27,7 @@ class Extent:
     _below: Counter[bytes] = field(default_factory=Counter)
 
     def add(self, folder: Folder) -> None:
+        """Count the changes in a folder."""
         entries = folder.entries
         self.folders += 1
         self.files += len(entries)
@@ -37,39 +38,39 @@ class Extent:
 
     @property
     def size(self) -> int:
-        """Files and folders: what it costs to look at them."""
+        """Number of changed files and folders, which is the cost of checking them."""
         return self.files + self.folders
 
     def is_over(self, times: int = 1) -> bool:
-        """Whether this is more than may be, or than `times` as much."""
+        """Tell whether the counts are above the limits, or above `times` the limits."""
         most = self.most * times
         return self.files > most or self.folders > most * _FOLDERS or self.path_bytes > most * _PATH
 
     def is_enough(self) -> bool:
-        """Whether to count on would tell nothing more."""
+        """Tell whether the count can end."""
         return self.is_over(_FURTHER) or self.folders > self.most * _FOLDERS
 
     def excess(self) -> str:
-        """What is too much, where, and what to do."""
-        where = self._folder()
-        lies = f", most of them below `{shown(where)}/`" if where else ""
-        return f"{self._what()}{lies}. {self._advice(where)}"
+        """Return sentences on the exceeded limit, the folder with most changes, and the next step."""
+        folder = self._folder()
+        most = f", most of them below `{shown(folder)}/`" if folder else ""
+        return f"{self._limit()}{most}. {self._advice(folder)}"
 
-    def _what(self) -> str:
+    def _limit(self) -> str:
         if self.files > self.most:
             return f"More than {self.most:,} files are changed"
         if self.folders > self.most * _FOLDERS:
             return f"More than {self.most * _FOLDERS:,} folders are changed"
         return f"The paths of the changed files are longer than {self.most * _PATH:,} bytes in all"
 
-    def _advice(self, where: bytes) -> str:
+    def _advice(self, folder: bytes) -> str:
         if self.removed * 2 > self.files > self.most:
             return "Split the removal into several commits."
-        if where:
+        if folder:
             return "Remove them, or add that folder to `.gitignore`, and commit."
-        return "Remove what is generated, or add it to `.gitignore`, and commit."
+        return "Remove generated files, or add them to `.gitignore`, and commit."
 
     def _folder(self) -> bytes:
-        """The innermost folder that holds more than half."""
+        """Return the innermost folder with more than half of the changes; b"" if there is none."""
         most = [top for top, size in self._below.items() if size * 2 > self.files + self.folders]
         return max(most, key=lambda top: top.count(b"/"), default=b"")

@@ -1,7 +1,7 @@
-"""What agents are told by files of the repository: on a change, not the author's to say, nor the agent's.
+"""Files with instructions for agents: on a change, neither its author nor the agent may set them.
 
-The clone shows these paths as the branch has them that the change is for. So what
-a commit holds at them is an accident or worse, and the export sets it back.
+The clone has these files from the target branch of the change. A commit that changes
+them does so by accident or worse, so the export restores them.
 """
 
 from collections.abc import Sequence
@@ -9,31 +9,31 @@ from collections.abc import Sequence
 from bot.domain.errors import GitFailed
 from bot.git.run import LIMITS, Objects, git
 
-_EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree git knows without having it
+_EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the empty tree, which git knows without an object
 _GONE = "000000"
 
 _Entry = tuple[str, str]  # mode and id
 
 
 def restore(objects: Objects, tree: str, parents: Sequence[str], pathspecs: Sequence[str]) -> str:
-    """`tree`, with what matches as the parents have it: of a merge, what any side changed.
+    """Return the tree with all matching paths as in the parents; in a merge, with the changes of both.
 
-    Raises GitFailed where two sides of a merge changed the same path: nobody here may choose.
+    Raises GitFailed if two sides of a merge changed the same path, because nobody here can choose one.
     """
     first, *others = parents or [_EMPTY]
     if len(others) > 1:
-        raise GitFailed("More than two sides are merged at once.")
-    wanted = {path: old for path, (old, _) in _changed(objects, first, tree, pathspecs).items()}
+        raise GitFailed("A merge has more than two parents.")
+    entries = {path: old for path, (old, _) in _changed(objects, first, tree, pathspecs).items()}
     for other in others:
-        wanted |= _merged(objects, first, other, pathspecs)
-    return _with(objects, tree, wanted) if wanted else tree
+        entries |= _merged(objects, first, other, pathspecs)
+    return _with(objects, tree, entries) if entries else tree
 
 
 def _merged(objects: Objects, ours: str, theirs: str, pathspecs: Sequence[str]) -> dict[bytes, _Entry]:
-    """What `theirs` changed since the two parted."""
-    parted = objects.git("merge-base", ours, theirs).decode().strip()
-    here = _changed(objects, parted, ours, pathspecs)
-    there = _changed(objects, parted, theirs, pathspecs)
+    """Return the entries that `theirs` changed since the merge base."""
+    base = objects.git("merge-base", ours, theirs).decode().strip()
+    here = _changed(objects, base, ours, pathspecs)
+    there = _changed(objects, base, theirs, pathspecs)
     if clash := [path for path in there if path in here and there[path] != here[path]]:
         raise GitFailed(f"Both sides of a merge changed {clash[0].decode(errors='replace')}.")
     return {path: new for path, (_, new) in there.items()}
@@ -43,17 +43,17 @@ def _changed(
     objects: Objects, old: str, new: str, pathspecs: Sequence[str]
 ) -> dict[bytes, tuple[_Entry, _Entry]]:
     args = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
-    words = objects.git("diff-tree", *args, old, new, "--", *pathspecs).split(b"\0")
-    found = {}
-    for raw, path in zip(words[::2], words[1::2], strict=False):
+    fields = objects.git("diff-tree", *args, old, new, "--", *pathspecs).split(b"\0")
+    changes = {}
+    for raw, path in zip(fields[::2], fields[1::2], strict=False):
         was, now, before, after, _ = raw.decode().lstrip(":").split(" ")
-        found[path] = ((was, before), (now, after))
-    return found
+        changes[path] = ((was, before), (now, after))
+    return changes
 
 
-def _with(objects: Objects, tree: str, wanted: dict[bytes, _Entry]) -> str:
-    """`tree` with these entries. What is in the way of one makes room: a folder, or a file above it."""
-    index = objects.path / "set-back"
+def _with(objects: Objects, tree: str, entries: dict[bytes, _Entry]) -> str:
+    """Write the tree with these entries. A folder at such a path, or a file above it, is replaced."""
+    index = objects.path / "restore-index"
     index.unlink(missing_ok=True)
 
     def plumbing(*args: str, stdin: bytes = b"") -> bytes:
@@ -63,8 +63,8 @@ def _with(objects: Objects, tree: str, wanted: dict[bytes, _Entry]) -> str:
         )
 
     plumbing("read-tree", tree)
-    # What goes, first: it may be in the way of what comes.
-    lines = sorted(wanted.items(), key=lambda each: each[1][0] != _GONE)
-    given = b"".join(f"{mode} {oid}\t".encode() + path + b"\0" for path, (mode, oid) in lines)
-    plumbing("update-index", "-z", "--index-info", stdin=given)
+    # Removals come first, because they may make room for additions.
+    lines = sorted(entries.items(), key=lambda each: each[1][0] != _GONE)
+    index_info = b"".join(f"{mode} {oid}\t".encode() + path + b"\0" for path, (mode, oid) in lines)
+    plumbing("update-index", "-z", "--index-info", stdin=index_info)
     return plumbing("write-tree").decode().strip()

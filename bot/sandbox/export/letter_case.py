@@ -1,7 +1,7 @@
-"""Names that are one name where letter case does not count, as on macOS and Windows.
+"""Names that are equal if letter case is ignored, as on macOS and Windows.
 
-Folders that differ in case only are one folder there, so each folder has a number,
-and two spellings of one path the same.
+Folders that differ only in case are one folder there. So each folder has a number,
+and two spellings of one path have the same number.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ from bot.sandbox.export.tree_walk import LONGEST_NAME, Folder, Place
 
 @dataclass(frozen=True, slots=True)
 class Spellings:
-    """New names, and names beside them, of the folders of one walk."""
+    """The new names in the folders of one walk, with the existing names that equal them."""
 
     _numbers: dict[Place, int] = field(default_factory=dict)
     _folders: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -23,13 +23,13 @@ class Spellings:
     )
 
     def add(self, folder: Folder) -> Iterator[list[bytes]]:
-        """Add the next folder; yield paths that are one with a new name of it, two or more at a time."""
+        """Add the next folder; yield lists of two or more paths that are equal, one of them new."""
         number = self._number(folder.place)
-        wanted = {folded(name) for name in folder.added}
-        for name in folder.names() if wanted else ():
-            if (fold := folded(name)) in wanted:
+        new = {folded(name) for name in folder.added}
+        for name in folder.names() if new else ():
+            if (fold := folded(name)) in new:
                 self._spelled[number, fold].add((folder.place, name))
-        for fold in sorted(wanted):
+        for fold in sorted(new):
             spelled = self._spelled[number, fold]
             if len(spelled) > 1:
                 yield sorted(place.below(name) for place, name in spelled)
@@ -42,7 +42,7 @@ class Spellings:
 
 
 def folded(name: bytes) -> str:
-    """The name as it is compared: without case, and with accents in one spelling."""
-    if len(name) > LONGEST_NAME:  # it is refused, or was there before, and to compose it may take hours
+    """Return the name in the form for comparison: without case, and with accents in one spelling."""
+    if len(name) > LONGEST_NAME:  # it is refused or existed before, and normalizing it may take hours
         return name.decode(errors="replace")
     return unicodedata.normalize("NFC", name.decode(errors="replace")).casefold()

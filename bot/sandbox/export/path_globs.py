@@ -1,8 +1,8 @@
-"""Paths against many globs, in time that grows with the length of a path and not with its square.
+"""Matching of paths against many globs, in time linear in the length of a path.
 
-A glob is cut at its stars into pieces of fixed length. The first must stand at the start of
-a part of the path, the last at the end, and the others in between, in order: of each the
-first place found is as good as any other, so nothing is ever tried twice.
+A glob is cut at its stars into pieces of fixed length. The first piece must match at the
+start of a path component, the last one at the end of the path, and the others between
+them, in order. The first match of each is as good as any other, so nothing is tried twice.
 """
 
 import re
@@ -10,40 +10,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
-_PART = r"(?:\A|(?<=/))"  # where a part of a path begins
+_PART = r"(?:\A|(?<=/))"  # the start of a path component
 
 
 @dataclass(frozen=True, slots=True)
 class _Glob:
     """One glob without alternatives."""
 
-    first: re.Pattern[str]  # anchored where it may begin
+    first: re.Pattern[str]  # with its anchor
     middle: tuple[re.Pattern[str], ...]
-    last: re.Pattern[str] | None  # None: there is no star, and `first` is all of it
+    last: re.Pattern[str] | None  # None: there is no star, and `first` is the whole glob
     length: int  # characters of the last piece
 
     def matches(self, path: str) -> bool:
         end = len(path) - self.length
         if self.last is None:
             return end >= 0 and self.first.match(path, end) is not None
-        found = self.first.search(path)
+        match = self.first.search(path)
         for piece in self.middle:
-            found = piece.search(path, found.end()) if found else None
-        return found is not None and found.end() <= end and self.last.match(path, end) is not None
+            match = piece.search(path, match.end()) if match else None
+        return match is not None and match.end() <= end and self.last.match(path, end) is not None
 
 
 class Pattern:
-    """Globs as in .gitignore, but that `*` and `?` go past slashes. Letter case does not count."""
+    """Globs as in .gitignore, except that `*` and `?` match slashes and letter case is ignored."""
 
     def __init__(self, globs: Sequence[str]) -> None:
         self._globs = [made for glob in globs for made in _compiled(glob)]
-        # All first pieces at once: of most paths nothing more is asked.
+        # All first pieces in one expression, which rejects most paths at once.
         self._any = re.compile(
             "|".join(dict.fromkeys(made.first.pattern for made in self._globs)) or r"(?!)", re.DOTALL
         )
 
     def matches(self, path: str) -> bool:
-        """Whether a whole path does."""
+        """Tell whether a glob matches the whole path."""
         folded = path.casefold()
         return self._any.search(folded) is not None and any(glob.matches(folded) for glob in self._globs)
 
@@ -52,7 +52,7 @@ def _compiled(glob: str) -> Iterator[_Glob]:
     tied = "/" in glob.rstrip("/")
     *pieces, last = _pieces(glob.strip("/").casefold())
     yield _glob([*pieces, last], tied=tied)
-    if glob.endswith("/"):  # and all below it; a link in place of the folder leads to what is in it
+    if glob.endswith("/"):  # all paths below, too; above, the folder itself, which may be a link
         yield _glob([*pieces, [*last, "/"], []], tied=tied)
 
 
@@ -67,7 +67,7 @@ def _glob(pieces: Sequence[Sequence[str]], *, tied: bool) -> _Glob:
 
 
 def _pieces(glob: str) -> list[list[str]]:
-    """What stands between its stars, as patterns of one character each."""
+    """Cut the glob at its stars; return the pieces as patterns of one character each."""
     pieces: list[list[str]] = [[]]
     at = 0
     while at < len(glob):
@@ -81,7 +81,7 @@ def _pieces(glob: str) -> list[list[str]]:
 
 
 def _end_of_set(glob: str, at: int) -> int:
-    """The end of the set of characters that begins here, or of the one character."""
+    """Return the end of the character set that begins at `at`, or of the single character."""
     if glob[at] != "[":
         return at + 1
     begin = at + 1 + (glob[at + 1 : at + 2] == "!")

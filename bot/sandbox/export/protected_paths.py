@@ -1,13 +1,13 @@
-"""Paths whose content runs, commands or decides without anybody choosing it.
+"""Protected paths: files that take effect without a person's decision.
 
-A change to one of these waits for a person: CI runs it with secrets, an editor
-or the next agent obeys it, a review rule is made of it.
+A change to one of these needs approval: CI runs the file with secrets, an editor or the
+next agent obeys it, or a forge takes review rules from it.
 """
 
 from collections.abc import Sequence
 
-# As in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top,
-# one at the end means the folder and all below it. Letter case does not count.
+# Syntax as in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top folder,
+# a slash at the end means the folder and all paths below it. Letter case is ignored.
 
 # Without the files that agents obey: each kind of agents declares its own.
 DEFAULT = (
@@ -35,16 +35,16 @@ DEFAULT = (
     "cloudbuild.y*ml",
     "buildspec.y*ml",
     "Jenkinsfile*",
-    # who reviews, who updates, what a review shows
+    # reviewers, automatic updates, files hidden in a review
     "CODEOWNERS",
     "dependabot.y*ml",
     "renovate.json*",
     ".renovaterc*",
     ".gitattributes",
-    # where git fetches more from
+    # sources from which git fetches more
     ".gitmodules",
     ".lfsconfig",
-    # what editors, shells and hooks run
+    # configuration of editors, shells and hooks
     ".vscode/",
     ".idea/",
     ".zed/",
@@ -63,12 +63,12 @@ DEFAULT = (
     ".pre-commit-config.y*ml",
     ".pre-commit-hooks.y*ml",
     "*lefthook*.y*ml",
-    # ourselves
+    # the bot's own settings
     "forgehand.toml",
 )
 
 
 def pathspecs(globs: Sequence[str]) -> list[str]:
-    """Return these globs as pathspecs of git; they match a file in place of a folder, and the reverse."""
+    """Convert globs to git's pathspecs, which match a folder and a file of the same name."""
     plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
     return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]

@@ -1,6 +1,6 @@
-"""What an export container sends: two ids, two small files, a pack. All of it may be a lie.
+"""Receiving the stream of an export container: two ids, two small files and a pack, none of it trusted.
 
-Read without a buffer: the pack begins right after the last byte of the header.
+It is read without a buffer, because the pack begins directly after the two files.
 """
 
 import json
@@ -18,13 +18,13 @@ from bot.text.sanitize import visible
 
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n")
 _HEADER_BYTES = 2 * 41 + 2 * 11
-_FILE_BYTES = 65_536  # of result and question each
+_FILE_BYTES = 65_536  # of the result and of the question
 _REFUSAL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedResult:
-    """What the agent said of its own work, cleaned and cut; all of it may be ""."""
+    """The agent's report on its work, sanitized and cut; each field may be ""."""
 
     summary: str = ""
     title: str = ""
@@ -32,7 +32,7 @@ class ExportedResult:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What came out of the container, as it says itself. `unsound`: why its pack is none, or ""."""
+    """The content of the stream, not checked. `unsound` is the reason why the pack is invalid, or ""."""
 
     head: str
     snapshot: str
@@ -42,13 +42,13 @@ class Shipment:
 
 
 def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
-    """Unpack the stream into `objects`. Raises ExportRefused where the container says there is nothing."""
+    """Unpack the stream into `objects`. Raises ExportRefused if the container refused the export."""
     first = stream.read_exactly(1)
     if first == b"!":
         raise ExportRefused(_refusal(stream.read_exactly(_REFUSAL_BYTES), rules))
     header = _HEADER.fullmatch(first + stream.read_exactly(_HEADER_BYTES - 1))
     if not header:
-        return Shipment("", "", ExportedResult(), "", "the stream does not begin as it must")
+        return Shipment("", "", ExportedResult(), "", "the stream has no valid header")
     result, question = (stream.read_exactly(min(int(length), _FILE_BYTES)) for length in header.group(3, 4))
     return Shipment(
         head=header[1].decode(),
@@ -66,15 +66,15 @@ def _refusal(answer: bytes, rules: Rules) -> str:
 
 
 def read_result(content: bytes) -> ExportedResult:
-    """The agent's result file, taken as far as it makes sense."""
+    """Parse the agent's result file; missing or invalid fields are ""."""
     try:
-        told = json.loads(content)
+        fields = json.loads(content)
     except (ValueError, RecursionError):
-        told = {}
-    told = told if isinstance(told, dict) else {}
+        fields = {}
+    fields = fields if isinstance(fields, dict) else {}
 
     def text(key: str) -> str:
-        value = told.get(key)
+        value = fields.get(key)
         return visible(value).strip() if isinstance(value, str) else ""
 
     title = text("title").split("\n", 1)[0][:200]
@@ -82,7 +82,7 @@ def read_result(content: bytes) -> ExportedResult:
 
 
 def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:
-    """Why the pack could not be unpacked; "" if it was, and is sound, and nothing it needs is missing."""
+    """Unpack the pack; return "", or the reason why it is invalid or incomplete."""
 
     def chunks() -> Iterator[bytes]:
         while chunk := stream.read(1 << 18):
@@ -103,7 +103,7 @@ def _unpack(stream: Stream, objects: Objects, rules: Rules) -> str:
         )
     except GitFailed as error:
         if stream.read(1):
-            # git gave up first. Leaving by an error ends the container; its exit status would not help.
+            # git ended before the stream did. This error kills the container, whose status tells nothing.
             raise ExportRefused(f"The new work could not be unpacked: {error}") from error
         return str(error)
     return ""

@@ -1,7 +1,7 @@
-"""Reasons why an export container took nothing, in words for the person who asked.
+"""Refusals of an export, as sentences for the requester.
 
-The container sends a code, git's complaint and a path (export.sh); the host says
-the same things of what it finds later by itself, so the sentences stand here once.
+The container sends a code, git's error message and a path (export.sh). The host's own
+checks find some of the same problems, so all these sentences are here.
 """
 
 import re
@@ -11,7 +11,7 @@ from bot.text.sanitize import visible
 from bot.text.units import human
 
 REPOSITORY = "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."
-_SHOWN = 200  # characters of a path that stand in a sentence
+_SHOWN = 200  # characters of a path in a sentence
 _SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _SLOW = re.compile(r"git (ls-files|update-index|check-\w+) took longer")
 _ENCODING = re.compile(r"failed to encode")
@@ -19,13 +19,13 @@ _MEMORY = re.compile(r"out of memory|malloc failed|mmap failed|cannot allocate",
 
 
 def shown(path: bytes) -> str:
-    """Return a path in the form in which it may stand in a sentence: a long one is cut."""
+    """Return a path in a form that is safe in a sentence; a long one is cut."""
     text = visible(path[: 4 * _SHOWN].decode(errors="replace")).replace("`", "'").replace("\n", " ")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def larger_than(limit: int) -> str:
-    """Say what is wrong with a file of more than `limit` bytes, as the end of a sentence that names it."""
+    """Return the end of a sentence on a file of more than `limit` bytes."""
     return f"is larger than {human(limit)}. Remove it, or add it to `.gitignore`."
 
 
@@ -37,7 +37,7 @@ def large(path: bytes, limit: int) -> str:
 def many(folder: bytes, limit: int) -> str:
     """Refuse more than `limit` changed files, most of them below `folder`."""
     where = f", most of them in `{shown(folder)}`" if folder else ""
-    remedy = "Remove what is generated, or add it to `.gitignore`."
+    remedy = "Remove generated files, or add them to `.gitignore`."
     return f"More than {limit:,} files are changed{where}. {remedy}"
 
 
@@ -46,7 +46,7 @@ def total(path: bytes, limit: int) -> str:
     largest = f"; the largest is `{shown(path)}`" if path else ""
     return (
         f"The changed files together are larger than {human(limit)}{largest}. "
-        "Remove what is generated, or add it to `.gitignore`."
+        "Remove generated files, or add them to `.gitignore`."
     )
 
 
@@ -61,30 +61,30 @@ def repository(path: bytes) -> str:
 
 
 def closed(path: bytes) -> str:
-    """Refuse a folder (its path ends in a slash) or a file that the agent's own user may not read."""
+    """Refuse a folder (its path ends in a slash) or a file that the agent's own user cannot read."""
     if path.endswith(b"/"):
         return f"The folder `{shown(path)}` cannot be opened. Run `chmod u+rx` on it."
     return f"`{shown(path)}` could not be read. Run `chmod u+r` on it and `chmod u+rx` on its folder."
 
 
-def complaint(said: str) -> str:
-    """Return git's complaint, with what to do if git lacks memory, space, time or an encoding."""
-    said = visible(said).strip()
-    if _SPACE.search(said):
-        return f"The files need more space than an export has; remove what is not source. ({said})"
-    if _MEMORY.search(said):
-        return f"git ran out of memory; remove the largest files and folders that are not source. ({said})"
-    if _SLOW.search(said):
-        return f"Simplify `.gitignore` and `.gitattributes`, and ignore what is generated. ({said})"
-    if _ENCODING.search(said):
-        return f"Write the file in that encoding, or change its line in `.gitattributes`. ({said})"
-    return said
+def advice(stderr: str) -> str:
+    """Return git's error message, with a next step if git lacks memory, space, time or an encoding."""
+    message = visible(stderr).strip()
+    if _SPACE.search(message):
+        return f"The files need more space than an export has; remove files that are not source. ({message})"
+    if _MEMORY.search(message):
+        return f"git ran out of memory; remove the largest files and folders that are not source. ({message})"
+    if _SLOW.search(message):
+        return f"Simplify `.gitignore` and `.gitattributes`, and ignore generated files. ({message})"
+    if _ENCODING.search(message):
+        return f"Write the file in that encoding, or change its line in `.gitattributes`. ({message})"
+    return message
 
 
 _SENTENCES: dict[str, Callable[[bytes], str]] = {
     "gone": lambda _: "The workspace is gone.",
     "head": lambda _: (
-        "The clone has no commit to take: its .git is broken, or HEAD points to no commit. "
+        "The clone has no commit to take: its .git is damaged, or HEAD points to no commit. "
         "Check out a branch, or commit."
     ),
     "tree": lambda _: (
@@ -99,30 +99,30 @@ _SENTENCES: dict[str, Callable[[bytes], str]] = {
     ),
     "nested": repository,
     "submodule": lambda path: (
-        f"`{shown(path)}` is a submodule that was not fetched, and holds files. "
+        f"`{shown(path)}` is a submodule that was not fetched, and its folder contains files. "
         "Move them elsewhere, or run `git rm --cached` on it to make it an ordinary folder."
     ),
     "name": lambda path: f"`{shown(path)}` has a name that git reserves. Rename or remove it.",
     "objects": lambda _: (
-        "A commit, folder or file that the new work needs is missing in `.git/objects`, or broken. "
+        "A commit, folder or file that the new work needs is missing in `.git/objects`, or damaged. "
         "Find it with `git fsck`, run `git reset --soft` to an earlier commit, and commit the files again."
     ),
     "room": lambda _: (
-        "The workspace holds more than an export has room for. "
-        "Remove what is not source, or add it to `.gitignore`."
+        "The workspace is too large for an export. "
+        "Remove files that are not source, or add them to `.gitignore`."
     ),
     "unreadable": lambda _: "The uncommitted files could not be read.",
 }
 
 
 def refusal_text(answer: bytes, *, one: int, together: int, files: int, folders: int) -> str:
-    """Return the sentences for a container's refusal: "<code>\\n<complaint>\\0<path>".
+    """Return the sentences for a container's refusal: "<code>\\n<message>\\0<path>".
 
-    The limits are the ones the container was given: bytes of one file, bytes of all changed files, changed
-    files, folders in a path.
+    The limits are those that the container received: bytes of one file, bytes of all changed files, number
+    of changed files, folders in a path.
     """
     reason, path = [*answer.split(b"\0"), b""][:2]
-    code, _, said = reason.decode(errors="replace").partition("\n")
+    code, _, stderr = reason.decode(errors="replace").partition("\n")
     limited: dict[str, Callable[[], str]] = {
         "large": lambda: large(path, one),
         "many": lambda: many(path, files),
@@ -132,4 +132,4 @@ def refusal_text(answer: bytes, *, one: int, together: int, files: int, folders:
     if code in limited:
         return limited[code]()
     sentence = _SENTENCES.get(code, _SENTENCES["unreadable"])(path)
-    return f"{sentence} {complaint(said)}".strip()
+    return f"{sentence} {advice(stderr)}".strip()

@@ -1,7 +1,7 @@
-"""The agent's commits made the bot's: same trees, same shape, our name, harmless words.
+"""Rewriting the agent's commits: same trees, same graph, the bot as author, harmless messages.
 
-The same commits always become the same ids: an export that is repeated after a
-crash must not make a second history.
+The same commits always get the same new ids: an export that is repeated after a
+crash must not create a second history.
 """
 
 import re
@@ -16,8 +16,8 @@ from bot.text.sanitize import visible
 _LONGEST = 16_000  # characters of a message
 _NESTED = 8
 
-# Forges act on these wherever the commit lands. What takes their place acts on nothing.
-# To a forge only ASCII letters, digits and the underscore are part of a word, which a mention cannot follow.
+# Forges act on these in any commit message. Their replacements have no effect.
+# For a forge only ASCII letters, digits and the underscore belong to a word, after which it sees no mention.
 _MENTION = re.compile(r"(?<![A-Za-z0-9_])@(?=[\w.])")
 _SKIP_CI = re.compile(
     r"\[(\s*(?:skip|no)[ _-]?(?:ci|actions|pipeline|[a-z]+pipelines|travis|appveyor|build)\s*"
@@ -25,7 +25,7 @@ _SKIP_CI = re.compile(
     re.IGNORECASE,
 )
 _NO_CI = re.compile(r"\*\*\*NO_CI\*\*\*|^[ \t]*skip-checks:.*$", re.IGNORECASE | re.MULTILINE)
-# Whose work it is, is the forge's to know, not the agent's to claim.
+# An agent must not claim another author for its work.
 _CLAIMS = re.compile(r"^[ \t]*(?:co-authored|signed-off)-by:.*$\n?", re.IGNORECASE | re.MULTILINE)
 _REFERENCE = (
     r"[\w./-]*#\d+|\bG[HL]-\d+|\[(?:issue|work_item|epic):"
@@ -49,52 +49,52 @@ _DEFUSED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """What every rewritten commit gets. `title` stands in for a message that says nothing."""
+    """The parts of every rewritten commit. `title` replaces an empty message."""
 
     author: Identity
     co_author: str
     title: str
-    secrets: Sequence[str] = ()  # in no message
+    secrets: Sequence[str] = ()  # removed from messages
 
 
 def clean_message(text: str) -> str:
-    """A commit message that pings, closes, skips and claims nothing; may be empty."""
+    """Remove mentions, closing keywords, CI skips and author claims from a message; it may become empty."""
     text = _SKIP_CI.sub(r"(\1)", _without_claims(visible(text)[:_LONGEST]))
     text = _MENTION.sub("@ ", text)
     if _CLOSING.search(text):
-        for pattern, words in _DEFUSED:
-            text = pattern.sub(words, text)
+        for pattern, replacement in _DEFUSED:
+            text = pattern.sub(replacement, text)
     return "\n".join(line.rstrip() for line in text.strip().split("\n"))
 
 
 def _without_claims(text: str) -> str:
-    """What is taken out may have stood between the halves of what is to be taken out, too."""
+    """Remove claims and CI skips repeatedly: a removal may join the halves of another one."""
     for _ in range(_NESTED):
-        if (less := _taken_out(text)) == text:
+        if (shorter := _without_marks(text)) == text:
             return text
-        text = less
-    # Nobody nests it so deeply by accident. Without stars nothing that is taken out leaves two halves.
-    return _taken_out(text.replace("*", ""))
+        text = shorter
+    # Such deep nesting is not an accident. Without stars, a removal cannot join two halves.
+    return _without_marks(text.replace("*", ""))
 
 
-def _taken_out(text: str) -> str:
+def _without_marks(text: str) -> str:
     return _NO_CI.sub("", _CLAIMS.sub("", text))
 
 
 def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:
-    """The commit object's content: this tree, these parents, the bot's name, the author's date."""
-    who = f"{_name(style.author.name)} <{_name(style.author.email)}> {_date(commit.date)}"
+    """Return the content of the commit object: its tree and date, these parents, the bot as author."""
+    author = f"{_name(style.author.name)} <{_name(style.author.email)}> {_date(commit.date)}"
     lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"author {who}", f"committer {who}", ""]
-    said = (clean_message(redact(visible(text), style.secrets)) for text in (commit.message, style.title))
-    message = next(filter(None, said), "Work by the agent")
+    lines += [f"author {author}", f"committer {author}", ""]
+    messages = (clean_message(redact(visible(text), style.secrets)) for text in (commit.message, style.title))
+    message = next(filter(None, messages), "Work by the agent")
     if style.co_author:
         message += f"\n\nCo-authored-by: {visible(style.co_author)}"
     return "\n".join([*lines, message, ""]).encode()
 
 
 def rewrite(commits: Iterable[Commit], style: Style, write: Callable[[bytes], str]) -> dict[str, str]:
-    """Write each commit anew, parents first; return old id -> new id. Other parents stay as they are."""
+    """Write each commit again, parents first; return old id -> new id. Unlisted parents keep their ids."""
     ids: dict[str, str] = {}
     for commit in commits:
         ids[commit.id] = write(body(commit, [ids.get(parent, parent) for parent in commit.parents], style))
@@ -106,7 +106,7 @@ def _name(text: str) -> str:
 
 
 def _date(date: str) -> str:
-    """The date as it was if a forge will take it: seconds that fit, and a zone of this world."""
+    """Return the date if a forge accepts it (32-bit seconds, a real zone), else the epoch."""
     seconds, _, zone = date.partition(" ")
     fits = re.fullmatch(r"\d{1,10}", seconds) and re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", zone)
     return date if fits and int(seconds) < 1 << 32 else "0 +0000"

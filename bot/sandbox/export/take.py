@@ -1,8 +1,8 @@
-"""Taking an agent's work out of its workspace, into the quarantine.
+"""The export of an agent's work from its workspace into the quarantine.
 
-The clone is only ever read by git in a container without network; what comes out
-is a stream the host does not trust. It is unpacked into a throw-away repository,
-judged there, rewritten, and only what passed is promoted.
+Only git in a container without network reads the clone. Its output is a stream that the
+host does not trust: it is unpacked into a temporary repository, checked and rewritten
+there, and only admitted objects are copied into the quarantine.
 """
 
 import shutil
@@ -32,12 +32,12 @@ __all__ = ["ExportPlan", "Exported", "ExportedResult", "Rules", "has", "is_done"
 _INSIDE = Path(__file__).parent.parent / "inside"
 _PARTS = ("export_tools.sh", "export_clone.sh", "export_touched.sh", "export.sh")
 _SCRIPT = "\n".join((_INSIDE / part).read_text() for part in _PARTS)
-_OTHER = "The export container sent something else than HEAD and what lay uncommitted on it."
+_OTHER = "The export container sent objects other than HEAD and the uncommitted work on it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """What an export must know. `name` is the container's and carries task, run and epoch."""
+    """The input of an export. `name` is the container's, with task, run and epoch."""
 
     task: str
     run: str
@@ -47,79 +47,79 @@ class ExportPlan:
     quarantine: Path
     base_head: str
     checked_head: str  # "" = base_head
-    shown: Sequence[str]  # every head the mirror gave this clone
-    trusted_head: str  # power is judged from here: last pushed or approved, else merge base with the target
+    shown: Sequence[str]  # all commits for which the clone ever had refs from the mirror
+    trusted_head: str  # base for protected paths: last pushed or approved head, else merge base with target
     unchanged_from: str  # last pushed head, else the base
-    succeeded: bool  # uncommitted work becomes the last commit; else it goes to refs/wip/<run>
+    succeeded: bool  # then uncommitted work becomes the last commit, else refs/wip/<run>
     author: Identity
     co_author: str  # "" or "login <mail>"
-    title: str  # message of commits that bring none
-    secrets: Sequence[str] = ()  # in no message
+    title: str  # message for commits without one
+    secrets: Sequence[str] = ()  # removed from messages
     rules: Rules = field(default_factory=Rules)
-    restored_paths: Sequence[
-        str
-    ] = ()  # pathspecs: here the agent changes nothing, and what it did is set back
+    restored_paths: Sequence[str] = ()  # pathspecs: the agent's changes to these paths are undone
     # Called until the export is promoted.
     check: interrupt.Check = field(default=interrupt.uninterrupted, compare=False)
 
     @property
     def start(self) -> str:
-        """What the new work must descend from."""
+        """Commit from which the new work must descend."""
         return self.checked_head or self.base_head
 
     @property
     def known(self) -> list[str]:
-        """Commits the host has, with all that is behind them."""
+        """Commits that the host has, with all their ancestors."""
         return list(dict.fromkeys([self.start, *self.shown]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    head: str  # the new checked head; the old one where nothing is new
+    """The result of an export."""
+
+    head: str  # the new checked head; the old one if nothing is new
     wip: str  # uncommitted work of a run that did not succeed, or ""
-    changed: bool  # the tree is not that of `unchanged_from`
-    protected_paths: list[str]  # paths, from `trusted_head` on
+    changed: bool  # the tree differs from that of `unchanged_from`
+    protected_paths: list[str]  # changed since `trusted_head`
     commits: int
-    files: int  # that differ from `trusted_head`
+    files: int  # changed since `trusted_head`
     result: ExportedResult
     question: str
 
 
 def is_done(quarantine: Path, run_id: str) -> bool:
-    """Whether an export of this run came to its end."""
+    """Tell whether an export of this run was completed."""
     return (quarantine / "refs" / "checked" / run_id).exists()
 
 
 def has(quarantine: Path, mirror: Path, oid: str) -> bool:
-    """Whether a commit is in the quarantine, or in the mirror it borrows from."""
+    """Tell whether a commit is in the quarantine or in the mirror."""
     env = Objects(quarantine, (mirror,)).borrowing()
     return run("cat-file", "-e", f"{oid}^{{commit}}", at=quarantine, env=env).status == 0
 
 
 def take(engine: Engine, image: str, plan: ExportPlan) -> Exported:
-    """Export the workspace. Done again after a crash, it ends in the same ids.
+    """Export the workspace. A repetition after a crash gives the same ids.
 
-    Raises ExportRefused (the work does not pass, for the reader to mend), SandboxFailed,
-    EngineUnavailable (worth a retry), and what the plan's check raises: nothing is promoted then.
+    Raises ExportRefused (a user must fix the work), SandboxFailed, EngineUnavailable (worth a retry), and
+    the exceptions of the plan's check. After an exception nothing is in the quarantine.
     """
     make_bare(plan.quarantine)
-    # The run is ours alone. A git of the worker before us may still write the very same ids.
+    # Only this worker has the run. A git process of an earlier worker could only write the same ids.
     clear_leftovers(plan.quarantine)
     with _incoming(plan) as path:
         objects = Objects(path, (plan.quarantine, plan.mirror), plan.check)
         shipment = _receive(engine, image, plan, objects)
         try:
             exported = _admit(plan, objects, shipment)
-            # Last: an export that was given up must not be found done.
+            # The last step: an interrupted export must not look completed.
             _promote(plan, objects, exported.head, exported.wip)
         except GitFailed as error:
-            raise ExportRefused(f"What the workspace holds could not be read: {error}") from error
+            raise ExportRefused(f"The work in the workspace could not be read: {error}") from error
     return exported
 
 
 @contextmanager
 def _incoming(plan: ExportPlan) -> Iterator[Path]:
-    """A repository for this epoch's export only; what earlier ones left is removed."""
+    """Create a temporary repository for this export; leftovers of earlier ones are removed."""
     root = plan.quarantine.parent
     for stale in root.glob(f"*-{plan.run}-*.incoming"):
         shutil.rmtree(stale, ignore_errors=True)
@@ -143,9 +143,9 @@ def _receive(engine: Engine, image: str, plan: ExportPlan, objects: Objects) -> 
         check=plan.check,
     ) as stream:
         shipment = receive(stream, objects, plan.rules)
-    # Only here: a container that failed is the reason for a pack that is cut short, and was raised first.
+    # Checked after the block: if the container failed, the pack is cut short, and the block raised that.
     if shipment.unsound:
-        raise ExportRefused(f"The new work is not sound: {shipment.unsound}")
+        raise ExportRefused(f"The new work is invalid: {shipment.unsound}")
     return shipment
 
 
@@ -155,18 +155,18 @@ def _limits(rules: Rules) -> list[str]:
 
 
 def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
-    """Judge what was unpacked, and make it ours."""
+    """Check the unpacked objects and rewrite the commits. Raises ExportRefused, GitFailed."""
     too_large = large(objects, plan.rules)
     with object_reader(objects) as reader:
-        judge = _judge(plan, objects, Check(reader, too_large, plan.rules), shipment.result.title)
+        admission = _admission(plan, objects, Check(reader, too_large, plan.rules), shipment.result.title)
         tips = [shipment.head, shipment.snapshot]
         commits = read_commits(objects, reader, tips, plan.known, plan.rules.commits + 1)
-        left = _uncommitted(objects, shipment, commits)
+        uncommitted = _uncommitted(objects, shipment, commits)
         tip = shipment.head
-        if left and plan.succeeded:
-            commits, tip, left = [*commits, left], left.id, None
-        head, count = judge.head(tip, commits)
-        wip = judge.wip(left, head) if left else ""
+        if uncommitted and plan.succeeded:
+            commits, tip, uncommitted = [*commits, uncommitted], uncommitted.id, None
+        head, count = admission.head(tip, commits)
+        wip = admission.wip(uncommitted, head) if uncommitted else ""
         changes = summary(walk(reader, head, [plan.trusted_head]), plan.rules)
     return Exported(
         head=head,
@@ -180,7 +180,7 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
     )
 
 
-def _judge(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admission:
+def _admission(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admission:
     style = Style(
         author=plan.author, co_author=plan.co_author, title=title or plan.title, secrets=plan.secrets
     )
@@ -195,8 +195,8 @@ def _judge(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admi
 
 
 def _uncommitted(objects: Objects, shipment: Shipment, commits: list[Commit]) -> Commit | None:
-    """Take the snapshot from the end of `commits`, where there is one."""
-    # Filters of the clone run in the container, and can write what we read of it.
+    """Remove the snapshot from the end of `commits` and return it; None if there is none."""
+    # Filters of the clone run in the container and can forge its output.
     if objects.git("cat-file", "-t", shipment.head) != b"commit\n":
         raise ExportRefused(_OTHER)
     if shipment.snapshot == shipment.head:
@@ -207,13 +207,13 @@ def _uncommitted(objects: Objects, shipment: Shipment, commits: list[Commit]) ->
 
 
 def _promote(plan: ExportPlan, objects: Objects, head: str, wip: str) -> None:
-    """Copy what head and wip need into the quarantine: what they do not reach was not checked."""
+    """Copy the objects that head and wip need into the quarantine; unreachable ones were not checked."""
     tips = [tip for tip in (head, wip) if tip and tip != plan.start]
     if tips:
-        wanted = "\n".join([*tips, *(f"^{oid}" for oid in plan.known), ""])
+        revisions = "\n".join([*tips, *(f"^{oid}" for oid in plan.known), ""])
         pack = plan.quarantine / "objects" / "pack" / "pack"
         args = ("--revs", "--delta-base-offset", "--non-empty", "--quiet", str(pack))
-        env, stdin = {**objects.borrowing(), **streaming()}, wanted.encode()
+        env, stdin = {**objects.borrowing(), **streaming()}, revisions.encode()
         git(
             "pack-objects",
             *args,

@@ -1,7 +1,7 @@
-"""Two sides of a change compared folder by folder, as git's combined diff would, but lazily.
+"""A lazy comparison of the sides of a change, folder by folder, with the result of git's combined diff.
 
-Only folders that are the same on no old side are opened. What is held at any time is one
-folder and the names of those that wait, so whoever has seen enough can stop.
+Only folders that differ from all old sides are read. The memory at any time is one folder
+and the names of the pending ones, and the caller can stop at any time.
 """
 
 import re
@@ -17,14 +17,14 @@ GITLINK = "160000"
 SYMLINK = "120000"
 TREE = "040000"
 GONE = "000000"
-LONGEST_PATH = 4096  # bytes, also of a link's target: PATH_MAX
-LONGEST_NAME = 255  # bytes: no file system in use takes more
+LONGEST_PATH = 4096  # bytes, also of a link's target (PATH_MAX)
+LONGEST_NAME = 255  # bytes: no file system in use allows more
 _TREE_BYTES = 16 << 20  # of one folder's list: 400,000 files of short names
-_AHEAD = 40  # folders that are read while git is awake
-_TOPS = 4  # folders inside each other: enough to say where something lies
+_AHEAD = 40  # folders to read in one batch
+_TOPS = 4  # depth of the folders that are remembered for messages
 
 _Item = tuple[str, bytes]  # mode and id
-_Side = str | None  # id of a folder; None = it is not there
+_Side = str | None  # id of a folder; None = it does not exist
 _Change = tuple[bytes, _Item, Sequence[_Item]]  # name, item on the new side, different items on the old ones
 _ITEM = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
 _NOTHING: _Item = (GONE, bytes(20))
@@ -33,15 +33,16 @@ _NOWHERE, _ADDED = [_NOTHING], (GONE,)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path that is not what it is on any old side."""
+    """One path that differs from all old sides."""
 
     path: bytes
-    before: tuple[str, ...]  # modes on the old sides, each once; "000000" = not there
+    before: tuple[str, ...]  # modes on the old sides, without duplicates; "000000" = missing
     mode: str
     oid: str
 
     @property
     def added(self) -> bool:
+        """True if an old side does not have the path."""
         return self.mode != GONE and GONE in self.before
 
     @property
@@ -51,21 +52,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Where a folder is, as a link to the folder it is in: whole paths would repeat each other."""
+    """The place of a folder, as a link to its parent: whole paths would repeat each other."""
 
     parent: "Place | None" = None
     name: bytes = b""
-    depth: int = 0  # folders a path in it goes through
-    length: int = 0  # bytes of its path and a slash
-    tops: tuple[bytes, ...] = ()  # the outermost folders it is in, or is, by their paths
+    depth: int = 0  # number of folders in a path to one of its files
+    length: int = 0  # bytes of its path, with a slash
+    tops: tuple[bytes, ...] = ()  # paths of its outermost ancestors, itself included
 
     def inside(self, name: bytes) -> "Place":
-        """The place of the folder of this name in this one."""
+        """Return the place of the subfolder with this name."""
         tops = self.tops if self.depth >= _TOPS else (*self.tops, self.below(name))
         return Place(self, name, self.depth + 1, self.length + len(name) + 1, tops)
 
     def below(self, name: bytes) -> bytes:
-        """The path of what has this name in it."""
+        """Return the path of the entry with this name."""
         names, place = [name], self
         while place.parent:
             names.append(place.name)
@@ -79,16 +80,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One folder that differs, and what in it differs, folders aside."""
+    """One folder that differs, with its different entries except subfolders."""
 
     place: Place
-    is_new: bool  # it is on no old side
+    is_new: bool  # no old side has it
     entries: Sequence[Entry]
-    added: Sequence[bytes]  # names that some old side does not have, folders' too
+    added: Sequence[bytes]  # names, also of subfolders, that an old side does not have
     _written: Sequence[bytes]
 
     def names(self) -> Iterator[bytes]:
-        """All names on the new side."""
+        """Return all names on the new side."""
         return (_read(written)[0] for written in self._written)
 
 
@@ -104,10 +105,10 @@ class _Pending:
 
 
 def walk(reader: ObjectReader, new: str, old: Sequence[str]) -> Iterator[Folder]:
-    """Folders of `new` that are the same on none of the `old` sides, in git's order; all may be commits.
+    """Yield the folders of `new` that differ from all `old` sides, in git's order. All may be commits.
 
-    What only some old sides have, and the new one has not, is the same as on the others. Raises
-    GitFailed, and ExportRefused for a folder that is too large to look at.
+    A path that only some old sides have, and not the new one, does not differ from the others. Raises
+    GitFailed, and ExportRefused for a folder that is too large to read.
     """
     tree = _root(reader, new)
     sides: tuple[_Side, ...] = tuple(dict.fromkeys(_root(reader, each) for each in old)) or (None,)
@@ -122,7 +123,7 @@ def walk(reader: ObjectReader, new: str, old: Sequence[str]) -> Iterator[Folder]
 
 
 def has(reader: ObjectReader, tree: str, path: bytes) -> bool:
-    """Return whether this tree or commit has something at this path. Raises as `walk`."""
+    """Tell whether this tree or commit has an entry at this path. Raises as `walk`."""
     side: _Side = _root(reader, tree)
     *folders, last = path.split(b"/")
     for name in folders:
@@ -136,7 +137,7 @@ def _root(reader: ObjectReader, name: str) -> str:
 
 
 def _compare(reader: ObjectReader, this: _Pending) -> tuple[list[bytes], list[_Change]]:
-    """What is written on the new side, and of it and of what is gone what is the same on no old side."""
+    """Return the raw items of the new side, and the changes: items and removals that no old side has."""
     written = _written(reader, this.new, this.place)
     now, fresh = set(written), set(written)
     before: list[dict[bytes, _Item]] = []
@@ -144,7 +145,7 @@ def _compare(reader: ObjectReader, this: _Pending) -> tuple[list[bytes], list[_C
         old = set(_written(reader, side, this.place))
         fresh -= old
         before.append(dict(map(_read, old - now)))
-    # An old side that has no other item for such a name has none, or it would be the same there.
+    # If an old side has no other item for such a name, it has none: an equal item would not be fresh.
     names = dict(map(_read, fresh))
     gone = set(before[0]).intersection(*before[1:])
     changes: list[_Change] = []
@@ -157,7 +158,7 @@ def _compare(reader: ObjectReader, this: _Pending) -> tuple[list[bytes], list[_C
 
 
 def _written(reader: ObjectReader, side: _Side, place: Place) -> list[bytes]:
-    """The items of a folder as they are written, nothing of them looked at."""
+    """Return the raw items of a folder."""
     if side is None:
         return []
     tree = reader.tree(side, _TREE_BYTES)
@@ -167,7 +168,7 @@ def _written(reader: ObjectReader, side: _Side, place: Place) -> list[bytes]:
         )
     written: list[bytes] = _ITEM.findall(tree.content)
     if sum(map(len, written)) != tree.size:
-        raise GitFailed(f"The tree {side} is broken.")
+        raise GitFailed(f"The tree {side} is malformed.")
     return written
 
 
@@ -179,7 +180,7 @@ def _read(written: bytes) -> tuple[bytes, _Item]:
 
 @lru_cache(maxsize=64)
 def _mode(written: bytes) -> str:
-    """A mode as git reads it, which knows two kinds of files only."""
+    """Normalize a mode as git does: there are only two modes of files."""
     mode = int(written, 8)
     kinds = {0o100000: f"100{0o755 if mode & 0o100 else 0o644:o}", 0o120000: SYMLINK, 0o040000: TREE}
     return kinds.get(mode & 0o170000, GITLINK)
@@ -199,12 +200,12 @@ def _folder(this: _Pending, written: Sequence[bytes], changes: Sequence[_Change]
 
 
 def _file(item: _Item) -> _Item:
-    """The same, but that a folder is no file."""
+    """Return the item, or the missing one if it is a folder."""
     return _NOTHING if item[0] == TREE else item
 
 
 def _folders(place: Place, changes: Sequence[_Change]) -> Iterator[_Pending]:
-    """Folders that differ, to be opened. Files of one that is gone are gone if every old side had it."""
+    """Yield the subfolders to compare; a removed one only if all old sides had it."""
     for name, (mode, oid), old in changes:
         new = oid.hex() if mode == TREE else None
         sides = tuple(dict.fromkeys(oid.hex() if mode == TREE else None for mode, oid in old))

@@ -1,4 +1,4 @@
-"""Makes the images containers start from. Nothing is pulled at the time of a run."""
+"""Building the images of containers. A run never pulls an image."""
 
 import hashlib
 import io
@@ -22,11 +22,11 @@ AGENT = "forgehand-agent"
 
 _BASE = "forgehand-base"
 _REGISTRYS = "debian:bookworm-slim"
-_SECONDS = 3600  # of silence from the engine: it reports a step only at its end
+_SECONDS = 3600  # without output of the engine, which reports a step only at its end
 _LABEL = "LABEL forgehand=1"
 _MADE_FROM = "forgehand.from"  # label: digest or suite
 _CHUNK = 1 << 20
-_LINE = 100  # characters of a step that are said
+_LINE = 100  # characters of a step to show
 _PROXY = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
@@ -41,11 +41,11 @@ def build(
     versions: Mapping[str, str] | None = None,
     say: Say,
 ) -> dict[str, str]:
-    """Make the images named (`tools`, `agent`, `small`) and return image name -> id.
+    """Build the images in `which` (`tools`, `agent`, `small`) and return image name -> id.
 
-    `base` is an image to build on; "" = Debian's slim one, or where no registry gives it, one made from
-    this machine's own distribution. `versions` are build arguments that replace
-    versions in the Dockerfile of the agent image. Raises BadSettings, SandboxFailed, EngineUnavailable.
+    `base` is the image to build on; "" = Debian's slim image, or if no registry has it, one made from this
+    machine's own distribution. `versions` are build arguments that replace versions in the Dockerfile of
+    the agent image. Raises BadSettings, SandboxFailed, EngineUnavailable.
     """
     api = connect(engine_url)
     api.timeout = _SECONDS
@@ -63,7 +63,7 @@ def build(
 
 
 def agent_is_current(engine_url: str) -> bool:
-    """Is the agent image there, as `build` with no words of its own would make it now, whatever its base?
+    """Tell whether the agent image is the one that `build` would make now by default, on any base.
 
     Raises SandboxFailed, EngineUnavailable.
     """
@@ -71,23 +71,23 @@ def agent_is_current(engine_url: str) -> bool:
 
 
 def _small(api: APIClient, say: Say) -> str:
-    found = host_base.root()
-    digest = host_base.digest(found)
+    content = host_base.root()
+    digest = host_base.digest(content)
     if _made_from(api, SMALL) == digest:
         return _id(api, SMALL)
     say(f"making {SMALL} from this machine's own git, shell and Python")
     changes = [_LABEL, f"LABEL {_MADE_FROM}={digest}", f"ENV PATH={host_base.PATH}", "ENV HOME=/home/agent"]
     before = _id(api, SMALL)
-    with host_base.archive(found) as tar:
+    with host_base.archive(content) as tar:
         _import(api, SMALL, tar, changes)
     if before:
-        with suppress(APIError):  # a container still has it
+        with suppress(APIError):  # a container still uses it
             api.remove_image(before)
     return _id(api, SMALL)
 
 
 def _base(api: APIClient, say: Say) -> str:
-    """Return the name of an image to build on."""
+    """Return the name of an image to build on, pulled or made from this machine's packages."""
     if _id(api, _REGISTRYS):
         return _REGISTRYS
     say(f"looking for {_REGISTRYS}")
@@ -108,7 +108,7 @@ def _own(api: APIClient, say: Say) -> str:
 
 def _import(api: APIClient, name: str, tar: IO[bytes], changes: list[str]) -> None:
     with engine_errors():
-        # Of a file the library would state the length and also send it in chunks.
+        # As chunks, because for a file the library sends a length as well, which chunks must not have.
         chunks = iter(lambda: tar.read(_CHUNK), b"")
         api.import_image_from_stream(chunks, repository=name, tag="latest", changes=changes)
 
@@ -142,21 +142,21 @@ def _from_dockerfile(api: APIClient, which: str, arguments: dict[str, str], say:
 
 
 def _dockerfile(which: str) -> bytes:
-    """In an installed package it stands beside this file; in a checkout in deploy/images/."""
+    """Read the Dockerfile: beside this file in an installed package, in deploy/images/ in a checkout."""
     here = Path(__file__)
     beside = here.with_name(f"{which}.Dockerfile")
     return (beside if beside.exists() else here.parents[3] / "deploy" / "images" / beside.name).read_bytes()
 
 
 def _files(which: str) -> dict[str, tuple[bytes, int]]:
-    """Return all a build may see, name -> content and mode: also certificates this machine trusts."""
+    """Return the context of a build, name -> content and mode, with certificates this machine trusts."""
     files = {
         "Dockerfile": (_dockerfile(which), 0o644),
         "forgehand-demo-agent": (host_base.demo_agent(), 0o755),
         "forgehand-relay": (host_base.relay(), 0o755),
         "ca/none": (b"", 0o644),
     }
-    # Those its administrator added: behind such a proxy the build would otherwise trust nothing.
+    # Certificates that the administrator added: behind a proxy with such a one, downloads need it.
     return files | {
         f"ca/{path.name}": (path.read_bytes(), 0o644) for path in sorted(_CERTIFICATES.glob("*.crt"))
     }
@@ -181,7 +181,7 @@ def _context(files: dict[str, tuple[bytes, int]]) -> IO[bytes]:
 
 
 def _id(api: APIClient, name: str) -> str:
-    """Return the id of an image that is here, else ""."""
+    """Return the id of an image; "" if it does not exist here."""
     return str(_inspect(api, name).get("Id", ""))
 
 
@@ -191,7 +191,7 @@ def _made_from(api: APIClient, name: str) -> str:
 
 
 def _inspect(api: APIClient, name: str) -> dict[str, Any]:
-    """Return what the engine says of an image, {} of one that is not here."""
+    """Return the engine's description of an image; {} if it does not exist here."""
     with engine_errors():
         try:
             return dict(api.inspect_image(name))  # type: ignore[no-untyped-call]

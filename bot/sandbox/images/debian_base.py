@@ -1,7 +1,7 @@
-"""A base for images where no image registry can be reached.
+"""A base image for machines that cannot reach an image registry.
 
-It is the host's own Debian or Ubuntu, from the apt sources the host has: where
-it got its packages from, it can get these.
+It is the host's own Debian or Ubuntu, made from the host's apt sources, which it can
+reach: its own packages came from there.
 """
 
 import platform
@@ -21,7 +21,7 @@ _FIELDS = "$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)"
 
 
 def suite() -> str:
-    """Return this machine's suite ("bookworm"). Raises BadSettings where it is neither Debian nor Ubuntu."""
+    """Return this machine's suite ("bookworm"). Raises BadSettings if it is neither Debian nor Ubuntu."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -33,18 +33,18 @@ def suite() -> str:
     }:
         raise BadSettings(
             "No image registry is reachable and this machine is neither Debian nor Ubuntu: "
-            "name an image that is here with `forgehand images build --base <image>`."
+            "name an existing image with `forgehand images build --base <image>`."
         )
     return codename
 
 
 @contextmanager
 def archive(codename: str, say: Callable[[str], None]) -> Iterator[IO[bytes]]:
-    """Make a minimal root of the suite and hand out its tar archive. Raises BadSettings where it cannot."""
+    """Make a minimal root of the suite and yield its tar archive. Raises BadSettings if that fails."""
     if shutil.which("mmdebstrap") is None:
         raise BadSettings(
             "No image registry is reachable. Install mmdebstrap, so that a base image can be made from this "
-            "machine's apt sources, or name an image that is here with --base <image>."
+            "machine's apt sources, or name an existing image with --base <image>."
         )
     say(f"no image registry: making a base of {codename} from this machine's apt sources")
     with tempfile.TemporaryFile() as tar:
@@ -57,18 +57,18 @@ def archive(codename: str, say: Callable[[str], None]) -> Iterator[IO[bytes]]:
             check=False,
         )
         if done.returncode:
-            said = visible(done.stderr.decode(errors="replace"))[-1000:]
-            raise BadSettings(f"mmdebstrap could not make a base image:\n{said}")
+            reason = visible(done.stderr.decode(errors="replace"))[-1000:]
+            raise BadSettings(f"mmdebstrap could not make a base image:\n{reason}")
         tar.seek(0)
         yield tar
 
 
 def _sources(codename: str) -> str:
-    """Return sources.list lines of the distribution itself; others' repositories are left out."""
-    asked = ["apt-get", "indextargets", "--format", _FIELDS, "Created-By: Packages"]
-    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    """Return sources.list lines of the distribution itself, without third-party repositories."""
+    command = ["apt-get", "indextargets", "--format", _FIELDS, "Created-By: Packages"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines: dict[str, None] = {}  # an ordered set
-    for origin, release, uri, component in (line.split("|") for line in said.splitlines()):
+    for origin, release, uri, component in (line.split("|") for line in output.splitlines()):
         if origin in {"Debian", "Ubuntu"} and release.partition("-")[0] == codename:
             lines[f"deb {uri} {release} {component}\n"] = None
     if not lines:

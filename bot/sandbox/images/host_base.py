@@ -1,7 +1,7 @@
 """A small image made of the host's own programs: git, a shell, the usual tools, Python.
 
-It needs no registry and no package index and is made in seconds, which is what
-the playground and the tests want. It serves as tools image and as agent image.
+It needs no registry and no package index and is made in seconds, as the playground and
+the tests require. It serves as tools image and as agent image.
 """
 
 import hashlib
@@ -27,12 +27,12 @@ printf test
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FOLDERS = "etc home/agent proc sys dev tmp task usr/bin usr/sbin usr/lib usr/lib64 usr/local/bin workspace"
 _LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
-# Of Python's library: what no script in a container needs, or what is the host's alone.
+# Parts of Python's library that no script in a container needs, or that belong to the host alone.
 _LEFT_OUT = re.compile(
     r"__pycache__|/(test|tests|idlelib|ensurepip|lib2to3|tkinter|turtledemo|pydoc_data|(site|dist)-packages"
     r"|config-[^/]*)(/|$)"
 )
-# The encodings that .gitattributes may name and the C library brings as modules of their own.
+# Encodings that .gitattributes may name and that are separate modules of the C library.
 _ENCODINGS = ("UTF-16.so", "UTF-32.so", "gconv-modules.cache")
 _DEMO_TARGET = "usr/local/bin/forgehand-demo-agent"
 _RELAY_TARGET = "usr/local/bin/forgehand-relay"
@@ -41,36 +41,36 @@ _GROUP = "root:x:0:\nagent:x:10001:\n"
 
 
 def root() -> dict[str, Path]:
-    """Return what the image holds: path in it -> file of the host.
+    """Return the content of the image: path in it -> file of the host.
 
-    Raises BadSettings naming the program that is missing.
+    Raises BadSettings if a program is missing.
     """
-    found = {f"usr/bin/{name}": _program(name) for name in _PROGRAMS.split()}
+    content = {f"usr/bin/{name}": _program(name) for name in _PROGRAMS.split()}
     python, library = _python()
-    found["usr/bin/python3"] = python
-    # An interpreter finds its library beside itself, so both also stand where the host has them.
-    found[_inside(python)] = python
-    found |= {_inside(path): path for path in _library(library)}
+    content["usr/bin/python3"] = python
+    # An interpreter finds its library relative to itself, so both also have the host's paths.
+    content[_inside(python)] = python
+    content |= {_inside(path): path for path in _library(library)}
     templates = Path("/usr/share/git-core/templates")
-    found |= {_inside(path): path for path in templates.rglob("*") if path.is_file()}
+    content |= {_inside(path): path for path in templates.rglob("*") if path.is_file()}
     encodings = (path for name in _ENCODINGS for path in Path("/usr/lib").glob(f"*/gconv/{name}"))
-    found |= {_inside(path): path for path in encodings}
-    found |= {_inside(path): path for path in _shared({path for path in found.values() if _is_elf(path)})}
+    content |= {_inside(path): path for path in encodings}
+    content |= {_inside(path): path for path in _shared({path for path in content.values() if _is_elf(path)})}
     cache = Path("/etc/ld.so.cache")
-    return found | ({_inside(cache): cache} if cache.exists() else {})
+    return content | ({_inside(cache): cache} if cache.exists() else {})
 
 
-def digest(found: dict[str, Path]) -> str:
-    """Return what changes when one of the files does, or how we put them: enough to know an image by."""
+def digest(content: dict[str, Path]) -> str:
+    """Return a digest that identifies the image: it changes with any file, and with this module."""
     summary = hashlib.sha256(demo_agent() + relay() + Path(__file__).read_bytes())
-    for target, source in sorted(found.items()):
+    for target, source in sorted(content.items()):
         stat = source.stat()
         summary.update(f"{target} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return summary.hexdigest()
 
 
-def archive(found: dict[str, Path]) -> IO[bytes]:
-    """Return a tar archive of the root, in a temporary file that goes when it is closed."""
+def archive(content: dict[str, Path]) -> IO[bytes]:
+    """Return a tar archive of the root, in a temporary file that is deleted when it is closed."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         for name in _FOLDERS.split():
@@ -83,7 +83,7 @@ def archive(found: dict[str, Path]) -> IO[bytes]:
         _add_text(tar, "etc/group", _GROUP.encode(), 0o644)
         _add_text(tar, _DEMO_TARGET, demo_agent(), 0o755)
         _add_text(tar, _RELAY_TARGET, relay(), 0o755)
-        for target, source in found.items():
+        for target, source in content.items():
             tar.add(source, target, recursive=False, filter=_as_root)
     file.seek(0)
     return file
@@ -95,27 +95,27 @@ def demo_agent() -> bytes:
 
 
 def relay() -> bytes:
-    """Return the program that leads from a sandbox to its gateway."""
+    """Return the program that connects a sandbox to its gateway."""
     return (files("bot.sandbox.inside") / "relay.py").read_bytes()
 
 
 def _program(name: str) -> Path:
-    found = shutil.which(name, path=PATH)
-    if found is None:
+    program = shutil.which(name, path=PATH)
+    if program is None:
         raise BadSettings(f"The small image is made of this machine's programs, and {name} is not installed.")
-    return Path(found).resolve()
+    return Path(program).resolve()
 
 
 def _python() -> tuple[Path, Path]:
-    """Return an interpreter and its library: the system's, else the one that runs us."""
+    """Return an interpreter and its library: the system's, else the one of this process."""
     system = shutil.which("python3", path="/usr/bin")
-    # of a virtual environment, the interpreter it was made with
+    # The base executable, because the one of a virtual environment depends on it.
     interpreter: str = system or getattr(sys, "_base_executable")  # noqa: B009 - private to CPython
     ask = "import sys, sysconfig; print(sys.executable); print(sysconfig.get_path('stdlib'))"
-    said = subprocess.run(
+    output = subprocess.run(
         [interpreter, "-I", "-S", "-c", ask], capture_output=True, text=True, check=True
     ).stdout
-    executable, library = said.splitlines()
+    executable, library = output.splitlines()
     return Path(executable).resolve(), Path(library)
 
 
@@ -131,9 +131,9 @@ def _is_elf(path: Path) -> bool:
 
 
 def _shared(programs: set[Path]) -> Iterator[Path]:
-    """Yield the shared libraries these load, and the loader itself, as ldd names them."""
-    said = subprocess.run(["ldd", *map(str, sorted(programs))], capture_output=True, text=True, check=False)
-    for match in re.finditer(r"(?:=> |^\t)(/\S+) \(0x", said.stdout, re.MULTILINE):
+    """Yield the shared libraries of these programs, and the loader itself, as ldd names them."""
+    output = subprocess.run(["ldd", *map(str, sorted(programs))], capture_output=True, text=True, check=False)
+    for match in re.finditer(r"(?:=> |^\t)(/\S+) \(0x", output.stdout, re.MULTILINE):
         yield Path(match[1])
 
 

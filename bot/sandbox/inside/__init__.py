@@ -1,1 +1,1 @@
-"""Programs that run in containers, on the far side of the trust boundary; the host only reads them."""
+"""Programs that run in containers, outside the trust boundary; the host only reads their files."""

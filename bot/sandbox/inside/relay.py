@@ -1,11 +1,11 @@
 #!/usr/bin/env -S python3 -IS
-"""The sandbox's end of the gateway: it leads what connects to 127.0.0.1:8787 to the socket mounted there.
+"""The gateway's relay in a sandbox: it forwards connections on 127.0.0.1:8787 to the mounted socket.
 
-One file that needs only Python's own library, because it is copied into images.
-It goes to the background once its port is its own. A worker of the bot that
-restarts takes the socket away for a while: new connections wait for it.
-One process without threads, hence asyncio: each thread would count against
-how many processes the sandbox may have.
+It is one file that needs only Python's standard library, because it is copied into
+images. It continues in the background as soon as it listens. While a worker of the bot
+restarts the socket is missing for a while, and new connections wait for it.
+It is one process without threads, hence asyncio: each thread would count against the
+sandbox's limit of processes.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from functools import partial
 PORT = 8787
 SOCKET = "/run/forgehand/gateway"
 PATIENCE = 60.0  # seconds for the socket to come back
-_PAUSE = 0.1  # seconds between two tries
+_PAUSE = 0.1  # seconds between two attempts
 _PIECE = 65536  # bytes
-_LINGER = 2.0  # seconds for a client to come from its request to our answer
+_LINGER = 2.0  # seconds in which a client can finish its request and read the response
 _NOBODY = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 37\r\n"
     b"connection: close\r\n\r\nForgehand: the gateway is not there.\n"
@@ -30,8 +30,8 @@ _NOBODY = (
 
 
 async def lead(path: str, patience: float, reader: StreamReader, writer: StreamWriter) -> None:
-    """Lead one connection to the gateway and back, until both sides have said all or one is gone."""
-    with suppress(OSError):  # of this connection only
+    """Forward one connection in both directions, until both sides have ended or one has failed."""
+    with suppress(OSError):  # an error of this connection only
         try:
             back, forth = await gateway(path, patience)
         except OSError:
@@ -44,7 +44,11 @@ async def lead(path: str, patience: float, reader: StreamReader, writer: StreamW
 
 
 async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
-    """Say that nobody is there. What is still sent is read: to close over it would take the answer back."""
+    """Respond that the gateway is unavailable.
+
+    The rest of the request is read first: closing before that would reset the connection, and the client
+    would lose the response.
+    """
     writer.write(_NOBODY)
     writer.write_eof()
     end = time.monotonic() + _LINGER
@@ -54,7 +58,7 @@ async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def gateway(path: str, patience: float) -> "tuple[StreamReader, StreamWriter]":
-    """Connect to the socket, which may be away or busy for a while. Raises OSError where it stays so."""
+    """Connect to the socket, which may be missing or busy for a while. Raises OSError after `patience`."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -66,7 +70,7 @@ async def gateway(path: str, patience: float) -> "tuple[StreamReader, StreamWrit
 
 
 async def connected(path: str) -> "tuple[StreamReader, StreamWriter]":
-    """Not connected by asyncio, which takes a socket whose queue is full for connected. Raises OSError."""
+    """Connect without asyncio, which treats a socket with a full queue as connected. Raises OSError."""
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(0.0)
     try:
@@ -78,27 +82,28 @@ async def connected(path: str) -> "tuple[StreamReader, StreamWriter]":
 
 
 async def copy(reader: StreamReader, writer: StreamWriter) -> None:
-    """Each piece as it comes; the end is passed on too, while the other way goes on."""
+    """Copy each piece when it arrives, and the end; the other direction continues after that."""
     try:
         while data := await reader.read(_PIECE):
             writer.write(data)
             await writer.drain()
         writer.write_eof()
     except OSError:
-        writer.close()  # nobody reads there: the other way ends as well
+        writer.close()  # the receiver is gone, so the other direction ends as well
         raise
 
 
 async def serve(listener: socket.socket, path: str = SOCKET, patience: float = PATIENCE) -> None:
-    """Lead whatever connects to `listener` to the socket at `path`; wait `patience` seconds for it."""
+    """Forward connections on `listener` to the socket at `path`; wait `patience` seconds for it."""
     server = await asyncio.start_server(partial(lead, path, patience), sock=listener)
     await server.serve_forever()
 
 
 def main() -> None:
+    """Listen, then serve in the background."""
     listener = socket.create_server(("127.0.0.1", PORT), backlog=128)
     if os.fork():
-        sys.exit()  # whoever waited may connect now
+        sys.exit()  # the caller may connect from now on
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):

@@ -223,7 +223,7 @@ def test_no_folder_is_named_if_too_much_lies_in_several(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"d{number}", f"tree {part}") for number in range(5))))
 
     assert trees.violation(made, Rules(files=40)) == (
-        "More than 40 files are changed. Remove what is generated, or add it to `.gitignore`, and commit."
+        "More than 40 files are changed. Remove generated files, or add them to `.gitignore`, and commit."
     )
 
 

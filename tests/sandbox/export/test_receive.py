@@ -39,7 +39,7 @@ def sent(tmp_path: Path, content: bytes) -> Shipment:
     ],
 )
 def test_a_header_that_is_none_is_unsound(tmp_path: Path, content: bytes) -> None:
-    assert "does not begin as it must" in sent(tmp_path, content).unsound
+    assert "has no valid header" in sent(tmp_path, content).unsound
 
 
 def test_a_pack_that_is_none_is_unsound(tmp_path: Path) -> None:

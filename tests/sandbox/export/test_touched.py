@@ -461,7 +461,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
     "a submodule that was not fetched, with files": (
         "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),lib; git commit -qm 1; mkdir lib; echo 1 >lib/x",
-        "`lib` is a submodule that was not fetched, and holds files",
+        "`lib` is a submodule that was not fetched, and its folder contains files",
     ),
     "a repository that was added by force": (
         "echo v >.gitignore; git init -q v; git -C v commit -q --allow-empty -m 1; git add -f v",
@@ -520,7 +520,9 @@ def test_an_object_that_the_agent_has_lost_is_no_fault_of_ours(site: Site, what:
     shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
     shell(site, f"{file}; {LOST[what]}")
 
-    with pytest.raises(ExportRefused, match=r"missing in `.git/objects`, or broken. Find it with `git fsck`"):
+    with pytest.raises(
+        ExportRefused, match=r"missing in `.git/objects`, or damaged. Find it with `git fsck`"
+    ):
         site.take()
 
 
