@@ -1,6 +1,6 @@
 #!/bin/sh
-# The demo agent: no model, but all that an agent does. It reads what is asked, changes the checkout, commits,
-# and says what it did. Asked to fail, it shows what a failed run leaves behind.
+# The demo agent works without a model, but does the steps of an agent: it reads the request, changes the
+# checkout, commits, and reports. If the request contains "fail", it shows the leftovers of a failed run.
 set -eu
 
 request=$(sed -n '/^# What is asked$/,/^# /{/^# /d;/./p}' | tr -d '\000-\011\013-\037' | head -c 2000)

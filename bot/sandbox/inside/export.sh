@@ -1,52 +1,52 @@
-# Takes the agent's work out of /workspace: its commits, and as one more commit every path that was touched
-# and not committed, and no other. Runs in the tools container. Everything in /workspace may lie, fail or
-# hang: of the clone's .git this script reads HEAD, refs, objects, the names in the index and info/exclude, and
-# never works by its configuration, so nothing in the workspace chooses a program, a filter or a path. The rest
-# happens in a repository of our own in /tmp, whose size is limited. The clone is not changed.
+# Exports the agent's work from /workspace: its commits, and one more commit with exactly the paths that were
+# touched and not committed. Runs in the tools container. Any file in /workspace may be false, fail or hang.
+# So this script reads only HEAD, refs, objects, the names in the index and info/exclude of the clone's .git. It
+# does not use the clone's configuration, so no file in the workspace can select a program, a filter or a path.
+# All other work is done in a repository of our own in /tmp, whose size is limited. The clone is not changed.
 #
-# Arguments: the most bytes of one file, the most bytes of all changed files, the most changed files, the most
-# folders in a path, then commits the host has, whose objects need not come along; the first of these is the
-# one the new work must descend from.
+# Arguments: maximum bytes of one file, maximum bytes of all changed files, maximum number of changed files,
+# maximum folders in a path, then commits that the host has, whose objects are not sent. The new work must
+# descend from the first of these commits.
 # Stdout: "<HEAD>\n<snapshot>\n<%010d bytes of result>\n<%010d bytes of question>\n", the two files, a thin
-# pack. Or a refusal: "!<code>\n<complaint of git>\0<path>", see refusals.py.
+# pack. Or a refusal: "!<code>\n<error message of git>\0<path>", see refusals.py.
 #
-# It is put together of export_tools.sh, export_clone.sh, export_touched.sh and this file, in this order.
+# The script consists of export_tools.sh, export_clone.sh, export_touched.sh and this file, in this order.
 
-# Sets `now` to the tree of HEAD with all that was touched.
+# Sets `now` to the tree of HEAD with all touched paths.
 build_tree() {
     { only_first /tmp/absent /tmp/skipped && cat /tmp/untracked.now; } | sort -zu >/tmp/gone
     sort -zu /tmp/changed /tmp/new /tmp/renormalized >/tmp/wanted
     weigh
-    # What git stores of line ends may depend on the entry that is there.
+    # How git stores line ends may depend on the existing entry, so it is removed first.
     sort -zu /tmp/gone /tmp/renormalized >/tmp/removed
     sed -z 's/^/0 0000000000000000000000000000000000000000\t/' /tmp/removed | cat /tmp/moved - >/tmp/updates
     git update-index -z --index-info </tmp/updates || refuse unreadable
     (seconds=$reading && git update-index -z --add --replace --stdin </tmp/wanted) || refuse unreadable
-    # Of names that it keeps for itself git only says that it ignores them.
+    # git only warns that it ignores a reserved name.
     list_tracked
     only_first /tmp/wanted /tmp/tracked >/tmp/refused
     refuse_if_any name /tmp/refused
     now=$(git write-tree) || refuse objects
 }
 
-# commit_of <tree> <parent> <date>: the same arguments make the same commit.
+# commit_of <tree> <parent> <date>: writes a commit; the same arguments give the same id.
 commit_of() (
     export GIT_AUTHOR_NAME=agent GIT_AUTHOR_EMAIL=agent@localhost GIT_AUTHOR_DATE="@$3 +0000" \
         GIT_COMMITTER_NAME=agent GIT_COMMITTER_EMAIL=agent@localhost GIT_COMMITTER_DATE="@$3 +0000"
     git commit-tree "$1" -p "$2" </dev/null
 )
 
-# Sets `snapshot`: HEAD, or a commit of its own on it.
+# Sets `snapshot` to HEAD, or to a commit on HEAD with the uncommitted work.
 take_snapshot() {
     snapshot=$head
     if [ "$now" != "$tree" ]; then
-        # The run's own start: repeated, the same export gives the same ids.
+        # The start of the run, so that a repeated export gives the same ids.
         date=$(stat -c %Y /task/prompt.md) || date=$(git log -1 --format=%ct "$head")
         snapshot=$(commit_of "$now" "$head" "$date") || refuse unreadable
     fi
 }
 
-# list_objects <known>...: what goes into the pack, and in /tmp/large.objects what of it is too large.
+# list_objects <known>...: lists the objects for the pack, and in /tmp/large.objects those that are too large.
 list_objects() {
     git rev-list --objects-edge --stdin >/tmp/list <<-END || explain_missing "$@"
 	$head
@@ -63,14 +63,14 @@ list_objects() {
     done >/tmp/large.objects
 }
 
-# What the host says that it has must be there; what else is missing the agent has lost.
+# Fails if a commit that the host has is missing. If any other object is missing, the agent has lost it.
 explain_missing() {
     for each in "$@"; do git cat-file -e "$each^{commit}" || fail; done
     refuse objects
 }
 
-# A file that is too large: refused if it is in the end result. If only commits in between have it, HEAD goes
-# as one commit.
+# Refuses a file that is too large if it is in the final tree. If only earlier commits have it, the work is
+# exported as one commit.
 leave_large_behind() {
     [ -s /tmp/large.objects ] || return 0
     for each in "$head" "$snapshot"; do
@@ -81,7 +81,7 @@ leave_large_behind() {
     if [ "$tree" = "$(git rev-parse "$start^{tree}")" ]; then
         head=$start
     else
-        # The date is the agent's too, and may be none.
+        # The agent sets the date, so it may be invalid.
         date=$(git log -1 --format=%at "$head" | grep -xE '[0-9]{1,10}') || date=0
         head=$(commit_of "$tree" "$start" "$date") || refuse objects
     fi
@@ -103,7 +103,7 @@ build_tree
 take_snapshot
 list_objects "$@"
 leave_large_behind "$@"
-# An object that is broken must be told before the first byte of the pack.
+# A damaged object must be found before the first byte of the pack is sent.
 (seconds=$reading && git cat-file --batch --buffer </tmp/ids) || refuse objects
 [ ! -e /tmp/failed ] || refuse room
 

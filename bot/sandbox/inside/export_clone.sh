@@ -1,6 +1,6 @@
-# Part of export.sh: what is read of the clone, and what is refused before git opens anything.
+# Part of export.sh: reads the clone, and refuses some files before git opens them.
 
-# Sets `theirs` to the clone's .git, which may be a file that names the folder.
+# Sets `theirs` to the clone's .git folder, which a .git file may name.
 find_clone() {
     theirs=/workspace/.git
     if plain .git 4096; then
@@ -12,24 +12,24 @@ find_clone() {
     [ -d "$theirs" ] || refuse head
 }
 
-# Finds what git would wait for without end, and files over the limit, before git opens any of them.
+# Finds special files on which git would block forever, and files above the limit, before git opens any of them.
 look_around() {
     find "$theirs" \( -xtype p -o -xtype s -o -xtype c -o -xtype b \) -printf '.git/%P\0' -quit >/tmp/special
     refuse_if_any special /tmp/special
     find . -path ./.git -prune -o -type f -size "+${most_bytes}c" -fprintf /tmp/large.unsorted '%P\0' -o \
         ! -type d ! -type f ! -type l -fprintf /tmp/special.unsorted '%P\0' \
-        ! -type s -fprintf /tmp/waits.unsorted '%P\0' # nobody waits for a socket: opening it fails
-    [ $? -le 1 ] || refuse room # 1: some folder is closed
+        ! -type s -fprintf /tmp/waits.unsorted '%P\0' # opening a socket does not block, it fails
+    [ $? -le 1 ] || refuse room # 1: a folder is not readable
     sort -z /tmp/large.unsorted >/tmp/large
     sort -z /tmp/special.unsorted >/tmp/special
     grep -zE '(^|/)(\.git(/.*)?|\.git(ignore|attributes|modules)|HEAD|commondir)$' /tmp/waits.unsorted >/tmp/waits
     refuse_if_any special /tmp/waits
 }
 
-# Sets `head` and `tree`, by a repository of ours that has nothing of the clone's but HEAD, refs and objects.
+# Sets `head` and `tree`, with a repository of our own that uses only HEAD, refs and objects of the clone.
 open_ours() {
     mkdir -p $GIT_DIR/objects $GIT_DIR/info
-    # Files that speed git up are the agent's too, and may say something else than the objects.
+    # The agent may have changed git's index files of objects (commit graph, multi-pack index), so they are not used.
     printf '[core]\n%s\n' 'bigFileThreshold = 8m' 'looseCompression = 1' \
         'commitGraph = false' 'multiPackIndex = false' >$GIT_DIR/config
     export GIT_ALTERNATE_OBJECT_DIRECTORIES="$theirs/objects:/mirror/objects:/quarantine/objects"
@@ -52,8 +52,8 @@ open_ours() {
     fi
 }
 
-# Our index, from HEAD alone. A tree may unfold without end, and a path costs git as much as its folders, so
-# both are looked for before git makes anything of it.
+# Fills our index from HEAD alone. A small tree may expand to a huge number of paths, and the cost of a path
+# grows with its folders, so both are checked before git reads the tree into the index.
 read_head() {
     names | grep -zE -m 1 "$too_deep" >/tmp/deep
     if [ -s /tmp/deep ]; then
@@ -71,17 +71,18 @@ read_head() {
 
 names() { git ls-tree -r -z --name-only "$tree" | head -c "$most_names"; }
 
-# /tmp/entries: what is in our index, as `ls-files -s` lists it. /tmp/entries.sorted: the same as a set.
-# /tmp/tracked: its paths.
+# Writes /tmp/entries: the entries of our index as `ls-files -s` lists them; /tmp/entries.sorted: the same as a
+# set; /tmp/tracked: their paths.
 list_tracked() {
     git ls-files -s -z >/tmp/entries || refuse tree
     sort -z /tmp/entries >/tmp/entries.sorted
     cut -z -f 2- /tmp/entries | sort -z >/tmp/tracked
 }
 
-# From the agent's index only names and the skip-worktree flags of a sparse checkout: what was added against
-# .gitignore, what was taken out and is ignored now, and what is not on disk on purpose. Ids only of what
-# cannot be read from disk, or if they are what our git makes of the file on disk.
+# Reads from the agent's index only names and the skip-worktree flags of a sparse checkout. They show files that
+# were added despite .gitignore, files that were removed from the index and are ignored now, and files that are
+# intentionally not on disk. Ids are used only for entries that cannot be read from disk, or if our git computes
+# the same id from the file on disk.
 read_their_index() {
     for list in skipped forced taken.out untracked.now theirs.entries; do : >/tmp/$list; done
     if [ ! -e "$theirs/index" ] && [ ! -L "$theirs/index" ]; then return; fi
@@ -98,8 +99,8 @@ read_their_index() {
     find_forced
 }
 
-# What was taken out of the agent's index and is ignored now is not looked at again. A submodule that was
-# taken out is what lies in its folder.
+# A path that was removed from the agent's index and is ignored now is treated as untracked. A submodule that was
+# removed is replaced by the files in its folder.
 forget_taken_out() {
     only_first /tmp/tracked /tmp/theirs.names >/tmp/taken.out
     git check-ignore -z --stdin --no-index </tmp/taken.out >/tmp/ignored
@@ -110,7 +111,7 @@ forget_taken_out() {
     list_tracked
 }
 
-# /tmp/forced: files that are in the agent's index, on disk, and not in HEAD.
+# Writes /tmp/forced: files that are in the agent's index and on disk, but not in HEAD.
 find_forced() {
     only_first /tmp/theirs.names /tmp/tracked >/tmp/added
     [ -s /tmp/added ] || return 0
@@ -127,8 +128,8 @@ find_forced() {
     both /tmp/added /tmp/present >/tmp/forced
 }
 
-# In the folder of a submodule that was not fetched git sees no files, and only the index can say that another
-# commit of it is wanted. /tmp/moved: such entries.
+# git sees no files in the folder of a submodule that was not fetched, so its files are refused. Only the index
+# can name another commit for such a submodule. Writes /tmp/moved: these entries.
 look_into_submodules() {
     both /tmp/tracked /tmp/submodules | folders | xargs -0 -r sh -c 'for path; do
         [ -e "./$path/.git" ] || [ -z "$(find "./$path" ! -type d -print -quit)" ] || {
@@ -141,7 +142,7 @@ look_into_submodules() {
     pick /tmp/links /tmp/submodules /tmp/moved || refuse index
 }
 
-# /tmp/new: files that HEAD does not have. A folder that is a repository ends in a slash.
+# Writes /tmp/new: files that are not in HEAD. git lists a nested repository with a slash at the end.
 find_new() {
     git ls-files -z --others --exclude-standard 2>/tmp/warned | sort -z >/tmp/others
     cat /tmp/warned >&2
@@ -154,7 +155,7 @@ find_new() {
     sort -zu /tmp/others /tmp/forced >/tmp/new
 }
 
-# refuse_many <paths>: by the folder that more than half of them are below, if there is one.
+# refuse_many <paths>: refuses too many paths, and names the folder with more than half of them, if there is one.
 refuse_many() {
     sed -z '/\//!s/.*/./;s/\/.*//' "$1" | sort -z | uniq -zc | sort -zrn | head -z -n 1 | sed -z 's/^ *//' >/tmp/most
     : >/tmp/refused
@@ -163,7 +164,7 @@ refuse_many() {
     refuse many /tmp/refused
 }
 
-# Refuses what is too much before git reads a byte of it.
+# Refuses files above the limits before git reads any of them.
 weigh() {
     cut -z -f 2- /tmp/modes | sort -zu - /tmp/wanted /tmp/gone >/tmp/all
     [ "$(count </tmp/all)" -le "$most_files" ] || refuse_many /tmp/all

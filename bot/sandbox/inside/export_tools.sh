@@ -1,4 +1,4 @@
-# Part of export.sh: how it calls programs, and how it ends early.
+# Part of export.sh: calls of programs, and early exits.
 set -u
 exec 3>&1 4>&2 >/dev/null 2>/tmp/said
 
@@ -11,7 +11,7 @@ start=$1
 most_names=134217728 # bytes of all paths in HEAD
 too_deep="^([^/]*/){$((most_folders + 1))}"
 seconds=60 # for one call of git
-reading=300 # for one that reads all files
+reading=300 # for one call that reads all files
 attributes=$GIT_DIR/info/attributes
 
 git() {
@@ -24,8 +24,8 @@ git() {
     return $status
 }
 
-# A path that a failed program leaves out of a list would be lost silently, and the shell does not report a
-# failure inside a pipeline. So it is noted here, and looked for at the end. 141: nobody read the rest.
+# If a program fails, a path may be missing from a list without notice, because the shell does not report a
+# failure inside a pipeline. So the failure is noted here and checked at the end. 141: the reader closed the pipe.
 noting() {
     command "$@"
     status=$?
@@ -41,7 +41,8 @@ tr() { noting tr "$@"; }
 uniq() { noting uniq "$@"; }
 xargs() { noting xargs "$@"; }
 
-# Ends the script. Arguments: a code of refusals.py, then files in which the first NUL-ended item is the path.
+# Refuses the export and exits. Arguments: a code of refusals.py, then files; the first NUL-terminated item in
+# them is the path.
 refuse() {
     code=$1
     shift
@@ -52,13 +53,13 @@ refuse() {
 
 refuse_if_any() { [ ! -s "$2" ] || refuse "$1" "$2"; }
 
-# plain <path> <bytes>: a regular file, no link, of at most so many bytes.
+# plain <path> <bytes>: tells whether this is a regular file, not a link, of at most so many bytes.
 plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %s "$1")" -le "$2" ]; }
 
-# Sets of NUL-ended paths, each sorted and without doubles.
+# Operations on sets of NUL-terminated paths, each sorted and without duplicates.
 both() { sort -zm "$1" "$2" | uniq -zd; }
 only_first() { sort -zm "$1" "$2" "$2" | uniq -zu; }
-# Those of the paths on stdin that are folders.
+# Prints the paths from stdin that are folders.
 folders() {
     xargs -0 -r sh -c 'for path; do
         [ ! -d "./$path" ] || [ -L "./$path" ] || printf "%s\0" "$path"

@@ -1,19 +1,19 @@
-# Part of export.sh: which files the agent touched, told by their bytes and not by what its git believes.
+# Part of export.sh: finds the files that the agent touched, by their bytes and not by the status of its git.
 
-# pick <entries> <paths> <result>: the entries that have one of the paths.
+# pick <entries> <paths> <result>: writes the entries that have one of the paths.
 pick() (
     export GIT_INDEX_FILE=/tmp/picked
     rm -f $GIT_INDEX_FILE
     cut -z -f 2- "$1" | sort -zu >/tmp/to.pick.from
-    # From the last to the first: each leaves a gap that git closes.
+    # In reverse order, because git closes the gap that each removal leaves.
     only_first /tmp/to.pick.from "$2" | sort -zr >/tmp/not.picked
     git update-index -z --index-info <"$1" || exit
     git update-index -z --force-remove --stdin </tmp/not.picked || exit
     git ls-files -s -z >"$3"
 )
 
-# changed_paths <entries> <result>: what does not lie in /workspace as the entries say, each path as
-# "<status> <path>". Status D: gone. Reads every file once. A submodule differs if its own HEAD does.
+# changed_paths <entries> <result>: writes the paths in /workspace that differ from the entries, each as
+# "<status> <path>". Status D: missing. Reads every file once. A submodule differs if its own HEAD does.
 changed_paths() (
     export GIT_INDEX_FILE=/tmp/look
     seconds=$reading
@@ -25,12 +25,12 @@ changed_paths() (
     sed -z 'N;s/^:[0-7]* [0-7]* [0-9a-f]* [0-9a-f]* \(.\)[0-9]*\x00/\1 /' /tmp/raw >"$2"
 )
 
-# A path was touched if its bytes, its type or its mode are not HEAD's, nor what git makes of them: by the
-# repository's .gitattributes, or by what the agent's own git was set to. /tmp/changed, /tmp/absent: paths.
-# Arguments: commits that the clone may have been checked out from.
+# A path was touched if its bytes, its type or its mode differ from HEAD, and also from git's conversions of HEAD
+# by the repository's .gitattributes or by the configuration of the agent's own git. Writes paths to /tmp/changed
+# and /tmp/absent. Arguments: commits from which the clone may have been checked out.
 find_touched() {
     both /tmp/tracked /tmp/large >/tmp/large.tracked
-    # Such a file is opened only if it can be the one in HEAD, whatever git makes of its line ends.
+    # Such a file is opened only if its size allows that it is the one in HEAD, with any line ends.
     xargs -0 -r sh -c 'for path; do
         size=$(timeout 60 git cat-file -s ":0:$path") || size=0
         [ "$(stat -c %s "./$path")" -le $((size * 2)) ] || { printf "%s\0" "$path" && break; }
@@ -38,13 +38,13 @@ find_touched() {
     refuse_if_any large /tmp/refused
 
     as_bytes changed_paths /tmp/entries /tmp/touched || refuse unreadable
-    # git passes over the files of a folder that it may list and not enter.
+    # git skips the files of a folder that it can list but not enter.
     passed_over=$(sed -n 's/: Permission denied$//p' /tmp/passed.over | head -n 1)
     [ -z "$passed_over" ] || refuse_closed "$passed_over"
     grep -z '^D' /tmp/touched | cut -z -c 3- | sort -z >/tmp/absent
     grep -z '^[^D]' /tmp/touched | cut -z -c 3- | sort -z >/tmp/changed
 
-    # Entries of these with the mode on disk, so that of a file only its bytes are in question.
+    # Their entries with the mode on disk, so that files are compared only by their bytes.
     sed -nEz 'N;s/^:100[0-7]* (100[0-7]*) ([0-9a-f]*) [0-9a-f]* .\x00/\1 \2 0\t/p;t
         s/^:([0-7]*) [0-7]* ([0-9a-f]*) [0-9a-f]* [^D]\x00/\1 \2 0\t/p' /tmp/raw >/tmp/candidates
 
@@ -56,8 +56,8 @@ find_touched() {
     rm -f $attributes
 }
 
-# Of files whose bytes are HEAD's the mode alone is taken, whatever attributes would now make of the bytes.
-# /tmp/modes: entries with another mode than HEAD's.
+# If the bytes of a file are those of HEAD, only its mode is exported, even if attributes would now convert the
+# bytes. Writes /tmp/modes: entries with a mode other than that of HEAD.
 take_modes() {
     sort -z /tmp/candidates >/tmp/with.modes
     only_first /tmp/with.modes /tmp/entries.sorted | grep -z '^100' >/tmp/modes
@@ -72,7 +72,7 @@ take_modes() {
     mv /tmp/still.changed /tmp/changed
 }
 
-# refuse_closed <path>: by the first folder on the way there that cannot be entered.
+# refuse_closed <path>: refuses the export and names the first folder of the path that cannot be entered.
 refuse_closed() {
     folder='' rest=$1
     while [ "$rest" != "${rest#*/}" ]; do
@@ -83,10 +83,10 @@ refuse_closed() {
     refuse closed /tmp/closed
 }
 
-# as_bytes <command>...: runs it while no attribute converts anything.
+# as_bytes <command>...: runs a command with all conversions by attributes disabled.
 as_bytes() {
     if [ -e $attributes ]; then mv $attributes /tmp/put.away; fi
-    # All that git asks for, or it goes on to match what the repository says.
+    # All attributes that git looks up are set, otherwise it would also read those of the repository.
     echo '* -text !crlf !eol -ident -filter !working-tree-encoding' >$attributes
     "$@"
     result=$?
@@ -95,8 +95,8 @@ as_bytes() {
     return $result
 }
 
-# Takes out of /tmp/changed the files that git would store as HEAD has them, and those that are what git
-# makes of HEAD's when it checks them out: the two differ if HEAD's were stored before the attributes came.
+# Removes from /tmp/changed the files that git would store as they are in HEAD, and those that equal git's
+# checkout of HEAD. The two differ if the files in HEAD were stored before the attributes were added.
 leave_out_conversions() {
     [ -s /tmp/changed ] || return 0
     pick /tmp/candidates /tmp/changed /tmp/there || refuse unreadable
@@ -105,8 +105,8 @@ leave_out_conversions() {
     leave_out_checked_out /workspace
 }
 
-# The files were checked out by attributes that the agent may since have changed, committed or removed.
-# Arguments: the commits that have them, of which the first twenty are asked.
+# The same with the attributes at the time of the checkout, because the agent may have changed, committed or
+# removed them since. Arguments: commits with such attributes; the first twenty are used.
 leave_out_former_conversions() {
     : >/tmp/seen
     printf '%s\n' "$head" "$@" | head -n 20 >/tmp/commits
@@ -122,7 +122,7 @@ leave_out_former_conversions() {
     done </tmp/commits
 }
 
-# leave_out_checked_out <rules>: what is as git checks it out by the .gitattributes in that folder.
+# leave_out_checked_out <rules>: removes files that equal a checkout by the .gitattributes in that folder.
 leave_out_checked_out() {
     grep -zvE '(^|/)\.gitattributes$' /tmp/changed >/tmp/asked
     if [ -s /tmp/asked ] && is_converted_on_checkout "$1"; then
@@ -148,7 +148,7 @@ is_converted_on_checkout() (
         grep -qE '(^| )(eol crlf|ident set|working-tree-encoding [^u ][^ ]*|working-tree-encoding u[^n][^ ]*) '
 )
 
-# check_out <entries> <folder> <rules>: into a new folder, by the .gitattributes that lie in <rules>.
+# check_out <entries> <folder> <rules>: checks out into a new folder, by the .gitattributes in <rules>.
 check_out() (
     export GIT_INDEX_FILE=/tmp/look GIT_WORK_TREE="$3"
     seconds=$reading
@@ -157,7 +157,7 @@ check_out() (
     git update-index -z --index-info <"$1" && git checkout-index --prefix="$2/" -a -f -q
 )
 
-# /tmp/checked.out: entries of the files in /tmp/out, which are those of /tmp/asked.files.
+# Writes /tmp/checked.out: entries of the files in /tmp/out, which are those of /tmp/asked.files.
 list_checked_out() (
     export GIT_INDEX_FILE=/tmp/look GIT_WORK_TREE=/tmp/out
     seconds=$reading
@@ -165,8 +165,8 @@ list_checked_out() (
     cd /tmp/out && git update-index -z --add --stdin </tmp/asked.files && git ls-files -s -z >/tmp/checked.out
 )
 
-# What else the agent's own git makes of line ends. It decides what counts as touched, never what is stored.
-# Fails if that is nothing.
+# Applies the line-end settings of the agent's own git. They decide which files count as touched, and never how
+# files are stored. Fails if there are no such settings.
 set_as_theirs() {
     nothing=1
     for config in "$theirs/config" /home/agent/.gitconfig; do
@@ -187,8 +187,8 @@ set_as_theirs() {
     return $nothing
 }
 
-# /tmp/renormalized: files that nobody touched, and that the agent's git was told to store in another form
-# (`git add --renormalize`) which is the one that the repository's attributes ask for.
+# Writes /tmp/renormalized: untouched files that the agent staged in another form (`git add --renormalize`), if
+# the repository's attributes require that form.
 find_renormalized() {
     : >/tmp/renormalized
     sort -zmu /tmp/head.entries /tmp/entries.sorted >/tmp/unstaged

@@ -1,11 +1,11 @@
-# Makes the clone in /workspace, or brings a kept one to where the next run begins. Runs in the tools
-# container as the agent's uid: in a kept clone every file of git's own is the agent's, so it may lie, fail
-# or hang. What git cannot go on with is set aside in the agent's home, and the work tree stays as it is.
+# Creates the clone in /workspace, or brings a retained one to the start of the next run. Runs in the tools
+# container as the agent's uid. In a retained clone the agent may have changed any file in .git, so each may be
+# false, fail or hang. A .git that git cannot use is moved to the agent's home; the work tree stays as it is.
 #
-# Arguments: fresh|kept, number of the run, branch, commit it begins at, a pattern of the file of a session
-# below the agent's home or "", commit whose instruction files the agent is shown or "", pathspecs of these,
-# one on a line, then pairs of a name below refs/remotes/ and a commit. `empty` is given by the caller.
-# Prints "session" where such a file is there.
+# Arguments: fresh|kept, number of the run, branch, its start commit, a pattern for the file of a session below
+# the agent's home or "", the commit with the instruction files for the agent or "", pathspecs of these files,
+# one per line, then pairs of a name below refs/remotes/ and a commit. The caller defines the function `empty`.
+# Prints "session" if such a file exists.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -19,7 +19,7 @@ export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYS
 mode=$1 run=$2 branch=$3 start=$4 session=$5 briefed_by=$6 instructions=$7
 shift 7
 
-# A fifo or a filter that never ends must not hold the run. A reset reads every file.
+# A fifo or a filter that never ends must not block the run. A reset reads every file.
 git() {
     case $1 in reset) seconds=600 ;; *) seconds=60 ;; esac
     timeout -k 1 $seconds git "$@"
@@ -29,7 +29,7 @@ make() { git init -q --template= && mkdir -p .git/info .git/objects/info; }
 
 plain() { [ -d "$1" ] && [ ! -L "$1" ]; }
 
-# What `git update-ref --stdin` reads. Arguments: the pairs.
+# Prints the input of `git update-ref --stdin`. Arguments: the pairs.
 refs() {
     echo "update refs/heads/$branch $start"
     shown=" "
@@ -46,18 +46,19 @@ refs() {
     done
 }
 
-# Arguments: how to reset, then the pairs. No `set -e` in here: it is called in a condition.
+# Sets the refs and resets. Arguments: the option of the reset, then the pairs. `set -e` has no effect in here,
+# because the function is called in a condition.
 bring() {
     how=$1
     shift
     plain .git && plain .git/objects && plain .git/objects/info || return
     find .git ! -xtype d ! -xtype f ! -xtype l -delete || return
     find .git -name '*.lock' -type f -delete || return
-    # Merges and rebases that were going on knew commits by ids that are no more.
+    # Unfinished merges and rebases refer to commits whose ids have changed.
     rm -rf .git/HEAD .git/commondir .git/objects/info/alternates \
         .git/rebase-apply .git/rebase-merge .git/sequencer || return
     echo "ref: refs/heads/$branch" >.git/HEAD || return
-    # What the agent's own git will make of it, without our environment.
+    # The agent's own git, without our environment, must find this repository.
     here=$(unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE && git rev-parse --show-toplevel) || return
     [ "$here" = /workspace ] || return
     printf '/mirror/objects\n/quarantine/objects\n' >.git/objects/info/alternates || return
@@ -74,8 +75,8 @@ set_aside() {
     mv .git "$aside"
 }
 
-# Makes room for what is put at these paths, and for what is put below a folder that the agent has closed.
-# No path leads through a link: what is in the way above one is left to git.
+# Removes existing files and folders at these paths, and makes their parent folders accessible. It does not
+# follow links: git handles a link in place of a parent folder.
 # shellcheck disable=SC2016 # a script of its own, for xargs
 make_room='
 for path; do
@@ -90,22 +91,23 @@ for path; do
     fi
 done'
 
-# git without what the agent has configured, and with an index of its own. Both are thrown away.
+# Runs git without the agent's configuration and with an index of its own. Both are temporary.
 plainly() (
     export GIT_DIR=/tmp/plain GIT_COMMON_DIR=/tmp/plain GIT_INDEX_FILE=/tmp/index \
         GIT_ALTERNATE_OBJECT_DIRECTORIES=/mirror/objects:/quarantine/objects
     git "$@"
 )
 
-# Arguments: how they differ from the branch's own, as --diff-filter has it, then the pathspecs.
+# Lists the instruction files that differ from the branch. Arguments: kinds of differences for --diff-filter, then
+# the pathspecs.
 differing() {
     how=$1
     shift
     plainly diff-tree -r -z --no-renames --name-only --diff-filter="$how" "$start" "$briefed_by" -- "$@"
 }
 
-# Puts the instruction files of $briefed_by into the work tree. The clone's index keeps the branch's own and
-# is told to leave the files alone, so that they do not end in commits by accident; the export makes sure.
+# Writes the instruction files of $briefed_by into the work tree. The clone's index still has the branch's own,
+# with the skip-worktree flag, so that the files are not committed by accident; the export makes sure of that.
 # Arguments: the pathspecs.
 brief() {
     plainly init -q --template=
@@ -119,7 +121,7 @@ brief() {
     exclude "$@"
 }
 
-# Of files that the branch does not have, git then says nothing. Arguments: the pathspecs.
+# Excludes the files from `git status` if the branch does not have them. Arguments: the pathspecs.
 exclude() {
     plain .git/info || { rm -rf .git/info && mkdir .git/info; }
     chmod -R u+rwX .git/info
@@ -127,7 +129,7 @@ exclude() {
     touch .git/info/exclude
     printf '%s\n' "$@" | sed 's/^:([^)]*)//' >/tmp/ours
     if grep -vxF -f .git/info/exclude /tmp/ours >/tmp/missing; then
-        # The agent's last line may have no end.
+        # The last line of the agent's file may have no line end.
         { echo && cat /tmp/missing; } >>.git/info/exclude
     fi
 }
@@ -151,7 +153,7 @@ if [ -n "$briefed_by" ]; then
     brief $instructions
 fi
 
-# A link may lead anywhere, and a folder, a fifo or an empty file is no session.
+# A link could point anywhere, and a folder, a fifo or an empty file is not a session.
 if [ -n "$session" ]; then
     set +f
     IFS=
