@@ -11,7 +11,7 @@ from bot.git.run import Objects
 from tests.sandbox.export_source import git
 
 
-def test_they_have_the_ids_that_were_told_before_and_are_there(tmp_path: Path) -> None:
+def test_written_commits_have_the_ids_that_were_computed_before(tmp_path: Path) -> None:
     make_bare(tmp_path / "x.git")
     tree = git(tmp_path / "x.git", "mktree")
     who = "A <a@example.org> 1700000000 +0100"
@@ -26,7 +26,7 @@ def test_they_have_the_ids_that_were_told_before_and_are_there(tmp_path: Path) -
     git(tmp_path / "x.git", "fsck", "--strict", "--no-dangling")
 
 
-def test_what_is_no_commit_is_an_error_and_nothing_is_nothing(tmp_path: Path) -> None:
+def test_invalid_content_is_an_error_and_no_content_is_no_commit(tmp_path: Path) -> None:
     make_bare(tmp_path / "x.git")
 
     assert write_commits(Objects(tmp_path / "x.git"), []) == []

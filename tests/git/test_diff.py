@@ -46,7 +46,7 @@ def places(tmp_path: Path) -> Places:
     return Places(clone, quarantine, mirror, base)
 
 
-def test_it_counts_files_and_lines_and_shows_them(places: Places) -> None:
+def test_a_patch_counts_files_and_lines_and_shows_them(places: Places) -> None:
     commit(places.clone, {"README.md": "hello\nworld\n", "new.txt": "1\n"})
     commit(places.clone, {"README.md": "world\n"})
     places.exported()
@@ -59,7 +59,7 @@ def test_it_counts_files_and_lines_and_shows_them(places: Places) -> None:
     assert "new file mode 100644" in text
 
 
-def test_it_applies_where_the_task_began(places: Places) -> None:
+def test_a_patch_applies_to_the_commit_at_which_the_task_began(places: Places) -> None:
     commit(places.clone, {"README.md": "bye\n", "src/deep/new.py": "x\n"})
     head = places.exported()
     text = places.patch()
@@ -70,7 +70,7 @@ def test_it_applies_where_the_task_began(places: Places) -> None:
     assert git(places.clone, "write-tree") == git(places.clone, "rev-parse", f"{head}^{{tree}}")
 
 
-def test_uncommitted_work_that_was_taken_along_is_in_it(places: Places) -> None:
+def test_exported_uncommitted_work_is_in_the_patch(places: Places) -> None:
     commit(places.clone, {"committed.txt": "1\n"})
     places.exported("checked")
     commit(places.clone, {"uncommitted.txt": "2\n"})
@@ -90,7 +90,7 @@ def test_nothing_changed_is_an_empty_patch(places: Places) -> None:
     assert places.patch() == ""
 
 
-def test_a_run_that_was_not_exported_has_none(places: Places) -> None:
+def test_a_run_that_was_not_exported_has_no_patch(places: Places) -> None:
     assert patch(places.quarantine, places.mirror, run_id=RUN, base=places.base) is None
     assert patch(places.quarantine / "nowhere", places.mirror, run_id=RUN, base=places.base) is None
 
@@ -120,7 +120,7 @@ def test_a_moved_file_is_not_shown_twice(places: Places) -> None:
 @pytest.mark.parametrize(
     "name", ["a\nb", 'quo"te', "-p", "--output=x", "\u202egnp.exe", "tab\tbed", "`x`", "é"]
 )
-def test_a_hostile_name_stays_in_one_line_of_plain_letters(places: Places, name: str) -> None:
+def test_a_hostile_file_name_stays_quoted_on_one_line(places: Places, name: str) -> None:
     commit(places.clone, {name: "1\n"})
     places.exported()
 
@@ -131,7 +131,7 @@ def test_a_hostile_name_stays_in_one_line_of_plain_letters(places: Places, name:
     assert [path.name for path in places.quarantine.parent.iterdir() if path.name == "x"] == []
 
 
-def test_no_driver_and_no_attribute_of_the_work_is_asked(places: Places, tmp_path: Path) -> None:
+def test_diff_drivers_and_attributes_of_the_work_are_ignored(places: Places, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     commit(places.clone, {".gitattributes": "*.txt diff=mine\n*.md -diff\n", "a.txt": "1\n", "b.md": "2\n"})
     git(places.clone, "config", "diff.mine.textconv", f"touch {canary}; cat")
@@ -144,7 +144,7 @@ def test_no_driver_and_no_attribute_of_the_work_is_asked(places: Places, tmp_pat
     assert "+2" in text
 
 
-def test_a_huge_one_is_read_only_so_far(places: Places) -> None:
+def test_a_huge_patch_is_read_up_to_a_limit(places: Places) -> None:
     commit(places.clone, {"long.txt": "a line of words\n" * 2_000_000})
     places.exported()
 
@@ -154,14 +154,14 @@ def test_a_huge_one_is_read_only_so_far(places: Places) -> None:
     assert text.startswith(" 1 file changed, 2000000 insertions(+)\n\ndiff --git")
 
 
-def test_a_base_that_is_not_there_is_said(places: Places) -> None:
+def test_a_missing_base_is_reported(places: Places) -> None:
     places.exported()
 
     with pytest.raises(GitFailed, match="git diff-tree failed"):
         patch(places.quarantine, places.mirror, run_id=RUN, base="0" * 40)
 
 
-def test_files_that_would_take_too_much_memory_to_compare_are_named_beside_those_that_are_shown(
+def test_files_that_take_too_much_memory_to_compare_are_only_named(
     places: Places,
 ) -> None:
     commit(places.clone, {"short.txt": "1\n", "long.txt": "a\n" * 8_000_000})

@@ -36,7 +36,7 @@ def seen(objects: Objects, oid: str) -> Commit:
         return read_commit(reader, oid)
 
 
-def test_they_come_parents_first_and_without_what_is_known(objects: Objects) -> None:
+def test_commits_come_parents_first_and_without_the_known_ones(objects: Objects) -> None:
     first = commit(objects)
     second = commit(objects, first)
     third = commit(objects, second)
@@ -46,14 +46,14 @@ def test_they_come_parents_first_and_without_what_is_known(objects: Objects) -> 
         assert [each.id for each in read_commits(objects, reader, [third], [], 2)] == [second, third]
 
 
-def test_a_commit_has_its_parents_date_and_words(objects: Objects) -> None:
+def test_a_commit_has_its_parents_date_and_message(objects: Objects) -> None:
     first = commit(objects)
     oid = commit(objects, first, message="\u00fcber\n\nalles\n".encode())
 
     assert seen(objects, oid) == Commit(oid, TREE, (first,), "1700000000 +0100", "\u00fcber\n\nalles\n")
 
 
-def test_a_line_that_only_looks_like_a_parent_is_none(objects: Objects) -> None:
+def test_a_line_that_only_looks_like_a_parent_is_ignored(objects: Objects) -> None:
     first = commit(objects)
     oid = commit(
         objects, first, more=f"parent {'1' * 40}\ntree {'2' * 40}\nauthor B <b@x> 1 +0000\n".encode()
@@ -74,7 +74,7 @@ def test_a_line_that_only_looks_like_a_parent_is_none(objects: Objects) -> None:
         (b"unicode_escape", b"\\x41", "\\x41"),
     ],
 )
-def test_a_message_in_an_encoding_of_its_own_is_read_where_that_is_safe(
+def test_a_message_is_decoded_by_its_encoding_if_that_is_safe(
     objects: Objects, encoding: bytes, message: bytes, words: str
 ) -> None:
     assert (
@@ -82,14 +82,14 @@ def test_a_message_in_an_encoding_of_its_own_is_read_where_that_is_safe(
     )
 
 
-def test_of_a_message_without_end_so_much_is_kept_as_may_be_used(objects: Objects) -> None:
+def test_a_very_long_message_is_cut(objects: Objects) -> None:
     found = seen(objects, commit(objects, message=b"m" * 50_000_000))
 
     assert 16_000 < len(found.message) < 1 << 16
     assert set(found.message) == {"m"}
 
 
-def test_of_more_parents_than_there_is_room_for_there_are_still_too_many(objects: Objects) -> None:
+def test_a_commit_with_a_cut_list_of_parents_still_has_too_many(objects: Objects) -> None:
     first = commit(objects)
 
     found = seen(objects, commit(objects, *[first] * 5000))
@@ -99,7 +99,7 @@ def test_of_more_parents_than_there_is_room_for_there_are_still_too_many(objects
 
 
 @pytest.mark.parametrize("content", [b"", b"parent x\n\nx", b"tree 12\n\nx"])
-def test_what_is_none_is_an_error(objects: Objects, content: bytes) -> None:
+def test_an_object_that_is_not_a_commit_is_an_error(objects: Objects, content: bytes) -> None:
     with pytest.raises(GitFailed, match="is malformed"):
         seen(objects, written(objects, content))
     with pytest.raises(GitFailed, match="is a tree, not a commit"):

@@ -52,7 +52,7 @@ def test_heads_changes_and_the_default_branch_are_known_after_a_fetch(root: Path
     assert not mirror.has("0" * 40)
 
 
-def test_where_a_change_left_its_branch_is_known(root: Path, upstream: Path) -> None:
+def test_the_merge_base_of_a_change_is_known(root: Path, upstream: Path) -> None:
     left = git(upstream, "rev-parse", "HEAD")
     git(upstream, "checkout", "-q", "-b", "other")
     theirs = commit(upstream, {"b": "1\n"})
@@ -89,7 +89,7 @@ def test_a_renamed_default_branch_is_noticed(root: Path, upstream: Path) -> None
     assert again(root, upstream).default_branch == "trunk"
 
 
-def test_what_is_kept_for_a_task_stays_until_released(root: Path, upstream: Path) -> None:
+def test_heads_retained_for_a_task_stay_until_released(root: Path, upstream: Path) -> None:
     mirror = again(root, upstream)
     old = mirror.head("main")
     mirror.retain_heads("t1", [old, old])
@@ -104,7 +104,7 @@ def test_what_is_kept_for_a_task_stays_until_released(root: Path, upstream: Path
     assert mirror.retained_heads("t1") == []
 
 
-def test_a_remote_whose_head_names_nothing_has_no_default_branch(root: Path, upstream: Path) -> None:
+def test_a_remote_whose_head_names_no_branch_has_no_default_branch(root: Path, upstream: Path) -> None:
     git(upstream, "branch", "other")
     git(upstream, "symbolic-ref", "HEAD", "refs/heads/nothing")
 
@@ -114,21 +114,21 @@ def test_a_remote_whose_head_names_nothing_has_no_default_branch(root: Path, ups
     assert mirror.head("other")
 
 
-def test_an_empty_repository_is_said_to_be_empty(root: Path, tmp_path: Path) -> None:
+def test_an_empty_repository_is_reported_as_empty(root: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "empty")
 
     with pytest.raises(GitFailed, match="repository is empty"):
         again(root, tmp_path / "empty")
 
 
-def test_a_missing_remote_and_one_that_does_not_answer_differ(root: Path, tmp_path: Path) -> None:
+def test_a_missing_remote_and_an_unavailable_one_are_different_errors(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RemoteMissing):
         again(root, tmp_path / "nothing")
     with pytest.raises(RemoteUnavailable):
         fetch(Mirror(root / "key.git"), "http://127.0.0.1:1/x", {})
 
 
-def test_fetches_at_once_wait_for_each_other(root: Path, upstream: Path) -> None:
+def test_simultaneous_fetches_wait_for_each_other(root: Path, upstream: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         mirrors = list(pool.map(lambda _: again(root, upstream), range(4)))
 
@@ -145,7 +145,7 @@ def is_held(lock: Path) -> bool:
 
 
 @pytest.mark.waits
-def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: Path) -> None:
+def test_the_git_process_of_a_killed_worker_keeps_the_next_fetch_waiting(root: Path) -> None:
     """Two of them would take each other's locks for somebody else's."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
@@ -161,9 +161,7 @@ def test_the_git_of_a_worker_that_was_killed_keeps_the_next_fetch_waiting(root: 
     until(lambda: not is_held(root / "key.lock"))
 
 
-def test_a_remote_that_says_nothing_is_waited_for_no_longer_than_somebody_wants(
-    root: Path, upstream: Path
-) -> None:
+def test_a_check_ends_the_wait_for_a_silent_remote(root: Path, upstream: Path) -> None:
     mirror = again(root, upstream)
     head = commit(upstream, {"b": "1\n"})
     began = time.monotonic()
@@ -176,7 +174,7 @@ def test_a_remote_that_says_nothing_is_waited_for_no_longer_than_somebody_wants(
     assert again(root, upstream).head("main") == head
 
 
-def test_nor_is_another_fetch_of_the_same_mirror(root: Path, upstream: Path) -> None:
+def test_a_check_ends_the_wait_for_another_fetch(root: Path, upstream: Path) -> None:
     again(root, upstream)
     with (root / "key.lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -201,7 +199,7 @@ def test_nor_is_another_fetch_of_the_same_mirror(root: Path, upstream: Path) -> 
         lambda mirror: mirror.release_heads("t1"),
     ],
 )
-def test_nothing_that_is_asked_of_a_mirror_is_waited_for_longer_than_somebody_wants(
+def test_a_check_ends_every_operation_of_a_mirror(
     root: Path, upstream: Path, ask: Callable[[Mirror], object]
 ) -> None:
     path = again(root, upstream).path
@@ -212,7 +210,7 @@ def test_nothing_that_is_asked_of_a_mirror_is_waited_for_longer_than_somebody_wa
         ask(Mirror(path, within(0)))
 
 
-def test_locks_of_a_git_that_was_killed_stop_no_later_fetch(root: Path, upstream: Path) -> None:
+def test_locks_of_a_killed_git_process_do_not_stop_a_later_fetch(root: Path, upstream: Path) -> None:
     mirror = again(root, upstream)
     with pytest.raises(RemoteMissing):  # it ends here, as one that was killed, without having come to its end
         fetch(Mirror(root / "key.git"), f"file://{upstream}-gone", {})
@@ -227,7 +225,9 @@ def test_locks_of_a_git_that_was_killed_stop_no_later_fetch(root: Path, upstream
     assert not half.exists()
 
 
-def test_what_a_killed_git_locked_for_the_task_does_not_stop_its_next_run(root: Path, upstream: Path) -> None:
+def test_ref_locks_of_a_killed_git_process_do_not_stop_the_next_run_of_the_task(
+    root: Path, upstream: Path
+) -> None:
     mirror, head = again(root, upstream), git(upstream, "rev-parse", "HEAD")
     kept = mirror.path / "refs" / "keep" / "t1"
     kept.mkdir(parents=True)

@@ -31,9 +31,7 @@ def blob(bare: Path, content: str) -> str:
     return git(bare, "hash-object", "-w", "--stdin", stdin=content)
 
 
-def test_of_a_long_object_the_beginning_is_read_and_the_next_one_whole(
-    bare: Path, reader: ObjectReader
-) -> None:
+def test_a_long_object_is_read_in_part_and_the_next_one_whole(bare: Path, reader: ObjectReader) -> None:
     long, short = blob(bare, "x" * 3_000_000), blob(bare, "short\n")
 
     first, second = reader.read(long, 10), reader.read(short, 10)
@@ -42,7 +40,7 @@ def test_of_a_long_object_the_beginning_is_read_and_the_next_one_whole(
     assert (second.content, second.kind, second.is_whole) == (b"short\n", "blob", True)
 
 
-def test_what_is_not_there_or_no_tree_is_an_error_and_the_next_object_is_read(
+def test_after_a_missing_object_or_a_wrong_kind_the_next_object_is_read(
     bare: Path, reader: ObjectReader
 ) -> None:
     oid = blob(bare, "1")
@@ -54,7 +52,7 @@ def test_what_is_not_there_or_no_tree_is_an_error_and_the_next_object_is_read(
     assert reader.read(oid, 10).content == b"1"
 
 
-def test_trees_that_were_fetched_together_are_there_without_git(bare: Path, reader: ObjectReader) -> None:
+def test_trees_that_were_fetched_together_are_cached(bare: Path, reader: ObjectReader) -> None:
     trees = [git(bare, "mktree", stdin=f"100644 blob {blob(bare, each)}\tf\n") for each in "123"]
 
     reader.fetch([*trees, "1" * 40, blob(bare, "x")])
@@ -64,13 +62,13 @@ def test_trees_that_were_fetched_together_are_there_without_git(bare: Path, read
     assert [reader.tree(tree, 100).oid for tree in trees] == trees
 
 
-def test_an_object_that_was_written_meanwhile_is_found(bare: Path, reader: ObjectReader) -> None:
+def test_an_object_written_after_the_start_is_found(bare: Path, reader: ObjectReader) -> None:
     reader.read(blob(bare, "1"), 10)
 
     assert reader.read(blob(bare, "2"), 10).content == b"2"
 
 
-def test_a_git_that_was_killed_is_said_in_words(bare: Path) -> None:
+def test_a_killed_git_process_is_reported_with_a_sentence(bare: Path) -> None:
     oid = blob(bare, "1")
     with (
         open(os.devnull, "r+b") as stderr,
@@ -84,7 +82,7 @@ def test_a_git_that_was_killed_is_said_in_words(bare: Path) -> None:
             reader.read(oid, 10)
 
 
-def test_a_git_that_takes_too_long_is_stopped(bare: Path) -> None:
+def test_a_git_process_that_takes_too_long_is_killed(bare: Path) -> None:
     with (  # noqa: PT012 - it is the block that takes too long
         pytest.raises(GitFailed, match="took longer than 0 seconds"),
         open(os.devnull, "r+b") as stderr,
@@ -94,7 +92,7 @@ def test_a_git_that_takes_too_long_is_stopped(bare: Path) -> None:
         ObjectReader(process, stderr).read("1" * 40, 10)
 
 
-def test_sizes_are_those_of_its_own_objects(bare: Path, tmp_path: Path) -> None:
+def test_sizes_are_listed_for_own_objects_only(bare: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.git"
     make_bare(other)
     blob(other, "borrowed")
@@ -103,6 +101,6 @@ def test_sizes_are_those_of_its_own_objects(bare: Path, tmp_path: Path) -> None:
     assert list(sizes(Objects(bare, (other,)))) == [(oid, "blob", 5)]
 
 
-def test_sizes_of_what_is_no_repository_are_an_error(tmp_path: Path) -> None:
+def test_sizes_of_a_missing_repository_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="not a git repository"):
         list(sizes(Objects(tmp_path)))

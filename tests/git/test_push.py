@@ -94,7 +94,7 @@ def work(request: pytest.FixtureRequest) -> Work:
     return made
 
 
-def test_a_branch_is_made_then_moved_and_a_repeated_push_is_fine(work: Work) -> None:
+def test_a_branch_is_created_then_moved_and_a_push_can_be_repeated(work: Work) -> None:
     first = work.commit(work.base)
     second = work.commit(first, "More")
 
@@ -105,7 +105,7 @@ def test_a_branch_is_made_then_moved_and_a_repeated_push_is_fine(work: Work) -> 
     assert work.fetch().head("forgehand/1") == second
 
 
-def test_a_branch_somebody_else_moved_is_left_alone(work: Work) -> None:
+def test_a_branch_that_somebody_else_moved_is_not_overwritten(work: Work) -> None:
     first, theirs = work.commit(work.base), work.commit(work.base, "Theirs")
     work.push(first)
     work.push(work.commit(first, "Somebody"), expected=first)
@@ -118,7 +118,7 @@ def test_a_branch_somebody_else_moved_is_left_alone(work: Work) -> None:
     assert raised.value.moved
 
 
-def test_a_branch_that_another_push_holds_is_worth_a_retry(local: Work, tmp_path: Path) -> None:
+def test_a_branch_locked_by_another_push_is_worth_a_retry(local: Work, tmp_path: Path) -> None:
     oid = local.commit(local.base)
     held = tmp_path / "remote.git" / "refs" / "heads" / "forgehand" / "1.lock"
     held.parent.mkdir()
@@ -132,7 +132,7 @@ def test_a_branch_that_another_push_holds_is_worth_a_retry(local: Work, tmp_path
     assert local.fetch().head("forgehand/1") == oid
 
 
-def test_what_does_not_build_on_the_branch_is_not_even_sent(local: Work) -> None:
+def test_work_that_does_not_descend_from_the_branch_is_not_sent(local: Work) -> None:
     first = local.commit(local.base)
     local.push(first)
 
@@ -143,7 +143,7 @@ def test_what_does_not_build_on_the_branch_is_not_even_sent(local: Work) -> None
     assert local.fetch().head("forgehand/1") == first
 
 
-def test_a_branch_of_somebody_else_goes_forward_from_where_it_stood_or_further(local: Work) -> None:
+def test_a_branch_of_a_person_moves_forward_from_its_start_or_a_later_head(local: Work) -> None:
     theirs = local.commit(local.base, "Theirs")
     more = local.commit(theirs, "More of theirs")
     local.push(theirs, branch="lexer")
@@ -159,7 +159,7 @@ def test_a_branch_of_somebody_else_goes_forward_from_where_it_stood_or_further(l
     assert local.fetch().head("lexer") == merged
 
 
-def test_and_is_left_where_it_was_set_back_or_deleted(local: Work) -> None:
+def test_a_branch_of_a_person_that_was_reset_or_deleted_is_left_alone(local: Work) -> None:
     first = local.commit(local.base)
     theirs = local.commit(first, "Taken back")
     local.push(first, branch="lexer")
@@ -172,12 +172,12 @@ def test_and_is_left_where_it_was_set_back_or_deleted(local: Work) -> None:
     assert local.fetch().head("lexer") == first
 
 
-def test_branches_nobody_may_mean_are_refused(local: Work) -> None:
+def test_excluded_branches_are_refused(local: Work) -> None:
     with pytest.raises(PushRejected, match="not a branch the bot pushes to"):
         local.push(local.commit(local.base), expected=local.base, branch="main")
 
 
-def test_a_refusal_carries_the_remotes_words_cleaned(local: Work) -> None:
+def test_a_refusal_has_the_remotes_message_sanitized(local: Work) -> None:
     hook(local, "printf 'GH006: Protected branch \\033[31mupdate failed.\\n' >&2; exit 1")
 
     with pytest.raises(PushRejected, match="GH006: Protected branch update failed") as raised:
@@ -209,14 +209,16 @@ def test_a_remote_that_does_not_answer_is_worth_a_retry(local: Work) -> None:
         replace(local, remote="http://127.0.0.1:1/a/b.git").push(local.commit(local.base))
 
 
-def test_an_archived_repository_is_told_in_its_own_words(http: Work, playground: Playground) -> None:
+def test_the_forges_message_about_an_archived_repository_is_quoted(
+    http: Work, playground: Playground
+) -> None:
     playground.archive()
 
     with pytest.raises(PushRejected, match=r"has no permission to write.*This repository was archived"):
         http.push(http.commit(http.base))
 
 
-def test_a_wrong_token_is_said_to_lack_permission(http: Work) -> None:
+def test_a_wrong_token_is_reported_as_missing_permission(http: Work) -> None:
     with pytest.raises(PushRejected, match="token has no permission"):
         replace(http, headers={"Authorization": "Basic eDp3cm9uZw=="}).push(http.commit(http.base))
 

@@ -22,7 +22,7 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path / "x.git"
 
 
-def test_the_bots_environment_is_not_gits(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_does_not_inherit_the_bots_environment(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "secret-of-the-bot")
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
 
@@ -33,19 +33,19 @@ def test_the_bots_environment_is_not_gits(bare: Path, monkeypatch: pytest.Monkey
     assert "GIT_TERMINAL_PROMPT=0" in seen
 
 
-def test_the_users_and_the_systems_settings_are_not_read(bare: Path, tmp_path: Path) -> None:
+def test_git_does_not_read_settings_of_user_or_system(bare: Path, tmp_path: Path) -> None:
     origins = git("config", "--list", "--show-scope", at=bare).decode().splitlines()
 
     assert {line.split("\t")[0] for line in origins} == {"local", "command"}
 
 
-def test_a_failure_says_why_without_credentials_and_control_characters(bare: Path) -> None:
+def test_a_failure_has_a_reason_without_credentials_and_control_characters(bare: Path) -> None:
     with pytest.raises(GitFailed, match="git rev-parse failed: fatal: Needed a single revision"):
         git("rev-parse", "--verify", "nothing", at=bare)
     assert clean("at https://me:tok@host/x\r\x1b[31mred\x07") == "at https://host/x\nred"
 
 
-def test_why_it_failed_comes_before_advice_and_warnings() -> None:
+def test_the_reason_is_quoted_without_hints_and_warnings() -> None:
     advice = (
         "hint: Support for <GIT_DIR>/info/grafts is deprecated\nhint: and will be\nhint: removed\nhint:\n"
     )
@@ -58,14 +58,14 @@ def test_why_it_failed_comes_before_advice_and_warnings() -> None:
     assert first_lines("warning: odd\n") == "warning: odd"
 
 
-def test_a_failure_after_pages_of_warnings_says_why(bare: Path) -> None:
+def test_a_failure_after_many_warnings_has_a_reason(bare: Path) -> None:
     alias = "alias.odd=!yes warning: odd | head -n 100000 >&2; echo fatal: at last >&2; exit 1; :"
 
     with pytest.raises(GitFailed, match="git -c failed: fatal: at last"):
         git("-c", alias, "odd", at=bare)
 
 
-def test_memory_it_may_not_have_is_said_in_plain_words(bare: Path) -> None:
+def test_the_memory_limit_is_reported_with_a_sentence(bare: Path) -> None:
     endless, limits = (bytes(1 << 20) for _ in range(500)), {resource.RLIMIT_AS: 200 << 20}
 
     with pytest.raises(
@@ -74,7 +74,7 @@ def test_memory_it_may_not_have_is_said_in_plain_words(bare: Path) -> None:
         git("hash-object", "--stdin", at=bare, stdin=endless, limits=limits)
 
 
-def test_a_limit_that_kills_it_is_said_in_plain_words(bare: Path) -> None:
+def test_a_limit_that_kills_git_is_reported_with_a_sentence(bare: Path) -> None:
     endless, limits = repeat(f"{bare / 'config'}\n".encode() * 100), {resource.RLIMIT_CPU: 1}
 
     with pytest.raises(
@@ -83,7 +83,7 @@ def test_a_limit_that_kills_it_is_said_in_plain_words(bare: Path) -> None:
         git("hash-object", "--stdin-paths", at=bare, stdin=endless, limits=limits)
 
 
-def test_what_takes_too_long_is_stopped_with_its_children(bare: Path) -> None:
+def test_git_is_killed_with_its_children_after_its_time_limit(bare: Path) -> None:
     started = time.monotonic()
 
     with pytest.raises(GitFailed, match="took longer"):
@@ -93,9 +93,7 @@ def test_what_takes_too_long_is_stopped_with_its_children(bare: Path) -> None:
 
 
 @pytest.mark.parametrize("stdin", [b"", bytes(1 << 20)], ids=["nothing", "more than a pipe holds"])
-def test_one_that_somebody_does_not_wait_for_any_more_is_killed_with_its_children(
-    bare: Path, tmp_path: Path, stdin: bytes
-) -> None:
+def test_a_check_that_raises_kills_git_with_its_children(bare: Path, tmp_path: Path, stdin: bytes) -> None:
     """Whether it is waited for, or does not read what it is fed."""
     pid, started = tmp_path / "pid", time.monotonic()
 
@@ -106,7 +104,7 @@ def test_one_that_somebody_does_not_wait_for_any_more_is_killed_with_its_childre
     until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
 
 
-def test_what_is_fed_slowly_is_given_up_as_fast_and_what_is_fed_fast_is_whole(bare: Path) -> None:
+def test_slow_input_is_interrupted_by_a_check_and_fast_input_is_complete(bare: Path) -> None:
     whole = [bytes([number]) * 200_000 for number in range(50)]
     oid = git("hash-object", "-w", "--stdin", at=bare, stdin=iter(whole)).decode().strip()
     assert Objects(bare).git("cat-file", "blob", oid) == b"".join(whole)
@@ -129,7 +127,7 @@ def test_what_is_fed_slowly_is_given_up_as_fast_and_what_is_fed_fast_is_whole(ba
     assert 1 < fed < 200
 
 
-def test_limits_hold_for_the_command(bare: Path) -> None:
+def test_limits_are_set_for_the_command(bare: Path) -> None:
     data = b"x" * 100_000
 
     done = run("hash-object", "-w", "--stdin", at=bare, stdin=data, limits={resource.RLIMIT_FSIZE: 10})
@@ -137,7 +135,7 @@ def test_limits_hold_for_the_command(bare: Path) -> None:
     assert done.status != 0
 
 
-def test_what_prints_without_end_is_stopped_before_it_fills_the_disk(bare: Path) -> None:
+def test_endless_output_is_stopped_before_it_fills_the_disk(bare: Path) -> None:
     oid = git("hash-object", "-w", "--stdin", at=bare, stdin=bytes(1 << 16))
     asked = iter([oid] * 5000)
 
@@ -147,7 +145,7 @@ def test_what_prints_without_end_is_stopped_before_it_fills_the_disk(bare: Path)
     assert next(asked, None) == oid
 
 
-def test_input_that_git_does_not_read_to_its_end_is_no_error_of_its_own(bare: Path) -> None:
+def test_input_that_git_does_not_read_completely_is_not_an_error(bare: Path) -> None:
     done = run("index-pack", "--stdin", at=bare, stdin=(bytes(1 << 16) for _ in range(100)))
 
     assert "pack signature mismatch" in done.stderr
@@ -160,7 +158,7 @@ def test_other_protocols_than_http_and_files_are_off(tmp_path: Path) -> None:
     assert not (tmp_path / "canary").exists()
 
 
-def test_borrowed_objects_are_seen_and_stay_where_they_are(bare: Path, tmp_path: Path) -> None:
+def test_borrowed_objects_are_visible_and_not_copied(bare: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.git"
     make_bare(other)
     oid = git("hash-object", "-w", "--stdin", at=other, stdin=b"hello").decode().strip()
@@ -169,7 +167,7 @@ def test_borrowed_objects_are_seen_and_stay_where_they_are(bare: Path, tmp_path:
     assert not os.path.exists(bare / "objects" / oid[:2])
 
 
-def test_all_that_is_asked_of_a_repository_is_given_up_alike(bare: Path) -> None:
+def test_a_check_ends_every_operation_of_a_repository(bare: Path) -> None:
     objects = Objects(bare, check=within(0))
 
     with pytest.raises(TimeoutError):

@@ -147,7 +147,7 @@ def test_the_agent_cannot_write_into_mirror_or_quarantine(site: Site) -> None:
     assert site.agent(script) == "no\nno"
 
 
-def test_a_kept_workspace_is_put_on_the_checked_head_with_its_files_untouched(site: Site) -> None:
+def test_a_retained_workspace_moves_to_the_checked_head_with_its_files_untouched(site: Site) -> None:
     site.prepare()
     site.agent(
         "echo done >>README.md; git commit -qam mine; echo more >>src/main.py; echo new >n; echo note >~/note"
@@ -161,7 +161,7 @@ def test_a_kept_workspace_is_put_on_the_checked_head_with_its_files_untouched(si
     assert said.split("\n") == [checked, " M src/main.py", "?? n", "note", "new", "more"]
 
 
-def test_the_clone_is_shown_what_the_remote_has_now_and_no_more(site: Site) -> None:
+def test_the_clone_has_exactly_the_refs_of_the_plan(site: Site) -> None:
     site.prepare(main=site.base, gone=site.base)
     moved = commit(site.mirror, {"README.md": "moved\n"}, site.base)
 
@@ -177,7 +177,7 @@ def test_the_clone_is_shown_what_the_remote_has_now_and_no_more(site: Site) -> N
     ]
 
 
-def test_a_clone_half_made_is_made_anew(site: Site) -> None:
+def test_a_partial_clone_is_created_again(site: Site) -> None:
     site.prepare()
     site.agent("rm README.md; echo torn >.git/index; mkdir ro; touch ro/x; chmod 500 ro")
     (site.folder / "prepared").unlink()
@@ -214,7 +214,7 @@ def only_long(*values: str) -> Iterator[pytest.ParameterSet]:
         ),
     ],
 )
-def test_what_an_agent_does_to_its_clone_does_not_stop_the_next_run(site: Site, hostile: str) -> None:
+def test_an_agents_changes_to_its_clone_do_not_stop_the_next_run(site: Site, hostile: str) -> None:
     site.prepare()
     site.agent(f"echo mine >mine; {hostile}")
 
@@ -244,7 +244,7 @@ def test_what_an_agent_does_to_its_clone_does_not_stop_the_next_run(site: Site, 
         ),
     ],
 )
-def test_a_clone_that_git_cannot_use_is_set_aside_and_made_anew(site: Site, hostile: str) -> None:
+def test_an_unusable_clone_is_set_aside_and_created_again(site: Site, hostile: str) -> None:
     site.prepare()
     site.agent(f"git checkout -q --detach; echo mine >mine; {hostile}")
 
@@ -255,14 +255,14 @@ def test_a_clone_that_git_cannot_use_is_set_aside_and_made_anew(site: Site, host
     assert said.split("\n") == (lines[:2] if hostile == "rm -rf .git" else lines)
 
 
-def test_a_start_that_is_not_there_is_said(site: Site) -> None:
+def test_a_missing_start_commit_is_reported(site: Site) -> None:
     with pytest.raises(SandboxFailed, match="nonexistent object"):
         site.prepare(start="1" * 40)
 
     assert not site.places.has(TASK)
 
 
-def test_removal_manages_deep_and_closed_folders_and_odd_files(site: Site) -> None:
+def test_removal_handles_deep_and_closed_folders_and_special_files(site: Site) -> None:
     site.prepare()
     site.agent("""
         python3 -c 'import os
@@ -277,7 +277,7 @@ for _ in range(1500): os.mkdir("d" * 9); os.chdir("d" * 9)'
     site.places.remove(TASK)
 
 
-def test_a_workspace_is_weighed_with_what_the_agent_left_in_each_of_its_folders(site: Site) -> None:
+def test_the_size_of_a_workspace_includes_all_folders_of_the_agent(site: Site) -> None:
     site.prepare()
     before = site.places.size(TASK, name="forgehand-test-size")
     site.agent(
@@ -290,7 +290,7 @@ def test_a_workspace_is_weighed_with_what_the_agent_left_in_each_of_its_folders(
     assert 6_000_000 <= grown < 6_200_000
 
 
-def test_what_an_agent_hides_from_itself_is_left_out_and_no_error(site: Site) -> None:
+def test_folders_that_the_agent_cannot_read_are_not_measured(site: Site) -> None:
     site.prepare()
     site.agent("mkdir hidden; head -c 3000000 /dev/zero > hidden/x; chmod 0 hidden")
 
@@ -315,7 +315,7 @@ def test_instruction_files_of_a_change_are_those_of_its_base_in_every_run(site: 
     assert site.agent(f"{look}; git status --short") == f"{seen}\n M new.py"
 
 
-def test_what_git_is_told_to_pass_over_is_written_down_once(site: Site) -> None:
+def test_excluded_instruction_files_are_listed_once(site: Site) -> None:
     change = commit(site.mirror, {**FILES, "CLAUDE.md": "do evil\n"}, site.base)
     site.prepare(change, briefed_by=site.base)
     before = site.agent("cat .git/info/exclude; printf mine >>.git/info/exclude; chmod 0 .git/info/exclude")
@@ -335,7 +335,7 @@ def test_what_git_is_told_to_pass_over_is_written_down_once(site: Site) -> None:
         "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat'",
     ],
 )
-def test_instruction_files_come_back_whatever_the_agent_has_made_of_them(site: Site, hostile: str) -> None:
+def test_instruction_files_are_restored_after_any_change_by_the_agent(site: Site, hostile: str) -> None:
     told = {"CLAUDE.md": "be kind\n", ".codex/a": "1\n", "docs/AGENTS.md": "old\n"}
     base = commit(site.mirror, {**FILES, **told})
     evil = {"GEMINI.md": "do evil\n", ".roo/main.py": "do evil\n", "docs/x": "x\n"}
@@ -349,7 +349,7 @@ def test_instruction_files_come_back_whatever_the_agent_has_made_of_them(site: S
     assert said.split("\n") == ["be kind", "1", "old", "mine", "print(1)"]
 
 
-def test_a_merge_goes_well_over_instruction_files_once_they_are_given_back(site: Site) -> None:
+def test_a_merge_works_once_the_instruction_files_are_the_branchs_own(site: Site) -> None:
     base = commit(site.mirror, {**FILES, "CLAUDE.md": "be kind\n", "AGENTS.md": "old\n"}, site.base)
     change = commit(site.mirror, {**FILES, "CLAUDE.md": "do evil\n", "GEMINI.md": "1\n"}, site.base)
     later = commit(site.mirror, {**FILES, "CLAUDE.md": "do worse\n", "AGENTS.md": "2\n", "x": "1\n"}, change)
@@ -362,7 +362,7 @@ def test_a_merge_goes_well_over_instruction_files_once_they_are_given_back(site:
     assert site.agent("cat x; git status --short") == "1"
 
 
-def test_a_session_is_there_where_its_pattern_names_a_file_with_something_in_it(site: Site) -> None:
+def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site) -> None:
     site.prepare()
     site.agent("""
         cd; mkdir -p a/2026/11/b.jsonl 'a/of many words'

@@ -5,27 +5,27 @@ from bot.store.ledger import Ledger
 from tests.support.at_once import at_once
 
 
-def test_the_second_of_the_same_cause_is_told_so(ledger: Ledger) -> None:
+def test_a_second_command_with_the_same_cause_is_recognised(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert causes.add(tx, "github", 1, "comment:1")
     with ledger.write() as tx:
         assert not causes.add(tx, "github", 1, "comment:1")
 
 
-def test_it_is_the_same_only_on_the_same_repository_of_the_same_forge(ledger: Ledger) -> None:
+def test_a_cause_belongs_to_one_repository_of_one_forge(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert causes.add(tx, "github", 1, "comment:1")
         assert causes.add(tx, "github", 2, "comment:1")
         assert causes.add(tx, "gitlab", 1, "comment:1")
 
 
-def test_of_ten_at_once_one_is_first(ledger: Ledger) -> None:
+def test_of_ten_simultaneous_commands_one_is_first(ledger: Ledger) -> None:
     said = at_once(ledger, 10, lambda tx, _: causes.add(tx, "github", 1, "comment:1"))
 
     assert sorted(said) == [False] * 9 + [True]
 
 
-def test_what_is_recorded_is_known_and_nothing_else(ledger: Ledger) -> None:
+def test_only_recorded_causes_are_known(ledger: Ledger) -> None:
     with ledger.write() as tx:
         causes.add(tx, "github", 1, "comment:1")
 

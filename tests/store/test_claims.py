@@ -16,13 +16,13 @@ from tests.support.at_once import at_once
 from tests.support.rows import a_thread, a_worker, add_run, add_task, claimed, lease_of, nobody_is_dead
 
 
-def test_with_nothing_queued_there_is_nothing_to_claim(ledger: Ledger) -> None:
+def test_without_a_queued_run_there_is_nothing_to_claim(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert claims.claim_next(tx, a_worker()) is None
         assert not claims.waiting(tx, a_worker(), nobody_is_dead)
 
 
-def test_a_claim_sets_run_and_task_running_under_a_first_epoch(ledger: Ledger) -> None:
+def test_a_claim_sets_run_and_task_running_with_the_first_epoch(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
 
@@ -31,7 +31,7 @@ def test_a_claim_sets_run_and_task_running_under_a_first_epoch(ledger: Ledger) -
         assert tasks.get(tx, run.task).state is State.RUNNING
 
 
-def test_a_repository_is_served_oldest_first_and_repositories_in_turn(ledger: Ledger) -> None:
+def test_runs_of_a_repository_are_claimed_oldest_first_and_repositories_in_turn(ledger: Ledger) -> None:
     names: dict[str, str] = {}
     for repository in (1, 1, 1, 2, 3):
         with ledger.write() as tx:
@@ -47,7 +47,7 @@ def test_a_repository_is_served_oldest_first_and_repositories_in_turn(ledger: Le
     assert served == ["10", "23", "34", "11", "12"]
 
 
-def test_the_limit_of_a_repository_holds_on_all_hosts_and_for_it_alone(ledger: Ledger) -> None:
+def test_the_limit_of_a_repository_holds_across_hosts_and_for_it_alone(ledger: Ledger) -> None:
     with ledger.write() as tx:
         for _ in range(3):
             add_run(tx)
@@ -98,7 +98,7 @@ def test_the_database_itself_refuses_a_second_running_run_of_a_thread(ledger: Le
         tx.execute(update(table).where(table.c.id.in_(made)).values(state="running"))
 
 
-def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> None:
+def test_a_run_that_belongs_to_a_host_is_claimed_only_there(ledger: Ledger) -> None:
     with ledger.write() as tx:
         hosts.record_seen(tx, "h2", "f2", 60)
         run = add_run(tx, host="h2")
@@ -108,7 +108,7 @@ def test_a_run_that_belongs_to_a_host_is_claimed_there_only(ledger: Ledger) -> N
         assert claims.claim_next(tx, a_worker(host="h2")) is not None
 
 
-def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> None:
+def test_a_run_of_an_unresponsive_host_is_claimed_by_another_host(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, host="h2")
         hosts.record_seen(tx, "h2", "f2", 60)
@@ -123,14 +123,14 @@ def test_a_run_of_a_host_that_is_silent_is_claimed_elsewhere(ledger: Ledger) -> 
         assert run.host == "h1"
 
 
-def test_a_host_that_was_never_seen_is_not_silent(ledger: Ledger) -> None:
+def test_a_host_that_was_never_seen_is_not_unresponsive(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx, host="h2")
 
         assert claims.claim_next(tx, replace(a_worker(host="h1"), unresponsive_after=0)) is None
 
 
-def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -> None:
+def test_one_run_can_be_claimed_by_id_within_the_same_limits(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx)
         wanted, held_back = add_run(tx), add_run(tx)
@@ -143,7 +143,7 @@ def test_one_run_may_be_claimed_by_name_within_the_same_limits(ledger: Ledger) -
 
 
 @pytest.mark.parametrize(("queued", "expected"), [(1, 1), (5, 5), (7, 5)])
-def test_five_claimers_at_once_get_a_run_each_or_the_one_there_is(
+def test_five_simultaneous_claimers_never_get_the_same_run(
     ledger: Ledger, queued: int, expected: int
 ) -> None:
     with ledger.write() as tx:
@@ -159,7 +159,7 @@ def test_five_claimers_at_once_get_a_run_each_or_the_one_there_is(
     assert {run.epoch for run in claimed} == {1}
 
 
-def test_five_claimers_at_once_do_not_pass_a_limit(ledger: Ledger) -> None:
+def test_five_simultaneous_claimers_do_not_exceed_a_limit(ledger: Ledger) -> None:
     with ledger.write() as tx:
         for _ in range(5):
             add_run(tx)
@@ -169,7 +169,7 @@ def test_five_claimers_at_once_do_not_pass_a_limit(ledger: Ledger) -> None:
     assert len([run for run in got if run]) == 2
 
 
-def test_of_a_claim_and_a_cancel_at_once_one_wins(ledger: Ledger) -> None:
+def test_of_a_simultaneous_claim_and_cancel_one_wins(ledger: Ledger) -> None:
     with ledger.write() as tx:
         queued = [add_run(tx) for _ in range(10)]
 

@@ -39,7 +39,7 @@ def spent(tx: Connection, task: Task) -> list[tuple[float, Known]]:
     return [(round(each.usd, 6), each.known) for each in costs.of_task(tx, task.id).values()]
 
 
-def test_where_no_model_has_a_price_each_run_cost_what_its_session_had_not_cost_before(
+def test_without_prices_a_run_costs_the_increase_of_its_sessions_total(
     ledger: Ledger,
 ) -> None:
     with ledger.write() as tx:
@@ -50,7 +50,7 @@ def test_where_no_model_has_a_price_each_run_cost_what_its_session_had_not_cost_
         assert spent(tx, task) == [(0.0016, Known.AGENT), (0.0008, Known.AGENT), (0.0, Known.AGENT)]
 
 
-def test_where_all_have_one_the_gateways_tokens_count_and_nobodys_word(ledger: Ledger) -> None:
+def test_with_prices_the_gateways_tokens_count_and_not_the_agents_total(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         ran(tx, task, 0.0016, asked=2, price=0.001)
@@ -59,7 +59,7 @@ def test_where_all_have_one_the_gateways_tokens_count_and_nobodys_word(ledger: L
         assert spent(tx, task) == [(0.002, Known.PRICES), (0.001, Known.PRICES)]
 
 
-def test_a_killed_run_counts_what_the_gateway_saw_and_no_later_run_counts_it(ledger: Ledger) -> None:
+def test_a_killed_run_costs_its_tokens_and_no_later_run_counts_them(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         for said, asked in ((0.0024, 3), (None, 2), (0.004, 2), (0.0048, 1)):
@@ -75,7 +75,7 @@ def test_a_killed_run_counts_what_the_gateway_saw_and_no_later_run_counts_it(led
         ]
 
 
-def test_what_one_spent_that_was_told_to_end_is_in_the_next_sum_and_counts_there(ledger: Ledger) -> None:
+def test_the_cost_of_a_stopped_run_is_in_the_next_total_and_counts_there(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         for said, asked in ((0.0016, 2), (None, 2), (0.0048, 2)):
@@ -84,7 +84,7 @@ def test_what_one_spent_that_was_told_to_end_is_in_the_next_sum_and_counts_there
         assert spent(tx, task) == [(0.0016, Known.AGENT), (0.0, Known.UNKNOWN), (0.0032, Known.AGENT)]
 
 
-def test_unless_prices_know_it_already(ledger: Ledger) -> None:
+def test_the_cost_of_a_stopped_run_with_a_price_counts_only_once(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         ran(tx, task, 0.0016, asked=2)
@@ -100,7 +100,7 @@ def test_unless_prices_know_it_already(ledger: Ledger) -> None:
         ]
 
 
-def test_a_sum_below_the_one_before_was_begun_anew(ledger: Ledger) -> None:
+def test_a_total_below_the_one_before_has_started_over(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         for said in (0.5, 0.25, 0.75):
@@ -109,7 +109,7 @@ def test_a_sum_below_the_one_before_was_begun_anew(ledger: Ledger) -> None:
         assert [usd for usd, _ in spent(tx, task)] == [0.5, 0.25, 0.5]
 
 
-def test_one_that_asked_no_model_cost_nothing(ledger: Ledger) -> None:
+def test_a_run_without_model_requests_costs_nothing(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         ran(tx, task, None, asked=0)
@@ -118,9 +118,7 @@ def test_one_that_asked_no_model_cost_nothing(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("which", ["acme/r7", "ACME/R7", "https://github.com/acme/r7"])
-def test_tasks_that_used_models_lately_count_whole_in_one_repository_or_in_all(
-    ledger: Ledger, which: str
-) -> None:
+def test_tasks_that_used_models_lately_count_with_all_their_runs(ledger: Ledger, which: str) -> None:
     with ledger.write() as tx:
         lately, here, long_ago = add_task(tx), add_task(tx, a_thread(repository=7)), add_task(tx)
         ran(tx, long_ago, 0.1, asked=1, day=99)

@@ -59,7 +59,7 @@ def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_pa
 @pytest.mark.parametrize(
     ("name", "words"), [("build-2", "is known as host build-1"), ("a b", "letters, digits, dots and dashes")]
 )
-def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, words: str) -> None:
+def test_another_host_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, words: str) -> None:
     with _opened(sqlite_url, tmp_path / "one", "build-1"):
         pass
 
@@ -70,14 +70,14 @@ def test_another_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, wor
 @pytest.mark.parametrize(
     "path", ["/proc/data", "/tmp/a\0b", f"/tmp/{'x' * 256}", f"/tmp/{'x/' * 2048}"], ids=str.__len__
 )
-def test_a_data_folder_that_cannot_be_made_is_refused(path: str) -> None:
+def test_a_data_folder_that_cannot_be_created_is_refused(path: str) -> None:
     with pytest.raises(
         BadSettings, match=r"\[data\] path: /(proc|tmp)/.* is not a folder .* or name another"
     ):
         data_folder.create(Path(path))
 
 
-def test_what_is_written_once_stays(tmp_path: Path) -> None:
+def test_content_that_is_written_once_stays(tmp_path: Path) -> None:
     assert data_folder.write_once(tmp_path / "word", "first") == "first"
     assert data_folder.write_once(tmp_path / "word", "second") == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["word"]
@@ -113,7 +113,7 @@ def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:
     assert len(pages) == 1
 
 
-def test_the_key_of_links_given_out_before_is_taken_over(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_link_key_of_an_older_version_is_taken_over(sqlite_url: str, tmp_path: Path) -> None:
     before = tmp_path / "one" / "link.key"
     before.parent.mkdir()
     before.write_text("c0ffee" * 10)

@@ -20,7 +20,7 @@ def recorded(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def test_a_batch_with_known_and_doubled_ones_adds_the_new_ones_only(recorded: Ledger) -> None:
+def test_a_batch_with_known_and_duplicate_deliveries_adds_only_the_new_ones(recorded: Ledger) -> None:
     with recorded.write() as tx:
         deliveries.record(tx, [a_delivery(3), a_delivery(2, b"other"), a_delivery(3, b"twin")])
 
@@ -52,7 +52,7 @@ def test_a_body_of_any_bytes_comes_back_as_it_was(ledger: Ledger) -> None:
     assert 0 <= delivery.age < 5
 
 
-def test_what_is_due_comes_oldest_first_and_not_more_than_asked_for(recorded: Ledger) -> None:
+def test_due_deliveries_come_oldest_first_and_up_to_the_limit(recorded: Ledger) -> None:
     with recorded.write() as tx:
         tx.execute(table.update().where(table.c.id == "d2").values(due_at=1.0))
 
@@ -60,7 +60,7 @@ def test_what_is_due_comes_oldest_first_and_not_more_than_asked_for(recorded: Le
         assert deliveries.due(tx, 1) == [("github", "d2")]
 
 
-def test_one_that_is_tried_later_is_not_due_until_then(recorded: Ledger) -> None:
+def test_a_postponed_delivery_is_not_due_until_its_time(recorded: Ledger) -> None:
     with recorded.write() as tx:
         deliveries.try_later(tx, "github", "d1", 60.0, "the forge is away")
 
@@ -70,7 +70,7 @@ def test_one_that_is_tried_later_is_not_due_until_then(recorded: Ledger) -> None
     assert delivery.attempts == 1
 
 
-def test_it_is_answered_once(recorded: Ledger) -> None:
+def test_a_delivery_is_answered_once(recorded: Ledger) -> None:
     with recorded.write() as tx:
         assert deliveries.mark_answered(tx, "github", "d1")
         assert not deliveries.mark_answered(tx, "github", "d1")

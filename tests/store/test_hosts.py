@@ -19,7 +19,7 @@ def _age(tx: Connection, seconds: float) -> None:
     tx.execute(update(table).values(seen_at=table.c.seen_at - seconds))
 
 
-def test_one_is_silent_until_it_is_heard_of_again(ledger: Ledger) -> None:
+def test_a_host_is_unresponsive_until_its_next_sign_of_life(ledger: Ledger) -> None:
     with ledger.write() as tx:
         record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
@@ -30,7 +30,7 @@ def test_one_is_silent_until_it_is_heard_of_again(ledger: Ledger) -> None:
         assert _silent(tx, 60) == []
 
 
-def test_two_data_folders_do_not_go_by_one_name(ledger: Ledger) -> None:
+def test_two_data_folders_cannot_have_one_name(ledger: Ledger) -> None:
     with ledger.write() as tx:
         record_seen(tx, "h1", "f1", 60)
 
@@ -38,7 +38,7 @@ def test_two_data_folders_do_not_go_by_one_name(ledger: Ledger) -> None:
             record_seen(tx, "h1", "f2", 60)
 
 
-def test_a_name_is_free_once_nobody_was_heard_of_under_it(ledger: Ledger) -> None:
+def test_the_name_of_an_unresponsive_host_is_free(ledger: Ledger) -> None:
     with ledger.write() as tx:
         record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
@@ -49,7 +49,7 @@ def test_a_name_is_free_once_nobody_was_heard_of_under_it(ledger: Ledger) -> Non
             record_seen(tx, "h1", "f1", 60)
 
 
-def test_a_host_known_from_before_is_believed_its_folder(ledger: Ledger) -> None:
+def test_a_host_of_an_older_version_may_name_its_data_folder(ledger: Ledger) -> None:
     with ledger.write() as tx:
         tx.execute(table.insert().values(name="h1", folder="", seen_at=clock(tx)))
 
@@ -59,7 +59,7 @@ def test_a_host_known_from_before_is_believed_its_folder(ledger: Ledger) -> None
             hosts.record_seen(tx, "h1", "f2", 60)
 
 
-def test_a_key_is_made_once_whoever_comes_first(ledger: Ledger) -> None:
+def test_a_key_is_created_once_by_simultaneous_processes(ledger: Ledger) -> None:
     got = at_once(ledger, 5, lambda tx, n: shared_keys.get_or_add(tx, "link", f"key{n}"))
 
     with ledger.read() as tx:

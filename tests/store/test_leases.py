@@ -33,9 +33,7 @@ WRITES: list[Callable[[Connection, Lease], object]] = [
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_worker_that_was_replaced_can_do_nothing_more(
-    ledger: Ledger, write: Callable[[Connection, Lease], object]
-) -> None:
+def test_a_replaced_worker_cannot_write(ledger: Ledger, write: Callable[[Connection, Lease], object]) -> None:
     with ledger.write() as tx:
         old = claimed(tx)
         new = claims.take_over(tx, a_worker("w2"), all_are_dead)
@@ -47,7 +45,9 @@ def test_a_worker_that_was_replaced_can_do_nothing_more(
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_nor_can_one_that_has_let_go(ledger: Ledger, write: Callable[[Connection, Lease], object]) -> None:
+def test_a_worker_that_released_its_run_cannot_write(
+    ledger: Ledger, write: Callable[[Connection, Lease], object]
+) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         leases.release(tx, lease_of(run))
@@ -57,7 +57,7 @@ def test_nor_can_one_that_has_let_go(ledger: Ledger, write: Callable[[Connection
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_nor_can_one_whose_run_has_ended(
+def test_a_worker_whose_run_has_ended_cannot_write(
     ledger: Ledger, write: Callable[[Connection, Lease], object]
 ) -> None:
     with ledger.write() as tx:
@@ -68,7 +68,7 @@ def test_nor_can_one_whose_run_has_ended(
         write(tx, lease_of(run))
 
 
-def test_phases_are_timed_and_entering_one_again_changes_nothing(ledger: Ledger) -> None:
+def test_phases_are_timed_and_entering_a_phase_again_changes_nothing(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         for phase in (Phase.PREPARE, Phase.PREPARE, Phase.AGENT):
@@ -92,7 +92,7 @@ def test_phases_never_run_backwards(ledger: Ledger) -> None:
         assert runs.get(tx, run.id).phase is Phase.PUSH
 
 
-def test_an_ended_run_says_how(ledger: Ledger) -> None:
+def test_an_ended_run_has_its_outcome_and_reason(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         leases.enter(tx, lease_of(run), Phase.AGENT)
@@ -112,7 +112,7 @@ def test_a_living_worker_with_a_lease_keeps_its_run(ledger: Ledger) -> None:
         assert not claims.waiting(tx, a_worker("w2"), nobody_is_dead)
 
 
-def test_a_dead_workers_run_is_taken_over_at_once_and_counted(ledger: Ledger) -> None:
+def test_the_run_of_a_dead_worker_is_taken_over_at_once_and_counted(ledger: Ledger) -> None:
     with ledger.write() as tx:
         old = claimed(tx)
 
@@ -122,7 +122,7 @@ def test_a_dead_workers_run_is_taken_over_at_once_and_counted(ledger: Ledger) ->
         assert (new.id, new.epoch, new.takeovers, new.started_at) == (old.id, 2, 1, old.started_at)
 
 
-def test_a_run_whose_lease_nobody_renews_is_taken_over(ledger: Ledger) -> None:
+def test_a_run_with_an_expired_lease_is_taken_over(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         expire(tx, run)
@@ -132,7 +132,7 @@ def test_a_run_whose_lease_nobody_renews_is_taken_over(ledger: Ledger) -> None:
         assert new.takeovers == 1
 
 
-def test_one_that_was_let_go_in_good_order_is_taken_over_uncounted(ledger: Ledger) -> None:
+def test_taking_over_a_released_run_is_not_counted(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         leases.enter(tx, lease_of(run), Phase.AGENT)
@@ -144,7 +144,7 @@ def test_one_that_was_let_go_in_good_order_is_taken_over_uncounted(ledger: Ledge
         assert new.epoch > run.epoch
 
 
-def test_takeovers_are_counted_for_each_phase_anew(ledger: Ledger) -> None:
+def test_takeovers_are_counted_per_phase(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
         claims.take_over(tx, a_worker("w2"), all_are_dead)
@@ -165,7 +165,7 @@ def test_a_run_of_another_host_is_left_alone(ledger: Ledger) -> None:
         assert claims.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
 
 
-def test_a_run_that_a_living_worker_dropped_is_found_again_by_itself(ledger: Ledger) -> None:
+def test_a_living_worker_takes_its_own_forgotten_run_over_after_the_lease(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         assert claims.take_over(tx, a_worker("w1"), nobody_is_dead) is None
@@ -186,7 +186,7 @@ def test_an_expired_lease_that_nobody_took_is_renewed(ledger: Ledger) -> None:
         assert claims.take_over(tx, a_worker("w2"), nobody_is_dead) is None
 
 
-def test_five_at_once_take_a_dead_workers_run_over_once(ledger: Ledger) -> None:
+def test_five_simultaneous_workers_take_a_run_over_once(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
 

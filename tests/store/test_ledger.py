@@ -38,7 +38,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return postgres.empty()
 
 
-def test_an_empty_database_becomes_exactly_what_the_schema_says(empty_url: str) -> None:
+def test_the_migrations_make_exactly_the_schema(empty_url: str) -> None:
     ledger = open_ledger(empty_url)
 
     with ledger.read() as connection:
@@ -65,7 +65,7 @@ def _partial_indexes_of_the_schema(dialect: str) -> int:
     return sum(index.kwargs.get(option) is not None for index in indexes)
 
 
-def test_hosts_that_had_workspaces_before_are_heard_of_with_the_step(empty_url: str) -> None:
+def test_the_migration_adds_hosts_that_have_workspaces(empty_url: str) -> None:
     ledger = open_ledger(empty_url)
     with ledger.write() as tx:
         for number, host in enumerate(("h1", "h1", "h2")):
@@ -85,7 +85,7 @@ def test_hosts_that_had_workspaces_before_are_heard_of_with_the_step(empty_url: 
     ledger.close()
 
 
-def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces(empty_url: str) -> None:
+def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
     ledger = open_ledger(empty_url)
     with ledger.write() as tx:
         task = add_task(tx, a_thread(1)).id
@@ -104,7 +104,7 @@ def test_a_ledger_from_before_removals_were_recorded_goes_on_with_its_workspaces
     ledger.close()
 
 
-def test_the_newest_step_is_the_one_the_fast_path_looks_for() -> None:
+def test_the_fast_path_looks_for_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(bot.store.migrations.__file__).parent))
 
@@ -112,7 +112,7 @@ def test_the_newest_step_is_the_one_the_fast_path_looks_for() -> None:
 
 
 @pytest.mark.waits
-def test_four_processes_open_one_new_ledger_at_once(empty_url: str) -> None:
+def test_four_processes_can_open_one_new_ledger_at_the_same_time(empty_url: str) -> None:
     program = "import sys; from bot.store.ledger import open_ledger; open_ledger(sys.argv[1]).close()"
     openers = [
         subprocess.Popen([sys.executable, "-c", program, empty_url], stderr=subprocess.PIPE, text=True)
@@ -139,7 +139,7 @@ def test_an_up_to_date_ledger_opens_without_alembic(ledger_url: str) -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_a_newer_ledger_is_refused_in_words(ledger_url: str) -> None:
+def test_a_newer_ledger_is_refused_with_a_sentence(ledger_url: str) -> None:
     ledger = open_ledger(ledger_url)
     with ledger.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -166,7 +166,7 @@ def test_a_newer_ledger_is_refused_in_words(ledger_url: str) -> None:
         f"sqlite:////tmp/{'x/' * 2048}ledger.db",
     ],
 )
-def test_a_url_that_names_no_durable_database_is_refused_in_words(url: str) -> None:
+def test_a_url_of_no_durable_database_is_refused_with_a_sentence(url: str) -> None:
     with pytest.raises(BadSettings, match=r"\[store\] url"):
         open_ledger(url)
 
@@ -192,7 +192,7 @@ def _write_and_fail(tx: Connection) -> None:
     raise NotPossible
 
 
-def test_reading_sees_one_state_and_does_not_wait_for_a_writer(ledger: Ledger) -> None:
+def test_a_reader_sees_one_state_and_does_not_wait_for_a_writer(ledger: Ledger) -> None:
     with ledger.read() as reader:
         assert _count(reader) == 0
         with ledger.write() as writer:
@@ -211,7 +211,7 @@ def test_a_reader_that_writes_is_refused(ledger: Ledger) -> None:
         causes.add(reader, "github", 1, "comment:1")
 
 
-def test_a_connection_that_read_may_write_afterwards(ledger: Ledger) -> None:
+def test_a_connection_can_write_after_reading(ledger: Ledger) -> None:
     with ledger.read() as reader:
         first = reader.connection.dbapi_connection
     with ledger.write() as tx:
@@ -219,7 +219,7 @@ def test_a_connection_that_read_may_write_afterwards(ledger: Ledger) -> None:
         assert causes.add(tx, "github", 1, "comment:1")
 
 
-def test_ten_writers_at_once_that_share_nothing_all_get_through(ledger_url: str) -> None:
+def test_ten_simultaneous_writers_all_succeed(ledger_url: str) -> None:
     failures: list[DBAPIError] = []
     ledgers = [open_ledger(ledger_url) for _ in range(10)]
 
@@ -252,7 +252,7 @@ def test_the_clock_is_the_time_of_day_to_the_millisecond(ledger: Ledger) -> None
     assert now == pytest.approx(before, abs=1.0)
 
 
-def test_insert_new_tells_an_insert_from_a_twin(ledger: Ledger) -> None:
+def test_insert_new_tells_whether_the_row_is_new(ledger: Ledger) -> None:
     row = {"thread_key": "t", "holder": "h", "until": 1.0}
     with ledger.write() as tx:
         assert [tx.execute(insert_new(tx, senders).values(row)).rowcount for _ in range(2)] == [1, 0]
@@ -271,7 +271,7 @@ def _count(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM causes")).scalar_one())
 
 
-def test_who_stops_in_a_transaction_is_thrown_out(postgres_url: Callable[[], str]) -> None:
+def test_a_process_that_stops_in_a_transaction_is_disconnected(postgres_url: Callable[[], str]) -> None:
     ledger = open_ledger(postgres_url())
 
     with ledger.read() as tx:

@@ -18,7 +18,7 @@ def run(ledger: Ledger) -> str:
         return add_run(tx).id
 
 
-def test_what_was_printed_is_read_back_from_any_offset(ledger: Ledger, run: str) -> None:
+def test_output_is_read_back_from_any_offset(ledger: Ledger, run: str) -> None:
     with ledger.write() as tx:
         log_chunks.append(tx, run, 0, b"one\n\x00\xff")
         log_chunks.append(tx, run, 6, b"two\n")
@@ -30,7 +30,7 @@ def test_what_was_printed_is_read_back_from_any_offset(ledger: Ledger, run: str)
         assert log_chunks.size(tx, run) == 10
 
 
-def test_not_more_is_read_than_asked_for(ledger: Ledger, run: str) -> None:
+def test_a_read_returns_no_more_than_the_limit(ledger: Ledger, run: str) -> None:
     with ledger.write() as tx:
         log_chunks.append(tx, run, 0, b"abc")
         log_chunks.append(tx, run, 3, b"def")
@@ -39,7 +39,7 @@ def test_not_more_is_read_than_asked_for(ledger: Ledger, run: str) -> None:
         assert log_chunks.read(tx, run, 1, 4) == [(1, b"bc"), (3, b"de")]
 
 
-def test_an_empty_one_has_no_size(ledger: Ledger, run: str) -> None:
+def test_an_empty_log_has_size_zero(ledger: Ledger, run: str) -> None:
     with ledger.write() as tx:
         log_chunks.append(tx, run, 0, b"")
 
@@ -56,7 +56,7 @@ def test_runs_do_not_share_a_log(ledger: Ledger, run: str) -> None:
         assert log_chunks.read(tx, other, 0, 100) == [(0, b"two")]
 
 
-def test_much_at_once_is_kept_in_rows_of_bounded_size(ledger: Ledger, run: str) -> None:
+def test_much_output_at_once_is_stored_in_rows_of_bounded_size(ledger: Ledger, run: str) -> None:
     data = b"x" * (2 * CHUNK + 1)
     with ledger.write() as tx:
         log_chunks.append(tx, run, 0, data)
@@ -65,7 +65,7 @@ def test_much_at_once_is_kept_in_rows_of_bounded_size(ledger: Ledger, run: str) 
         assert log_chunks.size(tx, run) == len(data)
 
 
-def test_of_a_long_one_first_and_last_part_are_kept(ledger: Ledger, run: str) -> None:
+def test_the_first_and_last_part_of_a_long_log_are_stored(ledger: Ledger, run: str) -> None:
     total = HEAD + TAIL + 4 * MIB
     with ledger.write() as tx:
         for offset in range(0, total, MIB):

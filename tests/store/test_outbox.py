@@ -43,7 +43,7 @@ def pass_time(tx: Connection, seconds: float) -> None:
     tx.execute(update(table).values(due_at=table.c.due_at - seconds, sent_at=table.c.sent_at - seconds))
 
 
-def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
+def test_a_new_item_is_due_at_once(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("preparing"))
         item = the_one_due(tx)
@@ -51,7 +51,7 @@ def test_what_is_wanted_is_due_at_once(known: Ledger) -> None:
     assert (item.content, item.version, item.remote_id, item.attempts) == ({"text": "preparing"}, 1, None, 0)
 
 
-def test_it_is_overwritten_until_sent(known: Ledger) -> None:
+def test_an_item_is_overwritten_until_it_is_sent(known: Ledger) -> None:
     with known.write() as tx:
         for text in ("preparing", "agent", "push"):
             outbox.put(tx, wanted(text))
@@ -69,7 +69,7 @@ def test_the_same_content_again_is_not_a_new_version(known: Ledger) -> None:
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_once_sent_it_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
+def test_a_sent_item_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("done", Outgoing.FINAL))
         assert outbox.unsent(tx, "t1-1", Outgoing.FINAL)
@@ -81,7 +81,7 @@ def test_once_sent_it_is_not_due_and_its_comment_is_known(known: Ledger) -> None
         assert item.remote_id == 99
 
 
-def test_a_version_wanted_while_an_older_one_was_sent_is_sent_too(known: Ledger) -> None:
+def test_a_version_that_comes_while_an_older_one_is_sent_is_sent_too(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("one", Outgoing.REPLY))
         being_sent = the_one_due(tx)
@@ -96,7 +96,7 @@ def test_a_version_wanted_while_an_older_one_was_sent_is_sent_too(known: Ledger)
 
 
 @pytest.mark.parametrize("when", ["while it was sent", "after it was sent"])
-def test_progress_is_edited_only_every_so_often(known: Ledger, when: str) -> None:
+def test_progress_is_edited_at_a_limited_rate(known: Ledger, when: str) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("prepare"))
         item = the_one_due(tx)
@@ -112,7 +112,7 @@ def test_progress_is_edited_only_every_so_often(known: Ledger, when: str) -> Non
         assert texts(tx) == ["agent"]
 
 
-def test_other_kinds_are_not_held_back(known: Ledger) -> None:
+def test_the_rate_of_other_kinds_is_not_limited(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("pending", Outgoing.STATUS))
         outbox.sent(tx, the_one_due(tx), None)
@@ -121,7 +121,7 @@ def test_other_kinds_are_not_held_back(known: Ledger) -> None:
         assert texts(tx) == ["success"]
 
 
-def test_what_is_wanted_once_stays_as_it_was_first_said(known: Ledger) -> None:
+def test_an_item_that_is_put_once_keeps_its_first_content(known: Ledger) -> None:
     with known.write() as tx:
         assert outbox.put_once(tx, wanted("no", Outgoing.REPLY))
         assert not outbox.put_once(tx, wanted("never", Outgoing.REPLY))
@@ -131,7 +131,7 @@ def test_what_is_wanted_once_stays_as_it_was_first_said(known: Ledger) -> None:
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_ten_at_once_that_want_one_thing_once_get_it_once(known: Ledger) -> None:
+def test_ten_simultaneous_put_once_add_one_item(known: Ledger) -> None:
     got = at_once(known, 10, lambda tx, n: outbox.put_once(tx, wanted(str(n), Outgoing.REPLY)))
 
     assert sum(got) == 1
@@ -145,7 +145,7 @@ def test_targets_are_rows_of_their_own(known: Ledger) -> None:
         assert texts(tx) == ["success", "failure"]
 
 
-def test_a_thread_hears_its_kinds_in_order(known: Ledger) -> None:
+def test_the_items_of_a_thread_are_sent_in_the_order_of_kinds(known: Ledger) -> None:
     with known.write() as tx:
         for kind in reversed(Outgoing):
             outbox.put(tx, wanted(kind, kind))
@@ -153,7 +153,7 @@ def test_a_thread_hears_its_kinds_in_order(known: Ledger) -> None:
         assert texts(tx) == list(Outgoing)
 
 
-def test_what_is_tried_later_is_not_due_until_then_and_counts_its_tries(known: Ledger) -> None:
+def test_a_postponed_item_is_not_due_until_its_time_and_counts_its_attempts(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("no", Outgoing.REPLY))
         outbox.begin_attempt(tx, the_one_due(tx))
@@ -167,7 +167,7 @@ def test_what_is_tried_later_is_not_due_until_then_and_counts_its_tries(known: L
         assert outbox.of_subject(tx, "t1-1", Outgoing.REPLY)[0].attempts == 0
 
 
-def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
+def test_a_refusal_is_recorded_and_the_item_is_not_tried_again(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("success", Outgoing.STATUS))
         outbox.give_up(tx, the_one_due(tx), "GitHub answered 403.")
@@ -177,7 +177,7 @@ def test_a_refusal_is_kept_and_nothing_more_is_tried(known: Ledger) -> None:
         assert outbox.refusals(tx, "t1-1") == [("status", "GitHub answered 403.")]
 
 
-def test_what_was_dropped_is_no_refusal_and_makes_room_for_what_is_newer(known: Ledger) -> None:
+def test_a_dropped_item_is_not_refused_and_a_newer_version_is_sent(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("agent"))
         given_up = the_one_due(tx)
@@ -190,7 +190,7 @@ def test_what_was_dropped_is_no_refusal_and_makes_room_for_what_is_newer(known: 
         assert texts(tx) == ["push"]
 
 
-def test_what_was_retired_since_it_was_found_due_is_not_tried(known: Ledger) -> None:
+def test_an_item_that_is_retired_before_its_attempt_is_not_tried(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("agent"))
         found = the_one_due(tx)
@@ -201,7 +201,7 @@ def test_what_was_retired_since_it_was_found_due_is_not_tried(known: Ledger) -> 
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])
-def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, then: str) -> None:
+def test_an_item_that_is_retired_while_it_is_sent_does_not_come_back(known: Ledger, then: str) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("agent"))
         being_sent = the_one_due(tx)
@@ -216,7 +216,7 @@ def test_what_was_retired_while_it_was_sent_does_not_come_back(known: Ledger, th
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_what_was_posted_before_it_was_retired_still_gets_its_last_words(known: Ledger) -> None:
+def test_an_item_that_is_retired_after_its_post_is_still_edited(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("agent"))
         outbox.sent(tx, the_one_due(tx), 99)
@@ -237,7 +237,7 @@ def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
         assert texts(tx) == ["final of 1", "progress of 2"]
 
 
-def test_threads_that_wait_come_longest_waiting_first(known: Ledger) -> None:
+def test_due_threads_come_longest_waiting_first(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("here"))
         pass_time(tx, 5.0)

@@ -6,7 +6,7 @@ from bot.store.patches import Patch
 from tests.support.rows import add_run, add_task
 
 
-def test_a_task_whose_runs_left_none_has_none(ledger: Ledger) -> None:
+def test_a_task_without_a_stored_patch_has_none(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
 
@@ -14,7 +14,7 @@ def test_a_task_whose_runs_left_none_has_none(ledger: Ledger) -> None:
         assert not patches.exists(tx, run.task)
 
 
-def test_the_newest_is_of_the_last_run_that_left_one(ledger: Ledger) -> None:
+def test_the_newest_patch_is_that_of_the_last_run_with_one(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task, other = add_task(tx), add_task(tx)
         first, second, _third = (add_run(tx, task) for _ in range(3))
@@ -27,7 +27,7 @@ def test_the_newest_is_of_the_last_run_that_left_one(ledger: Ledger) -> None:
         assert patches.exists(tx, task.id)
 
 
-def test_one_that_is_there_already_stays(ledger: Ledger) -> None:
+def test_a_stored_patch_is_not_overwritten(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
         patches.add(tx, run.id, b"one", 3)
@@ -36,7 +36,7 @@ def test_one_that_is_there_already_stays(ledger: Ledger) -> None:
         assert patches.newest(tx, run.task) == Patch(1, b"one", 3)
 
 
-def test_it_knows_whether_it_is_whole() -> None:
+def test_a_patch_knows_whether_it_is_whole() -> None:
     assert Patch(1, b"", 0).is_whole
     assert Patch(1, b"one", 3).is_whole
     assert not Patch(1, b"one", 900).is_whole

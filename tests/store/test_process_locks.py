@@ -61,7 +61,7 @@ def test_our_own_process_is_alive_to_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.waits
-def test_a_second_process_that_must_be_alone_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_exclusive_worker_is_refused_with_the_process_id_of_the_first(tmp_path: Path) -> None:
     with _process(WORK.format(exclusive=True), tmp_path) as (_, process):
         with pytest.raises(BadSettings, match=rf"process {process.pid}\) already works on .*\[queue\] url"):
             worker_lock(DataFolder(tmp_path), exclusive=True).__enter__()
@@ -95,7 +95,7 @@ def test_a_lock_is_held_by_one_process_until_it_is_killed(tmp_path: Path) -> Non
         assert list(tmp_path.iterdir()) == []
 
 
-def test_of_many_who_want_a_lock_that_is_removed_each_time_one_has_it(tmp_path: Path) -> None:
+def test_a_lock_file_that_is_removed_each_time_has_one_holder_at_a_time(tmp_path: Path) -> None:
     inside = threading.Semaphore(1)
 
     def enter(_: int) -> int:

@@ -21,7 +21,7 @@ def _row(tx: Connection, key: Key = KEY) -> removals.Removal:
     return removals.of_host(tx, key.host)[key.folder]
 
 
-def test_the_third_death_makes_a_folder_stuck_and_is_told_of_once(ledger: Ledger) -> None:
+def test_the_third_death_makes_a_folder_stuck_and_is_reported_once(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert [_die(tx) for _ in range(MOST_DEATHS)] == [[], [], ["t1"]]
 
@@ -32,7 +32,7 @@ def test_the_third_death_makes_a_folder_stuck_and_is_told_of_once(ledger: Ledger
         assert removals.begin(tx, KEY, "t1", by_hand=True)
 
 
-def test_a_death_is_counted_by_one_of_five_who_look_at_once(ledger: Ledger) -> None:
+def test_a_death_is_counted_once_by_five_simultaneous_processes(ledger: Ledger) -> None:
     with ledger.write() as tx:
         removals.begin(tx, KEY, "t1")
 
@@ -42,7 +42,7 @@ def test_a_death_is_counted_by_one_of_five_who_look_at_once(ledger: Ledger) -> N
         assert _row(tx).deaths == 1
 
 
-def test_a_living_process_is_no_death_and_neither_is_one_of_another_host(ledger: Ledger) -> None:
+def test_neither_a_living_process_nor_one_of_another_host_counts_as_dead(ledger: Ledger) -> None:
     with ledger.write() as tx:
         removals.begin(tx, KEY, "t1")
 
@@ -52,7 +52,7 @@ def test_a_living_process_is_no_death_and_neither_is_one_of_another_host(ledger:
         assert (_row(tx).deaths, _row(tx).holder) == (0, KEY.holder)
 
 
-def test_only_an_attempt_that_was_seen_to_its_end_clears_the_count(ledger: Ledger) -> None:
+def test_only_a_completed_attempt_clears_the_count_of_deaths(ledger: Ledger) -> None:
     with ledger.write() as tx:
         _die(tx)
         counts = []
@@ -74,7 +74,7 @@ def test_only_an_attempt_that_was_seen_to_its_end_clears_the_count(ledger: Ledge
         assert removals.of_host(tx, "h1") == {}
 
 
-def test_an_end_that_comes_after_another_process_took_over_changes_nothing(ledger: Ledger) -> None:
+def test_an_end_after_a_takeover_by_another_process_changes_nothing(ledger: Ledger) -> None:
     other = Key("h1", "t1", "h1/w2")
     with ledger.write() as tx:
         removals.begin(tx, KEY, "t1")
@@ -89,7 +89,7 @@ def test_an_end_that_comes_after_another_process_took_over_changes_nothing(ledge
         assert _row(tx) == before
 
 
-def test_a_new_run_in_the_workspace_resets_the_count_of_its_host_alone(ledger: Ledger) -> None:
+def test_a_new_run_in_the_workspace_resets_only_the_count_of_its_host(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx).id
         keys = [Key(host, task, f"{host}/w1") for host in ("h1", "h2")]
@@ -101,7 +101,7 @@ def test_a_new_run_in_the_workspace_resets_the_count_of_its_host_alone(ledger: L
         assert [_row(tx, key).deaths for key in keys] == [0, MOST_DEATHS]
 
 
-def test_what_is_stuck_or_pauses_is_not_due_and_takes_no_place_of_others(ledger: Ledger) -> None:
+def test_stuck_and_postponed_folders_are_not_due_and_do_not_count_for_the_limit(ledger: Ledger) -> None:
     with ledger.write() as tx:
         now = clock(tx)
         stuck, pausing, free = (add_task(tx).id for _ in range(3))

@@ -23,7 +23,7 @@ def test_a_run_comes_back_as_it_was_added(ledger: Ledger) -> None:
     assert (run.started_at, run.ended_at, run.outcome, run.cancel_asked) == (None, None, None, False)
 
 
-def test_those_of_a_task_come_oldest_first_and_the_newest_is_known(ledger: Ledger) -> None:
+def test_the_runs_of_a_task_come_oldest_first_and_the_newest_is_known(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         made = [add_run(tx, task).id for _ in range(3)]
@@ -40,7 +40,7 @@ def test_a_second_run_of_one_cause_is_refused(ledger: Ledger) -> None:
         add_run(tx, cause="comment:1")
 
 
-def test_the_place_in_line_counts_the_same_repository_only(ledger: Ledger) -> None:
+def test_the_queue_position_counts_only_the_same_repository(ledger: Ledger) -> None:
     waiting = []
     for repository_task in range(3):
         with ledger.write() as tx:
@@ -53,7 +53,7 @@ def test_the_place_in_line_counts_the_same_repository_only(ledger: Ledger) -> No
         assert [runs.queue_position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
 
 
-def test_runs_of_one_instant_have_the_places_they_are_claimed_in(ledger: Ledger) -> None:
+def test_the_queue_positions_of_simultaneous_runs_are_their_order_of_claiming(ledger: Ledger) -> None:
     with ledger.write() as tx:
         waiting = [add_run(tx) for _ in range(5)]
         places = {run.id: runs.queue_position(tx, run) for run in waiting}
@@ -75,7 +75,7 @@ def test_a_queued_run_is_cancelled_at_once_and_never_claimed(ledger: Ledger) -> 
 
 
 @pytest.mark.parametrize("phase", [Phase.PREPARE, Phase.AGENT, Phase.EXPORT])
-def test_a_running_one_is_asked_to_stop_until_its_push_begins(ledger: Ledger, phase: Phase) -> None:
+def test_a_running_run_can_be_cancelled_until_its_push_begins(ledger: Ledger, phase: Phase) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
         lease = lease_of(claims.claim_next(tx, a_worker()))
@@ -88,7 +88,7 @@ def test_a_running_one_is_asked_to_stop_until_its_push_begins(ledger: Ledger, ph
 
 
 @pytest.mark.parametrize("phase", [Phase.PUSH, Phase.REPORT])
-def test_once_the_push_has_begun_it_is_too_late_to_stop(ledger: Ledger, phase: Phase) -> None:
+def test_a_run_cannot_be_cancelled_once_its_push_has_begun(ledger: Ledger, phase: Phase) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
         lease = lease_of(claims.claim_next(tx, a_worker()))
@@ -98,7 +98,7 @@ def test_once_the_push_has_begun_it_is_too_late_to_stop(ledger: Ledger, phase: P
         assert not leases.is_cancel_asked(tx, lease)
 
 
-def test_open_ones_are_counted_by_state(ledger: Ledger) -> None:
+def test_open_runs_are_counted_by_state(ledger: Ledger) -> None:
     with ledger.write() as tx:
         add_run(tx)
         claims.claim_next(tx, a_worker())
@@ -118,7 +118,7 @@ def _of_session(tx: Connection, task: Task) -> Run:
     return runs.get(tx, lease.run)
 
 
-def test_a_run_may_go_on_in_the_last_session_of_its_own_agent(ledger: Ledger) -> None:
+def test_a_run_may_continue_the_last_session_of_its_own_agent(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         assert runs.session_before(tx, _of_session(tx, task)) == ""

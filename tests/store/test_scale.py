@@ -127,20 +127,20 @@ def _looks_at_what_has_not_ended(ledger: Ledger) -> None:
     assert {name: scan for name, scan in found.items() if scan} == {}
 
 
-def test_after_thousands_of_tasks_nothing_reads_them_all(ledger: Ledger) -> None:
+def test_with_thousands_of_tasks_no_query_reads_all_rows(ledger: Ledger) -> None:
     fill(ledger, 20_000)
 
     _looks_at_what_has_not_ended(ledger)
 
 
 @pytest.mark.long
-def test_nor_after_a_hundred_thousand(ledger: Ledger) -> None:
+def test_with_a_hundred_thousand_tasks_no_query_reads_all_rows(ledger: Ledger) -> None:
     fill(ledger, 100_000)
 
     _looks_at_what_has_not_ended(ledger)
 
 
-def test_a_plan_that_reads_them_all_is_told_from_others(ledger: Ledger) -> None:
+def test_a_plan_that_reads_all_rows_is_recognised(ledger: Ledger) -> None:
     fill(ledger, 20_000)
 
     with ledger.write() as tx:

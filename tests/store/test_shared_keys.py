@@ -3,7 +3,7 @@
 from bot.store.shared_keys import patch_url, signature_holds, task_signature, task_url
 
 
-def test_a_link_carries_the_signature_that_opens_it() -> None:
+def test_the_signature_in_a_link_is_valid() -> None:
     url = task_url("https://bot.example/", b"key", "t1")
     patch = patch_url("https://bot.example/", b"key", "t1")
 
@@ -12,7 +12,7 @@ def test_a_link_carries_the_signature_that_opens_it() -> None:
     assert signature_holds(b"key", "t1", task_signature(b"key", "t1"))
 
 
-def test_no_other_task_key_or_text_opens_it() -> None:
+def test_a_signature_of_another_task_or_key_is_invalid() -> None:
     good = task_signature(b"key", "t1")
 
     assert not signature_holds(b"key", "t2", good)

@@ -213,10 +213,10 @@ class Runs(Week):
         self.the_ledger_is_in_order()
 
 
-def test_whatever_the_order_each_command_is_one_run_in_one_hand(sqlite_url: str) -> None:
+def test_in_any_order_each_command_is_one_run_with_one_holder(sqlite_url: str) -> None:
     live(Runs, sqlite_url, weeks=12)
 
 
 @pytest.mark.long
-def test_and_so_it_is_on_postgresql(postgres_url: Callable[[], str]) -> None:
+def test_the_same_holds_on_postgresql(postgres_url: Callable[[], str]) -> None:
     live(Runs, postgres_url(), weeks=40)

@@ -165,10 +165,10 @@ class Outbox(Week):
         self.what_is_wanted_is_due_or_written_and_not_both()
 
 
-def test_whatever_the_order_nothing_wanted_is_lost_or_sent_twice(sqlite_url: str) -> None:
+def test_in_any_order_no_item_is_lost_or_sent_twice(sqlite_url: str) -> None:
     live(Outbox, sqlite_url, weeks=12)
 
 
 @pytest.mark.long
-def test_and_so_it_is_on_postgresql(postgres_url: Callable[[], str]) -> None:
+def test_the_same_holds_on_postgresql(postgres_url: Callable[[], str]) -> None:
     live(Outbox, postgres_url(), weeks=40)

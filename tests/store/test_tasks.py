@@ -19,7 +19,7 @@ def test_a_new_task_has_nothing_checked_or_pushed(ledger: Ledger) -> None:
     assert task.created_at > 1_000_000_000
 
 
-def test_a_second_of_its_id_is_refused(ledger: Ledger) -> None:
+def test_a_second_task_with_the_same_id_is_refused(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
 
@@ -27,12 +27,12 @@ def test_a_second_of_its_id_is_refused(ledger: Ledger) -> None:
         tasks.add(tx, task)
 
 
-def test_one_that_is_not_there_is_said_in_words(ledger: Ledger) -> None:
+def test_a_missing_task_is_reported_with_a_sentence(ledger: Ledger) -> None:
     with ledger.read() as tx, pytest.raises(NotPossible, match="no task `t0`"):
         tasks.get(tx, "t0")
 
 
-def test_it_moves_only_where_the_table_lets_it(ledger: Ledger) -> None:
+def test_a_task_moves_only_between_the_states_of_the_table(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         with pytest.raises(NotPossible, match="is queued; it cannot become succeeded"):
@@ -43,7 +43,7 @@ def test_it_moves_only_where_the_table_lets_it(ledger: Ledger) -> None:
             assert tasks.get(tx, task.id).state is state
 
 
-def test_what_a_run_found_out_is_settled(ledger: Ledger) -> None:
+def test_columns_of_a_task_are_written(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task, other = add_task(tx), add_task(tx)
         tasks.write(tx, task.id, pushed_head="a" * 40, change_number=7, change_url="https://x/7")
@@ -57,7 +57,7 @@ def test_what_a_run_found_out_is_settled(ledger: Ledger) -> None:
         assert tasks.get(tx, other.id) == other
 
 
-def test_those_of_a_thread_come_newest_first(ledger: Ledger) -> None:
+def test_the_tasks_of_a_thread_come_newest_first(ledger: Ledger) -> None:
     thread = a_thread()
     made = []
     for each in (thread, None, thread, thread):
@@ -70,7 +70,7 @@ def test_those_of_a_thread_come_newest_first(ledger: Ledger) -> None:
         assert [task.id for task in tasks.newest(tx, 2)] == [made[3], made[2]]
 
 
-def test_they_are_counted_and_listed_by_state(ledger: Ledger) -> None:
+def test_tasks_are_counted_and_listed_by_state(ledger: Ledger) -> None:
     with ledger.write() as tx:
         running = add_task(tx)
         add_task(tx)

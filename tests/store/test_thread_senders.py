@@ -36,7 +36,7 @@ def test_a_thread_has_one_sender(known: Ledger) -> None:
 
 
 @pytest.mark.parametrize("before", ["nobody", "a dead one"])
-def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) -> None:
+def test_of_ten_simultaneous_senders_one_gets_the_thread(known: Ledger, before: str) -> None:
     with known.write() as tx:
         if before == "a dead one":
             thread_senders.take(tx, THREAD.key, "dead", seconds=LEASE)
@@ -47,7 +47,7 @@ def test_of_ten_senders_at_once_one_gets_the_thread(known: Ledger, before: str) 
     assert sum(got) == 1
 
 
-def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> None:
+def test_a_sender_extends_its_lease_until_another_has_the_thread(known: Ledger) -> None:
     with known.write() as tx:
         assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert thread_senders.extend(tx, THREAD.key, "w1", LEASE)
@@ -56,7 +56,7 @@ def test_a_sender_holds_on_to_its_thread_until_another_has_it(known: Ledger) -> 
         assert not thread_senders.extend(tx, THREAD.key, "w1", LEASE)
 
 
-def test_a_dead_senders_place_is_free_once_its_last_call_must_have_ended(known: Ledger) -> None:
+def test_the_thread_of_a_dead_sender_is_free_once_its_last_request_must_have_ended(known: Ledger) -> None:
     def take(tx: Connection, *dead: str) -> bool:
         return thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
 

@@ -13,7 +13,7 @@ from tests.support.rows import a_thread, a_worker, add_run, add_task
 HAMMER = "https://github.com/acme/hammer"
 
 
-def test_a_thread_comes_back_as_it_was_remembered(ledger: Ledger) -> None:
+def test_a_thread_comes_back_as_it_was_stored(ledger: Ledger) -> None:
     thread = a_thread()
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
@@ -30,7 +30,7 @@ def test_a_new_title_is_taken_over(ledger: Ledger) -> None:
         assert threads.get(tx, thread.key).title == "Tidy it all"
 
 
-def test_another_address_of_a_known_repository_is_not_believed(ledger: Ledger) -> None:
+def test_another_address_of_a_known_repository_is_ignored(ledger: Ledger) -> None:
     first, second = a_thread(), a_thread()
     elsewhere = "file:///srv/other"
     with ledger.write() as tx:
@@ -56,7 +56,7 @@ def test_a_move_takes_all_threads_of_the_repository_and_no_other(ledger: Ledger)
         assert threads.get(tx, elsewhere.key) == elsewhere
 
 
-def test_a_thread_that_is_new_after_a_move_is_where_the_others_are(ledger: Ledger) -> None:
+def test_a_new_thread_after_a_move_has_the_address_of_the_others(ledger: Ledger) -> None:
     old, new = a_thread(), a_thread()
     with ledger.write() as tx:
         threads.remember(tx, old.key, old)
@@ -84,7 +84,7 @@ def test_a_new_url_on_the_same_path_is_taken_over(ledger: Ledger) -> None:
         assert threads.get(tx, thread.key).repository_url == "http://forge.local/acme/r1"
 
 
-def test_queued_runs_follow_a_rename_and_running_ones_go_on(ledger: Ledger) -> None:
+def test_queued_runs_follow_a_rename_and_running_ones_do_not(ledger: Ledger) -> None:
     with ledger.write() as tx:
         running = add_run(tx)
         claims.claim_next(tx, a_worker())
@@ -118,7 +118,7 @@ def test_a_task_carries_its_thread(ledger: Ledger) -> None:
     assert task.thread_key == "github:1:issue:12"
 
 
-def test_of_each_repository_of_a_forge_one_thread_is_told(ledger: Ledger) -> None:
+def test_one_thread_of_each_repository_of_a_forge_is_returned(ledger: Ledger) -> None:
     known = [a_thread(), a_thread(), a_thread(repository=2), replace(a_thread(), forge="gitlab")]
     asked_here = replace(a_thread(repository=0), forge="", kind=Kind.CLI)
     with ledger.write() as tx:

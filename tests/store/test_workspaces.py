@@ -6,7 +6,7 @@ from tests.support.at_once import at_once
 from tests.support.rows import add_task
 
 
-def test_one_that_never_was_is_not_there(ledger: Ledger) -> None:
+def test_a_task_without_a_workspace_has_no_row(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.retain(tx, task.id, 1.0)
@@ -15,7 +15,7 @@ def test_one_that_never_was_is_not_there(ledger: Ledger) -> None:
         assert workspaces.present(tx, "h1") == []
 
 
-def test_one_in_use_has_no_end_and_cannot_be_removed(ledger: Ledger) -> None:
+def test_a_workspace_in_use_has_no_retention_time_and_cannot_be_removed(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.mark_in_use(tx, task.id, "h1")
@@ -27,7 +27,7 @@ def test_one_in_use_has_no_end_and_cannot_be_removed(ledger: Ledger) -> None:
         assert not workspaces.claim_removal(tx, task.id)
 
 
-def test_one_past_its_keep_is_found_on_its_host_longest_over_first(ledger: Ledger) -> None:
+def test_workspaces_past_retention_are_found_on_their_host_longest_over_first(ledger: Ledger) -> None:
     with ledger.write() as tx:
         now = clock(tx)
         made = {until: add_task(tx).id for until in (now - 1, now - 9, now + 60)}
@@ -40,7 +40,7 @@ def test_one_past_its_keep_is_found_on_its_host_longest_over_first(ledger: Ledge
         assert workspaces.past_retention(tx, "h2", 10) == []
 
 
-def test_it_is_claimed_once_for_removal(ledger: Ledger) -> None:
+def test_a_workspace_is_claimed_once_for_removal(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.mark_in_use(tx, task.id, "h1")
@@ -54,7 +54,7 @@ def test_it_is_claimed_once_for_removal(ledger: Ledger) -> None:
         assert workspaces.present(tx, "h1") == []
 
 
-def test_one_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
+def test_a_workspace_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.mark_in_use(tx, task.id, "h1")
@@ -65,7 +65,7 @@ def test_one_that_waits_for_a_run_is_not_removed(ledger: Ledger) -> None:
         assert not workspaces.claim_removal(tx, task.id)
 
 
-def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
+def test_a_workspace_that_moves_to_another_host_was_lost_on_the_first(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         lost = []
@@ -80,7 +80,7 @@ def test_one_that_moves_from_a_host_was_lost_with_that(ledger: Ledger) -> None:
         assert [kept.lost for kept in workspaces.present(tx, "h1")] == [False]
 
 
-def test_one_made_anew_is_new(ledger: Ledger) -> None:
+def test_a_recreated_workspace_is_new(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         workspaces.mark_in_use(tx, task.id, "h1")

@@ -60,7 +60,7 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
 
 # The last one has closed what we read: its end is waited for in another way.
 @pytest.mark.parametrize("script", ["sleep 60", "yes >&2", "yes", "exec >&- 2>&-; sleep 60"])
-def test_a_tool_that_nobody_waits_for_any_more_is_killed(engine: Engine, image: str, script: str) -> None:
+def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: str) -> None:
     began = time.monotonic()
 
     with (
@@ -81,14 +81,14 @@ def test_a_tool_that_nobody_waits_for_any_more_is_killed(engine: Engine, image: 
     assert engine.ours() == []
 
 
-def test_one_that_closed_its_output_and_goes_on_is_killed_at_its_limit(engine: Engine, image: str) -> None:
+def test_a_tool_that_closed_its_output_and_runs_on_is_killed_at_its_limit(engine: Engine, image: str) -> None:
     with pytest.raises(SandboxFailed, match="within its time"):
         run_tool(engine, image, "exec >&- 2>&-; sleep 60", seconds=2)
 
     assert engine.ours() == []
 
 
-def test_a_tool_that_the_engine_ends_on_going_down_is_worth_another_try(engine: Engine, image: str) -> None:
+def test_a_tool_that_the_engine_stopped_is_worth_a_retry(engine: Engine, image: str) -> None:
     def stopped() -> None:
         name = a_name()
         with engine.tool_stream(
@@ -108,7 +108,7 @@ def test_a_tool_that_prints_too_much_is_stopped(engine: Engine, image: str) -> N
         run_tool(engine, image, "while true; do cat /usr/bin/git; done")
 
 
-def test_a_stream_gives_no_byte_more_than_was_asked(engine: Engine, image: str) -> None:
+def test_a_stream_returns_no_more_bytes_than_requested(engine: Engine, image: str) -> None:
     script = "printf '0123456789'; head -c 300000 /dev/zero; echo warning >&2"
     with engine.tool_stream(
         name=a_name(), image=image, script=script, args=[], mounts=[], seconds=60
@@ -121,7 +121,7 @@ def test_a_stream_gives_no_byte_more_than_was_asked(engine: Engine, image: str) 
         assert stream.error_text == "warning"
 
 
-def test_a_stream_fails_at_its_end_when_the_script_did(engine: Engine, image: str) -> None:
+def test_a_stream_fails_at_its_end_if_the_script_failed(engine: Engine, image: str) -> None:
     with (
         pytest.raises(SandboxFailed, match="too late"),
         engine.tool_stream(
@@ -146,7 +146,7 @@ def test_leaving_a_stream_by_an_exception_kills_the_container(engine: Engine, im
     assert engine.ours() == []
 
 
-def test_a_tool_takes_the_place_of_one_left_by_a_dead_worker(engine: Engine, image: str) -> None:
+def test_a_tool_replaces_the_container_of_a_dead_worker(engine: Engine, image: str) -> None:
     left = a_sandbox(image, "sleep 60")
     engine.start(left)
 
@@ -155,7 +155,7 @@ def test_a_tool_takes_the_place_of_one_left_by_a_dead_worker(engine: Engine, ima
     assert printed == b"new\n"
 
 
-def test_the_agent_can_write_only_where_it_is_let(engine: Engine, image: str, folder: Path) -> None:
+def test_the_agent_can_write_only_to_permitted_places(engine: Engine, image: str, folder: Path) -> None:
     script = """
         id -u; grep -h -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; ls /sys/class/net
         ulimit -n; ulimit -c; pwd; for f in /x /home/agent/x /ro/x /rw/x /tmp/x; do
@@ -217,7 +217,7 @@ def test_a_start_that_fails_leaves_no_container(engine: Engine, image: str) -> N
     assert engine.condition(sandbox.name) is None
 
 
-def test_a_program_that_is_not_there_leaves_no_container(engine: Engine, image: str, folder: Path) -> None:
+def test_a_missing_program_leaves_no_container(engine: Engine, image: str, folder: Path) -> None:
     blocked = folder / "file"
     blocked.touch()
     sandbox = a_sandbox(image, "true", Mount(source=blocked, target="/usr/bin/sh/impossible"))
@@ -228,7 +228,7 @@ def test_a_program_that_is_not_there_leaves_no_container(engine: Engine, image: 
     assert engine.condition(sandbox.name) is None
 
 
-def test_the_log_goes_on_at_any_byte(engine: Engine, image: str) -> None:
+def test_the_log_continues_at_any_byte(engine: Engine, image: str) -> None:
     sandbox = a_sandbox(image, "for i in $(seq 3000); do echo out$i; echo err$i >&2; done")
     engine.start(sandbox)
 
@@ -239,7 +239,7 @@ def test_the_log_goes_on_at_any_byte(engine: Engine, image: str) -> None:
         assert b"".join(engine.follow(sandbox.name, skip)) == whole[skip:]
 
 
-def test_a_last_line_without_its_end_is_there(engine: Engine, image: str) -> None:
+def test_a_last_line_without_a_line_end_is_in_the_log(engine: Engine, image: str) -> None:
     sandbox = a_sandbox(image, "echo first; sleep 0.3; printf last")
     engine.start(sandbox)
 
@@ -288,7 +288,7 @@ def test_stop_ends_an_agent_that_ignores_the_signal(engine: Engine, image: str) 
     assert list(log) == []
 
 
-def test_an_agent_out_of_memory_is_told_from_one_that_failed(engine: Engine, image: str) -> None:
+def test_an_agent_out_of_memory_differs_from_one_that_failed(engine: Engine, image: str) -> None:
     greedy = a_sandbox(image, "exec python3 -c 'x = bytearray(1 << 30)'", memory="64m")
     failing = a_sandbox(image, "exit 3")
     for sandbox in (greedy, failing):
@@ -300,7 +300,7 @@ def test_an_agent_out_of_memory_is_told_from_one_that_failed(engine: Engine, ima
     assert [c and (c.exit_status, c.out_of_memory) for c in conditions] == [(137, True), (3, False)]
 
 
-def test_stop_and_remove_do_not_mind_that_it_is_not_there(engine: Engine) -> None:
+def test_stop_and_remove_accept_a_missing_container(engine: Engine) -> None:
     name = a_name()
 
     engine.stop(name)
@@ -317,7 +317,7 @@ def test_a_missing_image_is_not_pulled(engine: Engine) -> None:
 
 
 @pytest.mark.waits
-def test_a_runtime_that_is_not_there_is_refused_by_name() -> None:
+def test_a_missing_runtime_is_refused_by_name() -> None:
     engine = Engine(url="", instance="test", uid=10001, runtime="kata-none")
 
     with pytest.raises(BadSettings, match="kata-none"):
@@ -326,7 +326,7 @@ def test_a_runtime_that_is_not_there_is_refused_by_name() -> None:
 
 # The library does not close a socket that it could not connect.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_an_engine_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+def test_a_missing_engine_is_unavailable(tmp_path: Path) -> None:
     engine = Engine(url=f"unix://{tmp_path}/no.sock", instance="test", uid=10001)
 
     with pytest.raises(EngineUnavailable, match="Is it running"):

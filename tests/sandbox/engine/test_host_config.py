@@ -71,7 +71,7 @@ def test_an_engine_that_cannot_limit_memory_or_pids_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("info", [DOCKER_WITHOUT_CGROUPS, PODMAN_WITHOUT_ROOT])
-def test_where_that_is_allowed_no_limit_is_asked_for_that_would_be_dropped_or_refused(
+def test_with_allow_unlimited_no_unenforceable_limit_is_requested(
     server: Server, info: dict[str, Any]
 ) -> None:
     engine = an_engine(server, info, allow_unlimited=True)
@@ -84,7 +84,7 @@ def test_where_that_is_allowed_no_limit_is_asked_for_that_would_be_dropped_or_re
     assert {each["Name"] for each in asked["Ulimits"]} == {"nofile", "core", "fsize"}
 
 
-def test_swap_and_processors_that_cannot_be_limited_are_told_and_stop_nothing(server: Server) -> None:
+def test_unlimited_swap_and_processors_are_reported_and_accepted(server: Server) -> None:
     engine = an_engine(server, {**DOCKER, "SwapLimit": False, "CpuCfsQuota": False})
 
     assert engine.check() == ["swap", "cpus"]
@@ -94,7 +94,7 @@ def test_swap_and_processors_that_cannot_be_limited_are_told_and_stop_nothing(se
     assert (asked["Memory"], asked["PidsLimit"]) == (256 << 20, 64)
 
 
-def test_docker_without_root_but_with_cgroups_is_as_good(server: Server) -> None:
+def test_rootless_docker_with_cgroups_can_enforce_limits(server: Server) -> None:
     engine = an_engine(server, {**DOCKER, "SecurityOptions": ROOTLESS})
 
     assert engine.check() == []
@@ -102,5 +102,5 @@ def test_docker_without_root_but_with_cgroups_is_as_good(server: Server) -> None
     assert asked_of(server, engine)["NanoCpus"] == 10**9
 
 
-def test_the_engine_of_this_machine_holds_what_it_must(engine: Engine) -> None:
+def test_the_engine_of_this_machine_enforces_the_required_limits(engine: Engine) -> None:
     assert set(engine.check()) <= {"swap", "cpus"}

@@ -41,7 +41,7 @@ def after(there: threading.Event, said: Said) -> Callable[[], Frames]:
     return ask
 
 
-def test_it_is_known_by_what_docker_info_says() -> None:
+def test_podman_is_recognised_by_docker_info() -> None:
     assert (speaks(DOCKER), speaks(PODMAN)) == (False, True)
     assert (tmp_options(DOCKER, 7), tmp_options(PODMAN, 7)) == ("uid=7,gid=7", "mode=1777")
     assert [marks_no_oom(info) for info in (DOCKER, PODMAN, {**PODMAN, "CgroupVersion": "2"})] == [
@@ -51,7 +51,7 @@ def test_it_is_known_by_what_docker_info_says() -> None:
     ]
 
 
-def test_a_stream_is_read_once_it_is_there() -> None:
+def test_a_stream_is_read_once_it_arrives() -> None:
     there, said = threading.Event(), Said()
     later = Later(after(there, said))
     said.pieces.put(b"one")
@@ -66,7 +66,7 @@ def test_a_stream_is_read_once_it_is_there() -> None:
         next(later)
 
 
-def test_one_that_nobody_waits_for_any_more_is_closed_when_it_comes() -> None:
+def test_a_stream_that_arrives_after_close_is_closed() -> None:
     there, said, waiting = threading.Event(), Said(), threading.Event()
     later = Later(after(there, said))
 
@@ -84,7 +84,7 @@ def test_one_that_nobody_waits_for_any_more_is_closed_when_it_comes() -> None:
     assert said.closed.wait(10)
 
 
-def test_one_that_is_not_to_be_had_ends() -> None:
+def test_a_stream_that_cannot_be_opened_ends() -> None:
     def refused() -> Frames:
         raise EngineUnavailable("It is away.")
 

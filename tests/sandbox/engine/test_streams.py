@@ -19,7 +19,7 @@ def frame(kind: int, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 10])
-def test_an_engine_that_goes_away_within_a_frame_has_said_what_it_has_said(cut: int) -> None:
+def test_output_before_a_connection_failure_is_returned(cut: int) -> None:
     ours, engines = socket.socketpair()
     with ours, engines:
         engines.sendall(frame(2, b"oh") + frame(1, b"said") + frame(1, b"more")[:cut])
@@ -30,7 +30,7 @@ def test_an_engine_that_goes_away_within_a_frame_has_said_what_it_has_said(cut: 
         assert stream.error_text == "oh"
 
 
-def test_an_engine_that_says_nothing_is_not_waited_for_once_the_check_raises() -> None:
+def test_a_check_that_raises_ends_the_wait_for_a_silent_engine() -> None:
     ours, engines = socket.socketpair()
     with ours, engines:
         stream = Stream(ours, seconds=60, check=within(0.5))
@@ -45,7 +45,7 @@ def test_an_engine_that_says_nothing_is_not_waited_for_once_the_check_raises() -
 
 
 @pytest.mark.parametrize("kind", [1, 2], ids=["stdout", "stderr"])
-def test_nor_is_one_that_floods(kind: int) -> None:
+def test_a_check_that_raises_ends_the_reading_of_a_flood(kind: int) -> None:
     ours, engines = socket.socketpair()
     flood = itertools.repeat(frame(kind, bytes(1 << 16)))
 
@@ -63,7 +63,7 @@ def test_nor_is_one_that_floods(kind: int) -> None:
         sender.join()
 
 
-def test_the_wall_limit_holds_while_it_floods_too() -> None:
+def test_the_time_limit_also_holds_during_a_flood() -> None:
     ours, engines = socket.socketpair()
     with ours, engines:
         engines.sendall(frame(2, b"oh") * 1000)

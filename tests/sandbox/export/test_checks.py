@@ -77,15 +77,15 @@ def test_ordinary_files_and_links_pass(trees: Trees) -> None:
         ".git. /x",
     ],
 )
-def test_a_link_that_may_lead_out_does_not_pass(trees: Trees, target: str) -> None:
+def test_a_link_that_may_lead_out_is_refused(trees: Trees, target: str) -> None:
     assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", f"link {target}"))))
 
 
-def test_a_link_to_a_target_too_long_for_any_system_does_not_pass(trees: Trees) -> None:
+def test_a_link_with_a_too_long_target_is_refused(trees: Trees) -> None:
     assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", "link " + "x" * 5000))))
 
 
-def test_a_new_gitlink_does_not_pass_and_a_moved_one_does(trees: Trees) -> None:
+def test_a_new_gitlink_is_refused_and_a_moved_one_passes(trees: Trees) -> None:
     first = trees.commit(trees.tree(("sub", f"gitlink {'1' * 40}")))
     second = trees.commit(trees.tree(("sub", f"gitlink {'2' * 40}")), first)
 
@@ -93,7 +93,7 @@ def test_a_new_gitlink_does_not_pass_and_a_moved_one_does(trees: Trees) -> None:
     assert trees.violation(second) == ""
 
 
-def test_what_a_parent_already_held_is_not_judged_again(trees: Trees) -> None:
+def test_entries_of_a_parent_are_not_checked_again(trees: Trees) -> None:
     odd = [("odd\x01", "1"), ("out", "link /etc"), ("sub", f"gitlink {'1' * 40}"), ("A", "1"), ("a", "2")]
     first = trees.commit(trees.tree(*odd))
     second = trees.commit(trees.tree(*odd, ("new", "1")), first)
@@ -101,7 +101,7 @@ def test_what_a_parent_already_held_is_not_judged_again(trees: Trees) -> None:
     assert trees.violation(second) == ""
 
 
-def test_what_came_from_the_other_side_of_a_merge_is_not_judged(trees: Trees) -> None:
+def test_entries_from_the_other_side_of_a_merge_are_not_checked(trees: Trees) -> None:
     ours = trees.commit(trees.tree(("a", "1")))
     theirs = trees.commit(trees.tree(("out", "link /etc")))
 
@@ -121,7 +121,7 @@ def test_names_that_differ_only_in_letter_case_or_in_spelling_of_an_accent_colli
     assert trees.violation(trees.commit(trees.tree(("read", "1")), base)) == ""
 
 
-def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
+def test_folders_collide_at_any_depth(trees: Trees) -> None:
     file = trees.tree(("x", "1"))
     base = trees.commit(trees.tree(("d", f"tree {trees.tree(('Lib', f'tree {file}'))}")))
     both = trees.tree(("Lib", f"tree {file}"), ("lib", f"tree {file}"))
@@ -131,7 +131,7 @@ def test_folders_collide_too_at_any_depth(trees: Trees) -> None:
     assert "`d/Lib` and `d/lib`" in words
 
 
-def test_hundreds_of_spellings_of_a_long_name_collide_too(trees: Trees) -> None:
+def test_hundreds_of_spellings_of_a_long_name_collide(trees: Trees) -> None:
     spellings = [f"{number:010b}".replace("0", "x").replace("1", "X") + "y" * 240 for number in range(600)]
     blob = trees.blob("1")
     lines = "".join(f"100644 blob {blob}\t{name}\n" for name in spellings)
@@ -142,7 +142,7 @@ def test_hundreds_of_spellings_of_a_long_name_collide_too(trees: Trees) -> None:
     assert "are the same name" in words
 
 
-def test_two_new_names_collide_in_folders_that_are_one_where_case_does_not_count(trees: Trees) -> None:
+def test_names_collide_in_folders_that_differ_only_in_letter_case(trees: Trees) -> None:
     def lib(**files: str) -> str:
         upper = trees.tree(("a", "1"), *((name, "1") for name in files.get("upper", "").split()))
         lower = trees.tree(("b", "1"), *((name, "1") for name in files.get("lower", "").split()))
@@ -162,7 +162,7 @@ def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
     return tree
 
 
-def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> None:
+def test_the_depth_of_a_new_folder_is_limited(trees: Trees) -> None:
     fine, deep = (trees.commit(nested(trees, number, ("x", "1"))) for number in (100, 101))
 
     assert trees.violation(fine) == ""
@@ -171,7 +171,7 @@ def test_a_new_folder_may_lie_in_so_many_others_and_no_more(trees: Trees) -> Non
     assert words.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
 
 
-def test_what_was_deep_before_may_be_changed_and_removed(trees: Trees) -> None:
+def test_existing_deep_paths_may_be_changed_and_removed(trees: Trees) -> None:
     base = trees.commit(nested(trees, 120, ("x", "1")))
 
     assert trees.violation(trees.commit(nested(trees, 120, ("x", "2"), ("y", "1")), base)) == ""
@@ -179,7 +179,7 @@ def test_what_was_deep_before_may_be_changed_and_removed(trees: Trees) -> None:
     assert "100 folders deep" in trees.violation(trees.commit(nested(trees, 121, ("x", "2")), base))
 
 
-def test_depth_is_judged_before_anything_below_it_is_looked_at(trees: Trees) -> None:
+def test_depth_is_checked_before_deeper_folders_are_read(trees: Trees) -> None:
     missing = trees.tree(("d", f"tree {'1' * 40}"))
     tree = missing
     for _ in range(101):
@@ -189,11 +189,11 @@ def test_depth_is_judged_before_anything_below_it_is_looked_at(trees: Trees) -> 
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "\u0301\u0323" * 200, "a\u0301" * 86])
-def test_a_name_that_no_file_system_takes_does_not_pass(trees: Trees, name: str) -> None:
+def test_a_name_that_no_file_system_accepts_is_refused(trees: Trees, name: str) -> None:
     assert "not every system can hold" in trees.violation(trees.commit(trees.tree((name, "1"))))
 
 
-def test_a_name_of_a_megabyte_that_was_there_before_is_no_work(trees: Trees) -> None:
+def test_an_existing_name_of_a_megabyte_takes_no_time(trees: Trees) -> None:
     """To compose its accents takes the square of its length."""
     odd = ("\u0301\u0323" * 300_000, "1")
     base = trees.commit(trees.tree(odd))
@@ -201,7 +201,7 @@ def test_a_name_of_a_megabyte_that_was_there_before_is_no_work(trees: Trees) -> 
     assert trees.violation(trees.commit(trees.tree(odd, ("new", "1")), base)) == ""
 
 
-def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> None:
+def test_the_folder_with_most_of_too_many_changes_is_named(trees: Trees) -> None:
     module = trees.tree(*((f"f{number}", "1") for number in range(30)))
     modules = trees.tree(*((f"m{number}", f"tree {module}") for number in range(30)))
     app = trees.tree(("node_modules", f"tree {modules}"), ("a.js", "1"))
@@ -218,7 +218,7 @@ def test_the_folder_in_which_most_of_too_much_lies_is_named(trees: Trees) -> Non
     )
 
 
-def test_no_folder_is_named_if_too_much_lies_in_several(trees: Trees) -> None:
+def test_no_folder_is_named_if_no_folder_has_most_changes(trees: Trees) -> None:
     part = trees.tree(*((f"f{number}", "1") for number in range(30)))
     made = trees.commit(trees.tree(*((f"d{number}", f"tree {part}") for number in range(5))))
 
@@ -227,7 +227,7 @@ def test_no_folder_is_named_if_too_much_lies_in_several(trees: Trees) -> None:
     )
 
 
-def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None:
+def test_empty_folders_and_long_paths_count(trees: Trees) -> None:
     empty = trees.tree()
     for _ in range(3):
         empty = trees.tree(*((f"d{number}", f"tree {empty}") for number in range(10)))
@@ -243,14 +243,14 @@ def test_folders_without_a_file_count_and_so_do_long_paths(trees: Trees) -> None
     )
 
 
-def test_a_commit_that_git_would_have_to_hold_whole_is_refused_unread(trees: Trees) -> None:
+def test_a_commit_that_is_too_large_to_load_is_refused_unread(trees: Trees) -> None:
     git(trees.objects.path, "commit-tree", trees.tree(), stdin="m" * (65 << 20))
 
     with pytest.raises(ExportRefused, match="message or a folder's list of files is larger than 64 MiB"):
         large(trees.objects, Rules())
 
 
-def test_limits_on_files_and_sizes_are_said_in_words(trees: Trees) -> None:
+def test_limits_on_files_and_sizes_are_reported_with_sentences(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"f{number}", "x" * 3_000_000) for number in range(3))))
 
     assert trees.violation(made, Rules(files=2)).startswith("More than 2 files")

@@ -40,7 +40,7 @@ def head_to(site: Site, tree: str) -> None:
 
 
 @pytest.mark.parametrize("number", [60, 1_000, 8_000])
-def test_very_deep_paths_are_named_with_how_deep_they_may_be(
+def test_very_deep_paths_are_named_with_the_limit(
     site: Site, group: Group, number: int, record_property: Callable[[str, object], None]
 ) -> None:
     deep(site, number)
@@ -55,7 +55,7 @@ def test_very_deep_paths_are_named_with_how_deep_they_may_be(
     record_property("figure", f"{number} paths: {outcome.peak} MiB at most in one process")
 
 
-def test_deep_paths_that_lie_in_the_work_itself_are_refused_too(site: Site, group: Group) -> None:
+def test_deep_paths_in_the_final_tree_are_refused(site: Site, group: Group) -> None:
     deep(site, 60)
     site.git("read-tree", "HEAD")
     site.git("update-index", "-z", "--skip-worktree", "--stdin", stdin=site.git("ls-files", "-z"))
@@ -67,7 +67,7 @@ def test_deep_paths_that_lie_in_the_work_itself_are_refused_too(site: Site, grou
 
 
 @pytest.mark.parametrize("number", [60, 1000, 8000])
-def test_deep_paths_that_a_later_commit_has_removed_cost_their_commits_and_nothing_else(
+def test_deep_paths_that_a_later_commit_removed_only_flatten_the_history(
     site: Site, group: Group, number: int
 ) -> None:
     """Here the host meets them: the container looks at what HEAD holds."""
@@ -91,7 +91,7 @@ def test_a_folder_of_ten_thousand_million_files_is_refused_by_number(site: Site,
     assert outcome.words.startswith("More than 20,000 files are changed, most of them in `d0`.")
 
 
-def test_one_file_of_very_much_nothing_is_refused_by_name(site: Site, group: Group) -> None:
+def test_a_huge_file_of_zeros_is_refused_by_name(site: Site, group: Group) -> None:
     (site.repo / "zeros").write_bytes(bytes(200 << 20))
 
     outcome = held(group, site.image, site.plan())

@@ -114,7 +114,7 @@ SURVIVED: dict[str, Callable[[Hostile], object]] = {
 
 
 @pytest.mark.parametrize("what", SURVIVED)
-def test_work_comes_out_whatever_was_planted_beside_it(hostile: Hostile, what: str) -> None:
+def test_work_is_exported_despite_hostile_files_beside_it(hostile: Hostile, what: str) -> None:
     SURVIVED[what](hostile)
 
     exported = hostile.site.take()
@@ -185,7 +185,7 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_may_not_leave_is_refused_by_path_and_reason(hostile: Hostile, what: str) -> None:
+def test_forbidden_content_is_refused_with_path_and_reason(hostile: Hostile, what: str) -> None:
     plant, words = REFUSED[what]
     plant(hostile)
 
@@ -210,7 +210,7 @@ IN_GIT = [
 
 @pytest.mark.parametrize("name", IN_GIT)
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_pipe_where_git_wants_a_file_is_refused_at_once(hostile: Hostile, name: str, linked: bool) -> None:  # noqa: FBT001
+def test_a_pipe_in_place_of_a_git_file_is_refused_at_once(hostile: Hostile, name: str, linked: bool) -> None:  # noqa: FBT001
     path = hostile.site.repo / ".git" / name
     path.unlink(missing_ok=True)
     if linked:
@@ -237,7 +237,7 @@ def test_a_pipe_that_git_would_read_in_the_worktree_is_refused_at_once(hostile: 
         hostile.site.take(rules=Rules(seconds=20))
 
 
-def test_a_pipe_that_a_linked_folder_of_refs_hides_costs_no_more_than_one_call_of_git(
+def test_a_pipe_in_a_linked_folder_of_refs_costs_one_git_call(
     hostile: Hostile,
 ) -> None:
     repo = hostile.site.repo
@@ -257,13 +257,13 @@ echo "$TAG" | git pack-objects --revs --stdout -q
 """
 
 
-def test_a_stream_whose_head_is_no_commit_is_refused(hostile: Hostile) -> None:
+def test_a_stream_whose_head_is_not_a_commit_is_refused(hostile: Hostile) -> None:
     """Whatever a container sends, it is not believed: here its shell was replaced."""
     site = hostile.site
     site.git("tag", "-a", "-m", "No commit", "odd")
     instructions = f"ENV TAG={site.git('rev-parse', 'odd')}\nCOPY sh /usr/local/bin/sh"
     with image_with(site.image, instructions, {"sh": FORGED}) as lying:  # noqa: SIM117
-        with pytest.raises(ExportRefused, match="something else than HEAD"):
+        with pytest.raises(ExportRefused, match="objects other than HEAD"):
             take(site.engine, lying, site.plan())
 
     assert not list((site.quarantine / "objects" / "pack").iterdir())
@@ -287,7 +287,7 @@ def test_a_million_paths_are_refused_before_they_fill_our_memory(hostile: Hostil
         site.take(succeeded=False)
 
 
-def test_a_tree_that_unfolds_without_end_is_refused(hostile: Hostile) -> None:
+def test_a_tree_that_expands_without_end_is_refused(hostile: Hostile) -> None:
     site = hostile.site
     line = f"100644 blob {_blob(hostile, 'x')}\tf"
     for _ in range(12):

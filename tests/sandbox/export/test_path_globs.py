@@ -37,17 +37,17 @@ def matches(glob: str, path: str) -> bool:
 
 @settings(deadline=None, max_examples=1000)
 @given(st.lists(GLOBS, max_size=3), PATHS)
-def test_a_path_matches_if_it_does_from_the_start_of_any_of_its_parts(globs: list[str], path: str) -> None:
+def test_a_glob_matches_from_the_start_of_any_path_component(globs: list[str], path: str) -> None:
     assert Pattern(globs).matches(path) == any(matches(glob, path) for glob in globs)
 
 
 @settings(deadline=None, max_examples=500)
 @given(LIKELY)
-def test_the_same_holds_for_our_own_globs(path: str) -> None:
+def test_our_own_globs_match_in_the_same_way(path: str) -> None:
     assert Pattern(DEFAULT).matches(path) == any(matches(glob, path) for glob in DEFAULT)
 
 
-def test_no_path_takes_more_than_its_length_however_it_is_made() -> None:
+def test_matching_takes_time_linear_in_the_length_of_any_path() -> None:
     """With patterns tried anew from every part these take hours."""
     pattern = Pattern([*DEFAULT, "*a*b*c*d*e*f"])
 

@@ -37,7 +37,7 @@ def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
         "Jenkinsfile.release",
     ],
 )
-def test_it_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
+def test_a_protected_path_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
     assert powerful([path]) == [path]
 
 
@@ -45,11 +45,11 @@ def test_it_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
     "path",
     ["src/ci.py", "docs/agents.rst", "x/.github/workflows/a.yml", ".github/ISSUE_TEMPLATE.md", "claude.py"],
 )
-def test_an_ordinary_path_has_none(path: str) -> None:
+def test_an_ordinary_path_is_not_protected(path: str) -> None:
     assert powerful([path]) == []
 
 
-def test_a_star_goes_past_slashes_and_a_folders_glob_takes_what_is_below_it() -> None:
+def test_a_star_matches_slashes_and_a_folders_glob_matches_all_below_it() -> None:
     for path in (
         "azure-pipelines/build.yml",
         "x/.clinerules/a/b",

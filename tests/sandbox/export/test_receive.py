@@ -38,18 +38,18 @@ def sent(tmp_path: Path, content: bytes) -> Shipment:
         ID + ID + b"-000000001\n0000000000\n",
     ],
 )
-def test_a_header_that_is_none_is_unsound(tmp_path: Path, content: bytes) -> None:
+def test_a_stream_with_an_invalid_header_is_unsound(tmp_path: Path, content: bytes) -> None:
     assert "has no valid header" in sent(tmp_path, content).unsound
 
 
-def test_a_pack_that_is_none_is_unsound(tmp_path: Path) -> None:
+def test_an_invalid_pack_is_unsound(tmp_path: Path) -> None:
     shipment = sent(tmp_path, ID + ID + b"0000000002\n0000000003\n" + b"{}Eh?" + b"no pack")
 
     assert (shipment.result, shipment.question) == (ExportedResult(), "Eh?")
     assert "pack" in shipment.unsound
 
 
-def test_a_refusal_is_passed_on_without_what_could_drive_a_terminal(tmp_path: Path) -> None:
+def test_a_refusal_is_passed_on_without_control_characters(tmp_path: Path) -> None:
     with pytest.raises(
         ExportRefused, match=r"^The uncommitted files could not be read. fatal: nothing here$"
     ):
@@ -69,7 +69,7 @@ def test_a_refusal_is_passed_on_without_what_could_drive_a_terminal(tmp_path: Pa
         (b"", "The uncommitted files could not be read."),
     ],
 )
-def test_a_refusal_names_the_path_and_says_what_to_do(tmp_path: Path, answer: bytes, words: str) -> None:
+def test_a_refusal_names_the_path_and_the_next_step(tmp_path: Path, answer: bytes, words: str) -> None:
     with pytest.raises(ExportRefused, match=re.escape(words)):
         sent(tmp_path, b"!" + answer)
 
@@ -77,7 +77,7 @@ def test_a_refusal_names_the_path_and_says_what_to_do(tmp_path: Path, answer: by
 @pytest.mark.parametrize(
     "content", [b"", b"nothing", b"[1]", b'{"summary": 1}', b"[" * 60_000, b'{"summary": null}', b"\xff"]
 )
-def test_a_result_that_makes_no_sense_says_nothing(content: bytes) -> None:
+def test_an_invalid_result_is_empty(content: bytes) -> None:
     assert read_result(content) == ExportedResult()
 
 

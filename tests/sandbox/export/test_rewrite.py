@@ -47,18 +47,18 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
         (" \n ", ""),
     ],
 )
-def test_its_message_pings_closes_skips_and_claims_nothing(said: str, left: str) -> None:
+def test_a_rewritten_message_has_no_mentions_closings_skips_and_claims(said: str, left: str) -> None:
     assert clean_message(said) == left
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
-def test_nothing_is_left_of_it_to_be_cleaned_once_more(said: str) -> None:
+def test_cleaning_a_message_twice_changes_nothing(said: str) -> None:
     left = clean_message(said)
 
     assert clean_message(left) == left
 
 
-def test_however_deeply_it_nests_what_skips_ci_nothing_is_left_of_that() -> None:
+def test_nested_ci_skips_are_removed_at_any_depth() -> None:
     said = "***NO" * 1000 + "***NO_CI***" + "_CI***" * 1000
 
     left = clean_message(f"Work {said}\n\nCo-auth{said}ored-by: Boss <b@x>\nskip-{said}checks: true")
@@ -68,14 +68,14 @@ def test_however_deeply_it_nests_what_skips_ci_nothing_is_left_of_that() -> None
     assert clean_message(left) == left
 
 
-def test_no_secret_is_in_its_message() -> None:
+def test_a_rewritten_message_has_no_secrets() -> None:
     style = replace(STYLE, secrets=["s3cr3t-t@ken"])
 
     assert b"Use [redacted] now\n" in body(made("Use s3cr3t-\u200bt@ken now"), ["p1"], style)
     assert b"Use [redacted]\n" in body(made(""), ["p1"], replace(style, title="Use s3cr3t-t@ken"))
 
 
-def test_it_keeps_tree_and_date_and_gets_the_bots_name_and_the_co_author() -> None:
+def test_a_rewritten_commit_keeps_tree_and_date_and_gets_bot_and_co_author() -> None:
     assert body(made(), ["p2"], STYLE).decode() == (
         "tree t1\nparent p2\n"
         "author Botx <bot@example.org> 1700000000 +0100\n"
@@ -84,16 +84,16 @@ def test_it_keeps_tree_and_date_and_gets_the_bots_name_and_the_co_author() -> No
     )
 
 
-def test_without_a_message_it_gets_the_title() -> None:
+def test_a_commit_without_a_message_gets_the_title() -> None:
     assert b"\n\nTidy @ all\n" in body(made(""), [], STYLE)
 
 
 @pytest.mark.parametrize("date", ["99999999999 +0000", "-1 +0000", "1 +9999", "", "1700000000 +0000\nx y"])
-def test_a_date_no_forge_takes_becomes_the_epoch(date: str) -> None:
+def test_a_date_that_no_forge_accepts_becomes_the_epoch(date: str) -> None:
     assert b"> 0 +0000\n" in body(made(date=date), [], STYLE)
 
 
-def test_parents_among_the_rewritten_are_replaced_and_others_stay() -> None:
+def test_rewritten_parents_are_replaced_and_others_stay() -> None:
     written: list[bytes] = []
 
     def write(content: bytes) -> str:

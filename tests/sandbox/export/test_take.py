@@ -22,7 +22,7 @@ def site(tmp_path: Path, engine: Engine, image: str) -> Site:
     return Site(tmp_path, engine, image)
 
 
-def test_commits_come_out_with_their_trees_under_the_bots_name(site: Site) -> None:
+def test_commits_are_exported_with_their_trees_and_the_bots_name(site: Site) -> None:
     first = site.commit({"a.py": "1\n"}, "Add a\n\nfixes #12, thanks @ann [skip ci]")
     second = site.commit({"a.py": "2\n"}, "Change a")
 
@@ -68,7 +68,7 @@ def test_uncommitted_work_is_the_last_commit_and_the_clone_stays_as_it_is(site: 
     assert site.git("rev-parse", "HEAD") == head
 
 
-def test_after_a_failed_run_commits_are_the_head_and_uncommitted_work_is_kept_beside(site: Site) -> None:
+def test_after_a_failed_run_the_head_is_the_last_commit_and_uncommitted_work_is_a_ref(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     (site.repo / "half.txt").write_text("half\n")
 
@@ -81,13 +81,13 @@ def test_after_a_failed_run_commits_are_the_head_and_uncommitted_work_is_kept_be
     assert site.see("show", f"{exported.wip}:half.txt") == "half"
 
 
-def test_nothing_new_leaves_the_head_where_it_was(site: Site) -> None:
+def test_without_new_work_the_head_stays(site: Site) -> None:
     exported = site.take()
 
     assert (exported.head, exported.wip, exported.changed, exported.commits) == (site.base, "", False, 0)
 
 
-def test_a_change_and_its_undoing_change_nothing(site: Site) -> None:
+def test_a_change_and_its_revert_change_nothing(site: Site) -> None:
     site.commit({"README.md": "other\n"})
     site.commit({"README.md": "hello\n"})
 
@@ -109,7 +109,7 @@ def test_a_later_export_descends_and_holds_every_commit_once(site: Site) -> None
 @pytest.mark.parametrize(
     "undo", [["commit", "-q", "--amend", "-m", "Other"], ["reset", "-q", "--hard", "HEAD~2"]]
 )
-def test_rewritten_history_comes_out_as_one_commit_on_the_checked_head(site: Site, undo: list[str]) -> None:
+def test_rewritten_history_is_exported_as_one_commit_on_the_checked_head(site: Site, undo: list[str]) -> None:
     site.commit({"a.py": "1\n"})
     site.commit({"b.py": "1\n"})
     first = site.take()
@@ -138,7 +138,7 @@ def test_other_peoples_commits_keep_their_ids_through_a_merge(site: Site) -> Non
     assert site.see("log", "--format=%s %an", exported.head).split("\n").count("Theirs Ann") == 1
 
 
-def test_paths_that_give_power_are_named_from_the_trusted_head_on(site: Site) -> None:
+def test_protected_paths_changed_since_the_trusted_head_are_named(site: Site) -> None:
     site.commit({".github/workflows/ci.yml": "on: push\n", "a.py": "1\n"})
     first = site.take()
     site.next_run(first)
@@ -150,7 +150,7 @@ def test_paths_that_give_power_are_named_from_the_trusted_head_on(site: Site) ->
     assert site.take(trusted_head=first.head).protected_paths == []
 
 
-def test_result_and_question_come_along(site: Site) -> None:
+def test_result_and_question_are_exported(site: Site) -> None:
     (site.out / "result.json").write_text(
         '{"summary": "Did\\u001b[31m it", "title": "Better\\nx", "usage": 3}'
     )
@@ -167,7 +167,7 @@ def test_result_and_question_come_along(site: Site) -> None:
     assert site.see("log", "-1", "--format=%s", exported.head) == "Better"
 
 
-def test_a_result_that_is_a_link_tells_nothing_and_a_long_question_is_cut(site: Site) -> None:
+def test_a_linked_result_is_ignored_and_a_long_question_is_cut(site: Site) -> None:
     (site.out / "result.json").symlink_to("/etc/passwd")
     (site.out / "question.md").write_text("x" * 200_000)
 
@@ -177,7 +177,7 @@ def test_a_result_that_is_a_link_tells_nothing_and_a_long_question_is_cut(site: 
     assert len(exported.question) == 65_536
 
 
-def test_what_only_an_earlier_commit_did_wrong_is_left_behind(site: Site) -> None:
+def test_a_violation_only_in_an_earlier_commit_is_dropped(site: Site) -> None:
     site.commit({"big.bin": "x" * 200_000})
     (site.repo / "big.bin").unlink()
     site.commit({"a.py": "1\n"})
@@ -189,7 +189,7 @@ def test_what_only_an_earlier_commit_did_wrong_is_left_behind(site: Site) -> Non
     assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
 
 
-def test_what_an_earlier_commit_had_too_much_of_is_left_behind(site: Site) -> None:
+def test_too_many_files_only_in_an_earlier_commit_are_dropped(site: Site) -> None:
     site.commit({f"node_modules/m{number}/index.js": "1\n" for number in range(40)})
     site.git("rm", "-r", "-q", "node_modules")
     site.commit({"a.py": "1\n"})
@@ -200,7 +200,7 @@ def test_what_an_earlier_commit_had_too_much_of_is_left_behind(site: Site) -> No
     assert site.see("diff", "--name-only", site.base, exported.head) == "a.py"
 
 
-def test_commits_that_change_too_much_together_come_out_as_one(site: Site) -> None:
+def test_commits_that_change_too_much_together_are_exported_as_one(site: Site) -> None:
     for number in range(25):
         site.commit({"a.py": f"{number}\n"})
 
@@ -208,7 +208,7 @@ def test_commits_that_change_too_much_together_come_out_as_one(site: Site) -> No
     assert site.take(rules=Rules(files=3)).commits == 25
 
 
-def test_a_merge_of_more_than_may_be_comes_out_as_one_commit(site: Site) -> None:
+def test_a_merge_of_too_many_parents_is_exported_as_one_commit(site: Site) -> None:
     sides = [site.git("commit-tree", "-p", site.base, "-m", f"{each}", "HEAD^{tree}") for each in range(4)]
     parents = [word for side in sides for word in ("-p", side)]
     site.commit({"a.py": "1\n"})
@@ -218,7 +218,7 @@ def test_a_merge_of_more_than_may_be_comes_out_as_one_commit(site: Site) -> None
     assert site.take(rules=Rules(parents=4)).commits == 5
 
 
-def test_a_message_without_end_is_cut(site: Site) -> None:
+def test_a_very_long_message_is_cut(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     site.git("commit", "-q", "--amend", "-F", "-", stdin="words " * 8_000_000)
 
@@ -252,7 +252,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
     assert started[0] == started[1]
 
 
-def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site) -> None:
+def test_more_protected_paths_than_fit_in_a_comment_are_counted(site: Site) -> None:
     site.commit({f"{number:04}{'x' * 200}/CODEOWNERS": "1\n" for number in range(300)})
 
     power = site.take().protected_paths
@@ -262,7 +262,7 @@ def test_more_paths_that_give_power_than_a_comment_holds_are_counted(site: Site)
     assert power[-1] == f"… and {300 - len(power) + 1} more"
 
 
-def test_more_commits_than_may_be_come_out_as_one(site: Site) -> None:
+def test_too_many_commits_are_exported_as_one(site: Site) -> None:
     for number in range(4):
         site.commit({"a.py": f"{number}\n"})
 
@@ -277,14 +277,14 @@ def test_a_pack_that_is_too_large_is_refused(site: Site) -> None:
         site.take(rules=Rules(pack_bytes=10_000))
 
 
-def test_a_container_that_fails_half_way_is_named_as_the_cause(site: Site) -> None:
+def test_a_container_that_fails_midway_is_reported_as_the_cause(site: Site) -> None:
     site.commit({"a.py": "1\n"})
 
     with pytest.raises(SandboxFailed, match="bad object"):
         site.take(shown=["1" * 40])
 
 
-def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:
+def test_temporary_repositories_of_exports_are_removed(site: Site) -> None:
     stale = site.quarantine.parent / "forgehand-t1-0-0-export.incoming"
     stale.mkdir()
     site.commit({"a.py": "1\n"})
@@ -294,7 +294,7 @@ def test_nothing_is_left_of_what_exports_were_unpacked_into(site: Site) -> None:
     assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
 
 
-def test_the_lock_of_a_git_that_was_killed_does_not_stop_the_next_export(site: Site) -> None:
+def test_the_lock_of_a_killed_git_process_does_not_stop_the_next_export(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     lock = site.quarantine / "refs" / "checked" / f"{site.plan().run}.lock"
     lock.parent.mkdir(parents=True)
@@ -321,7 +321,7 @@ def instructions(site: Site, commit: str) -> str:
     return site.see("ls-tree", "-r", commit, "--", "CLAUDE.md", "sub", ".codex", "docs")
 
 
-def test_what_commits_and_uncommitted_work_do_to_instruction_files_is_set_back(told: Site) -> None:
+def test_changes_to_instruction_files_are_restored_in_commits_and_uncommitted_work(told: Site) -> None:
     told.commit({"CLAUDE.md": "base\n", "AGENTS.md": "more\n", "a.py": "1\n"}, "One")
     told.commit({"docs/CLAUDE.md": "only this\n"}, "Nothing else")
     told.git("mv", "CLAUDE.md", "docs/GEMINI.md")
@@ -339,7 +339,7 @@ def test_what_commits_and_uncommitted_work_do_to_instruction_files_is_set_back(t
         assert told.see("diff", "--name-only", f"{made}~", made) == changed
 
 
-def test_only_instruction_files_were_touched_and_so_nothing_was(told: Site) -> None:
+def test_changes_to_instruction_files_alone_change_nothing(told: Site) -> None:
     told.commit({"CLAUDE.md": "base\n"})
     (told.repo / "AGENTS.md").write_text("left\n")
 
@@ -360,7 +360,7 @@ def test_only_instruction_files_were_touched_and_so_nothing_was(told: Site) -> N
         "mkdir docs && echo x >docs/claude.MD",
     ],
 )
-def test_a_link_or_a_folder_in_place_of_an_instruction_file_makes_room(told: Site, harm: str) -> None:
+def test_a_link_or_a_folder_in_place_of_an_instruction_file_is_replaced(told: Site, harm: str) -> None:
     told.commit({"a.py": "1\n"})
     subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
 
@@ -371,7 +371,7 @@ def test_a_link_or_a_folder_in_place_of_an_instruction_file_makes_room(told: Sit
     told.see("fsck", "--strict", "--no-dangling")
 
 
-def test_rewritten_history_and_too_many_commits_have_them_set_back_too(told: Site) -> None:
+def test_instruction_files_are_restored_in_flattened_history(told: Site) -> None:
     told.commit({"CLAUDE.md": "base\n", "a.py": "1\n"})
     told.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
     told.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
@@ -385,7 +385,7 @@ def test_rewritten_history_and_too_many_commits_have_them_set_back_too(told: Sit
     assert told.see("diff", "--name-only", told.base, other.wip).split() == ["a.py", "b.py", "c.py"]
 
 
-def test_a_merge_takes_what_others_changed_of_instruction_files(told: Site) -> None:
+def test_a_merge_keeps_other_peoples_changes_to_instruction_files(told: Site) -> None:
     upstream = commit(told.upstream, {"AGENTS.md": "news\n", "up.py": "1\n"}, "News")
     told.fetch()
     told.show(upstream)
@@ -400,7 +400,7 @@ def test_a_merge_takes_what_others_changed_of_instruction_files(told: Site) -> N
     assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
 
 
-def test_a_merge_of_two_versions_of_an_instruction_file_comes_out_without_the_merge(told: Site) -> None:
+def test_a_merge_of_two_versions_of_an_instruction_file_is_flattened(told: Site) -> None:
     upstream = commit(told.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
     told.fetch()
     told.show(upstream)
@@ -427,7 +427,7 @@ class _GivesUp:
             raise TimeoutError
 
 
-def test_one_that_is_given_up_at_any_moment_leaves_nothing_and_can_be_made_again(site: Site) -> None:
+def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(site: Site) -> None:
     site.commit({"a.py": "1\n"}, "One")
     site.commit({"a.py": "2\n"}, "Two")
     (site.repo / "half.txt").write_text("half\n")
@@ -449,7 +449,7 @@ def test_one_that_is_given_up_at_any_moment_leaves_nothing_and_can_be_made_again
     assert (site.repo / "half.txt").read_text() == "half\n"
 
 
-def test_one_that_hangs_is_given_up_when_somebody_wants_that(site: Site) -> None:
+def test_a_check_that_raises_ends_a_hanging_export(site: Site) -> None:
     work = site.commit({"a.py": "1\n"})
     configuration = site.repo / ".git" / "config"
     kept = configuration.read_bytes()

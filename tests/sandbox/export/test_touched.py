@@ -102,7 +102,9 @@ EDITS = {
 
 @pytest.mark.parametrize("when", EDITS)
 @pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
-def test_an_edit_of_the_same_size_in_the_same_second_comes_out(site: Site, when: str, resumed: bool) -> None:
+def test_an_edit_of_the_same_size_in_the_same_second_is_exported(
+    site: Site, when: str, resumed: bool
+) -> None:
     if resumed:
         site.commit({"before.py": "1\n"})
         site.next_run(site.take())
@@ -123,7 +125,7 @@ def test_an_edit_of_the_same_size_in_the_same_second_comes_out(site: Site, when:
         "git config core.fsmonitor true; git update-index --force-write-index",
     ],
 )
-def test_an_edit_comes_out_whatever_the_index_says_of_it(site: Site, lie: str) -> None:
+def test_an_edit_is_exported_with_any_state_of_the_index(site: Site, lie: str) -> None:
     before = (site.repo / "README.md").stat()
     shell(site, f"{lie}; printf 'hallo\n' >README.md")
     os.utime(site.repo / "README.md", ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -172,7 +174,7 @@ IDLE = {
 
 @pytest.mark.parametrize("idle", IDLE)
 @MOSTLY_FIRST
-def test_a_file_that_was_not_touched_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
+def test_an_untouched_file_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
     stored(site, LEGACY)
     if resumed:
         site.next_run(site.take())
@@ -183,7 +185,7 @@ def test_a_file_that_was_not_touched_is_not_rewritten(site: Site, idle: str, res
     assert changed(site) == ["new.py"]
 
 
-def test_of_files_with_attributes_the_one_that_was_touched_comes_out(site: Site) -> None:
+def test_only_the_touched_file_of_files_with_attributes_is_exported(site: Site) -> None:
     stored(site, LEGACY)
     for number in range(len(ATTRIBUTES)):
         with (site.repo / f"{number}.txt").open("ab") as file:
@@ -211,7 +213,7 @@ SETTINGS = {
     "blob", [pytest.param(LF, id="lf"), pytest.param(CRLF, id="crlf", marks=pytest.mark.long)]
 )
 @MOSTLY_FIRST
-def test_a_setting_of_the_agents_rewrites_no_file(
+def test_a_setting_of_the_agent_rewrites_no_file(
     site: Site, setting: str, blob: bytes, resumed: bool
 ) -> None:
     stored(site, {"legacy.txt": blob})
@@ -224,7 +226,7 @@ def test_a_setting_of_the_agents_rewrites_no_file(
 
 
 @pytest.mark.parametrize("setting", ["autocrlf", "private attributes"])
-def test_what_the_agents_own_checkout_made_of_a_file_is_no_edit(site: Site, setting: str) -> None:
+def test_a_conversion_by_the_agents_checkout_is_not_an_edit(site: Site, setting: str) -> None:
     stored(site, {"lf.txt": LF, "crlf.txt": CRLF, "mixed.txt": MIXED})
     shell(site, f"{SETTINGS[setting]}; rm *.txt; git checkout -q -- .")
     assert (site.repo / "lf.txt").read_bytes() == CRLF
@@ -233,7 +235,7 @@ def test_what_the_agents_own_checkout_made_of_a_file_is_no_edit(site: Site, sett
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_file_that_was_touched_is_stored_as_it_lies_there(site: Site, setting: str) -> None:
+def test_a_touched_file_is_stored_with_its_bytes_on_disk(site: Site, setting: str) -> None:
     stored(site, {"legacy.txt": LF})
     shell(site, SETTINGS[setting])
     (site.repo / "legacy.txt").write_bytes(b"one\r\nthree\r\n")
@@ -243,7 +245,7 @@ def test_a_file_that_was_touched_is_stored_as_it_lies_there(site: Site, setting:
     assert content(site, "new.txt") == CRLF
 
 
-def test_a_file_that_was_touched_is_stored_as_the_repositorys_attributes_say(site: Site) -> None:
+def test_a_touched_file_is_stored_by_the_repositorys_attributes(site: Site) -> None:
     stored(
         site, {".gitattributes": b"*.txt text eol=crlf\n*.u16 working-tree-encoding=UTF-16LE\n", "a.txt": LF}
     )
@@ -264,7 +266,7 @@ FORMER = {
 
 @pytest.mark.parametrize("what", FORMER)
 @MOSTLY_FIRST
-def test_a_file_is_not_rewritten_because_the_attributes_of_its_checkout_are_no_more(
+def test_a_file_is_not_rewritten_because_its_attributes_were_removed(
     site: Site, what: str, resumed: bool
 ) -> None:
     stored(site, LEGACY)
@@ -276,7 +278,7 @@ def test_a_file_is_not_rewritten_because_the_attributes_of_its_checkout_are_no_m
     assert set(changed(site)) - {".gitattributes"} == {"6.txt"}
 
 
-def test_files_that_the_agent_told_git_to_store_anew_come_out_so(site: Site) -> None:
+def test_renormalized_files_are_exported(site: Site) -> None:
     stored(
         site, {"auto.txt": CRLF, "text.txt": CRLF, "idle.txt": CRLF, "edited.txt": CRLF, "undone.txt": CRLF}
     )
@@ -291,7 +293,7 @@ def test_files_that_the_agent_told_git_to_store_anew_come_out_so(site: Site) -> 
     assert content(site, "edited.txt") == b"one\nthree\n"
 
 
-def test_of_a_file_with_another_mode_no_line_is_rewritten(site: Site) -> None:
+def test_no_line_of_a_file_with_another_mode_is_rewritten(site: Site) -> None:
     stored(site, LEGACY)
     shell(site, "chmod +x *.txt; echo x >>0.txt")
 
@@ -302,7 +304,7 @@ def test_of_a_file_with_another_mode_no_line_is_rewritten(site: Site) -> None:
     assert [line.split("\t")[1] for line in same if line.split(" ")[2] != line.split(" ")[3]] == ["0.txt"]
 
 
-def test_the_word_of_the_clones_own_settings_is_the_one_that_git_takes(site: Site) -> None:
+def test_the_clones_own_setting_is_read_as_git_reads_it(site: Site) -> None:
     stored(site, {"a.txt": LF})
     shell(site, "printf '[core]\n\tautocrlf\n' >>.git/config; rm a.txt; git checkout -q a.txt")
     assert (site.repo / "a.txt").read_bytes() == CRLF
@@ -312,14 +314,14 @@ def test_the_word_of_the_clones_own_settings_is_the_one_that_git_takes(site: Sit
     assert changed(site) == ["a.txt"]
 
 
-def test_line_ends_that_were_changed_on_purpose_come_out(site: Site) -> None:
+def test_intended_changes_of_line_ends_are_exported(site: Site) -> None:
     stored(site, {"a.bat": LF})
     (site.repo / "a.bat").write_bytes(CRLF)
 
     assert content(site, "a.bat") == CRLF
 
 
-def test_text_that_its_attributes_cannot_read_is_refused_by_name(site: Site) -> None:
+def test_text_that_its_encoding_cannot_decode_is_refused_by_name(site: Site) -> None:
     stored(site, {".gitattributes": b"*.u16 working-tree-encoding=UTF-16\n"})
     (site.repo / "b.u16").write_bytes(b"\xff")
 
@@ -330,7 +332,7 @@ def test_text_that_its_attributes_cannot_read_is_refused_by_name(site: Site) -> 
 # --- what counts as added, changed and removed
 
 
-def test_a_mode_that_was_changed_comes_out_whatever_the_settings_say(site: Site) -> None:
+def test_a_changed_mode_is_exported_with_any_settings(site: Site) -> None:
     shell(site, "git config core.fileMode false; chmod +x README.md")
 
     assert changed(site) == ["README.md"]
@@ -383,7 +385,7 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_paths_come_out_as_they_lie_there(site: Site, what: str) -> None:
+def test_paths_are_exported_as_they_are_on_disk(site: Site, what: str) -> None:
     script, paths = CHANGES[what]
     shell(site, script)
 
@@ -391,7 +393,7 @@ def test_paths_come_out_as_they_lie_there(site: Site, what: str) -> None:
     site.see("fsck", "--strict", "--no-dangling")
 
 
-def test_names_that_a_program_could_take_for_something_else_are_names(site: Site) -> None:
+def test_names_that_look_like_options_or_patterns_are_names(site: Site) -> None:
     names = ["d\nD x/\"'", "D y", "S x", "a\tb", "[a]*", "!n", "M\n100644 x\tz", "-z", "caf\udce9", "a\\b"]
     stored(site, dict.fromkeys([*names, "*", "idle\nM x"], LF))
     for name in names:
@@ -405,13 +407,13 @@ def test_names_that_a_program_could_take_for_something_else_are_names(site: Site
     assert not any("idle" in line for line in listed)
 
 
-def test_a_conflict_comes_out_with_its_marks(site: Site) -> None:
+def test_a_conflict_is_exported_with_its_markers(site: Site) -> None:
     shell(site, CHANGES["a conflict"][0])
 
     assert content(site, "README.md") == (site.repo / "README.md").read_bytes()
 
 
-def test_a_submodule_that_nobody_fetched_stays_as_it_is(site: Site) -> None:
+def test_a_submodule_that_was_not_fetched_stays_as_it_is(site: Site) -> None:
     up = site.upstream
     git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},lib")
     stored(site, {"a.txt": LF})
@@ -422,7 +424,7 @@ def test_a_submodule_that_nobody_fetched_stays_as_it_is(site: Site) -> None:
     assert changed(site) == ["lib"]
 
 
-def test_what_was_done_to_submodules_comes_out(site: Site) -> None:
+def test_changes_to_submodules_are_exported(site: Site) -> None:
     up, libs = site.upstream, ["file", "link", "vendored", "added", "staged", "moved"]
     libs += ["removed", "fetched", "idle", "outside"]
     for lib in libs:
@@ -495,7 +497,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_read_is_refused_by_name(site: Site, what: str) -> None:
+def test_unreadable_paths_are_refused_by_name(site: Site, what: str) -> None:
     script, words = REFUSED[what]
     shell(site, script)
     try:
@@ -515,7 +517,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("what", LOST)
-def test_an_object_that_the_agent_has_lost_is_no_fault_of_ours(site: Site, what: str) -> None:
+def test_an_object_that_the_agent_lost_is_a_refusal_and_not_a_failure(site: Site, what: str) -> None:
     file = "file() { git rev-parse $1 | sed 's|^..|.git/objects/&/|'; }"
     shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
     shell(site, f"{file}; {LOST[what]}")
@@ -539,7 +541,7 @@ def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> N
             site.take()
 
 
-def test_a_closed_folder_that_is_ignored_is_in_nobodys_way(site: Site) -> None:
+def test_a_closed_folder_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo cache >.gitignore; mkdir cache; echo 1 >cache/x; chmod 000 cache")
 
     assert changed(site) == [".gitignore"]
@@ -557,13 +559,13 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: 
         site.take(rules=Rules(seconds=30))
 
 
-def test_a_large_file_that_is_ignored_is_in_nobodys_way(site: Site) -> None:
+def test_a_large_file_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo huge >.gitignore; truncate -s 2G huge")
 
     assert changed(site) == [".gitignore"]
 
 
-def test_a_large_file_that_was_there_before_is_in_nobodys_way_until_it_is_touched(site: Site) -> None:
+def test_an_existing_large_file_does_not_matter_until_it_is_touched(site: Site) -> None:
     stored(site, {"large.bin": bytes(2000), "large.txt": CRLF * 200, ".gitattributes": b"*.txt eol=crlf\n"})
     rules = Rules(blob_bytes=1000)
     (site.repo / "new").write_text("1\n")
@@ -581,7 +583,7 @@ def test_a_committed_file_over_the_limit_is_refused_before_it_is_packed(site: Si
         site.take(rules=Rules(blob_bytes=2_000_000, pack_bytes=100))
 
 
-def test_a_committed_file_over_the_limit_that_is_gone_is_not_even_sent(site: Site) -> None:
+def test_a_removed_file_over_the_limit_is_not_sent(site: Site) -> None:
     site.commit({"big.bin": "".join(str(n * n) for n in range(20_000))})
     (site.repo / "big.bin").unlink()
     site.commit({"a.py": "1\n"})
@@ -593,7 +595,7 @@ def test_a_committed_file_over_the_limit_that_is_gone_is_not_even_sent(site: Sit
     assert site.see("diff", "--name-only", site.base, exported.head).split() == ["a.py", "b.py"]
 
 
-def test_a_history_with_a_large_file_goes_as_one_commit_whatever_its_date(site: Site) -> None:
+def test_a_history_with_a_large_file_is_exported_as_one_commit_with_any_date(site: Site) -> None:
     shell(
         site,
         "seq 1 50000 >big; git add big; git commit -qm 1; git rm -q big; git commit -qm 2; echo 1 >new; git add new;"
@@ -604,14 +606,14 @@ def test_a_history_with_a_large_file_goes_as_one_commit_whatever_its_date(site: 
     assert changed(site, rules=Rules(blob_bytes=100_000)) == ["new"]
 
 
-def test_too_many_files_of_the_top_folder_are_refused_with_it(site: Site) -> None:
+def test_too_many_files_in_the_top_folder_are_refused_with_its_name(site: Site) -> None:
     shell(site, "seq 1 30 | xargs touch; mkdir d; touch d/1 d/2")
 
     with pytest.raises(ExportRefused, match=r"most of them in `\.`"):
         site.take(rules=Rules(files=20))
 
 
-def test_too_many_other_modes_are_refused_too(site: Site) -> None:
+def test_too_many_changed_modes_are_refused(site: Site) -> None:
     stored(site, {f"old/{number}": LF for number in range(30)})
     shell(site, "chmod +x old/*")
 
@@ -619,7 +621,7 @@ def test_too_many_other_modes_are_refused_too(site: Site) -> None:
         site.take(rules=Rules(files=20))
 
 
-def test_too_many_files_are_refused_with_the_folder_that_holds_most(site: Site) -> None:
+def test_too_many_files_are_refused_with_the_folder_that_has_most(site: Site) -> None:
     folder = site.repo / "dist"
     folder.mkdir()
     for number in range(30):
@@ -630,7 +632,7 @@ def test_too_many_files_are_refused_with_the_folder_that_holds_most(site: Site) 
         site.take(rules=Rules(files=20))
 
 
-def test_too_many_removed_files_are_refused_too(site: Site) -> None:
+def test_too_many_removed_files_are_refused(site: Site) -> None:
     stored(site, {f"old/{number}": LF for number in range(30)})
     shell(site, "rm -r old")
 
@@ -638,7 +640,7 @@ def test_too_many_removed_files_are_refused_too(site: Site) -> None:
         site.take(rules=Rules(files=20))
 
 
-def test_files_that_are_too_large_together_are_refused_with_the_largest(site: Site) -> None:
+def test_files_that_are_too_large_together_are_refused_naming_the_largest(site: Site) -> None:
     shell(site, "for n in 1 2 3 4; do truncate -s 60M $n; done; truncate -s 61M x")
 
     with pytest.raises(ExportRefused, match="together are larger than 200 MiB; the largest is `x`"):

@@ -73,7 +73,7 @@ def ours(entries: list[Entry]) -> set[Change]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_it_finds_what_git_finds_against_one_parent_or_several(bare: Path, seed: int) -> None:
+def test_the_walk_finds_the_same_changes_as_git_for_any_number_of_parents(bare: Path, seed: int) -> None:
     chance = random.Random(seed)
     parents = [commit(bare, grown(bare, chance)) for _ in range(seed % 4)]
     made = commit(bare, grown(bare, chance), *parents)
@@ -85,9 +85,7 @@ def test_it_finds_what_git_finds_against_one_parent_or_several(bare: Path, seed:
     assert len(found) == len(gits(bare, made))
 
 
-def test_a_tree_that_names_ten_thousand_million_files_is_read_as_far_as_it_is_asked_for(
-    bare: Path, reader: ObjectReader
-) -> None:
+def test_a_tree_with_ten_thousand_million_files_is_read_lazily(bare: Path, reader: ObjectReader) -> None:
     made = tree(bare, FILE + "f")
     for _ in range(10):
         made = tree(bare, *(f"040000 tree {made}\td{number}" for number in range(10)))
@@ -101,7 +99,7 @@ def test_a_tree_that_names_ten_thousand_million_files_is_read_as_far_as_it_is_as
     ]
 
 
-def test_only_folders_that_differ_are_opened(bare: Path, reader: ObjectReader) -> None:
+def test_only_folders_that_differ_are_read(bare: Path, reader: ObjectReader) -> None:
     missing = f"040000 tree {'1' * 40}\tsame"
     old = tree(bare, missing, FILE + "x")
     new = tree(bare, missing, f"100644 blob {'2' * 40}\tx")
@@ -111,7 +109,7 @@ def test_only_folders_that_differ_are_opened(bare: Path, reader: ObjectReader) -
     assert [entry.path for entry in folder.entries] == [b"x"]
 
 
-def test_a_folder_knows_whether_it_is_new_and_which_names_are(bare: Path, reader: ObjectReader) -> None:
+def test_a_folder_knows_whether_it_and_its_names_are_new(bare: Path, reader: ObjectReader) -> None:
     old = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\told")
     more = tree(bare, FILE + "x", FILE + "y")
     new = tree(bare, f"040000 tree {more}\told", f"040000 tree {tree(bare, FILE + 'z')}\tnew")
@@ -129,7 +127,7 @@ def test_a_list_of_files_that_is_too_long_for_one_folder_is_named(bare: Path, re
         list(walk(reader, made, []))
 
 
-def test_what_is_no_tree_and_what_is_not_there_is_said(bare: Path, reader: ObjectReader) -> None:
+def test_a_missing_tree_and_an_object_of_another_kind_are_reported(bare: Path, reader: ObjectReader) -> None:
     blob = git(bare, "hash-object", "-w", "--stdin", stdin="x")
     odd = tree(bare, f"040000 tree {'1' * 40}\tgone")
 
@@ -139,7 +137,7 @@ def test_what_is_no_tree_and_what_is_not_there_is_said(bare: Path, reader: Objec
         list(walk(reader, blob, []))
 
 
-def test_a_path_is_found_only_where_it_is(bare: Path, reader: ObjectReader) -> None:
+def test_a_path_is_found_only_in_its_own_folder(bare: Path, reader: ObjectReader) -> None:
     made = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\tdir")
 
     assert has(reader, made, b"dir")
@@ -148,6 +146,6 @@ def test_a_path_is_found_only_where_it_is(bare: Path, reader: ObjectReader) -> N
     assert not has(reader, made, b"dir/x/y")
 
 
-def test_a_long_path_is_cut_where_it_stands_in_a_sentence() -> None:
+def test_a_long_path_is_cut_in_a_sentence() -> None:
     assert shown(b"a`b\nc\x1b[31m") == "a'b c"
     assert shown(b"x" * 5000) == "x" * 200 + "…"

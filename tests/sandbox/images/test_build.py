@@ -20,7 +20,7 @@ def said_in(engine: Engine, image: str, script: str) -> str:
     return engine.tool(name=name, image=image, script=script, args=[], mounts=[], seconds=60).decode().strip()
 
 
-def test_the_small_image_has_what_tools_and_agents_need(engine: Engine, image: str) -> None:
+def test_the_small_image_has_all_programs_for_tools_and_agents(engine: Engine, image: str) -> None:
     script = """
         cd /tmp && git init -q x && cd x && git -c user.name=a -c user.email=b commit -q --allow-empty -m x
         git gc -q && git log --format=%s && python3 -c 'import json, ssl, sqlite3, subprocess; print("py")'
@@ -29,7 +29,7 @@ def test_the_small_image_has_what_tools_and_agents_need(engine: Engine, image: s
     assert said_in(engine, image, script).split() == ["x", "py", "agent", "demo"]
 
 
-def test_an_image_that_is_there_is_not_made_again(image: str) -> None:
+def test_an_existing_image_is_not_built_again(image: str) -> None:
     said: list[str] = []
     # Another checkout may have made its own meanwhile, by the same name.
     build.build("", which=["small"], base="", say=lambda _line: None)
@@ -41,13 +41,13 @@ def test_an_image_that_is_there_is_not_made_again(image: str) -> None:
     assert said == []
 
 
-def test_an_image_to_build_on_that_is_not_there_is_named(image: str) -> None:
+def test_a_missing_base_image_is_named(image: str) -> None:
     with pytest.raises(BadSettings, match="forgehand-none"):
         build.build("", which=["tools"], base="forgehand-none.invalid/x", say=lambda line: None)
 
 
 @pytest.mark.waits
-def test_an_installed_package_brings_the_dockerfiles(tmp_path: Path) -> None:
+def test_an_installed_package_contains_the_dockerfiles(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,

@@ -63,7 +63,7 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def test_it_commits_what_was_asked_and_says_so(place: Place) -> None:
+def test_the_demo_agent_commits_the_request_and_reports(place: Place) -> None:
     assert place.run('Say "hi" \\ there\n\nand more') == 0
 
     assert (place.root / "repo" / "NOTES.md").read_text() == '- Say "hi" \\ there\n'
@@ -71,7 +71,7 @@ def test_it_commits_what_was_asked_and_says_so(place: Place) -> None:
     assert place.result()["title"] == 'Note: Say "hi" \\ there'
 
 
-def test_asked_to_fail_it_leaves_work_behind_and_finds_it_again(place: Place) -> None:
+def test_a_failed_demo_agent_leaves_work_and_finds_it_again(place: Place) -> None:
     assert place.run("now fail") == 3
     assert place.git("status", "--porcelain") == "?? half-done.txt"
 

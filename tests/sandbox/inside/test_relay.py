@@ -78,7 +78,9 @@ def test_a_request_waits_for_the_next_worker(path: Path, relayed: Relayed) -> No
             assert connection.getresponse().read() == b"held"
 
 
-def test_a_connection_ends_with_its_worker_and_the_next_reaches_another(path: Path, relayed: Relayed) -> None:
+def test_a_connection_ends_with_its_worker_and_the_next_one_reaches_another(
+    path: Path, relayed: Relayed
+) -> None:
     with relayed(WITHIN) as connection:
         with gateway(path) as first:
             connection.request("POST", "/", b"{}")
@@ -93,7 +95,7 @@ def test_a_connection_ends_with_its_worker_and_the_next_reaches_another(path: Pa
             assert connection.getresponse().read() == b"again"
 
 
-def test_a_gateway_that_takes_no_more_for_now_is_waited_for(path: Path, relayed: Relayed) -> None:
+def test_the_relay_waits_for_a_busy_gateway(path: Path, relayed: Relayed) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(gateway(path))
         listener.listen(0)  # one may queue
@@ -109,7 +111,7 @@ def test_a_gateway_that_takes_no_more_for_now_is_waited_for(path: Path, relayed:
         assert [each.getresponse().read() for each in all_of_them] == [b"in turn"] * 4
 
 
-def test_whoever_waited_too_long_is_told_so_however_much_was_asked(relayed: Relayed) -> None:
+def test_a_client_that_waited_too_long_gets_503_for_a_request_of_any_size(relayed: Relayed) -> None:
     with relayed(0.2) as connection:
         connection.request("POST", "/", b" " * (1 << 20))
         told = connection.getresponse()
