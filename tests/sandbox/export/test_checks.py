@@ -190,7 +190,7 @@ def test_depth_is_checked_before_deeper_folders_are_read(trees: Trees) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 256, "\u0301\u0323" * 200, "a\u0301" * 86])
 def test_a_name_that_no_file_system_accepts_is_refused(trees: Trees, name: str) -> None:
-    assert "not every system can hold" in trees.violation(trees.commit(trees.tree((name, "1"))))
+    assert "not every system can store" in trees.violation(trees.commit(trees.tree((name, "1"))))
 
 
 def test_an_existing_name_of_a_megabyte_takes_no_time(trees: Trees) -> None:
