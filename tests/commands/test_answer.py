@@ -1,4 +1,4 @@
-"""One delivery in, one answer out, whatever else happens meanwhile."""
+"""One delivery gets one answer, under failures and concurrency too."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -71,20 +71,20 @@ class Bot:
         )("github", delivery_id)
 
     def receive(self, event: str, body: bytes, *, forge: str = "github") -> str:
-        """Record a delivery as the receiver does; its id."""
+        """Record a delivery as the receiver does, and return its id."""
         delivery = Delivery(forge=forge, id=f"d{next(self.numbers)}", event=event, body=body)
         with self.ledger.write() as tx:
             deliveries.record(tx, [delivery])
         return delivery.id
 
     def hear(self, body: str, **facts: Any) -> str:
-        """Receive and answer a new comment; its delivery's id."""
+        """Receive and answer a new comment, and return its delivery's id."""
         delivery_id = self.receive("issue_comment", comment(next(self.numbers), body, **facts))
         self.answer(delivery_id)
         return delivery_id
 
     def outbox(self) -> list[tuple[str, str, str, Any]]:
-        """(subject, kind, target, content) of every row, oldest first."""
+        """Return (subject, kind, target, content) of every row, oldest first."""
         o = schema.outbox.c
         with self.ledger.read() as tx:
             rows = tx.execute(select(o.subject, o.kind, o.target, o.content).order_by(o.id)).all()
@@ -107,7 +107,7 @@ class Bot:
             return tx.execute(select(d).where(d.c.id == delivery_id)).one()
 
     def is_silent(self) -> bool:
-        """Nothing was done, nothing is to be said, nobody was woken."""
+        """Return True if nothing was done, nothing will be posted and no process was nudged."""
         return not self.nudged and self.rows(schema.causes, schema.tasks, schema.runs, schema.outbox) == 0
 
 
@@ -132,8 +132,8 @@ def comment(
     payload = about(CHANGE.number if change else ISSUE.number, by, action)
     if change:
         payload["issue"]["pull_request"] = {}
-    said = {"id": number, "body": body, "user": by, "created_at": at}
-    return json.dumps({**payload, "comment": said}).encode()
+    details = {"id": number, "body": body, "user": by, "created_at": at}
+    return json.dumps({**payload, "comment": details}).encode()
 
 
 def label(name: str, *, by: Any = ANN, at: str = "2026-11-23T07:18:23Z") -> bytes:
@@ -156,7 +156,7 @@ def about(number: int, by: Any, action: str) -> dict[str, Any]:
     }
 
 
-def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> None:
+def test_a_command_becomes_a_run_a_reaction_and_a_progress_comment(bot: Bot) -> None:
     delivery_id = bot.receive("issue_comment", comment(500, "/run tidy it"))
 
     bot.answer(delivery_id)
@@ -173,8 +173,8 @@ def test_a_command_becomes_a_run_eyes_and_the_first_words_on_it(bot: Bot) -> Non
     assert bot.delivery(delivery_id).answered_at is not None
 
 
-@pytest.mark.parametrize("needs", [set(), {Need.CHANGE_HEAD}, {Need.THREAD}, set(Need)], ids=str)
-def test_a_handler_gets_from_the_forge_what_its_command_declares(bot: Bot, needs: set[Need]) -> None:
+@pytest.mark.parametrize("needs", [(), (Need.CHANGE_HEAD,), (Need.THREAD,), tuple(Need)], ids=str)
+def test_a_handler_gets_from_the_forge_what_its_command_declares(bot: Bot, needs: tuple[Need, ...]) -> None:
     commands: list[Command] = []
 
     def look(command: Command, tasks: Tasks) -> str:
@@ -204,7 +204,7 @@ def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> N
 
 
 @pytest.mark.parametrize("seconds", [50, -7200])  # the forge's clock may be ahead of ours
-def test_on_a_change_from_a_fork_what_was_just_seen_is_worked_on(bot: Bot, seconds: int) -> None:
+def test_a_fresh_command_on_a_forks_change_pins_the_current_head(bot: Bot, seconds: int) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
     bot.hear("/run tidy it", change=True, at=ago(seconds))
@@ -215,7 +215,7 @@ def test_on_a_change_from_a_fork_what_was_just_seen_is_worked_on(bot: Bot, secon
     assert (task.fork, task.pinned) == (True, HEAD)
 
 
-def test_a_command_on_a_forks_change_that_is_answered_late_has_to_be_said_again(bot: Bot) -> None:
+def test_a_command_on_a_forks_change_is_refused_after_a_minute(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
     bot.hear("/run tidy it", change=True, at=ago(70))
@@ -228,7 +228,7 @@ def test_a_command_on_a_forks_change_that_is_answered_late_has_to_be_said_again(
     assert len(bot.runs()) == 1
 
 
-def test_so_has_one_that_waited_for_the_forge(bot: Bot) -> None:
+def test_a_command_on_a_forks_change_is_refused_after_waiting_for_the_forge(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
     delivery_id = bot.hear("/run tidy it", change=True, at=ago(70))
@@ -249,14 +249,14 @@ def test_the_author_of_a_forks_change_is_a_stranger_like_any_other(bot: Bot) -> 
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_a_command_that_makes_no_run_is_answered_in_a_comment(bot: Bot) -> None:
+def test_a_command_without_a_run_is_answered_in_a_comment(bot: Bot) -> None:
     bot.hear("/status")
 
     assert [row[1] for row in bot.outbox()] == ["reaction", "reply"]
     assert bot.replies() == ["There is no task on this thread. Start with `/run`."]
 
 
-def test_who_may_not_write_is_told_once_on_each_thread(bot: Bot) -> None:
+def test_a_person_without_permission_is_refused_once_on_each_thread(bot: Bot) -> None:
     bot.hear("/run tidy it", by=EVE)
     bot.hear("/run please", by=EVE)
     bot.hear("@forge-bot please?", by=EVE)
@@ -286,7 +286,7 @@ def test_who_may_not_write_is_told_once_on_each_thread(bot: Bot) -> None:
         ("```\n/run tidy\n```", {"by": EVE}),
     ],
 )
-def test_what_is_not_said_to_the_bot_by_a_person_is_met_with_silence(
+def test_comments_that_are_not_a_persons_command_get_no_answer(
     bot: Bot, body: str, facts: dict[str, Any]
 ) -> None:
     delivery_id = bot.hear(body, **facts)
@@ -296,7 +296,7 @@ def test_what_is_not_said_to_the_bot_by_a_person_is_met_with_silence(
 
 
 @pytest.mark.parametrize("allow", [(), ("acm",), ("acme/other",)])
-def test_a_repository_that_is_not_listed_is_met_with_silence(bot: Bot, allow: tuple[str, ...]) -> None:
+def test_a_repository_that_is_not_listed_gets_no_answer(bot: Bot, allow: tuple[str, ...]) -> None:
     bot.allow = allow
 
     bot.hear("/run tidy")
@@ -306,7 +306,7 @@ def test_a_repository_that_is_not_listed_is_met_with_silence(bot: Bot, allow: tu
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "expected"),
     [
         ("/run --agnet codex tidy", "Did you mean `--agent`"),
         ("/forgehand rnu tidy", "Did you mean `/run`"),
@@ -316,10 +316,10 @@ def test_a_repository_that_is_not_listed_is_met_with_silence(bot: Bot, allow: tu
         ("/approve", "waits for an approval"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_changes_nothing(bot: Bot, body: str, words: str) -> None:
+def test_an_impossible_command_is_explained_and_changes_nothing(bot: Bot, body: str, expected: str) -> None:
     bot.hear(body)
 
-    assert [words in reply for reply in bot.replies()] == [True]
+    assert [expected in reply for reply in bot.replies()] == [True]
     assert {row[1] for row in bot.outbox()} == {"reply"}
     assert bot.rows(schema.tasks, schema.runs) == 0
 
@@ -347,7 +347,7 @@ def test_a_mistyped_command_is_refused_before_the_forge_is_asked(bot: Bot, body:
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_a_person_with_permission_is_told_of_every_mistyped_command(bot: Bot) -> None:
+def test_a_person_with_permission_gets_a_reply_to_every_mistyped_command(bot: Bot) -> None:
     bot.hear("/status")
 
     for body in MISTYPED:
@@ -356,7 +356,7 @@ def test_a_person_with_permission_is_told_of_every_mistyped_command(bot: Bot) ->
     assert len(bot.replies()) == 1 + len(MISTYPED)
 
 
-def test_for_a_mistyped_command_only_the_permission_is_asked_of_the_forge(bot: Bot) -> None:
+def test_a_second_mistyped_command_asks_the_forge_for_the_permission_only(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change()
     bot.hear("/run tidy", change=True)
     for_a_run = bot.forge.calls
@@ -368,7 +368,7 @@ def test_for_a_mistyped_command_only_the_permission_is_asked_of_the_forge(bot: B
     assert bot.forge.calls - before == for_a_run - 3  # no event in full, no history, no head
 
 
-def test_mistyped_commands_get_a_stranger_no_more_replies_than_others_do(bot: Bot) -> None:
+def test_a_stranger_gets_one_reply_on_a_thread_for_mistyped_commands_too(bot: Bot) -> None:
     bot.hear("/status")
     for body in [*MISTYPED, "/run tidy", *MISTYPED]:
         bot.hear(body, by=EVE)
@@ -380,7 +380,7 @@ def test_mistyped_commands_get_a_stranger_no_more_replies_than_others_do(bot: Bo
     assert ["people who may write" in reply for reply in bot.replies()] == [False, False, True]
 
 
-def test_in_a_repository_the_forge_has_not_named_yet_a_mistyped_command_is_asked_about(bot: Bot) -> None:
+def test_a_mistyped_command_in_an_unknown_repository_asks_the_forge_first(bot: Bot) -> None:
     bot.forge.repositories[1] = elsewhere("evil/mine")
 
     bot.hear("/run --basee x")
@@ -392,7 +392,7 @@ def test_in_a_repository_the_forge_has_not_named_yet_a_mistyped_command_is_asked
     assert ["people who may write" in reply for reply in bot.replies()] == [False, True]
 
 
-def test_a_mistyped_command_of_the_bots_own_account_is_met_with_silence(bot: Bot) -> None:
+def test_a_mistyped_command_of_the_bots_own_account_gets_no_answer(bot: Bot) -> None:
     bot.hear("/status")
     bot.forge.me = replace(bot.forge.me, id=8, login="Forge-Bot")
 
@@ -401,7 +401,7 @@ def test_a_mistyped_command_of_the_bots_own_account_is_met_with_silence(bot: Bot
     assert len(bot.replies()) == 1
 
 
-def test_a_label_that_is_gone_again_asks_for_nothing_though_its_text_is_mistyped(bot: Bot) -> None:
+def test_a_removed_label_with_a_mistyped_text_gets_no_answer(bot: Bot) -> None:
     bot.hear("/status")
     before = bot.outbox()
     bot.labels = {"tidy": "--basee x tidy"}
@@ -411,7 +411,7 @@ def test_a_label_that_is_gone_again_asks_for_nothing_though_its_text_is_mistyped
     assert bot.outbox() == before
 
 
-def test_what_a_handler_wrote_before_it_refused_is_undone(bot: Bot) -> None:
+def test_the_writes_of_a_handler_that_refuses_are_rolled_back(bot: Bot) -> None:
     bot.router = router_of(open_and(NotPossible("Not today.")))
 
     bot.hear("/run tidy")
@@ -461,7 +461,7 @@ def test_ten_resumes_at_once_add_one_run(bot: Bot) -> None:
         assert deliveries.count_unanswered(tx) == 0
 
 
-def test_the_label_is_a_command_and_is_taken_off(bot: Bot) -> None:
+def test_the_label_queues_a_run_and_is_removed(bot: Bot) -> None:
     bot.forge.labels[ISSUE.key] = {"forgehand"}
 
     bot.answer(bot.receive("issues", label("forgehand")))
@@ -476,13 +476,13 @@ def test_the_label_is_a_command_and_is_taken_off(bot: Bot) -> None:
     ]
 
 
-def test_a_label_that_is_gone_again_asks_for_nothing(bot: Bot) -> None:
+def test_a_label_that_was_removed_gets_no_answer(bot: Bot) -> None:
     bot.answer(bot.receive("issues", label("forgehand")))
 
     assert bot.is_silent()
 
 
-def test_the_longest_label_there_may_be_fits_into_the_ledgers_keys(bot: Bot) -> None:
+def test_the_longest_possible_label_fits_into_the_ledgers_keys(bot: Bot) -> None:
     name = "".join(chr(0x10000 + n * 37) for n in range(255))  # four bytes each, and nothing to compress
     bot.forge.labels[ISSUE.key] = {name}
     bot.labels = {name: "Tidy it."}
@@ -495,7 +495,7 @@ def test_the_longest_label_there_may_be_fits_into_the_ledgers_keys(bot: Bot) -> 
     assert ("label", name) in [(kind, target) for _, kind, target, _ in bot.outbox()]
 
 
-def test_another_label_asks_for_nothing(bot: Bot) -> None:
+def test_an_unknown_label_gets_no_answer(bot: Bot) -> None:
     bot.forge.labels[ISSUE.key] = {"bug"}
 
     bot.answer(bot.receive("issues", label("bug")))
@@ -503,7 +503,7 @@ def test_another_label_asks_for_nothing(bot: Bot) -> None:
     assert bot.is_silent()
 
 
-def test_a_label_counts_by_who_put_it_on_and_stays_where_it_does_not(bot: Bot) -> None:
+def test_a_label_added_without_permission_is_refused_and_stays_on(bot: Bot) -> None:
     bot.forge.labels[ISSUE.key] = {"forgehand"}
 
     bot.answer(bot.receive("issues", label("forgehand", by=EVE)))
@@ -512,7 +512,7 @@ def test_a_label_counts_by_who_put_it_on_and_stays_where_it_does_not(bot: Bot) -
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_a_forge_that_is_away_is_asked_again_later_and_later(bot: Bot) -> None:
+def test_an_unavailable_forge_is_asked_again_after_growing_pauses(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
     delivery_id = bot.hear("/run tidy")
 
@@ -528,13 +528,13 @@ def test_a_forge_that_is_away_is_asked_again_later_and_later(bot: Bot) -> None:
     assert len(bot.runs()) == 1
 
 
-def test_a_forge_that_names_a_time_is_not_asked_before(bot: Bot) -> None:
+def test_a_forge_is_not_asked_again_before_the_time_that_it_gives(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 429.", retry_after=77)
 
     assert pause_of(bot, bot.hear("/run tidy")) == pytest.approx(77, abs=4)
 
 
-def test_after_an_hour_without_the_forge_the_person_hears_that_nothing_was_done(bot: Bot) -> None:
+def test_after_an_hour_without_the_forge_the_command_is_refused(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
     delivery_id = bot.hear("/run tidy")
     with bot.ledger.write() as tx:
@@ -547,7 +547,7 @@ def test_after_an_hour_without_the_forge_the_person_hears_that_nothing_was_done(
     assert bot.delivery(delivery_id).answered_at is not None
 
 
-def test_a_definite_no_of_the_forge_is_said(bot: Bot) -> None:
+def test_a_definite_refusal_of_the_forge_is_in_the_reply(bot: Bot) -> None:
     bot.forge.failing = ForgeError("GitHub answered 403.")
 
     bot.hear("/run tidy")
@@ -556,7 +556,7 @@ def test_a_definite_no_of_the_forge_is_said(bot: Bot) -> None:
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_where_the_thread_is_gone_nobody_is_answered(bot: Bot) -> None:
+def test_a_command_on_a_deleted_thread_gets_no_answer(bot: Bot) -> None:
     bot.forge.failing = ForgeGone("GitHub answered 410.")
 
     delivery_id = bot.hear("/run tidy")
@@ -566,7 +566,7 @@ def test_where_the_thread_is_gone_nobody_is_answered(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"action": "created"}', b"\xff"])
-def test_what_cannot_be_read_is_answered_with_the_reason(bot: Bot, body: bytes) -> None:
+def test_an_unreadable_delivery_ends_with_the_reason(bot: Bot, body: bytes) -> None:
     delivery_id = bot.receive("issue_comment", body)
 
     bot.answer(delivery_id)
@@ -576,7 +576,7 @@ def test_what_cannot_be_read_is_answered_with_the_reason(bot: Bot, body: bytes) 
     assert bot.delivery(delivery_id).error.startswith("unreadable: ")
 
 
-def test_a_bug_is_tried_five_times_and_then_told_with_a_number(bot: Bot) -> None:
+def test_a_bug_is_tried_five_times_and_then_reported_with_an_incident_number(bot: Bot) -> None:
     bot.router = router_of(open_and(ZeroDivisionError("secret detail")))
     with capture_logs() as logged:
         delivery_id = bot.hear("/run tidy")
@@ -595,7 +595,7 @@ def test_a_bug_is_tried_five_times_and_then_told_with_a_number(bot: Bot) -> None
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_a_delivery_of_a_forge_that_is_not_set_up_does_not_come_back_for_ever(bot: Bot) -> None:
+def test_a_delivery_of_an_unknown_forge_ends(bot: Bot) -> None:
     delivery_id = bot.receive("issue_comment", comment(1, "/run tidy"), forge="elsewhere")
     answer = Answer(
         ledger=bot.ledger,
@@ -638,7 +638,7 @@ def test_a_number_that_the_ledger_cannot_take_is_unreadable_at_once(
     assert bot.delivery(delivery_id).error.startswith(f"unreadable: {field} is ")
 
 
-# What the ledger itself says to values it cannot take, and what else may break with a delivery.
+# Errors of the ledger on values that it cannot store, and other errors that a delivery may cause.
 BREAKING = [
     OverflowError("Python int too large to convert to SQLite INTEGER"),
     DataError("INSERT", {}, Exception("bigint out of range")),
@@ -651,7 +651,7 @@ BREAKING = [
 
 
 @pytest.mark.parametrize("error", BREAKING, ids=lambda error: type(error).__name__)
-def test_a_delivery_ends_after_its_tries_though_its_thread_cannot_be_told(bot: Bot, error: Exception) -> None:
+def test_a_delivery_ends_after_its_tries_though_no_reply_can_be_written(bot: Bot, error: Exception) -> None:
     bot.router = router_of(open_and(error))
     bot.forge = Unbounded(writers={"ann"})
 
@@ -675,10 +675,10 @@ def test_a_delivery_ends_after_its_tries_though_its_thread_cannot_be_told(bot: B
 
 
 @pytest.mark.parametrize("kind", [OperationalError, InterfaceError, InternalError])
-def test_a_delivery_that_only_looks_like_a_ledger_that_is_away_ends_after_an_hour(
+def test_a_delivery_whose_error_looks_like_an_unavailable_ledger_ends_after_an_hour(
     bot: Bot, kind: type[DBAPIError]
 ) -> None:
-    # PostgreSQL's word on a key too long for an index is of the class that its own troubles are of.
+    # PostgreSQL reports a key that is too long for an index with the class of its own failures.
     error = kind("INSERT", {}, Exception("index row size exceeds btree maximum"))
     bot.router = router_of(open_and(error))
     with capture_logs():
@@ -695,7 +695,7 @@ def test_a_delivery_that_only_looks_like_a_ledger_that_is_away_ends_after_an_hou
     assert ["incident" in reply for reply in bot.replies()] == [True]
 
 
-def test_one_that_was_put_off_a_thousand_times_is_put_off_once_more(bot: Bot) -> None:
+def test_a_delivery_after_thousands_of_tries_is_scheduled_again(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
     delivery_id = bot.receive("issue_comment", comment(500, "/run tidy"))
     with bot.ledger.write() as tx:
@@ -707,7 +707,7 @@ def test_one_that_was_put_off_a_thousand_times_is_put_off_once_more(bot: Bot) ->
 
 
 class Unbounded(FakeForge):
-    """A forge whose thread has a number that no column holds, as an adapter might let through."""
+    """A forge whose thread has a number too large for any column, as a faulty adapter might give."""
 
     def events(self, event: str, body: bytes) -> list[Event]:
         return [
@@ -715,7 +715,7 @@ class Unbounded(FakeForge):
         ]
 
 
-# Where the repository is
+# The repository's address
 
 
 def elsewhere(path: str, repository_id: int = 1) -> Repository:
@@ -726,7 +726,7 @@ def elsewhere(path: str, repository_id: int = 1) -> Repository:
 @pytest.mark.parametrize(
     "url", ["file:///srv/other", "https://evil.example.org/acme/anvil", "https://github.com/other/secret"]
 )
-def test_the_address_in_a_payload_is_not_where_a_run_goes(bot: Bot, url: str) -> None:
+def test_the_address_in_a_payload_is_never_used_for_a_run(bot: Bot, url: str) -> None:
     bot.hear("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it again"))
     payload["repository"] |= {"html_url": url, "clone_url": url, "url": url}
@@ -737,9 +737,7 @@ def test_the_address_in_a_payload_is_not_where_a_run_goes(bot: Bot, url: str) ->
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_payload_that_names_another_repository_than_its_id_is_answered_where_the_id_is(
-    bot: Bot, *, known: bool
-) -> None:
+def test_the_repositorys_id_in_a_payload_counts_and_not_its_name(bot: Bot, *, known: bool) -> None:
     bot.forge.repositories[1] = elsewhere("acme/anvil")
     if known:
         bot.hear("/run tidy it")
@@ -754,7 +752,7 @@ def test_a_payload_that_names_another_repository_than_its_id_is_answered_where_t
         assert threads.get(tx, ISSUE.key).path == "acme/anvil"
 
 
-def test_a_listed_name_beside_the_id_of_a_repository_that_is_not_is_met_with_silence(bot: Bot) -> None:
+def test_a_listed_name_beside_the_id_of_an_unlisted_repository_gets_no_answer(bot: Bot) -> None:
     bot.forge.repositories[1] = elsewhere("evil/mine")
 
     delivery_id = bot.hear("/run tidy it")
@@ -764,7 +762,7 @@ def test_a_listed_name_beside_the_id_of_a_repository_that_is_not_is_met_with_sil
     assert bot.rows(schema.threads) == 0
 
 
-def test_a_name_that_a_repository_had_before_is_not_taken_for_it(bot: Bot) -> None:
+def test_a_renamed_repository_is_used_under_its_new_name(bot: Bot) -> None:
     bot.hear("/run tidy it")
     bot.forge.repositories[1] = elsewhere("acme/hammer")  # and somebody else made a new acme/anvil
 
@@ -776,7 +774,7 @@ def test_a_name_that_a_repository_had_before_is_not_taken_for_it(bot: Bot) -> No
 
 
 @pytest.mark.parametrize("error", [ForgeUnavailable("GitHub answered 502."), ForgeError("GitHub said 403.")])
-def test_where_the_forge_cannot_be_asked_nothing_moves(bot: Bot, error: ForgeError) -> None:
+def test_a_repository_keeps_its_address_while_the_forge_cannot_be_asked(bot: Bot, error: ForgeError) -> None:
     bot.hear("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it"))
     payload["repository"]["full_name"] = "acme/secret"
@@ -794,7 +792,7 @@ def test_where_the_forge_cannot_be_asked_nothing_moves(bot: Bot, error: ForgeErr
 
 
 @pytest.mark.parametrize("before", [ISSUE.repository_url, "file:///srv/other"])
-def test_a_ledger_of_before_goes_on_under_its_keys_and_at_the_forges_address(bot: Bot, before: str) -> None:
+def test_an_old_ledger_keeps_its_keys_and_takes_the_forges_address(bot: Bot, before: str) -> None:
     bot.hear("/run tidy it")
     with bot.ledger.write() as tx:
         for table in (schema.threads, schema.runs):  # as an earlier version took it from a delivery
@@ -806,7 +804,7 @@ def test_a_ledger_of_before_goes_on_under_its_keys_and_at_the_forges_address(bot
     assert bot.rows(schema.threads) == 1
 
 
-def test_a_stranger_moves_nothing_either(bot: Bot) -> None:
+def test_a_strangers_command_changes_no_address(bot: Bot) -> None:
     bot.hear("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it", by=EVE))
     payload["repository"]["full_name"] = "acme/secret"
@@ -817,13 +815,13 @@ def test_a_stranger_moves_nothing_either(bot: Bot) -> None:
 
 
 def pause_of(bot: Bot, delivery_id: str) -> float:
-    """Seconds until the delivery is due again."""
+    """Return the seconds until the delivery is due again."""
     with bot.ledger.read() as tx:
         return float(bot.delivery(delivery_id).due_at - clock(tx))
 
 
 def at_once(call: Callable[[str], None], arguments: list[str]) -> None:
-    """Call it with each of them in threads that start together; raise what any of them raised."""
+    """Call a function with each argument, in threads that start together; raise the first error."""
     together = Barrier(len(arguments))
 
     def one(argument: str) -> None:
@@ -841,7 +839,7 @@ def router_of(handler: Callable[[Command, Tasks], str]) -> Router:
 
 
 def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
-    """A handler that opens a task and then fails."""
+    """Return a handler that opens a task and then fails."""
 
     def handler(command: Command, tasks: Tasks) -> str:
         tasks.open(command)
@@ -850,7 +848,7 @@ def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
     return handler
 
 
-def test_what_was_said_before_the_command_goes_with_it(bot: Bot) -> None:
+def test_comments_before_the_command_are_part_of_its_context(bot: Bot) -> None:
     bot.forge.said = [Part(kind=PartKind.COMMENT, text="It fails on `a|b`, too.", author="ben")]
 
     bot.hear("/run tidy it")

@@ -1,4 +1,4 @@
-"""Labels whose delivery was lost: found by looking, and answered once, as a delivery would have been."""
+"""Labels whose delivery was lost are found by the scan, and answered once, as their delivery would be."""
 
 import threading
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Bot:
     nudged: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def look(self, *, age: float = 120.0) -> None:
+    def scan(self, *, age: float = 120.0) -> None:
         answer = Answer(
             ledger=self.ledger,
             forges={"github": self.forge},
@@ -59,13 +59,13 @@ class Bot:
         ).once()
 
     def know(self, *known: Thread) -> None:
-        """Somebody gave a command there before."""
+        """Record these threads as if a command had been given on each."""
         with self.ledger.write() as tx:
             for thread in known:
                 threads.remember(tx, thread.key, thread)
 
-    def wear(self, event: Labelled) -> None:
-        """The label is on, and whoever looks finds it."""
+    def add_label(self, event: Labelled) -> None:
+        """Put the label on, for the scan to find."""
         self.forge.labels.setdefault(event.thread.key, set()).add(event.label)
         self.forge.found.append(event)
 
@@ -86,10 +86,10 @@ def bot(ledger: Ledger) -> Bot:
     return bot
 
 
-def put_on(
+def a_label(
     ago: float = 600, *, thread: Thread = ISSUE, by: Actor = ANN, label: str = "forgehand", changed: float = 0
 ) -> Labelled:
-    """A label that was put on so many seconds ago; the thread changed last so many seconds after that."""
+    """Return a label added `ago` seconds ago, on a thread that changed last `changed` seconds after that."""
     when = datetime.now(UTC) - timedelta(seconds=ago)
     return Labelled(
         cause=label_key(thread, label, when),
@@ -102,16 +102,16 @@ def put_on(
     )
 
 
-def told(event: Labelled, *, later: float = 0) -> str:
-    """The cause the label's own delivery would have."""
+def delivered_key(event: Labelled, *, later: float = 0) -> str:
+    """Return the idempotency key of the label's own delivery."""
     return label_key(event.thread, event.label, event.at + timedelta(seconds=later))
 
 
-def test_a_label_that_no_delivery_told_of_ends_in_the_same_run(bot: Bot) -> None:
-    event = put_on()
-    bot.wear(event)
+def test_a_label_without_a_delivery_queues_the_same_run(bot: Bot) -> None:
+    event = a_label()
+    bot.add_label(event)
 
-    bot.look()
+    bot.scan()
 
     (run,) = bot.runs()
     assert (run.request, run.cause, run.asked_by) == ("Do what this thread asks", event.cause, ANN)
@@ -120,73 +120,73 @@ def test_a_label_that_no_delivery_told_of_ends_in_the_same_run(bot: Bot) -> None
     assert bot.nudged == [ISSUE.key, "work"]
 
 
-def test_it_is_obeyed_once_however_long_it_stays_on(bot: Bot) -> None:
-    bot.wear(put_on())
+def test_a_label_is_answered_once_however_long_it_stays_on(bot: Bot) -> None:
+    bot.add_label(a_label())
 
     for _ in range(3):
-        bot.look()
+        bot.scan()
 
     assert len(bot.runs()) == 1
     assert len(bot.outbox()) == 3
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1, 2])
-def test_what_its_delivery_told_already_is_not_told_again(bot: Bot, later: float) -> None:
-    event = put_on()
-    bot.wear(event)
+def test_a_label_that_was_answered_by_its_delivery_is_not_answered_again(bot: Bot, later: float) -> None:
+    event = a_label()
+    bot.add_label(event)
     with bot.ledger.write() as tx:
-        causes.add(tx, "github", 1, told(event, later=later))
+        causes.add(tx, "github", 1, delivered_key(event, later=later))
 
-    bot.look()
+    bot.scan()
 
     assert bot.runs() == []
     assert bot.nudged == []
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1, 2])
-def test_a_delivery_that_comes_after_all_finds_its_cause_taken(bot: Bot, later: float) -> None:
-    event = put_on()
-    bot.wear(event)
+def test_a_late_delivery_of_the_label_finds_it_answered(bot: Bot, later: float) -> None:
+    event = a_label()
+    bot.add_label(event)
 
-    bot.look()
+    bot.scan()
 
     with bot.ledger.write() as tx:
-        assert not causes.add(tx, "github", 1, told(event, later=later))
+        assert not causes.add(tx, "github", 1, delivered_key(event, later=later))
 
 
-def test_of_many_who_look_at_once_one_obeys(bot: Bot) -> None:
-    bot.wear(put_on())
+def test_of_many_scans_at_once_one_answers(bot: Bot) -> None:
+    bot.add_label(a_label())
 
-    at_once_looking(bot, 5)
+    scan_at_once(bot, 5)
 
     assert len(bot.runs()) == 1
     assert len(bot.outbox()) == 3
 
 
-def test_the_same_label_put_on_again_is_another_request(bot: Bot) -> None:
-    bot.wear(put_on(300, label="forgehand:nobody"))  # no agent of that name, and so it stays on
-    bot.look()
-    bot.forge.found = [put_on(200, label="forgehand:nobody")]
-    bot.look()
+def test_the_same_label_added_again_is_another_request(bot: Bot) -> None:
+    bot.add_label(a_label(300, label="forgehand:nobody"))  # no agent has that name, so the label stays on
+    bot.scan()
+    bot.forge.found = [a_label(200, label="forgehand:nobody")]
+    bot.scan()
 
     assert [kind for kind, _ in bot.outbox()].count("reply") == 2
 
 
-def test_a_label_that_is_new_is_left_to_its_delivery(bot: Bot) -> None:
-    bot.wear(put_on(60))
+def test_a_new_label_is_left_to_its_delivery(bot: Bot) -> None:
+    bot.add_label(a_label(60))
 
-    bot.look()
+    bot.scan()
     assert bot.runs() == []
 
-    bot.look(age=30)
+    bot.scan(age=30)
     assert len(bot.runs()) == 1
 
 
-def test_where_the_thread_was_changed_since_it_is_refused_once_and_stays_on(bot: Bot) -> None:
-    bot.wear(put_on(changed=3))
+def test_a_label_on_a_thread_that_changed_since_is_refused_once_and_stays_on(bot: Bot) -> None:
+    bot.add_label(a_label(changed=3))
 
-    bot.look()
-    bot.look()
+    bot.scan()
+    bot.scan()
 
     ((kind, content),) = bot.outbox()
     assert kind == "reply"
@@ -194,96 +194,96 @@ def test_where_the_thread_was_changed_since_it_is_refused_once_and_stays_on(bot:
     assert bot.runs() == []
 
 
-def test_that_it_was_put_on_is_no_change(bot: Bot) -> None:
-    bot.wear(put_on(changed=2))
+def test_adding_the_label_does_not_count_as_a_change_of_the_thread(bot: Bot) -> None:
+    bot.add_label(a_label(changed=2))
 
-    bot.look()
+    bot.scan()
 
     assert len(bot.runs()) == 1
 
 
-def test_a_change_from_a_fork_has_to_be_asked_for_again(bot: Bot) -> None:
+def test_a_label_on_a_forks_change_is_refused(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
-    bot.wear(put_on(thread=CHANGE))
+    bot.add_label(a_label(thread=CHANGE))
 
-    bot.look()
+    bot.scan()
 
     assert ["comes from a fork" in content for _, content in bot.outbox()] == [True]
 
 
-def test_who_may_not_write_is_refused_as_ever(bot: Bot) -> None:
-    bot.wear(put_on(by=EVE))
+def test_a_person_without_permission_is_refused_as_for_a_delivery(bot: Bot) -> None:
+    bot.add_label(a_label(by=EVE))
 
-    bot.look()
+    bot.scan()
 
     assert ["people who may write" in content for _, content in bot.outbox()] == [True]
     assert bot.runs() == []
 
 
 @pytest.mark.parametrize("by", [Actor(id=1, login="forgehand"), Actor(id=9, login="renovate", bot=True)])
-def test_what_a_bot_put_on_is_met_with_silence(bot: Bot, by: Actor) -> None:
-    bot.wear(put_on(by=by))
+def test_a_label_that_a_bot_added_gets_no_answer(bot: Bot, by: Actor) -> None:
+    bot.add_label(a_label(by=by))
 
-    bot.look()
-
-    assert bot.outbox() == []
-
-
-def test_a_label_that_was_just_taken_off_asks_for_nothing(bot: Bot) -> None:
-    bot.forge.found = [put_on()]
-
-    bot.look()
+    bot.scan()
 
     assert bot.outbox() == []
 
 
-def test_only_repositories_that_are_listed_and_were_spoken_in_are_looked_at(bot: Bot) -> None:
-    bot.wear(put_on(thread=OTHER))
-    bot.look()
+def test_a_label_that_was_just_removed_gets_no_answer(bot: Bot) -> None:
+    bot.forge.found = [a_label()]
+
+    bot.scan()
+
+    assert bot.outbox() == []
+
+
+def test_only_listed_repositories_with_an_earlier_command_are_scanned(bot: Bot) -> None:
+    bot.add_label(a_label(thread=OTHER))
+    bot.scan()
     assert bot.runs() == []
 
     bot.know(OTHER)
     bot.allow = ["acme/anvil"]
-    bot.look()
+    bot.scan()
     assert bot.runs() == []
 
     bot.allow = ["acme/hammer"]
-    bot.look()
+    bot.scan()
     assert [run.repository_url for run in bot.runs()] == [OTHER.repository_url]
 
 
-def test_a_forge_that_is_away_is_not_asked_for_the_rest(bot: Bot) -> None:
+def test_an_unavailable_forge_is_not_asked_for_its_other_repositories(bot: Bot) -> None:
     bot.know(OTHER)
     bot.forge.failing = ForgeUnavailable("GitHub asks the bot to slow down.")
 
-    bot.look()
+    bot.scan()
 
     assert len(bot.forge.looked) == 1
 
 
-def test_a_repository_that_is_gone_keeps_nobody_from_the_next(bot: Bot) -> None:
+def test_after_a_deleted_repository_the_next_one_is_scanned(bot: Bot) -> None:
     bot.know(OTHER)
     bot.forge.failing = ForgeGone("GitHub answered 404.")
 
-    bot.look()
+    bot.scan()
 
     assert len(bot.forge.looked) == 2
 
 
-def test_who_stops_looks_no_further(bot: Bot) -> None:
+def test_a_stopping_process_scans_nothing(bot: Bot) -> None:
     bot.stopping.set()
 
-    bot.look()
+    bot.scan()
 
     assert bot.forge.looked == []
 
 
-def at_once_looking(bot: Bot, many: int) -> None:
+def scan_at_once(bot: Bot, many: int) -> None:
     together = threading.Barrier(many)
 
     def look() -> None:
         together.wait()
-        bot.look()
+        bot.scan()
 
     looking = [threading.Thread(target=look) for _ in range(many)]
     for one in looking:

@@ -1,4 +1,4 @@
-"""A command is read from a comment exactly where a person would say it is one."""
+"""Commands are read from lines of ordinary text only."""
 
 import time
 
@@ -12,13 +12,13 @@ KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
 ALL = frozenset({"agent", "base", "here", "timeout", "pr", "task"})
 
 
-def heard(body: str) -> RawCommand | None:
+def read_command(body: str) -> RawCommand | None:
     return read(body, bot_name="forge-bot", known=KNOWN)
 
 
 @pytest.mark.parametrize("end", [">- <!--\n>", "> - <pre>\n>"])
-def test_no_markup_keeps_a_command_from_being_heard(end: str) -> None:
-    assert heard(f"/run tidy\n\n{end}") == RawCommand("run", f"tidy\n\n{end}")
+def test_no_markup_after_a_command_hides_it(end: str) -> None:
+    assert read_command(f"/run tidy\n\n{end}") == RawCommand("run", f"tidy\n\n{end}")
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_no_markup_keeps_a_command_from_being_heard(end: str) -> None:
         "a\x00b\n\n/run tidy",
     ],
 )
-def test_it_is_read_in_each_of_its_forms(body: str) -> None:
-    spoken = heard(body)
+def test_a_command_is_read_in_each_of_its_forms(body: str) -> None:
+    raw = read_command(body)
 
-    assert spoken is not None
-    assert spoken.name == "run"
-    assert spoken.rest.split("\n")[0].strip() == "tidy"
+    assert raw is not None
+    assert raw.name == "run"
+    assert raw.rest.split("\n")[0].strip() == "tidy"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_it_is_read_in_each_of_its_forms(body: str) -> None:
         "~~~sh\n/run tidy",
         "    /run tidy",
         "> /run tidy",
-        "> quoted\n/run tidy",  # a paragraph's lazy continuation still stands in the quote
+        "> quoted\n/run tidy",  # a paragraph's lazy continuation is still part of the quote
         ">" * 500 + " /run tidy",
         "<!-- /run tidy -->",
         "<!--\n/run tidy\n-->",
@@ -116,8 +116,8 @@ def test_it_is_read_in_each_of_its_forms(body: str) -> None:
         "a\n\ue0002\ue000\n`/run tidy`",
     ],
 )
-def test_what_only_speaks_about_one_is_silence(body: str) -> None:
-    assert heard(body) is None
+def test_text_about_a_command_is_not_a_command(body: str) -> None:
+    assert read_command(body) is None
 
 
 @pytest.mark.parametrize(
@@ -130,29 +130,29 @@ def test_what_only_speaks_about_one_is_silence(body: str) -> None:
         ("well\n@forge-bot please", "please"),
     ],
 )
-def test_a_line_that_addresses_the_bot_is_heard_though_it_is_no_command(body: str, name: str) -> None:
-    spoken = heard(body)
+def test_a_line_that_addresses_the_bot_is_read_though_its_command_is_unknown(body: str, name: str) -> None:
+    raw = read_command(body)
 
-    assert spoken is not None
-    assert spoken.name == name
+    assert raw is not None
+    assert raw.name == name
 
 
 def test_the_rest_of_the_comment_is_its_text_as_written() -> None:
     body = "Hello.\n\n/run tidy  the `parser`\r\n\n```py\nx = 1\n```\n> keep *this* @ann \u202e\u200b\t!\n"
 
-    spoken = heard(body)
+    raw = read_command(body)
 
-    assert spoken == RawCommand(
+    assert raw == RawCommand(
         "run", "tidy  the `parser`\r\n\n```py\nx = 1\n```\n> keep *this* @ann \u202e\u200b\t!\n"
     )
 
 
-def test_the_first_command_wins_and_the_second_is_text() -> None:
-    assert heard("/run one\n/cancel") == RawCommand("run", "one\n/cancel")
+def test_the_first_command_counts_and_the_second_is_text() -> None:
+    assert read_command("/run one\n/cancel") == RawCommand("run", "one\n/cancel")
 
 
-def test_a_command_wins_over_a_word_to_the_bot_before_it() -> None:
-    assert heard("@forge-bot please:\n\n/run tidy") == RawCommand("run", "tidy")
+def test_a_command_counts_before_an_earlier_line_that_addresses_the_bot() -> None:
+    assert read_command("@forge-bot please:\n\n/run tidy") == RawCommand("run", "tidy")
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_a_command_wins_over_a_word_to_the_bot_before_it() -> None:
 def test_65536_characters_of_anything_are_read_within_seconds(body: str) -> None:
     began = time.process_time()
 
-    heard(f"{body[:65000]}\n\n/run tidy")
+    read_command(f"{body[:65000]}\n\n/run tidy")
 
     assert time.process_time() - began < 10
 
 
-def test_options_stand_right_after_the_command_word() -> None:
+def test_options_follow_the_command_word() -> None:
     options, text = split_options("--agent=codex --timeout 90m --pr ready  tidy --base main\nall", ALL)
 
     assert options == Options(agent="codex", timeout=5400, pr="ready")
@@ -221,7 +221,7 @@ def test_options_end_where_the_text_begins(rest: str, options: Options, text: st
 
 
 @pytest.mark.parametrize(
-    ("rest", "words"),
+    ("rest", "expected"),
     [
         ("--agnet codex tidy", "Did you mean `--agent`"),
         ("--force tidy", "The command takes `--agent`, `--base`"),
@@ -245,8 +245,8 @@ def test_options_end_where_the_text_begins(rest: str, options: Options, text: st
         ("--base x.lock tidy", "name of a branch"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_with_a_suggestion(rest: str, words: str) -> None:
-    with pytest.raises(NotUnderstood, match=words):
+def test_bad_options_are_refused_with_a_suggestion(rest: str, expected: str) -> None:
+    with pytest.raises(NotUnderstood, match=expected):
         split_options(rest, ALL)
 
 

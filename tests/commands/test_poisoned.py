@@ -1,4 +1,4 @@
-"""A delivery with values that the ledger cannot take, from the receiver to its end."""
+"""Deliveries with values that the ledger cannot store, from the receiver to their end."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.support.webhook_receiver import GITHUB, GITLAB, Dialect, Hook, receiv
 
 HUGE = 2**63
 ANN = {"id": 7, "login": "ann", "username": "ann", "type": "User"}
-# Neither is asked anything: their tokens are worth nothing.
+# No request is made to either, so the tokens may be invalid.
 FORGES: dict[str, Forge] = {
     "github": GitHub(url="https://api.github.com", token="none"),
     "gitlab": GitLab(url="https://gitlab.com", token="none"),
@@ -30,7 +30,7 @@ FORGES: dict[str, Forge] = {
 
 
 def on_github(**changed: Any) -> dict[str, Any]:
-    """A command on GitHub; `number`, `repository`, `full_name` and `at` may be changed."""
+    """Return the payload of a command on GitHub; `number`, `repository`, `full_name` and `at` may differ."""
     return {
         "action": "created",
         "issue": {"number": changed.get("number", 12), "title": "Tidy", "body": ""},
@@ -50,7 +50,7 @@ def on_github(**changed: Any) -> dict[str, Any]:
 
 
 def on_gitlab(**changed: Any) -> dict[str, Any]:
-    """The same on GitLab."""
+    """Return the same on GitLab."""
     return {
         "object_kind": "note",
         "user": ANN,
@@ -71,19 +71,19 @@ def on_gitlab(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(params=[(GITHUB, on_github), (GITLAB, on_gitlab)], ids=["github", "gitlab"])
-def spoken(request: pytest.FixtureRequest) -> tuple[Dialect, Any]:
+def dialect_and_payload(request: pytest.FixtureRequest) -> tuple[Dialect, Any]:
     dialect, payload = request.param
     return dialect, payload
 
 
 @pytest.fixture
-def hook(ledger: Ledger, spoken: tuple[Dialect, Any]) -> Iterator[Hook]:
-    with receiving(ledger, spoken[0]) as running:
+def hook(ledger: Ledger, dialect_and_payload: tuple[Dialect, Any]) -> Iterator[Hook]:
+    with receiving(ledger, dialect_and_payload[0]) as running:
         yield running
 
 
 def nudged(ledger: Ledger) -> list[tuple[str, str]]:
-    """The deliveries a sweep finds due at its first look."""
+    """Return the deliveries that one sweep finds due."""
     found: list[tuple[str, str]] = []
     nudges = Nudges(
         answer=lambda forge, delivery: found.append((forge, delivery)),
@@ -107,10 +107,10 @@ def nudged(ledger: Ledger) -> list[tuple[str, str]]:
     ],
     ids=str,
 )
-def test_it_is_taken_ends_as_unreadable_and_does_not_come_back(
-    hook: Hook, spoken: tuple[Dialect, Any], changed: dict[str, Any]
+def test_such_a_delivery_is_accepted_ends_as_unreadable_and_is_not_tried_again(
+    hook: Hook, dialect_and_payload: tuple[Dialect, Any], changed: dict[str, Any]
 ) -> None:
-    body = json.dumps(spoken[1](**({"at": "2026-11-23T07:18:23Z"} | changed))).encode()
+    body = json.dumps(dialect_and_payload[1](**({"at": "2026-11-23T07:18:23Z"} | changed))).encode()
     assert hook.post(body).status_code == 202
     [key] = nudged(hook.ledger)
     answer = Answer(

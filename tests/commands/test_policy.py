@@ -1,4 +1,4 @@
-"""Whom the bot hears, and where."""
+"""The people and repositories that the bot answers."""
 
 from datetime import UTC, datetime
 
@@ -29,15 +29,15 @@ def test_a_repository_is_listed_by_itself_or_by_its_owner(entry: str) -> None:
 @pytest.mark.parametrize(
     "entry", ["", "/", "*", "acm", "anvil", "acme/anvil2", "acme/anv", "github.com", "gitlab.com/acme/anvil"]
 )
-def test_nothing_else_lists_it(entry: str) -> None:
+def test_other_entries_do_not_list_a_repository(entry: str) -> None:
     assert not is_listed(THREAD, [entry])
 
 
-def test_an_empty_list_means_none() -> None:
+def test_an_empty_list_allows_no_repository() -> None:
     assert not is_listed(THREAD, [])
 
 
-def test_a_group_called_like_a_host_is_not_that_host() -> None:
+def test_a_group_with_the_name_of_a_host_does_not_match_that_host() -> None:
     lookalike = Thread(
         forge="gitlab",
         repository_id=8,
@@ -61,7 +61,7 @@ def test_a_group_called_like_a_host_is_not_that_host() -> None:
     ],
 )
 def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bool) -> None:  # noqa: FBT001
-    said = Commented(
+    comment = Commented(
         cause="comment:1",
         thread=THREAD,
         actor=Actor(id=5, login="ann", bot=bot),
@@ -71,4 +71,4 @@ def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bo
         body=body,
     )
 
-    assert is_machine(said) is machine
+    assert is_machine(comment) is machine

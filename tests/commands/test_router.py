@@ -1,4 +1,4 @@
-"""One handler answers one command."""
+"""Each command has one handler."""
 
 import pytest
 
@@ -23,12 +23,12 @@ def hammer() -> Router:
 
 def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
-        words = hammer().dispatch(
+        reply = hammer().dispatch(
             a_command("hammer", "hard"),
             Tasks(tx=tx, defaults=DEFAULTS, help=[], patch_url=patch_url),
         )
 
-    assert words == "hit hard"
+    assert reply == "hit hard"
 
 
 def test_two_handlers_of_one_command_are_an_error() -> None:
@@ -37,7 +37,7 @@ def test_two_handlers_of_one_command_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "expected"),
     [
         ("rnu", "Unknown command `rnu`. Did you mean `/run`? `/help` lists"),
         ("statsu", "Did you mean `/status`"),
@@ -46,11 +46,11 @@ def test_two_handlers_of_one_command_are_an_error() -> None:
         ("", "I don't know that command."),
     ],
 )
-def test_a_command_nobody_answers_gets_a_suggestion(name: str, words: str) -> None:
+def test_an_unknown_command_gets_a_suggestion(name: str, expected: str) -> None:
     with pytest.raises(NotUnderstood) as caught:
         all_of_them.route(name)
 
-    assert words in str(caught.value)
+    assert expected in str(caught.value)
     assert "@" not in str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_help_has_a_line_for_each_command_with_its_options() -> None:
     ]
 
 
-def test_help_spells_what_a_forge_takes_for_itself_in_full() -> None:
+def test_help_shows_the_long_form_of_commands_that_the_forge_takes_itself() -> None:
     router = Router()
     router.command("approve", usage="/approve [commit]", help="pushes it")(lambda _command, _tasks: "")
 

@@ -1,4 +1,4 @@
-"""What a label, an assignment and a comment ask for."""
+"""The commands that labels, assignments and comments stand for."""
 
 import re
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def assigned(to: int, *, review: bool = False) -> Assigned:
     )
 
 
-def test_the_bots_label_asks_for_what_the_thread_asks() -> None:
+def test_the_bots_label_makes_the_thread_the_request() -> None:
     wanted = RawCommand("run", WHOLE_THREAD)
 
     assert raw_command(labelled("forgehand"), WORDS) == raw_command(labelled("Forgehand"), WORDS) == wanted
@@ -41,30 +41,30 @@ def test_the_bots_label_asks_for_what_the_thread_asks() -> None:
 
 @pytest.mark.parametrize("label", ["forgehand:codex", "forgehand: codex"])
 def test_a_label_may_name_the_agent(label: str) -> None:
-    said = raw_command(labelled(label), WORDS)
+    raw = raw_command(labelled(label), WORDS)
 
-    assert said is not None
-    options, text = split_options(said.rest, {"agent"})
+    assert raw is not None
+    options, text = split_options(raw.rest, {"agent"})
     assert (options.agent, text) == ("codex", WHOLE_THREAD)
 
 
-def test_a_label_of_the_operators_own_asks_for_what_the_table_says() -> None:
-    said = raw_command(labelled("fix TYPOS"), WORDS)
+def test_a_label_of_the_settings_has_the_text_of_the_settings() -> None:
+    raw = raw_command(labelled("fix TYPOS"), WORDS)
 
-    assert said is not None
-    options, text = split_options(said.rest, {"agent"})
+    assert raw is not None
+    options, text = split_options(raw.rest, {"agent"})
     assert (options.agent, text) == ("codex", "Mend it.\n--all of it")
 
 
 @pytest.mark.parametrize(
     "text", ["Tidy it.", "--agent codex --model small-1 Tidy it.", "-- --all of it", "Tidy\n--all of it"]
 )
-def test_what_a_label_asks_for_may_begin_with_options(text: str) -> None:
+def test_the_text_of_a_label_may_begin_with_options(text: str) -> None:
     assert checked({"tidy": text}, ["codex"], RUN) == {"tidy": text}
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         (
             "--agnt codex Tidy it.",
@@ -75,17 +75,17 @@ def test_what_a_label_asks_for_may_begin_with_options(text: str) -> None:
         ("--agent codex", '"tidy" has options only'),
     ],
 )
-def test_a_label_that_asks_for_what_cannot_be_is_a_mistake_in_the_settings(text: str, words: str) -> None:
-    with pytest.raises(BadSettings, match=re.escape(words)):
+def test_a_label_with_a_bad_text_is_an_error_in_the_settings(text: str, expected: str) -> None:
+    with pytest.raises(BadSettings, match=re.escape(expected)):
         checked({"tidy": text}, ["codex"], RUN)
 
 
-def test_a_review_that_is_asked_for_is_another_request_than_an_assignment() -> None:
+def test_a_requested_review_has_another_text_than_an_assignment() -> None:
     assert raw_command(assigned(1), WORDS) == RawCommand("run", WHOLE_THREAD)
     assert raw_command(assigned(1, review=True), WORDS) == RawCommand("run", REVIEW)
 
 
-def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_ours() -> None:
+def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_the_bots() -> None:
     forge = FakeForge(me=Actor(id=1, login="forgehand"), labels={ISSUE.key: {"forgehand"}})
 
     assert stands(forge, labelled("forgehand"))
@@ -94,9 +94,9 @@ def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_ours() -> None:
     assert not stands(forge, assigned(2))
 
 
-def test_a_comment_is_answered_where_it_stands_and_the_others_on_the_thread() -> None:
+def test_a_comment_is_answered_beside_it_and_other_events_on_the_thread() -> None:
     there = ReplyTarget(comment_id=3, discussion="9")
-    said = Commented(
+    comment = Commented(
         cause="review-comment:3",
         thread=CHANGE,
         actor=ANN,
@@ -106,6 +106,6 @@ def test_a_comment_is_answered_where_it_stands_and_the_others_on_the_thread() ->
         body="/run it",
     )
 
-    assert reply_target(said) == there
+    assert reply_target(comment) == there
     assert reply_target(labelled("forgehand")) == ReplyTarget()
-    assert raw_command(said, WORDS) == RawCommand("run", "it")
+    assert raw_command(comment, WORDS) == RawCommand("run", "it")

@@ -1,4 +1,4 @@
-"""A branch of ours has a name that git takes, whatever the thread is called."""
+"""The names of branches are valid for git, whatever the title of the thread."""
 
 import subprocess
 from dataclasses import replace
@@ -23,16 +23,16 @@ from tests.support.commander import ISSUE
         ("word " * 60, "forgehand/12-word-word-word-word-word-word-word-word-abcd2345"),
     ],
 )
-def test_it_holds_number_title_and_task(title: str, branch: str) -> None:
+def test_a_branch_name_has_number_title_and_task(title: str, branch: str) -> None:
     named = branch_of(replace(ISSUE, title=title), "abcd2345", named=True)
 
     assert named == branch
     assert subprocess.run(["git", "check-ref-format", f"refs/heads/{named}"], check=False).returncode == 0
 
 
-def test_without_a_thread_there_is_no_number() -> None:
+def test_a_branch_name_without_a_thread_has_no_number() -> None:
     assert branch_of(replace(ISSUE, number=0), "abcd2345", named=True) == "forgehand/tidy-the-parser-abcd2345"
 
 
-def test_a_place_in_line_is_said_in_words() -> None:
+def test_a_queue_position_is_printed_in_words() -> None:
     assert [queue_position(1), queue_position(2)] == ["next in the queue", "number 2 in the queue"]

@@ -1,4 +1,4 @@
-"""What an operator may do on the command line, of any task and without one."""
+"""The operator's commands on the command line, for any task and for new ones."""
 
 import pytest
 

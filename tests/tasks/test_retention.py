@@ -1,4 +1,4 @@
-"""How long a workspace stays, and who may say so."""
+"""The retention of workspaces, by default and by command."""
 
 from collections.abc import Callable
 
@@ -23,14 +23,14 @@ def say(ledger: Ledger) -> Say:
     return Say(ledger)
 
 
-def test_workspaces_are_kept_two_days_after_success_and_seven_otherwise() -> None:
+def test_workspaces_are_retained_two_days_after_success_and_seven_otherwise() -> None:
     days = {state: seconds / 86400 for state, seconds in KEEP.items()}
 
     assert days == {State.SUCCEEDED: 2, State.FAILED: 7, State.CANCELLED: 7, State.WAITING: 7}
 
 
 def kept_until(say: Say, task: Task) -> float:
-    """Seconds from now."""
+    """Return the end of the retention, in seconds from now."""
     with say.ledger.read() as tx:
         kept, now = workspaces.get(tx, task.id), clock(tx)
     assert kept is not None
@@ -38,7 +38,7 @@ def kept_until(say: Say, task: Task) -> float:
     return kept.keep_until - now
 
 
-def test_days_a_person_asks_for_count_after_this_run_and_later_ones(say: Say) -> None:
+def test_requested_days_count_from_the_end_of_this_run_and_of_later_ones(say: Say) -> None:
     say("/run tidy it")
     say("/keep 30")
 
@@ -51,7 +51,7 @@ def test_days_a_person_asks_for_count_after_this_run_and_later_ones(say: Say) ->
     assert [round(seconds / DAY, 2) for seconds in (first, second)] == [30, 30]
 
 
-def test_days_asked_for_at_rest_count_from_then_on_and_after_later_runs(say: Say) -> None:
+def test_days_requested_after_the_end_count_from_then_and_after_later_runs(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     say("/keep 30")
@@ -80,7 +80,7 @@ def test_a_refused_keep_changes_nothing(say: Say) -> None:
         assert tasks.get(tx, task.id).keep_days is None
 
 
-def test_of_a_discard_and_a_resume_at_once_never_both_have_their_way(say: Say) -> None:
+def test_of_a_discard_and_a_resume_at_once_one_is_refused(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED)
     resumed = a_command("resume")

@@ -1,4 +1,4 @@
-"""What may be done with a task, by what the ledger says of it at that moment."""
+"""The verbs of tasks, in each state that the ledger may have for a task."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ def verbs(ledger: Ledger) -> Iterator[Tasks]:
         yield Tasks(tx=tx, defaults=DEFAULTS, help=(), patch_url=patch_url)
 
 
-def test_a_new_task_has_its_first_run_in_line(ledger: Ledger) -> None:
+def test_a_new_task_has_its_first_run_queued(ledger: Ledger) -> None:
     with verbs(ledger) as tasks_:
         queued = tasks_.open(a_command("run", "tidy it"))
 
@@ -65,14 +65,14 @@ def test_a_new_task_has_its_first_run_in_line(ledger: Ledger) -> None:
     assert queued.position == 1
 
 
-def test_without_words_the_thread_is_the_request(ledger: Ledger) -> None:
+def test_without_a_text_the_thread_is_the_request(ledger: Ledger) -> None:
     with verbs(ledger) as tasks_:
         queued = tasks_.open(a_command("run"))
 
     assert queued.run.request == "Do what this thread asks"
 
 
-def test_options_settle_agent_base_time_and_change(ledger: Ledger) -> None:
+def test_options_set_agent_base_time_and_change(ledger: Ledger) -> None:
     options = Options(agent="codex", base="release", timeout=60, pr="none")
     with verbs(ledger) as tasks_:
         queued = tasks_.open(a_command("run", "tidy", options=options))
@@ -88,7 +88,7 @@ def test_on_a_change_the_work_starts_from_its_own_branch_at_the_pinned_head(ledg
     assert (task.base, task.pinned, task.fork) == ("lexer", HEAD, False)
 
 
-def test_here_means_the_changes_own_branch_and_no_other_change(ledger: Ledger) -> None:
+def test_here_pushes_to_the_changes_own_branch_and_opens_no_change(ledger: Ledger) -> None:
     with verbs(ledger) as tasks_:
         task = tasks_.open(
             a_command("run", "tidy", thread=CHANGE, change=a_change(), options=Options(here=True))
@@ -98,7 +98,7 @@ def test_here_means_the_changes_own_branch_and_no_other_change(ledger: Ledger) -
     assert task.change == "none"
 
 
-def test_here_opens_no_change_so_none_can_be_asked_for(ledger: Ledger) -> None:
+def test_here_with_pr_is_refused_because_it_opens_no_change(ledger: Ledger) -> None:
     options = Options(here=True, pr="draft")
     with pytest.raises(NotUnderstood, match="leave `--pr` out"), verbs(ledger) as tasks_:
         tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change(), options=options))
@@ -106,7 +106,7 @@ def test_here_opens_no_change_so_none_can_be_asked_for(ledger: Ledger) -> None:
     assert no_runs(ledger)
 
 
-def test_on_a_change_from_a_fork_the_work_is_for_the_branch_the_change_is_for(ledger: Ledger) -> None:
+def test_on_a_change_from_a_fork_the_work_is_for_the_changes_base_branch(ledger: Ledger) -> None:
     change = a_change(same_repository=False)
     with verbs(ledger) as tasks_:
         task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=change)).task
@@ -116,22 +116,22 @@ def test_on_a_change_from_a_fork_the_work_is_for_the_branch_the_change_is_for(le
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "expected"),
     [
         (Options(agent="codecs"), "Did you mean `codex`"),
         (Options(agent="`@x"), "The known agents: `demo`, `codex`."),
         (Options(timeout=3601), "at most `3600s`"),
     ],
 )
-def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Options, words: str) -> None:
-    with pytest.raises((NotUnderstood, NotPossible), match=words), verbs(ledger) as tasks_:
+def test_options_that_cannot_be_met_open_no_task(ledger: Ledger, options: Options, expected: str) -> None:
+    with pytest.raises((NotUnderstood, NotPossible), match=expected), verbs(ledger) as tasks_:
         tasks_.open(a_command("run", "tidy", options=options))
 
     assert no_runs(ledger)
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "words"),
+    ("change", "options", "expected"),
     [
         (a_change(same_repository=False, is_open=False), Options(), "is closed or merged"),
         (a_change(same_repository=False), Options(base="main"), "`--base` is for issues"),
@@ -142,22 +142,22 @@ def test_options_that_cannot_be_met_open_nothing(ledger: Ledger, options: Option
         (None, Options(here=True), "an issue has no branch"),
     ],
 )
-def test_a_change_that_cannot_be_worked_on_opens_nothing(
-    ledger: Ledger, change: object, options: Options, words: str
+def test_a_command_that_does_not_fit_the_change_opens_no_task(
+    ledger: Ledger, change: object, options: Options, expected: str
 ) -> None:
     command = a_command("run", "tidy", thread=CHANGE, change=change, options=options)  # type: ignore[arg-type]
-    with pytest.raises(NotPossible, match=words), verbs(ledger) as tasks_:
+    with pytest.raises(NotPossible, match=expected), verbs(ledger) as tasks_:
         tasks_.open(command)
 
     assert no_runs(ledger)
 
 
-def test_resume_on_a_thread_without_a_task_points_at_run(say: Say) -> None:
+def test_resume_on_a_thread_without_a_task_suggests_run(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/resume")
 
 
-def test_resume_is_refused_while_the_task_waits_or_runs(say: Say) -> None:
+def test_resume_is_refused_while_the_task_is_queued_or_running(say: Say) -> None:
     say("/run one", thread=CHANGE, change=a_change())
     say("/run two")
     with pytest.raises(NotPossible, match="is waiting, number 2 in the queue"):
@@ -175,7 +175,7 @@ def test_resume_is_refused_while_the_task_waits_or_runs(say: Say) -> None:
     "outcome",
     [Outcome.AGENT_FAILED, Outcome.TIMED_OUT, Outcome.LOST, Outcome.EXPORT_REFUSED, Outcome.CANCELLED],
 )
-def test_resume_without_words_lets_the_agent_do_the_same_again(say: Say, outcome: Outcome) -> None:
+def test_resume_without_a_text_repeats_the_request(say: Say, outcome: Outcome) -> None:
     say("/run --timeout 5m tidy it")
     say.worked(outcome, *WORKED)
 
@@ -186,7 +186,7 @@ def test_resume_without_words_lets_the_agent_do_the_same_again(say: Say, outcome
     assert task.state is State.QUEUED
 
 
-def test_resume_goes_back_to_the_host_of_the_workspace_which_is_kept_meanwhile(say: Say) -> None:
+def test_resume_returns_to_the_host_of_the_workspace_which_is_retained_meanwhile(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED, *WORKED)
 
@@ -200,7 +200,7 @@ def test_resume_goes_back_to_the_host_of_the_workspace_which_is_kept_meanwhile(s
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PUSH_REJECTED, Outcome.REMOTE_MISSING, Outcome.LOST])
-def test_resume_without_words_after_a_push_that_failed_only_pushes(say: Say, outcome: Outcome) -> None:
+def test_resume_without_a_text_after_a_failed_push_only_pushes(say: Say, outcome: Outcome) -> None:
     say("/run tidy it")
     say.worked(outcome, *WORKED, Phase.PUSH)
 
@@ -214,7 +214,7 @@ def test_resume_without_words_after_a_push_that_failed_only_pushes(say: Say, out
     assert (twice.first_phase, twice.number) == (Phase.PUSH, 3)
 
 
-def test_resume_with_words_after_a_push_that_failed_runs_the_agent(say: Say) -> None:
+def test_resume_with_a_text_after_a_failed_push_runs_the_agent(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.PUSH_REJECTED, *WORKED, Phase.PUSH)
 
@@ -224,7 +224,7 @@ def test_resume_with_words_after_a_push_that_failed_runs_the_agent(say: Say) -> 
     assert (run.first_phase, run.request) == (Phase.PREPARE, "merge what was pushed")
 
 
-def test_a_remote_that_was_missing_from_the_start_is_not_a_push_that_failed(say: Say) -> None:
+def test_a_remote_that_was_missing_from_the_start_is_not_a_failed_push(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.REMOTE_MISSING)
 
@@ -234,7 +234,7 @@ def test_a_remote_that_was_missing_from_the_start_is_not_a_push_that_failed(say:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "expected"),
     [
         (Outcome.PUSHED, "is done. Add instructions"),
         (Outcome.NO_CHANGES, "is done. Add instructions"),
@@ -242,22 +242,20 @@ def test_a_remote_that_was_missing_from_the_start_is_not_a_push_that_failed(say:
         (Outcome.HELD, "waits for an approval. `/approve`"),
     ],
 )
-def test_where_words_are_needed_resume_without_them_is_refused(
-    say: Say, outcome: Outcome, words: str
-) -> None:
+def test_resume_without_a_needed_text_is_refused(say: Say, outcome: Outcome, expected: str) -> None:
     say("/run tidy it")
     say.worked(outcome, *WORKED, checked_head=HELD)
 
     with pytest.raises(NotPossible) as caught:
         say("/resume")
-    assert words in str(caught.value)
+    assert expected in str(caught.value)
     assert say.newest()[1].number == 1
 
     say("/resume add tests")
     assert say.newest()[1].request == "add tests"
 
 
-def test_resume_of_a_task_whose_workspace_was_removed_may_run_anywhere(say: Say) -> None:
+def test_resume_of_a_task_whose_workspace_was_removed_may_run_on_any_host(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED, *WORKED, Phase.PUSH, pushed_head=HEAD)
     with say.ledger.write() as tx:
@@ -270,7 +268,7 @@ def test_resume_of_a_task_whose_workspace_was_removed_may_run_anywhere(say: Say)
     assert queued.run.host == ""
 
 
-def test_resume_means_the_newest_task_or_the_one_named(say: Say) -> None:
+def test_resume_takes_the_newest_task_or_the_named_one(say: Say) -> None:
     say("/run one")
     old = say.worked(Outcome.AGENT_FAILED)
     say("/run two")
@@ -294,7 +292,7 @@ def test_a_task_of_another_thread_cannot_be_named(say: Say) -> None:
     assert say.newest(CHANGE)[1].number == 1
 
 
-def test_cancel_of_a_waiting_run_ends_it_and_all_that_was_announced(say: Say) -> None:
+def test_cancel_of_a_queued_run_ends_it_and_its_comment_and_status(say: Say) -> None:
     say("/run tidy", thread=CHANGE, change=a_change())
     say("/cancel", thread=CHANGE)
 
@@ -307,7 +305,7 @@ def test_cancel_of_a_waiting_run_ends_it_and_all_that_was_announced(say: Say) ->
     assert (status.target, status.content["verdict"]) == (HEAD, "failure")
 
 
-def test_cancel_of_a_waiting_resume_keeps_the_workspace_for_seven_days(say: Say) -> None:
+def test_cancel_of_a_queued_resume_retains_the_workspace_for_seven_days(say: Say) -> None:
     say("/run tidy")
     task = say.worked(Outcome.PUSHED, *WORKED)
     say("/resume more")
@@ -331,7 +329,7 @@ def test_cancel_of_a_running_run_asks_its_worker(say: Say) -> None:
     assert (task.state, run.state, run.cancel_asked) == ("running", "running", True)
 
 
-def test_cancel_comes_too_late_once_the_push_has_begun(say: Say) -> None:
+def test_cancel_is_refused_once_the_push_has_begun(say: Say) -> None:
     say("/run tidy")
     with say.ledger.write() as tx:
         begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (*WORKED, Phase.PUSH))
@@ -342,7 +340,7 @@ def test_cancel_comes_too_late_once_the_push_has_begun(say: Say) -> None:
     assert not say.newest()[1].cancel_asked
 
 
-def test_cancel_means_the_newest_task_that_has_not_ended(say: Say) -> None:
+def test_cancel_takes_the_newest_task_that_has_not_ended(say: Say) -> None:
     say("/run one")
     one = say.newest()[0]
     say("/run two")
@@ -359,7 +357,7 @@ def test_cancel_means_the_newest_task_that_has_not_ended(say: Say) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc1234", HELD, f"`{HELD}`", "ABC1234", "abc1234 looks good"])
-def test_approve_pushes_what_is_held(say: Say, text: str) -> None:
+def test_approve_pushes_the_commit_that_awaits_approval(say: Say, text: str) -> None:
     say("/run tidy")
     say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
 
@@ -390,7 +388,7 @@ def test_approve_of_another_commit_approves_nothing(say: Say, text: str, error: 
     assert (task.state, task.approved_head, run.number) == ("waiting", "", 1)
 
 
-def test_on_gitlab_which_takes_approve_for_itself_the_long_form_is_named(say: Say) -> None:
+def test_on_gitlab_which_has_its_own_approve_the_long_form_is_suggested(say: Say) -> None:
     there = replace(ISSUE, forge="gitlab")
     say("/run tidy", thread=there)
     say.worked(Outcome.HELD, *WORKED, thread=there, checked_head=HELD)
@@ -402,7 +400,7 @@ def test_on_gitlab_which_takes_approve_for_itself_the_long_form_is_named(say: Sa
 
 
 @pytest.mark.parametrize("outcome", [Outcome.QUESTION, Outcome.PUSHED, Outcome.PUSH_REJECTED])
-def test_approve_where_nothing_is_held_is_refused(say: Say, outcome: Outcome) -> None:
+def test_approve_is_refused_if_nothing_awaits_approval(say: Say, outcome: Outcome) -> None:
     say("/run tidy")
     task = say.worked(outcome, *WORKED, checked_head=HELD)
 
@@ -414,7 +412,7 @@ def test_approve_where_nothing_is_held_is_refused(say: Say, outcome: Outcome) ->
     assert say.newest()[0].approved_head == ""
 
 
-def test_a_cancelled_approval_is_taken_up_again_as_a_push(say: Say) -> None:
+def test_a_cancelled_approval_is_resumed_as_a_push(say: Say) -> None:
     say("/run tidy")
     say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
     say("/approve")
@@ -425,7 +423,7 @@ def test_a_cancelled_approval_is_taken_up_again_as_a_push(say: Say) -> None:
     assert say.newest()[1].first_phase is Phase.PUSH
 
 
-def test_retry_asks_a_new_task_what_the_first_run_was_asked(say: Say) -> None:
+def test_retry_gives_a_new_task_the_request_of_the_first_run(say: Say) -> None:
     say("/run --agent codex --timeout 5m --pr ready --base lexer tidy it")
     old = say.worked(Outcome.AGENT_FAILED, *WORKED, checked_head=HELD)
     first = say.newest()[1]
@@ -448,7 +446,7 @@ def test_retry_asks_a_new_task_what_the_first_run_was_asked(say: Say) -> None:
     assert kept.keep_until is not None
 
 
-def test_retry_takes_another_agent_and_another_time(say: Say) -> None:
+def test_retry_accepts_another_agent_and_another_time_limit(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
@@ -460,7 +458,7 @@ def test_retry_takes_another_agent_and_another_time(say: Say) -> None:
         say(f"/retry --task {say.worked(Outcome.PUSHED).id} --agent nobody")
 
 
-def test_retry_means_the_newest_task_or_the_one_named(say: Say) -> None:
+def test_retry_takes_the_newest_task_or_the_named_one(say: Say) -> None:
     say("/run one")
     old = say.worked(Outcome.AGENT_FAILED)
     say("/run two")
@@ -474,7 +472,7 @@ def test_retry_means_the_newest_task_or_the_one_named(say: Say) -> None:
     assert (newest, named) == ("two", "one")
 
 
-def test_retry_on_a_change_works_on_the_head_it_has_now(say: Say) -> None:
+def test_retry_on_a_change_pins_its_current_head(say: Say) -> None:
     later = "d00d" + HEAD[4:]
     say("/run tidy it", thread=CHANGE, change=a_change())
     say.worked(Outcome.AGENT_FAILED, thread=CHANGE, base="lexer", base_head=HEAD)
@@ -493,7 +491,7 @@ def test_retry_on_a_change_that_was_closed_is_refused(say: Say) -> None:
         say("/retry", thread=CHANGE, change=a_change(is_open=False))
 
 
-def test_what_was_asked_among_members_is_asked_again_among_members(say: Say) -> None:
+def test_retry_of_an_internal_request_stays_internal(say: Say) -> None:
     say("/run tidy it", internal=True)
     old = say.worked(Outcome.AGENT_FAILED)
 
@@ -504,7 +502,7 @@ def test_what_was_asked_among_members_is_asked_again_among_members(say: Say) -> 
     assert "tidy" not in task.branch
 
 
-def test_what_everybody_read_and_is_asked_again_among_members_opens_no_change(say: Say) -> None:
+def test_an_internal_retry_of_a_public_request_opens_no_change(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
@@ -530,7 +528,7 @@ def test_a_repository_may_have_a_wall_limit_of_its_own(ledger: Ledger) -> None:
     assert queued.run.wall_limit == 7200
 
 
-def test_a_resume_has_no_more_time_than_there_is_now(ledger: Ledger, say: Say) -> None:
+def test_a_resume_gets_at_most_the_current_wall_limit(ledger: Ledger, say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.TIMED_OUT, *WORKED)
 
