@@ -16,7 +16,7 @@ from bot.commands.request import Request, read
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.errors import BotError, ForgeUnavailable, NotAllowed
-from bot.domain.event import Event, Labelled, known_as
+from bot.domain.event import Event, Labelled, idempotency_keys
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
@@ -62,7 +62,7 @@ class Answer:
         """
         forge, repository_id = event.thread.forge, event.thread.repository_id
         with self.ledger.read() as tx:
-            if causes.any_known(tx, forge, repository_id, known_as(event)):
+            if causes.any_known(tx, forge, repository_id, idempotency_keys(event)):
                 return
         try:
             request = self._request(event, 0.0)
@@ -204,5 +204,5 @@ class Answer:
 def _is_first(tx: Connection, event: Event) -> bool:
     thread = event.thread
     # Every key is recorded, not only those up to the first known one: a twin may have any of them.
-    new = [causes.add(tx, thread.forge, thread.repository_id, cause) for cause in known_as(event)]
+    new = [causes.add(tx, thread.forge, thread.repository_id, cause) for cause in idempotency_keys(event)]
     return all(new)

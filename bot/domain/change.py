@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 
 class CheckState(StrEnum):
+    """The states of a commit status, as both forges have them in one form or another."""
+
     PENDING = "pending"
     SUCCESS = "success"
     FAILURE = "failure"
@@ -14,7 +16,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A commit status. `description` is cut to what the forge takes by the adapter."""
+    """A commit status. The adapter cuts `description` to the length that its forge accepts."""
 
     verdict: CheckState
     description: str
@@ -23,18 +25,20 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeHead:
-    """Where a change stands now."""
+    """Branches and head of a change, as the forge has them now."""
 
     head: str  # commit id
     head_branch: str
     base_branch: str
     default_branch: str  # of the repository the change is for
-    same_repository: bool  # False: it comes from a fork
+    same_repository: bool  # False: the change comes from a fork
     open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChange:
+    """A change to be opened."""
+
     head_branch: str
     base_branch: str
     title: str
@@ -44,13 +48,15 @@ class NewChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
+    """An open change of the bot."""
+
     number: int
     url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """What a repository id stands for today: a rename changes everything but the id."""
+    """A repository as it is now. A rename changes everything but the id."""
 
     id: int
     path: str
@@ -60,13 +66,13 @@ class Repository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """URL templates of one repository; fill with str.format."""
+    """URL templates of one repository, for `str.format`."""
 
     thread: str
     branch: str  # {branch}
     commit: str  # {sha}
-    new_change: str  # {base} and {branch}: where a person opens a change
+    new_change: str  # {base} and {branch}: the form in which a person opens a change
 
     def branch_at(self, name: str) -> str:
-        """Where this branch is shown; a person may have named it, `fix/#12` for instance."""
+        """Return the address of a branch's page. People may have named the branch, such as `fix/#12`."""
         return self.branch.format(branch=quote(name))

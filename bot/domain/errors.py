@@ -1,17 +1,17 @@
-"""Every way a task can go wrong that the person who asked should hear about.
+"""The errors that the bot expects.
 
-`BotError` carries a sentence fit to post as a comment. Anything else that
-escapes is a bug: it is logged with its traceback, and the thread is told only
-that something broke and which number to quote.
+The message of a `BotError` is a sentence for the person who gave the command: it may be posted as a
+comment. Any other error is a bug. It is logged with its traceback, and the thread gets only the number
+of an incident.
 """
 
 
 class BotError(Exception):
-    """Something we expected might happen, worded for the person who reads it."""
+    """An expected error, whose message is written for the person who reads it."""
 
 
 class NotUnderstood(BotError):
-    """The comment addressed the bot but is not a command it knows."""
+    """The comment is for the bot, but it is not a command that the bot knows."""
 
 
 class NotAllowed(BotError):
@@ -19,25 +19,25 @@ class NotAllowed(BotError):
 
 
 class NotPossible(BotError):
-    """The command is fine, but not while the task is in its present state."""
+    """The command is valid, but the task's present state does not allow it."""
 
 
 class BadSettings(BotError):
-    """The configuration cannot work. An operator must change it."""
+    """The settings cannot work. The operator must change them."""
 
 
 class LeaseLost(BotError):
-    """Another worker has taken this run over: stop, and touch nothing more."""
+    """Another worker has taken over this run. This one must stop and change nothing more."""
 
 
 class ForgeError(BotError):
-    """The forge refused or failed. The library's own error is `__cause__`."""
+    """The forge refused the request, or failed. `__cause__` is the library's error."""
 
 
 class ForgeUnavailable(ForgeError):
-    """The forge did not answer, or asked us to slow down. Worth a retry.
+    """The forge did not answer, or it limits our requests. A retry may succeed.
 
-    `retry_after` is in seconds; None where the forge named no time.
+    `retry_after` is in seconds; None if the forge did not name a time.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -46,23 +46,23 @@ class ForgeUnavailable(ForgeError):
 
 
 class ForgeGone(ForgeError):
-    """What we spoke about is not there any more, or closed to us (404, 410, locked, archived)."""
+    """The thread or repository does not exist any more, or refuses the bot (404, 410, locked, archived)."""
 
 
 class GitFailed(BotError):
-    """A git command on the host ended badly. The message carries no credential and no file content."""
+    """A git command on the host failed. The message contains no credentials and no file content."""
 
 
 class RemoteMissing(GitFailed):
-    """The remote repository answers that it does not exist (or hides itself from this token)."""
+    """The remote says that the repository does not exist. It says the same if the token may not see it."""
 
 
 class RemoteUnavailable(GitFailed):
-    """The remote did not answer this time. Worth a retry."""
+    """The remote did not answer. A retry may succeed."""
 
 
 class PushRejected(GitFailed):
-    """The remote refused the push. Nothing was changed there. `moved`: somebody else pushed to the branch."""
+    """The remote refused the push and changed nothing. `moved`: somebody else has pushed to the branch."""
 
     def __init__(self, message: str, *, moved: bool = False) -> None:
         super().__init__(message)
@@ -70,26 +70,29 @@ class PushRejected(GitFailed):
 
 
 class LedgerUnavailable(Exception):
-    """The ledger is away, or has thrown us out: worth another try. No person on a thread can help with it."""
+    """The ledger does not answer, or closed the connection. A retry may succeed.
+
+    Not a BotError, because nobody on a thread can do anything about it.
+    """
 
 
 class EngineUnavailable(BotError):
-    """The container engine did not answer. Worth a retry."""
+    """The container engine did not answer. A retry may succeed."""
 
 
 class SandboxFailed(BotError):
-    """A container of ours ended in a way it should not."""
+    """A helper container failed."""
 
 
 class ExportRefused(BotError):
-    """What the workspace holds did not pass the checks; nothing of it was taken."""
+    """The content of the workspace did not pass the checks of the export. Nothing was exported."""
 
 
 class DiskFull(BotError):
-    """Nothing more can be written on the machine the bot is on."""
+    """The disk of the bot's machine is full."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The disk of the machine the bot runs on is full. Somebody with access to it must make room "
+            "The disk of the machine that the bot runs on is full. An operator must free some space "
             "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
         )

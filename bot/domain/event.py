@@ -1,7 +1,7 @@
-"""What a forge can tell us, whichever it was. No I/O.
+"""The events of a forge that the bot acts on, in one form for all forges. No I/O.
 
-The forges disagree on names, nesting and signatures; past this module nobody
-can tell which one spoke.
+The forges differ in names, nesting and signatures. Code that works with these events does not see the
+difference.
 """
 
 from dataclasses import dataclass
@@ -12,61 +12,65 @@ from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commented:
-    """Somebody wrote a comment: on the thread, on lines of a diff, or as a review's body. No edits."""
+    """A new comment: on the thread, on lines of a diff, or as the body of a review. Edits are not events."""
 
     cause: str  # comment:<id>, review-comment:<id>, review:<id>
     thread: Thread
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
-    head: str = ""  # of a change, where the delivery tells
+    head: str = ""  # of a change; "" = unknown
     reply_target: ReplyTarget
     body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """Somebody put a label on an issue or a change."""
+    """A label that was added to an issue or a change."""
 
-    cause: str  # see label_cause
+    cause: str  # see label_key
     thread: Thread
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
-    head: str = ""  # of a change, where the delivery tells
+    head: str = ""  # of a change; "" = unknown
     label: str
-    changed_at: datetime | None = None  # the thread, last; only where the label was found by looking
+    changed_at: datetime | None = None  # last change of the thread; None if a delivery brought the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """Somebody assigned an issue or a change to an account, or asked it for a review."""
+    """An issue or a change that was assigned to an account, or a review requested from it."""
 
     cause: str  # assigned:<thread>:<time>, review-requested:<thread>:<time>
     thread: Thread
     actor: Actor
     at: datetime
     context: tuple[Part, ...]
-    head: str = ""  # of a change, where the delivery tells
+    head: str = ""  # of a change; "" = unknown
     assignee_id: int
-    review: bool  # a review is asked for
+    review: bool  # True: a review was requested
 
 
 Event = Commented | Labelled | Assigned
 
 
 def label_key(thread: Thread, label: str, at: datetime) -> str:
-    """label:<thread>:<label>:<time>, to the second: the forges' own spellings of one time differ."""
+    """Return label:<thread>:<label>:<time>.
+
+    The time is in UTC and to the second, because the forges write one time in different ways.
+    """
     when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"label:{thread.kind}/{thread.number}:{label}:{when}"
 
 
-def known_as(event: Event) -> list[str]:
-    """Every cause this event and another telling of the same may have, the earliest first.
+def idempotency_keys(event: Event) -> list[str]:
+    """Return all idempotency keys that this event may have, the earliest first.
 
-    A delivery says when the thread changed, whoever looks is told when the label was put on: the same
-    second as a rule, but nobody promises it. So what was found goes by the seconds around it as well,
-    and the ledger refuses whichever of the two comes later.
+    The bot learns of a label from a delivery, or by asking for labels whose delivery was lost. A delivery
+    has the time of the thread's last change, the answer has the time of the label. These are usually the
+    same second, but no forge guarantees it. So a label that was found by asking gets the keys of the
+    seconds around it too, and the ledger refuses the second of the two events.
     """
     if not isinstance(event, Labelled) or event.changed_at is None:
         return [event.cause]

@@ -1,7 +1,7 @@
-"""The canonical repository URL: one spelling for each remote, because tasks are keyed by it.
+"""The canonical repository URL: one form for each remote, because it is the key of tasks.
 
-People, forges and git write the same repository in half a dozen ways. What is
-left here has no credentials, so it may stand in logs, ledgers and comments.
+People, forges and git write the address of one repository in several ways. The canonical form contains
+no credentials, so it may appear in logs, ledgers and comments.
 """
 
 import ipaddress
@@ -14,23 +14,22 @@ from bot.domain.errors import NotUnderstood
 
 _PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")
-# Neither a path nor the ledger takes a lone surrogate: JSON, or an argument that is not UTF-8, may have one.
+# JSON, or an argument that is not UTF-8, may hold a lone surrogate, which no path and no ledger accepts.
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# Git's own rule: a colon before the first slash makes it host:path.
+# Git's rule: a text with a colon before its first slash is host:path.
 _SCP = re.compile(r"(?:[^/:@]+@)?(?P<host>\[[^\]/]+\]|[^/:@\[\]]+):(?P<path>.+)")
 
 
 def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
-    """The one spelling of `remote`.
+    """Return the canonical URL of `remote`.
 
-    https and http stay what they are; ssh and `host:path` forms take scheme
-    and port of the URL in `forges` with that host, else https. A folder, or
-    what follows `file://`, becomes `file://` + its real path, not quoted.
-    Raises NotUnderstood on what is no remote.
+    https and http are kept. An ssh URL or `host:path` gets the scheme and port of the URL in `forges`
+    that has the same host, otherwise https. A folder, with `file://` before it or without, becomes
+    `file://` and its real path, not quoted. Raises NotUnderstood if `remote` is not a remote.
     """
     if not remote or _UNREADABLE.search(remote):
-        raise NotUnderstood("A repository URL is one line of text, and not an empty one.")
+        raise NotUnderstood("A repository URL must be one line of text that is not empty.")
     if _is_local(remote):
         return "file://" + os.path.realpath(remote.removeprefix("file://"))
     if scp := None if _SCHEME.match(remote) else _SCP.fullmatch(remote):
@@ -44,14 +43,14 @@ def canonical(remote: str, *, forges: Sequence[str] = ()) -> str:
 def _is_local(remote: str) -> bool:
     if remote.startswith("file://"):
         return remote.startswith("file:///")
-    # Not Path.is_dir: it raises if the text is too long for a path, or lies in a folder closed to this user.
+    # Not Path.is_dir, which raises if the text is too long for a path, or in a folder closed to this user.
     return not _SCHEME.match(remote) and os.path.isdir(remote)
 
 
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read here because it is only now that it is checked
+        _ = parts.port  # the library checks the port only when it is read
     except ValueError:
         raise _no_remote(url) from None  # the library's message may quote a password
     if parts.scheme not in {"https", "http", "ssh"} or re.search(r"[\s\\?#]", url):
@@ -86,7 +85,7 @@ def _path(parts: SplitResult) -> str:
     names = [name for name in parts.path.split("/") if name]
     while names and names[-1].endswith(".git"):
         names[-1] = names[-1].removesuffix(".git")
-    # No forge allows an @ here: it is a password whose URL lost its scheme.
+    # No forge allows an @ in a path: it belongs to a password in a URL without a scheme.
     if not names or {"", ".", ".."} & set(names) or "@" in parts.path:
         raise _no_remote(parts.path)
     return "/" + "/".join(names)
@@ -95,5 +94,5 @@ def _path(parts: SplitResult) -> str:
 def _no_remote(shown: str) -> NotUnderstood:
     shown = shown.rpartition("@")[2]
     return NotUnderstood(
-        f"`{shown}` is no repository: give an https, http or ssh URL, `host:owner/name`, or a folder here."
+        f"`{shown}` is not a repository. Give an https, http or ssh URL, `host:owner/name` or a local folder."
     )

@@ -1,20 +1,20 @@
-"""Threads, and who wrote what on them."""
+"""Threads, accounts, and the texts that people wrote on a thread."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a thread hangs on. GitLab numbers issues and changes in two series."""
+    """The kinds of threads. They are part of a thread's key: GitLab numbers issues and changes separately."""
 
     ISSUE = "issue"
     CHANGE = "change"
-    CLI = "cli"  # no thread: an operator's `forgehand run`
+    CLI = "cli"  # not on a forge: a task of the operator's `forgehand run`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did something on a forge. `bot` is the forge's own word for it."""
+    """An account on a forge. `bot` is the forge's own information."""
 
     id: int
     login: str
@@ -23,12 +23,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """Where people talk to the bot. `forge` is "github", "gitlab", or "" for the operator's own word."""
+    """An issue or a change on which people give commands; or the place of one task of the operator."""
 
-    forge: str
+    forge: str  # name in the table of forges; "" for a task of the operator
     repository_id: int
     repository_url: str  # canonical, see bot/domain/repository_url.py
-    path: str  # owner/name as the forge spelled it last
+    path: str  # owner/name, as the forge last reported it
     kind: Kind
     number: int
     title: str = ""
@@ -36,17 +36,17 @@ class Thread:
 
     @property
     def key(self) -> str:
-        """Identity that a rename of the repository does not change."""
+        """The identity of the thread, which a rename of the repository does not change."""
         return f"{self.forge}:{self.repository_id}:{self.kind}:{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyTarget:
-    """Where on its thread something was said; the answer goes to the same place."""
+    """The place of a command on its thread. The answer goes to the same place."""
 
-    comment_id: int | None = None  # None: no comment that could take a reaction
+    comment_id: int | None = None  # None: there is no comment that accepts a reaction
     discussion: str = ""  # the forge's id of a discussion on the diff; "" = the thread itself
-    internal: bool = False  # only members can read it, and only they may read the answer
+    internal: bool = False  # only members can read the command, so only they may read the answer
 
 
 class PartKind(StrEnum):

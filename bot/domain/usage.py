@@ -1,4 +1,4 @@
-"""What a run used of models and of the network."""
+"""The use that runs make of models and of the network, and its costs."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """`input` without what was read from a cache or written to one."""
+    """Counts of tokens. `input` excludes tokens that were read from a cache or written to one."""
 
     input: int = 0
     cache_write: int = 0
@@ -39,7 +39,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """Of one model on one day, by one run. `cost`: US dollars, None where nobody knows the price."""
+    """The use of one model by one run on one day. `cost` is in US dollars, None if the price is unknown."""
 
     day: int  # days since the epoch, UTC
     model: str
@@ -50,7 +50,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """`cost`: US dollars for what has a price; `unpriced` requests were for models without one."""
+    """A sum of uses.
+
+    `cost` is in US dollars, for the models that have a price; `unpriced` counts requests to the others.
+    """
 
     requests: int = 0
     tokens: Tokens = Tokens()
@@ -69,6 +72,8 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
+    """A kind of request that the gateway refused, and how often."""
+
     target: str  # host:port, or method and path
     reason: str
     count: int
@@ -76,7 +81,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A package host, and the bytes that passed."""
+    """A package host, the number of connections to it, and the bytes both ways."""
 
     target: str  # host:port
     count: int = 0
@@ -85,7 +90,7 @@ class Reached:
 
 
 class Known(StrEnum):
-    """By whom."""
+    """The source of a cost."""
 
     PRICES = "prices"
     AGENT = "agent"
@@ -94,7 +99,10 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """By one run. `usd`: all of it; where that is unknown what is known, which may be nothing."""
+    """The costs of one run.
+
+    `usd` is the whole cost. If that is unknown, it is the known part, which may be 0.
+    """
 
     used: Total
     usd: float

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ForgeGone
-from bot.domain.event import Labelled, known_as, label_key
+from bot.domain.event import Labelled, idempotency_keys, label_key
 from bot.domain.thread import Kind
 from bot.forges.forge import Forge
 from bot.forges.gitlab.adapter import GitLab
@@ -137,7 +137,7 @@ def test_a_delivery_tells_the_same(forge: Forge, playground: AnyPlayground) -> N
     for one in told:
         other = seen[one.thread.key]
         assert (one.thread, one.actor, one.label) == (other.thread, other.actor, other.label)
-        assert set(known_as(one)) <= set(known_as(other))
+        assert set(idempotency_keys(one)) <= set(idempotency_keys(other))
 
 
 def test_what_is_confidential_stays_so(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["run", "/nowhere", "x"], "is no repository"),
+        (["run", "/nowhere", "x"], "is not a repository"),
         (["run", ".", "x", "--agent", "shel"], "Did you mean `shell`"),
         (["run", ".", "x", "--timeout", "soon"], "--timeout must be a duration"),
         (["logs", "nope"], "There is no task `nope`"),
