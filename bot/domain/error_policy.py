@@ -85,7 +85,7 @@ PHASE = Backoff(pauses=(1.0, 2.0, 5.0, 10.0, 20.0), tries=6)  # about 40 seconds
 # Without an engine nobody on this machine works, and its agents may outlive its restart: ten minutes.
 PHASE_WITHOUT_ENGINE = Backoff(pauses=(1.0, 2.0, 5.0), tries=123)
 
-PATIENCE = 3600.0  # seconds a command waits for a forge that is away before the person is told
+PATIENCE = 3600.0  # seconds for which a command waits for a forge that is away; then it is refused
 INCIDENT_TRIES = 5  # of an answer or a report that fails by a bug of ours
 LEDGER_TRIES = 10  # of a report on which the ledger fails, although it takes the notes before and after
 OPTIONAL_TRIES = 3  # of a report that may be dropped, such as a reaction

@@ -1,8 +1,8 @@
-"""Waits that end early when somebody wants them to.
+"""Interruptible waits.
 
-The caller passes a check: a function that returns while the wait may go on, and
-raises when it has to end. Whoever waits calls it four times a second, so that a
-cancel, a stop of the worker and a lost lease take effect at once in every phase.
+The caller passes a check: a function that returns while the wait may continue, and raises when it must
+end. The waiting function calls it four times a second, so that a cancel, a stop of the worker and a lost
+lease take effect at once in every phase.
 """
 
 import threading
@@ -17,11 +17,11 @@ INTERVAL = 0.25  # seconds between two calls of a check
 
 
 def uninterrupted() -> None:
-    """Return: the check of a wait that nothing ends early."""
+    """Return at once: the check of a wait that nothing ends early."""
 
 
 class Paced:
-    """A check that may be called as often as one likes, and calls `check` every `INTERVAL` seconds only."""
+    """A check that may be called at any rate, and calls `check` every `INTERVAL` seconds at most."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
@@ -37,8 +37,8 @@ class Paced:
 def interruptible(call: Callable[[], T], check: Check) -> T:
     """Return the result of `call`, or raise its error; call `check` until then.
 
-    If `check` raises, the call is abandoned: it goes on in a thread of its own, and nobody hears of its
-    result. Pass only calls that do no harm then, such as those that read, or that end what has to end.
+    If `check` raises, the call is abandoned: it continues in its own thread, and its result is lost. So
+    pass only calls that are harmless then, such as reads, or the removal of a container.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -62,7 +62,7 @@ def interruptible(call: Callable[[], T], check: Check) -> T:
 
 
 def within(seconds: float) -> Check:
-    """Return a check that raises TimeoutError once so many seconds are over, counted from now."""
+    """Return a check that raises TimeoutError once so many seconds have passed from now."""
     end = time.monotonic() + seconds
 
     def check() -> None:

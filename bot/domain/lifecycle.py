@@ -1,4 +1,4 @@
-"""The states, phases and outcomes of a task, and what may follow what.
+"""The states, phases and outcomes of a task, and the transitions between states.
 
 Nothing here imports a database, a forge or Docker, so every rule about states
 and outcomes can be tested without any of them.
@@ -13,7 +13,7 @@ from bot.domain.errors import NotPossible
 class State(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
-    WAITING = "waiting"  # for a person: an answer, or an approval
+    WAITING = "waiting"  # for a person's answer or approval
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -59,7 +59,7 @@ NEXT: dict[State, frozenset[State]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an outcome means: the task's state, one sentence, and what to say next."""
+    """The meaning of an outcome: the task's new state, a sentence for people, and their next command."""
 
     state: State
     sentence: str
@@ -128,7 +128,7 @@ class RunVerdict:
 
 
 def to(task_id: str, state: State, wanted: State) -> State:
-    """Return `wanted`, or raise NotPossible if it cannot follow `state`."""
+    """Return `wanted`. Raises NotPossible if it cannot follow `state`."""
     if wanted not in NEXT[state]:
         raise NotPossible(f"Task {task_id} is {state}; it cannot become {wanted}.")
     return wanted

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nudges:
-    """How one part of the bot wakes another. None of them carries state, none may raise."""
+    """Functions by which one part of the bot wakes another. They carry no state and must not raise."""
 
     answer: Callable[[str, str], None]  # forge, delivery id
     work: Callable[[], None]
