@@ -94,12 +94,12 @@ ENDINGS: dict[Outcome, Ending] = {
         State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
     ),
     Outcome.RATE_LIMITED: Ending(
-        State.FAILED, "The model's provider takes no more requests for now.", "/resume", "/diff"
+        State.FAILED, "The model's provider accepts no more requests for now.", "/resume", "/diff"
     ),
     Outcome.OVER_BUDGET: Ending(State.FAILED, "The budget for models is used up.", "/resume", "/diff"),
     Outcome.EXPORT_REFUSED: Ending(
         State.FAILED,
-        "What the agent left could not be taken out of the workspace.",
+        "The agent's work could not be exported from the workspace.",
         "/resume <what to undo>",
         "/retry",
     ),

@@ -1,7 +1,7 @@
-"""Addresses of repositories: built from the forge's own address and the full name, never from a payload.
+"""Addresses of repositories, built from the forge's address and the full name, never read from a payload.
 
-Whoever knows a webhook secret can sign any payload. An address in it would choose
-what the host fetches, and where the token and the agent's work go.
+A person who knows a webhook secret can sign any payload. An address in it would decide which repository
+the host fetches, and which server gets the token and the agent's work.
 """
 
 import re
@@ -18,21 +18,21 @@ _DEEPEST = 21  # parts: GitLab nests groups 20 deep
 
 
 def full_name(payload: object, field: str, *, nested: bool = False) -> str:
-    """Read owner/name; where names are `nested`, as GitLab's are, group/.../name in any script.
+    """Read owner/name; if names are `nested`, as GitLab's are, group/.../name in any script.
 
-    Raises ValueError, naming the field, on what could mean anything else in a URL.
+    Raises ValueError, with the field's name, on a text that could have another meaning in a URL.
     """
-    found = get(payload, field, str)
-    parts = found.split("/")
+    path = get(payload, field, str)
+    parts = path.split("/")
     allowed = all(_is_part(part, nested=nested) for part in parts)
-    # A NUL was left out on reading: what is left is not what was sent.
-    if found != at(payload, field) or not allowed or not 2 <= len(parts) <= (_DEEPEST if nested else 2):
-        raise ValueError(f"{field} is not the full name of a repository: {found[:80]!r}")
-    return found
+    # `get` removes NULs: then the name is not the one that was sent.
+    if path != at(payload, field) or not allowed or not 2 <= len(parts) <= (_DEEPEST if nested else 2):
+        raise ValueError(f"{field} is not the full name of a repository: {path[:80]!r}")
+    return path
 
 
 def web_address(url: str, api: str) -> str:
-    """The canonical address below which a forge has its repositories, from `url` without the folder `api`.
+    """Return the canonical address below which a forge has its repositories: `url` without the folder `api`.
 
     Raises NotUnderstood.
     """
@@ -40,21 +40,23 @@ def web_address(url: str, api: str) -> str:
 
 
 def is_below(web: str, url: str) -> bool:
-    """Is `url` a repository of the forge at `web`, whichever way its parts are written?"""
+    """Report whether `url` is a repository of the forge at `web`, in any spelling."""
     try:
-        found = canonical(url)
+        address = canonical(url)
     except NotUnderstood:
         return False
-    # An HTTP library may decode an escaped `..` and climb out of the forge's folder.
-    return found.startswith(f"{web}/") and not {".", ".."} & set(unquote(found).split("/"))
+    # An HTTP library may decode an escaped `..` and so leave the forge's folder.
+    return address.startswith(f"{web}/") and not {".", ".."} & set(unquote(address).split("/"))
 
 
 def _is_part(part: str, *, nested: bool) -> bool:
-    """Git leaves out a `.git` at the end, and GitLab's own pages begin with `-`."""
+    """Report whether this may be a part of a full name."""
+    # Git ignores a `.git` at the end.
     if part in {"", ".", ".."} or part.lower().endswith(".git") or len(part) > _LONGEST_PART:
         return False
     if not nested:
         return _PLAIN.fullmatch(part) is not None
+    # Paths of GitLab's own pages have a part `-`.
     return part != "-" and all(_is_letter(character) for character in part)
 
 

@@ -1,7 +1,7 @@
-"""The token of a forge, which may be replaced under a running bot.
+"""The token of a forge, which the operator may replace while the bot runs.
 
-Tokens expire and are rotated, and a restart in between would be one more thing
-to remember: so a refused one is looked up again where it was set.
+Tokens expire and are rotated. A restart should not be needed for that, so a token that the forge refused
+is read from the settings again.
 """
 
 from collections.abc import Callable
@@ -11,20 +11,22 @@ from bot.domain.errors import BadSettings
 
 
 class Token:
-    """`value` is the one used last. Raises BadSettings for one that no header can carry."""
+    """A token; `value` is the one that was used last. Raises BadSettings if a header cannot carry it."""
 
     def __init__(self, value: str, *, section: str, again: Callable[[], str] | None = None) -> None:
         if not _is_word(value):
-            raise BadSettings(f"[{section}] token must be one printable word.")  # requests would quote it
+            raise BadSettings(
+                f"[{section}] token must be one printable word."
+            )  # requests would show it in its error
         self.value = value
         self._again = again
 
     def fresh(self) -> str:
-        """The token as it is set now; the one before where that says nothing."""
+        """Return the token that is set now; the previous one if the settings are invalid or have none."""
         if self._again is not None:
-            with suppress(BadSettings):  # somebody is at it this very moment
-                found = self._again()
-                self.value = found if _is_word(found) else self.value
+            with suppress(BadSettings):  # somebody may be editing the settings right now
+                token = self._again()
+                self.value = token if _is_word(token) else self.value
         return self.value
 
 

@@ -1,7 +1,7 @@
-"""How a forge's deliveries prove where they come from: one value a forge, made of the shared secrets.
+"""Verification of deliveries, as a value for each forge that is made from the shared secrets.
 
-The forges agree on nothing here but HMAC-SHA256. All that differs between them is in this value, so the
-endpoint is written once.
+The forges have nothing in common here but HMAC-SHA256. The value holds all differences, so there is one
+endpoint for all forges.
 """
 
 import hashlib
@@ -18,21 +18,23 @@ SHORTEST_SECRET = 16  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookVerifier:
-    """How the deliveries of one forge prove that they are its own, and where they say what they are."""
+    """The proof of origin of one forge's deliveries, and the headers that identify them."""
 
     forge: str
     event: bytes  # the header that names the kind of event
     event_form: re.Pattern[bytes]
-    ids: tuple[bytes, ...]  # the headers that may hold the delivery's id: the first that is there counts
-    id_of_body: bool  # where none is there: what says the same is the same
-    proof: frozenset[bytes]  # headers without which nothing of the body is read
-    once: frozenset[bytes]  # headers of which a second could mislead: the two ends might take another one
-    authentic: Callable[[Headers, bytes], bool]  # whether it holds; constant time, asked with all of `proof`
-    missing: str  # what to tell a sender without proof
-    wrong: str  # what to tell one whose proof does not hold
+    ids: tuple[bytes, ...]  # the headers that may hold the delivery's id: the first one present counts
+    id_of_body: bool  # without any of them, the id is a hash of event and body
+    proof: frozenset[bytes]  # headers that must be present before the body is read
+    once: frozenset[bytes]  # headers that must not occur twice: forge and bot might use different ones
+    authentic: Callable[
+        [Headers, bytes], bool
+    ]  # verifies the proof in constant time, given all headers of `proof`
+    missing: str  # response to a sender without proof
+    wrong: str  # response to a sender with a wrong proof
 
     def delivery_id(self, headers: Headers, body: bytes) -> bytes:
-        """The id this delivery has however often it is sent; empty where it should have one and has none."""
+        """Return the id of this delivery, also if it is sent again; b"" if a required id is missing."""
         for name in self.ids:
             if name in headers:
                 return headers[name]
@@ -42,17 +44,18 @@ class WebhookVerifier:
 
 
 def check_lengths(section: str, secrets: Sequence[str]) -> None:
-    """Raise BadSettings if one of the secrets is so short that it can be guessed."""
+    """Raise BadSettings if a secret is so short that it can be guessed."""
     if any(len(secret) < SHORTEST_SECRET for secret in secrets):
         raise BadSettings(
-            f"[{section}] webhook_secrets holds one of less than {SHORTEST_SECRET} characters, which can be "
-            "guessed. Make a new one with `openssl rand -hex 32`, here and in the webhook's settings."
+            f"[{section}] webhook_secrets has a secret of less than {SHORTEST_SECRET} characters, which is "
+            "easily guessed. Make a new one with `openssl rand -hex 32`; set it here and in the webhook's "
+            "settings."
         )
 
 
 def no_secret(which: str) -> BadSettings:
     """Return the error for settings of a forge that hold no secret."""
     return BadSettings(
-        f"{which} empty, so anyone could give orders. Make a secret with `openssl rand -hex 32` and put "
-        "the same one in webhook_secrets and in the webhook's settings on the forge."
+        f"{which} empty, so anyone could send commands. Make a secret with `openssl rand -hex 32`, and put "
+        "it in webhook_secrets and in the webhook's settings on the forge."
     )

@@ -131,7 +131,7 @@ def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
         ),
         (
             {"FORGEHAND_GITLAB__TOKEN": "a-token", "FORGEHAND_GITLAB__SIGNING_TOKENS": "0123456789abcdef"},
-            "[gitlab] signing_tokens holds one that is not `whsec_` and",
+            "[gitlab] signing_tokens has a token that is not `whsec_` and",
         ),
         ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": ""}, "[github] webhook_secrets is empty"),
         ({"FORGEHAND_GITHUB__WEBHOOK_SECRETS": "short"}, "less than 16 characters"),

@@ -254,7 +254,7 @@ def test_only_listed_repositories_with_an_earlier_command_are_scanned(bot: Bot) 
 
 def test_an_unavailable_forge_is_not_asked_for_its_other_repositories(bot: Bot) -> None:
     bot.know(OTHER)
-    bot.forge.failing = ForgeUnavailable("GitHub asks the bot to slow down.")
+    bot.forge.failing = ForgeUnavailable("GitHub limits the bot's requests.")
 
     bot.scan()
 

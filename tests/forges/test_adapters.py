@@ -101,7 +101,7 @@ def test_an_answer_about_another_repository_or_none_is_refused(
 ) -> None:
     server.script = [Says(200, of_repository(name, repository_id))]
 
-    with pytest.raises(ForgeError, match="answer cannot be read"):
+    with pytest.raises(ForgeError, match="response cannot be read"):
         scripted.repository(7)
 
 

@@ -64,8 +64,8 @@ def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) 
         parts = said(forge, event(thread, f"comment:{own}", at=now()))
 
     assert sorted(parts) == [
-        (PartKind.LINES_COMMENT, "ann", "notes.txt:1 '@@ -0,0 +1 @@\\n+more' Why?"),
         (PartKind.COMMENT, "ann", "First."),
+        (PartKind.LINES_COMMENT, "ann", "notes.txt:1 '@@ -0,0 +1 @@\\n+more' Why?"),
         (PartKind.REVIEW, "ann", "Not yet."),
     ]
 

@@ -1,7 +1,7 @@
-"""GitHub as the bot sees it: each method of `Forge` in requests to the REST API.
+"""The adapter of GitHub: each method of `Forge` as requests to the REST API.
 
-Every path begins with the repository's number, which outlives renames and
-transfers, and never comes out of an answer's links.
+Every path begins with the repository's number, which survives renames and transfers. No path is taken
+from the links in a response.
 """
 
 import base64
@@ -26,9 +26,10 @@ _TITLE = 256  # characters of a pull request
 
 
 class GitHub:
-    """github.com or an Enterprise Server; `url` is the base of its API. No network before the first call.
+    """github.com or an Enterprise Server. The constructor makes no request.
 
-    `web` is where its repositories are, "" = beside the API. Raises NotUnderstood on an address that is none.
+    `url` is the base of the API. Repositories are below `web`; "" = derived from `url`. `again` reads the
+    token anew. Raises NotUnderstood if an address is invalid.
     """
 
     name = "github"
@@ -63,7 +64,7 @@ class GitHub:
             return False
         user = answer.data.get("user")
         if user and user["id"] != actor.id:
-            return False  # the login has passed to somebody else since
+            return False  # the login now belongs to another account
         return answer.data["permission"] in {"write", "admin"} or answer.data.get("role_name") == "maintain"
 
     def repository(self, repository_id: int) -> Repository:
@@ -90,7 +91,7 @@ class GitHub:
         )
 
     def has_label(self, thread: Thread, label: str) -> bool:
-        # An issue holds no more than 100 labels; two that differ only in case cannot exist.
+        # An issue has at most 100 labels. Two labels cannot differ only in case.
         answer = self._client.ask("GET", f"{_issue(thread)}/labels?per_page={PAGE}")
         return label.lower() in {each["name"].lower() for each in answer.data}
 
@@ -121,14 +122,14 @@ class GitHub:
         self._client.ask("PATCH", _comment(thread, comment_id, reply_target), json={"body": body})
 
     def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
-        """Ids of the bot's own comments that contain `marker`, oldest first, among the last 200 to 300."""
+        """Return the ids of the bot's own comments with `marker`, oldest first, among the last 200 to 300."""
         place = f"{_in(thread)}/pulls/{thread.number}" if reply_target.discussion else _issue(thread)
         me = self.whoami().id
-        said = newest(self._client, f"{place}/comments")
+        comments = newest(self._client, f"{place}/comments")
         with answered("GitHub"):
             return [
                 get(comment, "id", int)
-                for comment in said
+                for comment in comments
                 if at(comment, "user.id") == me and marker in text(comment, "body")
             ]
 
@@ -136,18 +137,18 @@ class GitHub:
         self._client.ask("DELETE", _comment(thread, comment_id, reply_target), fine=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
-        wanted = {
+        fields = {
             "state": status.verdict.value,
             "target_url": status.url or None,
             "description": status.description[:_DESCRIPTION],
             "context": "forgehand",
         }
-        self._client.ask("POST", f"{_in(thread)}/statuses/{sha}", json=wanted)
+        self._client.ask("POST", f"{_in(thread)}/statuses/{sha}", json=fields)
 
     def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
         answer = self._open(thread, wanted, draft=wanted.draft)
         if answer.status == 422 and wanted.draft and "draft pull request" in error_text(answer).lower():
-            answer = self._open(thread, wanted, draft=False)  # not part of this repository's plan
+            answer = self._open(thread, wanted, draft=False)  # the repository's plan has no drafts
         if answer.status != 422:
             return _change(answer.data)
         if "no commits between" in error_text(answer).lower():
@@ -157,7 +158,7 @@ class GitHub:
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not is_below(self._web, repository_url):
             return {}
-        # git is not asked twice: what was replaced meanwhile is known before.
+        # git makes no second try with another token, so the settings are read first.
         basic = base64.b64encode(f"x-access-token:{self._client.token.fresh()}".encode()).decode()
         return {"Authorization": f"Basic {basic}"}
 
@@ -185,11 +186,11 @@ class GitHub:
         return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, fine=(422,))
 
     def _find_change(self, thread: Thread, wanted: NewChange) -> Change | None:
-        # A filter by branch needs the owner, and the owner may have changed.
+        # The filter by branch needs the owner, who may have changed.
         owner = self.repository(thread.repository_id).path.partition("/")[0]
         query = {"state": "open", "head": f"{owner}:{wanted.head_branch}", "base": wanted.base_branch}
-        found = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
-        return _change(found[0]) if found else None
+        pulls = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
+        return _change(pulls[0]) if pulls else None
 
 
 def _in(thread: Thread) -> str:
@@ -201,18 +202,20 @@ def _issue(thread: Thread) -> str:
 
 
 def _comment(thread: Thread, comment_id: int, reply_target: ReplyTarget) -> str:
-    # Comments on lines of a diff are numbered, and live, apart from the others.
+    # Comments on lines of a diff have numbers and paths of their own.
     return f"{_in(thread)}/{'pulls' if reply_target.discussion else 'issues'}/comments/{comment_id}"
 
 
 def _id(answer: GitHubResponse) -> int:
     if not isinstance(at(answer.data, "id"), int):
-        raise ForgeUnavailable("GitHub's answer names no comment; whether it was written is not known.")
+        raise ForgeUnavailable(
+            "GitHub's response has no id of a comment, so it is unknown whether the comment was written."
+        )
     with answered("GitHub"):
         return get(answer.data, "id", int)
 
 
 def _change(data: object) -> Change:
-    # The address is shown to people, and nothing is ever fetched from it.
+    # The address is only shown to people. The bot fetches nothing from it.
     with answered("GitHub"):
         return Change(number=get(data, "number", int), url=get(data, "html_url", str))

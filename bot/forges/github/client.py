@@ -1,11 +1,9 @@
-"""One request to GitHub's REST API, and what each answer means to the bot.
+"""Requests to GitHub's REST API, and the error for each response.
 
-PyGithub's own defaults are not safe here: they repeat a POST after a 5xx (two
-comments), sleep in the thread until a rate limit resets (up to an hour), take
-the 307 of a renamed repository for success (the comment is lost), and follow a
-301 with any verb (the label is put on another repository's issue). So only its
-transport is used, set up to repeat nothing but reads and to follow nothing, and
-every status is judged in this file.
+PyGithub's defaults are not safe here. They repeat a POST after a 5xx (two comments), sleep in the thread
+until a rate limit resets (up to an hour), treat the 307 of a renamed repository as success (the comment is
+lost), and follow a 301 with any verb (the label goes to another repository's issue). So the bot uses only
+PyGithub's transport, which repeats only reads and follows no redirect, and handles every status here.
 """
 
 import re
@@ -28,16 +26,18 @@ if TYPE_CHECKING:
 
     from bot.forges.github.connection import Connection
 
-PAGE = 100  # the most GitHub gives at once
+PAGE = 100  # rows: GitHub's maximum
 _LAST_PAGE = re.compile(r'[?&]page=(\d+)[^>]*>; rel="last"')
-_SLOW_DOWN = 60.0  # seconds; GitHub's advice where it names no time itself
+_SLOW_DOWN = 60.0  # seconds, as GitHub advises for responses that name no time
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubResponse:
+    """A response of any status."""
+
     status: int
     headers: Mapping[str, str]  # names in lower case
-    data: Any  # what the JSON held; None where there was no body
+    data: Any  # value of the JSON; None if there was no body
 
 
 class GitHubClient:
@@ -46,28 +46,28 @@ class GitHubClient:
     def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
         self.token = Token(token, section="github", again=again)
         self._url = url
-        # PyGithub keeps the request being made on an object shared by all users of one
-        # Github: threads that share one send each other's requests [measured].
+        # PyGithub keeps the current request in an object that all users of one Github share: threads
+        # that share one send each other's requests [measured].
         self._mine = threading.local()
 
     def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitHubResponse:
         """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`.
 
-        Where the repository of `/repositories/<id>/...` has moved, the request
-        was not carried out; it is made again, once, at the present name. What
-        has moved to another repository is gone: nobody let the bot write there.
+        If the repository of `/repositories/<id>/...` was renamed, GitHub has not executed the request: it
+        is repeated once with the present name. An issue that was moved to another repository is gone,
+        because nobody allowed the bot to write there.
         """
         answer = self._send(verb, path, json)
         if answer.status in {301, 302, 307, 308} and path.startswith("/repositories/"):
             _, _, repository_id, *rest = path.split("/")
-            found = self._send("GET", f"/repositories/{repository_id}")
-            if found.status != 200:
-                refuse(found)
+            repository = self._send("GET", f"/repositories/{repository_id}")
+            if repository.status != 200:
+                refuse(repository)
             with answered("GitHub"):
-                path = full_name(found.data, "full_name")
+                path = full_name(repository.data, "full_name")
             answer = self._send(verb, "/".join([f"/repos/{path}", *rest]), json)
             if answer.status == 301:
-                raise ForgeGone("GitHub says it was moved to another repository (301).")
+                raise ForgeGone("GitHub says that this was moved to another repository (301).")
         if answer.status >= 300 and answer.status not in fine:
             refuse(answer)
         return answer
@@ -84,14 +84,18 @@ class GitHubClient:
             status, headers, body = github.requester.requestJson(verb, path, input=json, cnx=connection)
         except HTTPError:
             return GitHubResponse(301, {}, None)
-        except (RequestException, ValueError, OverflowError) as error:  # a header PyGithub cannot read
-            raise ForgeUnavailable("GitHub did not answer, or not in a way to be understood.") from error
+        except (
+            RequestException,
+            ValueError,
+            OverflowError,
+        ) as error:  # ValueError, OverflowError: PyGithub cannot read a header
+            raise ForgeUnavailable("GitHub did not answer, or its response could not be read.") from error
         try:
             data = from_json(body) if body else None
         except ValueError:
-            data = None  # a proxy's page: the status says enough
+            data = None  # a proxy's page: the status is enough
             if status < 300:
-                raise ForgeUnavailable("GitHub's answer could not be understood.") from None
+                raise ForgeUnavailable("GitHub's response could not be read.") from None
         return GitHubResponse(status, headers, data)
 
     def _connected(self, token: str) -> tuple["Github", "Connection"]:
@@ -104,7 +108,7 @@ class GitHubClient:
 
 
 def newest(client: GitHubClient, path: str) -> list[Any]:
-    """The last 200 to 300 of a list that begins with the oldest; all, if there are no more."""
+    """Return the last 200 to 300 rows of a list that begins with the oldest, or all if there are fewer."""
     path = f"{path}?per_page={PAGE}"
     first = client.ask("GET", path)
     link = _LAST_PAGE.search(first.headers.get("link", ""))
@@ -116,45 +120,45 @@ def newest(client: GitHubClient, path: str) -> list[Any]:
 
 
 def refuse(answer: GitHubResponse) -> NoReturn:
-    """Raise what `answer` means. The words may be posted: nothing in them is secret."""
-    status, said = answer.status, error_text(answer)
-    lower = said.lower()
+    """Raise the error for `answer`. Its message contains no secret: it may be posted."""
+    status, reason = answer.status, error_text(answer)
+    lower = reason.lower()
     if status == 429 or (status == 403 and _is_rate_limit(answer, lower)):
-        raise ForgeUnavailable("GitHub asks the bot to slow down.", _wait(answer.headers))
+        raise ForgeUnavailable("GitHub limits the bot's requests.", _wait(answer.headers))
     if status >= 500:
         after = answer.headers.get("retry-after", "")
-        raise ForgeUnavailable(f"GitHub is in trouble ({status}).", pause.seconds(after))
+        raise ForgeUnavailable(f"GitHub has a problem ({status}).", pause.seconds(after))
     if status == 301:
-        raise ForgeError("GitHub answers from another address; [github] url has to be changed.")
+        raise ForgeError("GitHub answers from another address. Change [github] url.")
     if status < 400:
-        raise ForgeUnavailable("GitHub moved the repository while the bot spoke to it.")
+        raise ForgeUnavailable("GitHub moved the repository during the request.")
     if status == 401:
         raise ForgeError("GitHub does not accept the bot's token (401).")
     if status in {404, 410, 451}:
-        raise ForgeGone(f"GitHub says it is not there, or hides it from the bot: {said} ({status}).")
+        raise ForgeGone(f"GitHub says it is not there, or hides it from the bot: {reason} ({status}).")
     if status == 403 and ("locked" in lower or "archived" in lower):
-        raise ForgeGone(f"GitHub lets nobody write there: {said} (403).")
-    raise ForgeError(f"GitHub refused: {said} ({status}).")
+        raise ForgeGone(f"GitHub lets nobody write there: {reason} (403).")
+    raise ForgeError(f"GitHub refused: {reason} ({status}).")
 
 
 def error_text(answer: GitHubResponse) -> str:
-    """What GitHub said about an error: its message and its list of errors, in one line of at most 300."""
+    """Return the message and errors of a response, in one line of at most 300 characters."""
     data = answer.data if isinstance(answer.data, dict) else {}
     listed = data.get("errors")
     parts = [data.get("message"), *(listed if isinstance(listed, list) else [listed])]
-    said = [part.get("message") or part.get("code") if isinstance(part, dict) else part for part in parts]
-    line = " ".join("; ".join(str(part) for part in said if part).split())
-    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL takes no NUL in a text
+    texts = [part.get("message") or part.get("code") if isinstance(part, dict) else part for part in parts]
+    line = " ".join("; ".join(str(text) for text in texts if text).split())
+    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL accepts no NUL in a text
 
 
-def _is_rate_limit(answer: GitHubResponse, said: str) -> bool:
+def _is_rate_limit(answer: GitHubResponse, reason: str) -> bool:
     limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return limited or "rate limit" in said or "abuse" in said
+    return limited or "rate limit" in reason or "abuse" in reason
 
 
 def _wait(headers: Mapping[str, str]) -> float:
-    """Seconds: Retry-After, else until the reset that goes with nothing remaining, else a minute."""
+    """Return the seconds to wait: Retry-After, else until a used up limit is reset, else a minute."""
     after, reset = pause.seconds(headers.get("retry-after", "")), None
     if headers.get("x-ratelimit-remaining") == "0":
         reset = pause.until(headers.get("x-ratelimit-reset", ""))
-    return next((found for found in (after, reset) if found is not None), _SLOW_DOWN)
+    return next((seconds for seconds in (after, reset) if seconds is not None), _SLOW_DOWN)

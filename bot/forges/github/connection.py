@@ -1,7 +1,7 @@
-"""One connection of PyGithub's, set up to repeat nothing but reads and to follow nothing.
+"""A connection of PyGithub that repeats only reads and follows no redirect.
 
-Apart from its user, because PyGithub takes half a second to load: whoever never
-asks GitHub anything does not wait for it.
+In a module of its own, because PyGithub takes half a second to load: processes that make no request to
+GitHub do not load it.
 """
 
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib3 import Retry
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
 
-# Reads only. Redirects and rate limits come back as they are instead of being slept through.
+# Redirects and rate limits are returned; the default would sleep until the limit is reset.
 _RETRY = Retry(
     total=2,
     backoff_factor=0.5,
@@ -27,7 +27,7 @@ Connection = HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
 
 
 def connect(url: str, token: str) -> tuple[Github, Connection]:
-    """What requests are made with, and over; for one thread at a time. No network yet."""
+    """Return a client and its connection, for one thread at a time. Makes no request."""
     github = Github(
         auth=Auth.Token(token),
         base_url=url,
@@ -43,6 +43,6 @@ def connect(url: str, token: str) -> tuple[Github, Connection]:
 
 
 def _take_out(response: Response, **_: object) -> None:
-    """Hand up a 301 before PyGithub follows it: it has no setting for that."""
+    """Raise a 301 before PyGithub follows it: it has no setting against that."""
     if response.status_code == 301:
         raise HTTPError(response=response)

@@ -1,7 +1,7 @@
-"""Webhook bodies of GitHub, read into what the rest of the bot understands. No I/O.
+"""The reader of GitHub's webhook bodies. No I/O.
 
-Only what is needed is looked at: GitHub's own examples do not all fit GitHub's
-own schemas, so a payload is never held against one as a whole.
+It reads only the fields that it needs: some of GitHub's examples do not match GitHub's own schemas, so a
+payload is never validated as a whole.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,18 @@ from bot.forges.payload import at, count, get, login, name, number, text, time
 
 
 def parse(event: str, body: bytes, web: str = "https://github.com") -> list[Event]:
-    """Read one delivery; [] if it says nothing to us. Repositories are below `web`, whatever it says.
+    """Read one delivery; [] if nothing in it concerns the bot.
 
-    Raises ValueError, naming the field, where something needed is missing.
+    Repositories are below `web`: addresses in the delivery are ignored. Raises ValueError with the name of
+    a needed field that is missing.
     """
     actions = _EVENTS.get(event)
     if actions is None:
         return []
     payload = from_json(body, allow_inf_nan=False)
     read = actions.get(get(payload, "action", str))
-    found = read(payload, web) if read else None
-    return [] if found is None else [found]
+    parsed = read(payload, web) if read else None
+    return [] if parsed is None else [parsed]
 
 
 def _commented(payload: object, web: str) -> Commented:
@@ -46,7 +47,7 @@ def _commented(payload: object, web: str) -> Commented:
 def _commented_inline(payload: object, web: str) -> Commented:
     comment_id = get(payload, "comment.id", int)
     thread = _thread(payload, web, "pull_request")
-    # A discussion goes by the number of its first comment. An outdated one has no line any more.
+    # The id of a discussion is that of its first comment. An outdated comment has no line any more.
     first = number(payload, "comment.in_reply_to_id") or comment_id
     line = count(payload, "comment.line") or count(payload, "comment.original_line")
     lines = lines_part(text(payload, "comment.path"), line, text(payload, "comment.diff_hunk"))
@@ -71,7 +72,7 @@ def _reviewed(payload: object, web: str) -> Commented:
         at=time(payload, "review.submitted_at"),
         context=(_thread_part(payload, thread, "pull_request"),),
         head=text(payload, "pull_request.head.sha"),
-        reply_target=ReplyTarget(),  # reviews take no reactions
+        reply_target=ReplyTarget(),  # GitHub has no reactions to reviews
         body=text(payload, "review.body"),
     )
 
@@ -101,7 +102,7 @@ def _review_requested(payload: object, web: str) -> Assigned | None:
 
 
 def _to_somebody(payload: object, web: str, who: str, *, review: bool) -> Assigned | None:
-    """None where a whole team is asked."""
+    """Read an assignment or a request for a review; None if it is for a team."""
     if at(payload, who) is None:
         return None
     subject = _subject(payload)
@@ -131,7 +132,7 @@ _EVENTS: dict[str, dict[str, Callable[[object, str], Event | None]]] = {
     "pull_request_review": {"submitted": _reviewed},
     "pull_request_review_comment": {"created": _commented_inline},
 }
-EVENTS = frozenset(_EVENTS)  # the others say nothing to us
+EVENTS = frozenset(_EVENTS)  # values of X-GitHub-Event; no others concern the bot
 
 
 def _subject(payload: object) -> str:
@@ -148,7 +149,7 @@ def _thread_part(payload: object, thread: Thread, subject: str) -> Part:
 
 
 def _thread(payload: object, web: str, subject: str) -> Thread:
-    # GitHub calls a pull request an issue too, and then marks it.
+    # Some payloads have a pull request as an issue with this mark.
     change = subject == "pull_request" or at(payload, f"{subject}.pull_request") is not None
     path = full_name(payload, "repository.full_name")
     return Thread(
@@ -163,7 +164,7 @@ def _thread(payload: object, web: str, subject: str) -> Thread:
 
 
 def _author(payload: object, path: str) -> Actor:
-    """Who wrote it. What is new is sent by its author; whoever else sends it is not the one who speaks."""
+    """Read the author of a new text. Raises ValueError if another account sent the delivery."""
     actor = _actor(payload, path)
     if actor.id != get(payload, "sender.id", int):
         raise ValueError(f"{path} is not the sender")

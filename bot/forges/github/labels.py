@@ -1,7 +1,7 @@
-"""Who put on the labels that threads wear now: what a delivery tells, asked for.
+"""The search for labels whose delivery was lost.
 
-The list of issues tells neither who put a label on nor when, so each thread's
-own events are asked as well.
+It returns the events that deliveries would have brought. The list of issues does not contain who added a
+label, and when, so the events of each thread are read too.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,47 +16,48 @@ from bot.forges.payload import at, get, login, name, text, time
 
 
 def find(client: GitHubClient, repository: Repository, labels: Collection[str]) -> list[Labelled]:
-    return [event for label in labels for event in _wearing(client, repository, label)]
+    """Return the open issues and changes that have one of these labels now."""
+    return [event for label in labels for event in _with_label(client, repository, label)]
 
 
-def _wearing(client: GitHubClient, repository: Repository, label: str) -> Iterator[Labelled]:
+def _with_label(client: GitHubClient, repository: Repository, label: str) -> Iterator[Labelled]:
     issues = f"/repositories/{repository.id}/issues"
     query = urlencode({"labels": label, "state": "open", "sort": "updated", "per_page": PAGE})
-    for shown in client.ask("GET", f"{issues}?{query}").data:
-        events = newest(client, f"{issues}/{get(shown, 'number', int)}/events")
-        put_on = [event for event in events if _tells(event, label)]
-        if put_on:
-            yield _labelled(repository, shown, put_on[-1])
+    for issue in client.ask("GET", f"{issues}?{query}").data:
+        events = newest(client, f"{issues}/{get(issue, 'number', int)}/events")
+        added = [event for event in events if _adds(event, label)]
+        if added:
+            yield _labelled(repository, issue, added[-1])
 
 
-def _tells(event: object, label: str) -> bool:
-    """Not where the account of who did it is gone."""
+def _adds(event: object, label: str) -> bool:
+    """Report whether an event added this label. An event of a deleted account does not count."""
     named = text(event, "label.name").lower() == label.lower()
     return at(event, "event") == "labeled" and named and at(event, "actor") is not None
 
 
-def _labelled(repository: Repository, shown: object, put_on: object) -> Labelled:
+def _labelled(repository: Repository, issue: object, added: object) -> Labelled:
     thread = Thread(
         forge="github",
         repository_id=repository.id,
         repository_url=repository.url,
         path=repository.path,
-        kind=Kind.CHANGE if at(shown, "pull_request") is not None else Kind.ISSUE,
-        number=get(shown, "number", int),
-        title=text(shown, "title"),
+        kind=Kind.CHANGE if at(issue, "pull_request") is not None else Kind.ISSUE,
+        number=get(issue, "number", int),
+        title=text(issue, "title"),
     )
-    label, when = name(put_on, "label.name"), time(put_on, "created_at")
-    by, opened = text(shown, "user.login"), text(shown, "created_at")
+    label, when = name(added, "label.name"), time(added, "created_at")
+    by, opened = text(issue, "user.login"), text(issue, "created_at")
     return Labelled(
         cause=label_key(thread, label, when),
         thread=thread,
         actor=Actor(
-            id=get(put_on, "actor.id", int),
-            login=login(put_on, "actor.login"),
-            bot=get(put_on, "actor.type", str) == "Bot",
+            id=get(added, "actor.id", int),
+            login=login(added, "actor.login"),
+            bot=get(added, "actor.type", str) == "Bot",
         ),
         at=when,
-        context=(thread_part(thread, text(shown, "body"), author=by, at=opened),),
+        context=(thread_part(thread, text(issue, "body"), author=by, at=opened),),
         label=label,
-        changed_at=time(shown, "updated_at"),
+        changed_at=time(issue, "updated_at"),
     )

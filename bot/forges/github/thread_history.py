@@ -1,7 +1,7 @@
-"""What was said on a thread of GitHub before an event: its comments, reviews, and comments on lines.
+"""The history of a thread of GitHub before an event: comments, reviews, and comments on lines.
 
-GitHub does not tell when a review's own words were edited. They are read seconds
-after the event, which is as near to it as one can get.
+GitHub does not report when the body of a review was edited. It is read seconds after the event, so an edit
+in between is not noticed.
 """
 
 from collections.abc import Iterator
@@ -16,44 +16,44 @@ from bot.forges.payload import count, number, text, time
 
 
 def before(client: GitHubClient, event: Event, me: Actor) -> list[Part]:
-    """What others than `me` said before the event, oldest first."""
-    found = [*_comments(client, event)]
+    """Return the comments and reviews of others than `me` before the event, oldest first."""
+    entries = [*_comments(client, event)]
     if event.thread.kind is Kind.CHANGE:
-        found += [*_reviews(client, event), *_on_lines(client, event)]
-    others = [(at, part) for at, by, part in found if by != me.id and (part.text or part.excerpt)]
+        entries += [*_reviews(client, event), *_on_lines(client, event)]
+    others = [(at, part) for at, by, part in entries if by != me.id and (part.text or part.excerpt)]
     return [part for _, part in sorted(others, key=lambda each: each[0])]
 
 
-_Said = Iterator[tuple[datetime, int | None, Part]]  # when, by whose id, what
+_Entries = Iterator[tuple[datetime, int | None, Part]]  # time, id of the author, text
 
 
-def _comments(client: GitHubClient, event: Event) -> _Said:
+def _comments(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/issues/{event.thread.number}/comments"):
-        if _stood(row, event) and event.cause != f"comment:{row['id']}":
+        if _is_unchanged(row, event) and event.cause != f"comment:{row['id']}":
             part = Part(
                 kind=PartKind.COMMENT, text=text(row, "body"), author=_author(row), at=row["created_at"]
             )
             yield time(row, "created_at"), number(row, "user.id"), part
 
 
-def _reviews(client: GitHubClient, event: Event) -> _Said:
+def _reviews(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/reviews"):
-        at = text(row, "submitted_at")  # none: it is still being written
+        at = text(row, "submitted_at")  # "" = not submitted yet
         if at and time(row, "submitted_at") <= event.at and event.cause != f"review:{row['id']}":
-            said = "" if row["state"] == "COMMENTED" else f"({row['state'].replace('_', ' ').lower()})"
-            words = f"{said}\n\n{text(row, 'body')}".strip()
+            verdict = "" if row["state"] == "COMMENTED" else f"({row['state'].replace('_', ' ').lower()})"
+            body = f"{verdict}\n\n{text(row, 'body')}".strip()
             yield (
                 time(row, "submitted_at"),
                 number(row, "user.id"),
-                Part(kind=PartKind.REVIEW, text=words, author=_author(row), at=at),
+                Part(kind=PartKind.REVIEW, text=body, author=_author(row), at=at),
             )
 
 
-def _on_lines(client: GitHubClient, event: Event) -> _Said:
+def _on_lines(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/comments"):
-        # What belongs to the very review that speaks is part of what it says, and gets its last time with it.
+        # Comments of the event's own review belong to its text, and get the time of its submission.
         own = event.cause == f"review:{row['pull_request_review_id']}"
-        if (own or _stood(row, event)) and event.cause != f"review-comment:{row['id']}":
+        if (own or _is_unchanged(row, event)) and event.cause != f"review-comment:{row['id']}":
             line = count(row, "line") or count(row, "original_line")
             part = lines_comment(
                 row["path"],
@@ -66,13 +66,13 @@ def _on_lines(client: GitHubClient, event: Event) -> _Said:
             yield time(row, "created_at"), number(row, "user.id"), part
 
 
-def _stood(row: Any, event: Event) -> bool:
-    """Was it there, in these words, when the event came about?"""
+def _is_unchanged(row: Any, event: Event) -> bool:
+    """Report whether the comment existed at the time of the event with its present text."""
     return time(row, "created_at") <= event.at and time(row, "updated_at") <= event.at
 
 
 def _author(row: Any) -> str:
-    return text(row, "user.login")  # null once the account is deleted
+    return text(row, "user.login")  # null if the account is deleted
 
 
 def _in(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""The proof of origin that GitHub's deliveries carry."""
+"""The verification of GitHub's deliveries."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from bot.forges.verifier import Headers, WebhookVerifier, check_lengths, no_secr
 
 
 def github_verifier(secrets: Sequence[str]) -> WebhookVerifier:
-    """GitHub, where any of `secrets` may have signed. Raises BadSettings without one worth the name."""
+    """Return the verifier for deliveries signed with any of `secrets`. Raises BadSettings if one is weak."""
     if not secrets:
         raise no_secret("[github] webhook_secrets is")
     check_lengths("github", secrets)
@@ -23,20 +23,20 @@ def github_verifier(secrets: Sequence[str]) -> WebhookVerifier:
         proof=frozenset({b"x-hub-signature-256"}),
         once=frozenset({b"x-github-delivery", b"x-github-event", b"x-hub-signature-256"}),
         authentic=partial(_signed_by_github, [secret.encode() for secret in secrets]),
-        missing="no X-Hub-Signature-256: set a secret in the webhook's settings",
-        wrong="the signature does not match: is it the same secret on both sides?",
+        missing="X-Hub-Signature-256 is missing: set a secret in the webhook's settings",
+        wrong="the signature does not match: set the same secret on both sides",
     )
 
 
 def _signed_by_github(keys: Sequence[bytes], headers: Headers, body: bytes) -> bool:
-    """Whether one of the keys gives GitHub's HMAC-SHA256 of the raw body.
+    """Report whether one of the keys gives GitHub's HMAC-SHA256 of the raw body.
 
-    Form: `sha256=` and 64 hex digits, as https://docs.github.com/webhooks describes
-    under "Validating webhook deliveries". The SHA-1 header beside it is never looked at.
+    Form: `sha256=` and 64 hex digits, as https://docs.github.com/webhooks describes under "Validating
+    webhook deliveries". The SHA-1 header beside it is ignored.
     """
-    given = headers[b"x-hub-signature-256"]
-    held = False
-    for key in keys:  # all of them: the time must not tell which one it was
+    signature = headers[b"x-hub-signature-256"]
+    is_valid = False
+    for key in keys:  # always all of them: the time must not reveal which one it was
         expected = b"sha256=" + hmac.digest(key, body, hashlib.sha256).hex().encode()
-        held |= hmac.compare_digest(expected, given)
-    return held
+        is_valid |= hmac.compare_digest(expected, signature)
+    return is_valid

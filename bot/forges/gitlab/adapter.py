@@ -1,7 +1,7 @@
-"""GitLab as the bot sees it: each method of `Forge` in requests to the REST API.
+"""The adapter of GitLab: each method of `Forge` as requests to the REST API.
 
-Every path begins with the project's number, which outlives renames and
-transfers, and never comes out of an answer's links.
+Every path begins with the project's number, which survives renames and transfers. No path is taken from
+the links in a response.
 """
 
 import base64
@@ -21,9 +21,9 @@ from bot.forges.gitlab.labels import find
 from bot.forges.payload import answered, at, get, login, number, same_id, text
 
 _COMMENT = 1_000_000  # characters
-_SHORT = 255  # characters of a title, and of a status's description and address
-_PAGE = 100  # the most GitLab gives at once
-_DEVELOPER = 30  # the access level from which on people push
+_SHORT = 255  # characters of a title, and of the description and URL of a status
+_PAGE = 100  # rows: GitLab's maximum
+_DEVELOPER = 30  # the lowest access level that may push
 _STATES = {
     CheckState.PENDING: "pending",
     CheckState.SUCCESS: "success",
@@ -33,9 +33,10 @@ _STATES = {
 
 
 class GitLab:
-    """gitlab.com or an instance of one's own at `url`. No network before the first call.
+    """gitlab.com or a self-managed instance at `url`. The constructor makes no request.
 
-    `web` is where its repositories are, "" = at `url`. Raises NotUnderstood.
+    Repositories are below `web`; "" = below `url`. `again` reads the token anew. Raises NotUnderstood if an
+    address is invalid.
     """
 
     name = "gitlab"
@@ -51,7 +52,7 @@ class GitLab:
         return parse(event, body, self._web)
 
     def complete(self, event: Event) -> Event:
-        """Where a note is on a diff, with the hunk it is about, as far as GitLab still shows it."""
+        """Add the hunk that a note on a diff is about, if GitLab still shows it."""
         if not isinstance(event, Commented) or not event.context:
             return event
         if event.context[0].kind is not PartKind.LINES:
@@ -82,10 +83,10 @@ class GitLab:
         answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", fine=(404,))
         if answer.status == 404:
             return False
-        who = answer.data
-        # Somebody invited may still be waiting to be let in; a custom role keeps the level of its base.
-        active = who["state"] == "active" and who.get("membership_state", "active") == "active"
-        return active and bool(who["access_level"] >= _DEVELOPER)
+        member = answer.data
+        # An invited person may not be accepted yet. A custom role has the level of its base role.
+        active = member["state"] == "active" and member.get("membership_state", "active") == "active"
+        return active and bool(member["access_level"] >= _DEVELOPER)
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/projects/{repository_id}").data
@@ -112,7 +113,7 @@ class GitLab:
         )
 
     def has_label(self, thread: Thread, label: str) -> bool:
-        # Two labels that differ only in case are two to GitLab.
+        # Labels that differ only in case are different labels to GitLab.
         return label in self._client.ask("GET", _place(thread)).data["labels"]
 
     def remove_label(self, thread: Thread, label: str) -> None:
@@ -131,7 +132,7 @@ class GitLab:
             refuse(answer)
 
     def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
-        if reply_target.discussion:  # an internal one makes every reply internal
+        if reply_target.discussion:  # in an internal discussion, every reply is internal
             place = f"{_place(thread)}/discussions/{reply_target.discussion}/notes"
             return _id(self._client.ask("POST", place, json={"body": body}))
         fields = {"body": body, "internal": True} if reply_target.internal else {"body": body}
@@ -141,7 +142,7 @@ class GitLab:
         _id(self._client.ask("PUT", _note(thread, comment_id), json={"body": body}))
 
     def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
-        """Ids of the bot's own comments that contain `marker`, oldest first, among the last 300."""
+        """Return the ids of the bot's own comments with `marker`, oldest first, among the last 300."""
         me = self.whoami().id
         notes = thread_history.notes(self._client, _place(thread))
         with answered("GitLab"):
@@ -154,7 +155,7 @@ class GitLab:
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         answer = self._set_status(thread.repository_id, sha, status)
         if answer.status == 404 and thread.kind is Kind.CHANGE:
-            # No branch of the project has it: GitLab then wants it told to the fork it is from.
+            # No branch of the project has this commit: GitLab accepts its status only at its fork.
             change = self._client.ask("GET", _place(thread)).data
             with answered("GitLab"):
                 source = number(change, "source_project_id")
@@ -164,10 +165,10 @@ class GitLab:
             refuse(answer)
 
     def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
-        # GitLab opens a change without commits as readily as any other, so it has to be looked first.
+        # GitLab also opens a merge request without commits, so the branches are compared first.
         query = urlencode({"from": wanted.base_branch, "to": wanted.head_branch})
         answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", fine=(404,))
-        # A branch that is not there is told better by the refusal to open a change from it.
+        # 404, a missing branch: the refusal of the next request has the better message.
         if answer.status == 200 and not answer.data["commits"] and not answer.data.get("compare_timeout"):
             return None
         fields = {
@@ -184,7 +185,7 @@ class GitLab:
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not is_below(self._web, repository_url):
             return {}
-        # git is not asked twice: what was replaced meanwhile is known before.
+        # git makes no second try with another token, so the settings are read first.
         basic = base64.b64encode(f"oauth2:{self._client.token.fresh()}".encode()).decode()
         return {"Authorization": f"Basic {basic}"}
 
@@ -207,7 +208,7 @@ class GitLab:
             "name": "forgehand",
             "description": status.description[:_SHORT],
         }
-        if 0 < len(status.url) <= _SHORT:  # cut, it would lead nowhere
+        if 0 < len(status.url) <= _SHORT:  # a shortened URL would be wrong
             fields["target_url"] = status.url
         return self._client.ask("POST", f"/projects/{project}/statuses/{sha}", json=fields, fine=(400, 404))
 
@@ -215,9 +216,9 @@ class GitLab:
         query = urlencode(
             {"state": "opened", "source_branch": wanted.head_branch, "target_branch": wanted.base_branch}
         )
-        found = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
-        # A fork may have a branch of the same name.
-        own = [each for each in found if each["source_project_id"] == thread.repository_id]
+        requests = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
+        # A fork may have a branch with the same name.
+        own = [each for each in requests if each["source_project_id"] == thread.repository_id]
         return _change(own[0]) if own else None
 
 
@@ -238,19 +239,19 @@ def _note(thread: Thread, comment_id: int) -> str:
 
 
 def _is_set(answer: GitLabResponse) -> bool:
-    """Was it refused because it is so already?"""
+    """Report whether the status was refused because the commit has it already."""
     return answer.status == 400 and "cannot transition status" in error_text(answer).lower()
 
 
 def _id(answer: GitLabResponse) -> int:
     if not isinstance(at(answer.data, "id"), int):
-        # Nothing but quick actions: GitLab has carried them out, and keeps no comment.
-        raise ForgeError("GitLab took the comment for commands to itself and wrote none.")
+        # The comment had only quick actions: GitLab has executed them, and there is no comment.
+        raise ForgeError("GitLab read the comment as quick actions and posted nothing.")
     with answered("GitLab"):
         return get(answer.data, "id", int)
 
 
 def _change(data: object) -> Change:
-    # The address is shown to people, and nothing is ever fetched from it.
+    # The address is only shown to people. The bot fetches nothing from it.
     with answered("GitLab"):
         return Change(number=get(data, "iid", int), url=get(data, "web_url", str))

@@ -1,10 +1,9 @@
-"""One request to GitLab's REST API, and what each answer means to the bot.
+"""Requests to GitLab's REST API, and the error for each response.
 
-python-gitlab's own defaults are not safe here: they sleep in the thread for as
-long as a 429 says, repeat a POST where retries are on, follow a 308 to wherever
-it points, set no timeout, and drop an error's headers. So only its transport is
-used, set up to repeat nothing but reads and to follow nothing, and every status
-is judged in this file.
+python-gitlab's defaults are not safe here. They sleep in the thread for as long as a 429 says, repeat a
+POST if retries are enabled, follow a 308 to any address, set no timeout, and drop the headers of an error.
+So the bot uses only python-gitlab's transport, which repeats only reads and follows no redirect, and
+handles every status here.
 """
 
 import threading
@@ -23,9 +22,9 @@ from bot.forges import pause
 from bot.forges.token import Token
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
-_SLOW_DOWN = 60.0  # seconds, where GitLab names no time itself
+_SLOW_DOWN = 60.0  # seconds, for responses that name no time
 
-# Reads only. Refusals come back as they are instead of being slept through.
+# Refusals are returned; the default would sleep until a limit is reset.
 _RETRY = Retry(
     total=2,
     backoff_factor=0.5,
@@ -38,9 +37,11 @@ _RETRY = Retry(
 
 @dataclass(frozen=True, slots=True)
 class GitLabResponse:
+    """A response of any status."""
+
     status: int
     headers: Mapping[str, str]  # names in any case
-    data: Any  # what the JSON held; None where there was no body
+    data: Any  # value of the JSON; None if there was no body
 
 
 class GitLabClient:
@@ -49,7 +50,7 @@ class GitLabClient:
     def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
         self.token = Token(token, section="gitlab", again=again)
         self._url = url
-        self._mine = threading.local()  # a Session of requests is no thing to share between threads
+        self._mine = threading.local()  # a Session of requests is not safe to share between threads
 
     def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitLabResponse:
         """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`."""
@@ -72,13 +73,13 @@ class GitLabClient:
                 response = error.response
             status, body = response.status_code, response.content
         except RequestException as error:
-            raise ForgeUnavailable("GitLab did not answer, or not in a way to be understood.") from error
+            raise ForgeUnavailable("GitLab did not answer, or its response could not be read.") from error
         try:
             data = from_json(body) if body else None
         except ValueError:
-            data = None  # a proxy's page: the status says enough
+            data = None  # a proxy's page: the status is enough
             if status < 300:
-                raise ForgeUnavailable("GitLab's answer could not be understood.") from None
+                raise ForgeUnavailable("GitLab's response could not be read.") from None
         return GitLabResponse(status, response.headers, data)
 
     def _gitlab(self, token: str) -> Gitlab:
@@ -87,7 +88,7 @@ class GitLabClient:
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
             session.hooks["response"].append(_take_out)
-            # As a bearer every kind of token is taken, one of OAuth too.
+            # GitLab accepts every kind of token as a bearer token, also one of OAuth.
             self._mine.gitlab = Gitlab(
                 self._url, oauth_token=token, timeout=TIMEOUT, user_agent="forgehand", session=session
             )
@@ -97,51 +98,51 @@ class GitLabClient:
 
 
 def _take_out(response: Response, **_: object) -> None:
-    """Hand up what is no success before requests follows it and python-gitlab drops its headers."""
+    """Raise a response of 300 or above before requests follows it, or python-gitlab drops its headers."""
     if response.status_code >= 300:
         raise HTTPError(response=response)
 
 
 def refuse(answer: GitLabResponse) -> NoReturn:
-    """Raise what `answer` means. The words may be posted: nothing in them is secret."""
-    status, said = answer.status, error_text(answer)
-    lower = said.lower()
+    """Raise the error for `answer`. Its message contains no secret: it may be posted."""
+    status, reason = answer.status, error_text(answer)
+    lower = reason.lower()
     if status == 429:
-        raise ForgeUnavailable("GitLab asks the bot to slow down.", _wait(answer.headers))
+        raise ForgeUnavailable("GitLab limits the bot's requests.", _wait(answer.headers))
     if status >= 500 or (status == 409 and "resource lock" in lower):
         after = answer.headers.get("Retry-After", "")
-        raise ForgeUnavailable(f"GitLab is in trouble ({status}).", pause.seconds(after))
-    if status < 400:  # projects are named by number, so it is not one that moved
-        raise ForgeError("GitLab answers from another address; [gitlab] url has to be changed.")
+        raise ForgeUnavailable(f"GitLab has a problem ({status}).", pause.seconds(after))
+    if status < 400:  # paths have the project's number, so this is not a renamed project
+        raise ForgeError("GitLab answers from another address. Change [gitlab] url.")
     if status == 401:
         raise ForgeError("GitLab does not accept the bot's token (401).")
     if status in {404, 410}:
-        raise ForgeGone(f"GitLab says it is not there, or hides it from the bot: {said} ({status}).")
+        raise ForgeGone(f"GitLab says it is not there, or hides it from the bot: {reason} ({status}).")
     if status == 403 and ("locked" in lower or "archived" in lower):
-        raise ForgeGone(f"GitLab lets nobody write there: {said} (403).")
-    raise ForgeError(f"GitLab refused: {said} ({status}).")
+        raise ForgeGone(f"GitLab lets nobody write there: {reason} (403).")
+    raise ForgeError(f"GitLab refused: {reason} ({status}).")
 
 
 def error_text(answer: GitLabResponse) -> str:
-    """What GitLab said about an error, in one line of at most 300.
+    """Return the reason in a response, in one line of at most 300 characters.
 
-    `message` may be a text, a list, or lists by field; other errors have an
-    `error`, and those of OAuth an `error_description` beside it.
+    `message` may be a text, a list, or lists by field. Other errors have an `error`, and those of OAuth an
+    `error_description` too.
     """
     data = answer.data if isinstance(answer.data, dict) else {}
-    found = [data.get(name) for name in ("message", "error", "error_description")]
-    line = " ".join("; ".join(_flat(one) for one in found if one).split())
-    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL takes no NUL in a text
+    texts = [data.get(name) for name in ("message", "error", "error_description")]
+    line = " ".join("; ".join(_flat(one) for one in texts if one).split())
+    return line.replace("\0", "")[:300] or "no reason given"  # PostgreSQL accepts no NUL in a text
 
 
-def _flat(said: object) -> str:
-    if isinstance(said, dict):
-        return ", ".join(f"{name} {_flat(value)}" for name, value in said.items())
-    return ", ".join(map(_flat, said)) if isinstance(said, list) else str(said)
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(each)}" for name, each in value.items())
+    return ", ".join(map(_flat, value)) if isinstance(value, list) else str(value)
 
 
 def _wait(headers: Mapping[str, str]) -> float:
-    """Seconds: Retry-After, else until the reset, else a minute."""
+    """Return the seconds to wait: Retry-After, else until the reset, else a minute."""
     after = pause.seconds(headers.get("Retry-After", ""))
     reset = pause.until(headers.get("RateLimit-Reset", ""))
-    return next((found for found in (after, reset) if found is not None), _SLOW_DOWN)
+    return next((seconds for seconds in (after, reset) if seconds is not None), _SLOW_DOWN)

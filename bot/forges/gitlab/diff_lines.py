@@ -1,4 +1,4 @@
-"""The lines of a diff that a comment hangs on. GitLab's hooks tell only where they are."""
+"""The lines of a diff that a comment is about. GitLab's hooks contain only their position."""
 
 import re
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from bot.forges.parts import lines_part
 from bot.forges.payload import at, count, text
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
-_SIGNS = (" -", " +")  # lines of a hunk that are in the file before, and after
+_SIGNS = (" -", " +")  # first characters of lines in the old file, and in the new
 
 
 def part(position: object, diffs: list[object]) -> Part | None:
-    """What a note's `position` is about, from the diffs of its merge request; None if it is not in them.
+    """Return the lines at a note's `position`, from the diffs of its merge request; None if not found.
 
     Shapes: docs.gitlab.com/api/discussions and /api/merge_requests, "List merge request diffs".
     """
@@ -26,16 +26,16 @@ def part(position: object, diffs: list[object]) -> Part | None:
 
 
 def _around(diff: str, old: int | None, new: int | None) -> str:
-    """The hunk up to this line; "" where the diff has it not."""
-    for side, wanted in ((1, new), (0, old)):
+    """Return the hunk up to this line; "" if the line is not in the diff."""
+    for side, number in ((1, new), (0, old)):
         for seen, numbers in _walked(diff):
-            if wanted is not None and seen[-1][:1] in _SIGNS[side] and numbers[side] == wanted:
+            if number is not None and seen[-1][:1] in _SIGNS[side] and numbers[side] == number:
                 return "\n".join(seen)
     return ""
 
 
 def _walked(diff: str) -> Iterator[tuple[list[str], tuple[int, int]]]:
-    """Each line after a header: the hunk up to it, and its number before and after."""
+    """Yield, for each line after a header, the hunk up to it and its numbers in the old and the new file."""
     seen: list[str] = []
     before = after = 0
     for line in diff.split("\n"):

@@ -1,8 +1,8 @@
-"""Webhook bodies of GitLab, read into what the rest of the bot understands. No I/O.
+"""The reader of GitLab's webhook bodies. No I/O.
 
-Versions differ, and one act may be told by a project's hook and by its group's.
-So causes are made of what all of them say, and a field that came late means,
-where it is missing, what held before it came.
+Versions of GitLab differ, and both a project's hook and its group's hook may report one action. So
+idempotency keys are made only of fields that all of them have. If a field is missing because the version
+is older than the field, it has the meaning that the older version had.
 """
 
 import re
@@ -16,7 +16,7 @@ from bot.forges.addresses import full_name
 from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time, word
 
-# The values of X-Gitlab-Event that may say something to us.
+# The values of X-Gitlab-Event that concern the bot.
 EVENTS = frozenset(
     {
         "Note Hook",
@@ -30,17 +30,17 @@ _CHANGED = {"issue": Kind.ISSUE, "work_item": Kind.ISSUE, "merge_request": Kind.
 _NOTED = {"Issue": ("issue", Kind.ISSUE), "MergeRequest": ("merge_request", Kind.CHANGE)}
 _ABOUT = "object_attributes"
 
-# Hooks do not tell a bot from a person. GitLab itself gives these names to the users
-# behind project and group tokens and, if told no other, to service accounts
+# Hooks do not report whether an account is a bot. GitLab gives these names to the users behind project and
+# group tokens and, by default, to service accounts
 # (docs.gitlab.com: "Project access tokens", "Group service accounts API").
 BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
 
 
 def parse(event: str, body: bytes, web: str = "https://gitlab.com") -> list[Event]:
-    """Read one delivery, `event` being its X-Gitlab-Event; [] if it says nothing to us.
+    """Read one delivery; [] if nothing in it concerns the bot.
 
-    Repositories are below `web`, whatever the delivery says. Raises ValueError, naming the field, where
-    something needed is missing.
+    `event` is its X-Gitlab-Event. Repositories are below `web`: addresses in the delivery are ignored.
+    Raises ValueError with the name of a needed field that is missing.
     """
     if event not in EVENTS:
         return []
@@ -54,7 +54,7 @@ def parse(event: str, body: bytes, web: str = "https://gitlab.com") -> list[Even
 
 
 def _commented(payload: object, web: str, event: str) -> list[Event]:
-    """Until 16.11 there was no `action`, and edits were not told."""
+    """Read a new comment. Until 16.11, hooks had no `action` and did not report edits."""
     noted = _NOTED.get(get(payload, f"{_ABOUT}.noteable_type", str))
     new = text(payload, f"{_ABOUT}.action") in {"", "create"}
     if noted is None or not new or at(payload, f"{_ABOUT}.system") is True:
@@ -77,9 +77,9 @@ def _commented(payload: object, web: str, event: str) -> list[Event]:
 
 
 def _reply_target(payload: object, event: str, thread: Thread) -> ReplyTarget:
-    # A comment that stands alone has an id of a discussion too, but nobody made it one.
+    # A comment outside discussions has a discussion id too.
     in_discussion = at(payload, f"{_ABOUT}.type") in ("DiffNote", "DiscussionNote")
-    # In an old version only the event's name may tell; and better unseen than seen by all.
+    # In old versions only the event's name may tell. In doubt the answer is internal.
     hidden = event.startswith("Confidential") or text(payload, "event_type").startswith("confidential")
     return ReplyTarget(
         comment_id=get(payload, f"{_ABOUT}.id", int),
@@ -100,7 +100,7 @@ def _lines(payload: object) -> Iterator[Part]:
 
 
 def _changed(payload: object, web: str, kind: Kind) -> Iterator[Event]:
-    """One delivery tells of all that was done at once."""
+    """Yield the events of one delivery, which reports all changes of one save."""
     labels, assigned, asked = (_added(payload, name) for name in ("labels", "assignees", "reviewers"))
     if not (labels or assigned or asked):
         return
@@ -142,9 +142,9 @@ def _assigned(payload: object, thread: Thread, assignee_id: int, *, review: bool
 
 
 def _added(payload: object, name: str) -> list[object]:
-    """What `changes` says is there now and was not before, or is asked for again.
+    """Return the rows of `changes` that are new, and the reviewers who are requested again.
 
-    The hook of an opening may leave `changes` out: then everything there is new.
+    The hook of a new issue or change may have no `changes`: then every row is new.
     """
     before, now = _listed(payload, f"changes.{name}.previous"), _listed(payload, f"changes.{name}.current")
     if at(payload, f"changes.{name}") is None and at(payload, f"{_ABOUT}.action") == "open":
@@ -152,13 +152,13 @@ def _added(payload: object, name: str) -> list[object]:
         now = [{"id": one} for one in ids] or _listed(payload, name)
     known = [at(one, "id") for one in before]
     again = [one for one in now if at(one, "re_requested") is True]
-    # Old versions list people without their ids, and so do not tell who was added.
+    # Old versions list people without ids: then it is unknown who was added.
     return again + [one for one in now if one not in again and at(one, "id") not in [None, *known]]
 
 
 def _listed(payload: object, path: str) -> list[object]:
-    found = at(payload, path)
-    return found if isinstance(found, list) else []
+    rows = at(payload, path)
+    return rows if isinstance(rows, list) else []
 
 
 def _thread(payload: object, web: str, subject: str, kind: Kind) -> Thread:
@@ -176,7 +176,7 @@ def _thread(payload: object, web: str, subject: str, kind: Kind) -> Thread:
 
 
 def _thread_part(payload: object, thread: Thread, subject: str, actor: Actor) -> Part:
-    """Of the author there is only the id, and so no name unless it is the one who speaks."""
+    """Return the thread's text. The hook has only the author's id, so the name is known only of the actor."""
     own = at(payload, f"{subject}.author_id") == actor.id
     return thread_part(
         thread,
@@ -187,7 +187,7 @@ def _thread_part(payload: object, thread: Thread, subject: str, actor: Actor) ->
 
 
 def _author(payload: object) -> Actor:
-    """Who wrote the comment. Old versions give the user no id; where both have one they must agree."""
+    """Read the comment's author. In old versions the user has no id. If both have one, they must agree."""
     author, user = number(payload, f"{_ABOUT}.author_id"), number(payload, "user.id")
     if author is None or user is None:
         return _actor(payload, user or get(payload, f"{_ABOUT}.author_id", int))

@@ -1,4 +1,4 @@
-"""What was said on a thread of GitLab before an event: its notes, those on lines of a diff among them."""
+"""The history of a thread of GitLab before an event: its notes, also those on lines of a diff."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,12 +10,12 @@ from bot.forges.gitlab.client import GitLabClient
 from bot.forges.parts import lines_comment
 from bot.forges.payload import at, count, number, text, time
 
-_PAGE = 100  # the most GitLab gives at once
+_PAGE = 100  # rows: GitLab's maximum
 _PAGES = 3
 
 
 def notes(client: GitLabClient, place: str) -> Iterator[Any]:
-    """What people wrote, newest first, up to 300 notes. GitLab's own notes are not among them."""
+    """Yield the notes of people, newest first, up to 300. GitLab's system notes are left out."""
     page = "1"
     for _ in range(_PAGES):
         query = {"sort": "desc", "activity_filter": "only_comments", "per_page": _PAGE, "page": page}
@@ -26,30 +26,31 @@ def notes(client: GitLabClient, place: str) -> Iterator[Any]:
             return
 
 
-def before(found: Iterable[Any], event: Event, me: Actor) -> list[Part]:
-    """Of these notes, newest first, what others than `me` said before the event, oldest first."""
-    among_members = event.thread.confidential or (
-        isinstance(event, Commented) and event.reply_target.internal
-    )
+def before(rows: Iterable[Any], event: Event, me: Actor) -> list[Part]:
+    """Return the notes of others than `me` before the event, oldest first; `rows` has the newest first."""
+    for_members = event.thread.confidential or (isinstance(event, Commented) and event.reply_target.internal)
     parts = [
         _part(note)
-        for note in found
-        if _stood(note, event)
+        for note in rows
+        if _is_unchanged(note, event)
         and number(note, "author.id") != me.id
         and event.cause != f"comment:{note['id']}"
-        and (among_members or not _is_internal(note))
+        and (for_members or not _is_internal(note))
     ]
     return parts[::-1]
 
 
-def _stood(note: Any, event: Event) -> bool:
-    """Was it there, in these words, when the event came about? Hooks tell whole seconds."""
+def _is_unchanged(note: Any, event: Event) -> bool:
+    """Report whether the note existed at the time of the event with its present text.
+
+    Hooks have whole seconds.
+    """
     times = (time(note, "created_at"), time(note, "updated_at"))
     return max(times).replace(microsecond=0) <= event.at
 
 
 def _is_internal(note: Any) -> bool:
-    # Until 15.x there was only the older word.
+    # Until 15.x there was only `confidential`.
     return at(note, "internal") is True or at(note, "confidential") is True
 
 

@@ -279,7 +279,9 @@ def test_a_number_that_the_ledger_cannot_take_is_named(
     parent[last] = wrong
 
     if (field, wrong) == ("comment.line", 0):
-        assert read(event, payload).context[0].text.startswith("README.md")
+        excerpt = read(event, payload).context[0].excerpt
+        assert excerpt is not None
+        assert (excerpt.path, excerpt.line) == ("README.md", None)
         return
     with pytest.raises(ValueError, match=field.split(".")[-1]):
         read(event, payload)

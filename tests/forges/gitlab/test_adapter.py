@@ -180,7 +180,7 @@ def test_comments_are_looked_for_no_further_than_there_are_any(
 
 
 def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: Thread) -> None:
-    with pytest.raises(ForgeError, match="commands"):
+    with pytest.raises(ForgeError, match="quick actions"):
         forge.comment(thread, "/close", HERE)
 
 

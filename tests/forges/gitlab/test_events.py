@@ -241,7 +241,9 @@ def test_a_comment_on_a_line_brings_the_line() -> None:
 def test_a_line_that_is_gone_and_a_whole_file_are_told_apart(position: Payload, text: str) -> None:
     event = read("Note Hook", note_on_change(type="DiffNote", position=position))
 
-    assert event.context[0].text == text
+    excerpt = event.context[0].excerpt
+    assert excerpt is not None
+    assert (excerpt.path if excerpt.line is None else f"{excerpt.path}, line {excerpt.line}") == text
 
 
 def test_an_answer_on_the_diff_without_a_position_has_no_lines() -> None:
