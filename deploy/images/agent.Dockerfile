@@ -1,9 +1,9 @@
-# What an agent works with: git, and what is needed to build and test most projects.
-# Built by `forgehand images build`; for the legacy builder too, so no mounts and no here-documents.
+# The image of agents: git, and the tools to build and test most projects. `forgehand images build` builds it.
+# It must also build with Docker's legacy builder, so it uses no mounts and no here-documents.
 ARG BASE=debian:bookworm-slim
 FROM $BASE
 
-# Certificates this machine's administrator added, and an empty file because one source must exist.
+# Certificates that this machine's administrator added, and an empty file because COPY needs at least one.
 COPY ca/* /usr/local/share/ca-certificates/
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
@@ -18,13 +18,13 @@ RUN apt-get update \
     && ln -s /usr/bin/fdfind /usr/local/bin/fd \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
-# npm and pip bring certificates of their own and would not look at the system's.
+# npm and pip have their own certificates and would not use the system's.
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 
-# Claude Code, "" = none. Flags and output of its versions differ, so one is pinned, the one the tests know.
-# It is one program that needs no Node; what npm leaves beside it is a second copy.
+# Claude Code; "" installs none. Flags and output differ between versions, so the version of the tests is pinned.
+# It is one program that does not need Node; npm would keep a second copy of it.
 ARG CLAUDE_CODE=2.1.330
 RUN [ -z "$CLAUDE_CODE" ] || { \
         export HOME=/tmp/build npm_config_cache=/tmp/build/npm \
@@ -34,7 +34,7 @@ RUN [ -z "$CLAUDE_CODE" ] || { \
         && rm -rf /tmp/build; \
     }
 
-# The relay is all that a closed sandbox needs to reach its gateway.
+# A closed sandbox needs only the relay to reach its gateway.
 COPY forgehand-demo-agent forgehand-relay /usr/local/bin/
 ARG AGENT_UID=10001
 RUN useradd --uid "$AGENT_UID" --create-home --shell /bin/bash agent && mkdir -p /workspace /task

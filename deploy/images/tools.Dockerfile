@@ -1,5 +1,5 @@
-# The runner's own tools: git and a shell. Prepare, export and removal of a workspace run in it.
-# Built by `forgehand images build`; for the legacy builder too, so no mounts and no here-documents.
+# The bot's own tools: git and a shell. Preparation, export and removal of a workspace run in this image.
+# `forgehand images build` builds it, also with Docker's legacy builder: it uses no mounts and no here-documents.
 ARG BASE=debian:bookworm-slim
 FROM $BASE
 RUN apt-get update \
