@@ -15,13 +15,14 @@ from bot.domain.command import Need
 from bot.domain.errors import NotUnderstood
 from bot.store.ledger import Ledger
 from bot.tasks.verbs import Tasks
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import ROOT, working_tree
 from tests.support.commander import Say
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 HANDLERS = (ROOT / "docs" / "handlers.md").read_text()
 SAMPLES = {"handlers/where.py", "tests/handlers/test_where.py"}  # a reader makes them
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROGRAMS = {"docker", "forgehand", "npm", "pip", "podman"}  # phrases that start so are commands
 REGISTRATIONS = [text for text in BLOCK.findall(HANDLERS) if '@router.command("where"' in text]
 FENCED = re.compile(r"^```.*?^```$|^(?:    [^\n]*\n)+", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -43,6 +44,15 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     named = set(NAMED.findall(page.read_text()))
 
     assert [path for path in sorted(named - SAMPLES) if not _exists(path)] == []
+
+
+def test_every_log_event_that_operators_look_for_is_logged() -> None:
+    quoted = re.findall(r"`([a-z]+(?: [a-z]+)+)`", (ROOT / "docs" / "operating.md").read_text())
+    events = [phrase for phrase in quoted if phrase.split()[0] not in PROGRAMS]
+    sources = "".join(text for name, text in working_tree().items() if name.startswith("bot/"))
+
+    assert events
+    assert [event for event in events if f'"{event}' not in sources] == []
 
 
 def test_architecture_lists_every_decision_by_its_title() -> None:
