@@ -15,6 +15,7 @@ from bot.domain.command import Need
 from bot.domain.errors import NotUnderstood
 from bot.store.ledger import Ledger
 from bot.tasks.verbs import Tasks
+from tests.architecture.language_rules import RULES, is_excused
 from tests.architecture.tree import ROOT, working_tree
 from tests.support.commander import Say
 
@@ -37,6 +38,18 @@ def _id(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=_id)
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert [target for target in LINK.findall(page.read_text()) if not _leads_somewhere(page, target)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_every_page_follows_the_rules_of_language(page: Path) -> None:
+    text = " ".join(FENCED.sub("", page.read_text()).split())
+    matches = [(rule, match) for rule in RULES for match in rule.pattern.finditer(text)]
+
+    assert [
+        f"{text[max(0, match.start() - 40) : match.end() + 40]}: {rule.advice}"
+        for rule, match in matches
+        if not is_excused(rule, text, match)
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)
