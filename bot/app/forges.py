@@ -30,10 +30,10 @@ def receivers(settings: Settings) -> list[Receiver]:
     """Return a receiver for each forge that has a token. Raises BadSettings if a secret is too weak."""
     return [
         Receiver(
-            sender=verifier,
+            verifier=verifier,
             body_cap=settings.server.body_cap,
             read_deadline=settings.server.read_deadline,
-            interesting=events,
+            events=events,
         )
         for name, section in settings.forges.items()
         if section.token

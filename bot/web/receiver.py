@@ -30,10 +30,10 @@ _ONCE = frozenset({b"content-encoding", b"content-length", b"content-type"})
 class Receiver:
     """The conditions for accepting deliveries of one forge."""
 
-    sender: WebhookVerifier
+    verifier: WebhookVerifier
     body_cap: int  # bytes
     read_deadline: float  # seconds for the whole body
-    interesting: frozenset[str]  # events to record; others are accepted and dropped
+    events: frozenset[str]  # events to record; others are accepted and dropped
 
 
 class DeliveryRefused(Exception):
@@ -47,7 +47,7 @@ class DeliveryRefused(Exception):
 def routes(receivers: Sequence[Receiver], intake: Intake, count: Callable[[int], None]) -> list[Route]:
     """Return a route for each receiver. `count` is called with the HTTP status of every answer."""
     return [
-        Route(f"/webhooks/{each.sender.forge}", WebhookEndpoint(each, intake, count), methods=["POST"])
+        Route(f"/webhooks/{each.verifier.forge}", WebhookEndpoint(each, intake, count), methods=["POST"])
         for each in receivers
     ]
 
@@ -57,8 +57,8 @@ class WebhookEndpoint:
 
     def __init__(self, receiver: Receiver, intake: Intake, count: Callable[[int], None]) -> None:
         self._receiver = receiver
-        self._sender = receiver.sender
-        self._once = _ONCE | receiver.sender.once
+        self._verifier = receiver.verifier
+        self._once = _ONCE | receiver.verifier.once
         self._intake = intake
         self._count = count
 
@@ -70,9 +70,9 @@ class WebhookEndpoint:
             await self._accept(headers, await self._read_body(receive))
         except DeliveryRefused as refused:
             status, text = refused.status, str(refused)
-            named = next((headers[name] for name in self._sender.ids if name in headers), b"")
+            named = next((headers[name] for name in self._verifier.ids if name in headers), b"")
             delivery = named.decode("latin-1")[:128]
-            forge = self._sender.forge
+            forge = self._verifier.forge
             log.warning("delivery refused", forge=forge, status=status, reason=text, delivery=delivery)
         self._count(status)
         await _answer(send, status, text)
@@ -90,8 +90,8 @@ class WebhookEndpoint:
             raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise DeliveryRefused(415, "compressed bodies are not accepted")
-        if not self._sender.proof <= headers.keys():
-            raise DeliveryRefused(401, self._sender.missing)
+        if not self._verifier.proof <= headers.keys():
+            raise DeliveryRefused(401, self._verifier.missing)
 
     async def _read_body(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -118,21 +118,21 @@ class WebhookEndpoint:
 
     async def _accept(self, headers: dict[bytes, bytes], body: bytes) -> None:
         """Return once the delivery is in the ledger, or need not be recorded. Raises DeliveryRefused."""
-        sender = self._sender
-        if not sender.authentic(headers, body):
-            raise DeliveryRefused(401, sender.wrong)
+        verifier = self._verifier
+        if not verifier.authentic(headers, body):
+            raise DeliveryRefused(401, verifier.wrong)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
             raise DeliveryRefused(
                 415, "set the webhook's content type to application/json in its settings on the forge"
             )
-        delivery_id, event = sender.delivery_id(headers, body), headers.get(sender.event, b"")
-        if not _DELIVERY_ID.fullmatch(delivery_id) or not sender.event_form.fullmatch(event):
-            names = " or ".join(name.decode() for name in (*sender.ids, sender.event))
-            raise DeliveryRefused(400, f"{names} is missing, or does not look as {sender.forge} sends it")
+        delivery_id, event = verifier.delivery_id(headers, body), headers.get(verifier.event, b"")
+        if not _DELIVERY_ID.fullmatch(delivery_id) or not verifier.event_form.fullmatch(event):
+            names = " or ".join(name.decode() for name in (*verifier.ids, verifier.event))
+            raise DeliveryRefused(400, f"{names} is missing, or does not look as {verifier.forge} sends it")
         try:
-            if event.decode() in self._receiver.interesting:
+            if event.decode() in self._receiver.events:
                 delivery = Delivery(
-                    forge=sender.forge, id=delivery_id.decode(), event=event.decode(), body=body
+                    forge=verifier.forge, id=delivery_id.decode(), event=event.decode(), body=body
                 )
                 await self._intake.submit(delivery)
             elif error := await asyncio.to_thread(json_error, body):

@@ -80,10 +80,10 @@ def serve_ours(port: int, url: str) -> None:
     told = metrics.make(ledger)
     intake = Intake(ledger, lambda forge, delivery: None)
     receiver = webhook.Receiver(
-        sender=github_verifier([SECRET]),
+        verifier=github_verifier([SECRET]),
         body_cap=25_000_000,
         read_deadline=10,
-        interesting=frozenset({"issue_comment"}),
+        events=frozenset({"issue_comment"}),
     )
     routes = [*webhook.routes([receiver], intake, told.answered), *health.routes(told, {})]
     intake.start()

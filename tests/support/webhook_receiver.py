@@ -134,10 +134,10 @@ def receiving(
     hook = Hook(dialect, ("", 0), ledger)
     intake = Intake(ledger, lambda forge, delivery: hook.nudged.append((forge, delivery)))
     receiver = Receiver(
-        sender=sender or dialect.sender,
+        verifier=sender or dialect.sender,
         body_cap=CAP,
         read_deadline=read_deadline,
-        interesting=interesting or frozenset({dialect.kept}),
+        events=interesting or frozenset({dialect.kept}),
     )
     intake.start()
     try:

@@ -46,7 +46,7 @@ def parse_query(since: str, *, repository: str, task: str) -> CostQuery:
 
 
 def costs(settings: Settings, query: CostQuery, *, as_json: bool) -> None:
-    """Print the tables. Raises NotPossible if there is no such tquery."""
+    """Print the tables. Raises NotPossible if there is no such task."""
     with ledger_of(settings) as ledger, ledger.read() as tx:
         if query.task:
             rows, total = _of_runs(tx, query.task)
