@@ -137,7 +137,7 @@ class Check:
         for link, target in zip(links, targets, strict=True):
             if not target.is_whole or not _inside(link.path, target.content):
                 return (
-                    f"`{shown(link.path)}` is a link that leads or might lead out of the repository. Point "
+                    f"`{shown(link.path)}` is a link that leads out of the repository or might do so. Point "
                     "it at a file in the repository, with `../` only at the beginning, or remove it."
                 )
         return ""
