@@ -117,7 +117,7 @@ def _begin(tx: Connection, item: Item) -> bool:
     if first is not None and outbox.unsent(tx, item.subject, first):
         outbox.try_later(tx, item, _WAIT)
         return False
-    return outbox.begin_attempt(tx, item)
+    return outbox.start_sending(tx, item)
 
 
 def _send_one(sender: Sender, forge: Forge, thread: Thread, item: Item) -> None:

@@ -124,7 +124,7 @@ def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
     return int(tx.execute(query).scalar_one()) > 0
 
 
-def begin_attempt(tx: Connection, item: Item) -> bool:
+def start_sending(tx: Connection, item: Item) -> bool:
     """Count an attempt before the call to the forge, so that after a crash the marker is looked up first.
 
     Return False if the row has been retired meanwhile.

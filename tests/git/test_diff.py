@@ -1,4 +1,4 @@
-"""What a run left as a patch, out of real repositories."""
+"""The patch of a run, made from real repositories."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ RUN = "t1-1"
 
 @dataclass(frozen=True)
 class Places:
-    """A clone that stands for what was exported, a quarantine beside it, and a mirror that has the base."""
+    """Create a clone in place of the export, with a quarantine and a mirror that has the base."""
 
     clone: Path
     quarantine: Path
@@ -23,7 +23,7 @@ class Places:
     base: str
 
     def exported(self, kind: str = "checked") -> str:
-        """The clone's HEAD is what the run was found to have left."""
+        """Record the clone's HEAD as the result of the export."""
         head = git(self.clone, "rev-parse", "HEAD")
         git(self.clone, "push", "-q", str(self.quarantine), f"HEAD:refs/{kind}/{RUN}")
         return head

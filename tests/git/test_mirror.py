@@ -1,4 +1,4 @@
-"""The mirror of a remote: what a fetch brings, keeps and lets go."""
+"""Mirrors of remotes: which refs a fetch adds, retains and removes."""
 
 import fcntl
 import os
@@ -146,7 +146,7 @@ def is_held(lock: Path) -> bool:
 
 @pytest.mark.waits
 def test_the_git_process_of_a_killed_worker_keeps_the_next_fetch_waiting(root: Path) -> None:
-    """Two of them would take each other's locks for somebody else's."""
+    """Otherwise the second fetch would remove locks that the first one still needs."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
         path = str(root / "key.git")

@@ -1,4 +1,4 @@
-"""Objects read one by one out of one git process, and what is said if that ends."""
+"""Reading objects one by one from one git process, and the errors if that process ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Speaking to a remote: where its credential is, and who must act when it does not answer."""
+"""Remotes: the place of the credential, and the error that tells who must act."""
 
 import pytest
 

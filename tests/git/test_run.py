@@ -94,7 +94,7 @@ def test_git_is_killed_with_its_children_after_its_time_limit(bare: Path) -> Non
 
 @pytest.mark.parametrize("stdin", [b"", bytes(1 << 20)], ids=["nothing", "more than a pipe holds"])
 def test_a_check_that_raises_kills_git_with_its_children(bare: Path, tmp_path: Path, stdin: bytes) -> None:
-    """Whether it is waited for, or does not read what it is fed."""
+    """The same if git is waited for, and if it does not read its input."""
     pid, started = tmp_path / "pid", time.monotonic()
 
     with pytest.raises(TimeoutError):

@@ -180,7 +180,7 @@ def test_a_comment_posted_before_a_crash_is_found_and_edited(messages: Outbox, k
 def test_a_crash_before_the_post_posts_it_after_all(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
     with messages.ledger.write() as tx:
-        outbox.begin_attempt(tx, messages.item(Outgoing.REPLY))
+        outbox.start_sending(tx, messages.item(Outgoing.REPLY))
 
     messages.send()
 

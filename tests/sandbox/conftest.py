@@ -14,13 +14,13 @@ UID = 10001
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """An image to run tools and agents in."""
+    """Build an image in which to run tools and agents."""
     return small()
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """An engine under an instance label of this test's own; what the test leaves behind is removed."""
+    """Connect to an engine with an instance label of this test; remove its containers afterwards."""
     engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=UID)
     yield engine
     for container in engine.ours():
@@ -29,7 +29,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of the host that the agent's uid may write to."""
+    """Create a folder on the host to which the agent's uid may write."""
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(0o777)  # mkdir's own mode is masked

@@ -18,7 +18,7 @@ PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 
 
 def git(at: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
-    """git as a person would run it, but without this machine's settings."""
+    """Run git as a person would, but without this machine's settings."""
     person = {f"GIT_{who}_{what}": text for who in ("AUTHOR", "COMMITTER") for what, text in PERSON.items()}
     closed = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null"}
     done = subprocess.run(
@@ -135,11 +135,11 @@ class Site:
         return take(self.engine, self.image, replace(self.plan(), **changes))
 
     def next_run(self, exported: Exported) -> None:
-        """What prepare of the next run does: the clone onto the checked head, files untouched."""
+        """Move the clone to the checked head with its files untouched, as the next run's prepare does."""
         self.checked, self.runs = exported.head, self.runs + 1
         self.git("reset", "-q", exported.head)
 
     def see(self, *args: str) -> str:
-        """git in the quarantine."""
+        """Run git in the quarantine."""
         mirror = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.mirror.path / "objects")}
         return git(self.quarantine, *args, env=mirror)

@@ -23,7 +23,7 @@ GROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Group:
-    """`path` is None where no group can be made: then each process is limited alone."""
+    """A limit on memory. `path` is None if no group can be created: then each process has its own limit."""
 
     path: Path | None
     limit: int  # bytes
@@ -39,7 +39,7 @@ class Outcome:
 
 @contextmanager
 def memory_group(limit: int) -> Iterator[Group]:
-    """A control group of this many bytes, of either version."""
+    """Create a control group with this limit in bytes, of either version."""
     name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
     old = (GROUPS / "memory").is_dir()
     path = GROUPS / "memory" / name if old else GROUPS / name
@@ -87,7 +87,7 @@ def _export() -> None:
 
 
 def _resident() -> int:
-    """KiB this process had in memory at most."""
+    """Return the peak memory of this process in KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 

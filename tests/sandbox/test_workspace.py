@@ -188,7 +188,7 @@ def test_a_partial_clone_is_created_again(site: Site) -> None:
 
 
 def only_long(*values: str) -> Iterator[pytest.ParameterSet]:
-    """Further ones of the same kinds, each of which takes three containers."""
+    """Further cases of the same kinds, each of which takes three containers."""
     return (pytest.param(value, marks=pytest.mark.long) for value in values)
 
 

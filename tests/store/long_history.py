@@ -8,7 +8,7 @@ _URL = "'https://github.com/acme/r' || (n / 2 % 50)"
 _KEY = "'github:' || (n / 2 % 50) || ':issue:' || (n / 2)"
 _AT = "1.6e9 + n * 60"  # all of it was long ago
 
-# Of each table the columns of task number n, in words that both databases know. Parents come first.
+# Columns of task number n for each table, as SQL that both databases accept. Parents come first.
 _PAST = {
     "deliveries": {
         "forge": "'github'",
@@ -96,7 +96,7 @@ BIG = frozenset({"threads", *_PAST})
 
 
 def fill(ledger: Ledger, finished: int) -> None:
-    """So many finished tasks, of one run each, in fifty repositories."""
+    """Insert this many finished tasks, of one run each, in fifty repositories."""
     with ledger.write() as tx:
         tx.execute(text(_insert("threads", _THREADS, "WHERE n % 2 = 0")), {"last": finished - 1})
         for table, columns in _PAST.items():

@@ -24,7 +24,7 @@ class Week(RuleBasedStateMachine):
 
 
 def live(week: type[Week], url: str, *, weeks: int) -> None:
-    """Weeks of 60 steps on this ledger."""
+    """Run many sequences of 60 steps on this ledger."""
     week.ledger = open_ledger(url)
     if url.startswith("sqlite"):
         # The machine itself does not crash here, and the disk is most of the time it takes.

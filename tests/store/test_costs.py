@@ -1,4 +1,4 @@
-"""What runs cost, by whoever knows it. Sums of sessions are those that Claude Code 2.1.330 really said."""
+"""Costs of runs and their sources. The totals of sessions are those that Claude Code 2.1.330 reported."""
 
 import pytest
 from sqlalchemy import Connection
@@ -17,9 +17,9 @@ ONCE = Tokens(input=100, output=20)  # of one answer, which cost it 0.0008 US do
 def ran(
     tx: Connection, task: Task, said: float | None, *, asked: int, price: float | None = None, day: int = 100
 ) -> str:
-    """One more run of a session, which asked so many times and whose agent ended with this sum; its id.
+    """Add a run of a session with this many requests and this total of its agent; return its id.
 
-    `price`: US dollars for each answer, where the operator has one.
+    `price` is US dollars for each response, None if the operator has set none.
     """
     run = add_run(tx, task)
     tasks.write(tx, task.id, state=State.QUEUED)

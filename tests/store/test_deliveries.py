@@ -14,7 +14,7 @@ def a_delivery(number: int, body: bytes = b"{}") -> Delivery:
 
 @pytest.fixture
 def recorded(ledger: Ledger) -> Ledger:
-    """A ledger with deliveries d1 and d2."""
+    """Return a ledger with deliveries d1 and d2."""
     with ledger.write() as tx:
         deliveries.record(tx, [a_delivery(1), a_delivery(2)])
     return ledger

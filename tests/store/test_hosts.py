@@ -1,4 +1,4 @@
-"""Hosts: heard of, silent, and each with a name of its own."""
+"""Hosts: signs of life, unresponsive hosts, and unique names."""
 
 import pytest
 from sqlalchemy import Connection, update

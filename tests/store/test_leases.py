@@ -1,4 +1,4 @@
-"""Leases: one worker a run, known by its epoch, and what becomes of a run whose worker is gone."""
+"""Leases: one worker per run, identified by its epoch, and takeovers from dead workers."""
 
 from collections.abc import Callable
 

@@ -31,7 +31,7 @@ from tests.support.services import Postgres
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without a table."""
+    """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -51,7 +51,7 @@ def test_the_migrations_make_exactly_the_schema(empty_url: str) -> None:
 
 
 def _partial_indexes(connection: Connection) -> int:
-    """How many indexes have a WHERE: Alembic does not compare that."""
+    """Count the indexes with a WHERE, which Alembic does not compare."""
     where = {
         "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'",
         "postgresql": "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '% WHERE %'",

@@ -1,4 +1,4 @@
-"""The outbox: what is wanted is overwritten until sent."""
+"""The outbox: an item is overwritten until it is sent."""
 
 import pytest
 from sqlalchemy import Connection, update
@@ -16,7 +16,7 @@ OTHER = a_thread(13)
 
 @pytest.fixture
 def known(ledger: Ledger) -> Ledger:
-    """A ledger that knows two threads."""
+    """Return a ledger with two threads."""
     with ledger.write() as tx:
         for thread in (THREAD, OTHER):
             threads.remember(tx, thread.key, thread)
@@ -39,7 +39,7 @@ def texts(tx: Connection) -> list[str]:
 
 
 def pass_time(tx: Connection, seconds: float) -> None:
-    """Everything recorded was that much earlier."""
+    """Move all recorded times this many seconds into the past."""
     tx.execute(update(table).values(due_at=table.c.due_at - seconds, sent_at=table.c.sent_at - seconds))
 
 
@@ -156,7 +156,7 @@ def test_the_items_of_a_thread_are_sent_in_the_order_of_kinds(known: Ledger) -> 
 def test_a_postponed_item_is_not_due_until_its_time_and_counts_its_attempts(known: Ledger) -> None:
     with known.write() as tx:
         outbox.put(tx, wanted("no", Outgoing.REPLY))
-        outbox.begin_attempt(tx, the_one_due(tx))
+        outbox.start_sending(tx, the_one_due(tx))
         outbox.try_later(tx, the_one_due(tx), 60.0)
 
         assert outbox.due(tx, THREAD.key) == []
@@ -194,10 +194,10 @@ def test_an_item_that_is_retired_before_its_attempt_is_not_tried(known: Ledger) 
     with known.write() as tx:
         outbox.put(tx, wanted("agent"))
         found = the_one_due(tx)
-        assert outbox.begin_attempt(tx, found)
+        assert outbox.start_sending(tx, found)
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
-        assert not outbox.begin_attempt(tx, found)
+        assert not outbox.start_sending(tx, found)
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])

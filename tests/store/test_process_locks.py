@@ -19,7 +19,7 @@ from bot.store.process_locks import has_worker, is_dead, process_lock, try_lock,
 
 @contextmanager
 def _process(code: str, data: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """A Python process in the midst of `code`, which prints a line; that line."""
+    """Start a Python process with `code`, which prints a line and waits; yield that line."""
     head = (
         "import sys, pathlib; from bot.store.process_locks import *\n"
         "folder = DataFolder(pathlib.Path(sys.argv[1]))\n"

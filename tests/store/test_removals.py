@@ -12,7 +12,7 @@ KEY = Key("h1", "t1", "h1/w1")
 
 
 def _die(tx: Connection, key: Key = KEY) -> list[str]:
-    """An attempt begins and its process dies; the folders that are stuck by that."""
+    """Begin an attempt whose process dies; return the newly stuck folders."""
     assert removals.begin(tx, key, "t1")
     return [each.folder for each in removals.count_deaths(tx, key.host, all_are_dead)]
 

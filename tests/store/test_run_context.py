@@ -34,7 +34,7 @@ def test_parts_come_back_as_they_were_written() -> None:
     ],
 )
 def test_a_row_that_holds_a_heading_is_read(heading: str, kind: PartKind) -> None:
-    """Rows of 3cf686a hold the heading of the prompt, and the lines of the diff within the text."""
+    """Rows of commit 3cf686a contain the heading of the prompt, and the lines of the diff in the text."""
     row: dict[str, Any] = {"what": heading, "text": "It.", "author": "ann", "at": "2026-11-02", "left_out": 7}
 
     assert run_context.load(json.dumps([row])) == (

@@ -1,4 +1,4 @@
-"""Runs: attempts at a task, their place in line, and the wish to stop them."""
+"""Runs: attempts at a task, their queue positions, and their cancellation."""
 
 from dataclasses import replace
 
@@ -110,7 +110,7 @@ def test_open_runs_are_counted_by_state(ledger: Ledger) -> None:
 
 
 def _of_session(tx: Connection, task: Task) -> Run:
-    """A run of session s that has ended."""
+    """Add a run of session s that has ended."""
     following = add_run(tx, task)
     lease = lease_of(claims.claim(tx, a_worker(), following.id))
     leases.write(tx, lease, session="s", agent_started=True)

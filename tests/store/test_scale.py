@@ -1,7 +1,7 @@
-"""However many tasks have ended, what is asked every few seconds looks at those that have not.
+"""Frequent queries read only open tasks, with any number of ended ones.
 
-The plans are those of the statements the program really executes: they are
-caught on their way to the database, and explained there.
+The query plans are those of the statements that the program really executes: the
+test records the statements and lets the database explain them.
 """
 
 import re
@@ -24,7 +24,7 @@ from tests.support.rows import a_worker, add_run, claimed, nobody_is_dead
 
 Statement = tuple[str, Any]
 
-# What these hold is bounded by what has not ended, so they may be read whole.
+# The size of these is bounded by the number of open tasks, so they may be read whole.
 PARTIAL = {
     index.name
     for table in metadata.tables.values()
@@ -44,7 +44,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "sweep: outbox": lambda tx: outbox.due_threads(tx, 100),
     "sweep: workspaces": lambda tx: workspaces.past_retention(tx, "h1", 5),
     "sweep: bodies": deliveries.drop_old_bodies,
-    "send: what is due": lambda tx: outbox.due(tx, "github:0:issue:0"),
+    "send: due items": lambda tx: outbox.due(tx, "github:0:issue:0"),
     "dedupe: deliveries": lambda tx: deliveries.record(
         tx, [Delivery(forge="github", id=f"past-{number}", event="ping", body=b"{}") for number in range(5)]
     ),
@@ -65,7 +65,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
 
 @contextmanager
 def caught(tx: Connection) -> Iterator[list[Statement]]:
-    """The statements executed meanwhile, each with (the first of) its parameters."""
+    """Record the statements executed in the block, each with (the first of) its parameters."""
     found: list[Statement] = []
 
     def catch(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's own
@@ -77,7 +77,7 @@ def caught(tx: Connection) -> Iterator[list[Statement]]:
 
 
 def scans(tx: Connection, statement: Statement) -> list[str]:
-    """What of this statement's plan reads a big table from one end to the other."""
+    """Return the steps of this statement's plan that read a big table whole."""
     explain = _explained_by_sqlite if tx.dialect.name == "sqlite" else _explained_by_postgresql
     return [words for words, index in explain(tx, statement) if index not in PARTIAL | IN_ORDER]
 
@@ -105,7 +105,7 @@ def _explained_by_postgresql(tx: Connection, statement: Statement) -> Iterator[t
 
 
 def _a_day_like_any(tx: Connection) -> None:
-    """Some runs wait, one is at work, something is to be told."""
+    """Add queued runs, a running one, and an item to send."""
     claimed(tx)
     for _ in range(10):
         run = add_run(tx)

@@ -50,14 +50,14 @@ def asked(number: int, text: str) -> RunRequest:
 
 
 class Runs(Week):
-    """What the ledger must agree with: which commands were accepted, and who holds which lease."""
+    """A model of the ledger: the accepted commands, and the holder of each lease."""
 
     def __init__(self) -> None:
         super().__init__()
         self.accepted: dict[int, bool] = {}  # commands by number
         self.workers = [hired(number, f"h{number % 2 + 1}") for number in range(4)]
         self.dead: set[str] = set()
-        self.held: dict[str, tuple[Lease, str]] = {}  # of each running run; "": let go
+        self.held: dict[str, tuple[Lease, str]] = {}  # by running run; "" = released
         self.late: set[str] = set()  # runs whose lease is over
         self.stale: list[Lease] = []
         self.ended: dict[str, Row[Any]] = {}
@@ -71,7 +71,7 @@ class Runs(Week):
 
     @rule(number=st.integers(0, 30), thread=st.sampled_from(THREADS), verb=WHICH)
     def a_command_comes(self, number: int, thread: Thread, verb: int) -> None:
-        """New or once more: /run, or /resume of one of the thread's tasks, with words or without."""
+        """Give a new or a repeated command: /run, or /resume of the thread's task, with or without text."""
         with self.ledger.write() as tx:
             first = causes.add(tx, thread.forge, 0, f"comment:{number}")
             assert first == (number not in self.accepted)
@@ -128,7 +128,7 @@ class Runs(Week):
             self.held[run.id] = Lease(run.id, run.epoch), worker.holder
 
     def working(self) -> list[Lease]:
-        """Leases in the hands of those who live; they may be over, but nobody has taken them."""
+        """Return the leases of living workers; they may have expired, but nobody has taken them over."""
         return [lease for lease, holder in self.held.values() if holder and holder not in self.dead]
 
     @precondition(lambda self: bool(self.working()))
@@ -166,7 +166,7 @@ class Runs(Week):
 
     @rule(which=WHICH)
     def a_worker_dies(self, which: int) -> None:
-        """With all it holds; another starts on its host."""
+        """Kill a worker with all its leases; another one starts on its host."""
         gone = self.workers[which % 4]
         self.dead.add(gone.holder)
         self.workers[which % 4] = hired(3 + len(self.dead), gone.host)
@@ -202,7 +202,7 @@ class Runs(Week):
         assert states == {row.task: row.state for row in rows.values()}  # each task's newest comes last
 
     def teardown(self) -> None:
-        """Those who live bring every run to its end."""
+        """Let the living workers finish every run."""
         for which in [*range(4)] * (len(self.accepted) + 1):
             self.a_worker_takes_over(which)
             self.a_worker_claims(which)

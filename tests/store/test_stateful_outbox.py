@@ -1,8 +1,8 @@
-"""The outbox, in orders nobody thought of.
+"""The outbox, with steps in random order.
 
-Hypothesis plays who wants something told and who sends it, one transaction at a
-time; a sender may stop for good between any two of them, or go on when another
-has its thread. The forge is a dictionary: of each row, what was written last.
+Hypothesis puts items and sends them, one transaction at a time. A sender may die
+between any two transactions, or continue after another one has taken its thread.
+The forge is a dictionary from each row to its last content.
 """
 
 import json
@@ -28,7 +28,7 @@ KINDS = [Outgoing.REPLY, Outgoing.PROGRESS, Outgoing.FINAL]
 
 @dataclass(slots=True)
 class Sender:
-    """Who sends for a thread: what it found due, and what it has written and not recorded yet."""
+    """A sender of a thread: its due items, and the item it has written and not recorded yet."""
 
     holder: str
     thread: str
@@ -37,7 +37,7 @@ class Sender:
 
 
 class Outbox(Week):
-    """What the ledger must agree with: what the forge got, and what was recorded of it."""
+    """A model of the outbox: the contents on the forge, and their records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Outbox(Week):
                 sender.items.clear()
             elif away:
                 outbox.try_later(tx, item, 5.0)
-            elif outbox.begin_attempt(tx, item):
+            elif outbox.start_sending(tx, item):
                 assert self.holds[sender.thread] == sender.holder
                 assert (item.id, item.version) not in self.recorded
                 sender.written = item
@@ -124,14 +124,14 @@ class Outbox(Week):
 
     @rule()
     def minutes_pass(self) -> None:
-        """Senders are past their time, and what was put off is due."""
+        """Let the leases of senders expire, and postponed items become due."""
         with self.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=1.0))
             tx.execute(update(table).values(due_at=table.c.due_at - 600))
 
     @rule(which=WHICH)
     def another_is_faster(self, which: int) -> None:
-        """Comes when the others are past their time, and sends what it finds."""
+        """Send the due items as a new sender, after the leases of the others have expired."""
         slower, self.senders = self.senders, []
         self.minutes_pass()
         self.a_sender_comes(which)
@@ -156,7 +156,7 @@ class Outbox(Week):
                 assert self.forge[row.id] == row.content
 
     def teardown(self) -> None:
-        """One sender that is left alone, with time, brings everything out."""
+        """Check that one undisturbed sender sends everything."""
         self.senders.clear()
         for _ in range(20):
             self.another_is_faster(0)

@@ -1,4 +1,4 @@
-"""Tasks: what was asked, moved through the states by model.py's table alone."""
+"""Tasks: requests that move only between the states of lifecycle.py's table."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError

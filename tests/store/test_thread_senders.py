@@ -16,7 +16,7 @@ LEASE = 120.0  # seconds
 
 @pytest.fixture
 def known(ledger: Ledger) -> Ledger:
-    """A ledger that knows two threads."""
+    """Return a ledger with two threads."""
     with ledger.write() as tx:
         threads.remember(tx, THREAD.key, THREAD)
         threads.remember(tx, OTHER.key, OTHER)

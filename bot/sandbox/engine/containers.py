@@ -209,8 +209,8 @@ class Engine:
     def ours(self) -> list[OwnContainer]:
         """Return all containers of this instance, running or not."""
         with engine_errors():
-            found = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
-        return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in found]
+            containers = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
+        return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in containers]
 
     def _restricted(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
         return host_config(

@@ -1,7 +1,7 @@
-"""What an engine cannot limit is known before anything starts, and is then not asked of it.
+"""Limits that an engine cannot enforce: they are known before a start, and are not requested.
 
-An engine that cannot is not at hand everywhere: here a server answers what such
-a one would, by https://docs.docker.com/reference/api/engine/version/v1.41/.
+Such an engine does not exist on every machine, so here a server answers like one, by
+https://docs.docker.com/reference/api/engine/version/v1.41/.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def an_engine(server: Server, info: dict[str, Any], *, allow_unlimited: bool = F
 
 
 def asked_of(server: Server, engine: Engine) -> dict[str, Any]:
-    """The HostConfig of a sandbox's container."""
+    """Return the HostConfig of a sandbox's container."""
     server.script += [Says(201, {"Id": "c1", "Warnings": []}), Says(204)]
     engine.start(a_sandbox("any", "true"))
     [(_, _, given)] = [asked for asked in server.asked if "/containers/create?" in asked[1]]

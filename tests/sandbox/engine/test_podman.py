@@ -1,4 +1,4 @@
-"""Where Podman's service is not as Docker. That it works as a whole is for `deploy/test --podman`."""
+"""Differences of Podman's service from Docker. `deploy/test --podman` runs the tests with Podman."""
 
 import threading
 from collections.abc import Callable
@@ -16,7 +16,7 @@ PODMAN = {**DOCKER, "ServerVersion": "4.3.1", "BuildahVersion": "1.28.2"}
 
 
 class Said:
-    """A stream of what is put into it, until it is closed."""
+    """A stream of the pieces that are put into it, until it is closed."""
 
     def __init__(self) -> None:
         self.pieces: SimpleQueue[bytes | None] = SimpleQueue()

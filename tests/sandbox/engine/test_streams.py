@@ -1,4 +1,4 @@
-"""What an engine sends of a container's output, and where it may be cut off."""
+"""The output of a container as an engine sends it, and interruptions of it."""
 
 import itertools
 import socket

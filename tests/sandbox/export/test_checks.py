@@ -15,7 +15,7 @@ from tests.sandbox.export_source import git
 
 
 class Trees:
-    """A bare repository in which commits are made of what `git mktree` is told."""
+    """A bare repository with commits made from the input of `git mktree`."""
 
     def __init__(self, path: Path) -> None:
         make_bare(path)
@@ -25,7 +25,7 @@ class Trees:
         return git(self.objects.path, "hash-object", "-w", "--stdin", stdin=content)
 
     def tree(self, *entries: tuple[str, str]) -> str:
-        """Entries: name -> content of a file, `tree <oid>`, `link <target>` or `gitlink <oid>`."""
+        """Write a tree of (name, content): a text, `tree <oid>`, `link <target>` or `gitlink <oid>`."""
         lines = []
         for name, content in entries:
             word, _, rest = content.partition(" ")
@@ -155,7 +155,7 @@ def test_names_collide_in_folders_that_differ_only_in_letter_case(trees: Trees) 
 
 
 def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
-    """A commit of files in so many folders inside each other, on a commit without them."""
+    """Write a commit of files at this depth, on a commit without them."""
     tree = trees.tree(*entries)
     for _ in range(folders):
         tree = trees.tree(("d", f"tree {tree}"))
@@ -194,7 +194,7 @@ def test_a_name_that_no_file_system_accepts_is_refused(trees: Trees, name: str) 
 
 
 def test_an_existing_name_of_a_megabyte_takes_no_time(trees: Trees) -> None:
-    """To compose its accents takes the square of its length."""
+    """Normalizing its accents takes time quadratic in its length."""
     odd = ("\u0301\u0323" * 300_000, "1")
     base = trees.commit(trees.tree(odd))
 

@@ -25,7 +25,7 @@ def group() -> Iterator[Group]:
 
 
 def deep(site: Site, number: int) -> None:
-    """HEAD becomes a commit of so many files, each in as many folders as a path can name."""
+    """Make HEAD a commit of this many files, each at the maximum depth of a path."""
     path = "a/" * DEPTH + "x"
     commit = "commit refs/heads/one\ncommitter A <a@example.org> 1700000000 +0000\ndata 0\n"
     site.git("fast-import", "--quiet", stdin=f"{commit}M 100644 inline p/{path}\ndata 0\n\n")
@@ -45,7 +45,7 @@ def test_very_deep_paths_are_named_with_the_limit(
 ) -> None:
     deep(site, number)
 
-    # As the janitor does it, which tries again and again: what lies in the workspace is not looked at first.
+    # As the janitor does, which tries again and again without a look at the workspace.
     outcome = held(group, site.image, replace(site.plan(), succeeded=False))
 
     assert (outcome.status, outcome.error) == (0, "ExportRefused")
@@ -70,7 +70,7 @@ def test_deep_paths_in_the_final_tree_are_refused(site: Site, group: Group) -> N
 def test_deep_paths_that_a_later_commit_removed_only_flatten_the_history(
     site: Site, group: Group, number: int
 ) -> None:
-    """Here the host meets them: the container looks at what HEAD holds."""
+    """Here the host finds them: the container checks only the tree of HEAD."""
     deep(site, number)
     site.commit({"a.py": "1\n"})
 

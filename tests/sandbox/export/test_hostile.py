@@ -129,14 +129,14 @@ def _no_repository(hostile: Hostile) -> None:
 
 
 def _tree(hostile: Hostile, *lines: str) -> None:
-    """HEAD as git itself would not make it: its entries as given, and the files as they were."""
+    """Make HEAD a commit that git would not write, with these entries; the files on disk stay."""
     site = hostile.site
     tree = site.git("mktree", "--missing", stdin="".join(line + "\n" for line in lines))
     site.git("update-ref", "HEAD", site.git("commit-tree", "-p", "HEAD", "-m", "odd", tree))
 
 
 def _checked_out(hostile: Hostile, *lines: str) -> None:
-    """The same, and no file says otherwise."""
+    """Make HEAD such a commit, without files on disk that differ from it."""
     _tree(hostile, *lines)
     site = hostile.site
     site.git("read-tree", "HEAD")
@@ -258,7 +258,7 @@ echo "$TAG" | git pack-objects --revs --stdout -q
 
 
 def test_a_stream_whose_head_is_not_a_commit_is_refused(hostile: Hostile) -> None:
-    """Whatever a container sends, it is not believed: here its shell was replaced."""
+    """The host does not trust a container's output: here its shell was replaced."""
     site = hostile.site
     site.git("tag", "-a", "-m", "No commit", "odd")
     instructions = f"ENV TAG={site.git('rev-parse', 'odd')}\nCOPY sh /usr/local/bin/sh"

@@ -26,7 +26,7 @@ LIKELY = st.lists(st.sampled_from([*NAMES, "x", ".yml", *"/" * 30]), max_size=10
 
 
 def matches(glob: str, path: str) -> bool:
-    """The same in another way: from wherever it may begin, and of a folder all below it, too."""
+    """Match in another way: from each possible start, and for a folder also all paths below it."""
     plain, folded = glob.strip("/").casefold(), path.casefold()
     starts = [0, *(at + 1 for at, letter in enumerate(folded) if letter == "/")]
     if "/" in glob.rstrip("/"):
@@ -48,7 +48,7 @@ def test_our_own_globs_match_in_the_same_way(path: str) -> None:
 
 
 def test_matching_takes_time_linear_in_the_length_of_any_path() -> None:
-    """With patterns tried anew from every part these take hours."""
+    """Patterns that restart at every path component would take hours for these."""
     pattern = Pattern([*DEFAULT, "*a*b*c*d*e*f"])
 
     assert not pattern.matches("lefthook" + "/.y" * 100_000)

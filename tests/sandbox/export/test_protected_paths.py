@@ -1,4 +1,4 @@
-"""Which paths give power."""
+"""Protected paths."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bot.sandbox.export.protected_paths import DEFAULT as OWN
 DEFAULT = (*OWN, *instruction_files())  # as an export has them
 
 
-def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
+def protected(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
     """Return those of the paths that match, sorted."""
     pattern = Pattern(globs)
     return sorted(path for path in paths if pattern.matches(path))
@@ -38,7 +38,7 @@ def powerful(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
     ],
 )
 def test_a_protected_path_is_found_at_any_depth_and_in_any_letter_case(path: str) -> None:
-    assert powerful([path]) == [path]
+    assert protected([path]) == [path]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_protected_path_is_found_at_any_depth_and_in_any_letter_case(path: str
     ["src/ci.py", "docs/agents.rst", "x/.github/workflows/a.yml", ".github/ISSUE_TEMPLATE.md", "claude.py"],
 )
 def test_an_ordinary_path_is_not_protected(path: str) -> None:
-    assert powerful([path]) == []
+    assert protected([path]) == []
 
 
 def test_a_star_matches_slashes_and_a_folders_glob_matches_all_below_it() -> None:
@@ -56,13 +56,13 @@ def test_a_star_matches_slashes_and_a_folders_glob_matches_all_below_it() -> Non
         "lefthook/x/y.yaml",
         ".github/prompts/a/b",
     ):
-        assert powerful([path]) == [path]
+        assert protected([path]) == [path]
 
 
 def test_a_line_end_in_a_name_hides_nothing() -> None:
-    assert powerful(["a\nb/CLAUDE.md", ".vscode/a\nb"]) == [".vscode/a\nb", "a\nb/CLAUDE.md"]
+    assert protected(["a\nb/CLAUDE.md", ".vscode/a\nb"]) == [".vscode/a\nb", "a\nb/CLAUDE.md"]
 
 
 def test_an_operators_list_replaces_ours() -> None:
-    assert powerful(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
-    assert powerful([".gitlab-ci.yml"], []) == []
+    assert protected(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
+    assert protected([".gitlab-ci.yml"], []) == []

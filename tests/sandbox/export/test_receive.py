@@ -1,4 +1,4 @@
-"""What an export container may send, and what is made of it."""
+"""The output of an export container, and its interpretation."""
 
 import re
 import socket

@@ -309,7 +309,7 @@ TOLD = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
 
 @pytest.fixture
 def told(site: Site) -> Site:
-    """A clone of a change that has instruction files of its own."""
+    """Create a clone of a change that has its own instruction files."""
     site.base = site.checked = commit(site.upstream, TOLD, "Theirs")
     site.fetch()
     site.show(site.base)
@@ -457,7 +457,7 @@ def test_a_check_that_raises_ends_a_hanging_export(site: Site) -> None:
     os.mkfifo(configuration)
     began = time.monotonic()
 
-    with pytest.raises((TimeoutError, ExportRefused)):  # the second where the script itself refuses it
+    with pytest.raises((TimeoutError, ExportRefused)):  # ExportRefused if the script itself notices
         site.take(check=within(3))
 
     assert time.monotonic() - began < 30

@@ -1,8 +1,8 @@
 # ruff: noqa: E501, FBT001 - scripts and paths in tables read better in one line; pytest gives the flags by name
-"""An export takes every path that the agent touched, and no other, whatever git believes of it.
+"""An export contains every path that the agent touched, and no other, with any state of git.
 
-Attributes and settings make git store something else than what lies there, and make it take an edited file
-for the old one. Each case here was an edit that was lost, or a file that nobody had touched rewritten.
+Because of attributes and settings git may store other bytes than those on disk, and treat an edited file as
+unchanged. Each case here was once a lost edit, or an untouched file that was rewritten.
 """
 
 import os
@@ -23,7 +23,8 @@ CRLF = b"one\r\ntwo\r\n"
 LF = b"one\ntwo\n"
 
 
-# What is not rewritten in a first run is not in a resumed one either: for --long. Edits are asked of both.
+# A file that is not rewritten in a first run is not rewritten in a resumed one: only for --long. Edits are
+# tested in both.
 MOSTLY_FIRST = pytest.mark.parametrize(
     "resumed", [pytest.param(False, id="first"), pytest.param(True, id="resumed", marks=pytest.mark.long)]
 )
@@ -49,14 +50,14 @@ def stored(site: Site, files: Mapping[str, bytes]) -> None:
 
 
 def shell(site: Site, script: str) -> None:
-    """Do as the agent, in the clone."""
+    """Run a script as the agent, in the clone."""
     closed = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **site.env}
     person = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     subprocess.run(["sh", "-ec", script], cwd=site.repo, env={**closed, **person}, check=True)
 
 
 def changed(site: Site, **more: object) -> list[str]:
-    """Paths that the export changes."""
+    """Return the paths that the export changes."""
     exported = site.take(**more)
     return [
         name
@@ -68,7 +69,7 @@ def changed(site: Site, **more: object) -> list[str]:
 
 
 def content(site: Site, name: str) -> bytes:
-    """What the export makes of a file."""
+    """Return the content of a file after the export."""
     head = site.take().head
     mirror = {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(site.mirror.path / "objects"),
@@ -446,7 +447,7 @@ def test_changes_to_submodules_are_exported(site: Site) -> None:
     assert site.take().head == site.checked
 
 
-# --- what cannot come out is refused by name
+# --- paths that cannot be exported are refused by name
 
 REFUSED: dict[str, tuple[str, str]] = {
     "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. Run `chmod u.r`"),
@@ -482,8 +483,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; chmod 000 .git/index",
         "`.git/index` cannot be read",
     ),
-    "a closed list of what is ignored": ("chmod 000 .git/info/exclude", "`.git/info/exclude` cannot be read"),
-    "a linked list of what is ignored": (
+    "a closed list of ignored paths": ("chmod 000 .git/info/exclude", "`.git/info/exclude` cannot be read"),
+    "a linked list of ignored paths": (
         "mv .git/info/exclude e; ln -s ../../e .git/info/exclude",
         "`.git/info/exclude` cannot be read",
     ),

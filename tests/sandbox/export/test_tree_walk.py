@@ -41,7 +41,7 @@ def commit(bare: Path, tree: str, *parents: str) -> str:
 
 
 def grown(bare: Path, chance: random.Random, depth: int = 3) -> str:
-    """A tree of a few names, each there or not, a file of some mode and content or a folder."""
+    """Draw a tree with some of a few names, each a file of some mode and content, or a folder."""
     lines = []
     for name in ("a", "a.b", "a-b", "b", "\u00fc"):
         kind = chance.random()
@@ -56,7 +56,7 @@ def grown(bare: Path, chance: random.Random, depth: int = 3) -> str:
 
 
 def gits(bare: Path, commit: str) -> set[Change]:
-    """What git finds that is not the same in any parent."""
+    """Return the paths that, according to git, differ from all parents."""
     args = ("-c", "-r", "-z", "--root", "--no-commit-id", "--raw", "--no-abbrev", "--no-renames")
     words = git(bare, "diff-tree", *args, commit).rstrip("\0").split("\0")
     found = set()

@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def relayed(path: Path) -> Relayed:
-    """A connection through a relay that waits so many seconds for a gateway."""
+    """Open a connection through a relay that waits so many seconds for a gateway."""
 
     @contextmanager
     def opened(patience: float) -> Iterator[HTTPConnection]:
@@ -51,7 +51,7 @@ def relayed(path: Path) -> Relayed:
 
 @contextmanager
 def gateway(path: Path) -> Iterator[socket.socket]:
-    """Somebody who listens there; the path stays, as that of a dead worker does."""
+    """Listen at the path, which stays afterwards, like that of a dead worker."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.settimeout(WITHIN)
@@ -61,7 +61,7 @@ def gateway(path: Path) -> Iterator[socket.socket]:
 
 
 def answer(listener: socket.socket, words: bytes) -> None:
-    """Take one connection and answer what comes first."""
+    """Accept one connection and answer its first bytes."""
     taken, _ = listener.accept()
     with taken:
         taken.recv(1 << 16)
