@@ -25,22 +25,22 @@ def accept(tx: Connection, event: Event, text: str) -> None:
 
     If the command queued a run, the reply is the first text of the run's progress comment.
     """
-    _want(tx, event, ReactionMessage(reply_target=reply_target(event)))
+    _put(tx, event, ReactionMessage(reply_target=reply_target(event)))
     if isinstance(event, Labelled):
-        _want(tx, event, LabelMessage(label=event.label, on=False))
+        _put(tx, event, LabelMessage(label=event.label, on=False))
     run = run_rows.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
         post(tx, event, text)
         return
-    _want(tx, event, ProgressMessage(text=text), subject=run.id)
+    _put(tx, event, ProgressMessage(text=text), subject=run.id)
     if pinned := task_rows.get(tx, run.task).pinned:
         status = StatusMessage(commit=pinned, state=CheckState.PENDING, description="Queued.")
-        _want(tx, event, status, subject=run.id)
+        _put(tx, event, status, subject=run.id)
 
 
 def refuse_once(tx: Connection, event: Event, text: str) -> None:
     """Send the reason of a refusal, unless this person was refused so on this thread before."""
-    messages.want_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
+    messages.put_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
 
 
 def was_refused(tx: Connection, event: Event) -> bool:
@@ -51,7 +51,7 @@ def was_refused(tx: Connection, event: Event) -> bool:
 
 def post(tx: Connection, event: Event, text: str) -> None:
     """Send a comment of its own in reply to the event."""
-    _want(tx, event, _reply(event, text))
+    _put(tx, event, _reply(event, text))
 
 
 def _reply(event: Event, text: str) -> ReplyMessage:
@@ -62,5 +62,5 @@ def _refusal(event: Event) -> str:
     return f"refusal:{event.actor.id}"
 
 
-def _want(tx: Connection, event: Event, message: Message, *, subject: str = "") -> None:
-    messages.want(tx, message, subject=subject or event.cause, thread_key=event.thread.key)
+def _put(tx: Connection, event: Event, message: Message, *, subject: str = "") -> None:
+    messages.put(tx, message, subject=subject or event.cause, thread_key=event.thread.key)

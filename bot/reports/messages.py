@@ -1,6 +1,7 @@
-"""The outbox's contents by kind, typed. Their JSON keys are those of rows written by older versions.
+"""The messages in the outbox, one class for each kind. Only this module knows their JSON.
 
-A row holds the content as JSON, its kind, and its target: a label or a commit, "" for other kinds.
+The JSON keys must not change: rows that an older version wrote are still to be sent. A row also has a
+target: the label of a `LabelMessage`, the commit of a `StatusMessage`, and "" for the other kinds.
 """
 
 from dataclasses import asdict, dataclass
@@ -83,13 +84,13 @@ Message = (
 )
 
 
-def want(tx: Connection, message: Message, *, subject: str, thread_key: str) -> None:
-    """Add the message to the outbox, or put it in place of the subject's message of that kind and target."""
+def put(tx: Connection, message: Message, *, subject: str, thread_key: str) -> None:
+    """Add the message to the outbox, or replace the subject's message of its kind and target."""
     outbox.put(tx, _row(message, subject, thread_key))
 
 
-def want_once(tx: Connection, message: Message, *, subject: str, thread_key: str) -> bool:
-    """Add the message unless the subject ever had one of its kind and target; tell whether it did."""
+def put_once(tx: Connection, message: Message, *, subject: str, thread_key: str) -> bool:
+    """Add the message unless the subject ever had one of its kind and target. Return True if added."""
     return outbox.put_once(tx, _row(message, subject, thread_key))
 
 

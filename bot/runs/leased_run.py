@@ -146,7 +146,7 @@ class LeasedRun:
             secrets=self.runtime.secrets,
         )
         message = ProgressMessage(text=text)
-        messages.want(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
+        messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
     def retry(self, step: Callable[[], T]) -> T:
         """Do the step, and do it again after an error that may pass: for about 40 seconds in all.

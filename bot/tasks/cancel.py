@@ -36,7 +36,7 @@ def _report(tx: Connection, task: Task, run: Run) -> None:
     """Update the comment and the status of a run that no worker will ever report on."""
     if task.thread.kind is Kind.CLI:
         return
-    add = partial(messages.want, tx, subject=run.id, thread_key=task.thread_key)
+    add = partial(messages.put, tx, subject=run.id, thread_key=task.thread_key)
     add(ProgressMessage(text=f"Task `{task.id}`, run {run.number}: cancelled before it began."))
     if task.pinned:
         add(StatusMessage(commit=task.pinned, state=CheckState.FAILURE, description="Cancelled."))

@@ -1,6 +1,7 @@
 """Messages in the outbox: their JSON is that of older versions, and rows of older versions are read."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -84,7 +85,7 @@ def test_a_message_is_written_with_the_keys_of_older_versions_and_read_back(
     thread = a_thread(12)
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
-        messages.want(tx, message, subject="t1-1", thread_key=thread.key)
+        messages.put(tx, message, subject="t1-1", thread_key=thread.key)
         [item] = outbox.of_subject(tx, "t1-1", kind)
         stored = tx.execute(select(table.c.target)).scalar_one()
 
@@ -114,3 +115,11 @@ def test_a_row_of_an_older_version_with_other_keys_is_read(
 
 def test_every_kind_has_a_message() -> None:
     assert [kind for _, kind, _, _ in ROWS] == list(Outgoing)
+
+
+def test_no_other_module_writes_rows_of_the_outbox() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path for folder in ("bot", "handlers") for path in (root / folder).rglob("*.py")]
+    writers = {str(path.relative_to(root)) for path in sources if "NewItem" in path.read_text()}
+
+    assert writers == {"bot/store/outbox.py", "bot/reports/messages.py"}

@@ -18,6 +18,7 @@ from bot.app.settings.load import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
+from bot.reports.command_syntax import shell_command
 from bot.runs.removal_attempt import Terms, records
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import clear, clear_away, export_and_remove
@@ -174,7 +175,8 @@ def _must_be_gone(runtime: Runtime, task_id: str) -> None:
     if (workspace := _workspace_here(runtime, task_id)) is None:
         return
     if workspace.keep_until is None:
-        raise NotPossible(f"Task `{task_id}` is queued or running. `forgehand cancel {task_id}` stops it.")
+        stop = shell_command("/cancel", task_id)
+        raise NotPossible(f"Task `{task_id}` is queued or running. `{stop}` stops it.")
     raise NotPossible(_BUSY.format(task=task_id))
 
 

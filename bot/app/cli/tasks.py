@@ -17,7 +17,7 @@ from bot.app.cli.output import Row, show
 from bot.app.settings.load import Settings
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
-from bot.reports.command_syntax import reference
+from bot.reports.command_syntax import reference, shell_command
 from bot.store import data_folder, runs
 from bot.store import tasks as store
 from bot.store.ledger import Ledger, open_ledger
@@ -69,7 +69,7 @@ def cancel(settings: Settings, task_id: str) -> str:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
         return f"Task {task.id} is cancelled. It had not started."
-    return f"Task {task.id} is stopping. Its workspace is kept for `forgehand resume {task.id}`."
+    return f"Task {task.id} is stopping. Its workspace is kept for `{shell_command('/resume', task.id)}`."
 
 
 def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:

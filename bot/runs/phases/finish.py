@@ -46,7 +46,7 @@ def finish(leased: LeasedRun, outcome: Outcome, reason: str, next_command: str) 
         if forge is not None and task.thread.kind is not Kind.CLI:
             ended = _ended(tx, runtime, forge, run, task, next_command=next_command)
             for message in _messages(replace(ended, continues_at=continues_at), runtime):
-                messages.want(tx, message, subject=run.id, thread_key=run.thread_key)
+                messages.put(tx, message, subject=run.id, thread_key=run.thread_key)
     runtime.nudges.report(leased.task.thread_key)
 
 
@@ -67,8 +67,8 @@ def _continues_at(tx: Connection, leased: LeasedRun, run: Run) -> float | None:
 def _ended(
     tx: Connection, runtime: Runtime, forge: Forge, run: Run, task: Task, *, next_command: str
 ) -> EndedRun:
-    kept = workspaces.get(tx, task.id)
-    is_here = kept is not None and kept.removed_at is None and kept.host == run.host
+    workspace = workspaces.get(tx, task.id)
+    is_here = workspace is not None and workspace.removed_at is None and workspace.host == run.host
     [newest] = tasks.of_thread(tx, task.thread_key, 1)
     return EndedRun(
         run=run,
@@ -77,9 +77,9 @@ def _ended(
         page=runtime.page(task.id),
         next_command=next_command,
         newest=newest.id == task.id,
-        workspace_until=kept.keep_until if kept and is_here else None,
-        started_over=workspaces.is_recreated(tx, run, kept),
-        host_lost=kept is not None and kept.lost,
+        workspace_until=workspace.keep_until if workspace and is_here else None,
+        started_over=workspaces.is_recreated(tx, run, workspace),
+        host_lost=workspace is not None and workspace.lost,
         spent=costs.of_run(tx, run),
     )
 

@@ -201,7 +201,7 @@ def test_the_pending_status_is_replaced_on_the_same_commit(on_change: Ending, he
     leased = on_change.begun()
     pending = StatusMessage(commit=HEAD, state=CheckState.PENDING, description="Queued.")
     with on_change.ledger.write() as tx:
-        messages.want(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
+        messages.put(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
     if heard == "pending first":
         on_change.send()
     finish(leased, Outcome.NO_CHANGES, "", "/resume")
