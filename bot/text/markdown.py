@@ -1,4 +1,4 @@
-"""Markdown as forges read it, for whoever must know what they would make of a text."""
+"""A Markdown parser that reads text in the same way as the forges."""
 
 import re
 from typing import Any
@@ -11,12 +11,12 @@ __all__ = ["Token", "parse"]
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
-def parse(text: str, found: dict[str, Any] | None = None) -> list[Token]:
-    """Its tokens; the definitions of links are put into `found`."""
-    # The parser runs over the end of `>- <!--\n>` and the like, if there is no line end.
-    return _MARKDOWN.parse(f"{text}\n", found)
+def parse(text: str, definitions: dict[str, Any] | None = None) -> list[Token]:
+    """Return the tokens of a text, and put its definitions of links into `definitions`."""
+    # Without a line end, the parser reads past the end of texts such as `>- <!--\n>`.
+    return _MARKDOWN.parse(f"{text}\n", definitions)
 
 
 def is_plain(word: str) -> bool:
-    """May this word of a comment be repeated in a code span? Others could break out of it."""
+    """Report whether a word of a comment may be repeated in a code span: other words could end the span."""
     return re.fullmatch(r"[\w-]{1,40}", word) is not None

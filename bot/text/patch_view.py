@@ -1,7 +1,7 @@
-"""A patch made fit to show: folded in a comment, whole on a page.
+"""A patch in a form that is safe to show: folded in a comment, whole on a page.
 
-An agent wrote it. A carriage return would end a line for whoever shows it, and so
-put words of the agent's at the start of one: there a forge may take them for a command.
+The agent wrote the patch. A carriage return in it could end a line, and a forge may execute the first word of
+the next line as a command. So carriage returns are removed.
 """
 
 import re
@@ -10,34 +10,34 @@ from collections.abc import Sequence
 from bot.text.redaction import redact
 from bot.text.sanitize import fence, shown, visible
 
-_MOST = 60_000  # characters of the whole block: GitHub takes 65,536 in a comment
+_MOST = 60_000  # characters of the whole block: GitHub allows 65,536 in a comment
 _COUNT = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")
 
 
 def whole(patch: bytes, secrets: Sequence[str]) -> str:
-    """For a page: nothing one cannot see, no secrets."""
+    """Return the patch for a page, without invisible characters and secrets."""
     return redact(visible(_text(patch)), secrets)
 
 
 def folded(patch: bytes) -> str:
-    """For a comment: a block to open, under its count of files and lines. A long one is cut."""
+    """Return the patch for a comment: a folded block under its count of files and lines, cut if long."""
     count, _, text = shown(_text(patch)).rstrip("\n").partition("\n\n")
     ends = fence(text)
-    room = _MOST - 2 * len(ends)
-    lines = text if len(text) <= room else text[: max(0, text.rfind("\n", 0, room))]
+    limit = _MOST - 2 * len(ends)
+    lines = text if len(text) <= limit else text[: max(0, text.rfind("\n", 0, limit))]
     parts = [f"<details><summary>{_in_short(count)}</summary>", f"{ends}diff\n{lines}\n{ends}"]
     if lines != text:
-        left_out = text.count("\n") - lines.count("\n")
-        parts.append(f"{left_out:,} more lines are left out here.")
+        omitted = text.count("\n") - lines.count("\n")
+        parts.append(f"{omitted:,} more lines are left out here.")
     return "\n\n".join([*parts, "</details>"])
 
 
 def _in_short(count: str) -> str:
-    """git's own count, shorter."""
-    found = _COUNT.search(count)
-    if found is None:
+    """Shorten git's count of files and lines."""
+    match = _COUNT.search(count)
+    if match is None:
         return "the patch"
-    files, added, removed = (int(number or 0) for number in found.groups())
+    files, added, removed = (int(number or 0) for number in match.groups())
     return f"{files} file{'' if files == 1 else 's'}, +{added} -{removed}"
 
 

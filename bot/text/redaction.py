@@ -1,4 +1,8 @@
-"""Secrets, taken out of text."""
+"""Redaction of secrets.
+
+The shapes of tokens stay here, also those of forges. They are redacted whether the forge is configured or
+not, because an agent may print any token that it finds.
+"""
 
 import base64
 import re
@@ -13,14 +17,14 @@ _TOKEN_SHAPES = (
     r"|whsec_[A-Za-z0-9+/=_-]{16,}"
     r"|(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{32,})"  # Anthropic, OpenAI
     r"|AIza[A-Za-z0-9_-]{35}"  # Google
-    r"|fhrun_[0-9a-f]{64}"  # a run's own, at the gateway
+    r"|fhrun_[0-9a-f]{64}"  # a run's token for the gateway
 )
-_ONE_LINE = 60  # characters that stand in one line whoever wrote them
-_SHORTEST = 8  # characters: a shorter "secret" would black out ordinary words
+_ONE_LINE = 60  # characters that no encoder breaks into two lines
+_SHORTEST = 8  # characters: a shorter "secret" would redact ordinary words
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
-    """Without these secrets (also in base64, hex and reversed) and without what looks like a token."""
+    """Redact these secrets, also in base64, hex and reversed, and every text in the shape of a token."""
     return _secret_pattern(tuple(secrets)).sub(HIDDEN, text)
 
 
@@ -32,9 +36,10 @@ def _secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _spelled(form: str) -> str:
-    """A pattern for it. What encodes breaks long lines: xxd after 60 characters, base64 after 64 or 76.
+    """Return a pattern for a form of a secret that allows line breaks in it.
 
-    The breaks may be quoted, or written as in JSON.
+    Encoders break long lines: xxd after 60 characters, base64 after 64 or 76. The breaks may be in a
+    quotation, or escaped as in JSON.
     """
     return (r"(?:[\s>]|\\[nr]){0,4}" if len(form) > _ONE_LINE else "").join(map(re.escape, form))
 
@@ -42,9 +47,9 @@ def _spelled(form: str) -> str:
 def _forms(secret: str) -> set[str]:
     raw = secret.encode()
     forms = {secret, secret[::-1], raw.hex(), raw.hex().upper()}
-    for before in range(3):  # base64 of a text that holds the secret depends on where in it the secret stands
+    for before in range(3):  # the base64 of a secret depends on its position in the encoded text
         encoded = base64.b64encode(b"\0" * before + raw).decode()
-        # The first and last characters also encode the neighbours.
+        # The first and last characters encode neighbours of the secret too.
         core = encoded[(0, 2, 3)[before] : len(encoded.rstrip("=")) - bool(encoded.endswith("="))]
         forms |= {core, core.replace("+", "-").replace("/", "_")}
     return forms

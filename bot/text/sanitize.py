@@ -1,9 +1,9 @@
-"""Text that others wrote, made fit to show.
+"""Sanitizing of untrusted text for pages, logs and comments.
 
-What an agent prints may steer a terminal, hide words, ping people, close issues
-or carry a secret it has seen. Nothing of it reaches a page or a comment except
-through here. Always in this order: invisible characters out, secrets out, then
-the rest; a secret cut in two, or with a gap inside, would not be recognised.
+The output of an agent may control a terminal, hide words, ping people, close issues or contain a secret.
+All of it passes these functions before it reaches a page or a comment. The order is always the same:
+invisible characters are removed, then secrets are redacted, then the rest is done. A secret that is cut in
+two, or has a gap inside, would not be recognized.
 """
 
 import re
@@ -29,33 +29,33 @@ _INVISIBLE = re.compile(
 
 
 def shown(text: str, secrets: Sequence[str] = ()) -> str:
-    """Text for a page or a log: no control or invisible characters, no secrets, long lines cut."""
+    """Sanitize text for a page or a log: no control or invisible characters, no secrets, long lines cut."""
     lines = redact(visible(text), secrets).split("\n")
     return "\n".join(line if len(line) <= _LINE else f"{line[:_LINE]} … (line cut)" for line in lines)
 
 
 def visible(text: str) -> str:
-    """Without escape sequences, control, bidi and zero-width characters; a carriage return ends a line."""
+    """Remove escape sequences, control, bidi and zero-width characters; a carriage return ends a line."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _INVISIBLE.sub("", text)
 
 
-GAP = "\u200b"  # a zero-width space: breaks what a forge would act on, and is not seen
+GAP = "\u200b"  # an invisible zero-width space that keeps a forge from acting on a word
 _NAMES = (
     r"(?<=@)(?=[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
     r"|(?<=[#!&%$])(?=\d)"  # references to issues, changes, epics, milestones, snippets
     r"|(?<=\bG[HL]-)(?=\d)|(?<=\bG[HL]\\-)(?=\d)"
-    r"|(?<=\[)(?=(?:issue|work\\?_item|epic)\\?:)"  # GitLab's longer names of these
+    r"|(?<=\[)(?=(?:issue|work\\?_item|epic)\\?:)"  # GitLab's longer references
     r"|(?<=!)(?=\[)"  # images
     r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks
-    r"|(?<=&)(?=\#?\w+;)"  # entities, which spell all of these
-    r"|^(?=[ \t]*/)"  # quick actions, and our own commands
-    r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)\\?/)"  # by address
+    r"|(?<=&)(?=\#?\w+;)"  # entities, which can stand for all of these
+    r"|^(?=[ \t]*/)"  # quick actions, and commands of the bot
+    r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)\\?/)"  # addresses
 )
 _NAMED = re.compile(_NAMES, re.IGNORECASE | re.MULTILINE)
 _ACTED_ON = re.compile(
     rf"{_NAMES}"
-    r"|(?<=\])(?=:)"  # definitions of links, which reach beyond a quotation
+    r"|(?<=\])(?=:)"  # definitions of links, which have effect outside of a quotation
     r"|(?<=\bc)(?=los(?:e|es|ed|ing)\b)"  # closing keywords
     r"|(?<=\bf)(?=ix(?:es|ed|ing)?\b)"
     r"|(?<=\br)(?=esolv(?:e|es|ed|ing)\b)"
@@ -65,32 +65,32 @@ _ACTED_ON = re.compile(
 
 
 def inert(text: str) -> str:
-    """Markdown in which nothing pings, closes, embeds or commands. It reads the same."""
+    """Return Markdown that looks the same, but pings, closes, embeds and commands nothing."""
     return _ACTED_ON.sub(GAP, text)
 
 
 def inert_name(text: str) -> str:
-    """The same of a title: of closing keywords only what they would close is made harmless."""
+    """Return an inert title. Closing keywords stay: the references after them are harmless."""
     return _NAMED.sub(GAP, text)
 
 
 def reads_as_one(text: str) -> str:
-    """One line of it, whatever there was between its words."""
+    """Return the text as one line, with single spaces between its words."""
     return " ".join(text.split())
 
 
 def fence(text: str) -> str:
-    """What to put before and after a text that is code, whatever backticks are in it."""
+    """Return a fence for a block of code: longer than any run of backticks in the text."""
     return "`" * max(3, 1 + _ticks(text))
 
 
 def _ticks(text: str) -> int:
-    """The longest run of backticks in it."""
+    """Return the length of the longest run of backticks."""
     return max(map(len, re.findall("`+", text)), default=0)
 
 
 def without_secrets(text: str, secrets: Sequence[str]) -> str:
-    """Text that was made inert in part, without secrets: those with a gap in them, too."""
+    """Redact secrets in text that was made inert in part, also secrets that have a gap inside."""
     text = GAP.join(visible(piece) for piece in text.split(GAP))
     bare = text.replace(GAP, "")
     if redact(bare, secrets) == bare:
@@ -101,10 +101,10 @@ def without_secrets(text: str, secrets: Sequence[str]) -> str:
 
 
 def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
-    """Others' Markdown as a quotation that pings, closes, embeds and commands nothing.
+    """Return untrusted Markdown as a quotation that pings, closes, embeds and commands nothing.
 
-    A quotation, because whatever is left open in it (a fence, a list) ends where
-    it ends. At most `limit` characters: head and tail are kept. "" stays "".
+    In a quotation, an open fence or list ends with the quotation. The result has at most `limit`
+    characters: head and tail stay, the middle is cut. "" stays "".
     """
     text = inert(redact(visible(text), secrets)).strip()
     if not text:
@@ -114,24 +114,25 @@ def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
 
 
 def for_line(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
-    """Others' words as code within a line of ours: no Markdown either. The first `limit` characters.
+    """Return the first `limit` characters of an untrusted text as code, for use within a line.
 
-    What an agent does is no Markdown: `__init__.py` would be read as a bold word. "" stays "".
+    Code, because the text is not Markdown: `__init__.py` would become a bold word. "" stays "".
     """
     line = inert(reads_as_one(redact(visible(text), secrets)))
     line = line if len(line) <= limit else f"{line[:limit]}…"
     longest = _ticks(line)
-    ends, room = "`" * (longest + 1), " " * bool(longest)
-    return f"{ends}{room}{line}{room}{ends}" if line else ""
+    ends, padding = "`" * (longest + 1), " " * bool(longest)
+    return f"{ends}{padding}{line}{padding}{ends}" if line else ""
 
 
 def cut(text: str, limit: int, *, prefix: str = "") -> str:
-    """Head and tail of a text that is too long: the end of a log tells most, the start says of what.
+    """Cut the middle of a text that is longer than `limit`.
 
-    The tail begins with `prefix`, which is the sign of a quotation where the text is one.
+    The end of a log says most, and its start says what it is about. `prefix` is put before the tail: the
+    sign of a quotation, if the text is one.
     """
     if len(text) <= limit:
         return text
-    room = max(0, limit - len(_LEFT_OUT) - len(prefix) - 10)
-    head, tail = text[: room // 3], text[len(text) - (room - room // 3) :]
-    return head + _LEFT_OUT.format(len(text) - room) + prefix + tail
+    size = max(0, limit - len(_LEFT_OUT) - len(prefix) - 10)
+    head, tail = text[: size // 3], text[len(text) - (size - size // 3) :]
+    return head + _LEFT_OUT.format(len(text) - size) + prefix + tail

@@ -1,7 +1,7 @@
-"""What others wrote, as much of it as one prompt holds, and what of it is new to an agent.
+"""The untrusted parts of one prompt: bounded in size, and without the parts that the agent has seen.
 
-A thread may be longer than any agent can read. Its own text comes first, then what
-was said last: the older a comment, the sooner it is left out.
+A thread may be longer than any agent can read. The thread's own text has priority, then the newest
+comments: the oldest comments are left out first.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -9,26 +9,26 @@ from dataclasses import replace
 
 from bot.domain.thread import Part, PartKind
 
-_PART, _COMMENT, _ALL = 20_000, 5_000, 80_000  # characters: of a part, of one that is a comment, of all
+_PART, _COMMENT, _ALL = 20_000, 5_000, 80_000  # characters of one part, of one comment, and of all parts
 _COMMENTS = frozenset({PartKind.COMMENT, PartKind.LINES_COMMENT, PartKind.REVIEW})
 
 
 def bounded(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """These parts, each cut to what there is room for; the comments that come first give way."""
+    """Cut long parts, and leave out the oldest comments if all together are too long."""
     cut = [_cut(part) for part in parts]
-    said = [part for part in cut if part.kind in _COMMENTS]
+    comments = [part for part in cut if part.kind in _COMMENTS]
     others = [part for part in cut if part.kind not in _COMMENTS]
-    room, kept = _ALL - sum(map(_size, others)), len(said)
-    while kept and room >= _size(said[kept - 1]):
-        kept -= 1
-        room -= _size(said[kept])
-    note = [Part(kind=PartKind.OMISSION, text=f"{kept} older comments are left out.")] if kept else []
-    return (*others, *note, *said[kept:])
+    budget, omitted = _ALL - sum(map(_size, others)), len(comments)
+    while omitted and budget >= _size(comments[omitted - 1]):
+        omitted -= 1
+        budget -= _size(comments[omitted])
+    note = [Part(kind=PartKind.OMISSION, text=f"{omitted} older comments are left out.")] if omitted else []
+    return (*others, *note, *comments[omitted:])
 
 
 def unseen(parts: Iterable[Part], seen: Collection[Part]) -> list[Part]:
-    """Those of these parts that an agent was not shown before, in these very words."""
-    # To whom nothing is new but that more is left out, that is no news.
+    """Return the parts that the agent has not seen before with the same text."""
+    # A changed count of omitted comments alone is not new to an agent that has seen others.
     return [part for part in parts if part not in seen and not (seen and part.kind is PartKind.OMISSION)]
 
 

@@ -1,4 +1,4 @@
-"""Markdown without what its page does not show: an agent is told what people can read, and no more."""
+"""Removal of hidden text from Markdown, so that an agent reads only the text that people see."""
 
 import re
 from typing import Any
@@ -10,16 +10,17 @@ _LAST_DEFINITION = re.compile(r"^[ \t>*+\d.)-]*\[(?:[^\[\]\\]|\\.)*\]:.*(?:\n.+)
 
 
 def without_hidden(text: str) -> str:
-    """Without HTML comments, and without definitions of links: of `[//]: # (words)` nothing is ever seen.
+    """Remove HTML comments and definitions of links, because `[//]: # (words)` shows nothing.
 
-    A comment that nobody closes hides what follows where it is HTML. In code, or among words, it is shown.
+    An HTML comment that is not closed hides the rest of the text. In code, or within a paragraph, such a
+    comment is shown, and stays.
     """
-    found: dict[str, Any] = {}
-    tokens = parse(text, found)
+    definitions: dict[str, Any] = {}
+    tokens = parse(text, definitions)
     lines = text.split("\n")
     for token in tokens:
         if token.map and any(
-            _is_left_open(each.content)
+            _is_unclosed(each.content)
             for each in (token, *(token.children or []))
             if each.type in ("html_block", "html_inline")
         ):
@@ -27,21 +28,21 @@ def without_hidden(text: str) -> str:
             before = _COMMENT.sub("", "\n".join(lines[first:end])).partition("<!--")[0]
             lines[first:] = before.split("\n")
             break
-    defined = _definitions(found)
+    defined = _lines_of(definitions)
     return _COMMENT.sub("", "\n".join(line for at, line in enumerate(lines) if at not in defined))
 
 
 def without_torn(text: str) -> str:
-    """The same of the beginning of a text: what may be hidden by what was cut off is left out, too."""
+    """Remove hidden text from the beginning of a text that was cut; also text that the rest may hide."""
     return without_hidden(_LAST_DEFINITION.sub("", text)).partition("<!--")[0]
 
 
-def _is_left_open(html: str) -> bool:
+def _is_unclosed(html: str) -> bool:
     return "<!--" in _COMMENT.sub("", html)
 
 
-def _definitions(found: dict[str, Any]) -> set[int]:
-    """The lines of definitions. Those of footnotes, which are no links, are shown."""
-    named = [*found.get("references", {}).items()]
-    named += [(each["label"], each) for each in found.get("duplicate_refs", [])]
+def _lines_of(definitions: dict[str, Any]) -> set[int]:
+    """Return the numbers of the lines with definitions, but not of footnotes, which are shown."""
+    named = [*definitions.get("references", {}).items()]
+    named += [(each["label"], each) for each in definitions.get("duplicate_refs", [])]
     return {line for label, each in named if not label.startswith("^") for line in range(*each["map"])}
