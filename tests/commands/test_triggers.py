@@ -16,7 +16,7 @@ from tests.support.commander import ANN, CHANGE, ISSUE
 from tests.support.fakes import FakeForge
 
 WORDS = Vocabulary(
-    bot_name="forge-bot", known={"run"}, labels={"Fix typos": "--agent codex Mend it.\n--all of it"}
+    bot_name="forge-bot", known={"run"}, labels={"Fix typos": "--agent codex Fix it.\n--all of it"}
 )
 NOW = datetime.now(UTC)
 RUN = router.route("run").options
@@ -53,7 +53,7 @@ def test_a_label_of_the_settings_has_the_text_of_the_settings() -> None:
 
     assert raw is not None
     options, text = split_options(raw.rest, {"agent"})
-    assert (options.agent, text) == ("codex", "Mend it.\n--all of it")
+    assert (options.agent, text) == ("codex", "Fix it.\n--all of it")
 
 
 @pytest.mark.parametrize(

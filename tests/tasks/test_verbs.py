@@ -218,10 +218,10 @@ def test_resume_with_a_text_after_a_failed_push_runs_the_agent(say: Say) -> None
     say("/run tidy it")
     say.worked(Outcome.PUSH_REJECTED, *WORKED, Phase.PUSH)
 
-    say("/resume merge what was pushed")
+    say("/resume merge the pushed commits")
 
     run = say.newest()[1]
-    assert (run.first_phase, run.request) == (Phase.PREPARE, "merge what was pushed")
+    assert (run.first_phase, run.request) == (Phase.PREPARE, "merge the pushed commits")
 
 
 def test_a_remote_that_was_missing_from_the_start_is_not_a_failed_push(say: Say) -> None:
