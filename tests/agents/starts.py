@@ -1,4 +1,4 @@
-"""What a run of an agent is started with: what a test does not replace is of no importance to it."""
+"""The start of an agent's run. A test replaces the values that matter to it."""
 
 from bot.agents.agent import Start
 from bot.domain.task import Identity

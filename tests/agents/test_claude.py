@@ -1,4 +1,4 @@
-"""Claude Code: how it is started, and what its recorded streams say: whole, cut, and among other words."""
+"""Claude Code: its command line, and its recorded streams: whole, cut, and mixed with other output."""
 
 import json
 import tracemalloc
@@ -37,7 +37,7 @@ def test_a_fresh_run_names_no_session_and_a_resumed_one_its_own() -> None:
     assert again[-4:] == ["--model", "opus", "--resume", SESSION]
 
 
-def test_it_is_told_of_its_own_route_out_and_of_nothing_where_there_is_none() -> None:
+def test_it_gets_the_address_of_its_own_provider_only() -> None:
     endpoint = GatewayEndpoint(
         url="http://127.0.0.1:8787", token="t0ken", providers=["anthropic"], packages=False
     )
@@ -51,12 +51,12 @@ def test_it_is_told_of_its_own_route_out_and_of_nothing_where_there_is_none() ->
     assert routed["CLAUDE_CODE_MAX_RETRIES"] == "3"
 
 
-def test_a_session_lies_in_its_home_and_only_an_id_of_its_own_names_one() -> None:
+def test_a_session_is_in_its_home_and_has_a_uuid() -> None:
     assert CLAUDE.session_file(SESSION) == f".claude/projects/-workspace/{SESSION}.jsonl"
     assert CLAUDE.session_file("../../x") == ""
 
 
-def test_a_good_run_tells_its_session_what_it_does_and_how_it_ended() -> None:
+def test_a_good_run_reports_its_session_its_tools_and_its_end() -> None:
     lines = heard(recorded("good"))
 
     assert {each.session for each in lines if each.session} == {SESSION}
@@ -82,7 +82,7 @@ def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
     assert result.session_cost == pytest.approx(0.0038)
 
 
-def test_a_result_while_it_runs_something_in_the_background_is_not_the_end_of_it() -> None:
+def test_a_result_during_a_background_command_is_not_the_end() -> None:
     first, last = [each.report for each in heard(recorded("background")) if each.report]
 
     assert (first.text, first.waits) == ("I wait for it.", True)
@@ -99,7 +99,7 @@ def test_a_result_while_it_runs_something_in_the_background_is_not_the_end_of_it
         ("overloaded", Outcome.RATE_LIMITED, "529 Overloaded"),
     ],
 )
-def test_an_error_is_one_whatever_its_subtype_says(stream: str, outcome: Outcome, words: str) -> None:
+def test_an_error_is_recognized_with_any_subtype(stream: str, outcome: Outcome, words: str) -> None:
     result = result_of(recorded(stream))
 
     assert result.outcome is outcome
@@ -107,7 +107,7 @@ def test_an_error_is_one_whatever_its_subtype_says(stream: str, outcome: Outcome
     assert result.limited_until is None
 
 
-def test_what_the_gateway_refuses_is_not_said_of_the_provider() -> None:
+def test_a_refusal_of_the_gateway_is_not_reported_as_the_providers() -> None:
     *before, last = recorded("refused-key")
     why = "refused: POST /v1/messages: 'x' is none of [models.anthropic] models"
     said = {"api_error_status": 403, "result": f"API Error: 403 Forgehand: {why}"}
@@ -118,36 +118,36 @@ def test_what_the_gateway_refuses_is_not_said_of_the_provider() -> None:
 
 
 def limit(status: str, resets_at: object = 1_795_000_000) -> bytes:
-    """The event that a subscription's limit is told by: as the CLI's own types have it, not recorded."""
+    """Return the event for a subscription's limit. It follows the CLI's own types; it was not recorded."""
     info = {"status": status, "resetsAt": resets_at, "rateLimitType": "five_hour"}
     return json.dumps({"type": "rate_limit_event", "rate_limit_info": info, "session_id": SESSION}).encode()
 
 
-def test_a_limit_that_was_told_of_ends_when_it_was_said_to() -> None:
+def test_a_reported_rate_limit_ends_at_the_reported_time() -> None:
     *before, last = recorded("limit")
 
     assert result_of([*before, limit("rejected"), last]).limited_until == 1_795_000_000.0
 
 
 @pytest.mark.parametrize("status", ["allowed", "allowed_warning"])
-def test_a_limit_that_has_passed_and_a_warning_are_none(status: str) -> None:
+def test_a_rate_limit_that_has_ended_and_a_warning_do_not_count(status: str) -> None:
     *before, last = recorded("overloaded")
 
     assert result_of([*before, limit("rejected"), limit(status), last]).limited_until is None
 
 
 @pytest.mark.parametrize("never", ["soon", 9e14, -1, True, None])
-def test_a_limit_that_ends_at_no_time_there_is_has_no_known_end(never: object) -> None:
+def test_a_rate_limit_with_an_impossible_time_has_no_known_end(never: object) -> None:
     assert result_of([limit("rejected", never), *recorded("limit")]).limited_until is None
 
 
-def test_a_question_it_could_not_ask_is_asked_by_us() -> None:
+def test_a_question_that_it_could_not_ask_is_reported() -> None:
     question = result_of(recorded("question")).question
 
     assert question == "Which parser shall I tidy?\n- JSON: the one for JSON\n- TOML: the one for TOML"
 
 
-def test_a_question_it_was_not_let_ask_counts_though_it_went_on() -> None:
+def test_a_denied_question_counts_although_the_agent_continued() -> None:
     *before, last = recorded("good")
     asked = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [{"question": "Which one?"}]}}
     denied = json.dumps({**json.loads(last), "permission_denials": [asked]}).encode()
@@ -155,7 +155,7 @@ def test_a_question_it_was_not_let_ask_counts_though_it_went_on() -> None:
     assert result_of([*before, denied]).question == "Which one?"
 
 
-def test_a_question_it_found_an_answer_to_is_none() -> None:
+def test_a_question_that_it_answered_itself_does_not_count() -> None:
     init, asked, *_ = recorded("question")
 
     assert result_of([init, asked, *recorded("good")]).question == ""
@@ -174,7 +174,7 @@ def test_a_question_it_found_an_answer_to_is_none() -> None:
         b"\x00" * 9,
     ],
 )
-def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
+def test_a_line_that_is_not_an_event_is_shown_as_it_is(line: bytes) -> None:
     assert heard([line]) == [OutputLine(text=line.decode(errors="replace"))]
 
 
@@ -191,7 +191,7 @@ def test_a_line_that_is_none_of_its_own_is_shown_as_it_is(line: bytes) -> None:
         {"type": "result", "is_error": True, "total_cost_usd": -1, "api_error_status": [429]},
     ],
 )
-def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object) -> None:
+def test_an_event_of_another_shape_is_ignored(said: object) -> None:
     [told] = heard([json.dumps(said).encode()])
 
     assert told.session == ""
@@ -199,7 +199,7 @@ def test_an_event_of_another_shape_breaks_nothing_and_names_nothing(said: object
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,", b'"",', b"[[]],"])
-def test_a_line_of_more_values_than_there_is_memory_for_says_nothing(piece: bytes) -> None:
+def test_a_line_with_too_many_values_is_not_parsed(piece: bytes) -> None:
     line = b'{"type":"user","message":{"content":[' + piece * 1_000_000 + b"{}]}}"
 
     tracemalloc.start()
@@ -211,7 +211,7 @@ def test_a_line_of_more_values_than_there_is_memory_for_says_nothing(piece: byte
     assert peak < 1 << 20
 
 
-def test_what_no_ledger_can_keep_is_left_out_of_its_words() -> None:
+def test_characters_that_no_ledger_stores_are_removed() -> None:
     command = {"type": "tool_use", "name": "Bash", "input": {"command": "cut \ud83d here\0"}}
     done = {"type": "result", "is_error": False, "result": "Done \udc00.\0"}
     failed = {"type": "result", "is_error": True, "errors": ["cut \ud83d"]}
@@ -228,11 +228,11 @@ def test_what_no_ledger_can_keep_is_left_out_of_its_words() -> None:
     assert [each.report.text for each in lines if each.report] == ["Done .", "cut "]
 
 
-def test_a_result_that_does_not_say_that_all_is_well_is_a_failure() -> None:
+def test_a_result_without_success_is_a_failure() -> None:
     assert result_of([b'{"type":"result","subtype":"success"}']).outcome is Outcome.AGENT_FAILED
 
 
-def test_what_a_tool_answered_is_shortened_for_people() -> None:
+def test_a_tools_result_is_shortened_for_people() -> None:
     content = [{"type": "tool_result", "content": "x" * 100_000}]
     [told] = heard([json.dumps({"type": "user", "message": {"content": content}}).encode()])
 

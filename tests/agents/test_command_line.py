@@ -1,4 +1,4 @@
-"""The command line an agent is started by, and what it finds in its environment."""
+"""The command line and the environment of an agent."""
 
 import subprocess
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.agents.starts import START
 
 
 @pytest.mark.waits
-def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None:
+def test_the_prompt_is_opened_inside_the_container_and_arguments_are_unchanged(tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.md"
     prompt.write_text("tidy up")
     argv = [
@@ -24,7 +24,7 @@ def test_the_prompt_is_opened_inside_and_every_word_kept(tmp_path: Path) -> None
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"tidy up a b$HOME\n"
 
 
-def test_the_environment_says_what_is_known_and_nothing_empty() -> None:
+def test_the_environment_has_the_known_facts_and_nothing_empty() -> None:
     first, second = environment(replace(START, base="")), environment(replace(START, resume=True))
 
     assert "FORGEHAND_RESUME" not in first
@@ -40,7 +40,7 @@ def test_the_environment_says_what_is_known_and_nothing_empty() -> None:
     assert second["GIT_AUTHOR_NAME"] == "Forgehand"
 
 
-def test_a_proxy_is_named_only_where_packages_may_be_had() -> None:
+def test_a_proxy_is_named_only_if_packages_are_permitted() -> None:
     endpoint = GatewayEndpoint(
         url="http://127.0.0.1:8787", token="t0ken", providers=["anthropic"], packages=False
     )

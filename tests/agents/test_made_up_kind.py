@@ -1,6 +1,6 @@
-"""A kind of agents that only this test knows: everything the bot does for a kind follows from its row.
+"""A kind of agents that only this test knows: the bot needs nothing of a kind but its row.
 
-The row is put into the registry, as that of any kind. Nothing else of the bot knows the kind.
+The row is in the registry, as that of any kind. No other part of the bot knows the kind.
 """
 
 import json
@@ -50,7 +50,7 @@ echo '{{"done": "Pretty."}}'
 
 @dataclass(frozen=True, slots=True)
 class Parrot:
-    """The file that such a kind costs, from here to its row."""
+    """The agent: such a kind costs one file with the code from here to ROW."""
 
     command: Sequence[str]
     model: str = ""
@@ -117,7 +117,7 @@ def provider() -> Iterator[ScriptedProvider]:
 
 
 def configured(folder: Path, url: str = "") -> Settings:
-    """Settings with a parrot; `url` replaces its provider's."""
+    """Load settings with a parrot; `url` replaces its provider's address."""
     file = folder / "parrot.toml"
     address = f'url = "{url}"\n' if url else ""
     file.write_text(
@@ -128,7 +128,7 @@ def configured(folder: Path, url: str = "") -> Settings:
 
 
 def with_parrot(shop: Workshop, settings: Settings) -> Runtime:
-    """The runtime of these settings, with the agent under the name that tasks of the workshop have."""
+    """Return a runtime with these settings; the agent has the name that tasks of the workshop use."""
     runtime = with_gateway(shop.runtime, providers=providers(settings.models))
     return replace(runtime, agents={"shell": settings.agents["polly"].build()})
 

@@ -1,7 +1,7 @@
 """The exact prompt of each trigger, from its delivery through answer, ledger and claim to the file's text.
 
-What a test has no say in, the task's id and when a run ended, stands as `<task>` and `<ended>`.
-After a change that is meant, write them anew and read the difference:
+The task's id and the end of a run differ each time: `<task>` and `<ended>` stand for them.
+After an intended change, write the prompts again and read the difference:
 
     FORGEHAND_WRITE_PROMPTS=1 .venv/bin/pytest tests/agents/test_prompts.py
 """
@@ -56,14 +56,14 @@ REVIEWED = [
 
 @dataclass
 class Trigger:
-    """A forge that tells, and the bot up to the prompt."""
+    """A forge that sends deliveries, and the bot up to the prompt."""
 
     ledger: Ledger
     forge: FakeForge = field(default_factory=lambda: FakeForge(writers={"ann"}, said=[EARLIER, SNEAKY]))
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def tell(self, event: str, action: str, **payload: Any) -> None:
-        """One delivery, recorded and answered."""
+        """Record and answer one delivery."""
         repository = {"id": 1, "full_name": "acme/anvil", "html_url": "https://github.com/acme/anvil"}
         told = {"action": action, "repository": repository, "sender": ANN, **payload}
         delivery = Delivery(
@@ -92,7 +92,7 @@ class Trigger:
         self.tell(event, action, pull_request=pull(), **payload)
 
     def prompt(self, *, fresh: bool = True, session: str = "", says: str = "s1") -> str:
-        """What the agent of the run that waits is told; it then begins, and `says` its session."""
+        """Return the prompt of the queued run, then start its agent, which reports the session `says`."""
         leased = self._begin()
         leased.record({"session_from": session}, base=leased.task.base or "main", base_head="b" * 40)
         leased = take_up(leased.runtime, leased.run, threading.Event())
@@ -111,7 +111,7 @@ class Trigger:
         return text.replace(leased.task.id, "<task>")
 
     def end(self, outcome: Outcome, reason: str = "", summary: str = "") -> None:
-        """The run that goes on ends so."""
+        """End the running run with this outcome."""
         run = self._newest()
         lease = leases.Lease(run.id, run.epoch)
         with self.ledger.write() as tx:
@@ -121,7 +121,7 @@ class Trigger:
             tasks.change_state(tx, run.task, ENDINGS[outcome].state)
 
     def end_before_its_agent(self, outcome: Outcome, reason: str) -> None:
-        """The run that waits begins, and ends so."""
+        """Start the queued run, and end it with this outcome."""
         self._begin()
         self.end(outcome, reason)
 
@@ -201,7 +201,7 @@ def a_review_request(trigger: Trigger) -> str:
 
 def a_change_from_a_fork(trigger: Trigger) -> str:
     trigger.forge.heads[CHANGE.key] = a_change(same_repository=False)
-    said = {"id": 90, "body": "/run mend it", "user": ANN, "created_at": now()}
+    said = {"id": 90, "body": "/run fix it", "user": ANN, "created_at": now()}
     lines = {"path": "lexer.py", "line": 3, "diff_hunk": "@@ -1,2 +1,3 @@\n a\n+b"}
     trigger.on_change("pull_request_review_comment", "created", comment={**said, **lines})
     return trigger.prompt()
@@ -335,7 +335,7 @@ def test_each_trigger_makes_exactly_this_prompt(asked: Callable[[Trigger], str],
     assert kept.read_bytes() == text.encode()
 
 
-def test_of_long_words_of_the_last_run_there_is_a_part(ledger: Ledger) -> None:
+def test_a_long_text_of_the_last_run_is_cut(ledger: Ledger) -> None:
     trigger = Trigger(ledger)
     a_comment(trigger)
     trigger.end(Outcome.PUSHED, summary="word " * 12_000)
@@ -347,5 +347,5 @@ def test_of_long_words_of_the_last_run_there_is_a_part(ledger: Ledger) -> None:
     assert len(text) < 25_000
 
 
-def test_there_is_no_prompt_that_nothing_makes() -> None:
+def test_every_recorded_prompt_has_a_trigger() -> None:
     assert {kept.stem for kept in HERE.iterdir()} == {asked.__name__ for asked in TRIGGERS}

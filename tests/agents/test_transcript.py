@@ -1,4 +1,4 @@
-"""Bytes in, facts out: however they are cut, and whatever else is among them."""
+"""The facts in an agent's output, in pieces of any size and mixed with other output."""
 
 import random
 from pathlib import Path
@@ -29,7 +29,7 @@ def _pieces(data: bytes, most: int) -> list[bytes]:
     return found
 
 
-def test_a_stream_says_the_same_however_it_is_cut() -> None:
+def test_a_stream_has_the_same_meaning_in_pieces_of_any_size() -> None:
     whole, cut = _listening(), _listening()
     whole.feed(GOOD)
     for piece in _pieces(GOOD, 700):
@@ -40,7 +40,7 @@ def test_a_stream_says_the_same_however_it_is_cut() -> None:
     assert cut.changes() == whole.changes() == {"session": SESSION, "doing": "", "session_cost": 0.0032}
 
 
-def test_what_was_told_once_is_no_news() -> None:
+def test_a_change_is_reported_once() -> None:
     listening = _listening()
     listening.feed(b"\n".join(recorded("good")[:3]) + b"\n")
 
@@ -48,7 +48,7 @@ def test_what_was_told_once_is_no_news() -> None:
     assert listening.changes() == {}
 
 
-def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> None:
+def test_the_raw_log_is_replayed_up_to_the_recorded_size(tmp_path: Path) -> None:
     log, at = tmp_path / "log", len(GOOD) - 100
     log.write_bytes(GOOD)
     listening = _listening()
@@ -61,7 +61,7 @@ def test_the_raw_log_says_it_again_up_to_where_it_was_taken(tmp_path: Path) -> N
     assert listening.report.session_cost == 0.0032
 
 
-def test_a_long_log_is_heard_again_only_as_long_as_somebody_wants(tmp_path: Path) -> None:
+def test_the_replay_of_a_long_log_can_be_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(GOOD)
 
@@ -69,14 +69,14 @@ def test_a_long_log_is_heard_again_only_as_long_as_somebody_wants(tmp_path: Path
         _listening().replay(log, len(GOOD), check=within(0))
 
 
-def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+def test_a_missing_log_is_replayed_as_empty(tmp_path: Path) -> None:
     listening = _listening()
     listening.replay(tmp_path / "none", 10)
 
     assert listening.changes() == {}
 
 
-def test_a_line_too_long_is_passed_over_and_the_next_one_heard() -> None:
+def test_a_line_that_is_too_long_is_skipped_and_the_next_one_parsed() -> None:
     listening = _listening()
     for _ in range(20):
         listening.feed(b"x" * (1 << 20))
@@ -85,7 +85,7 @@ def test_a_line_too_long_is_passed_over_and_the_next_one_heard() -> None:
     assert listening.report is not None
 
 
-def test_of_a_line_too_long_its_length_is_told() -> None:
+def test_the_length_of_a_line_that_is_too_long_is_shown() -> None:
     lines = LineSplitter()
 
     found = [line for piece in [b"a" * (8 << 20), b"b\nnext\r\nla", b"st"] for line in lines.feed(piece)]
@@ -105,7 +105,7 @@ def test_a_last_line_without_an_end_counts() -> None:
     assert listening.report is not None
 
 
-def test_a_last_line_that_is_cut_is_no_result() -> None:
+def test_a_cut_last_line_is_not_a_result() -> None:
     listening = _listening()
     listening.feed(GOOD[:-50])
     listening.end()
@@ -114,7 +114,7 @@ def test_a_last_line_that_is_cut_is_no_result() -> None:
 
 
 @pytest.mark.parametrize("following", [recorded("good")[:1], recorded("good")[2:3]], ids=["init", "tool"])
-def test_a_result_after_which_it_goes_on_is_none(following: list[bytes]) -> None:
+def test_a_result_after_which_it_continues_does_not_count(following: list[bytes]) -> None:
     listening = _listening()
     listening.feed(GOOD)
     listening.feed(b"\n".join(following) + b"\n")
@@ -131,7 +131,7 @@ def test_of_two_results_the_last_counts() -> None:
     assert listening.report.outcome is Outcome.RATE_LIMITED
 
 
-def test_people_read_words_and_not_events() -> None:
+def test_people_read_text_and_not_events() -> None:
     lines = b"warning: something\n" + GOOD + b"the end"
 
     said = "".join(transcript(Claude(()).output_parser(), iter(_pieces(lines, 900))))
@@ -146,7 +146,7 @@ def test_people_read_words_and_not_events() -> None:
     assert '"type"' not in said
 
 
-def test_the_last_message_are_those_for_people() -> None:
+def test_the_last_message_is_one_for_people() -> None:
     listening = _listening()
     init, *_, result = recorded("good")
 
@@ -159,7 +159,7 @@ def test_the_last_message_are_those_for_people() -> None:
     assert said == ["npm warn: old", *["Model claude-opus-5-5"] * 2, "It says that it is done."]
 
 
-def test_of_any_command_line_everything_is_read() -> None:
+def test_all_output_of_any_command_line_is_shown() -> None:
     assert list(transcript(CommandLineAgent(["x"]).output_parser(), iter([b"one\n\ntw", b"o\n"]))) == [
         "one\n\n",
         "two\n",

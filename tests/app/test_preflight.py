@@ -78,7 +78,7 @@ def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> N
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("echo no; exit 3", r"could not be asked in the image .* ended with 3"),
+        ("echo no; exit 3", r"could not be asked in the image .* ended with status 3"),
         ("echo no >&2; exit 3", r"could not be asked in the image \S+: no"),
         ("echo https://10.0.0.5:4873/", r"npm in the image \S+ is set to fetch from no host with a name"),
     ],

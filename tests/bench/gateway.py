@@ -27,7 +27,7 @@ from bot.store import tasks
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import open_ledger
 from tests.gateway.provider import ScriptedProvider, running, says, streams
-from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, routes
+from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, providers_at
 from tests.support.rows import claimed
 
 AIM = 5.0  # milliseconds
@@ -89,7 +89,11 @@ def asker_of(provider: ScriptedProvider, folder: Path) -> Iterator[Asker]:
         run = claimed(tx)
         task = tasks.get(tx, run.task)
     gateway = Gateway(
-        data=DataFolder(folder), ledger=ledger, link_key=LINK_KEY, providers=routes(provider), budget=Budget()
+        data=DataFolder(folder),
+        ledger=ledger,
+        link_key=LINK_KEY,
+        providers=providers_at(provider),
+        budget=Budget(),
     )
     with gateway.open(run, task):
         yield Asker(gateway=gateway, run=run, task=task, provider=provider)

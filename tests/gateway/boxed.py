@@ -1,4 +1,4 @@
-"""A program in a sandbox without a network, whose only way out is an open gate."""
+"""A program in a sandbox without a network, whose only way out is an open gateway socket."""
 
 import uuid
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ TOLD = replace(START, endpoint=GatewayEndpoint(url=URL, token=TOKEN, providers=(
 
 
 def said_in_a_sandbox(image: str, argv: Sequence[str], way: Way) -> list[str]:
-    """The lines it prints; it is told of the gate what an agent is told."""
+    """Run the program with an agent's environment and return the lines it prints."""
     engine = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=10001)
     name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
     sandbox = ContainerSpec(

@@ -1,4 +1,4 @@
-"""Gates of runs in a ledger of their own, and a provider of models."""
+"""Open accesses of runs, each with its own ledger, and a provider of models."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +17,13 @@ from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from tests.gateway.open_gateway import TOKEN, OpenWay, Way
 from tests.gateway.provider import ScriptedProvider, running
-from tests.gateway.sandbox_client import LINK_KEY, Asker, routes
+from tests.gateway.sandbox_client import LINK_KEY, Asker, providers_at
 from tests.support.rows import add_run, claimed
 
 
 @pytest.fixture
 def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
-    """Of a run that may reach pip.test and what is below example.org."""
+    """Return a function that opens the access of a run to pip.test and all hosts below example.org."""
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
 
@@ -49,7 +49,7 @@ def provider() -> Iterator[ScriptedProvider]:
 
 @pytest.fixture
 def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -> Callable[[], Asker]:
-    """Make one more run with its way out."""
+    """Return a function that makes another run with its gateway."""
 
     def make() -> Asker:
         with sqlite_ledger.write() as tx:
@@ -59,7 +59,7 @@ def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -
             data=DataFolder(tmp_path),
             ledger=sqlite_ledger,
             link_key=LINK_KEY,
-            providers=routes(provider),
+            providers=providers_at(provider),
             budget=Budget(),
         )
         return Asker(gateway=gateway, run=run, task=task, provider=provider)

@@ -1,4 +1,4 @@
-"""A run's open gate, and what a client in its sandbox says to it."""
+"""The open access of a run, and a client in its sandbox."""
 
 import base64
 import socket
@@ -32,7 +32,7 @@ def plain(url: str, method: str = "GET", also: str = "") -> bytes:
 
 
 def head(connection: socket.socket) -> str:
-    """Of an answer, and no byte more."""
+    """Read the head of a response, and not one byte more."""
     read = bytearray()
     while not read.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -42,7 +42,7 @@ def head(connection: socket.socket) -> str:
 
 
 class Way:
-    """A run's open gate."""
+    """The open access of a run."""
 
     def __init__(self, folder: Path, counts: UsageCounter, ledger: Ledger) -> None:
         self.folder, self._counts, self._ledger = folder, counts, ledger

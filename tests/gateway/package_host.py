@@ -1,4 +1,4 @@
-"""A package host on this machine, that a gate reaches at whatever address its name is said to have."""
+"""A package host on this machine. The gateway reaches it at any address that a test gives to its name."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ Serve = Callable[[socket.socket], None]
 
 
 def until_end(connection: socket.socket) -> bytes:
-    """All that is sent, to the end of the other side's half."""
+    """Read until the other side has ended its half of the connection."""
     whole = bytearray()
     while piece := connection.recv(65536):
         whole += piece
@@ -29,12 +29,12 @@ def echo(connection: socket.socket) -> None:
 
 
 class PackageHost:
-    """Serves each connection in a thread of its own. `answers`: what its name leads to, one list a lookup."""
+    """A server with one thread a connection. `answers`: its addresses, a list for each lookup."""
 
     def __init__(self, listener: socket.socket, serve: Serve) -> None:
         self._listener, self._serve = listener, serve
         self._open: list[socket.socket] = []
-        self.answers: list[list[str]] = []  # the last one holds from then on
+        self.answers: list[list[str]] = []  # the last one is repeated
         self.asked: list[str] = []  # names
         self.dialled: list[tuple[str, int]] = []
 

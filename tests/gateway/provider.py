@@ -1,4 +1,4 @@
-"""A provider of models that answers what a test tells it to, piece by piece."""
+"""A provider of models whose responses a test scripts, piece by piece."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ Answer = Callable[["_Handler"], None]
 
 
 class ScriptedProvider(ThreadingHTTPServer):
-    """Gives the answers in `script` in turn, then an empty object; keeps what it was asked."""
+    """A server that sends the responses in `script` in turn, then empty objects, and records its requests."""
 
     daemon_threads = True
 
@@ -44,7 +44,7 @@ class ScriptedProvider(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A gateway that hangs up is what some tests are about."""
+        """Ignore a gateway that hangs up: some tests make it do so."""
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
@@ -72,7 +72,7 @@ def running() -> AbstractContextManager[ScriptedProvider]:
 
 
 def says(data: object, status: int = 200, **headers: str) -> Answer:
-    """A JSON object, all at once; `retry_after` is the header Retry-After."""
+    """Answer with a JSON object at once; `retry_after` becomes the header Retry-After."""
 
     def answer(handler: _Handler) -> None:
         body = json.dumps(data).encode()
@@ -93,7 +93,7 @@ def streams(
     kind: str = "text/event-stream",
     cut: bool = False,
 ) -> Answer:
-    """Each piece as a chunk of its own; `cut` hangs up where the end should be."""
+    """Answer with each piece as one chunk; with `cut`, hang up before the end."""
 
     def answer(handler: _Handler) -> None:
         handler.send_response(200)
@@ -117,7 +117,7 @@ def event(data: object) -> bytes:
 
 
 def told(*, input_tokens: int, output_tokens: int) -> list[bytes]:
-    """A short stream of Anthropic's that says so."""
+    """Return a short stream of Anthropic's with these token counts."""
     return [
         event(
             {

@@ -1,4 +1,4 @@
-"""A run with model routes, and what an agent in its sandbox asks of them."""
+"""A run with providers of models, and the requests of an agent in its sandbox."""
 
 import socket
 import time
@@ -26,7 +26,7 @@ MESSAGE = b'{"model": "sonnet", "messages": []}'
 
 @dataclass(frozen=True)
 class Said:
-    """An answer."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Said:
 
 @dataclass
 class Asker:
-    """One run, its gateway, and an agent that asks."""
+    """One run, its gateway, and an agent that sends requests."""
 
     gateway: Gateway
     run: Run
@@ -62,14 +62,14 @@ class Asker:
     def asking(
         self, path: str = MESSAGES, body: bytes = MESSAGE, method: str = "POST"
     ) -> Iterator[HTTPResponse]:
-        """Send one request on a connection of its own, and hand out its answer once it begins."""
+        """Send one request on its own connection, and yield the response when it begins."""
         with self.connected() as connection:
             connection.request(method, path, body=body, headers=self.headers)
             with connection.getresponse() as response:
                 yield response
 
     def ask(self, path: str = MESSAGES, body: bytes = MESSAGE, method: str = "POST") -> Said:
-        """As `asking`, to the end of the answer."""
+        """Send one request as `asking` does, and return the whole response."""
         with self.asking(path, body, method) as response:
             return Said(response.status, dict(response.getheaders()), response.read())
 
@@ -89,7 +89,7 @@ class Asker:
         return replace(self, gateway=replace(self.gateway, budget=budget))
 
 
-def routes(provider: ScriptedProvider) -> dict[str, Provider]:
+def providers_at(provider: ScriptedProvider) -> dict[str, Provider]:
     anthropic = Provider(
         name="anthropic",
         url=provider.url,
@@ -103,11 +103,11 @@ def routes(provider: ScriptedProvider) -> dict[str, Provider]:
         anthropic, name="gemini", auth=Auth.X_GOOG_API_KEY, paths=["/v1beta/models/*:generateContent"]
     )
     openai = replace(anthropic, name="openai", auth=Auth.BEARER, paths=["/v1/*"], models=["*"])
-    return {route.name: route for route in (anthropic, gemini, openai)}
+    return {each.name: each for each in (anthropic, gemini, openai)}
 
 
 def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for what another thread is about to do."""
+    """Wait until a condition that another thread brings about holds."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""Which addresses a package host may have."""
+"""The permitted addresses of package hosts."""
 
 import subprocess
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -30,12 +30,12 @@ def test_an_address_that_is_not_public_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     "address", ["1.1.1.1", PUBLIC, "2a04:4e42::223", "::ffff:1.1.1.1", "64:ff9b::101:101"]
 )
-def test_a_public_address_is_taken(address: str) -> None:
+def test_a_public_address_is_permitted(address: str) -> None:
     assert all_public([ip_address(address)])
 
 
 @given(ip_addresses(v=4))
-def test_no_wrapping_makes_an_address_better(address: IPv4Address) -> None:
+def test_an_address_inside_another_is_refused_as_itself(address: IPv4Address) -> None:
     inner = int(address)
     for wrapped in (0xFFFF << 32 | inner, 0x64FF9B << 96 | inner):
         assert all_public([IPv6Address(wrapped)]) == all_public([address])
@@ -44,7 +44,7 @@ def test_no_wrapping_makes_an_address_better(address: IPv4Address) -> None:
 
 
 @given(ip_addresses())
-def test_what_python_knows_to_be_special_is_never_public(address: IPv4Address | IPv6Address) -> None:
+def test_an_address_that_python_calls_special_is_never_public(address: IPv4Address | IPv6Address) -> None:
     special = (
         address.is_private
         or address.is_loopback
@@ -55,7 +55,7 @@ def test_what_python_knows_to_be_special_is_never_public(address: IPv4Address | 
     assert not (special and all_public([address]))
 
 
-# What `ip addr add ... dev lo` does, where there is no `ip`.
+# Do the same as `ip addr add ... dev lo`, without the program `ip`.
 HAS_ADDRESSES = """
 import fcntl, struct, time
 ADD = 0x8916  # SIOCSIFADDR
@@ -76,7 +76,7 @@ for each in ("8.8.8.8", "8.8.4.4", "2a04:4e42::1", "::ffff:8.8.8.8"):
 
 @pytest.mark.waits
 def test_an_address_of_this_host_is_refused_however_public() -> None:
-    # A network of its own, in which it may have any address.
+    # In its own network namespace it can have any address.
     own = "--network=none --cap-add=NET_ADMIN --sysctl=net.ipv6.conf.all.disable_ipv6=0 --user=0"
     run = f"docker run --rm --label=forgehand=1 --interactive {own} {small()} python3 -"
     done = subprocess.run(
@@ -90,5 +90,5 @@ def test_an_address_of_this_host_is_refused_however_public() -> None:
     assert done.stdout.split() == ["False", "True", "False", "False"], done.stderr
 
 
-def test_a_name_is_looked_up_in_all_its_addresses() -> None:
+def test_a_name_resolves_to_all_its_addresses() -> None:
     assert ip_address("127.0.0.1") in resolve("localhost")

@@ -49,7 +49,7 @@ def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker
         ("/gemini/v1beta/models/opus-4:generateContent", b"{}", "x-goog-api-key", KEY),
     ],
 )
-def test_each_provider_gets_its_key_where_it_looks_for_it(
+def test_each_provider_gets_its_key_in_its_own_header(
     asker: Asker, path: str, body: bytes, header: str, value: str
 ) -> None:
     with asker.gateway.open(asker.run, asker.task):
@@ -59,7 +59,7 @@ def test_each_provider_gets_its_key_where_it_looks_for_it(
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "x-goog-api-key", "authorization"])
-def test_the_token_is_taken_wherever_an_agent_puts_it(asker: Asker, header: str) -> None:
+def test_the_token_is_accepted_in_each_header_that_agents_use(asker: Asker, header: str) -> None:
     token = asker.headers.pop("x-api-key")
     asker.headers[header] = f"Bearer {token}" if header == "authorization" else token
 
@@ -69,7 +69,7 @@ def test_the_token_is_taken_wherever_an_agent_puts_it(asker: Asker, header: str)
     assert all(token not in value for _, value in asker.provider.got[0].headers)
 
 
-def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Callable[[], Asker]) -> None:
+def test_without_the_runs_own_token_nothing_is_sent(asker: Asker, another: Callable[[], Asker]) -> None:
     other = another()
     asker.headers = other.headers
 
@@ -100,7 +100,7 @@ def test_without_the_runs_own_token_nothing_goes_out(asker: Asker, another: Call
         ("POST", "/", "POST /"),
     ],
 )
-def test_whatever_else_is_asked_for_is_refused_and_counted(
+def test_every_other_request_is_refused_and_counted(
     asker: Asker, method: str, target: str, shown: str
 ) -> None:
     with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
@@ -121,7 +121,7 @@ def test_whatever_else_is_asked_for_is_refused_and_counted(
     [
         (b'{"model": "haiku"}', 403),
         (b'{"Model": "haiku"}', 403),
-        (b'{"model": "sonnet", "model": "opus-5"}', 400),  # which of them is to be paid?
+        (b'{"model": "sonnet", "model": "opus-5"}', 400),  # which one is paid?
         (b'{"model": "sonnet", "MODEL": "haiku"}', 400),
         (b'{"model": "sonnet", "model": "sonnet"}', 200),
         (b'{"model"/**/: "haiku", "model": "sonnet"}', 400),
@@ -137,14 +137,14 @@ def test_whatever_else_is_asked_for_is_refused_and_counted(
         (b'\t{"a": [-1.5E+7, true, false, null, {}], "model"\r\n: "sonnet"}\n', 200),
     ],
 )
-def test_only_allowed_models_are_asked(asker: Asker, body: bytes, status: int) -> None:
+def test_only_permitted_models_are_requested(asker: Asker, body: bytes, status: int) -> None:
     with asker.gateway.open(asker.run, asker.task):
         assert asker.ask(body=body).status == status
 
     assert len(asker.provider.got) == (status == 200)
 
 
-def test_a_body_that_is_too_long_is_refused_and_the_agent_is_told(asker: Asker) -> None:
+def test_a_body_that_is_too_long_is_refused_with_a_reason(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task):
         answer = asker.ask(body=b'{"model": "sonnet", "x": "' + b"x" * (65 << 20))
 
@@ -152,7 +152,7 @@ def test_a_body_that_is_too_long_is_refused_and_the_agent_is_told(asker: Asker) 
     assert asker.provider.got == []
 
 
-def test_a_connection_serves_many_requests_and_is_one_upstream_too(asker: Asker) -> None:
+def test_a_connection_serves_many_requests_over_one_upstream_connection(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
         for number in range(3):
             asker.provider.script.append(streams(told(input_tokens=number, output_tokens=1)))
@@ -168,7 +168,7 @@ def test_a_connection_serves_many_requests_and_is_one_upstream_too(asker: Asker)
     pieces=st.lists(st.binary(min_size=1, max_size=3000), max_size=8),
     kind=st.sampled_from(["text/event-stream", "x/y"]),
 )
-def test_what_a_provider_streams_arrives_byte_for_byte(asker: Asker, pieces: list[bytes], kind: str) -> None:
+def test_a_stream_arrives_byte_for_byte(asker: Asker, pieces: list[bytes], kind: str) -> None:
     asker.provider.script.append(streams(pieces, kind=kind))
 
     with asker.gateway.open(asker.run, asker.task):
@@ -201,7 +201,7 @@ def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
     assert access.counter.total().tokens == Tokens(input=7, output=1)
 
 
-def test_tokens_and_money_are_counted(asker: Asker) -> None:
+def test_tokens_and_costs_are_counted(asker: Asker) -> None:
     asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
 
     with asker.gateway.open(asker.run, asker.task) as access:
@@ -223,7 +223,7 @@ def test_tokens_and_money_are_counted(asker: Asker) -> None:
     ],
     ids=["whole", "stream"],
 )
-def test_an_answer_that_nobody_waits_for_any_more_is_counted(
+def test_a_response_is_counted_after_the_agent_has_hung_up(
     asker: Asker, answer: Answer, tokens: Tokens
 ) -> None:
     hung_up = threading.Event()
@@ -240,7 +240,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_refused_ends_the_run_and_is_not_told(asker: Asker, status: int) -> None:
+def test_a_refused_key_ends_the_run_and_is_not_shown(asker: Asker, status: int) -> None:
     asker.provider.script.append(says({"error": "no"}, status))
 
     with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
@@ -253,7 +253,7 @@ def test_a_key_that_is_refused_ends_the_run_and_is_not_told(asker: Asker, status
     assert KEY not in f"{access.stop} {logged}"
 
 
-def test_a_limit_is_passed_on_and_its_end_remembered_until_a_request_is_taken(asker: Asker) -> None:
+def test_a_rate_limit_is_passed_on_and_its_end_remembered_until_a_request_succeeds(asker: Asker) -> None:
     asker.provider.script += [says({}, 429, retry_after="120"), says({}, 529), says({})]
 
     with asker.gateway.open(asker.run, asker.task) as access:
@@ -272,7 +272,7 @@ def test_a_limit_is_passed_on_and_its_end_remembered_until_a_request_is_taken(as
     }
 
 
-def test_overload_that_a_stream_tells_of_is_counted(asker: Asker) -> None:
+def test_an_overload_that_a_stream_reports_is_counted(asker: Asker) -> None:
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     asker.provider.script.append(streams([*told(input_tokens=7, output_tokens=9)[:2], event(overloaded)]))
 
@@ -304,7 +304,7 @@ def test_overload_that_a_stream_tells_of_is_counted(asker: Asker) -> None:
         ),
     ],
 )
-def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
+def test_an_exhausted_budget_ends_the_run_before_the_next_request(
     asker: Asker, budget: Budget, words: str
 ) -> None:
     asker = asker.within(budget)
@@ -322,7 +322,7 @@ def test_a_budget_that_is_used_up_ends_the_run_before_the_next_request(
     assert len(asker.provider.got) == 1
 
 
-def test_what_other_runs_used_today_counts_for_the_day(asker: Asker, another: Callable[[], Asker]) -> None:
+def test_the_use_of_other_runs_today_counts_for_the_day(asker: Asker, another: Callable[[], Asker]) -> None:
     other = another()
     with other.gateway.open(other.run, other.task) as access:
         other.ask()
@@ -333,7 +333,7 @@ def test_what_other_runs_used_today_counts_for_the_day(asker: Asker, another: Ca
         assert asker.ask().status == 403
 
 
-def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -> None:
+def test_concurrent_requests_do_not_exceed_the_budget(asker: Asker) -> None:
     asker = asker.within(Budget(per_run=UsageLimit(requests=3)))
     statuses: list[int] = []
 
@@ -347,7 +347,7 @@ def test_of_requests_at_once_only_as_many_pass_as_the_budget_has(asker: Asker) -
     assert sorted(statuses) == [200] * 3 + [403] * 5
 
 
-def test_where_money_counts_a_model_without_a_price_is_refused(asker: Asker) -> None:
+def test_with_a_budget_in_dollars_a_model_without_a_price_is_refused(asker: Asker) -> None:
     asker = asker.within(Budget(per_run=UsageLimit(usd=5)))
 
     with asker.gateway.open(asker.run, asker.task) as access:
@@ -357,7 +357,7 @@ def test_where_money_counts_a_model_without_a_price_is_refused(asker: Asker) -> 
     assert access.stop is None
 
 
-def test_a_provider_that_is_away_is_said(asker: Asker) -> None:
+def test_a_provider_that_cannot_be_reached_is_reported(asker: Asker) -> None:
     asker.provider.server_close()
 
     with asker.gateway.open(asker.run, asker.task) as access:
@@ -368,8 +368,8 @@ def test_a_provider_that_is_away_is_said(asker: Asker) -> None:
     assert access.stop is None
 
 
-def test_a_key_that_a_provider_repeats_is_in_its_answer_and_in_nothing_of_ours(asker: Asker) -> None:
-    # Answers pass as they are: what holds is that we ourselves never say the key.
+def test_a_key_that_a_provider_repeats_is_in_its_response_and_nowhere_else(asker: Asker) -> None:
+    # Responses pass unchanged: the promise is that the bot itself never shows the key.
     asker.provider.script.append(says({"error": f"bad key {KEY}"}, 400))
 
     with asker.gateway.open(asker.run, asker.task), capture_logs() as logged:
@@ -379,17 +379,17 @@ def test_a_key_that_a_provider_repeats_is_in_its_answer_and_in_nothing_of_ours(a
     assert KEY not in f"{answer.headers} {logged}"
 
 
-def test_what_is_no_http_is_answered_so(asker: Asker) -> None:
+def test_a_request_that_is_not_http_is_refused(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
         connection.sock.sendall(b"\x16\x03\x01 hello\r\n\r\n")
 
         assert connection.sock.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: Asker) -> None:
+def test_an_access_that_closes_cuts_open_responses_and_counts_their_tokens(asker: Asker) -> None:
     waits = threading.Event()
     first, *others = told(input_tokens=5, output_tokens=5)
-    sent = iter([True])  # then it waits
+    sent = iter([True])  # then the provider waits
     asker.provider.script.append(streams([first, *others], lambda: next(sent, False) or waits.wait()))
 
     with ExitStack() as client:
@@ -406,7 +406,7 @@ def test_a_gate_that_closes_cuts_what_is_open_and_counts_what_was_said(asker: As
     assert access.counter.total().tokens == Tokens(input=5, output=1)
 
 
-def test_the_ledger_is_written_over_and_an_adoption_goes_on_there(asker: Asker) -> None:
+def test_the_ledger_has_totals_and_a_takeover_continues_them(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Which hosts pip, npm, go and apt say they fetch from, and that they do fetch from those through a gate."""
+"""The hosts that pip, npm, go and apt report, and their fetches from those hosts through the gateway."""
 
 import json
 import socket
@@ -32,7 +32,7 @@ from tests.support.images import small
         ("https://10.0.0.5/ https://[fd00::1]/ https://localhost/ https://*.own.test/ file:///srv/x", []),
     ],
 )
-def test_hosts_are_read_out_of_what_a_client_says(words: str, found: list[str]) -> None:
+def test_hosts_are_read_from_the_output_of_a_client(words: str, found: list[str]) -> None:
     assert ecosystems.hosts(f"a warning\n= npm\n{words}\n= go\n") == {"npm": found, "go": []}
 
 
@@ -70,17 +70,17 @@ COPY .npmrc /home/agent/.config/
 NPM = "#!/bin/sh\ncat .npmrc $HOME/.npmrc $XDG_CONFIG_HOME/.npmrc 2>/dev/null || echo https://npm.test/"
 
 
-def test_what_stands_in_the_home_of_an_image_holds_for_no_run(engine: Engine) -> None:
+def test_settings_in_the_home_of_an_image_have_no_effect_in_a_run(engine: Engine) -> None:
     with image_with(small(), HOME, {"npm": NPM, ".npmrc": "https://never.asked.test/"}) as image:
         assert asked_in(engine, image, ["npm"]) == {"npm": ["npm.test"]}
 
 
 @pytest.mark.agents
-def test_the_agent_image_has_all_clients_and_each_says_its_hosts(engine: Engine) -> None:
+def test_the_agent_image_has_all_clients_and_each_reports_its_hosts(engine: Engine) -> None:
     found = asked_in(engine, build.AGENT)
 
     assert list(found) == CLIENTS
-    assert len(found["pip"]) == 2  # the index, and where its files are
+    assert len(found["pip"]) == 2  # the index, and the host of its files
     for hosts in found.values():
         assert hosts
         assert all(PATTERN.fullmatch(host) for host in hosts)
@@ -93,7 +93,7 @@ def own_image() -> Iterator[str]:
 
 
 @pytest.mark.agents
-def test_an_image_with_hosts_of_its_own_says_those_and_none_besides(engine: Engine, own_image: str) -> None:
+def test_an_image_with_its_own_hosts_reports_only_those(engine: Engine, own_image: str) -> None:
     assert asked_in(engine, own_image) == {
         "pip": ["pip.test"],
         "npm": ["npm.example.org"],
@@ -124,7 +124,7 @@ go list -m -versions own.test/x
 
 
 def serve(connection: socket.socket) -> None:
-    """A package host of each kind."""
+    """Start a package host for each client."""
     target = head(connection).split()[1]
     body = ANSWERS.get(target, "")
     status = "200 OK" if body else "404 Not Found"
@@ -134,7 +134,7 @@ def serve(connection: socket.socket) -> None:
 
 
 @pytest.mark.agents
-def test_each_client_finds_its_way_through_the_gate(own_image: str, open_way: OpenWay) -> None:
+def test_each_client_fetches_through_the_gateway(own_image: str, open_way: OpenWay) -> None:
     with PackageHost.running(serve) as host, open_way(host.net()) as way:
         said = said_in_a_sandbox(own_image, ["sh", "-c", FETCHES], way)
 

@@ -1,4 +1,4 @@
-"""What a run is told that has nothing left to begin with."""
+"""The refusal of a run whose budget is used up before it begins."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,26 +26,26 @@ ROUTE = Provider(
 
 
 def used(ledger: Ledger, repository: int, *, day: int) -> None:
-    """A run in this repository asked three times that day, for 120 tokens and 0.75 dollars in all."""
+    """Record a run in this repository with three requests that day: 120 tokens and 0.75 dollars in all."""
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx, a_thread(repository=repository)))
         once = Used(day=day, model="m", requests=3, tokens=Tokens(input=100, output=20), cost=0.75)
         usage.write(tx, run.id, [once])
 
 
-def told(ledger: Ledger, budget: Budget, *, routes: bool = True) -> str:
-    """A run in MINE."""
+def told(ledger: Ledger, budget: Budget, *, with_models: bool = True) -> str:
+    """Return the refusal of a run in MINE."""
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx, a_thread(repository=MINE)))
         task = tasks.get(tx, run.task)
-    models = {"ours": ROUTE} if routes else {}
+    models = {"ours": ROUTE} if with_models else {}
     gateway = Gateway(
         data=DataFolder(Path("/nowhere")), ledger=ledger, link_key=b"k" * 32, providers=models, budget=budget
     )
     return gateway.exhausted_budget(run, task)
 
 
-def test_which_budget_it_is_what_was_used_of_it_until_when_and_what_helps(sqlite_ledger: Ledger) -> None:
+def test_the_refusal_names_the_budget_its_use_its_end_and_a_remedy(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, MINE, day=today())
     midnight = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d} 00:00 UTC"
 
@@ -60,7 +60,7 @@ def test_which_budget_it_is_what_was_used_of_it_until_when_and_what_helps(sqlite
     )
 
 
-def test_what_all_repositories_used_counts_for_the_budget_of_all(sqlite_ledger: Ledger) -> None:
+def test_the_use_of_all_repositories_counts_for_their_common_budget(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, OTHER, day=today())
 
     words = told(sqlite_ledger, Budget(per_day=UsageLimit(tokens=100)))
@@ -69,7 +69,7 @@ def test_what_all_repositories_used_counts_for_the_budget_of_all(sqlite_ledger: 
     assert words.endswith("raised `per_day` in `[budget]`.")
 
 
-def test_other_days_other_repositories_and_what_is_left_keep_nobody_from_beginning(
+def test_other_days_and_other_repositories_do_not_count(
     sqlite_ledger: Ledger,
 ) -> None:
     used(sqlite_ledger, MINE, day=today() - 1)
@@ -80,7 +80,7 @@ def test_other_days_other_repositories_and_what_is_left_keep_nobody_from_beginni
     assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=4), repositories={"acme/r7": share})) == ""
 
 
-def test_where_there_are_no_models_there_is_nothing_to_be_used_up(sqlite_ledger: Ledger) -> None:
+def test_without_models_no_budget_is_exhausted(sqlite_ledger: Ledger) -> None:
     used(sqlite_ledger, MINE, day=today())
 
-    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=1)), routes=False) == ""
+    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=1)), with_models=False) == ""

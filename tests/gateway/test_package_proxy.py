@@ -1,4 +1,4 @@
-"""Package hosts, reached through a gate by real sockets. What their names lead to is said by the test."""
+"""Package hosts behind the gateway, with real sockets. The test chooses the addresses of their names."""
 
 import socket
 import threading
@@ -22,17 +22,17 @@ from tests.gateway.sandbox_client import until
 from tests.support.images import small
 
 
-def test_an_allowed_host_is_reached_at_the_address_that_was_checked(open_way: OpenWay) -> None:
+def test_a_permitted_host_is_reached_at_the_checked_address(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way, way.tunnel() as connection:
         connection.sendall(b"hello")
         connection.shutdown(socket.SHUT_WR)
 
-        assert until_end(connection) == b"hello"  # said after our half had ended
+        assert until_end(connection) == b"hello"  # sent after this side has ended its half
         assert host.dialled == [(PUBLIC, 443)]
         assert way.refused() == []
 
 
-def test_what_passed_is_counted_by_host(open_way: OpenWay) -> None:
+def test_tunnels_are_counted_by_host(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way:
         for target, said in (("pip.test:443", b"12345"), ("pip.test:443", b"1"), ("a.example.org:443", b"")):
             with way.tunnel(target) as connection:
@@ -57,7 +57,7 @@ def test_bytes_sent_before_the_answer_are_not_lost(open_way: OpenWay) -> None:
         assert until_end(connection) == b"eager"
 
 
-def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(open_way: OpenWay) -> None:
+def test_a_name_that_resolves_to_another_address_the_next_time_gains_nothing(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way:
         host.answers.append(["127.0.0.1"])
 
@@ -106,7 +106,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(open_way: 
         ),
     ],
 )
-def test_what_is_not_allowed_is_refused_and_counted(
+def test_a_host_that_is_not_permitted_is_refused_and_counted(
     open_way: OpenWay, request_: bytes, status: int, target: str, reason: str
 ) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way:
@@ -118,7 +118,7 @@ def test_what_is_not_allowed_is_refused_and_counted(
 @pytest.mark.parametrize(
     "headers", ["", login("another run's"), login(user="root"), f"Authorization: Bearer {TOKEN}\r\n"]
 )
-def test_without_this_runs_token_nothing_is_looked_up(open_way: OpenWay, headers: str) -> None:
+def test_without_this_runs_token_no_name_is_resolved(open_way: OpenWay, headers: str) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
         connection.sendall(tunnel("pip.test:443", headers))
         refusal = head(connection)
@@ -129,7 +129,7 @@ def test_without_this_runs_token_nothing_is_looked_up(open_way: OpenWay, headers
         assert host.asked == []
 
 
-def test_a_client_that_waits_to_be_asked_for_its_token_goes_on(open_way: OpenWay) -> None:
+def test_a_client_that_sends_its_token_only_on_request_succeeds(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
         connection.sendall(tunnel("pip.test:443", ""))
         size = next(line for line in head(connection).splitlines() if line.startswith("content-length"))
@@ -139,7 +139,7 @@ def test_a_client_that_waits_to_be_asked_for_its_token_goes_on(open_way: OpenWay
         assert head(connection).startswith("HTTP/1.1 200")
 
 
-def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> None:
+def test_a_plain_request_is_sent_on_without_credentials(open_way: OpenWay) -> None:
     said, asked, more = bytearray(), threading.Event(), threading.Event()
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nbytes"
 
@@ -167,9 +167,7 @@ def test_a_plain_request_says_no_more_than_what_is_wanted(open_way: OpenWay) -> 
         )
 
 
-def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
-    sqlite_ledger: Ledger, tmp_path: Path
-) -> None:
+def test_an_agent_gets_a_proxy_if_package_hosts_are_permitted(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     gateway = Gateway(
         data=DataFolder(tmp_path), ledger=sqlite_ledger, link_key=b"k" * 32, providers={}, budget=Budget()
     )
@@ -180,7 +178,7 @@ def test_an_agent_is_told_of_a_proxy_where_packages_may_be_reached(
     assert told.packages
 
 
-def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
+def test_hosts_in_the_settings_are_read_in_lower_case() -> None:
     section = NetworkSettings(allow=["Packages.Example.org", "*.example.net"])
 
     assert section.allow == ["packages.example.org", "*.example.net"]
@@ -190,7 +188,7 @@ def test_hosts_of_the_settings_are_read_in_small_letters() -> None:
 @pytest.mark.parametrize(
     "host", ["*", "*.org", "org", "a.*.org", "https://a.org", "a.org:443", "10.0.0.1", "-a.org"]
 )
-def test_what_is_no_host_cannot_be_allowed(host: str) -> None:
+def test_a_text_that_is_not_a_host_cannot_be_permitted(host: str) -> None:
     with pytest.raises(ValidationError, match="which is not a host"):
         NetworkSettings(allow=[host])
 
@@ -212,7 +210,7 @@ except urllib.error.URLError as error:
 
 
 @pytest.mark.waits
-def test_from_a_sandbox_without_a_network_packages_come_through_the_relay(open_way: OpenWay) -> None:
+def test_a_sandbox_without_a_network_gets_packages_through_the_relay(open_way: OpenWay) -> None:
     def serve(connection: socket.socket) -> None:
         asked = head(connection).split("\r\n")[0]
         connection.sendall(f"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nanswer to {asked}".encode())

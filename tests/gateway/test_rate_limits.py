@@ -1,4 +1,4 @@
-"""When a provider takes requests again, in each of the ways they say it."""
+"""The end of a rate limit, in each form that providers use."""
 
 import pytest
 
@@ -30,5 +30,5 @@ _NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
         ({"retry-after": "99999999"}, None),
     ],
 )
-def test_the_end_of_a_limit_is_read(headers: dict[str, str], at: float | None) -> None:
+def test_the_end_of_a_rate_limit_is_read(headers: dict[str, str], at: float | None) -> None:
     assert ends_at(headers, _NOW) == at

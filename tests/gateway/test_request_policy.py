@@ -1,4 +1,4 @@
-"""Bodies that are made to be hard to read."""
+"""Bodies that are built to be slow to parse."""
 
 import time
 from contextlib import suppress
@@ -25,7 +25,7 @@ _ASKED = ModelRequest(provider=_ROUTE, target="/v1/messages", shown="POST /r/v1/
     ],
     ids=["brackets", "escapes", "strings", "blanks", "backslashes"],
 )
-def test_a_body_takes_no_more_time_than_its_length_is_worth(body: bytes) -> None:
+def test_the_time_for_a_body_is_proportional_to_its_length(body: bytes) -> None:
     began = time.process_time()
     with suppress(RequestRefused):
         requested_model(_ASKED, body)

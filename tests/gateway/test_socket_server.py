@@ -1,4 +1,4 @@
-"""The socket of a gate when its run ends, and when it is flooded."""
+"""The socket of a run when the run ends, and during a flood."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from tests.gateway.sandbox_client import MESSAGES, Asker, until
 
 
 @pytest.mark.long
-def test_all_doors_that_do_not_shut_are_waited_for_together(open_way: OpenWay) -> None:
+def test_all_connections_share_one_time_limit_for_closing(open_way: OpenWay) -> None:
     resolving, over = threading.Semaphore(0), threading.Event()
 
     def resolve(_name: str) -> Sequence[Address]:
@@ -33,7 +33,7 @@ def test_all_doors_that_do_not_shut_are_waited_for_together(open_way: OpenWay) -
                 assert resolving.acquire(timeout=WITHIN)
             before = time.monotonic()
 
-        assert time.monotonic() - before < 8  # for one of them it is 5
+        assert time.monotonic() - before < 8  # one connection may take 5
 
 
 _FLOODS = """
@@ -51,7 +51,7 @@ for _ in range(64):
 
 @contextmanager
 def flooded(asker: Asker) -> Iterator[None]:
-    """Every place of its gate is taken by one that sends byte after byte as a piece of its own."""
+    """Open all permitted connections, each of which sends its bytes one by one."""
     head = f"POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nx-api-key: {asker.headers['x-api-key']}\r\n"
     before = threading.active_count()
     flood = subprocess.Popen([sys.executable, "-c", _FLOODS, str(asker.path), head])
@@ -64,11 +64,11 @@ def flooded(asker: Asker) -> Iterator[None]:
 
 
 @pytest.mark.waits
-def test_who_floods_a_door_takes_no_turns_of_other_threads(asker: Asker) -> None:
+def test_a_flood_does_not_starve_other_threads(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task), flooded(asker):
         began = time.monotonic()
         for _ in range(40):
-            time.sleep(0.001)  # and wait for a turn
+            time.sleep(0.001)  # gives the interpreter to another thread
         took = time.monotonic() - began
 
-    assert took < 10  # it would be 13, were each of 64 let run before us each time
+    assert took < 10  # 13 if each of the 64 threads ran first each time

@@ -1,4 +1,4 @@
-"""Tokens out of answers in each dialect, whatever pieces they come in."""
+"""Token counts of responses in each provider's format, in pieces of any size."""
 
 import json
 
@@ -92,7 +92,7 @@ _DIALECTS = {
 
 @pytest.mark.parametrize("dialect", _DIALECTS)
 @given(cuts=st.lists(st.integers(0, 400), max_size=5))
-def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
+def test_the_token_counts_are_read(dialect: str, cuts: list[int]) -> None:
     kind, answer, tokens = _DIALECTS[dialect]
     meter, at = TokenMeter(kind), 0
 
@@ -115,7 +115,7 @@ def test_what_was_used_is_read_out(dialect: str, cuts: list[int]) -> None:
         ({"type": "content_block_delta", "delta": {"text": 'an "error"', "error": {"type": "x"}}}, ""),
     ],
 )
-def test_what_broke_a_stream_off_is_read_out(said: object, error: str) -> None:
+def test_the_error_that_ended_a_stream_is_read(said: object, error: str) -> None:
     meter = TokenMeter(_STREAM)
 
     meter.feed(_events(said))
@@ -123,7 +123,7 @@ def test_what_broke_a_stream_off_is_read_out(said: object, error: str) -> None:
     assert meter.error == error
 
 
-def test_what_is_too_long_is_not_kept_and_what_follows_counts() -> None:
+def test_a_line_that_is_too_long_is_dropped_and_the_next_one_counts() -> None:
     meter = TokenMeter(_STREAM)
 
     meter.feed(b"data: ")

@@ -1,4 +1,4 @@
-"""Tunnels to package hosts, when one of their ends is slow, silent, gone, or a hundred."""
+"""Tunnels to package hosts with a slow, silent or missing end, and a hundred tunnels at once."""
 
 import socket
 import threading
@@ -15,12 +15,12 @@ from bot.gateway.package_proxy import Connector
 from tests.gateway.open_gateway import WITHIN, OpenWay, head, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 
-AT_ONCE = 15.0  # seconds: less than what a gate waits here for a door that does not shut
+AT_ONCE = 15.0  # seconds; less than the time limit here for closing connections
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits so long that nobody takes a slow machine for a door that does not shut."""
+    """Raise the time limit for closing, so that a slow machine does not exceed it."""
     monkeypatch.setattr(socket_server, "_CLOSE_WITHIN", 2 * AT_ONCE)
 
 
@@ -29,7 +29,7 @@ def public(_name: str) -> list[Address]:
 
 
 def begun(address: tuple[str, int]) -> socket.socket:
-    """A socket that is connecting there."""
+    """Return a socket that is connecting to this address."""
     sock = socket.socket()
     sock.settimeout(0.0)
     sock.connect_ex(address)
@@ -38,7 +38,7 @@ def begun(address: tuple[str, int]) -> socket.socket:
 
 @contextmanager
 def full() -> Iterator[tuple[str, int]]:
-    """Where nobody takes a connection: its queue of one is full, what comes next is not answered."""
+    """Yield an address that never accepts: its backlog of one is full, so later connections get no answer."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as server,
         socket.create_connection(server.getsockname()),
@@ -60,7 +60,7 @@ def test_a_client_that_vanishes_ends_the_tunnel(open_way: OpenWay) -> None:
         assert ended.wait(WITHIN)
 
 
-def test_a_host_that_never_takes_the_connection_is_given_up(open_way: OpenWay) -> None:
+def test_a_host_that_never_accepts_the_connection_is_given_up(open_way: OpenWay) -> None:
     with (
         full() as address,
         open_way(Connector(resolve=public, dial=lambda *_: begun(address), connect=0.2)) as way,
@@ -69,7 +69,7 @@ def test_a_host_that_never_takes_the_connection_is_given_up(open_way: OpenWay) -
         assert [each.reason for each in way.refused()] == ["not reached: TimeoutError"]
 
 
-def test_a_host_that_is_down_is_said_to_be(open_way: OpenWay) -> None:
+def test_a_host_that_is_down_is_reported(open_way: OpenWay) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()
 
@@ -92,7 +92,7 @@ def test_the_next_address_is_tried_where_one_is_down(open_way: OpenWay) -> None:
             assert host.dialled == [("151.101.64.223", 443)]
 
 
-def test_a_name_without_an_address_is_said_to_have_none(open_way: OpenWay) -> None:
+def test_a_name_without_an_address_is_reported(open_way: OpenWay) -> None:
     def unknown(_name: str) -> list[Address]:
         raise socket.gaierror
 
@@ -101,12 +101,12 @@ def test_a_name_without_an_address_is_said_to_have_none(open_way: OpenWay) -> No
         assert [each.reason for each in way.refused()] == ["no address is known"]
 
 
-def test_a_tunnel_in_which_nothing_moves_is_ended(open_way: OpenWay) -> None:
+def test_an_idle_tunnel_is_ended(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net(idle=0.2)) as way, way.tunnel() as connection:
         assert until_end(connection) == b""
 
 
-def test_a_reader_that_does_not_read_stops_who_sends(open_way: OpenWay) -> None:
+def test_a_reader_that_does_not_read_stops_the_sender(open_way: OpenWay) -> None:
     sent = 0
     stuck = threading.Event()
 
@@ -121,10 +121,10 @@ def test_a_reader_that_does_not_read_stops_who_sends(open_way: OpenWay) -> None:
 
     with PackageHost.running(serve) as host, open_way(host.net()) as way, way.tunnel():
         assert stuck.wait(WITHIN)
-        assert sent < 1 << 25  # what the buffers of sockets hold
+        assert sent < 1 << 25  # as much as the sockets' buffers hold
 
 
-def test_a_hundred_at_once_are_bounded(open_way: OpenWay) -> None:
+def test_the_number_of_tunnels_at_once_is_limited(open_way: OpenWay) -> None:
     with PackageHost.running() as host, open_way(host.net()) as way, ExitStack() as stack:
         before = threading.active_count()
         opened = []
@@ -136,10 +136,10 @@ def test_a_hundred_at_once_are_bounded(open_way: OpenWay) -> None:
         for connection in opened:
             answers.append(int(head(connection).split()[1]))
             if answers[-1] != 200:
-                connection.close()  # makes place for those who wait
+                connection.close()  # makes room for connections in the backlog
 
         assert (answers.count(200), answers.count(503)) == (32, 68)
-        assert threading.active_count() - before <= 64 + 32  # ours, and the host's own
+        assert threading.active_count() - before <= 64 + 32  # of the gateway and of the host
         assert [each.count for each in way.refused()] == [68]
 
 
@@ -160,7 +160,7 @@ def test_the_end_of_the_run_ends_its_tunnels_at_once(open_way: OpenWay) -> None:
         assert took < AT_ONCE
 
 
-def test_the_end_of_the_run_waits_for_no_host(open_way: OpenWay) -> None:
+def test_the_end_of_the_run_does_not_wait_for_hosts(open_way: OpenWay) -> None:
     with full() as address, ExitStack() as stack:
         dialled = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The way to a provider: checked TLS, an operator's proxy, a connection that is kept while it holds."""
+"""The connection to a provider: verified TLS, an operator's proxy, and reuse while it is open."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """For localhost, of nobody's authority; its key is beside it."""
+    """Make a self-signed certificate for localhost, with its key beside it."""
     path = tmp_path / "own.pem"
     made = f"-keyout {tmp_path / 'key.pem'} -out {path} -addext subjectAltName=DNS:localhost"
     command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost {made}"
@@ -30,7 +30,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker:
-    """Its provider speaks TLS, and goes by a name."""
+    """Return an asker whose provider has TLS and a host name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     provider.socket = context.wrap_socket(provider.socket, server_side=True)
@@ -38,14 +38,14 @@ def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker
     return replace(asker, gateway=replace(asker.gateway, providers={"anthropic": route}))
 
 
-def test_a_provider_whose_certificate_nobody_vouches_for_is_not_told_the_key(secure: Asker) -> None:
+def test_a_provider_with_an_unknown_certificate_does_not_receive_the_key(secure: Asker) -> None:
     with secure.gateway.open(secure.run, secure.task), secure.connected() as connection:
         assert [status(connection, secure) for _ in range(2)] == [502, 502]
 
     assert secure.provider.got == []
 
 
-def test_authorities_of_the_operators_own_are_heeded(
+def test_certificate_authorities_of_the_operator_are_accepted(
     secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -56,7 +56,7 @@ def test_authorities_of_the_operators_own_are_heeded(
     assert secure.provider.got[0].header("x-api-key") == KEY
 
 
-def test_the_operators_proxy_is_gone_through(
+def test_the_operators_proxy_is_used(
     secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -73,7 +73,7 @@ def test_the_operators_proxy_is_gone_through(
     assert KEY not in heads[0]
 
 
-def test_a_proxy_that_opens_no_tunnel_is_never_told_the_key(
+def test_a_proxy_that_opens_no_tunnel_never_receives_the_key(
     secure: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = bytearray()
@@ -102,7 +102,7 @@ def test_a_proxy_that_opens_no_tunnel_is_never_told_the_key(
     assert KEY.encode() not in heard
 
 
-def test_after_an_answer_that_was_none_the_next_request_is_sent(asker: Asker) -> None:
+def test_after_an_invalid_response_the_next_request_is_sent(asker: Asker) -> None:
     asker.provider.script.append(_no_http)
 
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
@@ -120,7 +120,7 @@ def test_a_redirect_is_passed_on_and_not_followed(asker: Asker) -> None:
     assert len(asker.provider.got) == 1
 
 
-def test_a_provider_that_hung_up_in_between_is_connected_to_again(asker: Asker) -> None:
+def test_a_provider_that_closed_the_connection_is_connected_to_again(asker: Asker) -> None:
     asker.provider.script.append(_hanging_up(says({})))
 
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
@@ -133,7 +133,7 @@ def test_a_provider_that_hung_up_in_between_is_connected_to_again(asker: Asker) 
     assert len({got.peer for got in asker.provider.got}) == 2
 
 
-def test_a_gate_that_closes_waits_for_no_answer(asker: Asker) -> None:
+def test_an_access_that_closes_does_not_wait_for_responses(asker: Asker) -> None:
     never = threading.Event()
     asker.provider.script.append(_silent_until(never))
 
@@ -152,7 +152,7 @@ def test_a_gate_that_closes_waits_for_no_answer(asker: Asker) -> None:
 
 
 def status(connection: HTTPConnection, asker: Asker) -> int:
-    """What one more request on this connection is answered with."""
+    """Send another request on this connection and return the response."""
     connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
     with connection.getresponse() as answer:
         answer.read()
@@ -180,7 +180,7 @@ def _hanging_up(answer: Answer) -> Answer:
 
 @contextmanager
 def a_proxy(provider: ScriptedProvider) -> Iterator[tuple[int, list[str]]]:
-    """Takes one connection and leads it to the provider; its port, and what it was asked."""
+    """Accept one connection and tunnel it to the provider. Yield the port and the recorded requests."""
     heads: list[str] = []
 
     def lead() -> None:

@@ -1,4 +1,4 @@
-"""What one run has used, reached and been refused: few rows, whatever an agent makes up."""
+"""The usage, tunnels and refusals of one run: few rows, even if an agent makes names up."""
 
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.usage_counter import UsageCounter
@@ -7,7 +7,7 @@ from bot.store.ledger import Ledger
 from tests.support.rows import add_run
 
 
-def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger: Ledger) -> None:
+def test_names_that_an_agent_makes_up_fill_at_most_a_hundred_rows(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
     counts = UsageCounter(run.id)
@@ -29,7 +29,7 @@ def test_what_an_agent_makes_up_fills_no_more_than_a_hundred_kinds(sqlite_ledger
     assert len(reached) == 101
 
 
-def test_a_worker_that_takes_over_counts_on(sqlite_ledger: Ledger) -> None:
+def test_a_worker_that_takes_over_continues_the_totals(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         first = UsageCounter(run.id)

@@ -16,7 +16,7 @@ from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import Condition
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
-from tests.gateway.sandbox_client import routes
+from tests.gateway.sandbox_client import providers_at
 from tests.support.claude_stand_in import SESSION, recorded, says, stand_in
 from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
@@ -232,7 +232,7 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
         provider.script += [answered({}, each, retry_after="120") for each in answers]
         script = f"{WORK}; {ASKS * len(answers)} exit {status}"
         run = shop.claimed()
-        execute(with_gateway(shop.agent(script), providers=routes(provider)), run, threading.Event())
+        execute(with_gateway(shop.agent(script), providers=providers_at(provider)), run, threading.Event())
 
     ended = shop.now(run)
     assert ended.outcome is outcome, shop.printed(run).decode()

@@ -1,4 +1,4 @@
-"""What an operator says of models and budgets, by file and by environment."""
+"""The settings of models and budgets, in the file and in the environment."""
 
 from pathlib import Path
 
@@ -21,15 +21,15 @@ def _load(text: str = "") -> Settings:
     return load()
 
 
-def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_provider_needs_only_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY", "sk-1")
     Path("key").write_text("sk-2\n")
     monkeypatch.setenv("FORGEHAND_MODELS__OPENAI__KEY_FILE", "key")
 
     settings = _load()
-    routes = gateway.providers(settings.models)
+    providers = gateway.providers(settings.models)
 
-    assert [(route.url, route.key, route.auth) for route in routes.values()] == [
+    assert [(provider.url, provider.key, provider.auth) for provider in providers.values()] == [
         ("https://api.anthropic.com", "sk-1", Auth.X_API_KEY),
         ("https://api.openai.com", "sk-2", Auth.BEARER),
     ]
@@ -37,30 +37,30 @@ def test_of_a_known_provider_the_key_is_enough(monkeypatch: pytest.MonkeyPatch) 
     assert "sk-1" not in repr(settings)
 
 
-def test_what_is_said_of_a_known_provider_beats_what_is_known() -> None:
+def test_a_setting_of_a_known_provider_overrides_the_default() -> None:
     settings = _load('[models.anthropic]\nkey = "sk-1"\nurl = "https://own.example/a/"\nmodels = ["opus-*"]')
 
-    route = gateway.providers(settings.models)["anthropic"]
+    provider = gateway.providers(settings.models)["anthropic"]
 
-    assert (route.url, route.auth) == ("https://own.example/a", Auth.X_API_KEY)
-    assert route.has("opus-5")
-    assert not route.has("sonnet")
+    assert (provider.url, provider.auth) == ("https://own.example/a", Auth.X_API_KEY)
+    assert provider.has("opus-5")
+    assert not provider.has("sonnet")
 
 
-def test_a_provider_of_ones_own_may_do_without_a_key_and_has_prices() -> None:
+def test_another_provider_can_have_prices_and_no_key() -> None:
     settings = _load(
         '[models.ours]\nurl = "http://10.0.0.5:8000"\nprices = { "a*" = { input = 1.0, output = 5.0, '
         'cache_read = 0.5 }, "*" = { input = 9.0, output = 9.0 } }'
     )
 
-    route = gateway.providers(settings.models)["ours"]
+    provider = gateway.providers(settings.models)["ours"]
 
-    assert route.credential() is None
-    assert route.price("abc") == Price(input=1, output=5, cache_read=0.5, cache_write=1)
-    assert route.price("b") == Price(input=9, output=9, cache_read=9, cache_write=9)
+    assert provider.credential() is None
+    assert provider.price("abc") == Price(input=1, output=5, cache_read=0.5, cache_write=1)
+    assert provider.price("b") == Price(input=9, output=9, cache_read=9, cache_write=9)
 
 
-def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_can_have_its_own_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_BUDGET__PER_DAY__USD", "50")
     settings = _load(
         '[budget]\nper_run = { requests = 5 }\n[budget.repositories."Acme/Anvil"]\nper_day = { tokens = 9 }'
@@ -72,7 +72,7 @@ def test_a_budget_has_amounts_of_its_own_for_repositories(monkeypatch: pytest.Mo
     assert budget.repositories == {"acme/anvil": RepositoryBudget(per_day=UsageLimit(tokens=9))}
 
 
-def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_set_of_package_hosts_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_NETWORK__SETS", "npm, pip npm")
 
     assert _load().network.sets == ["npm", "pip"]
@@ -114,7 +114,7 @@ def test_sets_of_package_hosts_are_named_once_each(monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_a_mistake_is_a_sentence_with_the_place_in_it(text: str, sentence: str) -> None:
+def test_a_mistake_is_a_sentence_that_names_the_key(text: str, sentence: str) -> None:
     with pytest.raises(BadSettings, match=sentence):
         _load(text)
 

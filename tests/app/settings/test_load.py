@@ -29,7 +29,7 @@ def _write(text: str, name: str = "forgehand.toml") -> Path:
     return path
 
 
-def test_without_a_file_everything_has_a_value_and_nothing_a_secret() -> None:
+def test_without_a_file_every_key_has_a_default_and_secrets_are_empty() -> None:
     settings = load()
 
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
@@ -43,24 +43,24 @@ def test_without_a_file_everything_has_a_value_and_nothing_a_secret() -> None:
     assert settings.secrets == []
 
 
-def test_the_file_of_the_working_folder_is_found() -> None:
+def test_the_file_in_the_working_folder_is_found() -> None:
     _write("[server]\nport = 9000\n")
 
     assert load().server.port == 9000
 
 
-def test_a_named_file_is_taken_instead() -> None:
+def test_a_named_file_is_read_instead() -> None:
     _write("[server]\nport = 9000\n")
 
     assert load(_write("[server]\nport = 9001\n", "other.toml")).server.port == 9001
 
 
-def test_a_named_file_that_is_not_there_is_said() -> None:
+def test_a_missing_named_file_is_an_error() -> None:
     with pytest.raises(BadSettings, match=r"nowhere\.toml cannot be read.*--config"):
         load(Path("nowhere.toml"))
 
 
-def test_the_environment_beats_the_file_key_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_single_keys_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     _write('[server]\nhost = "0.0.0.0"\nport = 9000\n')
     monkeypatch.setenv("FORGEHAND_SERVER__PORT", "9002")
 
@@ -90,14 +90,14 @@ def test_a_secret_may_be_the_content_of_a_file(monkeypatch: pytest.MonkeyPatch) 
     assert [secret.get_secret_value() for secret in github.webhook_secrets] == ["old", "new"]
 
 
-def test_a_secret_file_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secret_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN_FILE", "nowhere")
 
     with pytest.raises(BadSettings, match="FORGEHAND_GITHUB__TOKEN_FILE names the file nowhere"):
         load()
 
 
-def test_where_repositories_are_may_be_another_address_than_the_apis(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repositories_can_have_another_address_than_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
     _write("[gitlab]\nurl = 'http://gitlab.internal:8080'\nweb_url = 'https://git.example.org/gitlab/'\n")
     monkeypatch.setenv("FORGEHAND_GITHUB__WEB_URL", "")
 
@@ -106,7 +106,7 @@ def test_where_repositories_are_may_be_another_address_than_the_apis(monkeypatch
     assert (settings.gitlab.web_url, settings.github.web_url) == ("https://git.example.org/gitlab", "")
 
 
-def test_gitlab_has_its_secrets_from_files_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gitlabs_secrets_can_be_in_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITLAB__URL", "https://git.example.org/")
     monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN_FILE", str(_write("glpat-from-a-file\n", "token")))
     monkeypatch.setenv(
@@ -153,7 +153,7 @@ def test_a_size_may_have_a_unit(given: str, size: int) -> None:
     assert load().sandbox.disk == size
 
 
-def test_a_repository_may_have_limits_of_its_own() -> None:
+def test_a_repository_can_have_its_own_limits() -> None:
     _write("""[limits.repositories."Acme/Anvil"]\nmemory = "8g"\nwall_limit = "3h"\n""")
 
     own = load().limits.repositories["acme/anvil"]
@@ -172,7 +172,7 @@ def test_a_command_line_is_split_as_a_shell_would() -> None:
     }
 
 
-def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_agent_in_the_registry_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "one-more", AgentKind(create=CommandLineAgent))
     _write("[agents.demo]\nkind = 'one-more'\n")
 
@@ -238,7 +238,7 @@ def test_each_kind_of_agent_that_is_in_the_table_may_be_named(monkeypatch: pytes
         ("server = [", r"is not valid TOML"),
     ],
 )
-def test_what_is_wrong_is_named(text: str, sentence: str) -> None:
+def test_a_mistake_is_named(text: str, sentence: str) -> None:
     _write(text)
 
     with pytest.raises(BadSettings, match=sentence):
@@ -252,7 +252,7 @@ def test_a_misspelt_section_in_the_environment_is_not_overlooked(monkeypatch: py
         load()
 
 
-def test_secrets_are_known_but_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_listed_but_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "token-value")
     monkeypatch.setenv("FORGEHAND_GITHUB__WEBHOOK_SECRETS", "secret-value")
     monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN", "other-token-value")
@@ -276,7 +276,7 @@ def test_secrets_are_known_but_never_printed(monkeypatch: pytest.MonkeyPatch) ->
     assert not any(secret in repr(settings) for secret in settings.secrets)
 
 
-def test_a_wrong_value_is_not_repeated_it_may_be_a_secret() -> None:
+def test_a_wrong_value_is_not_repeated_because_it_may_be_a_secret() -> None:
     _write("[github]\ntoken = ['private-value']\n")
 
     with pytest.raises(BadSettings) as caught:
@@ -293,10 +293,10 @@ def test_the_example_configuration_is_valid_and_names_every_section() -> None:
     assert settings.agents
     assert settings.labels.run
     missing = [name for name in Settings.model_fields if f"[{name}]" not in example.read_text()]
-    assert missing == ["agents", "models"]  # they have names of their own
+    assert missing == ["agents", "models"]  # their sections have a name, such as [agents.demo]
 
 
-def test_the_example_becomes_claudes_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readmes_change_of_the_example_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY_FILE", str(_write("sk-1\n", "key")))
     _, _, told = (
         (ROOT / "README.md").read_text().partition("replace the example's `[agents.demo]` and `[budget]`")
@@ -312,14 +312,14 @@ def test_the_example_becomes_claudes_as_the_readme_says(monkeypatch: pytest.Monk
     assert settings.budget.per_run.requests
 
 
-def test_every_setting_is_told_to_the_operator() -> None:
+def test_every_setting_is_documented_for_the_operator() -> None:
     told = (ROOT / "docs" / "operating.md").read_text()
 
     assert [key for key in _keys(Settings) if not re.search(rf"`(?:\[\S+\] )?{key}`|\b{key} = ", told)] == []
 
 
 def _keys(section: type[BaseModel]) -> Iterator[str]:
-    """The names of what may be set in it, and in the sections within it; not of those sections."""
+    """Yield the names of the keys of a section and of its subsections, without those of the subsections."""
     for name, field in section.model_fields.items():
         inner = _sections(field.annotation)
         yield from (key for each in inner for key in _keys(each)) if inner else [name]
