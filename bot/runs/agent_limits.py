@@ -65,7 +65,7 @@ class AgentLimits:
         if free < self._runtime.free_space // 2:
             reason = f"The disk of the workspaces has only {human(free)} left, for all of them."
             return RunVerdict(Outcome.DISK_FULL, reason)
-        self._disk_usage.look()
+        self._disk_usage.start_if_due()
         size = self._disk_usage.size
         if size > limit:
             reason = f"Its workspace takes {human(size)} and may take {human(limit)}."

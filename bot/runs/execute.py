@@ -1,7 +1,7 @@
 """One run, phase by phase: prepare, agent, export, push, report.
 
-Phases never run backwards, and each leaves what the next one needs in the ledger:
-a worker that finds the run in some phase goes on there, whoever began it.
+Phases never run backwards, and each one stores its results in the ledger for the
+next one: a worker that takes a run over continues in the recorded phase.
 """
 
 import threading
@@ -18,7 +18,7 @@ from bot.reports.phrases import HOST_STOPPED
 from bot.runs.failover import is_on_another_host
 from bot.runs.free_space import free_disk_space
 from bot.runs.leased_run import LeasedRun, Stopped, take_up, watched
-from bot.runs.patch import keep_patch
+from bot.runs.patch import save_patch
 from bot.runs.phases import agent, export, finish, push
 from bot.runs.phases.prepare import fetch, prepare
 from bot.runs.runtime import Runtime
@@ -29,21 +29,21 @@ from bot.store.leases import TAKEOVERS
 
 log = structlog.get_logger()
 
-_PAUSE = 1.0  # seconds between two looks whether the ledger is back
-_REMOVE = 60.0  # seconds to wait for the removal of the sandbox of a run that did not end well
-_REMOVE_CANCELLED = 0.5  # and of one that was cancelled: its thread is not to wait for an engine that hangs
-EXPORT_OF_CANCELLED = 30.0  # seconds the work of a cancelled agent may take to come out of its workspace
+_PAUSE = 1.0  # seconds before the ledger is tried again
+_REMOVE = 60.0  # seconds to wait for the removal of a failed run's sandbox
+_REMOVE_CANCELLED = 0.5  # of a cancelled run's: a person waits for the answer, and the engine may hang
+EXPORT_OF_CANCELLED = 30.0  # seconds that the export of a cancelled agent's work may take
 
 
 def execute(runtime: Runtime, run: Run, stopping: threading.Event) -> None:
-    """Work on a claimed run until it has ended, is not ours any more, or `stopping` is set."""
+    """Work on a claimed run until it has ended, another worker has it, or `stopping` is set."""
     while True:
         try:
             _to_the_end(take_up(runtime, run, stopping))
         except LeaseLost:
             log.warning("run was taken over", epoch=run.epoch)
         except LedgerUnavailable as error:
-            # It kills nothing: where the ledger says the run stands, we go on as another worker would.
+            # This ends no run. Like any other worker, we continue in the phase that the ledger has.
             log.warning("ledger went away", error=type(error).__name__)
             if not stopping.wait(_PAUSE):
                 continue
@@ -55,7 +55,7 @@ def _to_the_end(leased: LeasedRun) -> None:
     try:
         with watched(leased):
             verdict = _verdict(leased)
-            keep_patch(leased)
+            save_patch(leased)
             outcome = verdict.outcome or Outcome.PUSHED  # all phases succeeded, the push was the last
             next_command = verdict.next_command or ENDINGS[outcome].next
             finish.finish(leased, outcome, verdict.reason, next_command)
@@ -68,18 +68,18 @@ def _to_the_end(leased: LeasedRun) -> None:
 
 
 def _verdict(leased: LeasedRun) -> RunVerdict:
-    """The one place where what went wrong in a phase becomes an outcome."""
+    """Work on the run to its end, and turn an error into a verdict: no other function does that."""
     try:
         if leased.run.takeovers < TAKEOVERS:
-            return _go_on(leased)
+            return _continue(leased)
         verdict = RunVerdict(Outcome.LOST, f"Its worker died {TAKEOVERS} times in phase {leased.run.phase}.")
     except (LeaseLost, Stopped, LedgerUnavailable):
         raise
-    except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be told
+    except Exception as error:  # noqa: BLE001 - a bug of ours must still end the run and be reported
         verdict = verdict_on(leased, error)
-    # What failed may have failed because another worker has the run: then the sandbox is that one's.
+    # The error may come from another worker that has the run now: then the sandbox belongs to that worker.
     leased.require_lease()
-    # The next run of the task, or the janitor, removes what an engine that hangs does not remove now.
+    # If the engine hangs, the next run of the task or the janitor removes the sandbox.
     seconds = _REMOVE_CANCELLED if verdict.outcome is Outcome.CANCELLED else _REMOVE
     with suppress(BotError, TimeoutError):
         interruptible(lambda: leased.runtime.engine.remove(leased.sandbox), within(seconds))
@@ -87,13 +87,13 @@ def _verdict(leased: LeasedRun) -> RunVerdict:
     return verdict
 
 
-def _go_on(leased: LeasedRun) -> RunVerdict:
-    """From the recorded phase to the end."""
+def _continue(leased: LeasedRun) -> RunVerdict:
+    """Run the recorded phase and all later ones."""
     phase = leased.run.phase
     if phase is not Phase.PUSH:
         leased.remove_stale_containers()
     if phase is not Phase.PREPARE and is_on_another_host(leased):
-        # To push again would need what is lost, too.
+        # The push needs the quarantine, which is on the other host.
         return RunVerdict(
             Outcome.LOST, HOST_STOPPED, "/resume <what to do again>" if phase is Phase.PUSH else ""
         )
@@ -102,13 +102,13 @@ def _go_on(leased: LeasedRun) -> RunVerdict:
         return push.push(leased, fetch(leased))
     if phase is Phase.PREPARE:
         leased.enter(Phase.PREPARE)
-        if spent := leased.runtime.gateway.exhausted_budget(leased.run, leased.task):
-            return RunVerdict(Outcome.OVER_BUDGET, spent)
+        if exhausted := leased.runtime.gateway.exhausted_budget(leased.run, leased.task):
+            return RunVerdict(Outcome.OVER_BUDGET, exhausted)
     return _work(leased, phase)
 
 
 def _work(leased: LeasedRun, phase: Phase) -> RunVerdict:
-    """All that is done in a workspace, from this phase on, and the push of what came of it."""
+    """Work in the workspace from this phase on, and push the result."""
     runtime = leased.runtime
     places = runtime.workspaces()
     if phase is Phase.PREPARE:
@@ -133,8 +133,8 @@ def _work(leased: LeasedRun, phase: Phase) -> RunVerdict:
 
 
 def _export_despite_cancel(leased: LeasedRun) -> float:
-    """Return for how many seconds a cancel does not end the export."""
+    """Return for how many seconds a cancel must not interrupt the export."""
     cancelled = leased.run.agent_outcome is Outcome.CANCELLED
-    # A worker that died may have promoted the export and not have recorded it. Nobody would do so later.
+    # A worker may have died between promoting the export and recording it. Only this run can record it.
     promoted = take.is_done(leased.runtime.quarantine(leased.task.id), leased.run.id)
     return EXPORT_OF_CANCELLED if cancelled or promoted else 0

@@ -1,7 +1,7 @@
-"""A task that was on another host, which is silent: what of it can be gone on with here.
+"""Failover: a task of an unresponsive host continues on this one.
 
-Its workspace and its quarantine are on that host's disk. What is here is the
-ledger, and what the remote has.
+The workspace and the quarantine of the task are on the other host's disk. This host
+has the ledger and the remote's commits.
 """
 
 from dataclasses import replace
@@ -18,30 +18,33 @@ from bot.store import workspaces
 
 
 def is_on_another_host(leased: LeasedRun) -> bool:
-    """Is what this task had so far on another host?"""
+    """Tell whether the task's workspace is on another host."""
     with leased.runtime.ledger.read() as tx:
-        kept = workspaces.get(tx, leased.task.id)
-    return kept is not None and kept.host != leased.runtime.worker.host
+        row = workspaces.get(tx, leased.task.id)
+    return row is not None and row.host != leased.runtime.worker.host
 
 
 def begin_here(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
-    """Let the task go on from what is at hand. Raises GitFailed where that is nothing."""
+    """Let the task continue with the commits on this host. Raises GitFailed if its first one is missing."""
     task, runtime = leased.task, leased.runtime
     if not source.has(task.base_head):
         raise GitFailed(
-            f"Commit {task.base_head[:10]}, where the task began, is not on the remote any more, and what "
-            "was made of it was on another machine. `/run` starts from where the remote is now."
+            f"Commit {task.base_head[:10]}, from which the task started, is not on the remote any more, and "
+            "the task's work was on another machine. `/run` starts from the remote as it is now."
         )
-    here = as_far_as_here(runtime, task, source)
+    here = with_heads_of_host(runtime, task, source)
     leased.record(
         checked_head=here.checked_head, pushed_head=here.pushed_head, approved_head=here.approved_head
     )
-    # Of a time when the task was here before: the janitor has exported what it held.
+    # A workspace here is from an earlier time of the task on this host, and is outdated.
     places.set_aside(task.id)
 
 
-def as_far_as_here(runtime: Runtime, task: Task, source: Mirror) -> Task:
-    """The task with those of its heads whose commits are here; else "", or what was pushed last."""
+def with_heads_of_host(runtime: Runtime, task: Task, source: Mirror) -> Task:
+    """Return the task with only those heads whose commits are on this host, the others empty.
+
+    A missing checked head becomes the pushed one.
+    """
     quarantine = runtime.quarantine(task.id)
     make_bare(quarantine)
 

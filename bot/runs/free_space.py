@@ -1,7 +1,7 @@
-"""Room on the disk before a run begins: under the floor, the most expendable workspaces go before their time.
+"""Free space before a run: if the disk has too little, the most expendable workspaces are removed early.
 
-Those that ended well first, then the others, each kind oldest first; none that a
-run waits for, and none whose work is nowhere else.
+Workspaces of successful tasks go first, then the others, the oldest of each kind
+first. A workspace stays if a run waits for it, or if its work is nowhere else.
 """
 
 import time
@@ -18,15 +18,15 @@ from bot.text.units import human
 
 log = structlog.get_logger()
 
-_EACH = 60.0  # seconds
-_PATIENCE = 30.0  # seconds to wait for removals by others, when nothing more is to be removed here
-_PAUSE = 0.5  # seconds between two looks at that
+_EACH = 60.0  # seconds for each export and each removal
+_PATIENCE = 30.0  # seconds to wait for removals by others, when this run has nothing more to remove
+_PAUSE = 0.5  # seconds between two checks of those removals
 
 
 def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     """Remove workspaces until enough is free; each export and each removal may take so many seconds.
 
-    Raises SandboxFailed where too little is free and nothing more may go.
+    Raises SandboxFailed if too little is free and no more workspaces may be removed.
     """
     runtime = leased.runtime
     if runtime.data.free_bytes() >= runtime.free_space:
@@ -64,23 +64,23 @@ def _remove_the_expendable(leased: LeasedRun, seconds: float) -> None:
 
 
 def _remove(leased: LeasedRun, task_id: str, seconds: float) -> None:
-    """Try to. One that fails, or takes too long, does not end the run that needs the room."""
+    """Try to remove a workspace. A failure or a timeout does not end the run that needs the space."""
     terms = Terms(check=leased.check, seconds=seconds)
     try:
-        rescued = export_and_remove(leased.runtime, task_id, terms, lambda _: False)
+        exported = export_and_remove(leased.runtime, task_id, terms, lambda _: False)
     except (LeaseLost, Stopped, Cancelled, LedgerUnavailable):
         raise
     except (BotError, OSError) as error:
-        log.warning("workspace stays", workspace=task_id, reason=str(error)[:200])
-    except Exception as error:  # noqa: BLE001 - a bug that one workspace brings out is not this run's
-        incident("workspace stays", error, workspace=task_id)
+        log.warning("workspace not removed", workspace=task_id, reason=str(error)[:200])
+    except Exception as error:  # noqa: BLE001 - a bug in one removal must not end this run
+        incident("workspace not removed", error, workspace=task_id)
     else:
-        if rescued is not None:
-            log.info("workspace removed to make room", workspace=task_id, exported=rescued)
+        if exported is not None:
+            log.info("workspace removed to free space", workspace=task_id, exported=exported)
 
 
 def _others_remove(leased: LeasedRun) -> bool:
-    """Is the janitor, or another run, making room just now?"""
+    """Tell whether the janitor or another run is removing a workspace now."""
     runtime = leased.runtime
     with runtime.ledger.read() as tx:
         return any(each.holder for each in removals.of_host(tx, runtime.worker.host).values())

@@ -1,9 +1,9 @@
-"""What is over and still there: workspaces past their keep, folders and containers nobody claims.
+"""The janitor removes workspaces past their retention, and folders and containers without an owner.
 
-Apart from the sweep, because one removal may take minutes and nudges may not wait
-for it. Nothing that a run in line or at work needs is touched. Each removal is a job
-of its own in one of a few lanes, so that neither a slow one nor one that kills the
-process holds up the others.
+It is not part of the sweep, because a removal may take minutes and nudges must not
+wait for that. It removes nothing that a queued or running run needs. Each removal is
+a job in one of a few lanes, so that neither a slow removal nor one that kills the
+process delays the others.
 """
 
 import threading
@@ -21,7 +21,7 @@ from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
 from bot.runs.removal_attempt import Terms, TooSlow, records, seconds_for
 from bot.runs.runtime import Runtime
-from bot.runs.workspace_removal import NotExported, clear, clear_away, export_and_remove
+from bot.runs.workspace_removal import NotExported, export_and_remove, remove_leftover, remove_set_aside
 from bot.sandbox.workspace import task_of
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
@@ -32,13 +32,13 @@ log = structlog.get_logger()
 _DAY = 86400.0
 _MINUTE = 60.0
 _AT_ONCE = 100
-# Seconds a workspace stays past its keep where its work cannot be exported: time to mend what is in the way.
+# Seconds that a workspace stays past its retention if its work cannot be exported: time to fix the cause.
 GRACE = _DAY
-ORPHANED = _MINUTE  # seconds a container must have been nobody's before it is removed
-FIRST_LIMIT = 30.0  # seconds of the first attempt at a folder; few take longer, and those are put back
+ORPHANED = _MINUTE  # seconds that a container must have been orphaned before it is removed
+FIRST_LIMIT = 30.0  # seconds of the first attempt at a folder; the few that take longer are tried again later
 _LOOK, _FIRST, _SLOW, _SUSPECT, _CONTAINERS = "look", "first", "slow", "suspect", "containers"
-# An attempt that overran waits for others of its kind only. Folders during whose removal a process died
-# are tried one at a time: of several under way the next death would be counted against each.
+# After an overrun, a folder waits for others of its kind only. Folders during whose removal a process died
+# are tried one at a time: if several were in progress, the next death would be counted for each of them.
 _LANES = {_LOOK: 1, _FIRST: 2, _SLOW: 1, _SUSPECT: 1, _CONTAINERS: 2}
 
 Remove = Callable[[str, Terms], None]
@@ -46,9 +46,10 @@ Remove = Callable[[str, Terms], None]
 
 @dataclass(slots=True)
 class Janitor:
-    """Times are in seconds. `look_every` is how often it looks for what no row speaks of.
+    """The removals of this process. Times are in seconds.
 
-    Every removal is interrupted once `stopping` is set.
+    `look_every` is the interval between two searches for folders and containers without a row. Once
+    `stopping` is set, all removals are interrupted.
     """
 
     runtime: Runtime
@@ -64,37 +65,37 @@ class Janitor:
         self._containers = OrphanedContainers(self.runtime, self.orphaned)
 
     def once(self) -> None:
-        """Start to remove what is past its keep; once in a while also what crashes left behind."""
-        found = records(self.runtime)
+        """Start removing workspaces past their retention and, from time to time, leftovers of crashes."""
+        by_folder = records(self.runtime)
         with self.runtime.ledger.read() as tx:
-            over = workspaces.past_retention(tx, self.runtime.worker.host, _AT_ONCE)
-        # Of those that killed the process before, first the one that is least likely to do so again.
-        for task_id in sorted(over, key=lambda each: found[each].deaths if each in found else 0):
-            self._start(self._remove, task_id, found.get(task_id))
+            past = workspaces.past_retention(tx, self.runtime.worker.host, _AT_ONCE)
+        # Removals that killed a process before come last, those with the fewest deaths first.
+        for task_id in sorted(past, key=lambda each: by_folder[each].deaths if each in by_folder else 0):
+            self._start(self._remove, task_id, by_folder.get(task_id))
         if time.monotonic() - self._looked_at >= self.look_every:
             self._looked_at = time.monotonic()
             self._jobs.start(_LOOK, _LOOK, self._look)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for what was started. Return False if some of it is still under way after so many seconds."""
+        """Wait for all started removals. Return False if some are still in progress after so many seconds."""
         return self._jobs.wait(seconds)
 
     def finish(self, seconds: float) -> None:
-        """End what is under way, once `stopping` is set, and wait for that as long as this.
+        """Wait so many seconds for the end of all removals, after `stopping` was set.
 
-        What cannot be interrupted ends with the process, and does not count as a death.
+        A removal that cannot be interrupted ends with the process, and does not count as a death.
         """
         self._jobs.close()
         if not self._jobs.wait(seconds):
-            log.warning("the bot stops although a removal is still under way")
+            log.warning("bot stopped during a removal")
         try:
             with self.runtime.ledger.write() as tx:
                 removals.release_all(tx, self.runtime.worker.host, self.runtime.worker.holder)
         except LedgerUnavailable as error:
-            log.warning("the end of removals could not be recorded", error=type(error).__name__)
+            log.warning("end of removals not recorded", error=type(error).__name__)
 
     def _start(self, remove: Remove, folder: str, record: Removal | None) -> None:
-        """Make one attempt at the folder, in the lane its record tells."""
+        """Queue one attempt at the folder, in the lane that fits its earlier attempts."""
         lane = _FIRST
         if record is not None and (record.deaths or record.overruns):
             lane = _SUSPECT if record.deaths else _SLOW
@@ -113,91 +114,96 @@ class Janitor:
         except TooSlow as error:
             log.warning("removal postponed", workspace=folder, reason=str(error))
         except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
-            log.warning("workspace could not be removed yet", workspace=folder, reason=str(error)[:500])
+            log.warning("workspace not removed yet", workspace=folder, reason=str(error)[:500])
 
     def _remove(self, task_id: str, terms: Terms) -> None:
         try:
-            rescued = export_and_remove(self.runtime, task_id, terms, partial(self._goes_anyway, task_id))
+            exported = export_and_remove(
+                self.runtime, task_id, terms, partial(self._is_out_of_grace, task_id)
+            )
         except NotExported as error:
-            event = "work could not be exported, the workspace stays for a day"
+            event = "work not exported, workspace retained for a day"
             log.warning(event, task=task_id, reason=str(error)[:500])
         else:
-            if rescued is not None:
-                log.info("workspace removed", task=task_id, exported=rescued)
+            if exported is not None:
+                log.info("workspace removed", task=task_id, exported=exported)
 
-    def _goes_anyway(self, task_id: str, error: Exception) -> bool:
-        """Decide about a workspace that cannot be exported: it is removed if its day of grace is over."""
+    def _is_out_of_grace(self, task_id: str, error: Exception) -> bool:
+        """Tell whether a workspace goes although its work cannot be exported: after its day of grace."""
         with self.runtime.ledger.read() as tx:
-            kept, now = workspaces.get(tx, task_id), clock(tx)
-        over = kept is not None and kept.keep_until is not None and now > kept.keep_until + GRACE
-        if not over or isinstance(error, EngineUnavailable):
+            row, now = workspaces.get(tx, task_id), clock(tx)
+        is_over = row is not None and row.keep_until is not None and now > row.keep_until + GRACE
+        if not is_over or isinstance(error, EngineUnavailable):
             return False
-        event = "workspace goes with work that could not be exported"
+        event = "workspace removed, unexported work lost"
         log.warning(event, task=task_id, reason=str(error)[:500])
         return True
 
     def _look(self) -> None:
-        """Start to remove what no row speaks of."""
+        """Start the removal of containers and folders without a row."""
         try:
-            found = records(self.runtime)
-            rescued = {each.task for each in found.values() if each.holder}
-            over, at_work = self._containers.find(rescued)
-            for name in over:
+            by_folder = records(self.runtime)
+            exporting = {each.task for each in by_folder.values() if each.holder}
+            orphans, at_work = self._containers.find(exporting)
+            for name in orphans:
                 self._jobs.start(_CONTAINERS, f"container {name}", partial(self._remove_container, name))
-            self._look_at_folders(found, at_work)
+            self._look_at_folders(by_folder, at_work)
         except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
-            log.warning("could not look for leftovers", error=type(error).__name__, reason=str(error)[:200])
+            log.warning("search for leftovers failed", error=type(error).__name__, reason=str(error)[:200])
 
     def _remove_container(self, name: str) -> None:
         try:
             self.runtime.engine.remove(name)
         except BotError as error:
-            log.warning("container could not be removed yet", container=name, reason=str(error)[:200])
+            log.warning("container not removed yet", container=name, reason=str(error)[:200])
         else:
-            log.warning("container removed that no run needed", container=name)
+            log.warning("orphaned container removed", container=name)
 
-    def _look_at_folders(self, found: dict[str, Removal], at_work: set[str]) -> None:
-        """Rows without a folder, folders without a row where no container is at work, and those set aside."""
+    def _look_at_folders(self, by_folder: dict[str, Removal], at_work: set[str]) -> None:
+        """Forget rows without a folder, and start the removal of folders without a row.
+
+        A folder in which a container works stays. Folders that were set aside are removed, too.
+        """
         host, places = self.runtime.worker.host, self.runtime.workspaces()
         with self.runtime.ledger.read() as tx:
             rows, now = workspaces.present(tx, host), clock(tx)
         try:
             aside, folders = places.set_aside_before(), places.folders()
-        except FileNotFoundError:  # a data folder that is not there proves nothing
+        except FileNotFoundError:  # a missing data folder does not mean that its workspaces are gone
             return
-        for kept in rows:
-            if kept.task not in folders and kept.keep_until is not None:
-                self._forget_workspace(kept.task)
+        for row in rows:
+            if row.task not in folders and row.keep_until is not None:
+                self._forget_workspace(row.task)
         with self.runtime.ledger.write() as tx:
-            for folder in found.keys() - folders.keys() - aside:
+            for folder in by_folder.keys() - folders.keys() - aside:
                 removals.forget(tx, host, folder)
-        known = {kept.task for kept in rows} | at_work
-        left = {task_id for task_id, at in folders.items() if task_id not in known and now - at > GRACE}
+        known = {row.task for row in rows} | at_work
+        leftovers = {task_id for task_id, at in folders.items() if task_id not in known and now - at > GRACE}
         for each, remove in [
-            *((each, self._clear_away) for each in aside),
-            *((each, self._clear) for each in left),
+            *((each, self._continue_removal) for each in aside),
+            *((each, self._remove_leftover) for each in leftovers),
         ]:
-            record = found.get(each)
+            record = by_folder.get(each)
             if record is None or (not record.is_stuck and record.due_at <= now):
                 self._start(remove, each, record)
 
     def _forget_workspace(self, task_id: str) -> None:
         with self.runtime.ledger.write() as tx:
             if workspaces.claim_removal(tx, task_id):
-                log.warning("workspace was not there", task=task_id)
+                log.warning("workspace folder missing", task=task_id)
 
-    def _clear_away(self, folder: str, terms: Terms) -> None:
-        """Go on with a removal that was cut short."""
-        if clear_away(self.runtime, folder, terms):
-            log.info("what was left of a removed workspace is gone", task=task_of(folder))
+    def _continue_removal(self, folder: str, terms: Terms) -> None:
+        """Continue a removal that was interrupted."""
+        if remove_set_aside(self.runtime, folder, terms):
+            log.info("leftovers of a removed workspace removed", task=task_of(folder))
 
-    def _clear(self, task_id: str, terms: Terms) -> None:
-        """Remove the folder of a task that went on on another host, or that the ledger does not know."""
+    def _remove_leftover(self, task_id: str, terms: Terms) -> None:
+        """Remove the folder of a task that continued on another host, or that the ledger does not know."""
         try:
-            rescued = clear(self.runtime, task_id, terms, lambda _: False)
+            exported = remove_leftover(self.runtime, task_id, terms, lambda _: False)
         except NotExported as error:
-            event = "work could not be exported, its folder stays"
+            event = "work not exported, folder retained"
             log.warning(event, task=task_id, reason=str(error)[:500])
         else:
-            if rescued is not None:
-                log.info("folder without a workspace removed", task=task_id, exported=rescued)
+            if exported is not None:
+                log.info("folder without a workspace removed", task=task_id, exported=exported)

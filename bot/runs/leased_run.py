@@ -149,7 +149,7 @@ class LeasedRun:
         messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
     def retry(self, step: Callable[[], T]) -> T:
-        """Do the step, and do it again after an error that may pass: for about 40 seconds in all.
+        """Call `step`, and call it again after an error that may pass: for about 40 seconds in all.
 
         If the engine is away, for ten minutes. Raises LeaseLost if another worker has taken the run over.
         """
@@ -170,7 +170,7 @@ class LeasedRun:
             self._pause(seconds)
 
     def retry_or_abandon(self, call: Callable[[], T]) -> T:
-        """Do as `retry`, and abandon a call that hangs when the run has to stop.
+        """Retry as `retry` does, and abandon a call that hangs when the run has to stop.
 
         An abandoned call may still complete later, and nobody uses its result. So pass only calls that read,
         or that remove or stop a container.

@@ -1,4 +1,4 @@
-"""Containers of ours that no run needs: what workers that died have left."""
+"""Containers that no run needs any more, for example after the death of a worker."""
 
 import time
 from collections.abc import Iterator, Set
@@ -13,39 +13,40 @@ from bot.sandbox.container_names import RunContainer
 from bot.sandbox.engine.containers import OwnContainer
 from bot.store import runs as run_rows
 
-_NAMELESS = (
-    3600.0  # seconds that one which is not of a run may stay: longer than any removal or measuring takes
-)
+# Seconds that a container without a run may stay: longer than any removal or measurement takes.
+_WITHOUT_RUN = 3600.0
 
 
 @dataclass(slots=True)
 class OrphanedContainers:
-    """`limit` is how many seconds a container of a run must have been nobody's before it goes."""
+    """The search for containers to remove. A run's container has to be orphaned for `limit` seconds."""
 
     runtime: Runtime
     limit: float
-    _since: dict[str, float] = field(default_factory=dict)  # when each was first seen to be nobody's
+    _since: dict[str, float] = field(
+        default_factory=dict
+    )  # monotonic time at which each was first found orphaned
 
     def find(self, rescued: Set[str]) -> tuple[list[str], set[str]]:
-        """Return the names of those that are to be removed now, and the tasks of which there are others.
+        """Return the names of the containers to remove now, and the tasks that have other containers.
 
-        `rescued` are tasks whose work is being exported just now. Raises as every call to the engine.
+        `rescued` are the tasks whose work is being exported now. Raises the errors of a call to the engine.
         """
         now = time.monotonic()
         found = {each.name: each for each in self.runtime.engine.ours()}
-        nobodys = dict(self._nobodys(found, rescued))
-        self._since = {name: self._since.get(name, now) for name in nobodys}
-        over = [name for name, limit in nobodys.items() if now - self._since[name] >= limit]
-        at_work = {each.labels.get("forgehand.task", "") for name, each in found.items() if name not in over}
-        return over, at_work
+        orphans = dict(self._orphans(found, rescued))
+        self._since = {name: self._since.get(name, now) for name in orphans}
+        due = [name for name, limit in orphans.items() if now - self._since[name] >= limit]
+        at_work = {each.labels.get("forgehand.task", "") for name, each in found.items() if name not in due}
+        return due, at_work
 
-    def _nobodys(self, found: dict[str, OwnContainer], rescued: Set[str]) -> Iterator[tuple[str, float]]:
-        """Names of containers no run needs, and for how many seconds each may yet stay."""
+    def _orphans(self, found: dict[str, OwnContainer], rescued: Set[str]) -> Iterator[tuple[str, float]]:
+        """Find the containers that no run needs, and for how many seconds each may stay."""
         for name, each in found.items():
             parts = container_names.parse(name)
             run_id = each.labels.get("forgehand.run", parts.run if parts else "")
             if not run_id:
-                yield name, _NAMELESS
+                yield name, _WITHOUT_RUN
                 continue
             run = self._run(run_id)
             if run is not None and parts is not None and parts.purpose == RESCUE and run.task in rescued:

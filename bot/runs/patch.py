@@ -1,7 +1,7 @@
-"""What a run left is kept in the ledger as a patch, for `/diff` and the task's page to show.
+"""The patch of a run, stored in the ledger for `/diff` and the task's page.
 
-Made when all else is done but the telling: nothing waits for it, and a worker that
-takes the run over makes it again.
+It is made after all other work of the run and before the report. Nothing depends on
+it, and a worker that takes the run over makes it again.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from bot.text.redaction import redact
 
 log = structlog.get_logger()
 
-_MOST = 512 * 1024  # bytes of a patch that are kept
-_CANCEL_WAITS = 3.0  # seconds a cancel waits for a patch, at most
+_MOST = 512 * 1024  # bytes of a stored patch, at most
+_CANCEL_WAITS = 3.0  # seconds that a cancel waits for a patch, at most
 
 
-def keep_patch(leased: LeasedRun) -> None:
-    """Keep what this run left, if it was exported. Raises LeaseLost and Stopped.
+def save_patch(leased: LeasedRun) -> None:
+    """Save the run's diff for `/diff` and the page, if its work was exported. Raises LeaseLost and Stopped.
 
-    A patch that cannot be made is done without: the run ends as it would.
+    Other errors are logged only: the run ends in the same way without a patch.
     """
     runtime, run, task = leased.runtime, leased.run, leased.task
     quarantine, mirror = runtime.quarantine(task.id), runtime.mirror(task).path
@@ -31,7 +31,7 @@ def keep_patch(leased: LeasedRun) -> None:
         with leased.delaying_cancel(_CANCEL_WAITS):
             made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=leased.check)
     except (GitFailed, DiskFull, OSError, Cancelled) as error:
-        log.warning("no patch", reason=str(error)[:200] or type(error).__name__)
+        log.warning("patch not saved", reason=str(error)[:200] or type(error).__name__)
         return
     if made is None:
         return
@@ -42,8 +42,8 @@ def keep_patch(leased: LeasedRun) -> None:
 
 
 def _bounded(made: bytes, secrets: Sequence[str]) -> tuple[bytes, int]:
-    """As many whole lines as are kept, without secrets, and the size of the whole."""
-    # Whole lines: half a secret would not be recognised.
+    """Return the first whole lines of a patch without secrets, and the size in bytes of the whole patch."""
+    # Whole lines, because half a secret would not be recognised.
     lines = made if len(made) <= _MOST else made[: made.rfind(b"\n", 0, _MOST) + 1]
     text = redact(lines.decode(errors="surrogateescape"), secrets).encode(errors="surrogateescape")
     return text, len(text) + len(made) - len(lines)

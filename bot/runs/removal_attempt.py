@@ -1,9 +1,9 @@
-"""One attempt to export or remove the folder of a workspace.
+"""An attempt to export or remove the folder of a workspace.
 
-An attempt has the folder for itself among all processes on the data folder, ends
-at its time limit, and is in the ledger while it lasts: if the process dies
-meanwhile, the next one counts that. Attempts at different folders do not wait for
-each other.
+During an attempt no other process on this data folder may touch the workspace's
+folder. An attempt ends at its time limit, and the ledger has a row of it while it
+lasts: if the process dies meanwhile, the next process counts the death. Attempts at
+different folders do not wait for each other.
 """
 
 import time
@@ -27,14 +27,14 @@ from bot.store.removals import Key, Removal
 log = structlog.get_logger()
 
 _End = Callable[[Connection, Key], None]
-LONGEST = 1800.0  # seconds of the longest attempt
-_FAILED_PAUSE = 3600.0  # seconds until what came back with an error is tried again
-_OVERRAN_PAUSE = 60.0  # seconds after the first overrun; each later pause is so many times longer:
-_GROWTH = 4.0
+LONGEST = 1800.0  # seconds; no attempt gets more
+_FAILED_PAUSE = 3600.0  # seconds until the next attempt after an error
+_OVERRAN_PAUSE = 60.0  # seconds until the next attempt after the first overrun
+_GROWTH = 4.0  # factor of each later pause, and of each later time limit
 
 
 class TooSlow(BotError):
-    """An attempt reached its time limit. `is_final`: no later one gets more time."""
+    """An attempt reached its time limit. `is_final` means that no later attempt gets more time."""
 
     def __init__(self, seconds: float, *, is_final: bool) -> None:
         super().__init__(f"The export or removal took longer than {seconds:.0f} seconds and was stopped.")
@@ -43,10 +43,10 @@ class TooSlow(BotError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How far an attempt may go.
+    """The terms of an attempt.
 
-    `check` is called at least twice a second; what it raises ends the attempt. `by_hand`: a person asked
-    for it, so a stuck folder is tried, too.
+    `check` is called at least twice a second; an error of it ends the attempt. `by_hand` means that a person
+    asked for the attempt, so a stuck folder is tried, too.
     """
 
     check: Callable[[], None]
@@ -57,16 +57,16 @@ class Terms:
 
 
 def seconds_for(before: Removal | None, first: float) -> float:
-    """Return the time limit of the next attempt: each that overran gives the next one more time."""
+    """Return the time limit of the next attempt in seconds: more after each overrun."""
     return min(first * _GROWTH ** (before.overruns if before else 0), LONGEST)
 
 
 @contextmanager
 def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[[], None] | None]:
-    """Make one attempt at this folder in the block, which has to call what it gets while it waits.
+    """Make the block an attempt at this folder. The block gets a check, which it has to call while it waits.
 
-    That raises what the check of `terms` raises, and TooSlow at the time limit. None: nothing may be done
-    now, because another attempt at the folder is under way or the folder is stuck.
+    The check raises the errors of the check of `terms`, and TooSlow at the time limit. The block gets None
+    and must do nothing if another attempt at the folder is in progress, or if the folder is stuck.
     """
     runtime.data.removals.mkdir(exist_ok=True)
     key = Key(runtime.worker.host, folder, runtime.worker.holder)
@@ -92,7 +92,7 @@ def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[
 
 
 def records(runtime: Runtime) -> dict[str, Removal]:
-    """Return the attempts at folders of this host by folder, after deaths were counted."""
+    """Count deaths, and return the records of all attempts at folders of this host, by folder."""
     with runtime.ledger.read() as tx:
         found = removals.of_host(tx, runtime.worker.host)
     if any(each.holder for each in found.values()):
@@ -103,7 +103,7 @@ def records(runtime: Runtime) -> dict[str, Removal]:
 
 
 def count_deaths(tx: Connection, runtime: Runtime) -> None:
-    """Count the deaths of processes of this host during attempts, and log which folders are stuck by them."""
+    """Count the deaths of this host's processes during attempts, and log the folders that are stuck now."""
     for each in removals.count_deaths(tx, runtime.worker.host, partial(is_dead, runtime.data)):
         log.error(
             "workspace is stuck: the bot died while exporting or removing it, and does not try again",
@@ -150,5 +150,5 @@ def _close(runtime: Runtime, key: Key, end: _End) -> None:
         with runtime.ledger.write() as tx:
             end(tx, key)
     except LedgerUnavailable as error:
-        # The row stays open. While this process lives that is no death, and the next attempt closes it.
-        log.warning("the end of a removal could not be recorded", error=type(error).__name__)
+        # The row stays open. It counts as a death only if this process ends; else the next attempt closes it.
+        log.warning("end of a removal not recorded", error=type(error).__name__)

@@ -1,6 +1,6 @@
-"""A repository that has another address now. Its number is the same, so the forge can be asked by that.
+"""Repositories that were renamed or moved. The number stays the same, so the forge can be asked for it.
 
-Each command asks for it too, but a run may be between two of them.
+Each command asks for the address too, but a rename may come between a command and its run.
 """
 
 import structlog
@@ -13,21 +13,24 @@ from bot.store import tasks as task_rows
 log = structlog.get_logger()
 
 
-def has_moved(leased: LeasedRun) -> bool:
-    """Ask where the task's repository is; True where that is news, which is recorded. Raises LeaseLost."""
+def record_rename(leased: LeasedRun) -> bool:
+    """Ask for the present address of the task's repository, and record it if it is new.
+
+    Returns True if it is new. Raises LeaseLost.
+    """
     forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
     if forge is None or not thread.repository_id:
         return False
     try:
-        found = leased.retry_or_abandon(lambda: forge.repository(thread.repository_id))
+        repository = leased.retry_or_abandon(lambda: forge.repository(thread.repository_id))
     except ForgeError as error:
-        log.info("repository could not be asked after", reason=str(error))
+        log.info("repository address not found", reason=str(error))
         return False
-    if found.url == thread.repository_url:
+    if repository.url == thread.repository_url:
         return False
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
-        threads.move(tx, thread.forge, thread.repository_id, path=found.path, url=found.url)
+        threads.move(tx, thread.forge, thread.repository_id, path=repository.path, url=repository.url)
         leased.task = task_rows.get(tx, leased.task.id)
-    log.info("repository has moved", repository=found.url)
+    log.info("repository rename recorded", repository=repository.url)
     return True

@@ -1,4 +1,4 @@
-"""What every run on this host shares, built once by a composition root and handed down."""
+"""Everything that runs on this host share, built once from the settings."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,10 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The parts, by name. `log_bytes` and `free_space` are bytes; `secrets` never leave the host."""
+    """Everything a process shares between runs.
+
+    `log_bytes` and `free_space` are in bytes; `secrets` never leave the host.
+    """
 
     ledger: Ledger
     forges: Mapping[str, Forge]
@@ -104,7 +107,7 @@ class Runtime:
     log_bytes: int
     identity: Identity
     free_space: int
-    result_labels: Mapping[State, str]  # what a thread wears once its task is in this state
+    result_labels: Mapping[State, str]  # the label of a thread whose task is in this state
     public_url: str
     link_key: bytes
     secrets: Sequence[str]
@@ -115,7 +118,7 @@ class Runtime:
         return replace(self, gateway=self.gateway.reaching(hosts))
 
     def mirror(self, task: Task) -> Mirror:
-        """Of the task's repository; a renamed repository keeps it."""
+        """Return the mirror of the task's repository; it survives a rename of the repository."""
         thread = task.thread
         if thread.repository_id:
             key = f"{thread.forge}-{thread.repository_id}"
@@ -134,13 +137,13 @@ class Runtime:
         return self.repository_limits.get(task.thread.path.lower(), self.limits)
 
     def page(self, task_id: str) -> str:
-        """Address of the task's page, with its signature."""
+        """Return the address of the task's page, with its signature."""
         return task_url(self.public_url, self.link_key, task_id)
 
     def patch_url(self, task_id: str) -> str:
-        """Address of the patch the task's last run left, with its signature."""
+        """Return the address of the patch of the task's last run, with its signature."""
         return patch_url(self.public_url, self.link_key, task_id)
 
     def forge_of(self, task: Task) -> Forge | None:
-        """The forge of the task's thread; None where an operator asked and no forge hears of it."""
+        """Return the forge of the task's thread; None if the operator made the task without a forge."""
         return self.forges.get(task.thread.forge)

@@ -1,6 +1,6 @@
-"""How a run ends that an error ended.
+"""The verdict on a run that an error ended.
 
-The phase in which it happened names the outcome, where the error itself does not.
+If the error itself has no outcome, the phase in which it happened decides.
 """
 
 from bot.domain.error_policy import Remedy, domain_error, remedy
@@ -11,7 +11,7 @@ from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.sandbox.export import take
 from bot.store import runs as run_rows
 
-# What a run's failure is called where nothing more is known than the phase it happened in.
+# Outcome of a failure of which only the phase is known.
 FAILED_IN = {
     Phase.PREPARE: Outcome.PREPARE_FAILED,
     Phase.AGENT: Outcome.LOST,
@@ -22,21 +22,21 @@ FAILED_IN = {
 
 
 def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
-    """Return how a run ends whose work this error ended."""
+    """Return the verdict on a run whose work this error ended."""
     match error := domain_error(error):
         case Cancelled():
             return RunVerdict(Outcome.CANCELLED, _unexported_work(leased))
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case PushRejected(moved=True):
-            return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge what was pushed")
+            return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge the pushed commits")
     ours = remedy(error) is Remedy.INCIDENT
     reason = incident_text(incident("run broke", error)) if ours else str(error)
     return RunVerdict(FAILED_IN[phase_of(leased)], reason)
 
 
 def _unexported_work(leased: LeasedRun) -> str:
-    """Say that the work of a cancelled run is still in its workspace only; "" if it is not."""
+    """Return a sentence about work that is in the workspace of a cancelled run only; "" if there is none."""
     with leased.runtime.ledger.read() as tx:
         run = run_rows.get(tx, leased.run.id)
     if not run.agent_started or take.is_done(leased.runtime.quarantine(run.task), run.id):
@@ -45,6 +45,6 @@ def _unexported_work(leased: LeasedRun) -> str:
 
 
 def phase_of(leased: LeasedRun) -> Phase:
-    """Return the phase that the ledger has the run in."""
+    """Return the run's phase in the ledger."""
     with leased.runtime.ledger.read() as tx:
         return run_rows.get(tx, leased.run.id).phase

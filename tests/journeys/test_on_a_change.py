@@ -81,7 +81,7 @@ def test_here_pushes_to_the_change_itself_and_builds_on_what_others_pushed(embed
     embedded.let_go(running)
     task, run = embedded.task_after_run(1)
     assert (run.outcome, task.base_head, task.pushed_head) == (Outcome.PUSH_REJECTED, head, "")
-    assert "Next: `/resume merge what was pushed`" in embedded.final_comment(change, run)
+    assert "Next: `/resume merge the pushed commits`" in embedded.final_comment(change, run)
     assert playground.branch_head("lexer") == later
 
     embedded.say(change, "/resume " + shell("git merge -q --no-edit origin/lexer"))

@@ -113,12 +113,12 @@ def test_what_somebody_else_pushed_is_offered_to_the_agent(full: World) -> None:
     assert (second.outcome, task.state) == (Outcome.PUSH_REJECTED, State.FAILED), second.reason
     final = full.final_comment(1, second)
     assert "Somebody else pushed" in final
-    assert "Next: `/resume merge what was pushed`" in final
+    assert "Next: `/resume merge the pushed commits`" in final
     assert full.playground.branch_head(task.branch) == hers
     assert full.quarantine(task, "show", f"{task.checked_head}:two.txt") == "two"
     assert full.quarantine(task, "show", f"{hers}:hers.txt") == "hers"  # through the mirror's objects
 
-    full.say(1, "/resume merge what was pushed " + shell(MERGE))
+    full.say(1, "/resume merge the pushed commits " + shell(MERGE))
 
     task, third = full.task_after_run(3)
     assert (third.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), third.reason

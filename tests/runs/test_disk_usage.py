@@ -20,7 +20,7 @@ def _measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _looks(one: DiskUsage, began: threading.Event) -> None:
     def looked() -> bool:
-        one.look()
+        one.start_if_due()
         return began.is_set()
 
     until(looked)

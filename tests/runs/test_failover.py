@@ -1,4 +1,4 @@
-"""A host is silent: what its tasks had there is said to be lost, and they go on with what was pushed."""
+"""Failover: the work on an unresponsive host is lost, and its tasks continue with the pushed commits."""
 
 import os
 import shutil
@@ -183,7 +183,7 @@ def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: Runti
     run = _worked(shop, other, "true")
 
     assert run.outcome is Outcome.PREPARE_FAILED
-    assert "where the task began, is not on the remote any more" in run.reason
+    assert "from which the task started, is not on the remote any more" in run.reason
 
 
 def test_what_is_at_hand_of_the_last_export_is_gone_on_with(shop: Workshop, other: Runtime) -> None:

@@ -108,8 +108,8 @@ def test_what_cannot_be_exported_stays_for_a_day_and_the_log_says_why(shop: Work
     assert (stayed, _folders(shop)) == ({run.task}, set())
     told = [(each["event"], "its .git is damaged" in each.get("reason", "")) for each in [*first, *second]]
     assert told == [
-        ("work could not be exported, the workspace stays for a day", True),
-        ("workspace goes with work that could not be exported", True),
+        ("work not exported, workspace retained for a day", True),
+        ("workspace removed, unexported work lost", True),
         ("workspace removed", False),
     ]
 

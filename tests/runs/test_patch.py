@@ -12,7 +12,7 @@ from bot.domain.lifecycle import Outcome, Phase
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.leased_run import LeasedRun, Stopped
-from bot.runs.patch import keep_patch
+from bot.runs.patch import save_patch
 from bot.store import patches
 from bot.store.patches import Patch
 from tests.support.worker_bench import Workshop, in_a_workshop, until
@@ -103,10 +103,10 @@ def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop
 
     leased.cancelled.set()
     began = time.monotonic()
-    keep_patch(leased)
+    save_patch(leased)
     assert time.monotonic() - began < 30
     leased.stopping.set()
     with pytest.raises(Stopped):
-        keep_patch(leased)
+        save_patch(leased)
 
     assert text(shop, run).startswith(" 1 file changed")  # as it was kept when the run ended

@@ -21,7 +21,7 @@ from bot.domain.nudges import Nudges
 from bot.reports.command_syntax import shell_command
 from bot.runs.removal_attempt import Terms, records
 from bot.runs.runtime import Runtime
-from bot.runs.workspace_removal import clear, clear_away, export_and_remove
+from bot.runs.workspace_removal import export_and_remove, remove_leftover, remove_set_aside
 from bot.sandbox import container_names
 from bot.sandbox.workspace import task_of
 from bot.store import removals, tasks, workspaces
@@ -135,9 +135,9 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
 
 def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
     if folder == task_id:
-        gone = clear(runtime, folder, terms, _export_failed) is not None
+        gone = remove_leftover(runtime, folder, terms, _export_failed) is not None
     else:
-        gone = clear_away(runtime, folder, terms)
+        gone = remove_set_aside(runtime, folder, terms)
     if not gone:
         raise NotPossible(_BUSY.format(task=task_id))
 

@@ -1,7 +1,7 @@
-"""Phase prepare: fetch the mirror, make the workspace or bring the kept one up to date.
+"""Phase prepare: fetch the mirror, and create the workspace or bring the retained one up to date.
 
-What is settled here once per task (base branch, first commit, branch name) is
-never changed by a later run.
+The first run of a task chooses its base branch, first commit and branch name. Later
+runs never change them.
 """
 
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ from bot.git.mirror import Mirror
 from bot.runs.briefing import briefing
 from bot.runs.failover import begin_here, is_on_another_host
 from bot.runs.leased_run import LeasedRun
-from bot.runs.renamed_repository import has_moved
+from bot.runs.renamed_repository import record_rename
 from bot.sandbox.workspace import WorkspacePlan, Workspaces
 from bot.store import leases, workspaces
 from bot.store import runs as run_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the clone is shown of the remote: names under refs/remotes/, and commit ids."""
+class RemoteView:
+    """The remote as the clone is shown it. `refs` maps names below refs/remotes/ to commit ids."""
 
     refs: Mapping[str, str]
-    start: str  # commit the task's branch begins this run at
+    start: str  # commit of the task's branch at the start of this run
 
 
 def credentials(leased: LeasedRun) -> dict[str, str]:
-    """HTTP headers for the task's remote, minted now: tokens expire during long runs."""
+    """Return HTTP headers for the task's remote. They are new each time: tokens expire during long runs."""
     url = leased.task.thread.repository_url
     for forge in leased.runtime.forges.values():
         if headers := interruptible(partial(forge.git_headers, url), leased.check):
@@ -53,20 +53,20 @@ def fetch(leased: LeasedRun) -> Mirror:
     try:
         return leased.retry(once)
     except RemoteMissing:
-        if not has_moved(leased):
+        if not record_rename(leased):
             raise
         return leased.retry(once)
 
 
 def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
-    """Bring the task's workspace to where this run begins, and write its prompt."""
+    """Bring the task's workspace to the start of this run, and write the prompt."""
     source = fetch(leased)
-    _settle_once(leased, source)
+    _choose_base(leased, source)
     if is_on_another_host(leased):
         begin_here(leased, places, source)
     task, run = leased.task, leased.run
-    seen = _seen(task, source)
-    _hold(leased, source, seen)
+    view = _remote_view(task, source)
+    _reserve(leased, source, view)
     fresh = not places.has(task.id)
     session = _last_session(leased)
     plan = WorkspacePlan(
@@ -76,27 +76,27 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
         mirror=source.path,
         quarantine=leased.runtime.quarantine(task.id),
         branch=task.branch,
-        start=seen.start,
-        refs=seen.refs,
+        start=view.start,
+        refs=view.refs,
         session_file=_session_file(leased, session),
         instruction_files=instruction_files(),
         briefed_by=_briefed_by(task, source),
         check=leased.check,
     )
-    there = leased.retry(lambda: places.prepare(plan))
-    # Told to the agent only where its file is there: of an id alone it makes an error.
-    _settle_session(leased, session if there else "")
-    places.write_task(task.id, run.number, briefing(leased, seen.refs, fresh=fresh))
+    has_session = leased.retry(lambda: places.prepare(plan))
+    # An agent that is given the id of a session without its file ends with an error.
+    _record_session(leased, session if has_session else "")
+    places.write_task(task.id, run.number, briefing(leased, view.refs, fresh=fresh))
     return source
 
 
-def _hold(leased: LeasedRun, source: Mirror, seen: Seen) -> None:
-    """From here on nobody removes the workspace, nor lets go of what is kept for it."""
+def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> None:
+    """Keep the workspace from being removed, and the commits it needs in the mirror."""
     task, runtime = leased.task, leased.runtime
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
         workspaces.mark_in_use(tx, task.id, runtime.worker.host)
-    source.retain_heads(task.id, [task.base_head, *seen.refs.values()])
+    source.retain_heads(task.id, [task.base_head, *view.refs.values()])
     make_bare(runtime.quarantine(task.id))
 
 
@@ -106,19 +106,19 @@ def _last_session(leased: LeasedRun) -> str:
 
 
 def _session_file(leased: LeasedRun, session: str) -> str:
-    """Where this conversation lies, if the agent can go on with it; else ""."""
+    """Return the file of this session below the agent's home; "" if the agent cannot resume it."""
     agent = leased.runtime.agents.get(leased.task.agent)
     return agent.session_file(session) if agent and session else ""
 
 
-def _settle_session(leased: LeasedRun, session: str) -> None:
+def _record_session(leased: LeasedRun, session: str) -> None:
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease, session_from=session)
     leased.run = replace(leased.run, session_from=session)
 
 
-def _settle_once(leased: LeasedRun, source: Mirror) -> None:
-    """Base branch, first commit and branch name: on the first run of the task only."""
+def _choose_base(leased: LeasedRun, source: Mirror) -> None:
+    """Choose base branch, first commit and branch name, on the first run of the task only."""
     task = leased.task
     if task.base_head:
         return
@@ -130,35 +130,35 @@ def _settle_once(leased: LeasedRun, source: Mirror) -> None:
     if task.pinned and not source.has(task.pinned):
         raise GitFailed(
             f"Commit {task.pinned[:10]} is not there any more: the change was rewritten after the command. "
-            "`/run` starts from where it is now."
+            "`/run` starts from the change as it is now."
         )
     branch = task.branch
-    # A branch named like our prefix leaves no room for branches below it.
+    # If the remote has a branch named like our prefix, git allows no branches below it.
     if prefix in heads and not task.here:
         branch = branch.replace("/", "-")
     leased.record(base=base, base_head=task.pinned or heads[base], branch=branch)
 
 
-def _seen(task: Task, source: Mirror) -> Seen:
+def _remote_view(task: Task, source: Mirror) -> RemoteView:
     heads = source.heads(source.default_name, task.base, task.branch)
     refs = {f"origin/{name}": head for name, head in heads.items()}
     if task.thread.kind is Kind.CHANGE:
-        # Of a fork only what a person has seen: who may push there is not for this repository to say.
+        # Of a fork only the commit that a person has seen: other people may push there.
         head = task.pinned if task.fork else source.change_head(task.thread.number)
         refs |= {f"origin/change-{task.thread.number}": head} if head else {}
-    return Seen(refs=refs, start=task.checked_head or task.base_head)
+    return RemoteView(refs=refs, start=task.checked_head or task.base_head)
 
 
 def _briefed_by(task: Task, source: Mirror) -> str:
-    """Commit whose instruction files the agent is shown; "" = those of the branch it works on.
+    """Return the commit whose instruction files the agent is shown; "" = those of the branch it works on.
 
-    Of a change, those that stand where it shall go, as they are now: its author chooses where it parted.
-    Where a change of this repository goes is not kept, and members wrote it: there the default branch's do.
-    Raises GitFailed where that branch is gone.
+    For a change these are the present files of its target branch, because the change's author chose the
+    commit it is based on. The target of a change from this repository is not stored, and members of the
+    repository wrote it: the default branch serves then. Raises GitFailed if a fork's target is gone.
     """
     if not task.pinned:
         return ""
-    found = source.head(task.base if task.fork else source.default_name)
-    if not found and task.fork:
+    head = source.head(task.base if task.fork else source.default_name)
+    if not head and task.fork:
         raise GitFailed(f"There is no branch `{task.base}` in the repository.")
-    return found
+    return head

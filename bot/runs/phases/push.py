@@ -8,7 +8,7 @@ from bot.git import push as git_push
 from bot.git.mirror import Mirror
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.prepare import credentials, fetch
-from bot.runs.renamed_repository import has_moved
+from bot.runs.renamed_repository import record_rename
 
 
 def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
@@ -22,12 +22,12 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
     try:
         leased.retry(partial(_push_from, leased, source))
     except RemoteMissing:
-        if not has_moved(leased):
+        if not record_rename(leased):
             raise
         leased.retry(partial(_push_from, leased, fetch(leased)))
     except PushRejected as error:
-        # The fetch also shows the next run's agent what is on the branch. That may be our own commit, pushed
-        # by a worker that died after the push.
+        # The fetch also shows the branch's new commits to the next run's agent. The head may be our own
+        # commit, pushed by a worker that died after the push.
         if not error.moved or fetch(leased).head(leased.task.branch) != oid:
             raise
     leased.record(pushed_head=oid, approved_head="")

@@ -76,7 +76,7 @@ def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -
     assert (ended.outcome, ended.agent_started) == (Outcome.PREPARE_FAILED, False)
     assert ended.reason == (
         "Commit c0ffee0000 is not there any more: the change was rewritten after the command. "
-        "`/run` starts from where it is now."
+        "`/run` starts from the change as it is now."
     )
 
 
