@@ -22,7 +22,7 @@ from bot.store.ledger import Ledger
 from tests.support.derived_image import image_with
 from tests.support.fakes import FakeForge
 from tests.support.runtimes import a_runtime, with_gateway
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 from tests.support.worker_bench import Workshop, in_a_workshop
 
 
@@ -134,7 +134,7 @@ def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path:
     nudges = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
     nothing = {"Runtimes": {}, "SecurityOptions": ["name=rootless"], "CgroupVersion": "1"}
     with Server.running() as server:
-        server.script += [Says(200, {"ApiVersion": "1.41"}), Says(200, nothing)]
+        server.script += [Response(200, {"ApiVersion": "1.41"}), Response(200, nothing)]
         box = SandboxSettings(engine=f"tcp://127.0.0.1:{server.server_port}", allow_unlimited=True)
         settings = Settings(data=DataSettings(path=tmp_path / "data"), sandbox=box)
 

@@ -22,7 +22,7 @@ from tests.support.playground_clones import clone, push, push_commit
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.playground_receiver import Receiver
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
 SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server stands for an instance below a path
@@ -55,7 +55,7 @@ def test_nobody_and_who_is_not_there_may_not(forge: Forge, playground: AnyPlaygr
 
 
 def test_a_permission_that_cannot_be_had_is_not_a_no(scripted: Forge, server: Server) -> None:
-    server.script = [Says(502)] * 3
+    server.script = [Response(502)] * 3
 
     with pytest.raises(ForgeUnavailable):
         scripted.may_write(anvil(scripted.name), Actor(id=1, login="ann"))
@@ -84,7 +84,7 @@ def of_repository(name: object, repository_id: object = 7) -> dict[str, object]:
 
 
 def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: Forge, server: Server) -> None:
-    server.script = [Says(200, of_repository("acme/hammer"))]
+    server.script = [Response(200, of_repository("acme/hammer"))]
 
     found = scripted.repository(7)
 
@@ -99,7 +99,7 @@ def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: F
 def test_an_answer_about_another_repository_or_none_is_refused(
     scripted: Forge, server: Server, name: object, repository_id: object
 ) -> None:
-    server.script = [Says(200, of_repository(name, repository_id))]
+    server.script = [Response(200, of_repository(name, repository_id))]
 
     with pytest.raises(ForgeError, match="response cannot be read"):
         scripted.repository(7)
@@ -110,17 +110,17 @@ def test_an_id_that_the_ledger_cannot_take_is_refused(scripted: Forge, server: S
     me = {"id": 5, "login": "bot", "username": "bot", "type": "User"}
     comment = {"id": number, "user": me, "author": me, "body": MARKER}
     change = {"number": number, "iid": number, "html_url": "x", "web_url": "x"}
-    server.script = [Says(200, {**me, "id": number})]
+    server.script = [Response(200, {**me, "id": number})]
     with pytest.raises(ForgeError, match="id is out of range"):
         scripted.whoami()
-    server.script = [Says(201, comment)]
+    server.script = [Response(201, comment)]
     with pytest.raises(ForgeError, match="id is out of range"):
         scripted.comment(anvil(scripted.name), "hello?", HERE)
-    server.script = [Says(200, me), Says(200, [comment])]
+    server.script = [Response(200, me), Response(200, [comment])]
     with pytest.raises(ForgeError, match="id is out of range"):
         scripted.find_comments(anvil(scripted.name), MARKER, HERE)
-    compared = [] if scripted.name == "github" else [Says(200, {"commits": [{}]})]
-    server.script = [*compared, Says(201, change)]
+    compared = [] if scripted.name == "github" else [Response(200, {"commits": [{}]})]
+    server.script = [*compared, Response(201, change)]
     with pytest.raises(ForgeError, match="is out of range"):
         scripted.open_change(anvil(scripted.name), wanted("topic"))
 

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import GitHubClient
 from bot.forges.gitlab.client import GitLabClient
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 AnyClient = GitHubClient | GitLabClient
 CLIENTS: dict[str, type[AnyClient]] = {"github": GitHubClient, "gitlab": GitLabClient}
@@ -24,14 +24,14 @@ def client(which: str, server: Server) -> AnyClient:
 def test_a_read_is_repeated_after_a_failure_of_the_forge(
     client: AnyClient, server: Server, status: int
 ) -> None:
-    server.script = [Says(status), Says(200, {"id": 7})]
+    server.script = [Response(status), Response(200, {"id": 7})]
 
     assert client.ask("GET", "/user").data == {"id": 7}
     assert len(server.asked) == 2
 
 
 def test_a_read_is_given_up_in_the_end(client: AnyClient, server: Server) -> None:
-    server.script = [Says(502)] * 9
+    server.script = [Response(502)] * 9
 
     with pytest.raises(ForgeUnavailable):
         client.ask("GET", "/user")
@@ -40,14 +40,14 @@ def test_a_read_is_given_up_in_the_end(client: AnyClient, server: Server) -> Non
 
 @pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"', b"\xff"])
 def test_a_refusal_without_json_is_still_told_apart(client: AnyClient, server: Server, raw: bytes) -> None:
-    server.script = [Says(404, raw=raw)]
+    server.script = [Response(404, raw=raw)]
 
     with pytest.raises(ForgeGone, match="no reason given"):
         client.ask("GET", "/user")
 
 
 def test_a_login_page_instead_of_json_is_no_answer(client: AnyClient, server: Server) -> None:
-    server.script = [Says(200, raw=b"<html>Sign in")]
+    server.script = [Response(200, raw=b"<html>Sign in")]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("GET", "/user")
@@ -68,7 +68,7 @@ def test_each_thread_has_a_connection_of_its_own_and_keeps_it(client: AnyClient,
         thread.start()
         thread.join()
     client.ask("GET", "/user")
-    server.script = [Says(404)]
+    server.script = [Response(404)]
     client.ask("GET", "/user", fine=(404,))
     client.ask("GET", "/user")
 
@@ -79,7 +79,7 @@ def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(
     which: str, server: Server
 ) -> None:
     client = CLIENTS[which](server.url, TOKEN, lambda: "token-next")
-    server.script = [Says(401), Says(201, {"id": 5})]
+    server.script = [Response(401), Response(201, {"id": 5})]
 
     assert client.ask("POST", "/x", json={"body": "hi"}).data == {"id": 5}
     client.ask("GET", "/user")
@@ -95,7 +95,7 @@ def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(
 
 @pytest.mark.parametrize("now", [TOKEN, "", "no word"])
 def test_one_that_is_refused_and_still_the_same_is_told(which: str, server: Server, now: str) -> None:
-    server.script = [Says(401)]
+    server.script = [Response(401)]
 
     with pytest.raises(ForgeError, match="does not accept the bot's token"):
         CLIENTS[which](server.url, TOKEN, lambda: now).ask("GET", "/user")
@@ -115,7 +115,7 @@ def test_the_token_is_in_no_error_and_no_log(
     client: AnyClient, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    server.script = [Says(401, {"message": "Bad credentials"})]
+    server.script = [Response(401, {"message": "Bad credentials"})]
 
     with pytest.raises(ForgeError) as refused:
         client.ask("GET", "/user")
@@ -135,7 +135,7 @@ def test_no_forge_puts_work_off_for_ever(
     which: str, client: AnyClient, server: Server, header: str | dict[str, str], named: str, status: int
 ) -> None:
     name = header if isinstance(header, str) else header[which]
-    server.script = [Says(status, headers={name: named, "X-RateLimit-Remaining": "0"})] * 3
+    server.script = [Response(status, headers={name: named, "X-RateLimit-Remaining": "0"})] * 3
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask("GET", "/user")
@@ -146,7 +146,7 @@ def test_no_forge_puts_work_off_for_ever(
 
 
 def test_what_a_forge_says_has_no_nul_in_it(client: AnyClient, server: Server) -> None:
-    server.script = [Says(422, {"message": "no\0thing"})]
+    server.script = [Response(422, {"message": "no\0thing"})]
 
     with pytest.raises(ForgeError, match=r"refused: nothing \(422\)"):
         client.ask("POST", "/x")

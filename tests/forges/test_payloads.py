@@ -48,7 +48,7 @@ def test_all_are_taken_read_and_answered_and_none_is_a_command(hook: Hook) -> No
     for number, (event, body) in enumerate(payloads()):
         assert hook.post(body, event=event, id=f"d-{number}").status_code == 202, event
     kept = [number for number, (event, _) in enumerate(payloads()) if event in EVENTS]
-    assert sorted(name for name, _, _ in hook.kept()) == sorted(f"d-{number}" for number in kept)
+    assert sorted(name for name, _, _ in hook.recorded()) == sorted(f"d-{number}" for number in kept)
 
     answer(hook.ledger, FakeForge(writers={"Codertocat"}))
 

@@ -13,7 +13,7 @@ from bot.forges.gitlab.adapter import GitLab
 from tests.support.playground_clones import push_commit
 from tests.support.playground_github import Playground
 from tests.support.playground_gitlab import GitLabPlayground
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 AT = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 BEFORE, AFTER = "2026-11-23T07:59:00Z", "2026-11-23T08:00:01Z"
@@ -106,7 +106,7 @@ ROWS = [row("stands"), row("came later", AFTER, AFTER), row("was edited since", 
 
 def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
     me = {"id": 1, "login": "forgehand", "type": "User"}
-    server.script = [Says(200, me), Says(200, [*ROWS, row("by nobody any more", user=None)])]
+    server.script = [Response(200, me), Response(200, [*ROWS, row("by nobody any more", user=None)])]
 
     parts = said(GitHub(url=server.url, token="t"), event(a_thread("github")))
 
@@ -114,7 +114,7 @@ def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server:
 
 
 def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
-    server.script = [Says(200, ROWS), Says(200, {"id": 1, "username": "forgehand"})]
+    server.script = [Response(200, ROWS), Response(200, {"id": 1, "username": "forgehand"})]
     server.script.reverse()
 
     parts = said(GitLab(url=server.url, token="t"), event(a_thread("gitlab")))
@@ -127,9 +127,9 @@ def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_
 ) -> None:
     lines = {"path": "a.py", "line": 1, "diff_hunk": "@@ -1 +1 @@\n+a", "pull_request_review_id": 5}
     server.script = [
-        Says(200, {"id": 1, "login": "forgehand", "type": "User"}),
-        Says(200, []),
-        Says(
+        Response(200, {"id": 1, "login": "forgehand", "type": "User"}),
+        Response(200, []),
+        Response(
             200,
             [
                 row("/run as I say", id=5, state="COMMENTED", submitted_at=BEFORE),
@@ -138,7 +138,7 @@ def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_
                 row("later", id=8, state="COMMENTED", submitted_at=AFTER),
             ],
         ),
-        Says(
+        Response(
             200,
             [
                 row("Why?", BEFORE, AFTER, **lines),

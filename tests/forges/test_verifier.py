@@ -99,7 +99,7 @@ def test_without_a_true_signature_github_gets_401_and_nothing_is_kept(github: Ho
     answers = [github.post(proof=one).status_code for one in given]
 
     assert answers == [401] * len(given)
-    assert github.kept() == []
+    assert github.recorded() == []
 
 
 def test_the_old_signature_alone_is_not_enough(github: Hook) -> None:
@@ -124,7 +124,7 @@ def test_without_a_secret_token_of_ours_gitlab_gets_401_and_nothing_is_kept(plai
     answers = [plain.post(proof=one).status_code for one in given]
 
     assert answers == [401] * len(given)
-    assert plain.kept() == []
+    assert plain.recorded() == []
 
 
 def test_a_signature_does_not_replace_the_secret_token_where_no_signing_token_is_known(plain: Hook) -> None:
@@ -136,7 +136,7 @@ def test_what_gitlab_sends_again_under_its_key_is_kept_once(plain: Hook) -> None
     twice = [plain.post(id="k-1", x_gitlab_webhook_uuid=each).status_code for each in ("u-1", "u-2")]
 
     assert twice == [202, 202]
-    assert [delivery for delivery, _, _ in plain.kept()] == ["k-1"]
+    assert [delivery for delivery, _, _ in plain.recorded()] == ["k-1"]
 
 
 def test_an_older_gitlab_names_no_delivery_and_the_same_words_are_kept_once(plain: Hook) -> None:
@@ -145,20 +145,20 @@ def test_an_older_gitlab_names_no_delivery_and_the_same_words_are_kept_once(plai
     answers = [plain.post(body, id=None).status_code for body in (BODY, other, BODY)]
 
     assert answers == [202] * 3
-    assert [body for _, _, body in sorted(plain.kept(), key=lambda row: row[2])] == [BODY, other]
+    assert [body for _, _, body in sorted(plain.recorded(), key=lambda row: row[2])] == [BODY, other]
 
 
 def test_a_webhook_id_will_do_where_there_is_no_idempotency_key(plain: Hook) -> None:
     plain.post(id=None, webhook_id="w-1")
 
-    assert [delivery for delivery, _, _ in plain.kept()] == ["w-1"]
+    assert [delivery for delivery, _, _ in plain.recorded()] == ["w-1"]
 
 
 def test_what_gitlab_signed_is_kept_under_the_id_it_signed(signed: Hook) -> None:
     body = '{"note": "caf\u00e9 \u2713"}\n'.encode()
 
     assert signed.send(signing(body, idempotency_key="k-1"), body).status_code == 202
-    assert signed.kept() == [("m-1", "Note Hook", body)]
+    assert signed.recorded() == [("m-1", "Note Hook", body)]
 
 
 def test_each_of_several_signing_tokens_is_good(signed: Hook) -> None:
@@ -201,14 +201,14 @@ def test_without_a_true_and_fresh_signature_gitlab_gets_401_and_nothing_is_kept(
     answers = {name: signed.send(headers).status_code for name, headers in given.items()}
 
     assert answers == dict.fromkeys(given, 401)
-    assert signed.kept() == []
+    assert signed.recorded() == []
 
 
 def test_a_replay_under_another_idempotency_key_is_the_same_delivery(signed: Hook) -> None:
     replayed = [signing(), signing(idempotency_key="k-2"), signing(idempotency_key=None)]
 
     assert [signed.send(headers).status_code for headers in replayed] == [202] * 3
-    assert [delivery for delivery, _, _ in signed.kept()] == ["m-1"]
+    assert [delivery for delivery, _, _ in signed.recorded()] == ["m-1"]
 
 
 @pytest.mark.parametrize("twice", ["webhook-id", "webhook-timestamp", "webhook-signature", "idempotency-key"])
@@ -218,7 +218,7 @@ def test_a_header_that_counts_may_not_stand_twice(signed: Hook, twice: str) -> N
     request = f"POST {signed.path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
 
     assert signed.raw(request.encode() + BODY).startswith(b"HTTP/1.1 400 ")
-    assert signed.kept() == []
+    assert signed.recorded() == []
 
 
 @pytest.mark.parametrize("given", [[], ["fifteen letters"], [SECRET, ""]])

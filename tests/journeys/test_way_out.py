@@ -19,7 +19,7 @@ from tests.journeys.http_agents import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNE
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import IMAGE, World, eventually
 from tests.support.derived_image import image_with
-from tests.support.model_provider import Fails, ModelServer, says
+from tests.support.model_provider import Fails, ModelServer, answering
 from tests.support.services import free_port
 
 
@@ -153,7 +153,11 @@ def test_the_token_of_another_run_opens_nothing_nor_does_that_of_a_run_before(ta
 
 def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk: Talk) -> None:
     models, world = talk.models, talk.world
-    models.script = [says("word " * 500, pause=0.2), says("Never said.", hold=Event()), says("Done.")]
+    models.script = [
+        answering("word " * 500, pause=0.2),
+        answering("Never said.", hold=Event()),
+        answering("Done."),
+    ]
     world.start()
     world.say(1, "/run " + agent(ASKS_AGAIN))
     run = world.until_running()
@@ -182,10 +186,10 @@ def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk
 def test_what_a_provider_did_not_give_is_on_the_page(talk: Talk) -> None:
     talk.world.settings["models"]["gone"] = {"url": f"http://127.0.0.1:{free_port()}", "key": KEY}
     talk.models.script = [
-        says("Half of it.", cut=True),
+        answering("Half of it.", cut=True),
         Fails(529, "overloaded_error"),
         Fails(429, "rate_limit_error"),
-        says("Slow.", pause=0.1),
+        answering("Slow.", pause=0.1),
     ]
     talk.world.start()
 

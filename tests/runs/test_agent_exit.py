@@ -17,7 +17,7 @@ from bot.sandbox.engine.containers import Condition
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered
 from tests.gateway.sandbox_client import providers_at
-from tests.support.claude_stand_in import SESSION, recorded, says, stand_in
+from tests.support.claude_stand_in import SESSION, printing, recorded, stand_in
 from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
@@ -126,7 +126,7 @@ def test_the_words_of_a_limit_name_its_end() -> None:
 
 def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(shop: Workshop) -> None:
     run = shop.claimed()
-    with shop.busy(_with(shop, f"{WORK}; {says(GOOD[:3])}; {FOREVER}"), run) as stopping:
+    with shop.busy(_with(shop, f"{WORK}; {printing(GOOD[:3])}; {FOREVER}"), run) as stopping:
         until(lambda: shop.now(run).session == SESSION)
         stopping.set()
     doing = shop.now(run).doing
@@ -134,7 +134,7 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
     assert doing == "Bash ls -la && cat README.md"
 
     other = shop.claimed()
-    execute(_with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}"), other, threading.Event())
+    execute(_with(shop, f"{WORK}; {printing(GOOD)}; {FOREVER}"), other, threading.Event())
 
     ended = shop.now(other)
     assert (ended.outcome, ended.reason, ended.exit_status) == (Outcome.PUSHED, "", None)
@@ -145,7 +145,7 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
 def test_one_that_waits_for_a_command_of_its_own_has_not_verdict(shop: Workshop) -> None:
     run = shop.claimed()
 
-    script = f"{says(WAITS)}; sleep 13; {WORK}; {says(GOES_ON)}"
+    script = f"{printing(WAITS)}; sleep 13; {WORK}; {printing(GOES_ON)}"
     execute(_with(shop, script), run, threading.Event())
 
     ended = shop.now(run)
@@ -155,7 +155,7 @@ def test_one_that_waits_for_a_command_of_its_own_has_not_verdict(shop: Workshop)
 def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Workshop) -> None:
     run = shop.claimed()
 
-    script = f"{WORK}; {says(WAITS)}; {FOREVER}"
+    script = f"{WORK}; {printing(WAITS)}; {FOREVER}"
     execute(_with(shop, script, idle=2), run, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).summary) == (Outcome.PUSHED, "I wait for it.")
@@ -164,7 +164,7 @@ def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Work
 def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
     """A result that came before the takeover still counts: the same bytes say the same again."""
     run = shop.claimed()
-    script = f"{WORK}; {says(GOOD)}; while test ! -e go; do sleep 0.1; done; rm go; exit 0"
+    script = f"{WORK}; {printing(GOOD)}; while test ! -e go; do sleep 0.1; done; rm go; exit 0"
     with shop.busy(_with(shop, script), run) as stopping:
         until(lambda: shop.now(run).session_cost is not None)
         stopping.set()
@@ -178,7 +178,7 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
 
 def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
     run = shop.claimed()
-    runtime = _with(shop, f"{WORK}; {says(GOOD)}; {FOREVER}")
+    runtime = _with(shop, f"{WORK}; {printing(GOOD)}; {FOREVER}")
     with shop.busy(runtime, run) as stopping:
         until(lambda: shop.now(run).session_cost is not None)
         stopping.set()
@@ -192,9 +192,9 @@ def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(sho
 
 def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is_not(shop: Workshop) -> None:
     run = shop.claimed()
-    execute(_with(shop, f"{says(recorded('refused-key'))}; exit 0"), run, threading.Event())
+    execute(_with(shop, f"{printing(recorded('refused-key'))}; exit 0"), run, threading.Event())
     other = shop.claimed()
-    execute(_with(shop, f"{WORK}; {says(GOOD)}; exit 1"), other, threading.Event())
+    execute(_with(shop, f"{WORK}; {printing(GOOD)}; exit 1"), other, threading.Event())
 
     failed, doubtful = shop.now(run), shop.now(other)
     assert (failed.outcome, failed.exit_status) == (Outcome.AGENT_FAILED, 0)
@@ -209,7 +209,7 @@ def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(
-        _with(shop, f"{WORK}; {says(GOOD[:3])}; {huge}; echo '{{\"type\":'; {says(GOOD[3:])}"),
+        _with(shop, f"{WORK}; {printing(GOOD[:3])}; {huge}; echo '{{\"type\":'; {printing(GOOD[3:])}"),
         run,
         threading.Event(),
     )
@@ -244,7 +244,7 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
 def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
     run = shop.claimed()
 
-    execute(_with(shop, f"{says(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
+    execute(_with(shop, f"{printing(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).session) == (Outcome.IDLE, SESSION)
 
@@ -255,10 +255,10 @@ def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
     [
         ("sleep 300", Outcome.IDLE, "It printed nothing for 2 s."),
         (f"printf %s {shlex.quote(GOOD[-1].decode()[:-40])}", Outcome.AGENT_FAILED, "ended without a result"),
-        (says(GOOD[:-1]), Outcome.AGENT_FAILED, "ended without a result"),
-        (f"{says(GOOD[:3])}; kill -9 $$", Outcome.LOST, "stopped from outside"),
-        (says(recorded("limit")) + "; exit 1", Outcome.RATE_LIMITED, "Request rejected (429)"),
-        (says(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
+        (printing(GOOD[:-1]), Outcome.AGENT_FAILED, "ended without a result"),
+        (f"{printing(GOOD[:3])}; kill -9 $$", Outcome.LOST, "stopped from outside"),
+        (printing(recorded("limit")) + "; exit 1", Outcome.RATE_LIMITED, "Request rejected (429)"),
+        (printing(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
     ],
 )
 def test_other_ends_have_their_own_words(shop: Workshop, script: str, outcome: Outcome, words: str) -> None:

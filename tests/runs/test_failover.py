@@ -175,7 +175,7 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
 
 def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: Runtime) -> None:
     first = shop.done("exit 3")
-    tree = shop.desk.git("mktree", words="")
+    tree = shop.desk.git("mktree", stdin="")
     shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
     _silence(shop)
     _resumed(shop, first)

@@ -19,7 +19,7 @@ def recorded(name: str) -> list[bytes]:
     return (_STREAMS / f"claude-{name}.jsonl").read_bytes().splitlines()
 
 
-def says(lines: list[bytes]) -> str:
+def printing(lines: list[bytes]) -> str:
     """A command that prints these lines."""
     return "printf '%s\\n' " + " ".join(shlex.quote(line.decode()) for line in lines)
 

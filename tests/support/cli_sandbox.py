@@ -51,15 +51,15 @@ class Desk:
             f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
         )
         self.git("init", "-q", "--bare", "-b", "main", str(self.repository))
-        blob = self.git("hash-object", "-w", "--stdin", words="hello\n")
-        tree = self.git("mktree", words=f"100644 blob {blob}\tREADME.md\n")
+        blob = self.git("hash-object", "-w", "--stdin", stdin="hello\n")
+        tree = self.git("mktree", stdin=f"100644 blob {blob}\tREADME.md\n")
         self.git("update-ref", "refs/heads/main", self.git("commit-tree", "-m", "one", tree))
 
-    def git(self, *args: str, words: str = "") -> str:
+    def git(self, *args: str, stdin: str = "") -> str:
         who = {f"GIT_{role}_{key}": "ann" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
         at = {"GIT_DIR": str(self.repository)}
         done = subprocess.run(
-            ["git", *args], env=self.environment | who | at, input=words, capture_output=True, text=True
+            ["git", *args], env=self.environment | who | at, input=stdin, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

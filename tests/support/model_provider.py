@@ -65,7 +65,7 @@ class Fails:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def says(text: str, **about: Any) -> Turn:
+def answering(text: str, **about: Any) -> Turn:
     return Turn(parts=[Text(text)], **about)
 
 
@@ -115,7 +115,7 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list[Turn | Fails] = []
         self.scripts: dict[str, list[Turn | Fails]] = {}
-        self.otherwise: Turn | Fails = says("Done.")
+        self.otherwise: Turn | Fails = answering("Done.")
         self.asked: list[Asked] = []
         self.numbers = count(1)
         self._one = threading.Lock()
@@ -128,7 +128,7 @@ class ModelServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def keep(self, asked: Asked) -> Turn | Fails:
+    def take(self, asked: Asked) -> Turn | Fails:
         """Remember a request; return what to answer."""
         with self._one:
             self.asked.append(asked)
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-        answer = self.server.keep(self._asked(raw))
+        answer = self.server.take(self._asked(raw))
         if self.path.partition("?")[0].endswith("/count_tokens"):
             self._send(200, {"input_tokens": len(raw) // 4})
         elif not self.path.partition("?")[0].endswith("/v1/messages"):
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._turn(answer, json.loads(raw))
 
     def do_GET(self) -> None:
-        self.server.keep(self._asked(b""))
+        self.server.take(self._asked(b""))
         self._fail(Fails(404, "not_found_error"))
 
     do_HEAD = do_GET  # noqa: N815 - the name http.server looks for

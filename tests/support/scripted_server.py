@@ -10,7 +10,7 @@ from tests.support.http_server import serving
 
 
 @dataclass
-class Says:
+class Response:
     """One answer; `headers` beside those every answer has."""
 
     status: int
@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[Says] = []
+        self.script: list[Response] = []
         self.asked: list[tuple[str, str, Any]] = []
         self.tokens: set[str | None] = set()
         self.peers: set[object] = set()
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         given = json.loads(body) if body else None
         self.server.asked.append((self.command, self.path, given))
         self.server.tokens.add(self.headers["authorization"])
-        echo = Says(200, {"path": self.path, "given": given})
+        echo = Response(200, {"path": self.path, "given": given})
         self.server.peers.add(self.client_address)
         says = self.server.script.pop(0) if self.server.script else echo
         raw = json.dumps(says.data).encode() if says.raw is None else says.raw

@@ -44,9 +44,9 @@ class SecondEngine:
     def url(self) -> str:
         return f"unix://{self.folder}/engine.sock"
 
-    def docker(self, *words: str) -> str:
+    def docker(self, *arguments: str) -> str:
         """What `docker` prints of this engine. The library would leave connections to what is gone."""
-        command = ["docker", "--host", self.url, *words]
+        command = ["docker", "--host", self.url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def start(self) -> None:

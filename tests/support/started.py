@@ -24,7 +24,7 @@ class Watch:
         self.refuses = False
         self._started: set[str] | None = None
         self._before: set[int | None] = set()
-        sys.addaudithook(self._heard)
+        sys.addaudithook(self._on_event)
 
     @contextmanager
     def test(self) -> Iterator[set[str]]:
@@ -39,7 +39,7 @@ class Watch:
         finally:
             self._started = None
 
-    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
         if self._started is None or not (name := _started(event, args)):
             return
         if threading.get_ident() in self._before:

@@ -40,12 +40,12 @@ def test_so_does_the_engine_whoever_speaks_to_it(watch: Watch) -> None:
 def test_threads_from_before_do_not_count_nor_what_is_started_between_two_tests(watch: Watch) -> None:
     begun, over = threading.Event(), threading.Event()
 
-    def left_behind() -> None:
+    def unfinished() -> None:
         begun.wait()
         subprocess.run(["true"], check=True)
         over.set()
 
-    threading.Thread(target=left_behind).start()
+    threading.Thread(target=unfinished).start()
     with watch.test() as started:
         begun.set()
         over.wait()

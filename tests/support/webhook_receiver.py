@@ -38,7 +38,7 @@ class Dialect:
     proof: str
     id: str
     event: str
-    kept: str  # a kind of event that is waited for
+    recorded: str  # a kind of event that is waited for
     ignored: str
     prove: Callable[[bytes], str]
 
@@ -47,7 +47,7 @@ class Dialect:
         usual: dict[str, str | None] = {
             "content_type": "application/json",
             "id": "d-1",
-            "event": self.kept,
+            "event": self.recorded,
             "proof": self.prove(body),
         }
         own: Mapping[str, str] = {"id": self.id, "event": self.event, "proof": self.proof}
@@ -64,7 +64,7 @@ GITHUB = Dialect(
     proof="x-hub-signature-256",
     id="x-github-delivery",
     event="x-github-event",
-    kept="issue_comment",
+    recorded="issue_comment",
     ignored="push",
     prove=signature,
 )
@@ -73,7 +73,7 @@ GITLAB = Dialect(
     proof="x-gitlab-token",
     id="idempotency-key",
     event="x-gitlab-event",
-    kept="Note Hook",
+    recorded="Note Hook",
     ignored="Push Hook",
     prove=lambda _body: SECRET,
 )
@@ -106,7 +106,7 @@ class Hook:
     def url(self) -> str:
         return "http://{}:{}".format(*self.address) + self.path
 
-    def kept(self) -> list[tuple[str, str, bytes]]:
+    def recorded(self) -> list[tuple[str, str, bytes]]:
         with self.ledger.read() as tx:
             rows = tx.execute(select(deliveries.c.id, deliveries.c.event, deliveries.c.body))
             return [(row.id, row.event, row.body) for row in rows]
@@ -137,7 +137,7 @@ def receiving(
         verifier=sender or dialect.sender,
         body_cap=CAP,
         read_deadline=read_deadline,
-        events=interesting or frozenset({dialect.kept}),
+        events=interesting or frozenset({dialect.recorded}),
     )
     intake.start()
     try:

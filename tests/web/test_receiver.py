@@ -28,23 +28,23 @@ def test_a_signed_delivery_is_in_the_ledger_byte_for_byte_when_the_202_is_here(h
     answer = hook.post(body)
 
     assert answer.status_code == 202
-    assert hook.kept() == [("d-1", hook.dialect.kept, body)]
+    assert hook.recorded() == [("d-1", hook.dialect.recorded, body)]
     assert hook.counted == [202]
 
 
 def test_a_delivery_sent_again_is_accepted_and_kept_once(hook: Hook) -> None:
     assert [hook.post().status_code for _ in range(3)] == [202] * 3
-    assert len(hook.kept()) == 1
+    assert len(hook.recorded()) == 1
 
 
 def test_an_event_nobody_waits_for_is_accepted_and_not_kept(hook: Hook) -> None:
     assert hook.post(event=hook.dialect.ignored).status_code == 202
-    assert hook.kept() == []
+    assert hook.recorded() == []
 
 
 @pytest.mark.parametrize("waited_for", [True, False])
 def test_a_true_body_that_is_no_json_object_is_400(hook: Hook, *, waited_for: bool) -> None:
-    event = hook.dialect.kept if waited_for else hook.dialect.ignored
+    event = hook.dialect.recorded if waited_for else hook.dialect.ignored
     bodies = [
         b"",
         b"not json",
@@ -63,7 +63,7 @@ def test_a_true_body_that_is_no_json_object_is_400(hook: Hook, *, waited_for: bo
     answers = {body: hook.post(body, event=event).status_code for body in bodies}
 
     assert answers == dict.fromkeys(bodies, 400)
-    assert hook.kept() == []
+    assert hook.recorded() == []
 
 
 @pytest.mark.parametrize("name", ["id", "event"])
@@ -73,7 +73,7 @@ def test_without_a_proper_id_and_event_it_is_400(hook: Hook, name: str) -> None:
     answers = [hook.post(BODY, **{name: value}).status_code for value in values]
 
     assert answers == [400] * len(values)
-    assert hook.kept() == []
+    assert hook.recorded() == []
 
 
 def test_nothing_is_asked_of_the_body_where_there_is_no_proof(hook: Hook) -> None:
@@ -136,7 +136,7 @@ def test_a_header_given_twice_is_400(hook: Hook, twice: str) -> None:
     request = f"POST {hook.path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
 
     assert hook.raw(request.encode() + BODY).startswith(b"HTTP/1.1 400 ")
-    assert hook.kept() == []
+    assert hook.recorded() == []
 
 
 def test_a_sender_too_slow_for_the_deadline_is_cut_with_408(sqlite_ledger: Ledger, dialect: Dialect) -> None:

@@ -13,7 +13,7 @@ from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, chatter, stat
 from tests.support.playground_clones import push_commit
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_github import Playground
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 ANVIL = anvil("github")
 
@@ -39,7 +39,7 @@ def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
 ) -> None:
     head = {"sha": "a" * 40, "ref": "topic", "repo": fork}
     base = {"ref": "main", "repo": {"id": 7, "default_branch": "main"}}
-    server.script = [Says(200, {"head": head, "base": base, "state": "closed"})]
+    server.script = [Response(200, {"head": head, "base": base, "state": "closed"})]
 
     found = scripted.change_head(ANVIL)
 
@@ -93,7 +93,7 @@ def test_an_archived_repository_is_closed_to_the_bot(
 
 
 def test_an_answer_without_an_id_is_not_a_comment(scripted: GitHub, server: Server) -> None:
-    server.script = [Says(201, {"message": "Moved"})]
+    server.script = [Response(201, {"message": "Moved"})]
 
     with pytest.raises(ForgeUnavailable):
         scripted.comment(ANVIL, "hello?", HERE)
@@ -148,8 +148,8 @@ def test_where_drafts_are_not_in_the_plan_a_change_is_opened_ready(scripted: Git
     # Only private repositories of the free plan answer like this.
     no = {"message": "Draft pull requests are not supported in this repository."}
     server.script = [
-        Says(422, no),
-        Says(201, {"number": 5, "html_url": "https://github.com/acme/anvil/pull/5"}),
+        Response(422, no),
+        Response(201, {"number": 5, "html_url": "https://github.com/acme/anvil/pull/5"}),
     ]
 
     change = scripted.open_change(ANVIL, wanted("topic"))

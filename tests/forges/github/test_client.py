@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.github.client import GitHubClient
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 TOKEN = "ghp_neverToBeSeen"
 
@@ -29,7 +29,7 @@ def test_a_request_carries_the_token_and_its_json(client: GitHubClient, server: 
 @pytest.mark.parametrize("verb", ["POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [403, 429, 500, 502, 503])
 def test_a_write_is_never_repeated(client: GitHubClient, server: Server, verb: str, status: int) -> None:
-    server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
+    server.script = [Response(status, {"message": "no"}, {"Retry-After": "7"})]
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask(verb, "/repositories/7/issues/1", json={})
@@ -41,17 +41,17 @@ def test_a_write_is_never_repeated(client: GitHubClient, server: Server, verb: s
 @pytest.mark.parametrize(
     ("says", "seconds"),
     [
-        (Says(403, {"message": "You have exceeded a secondary rate limit."}, {"Retry-After": "30"}), 30),
-        (Says(403, {"message": "You have exceeded a secondary rate limit."}), 60),
-        (Says(403, {"message": "You have triggered an abuse detection mechanism."}), 60),
-        (Says(429, {"message": "Slow down"}), 60),
-        (Says(429, {}, {"Retry-After": "3"}), 3),
-        (Says(403, {}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}), 1),
-        (Says(403, {}, {"X-RateLimit-Remaining": "0"}), 60),
+        (Response(403, {"message": "You have exceeded a secondary rate limit."}, {"Retry-After": "30"}), 30),
+        (Response(403, {"message": "You have exceeded a secondary rate limit."}), 60),
+        (Response(403, {"message": "You have triggered an abuse detection mechanism."}), 60),
+        (Response(429, {"message": "Slow down"}), 60),
+        (Response(429, {}, {"Retry-After": "3"}), 3),
+        (Response(403, {}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}), 1),
+        (Response(403, {}, {"X-RateLimit-Remaining": "0"}), 60),
     ],
 )
 def test_a_rate_limit_is_handed_up_at_once(
-    client: GitHubClient, server: Server, says: Says, seconds: float
+    client: GitHubClient, server: Server, says: Response, seconds: float
 ) -> None:
     server.script = [says]
 
@@ -64,7 +64,7 @@ def test_a_rate_limit_is_handed_up_at_once(
 
 def test_a_primary_limit_lasts_until_its_reset(client: GitHubClient, server: Server) -> None:
     reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}
-    server.script = [Says(403, {"message": "API rate limit exceeded for user ID 1."}, reset)]
+    server.script = [Response(403, {"message": "API rate limit exceeded for user ID 1."}, reset)]
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask("GET", "/user")
@@ -90,7 +90,7 @@ def test_a_primary_limit_lasts_until_its_reset(client: GitHubClient, server: Ser
 def test_a_definite_refusal_is_a_sentence(
     client: GitHubClient, server: Server, status: int, message: str, error: type[ForgeError]
 ) -> None:
-    server.script = [Says(status, {"message": message})]
+    server.script = [Response(status, {"message": message})]
 
     with pytest.raises(ForgeError, match=rf"\({status}\)\.$") as refused:
         client.ask("GET", "/repositories/7/issues/1")
@@ -101,14 +101,14 @@ def test_a_definite_refusal_is_a_sentence(
 
 def test_a_refusal_tells_each_reason(client: GitHubClient, server: Server) -> None:
     errors = [{"resource": "Label", "code": "missing"}, {"message": "head\nis invalid"}, "and more"]
-    server.script = [Says(422, {"message": "Validation Failed", "errors": errors})]
+    server.script = [Response(422, {"message": "Validation Failed", "errors": errors})]
 
     with pytest.raises(ForgeError, match="refused: Validation Failed; missing; head is invalid; and more"):
         client.ask("POST", "/repositories/7/pulls", json={})
 
 
 def test_a_header_the_library_stumbles_over_is_no_answer(client: GitHubClient, server: Server) -> None:
-    server.script = [Says(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
+    server.script = [Response(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
@@ -116,9 +116,9 @@ def test_a_header_the_library_stumbles_over_is_no_answer(client: GitHubClient, s
 
 def test_a_moved_repository_is_written_to_at_its_present_name(client: GitHubClient, server: Server) -> None:
     server.script = [
-        Says(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
-        Says(200, {"full_name": "acme/forge"}),
-        Says(201, {"id": 5}),
+        Response(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
+        Response(200, {"full_name": "acme/forge"}),
+        Response(201, {"id": 5}),
     ]
 
     assert client.ask("POST", "/repositories/7/issues/1/comments", json={"body": "hi"}).data == {"id": 5}
@@ -130,7 +130,7 @@ def test_a_moved_repository_is_written_to_at_its_present_name(client: GitHubClie
 
 
 def test_a_repository_that_keeps_moving_is_worth_a_retry(client: GitHubClient, server: Server) -> None:
-    server.script = [Says(307), Says(200, {"full_name": "acme/forge"}), Says(307)]
+    server.script = [Response(307), Response(200, {"full_name": "acme/forge"}), Response(307)]
 
     with pytest.raises(ForgeUnavailable, match="moved"):
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
@@ -140,8 +140,10 @@ def test_a_repository_that_keeps_moving_is_worth_a_retry(client: GitHubClient, s
 def test_what_moved_to_another_repository_is_gone_and_not_followed(
     client: GitHubClient, server: Server, verb: str
 ) -> None:
-    away = Says(301, {"message": "Moved Permanently"}, {"Location": f"{server.url}/repositories/8/issues/3"})
-    server.script = [away, Says(200, {"full_name": "acme/anvil"}), away]
+    away = Response(
+        301, {"message": "Moved Permanently"}, {"Location": f"{server.url}/repositories/8/issues/3"}
+    )
+    server.script = [away, Response(200, {"full_name": "acme/anvil"}), away]
 
     with pytest.raises(ForgeGone, match="moved to another repository"):
         client.ask(verb, "/repositories/7/issues/1/labels")
@@ -156,7 +158,7 @@ def test_what_moved_to_another_repository_is_gone_and_not_followed(
 def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(
     client: GitHubClient, server: Server
 ) -> None:
-    away = Says(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
+    away = Response(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
     server.script = [away, away]
 
     with pytest.raises(ForgeError, match=r"\[github\] url"):
@@ -164,7 +166,7 @@ def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(
 
 
 def test_a_redirect_to_another_host_is_not_followed(client: GitHubClient, server: Server) -> None:
-    server.script = [Says(301, {}, {"Location": "http://localhost:1/api/v3/user"})]
+    server.script = [Response(301, {}, {"Location": "http://localhost:1/api/v3/user"})]
 
     with pytest.raises(ForgeError, match=r"\[github\] url"):
         client.ask("GET", "/user")

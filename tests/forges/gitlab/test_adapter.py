@@ -14,7 +14,7 @@ from tests.support.gitlab_as_github import Change
 from tests.support.playground_clones import push_commit
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import GitLabPlayground
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 ANVIL = anvil("gitlab")
 CHANGE = replace(ANVIL, kind=Kind.CHANGE, number=3)
@@ -31,7 +31,7 @@ def change(playground: GitLabPlayground, thread: Thread) -> Thread:
 
 
 def test_an_instance_that_does_not_tell_bots_is_fine(scripted: GitLab, server: Server) -> None:
-    server.script = [Says(200, {"id": 5, "username": "forgehand"})]
+    server.script = [Response(200, {"id": 5, "username": "forgehand"})]
 
     assert scripted.whoami() == Actor(id=5, login="forgehand")
 
@@ -42,7 +42,7 @@ def test_an_instance_that_does_not_tell_bots_is_fine(scripted: GitLab, server: S
 def test_who_is_blocked_or_not_let_in_yet_may_not(
     scripted: GitLab, server: Server, states: dict[str, str]
 ) -> None:
-    server.script = [Says(200, {"id": 1, "access_level": 50, **states})]
+    server.script = [Response(200, {"id": 1, "access_level": 50, **states})]
 
     assert not scripted.may_write(ANVIL, Actor(id=1, login="ann"))
     assert server.asked == [("GET", f"{PLACE}/members/all/1", None)]
@@ -53,7 +53,7 @@ def test_who_is_blocked_or_not_let_in_yet_may_not(
 
 def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Server) -> None:
     empty = {"id": 7, "path_with_namespace": "a/b", "web_url": "https://gitlab.com/a/b"}
-    server.script = [Says(200, {**empty, "default_branch": None})]
+    server.script = [Response(200, {**empty, "default_branch": None})]
 
     assert scripted.repository(7).default_branch == ""
 
@@ -66,8 +66,8 @@ def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
     branches = {"sha": "a" * 40, "source_branch": "topic", "target_branch": "1.x"}
     project = {"id": 7, "path_with_namespace": "acme/anvil", "web_url": "https://gitlab.com/acme/anvil"}
     server.script = [
-        Says(200, {**branches, "source_project_id": fork, "target_project_id": 7, "state": state}),
-        Says(200, {**project, "default_branch": "main"}),
+        Response(200, {**branches, "source_project_id": fork, "target_project_id": 7, "state": state}),
+        Response(200, {**project, "default_branch": "main"}),
     ]
 
     found = scripted.change_head(CHANGE)
@@ -78,7 +78,7 @@ def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
 
 
 def test_a_change_without_commits_is_refused(scripted: GitLab, server: Server) -> None:
-    server.script = [Says(200, {"sha": None})]
+    server.script = [Response(200, {"sha": None})]
 
     with pytest.raises(ForgeError, match="no commits"):
         scripted.change_head(CHANGE)
@@ -159,11 +159,11 @@ def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: S
         return {"id": number, "body": body, "author": {"id": author}}
 
     server.script = [
-        Says(200, {"id": 5, "username": "forgehand"}),
-        Says(200, [note(9), note(8, author=6)], {"X-Next-Page": "2"}),
-        Says(200, [note(7, body="else")], {"X-Next-Page": "3"}),
+        Response(200, {"id": 5, "username": "forgehand"}),
+        Response(200, [note(9), note(8, author=6)], {"X-Next-Page": "2"}),
+        Response(200, [note(7, body="else")], {"X-Next-Page": "3"}),
         # What was said meanwhile has moved one from the page before to this one.
-        Says(200, [note(9), note(4)], {"X-Next-Page": "4"}),
+        Response(200, [note(9), note(4)], {"X-Next-Page": "4"}),
     ]
 
     assert scripted.find_comments(ANVIL, MARKER, HERE) == [4, 9]
@@ -189,7 +189,7 @@ def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: T
 def test_an_answer_without_an_id_is_not_a_comment(
     scripted: GitLab, server: Server, answer: object, reply_target: ReplyTarget
 ) -> None:
-    server.script = [Says(202, answer)]
+    server.script = [Response(202, answer)]
 
     with pytest.raises(ForgeError):
         scripted.comment(CHANGE, "hello?", reply_target)
@@ -246,7 +246,7 @@ def test_what_ended_badly_has_failed_even_after_a_success(
 
 
 def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> None:
-    server.script = [Says(400, {"message": {"target_url": ["is blocked"]}})]
+    server.script = [Response(400, {"message": {"target_url": ["is blocked"]}})]
 
     with pytest.raises(ForgeError, match="target_url is blocked"):
         scripted.set_status(ANVIL, "a" * 40, status(CheckState.ERROR))
@@ -254,9 +254,9 @@ def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> 
 
 def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> None:
     server.script = [
-        Says(404, {"message": "404 References for commit Not Found"}),
-        Says(200, {"source_project_id": 8}),
-        Says(201, {}),
+        Response(404, {"message": "404 References for commit Not Found"}),
+        Response(200, {"source_project_id": 8}),
+        Response(201, {}),
     ]
 
     scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
@@ -291,7 +291,7 @@ def test_a_change_from_a_fork_is_told_apart_and_its_status_needs_rights_in_the_f
 
 @pytest.mark.parametrize("code", [403, 404])
 def test_a_fork_the_bot_may_not_tell_is_a_refusal(scripted: GitLab, server: Server, code: int) -> None:
-    server.script = [Says(404), Says(200, {"source_project_id": 8}), Says(code)]
+    server.script = [Response(404), Response(200, {"source_project_id": 8}), Response(code)]
 
     with pytest.raises(ForgeError, match=str(code)):
         scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
@@ -302,8 +302,8 @@ def test_where_there_is_no_fork_to_tell_the_first_refusal_holds(
     scripted: GitLab, server: Server, source: int | None
 ) -> None:
     server.script = [
-        Says(404, {"message": "404 Commit Not Found"}),
-        Says(200, {"source_project_id": source}),
+        Response(404, {"message": "404 Commit Not Found"}),
+        Response(200, {"source_project_id": source}),
     ]
 
     with pytest.raises(ForgeError, match="404 Commit Not Found"):
@@ -336,23 +336,25 @@ def test_a_title_too_long_is_cut(forge: GitLab, playground: GitLabPlayground, th
 def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: GitLab, server: Server) -> None:
     theirs = {"iid": 9, "web_url": "https://gitlab.com/x", "source_project_id": 8}
     ours = {"iid": 5, "web_url": "https://gitlab.com/y", "source_project_id": 7}
-    exists = Says(409, {"message": ["Another open merge request already exists for this source branch: !5"]})
-    commits = Says(200, {"commits": [{}]})
-    server.script = [commits, exists, Says(200, [theirs, ours])]
+    exists = Response(
+        409, {"message": ["Another open merge request already exists for this source branch: !5"]}
+    )
+    commits = Response(200, {"commits": [{}]})
+    server.script = [commits, exists, Response(200, [theirs, ours])]
 
     change = scripted.open_change(ANVIL, wanted("topic"))
 
     assert change is not None
     assert change.number == 5
-    server.script = [commits, exists, Says(200, [theirs])]
+    server.script = [commits, exists, Response(200, [theirs])]
     with pytest.raises(ForgeError, match="already exists"):
         scripted.open_change(ANVIL, wanted("topic"))
 
 
 def test_a_comparison_that_took_too_long_says_nothing(scripted: GitLab, server: Server) -> None:
     server.script = [
-        Says(200, {"commits": [], "compare_timeout": True}),
-        Says(201, {"iid": 5, "web_url": "https://gitlab.com/acme/anvil/-/merge_requests/5"}),
+        Response(200, {"commits": [], "compare_timeout": True}),
+        Response(201, {"iid": 5, "web_url": "https://gitlab.com/acme/anvil/-/merge_requests/5"}),
     ]
 
     assert scripted.open_change(ANVIL, wanted("topic"))

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges.gitlab.client import GitLabClient, error_text
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 TOKEN = "glpat-neverToBeSeen"
 NOTES = "/projects/7/issues/1/notes"
@@ -29,7 +29,7 @@ def test_a_request_carries_the_token_its_query_and_its_json(client: GitLabClient
 
 
 def test_an_answer_without_a_body_is_fine(client: GitLabClient, server: Server) -> None:
-    server.script = [Says(204, raw=b"")]
+    server.script = [Response(204, raw=b"")]
 
     assert client.ask("DELETE", f"{NOTES}/5").data is None
 
@@ -37,7 +37,7 @@ def test_an_answer_without_a_body_is_fine(client: GitLabClient, server: Server) 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_write_is_never_repeated(client: GitLabClient, server: Server, verb: str, status: int) -> None:
-    server.script = [Says(status, {"message": "no"}, {"Retry-After": "7"})]
+    server.script = [Response(status, {"message": "no"}, {"Retry-After": "7"})]
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask(verb, NOTES, json={})
@@ -61,7 +61,7 @@ def test_a_rate_limit_is_handed_up_at_once(
     client: GitLabClient, server: Server, headers: dict[str, str], seconds: float
 ) -> None:
     error = {"error": "This endpoint has been requested too many times. Try again later."}
-    server.script = [Says(429, {"message": error}, headers)]
+    server.script = [Response(429, {"message": error}, headers)]
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask("GET", "/user")
@@ -71,7 +71,7 @@ def test_a_rate_limit_is_handed_up_at_once(
 
 
 def test_a_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> None:
-    server.script = [Says(429, {}, {"RateLimit-Reset": str(int(time.time()) + 600)})]
+    server.script = [Response(429, {}, {"RateLimit-Reset": str(int(time.time()) + 600)})]
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask("GET", "/user")
@@ -80,7 +80,7 @@ def test_a_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> 
 
 
 def test_what_another_request_holds_is_worth_a_retry(client: GitLabClient, server: Server) -> None:
-    server.script = [Says(409, {"message": "409 Conflict: Resource lock"})]
+    server.script = [Response(409, {"message": "409 Conflict: Resource lock"})]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("POST", "/projects/7/statuses/abc", json={})
@@ -105,7 +105,7 @@ def test_what_another_request_holds_is_worth_a_retry(client: GitLabClient, serve
 def test_a_definite_refusal_is_a_sentence(
     client: GitLabClient, server: Server, status: int, message: object, error: type[ForgeError]
 ) -> None:
-    server.script = [Says(status, {"message": message})]
+    server.script = [Response(status, {"message": message})]
 
     with pytest.raises(ForgeError, match=rf"\({status}\)\.$") as refused:
         client.ask("GET", "/projects/7/issues/1")
@@ -138,7 +138,7 @@ def test_a_definite_refusal_is_a_sentence(
     ],
 )
 def test_gitlabs_words_are_one_line(client: GitLabClient, server: Server, data: object, said: str) -> None:
-    server.script = [Says(422, data)]
+    server.script = [Response(422, data)]
 
     assert error_text(client.ask("GET", "/user", fine=(422,))) == said
 
@@ -147,7 +147,7 @@ def test_gitlabs_words_are_one_line(client: GitLabClient, server: Server, data: 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(client: GitLabClient, server: Server, verb: str, status: int) -> None:
     with Server.running() as elsewhere:
-        server.script = [Says(status, {}, {"Location": f"{elsewhere.url}/steal"})]
+        server.script = [Response(status, {}, {"Location": f"{elsewhere.url}/steal"})]
 
         with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
             client.ask(verb, NOTES, json={"body": "hi"})
@@ -157,7 +157,7 @@ def test_a_redirect_is_not_followed(client: GitLabClient, server: Server, verb: 
 
 
 def test_a_redirect_to_nowhere_is_one_all_the_same(client: GitLabClient, server: Server) -> None:
-    server.script = [Says(304, raw=b"")]
+    server.script = [Response(304, raw=b"")]
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):
         client.ask("GET", "/user")

@@ -8,7 +8,7 @@ from bot.domain.lifecycle import Outcome
 from tests.journeys.agents.talk import Talk
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import eventually
-from tests.support.model_provider import Turn, Use, runs, says
+from tests.support.model_provider import Turn, Use, answering, runs
 
 pytestmark = [pytest.mark.agents, pytest.mark.long]
 
@@ -18,7 +18,12 @@ COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_an_answer_that_a_restart_breaks_off_is_asked_for_again(talk: Talk, how: signal.Signals) -> None:
-    talk.models.script = [WRITES, says("word " * 500, pause=0.3), COMMITS, says("I wrote hello.txt.")]
+    talk.models.script = [
+        WRITES,
+        answering("word " * 500, pause=0.3),
+        COMMITS,
+        answering("I wrote hello.txt."),
+    ]
     talk.world.start()
     talk.world.say(1, "/run greet")
     run = talk.world.until_running()

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.lifecycle import Outcome, State
 from bot.domain.usage import Known
 from tests.journeys.agents.talk import KEY, Talk
-from tests.support.model_provider import Fails, Turn, Use, runs, says
+from tests.support.model_provider import Fails, Turn, Use, answering, runs
 
 pytestmark = [pytest.mark.agents, pytest.mark.long]
 
@@ -49,7 +49,7 @@ def test_a_provider_that_has_no_room_is_named(talk: Talk, status: int) -> None:
     assert run.outcome is Outcome.RATE_LIMITED, run.reason
     assert run.limited_until is None or abs(run.limited_until - time.time() - 3600) < 120
     assert (run.limited_until is not None) == (status == 429)
-    talk.models.otherwise = says("Nothing to do.")
+    talk.models.otherwise = answering("Nothing to do.")
     talk.models.script = [WRITES]
     _task, second = talk.after(2, "/resume now")
     assert second.outcome is Outcome.PUSHED, second.reason
@@ -88,7 +88,7 @@ def test_a_request_without_words_is_answered(talk: Talk) -> None:
 
 def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> None:
     talk.world.settings["budget"] = {"per_run": {"requests": 2}}
-    talk.models.script = [WRITES, runs("echo more >more.txt"), says("Never said.")]
+    talk.models.script = [WRITES, runs("echo more >more.txt"), answering("Never said.")]
     talk.world.start()
 
     task, first = talk.after(1, "/run greet, zanzibar")
@@ -109,7 +109,7 @@ def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> 
 
 
 def test_nothing_leaves_the_sandbox_but_calls_of_the_model(talk: Talk) -> None:
-    talk.models.script = [runs(LOOKS), WRITES, says("I looked around.")]
+    talk.models.script = [runs(LOOKS), WRITES, answering("I looked around.")]
     talk.world.start()
 
     _task, run = talk.after(1, "/run look around")

@@ -10,7 +10,7 @@ from bot.domain.usage import Known, Tokens
 from bot.playground.github import rules
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.world import Figures, eventually
-from tests.support.model_provider import Turn, Use, runs, says
+from tests.support.model_provider import Turn, Use, answering, runs
 
 pytestmark = pytest.mark.agents
 
@@ -24,7 +24,7 @@ COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figures: Figures) -> None:
     # It is told of a proxy for packages, and asks its model past it.
     talk.world.settings["network"] = {"allow": ["pip.test"]}
-    talk.models.script = [WRITES, COMMITS, says("I wrote hello.txt.")]
+    talk.models.script = [WRITES, COMMITS, answering("I wrote hello.txt.")]
     talk.world.start()
     said = time.monotonic()
 
@@ -40,7 +40,7 @@ def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figu
     assert len(asked) == talk.counted(first).requests == 3
     assert talk.refused(first) == []
 
-    talk.models.script = [EDITS, says("It says good day now.")]
+    talk.models.script = [EDITS, answering("It says good day now.")]
     task, second = talk.after(2, "/resume more politely, quizzical")
 
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
@@ -65,7 +65,7 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
 
     assert (killed.id, task.state) == (run.id, State.FAILED), killed.reason
     assert (talk.counted(killed).requests, talk.counted(killed).tokens) == (1, ONCE)
-    talk.models.script = [WRITES, COMMITS, says("Done after all.")]
+    talk.models.script = [WRITES, COMMITS, answering("Done after all.")]
     task, second = talk.after(2, "/resume do not wait")
     assert (second.outcome, second.session) == (Outcome.PUSHED, killed.session), second.reason
     assert "zanzibar" in talk.last.shown
@@ -80,7 +80,7 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
 
 @pytest.mark.long
 def test_a_conversation_that_cannot_be_read_is_begun_anew(talk: Talk) -> None:
-    talk.models.otherwise = says("I read it.")
+    talk.models.otherwise = answering("I read it.")
     talk.world.start()
     task, first = talk.after(1, "/run read, zanzibar")
     home = talk.world.in_workspace(task) / "home"
@@ -99,10 +99,10 @@ def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
     tests = Use("Bash", command="sleep 20; echo passed", description="tests", run_in_background=True)
     talk.models.script = [
         Turn(parts=[tests]),
-        says("I wait for them."),
+        answering("I wait for them."),
         WRITES,
         COMMITS,
-        says("They passed."),
+        answering("They passed."),
     ]
     talk.world.start()
 
@@ -114,14 +114,17 @@ def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
 
 @pytest.mark.long
 def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
-    talk.models.script = [runs("echo 'Which colour, please?' >/task/out/question.md"), says("I have asked.")]
+    talk.models.script = [
+        runs("echo 'Which colour, please?' >/task/out/question.md"),
+        answering("I have asked."),
+    ]
     talk.world.start()
 
     task, first = talk.after(1, "/run paint it")
 
     assert (first.outcome, task.state) == (Outcome.QUESTION, State.WAITING), first.reason
     assert "Which colour, please?" in talk.world.final_comment(1, first)
-    talk.models.script = [WRITES, COMMITS, says("Painted.")]
+    talk.models.script = [WRITES, COMMITS, answering("Painted.")]
     task, second = talk.after(2, "/resume a dark vermilion")
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
     assert "a dark vermilion" in talk.last.shown
@@ -130,8 +133,8 @@ def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
 
 @pytest.mark.long
 def test_an_answer_cut_in_its_middle_is_asked_for_again(talk: Talk) -> None:
-    cut = says("A long answer, of which only the first half arrives.", cut=True)
-    talk.models.script = [cut, WRITES, COMMITS, says("Done.", pause=0.2)]
+    cut = answering("A long answer, of which only the first half arrives.", cut=True)
+    talk.models.script = [cut, WRITES, COMMITS, answering("Done.", pause=0.2)]
     talk.world.start()
 
     _task, run = talk.after(1, "/run greet")
@@ -146,7 +149,7 @@ def test_a_huge_issue_is_cut_to_what_a_model_takes(talk: Talk, monkeypatch: pyte
     monkeypatch.setattr(rules, "TEXT_LIMIT", 11 << 20)
     talk.world.start()
     number = talk.world.playground.open_issue("Large", "x y z " * ((10 << 20) // 6))
-    talk.models.script = [WRITES, COMMITS, says("Read what there was.")]
+    talk.models.script = [WRITES, COMMITS, answering("Read what there was.")]
 
     talk.world.say(number, "/run greet")
 
@@ -163,7 +166,7 @@ def test_output_that_is_no_text_changes_nothing(talk: Talk) -> None:
         ),
         WRITES,
         COMMITS,
-        says("Noise, and a \x1b[31mred\x1b[0m \u202eword."),
+        answering("Noise, and a \x1b[31mred\x1b[0m \u202eword."),
     ]
     talk.world.start()
 

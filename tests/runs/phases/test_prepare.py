@@ -13,7 +13,7 @@ from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.store import runs, tasks, workspaces
 from bot.tasks.operator import resume_from_cli
-from tests.support.claude_stand_in import KEEPS_SESSION, SESSION, recorded, says, stand_in
+from tests.support.claude_stand_in import KEEPS_SESSION, SESSION, printing, recorded, stand_in
 from tests.support.services import free_port
 from tests.support.worker_bench import Workshop, in_a_workshop, until
 
@@ -53,7 +53,7 @@ def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
 
 
 def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
-    tree = shop.desk.git("mktree", words="")
+    tree = shop.desk.git("mktree", stdin="")
     stable = shop.desk.git("commit-tree", "-m", "stable", tree)
     shop.desk.git("update-ref", "refs/heads/stable", stable)
     run = shop.claimed(base="stable")
@@ -157,13 +157,13 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
             resume_from_cli(tx, first.task, "go on", agent=agent)
 
     shop.queued()
-    first = worked(f"{says(recorded('good')[:3])}; kill -9 $$")
+    first = worked(f"{printing(recorded('good')[:3])}; kill -9 $$")
     resume()
-    second = worked(f"{says(recorded('resumed'))}; rm -r ~/.claude")
+    second = worked(f"{printing(recorded('resumed'))}; rm -r ~/.claude")
     resume()
-    third = worked(says(recorded("good")))
+    third = worked(printing(recorded("good")))
     resume("other")
-    fourth = worked(says(recorded("good")), agent="other")
+    fourth = worked(printing(recorded("good")), agent="other")
 
     assert (first.session, first.session_from, second.session_from) == (SESSION, "", SESSION)
     assert (third.session_from, fourth.session_from) == ("", "")
@@ -186,10 +186,10 @@ def test_a_session_that_could_not_be_gone_on_with_is_not_tried_again(shop: Works
         return shop.now(run)
 
     shop.queued()
-    first = worked(says(recorded("good")))
+    first = worked(printing(recorded("good")))
     silent = worked("kill -9 $$")  # of which nobody knows whether it could have
-    failed = worked(f"{says(recorded('no-session'))}; exit 1")
-    last = worked(says(recorded("good")))
+    failed = worked(f"{printing(recorded('no-session'))}; exit 1")
+    last = worked(printing(recorded("good")))
 
     assert first.session == silent.session_from == failed.session_from == SESSION
     assert (silent.outcome, failed.outcome) == (Outcome.LOST, Outcome.AGENT_FAILED)

@@ -12,7 +12,7 @@ import pytest
 from bot.domain.errors import BadSettings
 from bot.sandbox.engine.containers import Engine
 from tests.sandbox.engine.test_containers import a_sandbox
-from tests.support.scripted_server import Says, Server
+from tests.support.scripted_server import Response, Server
 
 LIMITS = ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")
 DOCKER = {
@@ -39,14 +39,14 @@ def server() -> Iterator[Server]:
 
 
 def an_engine(server: Server, info: dict[str, Any], *, allow_unlimited: bool = False) -> Engine:
-    server.script += [Says(200, {"ApiVersion": "1.41"}), Says(200, info)]
+    server.script += [Response(200, {"ApiVersion": "1.41"}), Response(200, info)]
     url = f"tcp://127.0.0.1:{server.server_port}"
     return Engine(url=url, instance="test", uid=10001, allow_unlimited=allow_unlimited)
 
 
 def asked_of(server: Server, engine: Engine) -> dict[str, Any]:
     """Return the HostConfig of a sandbox's container."""
-    server.script += [Says(201, {"Id": "c1", "Warnings": []}), Says(204)]
+    server.script += [Response(201, {"Id": "c1", "Warnings": []}), Response(204)]
     engine.start(a_sandbox("any", "true"))
     [(_, _, given)] = [asked for asked in server.asked if "/containers/create?" in asked[1]]
     return dict(given["HostConfig"])
