@@ -11,7 +11,8 @@ from pathlib import Path
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import Check, uninterrupted
 from bot.git.large_files import streaming
-from bot.git.run import LIMITS, Objects, failure, run
+from bot.git.run import LIMITS, Objects, run
+from bot.git.stderr import failure
 
 _READ = 16 << 20  # bytes git may print: nobody reads that far, and the output is held in memory
 _SECONDS = 30

@@ -15,8 +15,8 @@ from typing import IO
 
 from bot.domain.errors import GitFailed
 from bot.git.conversation import conversation
-from bot.git.run import Objects, clean, failure
-from bot.git.stderr import both_ends
+from bot.git.run import Objects
+from bot.git.stderr import both_ends, clean, failure
 
 _SECONDS = 600  # for all reads of one export
 _PIECE = 1 << 20  # bytes skipped at once

@@ -11,7 +11,8 @@ from pathlib import Path
 from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import Check, uninterrupted
 from bot.git.remote import network_environment, remote_failure
-from bot.git.run import Finished, Objects, clean, first_lines, run
+from bot.git.run import Finished, Objects, run
+from bot.git.stderr import clean, first_lines
 
 _SECONDS = 600
 _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bot.domain.errors import DiskFull, GitFailed, RemoteMissing, RemoteUnavailable
-from bot.git.run import config_environment, first_lines, is_disk_full
+from bot.git.run import config_environment
+from bot.git.stderr import first_lines, is_disk_full
 
 # http_proxy is left out: a proxy would read the token of an http remote.
 _CA = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")

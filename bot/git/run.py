@@ -6,7 +6,6 @@ either a secret it must not have or a setting that could run code.
 """
 
 import os
-import re
 import resource
 import select
 import signal
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from bot.domain.errors import DiskFull, GitFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
-from bot.git.stderr import both_ends, limit_reached
+from bot.git.stderr import both_ends, clean, failure, first_lines, is_disk_full
 from bot.text.units import human
 
 _CLOSED = {
@@ -55,11 +54,6 @@ LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT
 _MOST = 32 << 20  # bytes of stdout: it is read whole, and parsing takes several times its size
 # For commands that write no pack: their stdout is a file of ours, which one tree could make very large.
 _READING = {**LIMITS, resource.RLIMIT_FSIZE: _MOST + 1}
-
-# Our own disk. Lines about the remote's disk have a prefix.
-_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
-_CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,29 +183,6 @@ def git(
 def timeout_error(command: str, seconds: float) -> GitFailed:
     """Return the error for a command that was killed at its time limit."""
     return GitFailed(f"git {command} took longer than {seconds:.0f} seconds and was stopped.")
-
-
-def clean(text: str) -> str:
-    """Remove credentials and control characters from output of git or a remote."""
-    return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
-
-
-def is_disk_full(stderr: str) -> bool:
-    """Tell whether git reports that our own disk is full."""
-    return _FULL.search(stderr) is not None
-
-
-def first_lines(stderr: str, most: int = 3) -> str:
-    """Return the first `most` lines; hints and warnings only if there is nothing else."""
-    lines = [line.strip()[:300] for line in stderr.splitlines() if line.strip()]
-    reasons = [line for line in lines if not line.startswith(("hint:", "warning:"))]
-    return "; ".join((reasons or lines)[:most])
-
-
-def failure(command: str, status: int, stderr: str) -> str:
-    """Return a sentence on why a git command failed."""
-    limit = limit_reached(command, status, stderr)
-    return limit or f"git {command} failed: {first_lines(stderr) or f'status {status}'}"
 
 
 @dataclass(frozen=True, slots=True)

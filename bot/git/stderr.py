@@ -16,11 +16,15 @@ _STOPPED = {
     -signal.SIGKILL: "was killed: it needs more memory or processor time than its limit",
     -signal.SIGSEGV: "crashed: something is nested too deeply",
 }
+# Our own disk. Lines about the remote's disk have a prefix.
+_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
+_CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _PART = 10_000  # bytes of each end
 _ADVICE = "Remove very large, deeply nested or generated files, and commit."
 
 
-def limit_reached(command: str, status: int, stderr: str) -> str:
+def _limit_reached(command: str, status: int, stderr: str) -> str:
     """Return a sentence on the limit that ended this git command; "" if none did."""
     if _NO_MEMORY.search(stderr):
         return f"git {command} needs more memory than its limit. {_ADVICE}"
@@ -37,3 +41,26 @@ def both_ends(stderr: IO[bytes]) -> str:
     stderr.seek(size - _PART)
     last = stderr.read(_PART).partition(b"\n")[2]
     return b"\n".join([first, last]).decode(errors="replace")
+
+
+def clean(text: str) -> str:
+    """Remove credentials and control characters from output of git or a remote."""
+    return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
+
+
+def is_disk_full(stderr: str) -> bool:
+    """Tell whether git reports that our own disk is full."""
+    return _FULL.search(stderr) is not None
+
+
+def first_lines(stderr: str, most: int = 3) -> str:
+    """Return the first `most` lines; hints and warnings only if there is nothing else."""
+    lines = [line.strip()[:300] for line in stderr.splitlines() if line.strip()]
+    reasons = [line for line in lines if not line.startswith(("hint:", "warning:"))]
+    return "; ".join((reasons or lines)[:most])
+
+
+def failure(command: str, status: int, stderr: str) -> str:
+    """Return a sentence on why a git command failed."""
+    limit = _limit_reached(command, status, stderr)
+    return limit or f"git {command} failed: {first_lines(stderr) or f'status {status}'}"

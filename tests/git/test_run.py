@@ -12,7 +12,8 @@ import pytest
 from bot.domain.errors import GitFailed
 from bot.domain.interrupt import within
 from bot.git.bare_repository import make_bare
-from bot.git.run import Objects, clean, first_lines, git, run
+from bot.git.run import Objects, git, run
+from bot.git.stderr import clean, first_lines
 from tests.support.worker_bench import until
 
 

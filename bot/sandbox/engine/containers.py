@@ -36,16 +36,13 @@ __all__ = ["Condition", "ContainerLimits", "ContainerSpec", "Engine", "Mount", "
 
 LABEL = "forgehand"
 INSTANCE = "forgehand.instance"
-
 WORKSPACE = "/workspace"
-
 _STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _CLEAR_WITHIN = 3.0  # seconds to wait for the removal of a helper container after an error
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 
-# Bytes of the engine's log for each byte of output. It stores each line as a JSON object with stream and
-# time: 73 bytes for an empty line, and six for a control character. At its own limit the engine drops lines
-# that may not have been read yet. So its limit must exceed all output that a run may print until it is ended.
+# Bytes of the engine's log for each byte of output: JSON of 73 bytes for an empty line, six for a control
+# character. At its own limit the engine drops lines, so it must exceed all output of a run until its end.
 _LOG_OVERHEAD = 12
 
 
