@@ -1,4 +1,4 @@
-"""One nudge is one claim; runs go on filling the places there are, and no more."""
+"""One nudge claims one run; further runs start while the limits allow it."""
 
 import threading
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ from tests.support.fakes import FakeForge
 from tests.support.rows import a_worker, add_run, lease_of, nobody_is_dead
 from tests.support.runtimes import a_runtime
 
-LONG = 20.0  # seconds a test waits at most for what should come at once
+LONG = 20.0  # seconds that a test waits for something that should happen at once
 
 
 def _runtime(ledger: Ledger, data: Path, broker: dramatiq.Broker, worker: Worker) -> Runtime:
-    """Of this worker; it nudges through the broker."""
+    """Return the runtime of this worker, with nudges through the broker."""
     runtime = a_runtime(ledger, FakeForge())
     return replace(runtime, data=DataFolder(data), worker=worker, nudges=queues.nudges(broker))
 
 
 class Places:
-    """What runs at this moment. A run lasts until it is let go."""
+    """The runs that are being executed. A run lasts until it is released."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
@@ -89,7 +89,9 @@ def _at_work(ledger: Ledger, data: Path, worker: Worker, places: Places) -> Iter
         consuming.stop()
 
 
-def test_one_nudge_fills_all_places_and_a_freed_one_is_taken(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+def test_one_nudge_starts_all_runs_that_fit_and_another_when_one_ends(
+    sqlite_ledger: Ledger, tmp_path: Path
+) -> None:
     with sqlite_ledger.write() as tx:
         first, second, third = (add_run(tx).id for _ in range(3))
     places = Places()
@@ -100,7 +102,7 @@ def test_one_nudge_fills_all_places_and_a_freed_one_is_taken(sqlite_ledger: Ledg
         places.wait_for(second, third)
 
 
-def test_what_a_dead_worker_left_comes_before_what_waits(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+def test_runs_of_a_dead_worker_come_before_queued_ones(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     with sqlite_ledger.write() as tx:
         left = add_run(tx).id
         taken = claims.claim(tx, a_worker("gone"), left)
@@ -114,7 +116,7 @@ def test_what_a_dead_worker_left_comes_before_what_waits(sqlite_ledger: Ledger, 
         places.wait_for(waiting)
 
 
-def test_a_process_that_stops_claims_nothing_more(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+def test_a_stopping_process_claims_no_run(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     with sqlite_ledger.write() as tx:
         first, second = (add_run(tx).id for _ in range(2))
     places = Places()

@@ -1,4 +1,4 @@
-"""A house is made of the settings."""
+"""The runtime is built from the settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Log lines as an operator gets them: ours and the libraries', readable, without secrets."""
+"""Log lines for operators, of ours and of libraries: readable, and without secrets."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.waits
 
 TOKEN = "s3cr3t+token/of~the_bot"
 
-# A process of its own: logging is global, and the test runner has set it up for itself.
+# In a process of its own, because logging is global and the test runner has set it up.
 PROGRAM = """
 import logging, structlog
 from bot.app.processes import log
@@ -37,7 +37,7 @@ def test_a_line_is_a_fixed_phrase_and_keys() -> None:
     assert rest == 'level=info event="run ended" outcome=out_of_memory exit_status=137 held=false'
 
 
-def test_what_was_bound_once_is_on_every_line() -> None:
+def test_bound_values_are_on_every_line() -> None:
     lines = logged(
         "with structlog.contextvars.bound_contextvars(task='t1'):\n"
         "    ours.info('one'); logging.getLogger('x').warning('two')"
@@ -46,7 +46,7 @@ def test_what_was_bound_once_is_on_every_line() -> None:
     assert [line.endswith(" task=t1") for line in lines] == [True, True]
 
 
-def test_libraries_speak_in_the_same_manner_and_the_chatty_ones_less() -> None:
+def test_libraries_log_in_the_same_form_and_talkative_ones_less() -> None:
     lines = logged(
         "logging.getLogger('some.library').info('started on %s', 80)\n"
         "logging.getLogger('urllib3').info('a connection')\n"
@@ -56,14 +56,14 @@ def test_libraries_speak_in_the_same_manner_and_the_chatty_ones_less() -> None:
     assert [line.split(" ", 1)[1] for line in lines] == ['level=info event="started on 80"']
 
 
-def test_json_by_choice() -> None:
+def test_a_line_can_be_json() -> None:
     [line] = logged("ours.warning('nudge failed', delivery='d-1')", json=True)
 
     said = json.loads(line)
     assert (said["event"], said["level"], said["delivery"]) == ("nudge failed", "warning", "d-1")
 
 
-def test_no_secret_is_logged_in_whatever_place_or_form() -> None:
+def test_no_secret_is_logged_in_any_place_or_form() -> None:
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
     lines = logged(
         f"token, basic = {TOKEN!r}, {basic!r}\n"

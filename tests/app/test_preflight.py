@@ -1,4 +1,4 @@
-"""What is refused before anything starts: in words that say what to do."""
+"""Refusals before anything starts. Each says what to do."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ from tests.support.scripted_server import Response, Server
 from tests.support.worker_bench import Workshop, in_a_workshop
 
 
-def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
+def test_an_agent_without_its_models_is_refused(ledger: Ledger) -> None:
     runtime = replace(a_runtime(ledger, FakeForge()), agents={"helper": Claude(())})
 
     with pytest.raises(
@@ -37,7 +37,7 @@ def test_an_agent_without_its_models_is_not_set_to_work(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("budget", [Budget(per_run=UsageLimit(usd=5)), Budget(per_day=UsageLimit(usd=5))])
-def test_a_budget_in_dollars_without_prices_is_not_set_to_work(ledger: Ledger, budget: Budget) -> None:
+def test_a_budget_in_dollars_without_prices_is_refused(ledger: Ledger, budget: Budget) -> None:
     settings = Settings(models={"ours": ModelSettings(url="http://10.0.0.5")})
     runtime = a_runtime(ledger, FakeForge())
 
@@ -51,20 +51,22 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
         yield workshop
 
 
-def test_a_folder_that_the_engine_sees_as_we_do_is_taken(workshop: Workshop) -> None:
+def test_a_folder_that_the_engine_has_at_the_same_path_is_accepted(workshop: Workshop) -> None:
     check(workshop.runtime)
 
     assert workshop.containers() == []
 
 
-def test_a_folder_that_the_engine_has_not_at_this_path_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_folder_that_the_engine_does_not_have_at_this_path_is_refused(
+    workshop: Workshop, tmp_path: Path
+) -> None:
     with pytest.raises(BadSettings, match=r"given a file of .*elsewhere: .*must have the same path in there"):
         check(replace(workshop.runtime, data=DataFolder(tmp_path / "elsewhere")))
 
     assert workshop.containers() == []
 
 
-def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> None:
+def test_a_set_stands_for_the_hosts_in_the_configuration_of_the_image(workshop: Workshop) -> None:
     npm = "#!/bin/sh\necho https://npm.example.org/\necho https://10.0.0.5/ >&2"
     with image_with(workshop.runtime.image, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         runtime = replace(workshop.runtime, image=image)
@@ -83,7 +85,7 @@ def test_a_set_stands_for_the_hosts_that_the_image_says(workshop: Workshop) -> N
         ("echo https://10.0.0.5:4873/", r"npm in the image \S+ is set to fetch from no host with a name"),
     ],
 )
-def test_a_set_whose_hosts_cannot_be_known_is_refused(workshop: Workshop, said: str, sentence: str) -> None:
+def test_a_set_with_unknown_hosts_is_refused(workshop: Workshop, said: str, sentence: str) -> None:
     with (
         image_with(
             workshop.runtime.image, "COPY npm /usr/local/bin/", {"npm": f"#!/bin/sh\n{said}"}
@@ -95,7 +97,7 @@ def test_a_set_whose_hosts_cannot_be_known_is_refused(workshop: Workshop, said: 
     assert workshop.containers() == []
 
 
-def test_a_set_whose_client_the_image_has_not_is_refused(workshop: Workshop) -> None:
+def test_a_set_without_its_client_in_the_image_is_refused(workshop: Workshop) -> None:
     with pytest.raises(BadSettings, match=r"\[network\] sets has npm, go, .*npm: not found"):
         hosts_of_sets(workshop.runtime, ["npm", "go"])
 
@@ -115,7 +117,7 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
     assert workshop.containers() == []
 
 
-def test_an_image_without_the_relay_is_refused_where_agents_reach_anything(workshop: Workshop) -> None:
+def test_an_image_without_the_relay_is_refused_if_agents_reach_anything(workshop: Workshop) -> None:
     with image_with(workshop.runtime.image, "ENV PATH=/usr/bin:/bin") as image:
         runtime = replace(workshop.runtime, image=image, agents={"sh": CommandLineAgent(["sh"])})
         assert make_ready(runtime, []) == runtime
@@ -124,13 +126,13 @@ def test_an_image_without_the_relay_is_refused_where_agents_reach_anything(works
             make_ready(runtime.reaching(["packages.example.org"]), [])
 
 
-def test_a_program_that_has_a_path_may_be_the_repositorys_own(workshop: Workshop) -> None:
+def test_a_program_given_by_its_path_may_be_in_the_repository(workshop: Workshop) -> None:
     runtime = replace(workshop.runtime, agents={"own": CommandLineAgent(["tools/agent"])})
 
     assert make_ready(runtime, []) == runtime
 
 
-def test_an_engine_without_limits_is_taken_where_the_settings_allow_it(tmp_path: Path) -> None:
+def test_an_engine_without_limits_is_accepted_if_the_settings_allow_it(tmp_path: Path) -> None:
     nudges = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
     nothing = {"Runtimes": {}, "SecurityOptions": ["name=rootless"], "CgroupVersion": "1"}
     with Server.running() as server:

@@ -1,4 +1,4 @@
-"""Nudges on Redis and in one process: what Dramatiq does, and what it must not do."""
+"""Nudges on Redis and in one process: their delivery by Dramatiq, without its retries."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from bot.app import queues
 from bot.domain.errors import BadSettings
 from tests.support.services import free_port
 
-LONG = 20.0  # seconds a test waits at most for what should come at once
+LONG = 20.0  # seconds that a test waits for something that should happen at once
 
 
 @pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.servers), "in one process"])
@@ -38,7 +38,7 @@ def _declare(broker: dramatiq.Broker, name: str, do: Callable[..., None]) -> Non
 
 
 class Calls:
-    """What the actors of a test were called with."""
+    """The calls of the actors of a test, with their arguments."""
 
     def __init__(self, broker: dramatiq.Broker) -> None:
         self.seen: list[tuple[str, ...]] = []
@@ -82,7 +82,7 @@ def test_a_host_has_a_queue_of_its_own(broker: dramatiq.Broker) -> None:
         calls.wait_for("work")
 
 
-def test_a_nudge_for_another_host_is_left_to_it(redis_url: str) -> None:
+def test_a_nudge_for_another_host_is_not_taken(redis_url: str) -> None:
     broker = queues.connect(redis_url, "test")
     calls = Calls(broker)
 
@@ -96,7 +96,7 @@ def test_a_nudge_for_another_host_is_left_to_it(redis_url: str) -> None:
         assert client.llen("test:work.there") == 1
 
 
-def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
+def test_long_runs_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     answered, go_on = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -118,7 +118,7 @@ def test_runs_that_last_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     assert in_time
 
 
-def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
+def test_no_more_nudges_are_taken_than_runs_fit(redis_url: str) -> None:
     broker = queues.connect(redis_url, "test")
     begun, go_on = threading.Semaphore(0), threading.Event()
 
@@ -139,7 +139,7 @@ def test_no_more_nudges_are_taken_than_there_are_places(redis_url: str) -> None:
         go_on.set()
 
 
-def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
+def test_an_actor_that_raises_is_not_called_again(redis_url: str) -> None:
     broker = queues.connect(redis_url, "test")
     calls: list[str] = []
     heard = threading.Event()
@@ -160,11 +160,11 @@ def test_an_actor_that_breaks_is_not_called_again(redis_url: str) -> None:
 
     assert sorted(calls) == ["first", "last"]
     with redis.Redis.from_url(redis_url) as client:
-        # Neither waiting, nor put off, nor dead-lettered: the ledger knows what is still to be done.
+        # Neither waiting, nor delayed, nor dead-lettered: the ledger has the work that is not done.
         assert [key for key in client.keys("test:report*") if client.type(key) != b"none"] == []
 
 
-def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
+def test_a_nudge_that_cannot_be_sent_is_logged_once_and_delays_nothing() -> None:
     nudges = queues.nudges(queues.connect(f"redis://127.0.0.1:{free_port()}/0", "test"))
 
     begun = time.monotonic()
@@ -172,10 +172,10 @@ def test_a_nudge_that_cannot_be_sent_is_said_once_and_holds_up_nobody() -> None:
         for number in range(100):
             nudges.answer("github", f"d{number}")
 
-    assert time.monotonic() - begun < queues._PATIENCE * 10  # for each by itself it would be 200
+    assert time.monotonic() - begun < queues._PATIENCE * 10  # 200 times, if each nudge waited
     assert [line["event"] for line in logged] == ["nudge not sent, the sweep will find the work"]
 
 
-def test_a_url_that_is_none_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(BadSettings, match=r"\[queue\] url is not a Redis URL"):
         queues.connect("http://127.0.0.1", "test")

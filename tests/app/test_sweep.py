@@ -1,4 +1,4 @@
-"""Everything that is due is found again in the ledger, whatever became of the messages."""
+"""All due work is found again in the ledger, with or without messages."""
 
 import threading
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from bot.store.outbox import NewItem, Outgoing
 from bot.store.process_locks import is_dead, process_lock
 from tests.support.rows import a_worker, add_run, add_task, nobody_is_dead
 
-LONG = 20.0  # seconds a test waits at most for what should come soon
+LONG = 20.0  # seconds that a test waits for something that should happen soon
 
 
 @dataclass
 class Heard:
-    """Nudges that are written down."""
+    """A record of nudges."""
 
     nudges: list[tuple[str, ...]] = field(default_factory=list)
     first: threading.Event = field(default_factory=threading.Event)  # set by an answer's nudge
@@ -52,7 +52,7 @@ def _receive(ledger: Ledger, delivery_id: str) -> None:
         deliveries.record(tx, [Delivery(forge="github", id=delivery_id, event="ping", body=b"{}")])
 
 
-def test_at_boot_everything_due_is_nudged_for_at_once(ledger: Ledger) -> None:
+def test_the_first_sweep_nudges_for_everything_due(ledger: Ledger) -> None:
     _receive(ledger, "d1")
     with ledger.write() as tx:
         run = add_run(tx)
@@ -65,7 +65,7 @@ def test_at_boot_everything_due_is_nudged_for_at_once(ledger: Ledger) -> None:
     assert heard.nudges == [("answer", "github", "d1"), ("report", run.thread_key), ("work",)]
 
 
-def test_the_host_is_heard_of_and_not_at_every_sweep(ledger: Ledger) -> None:
+def test_the_host_reports_that_it_is_alive_but_not_at_every_sweep(ledger: Ledger) -> None:
     sweep = Heard().sweep(ledger)
     sweep.once()
     with ledger.write() as tx:
@@ -77,7 +77,7 @@ def test_the_host_is_heard_of_and_not_at_every_sweep(ledger: Ledger) -> None:
         assert [tuple(row)[::2] for row in tx.execute(sqlalchemy.select(schema.hosts))] == [("h1", 1.0)]
 
 
-def test_with_nothing_due_nothing_is_said(ledger: Ledger) -> None:
+def test_without_due_work_there_is_no_nudge(ledger: Ledger) -> None:
     heard = Heard()
 
     heard.sweep(ledger).once()
@@ -85,7 +85,7 @@ def test_with_nothing_due_nothing_is_said(ledger: Ledger) -> None:
     assert heard.nudges == []
 
 
-def test_what_has_just_come_in_is_left_to_its_own_nudge_and_then_found(ledger: Ledger) -> None:
+def test_new_work_is_left_to_its_own_nudge_and_found_later(ledger: Ledger) -> None:
     heard = Heard()
     sweep = heard.sweep(ledger)
     sweep.once()
@@ -98,7 +98,7 @@ def test_what_has_just_come_in_is_left_to_its_own_nudge_and_then_found(ledger: L
     assert heard.nudges == [("answer", "github", "d1")]
 
 
-def test_what_stays_due_is_not_nudged_for_at_every_sweep(ledger: Ledger) -> None:
+def test_work_that_stays_due_gets_no_nudge_at_every_sweep(ledger: Ledger) -> None:
     _receive(ledger, "d1")
     heard = Heard()
     sweep = heard.sweep(ledger)
@@ -109,7 +109,7 @@ def test_what_stays_due_is_not_nudged_for_at_every_sweep(ledger: Ledger) -> None
     assert heard.nudges == [("answer", "github", "d1")]
 
 
-def test_what_stays_due_for_ever_keeps_nothing_newer_from_its_nudge(ledger: Ledger) -> None:
+def test_work_that_stays_due_for_ever_delays_no_nudge_for_newer_work(ledger: Ledger) -> None:
     with ledger.write() as tx:
         deliveries.record(
             tx, [Delivery(forge="github", id=f"d{n}", event="ping", body=b"{}") for n in range(250)]
@@ -135,13 +135,15 @@ def test_what_stays_due_for_ever_keeps_nothing_newer_from_its_nudge(ledger: Ledg
     assert len(heard.nudges) == len(set(heard.nudges)) == 502
 
 
-def test_what_was_nudged_for_goes_behind_what_was_not(sqlite_ledger: Ledger) -> None:
+def test_work_without_a_nudge_comes_before_work_with_one(sqlite_ledger: Ledger) -> None:
     for number in range(150):
         _receive(sqlite_ledger, f"d{number}")
     heard = Heard()
     sweep = heard.sweep(sqlite_ledger)
     sweep.once()
-    sweep._deliveries.next = {item: at - 11 for item, at in sweep._deliveries.next.items()}  # so much later
+    sweep._deliveries.next = {
+        item: at - 11 for item, at in sweep._deliveries.next.items()
+    }  # as if 11 seconds had passed
 
     sweep.once()
 
@@ -149,7 +151,7 @@ def test_what_was_nudged_for_goes_behind_what_was_not(sqlite_ledger: Ledger) -> 
     assert len(set(heard.nudges)) == 150
 
 
-def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None:
+def test_a_run_that_a_limit_delays_gets_no_nudge(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         first = add_run(tx, task)
@@ -162,7 +164,7 @@ def test_a_run_that_a_limit_holds_back_is_not_nudged_for(ledger: Ledger) -> None
     assert heard.nudges == []
 
 
-def test_a_run_whose_worker_has_died_is_nudged_for_at_once(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_run_of_a_dead_worker_gets_a_nudge_at_once(ledger: Ledger, tmp_path: Path) -> None:
     with process_lock(DataFolder(tmp_path), "h1") as holder, ledger.write() as tx:
         assert claims.claim(tx, a_worker(holder), add_run(tx).id)
     heard = Heard()
@@ -172,7 +174,7 @@ def test_a_run_whose_worker_has_died_is_nudged_for_at_once(ledger: Ledger, tmp_p
     assert heard.nudges == [("work",)]
 
 
-def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_run_of_a_living_worker_gets_no_nudge(ledger: Ledger, tmp_path: Path) -> None:
     heard = Heard()
     with process_lock(DataFolder(tmp_path), "h1") as holder:
         with ledger.write() as tx:
@@ -183,7 +185,7 @@ def test_a_run_whose_worker_lives_is_left_to_it(ledger: Ledger, tmp_path: Path) 
     assert heard.nudges == []
 
 
-def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger) -> None:
+def test_old_bodies_are_dropped_and_their_keys_stay(ledger: Ledger) -> None:
     _receive(ledger, "old")
     with ledger.write() as tx:
         deliveries.mark_answered(tx, "github", "old")
@@ -196,7 +198,7 @@ def test_bodies_past_their_time_are_forgotten_and_their_keys_kept(ledger: Ledger
     assert (row.id, row.body) == ("old", None)
 
 
-def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
+def test_sweeping_continues_after_a_failure(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         assert claims.claim(tx, a_worker("another"), add_run(tx).id)
     asked, stopping = threading.Event(), threading.Event()
@@ -214,7 +216,7 @@ def test_a_sweep_that_fails_is_not_the_last(sqlite_ledger: Ledger) -> None:
     assert heard.nudges == [("work",)]
 
 
-def test_a_nudge_that_redis_lost_is_made_up_for(sqlite_ledger: Ledger, redis_url: str) -> None:
+def test_a_nudge_that_redis_lost_is_sent_again(sqlite_ledger: Ledger, redis_url: str) -> None:
     _receive(sqlite_ledger, "d1")
     broker = queues.connect(redis_url, "test")
     answered, stopping = threading.Event(), threading.Event()

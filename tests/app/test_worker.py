@@ -1,4 +1,4 @@
-"""The long-lived processes: when they refuse to start, how they stop, and what the next one finds."""
+"""The long-lived processes: refusals to start, their end, and the takeover by the next one."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.support.services import free_port
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk whose forge does not answer: nothing here needs it to."""
+    """Set up a desk whose forge does not answer: no test here needs it."""
     with at_a_desk(tmp_path) as desk:
         desk.environment |= {
             "FORGEHAND_GITHUB__URL": f"http://127.0.0.1:{free_port()}/api/v3",
@@ -28,7 +28,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @contextmanager
 def _up(desk: Desk, verb: str = "up") -> Iterator[tuple[str, Piped]]:
-    """The process, and the address it printed."""
+    """Start the bot; yield the address that it printed, and the process."""
     with desk.start(verb, "--port", "0") as process:
         try:
             yield process.stdout.readline().strip(), process
@@ -40,7 +40,7 @@ def _get(address: str, path: str) -> httpx.Response:
     return httpx.get(address + path, trust_env=False, timeout=LONG, verify=False)
 
 
-def test_up_prints_where_it_listens_and_ends_well_when_told(desk: Desk) -> None:
+def test_up_prints_its_address_and_ends_well_on_a_signal(desk: Desk) -> None:
     with _up(desk) as (address, process):
         assert _get(address, "/readyz").text == "ready\n"
 
@@ -51,19 +51,19 @@ def test_up_prints_where_it_listens_and_ends_well_when_told(desk: Desk) -> None:
     assert "reason=SIGTERM" in log
 
 
-def test_only_forges_with_a_token_have_a_door(desk: Desk) -> None:
+def test_only_forges_with_a_token_have_a_receiver(desk: Desk) -> None:
     gitlab = {"FORGEHAND_GITLAB__TOKEN": "a-token", "FORGEHAND_GITLAB__WEBHOOK_SECRETS": "0123456789abcdef"}
     closed = {"FORGEHAND_GITHUB__TOKEN": "", "FORGEHAND_GITHUB__WEBHOOK_SECRETS": ""}
 
-    assert _doors(desk) == {"github": 401, "gitlab": 404}
+    assert _receivers(desk) == {"github": 401, "gitlab": 404}
     desk.environment |= gitlab
-    assert _doors(desk) == {"github": 401, "gitlab": 401}
+    assert _receivers(desk) == {"github": 401, "gitlab": 401}
     desk.environment |= closed
-    assert _doors(desk) == {"github": 404, "gitlab": 401}
+    assert _receivers(desk) == {"github": 404, "gitlab": 401}
 
 
-def _doors(desk: Desk) -> dict[str, int]:
-    """What each forge's receiver says to one who proves nothing."""
+def _receivers(desk: Desk) -> dict[str, int]:
+    """Return the answer of each forge's receiver to a request without proof."""
     with _up(desk) as (address, _):
         return {forge: _post(f"{address}/webhooks/{forge}") for forge in ("github", "gitlab")}
 
@@ -79,7 +79,7 @@ def test_a_second_up_on_the_same_data_is_refused(desk: Desk) -> None:
         assert f"Another forgehand (process {process.pid}) already works on" in errors
 
 
-def test_a_run_asked_for_beside_a_running_bot_is_worked_on_there(desk: Desk) -> None:
+def test_a_run_of_the_command_line_is_executed_by_the_running_bot(desk: Desk) -> None:
     with _up(desk) as (_, process):
         output, _ = desk.call("run", str(desk.repository), "tidy the parser")
         process.send_signal(signal.SIGTERM)
@@ -106,7 +106,7 @@ def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: 
     assert (desk.tasks()[0]["run"], desk.tasks()[0]["outcome"]) == (1, "cancelled")
 
 
-def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
+def test_work_executes_runs_beside_serve(desk: Desk, redis_url: str) -> None:
     desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
     with _up(desk, "serve") as (address, _), desk.start("work") as worker:
         assert _get(address, "/readyz").text == "ready\n"
@@ -142,7 +142,9 @@ def test_serve_and_work_share_what_is_asked(desk: Desk, redis_url: str) -> None:
         ({"FORGEHAND_SERVER__HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
     ],
 )
-def test_what_cannot_work_is_refused_at_the_start(desk: Desk, changed: dict[str, str], sentence: str) -> None:
+def test_settings_that_cannot_work_are_refused_at_the_start(
+    desk: Desk, changed: dict[str, str], sentence: str
+) -> None:
     desk.environment |= changed
 
     _, errors = desk.call("up", "--port", "0", status=1)

@@ -1,4 +1,4 @@
-"""What a monitor sees, on good days and on bad ones."""
+"""Health and metrics, with services that answer and services that fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def watched(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.
         yield client
 
 
-def test_ready_when_everything_it_needs_answers(sqlite_ledger: Ledger) -> None:
+def test_it_is_ready_when_every_service_answers(sqlite_ledger: Ledger) -> None:
     def ledger() -> None:
         with sqlite_ledger.read() as tx:
             clock(tx)
@@ -46,7 +46,7 @@ def test_ready_when_everything_it_needs_answers(sqlite_ledger: Ledger) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-def test_not_ready_names_what_is_missing_and_nothing_else(sqlite_ledger: Ledger) -> None:
+def test_not_ready_names_the_missing_service_and_nothing_else(sqlite_ledger: Ledger) -> None:
     with watched(sqlite_ledger, ledger=fine, redis=away) as client:
         answer = client.get("/readyz")
 
@@ -54,7 +54,7 @@ def test_not_ready_names_what_is_missing_and_nothing_else(sqlite_ledger: Ledger)
         assert client.get("/healthz").status_code == 200
 
 
-def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger) -> None:
+def test_metrics_have_counts_of_answers_and_of_the_ledger(ledger: Ledger) -> None:
     with ledger.write() as tx:
         deliveries.record(tx, [Delivery(forge="github", id="d-1", event="ping", body=b"{}")])
         add_run(tx)
@@ -87,7 +87,7 @@ def test_metrics_tell_what_was_answered_and_what_the_ledger_holds(ledger: Ledger
     } <= set(lines)
 
 
-def test_metrics_of_a_ledger_that_fails_are_short_but_there(sqlite_ledger: Ledger) -> None:
+def test_metrics_of_a_ledger_that_fails_say_only_that(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
     with watched(sqlite_ledger) as client:

@@ -86,7 +86,7 @@ FACTS = FactsView(
 
 
 def a_view(result: ResultView) -> TaskView:
-    """A task with a value in every field."""
+    """Return a task with a value in every field."""
     return TaskView(
         id="t1",
         title="Tidy the parser",
@@ -131,7 +131,7 @@ class Read(HTMLParser):
 
 
 def each_with(value: Any, text: str, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The value once for each string in it, with `text` in that string's place, and the place's name."""
+    """Yield the value once for each string in it, with `text` in its place, and the name of that place."""
     if isinstance(value, Markup):
         yield path, escape(text)
     elif isinstance(value, str):
@@ -148,7 +148,7 @@ def each_with(value: Any, text: str, path: str = "") -> Iterator[tuple[str, Any]
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("result", RESULTS, ids=lambda each: each.kind)
-def test_text_in_any_field_is_no_markup(result: ResultView, hostile: str) -> None:
+def test_text_in_any_field_is_not_markup(result: ResultView, hostile: str) -> None:
     view = a_view(result)
     usual = Read(task_page.render(PAGES, view))
 
@@ -171,7 +171,7 @@ def is_harmless(address: str) -> bool:
     return address.startswith(("https://", "http://")) or ":" not in address
 
 
-def test_the_fields_that_are_tried_are_all_of_them() -> None:
+def test_every_field_is_tried() -> None:
     tried = [field for field, _ in each_with(a_view(RESULTS[-1]), "x")]
 
     assert len(tried) == len(set(tried))
@@ -190,7 +190,7 @@ def test_hostile_text_can_still_be_read(hostile: str) -> None:
     assert page.text.count(expected) == 3  # the title is that of the document, too
 
 
-def test_a_link_to_something_else_than_the_web_is_only_text() -> None:
+def test_an_address_of_another_scheme_is_not_a_link() -> None:
     change = LinkView(text="#9", url="JavaScript:alert(1)")
     view = replace(a_view(RESULTS[-1]), facts=replace(FACTS, change=change))
 

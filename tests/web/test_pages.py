@@ -1,4 +1,4 @@
-"""The page of a task, as someone with its link sees it, and someone without."""
+"""The page of a task, with its link and without."""
 
 import base64
 import hashlib
@@ -67,7 +67,7 @@ def link(task: Task) -> str:
 
 
 def failed(tx: Connection, thread: Thread | None = None) -> Task:
-    """A task whose only run asked for `tidy it` and died of lack of memory."""
+    """Add a task whose only run, with the request `tidy it`, ran out of memory."""
     task = add_task(tx, thread)
     run = claims.claim(tx, a_worker(), add_run(tx, task).id)
     workspaces.mark_in_use(tx, task.id, "h1")
@@ -83,7 +83,9 @@ def failed(tx: Connection, thread: Thread | None = None) -> Task:
     return tasks.get(tx, task.id)
 
 
-def test_a_failed_task_says_why_what_next_and_until_when(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_failed_task_shows_reason_next_command_and_retention(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
@@ -108,7 +110,7 @@ def test_a_failed_task_says_why_what_next_and_until_when(client: httpx.Client, s
         assert words in answer.text
 
 
-def test_a_workspace_the_bot_cannot_remove_is_told_of_with_what_to_do(
+def test_a_workspace_that_the_bot_cannot_remove_is_shown_with_the_command_to_remove_it(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -161,9 +163,7 @@ def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
     assert 'href="https://github.com/acme/r1/pull/9">#9</a>' in text
 
 
-def test_a_branch_that_people_named_is_linked_all_the_same(
-    client: httpx.Client, sqlite_ledger: Ledger
-) -> None:
+def test_a_branch_with_a_name_of_its_users_is_linked_too(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         task = add_task(tx)
         tx.execute(update(schema.tasks).where(schema.tasks.c.id == task.id).values(branch="fix/#12-50%"))
@@ -230,7 +230,7 @@ def test_hostile_text_in_every_column_is_shown_as_text(client: httpx.Client, sql
     assert SECRET not in page
 
 
-def test_the_content_security_policy_names_the_very_style_of_the_page(
+def test_the_content_security_policy_has_the_hash_of_the_page_style(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -296,7 +296,7 @@ def test_a_long_log_of_carriage_returns_has_lines(client: httpx.Client, sqlite_l
     assert plain == "".join(f"file {number}\n" for number in range(100_000))
 
 
-def test_of_a_long_log_that_is_one_line_the_page_shows_the_beginning(
+def test_the_page_shows_the_beginning_of_a_long_log_that_is_one_line(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -307,7 +307,7 @@ def test_of_a_long_log_that_is_one_line_the_page_shows_the_beginning(
     assert f"begun {'x' * 1_994} … (line cut)\n" in client.get(link(task)).text
 
 
-def test_a_line_without_an_end_is_shown_by_its_beginning_alone(
+def test_only_the_beginning_of_a_line_that_is_too_long_is_shown(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     before = b"first\n" + b"x" * (128 * 1024)
@@ -322,7 +322,7 @@ def test_a_line_without_an_end_is_shown_by_its_beginning_alone(
     assert plain == f"first\n{'x' * 2000} … (line cut)\nlast\n"
 
 
-def test_an_agents_events_are_shown_as_words_with_the_raw_log_beside_them(
+def test_the_page_shows_the_text_of_agent_events_and_links_the_raw_log(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     content = [{"type": "tool_result", "content": SECRET}]
@@ -345,7 +345,7 @@ def test_an_agents_events_are_shown_as_words_with_the_raw_log_beside_them(
     assert SECRET not in page + plain
 
 
-def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_size_of_a_gap_in_the_log_is_shown(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
@@ -357,9 +357,7 @@ def test_what_the_ledger_forgot_of_a_log_is_named(client: httpx.Client, sqlite_l
     assert plain == "first\n… 1,000,000 bytes left out …\nlast\n"
 
 
-def test_of_a_line_the_ledger_forgot_a_part_of_nothing_is_shown(
-    client: httpx.Client, sqlite_ledger: Ledger
-) -> None:
+def test_a_line_that_lost_a_part_is_not_shown(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
@@ -373,7 +371,7 @@ def test_of_a_line_the_ledger_forgot_a_part_of_nothing_is_shown(
 
 
 def patched(tx: Connection, text: bytes, size: int = 0) -> Task:
-    """A failed task whose run left this patch."""
+    """Add a failed task whose run has this patch."""
     task = failed(tx)
     patches.add(tx, runs.newest(tx, task.id).id, text, size or len(text))
     return task
@@ -397,7 +395,7 @@ def test_the_patch_is_plain_text_and_linked_from_the_page(
     assert rest == PATCH.decode()
 
 
-def test_the_patch_shows_nothing_invisible_no_secret_and_no_line_that_is_not_its_own(
+def test_the_patch_shows_no_secret_no_invisible_character_and_no_forged_line(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -420,9 +418,7 @@ def test_a_patch_that_is_not_whole_says_so(client: httpx.Client, sqlite_ledger: 
     assert f"The first {len(PATCH)} of 9,000,000 bytes." in text
 
 
-def test_where_no_run_left_a_patch_there_is_neither_link_nor_page(
-    client: httpx.Client, sqlite_ledger: Ledger
-) -> None:
+def test_without_a_patch_there_is_neither_link_nor_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
@@ -449,7 +445,7 @@ def test_the_link_of_one_task_does_not_open_another(client: httpx.Client, sqlite
 
 
 @pytest.mark.parametrize("run", ["2", "", "x", "-1"])
-def test_there_is_no_log_of_a_run_that_never_was(
+def test_the_log_of_an_unknown_run_is_not_found(
     client: httpx.Client, sqlite_ledger: Ledger, run: str
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -462,11 +458,11 @@ def test_there_is_no_log_of_a_run_that_never_was(
     assert answer.status_code == 404
 
 
-def test_a_signed_link_to_a_task_that_is_not_there_finds_nothing(client: httpx.Client) -> None:
+def test_a_signed_link_to_an_unknown_task_finds_nothing(client: httpx.Client) -> None:
     assert client.get(shared_keys.task_url("", KEY, "nobody")).status_code == 404
 
 
-def test_a_run_says_what_it_used_of_models_reached_and_was_refused(
+def test_a_run_shows_its_use_of_models_its_hosts_and_its_refused_requests(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -493,7 +489,7 @@ def test_a_run_says_what_it_used_of_models_reached_and_was_refused(
     assert SECRET not in text
 
 
-def test_a_run_that_was_refused_very_much_shows_the_most_frequent(
+def test_a_run_with_many_refused_targets_shows_the_most_frequent(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -508,7 +504,7 @@ def test_a_run_that_was_refused_very_much_shows_the_most_frequent(
     assert "<li>others, 19 times</li>" in text
 
 
-def test_no_page_is_kept_framed_scripted_indexed_or_named_to_others(
+def test_no_page_is_cached_framed_scripted_indexed_or_sent_as_referrer(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""`POST /webhooks/<forge>`, spoken to over real sockets, good and bad, in the words of each forge."""
+"""`POST /webhooks/<forge>` over real sockets: valid and invalid deliveries, in the form of each forge."""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def hook(sqlite_ledger: Ledger, dialect: Dialect) -> Iterator[Hook]:
         yield hook
 
 
-def test_a_signed_delivery_is_in_the_ledger_byte_for_byte_when_the_202_is_here(hook: Hook) -> None:
+def test_a_signed_delivery_is_in_the_ledger_byte_for_byte_before_its_202(hook: Hook) -> None:
     body = b' {"comment": {"body": "caf\xc3\xa9 \\u0000"}}\n'
 
     answer = hook.post(body)
@@ -32,18 +32,18 @@ def test_a_signed_delivery_is_in_the_ledger_byte_for_byte_when_the_202_is_here(h
     assert hook.counted == [202]
 
 
-def test_a_delivery_sent_again_is_accepted_and_kept_once(hook: Hook) -> None:
+def test_a_repeated_delivery_is_accepted_and_recorded_once(hook: Hook) -> None:
     assert [hook.post().status_code for _ in range(3)] == [202] * 3
     assert len(hook.recorded()) == 1
 
 
-def test_an_event_nobody_waits_for_is_accepted_and_not_kept(hook: Hook) -> None:
+def test_another_event_is_accepted_and_not_recorded(hook: Hook) -> None:
     assert hook.post(event=hook.dialect.ignored).status_code == 202
     assert hook.recorded() == []
 
 
 @pytest.mark.parametrize("waited_for", [True, False])
-def test_a_true_body_that_is_no_json_object_is_400(hook: Hook, *, waited_for: bool) -> None:
+def test_a_signed_body_that_is_not_a_json_object_is_400(hook: Hook, *, waited_for: bool) -> None:
     event = hook.dialect.recorded if waited_for else hook.dialect.ignored
     bodies = [
         b"",
@@ -76,11 +76,11 @@ def test_without_a_proper_id_and_event_it_is_400(hook: Hook, name: str) -> None:
     assert hook.recorded() == []
 
 
-def test_nothing_is_asked_of_the_body_where_there_is_no_proof(hook: Hook) -> None:
+def test_without_proof_the_body_is_not_read(hook: Hook) -> None:
     assert hook.post(b"", proof=None, content_type=None).status_code == 401
 
 
-def test_a_form_is_415_and_the_answer_says_what_to_set(hook: Hook) -> None:
+def test_a_form_is_415_and_the_answer_names_the_setting(hook: Hook) -> None:
     answer = hook.post(b"payload=%7B%7D", content_type="application/x-www-form-urlencoded")
 
     assert answer.status_code == 415
@@ -109,7 +109,7 @@ def test_a_body_declared_too_large_is_413_before_a_byte_of_it_is_sent(hook: Hook
     assert hook.raw(head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_of_unknown_length_is_413_where_it_passes_the_cap(hook: Hook) -> None:
+def test_a_body_of_unknown_length_is_413_once_it_exceeds_the_cap(hook: Hook) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in hook.dialect.headers(BODY).items())
     chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     start = f"POST {hook.path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n{head}\r\n"
@@ -117,7 +117,7 @@ def test_a_body_of_unknown_length_is_413_where_it_passes_the_cap(hook: Hook) -> 
     assert hook.raw(start.encode() + chunk * 7).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_of_exactly_the_cap_is_taken(hook: Hook) -> None:
+def test_a_body_of_exactly_the_cap_is_accepted(hook: Hook) -> None:
     body = b'{"a":"' + b"x" * (CAP - 8) + b'"}'
 
     assert len(body) == CAP
@@ -139,7 +139,7 @@ def test_a_header_given_twice_is_400(hook: Hook, twice: str) -> None:
     assert hook.recorded() == []
 
 
-def test_a_sender_too_slow_for_the_deadline_is_cut_with_408(sqlite_ledger: Ledger, dialect: Dialect) -> None:
+def test_a_sender_that_misses_the_deadline_gets_408(sqlite_ledger: Ledger, dialect: Dialect) -> None:
     with receiving(sqlite_ledger, dialect, read_deadline=0.2) as hook:
         lines = [f"{name}: {value}" for name, value in dialect.headers(BODY).items()]
         head = f"POST {hook.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n" + "\r\n".join(lines)
@@ -147,7 +147,7 @@ def test_a_sender_too_slow_for_the_deadline_is_cut_with_408(sqlite_ledger: Ledge
         assert hook.raw(head.encode() + b"\r\n\r\n{").startswith(b"HTTP/1.1 408 ")
 
 
-def test_an_endless_head_is_hung_up_on(hook: Hook) -> None:
+def test_a_connection_with_an_endless_head_is_closed(hook: Hook) -> None:
     with socket.create_connection(hook.address, timeout=20) as connection:
         connection.sendall(f"POST {hook.path} HTTP/1.1\r\nx: ".encode())
 
@@ -155,7 +155,7 @@ def test_an_endless_head_is_hung_up_on(hook: Hook) -> None:
             connection.sendall(b"y" * 50_000_000)
 
 
-def test_while_the_ledger_is_down_it_is_503_and_afterwards_202(hook: Hook) -> None:
+def test_a_ledger_that_fails_is_503_and_afterwards_202(hook: Hook) -> None:
     with hook.ledger.write() as tx:
         tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
     down = hook.post().status_code

@@ -1,4 +1,4 @@
-"""The writer thread: what shares a commit, what waits for it, what a failure does."""
+"""The writer thread: shared commits, answers after them, and failures."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ def kept(ledger: Ledger) -> list[str]:
 
 
 def submit_all(intake: Intake, *batch: Delivery) -> list[BaseException | None]:
-    """Submit at once, in one turn of a loop; how each of them ended."""
+    """Submit all in one turn of the event loop; return the result of each."""
 
     async def run() -> list[BaseException | None]:
         return await asyncio.gather(*(intake.submit(one) for one in batch), return_exceptions=True)
@@ -50,7 +50,7 @@ def intake(begun: Callable[[Callable[[str, str], object]], Intake]) -> Intake:
     return begun(lambda forge, delivery: None)
 
 
-def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
+def test_waiting_deliveries_are_committed_together(ledger: Ledger) -> None:
     commits: list[int] = []
     event.listen(ledger.engine, "commit", lambda connection: commits.append(1))
     intake = Intake(ledger, lambda forge, delivery: None)
@@ -67,7 +67,7 @@ def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
     assert len(kept(ledger)) == 50
 
 
-def test_a_twin_is_answered_and_kept_once(intake: Intake, ledger: Ledger) -> None:
+def test_a_repeated_delivery_is_answered_and_recorded_once(intake: Intake, ledger: Ledger) -> None:
     assert submit_all(intake, *[delivery(1)] * 10) == [None] * 10
     assert submit_all(intake, delivery(1)) == [None]
     assert kept(ledger) == ["d-1"]
@@ -80,7 +80,7 @@ def test_no_answer_comes_before_the_commit(ledger: Ledger) -> None:
 
     async def run() -> None:
         await intake.submit(delivery(1))
-        seen.append(kept(ledger))  # on a connection of its own
+        seen.append(kept(ledger))  # on another connection
 
     asyncio.run(run())
     intake.stop()
@@ -88,7 +88,7 @@ def test_no_answer_comes_before_the_commit(ledger: Ledger) -> None:
     assert seen == [["d-1"]]
 
 
-def test_a_body_that_cannot_be_read_fails_alone(intake: Intake, ledger: Ledger) -> None:
+def test_an_invalid_body_fails_alone(intake: Intake, ledger: Ledger) -> None:
     first, second, third = submit_all(intake, delivery(1), delivery(2, b"{"), delivery(3))
 
     assert (first, third) == (None, None)
@@ -96,7 +96,9 @@ def test_a_body_that_cannot_be_read_fails_alone(intake: Intake, ledger: Ledger) 
     assert kept(ledger) == ["d-1", "d-3"]
 
 
-def test_a_failed_batch_fails_all_and_the_next_one_is_taken(intake: Intake, ledger: Ledger) -> None:
+def test_a_failed_batch_fails_all_its_deliveries_and_the_next_is_recorded(
+    intake: Intake, ledger: Ledger
+) -> None:
     with ledger.write() as tx:
         tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
     failed = submit_all(intake, delivery(1), delivery(2))
@@ -108,7 +110,7 @@ def test_a_failed_batch_fails_all_and_the_next_one_is_taken(intake: Intake, ledg
     assert kept(ledger) == ["d-3"]
 
 
-def test_each_recorded_delivery_is_nudged_and_no_other(ledger: Ledger) -> None:
+def test_there_is_a_nudge_for_each_recorded_delivery_and_no_other(ledger: Ledger) -> None:
     nudged: list[tuple[str, str]] = []
     intake = Intake(ledger, lambda forge, delivery: nudged.append((forge, delivery)))
     intake.start()
@@ -119,14 +121,14 @@ def test_each_recorded_delivery_is_nudged_and_no_other(ledger: Ledger) -> None:
     assert nudged == [("github", "d-1"), ("github", "d-3")]
 
 
-def test_a_nudge_that_fails_fails_no_delivery(begun: Callable[..., Intake], ledger: Ledger) -> None:
+def test_a_failed_nudge_fails_no_delivery(begun: Callable[..., Intake], ledger: Ledger) -> None:
     def nudge(forge: str, delivery: str) -> None:
         raise ConnectionError("the broker is away")
 
     assert submit_all(begun(nudge), delivery(1), delivery(2)) == [None, None]
 
 
-def test_a_nudge_that_hangs_holds_up_no_delivery(begun: Callable[..., Intake]) -> None:
+def test_a_nudge_that_hangs_delays_no_delivery(begun: Callable[..., Intake]) -> None:
     released = threading.Event()
     intake = begun(lambda forge, delivery: released.wait(20))
 
@@ -137,7 +139,7 @@ def test_a_nudge_that_hangs_holds_up_no_delivery(begun: Callable[..., Intake]) -
         released.set()
 
 
-def test_stopping_records_what_was_submitted_and_refuses_what_comes_later(ledger: Ledger) -> None:
+def test_stopping_records_submitted_deliveries_and_refuses_later_ones(ledger: Ledger) -> None:
     intake = Intake(ledger, lambda forge, delivery: None)
 
     async def run() -> list[BaseException | None]:

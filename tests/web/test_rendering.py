@@ -1,4 +1,4 @@
-"""The environment of the templates: what it does to every text, and to templates with mistakes."""
+"""The environment of the templates: it cleans and escapes every text, and finds mistakes in templates."""
 
 import re
 
@@ -14,13 +14,13 @@ def rendered(source: str, **values: object) -> str:
     return PAGES.from_string(source).render(**values)
 
 
-def test_a_text_is_cleaned_and_escaped_without_being_asked_to() -> None:
+def test_a_text_is_cleaned_and_escaped_by_default() -> None:
     text = "<b>\u202e\x1b[31mhunter2hunter2"
 
     assert rendered("{{ text }}", text=text) == "&lt;b&gt;[redacted]"
 
 
-def test_a_text_that_passes_a_macro_is_cleaned_and_escaped_once() -> None:
+def test_a_text_in_a_macro_is_cleaned_and_escaped_once() -> None:
     source = "{% macro twice(text) %}{{ text }}{{ text }}{% endmacro %}{{ twice(text) }}"
 
     assert rendered(source, text="<&\u200b>") == "&lt;&amp;&gt;" * 2
@@ -35,7 +35,7 @@ def test_numbers_are_printed_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("source", ["{{ nothing }}", "{{ text.nothing }}", "{% if nothing %}{% endif %}"])
-def test_a_name_that_is_not_there_is_an_error(source: str) -> None:
+def test_an_unknown_name_is_an_error(source: str) -> None:
     with pytest.raises(UndefinedError):
         rendered(source, text="x")
 

@@ -22,7 +22,7 @@ MakeParser = Callable[[], OutputParser | None]
 
 
 def _follow(ledger: Ledger, parser: OutputParser | None, pieces: dict[int, bytes]) -> LogFollower:
-    """Follow the log that has these bytes at these offsets."""
+    """Write a log with these bytes at these offsets, and follow it."""
     with ledger.write() as tx:
         run = add_run(tx).id
         for offset, data in pieces.items():
@@ -94,7 +94,7 @@ def test_the_remainder_of_a_line_that_is_too_long_is_not_shown(sqlite_ledger: Le
     assert list(log.lines(last=True)) == ["first", f"{'x' * 2000} … (line cut)", "last"]
 
 
-def test_a_listener_reads_an_event_that_is_longer_than_a_shown_line(sqlite_ledger: Ledger) -> None:
+def test_a_parser_reads_an_event_that_is_longer_than_a_shown_line(sqlite_ledger: Ledger) -> None:
     events = [line.replace(b"I will look first.", b"word " * 100_000) for line in recorded("good")]
     log = _follow(sqlite_ledger, Claude(()).output_parser(), {0: b"\n".join(events)})
 

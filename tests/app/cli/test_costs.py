@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
-    """What it prints."""
+    """Call `costs`; return its output."""
 
     def called(*, as_json: bool = False, **asked: Any) -> str:
         costs(settings, CostQuery(**{"seconds": WEEK, **asked}), as_json=as_json)
@@ -49,7 +49,7 @@ def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
 
 @pytest.fixture
 def dear(settings: Settings) -> str:
-    """The id of a task in acme/r7 that cost more than another in acme/r1; one of its two runs was killed."""
+    """Add a task in acme/r7, with a killed run, and a cheaper one in acme/r1; return the id of the first."""
     ledger = open_ledger(settings.store_url)
     day = today()
     with ledger.write() as tx:
@@ -71,11 +71,11 @@ def dear(settings: Settings) -> str:
 
 
 def lines(text: str) -> list[list[str]]:
-    """Words of each line."""
+    """Split each line into words."""
     return [line.split() for line in text.splitlines() if line.strip()]
 
 
-def test_each_repository_has_a_row_the_dearest_first_and_all_have_one(say: Say, dear: str) -> None:
+def test_each_repository_has_a_row_the_most_expensive_first_and_there_is_a_total(say: Say, dear: str) -> None:
     head, first, second, total, *_ = lines(say())
 
     assert dear
@@ -85,14 +85,14 @@ def test_each_repository_has_a_row_the_dearest_first_and_all_have_one(say: Say, 
     assert " ".join(total) == "all 2 3 9 2,010 400 60 9 at least $1.75"
 
 
-def test_of_one_repository_each_task_has_a_row(say: Say, dear: str) -> None:
+def test_each_task_of_one_repository_has_a_row(say: Say, dear: str) -> None:
     _, first, total, *_ = lines(say(repository="acme/r7"))
 
     assert " ".join(first) == f"{dear} Tidy the parser 1 2 6 2,000 400 60 8 at least $1.50"
     assert " ".join(total) == "all 1 2 6 2,000 400 60 8 at least $1.50"
 
 
-def test_a_title_does_nothing_to_the_terminal(say: Say, settings: Settings) -> None:
+def test_a_title_cannot_steer_the_terminal(say: Say, settings: Settings) -> None:
     ledger = open_ledger(settings.store_url)
     with ledger.write() as tx:
         thread = replace(a_thread(repository=7), title="\x1b]0;mine\x07\x1b[31mTidy\u202e it")
@@ -105,7 +105,7 @@ def test_a_title_does_nothing_to_the_terminal(say: Say, settings: Settings) -> N
     assert row[:3] == [run.task, "Tidy", "it"]
 
 
-def test_of_one_task_each_run_has_a_row_that_says_who_knows_its_cost(say: Say, dear: str) -> None:
+def test_each_run_of_one_task_has_a_row_with_the_source_of_its_cost(say: Say, dear: str) -> None:
     told = lines(say(task=dear))
 
     assert [" ".join(line) for line in told[1:]] == [
@@ -115,7 +115,7 @@ def test_of_one_task_each_run_has_a_row_that_says_who_knows_its_cost(say: Say, d
     ]
 
 
-def test_todays_budgets_are_shown_with_what_is_used_of_them(say: Say, dear: str) -> None:
+def test_todays_budgets_are_shown_with_their_use(say: Say, dear: str) -> None:
     *_, today_, head, everywhere, own = lines(say(repository="acme/r7"))
 
     assert dear
@@ -139,10 +139,10 @@ def test_scripts_get_numbers(say: Say, dear: str) -> None:
     }  # fmt: skip
 
 
-def test_where_nothing_was_used_it_says_so(say: Say) -> None:
+def test_a_time_without_use_is_reported(say: Say) -> None:
     assert lines(say(repository="acme/none"))[0][:2] == ["Today,", "until"]
 
 
-def test_a_task_that_is_not_there_is_named(say: Say) -> None:
+def test_an_unknown_task_is_named(say: Say) -> None:
     with pytest.raises(NotPossible, match="no task `nobody`"):
         say(task="nobody")

@@ -36,7 +36,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def _children_seconds() -> float:
-    """Processor time of the children that have ended: a machine that is busy leaves it as it is."""
+    """Return the processor time of ended children in seconds; a busy machine does not change it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -74,7 +74,7 @@ def test_a_run_prints_the_branch_it_pushed_and_nothing_else(desk: Desk) -> None:
     assert "  written\n" in errors
 
 
-def test_a_resume_goes_on_on_the_same_branch(desk: Desk) -> None:
+def test_a_resume_continues_on_the_same_branch(desk: Desk) -> None:
     desk.call("run", str(desk.repository), "tidy the parser")
     task = desk.tasks()[0]
 
@@ -85,7 +85,7 @@ def test_a_resume_goes_on_on_the_same_branch(desk: Desk) -> None:
     assert desk.git("rev-parse", f"{task['branch']}~1") == task["pushed"]
 
 
-def test_a_gitlab_that_is_configured_lends_its_token_for_every_form_of_its_urls(desk: Desk) -> None:
+def test_the_token_of_a_configured_gitlab_is_used_for_every_form_of_its_urls(desk: Desk) -> None:
     with _behind_a_login(desk, "oauth2:a-token-of-gitlab") as (host, port):
         desk.environment["FORGEHAND_GITLAB__URL"] = f"http://{host}:{port}"
         refused = json.loads(desk.call("run", f"git@{host}:acme/anvil.git", "x", "--json", status=1)[0])
@@ -102,7 +102,7 @@ def test_a_gitlab_that_is_configured_lends_its_token_for_every_form_of_its_urls(
 
 @contextmanager
 def _behind_a_login(desk: Desk, login: str) -> Iterator[tuple[str, int]]:
-    """Where git's own server shows the desk's repository to this login only."""
+    """Serve the repository with git's own server, to this login only; yield the address."""
     desk.git("config", "http.receivepack", "true")
     wanted = "Basic " + base64.b64encode(login.encode()).decode()
 
@@ -125,7 +125,7 @@ def test_nothing_to_change_is_a_success_without_a_branch(desk: Desk) -> None:
     assert "without changing anything" in errors
 
 
-def test_a_failed_run_says_why_and_how_to_go_on(desk: Desk) -> None:
+def test_a_failed_run_prints_its_reason_and_the_next_command(desk: Desk) -> None:
     output, errors = desk.call("run", str(desk.repository), "fail", status=1)
 
     task = desk.tasks()[0]
@@ -135,7 +135,7 @@ def test_a_failed_run_says_why_and_how_to_go_on(desk: Desk) -> None:
     assert desk.call("logs", task["task"])[0] == "broken\n"
 
 
-def test_an_agent_reaches_package_hosts_though_no_worker_lives(desk: Desk) -> None:
+def test_an_agent_reaches_package_hosts_without_a_worker(desk: Desk) -> None:
     npm = "#!/bin/sh\necho https://npm.example.org/"
     with image_with(small(), "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         desk.environment |= {"FORGEHAND_NETWORK__SETS": "npm", "FORGEHAND_SANDBOX__IMAGE": image}
@@ -145,7 +145,7 @@ def test_an_agent_reaches_package_hosts_though_no_worker_lives(desk: Desk) -> No
     assert "out by http://forgehand:" in errors
 
 
-def test_what_is_held_is_pushed_once_approved(desk: Desk) -> None:
+def test_a_commit_that_awaits_approval_is_pushed_once_approved(desk: Desk) -> None:
     _, said = desk.call("run", str(desk.repository), "take power", status=1)
     task = desk.tasks()[0]["task"]
     assert f"to continue: forgehand approve {task}" in said
@@ -158,7 +158,7 @@ def test_what_is_held_is_pushed_once_approved(desk: Desk) -> None:
     assert "nothing of it waits for an approval" in said
 
 
-def test_what_cannot_be_resumed_is_said_in_the_operators_words(desk: Desk) -> None:
+def test_the_refusal_of_a_resume_names_the_operators_commands(desk: Desk) -> None:
     desk.call("run", str(desk.repository), "tidy the parser")
     task = desk.tasks()[0]["task"]
 
@@ -176,7 +176,7 @@ def test_a_run_is_cancelled_from_another_terminal(desk: Desk) -> None:
     assert desk.containers() == []
 
 
-def test_ctrl_c_cancels_a_run_of_our_own(desk: Desk) -> None:
+def test_an_interrupt_cancels_a_run_that_is_executed_here(desk: Desk) -> None:
     with desk.busy() as (process, task):
         process.send_signal(signal.SIGINT)
 
@@ -190,7 +190,7 @@ def test_ctrl_c_cancels_a_run_of_our_own(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "how", ["ctrl-c", "sigterm", pytest.param("forgehand cancel", marks=pytest.mark.long)]
 )
-def test_a_remote_that_says_nothing_holds_none_of_them(desk: Desk, how: str) -> None:
+def test_a_remote_that_hangs_delays_neither_signal_nor_cancel(desk: Desk, how: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(LONG)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
@@ -206,7 +206,7 @@ def test_a_remote_that_says_nothing_holds_none_of_them(desk: Desk, how: str) -> 
     assert desk.tasks()[0]["state"] == ("running" if how == "sigterm" else "cancelled")
 
 
-def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> None:
+def test_after_sigterm_the_agent_works_on_for_the_next_worker(desk: Desk) -> None:
     with desk.busy() as (process, _task):
         process.send_signal(signal.SIGTERM)
 
@@ -216,7 +216,7 @@ def test_sigterm_leaves_the_agent_at_work_for_the_next_worker(desk: Desk) -> Non
     assert len(desk.containers()) == 1
 
 
-def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -> None:
+def test_a_workspace_may_be_removed_unless_a_run_uses_it(desk: Desk) -> None:
     with desk.busy() as (_process, task):
         assert "is queued or running" in desk.call("workspaces", "rm", task, "--yes", status=1)[1]
         desk.call("cancel", task)
@@ -234,7 +234,7 @@ def test_a_workspace_at_rest_may_be_removed_and_one_in_use_may_not(desk: Desk) -
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
 
 
-def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk: Desk) -> None:
+def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> None:
     desk.call("run", str(desk.repository), "tidy the parser")
     desk.call("run", str(desk.repository), "tidy the parser")
     data, (kept, gone) = desk.folder / "forgehand-data", (each["task"] for each in desk.tasks())
@@ -284,7 +284,7 @@ def test_a_stuck_workspace_is_shown_and_removed_with_a_word_on_what_is_lost(desk
         (["run", ".", "x", "--config", "at-a-file.toml"], "is not a folder this user can write to"),
     ],
 )
-def test_what_cannot_work_is_one_sentence(desk: Desk, args: list[str], sentence: str) -> None:
+def test_a_wrong_command_gets_one_sentence(desk: Desk, args: list[str], sentence: str) -> None:
     (desk.folder / "at-a-file.toml").write_text('[data]\npath = "forgehand.toml"\n')
 
     _, errors = desk.call(*args, status=1)

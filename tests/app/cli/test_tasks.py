@@ -1,4 +1,4 @@
-"""What the operator's commands show of the ledger, read in this process."""
+"""Commands that read the ledger, called in this process."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_half_a_secret_beside_a_gap_is_not_printed(
     assert others == ["last", "unended"]
 
 
-def test_the_log_is_words_and_raw_where_that_is_wanted(
+def test_the_log_is_text_for_people_or_raw_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(data=DataSettings(path=tmp_path), agents={"claude": AgentSettings(kind="claude")})

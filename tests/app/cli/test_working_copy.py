@@ -17,7 +17,7 @@ URL = "https://forge.example/acme/anvil"
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    """A checkout of `main` with one committed file, and no remote."""
+    """Make a checkout of `main` with one committed file, and no remote."""
     with Repo.init(tmp_path / "anvil", initial_branch="main") as made:
         (tmp_path / "anvil" / "README.md").write_text("hello\n")
         made.index.add(["README.md"])
