@@ -127,8 +127,8 @@ class RunVerdict:
         return self.outcome is None
 
 
-def to(task_id: str, state: State, wanted: State) -> State:
-    """Return `wanted`. Raises NotPossible if it cannot follow `state`."""
-    if wanted not in NEXT[state]:
-        raise NotPossible(f"Task {task_id} is {state}; it cannot become {wanted}.")
-    return wanted
+def to(task_id: str, state: State, target: State) -> State:
+    """Return `target`. Raises NotPossible if it cannot follow `state`."""
+    if target not in NEXT[state]:
+        raise NotPossible(f"Task {task_id} is {state}; it cannot become {target}.")
+    return target

@@ -114,7 +114,7 @@ class Writer(Protocol):
         """Set the bot's status on a commit."""
         ...
 
-    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+    def open_change(self, thread: Thread, request: NewChange) -> Change | None:
         """Open a change, or find the open one of that branch. None: no commits between the branches."""
         ...
 

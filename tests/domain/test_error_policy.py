@@ -1,4 +1,4 @@
-"""What is to be done about each error we know."""
+"""The remedies for known errors, and the rules for retries."""
 
 import errno
 from itertools import count, takewhile
@@ -41,12 +41,12 @@ def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
         (OSError(errno.EIO, "a disk that breaks"), Remedy.INCIDENT),
     ],
 )
-def test_what_is_to_be_done(error: Exception, expected: Remedy) -> None:
+def test_every_error_has_its_remedy(error: Exception, expected: Remedy) -> None:
     assert remedy(error) is expected
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_known_wherever_we_write(number: int) -> None:
+def test_a_full_disk_is_recognized_in_every_write(number: int) -> None:
     error = error_policy.domain_error(OSError(number, "No space left on device"))
 
     assert isinstance(error, DiskFull)
@@ -61,7 +61,9 @@ def test_a_full_disk_is_known_wherever_we_write(number: int) -> None:
         ("remote: fatal: write error: No space left on device\nerror: remote unpack failed", GitFailed),
     ],
 )
-def test_a_full_disk_here_is_told_from_one_of_the_remote(said: str, expected: type[BotError]) -> None:
+def test_a_full_disk_here_is_distinguished_from_a_full_disk_of_the_remote(
+    said: str, expected: type[BotError]
+) -> None:
     assert type(remote_failure(said)) is expected
 
 

@@ -69,7 +69,7 @@ def test_only_a_cancelled_run_is_cancelled() -> None:
     assert cancelled == {Outcome.CANCELLED}
 
 
-def test_a_threads_key_holds_through_a_rename_and_tells_issues_from_changes() -> None:
+def test_a_threads_key_survives_a_rename_and_distinguishes_issues_from_changes() -> None:
     def key(path: str, kind: Kind) -> str:
         url = f"https://github.com/{path}"
         return Thread(

@@ -32,7 +32,7 @@ RIGHTS = "/(permission$|members/all/)"
 # Who
 
 
-def test_it_knows_itself(forge: Forge, playground: AnyPlayground) -> None:
+def test_an_adapter_knows_its_own_account(forge: Forge, playground: AnyPlayground) -> None:
     assert forge.whoami() == actor(playground, "bot")
     assert forge.whoami() is forge.whoami()
 
@@ -49,12 +49,12 @@ def test_whoever_has_write_or_better_may(
     assert forge.may_write(thread, actor(playground, "reader")) is may
 
 
-def test_nobody_and_who_is_not_there_may_not(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+def test_an_unknown_account_may_not_write(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
     assert not forge.may_write(thread, actor(playground, "reader"))
     assert not forge.may_write(thread, Actor(id=999, login="no body"))
 
 
-def test_a_permission_that_cannot_be_had_is_not_a_no(scripted: Forge, server: Server) -> None:
+def test_a_permission_that_cannot_be_read_is_not_a_refusal(scripted: Forge, server: Server) -> None:
     server.script = [Response(502)] * 3
 
     with pytest.raises(ForgeUnavailable):
@@ -96,7 +96,7 @@ def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: F
     ("name", "repository_id"),
     [("acme/..", 7), ("https://evil.example/x", 7), (None, 7), ("acme/anvil", 8), ("acme/anvil", 2**63)],
 )
-def test_an_answer_about_another_repository_or_none_is_refused(
+def test_a_response_about_another_repository_or_none_is_refused(
     scripted: Forge, server: Server, name: object, repository_id: object
 ) -> None:
     server.script = [Response(200, of_repository(name, repository_id))]
@@ -106,7 +106,7 @@ def test_an_answer_about_another_repository_or_none_is_refused(
 
 
 @pytest.mark.parametrize("number", [0, 2**63])
-def test_an_id_that_the_ledger_cannot_take_is_refused(scripted: Forge, server: Server, number: int) -> None:
+def test_an_id_that_the_ledger_cannot_store_is_refused(scripted: Forge, server: Server, number: int) -> None:
     me = {"id": 5, "login": "bot", "username": "bot", "type": "User"}
     comment = {"id": number, "user": me, "author": me, "body": MARKER}
     change = {"number": number, "iid": number, "html_url": "x", "web_url": "x"}
@@ -320,7 +320,7 @@ def test_a_change_from_a_branch_that_is_not_there_is_refused(forge: Forge, threa
 # Credentials
 
 
-def test_git_gets_the_token_for_the_forges_own_address_only(forge: Forge, playground: AnyPlayground) -> None:
+def test_git_gets_the_token_only_for_the_forges_own_address(forge: Forge, playground: AnyPlayground) -> None:
     login = {"github": "x-access-token", "gitlab": "oauth2"}[forge.name]
     basic = base64.b64encode(f"{login}:{playground.token}".encode()).decode()
 

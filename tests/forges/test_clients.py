@@ -30,7 +30,7 @@ def test_a_read_is_repeated_after_a_failure_of_the_forge(
     assert len(server.asked) == 2
 
 
-def test_a_read_is_given_up_in_the_end(client: AnyClient, server: Server) -> None:
+def test_a_read_is_not_repeated_for_ever(client: AnyClient, server: Server) -> None:
     server.script = [Response(502)] * 9
 
     with pytest.raises(ForgeUnavailable):
@@ -39,21 +39,21 @@ def test_a_read_is_given_up_in_the_end(client: AnyClient, server: Server) -> Non
 
 
 @pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"', b"\xff"])
-def test_a_refusal_without_json_is_still_told_apart(client: AnyClient, server: Server, raw: bytes) -> None:
+def test_a_refusal_without_json_is_recognized(client: AnyClient, server: Server, raw: bytes) -> None:
     server.script = [Response(404, raw=raw)]
 
     with pytest.raises(ForgeGone, match="no reason given"):
         client.ask("GET", "/user")
 
 
-def test_a_login_page_instead_of_json_is_no_answer(client: AnyClient, server: Server) -> None:
+def test_a_login_page_instead_of_json_is_not_a_response(client: AnyClient, server: Server) -> None:
     server.script = [Response(200, raw=b"<html>Sign in")]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("GET", "/user")
 
 
-def test_no_server_is_no_answer(which: str) -> None:
+def test_without_a_server_there_is_no_response(which: str) -> None:
     with pytest.raises(ForgeUnavailable) as refused:
         CLIENTS[which]("http://127.0.0.1:1", TOKEN).ask("POST", "/x", json={})
 
@@ -94,7 +94,7 @@ def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(
 
 
 @pytest.mark.parametrize("now", [TOKEN, "", "no word"])
-def test_one_that_is_refused_and_still_the_same_is_told(which: str, server: Server, now: str) -> None:
+def test_a_refused_token_that_is_unchanged_is_reported(which: str, server: Server, now: str) -> None:
     server.script = [Response(401)]
 
     with pytest.raises(ForgeError, match="does not accept the bot's token"):
@@ -104,7 +104,7 @@ def test_one_that_is_refused_and_still_the_same_is_told(which: str, server: Serv
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "esc\x1b", "ghp_é"])
-def test_a_token_that_is_none_is_refused_without_quoting_it(which: str, token: str) -> None:
+def test_an_invalid_token_is_refused_without_quoting_it(which: str, token: str) -> None:
     with pytest.raises(BadSettings) as refused:
         CLIENTS[which]("https://forge.example.org", token)
 
@@ -131,7 +131,7 @@ def test_the_token_is_in_no_error_and_no_log(
     ids=["after", "at"],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_no_forge_puts_work_off_for_ever(
+def test_no_forge_delays_work_for_ever(
     which: str, client: AnyClient, server: Server, header: str | dict[str, str], named: str, status: int
 ) -> None:
     name = header if isinstance(header, str) else header[which]

@@ -30,7 +30,7 @@ def delivered(forge: Forge, receiver: Receiver) -> list[Labelled]:
     return [event for event in events if isinstance(event, Labelled)]
 
 
-def test_nothing_is_found_where_nothing_is_worn(forge: Forge, playground: AnyPlayground) -> None:
+def test_nothing_is_found_without_the_label(forge: Forge, playground: AnyPlayground) -> None:
     playground.label(1, "bug")
 
     assert found(forge, playground) == []
@@ -55,7 +55,7 @@ def test_who_put_it_on_and_what_the_thread_says_is_told(forge: Forge, playground
     assert abs((datetime.now(UTC) - event.at).total_seconds()) < 10
 
 
-def test_it_is_the_last_one_who_put_it_on(forge: Forge, playground: AnyPlayground) -> None:
+def test_the_last_person_who_added_a_label_is_its_actor(forge: Forge, playground: AnyPlayground) -> None:
     playground.set_permission("reader", "triage")
     playground.label(1, "forgehand")
     playground.unlabel(1, "forgehand")
@@ -67,7 +67,7 @@ def test_it_is_the_last_one_who_put_it_on(forge: Forge, playground: AnyPlaygroun
     assert event.actor.login == "reader"
 
 
-def test_of_more_events_than_a_page_the_last_is_told(forge: Forge, playground: AnyPlayground) -> None:
+def test_the_last_of_several_pages_of_events_counts(forge: Forge, playground: AnyPlayground) -> None:
     for _ in range(51):
         playground.label(1, "forgehand")
         playground.unlabel(1, "forgehand")
@@ -99,7 +99,9 @@ def test_what_is_closed_is_not_found(forge: Forge, playground: AnyPlayground) ->
     assert found(forge, playground) == []
 
 
-def test_an_edit_is_told_by_the_time_of_the_last_change(forge: Forge, playground: AnyPlayground) -> None:
+def test_an_edit_is_recognized_by_the_time_of_the_last_change(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     playground.label(1, "forgehand")
     put_on = now()  # in whole seconds, as GitHub counts too
     eventually(lambda: now() > put_on)
@@ -111,7 +113,7 @@ def test_an_edit_is_told_by_the_time_of_the_last_change(forge: Forge, playground
     assert event.changed_at > event.at
 
 
-def test_a_renamed_repository_is_told_by_its_new_name(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_renamed_repository_is_known_by_its_new_name(forge: Forge, playground: AnyPlayground) -> None:
     playground.label(1, "forgehand")
     playground.rename("hammer")
 
@@ -121,7 +123,7 @@ def test_a_renamed_repository_is_told_by_its_new_name(forge: Forge, playground: 
     assert event.thread.repository_url == playground.html_url
 
 
-def test_a_delivery_tells_the_same(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_delivery_has_the_same_event(forge: Forge, playground: AnyPlayground) -> None:
     push_commit(playground, "topic")
     change = playground.open_pull("Mine", head="topic")
     with Receiver() as receiver:

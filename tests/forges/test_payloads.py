@@ -44,7 +44,7 @@ def answer(ledger: Ledger, forge: FakeForge) -> None:
         heard(name, delivery)
 
 
-def test_all_are_taken_read_and_answered_and_none_is_a_command(hook: Hook) -> None:
+def test_all_are_accepted_read_and_answered_and_none_is_a_command(hook: Hook) -> None:
     for number, (event, body) in enumerate(payloads()):
         assert hook.post(body, event=event, id=f"d-{number}").status_code == 202, event
     kept = [number for number, (event, _) in enumerate(payloads()) if event in EVENTS]
@@ -72,7 +72,7 @@ def obeyed(body: bytes, event: Event) -> bytes:
     return json.dumps(payload).encode()
 
 
-def test_each_that_could_be_a_command_is_obeyed_where_it_is_one(hook: Hook) -> None:
+def test_each_delivery_with_a_command_is_obeyed(hook: Hook) -> None:
     forge = FakeForge(writers={"Codertocat"})
     asked = set()
     for number, (name, body) in enumerate(payloads()):

@@ -47,7 +47,7 @@ def said(forge: Forge, at: Commented) -> list[tuple[PartKind, str, str]]:
     return parts
 
 
-def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) -> None:
+def test_on_github_the_history_has_comments_reviews_and_comments_on_lines(tmp_path: Path) -> None:
     with Playground(tmp_path) as playground:
         push_commit(playground, "topic")
         number = playground.open_pull("Mine", head="topic")
@@ -70,7 +70,7 @@ def test_on_github_comments_reviews_and_those_on_lines_are_told(tmp_path: Path) 
     ]
 
 
-def test_on_gitlab_notes_are_told_and_internal_ones_only_among_members(tmp_path: Path) -> None:
+def test_on_gitlab_the_history_has_internal_notes_only_for_members(tmp_path: Path) -> None:
     with GitLabPlayground(tmp_path) as playground:
         push_commit(playground, "topic")
         number = playground.open_pull("Mine", head="topic")
@@ -104,7 +104,7 @@ def row(body: str, created: str = BEFORE, updated: str = BEFORE, **more: Any) ->
 ROWS = [row("stands"), row("came later", AFTER, AFTER), row("was edited since", BEFORE, AFTER)]
 
 
-def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
+def test_on_github_comments_written_or_edited_after_the_command_are_left_out(server: Server) -> None:
     me = {"id": 1, "login": "forgehand", "type": "User"}
     server.script = [Response(200, me), Response(200, [*ROWS, row("by nobody any more", user=None)])]
 
@@ -113,7 +113,7 @@ def test_on_github_what_came_or_was_edited_after_the_command_is_left_out(server:
     assert parts == [(PartKind.COMMENT, "ben", "stands"), (PartKind.COMMENT, "", "by nobody any more")]
 
 
-def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server: Server) -> None:
+def test_on_gitlab_notes_written_or_edited_after_the_command_are_left_out(server: Server) -> None:
     server.script = [Response(200, ROWS), Response(200, {"id": 1, "username": "forgehand"})]
     server.script.reverse()
 
@@ -122,7 +122,7 @@ def test_on_gitlab_what_came_or_was_edited_after_the_command_is_left_out(server:
     assert parts == [(PartKind.COMMENT, "ben", "stands")]
 
 
-def test_on_github_a_review_speaks_with_its_comments_on_lines_and_without_those_unsent(
+def test_on_github_the_history_of_a_review_has_its_comments_on_lines_but_no_unsent_reviews(
     server: Server,
 ) -> None:
     lines = {"path": "a.py", "line": 1, "diff_hunk": "@@ -1 +1 @@\n+a", "pull_request_review_id": 5}

@@ -139,7 +139,7 @@ def test_what_gitlab_sends_again_under_its_key_is_kept_once(plain: Hook) -> None
     assert [delivery for delivery, _, _ in plain.recorded()] == ["k-1"]
 
 
-def test_an_older_gitlab_names_no_delivery_and_the_same_words_are_kept_once(plain: Hook) -> None:
+def test_a_delivery_of_an_old_gitlab_has_no_id_and_its_duplicate_is_recorded_once(plain: Hook) -> None:
     other = b'{"action": "other"}'
 
     answers = [plain.post(body, id=None).status_code for body in (BODY, other, BODY)]
@@ -165,14 +165,14 @@ def test_each_of_several_signing_tokens_is_good(signed: Hook) -> None:
     assert signed.send(signing(token=NEXT_TOKEN)).status_code == 202
 
 
-def test_one_true_signature_of_several_is_enough(signed: Hook) -> None:
+def test_one_valid_signature_of_several_is_enough(signed: Hook) -> None:
     strange, true = (signing(token=token)["webhook-signature"] for token in (STRANGE_TOKEN, TOKEN))
 
     assert signed.send(signing(webhook_signature=f"{strange} v1a,AAAA {true}")).status_code == 202
 
 
 @pytest.mark.parametrize("off", [-290, 290])
-def test_a_clock_a_little_off_does_no_harm(signed: Hook, off: float) -> None:
+def test_a_clock_may_be_a_little_off(signed: Hook, off: float) -> None:
     assert signed.send(signing(off=off)).status_code == 202
 
 
@@ -249,7 +249,7 @@ def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
     # Names of their own: two processes that run the tests make two keys.
     ids=["empty", "no key", "a secret", "no prefix", "capitals", "no base64", "too short", "too long"],
 )
-def test_a_signing_token_that_is_none_is_refused_and_not_repeated(token: str) -> None:
+def test_an_invalid_signing_token_is_refused_without_quoting_it(token: str) -> None:
     with pytest.raises(BadSettings, match=r"base64 of 24 to 64 bytes") as caught:
         gitlab_verifier([], [TOKEN, token])
 

@@ -121,11 +121,11 @@ class FakeForge:
         self.statuses.append((sha, status))
         self.after()
 
-    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+    def open_change(self, thread: Thread, request: NewChange) -> Change | None:
         self._fail()
         if self.no_commits:
             return None
-        self.changes.append(wanted)
+        self.changes.append(request)
         self.after()
         number = 100 + len(self.changes)
         return Change(number=number, url=f"{thread.repository_url}/pull/{number}")

@@ -97,7 +97,7 @@ def test_what_looks_like_a_token_is_taken_out_unknown_as_it_is(token: str) -> No
     assert redact(f"token={token};", []) == "token=[redacted];"
 
 
-def test_short_and_empty_secrets_black_out_nothing() -> None:
+def test_short_and_empty_secrets_are_not_redacted() -> None:
     assert redact("a plain sentence", ["", "a", "plain"]) == "a plain sentence"
     assert redact("task-with-a-long-hyphenated-name", []) == "task-with-a-long-hyphenated-name"
 

@@ -11,7 +11,7 @@ def said(text: str) -> Part:
 THREAD = Part(kind=PartKind.THREAD, text="It is untidy.")
 
 
-def test_what_fits_stays_as_it_is() -> None:
+def test_parts_within_the_limits_stay_unchanged() -> None:
     assert bounded([THREAD, said("a"), said("b")]) == (THREAD, said("a"), said("b"))
 
 
@@ -31,7 +31,7 @@ def test_a_long_hunk_keeps_its_end_and_leaves_room_for_the_comment() -> None:
     assert (len(part.excerpt.hunk), len(part.text), part.left_out) == (2_500, 2_500, 2_500)
 
 
-def test_the_oldest_comments_give_way_and_that_is_told() -> None:
+def test_the_oldest_comments_are_left_out_with_a_note() -> None:
     parts = bounded([THREAD, *(said(f"{number:03}" + "x" * 4_000) for number in range(100))])
 
     assert sum(len(part.text) for part in parts) < 81_000
@@ -40,11 +40,11 @@ def test_the_oldest_comments_give_way_and_that_is_told() -> None:
     assert [part.text[:3] for part in parts[2:]] == [f"{number:03}" for number in range(81, 100)]
 
 
-def test_what_was_shown_in_other_words_is_new() -> None:
+def test_a_part_with_another_text_is_new() -> None:
     assert unseen([THREAD, said("edited"), said("a")], [THREAD, said("a")]) == [said("edited")]
 
 
-def test_that_more_is_left_out_than_before_is_no_news() -> None:
+def test_a_changed_count_of_omitted_comments_is_not_new() -> None:
     before = bounded([said(f"{number}" + "x" * 5_000) for number in range(20)])
     after = bounded([said(f"{number}" + "x" * 5_000) for number in range(21)])
 

@@ -145,15 +145,15 @@ class GitHub:
         }
         self._client.ask("POST", f"{_in(thread)}/statuses/{sha}", json=fields)
 
-    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
-        answer = self._open(thread, wanted, draft=wanted.draft)
-        if answer.status == 422 and wanted.draft and "draft pull request" in error_text(answer).lower():
-            answer = self._open(thread, wanted, draft=False)  # the repository's plan has no drafts
+    def open_change(self, thread: Thread, request: NewChange) -> Change | None:
+        answer = self._open(thread, request, draft=request.draft)
+        if answer.status == 422 and request.draft and "draft pull request" in error_text(answer).lower():
+            answer = self._open(thread, request, draft=False)  # the repository's plan has no drafts
         if answer.status != 422:
             return _change(answer.data)
         if "no commits between" in error_text(answer).lower():
             return None
-        return self._find_change(thread, wanted) or refuse(answer)
+        return self._find_change(thread, request) or refuse(answer)
 
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not is_below(self._web, repository_url):
@@ -175,20 +175,20 @@ class GitHub:
             new_change=f"{url}/compare/{{base}}...{{branch}}?expand=1",
         )
 
-    def _open(self, thread: Thread, wanted: NewChange, *, draft: bool) -> GitHubResponse:
+    def _open(self, thread: Thread, request: NewChange, *, draft: bool) -> GitHubResponse:
         fields = {
-            "title": wanted.title[:_TITLE],
-            "head": wanted.head_branch,
-            "base": wanted.base_branch,
-            "body": wanted.body,
+            "title": request.title[:_TITLE],
+            "head": request.head_branch,
+            "base": request.base_branch,
+            "body": request.body,
             "draft": draft,
         }
         return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, fine=(422,))
 
-    def _find_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+    def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
         # The filter by branch needs the owner, who may have changed.
         owner = self.repository(thread.repository_id).path.partition("/")[0]
-        query = {"state": "open", "head": f"{owner}:{wanted.head_branch}", "base": wanted.base_branch}
+        query = {"state": "open", "head": f"{owner}:{request.head_branch}", "base": request.base_branch}
         pulls = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
         return _change(pulls[0]) if pulls else None
 

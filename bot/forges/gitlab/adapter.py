@@ -164,22 +164,22 @@ class GitLab:
         if answer.status >= 400 and not _is_set(answer):
             refuse(answer)
 
-    def open_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+    def open_change(self, thread: Thread, request: NewChange) -> Change | None:
         # GitLab also opens a merge request without commits, so the branches are compared first.
-        query = urlencode({"from": wanted.base_branch, "to": wanted.head_branch})
+        query = urlencode({"from": request.base_branch, "to": request.head_branch})
         answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", fine=(404,))
         # 404, a missing branch: the refusal of the next request has the better message.
         if answer.status == 200 and not answer.data["commits"] and not answer.data.get("compare_timeout"):
             return None
         fields = {
-            "source_branch": wanted.head_branch,
-            "target_branch": wanted.base_branch,
-            "title": f"{'Draft: ' if wanted.draft else ''}{wanted.title}"[:_SHORT],
-            "description": wanted.body,
+            "source_branch": request.head_branch,
+            "target_branch": request.base_branch,
+            "title": f"{'Draft: ' if request.draft else ''}{request.title}"[:_SHORT],
+            "description": request.body,
         }
         answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, fine=(409,))
         if answer.status == 409:
-            return self._find_change(thread, wanted) or refuse(answer)
+            return self._find_change(thread, request) or refuse(answer)
         return _change(answer.data)
 
     def git_headers(self, repository_url: str) -> dict[str, str]:
@@ -212,9 +212,9 @@ class GitLab:
             fields["target_url"] = status.url
         return self._client.ask("POST", f"/projects/{project}/statuses/{sha}", json=fields, fine=(400, 404))
 
-    def _find_change(self, thread: Thread, wanted: NewChange) -> Change | None:
+    def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
         query = urlencode(
-            {"state": "opened", "source_branch": wanted.head_branch, "target_branch": wanted.base_branch}
+            {"state": "opened", "source_branch": request.head_branch, "target_branch": request.base_branch}
         )
         requests = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
         # A fork may have a branch with the same name.

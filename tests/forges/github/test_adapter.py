@@ -34,7 +34,7 @@ def test_a_login_that_passed_to_somebody_else_may_not(
 
 
 @pytest.mark.parametrize("fork", [None, {"id": 8}])
-def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
+def test_a_change_from_a_fork_is_recognized_even_if_the_fork_is_deleted(
     scripted: GitHub, server: Server, fork: object
 ) -> None:
     head = {"sha": "a" * 40, "ref": "topic", "repo": fork}
@@ -92,7 +92,7 @@ def test_an_archived_repository_is_closed_to_the_bot(
         forge.comment(thread, "hello?", HERE)
 
 
-def test_an_answer_without_an_id_is_not_a_comment(scripted: GitHub, server: Server) -> None:
+def test_a_response_without_an_id_is_not_a_comment(scripted: GitHub, server: Server) -> None:
     server.script = [Response(201, {"message": "Moved"})]
 
     with pytest.raises(ForgeUnavailable):
@@ -179,7 +179,7 @@ def test_repositories_live_beside_the_api(api: str, web: str) -> None:
     assert web_url(api) == web
 
 
-def test_pages_are_where_people_look(scripted: GitHub) -> None:
+def test_pages_have_the_addresses_that_people_see(scripted: GitHub) -> None:
     issue, change = scripted.pages(ANVIL), scripted.pages(replace(ANVIL, kind=Kind.CHANGE))
 
     assert issue.thread == "https://github.com/acme/anvil/issues/1"
@@ -188,5 +188,5 @@ def test_pages_are_where_people_look(scripted: GitHub) -> None:
     assert issue.commit.format(sha="abc") == "https://github.com/acme/anvil/commit/abc"
 
 
-def test_a_delivery_that_says_nothing_to_us_is_no_event(scripted: GitHub) -> None:
+def test_a_delivery_that_does_not_concern_the_bot_is_not_an_event(scripted: GitHub) -> None:
     assert scripted.events("ping", b"{}") == []

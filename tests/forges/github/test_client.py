@@ -50,7 +50,7 @@ def test_a_write_is_never_repeated(client: GitHubClient, server: Server, verb: s
         (Response(403, {}, {"X-RateLimit-Remaining": "0"}), 60),
     ],
 )
-def test_a_rate_limit_is_handed_up_at_once(
+def test_a_rate_limit_is_raised_at_once(
     client: GitHubClient, server: Server, says: Response, seconds: float
 ) -> None:
     server.script = [says]
@@ -99,7 +99,7 @@ def test_a_definite_refusal_is_a_sentence(
     assert len(server.asked) == 1
 
 
-def test_a_refusal_tells_each_reason(client: GitHubClient, server: Server) -> None:
+def test_a_refusal_contains_each_reason(client: GitHubClient, server: Server) -> None:
     errors = [{"resource": "Label", "code": "missing"}, {"message": "head\nis invalid"}, "and more"]
     server.script = [Response(422, {"message": "Validation Failed", "errors": errors})]
 
@@ -107,7 +107,9 @@ def test_a_refusal_tells_each_reason(client: GitHubClient, server: Server) -> No
         client.ask("POST", "/repositories/7/pulls", json={})
 
 
-def test_a_header_the_library_stumbles_over_is_no_answer(client: GitHubClient, server: Server) -> None:
+def test_a_header_that_the_library_cannot_read_is_not_a_response(
+    client: GitHubClient, server: Server
+) -> None:
     server.script = [Response(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
 
     with pytest.raises(ForgeUnavailable):
@@ -155,9 +157,7 @@ def test_what_moved_to_another_repository_is_gone_and_not_followed(
     ]
 
 
-def test_an_api_that_moved_as_a_whole_is_for_an_operator_to_follow(
-    client: GitHubClient, server: Server
-) -> None:
+def test_a_moved_api_needs_an_operator(client: GitHubClient, server: Server) -> None:
     away = Response(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
     server.script = [away, away]
 

@@ -232,7 +232,7 @@ def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_s
 
 
 @pytest.mark.parametrize("name", NO_FULL_NAMES)
-def test_a_full_name_that_could_mean_anything_else_is_named(name: object) -> None:
+def test_an_ambiguous_full_name_is_named_in_the_error(name: object) -> None:
     for event, action in sorted(SAYS):
         payload = real(event, action)
         payload["repository"]["full_name"] = name
@@ -268,7 +268,7 @@ def test_an_unusual_full_name_is_read(name: str) -> None:
         ("pull_request_review_comment", "created", "comment.line"),
     ],
 )
-def test_a_number_that_the_ledger_cannot_take_is_named(
+def test_a_number_that_the_ledger_cannot_store_is_named_in_the_error(
     event: str, action: str, field: str, wrong: object
 ) -> None:
     payload = real(event, action)
@@ -317,7 +317,7 @@ def test_the_first_and_the_last_number_are_read(largest: int) -> None:
     ],
 )
 @pytest.mark.parametrize("wrong", [None, True, [], {}])
-def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> None:
+def test_a_needed_field_that_is_wrong_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = real("issue_comment", "created")
     *path, last = field.split(".")
     parent = payload
@@ -330,7 +330,7 @@ def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> Non
 
 
 @pytest.mark.parametrize("time", [*NO_TIMES, "yesterday", "2019-05-15T15:20:21"])
-def test_a_time_that_is_none_is_named(time: str) -> None:
+def test_an_invalid_time_is_named_in_the_error(time: str) -> None:
     payload = real("issue_comment", "created")
     payload["comment"]["created_at"] = time
 
@@ -339,7 +339,7 @@ def test_a_time_that_is_none_is_named(time: str) -> None:
 
 
 @pytest.mark.parametrize("login", NO_LOGINS)
-def test_a_login_that_no_account_has_is_named(login: str) -> None:
+def test_an_invalid_login_is_named_in_the_error(login: str) -> None:
     payload = real("issue_comment", "created")
     payload["comment"]["user"]["login"] = login
 
@@ -355,7 +355,7 @@ def test_an_unusual_login_is_read(login: str) -> None:
     assert read("issue_comment", payload).actor.login == login
 
 
-def test_a_label_longer_than_any_is_named() -> None:
+def test_a_label_that_is_too_long_is_named_in_the_error() -> None:
     payload = real("issues", "labeled")
     payload["label"]["name"] = "é" * 255
     assert read("issues", payload).label == "é" * 255
@@ -375,5 +375,5 @@ def test_a_body_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
         parse("issue_comment", body)
 
 
-def test_an_event_nobody_asked_for_is_not_even_read() -> None:
+def test_an_event_that_the_bot_does_not_use_is_not_read() -> None:
     assert parse("push", b"not json") == []

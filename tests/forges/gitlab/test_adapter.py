@@ -30,7 +30,7 @@ def change(playground: GitLabPlayground, thread: Thread) -> Thread:
 # Who
 
 
-def test_an_instance_that_does_not_tell_bots_is_fine(scripted: GitLab, server: Server) -> None:
+def test_an_instance_need_not_report_bots(scripted: GitLab, server: Server) -> None:
     server.script = [Response(200, {"id": 5, "username": "forgehand"})]
 
     assert scripted.whoami() == Actor(id=5, login="forgehand")
@@ -60,7 +60,7 @@ def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Ser
 
 @pytest.mark.parametrize("fork", [None, 8])
 @pytest.mark.parametrize("state", ["merged", "closed", "locked"])
-def test_a_change_from_a_fork_even_a_deleted_one_is_told_apart(
+def test_a_change_from_a_fork_is_recognized_even_if_the_fork_is_deleted(
     scripted: GitLab, server: Server, fork: int | None, state: str
 ) -> None:
     branches = {"sha": "a" * 40, "source_branch": "topic", "target_branch": "1.x"}
@@ -112,7 +112,7 @@ def test_a_change_has_labels_of_its_own(
     assert not forge.has_label(thread, "done")
 
 
-def test_eyes_on_what_is_not_there_are_refused(forge: GitLab, thread: Thread) -> None:
+def test_a_reaction_to_a_missing_comment_is_refused(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeGone):
         forge.react(thread, ReplyTarget(comment_id=999_999))
 
@@ -179,14 +179,14 @@ def test_comments_are_looked_for_no_further_than_there_are_any(
     assert forge.find_comments(thread, MARKER, HERE) == comments
 
 
-def test_a_comment_of_nothing_but_quick_actions_is_none(forge: GitLab, thread: Thread) -> None:
+def test_a_comment_with_only_quick_actions_is_not_a_comment(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeError, match="quick actions"):
         forge.comment(thread, "/close", HERE)
 
 
 @pytest.mark.parametrize("answer", [{"commands_changes": {}, "summary": ["Closed."]}, {"id": None}, [], None])
 @pytest.mark.parametrize("reply_target", [HERE, ReplyTarget(discussion="d1")])
-def test_an_answer_without_an_id_is_not_a_comment(
+def test_a_response_without_an_id_is_not_a_comment(
     scripted: GitLab, server: Server, answer: object, reply_target: ReplyTarget
 ) -> None:
     server.script = [Response(202, answer)]
@@ -252,7 +252,7 @@ def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> 
         scripted.set_status(ANVIL, "a" * 40, status(CheckState.ERROR))
 
 
-def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> None:
+def test_the_status_of_a_forks_head_is_set_in_the_fork(scripted: GitLab, server: Server) -> None:
     server.script = [
         Response(404, {"message": "404 References for commit Not Found"}),
         Response(200, {"source_project_id": 8}),
@@ -269,7 +269,7 @@ def test_a_forks_head_is_told_to_the_fork(scripted: GitLab, server: Server) -> N
     assert server.asked[0][2] == server.asked[2][2]
 
 
-def test_a_change_from_a_fork_is_told_apart_and_its_status_needs_rights_in_the_fork(
+def test_a_change_from_a_fork_is_recognized_and_its_status_needs_rights_in_the_fork(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     path = playground.fork("eve")
@@ -290,7 +290,9 @@ def test_a_change_from_a_fork_is_told_apart_and_its_status_needs_rights_in_the_f
 
 
 @pytest.mark.parametrize("code", [403, 404])
-def test_a_fork_the_bot_may_not_tell_is_a_refusal(scripted: GitLab, server: Server, code: int) -> None:
+def test_a_status_that_the_fork_does_not_accept_is_refused(
+    scripted: GitLab, server: Server, code: int
+) -> None:
     server.script = [Response(404), Response(200, {"source_project_id": 8}), Response(code)]
 
     with pytest.raises(ForgeError, match=str(code)):
@@ -351,7 +353,7 @@ def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: Git
         scripted.open_change(ANVIL, wanted("topic"))
 
 
-def test_a_comparison_that_took_too_long_says_nothing(scripted: GitLab, server: Server) -> None:
+def test_a_comparison_that_took_too_long_is_ignored(scripted: GitLab, server: Server) -> None:
     server.script = [
         Response(200, {"commits": [], "compare_timeout": True}),
         Response(201, {"iid": 5, "web_url": "https://gitlab.com/acme/anvil/-/merge_requests/5"}),
@@ -382,7 +384,7 @@ def test_an_instance_may_stand_below_a_path(url: str, own: str, other: str) -> N
     assert not forge.git_headers(other)
 
 
-def test_pages_are_where_people_look(scripted: GitLab) -> None:
+def test_pages_have_the_addresses_that_people_see(scripted: GitLab) -> None:
     issue, change = scripted.pages(ANVIL), scripted.pages(CHANGE)
     url = "https://gitlab.com/acme/anvil/-"
 
@@ -395,5 +397,5 @@ def test_pages_are_where_people_look(scripted: GitLab) -> None:
     )
 
 
-def test_a_delivery_that_says_nothing_to_us_is_no_event(scripted: GitLab) -> None:
+def test_a_delivery_that_does_not_concern_the_bot_is_not_an_event(scripted: GitLab) -> None:
     assert scripted.events("Push Hook", b"{}") == []

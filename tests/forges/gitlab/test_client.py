@@ -28,7 +28,7 @@ def test_a_request_carries_the_token_its_query_and_its_json(client: GitLabClient
     assert server.tokens == {f"Bearer {TOKEN}"}
 
 
-def test_an_answer_without_a_body_is_fine(client: GitLabClient, server: Server) -> None:
+def test_a_response_may_have_no_body(client: GitLabClient, server: Server) -> None:
     server.script = [Response(204, raw=b"")]
 
     assert client.ask("DELETE", f"{NOTES}/5").data is None
@@ -57,7 +57,7 @@ def test_a_write_is_never_repeated(client: GitLabClient, server: Server, verb: s
         ({"RateLimit-Reset": "soon"}, 60),
     ],
 )
-def test_a_rate_limit_is_handed_up_at_once(
+def test_a_rate_limit_is_raised_at_once(
     client: GitLabClient, server: Server, headers: dict[str, str], seconds: float
 ) -> None:
     error = {"error": "This endpoint has been requested too many times. Try again later."}
@@ -137,7 +137,7 @@ def test_a_definite_refusal_is_a_sentence(
         (None, "no reason given"),
     ],
 )
-def test_gitlabs_words_are_one_line(client: GitLabClient, server: Server, data: object, said: str) -> None:
+def test_gitlabs_reason_is_one_line(client: GitLabClient, server: Server, data: object, said: str) -> None:
     server.script = [Response(422, data)]
 
     assert error_text(client.ask("GET", "/user", fine=(422,))) == said
@@ -156,7 +156,7 @@ def test_a_redirect_is_not_followed(client: GitLabClient, server: Server, verb: 
     assert len(server.asked) == 1
 
 
-def test_a_redirect_to_nowhere_is_one_all_the_same(client: GitLabClient, server: Server) -> None:
+def test_a_redirect_without_a_target_is_a_redirect(client: GitLabClient, server: Server) -> None:
     server.script = [Response(304, raw=b"")]
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):

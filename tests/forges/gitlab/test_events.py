@@ -176,14 +176,14 @@ def test_a_user_who_is_not_the_author_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Commit", "Snippet", "Epic", "WikiPage::Meta", "DesignManagement::Design"])
-def test_a_comment_on_anything_else_says_nothing_to_us(kind: str) -> None:
+def test_a_comment_on_anything_else_does_not_concern_the_bot(kind: str) -> None:
     assert parse("Note Hook", raw(note_on(kind, {"id": "cfe32cf6"}))) == []
 
 
 @pytest.mark.parametrize(
     "attributes", [{"action": "update"}, {"action": "delete"}, {"system": True}], ids=str
 )
-def test_edits_and_what_gitlab_says_itself_are_nothing(attributes: Payload) -> None:
+def test_edits_and_system_notes_are_not_events(attributes: Payload) -> None:
     assert parse("Note Hook", raw(note_on_change(**attributes))) == []
 
 
@@ -213,7 +213,7 @@ def test_a_bot_is_known_by_the_name_gitlab_gave_it(login: str, *, bot: bool) -> 
 @pytest.mark.parametrize(
     ("kind", "discussion"), [("DiffNote", "d1"), ("DiscussionNote", "d1"), (None, ""), ("LegacyDiffNote", "")]
 )
-def test_only_what_is_said_in_a_discussion_is_answered_in_one(kind: str | None, discussion: str) -> None:
+def test_only_a_comment_in_a_discussion_is_answered_in_one(kind: str | None, discussion: str) -> None:
     assert read("Note Hook", note_on_change(type=kind)).reply_target == ReplyTarget(
         comment_id=1241, discussion=discussion
     )
@@ -279,7 +279,7 @@ def test_where_only_the_event_says_confidential_it_is_internal(event: str, kind:
     assert read(event, payload).reply_target.internal
 
 
-def test_an_old_confidential_comment_on_an_issue_that_says_nothing_of_itself_is_internal() -> None:
+def test_an_old_confidential_comment_without_the_field_internal_is_internal() -> None:
     payload = note_on_issue()
     del payload["issue"]["confidential"], payload["event_type"]
 
@@ -333,7 +333,7 @@ def test_a_renamed_label_was_there_before() -> None:
     assert parse("Issue Hook", raw(payload)) == []
 
 
-def test_one_delivery_may_put_on_two_labels_and_each_has_its_cause() -> None:
+def test_one_delivery_may_add_two_labels_and_each_has_its_key() -> None:
     payload = changed("issue", {"labels": {"previous": [], "current": [API, PLATFORM]}})
 
     events = parse("Issue Hook", raw(payload))
@@ -350,7 +350,7 @@ def test_what_is_there_already_is_not_new(action: str, kind: str) -> None:
     assert parse(kind, raw(payload)) == []
 
 
-def test_labels_and_people_an_issue_is_opened_with_are_new() -> None:
+def test_labels_and_people_of_a_new_issue_are_new() -> None:
     payload = changed("issue", {}, action="open", updated_at="2013-12-03T17:15:43Z")
 
     label, assigned = parse("Issue Hook", raw(payload))
@@ -361,7 +361,7 @@ def test_labels_and_people_an_issue_is_opened_with_are_new() -> None:
     assert (assigned.cause, assigned.assignee_id) == ("assigned:issue/23:2013-12-03T17:15:43Z", 51)
 
 
-def test_an_opening_that_says_what_changed_is_believed() -> None:
+def test_the_changes_in_the_hook_of_an_opening_are_used() -> None:
     """The documentation's own example is one."""
     payload = changed(
         "issue",
@@ -374,7 +374,7 @@ def test_an_opening_that_says_what_changed_is_believed() -> None:
     ]
 
 
-def test_people_asked_for_a_review_are_told_from_people_assigned() -> None:
+def test_reviewers_are_distinguished_from_assignees() -> None:
     payload = changed(
         "merge_request",
         {
@@ -404,7 +404,7 @@ def test_reviewers_a_merge_request_is_opened_with_are_asked() -> None:
     assert (event.assignee_id, event.review) == (6, True)
 
 
-def test_a_review_asked_for_again_is_asked_for() -> None:
+def test_a_review_that_is_requested_again_is_a_request() -> None:
     again = {
         "previous": [ANN, BOB],
         "current": [{**ANN, "re_requested": True}, {**BOB, "re_requested": False}],
@@ -413,13 +413,13 @@ def test_a_review_asked_for_again_is_asked_for() -> None:
     assert read("Merge Request Hook", changed("merge_request", {"reviewers": again})).assignee_id == 6
 
 
-def test_people_without_ids_are_nobody_in_particular() -> None:
+def test_people_without_ids_are_ignored() -> None:
     added = {"previous": [], "current": [{"name": "User1", "username": "user1"}]}
 
     assert parse("Issue Hook", raw(changed("issue", {"assignees": added}))) == []
 
 
-def test_hooks_of_project_and_group_for_one_act_have_one_cause() -> None:
+def test_the_hooks_of_project_and_group_for_one_action_have_one_key() -> None:
     act = {"labels": {"previous": [], "current": [API]}, "assignees": {"previous": [], "current": [ANN]}}
     for event, payload in [
         ("Note Hook", note_on_issue()),
@@ -489,7 +489,7 @@ def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_s
 
 
 @pytest.mark.parametrize("name", [*NO_FULL_NAMES, "acme/-/anvil", "acme/-", "-/anvil", "/".join(["a"] * 22)])
-def test_a_full_name_that_could_mean_anything_else_is_named(name: object) -> None:
+def test_an_ambiguous_full_name_is_named_in_the_error(name: object) -> None:
     for event, payload in every_kind():
         payload["project"]["path_with_namespace"] = name
 
@@ -523,7 +523,7 @@ def test_an_unusual_full_name_is_read(name: str) -> None:
 @pytest.mark.parametrize(
     "field", ["object_attributes.id", "object_attributes.author_id", "user.id", "project.id", "issue.iid"]
 )
-def test_a_number_that_the_ledger_cannot_take_is_named(field: str, wrong: object) -> None:
+def test_a_number_that_the_ledger_cannot_store_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = note_on_issue()
     parent, last = field.split(".")
     payload[parent][last] = wrong
@@ -543,7 +543,7 @@ def test_so_is_that_of_somebody_who_is_asked(field: str, wrong: object) -> None:
 
 @pytest.mark.parametrize("wrong", [each for each in OUT_OF_RANGE if each != 0])
 @pytest.mark.parametrize("field", ["new_line", "old_line"])
-def test_so_is_a_line(field: str, wrong: object) -> None:
+def test_a_line_for_a_comment_contains_no_secret(field: str, wrong: object) -> None:
     payload = note_on_change(type="DiffNote", position={"new_path": "a.py", "old_path": "a.py", field: wrong})
 
     with pytest.raises(ValueError, match=field):
@@ -551,13 +551,13 @@ def test_so_is_a_line(field: str, wrong: object) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["../../7/notes", "a/b", "a b", "%2e", "d" * 256, 7, ["d1"]])
-def test_a_discussion_that_would_lead_elsewhere_is_named(wrong: object) -> None:
+def test_an_invalid_discussion_id_is_named_in_the_error(wrong: object) -> None:
     with pytest.raises(ValueError, match="discussion_id"):
         parse("Note Hook", raw(note_on_change(type="DiffNote", discussion_id=wrong)))
 
 
 @pytest.mark.parametrize("login", NO_LOGINS)
-def test_a_login_that_no_account_has_is_named(login: str) -> None:
+def test_an_invalid_login_is_named_in_the_error(login: str) -> None:
     payload = note_on_issue()
     payload["user"]["username"] = login
 
@@ -565,7 +565,7 @@ def test_a_login_that_no_account_has_is_named(login: str) -> None:
         parse("Note Hook", raw(payload))
 
 
-def test_a_label_longer_than_any_is_named() -> None:
+def test_a_label_that_is_too_long_is_named_in_the_error() -> None:
     labels = {"previous": [], "current": [{**API, "title": "é" * 256}]}
 
     with pytest.raises(ValueError, match="title"):
@@ -597,7 +597,7 @@ def test_every_way_gitlab_writes_a_time_is_read(time: str) -> None:
 
 
 @pytest.mark.parametrize("time", [*NO_TIMES, "yesterday", "2015-05-17 17:06:40", "2015-05-17 17:06:40 CET"])
-def test_a_time_that_is_none_is_named(time: str) -> None:
+def test_an_invalid_time_is_named_in_the_error(time: str) -> None:
     with pytest.raises(ValueError, match=r"object_attributes\.created_at"):
         parse("Note Hook", raw(note_on_issue(created_at=time)))
 
@@ -620,7 +620,7 @@ def test_a_time_that_is_none_is_named(time: str) -> None:
     ],
 )
 @pytest.mark.parametrize("wrong", [None, True, [], {}])
-def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> None:
+def test_a_needed_field_that_is_wrong_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = note_on_issue()
     *path, last = field.split(".")
     parent = payload
@@ -636,7 +636,7 @@ def test_a_needed_field_that_is_wrong_is_named(field: str, wrong: object) -> Non
     "odd", [None, [], "x", {"previous": None}, {"current": {}}, {"current": [None, 7, "x"]}]
 )
 @pytest.mark.parametrize("name", ["labels", "assignees", "reviewers"])
-def test_odd_changes_are_no_changes(odd: object, name: str) -> None:
+def test_invalid_changes_are_ignored(odd: object, name: str) -> None:
     assert parse("Issue Hook", raw(changed("issue", {name: odd}))) == []
 
 
@@ -649,9 +649,9 @@ def test_a_body_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("event", ["Push Hook", "System Hook", "Emoji Hook", "note", ""])
-def test_an_event_nobody_asked_for_is_not_even_read(event: str) -> None:
+def test_an_event_that_the_bot_does_not_use_is_not_read(event: str) -> None:
     assert parse(event, b"not json") == []
 
 
-def test_another_kind_of_object_says_nothing_to_us() -> None:
+def test_another_kind_of_object_does_not_concern_the_bot() -> None:
     assert parse("Note Hook", raw({"object_kind": "emoji", "project": PROJECT})) == []
