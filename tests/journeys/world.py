@@ -39,7 +39,7 @@ _BLOCKS = "sed -n '/^```sh/,/^```$/{/^```/!p}'"
 AGENT = f"""
 cat >/tmp/prompt
 {ASKED} /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
-[ -s /tmp/asked.sh ] || sed -n '/^# The thread this was asked on/,$p' /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
+[ -s /tmp/asked.sh ] || sed -n '/^# The thread of the request/,$p' /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
 exec sh -e /tmp/asked.sh
 """
 ENGINE = Path("/var/run/docker.sock")  # its group may use it
