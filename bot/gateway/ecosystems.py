@@ -1,7 +1,7 @@
 """The hosts from which a package manager in the agents' image is configured to fetch.
 
-The image is asked, and no list is kept here, because the image decides: if it is configured
-for a mirror, agents reach the mirror and no other host.
+There is no list here, because the image decides: if it is configured for a mirror, agents reach
+the mirror and no other host.
 """
 
 import re

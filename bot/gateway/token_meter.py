@@ -71,8 +71,8 @@ def _error(event: Any) -> str:
     for place in (event, event.get("response")) if isinstance(event, dict) else ():
         error = place.get("error") if isinstance(place, dict) else None
         if isinstance(error, dict):
-            words = (str(error.get(name)) for name in ("type", "status", "code") if error.get(name))
-            return next(filter(_WORD.fullmatch, words), "error")
+            names = (str(error.get(name)) for name in ("type", "status", "code") if error.get(name))
+            return next(filter(_WORD.fullmatch, names), "error")
     return ""
 
 

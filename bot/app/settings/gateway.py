@@ -120,19 +120,19 @@ class BudgetSettings(Section):
     )  # by owner/name
 
 
-def _hosts(given: list[str]) -> list[str]:
-    for host in (given := [each.lower() for each in given]):
+def _hosts(patterns: list[str]) -> list[str]:
+    for host in (hosts := [pattern.lower() for pattern in patterns]):
         if not package_proxy.PATTERN.fullmatch(host):
             raise ValueError(
                 f'has "{host}", which is not a host name: write packages.example.org or *.example.org'
             )
-    return given
+    return hosts
 
 
-def _sets(given: list[str]) -> list[str]:
-    if unknown := [name for name in given if name not in ecosystems.CLIENTS]:
+def _sets(names: list[str]) -> list[str]:
+    if unknown := [name for name in names if name not in ecosystems.CLIENTS]:
         raise ValueError(f'has "{unknown[0]}", which is not one of {", ".join(ecosystems.CLIENTS)}')
-    return list(dict.fromkeys(given))
+    return list(dict.fromkeys(names))
 
 
 class NetworkSettings(Section):
