@@ -1,4 +1,4 @@
-"""How an agent ended, by what it says and by how its container ended: neither alone."""
+"""The end of an agent, decided from its report and from its container: neither counts alone."""
 
 import shlex
 import threading
@@ -44,7 +44,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _with(shop: Workshop, script: str, *, idle: int = 60) -> Runtime:
-    """The house, where this stand-in works and may be silent for so many seconds."""
+    """Return the runtime with this stand-in as its agent, which may print nothing for so many seconds."""
     limits = RunLimits(shop.runtime.limits.container, idle)
     return replace(shop.runtime, agents={"shell": stand_in(script)}, limits=limits)
 
@@ -66,7 +66,7 @@ def _verdict(status: int | None, outcome: Outcome | None = None) -> RunVerdict:
         (None, False, True, Outcome.LOST),
     ],
 )
-def test_a_container_tells_how_it_verdict(
+def test_a_containers_state_gives_a_verdict(
     *, status: int | None, out_of_memory: bool, watched: bool, outcome: Outcome | None
 ) -> None:
     condition = Condition(running=False, exit_status=status, out_of_memory=out_of_memory)
@@ -104,17 +104,17 @@ def test_a_container_tells_how_it_verdict(
         (_verdict(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
     ],
 )
-def test_the_verdict_weighs_both(
+def test_the_verdict_depends_on_container_and_report(
     verdict: RunVerdict, report: AgentReport | None, outcome: Outcome | None
 ) -> None:
     assert decide(verdict, report, reports_end=True).outcome is outcome
 
 
-def test_a_command_that_says_nothing_at_its_end_is_judged_by_its_exit_status() -> None:
+def test_an_agent_without_reports_is_judged_by_its_exit_status() -> None:
     assert decide(_verdict(0), None, reports_end=False) == _verdict(0)
 
 
-def test_the_words_of_a_limit_name_its_end() -> None:
+def test_the_reason_of_a_limit_names_its_end() -> None:
     limited = AgentReport(
         outcome=Outcome.RATE_LIMITED, text="Too many requests.", limited_until=1_795_000_000.0
     )
@@ -124,7 +124,7 @@ def test_the_words_of_a_limit_name_its_end() -> None:
     )
 
 
-def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(shop: Workshop) -> None:
+def test_an_agent_that_hangs_after_a_good_result_is_stopped_and_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(_with(shop, f"{WORK}; {printing(GOOD[:3])}; {FOREVER}"), run) as stopping:
         until(lambda: shop.now(run).session == SESSION)
@@ -142,7 +142,7 @@ def test_one_that_does_not_end_after_a_good_result_is_stopped_and_has_done_well(
     assert ended.summary == "I added a parser and committed it."
 
 
-def test_one_that_waits_for_a_command_of_its_own_has_not_verdict(shop: Workshop) -> None:
+def test_an_agent_that_waits_for_its_own_command_has_not_ended(shop: Workshop) -> None:
     run = shop.claimed()
 
     script = f"{printing(WAITS)}; sleep 13; {WORK}; {printing(GOES_ON)}"
@@ -152,7 +152,7 @@ def test_one_that_waits_for_a_command_of_its_own_has_not_verdict(shop: Workshop)
     assert (ended.outcome, ended.summary, ended.exit_status) == (Outcome.PUSHED, "Now done.", 0)
 
 
-def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Workshop) -> None:
+def test_an_agent_that_waits_for_an_endless_command_is_idle_and_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
 
     script = f"{WORK}; {printing(WAITS)}; {FOREVER}"
@@ -161,8 +161,8 @@ def test_one_that_waits_for_what_never_ends_is_idle_and_has_done_well(shop: Work
     assert (shop.now(run).outcome, shop.now(run).summary) == (Outcome.PUSHED, "I wait for it.")
 
 
-def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
-    """A result that came before the takeover still counts: the same bytes say the same again."""
+def test_the_next_worker_knows_the_output_that_the_last_one_read(shop: Workshop) -> None:
+    """A result from before the takeover still counts: the same bytes are read again."""
     run = shop.claimed()
     script = f"{WORK}; {printing(GOOD)}; while test ! -e go; do sleep 0.1; done; rm go; exit 0"
     with shop.busy(_with(shop, script), run) as stopping:
@@ -176,7 +176,7 @@ def test_what_a_worker_heard_the_next_one_knows(shop: Workshop) -> None:
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
-def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(shop: Workshop) -> None:
+def test_an_agent_that_reaches_its_time_limit_after_its_result_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
     runtime = _with(shop, f"{WORK}; {printing(GOOD)}; {FOREVER}")
     with shop.busy(runtime, run) as stopping:
@@ -190,7 +190,7 @@ def test_one_that_hangs_after_its_result_till_its_time_is_over_has_done_well(sho
     assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.PUSHED, "")
 
 
-def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is_not(shop: Workshop) -> None:
+def test_the_reported_result_counts_whatever_the_exit_status(shop: Workshop) -> None:
     run = shop.claimed()
     execute(_with(shop, f"{printing(recorded('refused-key'))}; exit 0"), run, threading.Event())
     other = shop.claimed()
@@ -204,7 +204,7 @@ def test_an_error_counts_though_the_exit_status_is_zero_and_success_though_it_is
     assert shop.branches() == []
 
 
-def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
+def test_huge_lines_and_foreign_output_do_no_harm(shop: Workshop) -> None:
     huge = "head -c 20000000 /dev/zero | tr '\\0' x; echo"
     run = shop.claimed()
 
@@ -225,7 +225,7 @@ def test_a_huge_line_and_words_of_others_are_survived(shop: Workshop) -> None:
         ([429], 0, Outcome.PUSHED),  # it did without
     ],
 )
-def test_one_that_failed_on_a_providers_limit_need_not_say_so(
+def test_a_providers_limit_is_noticed_without_a_report_of_the_agent(
     shop: Workshop, answers: list[int], status: int, outcome: Outcome
 ) -> None:
     with running() as provider:
@@ -241,7 +241,7 @@ def test_one_that_failed_on_a_providers_limit_need_not_say_so(
     assert ("The limit ends at " in ended.reason) == limited
 
 
-def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
+def test_an_agent_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(_with(shop, f"{printing(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
@@ -261,7 +261,9 @@ def test_one_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
         (printing(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
     ],
 )
-def test_other_ends_have_their_own_words(shop: Workshop, script: str, outcome: Outcome, words: str) -> None:
+def test_other_ends_have_reasons_of_their_own(
+    shop: Workshop, script: str, outcome: Outcome, words: str
+) -> None:
     run = shop.claimed()
 
     execute(_with(shop, script, idle=2), run, threading.Event())

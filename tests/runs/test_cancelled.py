@@ -55,7 +55,7 @@ def hangs_in_export() -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """A remote that takes a connection and says nothing."""
+    """A remote that accepts a connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(LONG)
         yield server
@@ -63,7 +63,7 @@ def silent() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def soon(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
-    """Say how many seconds a cancel took in a place; fails if that is too long."""
+    """Print how many seconds a cancel took in a place, and fail if that is too long."""
 
     def figure(where: str, seconds: float) -> None:
         record_property("figure", f"cancelled {where}: {seconds:.2f} s (promised: 5 s)")
@@ -73,7 +73,7 @@ def soon(record_property: Callable[[str, object], None]) -> Callable[[str, float
 
 
 def _cancelled(shop: Workshop, run: Run) -> float:
-    """Cancel it; the seconds from then on until the ledger says that it has ended."""
+    """Cancel the run; return the seconds until it has ended in the ledger."""
     assert shop.cancel(run)
     asked = time.monotonic()
     until(lambda: shop.now(run).ended_at is not None)
@@ -82,7 +82,7 @@ def _cancelled(shop: Workshop, run: Run) -> float:
 
 @contextmanager
 def _let_go_within(seconds: float, shop: Workshop, runtime: Runtime, run: Run) -> Iterator[None]:
-    """A worker at this run, which is told to stop behind the block and then does so in time."""
+    """Run a worker for this run, and stop it after the block: it has to stop in time."""
     stopping = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(execute, runtime, run, stopping)
@@ -97,7 +97,7 @@ def _let_go_within(seconds: float, shop: Workshop, runtime: Runtime, run: Run) -
 
 
 def _finish(shop: Workshop, runtime: Runtime) -> Run:
-    """The next worker goes on, to the end."""
+    """Let the next worker finish the run."""
     again, _ = shop.taken_over("next")
     execute(replace(runtime, worker=replace(runtime.worker, holder="next")), again, threading.Event())
     return shop.now(again)
@@ -117,7 +117,7 @@ def _resumed(shop: Workshop, run: Run, script: str) -> Run:
 
 
 def _hangs(shop: Workshop, run: Run, helper: str) -> bool:
-    """Does its container of this name run?"""
+    """Tell whether its container of this name is running."""
     condition = shop.runtime.engine.condition(f"forgehand-{run.id}-{run.epoch}-{helper}")
     return condition is not None and condition.running
 
@@ -126,7 +126,7 @@ def _url(server: socket.socket) -> str:
     return f"http://127.0.0.1:{server.getsockname()[1]}/anvil"
 
 
-def test_a_remote_that_says_nothing_does_not_hold_it(
+def test_a_cancel_does_not_wait_for_a_remote_that_does_not_answer(
     shop: Workshop, silent: socket.socket, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed(remote=_url(silent))
@@ -139,7 +139,7 @@ def test_a_remote_that_says_nothing_does_not_hold_it(
     assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
 
 
-def test_nor_does_another_fetch_of_the_same_repository(
+def test_a_cancel_does_not_wait_for_another_fetch_of_the_repository(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -156,7 +156,7 @@ def test_nor_does_another_fetch_of_the_same_repository(
     assert _resumed(shop, run, "echo 1 > one").outcome is Outcome.PUSHED
 
 
-def test_nor_does_a_preparation_that_hangs_and_the_next_run_makes_the_workspace_whole(
+def test_a_cancel_does_not_wait_for_a_preparation_and_the_next_run_repairs_the_workspace(
     shop: Workshop, hangs_in_prepare: str, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -170,7 +170,7 @@ def test_nor_does_a_preparation_that_hangs_and_the_next_run_makes_the_workspace_
     assert _resumed(shop, run, "test -e README.md; echo 1 > one").outcome is Outcome.PUSHED
 
 
-def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_its_work_is_taken_out(
+def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_its_work_is_exported(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -192,14 +192,14 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
 
 
 def _is_saved_by(shop: Workshop, run: Run) -> None:
-    """Nothing of it is out yet, all of it is there, and a rescue takes it out."""
+    """Check that no work is exported yet, that all of it is there, and that a rescue exports it."""
     assert not take.is_done(shop.runtime.quarantine(run.task), run.id)
     assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
     assert rescue(shop.runtime, run.task)
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
 
 
-def test_an_export_that_hangs_is_given_up_and_a_rescue_takes_all_of_it_out(
+def test_an_export_that_hangs_is_given_up_and_a_later_one_takes_all_work(
     shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -214,7 +214,7 @@ def test_an_export_that_hangs_is_given_up_and_a_rescue_takes_all_of_it_out(
     _is_saved_by(shop, run)
 
 
-def test_so_is_that_of_an_agent_that_failed_and_a_resume_goes_on_with_all_of_it(
+def test_the_export_of_a_failed_agent_that_hangs_is_given_up_and_a_resume_has_all_work(
     shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -232,7 +232,7 @@ def test_so_is_that_of_an_agent_that_failed_and_a_resume_goes_on_with_all_of_it(
     assert shop.desk.git("cat-file", "blob", f"{branch}:three") == "1\n2"
 
 
-def test_a_fifo_where_git_reads_its_settings_does_not_hold_an_export(
+def test_a_fifo_in_place_of_gits_settings_does_not_block_an_export(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -267,7 +267,7 @@ def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
     _is_saved_by(shop, run)
 
 
-def test_an_engine_that_hangs_does_not_hold_it(
+def test_a_cancel_does_not_wait_for_an_engine_that_hangs(
     shop: Workshop, tmp_path: Path, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -291,7 +291,7 @@ def _instance(shop: Workshop) -> str:
     return shop.runtime.data.instance.read_text().strip()
 
 
-def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_fetches(
+def test_a_worker_that_stops_leaves_a_fetch_at_once_and_the_next_one_fetches(
     shop: Workshop, silent: socket.socket
 ) -> None:
     run = shop.claimed(remote=_url(silent))
@@ -304,7 +304,9 @@ def test_a_worker_that_is_told_to_stop_leaves_a_fetch_at_once_and_the_next_one_f
         assert shop.cancel(again)
 
 
-def test_and_a_preparation_which_the_next_one_does_again(shop: Workshop, hangs_in_prepare: str) -> None:
+def test_a_worker_that_stops_leaves_a_preparation_and_the_next_one_repeats_it(
+    shop: Workshop, hangs_in_prepare: str
+) -> None:
     run = shop.claimed()
     with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_prepare), run):
         until(lambda: _hangs(shop, run, "prepare"))
@@ -315,7 +317,9 @@ def test_and_a_preparation_which_the_next_one_does_again(shop: Workshop, hangs_i
     assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
 
 
-def test_and_an_export_which_the_next_one_does_again(shop: Workshop, hangs_in_export: str) -> None:
+def test_a_worker_that_stops_leaves_an_export_and_the_next_one_repeats_it(
+    shop: Workshop, hangs_in_export: str
+) -> None:
     run = shop.claimed()
     with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
         until(lambda: _hangs(shop, run, "export"))
@@ -327,7 +331,7 @@ def test_and_an_export_which_the_next_one_does_again(shop: Workshop, hangs_in_ex
     assert shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:two") == "2"
 
 
-def test_and_a_push_which_the_next_one_does_again(shop: Workshop) -> None:
+def test_a_worker_that_stops_leaves_a_push_and_the_next_one_repeats_it(shop: Workshop) -> None:
     hook = shop.desk.repository / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexec sleep 300\n")
@@ -346,9 +350,7 @@ def test_and_a_push_which_the_next_one_does_again(shop: Workshop) -> None:
     assert shop.branches() == [shop.task(run).branch]
 
 
-def test_a_worker_whose_run_another_has_leaves_its_export_at_once(
-    shop: Workshop, hangs_in_export: str
-) -> None:
+def test_a_worker_that_lost_its_run_leaves_the_export_at_once(shop: Workshop, hangs_in_export: str) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
         until(lambda: _hangs(shop, run, "export"))
@@ -362,7 +364,7 @@ def test_a_worker_whose_run_another_has_leaves_its_export_at_once(
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_a_worker_that_finds_a_cancelled_agent_at_work_stops_it_and_takes_its_work_out(
+def test_a_worker_that_finds_a_cancelled_agent_stops_it_and_exports_its_work(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
@@ -378,7 +380,7 @@ def test_a_worker_that_finds_a_cancelled_agent_at_work_stops_it_and_takes_its_wo
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
 
 
-def test_an_export_that_a_dead_worker_promoted_and_did_not_record_is_recorded_all_the_same(
+def test_an_export_that_a_dead_worker_promoted_but_did_not_record_is_recorded(
     shop: Workshop, hangs_in_export: str
 ) -> None:
     run = shop.claimed()

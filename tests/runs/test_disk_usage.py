@@ -1,4 +1,4 @@
-"""A workspace is weighed beside the run, and the run does not wait for it."""
+"""A workspace is measured beside the run, and the run does not wait for it."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ def _looks(one: DiskUsage, began: threading.Event) -> None:
     until(looked)
 
 
-def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
+def test_a_measurement_can_be_interrupted(tmp_path: Path) -> None:
     began, pause = threading.Event(), threading.Event()
 
     def measure(check: Check) -> int:
@@ -46,7 +46,7 @@ def test_a_measurement_that_is_under_way_can_be_ended(tmp_path: Path) -> None:
     assert (one.busy, one.size) == (False, 0)
 
 
-def test_one_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+def test_the_end_does_not_wait_for_a_measurement_that_hangs(tmp_path: Path) -> None:
     began, freed = threading.Event(), threading.Event()
 
     def measure(_check: Check) -> int:

@@ -1,4 +1,4 @@
-"""One run, phase by phase, and how it ends: in one worker's hands, in another's, in nobody's."""
+"""One run, phase by phase, with one worker, with several and with none."""
 
 import re
 import threading
@@ -65,14 +65,14 @@ def test_an_agent_that_asks_waits_for_an_answer_and_nothing_is_pushed(shop: Work
     assert (shop.saved(run, "checked", "x"), shop.branches()) == ("1\n", [])
 
 
-def test_what_an_agent_asked_before_it_failed_is_told(shop: Workshop) -> None:
+def test_the_question_of_a_failed_agent_is_reported(shop: Workshop) -> None:
     run = shop.done("echo 'Tabs or spaces?' > /task/out/question.md; exit 3")
 
     assert (run.outcome, run.state) == (Outcome.AGENT_FAILED, State.FAILED)
     assert run.reason == "It ended with exit status 3. It had asked: Tabs or spaces?"
 
 
-def test_what_the_agent_says_of_its_work_is_kept(shop: Workshop) -> None:
+def test_the_agents_summary_is_stored(shop: Workshop) -> None:
     run = shop.done(
         """echo 1 > x; echo '{"summary": "I wrote x.", "title": "Add x"}' > /task/out/result.json"""
     )
@@ -102,7 +102,7 @@ def test_a_cancel_during_the_export_wins_and_nothing_is_pushed(shop: Workshop) -
     assert taken is not kept
 
 
-def test_a_run_that_was_cancelled_in_line_is_never_begun(shop: Workshop) -> None:
+def test_a_run_that_was_cancelled_while_queued_never_starts(shop: Workshop) -> None:
     run = shop.queued()
     assert shop.cancel(run)
 
@@ -110,7 +110,7 @@ def test_a_run_that_was_cancelled_in_line_is_never_begun(shop: Workshop) -> None
     assert (shop.now(run).outcome, shop.now(run).started_at) == (Outcome.CANCELLED, None)
 
 
-def test_the_next_worker_exports_what_the_last_one_had_no_time_for(shop: Workshop) -> None:
+def test_the_next_worker_does_the_export_that_the_last_one_could_not(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent("echo 1 >> x; echo begun"), run) as stopping:
         until(lambda: shop.now(run).phase is Phase.EXPORT)
@@ -163,7 +163,7 @@ def test_a_worker_that_was_replaced_changes_nothing_more(shop: Workshop) -> None
 
 
 def _of_two_workers(shop: Workshop) -> tuple[Run, Runtime, Run]:
-    """A run whose agent goes on, as one that is replaced holds it, its house, and the run as it is now."""
+    """Return a run as a replaced worker has it, that worker's runtime, and the run as it is now."""
     run = shop.claimed()
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: shop.now(run).agent_started)
@@ -177,7 +177,7 @@ def _goes_on(shop: Workshop, run: Run) -> bool:
     return condition is not None and condition.running
 
 
-def test_nor_does_one_that_breaks_after_it_was_replaced(shop: Workshop) -> None:
+def test_a_worker_that_fails_after_it_was_replaced_changes_nothing(shop: Workshop) -> None:
     replaced, runtime, now = _of_two_workers(shop)
     logs = shop.runtime.data.logs
     logs.rename(logs.with_name("elsewhere"))
@@ -189,7 +189,7 @@ def test_nor_does_one_that_breaks_after_it_was_replaced(shop: Workshop) -> None:
     assert shop.now(now) == now
 
 
-def test_nor_one_that_finds_the_agents_time_over_after_it_was_replaced(shop: Workshop) -> None:
+def test_a_worker_that_notices_a_time_limit_after_it_was_replaced_changes_nothing(shop: Workshop) -> None:
     replaced, runtime, now = _of_two_workers(shop)
 
     execute(runtime, replace(replaced, wall_limit=0), threading.Event())
@@ -198,7 +198,7 @@ def test_nor_one_that_finds_the_agents_time_over_after_it_was_replaced(shop: Wor
     assert shop.now(now) == now
 
 
-def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> None:
+def test_a_worker_that_stops_after_it_was_replaced_changes_nothing(shop: Workshop) -> None:
     replaced, runtime, now = _of_two_workers(shop)
     stopping = threading.Event()
     stopping.set()
@@ -209,7 +209,7 @@ def test_nor_one_that_is_told_to_stop_after_it_was_replaced(shop: Workshop) -> N
     assert shop.now(now) == now
 
 
-def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Workshop) -> None:
+def test_an_unexpected_error_ends_the_run_and_is_reported_as_an_incident(shop: Workshop) -> None:
     run = shop.claimed()
     shop.runtime.data.mirrors.write_text("a file where a folder belongs")
 
@@ -222,7 +222,7 @@ def test_what_nobody_expected_ends_the_run_and_is_told_by_a_number(shop: Worksho
     assert shop.task(run).state is State.FAILED
 
 
-def test_and_no_container_of_such_a_run_goes_on_nor_its_way_out(shop: Workshop) -> None:
+def test_after_an_unexpected_error_neither_container_nor_gateway_folder_remains(shop: Workshop) -> None:
     run = shop.claimed()
     shop.runtime.data.logs.write_text("a file where a folder belongs")
 

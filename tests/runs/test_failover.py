@@ -34,14 +34,14 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 @pytest.fixture
 def other(shop: Workshop, tmp_path: Path) -> Runtime:
-    """Another host of the same bot, with a disk of its own."""
+    """Make another host of the same bot, with a disk of its own."""
     data = DataFolder(tmp_path / "other")
     data.root.mkdir()
     return replace(shop.runtime, data=data, worker=replace(shop.runtime.worker, host="h2", holder="h2/1"))
 
 
 def _silence(shop: Workshop) -> None:
-    """Nobody has heard of the first host for long, and its leases are over."""
+    """Make the first host unresponsive, its leases expired."""
     here = shop.runtime.worker
     with shop.runtime.ledger.write() as tx:
         hosts.record_seen(tx, here.host, here.folder, here.unresponsive_after)
@@ -55,7 +55,7 @@ def _resumed(shop: Workshop, run: Run) -> None:
 
 
 def _worked(shop: Workshop, runtime: Runtime, script: str) -> Run:
-    """The next run, by a worker of that house."""
+    """Execute the next run by a worker of that runtime."""
     with runtime.ledger.write() as tx:
         run = claims.claim_next(tx, runtime.worker)
     assert run is not None
@@ -64,7 +64,7 @@ def _worked(shop: Workshop, runtime: Runtime, script: str) -> Run:
     return shop.now(run)
 
 
-def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: Runtime) -> None:
+def test_a_task_continues_from_its_pushed_branch(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one")
     _resumed(shop, first)
     with shop.runtime.ledger.write() as tx:
@@ -82,9 +82,7 @@ def test_it_goes_on_from_the_pushed_branch(shop: Workshop, other: Runtime) -> No
         assert (kept.host, kept.lost, workspaces.is_recreated(tx, run, kept)) == ("h2", True, True)
 
 
-def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(
-    shop: Workshop, other: Runtime
-) -> None:
+def test_a_task_without_a_push_continues_from_its_base(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     assert shop.task(first).checked_head
     _silence(shop)
@@ -97,7 +95,7 @@ def test_what_was_not_pushed_is_not_there_and_it_goes_on_from_its_base(
     assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "two"]
 
 
-def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: Runtime) -> None:
+def test_a_run_whose_agent_worked_on_the_other_host_is_lost(shop: Workshop, other: Runtime) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent("echo begun; sleep 300"), run) as stopping:
         until(lambda: b"begun" in shop.printed(run))
@@ -115,7 +113,7 @@ def test_a_run_that_was_at_work_there_is_lost(shop: Workshop, other: Runtime) ->
     assert (ended.outcome, ended.reason) == (Outcome.LOST, HOST_STOPPED)
 
 
-def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, other: Runtime) -> None:
+def test_a_run_in_preparation_on_the_other_host_is_prepared_here(shop: Workshop, other: Runtime) -> None:
     run = shop.claimed()
     _silence(shop)
 
@@ -131,7 +129,9 @@ def test_a_run_that_was_being_prepared_there_is_prepared_here(shop: Workshop, ot
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: Runtime) -> None:
+def test_a_commit_that_awaits_approval_on_the_other_host_cannot_be_pushed_here(
+    shop: Workshop, other: Runtime
+) -> None:
     first = shop.done("echo '* @mallory' > CODEOWNERS")
     assert first.outcome is Outcome.HELD
     _silence(shop)
@@ -143,7 +143,7 @@ def test_what_was_held_there_cannot_be_pushed_from_here(shop: Workshop, other: R
     assert (run.outcome, run.reason, shop.branches()) == (Outcome.LOST, HOST_STOPPED, [])
 
 
-def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: Runtime) -> None:
+def test_a_full_host_takes_no_task_from_another(shop: Workshop, other: Runtime) -> None:
     shop.claimed()
     _silence(shop)
 
@@ -151,7 +151,7 @@ def test_a_host_that_is_full_takes_nothing_from_another(shop: Workshop, other: R
         assert claims.take_over(tx, replace(other.worker, per_host=0), nobody_is_dead) is None
 
 
-def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
+def test_a_host_that_returns_exports_and_removes_its_outdated_workspaces(
     shop: Workshop, other: Runtime
 ) -> None:
     first = shop.lost("echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300")
@@ -173,7 +173,7 @@ def test_what_a_host_still_has_when_it_comes_back_is_exported_and_removed(
     assert set(other.workspaces().folders()) == {first.task}
 
 
-def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: Runtime) -> None:
+def test_a_missing_base_is_reported(shop: Workshop, other: Runtime) -> None:
     first = shop.done("exit 3")
     tree = shop.desk.git("mktree", stdin="")
     shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
@@ -186,7 +186,7 @@ def test_where_not_even_the_base_is_left_it_says_so(shop: Workshop, other: Runti
     assert "from which the task started, is not on the remote any more" in run.reason
 
 
-def test_what_is_at_hand_of_the_last_export_is_gone_on_with(shop: Workshop, other: Runtime) -> None:
+def test_a_task_continues_from_the_last_export_on_this_host(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     shutil.copytree(shop.runtime.quarantine(first.task), other.quarantine(first.task))
     _silence(shop)

@@ -1,4 +1,4 @@
-"""Room for a run: the most expendable workspaces make it, and nothing is lost by that."""
+"""Free space for a run: the most expendable workspaces are removed, and no work is lost."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _kept(shop: Workshop, *runs: Run) -> list[bool]:
-    """Of which of these runs the workspace is still there."""
+    """Return for each run whether its workspace is still there."""
     with shop.runtime.ledger.read() as tx:
         there = {kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)}
     return [run.task in there for run in runs]
@@ -52,7 +52,7 @@ def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> Non
         assert workspaces.expendable(tx, shop.runtime.worker.host) == [pushed.task, nothing.task, failed.task]
 
 
-def test_as_many_go_as_room_is_needed_for(shop: Workshop) -> None:
+def test_no_more_workspaces_are_removed_than_needed(shop: Workshop) -> None:
     failed, done, later = shop.done("exit 3"), shop.done(f"{BIG}; echo 1 > one"), shop.done("echo 1 > one")
     floor = shutil.disk_usage(shop.runtime.data.root).free + SPARE
     run = shop.claimed()
@@ -63,7 +63,7 @@ def test_as_many_go_as_room_is_needed_for(shop: Workshop) -> None:
     assert _kept(shop, done, later, failed, run) == [False, True, True, True]
 
 
-def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None:
+def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Workshop) -> None:
     lost = shop.lost("echo 1 > one; git add one; git commit -qm one; echo begun; sleep 300")
     stuck = shop.lost("rm -rf .git; echo begun; sleep 300")
     run = shop.claimed()
@@ -76,7 +76,7 @@ def test_what_is_nowhere_else_is_exported_before_it_goes(shop: Workshop) -> None
     assert shop.saved(lost, "checked", "one") == "1\n"
 
 
-def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
+def test_with_enough_free_space_no_workspace_is_removed_early(shop: Workshop) -> None:
     done = shop.done("echo 1 > one")
     with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, done.task)
@@ -89,7 +89,7 @@ def test_with_room_enough_nothing_goes_before_its_time(shop: Workshop) -> None:
     assert _kept(shop, done) == [True]
 
 
-def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
+def test_a_removal_that_hangs_is_skipped_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
     deadly, hang = shop.done("true"), shop.lost("touch hang-export; echo begun; sleep 300")
     small, run = shop.done("exit 3"), shop.claimed()
     with shop.runtime.ledger.write() as tx:
@@ -105,7 +105,7 @@ def test_one_that_hangs_is_passed_over_and_so_is_one_that_killed_the_bot(shop: W
     assert shop.containers() == []
 
 
-def test_one_that_the_janitor_is_at_holds_up_no_other(shop: Workshop) -> None:
+def test_a_removal_by_the_janitor_does_not_delay_others(shop: Workshop) -> None:
     hang, other = shop.lost("touch hang-export; echo begun; sleep 300"), shop.done("exit 3")
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""What is over and still there goes; what a run needs, or what is nowhere else, stays."""
+"""The janitor removes leftovers. It leaves everything that a run needs, and work that is nowhere else."""
 
 import os
 import shutil
@@ -35,19 +35,19 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _over(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
-    """The keep of the run's workspace ended so many seconds ago."""
+    """Let the retention of the run's workspace end so many seconds ago."""
     with shop.runtime.ledger.write() as tx:
         workspaces.retain(tx, run.task, clock(tx) - since)
 
 
 def _due(shop: Workshop) -> None:
-    """The pause after an attempt that failed is over."""
+    """Let the pause after a failed removal be over."""
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(schema.removals).values(due_at=0))
 
 
 def _once(shop: Workshop) -> None:
-    """Another process of the bot looks, and does what there is to do."""
+    """Run the janitor of another process of the bot once."""
     janitor = Janitor(shop.runtime)
     janitor.once()
     assert janitor.wait(LONG)
@@ -58,7 +58,7 @@ def _folders(shop: Workshop) -> set[str]:
 
 
 def _start(shop: Workshop, name: str, **labels: str) -> None:
-    """A container of the bot's, as a worker that died would leave it."""
+    """Start a container of the bot, like one of a worker that died."""
     shop.runtime.engine.start(
         ContainerSpec(
             name=name,
@@ -73,7 +73,7 @@ def _start(shop: Workshop, name: str, **labels: str) -> None:
     )
 
 
-def test_only_what_is_past_its_keep_is_removed(shop: Workshop) -> None:
+def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> None:
     over, kept = shop.done("echo 1 > one"), shop.done("echo 1 > one")
     _over(shop, over)
 
@@ -83,7 +83,7 @@ def test_only_what_is_past_its_keep_is_removed(shop: Workshop) -> None:
     assert shop.runtime.quarantine(over.task).exists()
 
 
-def test_what_was_never_exported_is_exported_first(shop: Workshop) -> None:
+def test_unexported_work_is_exported_first(shop: Workshop) -> None:
     run = shop.lost("echo 2 > two; echo begun; sleep 300")
     _over(shop, run)
 
@@ -93,7 +93,7 @@ def test_what_was_never_exported_is_exported_first(shop: Workshop) -> None:
     assert shop.saved(run, "wip", "two") == "2\n"
 
 
-def test_what_cannot_be_exported_stays_for_a_day_and_the_log_says_why(shop: Workshop) -> None:
+def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason(shop: Workshop) -> None:
     run = shop.lost("rm -rf .git; echo begun; sleep 300")
     _over(shop, run)
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_exported_stays_for_a_day_and_the_log_says_why(shop: Work
     ]
 
 
-def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
+def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
     run, other = shop.done("true"), shop.done("true")
     _over(shop, run)
     _over(shop, other)
@@ -130,7 +130,7 @@ def test_of_two_at_once_one_is_at_work(shop: Workshop) -> None:
     assert list(locks.iterdir()) == []
 
 
-def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
+def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
     run = shop.done("true")
     shop.runtime.workspaces().set_aside(run.task)
 
@@ -141,7 +141,7 @@ def test_a_removal_that_was_cut_short_is_ended(shop: Workshop) -> None:
         assert workspaces.present(tx, shop.runtime.worker.host) == []
 
 
-def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
+def test_a_folder_without_a_row_is_removed_after_a_day(shop: Workshop) -> None:
     kept = shop.done("true")
     for name, age in (("old", GRACE + 60), ("young", 60)):
         folder = shop.runtime.data.workspace(name)
@@ -153,7 +153,7 @@ def test_a_folder_without_a_workspace_goes_after_a_day(shop: Workshop) -> None:
     assert _folders(shop) == {kept.task, "young"}
 
 
-def test_a_data_folder_that_is_not_there_proves_nothing(shop: Workshop) -> None:
+def test_no_workspace_is_forgotten_if_the_data_folder_is_missing(shop: Workshop) -> None:
     run = shop.done("true")
     shop.runtime.data.workspaces.rename(shop.runtime.data.root / "elsewhere")
 
@@ -165,13 +165,13 @@ def test_a_data_folder_that_is_not_there_proves_nothing(shop: Workshop) -> None:
 
 @pytest.fixture
 def slow(shop: Workshop) -> Iterator[Workshop]:
-    """A workshop whose exports and removals hang where the workspace is so marked."""
+    """A workshop whose exports and removals hang if the workspace is marked."""
     with hanging_image() as image:
         yield replace(shop, runtime=replace(shop.runtime, tools_image=image))
 
 
 def _hang(shop: Workshop, number: int) -> list[Run]:
-    """Workspaces past their keep of which every export, or every other removal, hangs."""
+    """Make workspaces past their retention of which every export, or every other removal, hangs."""
     runs = []
     for each in range(number):
         if each % 2:
@@ -189,7 +189,7 @@ def _removals(shop: Workshop) -> dict[str, Removal]:
 
 @contextmanager
 def _looking(janitor: Janitor) -> Iterator[None]:
-    """The janitor looks again and again during the block, and is then told to stop."""
+    """Run the janitor again and again during the block, then stop it."""
 
     def look() -> None:
         while not janitor.stopping.wait(0.1):
@@ -205,7 +205,7 @@ def _looking(janitor: Janitor) -> Iterator[None]:
             janitor.finish(LONG)
 
 
-def test_four_that_hang_do_not_hold_up_the_fifth(shop: Workshop, slow: Workshop) -> None:
+def test_four_removals_that_hang_do_not_delay_the_fifth(shop: Workshop, slow: Workshop) -> None:
     hang = _hang(shop, 4)
     fine = shop.done("true")
     _over(shop, fine)
@@ -218,7 +218,7 @@ def test_four_that_hang_do_not_hold_up_the_fifth(shop: Workshop, slow: Workshop)
     assert {run.task for run in hang[::2]} <= _folders(shop)
 
 
-def test_one_that_hangs_is_put_back_and_gets_more_time_later(shop: Workshop, slow: Workshop) -> None:
+def test_a_removal_that_hangs_is_postponed_and_gets_more_time_later(shop: Workshop, slow: Workshop) -> None:
     [run] = _hang(shop, 1)
     janitor = Janitor(slow.runtime, first_limit=1.0)
 
@@ -239,7 +239,7 @@ def test_one_that_hangs_is_put_back_and_gets_more_time_later(shop: Workshop, slo
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["an export", "a removal"])
-def test_a_stop_while_one_hangs_is_soon_over_and_no_death(
+def test_a_stop_interrupts_a_removal_that_hangs_and_is_not_counted_as_a_death(
     shop: Workshop, slow: Workshop, number: int
 ) -> None:
     run = _hang(shop, number)[-1]
@@ -260,7 +260,9 @@ def test_a_stop_while_one_hangs_is_soon_over_and_no_death(
     assert run.task not in _folders(shop)
 
 
-def test_what_cannot_be_interrupted_is_left_behind_and_no_death(shop: Workshop, slow: Workshop) -> None:
+def test_a_removal_that_cannot_be_interrupted_is_abandoned_and_is_not_counted_as_a_death(
+    shop: Workshop, slow: Workshop
+) -> None:
     _hang(shop, 1)
     janitor = Janitor(slow.runtime)  # whose event nobody sets
     janitor.once()
@@ -317,7 +319,7 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
     assert _removals(shop) == {}
 
 
-def test_one_folder_that_cannot_be_removed_holds_up_no_other(shop: Workshop) -> None:
+def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -> None:
     root = shop.runtime.data.workspaces
     run, before, over = shop.done("true"), shop.done("true"), shop.done("true")
     _over(shop, over)
@@ -335,7 +337,7 @@ def test_one_folder_that_cannot_be_removed_holds_up_no_other(shop: Workshop) -> 
     assert (root / "a file").exists()
 
 
-def test_containers_nobody_needs_go_and_those_of_a_running_run_stay(shop: Workshop) -> None:
+def test_orphaned_containers_are_removed_and_those_of_a_running_run_stay(shop: Workshop) -> None:
     ended = shop.done("true")
     run = shop.claimed()
     janitor = Janitor(shop.runtime, look_every=0, orphaned=0.2)

@@ -1,4 +1,4 @@
-"""An attempt at a run: what it hears of while it works, and what it does again."""
+"""A leased run: its interrupts, its retries and its lease."""
 
 import threading
 from collections.abc import Iterator
@@ -44,14 +44,14 @@ class Step:
         return "done"
 
 
-def test_what_may_pass_by_itself_is_done_again(leased: LeasedRun) -> None:
+def test_an_error_that_may_pass_is_followed_by_another_try(leased: LeasedRun) -> None:
     step = Step(1, RemoteUnavailable("It does not answer."))
 
     assert leased.retry(step) == "done"
     assert step.calls == 2
 
 
-def test_what_will_not_pass_by_itself_is_told_at_once(leased: LeasedRun) -> None:
+def test_an_error_that_will_not_pass_is_raised_at_once(leased: LeasedRun) -> None:
     step = Step(1, SandboxFailed("It ended badly."))
 
     with pytest.raises(SandboxFailed, match="ended badly"):
@@ -59,7 +59,7 @@ def test_what_will_not_pass_by_itself_is_told_at_once(leased: LeasedRun) -> None
     assert step.calls == 1
 
 
-def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_try(leased: LeasedRun) -> None:
+def test_a_worker_that_has_to_stop_does_not_wait_for_the_next_try(leased: LeasedRun) -> None:
     step = Step(9, RemoteUnavailable("It does not answer."))
 
     def stop() -> None:
@@ -74,7 +74,7 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_try(leased: Le
     assert step.calls == 1
 
 
-def test_what_an_earlier_run_of_the_task_left_at_work_is_cleared_away(
+def test_running_containers_of_an_earlier_run_of_the_task_are_removed(
     shop: Workshop, leased: LeasedRun
 ) -> None:
     earlier, other = leased.sandbox, f"{leased.sandbox.replace(leased.task.id, 'another')}"
@@ -90,7 +90,7 @@ def test_what_an_earlier_run_of_the_task_left_at_work_is_cleared_away(
     shop.runtime.engine.remove(other)
 
 
-def test_nothing_is_begun_once_it_is_time_to_go(leased: LeasedRun) -> None:
+def test_no_step_starts_after_the_worker_has_to_stop(leased: LeasedRun) -> None:
     step = Step(0, RemoteUnavailable(""))
 
     leased.cancelled.set()
@@ -106,7 +106,7 @@ def test_nothing_is_begun_once_it_is_time_to_go(leased: LeasedRun) -> None:
     assert step.calls == 0
 
 
-def test_a_cancel_waits_while_the_attempt_is_undisturbed(leased: LeasedRun) -> None:
+def test_a_cancel_can_be_delayed(leased: LeasedRun) -> None:
     leased.cancelled.set()
 
     with leased.delaying_cancel(60):
@@ -115,7 +115,7 @@ def test_a_cancel_waits_while_the_attempt_is_undisturbed(leased: LeasedRun) -> N
         leased.check()
 
 
-def test_but_not_for_longer_than_it_may_be(leased: LeasedRun) -> None:
+def test_a_delayed_cancel_has_a_time_limit(leased: LeasedRun) -> None:
     leased.cancelled.set()
 
     with leased.delaying_cancel(0.5):
@@ -128,7 +128,7 @@ def test_but_not_for_longer_than_it_may_be(leased: LeasedRun) -> None:
             leased.check()
 
 
-def test_a_call_that_hangs_is_not_waited_for_once_it_is_time_to_go(leased: LeasedRun) -> None:
+def test_a_call_that_hangs_is_abandoned_when_the_worker_has_to_stop(leased: LeasedRun) -> None:
     hangs, freed = threading.Event(), threading.Event()
 
     def call() -> bool:
@@ -147,9 +147,7 @@ def test_a_call_that_hangs_is_not_waited_for_once_it_is_time_to_go(leased: Lease
     freed.set()
 
 
-def test_a_cancel_asked_just_before_the_push_wins_and_leaves_the_phase(
-    shop: Workshop, leased: LeasedRun
-) -> None:
+def test_a_cancel_just_before_the_push_wins_and_the_phase_stays(shop: Workshop, leased: LeasedRun) -> None:
     leased.enter(Phase.EXPORT)
     assert shop.cancel(leased.run)  # no watch has told this attempt of it
 
@@ -158,14 +156,14 @@ def test_a_cancel_asked_just_before_the_push_wins_and_leaves_the_phase(
     assert shop.now(leased.run).phase is Phase.EXPORT
 
 
-def test_after_the_push_began_there_is_nothing_to_cancel(shop: Workshop, leased: LeasedRun) -> None:
+def test_a_push_that_has_started_cannot_be_cancelled(shop: Workshop, leased: LeasedRun) -> None:
     leased.enter(Phase.PUSH)
 
     assert not shop.cancel(leased.run)
     leased.enter(Phase.PUSH)  # as a worker does that finds the run in this phase
 
 
-def test_the_watch_hears_of_a_cancel(shop: Workshop, leased: LeasedRun) -> None:
+def test_the_watch_notices_a_cancel(shop: Workshop, leased: LeasedRun) -> None:
     with watched(leased):
         assert shop.cancel(leased.run)
 
@@ -173,7 +171,7 @@ def test_the_watch_hears_of_a_cancel(shop: Workshop, leased: LeasedRun) -> None:
     assert not leased.lost.is_set()
 
 
-def test_the_watch_hears_that_another_has_the_run(shop: Workshop, leased: LeasedRun) -> None:
+def test_the_watch_notices_that_another_worker_has_the_run(shop: Workshop, leased: LeasedRun) -> None:
     with watched(leased):
         shop.taken_over("another")
 
@@ -182,7 +180,7 @@ def test_the_watch_hears_that_another_has_the_run(shop: Workshop, leased: Leased
         leased.require_lease()
 
 
-def test_the_watch_holds_on_to_a_lease_that_has_run_out(shop: Workshop, leased: LeasedRun) -> None:
+def test_the_watch_renews_a_lease_that_has_expired(shop: Workshop, leased: LeasedRun) -> None:
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(table).values(lease_until=0))
 
@@ -191,7 +189,9 @@ def test_the_watch_holds_on_to_a_lease_that_has_run_out(shop: Workshop, leased: 
     assert not leased.lost.is_set()
 
 
-def test_what_a_loser_settles_changes_neither_run_nor_task(shop: Workshop, leased: LeasedRun) -> None:
+def test_a_worker_that_lost_its_lease_records_nothing_in_run_or_task(
+    shop: Workshop, leased: LeasedRun
+) -> None:
     shop.taken_over("another")
     before = shop.task(leased.run)
 
@@ -206,7 +206,7 @@ def _lease_until(shop: Workshop) -> float:
         return float(tx.execute(select(table.c.lease_until)).scalar_one())
 
 
-def test_nothing_is_begun_that_another_has_and_what_dead_workers_left_is_cleared_away(
+def test_a_lost_run_is_not_started_and_containers_of_dead_workers_are_removed(
     shop: Workshop, leased: LeasedRun
 ) -> None:
     again, runtime = shop.taken_over("another")

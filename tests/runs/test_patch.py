@@ -1,4 +1,4 @@
-"""What a run left is in the ledger once it has ended, however it ended."""
+"""The patch of a run is in the ledger after the run, whatever its outcome."""
 
 import os
 import threading
@@ -35,34 +35,34 @@ def text(shop: Workshop, run: Run) -> str:
     return found.text.decode(errors="replace")
 
 
-def test_a_run_that_pushed_left_its_commits_and_what_lay_beside_them(shop: Workshop) -> None:
+def test_the_patch_of_a_pushed_run_has_its_commits_and_uncommitted_files(shop: Workshop) -> None:
     run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y")
 
     assert run.outcome is Outcome.PUSHED
     assert text(shop, run).startswith(" 2 files changed, 2 insertions(+)\n\ndiff --git a/x b/x\n")
 
 
-def test_a_run_that_failed_left_its_commits_and_what_lay_beside_them(shop: Workshop) -> None:
+def test_the_patch_of_a_failed_run_has_its_commits_and_uncommitted_files(shop: Workshop) -> None:
     run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y; exit 3")
 
     assert run.outcome is Outcome.AGENT_FAILED
     assert text(shop, run).startswith(" 2 files changed, 2 insertions(+)\n")
 
 
-def test_a_run_that_changed_nothing_left_an_empty_one(shop: Workshop) -> None:
+def test_the_patch_of_a_run_without_changes_is_empty(shop: Workshop) -> None:
     run = shop.done("true")
 
     assert left(shop, run) == Patch(1, b"", 0)
 
 
-def test_where_the_export_failed_there_is_none(shop: Workshop) -> None:
+def test_there_is_no_patch_if_the_export_failed(shop: Workshop) -> None:
     run = shop.done("mkfifo pipe; rm -rf .git; echo gone > .git")
 
     assert run.outcome is Outcome.EXPORT_REFUSED
     assert left(shop, run) is None
 
 
-def test_only_whole_lines_of_a_long_one_are_kept_and_its_size(shop: Workshop) -> None:
+def test_a_long_patch_is_stored_as_whole_lines_with_its_full_size(shop: Workshop) -> None:
     run = shop.done("seq -w 200000 > x")
 
     found = left(shop, run)
@@ -74,14 +74,14 @@ def test_only_whole_lines_of_a_long_one_are_kept_and_its_size(shop: Workshop) ->
     assert 1_600_000 < found.size < 1_700_000
 
 
-def test_a_secret_is_not_in_it(shop: Workshop) -> None:
+def test_a_patch_has_no_secret(shop: Workshop) -> None:
     secret = shop.runtime.secrets[0]
     run = shop.done(f"echo key={secret} > x; printf '\\377\\n' > y")
 
     assert "\n+key=[redacted]\n" in text(shop, run)
 
 
-def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
+def test_a_worker_that_takes_over_saves_the_patch(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent("echo 1 > x"), run) as stopping:
         until(lambda: shop.now(run).phase is Phase.EXPORT)
@@ -93,7 +93,7 @@ def test_a_worker_that_takes_over_keeps_it_all_the_same(shop: Workshop) -> None:
     assert "b/x" in text(shop, run)
 
 
-def test_one_that_hangs_holds_neither_a_cancel_nor_a_worker_that_is_to_stop(shop: Workshop) -> None:
+def test_a_patch_that_hangs_delays_neither_a_cancel_nor_a_stop(shop: Workshop) -> None:
     run = shop.done("echo 1 > x")
     quarantine = shop.runtime.quarantine(run.task)
     configuration = quarantine / "config"

@@ -1,4 +1,4 @@
-"""A commit that was said to be waited for is always told how it ended, whatever ends the run."""
+"""A commit with a pending status always gets a final one, whatever ends the run."""
 
 import json
 import threading
@@ -36,7 +36,7 @@ PUSHED = "d" * 40
 
 @dataclass
 class Asked:
-    """A command on a change, and the run that came of it."""
+    """A command on a change, and its run."""
 
     ledger: Ledger
     forge: FakeForge = field(default_factory=FakeForge)
@@ -135,7 +135,7 @@ def asked(sqlite_ledger: Ledger) -> Asked:
 
 
 def _ended_well_told(asked: Asked) -> None:
-    """Nothing is due any more, and the last word on each commit is a verdict."""
+    """Check that nothing is due any more and that the last status of each commit is final."""
     sender.send(build_sender(asked.runtime), CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
@@ -159,7 +159,7 @@ def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ends(*ENDS))
-def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked, end: str) -> None:
+def test_a_status_that_was_sent_without_an_answer_does_not_stay_pending(asked: Asked, end: str) -> None:
     def cut_off() -> None:
         raise ForgeUnavailable("The line went dead.")
 
@@ -176,7 +176,7 @@ def test_nor_does_one_stay_that_was_sent_without_our_hearing_of_it(asked: Asked,
 
 @pytest.mark.parametrize("again", ["/retry", "/resume go on"])
 @pytest.mark.parametrize("end", ends("agent_failed", "cancelled before it began", "lost its host"))
-def test_nor_does_that_of_the_run_that_comes_after(asked: Asked, again: str, end: str) -> None:
+def test_the_status_of_the_next_run_does_not_stay_pending(asked: Asked, again: str, end: str) -> None:
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)

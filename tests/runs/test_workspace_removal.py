@@ -1,4 +1,4 @@
-"""Workspaces leave the disk: what nobody ever exported is in the quarantine before they do."""
+"""Removal of workspaces: unexported work is in the quarantine before the files are gone."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _remove(shop: Workshop, run: Run) -> str | None:
     return export_and_remove(shop.runtime, run.task, Terms(check=uninterrupted), lambda _: False)
 
 
-def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: Workshop) -> None:
+def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_there(shop: Workshop) -> None:
     run = shop.lost(WORK)
     assert shop.task(run).checked_head == ""
 
@@ -54,7 +54,7 @@ def test_what_a_lost_run_left_is_exported_and_its_task_goes_on_from_there(shop: 
 
 
 @pytest.mark.parametrize("script", ["echo 1 > one", "echo 1 > one; exit 3", "true"])
-def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, script: str) -> None:
+def test_exported_work_is_not_exported_again(shop: Workshop, script: str) -> None:
     run = shop.done(script)
     before = shop.task(run)
 
@@ -64,7 +64,7 @@ def test_what_was_exported_by_its_run_is_not_exported_again(shop: Workshop, scri
     assert not (shop.mirror(run) / "refs" / "keep" / run.task).exists()
 
 
-def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
+def test_an_export_that_fails_is_reported(shop: Workshop) -> None:
     run = shop.lost("rm -rf .git; echo begun; sleep 300")
 
     with pytest.raises(ExportRefused, match=r"its .git is damaged"):
@@ -73,7 +73,7 @@ def test_what_cannot_be_exported_is_said(shop: Workshop) -> None:
     assert run.task in shop.runtime.workspaces().folders()
 
 
-def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
+def test_a_workspace_that_a_run_waits_for_stays(shop: Workshop) -> None:
     run = shop.done("echo 1 > one")
     with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
@@ -83,7 +83,7 @@ def test_one_that_a_run_waits_for_stays(shop: Workshop) -> None:
     assert shop.runtime.workspaces().has(run.task)
 
 
-def test_it_is_removed_once(shop: Workshop) -> None:
+def test_a_workspace_is_removed_once(shop: Workshop) -> None:
     run = shop.done("echo 1 > one")
 
     assert [_remove(shop, run) for _ in range(2)] == ["", None]
@@ -95,7 +95,7 @@ def test_it_is_removed_once(shop: Workshop) -> None:
     assert shop.task(run).state is State.SUCCEEDED
 
 
-def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Workshop) -> None:
+def test_a_task_continues_from_the_export_of_a_dead_process(shop: Workshop) -> None:
     run = shop.lost(WORK)
     exported = rescue(shop.runtime, run.task)  # and the process dies before it records that
 
@@ -104,7 +104,7 @@ def test_what_a_dead_process_had_exported_is_where_the_task_goes_on(shop: Worksh
     assert shop.task(run).checked_head == exported
 
 
-def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Workshop) -> None:
+def test_an_outdated_export_does_not_reset_its_task(shop: Workshop) -> None:
     run = shop.lost(WORK)
     older = rescue(shop.runtime, run.task)
     newer = shop.desk.git("commit-tree", "-m", "newer", "-p", shop.task(run).base_head, "main^{tree}")
@@ -120,7 +120,9 @@ def test_an_export_from_before_its_task_went_on_does_not_take_it_back(shop: Work
 
 
 @pytest.mark.parametrize(("export", "saved"), [(True, "2\n"), (False, "")])
-def test_a_stuck_one_goes_at_the_word_of_a_person_only(shop: Workshop, *, export: bool, saved: str) -> None:
+def test_a_stuck_workspace_is_removed_only_at_a_persons_request(
+    shop: Workshop, *, export: bool, saved: str
+) -> None:
     run = shop.lost(WORK)
     with shop.runtime.ledger.write() as tx:
         for _ in range(removals.MOST_DEATHS):

@@ -41,14 +41,14 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _let_go(shop: Workshop, runtime: Runtime, run: Run) -> None:
-    """Work on it until its agent has been heard, and stop there."""
+    """Work on the run until its agent has printed something, and stop there."""
     with shop.busy(runtime, run) as stopping:
         until(lambda: shop.printed(run) != b"")
         stopping.set()
 
 
 def _allowing(runtime: Runtime, *, idle: int = 60, disk: int = 1 << 30) -> Runtime:
-    """The house, where an agent may be silent for so many seconds and fill so many bytes."""
+    """Return the runtime with these limits: seconds without output, and bytes of disk."""
     container = replace(runtime.limits.container, disk=disk)
     return replace(runtime, limits=RunLimits(container, idle))
 
@@ -84,7 +84,7 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
     assert raw.read_bytes() == whole
 
 
-def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_kept(shop: Workshop) -> None:
+def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_stays(shop: Workshop) -> None:
     run = shop.claimed()
     _let_go(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
     shop.runtime.engine.remove(f"forgehand-{run.id}")
@@ -158,7 +158,7 @@ def _waits(heard: list[MutableMapping[str, Any]]) -> bool:
     return any(line["event"] == "step retry scheduled" for line in heard)
 
 
-def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(shop: Workshop) -> None:
+def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_its_exit_status(shop: Workshop) -> None:
     run = shop.claimed()
     _let_go(shop, shop.agent(COUNTING), run)
     _tell_it_to_end(shop, run)
@@ -172,7 +172,7 @@ def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_how_it_ended(
     assert shop.printed(run).splitlines()[-1].startswith(b"line ")
 
 
-def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_over(shop: Workshop) -> None:
+def test_an_agent_that_ended_in_time_did_not_time_out_if_a_worker_looks_later(shop: Workshop) -> None:
     run = shop.claimed()
     _let_go(shop, shop.agent(COUNTING), run)
     _tell_it_to_end(shop, run)
@@ -185,7 +185,7 @@ def test_an_agent_that_ended_in_its_time_has_though_nobody_looks_before_that_is_
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
-def test_a_cancel_is_heard_where_the_agent_was_stopped_for_it_and_no_more_was_recorded(
+def test_a_cancel_counts_if_the_agent_was_stopped_and_nothing_more_was_recorded(
     shop: Workshop,
 ) -> None:
     run = shop.claimed()
@@ -213,7 +213,7 @@ def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop
     assert (shop.saved(run, "checked", "y"), shop.branches(), shop.containers()) == ("", [], [])
 
 
-def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop) -> None:
+def test_an_agent_that_prints_without_end_is_stopped_with_a_reason(shop: Workshop) -> None:
     run = shop.claimed()
     line = "this line is there many times " * 10
 
@@ -229,7 +229,7 @@ def test_an_agent_that_prints_without_end_is_stopped_and_told_why(shop: Workshop
     assert set(raw.split(b"\n")[:-1]) == {line.encode()}
 
 
-def test_lines_count_however_short_they_are(shop: Workshop) -> None:
+def test_short_lines_count_as_lines(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(shop.agent("while :; do echo; done", log_bytes=20_000), run, threading.Event())
@@ -238,14 +238,14 @@ def test_lines_count_however_short_they_are(shop: Workshop) -> None:
     assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 100 lines.")
 
 
-def test_a_line_without_end_is_in_the_log_as_far_as_it_may_be(shop: Workshop) -> None:
+def test_the_log_has_an_endless_line_up_to_the_limit(shop: Workshop) -> None:
     run = shop.done("head -c 1000000 /dev/zero | tr '\\000' x; echo; echo 1 > x")
 
     assert (run.outcome, run.log_offset) == (Outcome.PUSHED, 1_000_001)
     assert shop.printed(run) == b"x" * 1_000_000 + b"\n"
 
 
-def test_an_agent_that_says_nothing_is_stopped(shop: Workshop) -> None:
+def test_an_agent_that_prints_nothing_is_stopped(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(_allowing(shop.agent(f"echo 1 > x; {FOREVER}"), idle=1), run, threading.Event())
@@ -255,7 +255,7 @@ def test_an_agent_that_says_nothing_is_stopped(shop: Workshop) -> None:
     assert (shop.saved(run, "wip", "x"), shop.printed(run), shop.containers()) == ("1\n", b"begun\n", [])
 
 
-def test_an_agent_that_says_something_now_and_then_is_not(shop: Workshop) -> None:
+def test_an_agent_that_prints_now_and_then_is_not_stopped(shop: Workshop) -> None:
     run = shop.claimed()
 
     script = "for _ in 1 2 3 4 5 6; do echo .; sleep 0.7; done; echo 1 > x"
@@ -264,7 +264,7 @@ def test_an_agent_that_says_something_now_and_then_is_not(shop: Workshop) -> Non
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_an_agent_has_its_time_and_no_more_however_many_workers_follow_it(shop: Workshop) -> None:
+def test_the_time_limit_is_the_same_however_many_workers_follow_the_agent(shop: Workshop) -> None:
     run = shop.claimed(wall_limit=3)
     _let_go(shop, shop.agent(FOREVER), run)
 
@@ -279,7 +279,7 @@ def test_an_agent_has_its_time_and_no_more_however_many_workers_follow_it(shop: 
     assert shop.containers() == []
 
 
-def test_what_an_agent_printed_last_without_a_line_end_is_there_too(shop: Workshop) -> None:
+def test_the_last_output_without_a_line_end_is_in_the_log(shop: Workshop) -> None:
     run = shop.done("echo one; printf two")
 
     assert shop.printed(run) == b"one\ntwo"

@@ -1,4 +1,4 @@
-"""Phase prepare: what must be so before an agent begins, and what is settled once for its task."""
+"""Phase prepare: the checks before an agent starts, and the choices made once for a task."""
 
 import fcntl
 import threading
@@ -24,7 +24,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def test_without_room_on_the_disk_nothing_is_fetched_or_made(shop: Workshop) -> None:
+def test_without_free_space_nothing_is_fetched_or_created(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
@@ -52,7 +52,7 @@ def test_a_base_branch_that_does_not_exist_is_named(shop: Workshop) -> None:
     assert shop.branches() == []
 
 
-def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
+def test_a_run_starts_from_the_requested_base(shop: Workshop) -> None:
     tree = shop.desk.git("mktree", stdin="")
     stable = shop.desk.git("commit-tree", "-m", "stable", tree)
     shop.desk.git("update-ref", "refs/heads/stable", stable)
@@ -65,7 +65,7 @@ def test_a_run_begins_at_the_base_it_was_given(shop: Workshop) -> None:
     assert shop.desk.git("rev-parse", f"{task.branch}~1") == stable
 
 
-def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -> None:
+def test_a_missing_pinned_commit_is_named_with_the_next_command(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
         tasks.write(tx, run.task, pinned="c0ffee" + "0" * 34)
@@ -80,7 +80,7 @@ def test_a_pinned_commit_that_is_gone_is_named_and_what_to_say(shop: Workshop) -
     )
 
 
-def test_where_a_branch_has_our_prefix_for_its_name_dashes_take_the_slashs_place(shop: Workshop) -> None:
+def test_if_a_branch_has_our_prefix_as_its_name_dashes_replace_the_slash(shop: Workshop) -> None:
     shop.desk.git("update-ref", "refs/heads/forgehand", "refs/heads/main")
 
     run = shop.done("echo 1 > x")
@@ -90,7 +90,7 @@ def test_where_a_branch_has_our_prefix_for_its_name_dashes_take_the_slashs_place
     assert shop.task(run).branch in shop.branches()
 
 
-def test_the_mirror_keeps_what_the_clone_was_shown(shop: Workshop) -> None:
+def test_the_mirror_retains_the_heads_that_the_clone_was_shown(shop: Workshop) -> None:
     run = shop.done("git rev-parse origin/main; git for-each-ref --format='%(refname)'")
 
     main = shop.desk.git("rev-parse", "main")
@@ -118,7 +118,7 @@ def test_a_cancel_that_comes_while_the_mirror_is_fetched_ends_before_the_agent(s
     assert (shop.branches(), shop.containers()) == ([], [])
 
 
-def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> None:
+def test_a_missing_remote_is_not_an_incident(shop: Workshop) -> None:
     run = shop.claimed()
     shop.desk.repository.rename(shop.desk.folder / "elsewhere")
 
@@ -130,7 +130,7 @@ def test_a_remote_that_is_not_there_is_no_trouble_of_ours(shop: Workshop) -> Non
 
 
 @pytest.mark.long
-def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(shop: Workshop) -> None:
+def test_a_remote_that_does_not_answer_is_tried_for_a_while_and_then_reported(shop: Workshop) -> None:
     run = shop.claimed(remote=f"http://127.0.0.1:{free_port()}/acme/anvil")
 
     execute(shop.runtime, run, threading.Event())
@@ -143,7 +143,7 @@ def test_a_remote_that_does_not_answer_is_asked_again_for_a_while_and_then_told(
     assert 38 <= ended.ended_at - ended.started_at < 60
 
 
-def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_there(shop: Workshop) -> None:
+def test_a_later_run_resumes_the_last_session_if_its_file_is_there(shop: Workshop) -> None:
     def worked(script: str, agent: str = "shell") -> Run:
         """One more run of the task, by a stand-in that writes down its options."""
         run = shop.next()
@@ -175,7 +175,7 @@ def test_a_later_run_goes_on_in_the_session_of_the_one_before_where_that_is_ther
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
 
 
-def test_a_session_that_could_not_be_gone_on_with_is_not_tried_again(shop: Workshop) -> None:
+def test_a_session_that_could_not_be_resumed_is_not_tried_again(shop: Workshop) -> None:
     def worked(script: str) -> Run:
         run = shop.next()
         assert run is not None
