@@ -160,8 +160,8 @@ def _leftovers(runtime: Runtime, task_id: str, workspace: WorkspaceRow | None) -
 
 
 def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
-    found = records(runtime)
-    return any(found[folder].is_stuck for folder in folders if folder in found)
+    by_folder = records(runtime)
+    return any(by_folder[folder].is_stuck for folder in folders if folder in by_folder)
 
 
 def _export_failed(error: Exception) -> bool:

@@ -1,8 +1,8 @@
 """The operator's own checkout, as given to `forgehand run .`: its branch, remote and uncommitted files.
 
-Read with GitPython, because nobody hostile has had it. A folder below the data
-folder is another matter: agents write there, and git obeys the configuration of
-the repository it is started in.
+It is read with GitPython, because no agent has written to it. A folder below
+the data folder is refused: agents write there, and git obeys the configuration
+of the repository in which it is started.
 """
 
 import os
@@ -28,11 +28,11 @@ _ELSEWHERE = {
 
 
 class NotAWorkingCopy(NotPossible):
-    """There is no checkout in this folder: it is a bare repository, or none at all."""
+    """The folder is not a checkout: it is a bare repository, or not a repository."""
 
 
 class Unreadable(NotPossible):
-    """There is a checkout, and git refuses to read it."""
+    """The folder is a checkout that git refuses to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class WorkingCopy:
 
     root: Path
     branch: str  # "" if HEAD is detached
-    remote: str  # canonical URL, so without credentials; "" if none can be told
-    no_remote: str  # the reason, as a sentence; "" if there is one
+    remote: str  # canonical URL, without credentials; "" if there is none
+    no_remote: str  # a sentence that says why there is no remote; "" if there is one
     uncommitted: int  # files, untracked ones included and ignored ones not
 
 
@@ -58,30 +58,30 @@ def refuse_below(data: Path, *places: Path) -> None:
 
 
 def remarks(folder: str, *, data: Path, base: str, forges: Sequence[str] = ()) -> list[str]:
-    """Return what an operator should know before a run on this folder; `base` is the branch they named.
+    """Return sentences for the operator before a run on this folder; `base` is the branch of the command.
 
-    Raises NotPossible if a run cannot begin there. A bare repository has no remarks; whether another folder
-    is a repository at all is left to the run.
+    Raises NotPossible if a run cannot start there. A bare repository gets no remarks, nor does a folder
+    without a repository, which the run itself refuses.
     """
     refuse_below(data, Path(folder))
     try:
-        found = look(folder, data=data, forges=forges)
+        copy = look(folder, data=data, forges=forges)
     except NotAWorkingCopy:
         return []
     except Unreadable as error:
         return [str(error)]
-    if not found.branch and not base:
+    if not copy.branch and not base:
         raise NotPossible(f"HEAD of {folder} is detached: check out a branch, or name one with --base.")
-    notes = [f"the result goes to {folder} as a branch, not to {found.remote}"] if found.remote else []
-    if found.uncommitted:
-        count = found.uncommitted
+    notes = [f"the result goes to {folder} as a branch, not to {copy.remote}"] if copy.remote else []
+    if copy.uncommitted:
+        count = copy.uncommitted
         files = "1 uncommitted file is" if count == 1 else f"{count} uncommitted files are"
         notes.append(f"{files} not included")
     return notes
 
 
 def look(folder: str, *, data: Path, forges: Sequence[str] = ()) -> WorkingCopy:
-    """Look at the checkout in `folder`; `data` is the bot's data folder, `forges` is as for `canonical`.
+    """Read the state of the checkout in `folder`. `data` is the bot's data folder; `forges`: see `canonical`.
 
     Raises NotAWorkingCopy, Unreadable, or NotPossible if it is below the data folder or a folder within a
     checkout.
@@ -89,7 +89,7 @@ def look(folder: str, *, data: Path, forges: Sequence[str] = ()) -> WorkingCopy:
     with _without_our_variables(), _opened(folder, data) as repo:
         try:
             branch = repo.git.branch("--show-current")
-            # Submodules are compared by commit alone: a look into one would start git with its configuration.
+            # Submodules are compared by commit only: reading one would start git with its configuration.
             listed = repo.git.status(
                 "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=dirty"
             )
@@ -112,7 +112,7 @@ def _first_line(error: GitCommandError) -> str:
 
 @contextmanager
 def _without_our_variables() -> Iterator[None]:
-    """Hide our settings from git and its filters, during the block. For a process without threads yet."""
+    """Hide our settings from git and its filters during the block. Call it before any thread starts."""
     hidden = {
         name: os.environ.pop(name)
         for name in list(os.environ)
@@ -139,9 +139,11 @@ def _opened(folder: str, data: Path) -> Iterator[Repo]:
         if repo.bare:
             raise NotAWorkingCopy(f"{folder} is a bare repository, without a checkout.")
         if Path(repo.working_dir) != path:
-            raise NotPossible(f"{folder} is only a part of the working copy {repo.working_dir}: give that.")
-        # By -C, because GitPython would replace a $NAME in the path and fall back to the current folder. The
-        # file system monitor and hooks are programs that the configuration names; a look starts neither.
+            raise NotPossible(
+                f"{folder} is only a part of the working copy {repo.working_dir}. Give that folder instead."
+            )
+        # By -C, because GitPython would replace a $NAME in the path and fall back to the current folder.
+        # The file system monitor and hooks are programs that the configuration names: none is started.
         repo.git.set_persistent_git_options(
             C=str(path),
             c=["core.fsmonitor=false", f"core.hooksPath={os.devnull}"],
@@ -154,12 +156,12 @@ def _remote(repo: Repo, branch: str, forges: Sequence[str]) -> tuple[str, str]:
     """Return the URL of the branch's remote, of origin or of the only remote; or why there is none."""
     names = repo.git.remote().splitlines()
     upstream = repo.git.config("--get", f"branch.{branch}.remote", with_exceptions=False) if branch else ""
-    wanted = [name for name in (upstream, "origin") if name in names] or names
-    if not wanted:
+    candidates = [name for name in (upstream, "origin") if name in names] or names
+    if not candidates:
         return "", "It has no remote."
-    if len(names) > 1 and wanted == names:
+    if len(names) > 1 and candidates == names:
         return "", f"It has several remotes, and none is the branch's own or origin: {', '.join(names)}."
-    url = repo.git.remote("get-url", "--", wanted[0])
+    url = repo.git.remote("get-url", "--", candidates[0])
     if "://" not in url and (Path(repo.working_dir) / url).is_dir():
         url = str(Path(repo.working_dir) / url)
     try:

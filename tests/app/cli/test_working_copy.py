@@ -132,7 +132,7 @@ def test_a_bare_repository_and_a_folder_within_are_told_apart(repo: Repo, tmp_pa
 
     with pytest.raises(NotAWorkingCopy, match="is a bare repository"):
         look(str(tmp_path / "bare.git"), data=tmp_path / "data")
-    with pytest.raises(NotPossible, match=r"is only a part of the working copy .*/anvil: give that"):
+    with pytest.raises(NotPossible, match=r"is only a part of the working copy .*/anvil\. Give that"):
         look(str(tmp_path / "anvil" / "deep"), data=tmp_path / "data")
 
 
@@ -232,6 +232,7 @@ def test_a_run_on_a_checkout_says_what_it_leaves_out_and_pushes_there(repo: Repo
     assert "new" not in repo.git.ls_tree("--name-only", output.strip()).split()
 
 
+@pytest.mark.waits
 def test_a_run_refuses_a_folder_below_the_data_folder(tmp_path: Path) -> None:
     with at_a_desk(tmp_path) as desk:
         folder = tmp_path / "forgehand-data" / "workspaces"
