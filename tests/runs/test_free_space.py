@@ -146,6 +146,7 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
 
 
 @needs_root
+@pytest.mark.waits
 def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path) -> None:
     many = "seq 3000 | xargs touch; echo '[0-9]*' > .gitignore; echo 1 > one"
     with with_inodes(tmp_path / "forgehand-data", 6_000) as data, in_a_workshop(tmp_path) as shop:
@@ -161,6 +162,7 @@ def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path)
 
 
 @needs_root
+@pytest.mark.waits
 def test_a_run_does_not_begin_on_a_disk_that_can_take_no_more_files(tmp_path: Path) -> None:
     with with_inodes(tmp_path / "forgehand-data", 1_200) as data, in_a_workshop(tmp_path) as shop:
         for number in range(_inodes(data) - 100):

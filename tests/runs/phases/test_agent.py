@@ -338,6 +338,7 @@ def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Worksho
     assert shop.saved(run, "wip", "x") == "1\n"
 
 
+@pytest.mark.waits
 def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_worker(
     tmp_path: Path, postgres: Postgres, postgres_url: Callable[[], str]
 ) -> None:
