@@ -14,9 +14,8 @@ from bot.web.metrics import Metrics
 
 log = structlog.get_logger()
 
-Checks = Mapping[
-    str, Callable[[], object]
-]  # of the services we need, by name; a check raises if its service does not answer
+# One check for each service we need, by its name. It raises if the service does not answer.
+Checks = Mapping[str, Callable[[], object]]
 
 _PATIENCE = 5.0  # seconds for each check
 

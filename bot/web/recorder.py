@@ -27,9 +27,7 @@ _BATCH = 64  # deliveries in one transaction: bounds how long other writers wait
 # a third lower.
 _GATHER = 0.0005
 _WAITING = 1_000  # deliveries in memory while the ledger is slow; more are refused, to be sent again
-_UNSENT = (
-    10_000  # nudges in memory while the broker is slow; more are dropped, and the sweep makes them again
-)
+_UNSENT = 10_000  # nudges in memory while the broker is slow; more are dropped, as the sweep repeats them
 
 Nudge = Callable[[str, str], object]  # (forge, delivery id)
 
