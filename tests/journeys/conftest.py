@@ -1,4 +1,4 @@
-"""The worlds journeys happen in: on either forge, with PostgreSQL and Redis or on the embedded defaults."""
+"""Worlds for the journeys: each forge, on PostgreSQL and Redis or on the embedded defaults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,18 +16,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent not in item.path.parents:
             continue
-        item.add_marker(pytest.mark.waits)  # for the bot, which has a process of its own
+        item.add_marker(pytest.mark.waits)  # the bot runs in its own processes
         chosen = getattr(item, "callspec", None)
         if chosen is None or chosen.params.get("forge") != "gitlab":
             continue
-        # Of the four of both forges and both worlds an ordinary run takes three.
+        # Each journey exists on both forges and in both worlds. An ordinary test run takes three of the four.
         if chosen.params.get("either") == "embedded":
             item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(params=list(PLAYGROUNDS))
 def forge(request: pytest.FixtureRequest) -> str:
-    """Once on each forge."""
+    """Run the journey once on each forge."""
     return str(request.param)
 
 
@@ -39,7 +39,7 @@ def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest, tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
-    """The bot on PostgreSQL and Redis, not yet started."""
+    """Make a world with the bot on PostgreSQL and Redis. The bot is not started."""
     store_url, redis_url = request.getfixturevalue("postgres_url")(), request.getfixturevalue("redis_url")
     with ExitStack() as stack:
         ledger = open_ledger(store_url)
@@ -51,7 +51,7 @@ def full(request: pytest.FixtureRequest, tmp_path: Path, playground: AnyPlaygrou
 
 @pytest.fixture
 def embedded(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
-    """The bot in one process on SQLite, without Redis, not yet started."""
+    """Make a world with the bot in one process on SQLite, without Redis. The bot is not started."""
     store_url = f"sqlite:///{tmp_path / 'data' / 'ledger.db'}"
     with ExitStack() as stack:
         ledger = open_ledger(store_url)
@@ -61,14 +61,17 @@ def embedded(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
 
 @pytest.fixture(params=["full", "embedded"])
 def either(request: pytest.FixtureRequest, playground: AnyPlayground) -> World:
-    """Once in each of the two worlds. Both have this playground, which has to be known before."""
+    """Run the journey once in each of the two worlds.
+
+    Both worlds use this playground, which must exist before them.
+    """
     found: World = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Figures:
-    """The real figures are printed at the end of the test session."""
+    """Print the measured figures at the end of the test session."""
     is_busy = request.config.getoption("--busy")
 
     def figure(what: str, seconds: float, *, promised: float) -> None:

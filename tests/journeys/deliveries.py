@@ -1,4 +1,4 @@
-"""Deliveries as a forge sends them, caught on their way and sent again."""
+"""Deliveries as a forge sends them: intercepted, then sent again."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def id_of(headers: Mapping[str, str]) -> str:
 
 
 def under_another_id(playground: AnyPlayground, delivery: Delivery, name: str) -> Delivery:
-    """The same words as another delivery: on GitLab the id is signed too."""
+    """Copy a delivery under another id. GitLab signs the id too, so the copy is signed again."""
     headers, body = delivery
     if not isinstance(playground, GitLabPlayground):
         return {**headers, "X-GitHub-Delivery": name}, body

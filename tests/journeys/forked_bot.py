@@ -1,7 +1,7 @@
-"""The bot's processes, forked from one that has loaded the bot: most of what a start costs is imports.
+"""The bot's processes, forked from a process that has already imported the bot.
 
-Each is a process of its own all the same, with the working folder, environment and
-output it was asked to have, and is ended by the same signals.
+Imports are most of the cost of a start. Each forked process still has its own working folder,
+environment and output, and ends on the same signals as a process started normally.
 """
 
 import gc
@@ -28,11 +28,11 @@ _LOADED = (
     "gitlab",
     "psycopg",
 )
-_LARGEST = 1 << 20  # bytes of a request
+_LARGEST = 1 << 20  # maximum size of a request, in bytes
 
 
 class Process(Protocol):
-    """What tests need of a process, as `subprocess.Popen` has it."""
+    """The part of `subprocess.Popen`'s interface that the tests use."""
 
     pid: int
 
@@ -43,7 +43,10 @@ class Process(Protocol):
 
 
 class Forked:
-    """A process that is not our child: that it has ended is known, but not how (0 is said)."""
+    """A process that is not a child of the tests.
+
+    Its end is noticed, but its exit status is unknown (0 is reported).
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -77,7 +80,7 @@ class Forked:
 
 
 class Piped:
-    """A process whose output and exit status are known to who started it, as with `subprocess.Popen`."""
+    """A process whose output and exit status its creator can read, as with `subprocess.Popen`."""
 
     def __init__(self, stdout: int, stderr: int, status: int) -> None:
         self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
@@ -95,13 +98,13 @@ class Piped:
         return status
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """What is left to read of both outputs, and wait for its end."""
+        """Read the rest of both outputs and wait for the process to end."""
         with ThreadPoolExecutor(2) as pool:
             reads = [pool.submit(output.read) for output in (self.stdout, self.stderr)]
             try:
                 self.wait(timeout)
             except subprocess.TimeoutExpired:
-                self.kill()  # or who reads would never come to an end
+                self.kill()  # otherwise the readers would never reach the end
                 raise
             output, errors = (read.result() for read in reads)
         return output, errors
@@ -129,7 +132,7 @@ class Piped:
 
 
 def fork(program: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Forked:
-    """Start `python *program` there; what it prints is added to the log."""
+    """Start `python *program` in this folder; append its output to the log."""
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         return Forked(int(_ask(program, folder, environment, [output, output])))
@@ -138,7 +141,7 @@ def fork(program: Sequence[str], *, folder: Path, environment: Mapping[str, str]
 
 
 def fork_piped(program: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Piped:
-    """Start `python *program` there."""
+    """Start `python *program` in this folder."""
     pipes = [os.pipe() for _ in ("stdout", "stderr", "status")]
     _ask(program, folder, environment, [end for _, end in pipes])
     for _, end in pipes:
@@ -156,7 +159,7 @@ def _ask(program: Sequence[str], folder: Path, environment: Mapping[str, str], o
 
 @cache
 def _forker() -> "tuple[subprocess.Popen[bytes], socket.socket]":
-    """The process that forks, and our end of the line to it; it ends when we do."""
+    """Start the forking process and return it with the tests' end of the socket. It ends with the tests."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         end = theirs.fileno()
@@ -168,7 +171,7 @@ def _serve(line: socket.socket) -> None:
     for name in _LOADED:
         import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the children
     while True:
         asked, outputs, _, _ = socket.recv_fds(line, _LARGEST, 3)
         if not asked:
@@ -186,13 +189,17 @@ def _serve(line: socket.socket) -> None:
 
 
 def _take(outputs: list[int]) -> None:
-    """Print there. Where there is a third, return in a child, and tell there which one and how it ended."""
+    """Redirect the output to the first two descriptors.
+
+    If there is a third descriptor, fork: return in the child; the parent writes the child's process
+    id and exit status to that descriptor.
+    """
     for descriptor, output in zip((1, 2), outputs, strict=False):
         os.dup2(output, descriptor)
     *_, status = outputs
     if len(outputs) == 3 and (pid := os.fork()):
         for descriptor in (1, 2, *outputs[:2]):
-            os.close(descriptor)  # they end with the child
+            os.close(descriptor)  # they close with the child
         os.write(status, f"{pid}\n".encode())
         _, how = os.waitpid(pid, 0)
         os.write(status, f"{os.waitstatus_to_exitcode(how)}\n".encode())
@@ -203,7 +210,7 @@ def _take(outputs: list[int]) -> None:
 
 
 def _become(program: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
-    """Be `python *program`, as far as it can tell."""
+    """Run `python *program` in this process, in the environment that the program expects."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

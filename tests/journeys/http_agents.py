@@ -1,11 +1,11 @@
-"""Agents that are scripts: they speak HTTP to where their environment says, and tell what they find.
+"""Scripts that act as agents: they send requests to addresses in their environment and report the results.
 
-Each line they print is a JSON object, so that a test can ask for what it says by name.
+Each line that they print is a JSON object, so that a test can look up a result by name.
 """
 
 from tests.journeys.world import shell
 
-# `ask` returns a status and a body, or 0 and what went wrong.
+# `ask` returns a status and a body, or 0 and the error.
 _ASK = r"""
 import base64, http.client, json, os, pathlib, socket, subprocess, sys, time
 token, home = os.environ["FORGEHAND_TOKEN"], pathlib.Path.home()
@@ -59,7 +59,7 @@ tell(bare=ask(token="")[0], files=ask(path="/anthropic/v1/files")[0], get=ask("G
 work("looked")
 """
 
-# Waits for a token that is not its own, and tries both.
+# Waits for the token of another run, and tries both tokens.
 TRIES = """
 tell(token=token)
 tell(with_other=ask(token=wait())[0], with_own=ask()[0])
@@ -94,5 +94,5 @@ sys.exit(status != 200)
 
 
 def agent(script: str) -> str:
-    """The text of a command whose agent runs this Python."""
+    """Return the text of a command whose agent runs this Python code."""
     return shell(f"python3 - <<'PY'\n{_ASK}{script}PY")

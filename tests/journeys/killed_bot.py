@@ -1,10 +1,11 @@
-"""`forgehand up` or `work` that kills itself at an instant a test names, and is started again at a word.
+"""`forgehand up` or `work` that kills itself at an instant named by the test, and is restarted on request.
 
-The seam is SQLAlchemy's, around the commits of the ledger: the bot knows nothing
-of it. Each worker is forked from a process that has loaded the bot already, which
-is most of what a start costs.
+The hook is SQLAlchemy's, around the commits of the ledger; the bot has no code for it. Each worker
+is forked from a process that has already imported the bot, because imports are most of the cost of
+a start.
 
-The file `die-at` in the working directory names the instant; it is gone once the worker is.
+The file `die-at` in the working directory names the instant. The file is removed when the worker is
+gone.
 """
 
 import gc
@@ -23,9 +24,9 @@ from sqlalchemy.pool import Pool
 from bot.app import processes
 from bot.app.settings.load import load
 
-ORDER = "die-at"  # JSON: `sql`, true where it finds a row; `before` that is committed, or `later` than it
+ORDER = "die-at"  # JSON: `sql`, true if it finds a row; `before` that is committed, or `later` than it
 AGAIN = signal.SIGUSR1
-LEASE = 2.0  # seconds; a sender's is four of these, a dead one's place is free after one
+LEASE = 2.0  # seconds; a sender's lease is four of these; a dead sender's place is free after one
 SWEEP_EVERY = 0.5  # seconds
 
 
@@ -60,7 +61,7 @@ def _die_at_the_end_of(pipe: int) -> None:
 
 
 def _work(verb: str, config: str, guard: tuple[int, int]) -> None:
-    """Be a worker until told to stop, or for as long as the process lives that started us."""
+    """Run a worker until it is stopped, or until its parent process ends."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {AGAIN})
     end, other = guard
     os.close(other)
@@ -75,7 +76,8 @@ def _work(verb: str, config: str, guard: tuple[int, int]) -> None:
 def main(verb: str, config: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {AGAIN})
     guard = os.pipe()
-    for late in ("bot.forges.github.connection", "psycopg"):  # what a worker loads at its first use
+    # modules that a worker imports at their first use
+    for late in ("bot.forges.github.connection", "psycopg"):
         import_module(late)
     gc.freeze()
     while True:

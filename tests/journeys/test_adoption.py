@@ -1,4 +1,4 @@
-"""What runs outlives the bot's processes, and what was heard is done, however they end."""
+"""Containers and accepted deliveries that survive the end of the bot's processes."""
 
 import subprocess
 import time
@@ -10,7 +10,7 @@ from bot.domain.task import Run
 from tests.journeys.test_one_command_one_run import at_once, caught, workers
 from tests.journeys.world import Figures, World, eventually, shell
 
-# Counts its starts, and prints numbered lines until it is let go.
+# Counts its starts, and prints numbered lines until the test lets it finish.
 COUNTING = """
 echo started >>"$HOME/starts"
 n=0
@@ -25,19 +25,19 @@ echo $n >lines.txt
 
 @pytest.fixture
 def forge() -> str:
-    """Which forge it is makes no difference to what a worker leaves behind."""
+    """Use one forge: a worker leaves the same things behind on both."""
     return "github"
 
 
 def container_of(run: Run) -> tuple[str, bool]:
-    """Id of the agent's container, and whether it runs."""
+    """Return the id of the agent's container, and whether it is running."""
     asked = ["docker", "inspect", "--format", "{{.Id}} {{.State.Running}}", f"forgehand-{run.id}"]
     words = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
     return words[0], words[1] == "true"
 
 
 def counting(world: World) -> Run:
-    """A run whose agent counts, and has been heard to."""
+    """Start a run whose agent counts, and wait until its output has reached the ledger."""
     world.say(1, "/run " + shell(COUNTING))
     run = world.until_running()
     eventually(lambda: world.now(run).log_offset)
@@ -46,7 +46,7 @@ def counting(world: World) -> Run:
 
 
 def ended_whole(world: World, run: Run) -> Run:
-    """The run, let go and ended: its agent was started once, and every line it printed is there once."""
+    """Let the run finish, and check it: one start of the agent, and each printed line exactly once."""
     world.let_go(run)
     task, ended = world.task_after_run(1)
     assert (ended.id, ended.outcome) == (run.id, Outcome.PUSHED), ended.reason
@@ -61,17 +61,17 @@ def ended_whole(world: World, run: Run) -> Run:
 
 
 def thread(world: World) -> list[int]:
-    """Its comments. What the one says that follows the run is late by up to ten seconds, as ever."""
+    """Return the thread's comments. The progress comment may be up to ten seconds late, as always."""
     return [comment["id"] for comment in world.playground.comments(1)]
 
 
 def start_all(world: World) -> None:
-    """Receiver and worker apart where that can be."""
+    """Start receiver and worker as separate processes if the world allows it."""
     for verb in ("serve", "work") if "queue" in world.settings else ("up",):
         world.start(verb)
 
 
-def test_the_agent_of_a_killed_worker_goes_on_and_another_worker_follows_it(
+def test_a_killed_workers_agent_keeps_running_and_another_worker_adopts_it(
     full: World, figures: Figures
 ) -> None:
     full.start("serve")
@@ -89,13 +89,13 @@ def test_the_agent_of_a_killed_worker_goes_on_and_another_worker_follows_it(
     followed = time.monotonic() - died
     assert container_of(run) == container
     ended = ended_whole(full, run)
-    assert (ended.epoch, ended.takeovers) == (2, 0)  # takeovers are counted in each phase
+    assert (ended.epoch, ended.takeovers) == (2, 0)  # takeovers are counted per phase
     eventually(lambda: not full.containers())
     figures("the agent of a dead worker is followed again", followed, promised=5)
 
 
 @pytest.mark.alike
-def test_a_word_to_stop_to_every_process_changes_nothing_for_agent_and_thread(either: World) -> None:
+def test_stopping_every_process_changes_nothing_for_agent_and_thread(either: World) -> None:
     start_all(either)
     run = counting(either)
     container, before = container_of(run), thread(either)
@@ -107,12 +107,12 @@ def test_a_word_to_stop_to_every_process_changes_nothing_for_agent_and_thread(ei
     eventually(lambda: either.now(run).log_offset > run.log_offset)
     assert container_of(run) == container
     assert thread(either) == before
-    assert (either.now(run).epoch, either.now(run).takeovers) == (3, 0)  # let go, and taken
+    assert (either.now(run).epoch, either.now(run).takeovers) == (3, 0)  # released, then claimed
     ended_whole(either, run)
 
 
 @pytest.mark.alike
-def test_what_had_its_202_is_done_though_the_receiver_was_killed_at_once(either: World) -> None:
+def test_an_accepted_delivery_is_handled_although_the_receiver_was_killed_at_once(either: World) -> None:
     delivery = caught(either, 1, "/run " + shell("echo one > one.txt"))
     start_all(either)
     receiver = either.processes[0]

@@ -1,7 +1,7 @@
-"""The bot in a container beside the engine's socket, its data folder at the same path: journey 1 once more.
+"""Journey 1 again with the bot in a container, with the engine's socket and the data folder at the same path.
 
-Programs, interpreter and packages are this machine's own, mounted where they are
-here: what is tested is where paths lead, not how an image of the bot is made.
+Programs, interpreter and packages are those of this machine, mounted at their own paths. The test
+is about paths, not about building an image of the bot.
 """
 
 import subprocess
@@ -24,17 +24,20 @@ __all__ = ["test_a_comment_becomes_a_pushed_branch_and_is_answered"]
 
 pytestmark = pytest.mark.long
 
-SKELETON = "/usr:/usr:ro"  # over the small image, which has links to it
+SKELETON = "/usr:/usr:ro"  # replaces folders of the small image, which has links into /usr
 
 
 @pytest.fixture
 def forge() -> str:
-    """Which forge it is makes no difference to where the bot runs."""
+    """Use one forge: the bot runs in a container in the same way for both."""
     return "github"
 
 
 def in_a_container(name: str, folder: Path, *, data: str) -> Sequence[str]:
-    """A command line of Python in a container that has `folder` at the same path; `data` as -v takes it."""
+    """Return a command line of Python in a container with `folder` at the same path.
+
+    `data` is an argument for `-v`.
+    """
     checkout = Path(bot.__file__).parents[1]
     programs = [f"{path}:{path}:ro" for path in (checkout, sys.prefix, sys.base_prefix)]
     volumes = [SKELETON, *programs, f"{folder}:{folder}", data, f"{ENGINE}:{ENGINE}"]
@@ -48,7 +51,7 @@ def in_a_container(name: str, folder: Path, *, data: str) -> Sequence[str]:
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """Of the bot's container. Who ends the client has not ended that."""
+    """Return the name of the bot's container. The end of the client does not end the container."""
     name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
     yield name
     subprocess.run(["docker", "rm", "-f", name], capture_output=True)
@@ -56,7 +59,7 @@ def name() -> Iterator[str]:
 
 @pytest.fixture
 def either(tmp_path: Path, playground: AnyPlayground, name: str) -> Iterator[World]:
-    """The bot in a container, on SQLite, not yet started."""
+    """Make a world with the bot in a container, on SQLite. The bot is not started."""
     store_url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with ExitStack() as stack:
         ledger = open_ledger(store_url)

@@ -1,4 +1,4 @@
-"""A budget for models: used up while an agent works, then before one begins, then raised."""
+"""A budget for models: used up during a run, already used up before a run, then raised."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ END
 
 @pytest.fixture
 def forge() -> str:
-    """What a budget does is the same on each: one will do."""
+    """Use one forge: a budget has the same effect on both."""
     return "github"
 
 
@@ -32,7 +32,7 @@ def models(embedded: World) -> Iterator[ModelServer]:
         yield models
 
 
-def test_a_budget_ends_a_run_and_keeps_others_from_beginning_until_it_is_raised(
+def test_a_used_up_budget_ends_a_run_and_holds_others_back_until_it_is_raised(
     embedded: World, models: ModelServer
 ) -> None:
     embedded.settings["budget"] = {"per_day": {"requests": 2}}
@@ -65,7 +65,7 @@ def test_a_budget_ends_a_run_and_keeps_others_from_beginning_until_it_is_raised(
 
 
 def never_begins(embedded: World) -> None:
-    """The second run, and it is said why and what helps."""
+    """Check that the second run does not start, and that the thread names the reason and the remedy."""
     _, second = embedded.task_after_run(2)
     assert (second.outcome, second.agent_started) == (Outcome.OVER_BUDGET, False), second.reason
     assert embedded.phases(second) == [Phase.PREPARE, Phase.REPORT]

@@ -1,4 +1,4 @@
-"""`/cancel` while a run works, and while it waits."""
+"""`/cancel` during a run, and while the run is queued."""
 
 import time
 
@@ -19,7 +19,7 @@ touch "$HOME/ready"
 """
 
 
-def test_a_running_agent_is_stopped_and_can_be_gone_on_with(either: World, figures: Figures) -> None:
+def test_a_running_agent_is_stopped_and_can_be_resumed(either: World, figures: Figures) -> None:
     either.start()
     either.say(1, "/run " + shell(STUBBORN))
     running = either.until_running()
@@ -51,7 +51,7 @@ def test_a_running_agent_is_stopped_and_can_be_gone_on_with(either: World, figur
     assert either.git("show", f"origin/{task.branch}~1:one.txt") == "one"
 
 
-def test_a_waiting_run_never_starts(either: World) -> None:
+def test_a_cancelled_queued_run_never_starts(either: World) -> None:
     either.start()
     either.say(1, "/run " + shell(f"echo one > one.txt; {HOLD}"))
     first = either.until_running()

@@ -1,4 +1,4 @@
-"""`/cancel` heard at once wherever a run hangs, and what the thread says of it."""
+"""`/cancel` takes effect at once, wherever a run hangs, and the thread reports it."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ GOES_ON = 'test "$(cat one.txt)" = one; test "$(cat left.txt)" = left; echo on >
 
 @dataclass(slots=True)
 class Gate:
-    """Put around a forge: while it is closed, git is heard and not answered."""
+    """A wrapper around a forge. While it is closed, git requests arrive but get no answer."""
 
     app: ASGIApp
     closed: threading.Event = field(default_factory=threading.Event)
@@ -38,7 +38,7 @@ class Gate:
 
 @pytest.fixture
 def gates() -> list[Gate]:
-    """The one there is, once the playground runs."""
+    """Return the list of gates. It is empty until the playground runs."""
     return []
 
 
@@ -54,7 +54,7 @@ def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
 
 
 def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
-    """Say so; the task and its run, once that has ended."""
+    """Cancel the run from the thread; return the task and its run when the run has ended."""
     world.say(1, "/cancel")
     world.says(1, "Stopping task `")  # the flag is in the ledger
     asked = time.monotonic()
@@ -68,7 +68,7 @@ def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
 
 
 def works(world: World, helper: str) -> Run:
-    """The run, once its container of this name is there."""
+    """Return the run when its container of this name exists."""
 
     def found() -> Run | None:
         runs = world.runs() if world.tasks() else []
@@ -79,7 +79,7 @@ def works(world: World, helper: str) -> Run:
 
 
 def goes_on(world: World) -> None:
-    """The next run finds all that the cancelled one has made."""
+    """Check that the next run finds everything that the cancelled run made."""
     world.say(1, "/resume " + shell(GOES_ON))
     task, run = world.task_after_run(2)
     assert run.outcome is Outcome.PUSHED, run.reason
@@ -87,8 +87,8 @@ def goes_on(world: World) -> None:
     assert world.git("show", f"origin/{task.branch}:left.txt") == "left"
 
 
-@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
-def test_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], figures: Figures) -> None:
+@pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
+def test_cancel_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], figures: Figures) -> None:
     [gate] = gates
     full.start()
     gate.closed.set()
@@ -103,7 +103,7 @@ def test_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], fig
     assert full.task_after_run(2)[1].outcome is Outcome.PUSHED
 
 
-def test_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> None:
+def test_cancel_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> None:
     with git_hangs("prepare") as image:
         embedded.settings["sandbox"]["tools_image"] = image
         embedded.start()
@@ -116,8 +116,8 @@ def test_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> N
         embedded.stop()
 
 
-@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
-def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figures: Figures) -> None:
+@pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
+def test_work_cancelled_during_its_export_is_there_for_the_next_run(full: World, figures: Figures) -> None:
     usual = full.settings["sandbox"]["tools_image"]
     with git_hangs("export") as image:
         full.settings["sandbox"]["tools_image"] = image
@@ -138,9 +138,9 @@ def test_while_the_work_is_taken_out_which_the_next_run_finds(full: World, figur
     goes_on(full)
 
 
-@pytest.mark.long  # tests/runs/test_cancelled.py has each place, without a forge
-def test_while_a_cancelled_agent_is_stopped_the_thread_says_so(embedded: World) -> None:
-    with git_hangs("export") as image:  # so that what is told in between can be seen
+@pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
+def test_the_thread_reports_that_a_cancelled_agent_is_being_stopped(embedded: World) -> None:
+    with git_hangs("export") as image:  # gives the comments in between time to appear
         embedded.settings["sandbox"]["tools_image"] = image
         embedded.start()
         embedded.say(1, "/run " + shell(f"{WORK}; sleep 300"))

@@ -1,4 +1,4 @@
-"""Changes that come from another repository: worked on by members' word, pinned, and never pushed to."""
+"""Pull requests from forks: a run needs a member's command and a pinned commit, and never pushes there."""
 
 import tempfile
 from pathlib import Path
@@ -23,14 +23,14 @@ echo fixed > fixed.txt
 
 
 def from_a_fork(world: World) -> tuple[int, str, str]:
-    """A change that Zoe, a stranger, offers from a repository of her own: its number, its head, her path."""
+    """Open a change from Zoe's fork; Zoe is not a member. Return its number, its head and the fork's path."""
     path = world.playground.fork("zoe")
     head = playground_clones.push_commit(world.playground, "patch", "hers\n", path=path, as_="zoe")
     return world.playground.open_pull("Add notes", head="zoe:patch", as_="zoe"), head, path
 
 
 def offer(world: World, path: str, file: str) -> None:
-    """Zoe pushes one commit that adds `file` to the branch `patch` of her own repository."""
+    """Push one commit that adds `file` to the branch `patch` of Zoe's fork."""
     folder = Path(tempfile.mkdtemp(dir=world.folder))
     playground_clones.clone(world.playground, folder, path=path)
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -41,13 +41,17 @@ def offer(world: World, path: str, file: str) -> None:
 
 
 def branches(world: World, path: str) -> dict[str, str]:
-    """As a look at the repository shows them."""
+    """List the branches of a clone of the repository."""
     listed = playground_clones.git("ls-remote", "--heads", f"{world.playground.url}/{path}.git").stdout
     return {ref.removeprefix("refs/heads/"): sha for sha, ref in map(str.split, listed.splitlines())}
 
 
 def assert_status_was_tried(world: World, run: Run, head: str) -> None:
-    """GitHub takes it for the repository the change is for; GitLab for the fork, where it is refused."""
+    """Check that a commit status was sent.
+
+    On GitHub it belongs to the target repository. On GitLab it belongs to the fork, which refuses
+    it.
+    """
     with world.ledger.read() as tx:
         refused = [kind for kind, _ in outbox.refusals(tx, run.id)]
     if world.playground.forge == "github":
@@ -56,7 +60,9 @@ def assert_status_was_tried(world: World, run: Run, head: str) -> None:
         assert refused == ["status"]
 
 
-def test_a_member_lets_work_begin_at_what_was_seen_and_the_fork_is_left_alone(embedded: World) -> None:
+def test_a_members_command_starts_a_run_at_the_pinned_commit_and_leaves_the_fork_alone(
+    embedded: World,
+) -> None:
     embedded.start()
     change, head, path = from_a_fork(embedded)
 
@@ -90,7 +96,7 @@ def test_a_member_lets_work_begin_at_what_was_seen_and_the_fork_is_left_alone(em
     assert again.outcome is Outcome.NO_CHANGES, again.reason
 
 
-def test_what_a_fork_itself_changed_of_paths_that_give_power_waits_for_a_person(embedded: World) -> None:
+def test_changes_of_a_fork_to_protected_paths_wait_for_approval(embedded: World) -> None:
     embedded.start()
     path = embedded.playground.fork("zoe")
     offer(embedded, path, ".github/workflows/ci.yml")
@@ -107,7 +113,7 @@ def test_what_a_fork_itself_changed_of_paths_that_give_power_waits_for_a_person(
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
-def test_a_change_that_was_merged_is_worked_on_no_more_and_still_talked_about(embedded: World) -> None:
+def test_a_merged_change_gets_no_more_runs_but_its_thread_is_still_answered(embedded: World) -> None:
     embedded.start()
     change, _, _ = from_a_fork(embedded)
     embedded.playground.merge(change)
@@ -132,7 +138,7 @@ git commit -qm "Fix it"
 """
 
 
-def test_a_fork_does_not_say_what_agents_obey_and_none_of_it_is_pushed(embedded: World) -> None:
+def test_instruction_files_of_a_fork_are_neither_obeyed_nor_pushed(embedded: World) -> None:
     embedded.start()
     embedded.push("main", "CLAUDE.md")
     path = embedded.playground.fork("zoe")
@@ -142,7 +148,7 @@ def test_a_fork_does_not_say_what_agents_obey_and_none_of_it_is_pushed(embedded:
     embedded.say(change, "/run " + shell(OBEDIENT))
 
     task, run = embedded.task_after_run(1)
-    assert (run.outcome, run.reason) == (Outcome.HELD, "`AGENTS.md`")  # hers
+    assert (run.outcome, run.reason) == (Outcome.HELD, "`AGENTS.md`")  # the fork's file
     embedded.say(change, f"/forgehand approve {task.checked_head}")
     task, run = embedded.task_after_run(2)
     assert run.outcome is Outcome.PUSHED, run.reason

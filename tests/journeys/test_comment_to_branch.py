@@ -1,4 +1,4 @@
-"""From a comment to a branch, a pull request, a final comment and a status."""
+"""The results of a comment: a branch, a pull request, a final comment and a status."""
 
 import time
 

@@ -1,4 +1,7 @@
-"""What only members may read is answered only there, and shows nowhere else. GitLab alone has it."""
+"""Text that only members may read is answered only there and appears nowhere else.
+
+GitLab alone has such threads.
+"""
 
 import pytest
 
@@ -12,7 +15,7 @@ def forge() -> str:
     return "gitlab"
 
 
-def test_a_confidential_issue_is_answered_there_and_named_nowhere_else(full: World) -> None:
+def test_a_confidential_issue_is_answered_on_it_and_named_nowhere_else(full: World) -> None:
     assert isinstance(full.playground, GitLabPlayground)
     full.start()
     issue = full.playground.open_issue("The secret hole", shell("echo one > one.txt"), confidential=True)
@@ -37,7 +40,7 @@ def test_a_confidential_issue_is_answered_there_and_named_nowhere_else(full: Wor
 
 
 @pytest.mark.long
-def test_an_internal_note_is_answered_in_internal_notes_alone(full: World) -> None:
+def test_an_internal_note_is_answered_only_in_internal_notes(full: World) -> None:
     assert isinstance(full.playground, GitLabPlayground)
     playground = full.playground
     full.start()
@@ -47,7 +50,7 @@ def test_an_internal_note_is_answered_in_internal_notes_alone(full: World) -> No
     task, run = full.task_after_run(1)
     full.final_comment(1, run)
     eventually(lambda: playground.reactions(asked) == ["eyes"])
-    full.say(1, "/resume")  # said to all, and goes on with what was asked among members
+    full.say(1, "/resume")  # a public comment that resumes an internal request
     _, second = full.task_after_run(2)
     full.final_comment(1, second)
     full.settled()

@@ -1,4 +1,4 @@
-"""Runs that end before the agent says so, and an agent that asks."""
+"""Runs that end before the agent reports its end, and an agent that asks a question."""
 
 import pytest
 
@@ -24,7 +24,7 @@ fi
 """
 
 
-def test_a_run_is_ended_by_the_wall_limit_and_by_a_shorter_timeout(full: World) -> None:
+def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World) -> None:
     full.settings["sandbox"]["wall_limit"] = "8s"
     full.start()
     other = full.playground.open_issue("Another")
@@ -49,7 +49,7 @@ def test_a_run_is_ended_by_the_wall_limit_and_by_a_shorter_timeout(full: World) 
     assert (run.outcome, run.wall_limit) == (Outcome.PUSHED, 7), run.reason
 
 
-def test_a_run_that_needs_too_much_memory_is_said_to(full: World) -> None:
+def test_a_run_that_needs_too_much_memory_is_reported(full: World) -> None:
     full.settings["sandbox"]["memory"] = "64m"
     full.start()
 
@@ -64,7 +64,7 @@ def test_a_run_that_needs_too_much_memory_is_said_to(full: World) -> None:
     assert full.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
 
 
-def test_an_agent_that_asks_is_answered_by_resume(full: World) -> None:
+def test_an_agents_question_is_answered_with_resume(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(ASKS))
 

@@ -1,6 +1,7 @@
-"""The engine goes away and comes back: what ran in it is lost or goes on, by its own settings, and once.
+"""Restarts of the container engine: each run ends once.
 
-A second engine, which only these tests use, is the one that is restarted.
+A container is lost or continues, depending on the engine's settings.
+The tests restart a second engine, which no other test uses.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ git add notes.txt; git commit -qm two
 
 @pytest.fixture
 def forge() -> str:
-    """No forge hears of it."""
+    """Use one forge: a restart of the engine does not involve it."""
     return "github"
 
 
@@ -50,9 +51,7 @@ def working(full: World, engine: SecondEngine) -> World:
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "crash"])
-def test_what_ends_with_its_engine_is_lost_and_can_be_gone_on_with(
-    working: World, engine: SecondEngine, how: str
-) -> None:
+def test_a_run_lost_with_its_engine_can_be_resumed(working: World, engine: SecondEngine, how: str) -> None:
     working.say(1, "/run " + shell(LEAVES))
     run = working.until_running()
     eventually(lambda: b"begun" in working.printed(run))
@@ -81,7 +80,7 @@ def test_what_ends_with_its_engine_is_lost_and_can_be_gone_on_with(
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 @pytest.mark.parametrize("engine", [True], indirect=True, ids=["live-restore"])
-def test_an_agent_that_outlives_its_engine_goes_on(working: World, engine: SecondEngine, how: str) -> None:
+def test_an_agent_that_outlives_its_engine_continues(working: World, engine: SecondEngine, how: str) -> None:
     run = counting(working)
     before = process_of(engine, run)
 
@@ -96,9 +95,9 @@ def test_an_agent_that_outlives_its_engine_goes_on(working: World, engine: Secon
     ended_once(working, engine, runs=1)
 
 
-def test_what_is_asked_while_there_is_no_engine_waits_for_it(working: World, engine: SecondEngine) -> None:
+def test_commands_received_while_the_engine_is_away_wait_for_it(working: World, engine: SecondEngine) -> None:
     working.say(1, "/status")
-    working.says(1, "There is no task")  # so the worker has started: without an engine it would not
+    working.says(1, "There is no task")  # proves that the worker has started, which needs an engine
 
     engine.stop()
     working.say(1, "/run " + shell("echo one > one.txt"))
@@ -113,7 +112,7 @@ def test_what_is_asked_while_there_is_no_engine_waits_for_it(working: World, eng
 
 
 def waits_for_it(world: World, run: Run) -> None:
-    """The worker lives and tries again, the run goes on as its own, and people are answered."""
+    """Check that the worker lives and retries, still has the run, and answers commands."""
     tries = "step retry scheduled"
     eventually(lambda: world.output().count(tries) >= 2)
     world.say(1, "/status")
@@ -124,13 +123,13 @@ def waits_for_it(world: World, run: Run) -> None:
 
 
 def process_of(engine: SecondEngine, run: Run) -> str:
-    """Container, process and start of the agent."""
+    """Return the container, the process and the start time of the agent."""
     asked = "{{.Id}} {{.State.Pid}} {{.State.StartedAt}}"
     return engine.docker("inspect", "--format", asked, f"forgehand-{run.id}")
 
 
 def ended_once(world: World, engine: SecondEngine, *, runs: int) -> None:
-    """One branch, one pull request, one last word a run, and nothing left in the engine."""
+    """Check for one branch, one pull request, one final comment per run, and no container in the engine."""
     [task] = world.tasks()
     found = world.runs(task)
     assert len(found) == runs

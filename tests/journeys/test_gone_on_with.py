@@ -1,4 +1,4 @@
-"""`/resume` after the workspace was removed, and of a task that is not the newest."""
+"""`/resume` after the workspace was removed, and `/resume` of a task that is not the newest."""
 
 import pytest
 
@@ -18,7 +18,7 @@ echo two > two.txt
 """
 
 
-def test_a_removed_workspace_is_said_to_be_gone_and_work_goes_on_from_the_branch(full: World) -> None:
+def test_a_removed_workspace_is_reported_and_resume_starts_from_the_branch(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(FIRST))
     task, first = full.task_after_run(1)
@@ -40,7 +40,7 @@ def test_a_removed_workspace_is_said_to_be_gone_and_work_goes_on_from_the_branch
     assert "was removed" not in full.final_comment(1, first)
 
 
-def test_an_older_task_of_the_thread_is_gone_on_with_by_its_name(full: World) -> None:
+def test_an_older_task_of_the_thread_is_resumed_by_its_name(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(FIRST))
     older, _ = full.task_after_run(1)

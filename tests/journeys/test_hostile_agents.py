@@ -1,9 +1,8 @@
-"""Agents that set traps in their clone, and one that rewrites what was pushed.
+"""Agents that set traps in their clone, and an agent that rewrites pushed commits.
 
-Each trap is a command that names a canary by its path on the host, which is in
-no container, or an address that no container can reach: whatever the canary
-hears was done by a program of the host. At the end the same traps are sprung by
-hand, to show that they were there all along.
+Each trap is a command that names a canary: a path on the host that no container has, or an address
+that no container can reach. If the canary is touched, a program on the host ran the command. At the
+end the test runs the same traps by hand, to show that they worked all along.
 """
 
 import os
@@ -44,7 +43,11 @@ git config url.LISTENER/.pushInsteadOf FORGE/
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """`script` follows honest work; `sprung_by` is a git command of the host that it would catch."""
+    """A trap.
+
+    `script` runs after honest work; `sprung_by` is the git command that would trigger the trap on
+    the host.
+    """
 
     script: str
     sprung_by: tuple[str, ...] = ()
@@ -66,7 +69,7 @@ TRAPS = {
 
 @dataclass
 class Canary:
-    """A file of the host, and a server: untouched, and never spoken to."""
+    """A file on the host and a server. Both must stay untouched."""
 
     file: Path
     server: Server
@@ -80,7 +83,7 @@ class Canary:
         self.server.asked.clear()
 
     def names(self, world: World) -> dict[str, str]:
-        """What stands for it in the traps above."""
+        """Return the values of the placeholders in the traps above."""
         address = f"http://127.0.0.1:{self.server.server_port}"
         return {
             "CANARY": f"echo bitten >> {self.file}",
@@ -91,7 +94,7 @@ class Canary:
 
 @pytest.fixture(params=["github", pytest.param("gitlab", marks=pytest.mark.long)])
 def forge(request: pytest.FixtureRequest) -> str:
-    """What an agent does to its clone is the same on either."""
+    """Use one forge: an agent has the same access to its clone on both."""
     return str(request.param)
 
 
@@ -114,7 +117,7 @@ def _ends(world: World, threads: Mapping[str, int], number: int) -> dict[str, tu
 
 
 def _host_git(world: World, task: Task, *args: str) -> None:
-    """What somebody would do who does not know better, with every object in reach."""
+    """Run git on the host without protection, as a careless operator might, with every object in reach."""
     mirror = next((world.data / "mirrors").glob("*.git"))
     quarantine = world.data / "quarantine" / f"{task.id}.git"
     environment = {
@@ -130,7 +133,7 @@ def _host_git(world: World, task: Task, *args: str) -> None:
 
 
 def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
-    """The thread has the outcome's words and next command, and the branch has the work or is not there."""
+    """Check that the thread names outcome and next command, and that the branch has the work or is absent."""
     assert run.outcome
     ending = ENDINGS[run.outcome]
     said = world.final_comment(thread, run)
@@ -146,7 +149,7 @@ def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
         assert world.playground.branch_head(task.branch) is None
 
 
-def test_traps_in_the_clone_catch_nobody_and_the_next_task_runs(embedded: World, canary: Canary) -> None:
+def test_traps_in_the_clone_do_not_trigger_and_the_next_task_runs(embedded: World, canary: Canary) -> None:
     world, names = embedded, canary.names(embedded)
     threads = {name: world.playground.open_issue(name) for name in TRAPS}
     world.start()
@@ -176,7 +179,7 @@ def test_traps_in_the_clone_catch_nobody_and_the_next_task_runs(embedded: World,
 
 
 def _spring(world: World, canary: Canary, tasks: Mapping[str, Task]) -> None:
-    """Each trap catches whoever runs git in its clone."""
+    """Check that each trap triggers when git is run in its clone."""
     for name, task in tasks.items():
         if command := TRAPS[name].sprung_by:
             _host_git(world, task, *(_put(word, canary.names(world)) for word in command))
@@ -184,7 +187,7 @@ def _spring(world: World, canary: Canary, tasks: Mapping[str, Task]) -> None:
             canary.reset()
 
 
-def test_an_amended_commit_that_was_pushed_stays_and_the_change_follows_it(embedded: World) -> None:
+def test_an_amended_pushed_commit_stays_and_the_change_follows_the_new_one(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell("echo one > one.txt; git add one.txt; git commit -qm one"))
     task, first = embedded.task_after_run(1)

@@ -1,9 +1,8 @@
-"""The worker is killed at every boundary of a run: right before or right after a fact of it is committed.
+"""Kills of the worker at every boundary of a run: right before or right after the commit of each fact.
 
-Those are all the boundaries there are. What the next worker finds is the ledger and
-what was done outside it (a workspace, a sandbox, objects, a branch, a change, a
-comment), and each such deed is followed by a commit that records it. A kill before
-that commit leaves a deed nobody knows of; a kill after it leaves the next deed undone.
+These are all the boundaries. The next worker finds the ledger and the effects outside it (a
+workspace, a sandbox, objects, a branch, a change, a comment). A commit records each effect. A kill
+before that commit leaves an unrecorded effect; a kill after it leaves the next effect undone.
 """
 
 import json
@@ -27,7 +26,7 @@ from tests.journeys.world import World, eventually, shell
 
 Worker = Process
 
-# One commit of its own, and one file it leaves to be committed.
+# An agent that makes one commit and leaves one file uncommitted.
 CHANGE = """
 echo started >>"$HOME/starts"
 echo one >one.txt
@@ -36,13 +35,16 @@ git commit -qm 'Write one'
 echo two >two.txt
 """
 TIMES = 20  # kills at each boundary in the long test
-PARTS = 4  # in which one kill at each is tested, so that no one test is long
+PARTS = 4  # parts of the test of one kill at each boundary, so that no single test is long
 LATER = 0.5  # seconds after the boundary, at most
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """`fact` is a condition on a run and its task, in SQL. `before`: it is true, but not committed."""
+    """A boundary. `fact` is an SQL condition on a run and its task.
+
+    `before`: it is true, but not yet committed.
+    """
 
     fact: str
     before: bool = False
@@ -82,15 +84,15 @@ BOUNDARIES: Mapping[str, Boundary] = {
 
 @pytest.fixture
 def forge() -> str:
-    """A boundary is one of the bot's own."""
+    """Use one forge: the boundaries are inside the bot."""
     return "github"
 
 
-PROGRAM = [str(Path(killed_bot.__file__))]  # looks often for what a dead one left
+PROGRAM = [str(Path(killed_bot.__file__))]  # looks often for runs of a dead worker
 
 
 def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0) -> Task:
-    """A new task whose worker, the only one there is, died at this boundary; another one is there now."""
+    """Start a task whose only worker dies at this boundary, then start another worker."""
     thread = world.playground.open_issue(boundary)
     at = BOUNDARIES[boundary]
     of_thread = "FROM runs JOIN tasks ON tasks.id = task JOIN threads ON threads.key = tasks.thread_key"
@@ -110,7 +112,10 @@ def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0
 
 
 def may_be_told(world: World) -> bool:
-    """Else the next worker would find the dead one's place as sender taken, and look again in ten seconds."""
+    """Free the dead sender's place.
+
+    Otherwise the next worker would find it taken and retry in ten seconds.
+    """
     with world.ledger.read() as tx:
         soon = clock(tx) + 3 * killed_bot.LEASE
         return not tx.execute(select(senders.c.holder).where(senders.c.until > soon)).all()
@@ -158,7 +163,9 @@ def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(embedded: W
 
 @pytest.mark.long
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_nor_do_twenty_soon_after_it(full: World, boundary: str) -> None:
+def test_twenty_kills_soon_after_each_boundary_lose_nothing_and_double_nothing(
+    full: World, boundary: str
+) -> None:
     full.start("serve")
     worker = full.start("work", program=PROGRAM)
     for _ in range(TIMES):

@@ -1,4 +1,4 @@
-"""The bot is killed while it exports a workspace before its removal: after three times it lets that be."""
+"""Kills of the bot while it exports a workspace before its removal. After three, the workspace stays."""
 
 import json
 import signal
@@ -18,18 +18,19 @@ from tests.journeys.world import PATIENCE, World, eventually, shell
 from tests.support.hanging_tools import hanging_image
 
 TOKEN = "the-operators-own-token"
-# A link out of the tree is refused on the host: so nothing was exported, and the next export comes to git.
+# A link that leaves the tree is refused on the host. So nothing was exported, and the next export reaches
+# git.
 DEADLY = "touch hang-export; ln -s /etc/passwd out"
 
 
 @pytest.fixture
 def forge() -> str:
-    """What a forge hears of this is nothing."""
+    """Use one forge: a removal does not involve it."""
     return "github"
 
 
 @pytest.mark.alike
-def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> None:
+def test_after_three_kills_the_workspace_is_kept_and_reported_and_others_are_removed(either: World) -> None:
     world = either
     world.settings["server"]["operator_token"] = TOKEN
     _up(world)
@@ -67,7 +68,9 @@ def test_it_is_left_alone_and_told_of_and_others_are_removed(either: World) -> N
         assert not list((world.data / "removals").iterdir())
 
 
-def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(embedded: World) -> None:
+def test_a_stop_during_an_export_is_quick_and_not_a_failed_attempt_and_others_are_removed(
+    embedded: World,
+) -> None:
     world = embedded
     world.start("up")
     deadly = _worked(world, DEADLY, Outcome.EXPORT_REFUSED)
@@ -96,7 +99,7 @@ def test_a_stop_in_the_midst_is_soon_over_and_no_death_and_others_go_meanwhile(e
 
 
 def _exporting(world: World) -> bool:
-    """An export before a removal hangs, in a container of its own."""
+    """Wait until an export before a removal hangs in its own container."""
     names = [name for name in world.containers() if "rescue" in name]
     return (
         bool(names)
@@ -105,14 +108,14 @@ def _exporting(world: World) -> bool:
 
 
 def _is_whole(world: World, task: Task) -> None:
-    """The attempt at its workspace came to an end, and counts for nothing."""
+    """Check that the attempt at this workspace has ended and is not counted."""
     assert (_record(world, task).deaths, _record(world, task).holder) == (0, "")
     eventually(lambda: not world.containers())
     assert world.in_workspace(task).exists()
 
 
 def _up(world: World) -> None:
-    """As one process, or as one that receives and one that works."""
+    """Start one process, or a receiver and a worker."""
     if "queue" in world.settings:
         world.start("serve")
         world.start("work")
@@ -139,7 +142,7 @@ def _killed_in_an_export(world: World) -> None:
     eventually(lambda: _exporting(world))
     for process in list(world.processes):
         world.kill(process)
-    _remove_containers(world)  # so that one that is seen later is of a later attempt
+    _remove_containers(world)  # so that a container seen later belongs to a later attempt
 
 
 def _remove_containers(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The label, what waits for an approval, and what came upstream meanwhile."""
+"""The label, work that waits for approval, and upstream commits made in the meantime."""
 
 import pytest
 
@@ -21,7 +21,7 @@ git add .github; git commit -qm 'add CI'
 CI = ".github/workflows/ci.yml"
 
 
-def test_the_label_asks_for_what_the_thread_asked_when_it_was_put_on(full: World) -> None:
+def test_the_label_requests_the_threads_text_at_the_time_of_labelling(full: World) -> None:
     full.playground.set_permission("reader", "triage")
     full.start()
     issue = full.playground.open_issue("Sort the keys", shell(AS_THE_LABEL_SAYS))
@@ -29,7 +29,7 @@ def test_the_label_asks_for_what_the_thread_asked_when_it_was_put_on(full: World
     full.says(issue, "Only people who may write")
     assert full.playground.labels(issue) == ["forgehand"]
     full.playground.unlabel(issue, "forgehand")
-    # The same label on the same thread at the same time, to the second, is the same request.
+    # The same label on the same thread at the same second is the same request.
     put_on = now()
     eventually(lambda: now() > put_on)
 
@@ -46,7 +46,7 @@ def test_the_label_asks_for_what_the_thread_asked_when_it_was_put_on(full: World
     assert len(full.tasks()) == 1
 
 
-def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World) -> None:
+def test_a_commit_that_adds_a_ci_file_is_pushed_after_approval(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(ADDS_CI))
 
@@ -73,7 +73,8 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
     full.final_comment(1, second)
     assert [pull["head"]["sha"] for pull in full.playground.pulls()] == [held]
 
-    full.say(1, "/resume once more " + shell("echo 'on: pull_request' > " + CI))  # one approval, one commit
+    # one approval covers one commit
+    full.say(1, "/resume once more " + shell("echo 'on: pull_request' > " + CI))
 
     task, third = full.task_after_run(3)
     assert (third.outcome, task.state) == (Outcome.HELD, State.WAITING), third.reason
@@ -81,7 +82,7 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_once_it_is_approved(full: World)
 
 
 def nothing_else_lets_it_go(full: World, approve: str, held: str) -> None:
-    """Not a reader's word, not another commit's name, not a resume without a request."""
+    """Check that a reader's approval, another commit's name and a resume without a request do not push it."""
     full.say(1, approve, as_="reader")
     full.says(1, "Only people who may write")
     full.say(1, f"{approve} 0123456789")
@@ -91,7 +92,7 @@ def nothing_else_lets_it_go(full: World, approve: str, held: str) -> None:
     assert len(full.runs()) == 1
 
 
-def test_upstream_that_moved_is_there_for_the_agent_that_goes_on(full: World) -> None:
+def test_a_resumed_agent_sees_upstream_commits_made_meanwhile(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell("echo one > one.txt"))
     task, first = full.task_after_run(1)

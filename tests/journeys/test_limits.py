@@ -1,4 +1,4 @@
-"""Agents that take too much: each run ends with words of its own, the bot stays small, the next run works."""
+"""Agents that exceed a limit: each run reports its limit, the bot stays small, and the next run works."""
 
 import re
 from pathlib import Path
@@ -42,12 +42,12 @@ PASSED = [
 
 @pytest.fixture
 def forge() -> str:
-    """Which forge it is makes no difference to what an agent may take."""
+    """Use one forge: the limits on an agent are the same for both."""
     return "github"
 
 
 def _most_memory(world: World) -> int:
-    """Bytes the one process of the bot has ever held at once."""
+    """Return the peak memory of the bot's single process, in bytes."""
     [process] = world.processes
     [line] = re.findall(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
     return int(line) << 10
@@ -63,7 +63,7 @@ def _the_next_one_works(world: World) -> None:
 
 
 @pytest.mark.long
-def test_each_limit_ends_a_run_with_words_of_its_own_and_the_next_one_works(embedded: World) -> None:
+def test_each_limit_ends_a_run_with_its_own_message_and_the_next_run_works(embedded: World) -> None:
     embedded.settings["sandbox"] |= {"memory": "64m", "pids": 64, "disk": "60m", "idle_limit": "4s"}
     embedded.start()
 
@@ -83,7 +83,7 @@ def test_each_limit_ends_a_run_with_words_of_its_own_and_the_next_one_works(embe
         _the_next_one_works(embedded)
 
 
-def test_a_repository_has_limits_of_its_own(embedded: World) -> None:
+def test_a_repository_has_its_own_limits(embedded: World) -> None:
     embedded.settings["sandbox"]["idle_limit"] = "1s"
     embedded.settings['limits.repositories."Acme/Anvil"'] = {"wall_limit": "3s", "idle_limit": "1m"}
     embedded.start()
@@ -97,7 +97,7 @@ def test_a_repository_has_limits_of_its_own(embedded: World) -> None:
 
 
 @pytest.mark.long
-def test_a_line_without_end_is_cut_where_it_is_shown_and_the_run_goes_on(embedded: World) -> None:
+def test_an_endless_line_is_cut_for_display_and_the_run_continues(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run " + shell(ENDLESS_LINE))
@@ -123,7 +123,7 @@ def test_half_a_gigabyte_of_log_is_stopped_halfway(embedded: World) -> None:
 
 
 @pytest.mark.long
-def test_a_flood_of_short_lines_is_stopped_before_the_engine_forgets_any(embedded: World) -> None:
+def test_a_flood_of_short_lines_is_stopped_before_the_engine_drops_any(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run " + shell(SHORT_LINES))
@@ -132,6 +132,6 @@ def test_a_flood_of_short_lines_is_stopped_before_the_engine_forgets_any(embedde
     assert run.outcome is Outcome.OUTPUT_LIMIT, run.reason
     assert "It printed more than 1,342,177 lines." in embedded.final_comment(1, run)
     lines = (embedded.data / "logs" / run.id).read_bytes().splitlines()
-    assert len(lines) >= 1_300_000  # Podman hands some out in two pieces, each of which counts
+    assert len(lines) >= 1_300_000  # Podman splits some lines into two pieces; each piece is counted
     assert all(int(line) == number for number, line in enumerate(lines, start=1))
     _the_next_one_works(embedded)

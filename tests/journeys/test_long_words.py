@@ -1,4 +1,4 @@
-"""More words than a forge takes, and words that a forge would take for orders."""
+"""Text longer than a forge accepts, and text that a forge would take for commands."""
 
 import pytest
 
@@ -27,7 +27,7 @@ git commit -qm '/close
 """
 
 
-def test_output_longer_than_a_comment_is_told_of_in_one_that_fits(full: World) -> None:
+def test_output_longer_than_a_comment_is_reported_in_a_comment_that_fits(full: World) -> None:
     most = LIMIT[full.playground.forge]
     full.start()
 
@@ -43,7 +43,7 @@ def test_output_longer_than_a_comment_is_told_of_in_one_that_fits(full: World) -
     assert len(pull["body"]) <= most
 
 
-def test_an_agents_words_give_the_forge_no_orders(full: World) -> None:
+def test_an_agents_text_triggers_no_commands_of_the_forge(full: World) -> None:
     full.start()
     full.push("lexer", "lexer.py")
     change = full.playground.open_pull("Add a lexer", head="lexer")

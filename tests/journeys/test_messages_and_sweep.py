@@ -1,4 +1,4 @@
-"""Messages without the sweep carry a delivery to its end, and so does the sweep without the messages."""
+"""Two ways to carry a delivery to its end: messages without the sweep, and the sweep without messages."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.journeys.world import COMMENTED, World, eventually, shell
 pytestmark = pytest.mark.alike
 
 CHANGE = shell("echo one > one.txt")
-# `forgehand work`, but that its sweep never comes: the composition root is told so, no setting is.
+# `forgehand work` without its sweep. The composition root is called directly, because no setting disables it.
 WITHOUT_SWEEP = """
 import math, pathlib, sys
 from bot.app import processes
@@ -22,17 +22,21 @@ processes.work(load.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 
 
 def _taken(world: World, number: int) -> str:
-    """A command is said, and its delivery, the id of which this is, has its 202."""
+    """Post a command and return the id of its delivery when the delivery has its 202."""
     before = len(_comments_sent(world))
     world.say(number, f"/run {CHANGE}")
-    row = eventually(lambda: _comments_sent(world)[: -before or None])[-1]  # the bot's own may follow
+    # deliveries of the bot's own comments may follow
+    row = eventually(lambda: _comments_sent(world)[: -before or None])[-1]
     assert row["status_code"] == 202
     assert _waits(world, row["guid"]) or world.tasks(number)
     return str(row["guid"])
 
 
 def _comments_sent(world: World) -> list[dict[str, Any]]:
-    """Deliveries of comments alone, newest first: a new hook's ping comes when it comes."""
+    """List deliveries of comments, newest first.
+
+    The ping of a new hook arrives at any time, so it is left out.
+    """
     return [row for row in world.playground.deliveries() if row["event"] in COMMENTED]
 
 
@@ -42,7 +46,7 @@ def _waits(world: World, delivery: str) -> bool:
 
 
 def _wiped(world: World) -> bool:
-    """Empty Redis, once there is a message to answer in it."""
+    """Empty Redis when it has a message for the worker."""
     with redis.Redis.from_url(world.settings["queue"]["url"]) as client:
         held = client.llen("forgehand:answer")
         if held:
@@ -69,12 +73,12 @@ def test_messages_alone_carry_a_delivery_to_its_final_comment(full: World) -> No
 
     _carried_to_the_end(full, 1)
     assert not _waits(full, heard)
-    # Nobody comes for the one whose message was wiped: there was no sweep, and there were only messages.
+    # The delivery whose message was wiped stays unhandled: there were messages only, no sweep.
     assert _waits(full, forgotten)
     assert full.tasks(other) == []
 
 
-def test_the_sweep_alone_carries_it_when_redis_was_wiped_after_the_202(full: World) -> None:
+def test_the_sweep_alone_handles_a_delivery_when_redis_was_wiped_after_the_202(full: World) -> None:
     full.start("serve")
     delivery = _taken(full, 1)
     eventually(lambda: _wiped(full))

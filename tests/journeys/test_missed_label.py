@@ -1,4 +1,4 @@
-"""A label that was put on while the bot was down: no delivery tells of it, and it is obeyed all the same."""
+"""A label added while the bot was down. No delivery reports it, and the bot obeys it all the same."""
 
 import time
 
@@ -9,7 +9,8 @@ from tests.journeys.world import World, eventually, shell
 
 pytestmark = pytest.mark.alike
 
-# `forgehand up`, but that a delivery is soon taken for lost: the composition root is told so, no setting is.
+# `forgehand up` that soon regards a delivery as lost. The composition root is called directly: no setting
+# does it.
 SOON = """
 import pathlib, sys
 from bot.app import processes
@@ -18,9 +19,9 @@ processes.up(load.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
 
-def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_since(full: World) -> None:
+def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_later(full: World) -> None:
     full.start()
-    full.say(1, "/status")  # from here on the bot knows the repository
+    full.say(1, "/status")  # the bot knows the repository from here on
     full.says(1, "There is no task on this thread")
     full.settled()
     full.stop()
@@ -28,7 +29,7 @@ def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_
     edited = full.playground.open_issue("Write two", shell("echo two > two.txt"))
     for number in (lost, edited):
         full.playground.label(number, "forgehand")
-    time.sleep(3.1)  # longer than the label itself may take for its change of the thread
+    time.sleep(3.1)  # longer than the label's own update of the thread may take
     full.playground.edit_issue(edited, body=shell("exit 9"))
 
     full.start(program=("-c", SOON))
@@ -48,5 +49,5 @@ def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_
     full.playground.label(edited, "forgehand")
 
     _, second = full.task_after_run(1, on=edited)
-    assert second.outcome is Outcome.AGENT_FAILED  # of the text as it is now
+    assert second.outcome is Outcome.AGENT_FAILED  # the request is the current text
     assert len(full.tasks()) == 2

@@ -1,4 +1,4 @@
-"""An agent that changes nothing, and one that leaves its work uncommitted."""
+"""An agent that changes nothing, and an agent that leaves its work uncommitted."""
 
 import pytest
 
@@ -17,7 +17,7 @@ git add new; echo more >> new/folder/file.txt
 """
 
 
-def test_nothing_to_commit_is_said_and_opens_no_pull_request(full: World) -> None:
+def test_a_run_without_changes_is_reported_and_opens_no_pull_request(full: World) -> None:
     full.start()
 
     full.say(1, "/run " + shell(NOTHING))
@@ -32,7 +32,7 @@ def test_nothing_to_commit_is_said_and_opens_no_pull_request(full: World) -> Non
     assert full.playground.branch_head(task.branch) is None
 
 
-def test_nothing_to_commit_on_a_change_succeeds_on_its_head(full: World) -> None:
+def test_a_run_without_changes_on_a_pull_request_succeeds_at_its_head(full: World) -> None:
     full.start()
     head = full.push("lexer", "lexer.py")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -67,7 +67,7 @@ def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
     assert eventually(full.playground.pulls)[0]["head"]["sha"] == task.pushed_head
 
 
-def test_an_edit_right_after_a_commit_is_pushed_in_a_first_and_in_a_resumed_run(full: World) -> None:
+def test_an_edit_right_after_a_commit_is_pushed_by_a_first_and_by_a_resumed_run(full: World) -> None:
     full.start()
     quick = (
         "now=$(date +%s); while [ $(date +%s) = $now ]; do :; done; "

@@ -1,9 +1,9 @@
-"""The forge's token and the models' key are in no place that somebody else reads, during a run and after it.
+"""The forge's token and the models' key: absent from all places that others can read, during and after a run.
 
-What passes in an instant (a helper container, the arguments of a push) is watched
-for all the time, and git's requests are slowed down so that it can be seen. The
-same search finds the task's id in every one of these places, and finds the token
-where it has to be: in the environment of git on the host. The key has reached the models.
+Short-lived things (a helper container, the arguments of a push) are watched all the time, and git's
+requests are slowed down so that the watch can see them. The same search must find the task's id in
+every one of these places, and must find the token in the one place that needs it: the environment
+of git on the host. The key must have reached the models.
 """
 
 import base64
@@ -46,7 +46,7 @@ env | tee env.txt
 tr '\\0' '\\n' </proc/1/environ
 {HOLD}
 """
-_SLOW = 0.4  # seconds: what starts and ends with a request of git cannot be missed
+_SLOW = 0.4  # seconds; long enough to see everything that lives only during a git request
 
 
 @pytest.fixture
@@ -61,12 +61,12 @@ def playground(forge: str, tmp_path: Path) -> Iterator[AnyPlayground]:
 
 
 class Watch:
-    """All that passes on this host meanwhile: arguments of processes, and the bot's containers."""
+    """A watch over this host: the arguments of processes, and the bot's containers."""
 
     def __init__(self, instance: str) -> None:
         self.arguments: set[bytes] = set()
-        self.environments: dict[str, set[bytes]] = {}  # of git, by what it does
-        self.containers: dict[str, bytes] = {}  # by name, as the engine describes them
+        self.environments: dict[str, set[bytes]] = {}  # git's environments, by its subcommand
+        self.containers: dict[str, bytes] = {}  # the engine's description, by container name
         self._engine = connect("")
         label = f"forgehand.instance={instance}"
         self._events = self._engine.events(
@@ -90,7 +90,7 @@ class Watch:
     def _processes(self) -> None:
         while not self._done.wait(0.02):
             for folder in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):  # it has ended, or is not ours to look at
+                with suppress(OSError):  # the process has ended, or cannot be read by this user
                     arguments = (folder / "cmdline").read_bytes()
                     self.arguments.add(arguments)
                     program, _, rest = arguments.partition(b"\0")
@@ -108,14 +108,14 @@ class Watch:
 
 
 def _files(folder: Path) -> bytes:
-    """Names and contents of all files below."""
+    """Return the names and contents of all files below."""
     found = [path for path in folder.rglob("*") if not path.is_symlink()]
     contents = [path.read_bytes() for path in found if path.is_file()]
     return b"\n".join([*(str(path).encode() for path in found), *contents])
 
 
 def _dump(world: World) -> bytes:
-    """Every column of every row of every table."""
+    """Return every column of every row of every table."""
     tables = MetaData()
     with world.ledger.read() as tx:
         tables.reflect(tx)
@@ -140,15 +140,15 @@ def _places(world: World, watch: Watch) -> dict[str, bytes]:
 
 
 def _page(world: World) -> bytes:
-    """Of the task, as it is served to who was given the link."""
+    """Fetch the task's page with the link from the comment."""
     key = bytes.fromhex(link_key(world.ledger, DataFolder(world.data)))
     link = task_url(f"http://127.0.0.1:{world.port}", key, world.tasks()[0].id)
     return httpx.get(link, trust_env=False).raise_for_status().content
 
 
 def _inside(container: str) -> bytes:
-    """The environment of the agent, and of whatever else is started in its container."""
-    # A process may end between its listing and its reading: what is looked for is found in the others.
+    """Return the environment of the agent and of the other processes in its container."""
+    # A process may end between listing and reading; the others have the same environment.
     read = ["docker", "exec", container, "sh", "-c", "env; cat /proc/[0-9]*/environ || true"]
     return subprocess.run(read, check=True, capture_output=True).stdout
 
@@ -158,14 +158,14 @@ def _where(places: Mapping[str, bytes], *words: str) -> set[str]:
 
 
 def _forms(token: str) -> list[str]:
-    """The token, and what of its base64 stands in a header of basic authentication."""
+    """Return the token, and the part of its base64 form that a basic authentication header contains."""
     whole = [token, f"x-access-token:{token}", f"oauth2:{token}", f"{token}:"]
     return [token, *(base64.b64encode(text.encode()).decode().rstrip("=") for text in whole)]
 
 
 @dataclass
 class Seen:
-    """What was read of every place: while the agent waits, after a push, and after one that was refused."""
+    """The contents of every place: while the agent waits, after a push, and after a refused push."""
 
     watch: Watch
     task: str
@@ -215,14 +215,15 @@ def test_no_credential_is_in_any_place_that_others_read(
     for places in (seen.during, *seen.after):
         assert _where(places, *token, *key) == set()
 
-    # And the search does find: the task in all of these places, the token where git has to have it.
-    assert _where(seen.during, seen.task) == set(seen.during) - {"the bot's log"}  # which tells ends of runs
+    # The search itself works: it finds the task in all of these places, and the token in git's environment.
+    # the log reports only ends of runs
+    assert _where(seen.during, seen.task) == set(seen.during) - {"the bot's log"}
     for places in seen.after:
         assert _where(places, seen.task) == set(places)
     assert [each.key for each in models.asked] == [KEY]
     for environments in seen.watch.environments.values():
         assert _where({"git": b"\n".join(environments)}, *token)
-    # And it looked at what passes in an instant.
+    # The watch saw the short-lived things.
     helpers = {name.rpartition("-")[2] for name in seen.watch.containers}
     assert {"prepare", "export"} <= helpers
     assert {f"forgehand-{run}" for run in seen.runs} <= set(seen.watch.containers)

@@ -1,4 +1,4 @@
-"""Who and what is not obeyed: no run comes of it, and only a person who may not write is told."""
+"""Ignored comments: no run follows, and only a person without write access gets an answer."""
 
 from tests.journeys.world import World
 
@@ -25,7 +25,7 @@ def test_a_person_without_write_access_is_refused_once_on_each_thread(full: Worl
     assert [full.playground.reactions(comment) for comment in heard] == [[], [], []]
 
 
-def test_bots_edits_and_words_about_commands_are_met_with_silence(full: World) -> None:
+def test_bots_and_edits_and_mentions_of_commands_get_no_answer(full: World) -> None:
     full.playground.set_permission("otherbot", "push")
     full.start()
 
@@ -36,13 +36,13 @@ def test_bots_edits_and_words_about_commands_are_met_with_silence(full: World) -
 
     in_the_end(full, 1)
     said_by_the_bot = full.bot_comments(1)
-    assert said_by_the_bot[0] == RUN  # the first was said with its own account
+    assert said_by_the_bot[0] == RUN  # the test posted the first one with the bot's account
     assert len(said_by_the_bot) == 2
     assert [full.playground.reactions(comment) for comment in heard] == [[]] * len(heard)
 
 
 def in_the_end(full: World, thread: int) -> None:
-    """All was heard: a command said after it is obeyed, and tells that there is no task."""
+    """Check that all comments were handled: a later command is obeyed and reports that there is no task."""
     full.say(thread, "/status")
     full.says(thread, "There is no task on this thread")
     full.settled()

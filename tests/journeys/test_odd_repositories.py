@@ -1,4 +1,4 @@
-"""Repositories, titles and comments unlike those of every day: very large, empty, or in other letters."""
+"""Unusual repositories, titles and comments: very large, empty, or in other scripts."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ LONGEST = 65_536  # characters of a comment on GitHub
 
 @pytest.fixture
 def forge() -> str:
-    """What is odd here is git's and people's, not the forge's."""
+    """Use one forge: the difficulty is in git and in the text, not in the forge."""
     return "github"
 
 
 @pytest.fixture
 def remote(embedded: World) -> Callable[..., str]:
-    """git, run in the forge's own repository."""
+    """Run git in the forge's own repository."""
     state = embedded.playground.ground.state
     folder = state.git_folder(state.all(Repository)[0])
 
@@ -38,7 +38,7 @@ def remote(embedded: World) -> Callable[..., str]:
 
 
 def long_history(files: int, commits: int) -> Iterator[str]:
-    """For fast-import: each commit adds as many of the files as the others do."""
+    """Return input for `git fast-import`. Each commit adds the same number of files."""
     each = files // commits
     for number in range(commits):
         yield "commit refs/heads/main\ncommitter Ann <ann@example.org> 1750000000 +0000\ndata 3\nadd\n"
@@ -74,7 +74,9 @@ def test_a_repository_of_many_files_and_commits(
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_an_empty_repository_is_told_what_it_needs(embedded: World, remote: Callable[..., str]) -> None:
+def test_an_empty_repository_gets_an_answer_that_names_its_need(
+    embedded: World, remote: Callable[..., str]
+) -> None:
     whole = remote("rev-parse", "main").strip()
     remote("update-ref", "-d", "refs/heads/main")
     embedded.start()
@@ -94,7 +96,7 @@ def test_an_empty_repository_is_told_what_it_needs(embedded: World, remote: Call
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_a_default_branch_of_any_name(embedded: World, remote: Callable[..., str]) -> None:
+def test_a_default_branch_may_have_any_name(embedded: World, remote: Callable[..., str]) -> None:
     state = embedded.playground.ground.state
     state.put(replace(state.all(Repository)[0], default_branch="release/ночь"))
     remote("branch", "-m", "main", "release/ночь")
@@ -111,7 +113,7 @@ def test_a_default_branch_of_any_name(embedded: World, remote: Callable[..., str
     assert remote("rev-parse", f"{task.branch}^") == remote("rev-parse", "release/ночь")
 
 
-def test_a_title_in_chinese_and_emoji(embedded: World, remote: Callable[..., str]) -> None:
+def test_a_title_may_have_chinese_and_emoji(embedded: World, remote: Callable[..., str]) -> None:
     number = embedded.playground.open_issue("修复解析器 🐛👩‍👩‍👧 `</title>`")
     embedded.start()
 
@@ -126,7 +128,7 @@ def test_a_title_in_chinese_and_emoji(embedded: World, remote: Callable[..., str
     assert "**Pushed.**" in embedded.final_comment(number, run)
 
 
-def test_a_comment_as_long_as_the_forge_takes(embedded: World, remote: Callable[..., str]) -> None:
+def test_a_comment_may_be_as_long_as_the_forge_accepts(embedded: World, remote: Callable[..., str]) -> None:
     script = "cp /task/prompt.md told.txt"
     said = "/run " + shell(script) + "\n"
     said += "解析 🐛 " * ((LONGEST - len(said)) // 5)

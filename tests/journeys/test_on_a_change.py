@@ -1,4 +1,4 @@
-"""`/run` and the label on a pull request of the same repository."""
+"""`/run` and the label on a pull request from the same repository."""
 
 import pytest
 
@@ -16,7 +16,7 @@ echo fixed > fixed.txt
 """
 
 
-def test_work_begins_at_the_pinned_head_and_is_offered_to_its_branch(full: World) -> None:
+def test_a_run_starts_at_the_pinned_head_and_offers_a_change_to_its_branch(full: World) -> None:
     full.start()
     head = full.push("lexer", "lexer.py", "hers")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -45,7 +45,7 @@ def test_work_begins_at_the_pinned_head_and_is_offered_to_its_branch(full: World
     assert states == {head: ["success", "pending"], task.pushed_head: ["success"], later: []}
 
 
-def test_the_label_on_a_change_is_a_run_there(full: World) -> None:
+def test_the_label_on_a_change_starts_a_run_there(full: World) -> None:
     full.start()
     head = full.push("lexer", "lexer.py", "hers")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -53,7 +53,8 @@ def test_the_label_on_a_change_is_a_run_there(full: World) -> None:
     full.playground.label(change, "forgehand")
 
     task, run = full.task_after_run(1)
-    assert (task.pinned, run.outcome) == (head, Outcome.NO_CHANGES), run.reason  # no body: nothing to do
+    # without a body there is no request
+    assert (task.pinned, run.outcome) == (head, Outcome.NO_CHANGES), run.reason
     full.final_comment(change, run)
     full.settled()
     assert full.playground.labels(change) == []
@@ -68,7 +69,7 @@ echo fixed > fixed.txt
 """
 
 
-def test_here_pushes_to_the_change_itself_and_builds_on_what_others_pushed(embedded: World) -> None:
+def test_here_pushes_to_the_changes_branch_on_top_of_others_commits(embedded: World) -> None:
     embedded.start()
     playground = embedded.playground
     head = embedded.push("lexer", "lexer.py", "hers")
@@ -98,7 +99,7 @@ def test_here_pushes_to_the_change_itself_and_builds_on_what_others_pushed(embed
     assert states == ["success", "success"]
 
 
-def test_here_does_not_get_past_a_protected_branch(embedded: World) -> None:
+def test_here_does_not_bypass_a_protected_branch(embedded: World) -> None:
     embedded.start()
     head = embedded.push("lexer", "lexer.py", "hers")
     change = embedded.playground.open_pull("Add a lexer", head="lexer")
@@ -117,7 +118,7 @@ def test_here_does_not_get_past_a_protected_branch(embedded: World) -> None:
     assert embedded.playground.branch_head("lexer") == task.pushed_head
 
 
-def test_here_is_refused_where_the_changes_branch_is_the_default_one(embedded: World) -> None:
+def test_here_is_refused_when_the_changes_branch_is_the_default_branch(embedded: World) -> None:
     embedded.start()
     embedded.push("release", "release.txt")
     embedded.push("main", "main.txt")
@@ -144,7 +145,7 @@ def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full
     assert full.tasks() == []
 
 
-def test_instruction_files_are_not_changed_on_a_change_and_that_is_said(embedded: World) -> None:
+def test_instruction_files_are_not_modified_on_a_change_and_the_comment_says_so(embedded: World) -> None:
     embedded.start()
     embedded.push("lexer", "CLAUDE.md", "hers")
     change = embedded.playground.open_pull("Add a lexer", head="lexer")

@@ -1,4 +1,4 @@
-"""However often and wherever a command arrives, one run comes of it."""
+"""Repeated deliveries of one command, to several workers: the command gets one run."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.alike
 
 
 def caught(full: World, thread: int, text: str) -> Delivery:
-    """A delivery of the forge's that nobody else has got."""
+    """Capture a delivery of the forge, so that the bot does not receive it."""
     with Receiver() as receiver:
         full.playground.set_webhook(receiver.url)
         full.say(thread, text)
@@ -25,7 +25,7 @@ def caught(full: World, thread: int, text: str) -> Delivery:
 
 
 def at_once(full: World, sent: list[Delivery]) -> list[int]:
-    """The answers to these deliveries, all sent at the same moment."""
+    """Send these deliveries at the same moment and return the answers."""
 
     def send(delivery: Delivery) -> int:
         headers, body = delivery
@@ -38,7 +38,7 @@ def at_once(full: World, sent: list[Delivery]) -> list[int]:
         return list(pool.map(send, sent))
 
 
-def test_of_twins_at_once_and_five_workers_comes_one_run(full: World) -> None:
+def test_identical_deliveries_at_once_to_five_workers_start_one_run(full: World) -> None:
     other = full.playground.open_issue("Another")
     headers, body = caught(full, 1, "/run " + shell("echo one > one.txt"))
     same_delivery = [(headers, body)] * 10
@@ -58,17 +58,17 @@ def test_of_twins_at_once_and_five_workers_comes_one_run(full: World) -> None:
         full.final_comment(thread, run)
     full.settled()
     assert sorted(task.thread.number for task in full.tasks()) == [1, other]
-    assert [run.epoch for task in full.tasks() for run in full.runs(task)] == [1, 1]  # each taken once
+    assert [run.epoch for task in full.tasks() for run in full.runs(task)] == [1, 1]  # each claimed once
     assert [len(full.bot_comments(thread)) for thread in (1, other)] == [
         2,
         2,
-    ]  # what follows the run, the end
+    ]  # the progress comment, the final comment
     assert len(full.playground.pulls()) == 2
     assert [kept(full, id_of(same_delivery[0][0])), kept(full, "twin-%")] == [1, 10]
 
 
 def kept(full: World, delivery_id: str) -> int:
-    """How many deliveries with an id like this are in the ledger."""
+    """Count the deliveries in the ledger whose id starts like this."""
     with full.ledger.read() as tx:
         alike = select(func.count()).where(schema.deliveries.c.id.like(delivery_id))
         return tx.execute(alike).scalar_one()

@@ -1,4 +1,4 @@
-"""A push that fails in three ways loses nothing, and what was made is pushed without the agent."""
+"""A push that fails in three ways: nothing is lost, and the work is pushed later without the agent."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,7 @@ def unprotect(playground: AnyPlayground) -> None:
         ),
     ],
 )
-def test_resume_only_pushes_again_once_the_remote_is_mended(
+def test_resume_only_pushes_again_when_the_remote_works_again(
     full: World,
     breaks: Callable[[AnyPlayground], None],
     mends: Callable[[AnyPlayground], None],
@@ -92,13 +92,13 @@ def test_resume_only_pushes_again_once_the_remote_is_mended(
 
 
 def nothing_is_lost(full: World, task: Task) -> None:
-    """What was committed and what was not is in the quarantine, and all of it in the workspace."""
+    """Check that the quarantine has commits and uncommitted files, and that the workspace has all of it."""
     assert full.quarantine(task, "show", f"{task.checked_head}:left.txt") == "left"
     assert full.quarantine(task, "show", f"{task.checked_head}~1:one.txt") == "one"
     assert (full.in_workspace(task) / "repo" / "left.txt").exists()
 
 
-def test_what_somebody_else_pushed_is_offered_to_the_agent(full: World) -> None:
+def test_commits_pushed_by_others_are_there_for_the_agent(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell("echo one > one.txt"))
     task, first = full.task_after_run(1)
@@ -116,7 +116,7 @@ def test_what_somebody_else_pushed_is_offered_to_the_agent(full: World) -> None:
     assert "Next: `/resume merge the pushed commits`" in final
     assert full.playground.branch_head(task.branch) == hers
     assert full.quarantine(task, "show", f"{task.checked_head}:two.txt") == "two"
-    assert full.quarantine(task, "show", f"{hers}:hers.txt") == "hers"  # through the mirror's objects
+    assert full.quarantine(task, "show", f"{hers}:hers.txt") == "hers"  # read through the mirror's objects
 
     full.say(1, "/resume merge the pushed commits " + shell(MERGE))
 

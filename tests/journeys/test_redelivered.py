@@ -1,4 +1,4 @@
-"""Everything again, twice and in reversed order, as it was and under other ids: nothing comes of it."""
+"""All deliveries again, twice and in reverse order, under the same and under other ids: nothing changes."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ COLUMNS: dict[str, Any] = {
 
 
 def stands(full: World) -> dict[str, set[tuple[Any, ...]]]:
-    """What the ledger holds of commands, work and words."""
+    """Return the ledger's commands, tasks and comments."""
     with full.ledger.read() as tx:
         return {name: {tuple(row) for row in tx.execute(query)} for name, query in COLUMNS.items()}
 
 
 def everything_is_said(full: World) -> None:
-    """One of each way to ask, and words that ask nothing."""
+    """Post one request of each kind, and comments without a request."""
     full.push("lexer", "lexer.py", "one\ntwo")
     change = full.playground.open_pull("Add a lexer", head="lexer")
     labelled = full.playground.open_issue("Labelled", shell("true"))
@@ -52,7 +52,7 @@ def answer_to(full: World, delivery: Delivery) -> int:
     return httpx.post(url, headers=headers, content=body, trust_env=False, verify=False).status_code
 
 
-def test_everything_redelivered_twice_in_reversed_order_changes_nothing(full: World) -> None:
+def test_everything_redelivered_twice_in_reverse_order_changes_nothing(full: World) -> None:
     full.settings["limits"] = {"per_repository": 4, "per_host": 4}
     full.start()
     with Receiver() as copies:
@@ -62,7 +62,7 @@ def test_everything_redelivered_twice_in_reversed_order_changes_nothing(full: Wo
         eventually(lambda: all(run.ended_at for task in full.tasks() for run in full.runs(task)))
         full.settled()
         received = list(copies.got)
-        assert len(received) >= 9  # one of each thing said
+        assert len(received) >= 9  # one for each post
         before, said = stands(full), len(full.bot_comments(1))
         outcomes = {run.outcome for task in full.tasks() for run in full.runs(task)}
         assert outcomes == {Outcome.NO_CHANGES}

@@ -1,4 +1,4 @@
-"""Redis forgets everything while runs go on and others wait: nothing is lost, and nothing is done twice."""
+"""Loss of all data in Redis while runs are active and queued: no run is lost, and nothing is done twice."""
 
 from collections.abc import Iterator
 
@@ -16,26 +16,27 @@ WAITING = 20
 
 @pytest.fixture
 def forge() -> str:
-    """What becomes of messages is the same on each forge."""
+    """Use one forge: messages are handled in the same way for both."""
     return "github"
 
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A server of this test's own: FLUSHALL is for every database on it."""
+    """Start a server for this test alone, because FLUSHALL affects every database of the server."""
     with running_redis() as server:
         yield f"{server.url}/0"
 
 
 @pytest.mark.long
-def test_of_two_that_run_and_twenty_that_wait_each_ends_right_and_once(full: World) -> None:
+def test_two_active_and_twenty_queued_runs_each_end_correctly_and_once(full: World) -> None:
     full.settings["limits"] = {"per_repository": 2, "per_host": 2}
     full.start("serve")
     full.start("work", program=paced())
     held = [1, full.playground.open_issue("Another")]
     for thread in held:
         full.say(thread, f"/run {HELD}")
-    running = [full.until_running(on=thread) for thread in held]  # side by side, though of one repository
+    # at the same time, although in one repository
+    running = [full.until_running(on=thread) for thread in held]
     waiting = [full.playground.open_issue(f"Number {number}") for number in range(WAITING)]
     for thread in waiting:
         full.say(thread, f"/run {TINY}")

@@ -1,4 +1,4 @@
-"""A run that fails keeps everything, and `/resume` goes on in the same workspace."""
+"""A failed run keeps everything, and `/resume` continues in the same workspace."""
 
 import pytest
 
@@ -24,7 +24,7 @@ echo three > three.txt; git add three.txt notes.txt one.txt; git commit -qm thre
 """
 
 
-def test_a_failed_run_loses_nothing_and_is_gone_on_with(either: World) -> None:
+def test_a_failed_run_loses_nothing_and_can_be_resumed(either: World) -> None:
     either.start()
     either.say(1, "/run " + shell(FIRST))
     task, first = either.task_after_run(1)

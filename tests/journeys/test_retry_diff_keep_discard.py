@@ -1,4 +1,4 @@
-"""`/diff`, `/keep`, `/retry` and `/discard`, said one after the other on one thread."""
+"""`/diff`, `/keep`, `/retry` and `/discard`, one after the other on one thread."""
 
 import re
 import time
@@ -23,7 +23,7 @@ touch "$HOME/notes"
 """
 
 
-def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> None:
+def test_unpushed_work_can_be_shown_kept_retried_and_discarded(full: World) -> None:
     full.start()
     old, first = cancelled(full)
 
@@ -60,7 +60,7 @@ def test_what_a_task_left_is_shown_kept_tried_again_and_let_go(full: World) -> N
 
 
 def cancelled(full: World) -> tuple[Task, Run]:
-    """A task that was stopped once its agent had done its work; before that there is nothing to show."""
+    """Cancel a task after its agent has done its work. Before that there is no diff."""
     full.say(1, "/run " + shell(WORK))
     running = full.until_running()
     eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
@@ -73,7 +73,7 @@ def cancelled(full: World) -> tuple[Task, Run]:
 
 
 def is_shown_whole(full: World) -> None:
-    """On the thread, where nothing of it is a command, and on a page for who has the link."""
+    """Check that the whole diff is shown: on the thread without active commands, and on the linked page."""
     shown = full.says(1, "<details><summary>2 files, +4 -0</summary>")
     assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
     assert "\n+```\n+/approve\n````\n\n</details>" in shown

@@ -1,4 +1,4 @@
-"""A webhook's secret is replaced while people go on talking: no command is lost."""
+"""A webhook's secret is replaced while comments continue: no command is lost."""
 
 import signal
 
@@ -20,7 +20,7 @@ def accept(full: World, *keys: str) -> None:
 
 
 def sign_with(full: World, key: str) -> None:
-    """The hook that is there goes, another with this key comes."""
+    """Replace the current hook with a new one that signs with this key."""
     playground = full.playground
     for hook in playground.ask("GET", "hooks"):
         playground.ask("DELETE", f"hooks/{hook['id']}")
@@ -32,7 +32,7 @@ def sign_with(full: World, key: str) -> None:
 
 
 def heard(full: World) -> None:
-    """A command said now is answered."""
+    """Post a command and wait for its answer."""
     before = len(full.bot_comments(1))
     full.say(1, "/status")
     full.settled()
@@ -40,12 +40,12 @@ def heard(full: World) -> None:
 
 
 def answers_to_comments(full: World) -> list[int]:
-    """Of those that the hook which is there now has told of."""
+    """List the responses to comment deliveries of the current hook."""
     rows = [row for row in full.playground.deliveries() if row["event"] in COMMENTED]
     return [row["status_code"] for row in rows if row["status_code"]]
 
 
-def test_both_secrets_count_until_the_old_one_is_taken_away(full: World) -> None:
+def test_both_secrets_are_accepted_until_the_old_one_is_removed(full: World) -> None:
     playground = full.playground
     old = playground.signing_token if isinstance(playground, GitLabPlayground) else playground.webhook_secret
     new = NEXT[playground.forge]
@@ -61,7 +61,7 @@ def test_both_secrets_count_until_the_old_one_is_taken_away(full: World) -> None
     full.start()
     sign_with(full, new)
     heard(full)
-    # And the old one counts no more, nor does a plain token where deliveries are signed.
+    # The old secret is no longer accepted, nor is a plain token if deliveries are signed.
     sign_with(full, old)
     full.say(1, "/status")
     assert eventually(lambda: answers_to_comments(full)) == [401]

@@ -1,4 +1,4 @@
-"""PostgreSQL or Redis goes away and comes back while an agent runs: the run ends right, and once."""
+"""PostgreSQL or Redis restarts while an agent runs: the run ends correctly, and once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ from tests.journeys.world import World, eventually, paced
 from tests.support.services import Postgres, Redis, running_postgres, running_redis
 
 LEASE = 2.0  # seconds
-AWAY = [0.0, 2 * LEASE]  # seconds: back at once, and after every lease has run out
+AWAY = [0.0, 2 * LEASE]  # seconds: back at once, and back after every lease has expired
 
 
 @pytest.fixture
 def forge() -> str:
-    """No forge hears of it."""
+    """Use one forge: a restart of a server does not involve it."""
     return "github"
 
 
@@ -43,7 +43,7 @@ def postgres_url(own_postgres: Postgres) -> Callable[[], str]:
 
 @pytest.fixture
 def working(full: World) -> World:
-    """With two workers on one host, and an agent that counts."""
+    """Make a world with two workers on one host, and an agent that counts."""
     full.start("serve")
     for _ in range(2):
         full.start("work", program=paced(lease=LEASE))
@@ -52,7 +52,9 @@ def working(full: World) -> World:
 
 @pytest.mark.parametrize("seconds", AWAY)
 @pytest.mark.long
-def test_postgresql_restarted(working: World, own_postgres: Postgres, seconds: float) -> None:
+def test_a_run_survives_a_restart_of_postgresql(
+    working: World, own_postgres: Postgres, seconds: float
+) -> None:
     run = counting(working)
     container, before = container_of(run), thread(working)
 
@@ -69,17 +71,17 @@ def test_postgresql_restarted(working: World, own_postgres: Postgres, seconds: f
     assert sum("forgehand:final:" in body for body in working.bot_comments(1)) == 1
 
 
-def test_redis_restarted(working: World, own_redis: Redis) -> None:
+def test_a_run_survives_a_restart_of_redis(working: World, own_redis: Redis) -> None:
     run = counting(working)
     container = container_of(run)
 
     own_redis.server.stop()
     heard = working.now(run).log_offset
-    eventually(lambda: working.now(run).log_offset > heard)  # nobody needs Redis for that
+    eventually(lambda: working.now(run).log_offset > heard)  # following the agent needs no Redis
     own_redis.server.start()
 
     assert container_of(run) == container
     ended = ended_whole(working, run)
     assert (ended.epoch, len(working.runs())) == (1, 1)
     working.say(1, "/status")
-    working.says(1, f"**Task `{run.task}`**, run 1: Pushed")  # by the messages, or by the sweep
+    working.says(1, f"**Task `{run.task}`**, run 1: Pushed")  # triggered by a message or by the sweep

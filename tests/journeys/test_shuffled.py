@@ -1,4 +1,4 @@
-"""Deliveries in any order, many twice, to many processes: the ledger ends as after the orderly run."""
+"""Deliveries in random order, many twice, to many processes: the ledger ends as after an ordered run."""
 
 import json
 import random
@@ -34,18 +34,18 @@ CHEAP = [
     ("ann", "/runn tidy"),
     ("zoe", "/run tidy"),
 ]
-AGENTS = ["true", "exit 3", "echo one > one.txt"]  # nothing done, failed, pushed
+AGENTS = ["true", "exit 3", "echo one > one.txt"]  # no changes, failed, pushed
 
 
 @pytest.fixture
 def forge() -> str:
-    """Order is the receiver's and the workers' matter: the forge makes no difference."""
+    """Use one forge: order concerns the receiver and the workers only."""
     return "github"
 
 
 @pytest.fixture
 def orderly(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
-    """One process, on a ledger of its own."""
+    """Make a world with one process and its own ledger."""
     folder = tmp_path / "orderly"
     folder.mkdir()
     store_url = f"sqlite:///{folder / 'ledger.db'}"
@@ -56,7 +56,7 @@ def orderly(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
 
 
 def spoken(playground: AnyPlayground, total: int, count: int) -> list[Delivery]:
-    """So many deliveries: of `count` commands to run, each on a thread of its own, and of other words."""
+    """Post `count` run commands, each on its own thread, and other comments. Return their deliveries."""
     playground.add_user("zoe")
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
@@ -70,7 +70,7 @@ def spoken(playground: AnyPlayground, total: int, count: int) -> list[Delivery]:
 
 
 def receive(deliveries: list[Delivery], ports: list[int], *, at_once: int) -> None:
-    """Send them to the receivers in turn; each is taken."""
+    """Send the deliveries to the receivers in turn, and check that each is accepted."""
 
     def send(delivery: Delivery, port: int) -> int:
         headers, body = delivery
@@ -83,7 +83,7 @@ def receive(deliveries: list[Delivery], ports: list[int], *, at_once: int) -> No
 
 
 def shuffled(playground: AnyPlayground, deliveries: list[Delivery]) -> list[Delivery]:
-    """A third of them twice, half of these under another id, and all in an order of chance."""
+    """Put the deliveries in random order. A third comes twice, and half of these under another id."""
     chance = random.Random(4)
     twice = chance.sample(deliveries, len(deliveries) // 3)
     half = len(twice) // 2
@@ -109,7 +109,7 @@ def unsent(ledger: Ledger) -> list[str]:
 
 
 def facts(ledger: Ledger) -> dict[str, Counter[tuple[object, ...]]]:
-    """What the ledger holds, without ids, times and places in line; a run goes by its cause."""
+    """Return the ledger's facts without ids, times and queue positions. A run is named by its cause."""
     heard = select(causes.c.forge, causes.c.repository_id, causes.c.cause)
     with ledger.read() as tx:
         all_runs = tx.execute(select(run_rows)).all()
@@ -139,10 +139,10 @@ def about_told(row: Any, of_run: Mapping[str, str], of_task: Mapping[str, str]) 
 
 def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
     if kind in (Outgoing.PROGRESS, Outgoing.STATUS):
-        return ""  # where it stood when it was last told
+        return ""  # the queue position at the time of the last update
     told = json.loads(content)
     if subject.startswith("refusal:"):
-        del told["spot"]  # said once a thread, to the first that was heard
+        del told["spot"]  # posted once per thread, for the first delivery to be handled
     text = json.dumps(told, sort_keys=True)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "URL", re.sub(r"\?key=\w+", "", text))
     text = re.sub(r"next in the queue|number \d+ in the queue", "PLACE", text)
@@ -153,9 +153,7 @@ def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("total", "count"), [(200, 15)])
-def test_the_ledger_ends_as_after_the_orderly_run(
-    full: World, orderly: World, total: int, count: int
-) -> None:
+def test_the_ledger_ends_as_after_an_ordered_run(full: World, orderly: World, total: int, count: int) -> None:
     deliveries = spoken(full.playground, total, count)
     orderly.start()
     receive(deliveries, [orderly.port], at_once=1)

@@ -1,4 +1,4 @@
-"""A worker that is stopped for longer than its lease, and wakes up when another has its run or its thread."""
+"""A worker paused for longer than its lease, which resumes when another worker has its run or its thread."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ LEASE = 2.0  # seconds
 
 @dataclass(slots=True)
 class Gate:
-    """Put around a forge: while it is closed, the first comment that comes waits before it."""
+    """A wrapper around a forge. While it is closed, the first comment waits in front of it."""
 
     app: ASGIApp
     closed: threading.Event = field(default_factory=threading.Event)
@@ -48,7 +48,7 @@ class Gate:
 
 @pytest.fixture
 def gates() -> list[Gate]:
-    """The one there is, once the playground runs."""
+    """Return the list of gates. It is empty until the playground runs."""
     return []
 
 
@@ -65,13 +65,13 @@ def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
 
 @pytest.fixture
 def worker(full: World) -> Callable[[], Process]:
-    """Starts one with a short lease."""
+    """Start a worker with a short lease."""
     full.start("serve")
     return partial(full.start, "work", program=paced(lease=LEASE))
 
 
 @pytest.mark.long
-def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
+def test_a_worker_that_resumes_after_its_lease_changes_nothing_more(
     full: World, worker: Callable[[], Process]
 ) -> None:
     stale = worker()
@@ -97,7 +97,7 @@ def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_more(
 
 
 @pytest.mark.long
-def test_a_sender_that_wakes_up_after_its_lease_leaves_one_comment(
+def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
     full: World, worker: Callable[[], Process], gates: list[Gate]
 ) -> None:
     [gate] = gates
@@ -107,7 +107,7 @@ def test_a_sender_that_wakes_up_after_its_lease_leaves_one_comment(
     eventually(lambda: full.bot_comments(1))
     gate.closed.set()
     full.let_go(run)
-    assert gate.waits.wait(60)  # what this sender is about to say is on its way
+    assert gate.waits.wait(60)  # this sender's comment is on its way
     stale.send_signal(signal.SIGSTOP)
     eventually(lambda: lease_is_over(full))
 

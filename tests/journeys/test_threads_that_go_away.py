@@ -1,4 +1,4 @@
-"""What becomes of a run whose thread, repository or permission goes away before its end."""
+"""Runs whose thread, repository or permission disappears before they end."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ WORK = f"echo one > one.txt\n{HOLD}"
 
 
 def until_told(world: World, run: str) -> dict[str, str]:
-    """What the forge refused to take for this run, by kind, once nothing is left to be tried."""
+    """Return the refused comments of this run, by kind, when no retry is left."""
 
     def is_quiet() -> bool:
         waiting = select(schema.outbox.c.kind).where(schema.outbox.c.due_at.is_not(None))
@@ -28,7 +28,7 @@ def until_told(world: World, run: str) -> dict[str, str]:
 
 
 def refused(world: World, run: str) -> dict[str, str]:
-    """What the forge has refused to take for this run so far, by kind."""
+    """Return the comments that the forge has refused for this run so far, by kind."""
     with world.ledger.read() as tx:
         return {str(kind): words for kind, words in outbox.refusals(tx, run)}
 
@@ -49,7 +49,7 @@ LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize("goes", [lock, pytest.param(delete, marks=LONG), pytest.param(transfer, marks=LONG)])
-def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
+def test_the_work_is_pushed_and_refused_comments_are_on_the_page(
     embedded: World, goes: Callable[[AnyPlayground], None]
 ) -> None:
     embedded.start()
@@ -63,7 +63,7 @@ def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
 
     assert run.outcome is Outcome.PUSHED, run.reason
     told = until_told(embedded, run.id)
-    if embedded.playground.forge == "gitlab" and goes is not delete:  # where members still speak
+    if embedded.playground.forge == "gitlab" and goes is not delete:  # members may still comment there
         assert told == {}
         embedded.final_comment(1, run)
     else:
@@ -71,7 +71,7 @@ def test_the_work_is_pushed_and_what_cannot_be_said_stands_on_the_page(
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
-def test_an_archived_repository_takes_nothing_more_and_the_work_is_kept(embedded: World) -> None:
+def test_an_archived_repository_accepts_nothing_and_the_work_is_kept(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
@@ -87,7 +87,7 @@ def test_an_archived_repository_takes_nothing_more_and_the_work_is_kept(embedded
     assert embedded.quarantine(task, "cat-file", "blob", f"{task.checked_head}:one.txt") == "one"
 
 
-def test_whoever_may_not_write_any_more_has_nothing_pushed(embedded: World) -> None:
+def test_the_work_of_a_requester_who_lost_write_access_is_not_pushed(embedded: World) -> None:
     embedded.start()
     embedded.playground.add_user("zoe")
     embedded.playground.set_permission("zoe", "push")
@@ -107,7 +107,7 @@ def test_whoever_may_not_write_any_more_has_nothing_pushed(embedded: World) -> N
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
-def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) -> None:
+def test_a_renamed_repository_keeps_its_tasks(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
@@ -125,7 +125,7 @@ def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) ->
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
     embedded.final_comment(1, run)
 
-    embedded.playground.rename("smithy")  # and no delivery tells of it
+    embedded.playground.rename("smithy")  # no delivery reports it
     embedded.forgehand("resume", task.id, shell("echo three > three.txt"))
 
     task, run = embedded.task_after_run(3)
@@ -134,7 +134,7 @@ def test_a_repository_that_gets_another_name_keeps_its_tasks(embedded: World) ->
     embedded.final_comment(1, run)
 
 
-def test_a_token_that_is_replaced_during_a_run_needs_no_restart(embedded: World) -> None:
+def test_a_token_replaced_during_a_run_needs_no_restart(embedded: World) -> None:
     embedded.settings[embedded.playground.forge] |= {"token": ""}
     file = embedded.folder / "token"
     file.write_text(f"{embedded.playground.token}\n")

@@ -1,4 +1,4 @@
-"""Every other way to ask than a comment: each ends in the same run, and is answered where it was asked."""
+"""All triggers other than a plain comment: each leads to the same run and is answered in the same place."""
 
 import pytest
 
@@ -15,13 +15,13 @@ echo fixed > fixed.txt
 
 
 def a_change(full: World) -> int:
-    """A change that writes `lexer.py`; its number."""
+    """Open a change that writes `lexer.py`; return its number."""
     full.push("lexer", "lexer.py", LEXER)
     return full.playground.open_pull("Add a lexer", head="lexer")
 
 
 def done(full: World, on: int, *, number: int = 1) -> str:
-    """The request of this run of the thread's newest task, which has gone well."""
+    """Return the request of this run of the thread's newest task, which must have succeeded."""
     task, run = full.task_after_run(number, on=on)
     assert (run.outcome, task.state) in [
         (Outcome.PUSHED, State.SUCCEEDED),
@@ -30,7 +30,7 @@ def done(full: World, on: int, *, number: int = 1) -> str:
     return run.request
 
 
-def test_a_comment_on_lines_shows_them_to_the_agent_and_is_answered_there(full: World) -> None:
+def test_the_agent_sees_the_lines_of_a_line_comment_and_the_answer_is_there(full: World) -> None:
     full.start()
     change = a_change(full)
 
@@ -62,7 +62,7 @@ def test_a_comment_on_lines_shows_them_to_the_agent_and_is_answered_there(full: 
     assert task.id in "".join(said)
 
 
-@pytest.mark.parametrize("forge", ["github"], indirect=True)  # GitLab's reviews are notes, and told as such
+@pytest.mark.parametrize("forge", ["github"], indirect=True)  # GitLab's reviews are notes and arrive as notes
 def test_a_command_in_a_review_is_answered_on_the_thread(full: World) -> None:
     assert isinstance(full.playground, Playground)
     full.start()
@@ -79,7 +79,7 @@ def test_a_command_in_a_review_is_answered_on_the_thread(full: World) -> None:
     assert [each.id for each in full.tasks()] == [task.id]
 
 
-def test_labels_name_the_agent_and_what_is_asked(full: World) -> None:
+def test_labels_name_the_agent_and_the_request(full: World) -> None:
     full.settings["agents"]["other"] = {"command": ["sh", "-c", "echo other > other.txt"]}
     full.settings["labels"] = {
         "succeeded": "done",
@@ -122,7 +122,7 @@ def test_labels_name_the_agent_and_what_is_asked(full: World) -> None:
     assert len(full.tasks()) == 4
 
 
-def test_the_bot_does_what_is_assigned_to_it_and_nothing_that_is_not(full: World) -> None:
+def test_the_bot_works_on_issues_assigned_to_it_and_on_no_others(full: World) -> None:
     full.start()
     issue = full.playground.open_issue("Write one", shell("echo one > one.txt"))
     other = full.playground.open_issue("Not for the bot", shell("echo other > other.txt"))
@@ -137,7 +137,7 @@ def test_the_bot_does_what_is_assigned_to_it_and_nothing_that_is_not(full: World
     assert full.tasks(other) == []
 
 
-def test_the_bot_reviews_what_it_is_asked_to(full: World) -> None:
+def test_the_bot_reviews_a_change_on_request(full: World) -> None:
     full.start()
     full.playground.set_permission(full.playground.bot_name, "push")
     change = a_change(full)
@@ -150,7 +150,7 @@ def test_the_bot_reviews_what_it_is_asked_to(full: World) -> None:
 
 
 @pytest.mark.alike
-def test_who_may_not_write_gives_no_command_by_any_way(full: World) -> None:
+def test_a_person_without_write_access_cannot_use_any_trigger(full: World) -> None:
     full.playground.set_permission("reader", "triage")
     full.start()
     change = a_change(full)

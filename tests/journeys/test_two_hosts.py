@@ -1,4 +1,4 @@
-"""Two hosts of one bot: a resume goes to where its workspace is, until that host has been silent."""
+"""Two hosts of one bot: a resume goes to the host of its workspace, unless that host is unresponsive."""
 
 import secrets
 import signal
@@ -15,8 +15,9 @@ from bot.domain.task import Run
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import Figures, World, shell
 
-LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of half a minute and five
-# `forgehand work --host <name>`, but that a run and a host are given up soon: no setting says so.
+LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
+# `forgehand work --host <name>` that soon gives up runs and hosts. The composition root is called directly:
+# no setting does it.
 WORK = f"""
 import pathlib, sys
 from bot.app import processes
@@ -34,13 +35,13 @@ LOST = "untracked files, commits that were not pushed and the agent's notes were
 
 @dataclass
 class Hosts:
-    """`forgehand work` twice, each with a data folder of its own."""
+    """`forgehand work` on two hosts, each with its own data folder."""
 
     world: World
     processes: dict[str, Process]
 
     def kill(self, run: Run) -> float:
-        """Kill the host of this run; when that was."""
+        """Kill the host of this run; return the time of the kill."""
         process = self.processes.pop(run.host)
         process.send_signal(signal.SIGKILL)
         process.wait(30)
@@ -50,13 +51,13 @@ class Hosts:
 
 @pytest.fixture
 def forge() -> str:
-    """Which forge it is makes no difference to where a workspace is."""
+    """Use one forge: the location of a workspace does not depend on it."""
     return "github"
 
 
 @pytest.fixture
 def hosts(full: World) -> Iterator[Hosts]:
-    full.settings["limits"] = {"per_host": 1}  # two runs at once are on two hosts
+    full.settings["limits"] = {"per_host": 1}  # so two runs at once are on two hosts
     full.start("serve")
     names = [f"{name}-{secrets.token_hex(3)}" for name in ("one", "two")]
     try:
@@ -85,7 +86,9 @@ def hosts(full: World) -> Iterator[Hosts]:
 
 
 @pytest.mark.long
-def test_a_resume_goes_to_its_host_and_elsewhere_once_that_is_silent(hosts: Hosts, figures: Figures) -> None:
+def test_a_resume_goes_to_its_host_and_elsewhere_when_that_host_is_unresponsive(
+    hosts: Hosts, figures: Figures
+) -> None:
     world = hosts.world
     world.say(1, "/run " + shell(FIRST))
     task, first = world.task_after_run(1)
@@ -111,7 +114,7 @@ def test_a_resume_goes_to_its_host_and_elsewhere_once_that_is_silent(hosts: Host
 
 
 @pytest.mark.long
-def test_a_run_that_dies_with_its_host_is_told_to_be_lost(hosts: Hosts, figures: Figures) -> None:
+def test_a_run_that_dies_with_its_host_is_reported_as_lost(hosts: Hosts, figures: Figures) -> None:
     world = hosts.world
     world.say(1, "/run " + shell("echo one > one.txt; sleep 600"))
     run = world.until_running()

@@ -1,9 +1,8 @@
-"""Journeys 1, 2 and 4 once more, with a bot that is not root: all it has is the engine's group.
+"""Journeys 1, 2 and 4 again with a bot that is not root and has only the engine's group.
 
-The tests are the very same; only the world they happen in is another. Where
-root runs them, the bot gets a user id of its own and not one capability.
-Interpreter, packages and checkout may all lie in root's home, where that user
-cannot go, so it gets copies of them.
+The tests are the same; only their world differs. If root runs them, the bot gets its own user id
+and no capability. Interpreter, packages and checkout may all be in root's home, which that user
+cannot read, so the bot gets copies of them.
 """
 
 import os
@@ -24,37 +23,37 @@ import bot
 from bot.store.ledger import open_ledger
 from tests.journeys import test_cancel as cancel
 from tests.journeys import test_comment_to_branch as comment_to_branch
-from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_is_gone_on_with
+from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_can_be_resumed
 from tests.journeys.world import ENGINE, World, world
 from tests.support.playground_gitlab import AnyPlayground
 
-__all__ = ["test_a_failed_run_loses_nothing_and_is_gone_on_with"]
+__all__ = ["test_a_failed_run_loses_nothing_and_can_be_resumed"]
 
 
 def _only_long(test: Any) -> Any:
-    """The test as one of this module's own: its mark here is not on the other."""
+    """Copy a test into this module, so that its mark here does not apply to the original."""
     again = FunctionType(test.__code__, test.__globals__, test.__name__, test.__defaults__, test.__closure__)
     return pytest.mark.long(again)
 
 
-# The one above has most of what may need a privilege: two runs, a workspace that is kept, and an export.
+# The imported journey needs most of the privileges: it has two runs, a kept workspace, and an export.
 test_a_comment_becomes_a_pushed_branch_and_is_answered = _only_long(
     comment_to_branch.test_a_comment_becomes_a_pushed_branch_and_is_answered
 )
 test_the_commits_are_the_agents_trees_under_the_bots_name = _only_long(
     comment_to_branch.test_the_commits_are_the_agents_trees_under_the_bots_name
 )
-test_a_running_agent_is_stopped_and_can_be_gone_on_with = _only_long(
-    cancel.test_a_running_agent_is_stopped_and_can_be_gone_on_with
+test_a_running_agent_is_stopped_and_can_be_resumed = _only_long(
+    cancel.test_a_running_agent_is_stopped_and_can_be_resumed
 )
-test_a_waiting_run_never_starts = _only_long(cancel.test_a_waiting_run_never_starts)
+test_a_cancelled_queued_run_never_starts = _only_long(cancel.test_a_cancelled_queued_run_never_starts)
 
-NOBODY = 61999  # a user id without an account: it owns what it is given here, and nothing else
+NOBODY = 61999  # a user id without an account; it owns only the files that it is given here
 
 
 @pytest.fixture(scope="module")
 def python() -> Iterator[Sequence[str]]:
-    """A command line of Python, with the bot in it, that any user may start."""
+    """Return a command line of Python that includes the bot and that any user may start."""
     with tempfile.TemporaryDirectory(prefix="forgehand-python-") as name:
         root, version = Path(name), f"python{sys.version_info.major}.{sys.version_info.minor}"
         interpreter = root / "bin" / version
@@ -67,7 +66,7 @@ def python() -> Iterator[Sequence[str]]:
         checkout = Path(bot.__file__).parents[1]
         for package in ("bot", "handlers"):
             shutil.copytree(checkout / package, root / "code" / package)
-        # Where Python itself is a shared library, the interpreter looks for it where it was built for.
+        # If Python itself is a shared library, the interpreter looks for it at its build path.
         for library in Path(sysconfig.get_config_var("LIBDIR")).glob("libpython*.so*"):
             shutil.copy2(library, root / "lib")
         subprocess.run(["chmod", "-R", "a+rX", root], check=True)
@@ -77,13 +76,13 @@ def python() -> Iterator[Sequence[str]]:
 
 @pytest.fixture
 def forge() -> str:
-    """Which forge it is makes no difference to whose processes they are."""
+    """Use one forge: the owner of the processes does not depend on it."""
     return "github"
 
 
 @pytest.fixture
 def either(playground: AnyPlayground, python: Sequence[str]) -> Iterator[World]:
-    """The bot as a user that is not root, on SQLite, not yet started."""
+    """Make a world with the bot as a user that is not root, on SQLite. The bot is not started."""
     with tempfile.TemporaryDirectory(prefix="forgehand-user-") as name, ExitStack() as stack:
         folder = Path(name)
         store_url = f"sqlite:///{folder / 'data' / 'ledger.db'}"
@@ -99,7 +98,7 @@ def either(playground: AnyPlayground, python: Sequence[str]) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def _without_privilege(either: World) -> Iterator[None]:
-    """The process that did all of it was not root, and had no power but the engine's group."""
+    """Check that the bot's processes were not root and had no privilege except the engine's group."""
     yield
     assert either.processes
     for process in either.processes:

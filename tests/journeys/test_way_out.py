@@ -1,4 +1,4 @@
-"""The one way out of a sandbox: what is inside, what gets out, whose it is, and what a restart does to it."""
+"""The gateway, the sandbox's only way out: its limits, counts and tokens, and the effects of a restart."""
 
 import json
 import re
@@ -25,20 +25,20 @@ from tests.support.services import free_port
 
 @pytest.fixture
 def forge() -> str:
-    """No forge hears of it."""
+    """Use one forge: no forge is involved."""
     return "github"
 
 
 @pytest.fixture
 def talk(embedded: World) -> Iterator[Talk]:
-    """The bot is not yet started."""
+    """Make a world with a model provider. The bot is not started."""
     with ModelServer.running() as models:
         embedded.settings["models"] = {"anthropic": {"url": models.url, "key": KEY, "models": ["claude-*"]}}
         yield Talk(embedded, models)
 
 
 def said(talk: Talk, run: Run) -> dict[str, Any]:
-    """What its agent has told so far."""
+    """Return the agent's output so far."""
     found: dict[str, Any] = {}
     for line in talk.world.printed(run).splitlines():
         found |= json.loads(line)
@@ -50,7 +50,7 @@ def refused(talk: Talk, run: Run) -> dict[tuple[str, str], int]:
 
 
 def page(talk: Talk, run: Run) -> str:
-    """Of its task, as it is served to who follows the link in the comment."""
+    """Fetch the task's page by the link in the comment."""
     [link] = re.findall(r"http://[^)\s]+/tasks/[^)\s]+", talk.world.final_comment(1, run))[:1]
     return httpx.get(link, trust_env=False).text
 
@@ -60,7 +60,7 @@ def told_token(talk: Talk, run: Run) -> str:
 
 
 def give(talk: Talk, run: Run, word: str) -> None:
-    """What its agent waits for."""
+    """Write the file that the agent waits for."""
     (talk.world.data / "workspaces" / run.task / "home" / "given").write_text(word)
 
 
@@ -68,21 +68,21 @@ ONLY = {"FORGEHAND_" + name for name in ("TASK", "RUN", "AGENT", "BASE", "BRANCH
     *("HOME", "PATH", "LANG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
     *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"),
     *("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"),
-    *("HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"),  # a shell's own
+    *("HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"),  # set by the shell itself
 }
 MESSAGES = "POST /anthropic/v1/messages"
 NOT_OURS = (MESSAGES, "without this run's token")
 
 
 def addresses(world: World) -> list[tuple[str, int]]:
-    """Where something of this host listens, from wherever it could be reached, and where clouds keep keys."""
+    """List the addresses by which a sandbox could reach this host, and those of clouds' key services."""
     mine = subprocess.run(["hostname", "-I"], check=True, capture_output=True, text=True).stdout.split()
     hosts = ["127.0.0.1", *(each for each in mine if ":" not in each)]
     return [*((host, world.port) for host in hosts), ("169.254.169.254", 80), ("1.1.1.1", 443)]
 
 
 def is_closed(found: dict[str, Any], run: Run) -> None:
-    """What a sandbox finds in itself: one token, one door, no network."""
+    """Check the sandbox from inside: one token, one exit, no network."""
     assert set(found["environment"]) <= ONLY
     token = found["environment"]["FORGEHAND_TOKEN"]
     assert set(re.findall(r"FORGEHAND_TOKEN=(.*)", found["everyones"])) == {token}
@@ -100,7 +100,7 @@ def is_closed(found: dict[str, Any], run: Run) -> None:
     assert {found["dns"], *found["reached"].values()} == {"Network is unreachable"}
 
 
-def test_from_inside_there_is_one_door_and_what_it_keeps_in_is_counted_and_shown(talk: Talk) -> None:
+def test_the_sandbox_has_one_exit_and_refusals_are_counted_and_shown(talk: Talk) -> None:
     talk.world.start()
     talk.world.say(1, "/run " + agent(f"ADDRESSES = {addresses(talk.world)}{LOOKS}"))
     _task, run = talk.world.task_after_run(1)
@@ -127,7 +127,7 @@ def test_from_inside_there_is_one_door_and_what_it_keeps_in_is_counted_and_shown
         assert f"<li>{target}, once" in shown
 
 
-def test_the_token_of_another_run_opens_nothing_nor_does_that_of_a_run_before(talk: Talk) -> None:
+def test_the_tokens_of_another_run_and_of_an_earlier_run_open_nothing(talk: Talk) -> None:
     second = talk.world.playground.open_issue("Second")
     talk.world.start()
     for number in (1, second):
@@ -151,7 +151,7 @@ def test_the_token_of_another_run_opens_nothing_nor_does_that_of_a_run_before(ta
     assert list((talk.world.data / "gateway").iterdir()) == []
 
 
-def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk: Talk) -> None:
+def test_a_restart_interrupts_answers_and_the_next_worker_opens_the_same_exit(talk: Talk) -> None:
     models, world = talk.models, talk.world
     models.script = [
         answering("word " * 500, pause=0.2),
@@ -163,12 +163,13 @@ def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk
     run = world.until_running()
     container = container_of(run)
 
-    eventually(lambda: talk.counted(run).tokens == Tokens(input=100, output=1))  # it is still being said
+    # the answer is still being sent
+    eventually(lambda: talk.counted(run).tokens == Tokens(input=100, output=1))
     world.stop(SIGKILL)
     world.start()
-    eventually(lambda: len(models.asked) == 2)  # and hardly counted
+    eventually(lambda: len(models.asked) == 2)  # and is hardly counted yet
     world.stop(SIGTERM)
-    assert container_of(run) == container  # nobody answers its agent now: it cannot have ended
+    assert container_of(run) == container  # the agent gets no answer now, so it cannot have ended
     world.start()
 
     task, ended = world.task_after_run(1)
@@ -176,14 +177,14 @@ def test_restarts_break_answers_off_and_the_next_worker_opens_the_same_door(talk
     assert world.phases(run) == list(Phase)
     answers = [status for status, _ in said(talk, run)["answers"]]
     assert answers[-1] == 200
-    # Two were cut under way. One more may meet a door that is just being closed; nothing of it was let out.
+    # Two answers were interrupted. One more request may meet an exit that is closing; it was not let out.
     assert answers[:-1] in ([0] * 2, [0] * 3)
     counted = talk.counted(run)
     assert counted.requests == len(models.asked) == 3
     assert counted.tokens == Tokens(input=100 + 100, output=1 + 20)
 
 
-def test_what_a_provider_did_not_give_is_on_the_page(talk: Talk) -> None:
+def test_answers_missing_from_the_provider_are_on_the_page(talk: Talk) -> None:
     talk.world.settings["models"]["gone"] = {"url": f"http://127.0.0.1:{free_port()}", "key": KEY}
     talk.models.script = [
         answering("Half of it.", cut=True),
@@ -212,7 +213,7 @@ def test_what_a_provider_did_not_give_is_on_the_page(talk: Talk) -> None:
         assert re.search(f"<li>{target}, once <span[^>]*>\\({reason}\\)", shown)
 
 
-def test_a_set_opens_the_way_to_the_hosts_of_the_image_and_to_no_other(talk: Talk) -> None:
+def test_a_network_set_allows_the_images_hosts_and_no_others(talk: Talk) -> None:
     npm = "#!/bin/sh\necho https://npm.example/"
     with image_with(IMAGE, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         talk.world.settings["sandbox"] |= {"image": image}
@@ -231,7 +232,7 @@ def test_a_set_opens_the_way_to_the_hosts_of_the_image_and_to_no_other(talk: Tal
 
 
 @pytest.mark.long
-def test_an_agent_that_no_worker_comes_back_for_is_told_and_its_run_ends(talk: Talk) -> None:
+def test_a_run_whose_agent_no_worker_resumes_ends(talk: Talk) -> None:
     talk.world.start()
     talk.world.say(1, "/run " + agent(WAITS))
     run = talk.world.until_running()
@@ -239,7 +240,7 @@ def test_an_agent_that_no_worker_comes_back_for_is_told_and_its_run_ends(talk: T
 
     talk.world.stop()
     give(talk, run, "now")
-    eventually(lambda: not container_of(run)[1], seconds=90)  # the relay's patience is a minute
+    eventually(lambda: not container_of(run)[1], seconds=90)  # the relay waits one minute
     talk.world.start()
 
     _task, ended = talk.world.task_after_run(1)

@@ -1,4 +1,4 @@
-"""`/help` and `/status`, a run that waits for another of its thread, and the options of `/run`."""
+"""`/help` and `/status`, a run queued behind another run of its thread, and the options of `/run`."""
 
 import re
 from urllib.parse import quote
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.alike
 CHANGE = shell("echo one > one.txt")
 
 
-def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: World) -> None:
+def test_a_second_run_of_a_thread_is_queued_with_its_position_and_then_runs(full: World) -> None:
     full.start()
     full.say(1, "/help")
     answer = full.says(1, "A command stands at the start of a line")
@@ -47,7 +47,7 @@ def test_a_second_run_of_a_thread_waits_with_its_position_and_then_runs(full: Wo
     assert sum("Did you mean" in body for body in full.bot_comments(1)) == 1
 
 
-def test_a_person_chooses_what_becomes_of_the_branch(full: World) -> None:
+def test_options_of_run_decide_the_fate_of_the_branch(full: World) -> None:
     full.settings["limits"] = {"per_repository": 3, "per_host": 3}
     full.start()
     full.say(1, "/run --pr merge " + CHANGE)

@@ -1,7 +1,7 @@
-"""`forgehand run` on any git remote this machine can push to: no forge, no webhook, no server of the bot.
+"""`forgehand run` on any git remote that this machine can push to: no forge, no webhook, no running bot.
 
-A folder, a plain `git http-backend` that asks for no login, and a repository on
-the host of a forge whose token is configured.
+The remotes: a folder, a plain `git http-backend` without login, and a repository on the host of a
+forge whose token is configured.
 """
 
 import json
@@ -37,7 +37,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @contextmanager
 def _over_http(desk: Desk) -> Iterator[str]:
-    """The desk's repository behind git's own server, where anybody may push."""
+    """Serve the desk's repository with git's own server, to which anybody may push."""
     desk.git("config", "http.receivepack", "true")
 
     async def nothing() -> None: ...
@@ -53,12 +53,12 @@ def _over_http(desk: Desk) -> Iterator[str]:
 
 @pytest.fixture(params=["path", "http"])
 def remote(request: pytest.FixtureRequest, desk: Desk) -> Iterator[str]:
-    """The same bare repository, twice."""
+    """Return the same bare repository twice: as a folder and over HTTP."""
     with ExitStack() as stack:
         yield stack.enter_context(_over_http(desk)) if request.param == "http" else str(desk.repository)
 
 
-def test_a_run_ends_in_a_branch_that_is_printed(desk: Desk, remote: str) -> None:
+def test_a_run_ends_in_a_branch_and_its_name_is_printed(desk: Desk, remote: str) -> None:
     assert "[github]" not in (desk.folder / "forgehand.toml").read_text()
     main = desk.git("rev-parse", "main")
 
@@ -77,7 +77,7 @@ def test_a_run_ends_in_a_branch_that_is_printed(desk: Desk, remote: str) -> None
 
 
 @pytest.mark.parametrize("remote", ["http"], indirect=True)
-def test_a_failed_run_pushes_nothing_and_is_gone_on_with(desk: Desk, remote: str) -> None:
+def test_a_failed_run_pushes_nothing_and_can_be_resumed(desk: Desk, remote: str) -> None:
     output, errors = desk.call("run", remote, shell(FAILS), status=1)
 
     [failed] = desk.tasks()
@@ -116,7 +116,7 @@ def test_a_cancelled_run_keeps_its_workspace(desk: Desk) -> None:
     assert desk.git("show", f"{branch}:kept.txt") == "kept"
 
 
-def test_a_forge_that_is_configured_lends_its_token(desk: Desk, tmp_path: Path) -> None:
+def test_the_token_of_a_configured_forge_is_used(desk: Desk, tmp_path: Path) -> None:
     with Playground(tmp_path / "forge") as forge:
         refused = json.loads(desk.call("run", forge.clone_url, shell(CHANGE), "--json", status=1)[0])
         assert refused["outcome"] == "push_rejected"
@@ -125,7 +125,7 @@ def test_a_forge_that_is_configured_lends_its_token(desk: Desk, tmp_path: Path) 
         done = json.loads(desk.call("run", forge.clone_url, shell(CHANGE), "--json")[0])
 
         assert (done["outcome"], done["pushed"]) == ("pushed", forge.branch_head(done["branch"]))
-        # What was refused without a login was the push, and that is all that is done again.
+        # Only the push was refused for lack of a login, and only the push is repeated.
         assert desk.call("resume", refused["task"])[0].strip() == refused["branch"]
         assert forge.branch_head(refused["branch"])
         assert desk.call("logs", refused["task"])[0] == ""

@@ -1,7 +1,7 @@
-"""A whole small world: a forge, the bot in its own processes, and a person who talks to it.
+"""A complete small world: a forge, the bot in its own processes, and a person who writes to it.
 
-The agent is a shell that runs what the command's text has between ```sh and ```:
-each journey says in its comment what the agent does.
+The agent is a shell that runs the text of the command between ```sh and ```, so each journey
+defines its agent in its comment.
 """
 
 import json
@@ -35,21 +35,21 @@ from tests.support.services import free_port
 T = TypeVar("T")
 IMAGE = "forgehand-small"
 _BLOCKS = "sed -n '/^```sh/,/^```$/{/^```/!p}'"
-# A label asks for what the thread itself asks.
+# A label requests the text of the thread.
 AGENT = f"""
 cat >/tmp/prompt
 {ASKED} /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
 [ -s /tmp/asked.sh ] || sed -n '/^# The thread of the request/,$p' /tmp/prompt | {_BLOCKS} >/tmp/asked.sh
 exec sh -e /tmp/asked.sh
 """
-ENGINE = Path("/var/run/docker.sock")  # its group may use it
-PATIENCE = 60.0  # seconds a journey waits for anything
-COMMENTED = {"issue_comment", "Note Hook"}  # what either forge calls a delivery that tells of a comment
-HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # in an agent's script: until `let_go`
+ENGINE = Path("/var/run/docker.sock")  # the group of this file may use the engine
+PATIENCE = 60.0  # seconds until a journey's wait fails
+COMMENTED = {"issue_comment", "Note Hook"}  # each forge's name for a delivery about a comment
+HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # for an agent's script: waits until `let_go`
 
 
 def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE, every: float = 0.05) -> T:
-    """The first answer that is neither None nor false. Fails when there is none in time."""
+    """Return the first answer that is neither None nor false. Fail if there is none in time."""
     end = time.monotonic() + seconds
     while True:
         answer = what()
@@ -60,26 +60,26 @@ def eventually(what: Callable[[], T | None], *, seconds: float = PATIENCE, every
 
 
 def shell(script: str) -> str:
-    """The text of a command whose agent runs this script."""
+    """Return the text of a command whose agent runs this script."""
     return f"do this\n```sh\n{script}\n```"
 
 
 class Figures(Protocol):
-    """Say how long something took; fails past three times what users are promised."""
+    """Record a duration. Fail if it is longer than three times the time promised to users."""
 
     def __call__(self, what: str, seconds: float, *, promised: float) -> None: ...
 
 
 @dataclass
 class World:
-    """The parts a journey speaks to. `settings` are sections of forgehand.toml, as JSON-like values."""
+    """The parts that a journey uses. `settings` are sections of forgehand.toml, as JSON-like values."""
 
     folder: Path
     playground: AnyPlayground
     ledger: Ledger
     settings: dict[str, dict[str, Any]]
-    user: int | None = None  # id of whom the bot's processes run as, with the engine's group
-    python: Sequence[str] = (sys.executable,)  # and what runs them
+    user: int | None = None  # user id of the bot's processes, which also have the engine's group
+    python: Sequence[str] = (sys.executable,)  # runs the bot's processes
     processes: list[Process] = field(default_factory=list)
     port: int = 0
 
@@ -93,19 +93,19 @@ class World:
 
     @property
     def mark(self) -> str:
-        """What stands before the number of a change."""
+        """Return the character in front of a change's number."""
         return {"github": "#", "gitlab": "!"}[self.playground.forge]
 
     def start(
         self, *verb: str, ready: str = "/readyz", program: Sequence[str] = ("-m", "bot"), **environment: str
     ) -> Process:
-        """Start `forgehand up` or another verb; returns when it is ready to receive."""
+        """Start `forgehand up` or another command; return when it is ready to receive."""
         verb = verb or ("up",)
         self.port = self.port or free_port()
         self.settings["server"] |= {"host": "127.0.0.1", "port": self.port}
         written = self.config.with_suffix(".new")
         written.write_text(_toml(self.settings))
-        written.replace(self.config)  # at once: a process that was started before may be reading it
+        written.replace(self.config)  # atomically, because a process started earlier may be reading it
         command = [*program, *verb, "--config", str(self.config)]
         process = self._launch(command, {**_closed_environment(), **environment}, log=f"{verb[0]}.log")
         if ready and verb[0] in ("up", "serve"):
@@ -148,24 +148,24 @@ class World:
         self.processes.clear()
 
     def kill(self, process: Process) -> None:
-        """End one process by SIGKILL, wherever it is."""
+        """Kill one process with SIGKILL, wherever it is."""
         process.kill()
         process.wait(30)
         self.processes.remove(process)
 
     def output(self) -> str:
-        """What the bot's processes printed."""
+        """Return the output of the bot's processes."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
-    # What stands in the ledger.
+    # Contents of the ledger.
 
     def tasks(self, on: int | None = None) -> list[Task]:
-        """Newest first; of one thread, or of all."""
+        """Return tasks, newest first: of one thread, or of all."""
         with self.ledger.read() as tx:
             return [task for task in tasks.newest(tx, 100) if on is None or self._is_on(task, on)]
 
     def _is_on(self, task: Task, number: int) -> bool:
-        """GitLab numbers its changes apart from its issues."""
+        """Compare kinds of threads too, because GitLab numbers its changes apart from its issues."""
         thread = task.thread
         same_series = self.playground.forge == "github" or isinstance(number, Change) == (
             thread.kind is Kind.CHANGE
@@ -173,12 +173,12 @@ class World:
         return same_series and thread.number == number
 
     def runs(self, task: Task | None = None) -> list[Run]:
-        """Of the newest task, or of this one; oldest first."""
+        """Return the runs of the newest task or of this task, oldest first."""
         with self.ledger.read() as tx:
             return runs.of_task(tx, (task or self.tasks()[0]).id)
 
     def phases(self, run: Run) -> list[Phase]:
-        """What the run went through, in order."""
+        """Return the phases of the run, in order."""
         with self.ledger.read() as tx:
             return [phase for phase, _, _ in runs.phase_times(tx, run.id)]
 
@@ -187,14 +187,14 @@ class World:
             return runs.get(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
-        """All of its log that the ledger holds."""
+        """Return all of the run's log that the ledger holds."""
         with self.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
     def task_after_run(
         self, number: int, *, on: int | None = None, seconds: float = PATIENCE
     ) -> tuple[Task, Run]:
-        """The newest task (of one thread, or of all) and its run of this number, once that has ended."""
+        """Return the newest task (of one thread, or of all) and its run of this number, after its end."""
         run = eventually(lambda: self._ended(number, on), seconds=seconds)
         with self.ledger.read() as tx:
             return tasks.get(tx, run.task), run
@@ -204,7 +204,7 @@ class World:
         return found if found and found.ended_at is not None else None
 
     def until_running(self, number: int = 1, *, on: int | None = None) -> Run:
-        """Run `number` of the newest task, once its agent has started."""
+        """Return run `number` of the newest task when its agent has started."""
 
         def running() -> Run | None:
             found = self._run(number, on)
@@ -220,7 +220,7 @@ class World:
         return found[0] if found else None
 
     def settled(self) -> None:
-        """Wait until everything that was heard is answered, and everything is told."""
+        """Wait until every delivery is handled and every comment is sent."""
 
         def quiet() -> bool:
             with self.ledger.read() as tx:
@@ -229,10 +229,10 @@ class World:
         eventually(quiet)
 
     def let_go(self, run: Run) -> None:
-        """Let an agent that waits in HOLD go on."""
+        """Let an agent that waits in HOLD continue."""
         (self.data / "workspaces" / run.task / "home" / "go").touch()
 
-    # What a person sees and says.
+    # A person's view and actions.
 
     def say(self, number: int, text: str, as_: str = "ann") -> int:
         return self.playground.comment(number, text, as_)
@@ -242,21 +242,21 @@ class World:
         return [each["body"] for each in self.playground.comments(number) if each["user"]["login"] == mine]
 
     def final_comment(self, number: int, run: Run) -> str:
-        """The comment at the end of this run."""
+        """Return the final comment of this run."""
         marker = f"<!-- forgehand:final:{run.id} -->"
         found = eventually(lambda: [body for body in self.bot_comments(number) if marker in body])
         return found[0]
 
     def says(self, number: int, words: str) -> str:
-        """The first comment of the bot with these words, once it is there."""
+        """Return the bot's first comment with this text when it exists."""
         return eventually(lambda: [body for body in self.bot_comments(number) if words in body])[0]
 
     def says_more_than(self, number: int, comments: int) -> None:
-        """Wait until the bot has written more than so many there."""
+        """Wait until the bot has posted more than this number of comments on the thread."""
         eventually(lambda: len(self.bot_comments(number)) > comments)
 
     def push(self, branch: str, file: str, content: str = "more", *, onto: str = "main") -> str:
-        """Ann pushes one commit that writes `file`; its id."""
+        """Push one commit of Ann's that writes `file`; return its id."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         playground_clones.clone(self.playground, folder, onto=onto)
         (folder / file).write_text(f"{content}\n")
@@ -266,14 +266,14 @@ class World:
         return sha
 
     def forgehand(self, *words: str) -> str:
-        """What an operator's command prints."""
+        """Run an operator's command and return its output."""
         command = [sys.executable, "-m", "bot", *words, "--config", str(self.config)]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, env=_closed_environment())
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
     def git(self, *args: str) -> str:
-        """git, run over a fresh clone of what the forge holds."""
+        """Run git in a fresh clone of the forge's repository."""
         folder = self.folder / "look"
         if not folder.exists():
             playground_clones.clone(self.playground, folder)
@@ -282,7 +282,7 @@ class World:
             return str(repo.git.execute(["git", *args])).strip()
 
     def quarantine(self, task: Task, *args: str) -> str:
-        """git, run over the task's quarantine with the mirror's objects beside it."""
+        """Run git in the task's quarantine, with the mirror's objects beside it."""
         mirror = next((self.data / "mirrors").glob("*.git"))
         environment = {
             **_closed_environment(),
@@ -299,7 +299,7 @@ class World:
         return self.data / "workspaces" / task.id
 
     def containers(self) -> list[str]:
-        """Names of this bot's containers, running or not."""
+        """Return the names of this bot's containers, running or not."""
         instance = (self.data / "instance").read_text().strip()
         asked = ["docker", "ps", "-a", "--filter", f"label=forgehand.instance={instance}"]
         done = subprocess.run([*asked, "--format", "{{.Names}}"], check=True, capture_output=True)
@@ -307,7 +307,10 @@ class World:
 
 
 def paced(*, sweep_every: float = 0.2, lease: float = 3.0) -> Sequence[str]:
-    """`forgehand work` with other times, in seconds: its composition root is told so, no setting is."""
+    """Run `forgehand work` with other times, in seconds, given to its composition root.
+
+    No setting changes them.
+    """
     given = f"sweep_every={sweep_every}, lease={lease}"
     program = (
         "import pathlib, sys",
@@ -322,7 +325,7 @@ def paced(*, sweep_every: float = 0.2, lease: float = 3.0) -> Sequence[str]:
 def world(
     folder: Path, *, ledger: Ledger, store_url: str, redis_url: str = "", playground: AnyPlayground
 ) -> Iterator[World]:
-    """A world with the bot not yet started; ends whatever is left of it."""
+    """Make a world with a stopped bot; at the end, remove the rest of it."""
     settings: dict[str, dict[str, Any]] = {
         "server": {},
         "store": {"url": store_url},
@@ -351,13 +354,13 @@ def world(
 
 
 def _closed_environment() -> dict[str, str]:
-    """Nothing of the developer's own settings reaches the bot or git."""
+    """Keep the developer's own settings away from the bot and git."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "DOCKER_HOST") if name in os.environ}
     return {**kept, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 
 
 def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections of strings, numbers and lists; JSON's spelling of these is TOML's."""
+    """Write sections of strings, numbers and lists as TOML, which spells these like JSON."""
     lines: list[str] = []
     for section, values in settings.items():
         tables = {name: value for name, value in values.items() if isinstance(value, dict)}

@@ -1,4 +1,4 @@
-"""A world whose agent is the real Claude Code in the real image; its models say what a test tells them."""
+"""A world with the real Claude Code in the real image. Its models answer with text from the test."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tests.support.model_provider import ModelServer
 
 @pytest.fixture
 def forge() -> str:
-    """What an agent does is the same on each: one will do."""
+    """Use one forge: an agent behaves the same on both."""
     return "github"
 
 
 @pytest.fixture
 def talk(embedded: World) -> Iterator[Talk]:
-    """The bot is not yet started."""
+    """Make a world with a model provider. The bot is not started."""
     embedded.settings["sandbox"] |= {"image": "forgehand-agent", "memory": "2g"}
     embedded.settings["agents"] = {"claude": {"kind": "claude"}}
     with ModelServer.running() as models:

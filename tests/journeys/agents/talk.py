@@ -1,4 +1,4 @@
-"""What journeys with a real agent ask of its world."""
+"""Helpers for journeys with a real agent."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Talk:
     models: ModelServer
 
     def after(self, number: int, said: str) -> tuple[Task, Run]:
-        """Say it on issue 1; the task and its run of that number, once that has ended."""
+        """Post the text on issue 1; return the task and its run of that number when that run has ended."""
         self.world.say(1, said)
         return self.world.task_after_run(number, seconds=120)
 
@@ -29,16 +29,16 @@ class Talk:
         return self.models.asked[-1]
 
     def counted(self, run: Run) -> Total:
-        """What the gateway let out for this run."""
+        """Return the gateway's counts for this run."""
         with self.world.ledger.read() as tx:
             return UsageCounter(run.id, usage.of_run(tx, run.id)).total()
 
     def spent(self, task: Task) -> list[Spent]:
-        """By each run of the task, the oldest first."""
+        """Return the cost of each run of the task, oldest first."""
         with self.world.ledger.read() as tx:
             return list(costs.of_task(tx, task.id).values())
 
     def refused(self, run: Run) -> list[Refusal]:
-        """What the gateway kept in."""
+        """Return the requests that the gateway refused."""
         with self.world.ledger.read() as tx:
             return usage.refused(tx, run.id)

@@ -1,4 +1,4 @@
-"""Claude Code over a restart of the bot: what it waits for breaks off, and it asks again."""
+"""Claude Code over a restart of the bot: the interrupted request fails, and Claude Code repeats it."""
 
 import signal
 
@@ -17,7 +17,7 @@ COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_an_answer_that_a_restart_breaks_off_is_asked_for_again(talk: Talk, how: signal.Signals) -> None:
+def test_an_answer_interrupted_by_a_restart_is_requested_again(talk: Talk, how: signal.Signals) -> None:
     talk.models.script = [
         WRITES,
         answering("word " * 500, pause=0.3),
@@ -27,7 +27,7 @@ def test_an_answer_that_a_restart_breaks_off_is_asked_for_again(talk: Talk, how:
     talk.world.start()
     talk.world.say(1, "/run greet")
     run = talk.world.until_running()
-    eventually(lambda: talk.counted(run).tokens.input == 200)  # the second answer has begun
+    eventually(lambda: talk.counted(run).tokens.input == 200)  # the second answer has started
     container = container_of(run)
 
     talk.world.stop(how)

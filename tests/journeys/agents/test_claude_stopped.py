@@ -1,4 +1,4 @@
-"""What stops Claude Code: keys, models, limits, budgets, closed doors. Real in all but the model's words."""
+"""Stops of Claude Code: keys, models, limits, budgets, closed exits. Only the model's text is not real."""
 
 import time
 
@@ -32,12 +32,12 @@ def test_a_refused_key_ends_the_run_at_once(talk: Talk) -> None:
     task, run = talk.after(1, "/run greet")
 
     assert (run.outcome, task.state) == (Outcome.AGENT_FAILED, State.FAILED), run.reason
-    assert len(talk.models.asked) <= 2  # of the four tries it would make
+    assert len(talk.models.asked) <= 2  # of the four attempts that it would make
     assert "key" in talk.world.final_comment(1, run)
 
 
 @pytest.mark.parametrize("status", [429, 529])
-def test_a_provider_that_has_no_room_is_named(talk: Talk, status: int) -> None:
+def test_an_overloaded_provider_is_named(talk: Talk, status: int) -> None:
     headers = {"retry-after": "3600"} if status == 429 else {}
     talk.models.otherwise = Fails(
         status, "rate_limit_error" if status == 429 else "overloaded_error", headers
@@ -55,7 +55,7 @@ def test_a_provider_that_has_no_room_is_named(talk: Talk, status: int) -> None:
     assert second.outcome is Outcome.PUSHED, second.reason
 
 
-def test_a_model_that_is_not_allowed_is_never_asked(talk: Talk) -> None:
+def test_a_model_that_is_not_allowed_gets_no_requests(talk: Talk) -> None:
     talk.world.start()
 
     _task, run = talk.after(1, "/run --model other-1 greet")
@@ -66,7 +66,7 @@ def test_a_model_that_is_not_allowed_is_never_asked(talk: Talk) -> None:
     assert "other-1" in " ".join(each.reason for each in talk.refused(run))
 
 
-def test_a_model_that_the_provider_does_not_know_is_named(talk: Talk) -> None:
+def test_a_model_unknown_to_the_provider_is_named(talk: Talk) -> None:
     talk.models.otherwise = Fails(404, "not_found_error")
     talk.world.start()
 
@@ -77,7 +77,7 @@ def test_a_model_that_the_provider_does_not_know_is_named(talk: Talk) -> None:
     assert "claude-of-tomorrow" in talk.world.final_comment(1, run)
 
 
-def test_a_request_without_words_is_answered(talk: Talk) -> None:
+def test_a_request_without_text_is_answered(talk: Talk) -> None:
     talk.models.script = [WRITES]
     talk.world.start()
 
@@ -86,7 +86,7 @@ def test_a_request_without_words_is_answered(talk: Talk) -> None:
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> None:
+def test_a_used_up_budget_stops_a_run_and_a_larger_budget_lets_it_continue(talk: Talk) -> None:
     talk.world.settings["budget"] = {"per_run": {"requests": 2}}
     talk.models.script = [WRITES, runs("echo more >more.txt"), answering("Never said.")]
     talk.world.start()
@@ -101,14 +101,14 @@ def test_a_budget_that_is_used_up_stops_and_a_larger_one_goes_on(talk: Talk) -> 
     talk.world.start()
     _task, second = talk.after(2, "/resume with more")
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
-    # What it had spent when it was told to end it may yet say; else it is in its next sum.
+    # At its stop it may still report its cost; otherwise the next report includes it.
     spent = talk.spent(task)
     assert spent[-1].known is Known.AGENT
     assert sum(each.usd for each in spent) == pytest.approx(3 * 0.0008)
     assert "zanzibar" in talk.last.shown
 
 
-def test_nothing_leaves_the_sandbox_but_calls_of_the_model(talk: Talk) -> None:
+def test_only_model_calls_leave_the_sandbox(talk: Talk) -> None:
     talk.models.script = [runs(LOOKS), WRITES, answering("I looked around.")]
     talk.world.start()
 

@@ -1,4 +1,4 @@
-"""Claude Code works on a task, goes on with it, asks, and survives: real in all but the model's words."""
+"""Claude Code on a task: it works, resumes, asks and survives failures. Only the model's text is not real."""
 
 import subprocess
 import time
@@ -16,13 +16,15 @@ pytestmark = pytest.mark.agents
 
 WRITES = Turn(parts=[Use("Write", file_path="/workspace/hello.txt", content="hello\n")])
 EDITS = Turn(parts=[Use("Edit", file_path="/workspace/hello.txt", old_string="hello", new_string="good day")])
-ONCE = Tokens(input=100, output=20)  # what the model says each answer of it took
-PRICE = 0.0008  # US dollars that it says such an answer cost
+ONCE = Tokens(input=100, output=20)  # the model's report for each answer
+PRICE = 0.0008  # US dollars that the report makes an answer cost
 COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 
-def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figures: Figures) -> None:
-    # It is told of a proxy for packages, and asks its model past it.
+def test_a_run_reaches_the_branch_and_a_resume_continues_the_conversation(
+    talk: Talk, figures: Figures
+) -> None:
+    # A proxy for packages is configured; requests to the model bypass it.
     talk.world.settings["network"] = {"allow": ["pip.test"]}
     talk.models.script = [WRITES, COMMITS, answering("I wrote hello.txt.")]
     talk.world.start()
@@ -52,7 +54,7 @@ def test_a_run_reaches_the_branch_and_a_resume_the_conversation(talk: Talk, figu
 
 
 @pytest.mark.long
-def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) -> None:
+def test_a_sandbox_killed_in_the_middle_of_a_tool_can_be_resumed(talk: Talk) -> None:
     talk.models.script = [runs("touch ~/there; sleep 600")]
     talk.world.start()
     talk.world.say(1, "/run wait for it, zanzibar")
@@ -71,7 +73,7 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
     assert "zanzibar" in talk.last.shown
     assert "sleep 600" in talk.last.shown
     assert (talk.counted(second).requests, talk.counted(second).tokens.output) == (3, 3 * ONCE.output)
-    # What it spent when it was killed it has forgotten.
+    # The cost before the kill is lost.
     assert [(each.known, each.usd) for each in talk.spent(task)] == [
         (Known.UNKNOWN, 0.0),
         (Known.AGENT, pytest.approx(3 * PRICE)),
@@ -79,12 +81,13 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_is_gone_on_with(talk: Talk) ->
 
 
 @pytest.mark.long
-def test_a_conversation_that_cannot_be_read_is_begun_anew(talk: Talk) -> None:
+def test_an_unreadable_conversation_is_started_anew(talk: Talk) -> None:
     talk.models.otherwise = answering("I read it.")
     talk.world.start()
     task, first = talk.after(1, "/run read, zanzibar")
     home = talk.world.in_workspace(task) / "home"
-    (home / f".claude/projects/-workspace/{first.session}.jsonl").write_bytes(b"\0" * 9999)  # a power cut
+    # as after a power cut
+    (home / f".claude/projects/-workspace/{first.session}.jsonl").write_bytes(b"\0" * 9999)
 
     _task, second = talk.after(2, "/resume and again")
     task, third = talk.after(3, "/resume")
@@ -95,7 +98,7 @@ def test_a_conversation_that_cannot_be_read_is_begun_anew(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
+def test_a_run_waits_for_a_command_in_the_background(talk: Talk) -> None:
     tests = Use("Bash", command="sleep 20; echo passed", description="tests", run_in_background=True)
     talk.models.script = [
         Turn(parts=[tests]),
@@ -113,7 +116,7 @@ def test_a_command_in_the_background_is_waited_for(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
+def test_a_question_is_asked_and_the_agent_gets_the_answer(talk: Talk) -> None:
     talk.models.script = [
         runs("echo 'Which colour, please?' >/task/out/question.md"),
         answering("I have asked."),
@@ -132,7 +135,7 @@ def test_a_question_is_asked_and_its_answer_goes_in(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_an_answer_cut_in_its_middle_is_asked_for_again(talk: Talk) -> None:
+def test_an_answer_cut_in_the_middle_is_requested_again(talk: Talk) -> None:
     cut = answering("A long answer, of which only the first half arrives.", cut=True)
     talk.models.script = [cut, WRITES, COMMITS, answering("Done.", pause=0.2)]
     talk.world.start()
@@ -144,8 +147,8 @@ def test_an_answer_cut_in_its_middle_is_asked_for_again(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_a_huge_issue_is_cut_to_what_a_model_takes(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    # No forge takes so much today; what a delivery may hold is more.
+def test_a_huge_issue_is_cut_to_the_models_limit(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No forge accepts so much text today, but a delivery may be larger.
     monkeypatch.setattr(rules, "TEXT_LIMIT", 11 << 20)
     talk.world.start()
     number = talk.world.playground.open_issue("Large", "x y z " * ((10 << 20) // 6))
@@ -159,7 +162,7 @@ def test_a_huge_issue_is_cut_to_what_a_model_takes(talk: Talk, monkeypatch: pyte
 
 
 @pytest.mark.long
-def test_output_that_is_no_text_changes_nothing(talk: Talk) -> None:
+def test_binary_output_changes_nothing(talk: Talk) -> None:
     talk.models.script = [
         runs(
             "head -c 300000 /dev/urandom; printf '\\033[31m\\000\\377 red\\n'; head -c 2000 /dev/urandom >&2"
