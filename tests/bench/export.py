@@ -1,7 +1,7 @@
-"""An export of a repository of 20,000 files and 124 MB, one of them edited, against one read of all files.
+"""Time of an export, compared with reading all files: 20,000 files, 124 MB, one file edited.
 
-The floor is a container of the same image that does nothing but read every file: an export has to do that,
-because only the bytes tell whether a file was touched. Both start and remove one container.
+The baseline is a container of the same image that only reads every file. An export has to do that,
+because only the content shows whether a file was changed. Both start and remove one container.
 
     python -m tests.bench.export [rounds]
 """
@@ -27,7 +27,7 @@ ROUNDS = 7
 
 
 def grown(site: Site) -> None:
-    """Let the task begin at a commit of so many files, and edit one of them."""
+    """Start the task at a commit of this many files, and edit one of them."""
     words = random.Random(7).randbytes(BYTES // 2).hex()
     files = {
         f"d{number % FOLDERS}/f{number}.py": f"{number}\n{words[number % 500 :]}\n" for number in range(FILES)

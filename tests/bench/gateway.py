@@ -1,9 +1,9 @@
-"""What the gateway adds to a model's answer: through relay and door beside a direct connection, in turns.
+"""Delay that the gateway adds to a model's answer: relay and gateway compared with a direct connection.
 
     python -m tests.bench.gateway [rounds]
 
-Aim: 5 ms a streamed piece. Each piece carries the time it was sent at; client, gateway and provider
-share one process here, and the relay has one of its own, as in a sandbox.
+Target: 5 ms per streamed piece. Each piece carries its sending time. Client, gateway and provider
+share one process here, and the relay has its own, as in a sandbox.
 """
 
 import socket
@@ -48,7 +48,7 @@ def stamps() -> Iterator[bytes]:
 
 
 def request(connection: HTTPConnection, asker: Asker, path: str) -> float:
-    """Milliseconds from the question to the end of a short answer."""
+    """Return the milliseconds from the question to the end of a short answer."""
     asker.provider.script.append(says({"usage": {"input_tokens": 1, "output_tokens": 1}}))
     began = time.perf_counter()
     connection.request("POST", path, body=MESSAGE, headers=asker.headers)
@@ -57,7 +57,7 @@ def request(connection: HTTPConnection, asker: Asker, path: str) -> float:
 
 
 def stream(connection: HTTPConnection, asker: Asker, path: str) -> list[float]:
-    """Milliseconds that each piece of a stream was on its way."""
+    """Return the milliseconds between sending and receiving, for each piece of a stream."""
     asker.provider.script.append(streams(stamps()))
     connection.request("POST", path, body=MESSAGE, headers=asker.headers)
     response, took = connection.getresponse(), []
@@ -69,7 +69,7 @@ def stream(connection: HTTPConnection, asker: Asker, path: str) -> list[float]:
 
 @contextmanager
 def relayed(path: Path) -> Iterator[int]:
-    """A relay to this socket; the port it listens on."""
+    """Start a relay to this socket; return the port on which it listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port, descriptor = listener.getsockname()[1], listener.fileno()
         relay = subprocess.Popen(

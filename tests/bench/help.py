@@ -1,9 +1,9 @@
-"""Processor time of `forgehand --help`, compared with a Python that does nothing.
+"""Processor time of `forgehand --help`, compared with a Python process that does nothing.
 
     python -m tests.bench.help [rounds]
 
-The two take turns in one run, and the difference is taken pair by pair, so that a
-busy machine affects both alike.
+The two take turns in one run, and the difference is calculated for each pair, so that other load on
+the machine affects both equally.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 
 from rich.console import Console
 
-AIM = 0.25  # seconds of processor time beyond `python -c pass`
+AIM = 0.25  # seconds of processor time more than `python -c pass`
 ROUNDS = 15
 NOTHING = (sys.executable, "-c", "pass")
 HELP = (sys.executable, "-m", "bot", "--help")
@@ -30,7 +30,7 @@ def processor_time(command: tuple[str, ...]) -> float:
 
 
 def main(rounds: int) -> None:
-    processor_time(HELP)  # compiles the modules
+    processor_time(HELP)  # compiles the modules first
     pairs = [(processor_time(NOTHING), processor_time(HELP)) for _ in range(rounds)]
     nothing, whole = (statistics.median(side) for side in zip(*pairs, strict=True))
     more = statistics.median(second - first for first, second in pairs)

@@ -1,9 +1,10 @@
-"""What `forgehand up` costs while it has nothing to do, and while fifty agents sleep in their sandboxes.
+"""Cost of `forgehand up` while it is idle, and while fifty agents sleep in their sandboxes.
 
     python -m tests.bench.idle [seconds]
 
-The floor is a process that imports the same libraries and sleeps: it stands beside the bot for as
-long, so that a busy machine troubles both alike. Fifty sandboxes are compared with none of the same run.
+The baseline is a process that imports the same libraries and sleeps. It is measured beside the bot
+at the same time, so that other load on the machine affects both equally. Fifty sandboxes are
+compared with none in the same process.
 """
 
 import math
@@ -26,8 +27,8 @@ from tests.support.playground_github import Playground
 
 SANDBOXES = 50
 SECONDS = 60.0
-SETTLING = 15.0  # seconds until what a start or the last comment set going has come to rest
-AT_ONCE = 300.0  # seconds the fifty may take to start on a slow machine
+SETTLING = 15.0  # seconds until the work after a start or after the last comment is over
+AT_ONCE = 300.0  # maximum seconds for the start of the fifty on a slow machine
 FLOOR = (
     "import sys, time, bot.app.cli.main, bot.app.processes, bot.playground.app; print(); "
     "sys.stdout.flush(); time.sleep(1e6)"
@@ -36,7 +37,7 @@ FLOOR = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one process: per cent of one core over the whole time, MiB, and counts, at its end."""
+    """Cost of one process: per cent of one core over the whole time; MiB and counts at its end."""
 
     cpu: float
     rss: float
@@ -46,13 +47,13 @@ class Cost:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor the process has had."""
+    """Return the seconds of processor time that the process has used."""
     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def costs(pids: list[int], seconds: float) -> list[Cost]:
-    """What each costs over the same time, which begins once they have settled."""
+    """Measure each process over the same time, which begins when they have settled."""
     time.sleep(SETTLING)
     start, before = time.monotonic(), [cpu(pid) for pid in pids]
     time.sleep(seconds)
@@ -62,7 +63,7 @@ def costs(pids: list[int], seconds: float) -> list[Cost]:
 
 
 def standing(pid: int) -> tuple[float, float, int, int]:
-    """Resident and proportional memory in MiB, threads, open files."""
+    """Return resident and proportional memory in MiB, and the number of threads and of open files."""
     process = Path(f"/proc/{pid}")
     lines = (process / "smaps_rollup").read_text().splitlines()[1:]
     kib = {line.split()[0]: int(line.split()[1]) for line in lines}
@@ -72,7 +73,7 @@ def standing(pid: int) -> tuple[float, float, int, int]:
 
 @contextmanager
 def sleeping() -> Iterator[int]:
-    """The floor; its pid."""
+    """Start the baseline process and return its pid."""
     process = subprocess.Popen([sys.executable, "-c", FLOOR], stdout=subprocess.PIPE)
     assert process.stdout
     try:
@@ -84,7 +85,7 @@ def sleeping() -> Iterator[int]:
 
 
 def fill(there: World) -> float:
-    """Have all sandboxes started; the seconds that took."""
+    """Start all sandboxes; return the seconds that this took."""
     start = time.monotonic()
     for number in range(SANDBOXES):
         issue = there.playground.open_issue(f"Sleeper {number}")
@@ -132,7 +133,7 @@ def show(floor: Cost, alone: Cost, none: Cost, fifty: Cost) -> None:
 
     row("floor", astuple(floor))
     row("forgehand up", astuple(alone))
-    # The floor takes no processor time: there is no ratio to that.
+    # The baseline takes no processor time, so there is no ratio.
     row("ratio", [over / under if under else math.nan for over, under in _pairs(alone, floor)])
     row(f"{SANDBOXES} places", astuple(none))
     row(f"{SANDBOXES} asleep", astuple(fifty))

@@ -1,8 +1,8 @@
-"""How many deliveries a second are safely on disk, beside an endpoint that keeps nothing.
+"""Number of deliveries a second that are safely on disk, compared with an endpoint that stores nothing.
 
-`python tests/bench/intake.py`. Each server is a real process on uvicorn with
-httptools and uvloop; the load comes from another one. They take turns in short
-rounds, so that a busy machine slows all alike.
+`python tests/bench/intake.py`. Each server is a real process on uvicorn with httptools and uvloop;
+the load comes from another process. The servers take turns in short rounds, so that other load on
+the machine slows all of them equally.
 """
 
 import argparse
@@ -51,7 +51,7 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def payload() -> bytes:
-    """A real `issue_comment` delivery from the kept examples, its comment grown to make it 13 KB."""
+    """Return a real `issue_comment` delivery from the examples, with its comment extended to reach 13 KB."""
     event = examples("issue_comment")[0]
     event["comment"]["body"] = "/run tidy the parser. " * 1_000
     surplus = len(json.dumps(event)) - SIZE
@@ -64,7 +64,7 @@ def signature(body: bytes) -> str:
 
 
 def serve_bare(port: int) -> None:
-    """The yardstick: verify the HMAC, keep nothing."""
+    """Serve the baseline: verify the HMAC, store nothing."""
 
     async def hook(request: Request) -> Response:
         given = request.headers.get("x-hub-signature-256", "")
@@ -92,7 +92,7 @@ def serve_ours(port: int, url: str) -> None:
 
 
 class Sender(asyncio.Protocol):
-    """One connection that keeps exactly one delivery on its way."""
+    """A connection with exactly one delivery on its way at any time."""
 
     def __init__(self, body: bytes, end: float) -> None:
         self.end = end
@@ -107,7 +107,8 @@ class Sender(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's own, which is not a subclass
+        # uvloop's own class, which is not a subclass of asyncio.Transport
+        self.transport = cast(asyncio.Transport, transport)
         self.send()
 
     def send(self) -> None:
@@ -136,7 +137,7 @@ class Sender(asyncio.Protocol):
 
 
 async def load(port: int, seconds: float) -> list[float]:
-    """Send for so long on all connections; how long each delivery took, in seconds."""
+    """Send for this many seconds on all connections; return the duration of each delivery, in seconds."""
     body, end = payload(), time.perf_counter() + seconds
     senders = [Sender(body, end) for _ in range(CONNECTIONS)]
     for sender in senders:
@@ -151,14 +152,14 @@ def _this(sender: Sender) -> Sender:
 
 @dataclass
 class Contender:
-    """A server in a process of its own, and what it did in its rounds."""
+    """A server in its own process, and the results of its rounds."""
 
     name: str
     port: int
     pid: int
     rates: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    work: list[float] = field(default_factory=list)  # CPU seconds a delivery
+    work: list[float] = field(default_factory=list)  # seconds of processor time per delivery
 
     def round(self, length: float) -> None:
         with tempfile.NamedTemporaryFile() as answer:
@@ -173,7 +174,10 @@ class Contender:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of CPU the process has had. Steadier than a rate, where others use the machine too."""
+    """Return the seconds of processor time that the process has used.
+
+    This is steadier than a rate if other processes use the machine too.
+    """
     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 

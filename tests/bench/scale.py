@@ -1,8 +1,9 @@
-"""What 100,000 finished tasks cost those that follow: a full ledger beside an empty one, on both databases.
+"""Effect of 100,000 finished tasks on new ones: a full ledger compared with an empty one, on both databases.
 
     python -m tests.bench.scale [rounds]
 
-Aim: 1.2 times the empty one. The two take turns, so that a busy machine slows both alike.
+Target: at most 1.2 times the empty one. The two take turns, so that other load on the machine slows
+both equally.
 """
 
 import statistics
@@ -29,7 +30,7 @@ from tests.support.services import running_postgres
 FINISHED = 100_000
 AIM = 1.2
 ROUNDS = 60
-WAITING = 20  # runs that wait, in both
+WAITING = 20  # queued runs, in both ledgers
 _numbers = count()
 
 
@@ -42,7 +43,7 @@ def intake(tx: Connection) -> None:
 
 
 def claim(tx: Connection) -> None:
-    """Of one run of the twenty that wait; it ends at once."""
+    """Claim one of the twenty queued runs, and end it at once."""
     run = claims.claim_next(tx, a_worker())
     leases.end(tx, lease_of(run), Outcome.PUSHED, State.SUCCEEDED, "")
 
@@ -72,7 +73,7 @@ ASKED: dict[str, Callable[[Connection], None]] = {
 
 
 def timed(ledger: Ledger, ask: Callable[[Connection], None]) -> float:
-    """Seconds, without those of the commit, which are the disk's."""
+    """Return the seconds without those of the commit, which depend on the disk."""
     with ledger.write() as tx:
         for _ in range(WAITING - runs.count_open(tx).get(State.QUEUED, 0)):
             add_run(tx)
@@ -85,7 +86,7 @@ def timed(ledger: Ledger, ask: Callable[[Connection], None]) -> float:
 def measure(table: Table, name: str, empty: Ledger, full: Ledger, rounds: int) -> None:
     fill(full, FINISHED)
     for what, ask in ASKED.items():
-        timed(empty, ask), timed(full, ask)  # the first pays for caches
+        timed(empty, ask), timed(full, ask)  # the first call fills the caches
         pairs = [(timed(empty, ask), timed(full, ask)) for _ in range(rounds)]
         least, most = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = most / least

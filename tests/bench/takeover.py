@@ -1,10 +1,11 @@
-"""How long a run lies there: after kill -9 of its worker, and after the loss of its host.
+"""Time until a run is taken over: after kill -9 of its worker, and after the loss of its host.
 
     python -m tests.bench.takeover [seconds of silence ...]
 
-On one host a lock tells that a worker is dead, so the floor is the pause between two sweeps. Of another
-host only silence tells: the floor is the silence that is waited for, less the tenth of it that may lie
-between two signs of life. By default it is shorter here than in earnest; give 300 for what users see.
+On the same host, a lock shows that a worker is dead, so the minimum is the pause between two
+sweeps. The loss of another host shows only by its silence. There the minimum is the silence that
+the bot waits for, minus one tenth: the time that may pass between two signs of life. The default
+silence is shorter here than in production; give 300 for the duration that users see.
 """
 
 import secrets
@@ -34,7 +35,8 @@ n=0
 until rm "$HOME/go" 2>/dev/null; do n=$((n + 1)); echo "line $n"; sleep 0.02; done
 echo $n >lines.txt
 """
-# `forgehand work --host <name>`, but that a host is given up after so many seconds: no setting says so.
+# `forgehand work --host <name>` that gives up a host after this many seconds. The composition root is called
+# directly: no setting does it.
 WORK = """
 import pathlib, sys
 from bot.app import processes
@@ -44,7 +46,7 @@ processes.work(load.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_
 
 
 def adoption(there: World, worker: Process) -> "tuple[float, Process]":
-    """Seconds from a worker's death until the ledger has more of its agent's log; and who is left."""
+    """Kill a worker; return the seconds until its agent's log grows in the ledger, and the remaining worker."""
     issue = there.playground.open_issue("Followed")
     there.say(issue, "/run " + shell(COUNTING))
     run = there.until_running(on=issue)
@@ -70,7 +72,7 @@ def _present(there: World) -> list[Path]:
 
 
 def elsewhere(there: World, silence: float) -> tuple[float, float]:
-    """Seconds from a host's death until a resume is claimed by another one, and until its agent runs."""
+    """Kill a host; return the seconds until another host claims a resume, and until its agent runs."""
     issue = there.playground.open_issue("Lost")
     names = [f"{name}-{secrets.token_hex(3)}" for name in ("one", "two")]
     processes = {name: _host(there, name, silence) for name in names}
@@ -102,7 +104,7 @@ def _host(there: World, name: str, silence: float) -> Process:
 
 @contextmanager
 def served() -> Iterator[World]:
-    """A receiver on PostgreSQL and Redis, no worker yet."""
+    """Start a receiver on PostgreSQL and Redis, without a worker."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         playground = stack.enter_context(Playground(folder / "forge"))

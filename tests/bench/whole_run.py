@@ -1,7 +1,8 @@
-"""A whole run of an agent that makes one commit: webhook to branch on the remote, against a shell script.
+"""Time of a complete run of an agent that makes one commit: from webhook to pushed branch.
 
-The floor is `git clone --shared`, one hardened `docker run`, `git push`, over the
-same HTTP: what a person would write by hand, that checks nothing and keeps nothing.
+The baseline is a shell script with `git clone --shared`, one hardened `docker run` and `git push`,
+over the same HTTP. A person would write such a script by hand; it checks nothing and stores
+nothing.
 
     python -m tests.bench.whole_run [rounds]
 """
@@ -40,7 +41,7 @@ git -c safe.directory='*' -c "http.extraHeader=$HEADER" push -q "$URL" "HEAD:ref
 
 
 def ours(there: World, number: int) -> tuple[float, dict[str, float]]:
-    """Seconds from the comment to the branch, and of each phase."""
+    """Return the seconds from the comment to the branch, and the seconds of each phase."""
     before = len(there.tasks())
     start = time.perf_counter()
     there.say(number, "/run " + CHANGE)
@@ -62,7 +63,7 @@ def ours(there: World, number: int) -> tuple[float, dict[str, float]]:
 
 
 def floor(there: World, number: int, mirror: Path) -> float:
-    """Seconds of the shell script."""
+    """Return the seconds of the shell script."""
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "prompt").write_text(CHANGE)
         headers = f"Authorization: token {there.playground.token}"
@@ -101,7 +102,7 @@ def main(rounds: int) -> None:
                 issue = playground.open_issue(f"Round {number}")
                 seconds, parts = ours(there, issue)
                 least = floor(there, number, mirror)
-                if number == 0:  # the first pays for caches on both sides
+                if number == 0:  # the first run fills the caches on both sides
                     continue
                 whole.append(seconds)
                 script.append(least)

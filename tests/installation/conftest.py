@@ -1,4 +1,4 @@
-"""An installation that an earlier version left, taken out of its archive and not yet started."""
+"""An installation made by an earlier version, unpacked from its archive and not yet started."""
 
 import socket
 import subprocess
@@ -15,16 +15,16 @@ from tests.installation.installation import PORTS, Installation, installed
 from tests.journeys.world import eventually
 
 MADE_BY = "3cf686a"
-AGO = 7200.0  # seconds; by then the forge answers again, and everything that was put off is due
-_TURN = 600.0  # seconds to wait for another session's turn
+AGO = 7200.0  # seconds; by then the forge answers again, and all postponed work is due
+_TURN = 600.0  # seconds to wait for other test sessions
 
 
 @pytest.fixture(params=list(PORTS))
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    """Once on each database, as if it had died two hours ago."""
+    """Unpack the installation once for each database, as if it had died two hours ago."""
     database, redis_url = str(request.param), ""
     archive = Path(__file__).parent / f"from_{MADE_BY}" / f"{database}.tar.gz"
-    # With owners and modes, if we may give files away: the agent's are its own.
+    # Restore owners and modes if this user may change owners: the agent's files have their own owner.
     subprocess.run(["tar", "-xpf", str(archive), "--numeric-owner", "-C", str(tmp_path)], check=True)
     if database == "sqlite":
         store_url = f"sqlite:///{tmp_path / 'data' / 'ledger.sqlite3'}"
@@ -46,7 +46,8 @@ def _in_turn(database: str) -> Iterator[None]:
 
         def taken() -> bool:
             try:
-                turn.bind(f"\0forgehand-from-{MADE_BY}-{database}")  # free again when its process ends
+                # the name is free again when this process ends
+                turn.bind(f"\0forgehand-from-{MADE_BY}-{database}")
             except OSError:
                 return False
             return True
@@ -56,7 +57,7 @@ def _in_turn(database: str) -> Iterator[None]:
 
 
 def _died(found: Installation, at: float) -> None:
-    """Move all times in the ledger by as much as it takes: nothing was kept for years."""
+    """Move all times in the ledger by the same amount, because the archive may be years old."""
     later = at - found.row("SELECT max(seen_at) AS at FROM hosts")["at"]
     columns = inspect(found.engine)
     with found.engine.begin() as tx:

@@ -1,7 +1,8 @@
 """An installation in one folder: a forge, a bot with its data folder and its ledger, and a person.
 
-All of it is used from outside, by the `forgehand` command, HTTP and the names in the ledger: what an
-installation depends on. So the same words drive the code that made one and the code that takes it over.
+The tests use it only from outside, by the `forgehand` command, HTTP and the names in the ledger:
+the interfaces that an installation depends on. So one program can drive both the code that made an
+installation and the code that takes it over.
 """
 
 import json
@@ -26,10 +27,10 @@ from tests.support.images import small
 Row = Mapping[str, Any]
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = "acme/anvil"
-LABELS = {"succeeded": "done", "failed": "broken", "waiting": "asks"}  # what a thread wears afterwards
-# The ledger and the forge's own state hold these addresses, so an installation keeps them. They are below
-# no port that Linux gives out by itself.
-PORTS = {"sqlite": (61386, 61387), "postgresql": (61388, 61389)}  # of the forge, of the bot
+LABELS = {"succeeded": "done", "failed": "broken", "waiting": "asks"}  # a thread's label after each outcome
+# The ledger and the forge's state contain these addresses, so an installation keeps them. They are below the
+# ports that Linux assigns by itself.
+PORTS = {"sqlite": (61386, 61387), "postgresql": (61388, 61389)}  # the forge's port, the bot's port
 CLOSED = {
     "PATH": os.environ["PATH"],
     "HOME": "/nonexistent",
@@ -41,7 +42,10 @@ CLOSED = {
 
 @dataclass(kw_only=True)
 class Installation:
-    """Everything below `folder` but the ledger on PostgreSQL; `code` is the checkout whose code runs."""
+    """An installation: everything below `folder`, except a ledger on PostgreSQL.
+
+    `code` is the checkout that runs.
+    """
 
     folder: Path
     database: str  # a key of PORTS
@@ -49,7 +53,7 @@ class Installation:
     redis_url: str = ""
     code: Path = ROOT
     processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)  # what the forge says of itself
+    about: dict[str, Any] = field(default_factory=dict)  # the forge's description of itself
 
     @property
     def data(self) -> Path:
@@ -66,7 +70,7 @@ class Installation:
     # Processes.
 
     def start_forge(self) -> None:
-        """Start the forge on the state in `folder`/forge, furnished if there is none."""
+        """Start the forge on the state in `folder`/forge. If there is none, create it."""
         port = str(PORTS[self.database][0])
         words = ["-m", "bot", "playground", "--port", port, "--data", "forge", "--json"]
         process = self.launch(words, log="forge.log")
@@ -80,7 +84,7 @@ class Installation:
         return process
 
     def forgehand(self, *words: str) -> str:
-        """Return what an operator's command prints."""
+        """Run an operator's command and return its output."""
         command = [sys.executable, "-m", "bot", *words, "--config", "forgehand.toml"]
         environment = {**CLOSED, "PYTHONPATH": str(self.code)}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
@@ -107,7 +111,7 @@ class Installation:
             return False
 
     def said(self) -> str:
-        """Return what the bot printed."""
+        """Return the bot's output."""
         return (self.folder / "bot.app.log").read_text()
 
     def close(self) -> None:
@@ -140,7 +144,7 @@ class Installation:
                 "webhook_secrets": [forge["webhook_secret"]],
                 "bot_name": forge["bot_name"],
             },
-            # An installation of another user could not give the agent's files to somebody else.
+            # An installation of another user could not give the agent's files to a different owner.
             "sandbox": {"image": image, "tools_image": image, "memory": "512m", "uid": os.getuid() or 10001},
             "agents.shell": {"command": ["sh", "-c", AGENT]},
             "labels": LABELS,
@@ -151,10 +155,10 @@ class Installation:
             for name, section in sections.items()
         )
 
-    # The forge, as a person sees it.
+    # A person's view of the forge.
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return the JSON of a request that must go well; `path` is below the repository, or absolute."""
+        """Send a request that must succeed; return its JSON. `path` is below the repository, or absolute."""
         whole = path if path.startswith("/") else f"/api/v3/repos/{REPOSITORY}/{path}"
         headers = {"Authorization": f"Bearer {self.about['tokens']['ann']}"}
         url = f"{self.forge_url}{whole}".rstrip("/")
@@ -163,7 +167,7 @@ class Installation:
         return answer.json() if answer.content else None
 
     def listen(self) -> None:
-        """Have the forge tell the bot of everything, from now on and after every restart."""
+        """Make the forge deliver all events to the bot, from now on and after every restart."""
         config = {"url": f"{self.bot_url}/webhooks/github", "content_type": "json"}
         hook = {"config": {**config, "secret": self.about["webhook_secret"]}, "events": ["*"]}
         self.ask("POST", "hooks", hook)
@@ -179,7 +183,7 @@ class Installation:
         return [each["body"] for each in found if each["user"]["login"] == self.about["bot_name"]]
 
     def git(self, *words: str) -> str:
-        """Return what git says over the forge's own repository."""
+        """Run git in the forge's own repository and return its output."""
         [repository] = (self.folder / "forge" / "git").glob("*.git")
         command = ["git", "-c", "safe.directory=*", "--git-dir", str(repository), *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=CLOSED)
@@ -208,7 +212,7 @@ class Installation:
         return self.row(query, number=issue)
 
     def ended(self, issue: int, number: int) -> Row:
-        """Return this run of the thread's task once it has ended."""
+        """Return this run of the thread's task after its end."""
 
         def look() -> Row | None:
             found = self.rows(

@@ -1,12 +1,12 @@
-"""Make an installation that died in the midst of its work, by the code of some commit.
+"""Make an installation that died in the middle of its work, with the code of a given commit.
 
     git worktree add --detach ../then <commit>
     python -m tests.installation.make ../then tests/installation/from_<commit>
     git worktree remove ../then
 
-The commit's code runs for real, in this virtual environment. It is killed before it tells how a run ended,
-started again while the forge refuses its requests, and killed for good before it sends a reply. Before that
-it is killed once between a reply and the note that it was sent.
+The commit's code runs for real, in this virtual environment. It is killed before it reports the end
+of a run, started again while the forge refuses its requests, and killed for good before it sends a
+reply. Before that, it is killed once between sending a reply and recording that it was sent.
 """
 
 import json
@@ -25,8 +25,9 @@ from tests.journeys.world import HOLD, eventually, shell
 from tests.support.services import running_postgres, running_redis
 
 TITLES = ("fails", "held", "lost", "untold", "told", "asked", "posted")
-PROGRAMS = ("killed_bot.py", "mortal.py")  # a bot that kills itself, by its name now and at 3cf686a
-AWAY = 3600.0  # seconds the forge answers nobody: what is due is put off for as long
+# a bot that kills itself: its present name, and its name at 3cf686a
+PROGRAMS = ("killed_bot.py", "mortal.py")
+AWAY = 3600.0  # seconds for which the forge refuses requests; due work is postponed for as long
 
 FAILS = """
 echo unfinished >left.txt
@@ -82,9 +83,9 @@ def _installation(
 
 
 def _live(made: Installation, instance: str) -> None:
-    """Work until there is one of everything, and die."""
+    """Work until there is one row of each kind, then die."""
     made.data.mkdir(mode=0o700)
-    (made.data / "instance").write_text(instance)  # no name of the machine it is made on
+    (made.data / "instance").write_text(instance)  # keeps the name of this machine out of the archive
     made.start_forge()
     journeys = made.code / "tests" / "journeys"
     (program,) = [name for name in PROGRAMS if (journeys / name).exists()]
@@ -128,7 +129,7 @@ def _has_begun(made: Installation, issue: int) -> bool:
 
 
 def _die_with_an_end(made: Installation, issue: int) -> None:
-    """Let the agent go on, and have the worker die before it tells how the run ended."""
+    """Let the agent continue, and make the worker die before it reports the end of the run."""
     task = made.task(issue)["id"]
     _die_at(made, f"SELECT 1 FROM runs WHERE task = '{task}' AND ended_at > 0")
     (made.data / "workspaces" / task / "home" / "go").touch()
@@ -137,7 +138,7 @@ def _die_with_an_end(made: Installation, issue: int) -> None:
 
 
 def _die_with_a_reply(made: Installation, issue: int, fact: str, *, before: bool = False) -> None:
-    """Ask something, and have the worker die when this is so of the answer, or `before` it is committed."""
+    """Send a command; make the worker die when this fact of the reply is committed, or just `before` that."""
     found = f"SELECT 1 FROM outbox WHERE kind = 'reply' AND thread_key LIKE '%:{issue}' AND {fact}"
     _die_at(made, found, before=before)
     made.say(issue, "/status")
@@ -145,43 +146,44 @@ def _die_with_a_reply(made: Installation, issue: int, fact: str, *, before: bool
 
 
 def _die_at(made: Installation, sql: str, *, before: bool = False) -> None:
-    """Have the worker die once it has committed what this statement finds, or right before."""
+    """Make the worker die after it has committed a row that this statement finds, or just before."""
     order = made.folder / "die-at"
     order.with_suffix(".new").write_text(json.dumps({"sql": sql, "before": before, "later": 0}))
     order.with_suffix(".new").rename(order)
 
 
 def _answer_nobody(made: Installation, seconds: float) -> None:
-    """Have the forge refuse all requests of the bot but git's for so long."""
+    """Make the forge refuse all requests of the bot, except git's, for this many seconds."""
     limit = {"login": made.about["bot_name"], "seconds": seconds}
     made.ask("POST", "/_playground/rate-limit", limit)
 
 
 def _go_on(made: Installation, bot: "subprocess.Popen[bytes]") -> None:
-    """Have another worker in place of the one that died."""
+    """Start another worker in place of the dead one."""
     bot.send_signal(signal.SIGUSR1)
     eventually(made.is_up)
 
 
 def _is_put_off(made: Installation) -> bool:
-    """Nothing is left to send that could be sent soon, but what waits for other rows."""
+    """Check that nothing can be sent soon, except rows that wait for other rows."""
     waits = {"final", "progress"}
     return all(row["kind"] in waits or row["due_at"] > time.time() + AWAY / 2 for row in made.unsent())
 
 
 def _die(made: Installation) -> None:
-    """End the bot, the forge and the containers at once, with nothing put in order."""
+    """Kill the bot, the forge and the containers at once, without an orderly shutdown."""
     while made.processes:
         process = made.processes.pop()
         process.kill()
         process.wait(30)
     eventually(lambda: not made.is_up())
     made.remove_containers()
-    made.engine.dispose()  # SQLite then moves its journal into the ledger, which takes a tenth of the space
+    # SQLite then merges its journal into the ledger, which saves nine tenths of the space
+    made.engine.dispose()
 
 
 def _dump(url: str) -> str:
-    """Return the ledger as statements that any version of PostgreSQL takes."""
+    """Return the ledger as statements that any version of PostgreSQL accepts."""
     command = ["pg_dump", "--inserts", "--no-owner", "--no-privileges", url]
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=CLOSED).stdout
     own = ("--", "\\", "SET ", "SELECT pg_catalog.set_config(")
@@ -192,7 +194,7 @@ def _dump(url: str) -> str:
 
 def _pack(made: Installation, archive: Path) -> None:
     parts = [name for name in ("data", "forge", "ledger.sql") if (made.folder / name).exists()]
-    # Hooks have a path of this machine in them, and only a forge with protected branches runs any.
+    # Hooks contain a path of this machine, and only a forge with protected branches runs them.
     how = ["--numeric-owner", "--sort=name", "--exclude=hooks", "--use-compress-program=gzip -9n"]
     subprocess.run(["tar", "-cf", str(archive.absolute()), *how, *parts], cwd=made.folder, check=True)
 

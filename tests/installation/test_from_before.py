@@ -1,4 +1,4 @@
-"""The code of today takes over an installation of before, and finishes all that was under way."""
+"""The current code takes over an older installation and finishes all its unfinished work."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.journeys.world import eventually, shell
 
 pytestmark = pytest.mark.waits
 
-# By their titles, the numbers of the threads that make.py opens.
+# Numbers of the threads that make.py opens, by their titles.
 FAILS, HELD, LOST, UNTOLD, TOLD, ASKED, POSTED = range(2, 9)
 GOES_ON = """
 test "$(cat {file})" = {content}
@@ -22,14 +22,14 @@ echo more >>{file}
 KINDS = ["change", "final", "label", "progress", "reaction", "reply", "status"]
 
 
-def test_all_that_was_under_way_is_finished(before: Installation) -> None:
+def test_all_unfinished_work_of_an_older_installation_is_finished(before: Installation) -> None:
     assert sorted({row["kind"] for row in before.unsent()}) == KINDS
     assert before.row("SELECT version_num FROM alembic_version")["version_num"] == "0006"
     held = before.task(HELD)["checked_head"]
     folders = {issue: folder_of(before, issue) for issue in (FAILS, HELD, LOST)}
     due, mirrors = before.unsent(), list((before.data / "mirrors").glob("*.git"))
     before.start_forge()
-    assert len(before.bot_comments(POSTED)) == 1  # but that it was is not in the ledger
+    assert len(before.bot_comments(POSTED)) == 1  # posted, but not recorded in the ledger as sent
 
     before.start_bot()
 
@@ -53,7 +53,7 @@ def test_all_that_was_under_way_is_finished(before: Installation) -> None:
 
 
 def folder_of(before: Installation, issue: int) -> tuple[int, int]:
-    """Identify the clone of the thread's task, and what there is of its workspace in the ledger."""
+    """Return the inode of the task's clone, and the number of its workspaces in the ledger."""
     task = before.task(issue)["id"]
     rows = before.rows("SELECT 1 FROM workspaces WHERE task = :task AND removed_at IS NULL", task=task)
     return (before.data / "workspaces" / task / "repo").stat().st_ino, len(rows)
@@ -70,7 +70,7 @@ def the_run_without_a_container_is_lost(before: Installation) -> None:
 
 
 def is_pushed(before: Installation, issue: int, file: str, content: str) -> None:
-    """Wait for the second run; its branch has this file, and the thread one change for it."""
+    """Wait for the second run; check that its branch has this file and that the thread has one change."""
     run, task = before.ended(issue, 2), before.task(issue)
     assert (run["outcome"], task["state"]) == ("pushed", "succeeded"), f"{run}\n{before.said()}"
     assert run["host"] == (before.data / "instance").read_text()
@@ -81,7 +81,7 @@ def is_pushed(before: Installation, issue: int, file: str, content: str) -> None
 
 
 def everything_is_told_once(before: Installation, due: list[Row]) -> None:
-    """Of what was due when it died, and of the command that nobody had answered, the forge has one each."""
+    """Check for one comment for each due row, and one for the command that was still unanswered."""
     task = before.task(UNTOLD)
     run = f"{task['id']}-1"
     head = task["pushed_head"]

@@ -1,4 +1,4 @@
-"""The playground as a process, and what outlives it."""
+"""The playground as a process, and the data that survives it."""
 
 import json
 import os
@@ -26,7 +26,7 @@ serve(
 
 
 @pytest.mark.waits
-def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
+def test_the_playground_announces_itself_and_runs_until_it_is_stopped(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout
         about: dict[str, Any] = json.loads(process.stdout.readline())
@@ -42,7 +42,7 @@ def test_announces_itself_and_runs_until_told_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.waits
-def test_finds_its_repositories_in_a_relative_folder(tmp_path: Path) -> None:
+def test_the_playground_finds_its_repositories_in_a_relative_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVE, "forge"]
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, env=paths) as process:
@@ -56,7 +56,7 @@ def test_finds_its_repositories_in_a_relative_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.waits
-def test_keeps_no_variable_of_the_caller_that_git_should_not_have(tmp_path: Path) -> None:
+def test_git_does_not_inherit_the_callers_variables(tmp_path: Path) -> None:
     given = {**os.environ, "FORGEHAND_GITHUB__TOKEN": "s3cret", "GIT_DIR": str(tmp_path / "elsewhere")}
     command = [sys.executable, "-c", SERVE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=given, text=True) as process:
@@ -68,7 +68,7 @@ def test_keeps_no_variable_of_the_caller_that_git_should_not_have(tmp_path: Path
     assert [name for name in names if name.startswith(("FORGEHAND_", "GIT_"))] == []
 
 
-def test_remembers_everything_in_its_data_folder(tmp_path: Path) -> None:
+def test_the_playgrounds_state_is_in_its_data_folder(tmp_path: Path) -> None:
     with Playground(tmp_path) as before:
         comment = before.comment(1, "remember me")
         before.label(1, "kept")
@@ -84,7 +84,7 @@ def test_remembers_everything_in_its_data_folder(tmp_path: Path) -> None:
         assert after.clone_url.endswith("/acme/hammer.git")
 
 
-def test_answers_garbage_as_github_does(playground: Playground) -> None:
+def test_malformed_requests_are_answered_as_on_github(playground: Playground) -> None:
     url = f"{playground.api_url}/repos/acme/anvil/issues"
     token = {"Authorization": f"token {playground.token}"}
 
@@ -101,7 +101,7 @@ def test_answers_garbage_as_github_does(playground: Playground) -> None:
     )
 
 
-def test_makes_users_and_repositories_on_demand(playground: Playground) -> None:
+def test_users_and_repositories_are_created_on_demand(playground: Playground) -> None:
     playground.tokens["bea"] = playground.ask("POST", "/_playground/users", {"login": "bea"})["token"]
 
     made = playground.ask("POST", "/_playground/repos", {"owner": "bea", "name": "bell"}, as_="bea")

@@ -1,4 +1,4 @@
-"""The faults do to a client what they say."""
+"""The effect of each fault on a client."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def say(playground: Playground) -> httpx.Response:
 
 
 @pytest.mark.parametrize(("fault", "written"), [(Fault.LOST_ANSWER, 1), (Fault.BAD_GATEWAY, 0)])
-def test_lose_an_answer_after_or_before_the_write(faulty: Any, fault: Fault, written: int) -> None:
+def test_an_answer_is_lost_after_or_before_the_write(faulty: Any, fault: Fault, written: int) -> None:
     playground, faults = faulty
     faults.inject(fault, "POST", r"/issues/1/comments$")
 
@@ -40,7 +40,7 @@ def test_lose_an_answer_after_or_before_the_write(faulty: Any, fault: Fault, wri
     assert faults.hit == ["POST /api/v3/repos/acme/anvil/issues/1/comments"]
 
 
-def test_limit_with_a_time_to_come_back(faulty: tuple[Playground, Faults]) -> None:
+def test_a_rate_limit_says_when_to_retry(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.SECONDARY_LIMIT, "POST", "comments", seconds=7)
 
@@ -50,18 +50,18 @@ def test_limit_with_a_time_to_come_back(faulty: tuple[Playground, Faults]) -> No
     assert "secondary rate limit" in answer.json()["message"]
 
 
-def test_close_the_connection(faulty: tuple[Playground, Faults]) -> None:
+def test_the_connection_is_closed(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.DOWN, "POST", "comments")
 
-    # The end comes before the answer, or while the request is still unread: then it is a reset.
+    # The connection ends before the answer. If the request is still unread, it ends with a reset.
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         say(playground)
 
     assert say(playground).status_code == 201
 
 
-def test_make_an_answer_late(faulty: tuple[Playground, Faults]) -> None:
+def test_an_answer_is_late(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.SLOW, "POST", "comments", seconds=0.2)
 
@@ -71,7 +71,7 @@ def test_make_an_answer_late(faulty: tuple[Playground, Faults]) -> None:
     assert time.monotonic() - began >= 0.2
 
 
-def test_send_a_writer_elsewhere(faulty: tuple[Playground, Faults]) -> None:
+def test_a_write_is_redirected(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.MOVED, "POST", "comments")
 

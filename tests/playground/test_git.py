@@ -1,4 +1,4 @@
-"""The playground's repositories, whatever git is told on this machine."""
+"""The playground's repositories do not depend on this machine's git configuration."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_the_callers_own_repository_and_configuration_change_nothing(
     assert [hook.name for hook in (tmp_path / "own.git" / "hooks").iterdir()] == ["proc-receive"]
 
 
-def test_no_helper_process_outlives_a_look(tmp_path: Path) -> None:
+def test_no_helper_process_remains_after_reading_a_repository(tmp_path: Path) -> None:
     folder = tmp_path / "own.git"
     git.create(folder, FILES, branch="main")
 
@@ -43,7 +43,7 @@ def test_no_helper_process_outlives_a_look(tmp_path: Path) -> None:
     assert process.poll() is not None
 
 
-def test_protection_leaves_the_other_settings_of_the_repository(tmp_path: Path) -> None:
+def test_protection_keeps_the_repositorys_other_settings(tmp_path: Path) -> None:
     folder = tmp_path / "own.git"
     git.create(folder, FILES, branch="main")
     before = (folder / "config").read_text()

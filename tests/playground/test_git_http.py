@@ -19,7 +19,7 @@ def work(playground: Playground, tmp_path: Path) -> Path:
     return folder
 
 
-def test_clones_a_public_repository_without_login_and_a_private_one_with(
+def test_a_public_repository_needs_no_login_to_clone_and_a_private_one_needs_it(
     playground: Playground, tmp_path: Path
 ) -> None:
     clone(playground, tmp_path / "public")
@@ -32,8 +32,10 @@ def test_clones_a_public_repository_without_login_and_a_private_one_with(
     assert git("ls-remote", playground.clone_url, token=playground.token).returncode == 0
 
 
-def test_takes_pushes_of_any_size_from_who_may_write(playground: Playground, work: Path) -> None:
-    # Above http.postBuffer (1 MiB) git sends the pack in chunks, without a length.
+def test_pushes_of_any_size_are_accepted_from_users_with_write_access(
+    playground: Playground, work: Path
+) -> None:
+    # Above http.postBuffer (1 MiB), git sends the pack in chunks without a Content-Length.
     (work / "big.bin").write_bytes(os.urandom(5_000_000))
     head = commit(work)
 
@@ -44,13 +46,13 @@ def test_takes_pushes_of_any_size_from_who_may_write(playground: Playground, wor
     assert playground.branch_head("topic") == head
 
 
-def test_reads_requests_compressed_as_git_compresses_long_ones(playground: Playground) -> None:
+def test_compressed_requests_are_read(playground: Playground) -> None:
     headers = {
         "Content-Type": "application/x-git-upload-pack-request",
         "Content-Encoding": "gzip",
         "Git-Protocol": "version=2",
     }
-    question = gzip.compress(b"0014command=ls-refs\n00010000")  # gitprotocol-v2(5)
+    question = gzip.compress(b"0014command=ls-refs\n00010000")  # the format is in gitprotocol-v2(5)
 
     answer = httpx.post(
         f"{playground.clone_url}/git-upload-pack", content=question, headers=headers, verify=False
@@ -59,12 +61,14 @@ def test_reads_requests_compressed_as_git_compresses_long_ones(playground: Playg
     assert b"refs/heads/main" in answer.content
 
 
-def test_asks_for_a_token_and_for_a_right_one(playground: Playground, work: Path) -> None:
+def test_a_missing_or_wrong_token_is_refused(playground: Playground, work: Path) -> None:
     assert "could not read Username" in git("push", playground.clone_url, "HEAD:x", cwd=work).stderr
     assert git("push", playground.clone_url, "HEAD:x", token="wrong", cwd=work).returncode == 128
 
 
-def test_refuses_pushes_to_protected_branches_in_githubs_words(playground: Playground, work: Path) -> None:
+def test_a_push_to_a_protected_branch_is_refused_with_githubs_message(
+    playground: Playground, work: Path
+) -> None:
     playground.protect("release/*")
 
     refused = push(work, playground, "release/1")
@@ -76,7 +80,7 @@ def test_refuses_pushes_to_protected_branches_in_githubs_words(playground: Playg
     assert push(work, playground, "release/1").returncode == 0
 
 
-def test_is_gone_and_comes_back(playground: Playground, work: Path) -> None:
+def test_a_repository_disappears_and_returns(playground: Playground, work: Path) -> None:
     playground.remove_git()
     assert "Repository not found" in push(work, playground, "topic").stderr
     assert playground.comments(1) == []
@@ -86,14 +90,14 @@ def test_is_gone_and_comes_back(playground: Playground, work: Path) -> None:
     assert push(work, playground, "topic").returncode == 0
 
 
-def test_serves_a_renamed_repository_under_both_paths(playground: Playground, work: Path) -> None:
+def test_a_renamed_repository_has_both_paths(playground: Playground, work: Path) -> None:
     old = playground.clone_url
     playground.rename("hammer")
 
     assert git("ls-remote", old).stdout == git("ls-remote", playground.clone_url).stdout != ""
 
 
-def test_moves_a_pull_requests_head_with_its_branch(playground: Playground, work: Path) -> None:
+def test_a_pull_requests_head_moves_with_its_branch(playground: Playground, work: Path) -> None:
     push(work, playground, "topic")
     number = playground.open_pull("Topic", head="topic")
     head = commit(work, "again\n")
@@ -108,7 +112,7 @@ def test_moves_a_pull_requests_head_with_its_branch(playground: Playground, work
     assert "hidden ref" in hidden.stderr
 
 
-def test_closes_the_pull_request_of_a_deleted_branch(playground: Playground, work: Path) -> None:
+def test_deleting_the_branch_closes_its_pull_request(playground: Playground, work: Path) -> None:
     push_commit(playground, "topic")
     playground.open_pull("Topic", head="topic")
 
@@ -117,7 +121,7 @@ def test_closes_the_pull_request_of_a_deleted_branch(playground: Playground, wor
     assert playground.pulls()[0]["state"] == "closed"
 
 
-def test_takes_no_push_into_an_archived_repository(playground: Playground, work: Path) -> None:
+def test_an_archived_repository_accepts_no_push(playground: Playground, work: Path) -> None:
     playground.archive()
 
     assert "archived" in push(work, playground, "topic").stderr
