@@ -46,7 +46,7 @@ processes.work(load.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_
 
 
 def adoption(there: World, worker: Process) -> "tuple[float, Process]":
-    """Kill a worker; return the seconds until its agent's log grows in the ledger, and the remaining worker."""
+    """Kill a worker; return the seconds until its agent's log grows again, and the remaining worker."""
     issue = there.playground.open_issue("Followed")
     there.say(issue, "/run " + shell(COUNTING))
     run = there.until_running(on=issue)

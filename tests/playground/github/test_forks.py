@@ -1,4 +1,4 @@
-"""Copies of a repository, and pull requests from them."""
+"""Forks of a repository, and pull requests from them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def fork(playground: Playground) -> str:
     return playground.fork("ben")
 
 
-def test_are_copies_under_the_callers_login(playground: Playground, fork: str) -> None:
+def test_a_fork_is_a_copy_under_the_callers_login(playground: Playground, fork: str) -> None:
     again = playground.call("POST", "forks", {}, as_="ben")
 
     assert fork == "ben/anvil"
@@ -27,13 +27,13 @@ def test_are_copies_under_the_callers_login(playground: Playground, fork: str) -
     assert heads[0] == heads[1] != ""
 
 
-def test_hold_their_own_objects(playground: Playground, fork: str, tmp_path: Path) -> None:
+def test_a_fork_has_its_own_objects(playground: Playground, fork: str, tmp_path: Path) -> None:
     playground.remove_git()
 
     assert git("clone", "-q", f"{playground.url}/{fork}.git", str(tmp_path / "copy")).returncode == 0
 
 
-def test_give_pull_requests_whose_head_is_fetched_from_the_base(playground: Playground, fork: str) -> None:
+def test_the_head_of_a_forks_pull_request_is_fetched_from_the_base(playground: Playground, fork: str) -> None:
     sha = push_commit(playground, "topic", path=fork, as_="ben")
 
     number = playground.open_pull("Topic", head="ben:topic", as_="ben")
@@ -48,7 +48,7 @@ def test_give_pull_requests_whose_head_is_fetched_from_the_base(playground: Play
     assert playground.branch_head("topic") is None
 
 
-def test_move_the_pull_requests_head_with_their_branch(playground: Playground, fork: str) -> None:
+def test_a_push_to_a_fork_moves_the_pull_requests_head(playground: Playground, fork: str) -> None:
     push_commit(playground, "topic", path=fork, as_="ben")
     number = playground.open_pull("Topic", head="ben:topic", as_="ben")
     with Receiver() as receiver:
@@ -61,19 +61,19 @@ def test_move_the_pull_requests_head_with_their_branch(playground: Playground, f
     assert f"{sha}\trefs/pull/{number}/head" in git("ls-remote", playground.clone_url).stdout
 
 
-def test_are_gone_from_the_pull_request_once_deleted(playground: Playground, fork: str) -> None:
+def test_a_deleted_fork_disappears_from_its_pull_request(playground: Playground, fork: str) -> None:
     sha = push_commit(playground, "topic", path=fork, as_="ben")
     number = playground.open_pull("Topic", head="ben:topic", as_="ben")
 
     playground.ask("DELETE", f"/api/v3/repos/{fork}", as_="ben")
 
-    # Of this null GitHub's file knows only where it describes webhooks.
+    # GitHub's OpenAPI file documents this null only in its description of webhooks.
     pull = playground.ask("GET", f"pulls/{number}")
     assert (pull["head"]["repo"], pull["head"]["label"], pull["state"]) == (None, "ben:topic", "closed")
     assert f"{sha}\trefs/pull/{number}/head" in git("ls-remote", playground.clone_url).stdout
 
 
-def test_are_asked_for_by_login_and_branch(playground: Playground, fork: str) -> None:
+def test_pull_requests_of_a_fork_are_found_by_login_and_branch(playground: Playground, fork: str) -> None:
     push_commit(playground, "topic", path=fork, as_="ben")
     wanted = {"title": "Topic", "head": "ben:topic", "base": "main"}
     number = playground.open_pull("Topic", head="ben:topic", as_="ben")
@@ -87,7 +87,7 @@ def test_are_asked_for_by_login_and_branch(playground: Playground, fork: str) ->
     assert playground.ask("GET", "pulls?head=acme:topic") == []
 
 
-def test_are_pushed_to_by_their_owner_alone(playground: Playground, fork: str) -> None:
+def test_only_the_owner_can_push_to_a_fork(playground: Playground, fork: str) -> None:
     with pytest.raises(AssertionError, match="denied to forgehand"):
         push_commit(playground, "topic", path=fork, as_="bot")
     push_commit(playground, "topic", path=fork, as_="ben")

@@ -1,4 +1,4 @@
-"""Webhooks as they leave the playground."""
+"""The webhooks that the playground sends as GitHub."""
 
 import json
 
@@ -8,14 +8,14 @@ from tests.support.playground_github import Playground
 from tests.support.playground_receiver import Receiver
 
 
-def test_are_signed_as_githubs_published_vector() -> None:
+def test_the_signature_matches_githubs_published_vector() -> None:
     # docs.github.com, "Validating webhook deliveries"
     digest = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
     assert signature("It's a Secret to Everybody", b"Hello, World!") == f"sha256={digest}"
 
 
-def test_carry_githubs_headers_and_begin_with_a_ping(playground: Playground) -> None:
+def test_a_webhook_has_githubs_headers_and_starts_with_a_ping(playground: Playground) -> None:
     with Receiver() as receiver:
         hook = playground.set_webhook(receiver.url, "sixteen letters!")
         receiver.wait(1)
@@ -29,7 +29,7 @@ def test_carry_githubs_headers_and_begin_with_a_ping(playground: Playground) -> 
     assert json.loads(body)["hook_id"] == hook
 
 
-def test_tell_of_comments_in_order(playground: Playground) -> None:
+def test_comments_are_delivered_in_order(playground: Playground) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         comment = playground.comment(1, "/run tidy")
@@ -45,7 +45,7 @@ def test_tell_of_comments_in_order(playground: Playground) -> None:
     assert "pull_request" not in told[0]["issue"]
 
 
-def test_tell_of_labels_by_what_they_are_on(playground: Playground) -> None:
+def test_a_label_event_depends_on_the_kind_of_the_labelled_thread(playground: Playground) -> None:
     push_commit(playground, "topic")
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
@@ -62,7 +62,7 @@ def test_tell_of_labels_by_what_they_are_on(playground: Playground) -> None:
     assert comment["issue"]["pull_request"]["html_url"].endswith(f"/pull/{number}")
 
 
-def test_are_not_repeated_until_somebody_asks(playground: Playground) -> None:
+def test_a_delivery_is_repeated_only_on_request(playground: Playground) -> None:
     with Receiver(status=500) as receiver:
         playground.set_webhook(receiver.url)
         playground.comment(1, "once")
@@ -78,7 +78,7 @@ def test_are_not_repeated_until_somebody_asks(playground: Playground) -> None:
     assert first["status_code"] == 500
 
 
-def test_are_recorded_when_nobody_answers(playground: Playground) -> None:
+def test_a_delivery_without_an_answer_is_recorded(playground: Playground) -> None:
     with Receiver() as receiver:
         pass
     playground.set_webhook(receiver.url)

@@ -1,4 +1,4 @@
-"""The playground and PyGithub, both held to GitHub's own description of its API."""
+"""The playground and PyGithub, both checked against GitHub's own description of its API."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def recorded(tmp_path: Path) -> Iterator[tuple[Playground, Recorder]]:
 
 
 def drive(playground: Playground, github: Github) -> None:
-    """Every call the bot makes, by the repository's numeric id."""
+    """Make every call that the bot makes, by the repository's numeric id."""
     repository = github.get_repo(playground.repository_id)
     github.get_user().login  # noqa: B018 - reading it makes the call
     repository.get_collaborator_permission("ann")
@@ -57,7 +57,7 @@ def drive(playground: Playground, github: Github) -> None:
 
 
 def drive_review(playground: Playground, pull: PullRequest) -> None:
-    """What the bot does in a discussion on lines of a diff."""
+    """Make the calls that the bot makes in a discussion on lines of a diff."""
     asked = playground.inline_comment(pull.number, "notes.txt", 1, "/run shorter")
     pull.get_review_comment(asked).create_reaction("eyes")
     answer = pull.create_review_comment_reply(asked, "first")
@@ -66,7 +66,9 @@ def drive_review(playground: Playground, pull: PullRequest) -> None:
     pull.get_review_comment(answer.id).delete()
 
 
-def test_fits_everything_the_bot_asks_and_gets(recorded: tuple[Playground, Recorder]) -> None:
+def test_the_bots_requests_and_their_answers_fit_the_description(
+    recorded: tuple[Playground, Recorder],
+) -> None:
     playground, recorder = recorded
     auth = Auth.Token(playground.token)
 
@@ -80,7 +82,9 @@ def test_fits_everything_the_bot_asks_and_gets(recorded: tuple[Playground, Recor
         check(exchange)
 
 
-def test_fits_what_people_and_tests_do(recorded: tuple[Playground, Recorder], tmp_path: Path) -> None:
+def test_the_requests_of_people_and_tests_fit_the_description(
+    recorded: tuple[Playground, Recorder], tmp_path: Path
+) -> None:
     playground, recorder = recorded
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
@@ -100,20 +104,20 @@ def test_fits_what_people_and_tests_do(recorded: tuple[Playground, Recorder], tm
         check(exchange)
 
 
-def test_notices_a_missing_field_and_a_wrong_type() -> None:
+def test_a_missing_field_and_a_wrong_type_are_found() -> None:
     with pytest.raises(AssertionError, match="'html_url' is a required property"):
         check_response("POST", "/repos/a/b/issues/1/comments", 201, {"id": 1})
     with pytest.raises(AssertionError, match="'eye' is not one of"):
         check_request("POST", "/repositories/7/issues/comments/1/reactions", {"content": "eye"})
 
 
-def test_knows_no_operation_that_was_not_kept() -> None:
+def test_an_operation_that_was_left_out_is_unknown() -> None:
     with pytest.raises(AssertionError, match="not among the operations kept"):
         check_request("GET", "/repos/a/b/traffic/views", None)
 
 
 @pytest.mark.parametrize("file", ["github-openapi.json", "github-payloads.json.gz"])
-def test_is_kept_small_with_its_source_beside_it(file: str) -> None:
+def test_the_description_is_small_and_names_its_source(file: str) -> None:
     sources = {row["file"]: row for row in json.loads((HERE / "sources.json").read_text())}
 
     assert (HERE / file).stat().st_size < 1_000_000
@@ -121,7 +125,7 @@ def test_is_kept_small_with_its_source_beside_it(file: str) -> None:
     assert sources[file]["version"]
 
 
-def test_holds_every_published_payload() -> None:
+def test_the_copy_of_githubs_payloads_is_complete() -> None:
     kept = payloads()
 
     assert len(kept) == 329
@@ -132,7 +136,7 @@ def test_holds_every_published_payload() -> None:
 @pytest.mark.parametrize(
     ("event", "action"), [("issue_comment", "created"), ("issues", "labeled"), ("pull_request", "labeled")]
 )
-def test_sends_webhooks_with_the_fields_of_real_ones(recorded: Any, event: str, action: str) -> None:
+def test_webhooks_have_the_fields_of_real_ones(recorded: Any, event: str, action: str) -> None:
     playground = recorded[0]
     push_commit(playground, "topic")
     with Receiver() as receiver:
@@ -143,7 +147,7 @@ def test_sends_webhooks_with_the_fields_of_real_ones(recorded: Any, event: str, 
         playground.comment(1, "/run tidy")
         ours = receiver.find(event, action)
 
-    # Fields every real example has; what came and went over the years does not count.
+    # The fields in every real example. Fields that exist only in some versions are left out.
     real = examples(event, action)
     for part in ("issue", "comment", "pull_request", "label", "sender", "repository"):
         shared = set.intersection(*(set(one.get(part, ())) for one in real))

@@ -1,4 +1,4 @@
-"""Who is meant, who may no longer, where a thread went, how a pull request ends."""
+"""Assignments and review requests, revoked access, moved threads, and the end of pull requests."""
 
 import subprocess
 
@@ -18,7 +18,7 @@ def pull(playground: Playground) -> int:
     return playground.open_pull("Topic", head="topic")
 
 
-def test_assigning_is_told_with_who_it_is(playground: Playground, pull: int) -> None:
+def test_an_assignment_is_delivered_with_the_assignee(playground: Playground, pull: int) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         playground.assign(1, "forgehand")
@@ -34,7 +34,7 @@ def test_assigning_is_told_with_who_it_is(playground: Playground, pull: int) -> 
     assert answer.json()["assignees"] == []
 
 
-def test_assigning_who_cannot_be_is_ignored(playground: Playground) -> None:
+def test_assigning_an_ineligible_user_is_ignored(playground: Playground) -> None:
     stranger = playground.call("POST", "issues/1/assignees", {"assignees": ["reader", "nobody"]})
     by_stranger = playground.call("POST", "issues/1/assignees", {"assignees": ["ann"]}, as_="reader")
 
@@ -44,7 +44,7 @@ def test_assigning_who_cannot_be_is_ignored(playground: Playground) -> None:
         assert answer.json()["assignee"] is None
 
 
-def test_a_review_is_asked_of_a_collaborator_until_it_is_there(playground: Playground, pull: int) -> None:
+def test_a_review_request_to_a_collaborator_lasts_until_the_review(playground: Playground, pull: int) -> None:
     path = f"pulls/{pull}/requested_reviewers"
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
@@ -77,7 +77,7 @@ def test_a_merged_pull_request_moves_its_base(playground: Playground, pull: int)
     assert playground.call("PUT", f"pulls/{pull}/merge", {}).status_code == 405
 
 
-def test_what_conflicts_or_moved_is_not_merged(playground: Playground, pull: int) -> None:
+def test_a_conflicting_or_moved_pull_request_is_not_merged(playground: Playground, pull: int) -> None:
     push_commit(playground, "other", "something else\n")
     other = playground.open_pull("Other", head="other")
 
@@ -89,7 +89,7 @@ def test_what_conflicts_or_moved_is_not_merged(playground: Playground, pull: int
     check_response("PUT", conflict.url.path, 405, conflict.json())
 
 
-def test_a_transferred_issue_lives_elsewhere_under_a_new_number(playground: Playground) -> None:
+def test_a_transferred_issue_gets_a_new_number_elsewhere(playground: Playground) -> None:
     playground.ask("POST", "/_playground/repos", {"owner": "acme", "name": "hammer"})
     comment = playground.comment(1, "hello")
     with Receiver() as receiver:
@@ -115,7 +115,7 @@ def test_a_transferred_issue_lives_elsewhere_under_a_new_number(playground: Play
         comment
     ]
     assert told["changes"]["new_issue"]["url"] == found["url"]
-    # Not redirected: measured at GitHub, see calls.py.
+    # GitHub does not redirect here (measured, see calls.py).
     assert httpx.post(f"{old}/comments", headers=token, json={"body": "x"}, verify=False).status_code == 404
     assert playground.ask("GET", "issues") == []
 
@@ -140,14 +140,14 @@ def _listed(playground: Playground, token: str) -> subprocess.CompletedProcess[s
     return git("ls-remote", playground.clone_url, token=token)
 
 
-def test_a_removed_collaborator_may_read_what_is_public(playground: Playground) -> None:
+def test_a_removed_collaborator_can_still_read_public_things(playground: Playground) -> None:
     playground.remove_collaborator("forgehand")
 
     assert playground.ask("GET", "collaborators/forgehand/permission")["role_name"] == "read"
     assert playground.call("POST", "issues/1/labels", {"labels": ["x"]}, as_="bot").status_code == 403
 
 
-def test_texts_that_are_edited_are_told_with_what_was_there(playground: Playground) -> None:
+def test_an_edit_is_delivered_with_the_earlier_text(playground: Playground) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         playground.edit_issue(1, title="Tidy all of it")

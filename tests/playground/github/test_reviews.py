@@ -1,4 +1,4 @@
-"""Reviews, and what is said about lines of a diff."""
+"""Reviews, and comments on lines of a diff."""
 
 import json
 from typing import Any
@@ -17,13 +17,13 @@ TEN = "".join(f"{number}\n" for number in range(1, 11))
 
 @pytest.fixture
 def pull(playground: Playground) -> int:
-    """A pull request of the bot's own that adds a file of ten lines."""
+    """Open a pull request of the bot's own that adds a file of ten lines."""
     push_commit(playground, "topic", TEN)
     return playground.open_pull("Topic", head="topic", as_="bot")
 
 
 def checked(playground: Playground, method: str, path: str, body: Any = None, *, as_: str = "ann") -> Any:
-    """The answer to a request, when both fit GitHub's description."""
+    """Send a request and return its answer. Both must fit GitHub's description."""
     answer = playground.call(method, path, body, as_=as_)
     read = answer.json() if answer.content else None
     if answer.is_success:
@@ -32,7 +32,7 @@ def checked(playground: Playground, method: str, path: str, body: Any = None, *,
     return read
 
 
-def test_tell_of_themselves_and_of_each_comment(playground: Playground, pull: int) -> None:
+def test_a_review_and_each_of_its_comments_are_delivered(playground: Playground, pull: int) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         inline = [{"path": NOTES, "line": line, "body": f"line {line}"} for line in (2, 5)]
@@ -56,7 +56,7 @@ def read(got: tuple[dict[str, str], bytes]) -> tuple[str, Any]:
     return got[0]["X-GitHub-Event"], json.loads(got[1])
 
 
-def test_without_words_have_none_in_webhooks(playground: Playground, pull: int) -> None:
+def test_a_review_without_text_has_no_text_in_webhooks(playground: Playground, pull: int) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         answer = checked(playground, "POST", f"pulls/{pull}/reviews", {"event": "APPROVE"})
@@ -66,7 +66,7 @@ def test_without_words_have_none_in_webhooks(playground: Playground, pull: int) 
     assert (told["review"]["state"], told["review"]["body"]) == ("approved", None)
 
 
-def test_are_all_or_nothing(playground: Playground, pull: int) -> None:
+def test_a_review_is_created_completely_or_not_at_all(playground: Playground, pull: int) -> None:
     inline = [{"path": NOTES, "line": line, "body": "x"} for line in (2, 11)]
 
     answer = checked(playground, "POST", f"pulls/{pull}/reviews", {"event": "COMMENT", "comments": inline})
@@ -85,7 +85,7 @@ def test_are_all_or_nothing(playground: Playground, pull: int) -> None:
         ({"event": "COMMENT", "comments": [{"path": "no", "line": 1, "body": "x"}]}, "ann", "Path could not"),
     ],
 )
-def test_are_refused_in_githubs_words(
+def test_a_review_is_refused_with_githubs_message(
     playground: Playground, pull: int, body: Any, as_: str, words: str
 ) -> None:
     answer = checked(playground, "POST", f"pulls/{pull}/reviews", body, as_=as_)
@@ -94,7 +94,7 @@ def test_are_refused_in_githubs_words(
     assert words in answer["errors"][0]
 
 
-def test_a_single_comment_makes_a_review_without_words(playground: Playground, pull: int) -> None:
+def test_a_single_comment_creates_a_review_without_text(playground: Playground, pull: int) -> None:
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
         comment = playground.inline_comment(pull, NOTES, 3, "why?")
@@ -130,13 +130,13 @@ def test_a_comment_on_a_removed_line_has_the_hunk_of_the_base(playground: Playgr
 
     assert comment["diff_hunk"].split("\n")[1:] == [" 22", " 23", " 24", "-25"]
     assert comment["diff_hunk"].startswith("@@ -22,7 +22,6 @@")
-    # The first hunk has six lines, and the second one's header counts.
+    # The first hunk has six lines. The header of the second hunk counts as a line.
     assert comment["position"] == 6 + 1 + 4
     context = checked(playground, "POST", f"pulls/{pull}/comments", {**wanted, "side": "RIGHT"})
     assert context["diff_hunk"].endswith("-25\n 26")
 
 
-def test_replies_go_to_the_comment_that_began(playground: Playground, pull: int) -> None:
+def test_replies_belong_to_the_first_comment(playground: Playground, pull: int) -> None:
     first = playground.inline_comment(pull, NOTES, 3, "why?")
     path = f"pulls/{pull}/comments/{first}/replies"
 
@@ -177,7 +177,7 @@ def test_comments_are_edited_reacted_to_and_deleted(playground: Playground, pull
     assert playground.call("GET", path).status_code == 404
 
 
-def test_lines_are_followed_through_pushes(playground: Playground, pull: int) -> None:
+def test_comments_follow_their_lines_through_pushes(playground: Playground, pull: int) -> None:
     early, late = (playground.inline_comment(pull, NOTES, line, "x") for line in (2, 9))
 
     head = push_commit(playground, "topic", TEN.replace("5\n", "5\nfive\n"), onto="topic")
@@ -191,7 +191,7 @@ def test_lines_are_followed_through_pushes(playground: Playground, pull: int) ->
     assert changed[early]["line"] == 2
 
 
-def test_a_locked_pull_request_takes_none_of_it(playground: Playground, pull: int) -> None:
+def test_a_locked_pull_request_accepts_no_reviews_or_comments(playground: Playground, pull: int) -> None:
     comment = playground.inline_comment(pull, NOTES, 3, "why?")
     playground.lock(pull)
 
@@ -209,7 +209,7 @@ def test_a_locked_pull_request_takes_none_of_it(playground: Playground, pull: in
         ("pull_request_review_comment", "created", "comment"),
     ],
 )
-def test_webhooks_have_the_fields_of_real_ones(
+def test_webhooks_of_reviews_have_the_fields_of_real_ones(
     playground: Playground, pull: int, event: str, action: str, part: str
 ) -> None:
     with Receiver() as receiver:

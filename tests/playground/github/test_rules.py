@@ -22,14 +22,14 @@ def refused(answer: httpx.Response, status: int, words: str) -> None:
 COMMENTS = "issues/1/comments"
 
 
-def test_take_a_comment_of_65536_characters_and_no_more(playground: Playground) -> None:
+def test_a_comment_may_have_65536_characters_and_no_more(playground: Playground) -> None:
     playground.comment(1, "ü" * 65_536)
 
     refused(playground.call("POST", COMMENTS, {"body": "ü" * 65_537}), 422, "Body is too long")
     refused(playground.call("POST", COMMENTS, {"body": " "}), 422, "missing_field")
 
 
-def test_let_only_who_may_see_a_private_repository_know_of_it(playground: Playground) -> None:
+def test_a_private_repository_is_hidden_from_users_without_access(playground: Playground) -> None:
     playground.ask("PATCH", "", {"private": True})
 
     refused(playground.call("GET", "", as_="reader"), 404, "Not Found")
@@ -48,11 +48,13 @@ def test_let_only_who_may_see_a_private_repository_know_of_it(playground: Playgr
         ("PATCH", "", {"name": "mine"}),
     ],
 )
-def test_refuse_a_reader_what_takes_more(playground: Playground, method: str, path: str, body: Any) -> None:
+def test_a_reader_is_refused_actions_that_need_more_rights(
+    playground: Playground, method: str, path: str, body: Any
+) -> None:
     refused(playground.call(method, path, body, as_="reader"), 403, "Must have")
 
 
-def test_let_people_edit_their_own_comments_and_writers_all(playground: Playground) -> None:
+def test_people_may_edit_their_own_comments_and_writers_all_comments(playground: Playground) -> None:
     by_ann, by_reader = playground.comment(1, "hers"), playground.comment(1, "mine", as_="reader")
     edit = {"body": "changed"}
 
@@ -61,7 +63,7 @@ def test_let_people_edit_their_own_comments_and_writers_all(playground: Playgrou
     playground.edit(by_reader, "changed", as_="bot")
 
 
-def test_answer_for_collaborators_in_both_of_githubs_words(playground: Playground) -> None:
+def test_collaborators_are_reported_with_both_of_githubs_permission_names(playground: Playground) -> None:
     playground.set_permission("reader", "triage")
     asked = {
         login: f"collaborators/{login}/permission" for login in ("ann", "forgehand", "reader", "otherbot")
@@ -77,7 +79,7 @@ def test_answer_for_collaborators_in_both_of_githubs_words(playground: Playgroun
     refused(playground.call("GET", "collaborators/nobody/permission"), 404, "Not Found")
 
 
-def test_close_locked_archived_and_deleted_threads(playground: Playground) -> None:
+def test_locked_archived_and_deleted_threads_are_closed(playground: Playground) -> None:
     said = {"body": "too late"}
     locked, deleted = playground.open_issue("locked"), playground.open_issue("deleted")
     playground.lock(locked)
@@ -92,7 +94,7 @@ def test_close_locked_archived_and_deleted_threads(playground: Playground) -> No
     assert playground.call("GET", "").status_code == 404
 
 
-def test_ask_for_a_login_and_for_a_right_one(playground: Playground) -> None:
+def test_a_missing_or_wrong_login_is_refused(playground: Playground) -> None:
     url = f"{playground.api_url}/repos/{playground.path}/{COMMENTS}"
 
     refused(httpx.post(url, json={"body": "x"}, verify=False), 401, "Requires authentication")
@@ -100,7 +102,7 @@ def test_ask_for_a_login_and_for_a_right_one(playground: Playground) -> None:
     assert httpx.get(url, verify=False).status_code == 200
 
 
-def test_send_a_renamed_repositorys_visitors_to_its_id(playground: Playground) -> None:
+def test_a_renamed_repository_redirects_to_its_id(playground: Playground) -> None:
     old = f"{playground.api_url}/repos/{playground.path}/{COMMENTS}"
     token = {"Authorization": f"Bearer {playground.token}"}
     playground.rename("hammer")
@@ -117,7 +119,7 @@ def test_send_a_renamed_repositorys_visitors_to_its_id(playground: Playground) -
     assert playground.comments(1) == []
 
 
-def test_hold_statuses_to_their_limits(playground: Playground) -> None:
+def test_statuses_have_limits(playground: Playground) -> None:
     sha = playground.branch_head("main")
     assert sha
     path, good = f"statuses/{sha}", {"state": "success", "context": "forgehand"}
@@ -134,7 +136,7 @@ def test_hold_statuses_to_their_limits(playground: Playground) -> None:
     playground.ask("POST", path, {**good, "context": "another"})
 
 
-def test_combine_the_newest_status_of_each_context(playground: Playground) -> None:
+def test_the_newest_status_of_each_context_is_combined(playground: Playground) -> None:
     sha = playground.branch_head("main")
     for context, state in (("a", "failure"), ("a", "success"), ("b", "pending")):
         playground.ask("POST", f"statuses/{sha}", {"state": state, "context": context})
@@ -145,7 +147,7 @@ def test_combine_the_newest_status_of_each_context(playground: Playground) -> No
     assert [row["state"] for row in playground.statuses(str(sha))] == ["pending", "success", "failure"]
 
 
-def test_open_one_pull_request_for_a_branch_with_commits(playground: Playground) -> None:
+def test_a_branch_with_commits_gets_one_pull_request(playground: Playground) -> None:
     push_commit(playground, "topic")
     wanted = {"title": "Topic", "head": "topic", "base": "main"}
     playground.ask("POST", "pulls", wanted)
@@ -159,7 +161,7 @@ def test_open_one_pull_request_for_a_branch_with_commits(playground: Playground)
     assert missing["errors"] == [{"resource": "PullRequest", "code": "invalid", "field": "head"}]
 
 
-def test_count_requests_and_stop_at_the_limit(playground: Playground) -> None:
+def test_requests_are_counted_and_refused_at_the_limit(playground: Playground) -> None:
     left = [int(playground.call("GET", "", as_="bot").headers["x-ratelimit-remaining"]) for _ in range(2)]
     assert left[0] == left[1] + 1
 
@@ -171,7 +173,7 @@ def test_count_requests_and_stop_at_the_limit(playground: Playground) -> None:
     assert playground.call("GET", "").status_code == 200
 
 
-def test_label_issues_by_names_of_any_case_up_to_fifty_characters(playground: Playground) -> None:
+def test_label_names_ignore_case_and_have_at_most_fifty_characters(playground: Playground) -> None:
     playground.label(1, "ForgeHand")
     playground.label(1, "forgehand")
 
@@ -181,7 +183,7 @@ def test_label_issues_by_names_of_any_case_up_to_fifty_characters(playground: Pl
     refused(playground.call("DELETE", "issues/1/labels/forgehand"), 404, "Label does not exist")
 
 
-def test_react_once_for_each_person(playground: Playground) -> None:
+def test_each_person_reacts_once(playground: Playground) -> None:
     comment = playground.comment(1, "hello")
     path = f"issues/comments/{comment}/reactions"
 
@@ -194,7 +196,7 @@ def test_react_once_for_each_person(playground: Playground) -> None:
     assert playground.reactions(comment) == ["eyes", "eyes"]
 
 
-def test_page_through_comments_as_pygithub_does(playground: Playground) -> None:
+def test_pages_of_comments_work_with_pygithub(playground: Playground) -> None:
     ids = [playground.comment(1, f"number {number}") for number in range(7)]
     github = Github(
         auth=Auth.Token(playground.token),

@@ -1,4 +1,4 @@
-"""API v4 as its clients meet it: names, refusals, pages, limits."""
+"""API v4 as clients see it: names, refusals, pages, limits."""
 
 import base64
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_python_gitlab_reads_and_writes_what_a_bot_needs(gitlab_side: GitLabPlay
     assert issue.notes.list(get_all=True) == []
 
 
-def test_who_may_not_look_finds_nothing(gitlab_side: GitLabPlayground) -> None:
+def test_a_project_is_not_found_by_users_without_access(gitlab_side: GitLabPlayground) -> None:
     wrong = httpx.get(f"{gitlab_side.url}/api/v4/user", headers={"PRIVATE-TOKEN": "wrong"}, verify=False)
     assert (wrong.status_code, wrong.json()) == (401, {"message": "401 Unauthorized"})
     assert httpx.post(f"{gitlab_side.url}/api/v4/projects/1006/issues", verify=False).status_code == 401
@@ -111,7 +111,7 @@ def test_lists_come_in_pages(gitlab_side: GitLabPlayground) -> None:
     assert [note.body for note in notes] == ["note 2", "note 1", "note 0"]
 
 
-def test_too_much_text_is_refused_by_the_character(gitlab_side: GitLabPlayground) -> None:
+def test_too_long_text_is_refused_and_length_is_counted_in_characters(gitlab_side: GitLabPlayground) -> None:
     assert gitlab_side.comment(1, "ä" * 1_000_000) > 0
     refused = gitlab_side.call("POST", "issues/1/notes", {"body": "ä" * 1_000_001})
     assert refused.status_code == 400
@@ -134,7 +134,7 @@ def test_locked_and_hidden_threads_are_for_members(gitlab_side: GitLabPlayground
     assert message(gitlab_side.call("GET", "issues/1")) == "404 Not found"
 
 
-def test_labels_are_put_on_and_taken_off_by_reporters(gitlab_side: GitLabPlayground) -> None:
+def test_reporters_add_and_remove_labels(gitlab_side: GitLabPlayground) -> None:
     gitlab_side.label(1, "forgehand")
     gitlab_side.label(1, "bug")
     assert gitlab_side.labels(1) == ["bug", "forgehand"]
@@ -148,7 +148,7 @@ def test_labels_are_put_on_and_taken_off_by_reporters(gitlab_side: GitLabPlaygro
     assert [label["name"] for label in gitlab_side.ask("GET", "labels")] == ["forgehand", "bug"]
 
 
-def test_statuses_move_while_they_live_and_begin_anew_after(gitlab_side: GitLabPlayground) -> None:
+def test_a_status_changes_until_it_is_final_and_then_a_new_one_starts(gitlab_side: GitLabPlayground) -> None:
     sha = gitlab_side.branch_head("main") or ""
     commit = client(gitlab_side, "bot").projects.get("acme/anvil").commits
 
@@ -182,7 +182,7 @@ def test_statuses_move_while_they_live_and_begin_anew_after(gitlab_side: GitLabP
     assert long.status_code == 400
 
 
-def test_an_exhausted_token_is_told_when_to_come_back(gitlab_side: GitLabPlayground) -> None:
+def test_an_exhausted_token_gets_the_time_of_its_next_request(gitlab_side: GitLabPlayground) -> None:
     gitlab_side.exhaust("forgehand", 30)
 
     answer = gitlab_side.call("GET", "", as_="bot")
@@ -193,7 +193,7 @@ def test_an_exhausted_token_is_told_when_to_come_back(gitlab_side: GitLabPlaygro
     assert gitlab_side.call("GET", "").headers["ratelimit-limit"] == "5000"
 
 
-def test_protection_and_the_remote_are_the_same_repository(gitlab_side: GitLabPlayground) -> None:
+def test_protection_and_removal_act_on_the_git_repository(gitlab_side: GitLabPlayground) -> None:
     gitlab_side.protect("release/*")
     with pytest.raises(AssertionError, match="protected branch hook declined"):
         push_commit(gitlab_side, "release/1")
@@ -206,7 +206,7 @@ def test_protection_and_the_remote_are_the_same_repository(gitlab_side: GitLabPl
     assert isinstance(gitlab_side.open_pull("One", head="release/1"), Change)
 
 
-def test_an_issue_that_moves_is_closed_and_copied(gitlab_side: GitLabPlayground) -> None:
+def test_a_moved_issue_is_closed_and_copied(gitlab_side: GitLabPlayground) -> None:
     gitlab_side.ask("POST", "/_playground/repos", {"owner": "acme", "name": "other"})
     gitlab_side.label(1, "bug")
     gitlab_side.comment(1, "goes along")
@@ -221,7 +221,7 @@ def test_an_issue_that_moves_is_closed_and_copied(gitlab_side: GitLabPlayground)
     assert "goes along" in [note["body"] for note in notes]
 
 
-def test_git_takes_the_token_of_any_user_name_and_an_earlier_path(
+def test_git_accepts_a_token_with_any_user_name_and_an_earlier_path(
     gitlab_side: GitLabPlayground, tmp_path: Path
 ) -> None:
     gitlab_side.ask("PUT", "", {"visibility": "private"})
@@ -236,7 +236,7 @@ def test_git_takes_the_token_of_any_user_name_and_an_earlier_path(
     assert done.stdout.split()[0] == gitlab_side.branch_head("main")
 
 
-def test_branches_are_compared_and_bots_known_by_their_names(gitlab_side: GitLabPlayground) -> None:
+def test_branches_are_compared_and_bots_are_recognized_by_their_names(gitlab_side: GitLabPlayground) -> None:
     head = push_commit(gitlab_side, "topic")
     there, back = "repository/compare?from=main&to=topic", "repository/compare?from=topic&to=main"
 

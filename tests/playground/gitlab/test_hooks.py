@@ -1,4 +1,4 @@
-"""GitLab's webhooks as they leave the playground."""
+"""The webhooks that the playground sends as GitLab."""
 
 import json
 from typing import Any
@@ -12,12 +12,12 @@ from tests.support.playground_receiver import Receiver
 
 
 def received(receiver: Receiver, count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Event and payload of so many deliveries."""
+    """Return event and payload of this many deliveries."""
     receiver.wait(count)
     return [(headers["X-Gitlab-Event"], json.loads(body)) for headers, body in receiver.got]
 
 
-def test_are_signed_as_others_verify_it(gitlab_side: GitLabPlayground) -> None:
+def test_a_signature_is_accepted_by_an_independent_verifier(gitlab_side: GitLabPlayground) -> None:
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url)
         gitlab_side.comment(1, "ä /run")
@@ -31,7 +31,7 @@ def test_are_signed_as_others_verify_it(gitlab_side: GitLabPlayground) -> None:
     assert len({headers[f"X-Gitlab-{name}-UUID"] for name in ("Event", "Webhook")}) == 2
 
 
-def test_carry_only_the_token_where_there_is_no_other(gitlab_side: GitLabPlayground) -> None:
+def test_a_hook_without_a_signing_token_has_only_its_secret_token(gitlab_side: GitLabPlayground) -> None:
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url, token="sixteen letters!")
         gitlab_side.comment(1, "x")
@@ -42,7 +42,7 @@ def test_carry_only_the_token_where_there_is_no_other(gitlab_side: GitLabPlaygro
     assert "webhook-signature" not in headers
 
 
-def test_tell_of_notes_in_gitlabs_shape(gitlab_side: GitLabPlayground) -> None:
+def test_notes_are_delivered_in_gitlabs_format(gitlab_side: GitLabPlayground) -> None:
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url)
         note = gitlab_side.comment(1, "/run tidy")
@@ -62,7 +62,7 @@ def test_tell_of_notes_in_gitlabs_shape(gitlab_side: GitLabPlayground) -> None:
     assert second["object_attributes"]["action"] == "update"
 
 
-def test_tell_of_labels_people_and_ends(gitlab_side: GitLabPlayground) -> None:
+def test_labels_assignments_and_closings_are_delivered(gitlab_side: GitLabPlayground) -> None:
     head = push_commit(gitlab_side, "topic")
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url)
@@ -99,7 +99,7 @@ def test_tell_of_labels_people_and_ends(gitlab_side: GitLabPlayground) -> None:
     assert [one["id"] for one in assigned["assignees"]] == [bot]
 
 
-def test_tell_of_confidential_things_apart(gitlab_side: GitLabPlayground) -> None:
+def test_confidential_events_are_separate(gitlab_side: GitLabPlayground) -> None:
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url)
         secret = gitlab_side.open_issue("Secret", confidential=True)
@@ -113,7 +113,7 @@ def test_tell_of_confidential_things_apart(gitlab_side: GitLabPlayground) -> Non
     assert got[2][1]["object_attributes"]["internal"] is True
 
 
-def test_tell_where_in_a_diff_a_note_is(gitlab_side: GitLabPlayground) -> None:
+def test_a_note_on_a_diff_is_delivered_with_its_position(gitlab_side: GitLabPlayground) -> None:
     push_commit(gitlab_side, "topic")
     change = gitlab_side.open_pull("Topic", head="topic")
     with Receiver() as receiver:
@@ -127,7 +127,7 @@ def test_tell_where_in_a_diff_a_note_is(gitlab_side: GitLabPlayground) -> None:
     assert payload["merge_request"]["iid"] == change
 
 
-def test_are_sent_again_under_the_same_key(gitlab_side: GitLabPlayground) -> None:
+def test_a_repeated_delivery_has_the_same_key(gitlab_side: GitLabPlayground) -> None:
     with Receiver(status=500) as receiver:
         gitlab_side.set_webhook(receiver.url)
         gitlab_side.comment(1, "once")
@@ -150,7 +150,7 @@ def test_are_sent_again_under_the_same_key(gitlab_side: GitLabPlayground) -> Non
     Webhook(gitlab_side.signing_token).verify(same, again)
 
 
-def test_each_side_tells_its_own_hooks(gitlab_side: GitLabPlayground) -> None:
+def test_each_forge_delivers_to_its_own_hooks(gitlab_side: GitLabPlayground) -> None:
     github = "/api/v3/repos/acme/anvil"
     with Receiver() as here, Receiver() as there:
         gitlab_side.set_webhook(here.url)
@@ -162,7 +162,7 @@ def test_each_side_tells_its_own_hooks(gitlab_side: GitLabPlayground) -> None:
         here.wait(1)
 
     assert len(gitlab_side.ask("GET", "hooks")) == len(gitlab_side.ask("GET", f"{github}/hooks")) == 1
-    assert (len(here.got), len(there.got)) == (1, 2)  # GitHub's begin with a ping
+    assert (len(here.got), len(there.got)) == (1, 2)  # GitHub's deliveries start with a ping
     headers = {"PRIVATE-TOKEN": gitlab_side.tokens["ann"]}
     hooks = f"{gitlab_side.url}/api/v4/projects/{gitlab_side.repository_id}/hooks"
     shown = httpx.get(hooks, headers=headers, verify=False).json()[0]

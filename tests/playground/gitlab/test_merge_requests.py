@@ -10,7 +10,7 @@ from tests.support.playground_clones import clone, git, push_commit
 from tests.support.playground_gitlab import GitLabPlayground
 
 
-def test_of_two_for_the_same_branch_the_second_is_refused(gitlab_side: GitLabPlayground) -> None:
+def test_a_second_merge_request_for_a_branch_is_refused(gitlab_side: GitLabPlayground) -> None:
     push_commit(gitlab_side, "topic")
     api = gitlab.Gitlab(gitlab_side.url, private_token=gitlab_side.token)
     changes = api.projects.get("acme/anvil").mergerequests
@@ -53,7 +53,9 @@ def test_the_head_is_fetched_by_its_ref_and_moves(
     assert refused.returncode != 0
 
 
-def test_one_from_a_fork_lives_in_the_target(gitlab_side: GitLabPlayground, tmp_path: Path) -> None:
+def test_a_merge_request_from_a_fork_belongs_to_the_target(
+    gitlab_side: GitLabPlayground, tmp_path: Path
+) -> None:
     fork = gitlab_side.fork("reader")
     head = push_commit(gitlab_side, "topic", path=fork, as_="reader")
 
@@ -75,7 +77,7 @@ def test_one_from_a_fork_lives_in_the_target(gitlab_side: GitLabPlayground, tmp_
     assert gitlab_side.ask("GET", f"merge_requests/{change}")["state"] == "merged"
 
 
-def test_a_discussion_on_a_line_is_answered_there(gitlab_side: GitLabPlayground) -> None:
+def test_a_reply_joins_its_discussion_on_a_line(gitlab_side: GitLabPlayground) -> None:
     push_commit(gitlab_side, "topic")
     change = gitlab_side.open_pull("Topic", head="topic")
     note = gitlab_side.inline_comment(change, "notes.txt", 1, "/run why?")
@@ -103,7 +105,7 @@ def test_a_discussion_on_a_line_is_answered_there(gitlab_side: GitLabPlayground)
     assert bad.status_code == 400
 
 
-def test_github_sees_the_notes_that_it_could_have_too(gitlab_side: GitLabPlayground) -> None:
+def test_github_shows_the_notes_that_it_also_supports(gitlab_side: GitLabPlayground) -> None:
     gitlab_side.comment(1, "for all")
     gitlab_side.comment(1, "between us", internal=True)
     gitlab_side.label(1, "bug")

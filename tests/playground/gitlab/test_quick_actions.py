@@ -1,4 +1,4 @@
-"""Quick actions: what GitLab makes of a line that begins with a slash and a word it knows."""
+"""Quick actions: GitLab's treatment of lines that start with a slash and a known command."""
 
 import pytest
 
@@ -22,11 +22,11 @@ from tests.support.playground_gitlab import GitLabPlayground
         "a/close",
     ],
 )
-def test_what_stands_elsewhere_is_text(body: str) -> None:
+def test_a_command_elsewhere_in_a_line_is_text(body: str) -> None:
     assert extract(body) == (body.rstrip(), [])
 
 
-def test_lines_of_known_words_are_taken_out() -> None:
+def test_lines_with_known_commands_are_removed() -> None:
     assert extract('Done.\n/CLOSE\n/label ~a ~"b c"\nBye') == (
         "Done.\nBye",
         [("close", ""), ("label", '~a ~"b c"')],
@@ -34,7 +34,7 @@ def test_lines_of_known_words_are_taken_out() -> None:
     assert extract("/approve\r\n") == ("", [("approve", "")])
 
 
-def test_a_note_of_nothing_else_is_none(gitlab_side: GitLabPlayground) -> None:
+def test_a_note_with_only_commands_is_not_created(gitlab_side: GitLabPlayground) -> None:
     answer = gitlab_side.call("POST", "issues/1/notes", {"body": "/close\n/label ~bug"})
 
     assert answer.status_code == 202
@@ -49,7 +49,7 @@ def test_a_note_of_nothing_else_is_none(gitlab_side: GitLabPlayground) -> None:
     assert [note["body"] for note in gitlab_side.comments(1)] == ["No."]
 
 
-def test_they_are_done_with_the_rights_of_who_wrote_them(gitlab_side: GitLabPlayground) -> None:
+def test_commands_run_with_the_rights_of_their_author(gitlab_side: GitLabPlayground) -> None:
     head = push_commit(gitlab_side, "topic")
     change = gitlab_side.open_pull("Topic", head="topic")
     place = f"merge_requests/{change}"
@@ -67,7 +67,7 @@ def test_they_are_done_with_the_rights_of_who_wrote_them(gitlab_side: GitLabPlay
     assert gitlab_side.branch_head("main") == shown["merge_commit_sha"] != head
 
 
-def test_they_are_done_when_a_note_is_edited_too(gitlab_side: GitLabPlayground) -> None:
+def test_commands_also_run_when_a_note_is_edited(gitlab_side: GitLabPlayground) -> None:
     note = gitlab_side.comment(1, "text")
 
     gitlab_side.edit(note, "still text\n/label ~bug")
