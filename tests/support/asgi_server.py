@@ -1,4 +1,4 @@
-"""An application of ours on a real port, served the way the bot serves it."""
+"""An ASGI application on a real port, served in the same way as the bot's."""
 
 import socket
 import threading
@@ -12,7 +12,10 @@ from bot.web.server import server
 
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[tuple[str, int]]:
-    """Host and port, during the block. Bound before anything runs: whoever connects early just waits."""
+    """Serve the application during the block; yield host and port.
+
+    The socket is bound before the server runs, so an early client just waits.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         web = server(app, host="127.0.0.1", port=0)
         thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]})

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def at_once(ledger: Ledger, number: int, step: Callable[[Connection, int], T]) -> list[T]:
-    """What each of `number` threads got, in a transaction of its own."""
+    """Run the step in `number` threads, each in its own transaction; return the results."""
     got: list[T] = []
     together = threading.Barrier(number)
 

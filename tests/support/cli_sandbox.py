@@ -1,4 +1,4 @@
-"""A folder with settings and a repository, and `forgehand` to call in it: real processes, no forge."""
+"""A folder with settings and a repository, in which tests call `forgehand`: real processes, no forge."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from bot.store.ledger import open_ledger
 from tests.journeys.forked_bot import Piped, fork_piped
 from tests.support.images import small
 
-LONG = 60.0  # seconds a test waits at most for a run to come to a place
+LONG = 60.0  # maximum seconds that a test waits for a run to reach a phase
 
-# Of a prompt, up to where it tells of other things: of what was asked before, for one.
+# The part of a prompt before its other sections, such as the earlier requests.
 ASKED = r"sed '/^# \(Earlier requests\|Since the last run\|Where things are\)/,$d'"
 AGENT = f"""
 set -e
@@ -34,7 +34,7 @@ echo written
 
 
 class Desk:
-    """A folder with settings and a repository, and `forgehand` to call in it."""
+    """A folder with settings and a repository, in which tests call `forgehand`."""
 
     def __init__(self, folder: Path, image: str) -> None:
         self.folder = folder
@@ -65,11 +65,11 @@ class Desk:
         return done.stdout.strip()
 
     def start(self, *args: str) -> Piped:
-        """`forgehand` with these arguments, in a process that has loaded the bot already."""
+        """Start `forgehand` with these arguments in a process that has already imported the bot."""
         return fork_piped(["-m", "bot", *args], folder=self.folder, environment=self.environment)
 
     def call_afresh(self, *args: str) -> str:
-        """Standard output of a process that loads all by itself, as an operator's does."""
+        """Run a new process, as an operator would, and return its standard output."""
         command = [sys.executable, "-m", "bot", *args]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, check=True, capture_output=True, text=True
@@ -77,14 +77,14 @@ class Desk:
         return done.stdout
 
     def call(self, *args: str, status: int = 0) -> tuple[str, str]:
-        """Standard output and standard error of a command that ends with this exit status."""
+        """Run a command that must end with this exit status; return its standard output and error."""
         with self.start(*args) as process:
             output, errors = process.communicate(timeout=2 * LONG)
         assert process.returncode == status, (output, errors)
         return output, errors
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Newest first: what `forgehand tasks --json` prints, without starting a process for it."""
+        """Return the output of `forgehand tasks --json`, newest first, without starting a process for it."""
         ledger = open_ledger(f"sqlite:///{self.folder / 'forgehand-data' / 'ledger.sqlite3'}")
         try:
             with ledger.read() as tx:
@@ -94,7 +94,7 @@ class Desk:
 
     @contextmanager
     def busy(self) -> Iterator[tuple[Piped, str]]:
-        """`forgehand run` with an agent that does not end by itself, and the task's id."""
+        """Start `forgehand run` with an agent that does not end; yield the process and the task's id."""
         with self.start("run", str(self.repository), "be slow") as process:
             try:
                 lines = iter(process.stderr.readline, "")
@@ -105,11 +105,11 @@ class Desk:
                 process.kill()
 
     def containers(self) -> list[str]:
-        """Containers of this desk's bot that run."""
+        """Return the running containers of this desk's bot."""
         return self._containers("-q")
 
     def clear(self) -> None:
-        """Remove whatever containers are left."""
+        """Remove all remaining containers."""
         for container in self._containers("-aq"):
             subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
 

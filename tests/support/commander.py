@@ -1,4 +1,4 @@
-"""Commands as people say them, and runs as workers end them, for tests of what the bot decides."""
+"""Commands as people write them, and runs as workers end them, for tests of the bot's decisions."""
 
 from dataclasses import dataclass, replace
 from itertools import count
@@ -80,7 +80,7 @@ def a_command(
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Call it with a comment: the words of the handler's reply, or its BotError."""
+    """A callable that handles a comment and returns the text of the handler's reply, or its BotError."""
 
     ledger: Ledger
     router: Router = router
@@ -104,13 +104,13 @@ class Say:
             return self.router.dispatch(command, tasks_)
 
     def newest(self, thread: Thread = ISSUE) -> tuple[Task, Run]:
-        """The newest task of the thread, and its newest run."""
+        """Return the newest task of the thread, and its newest run."""
         with self.ledger.read() as tx:
             task = tasks.of_thread(tx, thread.key)[0]
             return task, runs.newest(tx, task.id)
 
     def worked(self, outcome: Outcome, *phases: Phase, thread: Thread = ISSUE, **facts: str) -> Task:
-        """Let worker w1 of host h1 run the newest run of the thread to this end; `facts` settle its task."""
+        """Let worker w1 of host h1 take the newest run of the thread to this end; `facts` settle its task."""
         task, run = self.newest(thread)
         with self.ledger.write() as tx:
             end_run(tx, run, outcome, phases)
@@ -120,7 +120,7 @@ class Say:
 
 
 def end_run(tx: Connection, run: Run, outcome: Outcome, phases: tuple[Phase, ...] = ()) -> None:
-    """What a worker writes: claim, the phases it went through, the end."""
+    """Record a worker's facts about a run: its claim, its phases and its end."""
     state = ENDINGS[outcome].state
     lease = begin_run(tx, run, phases)
     leases.enter(tx, lease, Phase.REPORT)
@@ -140,6 +140,6 @@ def begin_run(tx: Connection, run: Run, phases: tuple[Phase, ...] = ()) -> lease
 
 
 def remove_workspace(tx: Connection, task: Task) -> None:
-    """What the janitor does once its keep is over."""
+    """Record the removal of a workspace, as the janitor does after the retention time."""
     workspaces.retain(tx, task.id, clock(tx) - 1)
     assert workspaces.claim_removal(tx, task.id)

@@ -1,4 +1,4 @@
-"""An image that is another one with a little more, for as long as a test needs it."""
+"""An image with additions to another image, for as long as a test needs it."""
 
 import io
 import tarfile
@@ -10,7 +10,10 @@ from bot.sandbox.engine.client import connect
 
 @contextmanager
 def image_with(base: str, instructions: str, files: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Its id. `files` are beside the Dockerfile, executable: name -> content."""
+    """Build the image and yield its id.
+
+    `files` are placed beside the Dockerfile and are executable: name -> content.
+    """
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         for name, text in {"Dockerfile": f"FROM {base}\n{instructions}\n", **(files or {})}.items():
@@ -23,7 +26,8 @@ def image_with(base: str, instructions: str, files: Mapping[str, str] | None = N
         fileobj=context,
         custom_context=True,
         labels={"forgehand": "1"},
-        nocache=True,  # or two of the same words would be one image, taken away under either by the other
+        # otherwise two identical Dockerfiles would share one image, and one test would remove the other's
+        nocache=True,
         rm=True,
         forcerm=True,
         decode=True,

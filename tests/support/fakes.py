@@ -1,7 +1,7 @@
-"""The one fake: a forge in memory, for tests of what the bot decides and says.
+"""The one fake: a forge in memory, for tests of the bot's decisions and comments.
 
-It keeps what it is told and has no rules of its own; what a forge really does
-is tested against the playground.
+It stores its calls and has no rules of its own. The real behaviour of a forge is tested against the
+playground.
 """
 
 from collections.abc import Callable, Collection
@@ -24,21 +24,22 @@ class FakeForge:
     name: str = "github"
     me: Actor = field(default_factory=lambda: Actor(id=1, login="forgehand"))
     writers: set[str] = field(default_factory=set)  # logins
-    failing: Exception | None = None  # raised by every call from now on
-    after: Callable[[], None] = lambda: None  # what happens once something was written, before we hear of it
+    failing: Exception | None = None  # raised by every call
+    after: Callable[[], None] = lambda: None  # runs after each write, before the call returns
     no_commits: bool = False  # between any two branches
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
-    said: list[Part] = field(default_factory=list)  # by people, on any thread
-    found: list[Labelled] = field(default_factory=list)  # by whoever looks for labels
-    looked: list[int] = field(default_factory=list)  # ids of the repositories they looked at
+    said: list[Part] = field(default_factory=list)  # comments of people, on any thread
+    found: list[Labelled] = field(default_factory=list)  # results of the search for labels
+    looked: list[int] = field(default_factory=list)  # ids of the repositories that were searched
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
     spots: dict[int, ReplyTarget] = field(default_factory=dict)  # where each comment was written
-    repositories: dict[int, Repository] = field(default_factory=dict)  # by id; else as first heard of
+    # by id; otherwise taken from the first event
+    repositories: dict[int, Repository] = field(default_factory=dict)
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
-    calls: int = 0  # that an adapter would have made, with at least one request each
+    calls: int = 0  # calls to an adapter, which would make at least one request each
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -146,11 +147,11 @@ class FakeForge:
         )
 
     def bodies(self, thread: Thread) -> list[str]:
-        """What the bot has written on `thread`, oldest first."""
+        """Return the bot's comments on `thread`, oldest first."""
         return [body for key, body in self.comments.values() if key == thread.key]
 
     def _seen(self, event: EventT) -> EventT:
-        """Take the first event of a repository for the truth about it, unless a test has set another."""
+        """Take a repository's facts from its first event, unless a test has set others."""
         event = replace(event, thread=replace(event.thread, forge=self.name))
         thread = event.thread
         there = Repository(

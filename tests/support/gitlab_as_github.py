@@ -1,4 +1,4 @@
-"""GitLab's answers in GitHub's words, so that a test can ask either forge the same question."""
+"""GitLab's answers in GitHub's format, so that one test can query either forge."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class Change(int):
 
 
 def at(number: int) -> str:
-    """Where the issue or merge request is, below its project."""
+    """Return the path of the issue or merge request below its project."""
     return f"{'merge_requests' if isinstance(number, Change) else 'issues'}/{number}"
 
 

@@ -1,4 +1,4 @@
-"""What hangs: a tools image whose git does, and an engine that stops answering when it is told to."""
+"""Parts that hang: a tools image with a hanging git, and an engine that stops answering on request."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.derived_image import image_with
 from tests.support.images import small
 
-# What prepare and export see differs in the prompt.
+# /task/prompt.md exists in the containers of export and not in those of prepare.
 _GIT = """#!/bin/sh
 here=prepare
 [ -e /task/prompt.md ] && here=export
@@ -22,14 +22,17 @@ _ENGINE = "/var/run/docker.sock"
 
 @contextmanager
 def git_hangs(phase: str) -> Iterator[str]:
-    """A tools image: in containers of this phase, prepare or export, each git takes five minutes."""
+    """Make a tools image. In containers of this phase, prepare or export, each git takes five minutes."""
     with image_with(small(), f"COPY git /usr/local/bin/git\nENV HANGS_IN={phase}", {"git": _GIT}) as image:
         yield image
 
 
 @dataclass(slots=True)
 class Passage:
-    """A socket that leads to the real engine. While it is `shut`, not a byte passes, and none is refused."""
+    """A socket that leads to the real engine.
+
+    While it is `shut`, it transfers no byte and refuses no connection.
+    """
 
     path: Path
     shut: threading.Event = field(default_factory=threading.Event)
@@ -75,7 +78,7 @@ class Passage:
 
 @contextmanager
 def passage(path: Path) -> Iterator[Passage]:
-    """A way to the engine that can be shut, open at first."""
+    """Open a passage to the engine that the test can shut."""
     made = Passage(path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))

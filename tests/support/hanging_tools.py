@@ -21,6 +21,6 @@ exec /usr/bin/find "$@"
 
 @contextmanager
 def hanging_image() -> Iterator[str]:
-    """Its id."""
+    """Build the image and yield its id."""
     with image_with(small(), "COPY git find /usr/local/bin/", {"git": _GIT, "find": _FIND}) as image:
         yield image

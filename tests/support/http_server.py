@@ -1,4 +1,4 @@
-"""An HTTP server of a test's own, in a thread of the test's process."""
+"""An HTTP server for one test, in a thread of the test's process."""
 
 import threading
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ S = TypeVar("S", bound=ThreadingHTTPServer)
 
 @contextmanager
 def serving(server: S) -> Iterator[S]:
-    """It answers during the block, and is closed after it."""
+    """Run the server during the block, and close it after the block."""
     with server:
-        # As often it looks whether it is to end: each test that has one waits for that.
+        # The interval at which the server checks for its end. Each test with a server waits for that long.
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -1,7 +1,7 @@
-"""The images tests start containers from: one of this machine's own programs, and the real agent's.
+"""The images from which tests start containers: one of this machine's programs, and the real agent's.
 
-The first is made once a test session, in seconds. The second takes minutes: deploy/test makes it by this
-file when it is asked to, it is kept, and tests that need it run wherever it is there.
+The first is built once per test session, in seconds. The second takes minutes. deploy/test builds
+it with this file on request, and it is kept; the tests that need it run if it exists.
 """
 
 import sys
@@ -13,14 +13,14 @@ from bot.sandbox.images import build
 
 @cache
 def small() -> str:
-    """Its name."""
+    """Build the small image and return its name."""
     build.build("", which=["small"], say=lambda _line: None)
     return build.SMALL
 
 
 @cache
 def agent_is_here() -> bool:
-    """Is it there as this checkout would make it?"""
+    """Return True if the agent's image exists and matches this checkout."""
     return build.agent_is_current("")
 
 

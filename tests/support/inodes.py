@@ -1,4 +1,4 @@
-"""A file system of its own with a limited number of inodes. Only root can mount it."""
+"""A separate file system with a limited number of inodes. Only root can mount it."""
 
 import os
 import subprocess
@@ -13,12 +13,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a
 
 @contextmanager
 def with_inodes(folder: Path, count: int) -> Iterator[Path]:
-    """Mount a tmpfs that can take so many files at this folder, until the block ends."""
+    """Mount a tmpfs with this many inodes at this folder until the block ends."""
     folder.mkdir()
     options = f"size=2g,nr_inodes={count}"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "forgehand-test", str(folder)], check=True)
     try:
         yield folder
     finally:
-        # Lazily: the engine may look at the folder of a container that has just been removed.
+        # Lazily, because the engine may still read the folder of a container that was just removed.
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

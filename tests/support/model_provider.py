@@ -1,8 +1,8 @@
-"""A model provider that says what a test tells it to: Anthropic's messages interface, plain and streamed.
+"""A model provider with scripted answers: Anthropic's messages interface, plain and streamed.
 
-A real agent talks to it and carries out the tools it is told to use. Every request
-is kept, so that a test can ask what the agent showed of its conversation, and with
-which key. The wire format is that of the provider's API reference (messages, streaming, errors).
+A real agent talks to it and runs the tools that the answers request. Every request is kept, so that
+a test can check the conversation and the key in it. The wire format follows the provider's API
+reference (messages, streaming, errors).
 """
 
 import json
@@ -22,7 +22,7 @@ _CHUNK = 24  # characters in one streamed piece
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words for people."""
+    """Text for people."""
 
     text: str
 
@@ -32,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A tool the agent is to use, for instance Use("Bash", command="ls")."""
+    """A request to the agent to use a tool, for instance Use("Bash", command="ls")."""
 
     tool: str
     given: dict[str, Any]
@@ -52,13 +52,13 @@ class Turn:
     parts: Sequence[Text | Use]
     pause: float = 0.0  # seconds before each streamed piece
     cut: bool = False  # the connection breaks in the middle of the first part
-    hold: threading.Event | None = None  # nothing is said before it is set
+    hold: threading.Event | None = None  # if given, the answer waits for it
     tokens: tuple[int, int] = (100, 20)  # in, out
 
 
 @dataclass(frozen=True, slots=True)
 class Fails:
-    """An answer that is an error, with what the provider says of it in headers."""
+    """An answer that is an error, with the provider's headers."""
 
     status: int
     kind: str
@@ -70,14 +70,14 @@ def answering(text: str, **about: Any) -> Turn:
 
 
 def runs(command: str, **about: Any) -> Turn:
-    """The agent is to run a shell command."""
+    """Make an answer that requests a shell command."""
     use = Use("Bash", command=command, description="as the test says")
     return Turn(parts=[Text("I will run a command."), use], **about)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came."""
+    """One request as received."""
 
     method: str
     path: str
@@ -88,25 +88,28 @@ class Asked:
 
     @property
     def key(self) -> str:
-        """What it was signed with, by either header."""
+        """The request's key, from either header."""
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
         return self.headers.get("x-api-key", "") or bearer
 
     @property
     def shown(self) -> str:
-        """All that it shows of the conversation so far, as one text."""
+        """All of the conversation so far that the request contains, as one text."""
         return json.dumps(self.body.get("messages", []), ensure_ascii=False)
 
     @property
     def is_work(self) -> bool:
-        """Is it the conversation itself? Agents ask for titles and the like beside it, without tools."""
+        """True for a request of the conversation itself.
+
+        Agents also send requests for titles and the like, which have no tools.
+        """
         return bool(self.body.get("tools"))
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Gives the answers in `script` in turn, and `otherwise` after its end.
+    """A server that gives the answers in `script` in turn, and `otherwise` after its end.
 
-    A conversation that shows a word of `scripts` has the script of that word instead.
+    A conversation that contains a key of `scripts` gets the script of that key instead.
     """
 
     daemon_threads = True
@@ -129,7 +132,7 @@ class ModelServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def take(self, asked: Asked) -> Turn | Fails:
-        """Remember a request; return what to answer."""
+        """Remember a request; return its answer."""
         with self._one:
             self.asked.append(asked)
             if not asked.is_work:
@@ -205,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         events = list(_events(message))
-        with suppress(ConnectionError):  # an agent that was killed does not listen to the end
+        with suppress(ConnectionError):  # a killed agent does not read to the end
             for event in events[: len(events) // 2] if turn.cut else events:
                 time.sleep(turn.pause)
                 data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
@@ -218,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The events a whole message is streamed as."""
+    """Return the events with which a whole message is streamed."""
     usage = message["usage"]
     begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     yield {"type": "message_start", "message": begun}

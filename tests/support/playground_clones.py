@@ -1,4 +1,4 @@
-"""Clones of the playground's repositories, in an environment closed to the developer's own."""
+"""Clones of the playground's repositories, isolated from the developer's git settings."""
 
 import base64
 import os
@@ -43,7 +43,7 @@ def _environment(token: str) -> dict[str, str]:
 def clone(
     playground: AnyPlayground, folder: Path, *, path: str = "", token: str = "", onto: str = "main"
 ) -> None:
-    """Clone the playground's own repository, or the one of that path, at the branch `onto`."""
+    """Clone the playground's own repository, or the one at that path, at the branch `onto`."""
     url = _url(playground, path)
     Repo.clone_from(url, folder, env=_environment(token), branch=onto).close()
 

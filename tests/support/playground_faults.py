@@ -23,8 +23,8 @@ class Rule:
     fault: Fault
     method: str
     path: re.Pattern[str]
-    times: int  # how often it still happens
-    seconds: float  # how late, or what Retry-After says
+    times: int  # remaining number of times
+    seconds: float  # the delay, or the value of Retry-After
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Faults:
     hit: list[str] = field(default_factory=list)  # "METHOD path" of each request that met a fault
 
     def inject(self, fault: Fault, method: str, path: str, *, times: int = 1, seconds: float = 1) -> None:
-        """Inject it into the next `times` requests of `method` whose path matches `path` somewhere."""
+        """Make the next `times` requests of `method` with `path` in their path meet this fault."""
         self.rules.append(Rule(fault, method, re.compile(path), times, seconds))
 
     def clear(self) -> None:
@@ -74,7 +74,7 @@ async def _nowhere(message: Message) -> None:
 
 
 async def _hang_up(receive: Receive, send: Send) -> None:
-    # ASGI has no word for this, and returning silently makes uvicorn say 500.
+    # ASGI has no message for this, and returning silently makes uvicorn answer 500.
     send.__self__.transport.abort()  # type: ignore[attr-defined]
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The playground as a person on GitHub uses it, through the API that the bot uses too."""
+"""The playground from a GitHub user's side, through the API that the bot uses too."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +57,7 @@ class Playground:
         """Send a request that must succeed; return its JSON."""
         return successful_json(self.call(method, path, body, as_=as_))
 
-    # What people do.
+    # Actions of people.
 
     def comment(self, number: int, body: str, as_: str = "ann") -> int:
         return int(self.ask("POST", f"issues/{number}/comments", {"body": body}, as_=as_)["id"])
@@ -77,7 +77,7 @@ class Playground:
         self.ask("PATCH", f"issues/{number}", {"state": "closed"}, as_=as_)
 
     def open_pull(self, title: str, *, head: str, base: str = "main", as_: str = "ann") -> int:
-        """Open it from `head`: a branch, or `login:branch` of a fork."""
+        """Open a pull request from `head`: a branch, or `login:branch` of a fork."""
         wanted = {"title": title, "head": head, "base": base}
         return int(self.ask("POST", "pulls", wanted, as_=as_)["number"])
 
@@ -101,7 +101,7 @@ class Playground:
         return int(self.ask("POST", f"pulls/{number}/reviews", wanted, as_=as_)["id"])
 
     def inline_comment(self, number: int, path: str, line: int, body: str, *, as_: str = "ann") -> int:
-        """Comment on a line of the head."""
+        """Add a comment on a line of the head."""
         sha = self.ask("GET", f"pulls/{number}")["head"]["sha"]
         wanted = {"commit_id": sha, "path": path, "line": line, "side": "RIGHT", "body": body}
         return int(self.ask("POST", f"pulls/{number}/comments", wanted, as_=as_)["id"])
@@ -111,7 +111,7 @@ class Playground:
         return int(self.ask("POST", path, {"body": body}, as_=as_)["id"])
 
     def fork(self, as_: str) -> str:
-        """Fork as a user, who is created if necessary; return the fork's path."""
+        """Create a fork as a user, who is created if necessary; return the fork's path."""
         if as_ not in self.tokens:
             self.add_user(as_)
         return str(self.ask("POST", "forks", {}, as_=as_)["full_name"])
@@ -120,7 +120,7 @@ class Playground:
         """Merge; return the id of the merge commit."""
         return str(self.ask("PUT", f"pulls/{number}/merge", {}, as_=as_)["sha"])
 
-    # What one sees.
+    # Reads.
 
     def labels(self, number: int) -> list[str]:
         return [label["name"] for label in self.ask("GET", f"issues/{number}/labels")]
@@ -158,7 +158,7 @@ class Playground:
         answer = self.call("GET", f"git/ref/heads/{quote(name)}")
         return answer.json()["object"]["sha"] if answer.is_success else None
 
-    # What an owner sets up, and what goes wrong.
+    # Actions of an owner, and failures.
 
     def set_webhook(self, url: str, secret: str | None = None) -> int:
         """Send all events to `url`, signed with the playground's own secret if none is given."""

@@ -1,6 +1,6 @@
-"""The playground as a person on GitLab uses it, with the methods of `Playground` for GitHub.
+"""The playground from a GitLab user's side, with the methods of `Playground` for GitHub.
 
-A method that takes a number takes an int for an issue, a `Change` for a merge request.
+A method that takes a number takes an int for an issue, and a `Change` for a merge request.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ class GitLabPlayground:
     def __init__(self, data: Path, *, wrap: Wrap = lambda app: app) -> None:
         self._served = Served(data, wrap)
         self.ground, self.url = self._served.ground, self._served.url
-        self.api_url = self.url  # what python-gitlab is told
+        self.api_url = self.url  # the URL for python-gitlab
         self.path = PATH
         about = self.ground.about()
         self.tokens: dict[str, str] = about["tokens"]
@@ -65,7 +65,7 @@ class GitLabPlayground:
         return int(self.ask("GET", f"/api/v4/users?username={name}")[0]["id"])
 
     def comment(self, number: int, body: str, as_: str = "ann", **more: Any) -> int:
-        """Add a note, `internal` if given; return its id, 0 for nothing but quick actions."""
+        """Add a note, `internal` if given; return its id, or 0 for a note with only quick actions."""
         return int(self.ask("POST", f"{at(number)}/notes", {"body": body, **more}, as_=as_).get("id", 0))
 
     def edit(self, comment_id: int, body: str, as_: str = "ann") -> None:
@@ -85,7 +85,7 @@ class GitLabPlayground:
         self.ask("PUT", at(number), {"state_event": "close"}, as_=as_)
 
     def open_pull(self, title: str, *, head: str, base: str = "main", as_: str = "ann") -> Change:
-        """Open it from `head`: a branch, or `login:branch` of a fork."""
+        """Open a merge request from `head`: a branch, or `login:branch` of a fork."""
         owner, _, branch = head.rpartition(":")
         wanted: dict[str, Any] = {"title": title, "source_branch": branch, "target_branch": base}
         place = "merge_requests"
@@ -107,7 +107,7 @@ class GitLabPlayground:
         self.ask("PUT", at(Change(number)), {"reviewer_ids": [self.user_id(login)]}, as_=as_)
 
     def inline_comment(self, number: int, path: str, line: int, body: str, *, as_: str = "ann") -> int:
-        """Comment on a line of the head."""
+        """Add a comment on a line of the head."""
         refs = self.ask("GET", at(Change(number)))["diff_refs"]
         position = {**refs, "position_type": "text", "new_path": path, "old_path": path, "new_line": line}
         place = f"{at(Change(number))}/discussions"
@@ -119,7 +119,7 @@ class GitLabPlayground:
         return int(self.ask("POST", place, {"body": body}, as_=as_)["id"])
 
     def fork(self, as_: str) -> str:
-        """Fork as a user, who is created if necessary; return the fork's path."""
+        """Create a fork as a user, who is created if necessary; return the fork's path."""
         if as_ not in self.tokens:
             self.add_user(as_)
         return str(self.ask("POST", "fork", {}, as_=as_)["path_with_namespace"])
@@ -141,7 +141,7 @@ class GitLabPlayground:
         return [pull(one) for one in self.ask("GET", "merge_requests?state=all&per_page=100")]
 
     def statuses(self, sha: str) -> list[dict[str, Any]]:
-        """Return statuses, newest first, in GitHub's form. One that changed its state is listed once."""
+        """Return statuses, newest first, in GitHub's form. A status that changed its state is listed once."""
         rows = self.ask("GET", f"repository/commits/{sha}/statuses?all=true&per_page=100")
         return [status(row) for row in reversed(rows)]
 

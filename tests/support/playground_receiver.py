@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Receiver:
-    """Answers `status` to every delivery."""
+    """A webhook receiver that answers `status` to every delivery."""
 
     def __init__(self, status: int = 202) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
@@ -29,7 +29,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *args: Any) -> None:
-                """Silent."""
+                """Print nothing."""
 
         return Handler
 
@@ -43,12 +43,12 @@ class Receiver:
         self._server.server_close()
 
     def wait(self, count: int) -> None:
-        """Until that many deliveries came in."""
+        """Wait until this many deliveries have arrived."""
         with self._news:
             assert self._news.wait_for(lambda: len(self.got) >= count, 10), f"only {len(self.got)} came"
 
     def find(self, event: str, action: str | None) -> dict[str, Any]:
-        """The payload of the first such delivery of either forge, waiting for it."""
+        """Wait for the first matching delivery of either forge and return its payload."""
         with self._news:
             assert self._news.wait_for(lambda: self._found(event, action), 10), f"no {event} {action} came"
             return self._found(event, action)[0]

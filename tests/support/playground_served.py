@@ -1,7 +1,7 @@
-"""A playground, served from a thread of the test's own process over real HTTP, so that a test can wrap it.
+"""A playground served over real HTTP from a thread of the test's process, so that a test can wrap it.
 
-Both forges are served at once; who plays the people on the one or the other
-stands in playground_github.py and playground_gitlab.py.
+Both forges are served at once. The people who use them are in playground_github.py and
+playground_gitlab.py.
 """
 
 import socket
@@ -47,7 +47,7 @@ class Served:
 
 
 def successful_json(answer: httpx.Response) -> Any:
-    """Return the JSON of a response. Fails unless it is a success."""
+    """Return the JSON of a response. Fail unless its status is a success."""
     asked = f"{answer.request.method} {answer.request.url.raw_path.decode()}"
     assert answer.is_success, f"{asked}: {answer.status_code} {answer.text}"
     return answer.json() if answer.content else None

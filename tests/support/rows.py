@@ -1,4 +1,4 @@
-"""Rows to fill a ledger with: what a test does not name is of no importance to it."""
+"""Rows for a ledger. A value that a test does not name does not matter to it."""
 
 from itertools import count
 
@@ -15,7 +15,7 @@ _numbers = count(1)
 
 
 def a_thread(number: int = 0, *, repository: int = 1, name: str = "") -> Thread:
-    """An issue; of a number nobody used, unless it is given."""
+    """Make an issue. Its number is unused unless one is given."""
     path = f"acme/{name or f'r{repository}'}"
     return Thread(
         forge="github",
@@ -29,7 +29,7 @@ def a_thread(number: int = 0, *, repository: int = 1, name: str = "") -> Thread:
 
 
 def add_task(tx: Connection, thread: Thread | None = None) -> Task:
-    """A queued task that has no run yet; on a thread of its own, unless it is given."""
+    """Add a queued task that has no run yet; on a new thread unless one is given."""
     thread = thread or a_thread()
     task_id = f"t{next(_numbers)}"
     task = Task(
@@ -48,7 +48,7 @@ def add_task(tx: Connection, thread: Thread | None = None) -> Task:
 
 
 def add_run(tx: Connection, task: Task | None = None, *, host: str = "", cause: str = "") -> Run:
-    """One more queued run of the task; of a new one, unless it is given."""
+    """Add a queued run to the task, or to a new one if none is given."""
     task = task or add_task(tx)
     number = len(runs.of_task(tx, task.id)) + 1
     run = Run(
@@ -81,7 +81,7 @@ def lease_of(run: Run | None) -> Lease:
 
 
 def claimed(tx: Connection) -> Run:
-    """A new run in the hands of worker w1 of host h1."""
+    """Add a run that worker w1 of host h1 has claimed."""
     run = claims.claim(tx, a_worker(), add_run(tx).id)
     assert run is not None
     return run

@@ -1,4 +1,4 @@
-"""A House for tests of what is told: a ledger and a forge, and an engine that is never called."""
+"""A Runtime for tests of comments and reports: a ledger and a forge, and an engine that is never called."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def with_gateway(runtime: Runtime, **changes: Any) -> Runtime:
 
 
 def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> Runtime:
-    """Of worker w1 on host h1, its token TOKEN; nudges for reports go to `nudged`."""
+    """Make the runtime of worker w1 on host h1, with token TOKEN. Nudges for reports go to `nudged`."""
     heard = [] if nudged is None else nudged
     return Runtime(
         ledger=ledger,

@@ -1,4 +1,4 @@
-"""An HTTP server that answers what a test tells it to: for answers no playground would give."""
+"""An HTTP server with scripted answers, for answers that no playground would give."""
 
 import json
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ from tests.support.http_server import serving
 
 @dataclass
 class Response:
-    """One answer; `headers` beside those every answer has."""
+    """One answer. `headers` are added to those that every answer has."""
 
     status: int
     data: object = None
@@ -20,7 +20,7 @@ class Response:
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers in `script` in turn, then echoes; keeps what it was asked."""
+    """A server that gives the answers in `script` in turn, then echoes. It keeps its requests."""
 
     daemon_threads = True
 

@@ -1,10 +1,9 @@
-"""A container engine of the tests' own, which may be ended and started again.
+"""A separate container engine for tests, which they may stop and restart.
 
-It lives in namespaces of its own for network, mounts and processes: it can touch
-neither the bridge and the firewall of this machine nor its containers. All of it
-hangs on one shell, and ends with it however the test ends: the shell ends when
-its input does, and the kernel then ends every process of its namespace and
-undoes their mounts.
+It has its own namespaces for network, mounts and processes, so it can touch neither this machine's
+bridge and firewall nor its containers. All of it depends on one shell, and ends with it however the
+test ends: the shell ends when its input does, and the kernel then ends every process of its
+namespace and undoes their mounts.
 """
 
 import os
@@ -22,19 +21,19 @@ import pytest
 
 from tests.support.images import small
 
-_PATIENCE = 60.0  # seconds it may take to answer
+_PATIENCE = 60.0  # maximum seconds until it answers
 _ALONE = "unshare --fork --kill-child --pid --mount --mount-proc --net bash"
-# Not the containerd of this machine, if it has one: the engine then starts its own.
+# Without this the engine would use this machine's containerd, if it has one; so it starts its own.
 _NO_OTHER = "mkdir -p /run/containerd && mount -t tmpfs none /run/containerd"
 _OPTIONS = """
 --containerd-namespace forgehand-second --containerd-plugins-namespace forgehand-second-plugins
 --bridge none --iptables=false --ip-forward=false --ip-masq=false --userland-proxy=false
-"""  # without a bridge: not one of our containers has a network
+"""  # without a bridge, because no container of the bot has a network
 
 
 @dataclass
 class SecondEngine:
-    """`url` is for `[sandbox] engine`. Started with `live_restore`, its containers outlive it."""
+    """A second engine. `url` is for `[sandbox] engine`. With `live_restore`, its containers outlive it."""
 
     folder: Path
     live_restore: bool
@@ -45,12 +44,15 @@ class SecondEngine:
         return f"unix://{self.folder}/engine.sock"
 
     def docker(self, *arguments: str) -> str:
-        """What `docker` prints of this engine. The library would leave connections to what is gone."""
+        """Return `docker`'s output for this engine.
+
+        The library would keep connections to an engine that is gone.
+        """
         command = ["docker", "--host", self.url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the engine and return when it answers."""
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
         options = [*_OPTIONS.split(), *(f"--{name}={self.folder / at}" for name, at in places.items())]
         options += ["--live-restore"] if self.live_restore else []
@@ -63,15 +65,15 @@ class SecondEngine:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """As its service is stopped: without live-restore it ends its containers first."""
+        """Stop the engine as its service does: without live-restore, it ends its containers first."""
         self._do("kill -TERM $engine; wait $engine")
 
     def kill(self) -> None:
-        """It and its containerd end, and have no time to end their containers."""
+        """Kill the engine and its containerd, which get no time to end their containers."""
         self._do("kill -KILL $engine; wait $engine")
 
     def crash(self) -> None:
-        """All ends, the containers too, as when the machine goes down."""
+        """Kill everything, containers too, as in a power failure."""
         self._do("kill -KILL -1; wait $engine")
 
     def _do(self, line: str) -> None:
@@ -83,13 +85,14 @@ class SecondEngine:
 
 @contextmanager
 def second_engine(*, live_restore: bool) -> Iterator[SecondEngine]:
-    """A running engine with the small image; when the block ends nothing is left of it."""
+    """Run an engine with the small image during the block, and remove all of it afterwards."""
     for program, package in {"dockerd": "docker.io", "unshare": "util-linux"}.items():
         if shutil.which(program) is None:
             pytest.fail(f"There is no {program} here: apt-get install {package}")
     if os.geteuid() != 0:
         pytest.fail("A second engine needs namespaces of its own, and only root may make them.")
-    folder = Path(tempfile.mkdtemp(prefix="forgehand-engine-"))  # short: a socket's path has 107 bytes
+    # short, because a socket's path has at most 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="forgehand-engine-"))
     try:
         with (folder / "shell").open("wb") as errors:
             pipe = subprocess.PIPE

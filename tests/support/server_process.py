@@ -1,4 +1,4 @@
-"""A server of somebody else's, as a process that tests may stop and start again."""
+"""A third-party server as a process that tests may stop and restart."""
 
 import signal
 import subprocess
@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-START_LIMIT = 30.0  # seconds it may take to answer
+START_LIMIT = 30.0  # maximum seconds until it answers
 
 
 @dataclass(slots=True, kw_only=True)
 class Server:
-    """A program that may be stopped, and started again on the same data."""
+    """A program that tests may stop, and restart on the same data."""
 
     command: Sequence[object]
     folder: Path
     answers: Callable[[], object]
-    not_yet: type[Exception]  # what `answers` raises until then
+    not_yet: type[Exception]  # raised by `answers` until the server is ready
     stop_by: signal.Signals
     user: str | None = None
     _process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server and return when it answers."""
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 list(map(str, self.command)),
@@ -54,7 +54,7 @@ class Server:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """It answers during the block, as long as nobody stops it."""
+        """Run the server during the block, unless the test stops it."""
         try:
             self.start()
             yield

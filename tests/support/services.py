@@ -1,7 +1,7 @@
-"""PostgreSQL and Redis of one test session: real servers on what Debian installs, ended with it.
+"""PostgreSQL and Redis for one test session: real servers from Debian's packages, stopped at its end.
 
-Nothing here is skipped: a machine without the programs fails, and the message
-says what to install.
+Nothing here is skipped. On a machine without the programs the tests fail, and the message names the
+package to install.
 """
 
 import os
@@ -27,8 +27,8 @@ from bot.store.ledger import open_ledger
 from bot.store.schema import metadata
 from tests.support.server_process import Server
 
-REDIS_DATABASES = 10_000  # one a test: a number is all the isolation a test needs
-# A database's version, its tables and indexes, and what the planner has learned of their rows.
+REDIS_DATABASES = 10_000  # one per test: its number isolates a test
+# A database's version, its tables and indexes, and the planner's statistics on their rows.
 _BESIDE_ROWS = b"""
 SELECT (SELECT array_agg(version_num) FROM alembic_version),
        (SELECT array_agg(format('%s.%s', attrelid::regclass, attname) ORDER BY attrelid, attnum)
@@ -50,30 +50,30 @@ class Redis:
 
 @dataclass(slots=True)
 class Postgres:
-    """A running cluster, reached by its socket. Each call gives a database nobody else uses."""
+    """A running cluster, reached by its socket. Each call returns a database that no other test uses."""
 
     socket_folder: Path
     server: Server
     _numbers: "count[int]" = field(default_factory=count)
     _spare: list[str] = field(default_factory=list)  # URLs
-    _as_made: object = None  # what a new one has beside rows
+    _as_made: object = None  # the state of a new database, except its rows
 
     def url(self, database: str) -> str:
         return _url(self.socket_folder, database)
 
     def empty(self) -> str:
-        """URL of a database without a table."""
+        """Return the URL of a database without tables."""
         return self._create("template0")
 
     def migrated(self) -> str:
-        """URL of a database with the ledger's tables, and nothing in them."""
+        """Return the URL of a database with the ledger's tables and no rows."""
         return self._spare.pop() if self._spare else self._create("ledger_template")
 
     def give_back(self, url: str) -> None:
-        """A migrated one that its test is done with: it is emptied for the next, under another name.
+        """Take back a migrated database from a finished test. Empty and rename it for the next test.
 
-        To make one takes fifty times the processor time. A thread that a test left behind finds
-        nothing under the old name; a database that is not as it was made is dropped.
+        Creating a database takes fifty times the processor time. A thread that a test left behind
+        finds nothing under the old name. A database whose structure has changed is dropped.
         """
         old, new = make_url(url).database, f"test_{next(self._numbers)}"
         self._run(
@@ -90,7 +90,7 @@ class Postgres:
 
     @contextmanager
     def away(self, url: str) -> Iterator[None]:
-        """Nobody reaches this database while the block lasts."""
+        """Keep all clients out of this database during the block."""
         name = make_url(url).database
         self._run(*_closing(name))
         try:
@@ -116,7 +116,7 @@ class Postgres:
 
 
 def _closing(name: str | None) -> tuple[str, str]:
-    """What keeps everybody out of a database, and sends away who is in it."""
+    """Return statements that refuse new connections to a database and end the existing ones."""
     return (
         f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false',
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
@@ -125,8 +125,12 @@ def _closing(name: str | None) -> tuple[str, str]:
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """A cluster in a folder of its own; as user postgres where we are root, which it refuses to be."""
-    folder = Path(tempfile.mkdtemp(prefix="forgehand-pg-"))  # short: a socket's path has 107 bytes
+    """Run a cluster in its own folder during the block.
+
+    PostgreSQL refuses to run as root, so root runs it as user postgres.
+    """
+    # short, because a socket's path has at most 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="forgehand-pg-"))
     try:
         server = _cluster(_postgres_programs(), folder, _postgres_user(folder) if os.geteuid() == 0 else None)
         with server.running():
@@ -138,7 +142,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 def _cluster(programs: Path, folder: Path, user: str | None) -> Server:
-    """A new one, not yet started."""
+    """Create a cluster, and do not start it."""
     initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
     made = subprocess.run(
         [*map(str, initdb), "--encoding=UTF8", "--locale=C.UTF-8"],
@@ -149,7 +153,7 @@ def _cluster(programs: Path, folder: Path, user: str | None) -> Server:
     )
     if made.returncode != 0:
         pytest.fail(f"initdb: {made.stderr}")
-    # Durability is PostgreSQL's own business: tests of ours gain nothing from its fsync.
+    # PostgreSQL itself is responsible for durability: the bot's tests gain nothing from fsync.
     options = ["fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200"]
     return Server(
         command=[programs / "postgres", "-D", folder / "data", "-k", folder, *(f"--{o}" for o in options)],
@@ -167,7 +171,7 @@ def _url(socket_folder: Path, database: str) -> str:
 
 @contextmanager
 def running_redis() -> Iterator[Redis]:
-    """A server on a free port. What it holds is gone when it is stopped."""
+    """Run a server on a free port during the block. Its data is gone when it stops."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.fail("There is no redis-server here: apt-get install redis-server")
@@ -189,9 +193,9 @@ def running_redis() -> Iterator[Redis]:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on just now.
+    """Return a loopback port on which no process listens now.
 
-    The kernel gives none of these to who asks for any: until it is bound it stays free.
+    The kernel does not assign these ports by itself, so the port stays free until it is bound.
     """
     below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:

@@ -1,7 +1,7 @@
-"""What a test starts outside its own process, seen by the interpreter's audit events.
+"""Programs and connections started by a test outside its own process, seen by the interpreter's audit events.
 
-By this a test that waits for a container or a process cannot go without its mark, and `--quick` cannot
-start one by mistake. Programs that end by themselves, at once, do not count.
+Because of this, a test that waits for a container or a process cannot omit its mark, and `--quick`
+cannot start one by mistake. Programs that end at once by themselves do not count.
 """
 
 import os
@@ -18,7 +18,10 @@ _AT_ONCE = {"git", "openssl"}
 
 
 class Watch:
-    """What is started while a test runs. One for a process: an audit hook cannot be taken away."""
+    """A watch over the starts during a test.
+
+    There is one per process, because an audit hook cannot be removed.
+    """
 
     def __init__(self) -> None:
         self.refuses = False
@@ -28,9 +31,9 @@ class Watch:
 
     @contextmanager
     def test(self) -> Iterator[set[str]]:
-        """Fill the set with the names of what is started until the end of the block.
+        """Fill the set with the names of everything started before the end of the block.
 
-        Threads that were there before do not count: a test before this one may have left them.
+        Threads that existed before do not count: an earlier test may have left them.
         """
         self._before = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
         self._started = set()
@@ -50,7 +53,7 @@ class Watch:
 
 
 def _started(event: str, args: tuple[Any, ...]) -> str:
-    """Name of what this event starts; "" if it is nothing that counts."""
+    """Return the name of the program or server that this event starts, or "" if it does not count."""
     if event == "subprocess.Popen":
         name = Path(os.fsdecode(args[0] or args[1][0])).name
         return "" if name in _AT_ONCE else name

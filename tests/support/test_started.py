@@ -1,4 +1,4 @@
-"""A test that starts a process or speaks to the engine is known to, whatever its marks say."""
+"""The detection of tests that start a process or use the engine, whatever their marks are."""
 
 import socket
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.started import ENGINE, Watch
 
-pytestmark = pytest.mark.waits  # for processes that end at once
+pytestmark = pytest.mark.waits  # because of processes that end at once
 
 OURS = Watch()
 
@@ -20,7 +20,7 @@ def watch() -> Iterator[Watch]:
     OURS.refuses = False
 
 
-def test_a_process_has_the_name_of_its_program_and_git_does_not_count(watch: Watch) -> None:
+def test_a_process_is_named_by_its_program_and_git_does_not_count(watch: Watch) -> None:
     with watch.test() as started:
         subprocess.run(["/bin/true"], check=True)
         subprocess.run(["git", "--version"], check=True, capture_output=True)
@@ -28,7 +28,7 @@ def test_a_process_has_the_name_of_its_program_and_git_does_not_count(watch: Wat
     assert started == {"true"}
 
 
-def test_so_does_the_engine_whoever_speaks_to_it(watch: Watch) -> None:
+def test_a_connection_to_the_engine_counts_from_any_thread(watch: Watch) -> None:
     with watch.test() as started, socket.socket(socket.AF_UNIX) as connection:
         thread = threading.Thread(target=connection.connect_ex, args=["/nowhere/docker.sock"])
         thread.start()
@@ -37,7 +37,7 @@ def test_so_does_the_engine_whoever_speaks_to_it(watch: Watch) -> None:
     assert started == {ENGINE}
 
 
-def test_threads_from_before_do_not_count_nor_what_is_started_between_two_tests(watch: Watch) -> None:
+def test_earlier_threads_and_starts_between_two_tests_do_not_count(watch: Watch) -> None:
     begun, over = threading.Event(), threading.Event()
 
     def unfinished() -> None:
@@ -54,7 +54,7 @@ def test_threads_from_before_do_not_count_nor_what_is_started_between_two_tests(
     assert started == set()
 
 
-def test_with_quick_nothing_is_started(watch: Watch) -> None:
+def test_quick_refuses_every_start(watch: Watch) -> None:
     watch.refuses = True
 
     with watch.test(), pytest.raises(RuntimeError, match="needs true is marked"):

@@ -1,4 +1,4 @@
-"""A receiver on a real port, spoken to in the dialect of a forge."""
+"""A receiver on a real port, called in the dialect of a forge."""
 
 import hashlib
 import hmac
@@ -32,18 +32,21 @@ def signature(body: bytes, secret: str = SECRET) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """How a forge says the same things: names of headers, and a good value for each."""
+    """A forge's names for the headers of a delivery, and a valid value for each."""
 
     sender: WebhookVerifier
     proof: str
     id: str
     event: str
-    recorded: str  # a kind of event that is waited for
+    recorded: str  # an event type that the receiver records
     ignored: str
     prove: Callable[[bytes], str]
 
     def headers(self, body: bytes, **changed: str | None) -> dict[str, str]:
-        """Those of a good delivery, but for the ones named here (`id`, `content_type`); None: left out."""
+        """Return the headers of a valid delivery, changed as given (`id`, `content_type`).
+
+        None leaves one out.
+        """
         usual: dict[str, str | None] = {
             "content_type": "application/json",
             "id": "d-1",
@@ -81,7 +84,7 @@ GITLAB = Dialect(
 
 @dataclass
 class Hook:
-    """A running receiver, and what is seen of it from outside."""
+    """A running receiver, and its effects as seen from outside."""
 
     dialect: Dialect
     address: tuple[str, int]
@@ -90,12 +93,12 @@ class Hook:
     nudged: list[tuple[str, str]] = field(default_factory=list)
 
     def post(self, body: bytes = BODY, **changed: str | None) -> httpx.Response:
-        """A good delivery, but for the headers named here; None leaves one out."""
+        """Send a valid delivery with the headers changed as given. None leaves one out."""
         return self.send(self.dialect.headers(body, **changed), body)
 
     def send(self, headers: Mapping[str, str], body: bytes = BODY) -> httpx.Response:
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        # Plain HTTP: to load the certificates of the world for it takes longer than all the rest.
+        # Plain HTTP, because loading the certificates for TLS takes longer than everything else.
         return httpx.post(self.url, content=body, headers=sent, timeout=20, verify=False, trust_env=False)
 
     @property
@@ -112,7 +115,7 @@ class Hook:
             return [(row.id, row.event, row.body) for row in rows]
 
     def raw(self, request: bytes) -> bytes:
-        """Everything the receiver says to these bytes until it hangs up."""
+        """Send these bytes and return the receiver's whole answer, until it closes the connection."""
         with socket.create_connection(self.address, timeout=20) as connection:
             connection.sendall(request)
             return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -127,9 +130,9 @@ def receiving(
     read_deadline: float = 20,
     interesting: frozenset[str] = frozenset(),
 ) -> Iterator[Hook]:
-    """Take deliveries during the block; from another `sender` than the dialect's where one is given.
+    """Receive deliveries during the block, verified by `sender` or by the dialect's verifier.
 
-    Events of the dialect's own kind are kept, or these.
+    Events in `interesting` are recorded; by default, those of the dialect's own type.
     """
     hook = Hook(dialect, ("", 0), ledger)
     intake = Intake(ledger, lambda forge, delivery: hook.nudged.append((forge, delivery)))

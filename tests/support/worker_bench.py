@@ -1,6 +1,6 @@
-"""A worker's own side in this process: a house, a repository beside it, and runs to work on. No forge.
+"""A worker's side in this process: a runtime, a repository beside it, and runs to work on. No forge.
 
-The agent of a test is the shell script it names; engine, git and ledger are real.
+The agent of a test is its shell script. Engine, git and ledger are real.
 """
 
 import math
@@ -50,38 +50,38 @@ class Workshop:
     settings: Settings
 
     def agent(self, script: str, **changed: Any) -> Runtime:
-        """The house with this script as its agent."""
+        """Return the runtime with this script as its agent."""
         return replace(self.runtime, agents={"shell": CommandLineAgent(["sh", "-ec", script])}, **changed)
 
     def queued(self, *, remote: str = "", base: str = "", wall_limit: int = 60) -> Run:
-        """A new task's run, in line."""
+        """Add a new task and return its queued run."""
         url = canonical(remote or str(self.desk.repository))
         given = replace(defaults(self.settings), wall_limit=wall_limit)
         with self.runtime.ledger.write() as tx:
             return open_from_cli(tx, given, repository_url=url, request="tidy the parser", base=base).run
 
     def next(self) -> Run | None:
-        """The next run in line, in the hands of this process."""
+        """Claim the next queued run for this process."""
         with self.runtime.ledger.write() as tx:
             return claims.claim_next(tx, self.runtime.worker)
 
     def claimed(self, **asked: Any) -> Run:
-        """A new task's run, in the hands of this process; `asked` as for `queued`."""
+        """Add a new task and claim its run for this process; `asked` as for `queued`."""
         self.queued(**asked)
         run = self.next()
         assert run is not None
         return run
 
     def done(self, script: str) -> Run:
-        """A new task's run, worked on by this script to its end."""
+        """Add a new task and execute its run with this script to the end."""
         run = self.claimed()
         execute(self.agent(script), run, threading.Event())
         return self.now(run)
 
     def lost(self, script: str) -> Run:
-        """A new task's run that is lost while its agent works: nothing of it is exported.
+        """Add a new task whose run is lost while its agent works: nothing of it is exported.
 
-        The script has to print "begun" once it has done what matters, and not to end.
+        The script has to print "begun" after the relevant part, and must not end.
         """
         run = self.claimed()
         with self.busy(self.agent(script), run) as stopping:
@@ -95,7 +95,10 @@ class Workshop:
 
     @contextmanager
     def busy(self, runtime: Runtime, run: Run) -> Iterator[threading.Event]:
-        """A worker at this run; the event stops it, and at the end of the block it must come to its end."""
+        """Execute this run in another thread.
+
+        The event stops it; it must have ended at the end of the block.
+        """
         stopping = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             work = pool.submit(execute, runtime, run, stopping)
@@ -107,7 +110,7 @@ class Workshop:
             work.result(LONG)
 
     def taken_over(self, holder: str) -> tuple[Run, Runtime]:
-        """The one run there is in the hands of another process of this host, and the house as it sees it."""
+        """Take over the only run as another process of this host; return it with that process's runtime."""
         worker = replace(self.runtime.worker, holder=holder)
         with self.runtime.ledger.write() as tx:
             run = claims.take_over(tx, worker, all_are_dead)
@@ -115,9 +118,9 @@ class Workshop:
         return run, replace(self.runtime, worker=worker)
 
     def out_of_time(self, run: Run) -> None:
-        """Set the wall limit to a moment from now, and return once that is over.
+        """Set the wall limit to a moment from now, and return after that moment.
 
-        A limit that is short from the start may be over before the agent has come to anything.
+        A limit that is short from the start may be over before the agent has done anything.
         """
         [began] = [began for phase, began, _ in self.phases(run) if phase is Phase.AGENT]
         with self.runtime.ledger.write() as tx:
@@ -143,17 +146,17 @@ class Workshop:
             return runs.phase_times(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
-        """All of its log that the ledger holds."""
+        """Return all of the run's log that the ledger holds."""
         with self.runtime.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
     def cancel(self, run: Run) -> bool:
-        """False: it is too late."""
+        """Request the cancellation; return False if it is too late."""
         with self.runtime.ledger.write() as tx:
             return runs.ask_cancel(tx, runs.get(tx, run.id))
 
     def branches(self) -> list[str]:
-        """What the remote has beside its default branch."""
+        """Return the remote's branches except its default branch."""
         names = self.desk.git("for-each-ref", "--format=%(refname:short)", "refs/heads/").split()
         return sorted(set(names) - {"main"})
 
@@ -161,7 +164,7 @@ class Workshop:
         return self.runtime.mirror(self.task(run)).path
 
     def saved(self, run: Run, ref: str, path: str) -> str:
-        """A file's content at refs/<ref>/<run> of the task's quarantine; "" where there is none."""
+        """Return a file's content at refs/<ref>/<run> of the task's quarantine, or "" if there is none."""
         objects = Objects(self.runtime.quarantine(run.task), (self.mirror(run),))
         try:
             return objects.git("cat-file", "blob", f"refs/{ref}/{run.id}:{path}").decode()
@@ -169,7 +172,7 @@ class Workshop:
             return ""
 
     def containers(self) -> list[str]:
-        """Names of all there are, running or not."""
+        """Return the names of all containers, running or not."""
         return [found.name for found in self.runtime.engine.ours()]
 
 
@@ -189,7 +192,7 @@ def in_a_workshop(folder: Path, store_url: str = "") -> Iterator[Workshop]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until the condition is true."""
     pause = threading.Event()
     for _ in range(int(LONG / 0.02)):
         if true():
