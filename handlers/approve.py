@@ -14,7 +14,7 @@ router = Router()
 @router.command(
     "approve",
     usage="/approve [commit]",
-    help="pushes the commit that waits for an approval",
+    help="pushes the commit that awaits approval",
     options=("task",),
 )
 def approve(command: Command, tasks: Tasks) -> str:

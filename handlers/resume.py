@@ -23,7 +23,7 @@ router = Router()
 def resume(command: Command, tasks: Tasks) -> str:
     """Queue one more run of a task of this thread."""
     queued = tasks.resume(command)
-    what = "Pushing again the work of" if queued.only_push else "Resuming"
+    what = "Trying again to push the work of" if queued.only_push else "Resuming"
     lines = [
         f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {queue_position(queued.position)}.",
         FOLLOW_UP,

@@ -30,8 +30,8 @@ def retry(command: Command, tasks: Tasks) -> str:
     queued, old = tasks.retry(command)
     task = queued.task
     lines = [
-        f"Task `{task.id}` repeats the first instructions of task `{old.id}`: "
-        f"{queue_position(queued.position)}. "
+        f"Task `{task.id}` repeats the first instructions of task `{old.id}`. "
+        f"It is {queue_position(queued.position)}. "
         f"Its branch will be `{task.branch}`.",
         f"Task `{old.id}` stays as it is: `/resume --task {old.id}` continues it.",
         FOLLOW_UP,

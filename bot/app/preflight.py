@@ -137,7 +137,7 @@ def _require_prices(runtime: Runtime) -> None:
     if unpriced := runtime.gateway.unpriced_provider():
         raise BadSettings(
             f"[budget] has a limit in usd, but [models.{unpriced}] has no prices, so every request "
-            "to it would be refused. Add prices, in US dollars for a million tokens, or limit tokens or "
+            "to it would be refused. Add prices, in US dollars per million tokens, or limit tokens or "
             'requests instead:\n  prices = { "<model>*" = { input = 1.0, output = 5.0 } }'
         )
 
@@ -152,9 +152,10 @@ def check_forge(settings: Settings) -> None:
         keys = " and ".join(f"[{name}] token" for name in mute)
         variables = " or ".join(f"FORGEHAND_{name.upper()}__TOKEN" for name in mute)
         raise BadSettings(
-            f"{keys} {'is' if len(mute) == 1 else 'are'} empty: the bot could not ask for permissions, push "
-            f"or answer. Make a token for its account and set it there or in {variables}. With _FILE at its "
-            "end, the variable names a file that has the token."
+            f"{keys} {'is' if len(mute) == 1 else 'are'} empty: without a token the bot cannot check "
+            f"permissions, push or reply. Create a token for the bot's account, and set it there or in "
+            f"{variables}. If you add _FILE to the name of the variable, its value is the path of a file "
+            "with the token."
         )
 
 

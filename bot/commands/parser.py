@@ -159,12 +159,14 @@ def _timeout(value: str) -> int:
     try:
         return parse_duration(value, needs_unit=True)
     except ValueError:
-        raise NotUnderstood("`--timeout` is a number with its unit, such as `90s`, `30m` or `2h`.") from None
+        raise NotUnderstood(
+            "`--timeout` must be a number with a unit, such as `90s`, `30m` or `2h`."
+        ) from None
 
 
 def _pr(value: str) -> str:
     if value not in {"draft", "ready", "link", "none"}:
-        raise NotUnderstood("`--pr` is one of `draft`, `ready`, `link`, `none`.")
+        raise NotUnderstood("`--pr` must be one of `draft`, `ready`, `link`, `none`.")
     return value
 
 
@@ -178,14 +180,14 @@ def branch_name(value: str) -> str:
     """Check the name of a branch by git's own rules (git-check-ref-format). Raises NotUnderstood."""
     wrong = r"[\x00-\x20\x7f~^:?*\[\\`]|\.\.|@\{|//|^[-/]|^@$|[/.]$|(?:^|/)\.|\.lock(?:/|$)"
     if not value or len(value) > 200 or re.search(wrong, value):
-        raise NotUnderstood("`--base` is the name of a branch.")
+        raise NotUnderstood("`--base` must be the name of a branch.")
     return value.removeprefix("refs/heads/")
 
 
 def model_name(value: str) -> str:
     """Check the name of a model, which becomes one word of a command line. Raises NotUnderstood."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.:/@+\[\]-]{0,99}", value, re.ASCII):
-        raise NotUnderstood("`--model` is the name of a model, such as `opus` or `provider/name-1`.")
+        raise NotUnderstood("`--model` must be the name of a model, such as `opus` or `provider/name-1`.")
     return value
 
 

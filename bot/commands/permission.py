@@ -34,7 +34,10 @@ def authorize(forge: Forge, request: Request, age: float) -> Request | None:
     except ForgeUnavailable:
         if age < PATIENCE:
             raise
-        text = "For an hour I could not find out whether you may do this, so nothing was done. Say it again."
+        text = (
+            "For an hour I could not check whether you may do this, so nothing was done. "
+            "Give the command again."
+        )
         return replace(request, refusal=NotPossible(text))
     except ForgeGone as error:
         log.info("thread is gone, command ignored", thread=request.event.thread.key, reason=str(error))

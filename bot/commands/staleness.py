@@ -26,8 +26,9 @@ def _check_thread(event: Labelled, seconds: float) -> None:
     """Refuse a label found by the scan if its thread changed after it; the scan sees the new text only."""
     if seconds > _LABEL_EDIT:
         raise NotPossible(
-            f"No delivery told me of the label `{event.label}`, and this thread has changed since the label "
-            "was added. Check the thread, then remove the label and add it again, or write `/run`."
+            f"The forge did not notify me of the label `{event.label}`, and this thread has changed since "
+            "the label was added, so nothing was done. Check the thread, then remove the label and add it "
+            "again, or write `/run`."
         )
 
 
@@ -36,10 +37,10 @@ def _check_head(event: Event, change: ChangeHead, now: float) -> None:
     if event.head not in {"", change.head}:
         raise NotPossible(
             "This change comes from a fork, and it has moved since your command. "
-            "Look at it, and say it again."
+            "Look at the change, then give the command again."
         )
     if now - event.at.timestamp() > _FRESH:
         raise NotPossible(
             "This change comes from a fork, and more than a minute passed before I handled your command: "
-            "the change may have moved since. Look at it, and say it again."
+            "the change may have moved since. Look at the change, then give the command again."
         )

@@ -104,7 +104,7 @@ ENDINGS: dict[Outcome, Ending] = {
         "/retry",
     ),
     Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume", "/diff"),
-    Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository is not there.", "/resume"),
+    Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository does not exist.", "/resume"),
     Outcome.LOST: Ending(
         State.FAILED, "The run was lost with its worker or its container.", "/resume", "/retry"
     ),

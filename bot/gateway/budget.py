@@ -81,7 +81,7 @@ class RunBudget:
     def exhausted(self) -> str:
         """Return which budget is used up and what helps, in sentences; "" if none is."""
         if limit := self._per_run.exhausted_by(self._counter.total()):
-            return f"The budget of a run is used up: {limit}. To resume the task gives it a new one."
+            return f"The budget of a run is used up: {limit}. Resuming the task gives it a new budget."
         for url, per_day in self._per_day.items():
             if per_day != UsageLimit() and (
                 limit := per_day.exhausted_by(self._used_by_others(url), self._mine())

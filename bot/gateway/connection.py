@@ -103,7 +103,7 @@ class GatewayConnection:
             price = provider.price(model)
             if access.run_budget.in_dollars and price is None:
                 raise RequestRefused(
-                    403, request.shown, f"[models.{provider.name}] prices has none for {model[:100]!r}"
+                    403, request.shown, f"[models.{provider.name}] prices has no price for {model[:100]!r}"
                 )
             if not access.admit(model, price):
                 raise RequestRefused(403, request.shown, "over budget")

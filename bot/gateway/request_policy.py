@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 _STRING = re.compile(rb'\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _MOST_TOKENS = 500_000  # of a body: tens of times as many as in the longest conversations
 _LONGEST = 1000  # bytes of a model's name, which stays in memory until the response has ended
-_NO_JSON = "no JSON object"
+_NO_JSON = "not a JSON object"
 
 
 @dataclass
@@ -74,7 +74,7 @@ def _check_query(query: str, shown: str) -> None:
         # cloud.google.com/apis/docs/system-parameters: each parameter may also begin with "$".
         name = key.lower().removeprefix("$")
         if name in _KEYS_IN_QUERY:
-            raise RequestRefused(403, shown, "a key in the address")
+            raise RequestRefused(403, shown, "a key in the URL")
         if name in _RESPONSE_SHAPES or (name == "alt" and value not in _ALT):
             raise RequestRefused(403, shown, f"an answer changed by {name}")
 

@@ -60,7 +60,9 @@ def push(
 
 def _must_go_forward(objects: Objects, branch: str, oid: str, *, expected: str, since: str) -> None:
     if since and (not expected or (expected != since and objects.is_ancestor(expected, since))):
-        raise PushRejected(f"`{branch}` was deleted or reset to an older commit, and stays so.")
+        raise PushRejected(
+            f"`{branch}` was deleted or reset to an older commit, and the bot does not undo that."
+        )
     if expected and not objects.is_ancestor(expected, oid):
         raise PushRejected(
             f"`{branch}` is at {expected[:10]}, which is not an ancestor of the new work.", moved=True

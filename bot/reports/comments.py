@@ -102,7 +102,7 @@ def with_change(message: FinalMessage, task: Task, refusal: str) -> str:
 
 def with_question(reason: str, question: str) -> str:
     """Add the agent's question to the reason why the agent failed: the question may explain the failure."""
-    return f"{reason} It had asked: {question}".strip() if question else reason
+    return f"{reason} The agent had asked: {question}".strip() if question else reason
 
 
 def session(run: Run) -> str:
@@ -123,7 +123,7 @@ def used(spent: Spent) -> str:
 
 def _cost(spent: Spent) -> str:
     if spent.known is not Known.UNKNOWN:
-        return dollars(spent.usd) + (" by the agent's word" if spent.known is Known.AGENT else "")
+        return dollars(spent.usd) + (" as reported by the agent" if spent.known is Known.AGENT else "")
     return f"at least {dollars(spent.usd)}" if spent.usd else "cost unknown"
 
 

@@ -16,4 +16,6 @@ def incident(event: str, error: Exception, **facts: object) -> str:
 
 def incident_text(number: str) -> str:
     """Return the sentence about an incident for a thread."""
-    return f"Something went wrong on our side. Please give the bot's operator incident `{number}`."
+    return (
+        f"Something went wrong in the bot. Please give the incident number `{number}` to the bot's operator."
+    )

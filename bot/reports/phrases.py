@@ -29,7 +29,7 @@ def queue_position(position: int) -> str:
 
 def busy(position: int) -> str:
     """Return the state of a run that has not ended, as the end of a sentence; position 0 is a running one."""
-    return f"is waiting, {queue_position(position)}" if position else "is running"
+    return f"is queued, {queue_position(position)}" if position else "is running"
 
 
 def pinned(commit: str) -> str:

@@ -159,8 +159,8 @@ def host_name(folder: DataFolder, requested: str) -> str:
     known = write_once(folder.instance, new_name).strip()
     if requested not in ("", known):
         raise BadSettings(
-            f"{folder.root} is known as host {known}, and so are its workspaces. Omit --host, or give this "
-            "host another [data] path."
+            f"{folder.root} already has the host name {known}, and its workspaces are stored under that "
+            "name. Omit --host, or give this host another [data] path."
         )
     return known
 

@@ -23,7 +23,10 @@ def cancel(tx: Connection, task: Task) -> Task:
     """
     run = run_rows.newest(tx, task.id)
     if not run_rows.ask_cancel(tx, run):
-        raise NotPossible(f"The push of task `{task.id}` has begun: the run ends as it would have.")
+        raise NotPossible(
+            f"The push of task `{task.id}` has already begun, so the run cannot be cancelled. "
+            "It ends as usual."
+        )
     run = run_rows.get(tx, run.id)
     if run.state is State.CANCELLED:
         task_rows.change_state(tx, task.id, State.CANCELLED)

@@ -144,7 +144,7 @@ def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
 
 
 def is_awaiting_approval(tx: Connection, task: Task) -> bool:
-    """Return True if a commit of this task waits for an approval."""
+    """Return True if a commit of this task awaits approval."""
     return task.state is State.WAITING and run_rows.newest(tx, task.id).outcome is Outcome.HELD
 
 
@@ -201,11 +201,13 @@ def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
     if before.outcome is Outcome.HELD:
         command = for_forge("/approve", task.thread.forge)
         raise NotPossible(
-            f"Commit `{task.checked_head}` of task `{task.id}` waits for an approval. `{command}` pushes it, "
-            "`/resume <what to do instead>` lets the agent go on."
+            f"Commit `{task.checked_head}` of task `{task.id}` awaits approval. `{command}` pushes it, "
+            "`/resume <what to do instead>` makes the agent continue without a push."
         )
     if before.outcome is Outcome.QUESTION:
-        raise NotPossible(f"The agent of task `{task.id}` has asked something: `/resume <your answer>`.")
+        raise NotPossible(
+            f"The agent of task `{task.id}` asked a question. Answer it with `/resume <your answer>`."
+        )
     if task.state is State.SUCCEEDED:
         raise NotPossible(f"Task `{task.id}` is done. Add instructions: `/resume <what to do>`.")
     pushing = before.first_phase is Phase.PUSH or any(

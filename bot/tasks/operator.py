@@ -54,7 +54,7 @@ def approve_from_cli(tx: Connection, task_id: str) -> Queued:
     """Approve any task's commit, for `forgehand approve`. Raises NotPossible if none waits for that."""
     task = task_rows.get(tx, task_id)
     if not enqueue.is_awaiting_approval(tx, task):
-        raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it waits for an approval.")
+        raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it awaits approval.")
     before = run_rows.newest(tx, task_id)
     request = _request(before.request, before.wall_limit, context=before.context)
     return enqueue.approve(tx, task, request)

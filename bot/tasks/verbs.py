@@ -132,7 +132,7 @@ class Tasks:
         task = self._task(
             command,
             partial(enqueue.is_awaiting_approval, self.tx),
-            "Nothing on this thread waits for an approval.",
+            "Nothing on this thread awaits approval.",
         )
         _check_commit(command.text, task)
         before = run_rows.newest(self.tx, task.id)
@@ -234,4 +234,4 @@ def _check_commit(text: str, task: Task) -> None:
         example = for_forge(f"/approve {task.checked_head[:12]}", task.thread.forge)
         raise NotUnderstood(f"`/approve` takes the commit that waits for it and nothing else: `{example}`.")
     if not task.checked_head.startswith(commit):
-        raise NotPossible(f"Commit `{task.checked_head}` waits for an approval, not the one you named.")
+        raise NotPossible(f"Commit `{task.checked_head}` awaits approval, not the one you named.")

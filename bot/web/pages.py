@@ -104,7 +104,9 @@ def _may_see(viewer: Viewer, request: Request) -> bool:
 
 
 def _not_found() -> Response:
-    return PlainTextResponse("There is nothing here, or not with this link.\n", 404, headers=_HEADERS)
+    return PlainTextResponse(
+        "There is nothing here, or this link does not give access to it.\n", 404, headers=_HEADERS
+    )
 
 
 def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:

@@ -221,7 +221,7 @@ def test_a_command_on_a_forks_change_is_refused_after_a_minute(bot: Bot) -> None
     bot.hear("/run tidy it", change=True, at=ago(70))
     bot.hear("/status", change=True, at=ago(70))
 
-    assert ["say it again" in reply for reply in bot.replies()] == [True, False]
+    assert ["give the command again" in reply for reply in bot.replies()] == [True, False]
     assert bot.rows(schema.tasks, schema.runs) == 0
     bot.forge.heads[CHANGE.key] = a_change()
     bot.hear("/run tidy it", change=True, at=ago(70))
@@ -236,7 +236,7 @@ def test_a_command_on_a_forks_change_is_refused_after_waiting_for_the_forge(bot:
     bot.forge.failing = None
     bot.answer(delivery_id)
 
-    assert ["say it again" in reply for reply in bot.replies()] == [True]
+    assert ["give the command again" in reply for reply in bot.replies()] == [True]
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
@@ -313,7 +313,7 @@ def test_a_repository_that_is_not_listed_gets_no_answer(bot: Bot, allow: tuple[s
         ("@forge-bot thanks!", "`/help` lists"),
         ("/resume", "Start with `/run`"),
         ("/cancel", "nothing to cancel"),
-        ("/approve", "waits for an approval"),
+        ("/approve", "awaits approval"),
     ],
 )
 def test_an_impossible_command_is_explained_and_changes_nothing(bot: Bot, body: str, expected: str) -> None:
@@ -542,7 +542,7 @@ def test_after_an_hour_without_the_forge_the_command_is_refused(bot: Bot) -> Non
 
     bot.answer(delivery_id)
 
-    assert ["nothing was done. Say it again" in reply for reply in bot.replies()] == [True]
+    assert ["nothing was done. Give the command again" in reply for reply in bot.replies()] == [True]
     assert bot.rows(schema.tasks, schema.runs) == 0
     assert bot.delivery(delivery_id).answered_at is not None
 
@@ -589,7 +589,7 @@ def test_a_bug_is_tried_five_times_and_then_reported_with_an_incident_number(bot
     (reply,) = bot.replies()
     number = bot.delivery(delivery_id).error.removeprefix("incident ")
     assert [line["incident"] for line in logged if line["event"] == "delivery answer failed"][4:] == [number]
-    assert f"incident `{number}`" in reply
+    assert f"incident number `{number}`" in reply
     assert "secret" not in reply
     assert bot.delivery(delivery_id).answered_at is not None
     assert bot.rows(schema.tasks, schema.runs) == 0

@@ -71,7 +71,7 @@ def test_the_text_of_a_label_may_begin_with_options(text: str) -> None:
             '"tidy": `--agnt` is not an option of this command. Did you mean `--agent`?',
         ),
         ("--agent other Tidy it.", '"tidy": there is no agent other. The known agents: codex.'),
-        ("--timeout long Tidy it.", "`--timeout` is a number with its unit"),
+        ("--timeout long Tidy it.", "`--timeout` must be a number with a unit"),
         ("--agent codex", '"tidy" has options only'),
     ],
 )

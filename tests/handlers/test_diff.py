@@ -61,7 +61,7 @@ def test_before_the_first_run_has_ended_there_are_no_changes_to_show(say: Say) -
     task, run = say.newest()
 
     with pytest.raises(
-        NotPossible, match=f"Run 1 of task `{task.id}` is waiting, next in the queue.* has no changes to show"
+        NotPossible, match=f"Run 1 of task `{task.id}` is queued, next in the queue.* has no changes to show"
     ):
         say("/diff")
     with say.ledger.write() as tx:

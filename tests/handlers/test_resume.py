@@ -20,7 +20,7 @@ def test_after_a_failed_push_the_reply_says_that_it_only_pushes(say: Say) -> Non
     say("/run tidy it")
     task = say.worked(Outcome.PUSH_REJECTED, Phase.PUSH)
 
-    assert say("/resume").startswith(f"Pushing again the work of task `{task.id}`")
+    assert say("/resume").startswith(f"Trying again to push the work of task `{task.id}`")
 
 
 @pytest.mark.parametrize(

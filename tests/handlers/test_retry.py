@@ -16,7 +16,7 @@ def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:
     task = say.newest()[0]
     assert task.id != old.id
     assert reply == (
-        f"Task `{task.id}` repeats the first instructions of task `{old.id}`: next in the queue. "
+        f"Task `{task.id}` repeats the first instructions of task `{old.id}`. It is next in the queue. "
         f"Its branch will be `{task.branch}`.\n\n"
         f"Task `{old.id}` stays as it is: `/resume --task {old.id}` continues it.\n\n"
         "`/status` shows where it is, `/cancel` stops it."
@@ -45,7 +45,7 @@ def test_a_waiting_or_running_task_is_not_retried(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
-    with pytest.raises(NotPossible, match=f"Task `{task.id}` is waiting, next in the queue"):
+    with pytest.raises(NotPossible, match=f"Task `{task.id}` is queued, next in the queue"):
         say("/retry")
     with say.ledger.write() as tx:
         begin_run(tx, run)

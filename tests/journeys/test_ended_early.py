@@ -76,7 +76,7 @@ def test_an_agents_question_is_answered_with_resume(full: World) -> None:
     assert "Next: `/resume <your answer>`" in final
     assert full.playground.branch_head(task.branch) is None
     full.say(1, "/resume")
-    full.says(1, f"The agent of task `{task.id}` has asked something: `/resume <your answer>`.")
+    full.says(1, f"The agent of task `{task.id}` asked a question. Answer it with `/resume <your answer>`.")
 
     full.say(1, "/resume paint it blue " + shell(ASKS))
 

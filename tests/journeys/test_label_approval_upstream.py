@@ -86,7 +86,7 @@ def nothing_else_lets_it_go(full: World, approve: str, held: str) -> None:
     full.say(1, approve, as_="reader")
     full.says(1, "Only people who may write")
     full.say(1, f"{approve} 0123456789")
-    full.says(1, f"Commit `{held}` waits for an approval, not the one you named.")
+    full.says(1, f"Commit `{held}` awaits approval, not the one you named.")
     full.say(1, "/resume")
     full.says(1, f"Commit `{held}` of task")
     assert len(full.runs()) == 1

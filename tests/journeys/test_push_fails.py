@@ -46,7 +46,7 @@ def unprotect(playground: AnyPlayground) -> None:
             remove_git,
             restore_git,
             Outcome.REMOTE_MISSING,
-            "**The remote repository is not there.**",
+            "**The remote repository does not exist.**",
             id="remote-gone",
         ),
         pytest.param(

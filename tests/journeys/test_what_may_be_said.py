@@ -51,7 +51,7 @@ def test_options_of_run_decide_the_fate_of_the_branch(full: World) -> None:
     full.settings["limits"] = {"per_repository": 3, "per_host": 3}
     full.start()
     full.say(1, "/run --pr merge " + CHANGE)
-    full.says(1, "`--pr` is one of `draft`, `ready`, `link`, `none`.")
+    full.says(1, "`--pr` must be one of `draft`, `ready`, `link`, `none`.")
     full.say(1, "/run --prr none " + CHANGE)
     full.says(1, "Did you mean `--pr`?")
     threads = {choice: full.playground.open_issue(choice) for choice in ("none", "link", "ready")}

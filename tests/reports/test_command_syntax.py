@@ -72,10 +72,11 @@ def test_a_command_names_an_older_task_and_an_approval_its_commit() -> None:
 @pytest.mark.parametrize("forge", ["github", "gitlab"])
 def test_commands_in_a_sentence_become_shell_commands_on_every_forge(forge: str) -> None:
     approve = for_forge("/approve", forge)
-    text = f"`{approve}` pushes it, `/resume <what to do instead>` lets the agent go on."
+    text = f"`{approve}` pushes it, `/resume <what to do instead>` makes the agent continue without a push."
 
     assert with_shell_commands(text, "t1") == (
-        "`forgehand approve t1` pushes it, `forgehand resume t1 <what to do instead>` lets the agent go on."
+        "`forgehand approve t1` pushes it, `forgehand resume t1 <what to do instead>` "
+        "makes the agent continue without a push."
     )
 
 

@@ -97,7 +97,7 @@ def last_line(run: Run) -> str:
     [
         (0.042, Known.PRICES, "$0.04"),
         (0.0, Known.PRICES, "$0.00"),
-        (0.0016, Known.AGENT, "$0.0016 by the agent's word"),
+        (0.0016, Known.AGENT, "$0.0016 as reported by the agent"),
         (1234.5, Known.UNKNOWN, "at least $1,234.50"),
         (0.0, Known.UNKNOWN, "cost unknown"),
     ],
@@ -278,8 +278,8 @@ def test_a_task_that_continues_by_itself_names_the_time_and_the_way_to_stop_it()
 
 
 def test_the_question_of_an_agent_that_failed_follows_the_reason() -> None:
-    assert with_question("It broke.", "Tabs or spaces?") == "It broke. It had asked: Tabs or spaces?"
-    assert with_question("", "Why?") == "It had asked: Why?"
+    assert with_question("It broke.", "Tabs or spaces?") == "It broke. The agent had asked: Tabs or spaces?"
+    assert with_question("", "Why?") == "The agent had asked: Why?"
     assert with_question("It broke.", "") == "It broke."
 
 

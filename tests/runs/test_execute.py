@@ -69,7 +69,7 @@ def test_the_question_of_a_failed_agent_is_reported(shop: Workshop) -> None:
     run = shop.done("echo 'Tabs or spaces?' > /task/out/question.md; exit 3")
 
     assert (run.outcome, run.state) == (Outcome.AGENT_FAILED, State.FAILED)
-    assert run.reason == "It ended with exit status 3. It had asked: Tabs or spaces?"
+    assert run.reason == "It ended with exit status 3. The agent had asked: Tabs or spaces?"
 
 
 def test_the_agents_summary_is_stored(shop: Workshop) -> None:
@@ -217,7 +217,9 @@ def test_an_unexpected_error_ends_the_run_and_is_reported_as_an_incident(shop: W
 
     ended = shop.now(run)
     assert (ended.outcome, ended.state) == (Outcome.PREPARE_FAILED, State.FAILED)
-    assert re.fullmatch(r"Something went wrong on our side\..* incident `[0-9a-f]{8}`\.", ended.reason)
+    assert re.fullmatch(
+        r"Something went wrong in the bot\..* incident number `[0-9a-f]{8}` to .*", ended.reason
+    )
     assert str(shop.runtime.data.root) not in ended.reason
     assert shop.task(run).state is State.FAILED
 

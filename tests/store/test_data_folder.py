@@ -57,7 +57,8 @@ def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("build-2", "is known as host build-1"), ("a b", "letters, digits, dots and dashes")]
+    ("name", "words"),
+    [("build-2", "already has the host name build-1"), ("a b", "letters, digits, dots and dashes")],
 )
 def test_another_host_name_is_refused(sqlite_url: str, tmp_path: Path, name: str, words: str) -> None:
     with _opened(sqlite_url, tmp_path / "one", "build-1"):

@@ -160,7 +160,7 @@ def test_resume_on_a_thread_without_a_task_suggests_run(say: Say) -> None:
 def test_resume_is_refused_while_the_task_is_queued_or_running(say: Say) -> None:
     say("/run one", thread=CHANGE, change=a_change())
     say("/run two")
-    with pytest.raises(NotPossible, match="is waiting, number 2 in the queue"):
+    with pytest.raises(NotPossible, match="is queued, number 2 in the queue"):
         say("/resume")
 
     with say.ledger.write() as tx:
@@ -239,7 +239,7 @@ def test_a_remote_that_was_missing_from_the_start_is_not_a_failed_push(say: Say)
         (Outcome.PUSHED, "is done. Add instructions"),
         (Outcome.NO_CHANGES, "is done. Add instructions"),
         (Outcome.QUESTION, "/resume <your answer>"),
-        (Outcome.HELD, "waits for an approval. `/approve`"),
+        (Outcome.HELD, "awaits approval. `/approve`"),
     ],
 )
 def test_resume_without_a_needed_text_is_refused(say: Say, outcome: Outcome, expected: str) -> None:
@@ -334,7 +334,7 @@ def test_cancel_is_refused_once_the_push_has_begun(say: Say) -> None:
     with say.ledger.write() as tx:
         begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (*WORKED, Phase.PUSH))
 
-    with pytest.raises(NotPossible, match=r"push of task .* has begun"):
+    with pytest.raises(NotPossible, match=r"push of task .* has already begun"):
         say("/cancel")
 
     assert not say.newest()[1].cancel_asked
@@ -404,7 +404,7 @@ def test_approve_is_refused_if_nothing_awaits_approval(say: Say, outcome: Outcom
     say("/run tidy")
     task = say.worked(outcome, *WORKED, checked_head=HELD)
 
-    with pytest.raises(NotPossible, match="waits for an approval"):
+    with pytest.raises(NotPossible, match="awaits approval"):
         say("/approve")
     with pytest.raises(NotPossible, match=f"Task `{task.id}` is {task.state}"):
         say(f"/approve --task {task.id}")

@@ -36,8 +36,9 @@ _MEASURING = 60.0  # seconds for all sizes together; the rest is not measured
 
 _BUSY = "The bot is exporting or removing the workspace of task `{task}` now. Try again in a minute."
 _STUCK = (
-    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}. The workspace "
-    "is not exported now: work in it that was not exported before is lost. To export it, use --retry-export."
+    f"the bot died {MOST_DEATHS} times while it exported or removed the workspace of {{task}}. This command "
+    "removes it without an export, so work that was not exported before will be lost. To export it first, "
+    "use --retry-export."
 )
 
 Confirm = Callable[[str], None]  # asks a question; does not return if the answer is no
@@ -166,7 +167,7 @@ def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
 
 def _export_failed(error: Exception) -> bool:
     """Print the loss, and let the removal go on: the operator has confirmed it."""
-    say(f"the export failed, so work that was not exported before is lost: {error}")
+    say(f"the export failed ({error}), so work that was not exported before is lost")
     return True
 
 

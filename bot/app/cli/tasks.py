@@ -69,7 +69,8 @@ def cancel(settings: Settings, task_id: str) -> str:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
         return f"Task {task.id} is cancelled. It had not started."
-    return f"Task {task.id} is stopping. Its workspace is kept for `{shell_command('/resume', task.id)}`."
+    resume = shell_command("/resume", task.id)
+    return f"Task {task.id} is stopping. Its workspace is kept. To continue: `{resume}`."
 
 
 def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:

@@ -72,7 +72,7 @@ def remarks(folder: str, *, data: Path, base: str, forges: Sequence[str] = ()) -
         return [str(error)]
     if not copy.branch and not base:
         raise NotPossible(f"HEAD of {folder} is detached: check out a branch, or name one with --base.")
-    notes = [f"the result goes to {folder} as a branch, not to {copy.remote}"] if copy.remote else []
+    notes = [f"the result is pushed to {folder} as a branch, and not to {copy.remote}"] if copy.remote else []
     if copy.uncommitted:
         count = copy.uncommitted
         files = "1 uncommitted file is" if count == 1 else f"{count} uncommitted files are"

@@ -47,7 +47,7 @@ def _one_word(key: SecretStr) -> SecretStr:
 
 
 class PriceSettings(Section):
-    """US dollars for a million tokens. Cache reads and writes cost as much as input unless given."""
+    """US dollars per million tokens. Cache reads and writes cost as much as input unless given."""
 
     input: Dollars
     output: Dollars

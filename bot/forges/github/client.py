@@ -135,9 +135,11 @@ def refuse(answer: GitHubResponse) -> NoReturn:
     if status == 401:
         raise ForgeError("GitHub does not accept the bot's token (401).")
     if status in {404, 410, 451}:
-        raise ForgeGone(f"GitHub says it is not there, or hides it from the bot: {reason} ({status}).")
+        raise ForgeGone(
+            f"GitHub says that this does not exist, or hides it from the bot: {reason} ({status})."
+        )
     if status == 403 and ("locked" in lower or "archived" in lower):
-        raise ForgeGone(f"GitHub lets nobody write there: {reason} (403).")
+        raise ForgeGone(f"GitHub lets nobody write to this: {reason} (403).")
     raise ForgeError(f"GitHub refused: {reason} ({status}).")
 
 

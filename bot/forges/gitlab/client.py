@@ -117,9 +117,11 @@ def refuse(answer: GitLabResponse) -> NoReturn:
     if status == 401:
         raise ForgeError("GitLab does not accept the bot's token (401).")
     if status in {404, 410}:
-        raise ForgeGone(f"GitLab says it is not there, or hides it from the bot: {reason} ({status}).")
+        raise ForgeGone(
+            f"GitLab says that this does not exist, or hides it from the bot: {reason} ({status})."
+        )
     if status == 403 and ("locked" in lower or "archived" in lower):
-        raise ForgeGone(f"GitLab lets nobody write there: {reason} (403).")
+        raise ForgeGone(f"GitLab lets nobody write to this: {reason} (403).")
     raise ForgeError(f"GitLab refused: {reason} ({status}).")
 
 

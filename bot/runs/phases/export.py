@@ -32,7 +32,7 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     except BotError as error:
         if isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
-        reason = f"{run.reason} What it left could not be exported: {error}".strip()
+        reason = f"{run.reason} The work that the agent left could not be exported: {error}".strip()
         return RunVerdict(run.agent_outcome, reason)
     summary = exported.result.summary or run.summary
     leased.record({"summary": summary}, checked_head=exported.head)

@@ -155,7 +155,7 @@ def test_a_commit_that_awaits_approval_is_pushed_once_approved(desk: Desk) -> No
 
     assert "CODEOWNERS" in desk.git("ls-tree", "--name-only", f"refs/heads/{branch.strip()}").split()
     _, said = desk.call("approve", task, status=1)
-    assert "nothing of it waits for an approval" in said
+    assert "nothing of it awaits approval" in said
 
 
 def test_the_refusal_of_a_resume_names_the_operators_commands(desk: Desk) -> None:
@@ -259,7 +259,7 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         assert row["bytes"] > 0
         assert Path(row["folder"]).is_dir()
         told = desk.call("workspaces", "rm", row["task"], "--yes")[1]
-        assert "work in it that was not exported before is lost" in told
+        assert "work that was not exported before will be lost" in told
         assert not Path(row["folder"]).exists()
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
     assert "has no workspace" in desk.call("workspaces", "rm", kept, "--yes", status=1)[1]
