@@ -11,7 +11,7 @@ from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, 
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
-from bot.gateway.opening import Gateway
+from bot.gateway.run_gateway import Gateway
 from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store import data_folder, shared_keys

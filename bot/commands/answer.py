@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy import Connection
 
-from bot.commands import early_refusal, policy, replies, retry, staleness
+from bot.commands import delivery_retry, early_refusal, policy, replies, staleness
 from bot.commands.permission import authorize
 from bot.commands.request import Request, read
 from bot.commands.router import Router
@@ -155,14 +155,14 @@ class Answer:
 
     def _recover(self, delivery: Delivery, error: Exception) -> None:
         """Schedule another try, or end the delivery. An error that will not pass is logged as an incident."""
-        seconds = retry.pause(delivery, error)
+        seconds = delivery_retry.pause(delivery, error)
         number = ""
-        if seconds is None or not retry.is_transient(error):
+        if seconds is None or not delivery_retry.is_transient(error):
             number = incident("delivery answer failed", error, attempt=delivery.attempts + 1)
         if seconds is None:
             self._end(delivery, number)
             return
-        reason = retry.reason(error, number)
+        reason = delivery_retry.reason(error, number)
         log.info("delivery retry scheduled", seconds=seconds, reason=reason)
         with self.ledger.write() as tx:
             deliveries.try_later(tx, delivery.forge, delivery.id, seconds, reason)

@@ -21,7 +21,7 @@ class ForgeAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeKind:
-    """A row of `bot/forges/table.py`.
+    """A row of `bot/forges/registry.py`.
 
     `name` stands in the ledger, in the path of the webhooks and as the section's name in the settings. It
     does not change. The callables import what they need themselves, because a process that only writes

@@ -4,7 +4,7 @@ import re
 
 from bot.domain.task import Task
 from bot.domain.thread import Kind, Thread
-from bot.forges.table import FORGES
+from bot.forges.registry import FORGES
 
 
 def reference(thread: Thread) -> str:

@@ -55,7 +55,7 @@ class AgentAccess(Protocol):
 
 
 class RunGateway(Protocol):
-    """The gateway of this host, as runs use it. `bot.gateway.opening` explains each operation."""
+    """The gateway of this host, as runs use it. `bot.gateway.run_gateway` explains each operation."""
 
     @property
     def providers(self) -> Mapping[str, Provider]: ...

@@ -31,7 +31,7 @@ from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.github.events import EVENTS
 from bot.forges.github.verifier import github_verifier
 from bot.forges.kind import ForgeAccess, ForgeKind
-from bot.forges.table import FORGES
+from bot.forges.registry import FORGES
 from bot.forges.verifier import WebhookVerifier
 from bot.reports import sender
 from bot.reports.command_syntax import reference

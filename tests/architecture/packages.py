@@ -135,7 +135,7 @@ PACKAGES = _rows(
 LOOSE = {"bot": (), "bot.__main__": ("app",)}
 
 # Parts of packages that only their own package and these import.
-RESERVED = {"forges.github": ("forges.table",), "forges.gitlab": ("forges.table",)}
+RESERVED = {"forges.github": ("forges.registry",), "forges.gitlab": ("forges.registry",)}
 
 # Everybody logs, and names the ledger's connection and its errors.
 ANYWHERE = {"structlog", "sqlalchemy.Connection", "sqlalchemy.exc"}

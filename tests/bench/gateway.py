@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.gateway.budget import Budget
-from bot.gateway.opening import Gateway
+from bot.gateway.run_gateway import Gateway
 from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
 from bot.store.data_folder import DataFolder

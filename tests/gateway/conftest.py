@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.gateway.budget import Budget, RunBudget
-from bot.gateway.opening import Gateway
 from bot.gateway.package_proxy import Connector, PackageProxy
 from bot.gateway.run_access import RunAccess
+from bot.gateway.run_gateway import Gateway
 from bot.gateway.socket_server import open_socket
 from bot.gateway.usage_counter import UsageCounter
 from bot.store import tasks

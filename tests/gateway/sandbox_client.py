@@ -11,9 +11,9 @@ from pathlib import Path
 from bot.domain.task import Run, Task
 from bot.domain.usage import Refusal, Used
 from bot.gateway.budget import Budget
-from bot.gateway.opening import Gateway
 from bot.gateway.providers import Auth, Price, Provider
 from bot.gateway.run_access import RunAccess
+from bot.gateway.run_gateway import Gateway
 from bot.gateway.socket_server import SOCKET
 from bot.store import usage
 from bot.store.shared_keys import run_token

@@ -11,9 +11,9 @@ from bot.gateway import ecosystems
 from bot.gateway.package_proxy import PATTERN
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.images import build
-from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.open_gateway import OpenWay, head
 from tests.gateway.package_host import PackageHost
+from tests.gateway.without_network import said_in_a_sandbox
 from tests.support.derived_image import image_with
 from tests.support.images import small
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from bot.app.settings.gateway import NetworkSettings
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.budget import Budget
-from bot.gateway.opening import Gateway
+from bot.gateway.run_gateway import Gateway
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
-from tests.gateway.boxed import said_in_a_sandbox
 from tests.gateway.open_gateway import TOKEN, OpenWay, head, login, plain, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.sandbox_client import until
+from tests.gateway.without_network import said_in_a_sandbox
 from tests.support.images import small
 
 

@@ -9,7 +9,7 @@ from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
-from bot.gateway.opening import Gateway
+from bot.gateway.run_gateway import Gateway
 from bot.runs.runtime import RunLimits, Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store.data_folder import DataFolder

@@ -1,4 +1,4 @@
-"""The settings sections of the forges, one for each row of `bot/forges/table.py`."""
+"""The settings sections of the forges, one for each row of `bot/forges/registry.py`."""
 
 from dataclasses import replace
 from typing import Annotated

@@ -7,7 +7,7 @@ from bot.domain.errors import BotError, LeaseLost
 from bot.domain.lifecycle import Outcome, RunVerdict
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import OPERATOR
-from bot.forges.table import FORGES
+from bot.forges.registry import FORGES
 from bot.git.mirror import Mirror
 from bot.reports.comments import with_question
 from bot.runs.leased_run import LeasedRun

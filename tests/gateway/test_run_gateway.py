@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bot.domain.usage import Tokens, Used
 from bot.gateway.budget import Budget, RepositoryBudget, UsageLimit
-from bot.gateway.opening import Gateway
 from bot.gateway.providers import Auth, Provider
+from bot.gateway.run_gateway import Gateway
 from bot.gateway.usage_counter import today
 from bot.store import tasks, usage
 from bot.store.data_folder import DataFolder
