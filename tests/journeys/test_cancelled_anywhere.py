@@ -88,7 +88,9 @@ def goes_on(world: World) -> None:
 
 
 @pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
-def test_cancel_while_the_forge_does_not_answer_git(full: World, gates: list[Gate], figures: Figures) -> None:
+def test_cancel_takes_effect_while_the_forge_does_not_answer_git(
+    full: World, gates: list[Gate], figures: Figures
+) -> None:
     [gate] = gates
     full.start()
     gate.closed.set()
@@ -103,7 +105,7 @@ def test_cancel_while_the_forge_does_not_answer_git(full: World, gates: list[Gat
     assert full.task_after_run(2)[1].outcome is Outcome.PUSHED
 
 
-def test_cancel_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> None:
+def test_cancel_takes_effect_while_the_workspace_is_prepared(embedded: World, figures: Figures) -> None:
     with git_hangs("prepare") as image:
         embedded.settings["sandbox"]["tools_image"] = image
         embedded.start()

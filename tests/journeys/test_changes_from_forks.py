@@ -41,7 +41,7 @@ def offer(world: World, path: str, file: str) -> None:
 
 
 def branches(world: World, path: str) -> dict[str, str]:
-    """List the branches of a clone of the repository."""
+    """Return the branches of the repository at this path, with their commits."""
     listed = playground_clones.git("ls-remote", "--heads", f"{world.playground.url}/{path}.git").stdout
     return {ref.removeprefix("refs/heads/"): sha for sha, ref in map(str.split, listed.splitlines())}
 

@@ -112,7 +112,7 @@ def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0
 
 
 def may_be_told(world: World) -> bool:
-    """Free the dead sender's place.
+    """Return True when the dead sender's place is about to expire.
 
     Otherwise the next worker would find it taken and retry in ten seconds.
     """

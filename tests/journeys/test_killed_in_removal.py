@@ -99,7 +99,7 @@ def test_a_stop_during_an_export_is_quick_and_not_a_failed_attempt_and_others_ar
 
 
 def _exporting(world: World) -> bool:
-    """Wait until an export before a removal hangs in its own container."""
+    """Return True if an export before a removal hangs in its own container."""
     names = [name for name in world.containers() if "rescue" in name]
     return (
         bool(names)

@@ -216,7 +216,7 @@ def test_no_credential_is_in_any_place_that_others_read(
         assert _where(places, *token, *key) == set()
 
     # The search itself works: it finds the task in all of these places, and the token in git's environment.
-    # the log reports only ends of runs
+    # The bot's log is left out, because it reports only ends of runs.
     assert _where(seen.during, seen.task) == set(seen.during) - {"the bot's log"}
     for places in seen.after:
         assert _where(places, seen.task) == set(places)

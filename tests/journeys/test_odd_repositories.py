@@ -50,7 +50,7 @@ def long_history(files: int, commits: int) -> Iterator[str]:
 
 
 @pytest.mark.long
-def test_a_repository_of_many_files_and_commits(
+def test_a_run_works_in_a_repository_of_many_files_and_commits(
     embedded: World, remote: Callable[..., str], figures: Figures
 ) -> None:
     remote("fast-import", "--quiet", feed="".join(long_history(FILES, COMMITS)).encode())
@@ -74,7 +74,7 @@ def test_a_repository_of_many_files_and_commits(
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_an_empty_repository_gets_an_answer_that_names_its_need(
+def test_a_run_in_an_empty_repository_asks_for_a_first_commit(
     embedded: World, remote: Callable[..., str]
 ) -> None:
     whole = remote("rev-parse", "main").strip()

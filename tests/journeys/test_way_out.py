@@ -232,7 +232,7 @@ def test_a_network_set_allows_the_images_hosts_and_no_others(talk: Talk) -> None
 
 
 @pytest.mark.long
-def test_a_run_whose_agent_no_worker_resumes_ends(talk: Talk) -> None:
+def test_an_agent_without_a_worker_gets_an_error_and_its_run_ends(talk: Talk) -> None:
     talk.world.start()
     talk.world.say(1, "/run " + agent(WAITS))
     run = talk.world.until_running()

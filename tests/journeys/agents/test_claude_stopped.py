@@ -77,7 +77,7 @@ def test_a_model_unknown_to_the_provider_is_named(talk: Talk) -> None:
     assert "claude-of-tomorrow" in talk.world.final_comment(1, run)
 
 
-def test_a_request_without_text_is_answered(talk: Talk) -> None:
+def test_a_command_without_text_starts_a_run(talk: Talk) -> None:
     talk.models.script = [WRITES]
     talk.world.start()
 
@@ -101,7 +101,7 @@ def test_a_used_up_budget_stops_a_run_and_a_larger_budget_lets_it_continue(talk:
     talk.world.start()
     _task, second = talk.after(2, "/resume with more")
     assert (second.outcome, second.session) == (Outcome.PUSHED, first.session), second.reason
-    # At its stop it may still report its cost; otherwise the next report includes it.
+    # The stopped agent may still report its cost. Otherwise its next report includes the cost.
     spent = talk.spent(task)
     assert spent[-1].known is Known.AGENT
     assert sum(each.usd for each in spent) == pytest.approx(3 * 0.0008)

@@ -79,7 +79,7 @@ def test_collaborators_are_reported_with_both_of_githubs_permission_names(playgr
     refused(playground.call("GET", "collaborators/nobody/permission"), 404, "Not Found")
 
 
-def test_locked_archived_and_deleted_threads_are_closed(playground: Playground) -> None:
+def test_locked_archived_and_deleted_threads_refuse_comments(playground: Playground) -> None:
     said = {"body": "too late"}
     locked, deleted = playground.open_issue("locked"), playground.open_issue("deleted")
     playground.lock(locked)

@@ -99,7 +99,7 @@ def test_labels_assignments_and_closings_are_delivered(gitlab_side: GitLabPlaygr
     assert [one["id"] for one in assigned["assignees"]] == [bot]
 
 
-def test_confidential_events_are_separate(gitlab_side: GitLabPlayground) -> None:
+def test_confidential_events_have_their_own_names(gitlab_side: GitLabPlayground) -> None:
     with Receiver() as receiver:
         gitlab_side.set_webhook(receiver.url)
         secret = gitlab_side.open_issue("Secret", confidential=True)
