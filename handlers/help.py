@@ -20,7 +20,7 @@ def help(command: Command, tasks: Tasks) -> str:
             "",
             *lines,
             "",
-            "Options stand right after the command word: `--timeout` takes `90s`, `30m` or `2h`, "
+            "Options stand right after the command word: `--timeout` takes `90s`, `30m`, `2h` or `1d`, "
             f"`--pr` one of `draft`, `ready`, `link`, `none`, `--agent` one of {agents}.",
             "",
             f"`/forgehand run ...` and `@{bot} run ...` mean the same as `/run ...`. "

@@ -160,7 +160,7 @@ def _timeout(value: str) -> int:
         return parse_duration(value, needs_unit=True)
     except ValueError:
         raise NotUnderstood(
-            "`--timeout` must be a number with a unit, such as `90s`, `30m` or `2h`."
+            "`--timeout` must be a number with a unit, such as `90s`, `30m`, `2h` or `1d`."
         ) from None
 
 
