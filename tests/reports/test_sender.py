@@ -320,7 +320,7 @@ def test_an_error_of_ours_is_tried_five_times_and_then_shown_with_its_incident(m
     numbers = [line["incident"] for line in logged if line["event"] == "report broke"]
     assert len(numbers) == 5
     ((_, words),) = messages.refusals()
-    assert f"incident `{numbers[-1]}`" in words
+    assert f"incident number `{numbers[-1]}`" in words
     assert "secret" not in words
 
 

@@ -194,7 +194,7 @@ def test_remarks_say_where_the_result_goes_and_what_is_left_out(repo: Repo, tmp_
     repo.create_remote("origin", URL)
     (tmp_path / "anvil" / "one").touch()
     assert remarks(folder, data=data, base="") == [
-        f"the result goes to {folder} as a branch, not to {URL}",
+        f"the result is pushed to {folder} as a branch, and not to {URL}",
         "1 uncommitted file is not included",
     ]
 
@@ -227,7 +227,7 @@ def test_a_run_on_a_checkout_says_what_it_leaves_out_and_pushes_there(repo: Repo
         output, errors = desk.call("run", str(repo.working_dir), "tidy the parser")
 
     assert "forgehand: 1 uncommitted file is not included\n" in errors
-    assert f"as a branch, not to {URL}\n" in errors
+    assert f"as a branch, and not to {URL}\n" in errors
     assert "s3cret" not in output + errors
     assert "new" not in repo.git.ls_tree("--name-only", output.strip()).split()
 
