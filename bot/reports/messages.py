@@ -9,10 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.domain.change import CheckState
+from bot.domain.change import CheckState, NewChange
 from bot.domain.thread import ReplyTarget
 from bot.store import outbox
 from bot.store.outbox import Item, NewItem, Outgoing
+
+# JSON key of each field of a change.
+_CHANGE_KEYS = {
+    "head_branch": "head",
+    "base_branch": "base",
+    "title": "title",
+    "body": "body",
+    "draft": "draft",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +57,6 @@ class StatusMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeMessage:
-    """A pull or merge request to open from `head` to `base`, both names of branches."""
-
-    head: str
-    base: str
-    title: str
-    body: str
-    draft: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FinalMessage:
     """The final comment of a run. The sentence about the change goes between the two parts."""
 
@@ -74,13 +72,7 @@ class ProgressMessage:
 
 
 Message = (
-    ReactionMessage
-    | LabelMessage
-    | ReplyMessage
-    | StatusMessage
-    | ChangeMessage
-    | FinalMessage
-    | ProgressMessage
+    ReactionMessage | LabelMessage | ReplyMessage | StatusMessage | NewChange | FinalMessage | ProgressMessage
 )
 
 
@@ -108,8 +100,7 @@ def of_item(item: Item) -> Message:
             state, description = CheckState(content["verdict"]), content["description"]
             return StatusMessage(commit=item.target, state=state, description=description)
         case Outgoing.CHANGE:
-            keys = ("head", "base", "title", "body", "draft")
-            return ChangeMessage(**{key: content[key] for key in keys})
+            return NewChange(**{field: content[key] for field, key in _CHANGE_KEYS.items()})
         case Outgoing.FINAL:
             return FinalMessage(lead=content["lead"], rest=content["rest"])
         case Outgoing.PROGRESS:
@@ -133,8 +124,8 @@ def _written(message: Message) -> tuple[Outgoing, str, dict[str, Any]]:
         case StatusMessage():
             content = {"verdict": message.state, "description": message.description}
             return Outgoing.STATUS, message.commit, content
-        case ChangeMessage():
-            return Outgoing.CHANGE, "", asdict(message)
+        case NewChange():
+            return Outgoing.CHANGE, "", {key: getattr(message, field) for field, key in _CHANGE_KEYS.items()}
         case FinalMessage():
             return Outgoing.FINAL, "", asdict(message)
         case ProgressMessage():

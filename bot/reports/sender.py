@@ -21,7 +21,6 @@ from bot.forges.forge import Forge
 from bot.reports import comments, messages
 from bot.reports.incidents import incident, incident_text
 from bot.reports.messages import (
-    ChangeMessage,
     FinalMessage,
     LabelMessage,
     ProgressMessage,
@@ -175,7 +174,7 @@ def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> i
             forge.remove_label(thread, label)
         case StatusMessage() as status:
             _set_status(sender, publisher, thread, item.subject, status)
-        case ChangeMessage() as change:
+        case NewChange() as change:
             _open_change(sender, publisher, thread, item.subject, change)
         case ReplyMessage(text=text, reply_target=target):
             return _comment(publisher, thread, item, text, target)
@@ -223,16 +222,7 @@ def _set_status(
     publisher.set_status(thread, message.commit, status)
 
 
-def _open_change(
-    sender: Sender, publisher: Publisher, thread: Thread, run_id: str, message: ChangeMessage
-) -> None:
-    new = NewChange(
-        head_branch=message.head,
-        base_branch=message.base,
-        title=message.title,
-        body=message.body,
-        draft=message.draft,
-    )
+def _open_change(sender: Sender, publisher: Publisher, thread: Thread, run_id: str, new: NewChange) -> None:
     change = publisher.open_change(thread, new)
     if change is None:
         raise ForgeError(f"`{new.base_branch}` already has every commit of `{new.head_branch}`.")

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.domain.change import CheckState
+from bot.domain.change import CheckState, NewChange
 from bot.domain.thread import ReplyTarget
 from bot.reports import messages
 from bot.reports.messages import (
-    ChangeMessage,
     FinalMessage,
     LabelMessage,
     Message,
@@ -49,7 +48,7 @@ ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
         {"verdict": "pending", "description": "Queued."},
     ),
     (
-        ChangeMessage(head="forgehand/t1", base="main", title="Tidy", body="Made.", draft=True),
+        NewChange(head_branch="forgehand/t1", base_branch="main", title="Tidy", body="Made.", draft=True),
         Outgoing.CHANGE,
         "",
         CHANGE,

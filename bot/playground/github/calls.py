@@ -1,4 +1,4 @@
-"""What GitHub's handlers share: routes, pagination, and the thread that a path names."""
+"""Routes, pagination, and the thread that a path names, for the handlers of GitHub's API."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What GitLab's handlers share: refusals, pagination, and the thread that a path names.
+"""Refusals, pagination, and the thread that a path names, for the handlers of GitLab's API.
 
 The state has GitHub's roles. Here read stands for a guest, triage for a reporter, write for a developer,
 maintain for a maintainer, and admin for an owner.

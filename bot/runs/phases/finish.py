@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot.domain.change import CheckState
+from bot.domain.change import CheckState, NewChange
 from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import Kind
@@ -16,7 +16,6 @@ from bot.forges.forge import Forge
 from bot.reports import comments, messages
 from bot.reports.comments import EndedRun
 from bot.reports.messages import (
-    ChangeMessage,
     LabelMessage,
     Message,
     ProgressMessage,
@@ -98,12 +97,12 @@ def _messages(ended: EndedRun, runtime: Runtime) -> Iterator[Message]:
     yield comments.final(ended, secrets)
 
 
-def _change(ended: EndedRun, secrets: Sequence[str]) -> ChangeMessage:
+def _change(ended: EndedRun, secrets: Sequence[str]) -> NewChange:
     run, task = ended.run, ended.task
     title = task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0]
-    return ChangeMessage(
-        head=task.branch,
-        base=task.base,
+    return NewChange(
+        head_branch=task.branch,
+        base_branch=task.base,
         title=f"Task {task.id}" if is_confidential(task, run) else title,
         body=comments.change_body(run, task, ended.page, secrets=secrets),
         draft=task.change == "draft",
