@@ -15,9 +15,8 @@ class Token:
 
     def __init__(self, value: str, *, section: str, again: Callable[[], str] | None = None) -> None:
         if not _is_word(value):
-            raise BadSettings(
-                f"[{section}] token must be one printable word."
-            )  # requests would show it in its error
+            # Refused here, because `requests` would show the token in its error.
+            raise BadSettings(f"[{section}] token must be one printable word.")
         self.value = value
         self._again = again
 

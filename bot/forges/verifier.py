@@ -27,9 +27,8 @@ class WebhookVerifier:
     id_of_body: bool  # without any of them, the id is a hash of event and body
     proof: frozenset[bytes]  # headers that must be present before the body is read
     once: frozenset[bytes]  # headers that must not occur twice: forge and bot might use different ones
-    authentic: Callable[
-        [Headers, bytes], bool
-    ]  # verifies the proof in constant time, given all headers of `proof`
+    # Verifies the proof in constant time, given all headers of `proof`.
+    authentic: Callable[[Headers, bytes], bool]
     missing: str  # response to a sender without proof
     wrong: str  # response to a sender with a wrong proof
 

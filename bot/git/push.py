@@ -51,9 +51,9 @@ def push(
     _must_go_forward(objects, branch, oid, expected=expected, since=since)
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{expected}"
+    args = (*_ARGS, lease, "--", url, f"{oid}:{ref}")
     env = {**objects.borrowing(), **network_environment(url, headers)}
-    refspec = f"{oid}:{ref}"
-    done = run(*_ARGS, lease, "--", url, refspec, at=quarantine, env=env, seconds=_SECONDS, check=check)
+    done = run(*args, at=quarantine, env=env, seconds=_SECONDS, check=check)
     if done.status:
         raise _failure(done, branch)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from bot.playground.git import opened
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+# First characters of the lines that the file of a side has.
 _SIGNS = {
     "LEFT": (" ", "-"),
     "RIGHT": (" ", "+"),
-}  # first characters of the lines that the file of a side has
+}
 
 
 def changed(folder: Path, base: str, head: str) -> set[str]:

@@ -23,9 +23,8 @@ class OrphanedContainers:
 
     runtime: Runtime
     limit: float
-    _since: dict[str, float] = field(
-        default_factory=dict
-    )  # monotonic time at which each was first found orphaned
+    # Monotonic time at which each was first found orphaned.
+    _since: dict[str, float] = field(default_factory=dict)
 
     def find(self, rescued: Set[str]) -> tuple[list[str], set[str]]:
         """Return the names of the containers to remove now, and the tasks that have other containers.

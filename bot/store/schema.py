@@ -128,9 +128,8 @@ runs = Table(
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("holder", Text, nullable=False, server_default=""),  # worker id
     Column("lease_until", Double),
-    Column(
-        "takeovers", Integer, nullable=False, server_default="0"
-    ),  # from dead holders in the current phase
+    # Takeovers from dead holders in the current phase.
+    Column("takeovers", Integer, nullable=False, server_default="0"),
     Column("cancel_asked", Boolean, nullable=False, server_default=text("false")),
     Column("outcome", Text),
     Column("agent_started", Boolean, nullable=False, server_default=text("false")),
@@ -138,9 +137,8 @@ runs = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
-    Column(
-        "log_offset", BigInteger, nullable=False, server_default="0"
-    ),  # bytes of the engine's log read so far
+    # Bytes of the engine's log read so far.
+    Column("log_offset", BigInteger, nullable=False, server_default="0"),
     Column("session", Text, nullable=False, server_default=""),
     Column("session_from", Text, nullable=False, server_default=""),
     Column("session_cost", Double),  # US dollars
@@ -232,9 +230,8 @@ outbox = Table(
     Column("target", Text, nullable=False),  # comment id, commit id, label, or "" for the thread
     Column("thread_key", Text, ForeignKey("threads.key"), nullable=False),
     Column("content", Text, nullable=False),  # JSON
-    Column(
-        "version", Integer, nullable=False, server_default="1"
-    ),  # of the content; raised by each overwrite
+    # The version of the content: each overwrite raises it.
+    Column("version", Integer, nullable=False, server_default="1"),
     Column("sent_version", Integer, nullable=False, server_default="0"),
     Column("remote_id", BigInteger),  # the comment's id once posted
     Column("attempts", Integer, nullable=False, server_default="0"),

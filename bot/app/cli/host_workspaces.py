@@ -113,9 +113,8 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
     A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task is
     queued or running, and if there is nothing to remove.
     """
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # an orderly end: not counted as a death of the bot
+    # An orderly end: not counted as a death of the bot.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _runtime(settings) as runtime:
         workspace = _workspace_here(runtime, task_id)
         leftovers = _leftovers(runtime, task_id, workspace)

@@ -115,9 +115,8 @@ class BudgetSettings(Section):
 
     per_run: UsageLimitSettings = UsageLimitSettings()
     per_day: UsageLimitSettings = UsageLimitSettings()  # of a day in UTC, for all repositories together
-    repositories: Annotated[dict[str, RepositoryBudgetSettings], AfterValidator(by_path)] = Field(
-        default={}
-    )  # by owner/name
+    # Keys are owner/name.
+    repositories: Annotated[dict[str, RepositoryBudgetSettings], AfterValidator(by_path)] = Field(default={})
 
 
 def _hosts(patterns: list[str]) -> list[str]:

@@ -88,9 +88,8 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0 = any free port
     public_url: str = ""  # "" = http://host:port
-    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr(
-        ""
-    )  # "" = pages open only by their links
+    # "" = pages open only by their links.
+    operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")
     body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
     read_deadline: Seconds = 10  # for the whole delivery
 

@@ -22,7 +22,6 @@ from bot.forges.payload import answered, at, get, login, number, same_id, text
 
 _COMMENT = 1_000_000  # characters
 _SHORT = 255  # characters of a title, and of the description and URL of a status
-_PAGE = 100  # rows: GitLab's maximum
 _DEVELOPER = 30  # the lowest access level that may push
 _STATES = {
     CheckState.PENDING: "pending",
@@ -57,13 +56,7 @@ class GitLab:
             return event
         if event.context[0].kind is not PartKind.LINES:
             return event
-        place = f"{_place(event.thread)}/discussions/{event.reply_target.discussion}"
-        notes = self._client.ask("GET", place, fine=(404,)).data.get("notes", [])
-        position = next(
-            (note["position"] for note in notes if note["id"] == event.reply_target.comment_id), None
-        )
-        diffs = self._client.ask("GET", f"{_place(event.thread)}/diffs?per_page={_PAGE}", fine=(404,)).data
-        lines = diff_lines.part(position, diffs) if position and isinstance(diffs, list) else None
+        lines = diff_lines.read(self._client, _place(event.thread), event.reply_target)
         return replace(event, context=(lines, *event.context[1:])) if lines else event
 
     def history_before(self, event: Event) -> list[Part]:

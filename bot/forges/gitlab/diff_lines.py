@@ -3,12 +3,28 @@
 import re
 from collections.abc import Iterator
 
-from bot.domain.thread import Part
+from bot.domain.thread import Part, ReplyTarget
+from bot.forges.gitlab.client import GitLabClient
 from bot.forges.parts import lines_part
 from bot.forges.payload import at, count, text
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_PAGE = 100  # rows: GitLab's maximum
 _SIGNS = (" -", " +")  # first characters of lines in the old file, and in the new
+
+
+def read(client: GitLabClient, place: str, comment: ReplyTarget) -> Part | None:
+    """Return the lines that the comment is about; None if GitLab no longer shows them.
+
+    `place` is the path of the merge request in the API.
+    """
+    discussion = client.ask("GET", f"{place}/discussions/{comment.discussion}", fine=(404,))
+    notes = discussion.data.get("notes", [])
+    position = next((note["position"] for note in notes if note["id"] == comment.comment_id), None)
+    if not position:
+        return None
+    diffs = client.ask("GET", f"{place}/diffs?per_page={_PAGE}", fine=(404,)).data
+    return part(position, diffs) if isinstance(diffs, list) else None
 
 
 def part(position: object, diffs: list[object]) -> Part | None:

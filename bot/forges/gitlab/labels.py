@@ -36,9 +36,8 @@ def _with_label(
     filters = {"labels": label, "state": "opened", "scope": "all", "order_by": "updated_at"}
     query = urlencode({**filters, "per_page": _PAGE})
     answer = client.ask("GET", f"{place}?{query}", fine=(403, 404))
-    for issue in (
-        answer.data if answer.status == 200 else []
-    ):  # 403 and 404: issues or merge requests are disabled
+    # 403 and 404: issues or merge requests are disabled.
+    for issue in answer.data if answer.status == 200 else []:
         added = _newest_addition(client, f"{place}/{get(issue, 'iid', int)}/resource_label_events", label)
         if added is not None:
             yield _labelled(repository, issue, added, kind=_SERIES[series])

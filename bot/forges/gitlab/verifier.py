@@ -44,9 +44,8 @@ def gitlab_verifier(secrets: Sequence[str], signing_tokens: Sequence[str]) -> We
         return plain
     return replace(
         plain,
-        ids=(
-            b"webhook-id",
-        ),  # Idempotency-Key has the same value but is not signed: a replay could change it
+        # Idempotency-Key has the same value but is not signed: a replay could change it.
+        ids=(b"webhook-id",),
         proof=_STANDARD,
         authentic=partial(_signed_as_standard, [_key(token) for token in signing_tokens]),
         missing="the delivery is not signed, and a secret token is not enough here: set the signing token "
