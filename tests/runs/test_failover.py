@@ -18,12 +18,13 @@ from bot.reports.phrases import HOST_STOPPED
 from bot.runs.execute import execute
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.runtime import Runtime
-from bot.store import claims, hosts, schema, workspaces
+from bot.store import claims, hosts, leases, schema, workspaces
 from bot.store.data_folder import DataFolder
 from bot.tasks.operator import approve_from_cli, resume_from_cli
+from tests.runs.past_runs import begun, ended, lost
 from tests.support.cli_sandbox import LONG
 from tests.support.rows import nobody_is_dead
-from tests.support.worker_bench import Workshop, in_a_workshop, until
+from tests.support.worker_bench import Workshop, in_a_workshop
 
 
 @pytest.fixture
@@ -96,11 +97,9 @@ def test_a_task_without_a_push_continues_from_its_base(shop: Workshop, other: Ru
 
 
 def test_a_run_whose_agent_worked_on_the_other_host_is_lost(shop: Workshop, other: Runtime) -> None:
-    run = shop.claimed()
-    with shop.busy(shop.agent("echo begun; sleep 300"), run) as stopping:
-        until(lambda: b"begun" in shop.printed(run))
-        stopping.set()
+    run = begun(shop).run
     with shop.runtime.ledger.write() as tx:
+        leases.release(tx, leases.Lease(run.id, run.epoch))
         assert claims.take_over(tx, other.worker, nobody_is_dead) is None
     _silence(shop)
 
@@ -132,8 +131,7 @@ def test_a_run_in_preparation_on_the_other_host_is_prepared_here(shop: Workshop,
 def test_a_commit_that_awaits_approval_on_the_other_host_cannot_be_pushed_here(
     shop: Workshop, other: Runtime
 ) -> None:
-    first = shop.done("echo '* @mallory' > CODEOWNERS")
-    assert first.outcome is Outcome.HELD
+    first = ended(shop, Outcome.HELD)
     _silence(shop)
     with shop.runtime.ledger.write() as tx:
         approve_from_cli(tx, first.task)
@@ -154,7 +152,7 @@ def test_a_full_host_takes_no_task_from_another(shop: Workshop, other: Runtime) 
 def test_a_host_that_returns_exports_and_removes_its_outdated_workspaces(
     shop: Workshop, other: Runtime
 ) -> None:
-    first = shop.lost("echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300")
+    first = lost(shop)
     _silence(shop)
     _resumed(shop, first)
     assert _worked(shop, other, "echo 3 > three").outcome is Outcome.PUSHED
@@ -174,7 +172,7 @@ def test_a_host_that_returns_exports_and_removes_its_outdated_workspaces(
 
 
 def test_a_missing_base_is_reported(shop: Workshop, other: Runtime) -> None:
-    first = shop.done("exit 3")
+    first = ended(shop, Outcome.AGENT_FAILED)
     tree = shop.desk.git("mktree", stdin="")
     shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
     _silence(shop)

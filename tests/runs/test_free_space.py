@@ -20,14 +20,15 @@ from bot.runs.leased_run import Stopped, take_up
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import Key
+from tests.runs.past_runs import damaged, ended, lost, unexported
 from tests.support.cli_sandbox import LONG
-from tests.support.hanging_tools import hanging_image
 from tests.support.inodes import needs_root, with_inodes
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import Workshop, in_a_workshop, until
 
 SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own
-BIG = "head -c 192M /dev/zero > big; echo big > .gitignore"
+BIG = 192 << 20
+FAILED = Outcome.AGENT_FAILED
 
 
 @pytest.fixture
@@ -43,8 +44,14 @@ def _kept(shop: Workshop, *runs: Run) -> list[bool]:
     return [run.task in there for run in runs]
 
 
+def _fill(shop: Workshop, run: Run) -> None:
+    """Let the run's workspace take a good part of the disk."""
+    with (shop.runtime.data.workspace(run.task) / "repo" / "big").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, BIG)
+
+
 def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> None:
-    failed, pushed, nothing = shop.done("exit 3"), shop.done("echo 1 > one"), shop.done("true")
+    failed, pushed, nothing = ended(shop, FAILED), ended(shop, Outcome.PUSHED), ended(shop)
     waiting = shop.claimed()
     with shop.runtime.ledger.write() as tx:
         workspaces.mark_in_use(tx, waiting.task, shop.runtime.worker.host)
@@ -53,7 +60,8 @@ def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> Non
 
 
 def test_no_more_workspaces_are_removed_than_needed(shop: Workshop) -> None:
-    failed, done, later = shop.done("exit 3"), shop.done(f"{BIG}; echo 1 > one"), shop.done("echo 1 > one")
+    failed, done, later = ended(shop, FAILED), ended(shop, Outcome.PUSHED), ended(shop, Outcome.PUSHED)
+    _fill(shop, done)
     floor = shutil.disk_usage(shop.runtime.data.root).free + SPARE
     run = shop.claimed()
 
@@ -64,20 +72,19 @@ def test_no_more_workspaces_are_removed_than_needed(shop: Workshop) -> None:
 
 
 def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Workshop) -> None:
-    lost = shop.lost("echo 1 > one; git add one; git commit -qm one; echo begun; sleep 300")
-    stuck = shop.lost("rm -rf .git; echo begun; sleep 300")
+    rescued, stuck = lost(shop), damaged(shop)
     run = shop.claimed()
 
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
     assert shop.now(run).outcome is Outcome.PREPARE_FAILED
     assert "are free for workspaces, less than" in shop.now(run).reason
-    assert _kept(shop, lost, stuck) == [False, True]
-    assert shop.saved(lost, "checked", "one") == "1\n"
+    assert _kept(shop, rescued, stuck) == [False, True]
+    assert shop.saved(rescued, "checked", "one") == "1\n"
 
 
 def test_with_enough_free_space_no_workspace_is_removed_early(shop: Workshop) -> None:
-    done = shop.done("echo 1 > one")
+    done = ended(shop, Outcome.PUSHED)
     with shop.runtime.ledger.read() as tx:
         kept = workspaces.get(tx, done.task)
         assert kept is not None
@@ -89,51 +96,51 @@ def test_with_enough_free_space_no_workspace_is_removed_early(shop: Workshop) ->
     assert _kept(shop, done) == [True]
 
 
-def test_a_removal_that_hangs_is_skipped_and_so_is_one_that_killed_the_bot(shop: Workshop) -> None:
-    deadly, hang = shop.done("true"), shop.lost("touch hang-export; echo begun; sleep 300")
-    small, run = shop.done("exit 3"), shop.claimed()
+def test_a_removal_that_hangs_is_skipped_and_so_is_one_that_killed_the_bot(
+    shop: Workshop, hanging_tools: str
+) -> None:
+    deadly, hang, small = ended(shop), unexported(shop, "hang-export"), ended(shop, FAILED)
+    run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
         removals.begin(tx, Key(shop.runtime.worker.host, deadly.task, "h1/dead"), deadly.task)
         removals.count_deaths(tx, shop.runtime.worker.host, all_are_dead)
 
-    with hanging_image() as image:
-        runtime = replace(shop.runtime, tools_image=image, free_space=1 << 60)
-        with pytest.raises(SandboxFailed, match="are free for workspaces"):
-            free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
+    runtime = replace(shop.runtime, tools_image=hanging_tools, free_space=1 << 60)
+    with pytest.raises(SandboxFailed, match="are free for workspaces"):
+        free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
 
     assert _kept(shop, deadly, hang, small) == [True, True, False]
     assert shop.containers() == []
 
 
-def test_a_removal_by_the_janitor_does_not_delay_others(shop: Workshop) -> None:
-    hang, other = shop.lost("touch hang-export; echo begun; sleep 300"), shop.done("exit 3")
+def test_a_removal_by_the_janitor_does_not_delay_others(shop: Workshop, hanging_tools: str) -> None:
+    hang, other = unexported(shop, "hang-export"), ended(shop, FAILED)
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
         workspaces.retain(tx, hang.task, 1.0)
-    with hanging_image() as image:
-        runtime = replace(shop.runtime, tools_image=image)
-        janitor = Janitor(runtime)
-        janitor.once()
-        until(lambda: any("rescue" in name for name in shop.containers()))
-        stopping = threading.Event()
-        leased = take_up(replace(runtime, free_space=1 << 60), run, stopping)
-
-        with ThreadPoolExecutor(1) as pool:
-            room = pool.submit(free_disk_space, leased)
-            until(lambda: _kept(shop, hang, other) == [True, False])
-            stopping.set()
-            with pytest.raises(Stopped):
-                room.result(LONG)
-
-        janitor.stopping.set()
-        janitor.finish(LONG)
-
-
-def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
-    hang, run = shop.lost("touch hang-export; echo begun; sleep 300"), shop.claimed()
+    runtime = replace(shop.runtime, tools_image=hanging_tools)
+    janitor = Janitor(runtime)
+    janitor.once()
+    until(lambda: any("rescue" in name for name in shop.containers()))
     stopping = threading.Event()
-    with hanging_image() as image, ThreadPoolExecutor(1) as pool:
-        runtime = replace(shop.runtime, tools_image=image, free_space=1 << 60)
+    leased = take_up(replace(runtime, free_space=1 << 60), run, stopping)
+
+    with ThreadPoolExecutor(1) as pool:
+        room = pool.submit(free_disk_space, leased)
+        until(lambda: _kept(shop, hang, other) == [True, False])
+        stopping.set()
+        with pytest.raises(Stopped):
+            room.result(LONG)
+
+    janitor.stopping.set()
+    janitor.finish(LONG)
+
+
+def test_a_stop_ends_a_removal_that_hangs(shop: Workshop, hanging_tools: str) -> None:
+    hang, run = unexported(shop, "hang-export"), shop.claimed()
+    stopping = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        runtime = replace(shop.runtime, tools_image=hanging_tools, free_space=1 << 60)
         done = pool.submit(execute, runtime, run, stopping)
         until(lambda: any("rescue" in name for name in shop.containers()))
         stopping.set()
@@ -148,9 +155,8 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop) -> None:
 @needs_root
 @pytest.mark.waits
 def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path) -> None:
-    many = "seq 3000 | xargs touch; echo '[0-9]*' > .gitignore; echo 1 > one"
     with with_inodes(tmp_path / "forgehand-data", 6_000) as data, in_a_workshop(tmp_path) as shop:
-        done = shop.done(many)
+        done = ended(shop, Outcome.PUSHED, *map(str, range(3000)))
         for number in range(_inodes(data) - 500):
             (data / f"of-others-{number}").touch()
         run = shop.claimed()

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from sqlalchemy import insert, update
 
+from bot.domain.lifecycle import Outcome
 from bot.domain.task import Run
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.removal_attempt import seconds_for
@@ -22,8 +23,8 @@ from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
 from bot.store.process_locks import try_lock
 from bot.store.removals import MOST_DEATHS, Key, Removal
+from tests.runs.past_runs import damaged, ended, lost, unexported
 from tests.support.cli_sandbox import LONG
-from tests.support.hanging_tools import hanging_image
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
@@ -74,7 +75,7 @@ def _start(shop: Workshop, name: str, **labels: str) -> None:
 
 
 def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> None:
-    over, kept = shop.done("echo 1 > one"), shop.done("echo 1 > one")
+    over, kept = shop.done("echo 1 > one"), ended(shop)
     _over(shop, over)
 
     _once(shop)
@@ -84,7 +85,7 @@ def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> Non
 
 
 def test_unexported_work_is_exported_first(shop: Workshop) -> None:
-    run = shop.lost("echo 2 > two; echo begun; sleep 300")
+    run = lost(shop)
     _over(shop, run)
 
     _once(shop)
@@ -94,7 +95,7 @@ def test_unexported_work_is_exported_first(shop: Workshop) -> None:
 
 
 def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason(shop: Workshop) -> None:
-    run = shop.lost("rm -rf .git; echo begun; sleep 300")
+    run = damaged(shop)
     _over(shop, run)
 
     with structlog.testing.capture_logs() as first:
@@ -115,7 +116,7 @@ def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason
 
 
 def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
-    run, other = shop.done("true"), shop.done("true")
+    run, other = ended(shop), ended(shop)
     _over(shop, run)
     _over(shop, other)
     locks = shop.runtime.data.removals
@@ -131,7 +132,7 @@ def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
 
 
 def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
-    run = shop.done("true")
+    run = ended(shop)
     shop.runtime.workspaces().set_aside(run.task)
 
     _once(shop)
@@ -142,7 +143,7 @@ def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
 
 
 def test_a_folder_without_a_row_is_removed_after_a_day(shop: Workshop) -> None:
-    kept = shop.done("true")
+    kept = ended(shop)
     for name, age in (("old", GRACE + 60), ("young", 60)):
         folder = shop.runtime.data.workspace(name)
         (folder / "repo").mkdir(parents=True)
@@ -154,7 +155,7 @@ def test_a_folder_without_a_row_is_removed_after_a_day(shop: Workshop) -> None:
 
 
 def test_no_workspace_is_forgotten_if_the_data_folder_is_missing(shop: Workshop) -> None:
-    run = shop.done("true")
+    run = ended(shop)
     shop.runtime.data.workspaces.rename(shop.runtime.data.root / "elsewhere")
 
     _once(shop)
@@ -164,10 +165,9 @@ def test_no_workspace_is_forgotten_if_the_data_folder_is_missing(shop: Workshop)
 
 
 @pytest.fixture
-def slow(shop: Workshop) -> Iterator[Workshop]:
+def slow(shop: Workshop, hanging_tools: str) -> Workshop:
     """A workshop whose exports and removals hang if the workspace is marked."""
-    with hanging_image() as image:
-        yield replace(shop, runtime=replace(shop.runtime, tools_image=image))
+    return replace(shop, runtime=replace(shop.runtime, tools_image=hanging_tools))
 
 
 def _hang(shop: Workshop, number: int) -> list[Run]:
@@ -175,9 +175,9 @@ def _hang(shop: Workshop, number: int) -> list[Run]:
     runs = []
     for each in range(number):
         if each % 2:
-            runs.append(shop.done("touch hang-removal; echo hang-removal > .gitignore"))
+            runs.append(ended(shop, Outcome.NO_CHANGES, "hang-removal"))
         else:
-            runs.append(shop.lost("touch hang-export; echo begun; sleep 300"))
+            runs.append(unexported(shop, "hang-export"))
         _over(shop, runs[-1], since=100)
     return runs
 
@@ -207,7 +207,7 @@ def _looking(janitor: Janitor) -> Iterator[None]:
 
 def test_four_removals_that_hang_do_not_delay_the_fifth(shop: Workshop, slow: Workshop) -> None:
     hang = _hang(shop, 4)
-    fine = shop.done("true")
+    fine = ended(shop)
     _over(shop, fine)
 
     with _looking(Janitor(slow.runtime, first_limit=2.0)):
@@ -276,7 +276,7 @@ def test_a_removal_that_cannot_be_interrupted_is_abandoned_and_is_not_counted_as
 
 
 def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_last(shop: Workshop) -> None:
-    run, aside = shop.done("true"), shop.done("true")
+    run, aside = ended(shop), ended(shop)
     _over(shop, run)
     gone = shop.runtime.workspaces().set_aside(aside.task)
     with shop.runtime.ledger.write() as tx:
@@ -304,7 +304,7 @@ def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_l
 
 
 def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) -> None:
-    run = shop.done("true")
+    run = ended(shop)
     _over(shop, run)
     with shop.runtime.ledger.write() as tx:
         tx.execute(
@@ -321,7 +321,7 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
 
 def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -> None:
     root = shop.runtime.data.workspaces
-    run, before, over = shop.done("true"), shop.done("true"), shop.done("true")
+    run, before, over = ended(shop), ended(shop), ended(shop)
     _over(shop, over)
     (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # which no rmtree removes
     for name in ("a file", "b.file", "Ünlike", "-x"):
@@ -338,16 +338,16 @@ def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -
 
 
 def test_orphaned_containers_are_removed_and_those_of_a_running_run_stay(shop: Workshop) -> None:
-    ended = shop.done("true")
+    over = ended(shop)
     run = shop.claimed()
     janitor = Janitor(shop.runtime, look_every=0, orphaned=0.2)
 
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: b"begun" in shop.printed(run))
-        for name, of in (("forgehand-x-1", "x-1"), (f"forgehand-{ended.id}", ended.id)):
+        for name, of in (("forgehand-x-1", "x-1"), (f"forgehand-{over.id}", over.id)):
             _start(shop, name, run=of)
         stale, current = (f"forgehand-{run.id}-{epoch}-export" for epoch in (run.epoch - 1, run.epoch))
-        for name in (stale, current, f"forgehand-{ended.task}.gone-c0ffee00"):
+        for name in (stale, current, f"forgehand-{over.task}.gone-c0ffee00"):
             _start(shop, name)
         janitor.once()
         assert janitor.wait(LONG)
@@ -359,4 +359,4 @@ def test_orphaned_containers_are_removed_and_those_of_a_running_run_stay(shop: W
         stopping.set()
 
     assert before == 6
-    assert left == {f"forgehand-{run.id}", current, f"forgehand-{ended.task}.gone-c0ffee00"}
+    assert left == {f"forgehand-{run.id}", current, f"forgehand-{over.task}.gone-c0ffee00"}

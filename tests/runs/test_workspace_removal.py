@@ -17,10 +17,9 @@ from bot.runs.workspace_removal import export_and_remove, rescue
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key
 from bot.tasks.operator import resume_from_cli
+from tests.runs.past_runs import damaged, ended, lost
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import Workshop, in_a_workshop
-
-WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two; echo begun; sleep 300"
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def _remove(shop: Workshop, run: Run) -> str | None:
 
 
 def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_there(shop: Workshop) -> None:
-    run = shop.lost(WORK)
+    run = lost(shop)
     assert shop.task(run).checked_head == ""
 
     rescued = _remove(shop, run)
@@ -53,7 +52,9 @@ def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_there(sh
     assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "one", "three"]
 
 
-@pytest.mark.parametrize("script", ["echo 1 > one", "echo 1 > one; exit 3", "true"])
+@pytest.mark.parametrize(
+    "script", ["echo 1 > one", "echo 1 > one; exit 3", pytest.param("true", marks=pytest.mark.long)]
+)
 def test_exported_work_is_not_exported_again(shop: Workshop, script: str) -> None:
     run = shop.done(script)
     before = shop.task(run)
@@ -65,7 +66,7 @@ def test_exported_work_is_not_exported_again(shop: Workshop, script: str) -> Non
 
 
 def test_an_export_that_fails_is_reported(shop: Workshop) -> None:
-    run = shop.lost("rm -rf .git; echo begun; sleep 300")
+    run = damaged(shop)
 
     with pytest.raises(ExportRefused, match=r"its .git is damaged"):
         rescue(shop.runtime, run.task)
@@ -74,7 +75,7 @@ def test_an_export_that_fails_is_reported(shop: Workshop) -> None:
 
 
 def test_a_workspace_that_a_run_waits_for_stays(shop: Workshop) -> None:
-    run = shop.done("echo 1 > one")
+    run = ended(shop)
     with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
 
@@ -84,7 +85,7 @@ def test_a_workspace_that_a_run_waits_for_stays(shop: Workshop) -> None:
 
 
 def test_a_workspace_is_removed_once(shop: Workshop) -> None:
-    run = shop.done("echo 1 > one")
+    run = ended(shop)
 
     assert [_remove(shop, run) for _ in range(2)] == ["", None]
 
@@ -96,7 +97,7 @@ def test_a_workspace_is_removed_once(shop: Workshop) -> None:
 
 
 def test_a_task_continues_from_the_export_of_a_dead_process(shop: Workshop) -> None:
-    run = shop.lost(WORK)
+    run = lost(shop)
     exported = rescue(shop.runtime, run.task)  # and the process dies before it records that
 
     assert _remove(shop, run) == exported
@@ -105,7 +106,7 @@ def test_a_task_continues_from_the_export_of_a_dead_process(shop: Workshop) -> N
 
 
 def test_an_outdated_export_does_not_reset_its_task(shop: Workshop) -> None:
-    run = shop.lost(WORK)
+    run = lost(shop)
     older = rescue(shop.runtime, run.task)
     newer = shop.desk.git("commit-tree", "-m", "newer", "-p", shop.task(run).base_head, "main^{tree}")
     shop.desk.git("update-ref", "refs/heads/newer", newer)
@@ -123,7 +124,7 @@ def test_an_outdated_export_does_not_reset_its_task(shop: Workshop) -> None:
 def test_a_stuck_workspace_is_removed_only_at_a_persons_request(
     shop: Workshop, *, export: bool, saved: str
 ) -> None:
-    run = shop.lost(WORK)
+    run = lost(shop)
     with shop.runtime.ledger.write() as tx:
         for _ in range(removals.MOST_DEATHS):
             removals.begin(tx, Key(shop.runtime.worker.host, run.task, "h1/dead"), run.task)

@@ -33,7 +33,7 @@ from bot.domain.task import Run, Task
 from bot.git.run import Objects
 from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
-from bot.store import claims, leases, runs, schema, tasks
+from bot.store import claims, runs, schema, tasks
 from bot.store import log_chunks as store_log
 from bot.store.ledger import clock
 from bot.tasks.operator import open_from_cli
@@ -76,21 +76,6 @@ class Workshop:
         """Add a new task and execute its run with this script to the end."""
         run = self.claimed()
         execute(self.agent(script), run, threading.Event())
-        return self.now(run)
-
-    def lost(self, script: str) -> Run:
-        """Add a new task whose run is lost while its agent works: nothing of it is exported.
-
-        The script has to print "begun" after the relevant part, and must not end.
-        """
-        run = self.claimed()
-        with self.busy(self.agent(script), run) as stopping:
-            until(lambda: b"begun" in self.printed(run))
-            stopping.set()
-        again, runtime = self.taken_over(self.runtime.worker.holder)
-        with self.runtime.ledger.write() as tx:
-            leases.write(tx, leases.Lease(again.id, again.epoch), takeovers=leases.TAKEOVERS)
-        execute(runtime, again, threading.Event())
         return self.now(run)
 
     @contextmanager
