@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import inspect, text
 
-from tests.installation.installation import PORTS, Installation, installed
+from tests.installation.installation import Installation, installed
 from tests.journeys.world import eventually
 
 MADE_BY = "3cf686a"
@@ -19,7 +19,7 @@ AGO = 7200.0  # seconds; by then the forge answers again, and all postponed work
 _TURN = 600.0  # seconds to wait for other test sessions
 
 
-@pytest.fixture(params=list(PORTS))
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
     """Unpack the installation once for each database, as if it had died two hours ago."""
     database, redis_url = str(request.param), ""

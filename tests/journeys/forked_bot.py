@@ -1,9 +1,11 @@
 """The bot's processes, forked from a process that has already imported the bot.
 
 Imports are most of the cost of a start. Each forked process still has its own working folder,
-environment and output, and ends on the same signals as a process started normally.
+environment and output, and ends on the same signals as a process started normally. Of all of them
+only the first asks an image for its contents, because each such question costs a container.
 """
 
+import fcntl
 import gc
 import json
 import os
@@ -19,7 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:  # otherwise every test process would import the bot for it
+    from bot.runs.runtime import Runtime
+    from bot.sandbox.engine.containers import Mount
 
 _LOADED = (
     "bot.app.cli.main",
@@ -170,6 +176,7 @@ def _forker() -> "tuple[subprocess.Popen[bytes], socket.socket]":
 def _serve(line: socket.socket) -> None:
     for name in _LOADED:
         import_module(name)
+    _remember_images()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the children
     while True:
@@ -186,6 +193,25 @@ def _serve(line: socket.socket) -> None:
         line.send(str(pid).encode())
         for output in outputs:
             os.close(output)
+
+
+def _remember_images() -> None:
+    """Make the forked processes share the answers of images, which their ids or names identify here."""
+    preflight = import_module("bot.app.preflight")
+    ask, answers = preflight._output, os.memfd_create("answers")
+    fcntl.fcntl(answers, fcntl.F_SETFL, os.O_APPEND)
+
+    def output(
+        runtime: "Runtime", script: str, args: Sequence[str] = (), mounts: "Sequence[Mount]" = ()
+    ) -> str:
+        question = json.dumps([runtime.image, script, *args])
+        known: dict[str, str] = dict(map(json.loads, os.pread(answers, _LARGEST, 0).splitlines()))
+        if question not in known:
+            known[question] = ask(runtime, script, args, mounts)
+            os.write(answers, json.dumps([question, known[question]]).encode() + b"\n")
+        return known[question]
+
+    preflight._output = output  # type: ignore[attr-defined]
 
 
 def _take(outputs: list[int]) -> None:

@@ -24,28 +24,28 @@ fi
 """
 
 
-def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World) -> None:
+# The default limit takes the same way, and longer.
+@pytest.mark.parametrize(
+    ("limit", "option"), [(4, "--timeout 4s"), pytest.param(8, "", marks=pytest.mark.long)]
+)
+def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World, limit: int, option: str) -> None:
     full.settings["sandbox"]["wall_limit"] = "8s"
     full.start()
-    other = full.playground.open_issue("Another")
     full.say(1, "/run --timeout 1h " + shell(SLOW))
     full.says(1, "`--timeout` is at most `8s` here.")
 
-    full.say(1, "/run " + shell(SLOW))
-    full.say(other, "/run --timeout 2s " + shell(SLOW))
+    full.say(1, f"/run {option} " + shell(SLOW))
 
-    for thread, limit in ((1, 8), (other, 2)):
-        task, run = full.task_after_run(1, on=thread)
-        assert (run.outcome, task.state, run.wall_limit) == (Outcome.TIMED_OUT, State.FAILED, limit)
-        final = full.final_comment(thread, run)
-        assert "**The agent ran out of time.**" in final
-        assert f"It did not end within {limit} s." in final
-        assert "Next: `/resume`" in final
-        assert full.playground.branch_head(task.branch) is None
-    [task] = full.tasks(1)
+    task, run = full.task_after_run(1)
+    assert (run.outcome, task.state, run.wall_limit) == (Outcome.TIMED_OUT, State.FAILED, limit)
+    final = full.final_comment(1, run)
+    assert "**The agent ran out of time.**" in final
+    assert f"It did not end within {limit} s." in final
+    assert "Next: `/resume`" in final
+    assert full.playground.branch_head(task.branch) is None
     assert full.quarantine(task, "show", f"refs/wip/{task.id}-1:left.txt") == "left"
     full.say(1, "/resume --timeout 7s")
-    task, run = full.task_after_run(2, on=1)
+    task, run = full.task_after_run(2)
     assert (run.outcome, run.wall_limit) == (Outcome.PUSHED, 7), run.reason
 
 

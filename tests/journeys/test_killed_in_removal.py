@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 
 import httpx
@@ -90,10 +89,9 @@ def test_a_stop_during_an_export_is_quick_and_not_a_failed_attempt_and_others_ar
 
         assert time.monotonic() - begun < 30
         _is_whole(world, deadly)
-        words = ["workspaces", "rm", "--yes", deadly.id, "--config", str(world.config)]
-        with subprocess.Popen([sys.executable, "-m", "bot", *words], cwd=world.folder) as command:
+        with world.command("workspaces", "rm", "--yes", deadly.id) as command:
             eventually(lambda: _exporting(world))
-            command.terminate()
+            command.send_signal(signal.SIGTERM)
             assert command.wait(PATIENCE) == 128 + signal.SIGTERM
         _is_whole(world, deadly)
 

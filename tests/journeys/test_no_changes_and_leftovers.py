@@ -67,6 +67,7 @@ def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
     assert eventually(full.playground.pulls)[0]["head"]["sha"] == task.pushed_head
 
 
+@pytest.mark.long  # the export has a quick test of the same second
 def test_an_edit_right_after_a_commit_is_pushed_by_a_first_and_by_a_resumed_run(full: World) -> None:
     full.start()
     quick = (

@@ -79,6 +79,7 @@ def test_a_command_in_a_review_is_answered_on_the_thread(full: World) -> None:
     assert [each.id for each in full.tasks()] == [task.id]
 
 
+@pytest.mark.alike
 def test_labels_name_the_agent_and_the_request(full: World) -> None:
     full.settings["agents"]["other"] = {"command": ["sh", "-c", "echo other > other.txt"]}
     full.settings["labels"] = {
@@ -122,6 +123,7 @@ def test_labels_name_the_agent_and_the_request(full: World) -> None:
     assert len(full.tasks()) == 4
 
 
+@pytest.mark.alike  # the events differ, and have tests of their own
 def test_the_bot_works_on_issues_assigned_to_it_and_on_no_others(full: World) -> None:
     full.start()
     issue = full.playground.open_issue("Write one", shell("echo one > one.txt"))
@@ -137,6 +139,7 @@ def test_the_bot_works_on_issues_assigned_to_it_and_on_no_others(full: World) ->
     assert full.tasks(other) == []
 
 
+@pytest.mark.alike  # the events differ, and have tests of their own
 def test_the_bot_reviews_a_change_on_request(full: World) -> None:
     full.start()
     full.playground.set_permission(full.playground.bot_name, "push")

@@ -103,10 +103,14 @@ def test_a_cancelled_run_keeps_its_workspace(desk: Desk) -> None:
         with desk.start("logs", "-f", task["task"]) as following:
             assert following.stdout.readline() == "begun\n"
 
-            assert "kept" in desk.call("cancel", task["task"])[0]
+            said = desk.call("cancel", task["task"])[0]
 
             assert following.wait(LONG) == 0
-        assert running.wait(LONG) == 1
+        _, errors = running.communicate(LONG)
+    assert running.returncode == 1
+    assert "is stopping" in said
+    assert "kept" in said
+    assert "Cancelled." in errors
     [task] = desk.tasks()
     assert (task["state"], task["outcome"], task["pushed"]) == ("cancelled", "cancelled", "")
     assert desk.containers() == []

@@ -25,7 +25,7 @@ from bot.domain.thread import Kind
 from bot.store import deliveries, outbox, runs, tasks
 from bot.store import log_chunks as store_log
 from bot.store.ledger import Ledger
-from tests.journeys.forked_bot import Process, fork
+from tests.journeys.forked_bot import Piped, Process, fork, fork_piped
 from tests.support import playground_clones
 from tests.support.cli_sandbox import ASKED
 from tests.support.gitlab_as_github import Change
@@ -267,10 +267,15 @@ class World:
 
     def forgehand(self, *words: str) -> str:
         """Run an operator's command and return its output."""
-        command = [sys.executable, "-m", "bot", *words, "--config", str(self.config)]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, env=_closed_environment())
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        with self.command(*words) as process:
+            output, errors = process.communicate(PATIENCE)
+        assert process.returncode == 0, errors
+        return output
+
+    def command(self, *words: str) -> Piped:
+        """Start an operator's command."""
+        program = ["-m", "bot", *words, "--config", str(self.config)]
+        return fork_piped(program, folder=self.folder, environment=_closed_environment())
 
     def git(self, *args: str) -> str:
         """Run git in a fresh clone of the forge's repository."""
