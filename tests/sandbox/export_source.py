@@ -24,7 +24,7 @@ def git(at: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str =
     done = subprocess.run(
         ["git", "-c", "init.defaultBranch=main", "-c", "gc.auto=0", "-C", str(at), *args],
         env={**closed, "GIT_CONFIG_NOSYSTEM": "1", **person, **(env or {})},
-        input=stdin.encode(),
+        input=stdin.encode(errors="surrogateescape"),
         capture_output=True,
         check=False,
     )

@@ -13,8 +13,10 @@ import pytest
 
 from bot.domain.errors import ExportRefused
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export.take import Rules, take
+from bot.sandbox.export import take as export
+from bot.sandbox.export.take import _SCRIPT, Rules, take
 from tests.sandbox.export_source import Site
+from tests.sandbox.long_cases import mostly_long
 from tests.support.derived_image import image_with
 
 
@@ -113,7 +115,25 @@ SURVIVED: dict[str, Callable[[Hostile], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", SURVIVED)
+# These do not hinder each other, so one clone has them all. The first calls git on the host: before any other.
+TOGETHER = [
+    "replace", "alternates", "stale locks", "fifo in the worktree", "hooks", "fsmonitor", "insteadOf",
+    "ssh and credentials",
+]  # fmt: skip
+ALONE = ["include", "gitfile", "links in .git", "filter", "index"]
+
+
+def test_work_is_exported_despite_many_hostile_files_beside_it(hostile: Hostile) -> None:
+    for what in TOGETHER:
+        SURVIVED[what](hostile)
+
+    exported = hostile.site.take()
+
+    assert hostile.site.see("show", f"{exported.head}:a.py") == "1"
+    assert not hostile.canary.exists()
+
+
+@pytest.mark.parametrize("what", mostly_long(SURVIVED, ALONE))
 def test_work_is_exported_despite_hostile_files_beside_it(hostile: Hostile, what: str) -> None:
     SURVIVED[what](hostile)
 
@@ -184,7 +204,14 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
+# Names and targets of all kinds are tested without a container, in test_checks.py.
+ORDINARY_REFUSED = {
+    "fifo for a file", "no repository", "HEAD as a link", "gitlink", "link into .git", "letter case",
+    "not UTF-8", "reserved name", "large file",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", mostly_long(REFUSED, ORDINARY_REFUSED))
 def test_forbidden_content_is_refused_with_path_and_reason(hostile: Hostile, what: str) -> None:
     plant, words = REFUSED[what]
     plant(hostile)
@@ -206,10 +233,17 @@ IN_GIT = [
     "objects/pack/x.idx",
     "x",
 ]
+ORDINARY_IN_GIT = [(False, "HEAD"), (True, "objects/pack/x.idx")]  # one search finds them all
 
 
-@pytest.mark.parametrize("name", IN_GIT)
-@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize(
+    ("linked", "name"),
+    [
+        pytest.param(linked, name, marks=[] if (linked, name) in ORDINARY_IN_GIT else [pytest.mark.long])
+        for linked in (False, True)
+        for name in IN_GIT
+    ],
+)
 def test_a_pipe_in_place_of_a_git_file_is_refused_at_once(hostile: Hostile, name: str, linked: bool) -> None:  # noqa: FBT001
     path = hostile.site.repo / ".git" / name
     path.unlink(missing_ok=True)
@@ -225,9 +259,10 @@ def test_a_pipe_in_place_of_a_git_file_is_refused_at_once(hostile: Hostile, name
     assert not hostile.canary.exists()
 
 
-@pytest.mark.parametrize(
-    "name", [".gitignore", "src/.gitattributes", "lib/.git/HEAD", ".gitmodules", "named-by-a-gitfile/HEAD"]
-)
+IN_WORKTREE = [".gitignore", "src/.gitattributes", "lib/.git/HEAD", ".gitmodules", "named-by-a-gitfile/HEAD"]
+
+
+@pytest.mark.parametrize("name", mostly_long(IN_WORKTREE, ["src/.gitattributes", "named-by-a-gitfile/HEAD"]))
 def test_a_pipe_that_git_would_read_in_the_worktree_is_refused_at_once(hostile: Hostile, name: str) -> None:
     path = hostile.site.repo / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,16 +272,19 @@ def test_a_pipe_that_git_would_read_in_the_worktree_is_refused_at_once(hostile: 
         hostile.site.take(rules=Rules(seconds=20))
 
 
+@pytest.mark.parametrize("seconds", [1, pytest.param(20, marks=pytest.mark.long)])
 def test_a_pipe_in_a_linked_folder_of_refs_costs_one_git_call(
-    hostile: Hostile,
+    hostile: Hostile, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert _SCRIPT.count("(seconds=20 && git rev-parse ") == 1
+    monkeypatch.setattr(export, "_SCRIPT", _SCRIPT.replace("(seconds=20 &&", f"(seconds={seconds} &&"))
     repo = hostile.site.repo
     (repo / "old-refs" / "heads").mkdir(parents=True)
     os.mkfifo(repo / "old-refs" / "heads" / "main")
     (repo / ".git/refs").rename(hostile.site.root / "refs")
     (repo / ".git/refs").symlink_to("/workspace/old-refs")
 
-    with pytest.raises(ExportRefused, match=r"no commit to take.*took longer than 20 seconds"):
+    with pytest.raises(ExportRefused, match=f"no commit to take.*took longer than {seconds} seconds"):
         hostile.site.take(rules=Rules(seconds=100))
 
 
@@ -276,17 +314,26 @@ def test_a_small_pack_that_unpacks_to_too_much_is_refused(hostile: Hostile) -> N
         hostile.site.take(rules=Rules(total_bytes=20 << 20))
 
 
-def test_a_million_paths_are_refused_before_they_fill_our_memory(hostile: Hostile) -> None:
+@pytest.mark.parametrize(
+    ("each", "limit"),
+    [(20, 300), pytest.param(1000, Rules().files, marks=pytest.mark.long, id="a million")],
+)
+def test_a_million_paths_are_refused_before_they_fill_our_memory(
+    hostile: Hostile, each: int, limit: int
+) -> None:
     site, line = hostile.site, f"100644 blob {_blob(hostile, 'x')}\tf"
-    files = site.git("mktree", stdin="".join(f"{line}{number:04}\n" for number in range(1000)))
-    folders = "".join(f"040000 tree {files}\td{number:04}\n" for number in range(1000))
+    files = site.git("mktree", stdin="".join(f"{line}{number:04}\n" for number in range(each)))
+    folders = "".join(f"040000 tree {files}\td{number:04}\n" for number in range(each))
     made = site.git("commit-tree", "-p", "HEAD", "-m", "many", site.git("mktree", stdin=folders))
     site.git("update-ref", "HEAD", made)
 
-    with pytest.raises(ExportRefused, match=r"^More than 20,000 files are changed\. Remove generated files"):
-        site.take(succeeded=False)
+    with pytest.raises(
+        ExportRefused, match=rf"^More than {limit:,} files are changed\. Remove generated files"
+    ):
+        site.take(succeeded=False, rules=Rules(files=limit))
 
 
+@pytest.mark.long  # test_deep_paths.py has such a tree, with a limit on memory
 def test_a_tree_that_expands_without_end_is_refused(hostile: Hostile) -> None:
     site = hostile.site
     line = f"100644 blob {_blob(hostile, 'x')}\tf"

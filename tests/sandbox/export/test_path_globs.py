@@ -35,13 +35,13 @@ def matches(glob: str, path: str) -> bool:
     return any(fnmatchcase(folded[start:], each) for start in starts for each in wanted)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(GLOBS, max_size=3), PATHS)
 def test_a_glob_matches_from_the_start_of_any_path_component(globs: list[str], path: str) -> None:
     assert Pattern(globs).matches(path) == any(matches(glob, path) for glob in globs)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=150)
 @given(LIKELY)
 def test_our_own_globs_match_in_the_same_way(path: str) -> None:
     assert Pattern(DEFAULT).matches(path) == any(matches(glob, path) for glob in DEFAULT)

@@ -15,11 +15,27 @@ from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export.protected_paths import pathspecs
 from bot.sandbox.export.take import Rules, is_done
 from tests.sandbox.export_source import Site, commit
+from tests.sandbox.long_cases import mostly_long
 
 
 @pytest.fixture
 def site(tmp_path: Path, engine: Engine, image: str) -> Site:
     return Site(tmp_path, engine, image)
+
+
+def many_commits(site: Site, number: int) -> None:
+    """Make so many commits, each of which changes the same file; one process of git writes them all."""
+    head = site.git("rev-parse", "HEAD")
+    start = "commit refs/heads/many\ncommitter Ann <ann@example.org> 1700000000 +0000\ndata 4\nWork\n"
+    texts = [f"{head} {each}\n" for each in range(number)]
+    files = [f"M 100644 inline a.py\ndata {len(text)}\n{text}\n" for text in texts]
+    site.git(
+        "fast-import",
+        "--quiet",
+        stdin="".join([f"{start}from {head}\n", files[0], *(start + each for each in files[1:])]),
+    )
+    site.git("reset", "-q", "--hard", "refs/heads/many")
+    site.git("update-ref", "-d", "refs/heads/many")
 
 
 def test_commits_are_exported_with_their_trees_and_the_bots_name(site: Site) -> None:
@@ -107,7 +123,11 @@ def test_a_later_export_descends_and_holds_every_commit_once(site: Site) -> None
 
 
 @pytest.mark.parametrize(
-    "undo", [["commit", "-q", "--amend", "-m", "Other"], ["reset", "-q", "--hard", "HEAD~2"]]
+    "undo",
+    [
+        ["commit", "-q", "--amend", "-m", "Other"],
+        pytest.param(["reset", "-q", "--hard", "HEAD~2"], marks=pytest.mark.long),
+    ],
 )
 def test_rewritten_history_is_exported_as_one_commit_on_the_checked_head(site: Site, undo: list[str]) -> None:
     site.commit({"a.py": "1\n"})
@@ -201,13 +221,13 @@ def test_too_many_files_only_in_an_earlier_commit_are_dropped(site: Site) -> Non
 
 
 def test_commits_that_change_too_much_together_are_exported_as_one(site: Site) -> None:
-    for number in range(25):
-        site.commit({"a.py": f"{number}\n"})
+    many_commits(site, 25)
 
     assert site.take(rules=Rules(files=1)).commits == 1
     assert site.take(rules=Rules(files=3)).commits == 25
 
 
+@pytest.mark.long  # as too many commits, which the next tests have
 def test_a_merge_of_too_many_parents_is_exported_as_one_commit(site: Site) -> None:
     sides = [site.git("commit-tree", "-p", site.base, "-m", f"{each}", "HEAD^{tree}") for each in range(4)]
     parents = [word for side in sides for word in ("-p", side)]
@@ -218,9 +238,10 @@ def test_a_merge_of_too_many_parents_is_exported_as_one_commit(site: Site) -> No
     assert site.take(rules=Rules(parents=4)).commits == 5
 
 
-def test_a_very_long_message_is_cut(site: Site) -> None:
+@pytest.mark.parametrize("words", [80_000, pytest.param(8_000_000, marks=pytest.mark.long)])
+def test_a_very_long_message_is_cut(site: Site, words: int) -> None:
     site.commit({"a.py": "1\n"})
-    site.git("commit", "-q", "--amend", "-F", "-", stdin="words " * 8_000_000)
+    site.git("commit", "-q", "--amend", "-F", "-", stdin="words " * words)
 
     exported = site.take()
 
@@ -234,8 +255,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
 ) -> None:
     started = []
     for commits in (3, 60):
-        for number in range(commits):
-            site.commit({"a.py": f"{commits} {number}\n"})
+        many_commits(site, commits)
         log = tmp_path / f"{commits}.log"
         counted = tmp_path / "bin" / "git"
         counted.parent.mkdir(exist_ok=True)
@@ -263,8 +283,7 @@ def test_more_protected_paths_than_fit_in_a_comment_are_counted(site: Site) -> N
 
 
 def test_too_many_commits_are_exported_as_one(site: Site) -> None:
-    for number in range(4):
-        site.commit({"a.py": f"{number}\n"})
+    many_commits(site, 4)
 
     assert site.take(rules=Rules(commits=3)).commits == 1
     assert site.take(rules=Rules(commits=4)).commits == 4
@@ -348,18 +367,20 @@ def test_changes_to_instruction_files_alone_change_nothing(told: Site) -> None:
     assert told.take(restored_paths=KEEP, succeeded=False).wip == ""
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "rm CLAUDE.md && ln -s /etc/passwd CLAUDE.md",
-        "rm CLAUDE.md && mkdir CLAUDE.md && echo x >CLAUDE.md/x",
-        "rm -r sub && echo x >sub",
-        "rm -r sub/.claude && ln -s ../src sub/.claude",
-        "ln -s src .codex",
-        "chmod +x CLAUDE.md",
-        "mkdir docs && echo x >docs/claude.MD",
-    ],
-)
+HARMS = [
+    "rm CLAUDE.md && ln -s /etc/passwd CLAUDE.md",
+    "rm CLAUDE.md && mkdir CLAUDE.md && echo x >CLAUDE.md/x",
+    "rm -r sub && echo x >sub",
+    "rm -r sub/.claude && ln -s ../src sub/.claude",
+    "ln -s src .codex",
+    "chmod +x CLAUDE.md",
+    "mkdir docs && echo x >docs/claude.MD",
+]
+# Each of them is in one of these, and none of these changes a file twice.
+HARMS_TOGETHER = [" && ".join(HARMS[each] for each in some) for some in ((1, 2, 4, 6), (0, 3))] + [HARMS[5]]
+
+
+@pytest.mark.parametrize("harm", mostly_long([*HARMS_TOGETHER, *HARMS[:5], HARMS[6]], HARMS_TOGETHER))
 def test_a_link_or_a_folder_in_place_of_an_instruction_file_is_replaced(told: Site, harm: str) -> None:
     told.commit({"a.py": "1\n"})
     subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
@@ -427,7 +448,9 @@ class _GivesUp:
             raise TimeoutError
 
 
-def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(site: Site) -> None:
+# With steps, some of the times: each of them is a container.
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
+def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(site: Site, step: int) -> None:
     site.commit({"a.py": "1\n"}, "One")
     site.commit({"a.py": "2\n"}, "Two")
     (site.repo / "half.txt").write_text("half\n")
@@ -437,7 +460,7 @@ def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(si
         try:
             exported = site.take(succeeded=False, check=_GivesUp(given_up + 1))
         except TimeoutError:
-            given_up += 1
+            given_up += step
             assert not is_done(site.quarantine, "t1-0")
             assert site.see("for-each-ref") == ""
             assert list(site.quarantine.parent.glob("*.incoming")) == []

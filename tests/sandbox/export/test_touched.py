@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ExportRefused
-from bot.sandbox.engine.containers import Engine
+from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.checks import Rules
-from tests.sandbox.export_source import Site, git
-from tests.support.derived_image import image_with
+from tests.sandbox.export_source import Site, commit, git
+from tests.sandbox.long_cases import mostly_long
 
 CRLF = b"one\r\ntwo\r\n"
 LF = b"one\ntwo\n"
@@ -37,13 +37,20 @@ def site(tmp_path: Path, engine: Engine, image: str) -> Site:
 
 def stored(site: Site, files: Mapping[str, bytes]) -> None:
     """Let the task begin at a commit that holds these very bytes, checked out by git as it does."""
-    up = site.upstream
-    for name, content in files.items():
-        (site.root / "blob").write_bytes(content)
-        oid = git(up, "hash-object", "-w", "--no-filters", str(site.root / "blob"))
-        git(up, "update-index", "--add", "--cacheinfo", f"100644,{oid},{name}")
+    up, blobs = site.upstream, site.root / "blobs"
+    blobs.mkdir()
+    for number, blob in enumerate(files.values()):
+        (blobs / f"{number}").write_bytes(blob)
+    paths = "".join(f"{blobs}/{number}\n" for number in range(len(files)))
+    oids = git(up, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).split()
+    entries = (f"100644 {oid}\t{name}\0" for oid, name in zip(oids, files, strict=True))
+    git(up, "update-index", "-z", "--index-info", stdin="".join(entries))
     git(up, "commit", "-q", "-m", "Stored")
-    site.base = git(up, "rev-parse", "HEAD")
+    begin_at(site, git(up, "rev-parse", "HEAD"))
+
+
+def begin_at(site: Site, oid: str) -> None:
+    site.base = oid
     site.fetch()
     site.show(site.base)
     site.git("reset", "-q", "--hard", site.base)
@@ -58,19 +65,21 @@ def shell(site: Site, script: str) -> None:
 
 def changed(site: Site, **more: object) -> list[str]:
     """Return the paths that the export changes."""
-    exported = site.take(**more)
-    return [
-        name
-        for name in site.see("diff", "--no-renames", "--name-only", "-z", site.base, exported.head).split(
-            "\0"
-        )
-        if name
-    ]
+    return differing(site, site.take(**more).head)
+
+
+def differing(site: Site, head: str) -> list[str]:
+    """Return the paths that differ between the start of the task and this commit."""
+    names = site.see("diff", "--no-renames", "--name-only", "-z", site.base, head).split("\0")
+    return [name for name in names if name]
 
 
 def content(site: Site, name: str) -> bytes:
     """Return the content of a file after the export."""
-    head = site.take().head
+    return content_at(site, site.take().head, name)
+
+
+def content_at(site: Site, head: str, name: str) -> bytes:
     mirror = {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(site.mirror.path / "objects"),
         "PATH": os.environ["PATH"],
@@ -101,8 +110,23 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("when", EDITS)
-@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+# Each waits for the beginning of a second, and for its end: one of each kind suffices in an ordinary run.
+ORDINARY_EDITS = [(False, "after a commit"), (True, "right after the clone")]
+
+
+@pytest.mark.parametrize(
+    ("resumed", "when"),
+    [
+        pytest.param(
+            resumed,
+            when,
+            id=f"{'resumed' if resumed else 'first'}-{when}",
+            marks=[] if (resumed, when) in ORDINARY_EDITS else [pytest.mark.long],
+        )
+        for resumed in (False, True)
+        for when in EDITS
+    ],
+)
 def test_an_edit_of_the_same_size_in_the_same_second_is_exported(
     site: Site, when: str, resumed: bool
 ) -> None:
@@ -116,19 +140,19 @@ def test_an_edit_of_the_same_size_in_the_same_second_is_exported(
     assert content(site, name) == (site.repo / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        "git update-index --assume-unchanged README.md",
-        "git update-index --skip-worktree README.md",
-        "git config core.ignoreStat true; git update-index README.md",
-        "git config core.trustctime false; git config core.checkStat minimal; git update-index --refresh",
-        "git config core.fsmonitor true; git update-index --force-write-index",
-    ],
-)
+LIES = {
+    "assumed unchanged": "git update-index --assume-unchanged README.md",
+    "skipped": "git update-index --skip-worktree README.md",
+    "ignored by stat": "git config core.ignoreStat true; git update-index README.md",
+    "little compared": "git config core.trustctime false; git config core.checkStat minimal; git update-index --refresh",
+    "monitored": "git config core.fsmonitor true; git update-index --force-write-index",
+}
+
+
+@pytest.mark.parametrize("lie", mostly_long(LIES, ["skipped", "little compared", "monitored"]))
 def test_an_edit_is_exported_with_any_state_of_the_index(site: Site, lie: str) -> None:
     before = (site.repo / "README.md").stat()
-    shell(site, f"{lie}; printf 'hallo\n' >README.md")
+    shell(site, f"{LIES[lie]}; printf 'hallo\n' >README.md")
     os.utime(site.repo / "README.md", ns=(before.st_atime_ns, before.st_mtime_ns))
 
     assert content(site, "README.md") == b"hallo\n"
@@ -173,7 +197,7 @@ IDLE = {
 }
 
 
-@pytest.mark.parametrize("idle", IDLE)
+@pytest.mark.parametrize("idle", mostly_long(IDLE, ["checks out", "rewrites"]))
 @MOSTLY_FIRST
 def test_an_untouched_file_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
     stored(site, LEGACY)
@@ -186,12 +210,16 @@ def test_an_untouched_file_is_not_rewritten(site: Site, idle: str, resumed: bool
     assert changed(site) == ["new.py"]
 
 
-def test_only_the_touched_file_of_files_with_attributes_is_exported(site: Site) -> None:
+@pytest.mark.parametrize("touched", [0, 1], ids=["even", "odd"])
+def test_only_the_touched_file_of_files_with_attributes_is_exported(site: Site, touched: int) -> None:
+    """Of both halves each is once touched, and once beside touched ones."""
     stored(site, LEGACY)
-    for number in range(len(ATTRIBUTES)):
+    numbers = range(touched, len(ATTRIBUTES), 2)
+    for number in numbers:
         with (site.repo / f"{number}.txt").open("ab") as file:
             file.write("x\r\n".encode("utf-16-le") if "UTF-16" in ATTRIBUTES[number][0] else b"x\r\n")
-        assert changed(site) == sorted(f"{each}.txt" for each in range(number + 1))
+
+    assert changed(site) == sorted(f"{number}.txt" for number in numbers)
 
 
 SETTINGS = {
@@ -209,7 +237,8 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+# In an ordinary run the others are tested by their effect on an untouched file beside a touched one, below.
+@pytest.mark.parametrize("setting", mostly_long(SETTINGS, ["autocrlf", "a filter"]))
 @pytest.mark.parametrize(
     "blob", [pytest.param(LF, id="lf"), pytest.param(CRLF, id="crlf", marks=pytest.mark.long)]
 )
@@ -226,7 +255,7 @@ def test_a_setting_of_the_agent_rewrites_no_file(
     assert not site.take().changed
 
 
-@pytest.mark.parametrize("setting", ["autocrlf", "private attributes"])
+@pytest.mark.parametrize("setting", mostly_long(["autocrlf", "private attributes"], ["private attributes"]))
 def test_a_conversion_by_the_agents_checkout_is_not_an_edit(site: Site, setting: str) -> None:
     stored(site, {"lf.txt": LF, "crlf.txt": CRLF, "mixed.txt": MIXED})
     shell(site, f"{SETTINGS[setting]}; rm *.txt; git checkout -q -- .")
@@ -236,14 +265,18 @@ def test_a_conversion_by_the_agents_checkout_is_not_an_edit(site: Site, setting:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_touched_file_is_stored_with_its_bytes_on_disk(site: Site, setting: str) -> None:
-    stored(site, {"legacy.txt": LF})
+def test_only_a_touched_file_is_stored_and_with_its_bytes_on_disk(site: Site, setting: str) -> None:
+    stored(site, {"legacy.txt": LF, "idle.txt": LF})
     shell(site, SETTINGS[setting])
     (site.repo / "legacy.txt").write_bytes(b"one\r\nthree\r\n")
     (site.repo / "new.txt").write_bytes(CRLF)
+    (site.repo / "idle.txt").touch()
 
-    assert content(site, "legacy.txt") == b"one\r\nthree\r\n"
-    assert content(site, "new.txt") == CRLF
+    head = site.take().head
+
+    assert differing(site, head) == ["legacy.txt", "new.txt"]
+    assert content_at(site, head, "legacy.txt") == b"one\r\nthree\r\n"
+    assert content_at(site, head, "new.txt") == CRLF
 
 
 def test_a_touched_file_is_stored_by_the_repositorys_attributes(site: Site) -> None:
@@ -253,8 +286,10 @@ def test_a_touched_file_is_stored_by_the_repositorys_attributes(site: Site) -> N
     (site.repo / "a.txt").write_bytes(b"one\r\nthree\r\n")
     (site.repo / "b.u16").write_bytes("ö\n".encode("utf-16-le"))
 
-    assert content(site, "a.txt") == b"one\nthree\n"
-    assert content(site, "b.u16") == "ö\n".encode()
+    head = site.take().head
+
+    assert content_at(site, head, "a.txt") == b"one\nthree\n"
+    assert content_at(site, head, "b.u16") == "ö\n".encode()
 
 
 FORMER = {
@@ -265,7 +300,7 @@ FORMER = {
 }
 
 
-@pytest.mark.parametrize("what", FORMER)
+@pytest.mark.parametrize("what", mostly_long(FORMER, ["removed", "changed, and committed"]))
 @MOSTLY_FIRST
 def test_a_file_is_not_rewritten_because_its_attributes_were_removed(
     site: Site, what: str, resumed: bool
@@ -289,9 +324,11 @@ def test_renormalized_files_are_exported(site: Site) -> None:
         "printf 'one\r\nthree\r\n' >edited.txt; cp undone.txt u; echo x >undone.txt; git add undone.txt; mv u undone.txt",
     )
 
-    assert changed(site) == [".gitattributes", "auto.txt", "edited.txt", "text.txt"]
-    assert content(site, "auto.txt") == content(site, "text.txt") == LF
-    assert content(site, "edited.txt") == b"one\nthree\n"
+    head = site.take().head
+
+    assert differing(site, head) == [".gitattributes", "auto.txt", "edited.txt", "text.txt"]
+    assert content_at(site, head, "auto.txt") == content_at(site, head, "text.txt") == LF
+    assert content_at(site, head, "edited.txt") == b"one\nthree\n"
 
 
 def test_no_line_of_a_file_with_another_mode_is_rewritten(site: Site) -> None:
@@ -300,7 +337,7 @@ def test_no_line_of_a_file_with_another_mode_is_rewritten(site: Site) -> None:
 
     exported = site.take()
 
-    assert changed(site) == sorted(f"{number}.txt" for number in range(len(ATTRIBUTES)))
+    assert differing(site, exported.head) == sorted(f"{number}.txt" for number in range(len(ATTRIBUTES)))
     same = site.see("diff", "--raw", "--no-abbrev", site.base, exported.head).split("\n")
     assert [line.split("\t")[1] for line in same if line.split(" ")[2] != line.split(" ")[3]] == ["0.txt"]
 
@@ -385,12 +422,41 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", CHANGES)
+# These change HEAD, the whole index or the whole .git; all others happen in any folder.
+WHOLE = {
+    "a file excluded in private", "a sparse checkout", "a sparse checkout in cones", "a sparse index",
+    "a sparse checkout with a file outside", "a split index", "an index of nothing", "a conflict",
+    "links in .git that lead nowhere", "detached", "packed refs",
+}  # fmt: skip
+# A conflict has a test of its own.
+ORDINARY_WHOLE = WHOLE - {"a sparse checkout", "a sparse checkout in cones", "a conflict", "detached"}
+
+
+@pytest.mark.parametrize("what", mostly_long(CHANGES, ORDINARY_WHOLE))
 def test_paths_are_exported_as_they_are_on_disk(site: Site, what: str) -> None:
     script, paths = CHANGES[what]
     shell(site, script)
 
     assert changed(site) == sorted(paths)
+    site.see("fsck", "--strict", "--no-dangling")
+
+
+def test_paths_of_all_kinds_together_are_exported_as_they_are_on_disk(site: Site) -> None:
+    """Each kind in a folder of its own, with the files that a task usually begins with."""
+    folders = {what: f"{number:02}" for number, what in enumerate(CHANGES) if what not in WHOLE}
+    usual = {"README.md": "hello\n", "src/main.py": "print(1)\n"}
+    files = {f"{folder}/{name}": text for folder in folders.values() for name, text in usual.items()}
+    begin_at(site, commit(site.upstream, files))
+    shell(site, "\n".join(f"(cd {folder}; {CHANGES[what][0]})" for what, folder in folders.items()))
+
+    paths = changed(site)
+
+    found = {
+        what: [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
+        for what, folder in folders.items()
+    }
+    assert found == {what: sorted(CHANGES[what][1]) for what in folders}
+    assert len(paths) == sum(map(len, found.values()))
     site.see("fsck", "--strict", "--no-dangling")
 
 
@@ -411,7 +477,10 @@ def test_names_that_look_like_options_or_patterns_are_names(site: Site) -> None:
 def test_a_conflict_is_exported_with_its_markers(site: Site) -> None:
     shell(site, CHANGES["a conflict"][0])
 
-    assert content(site, "README.md") == (site.repo / "README.md").read_bytes()
+    head = site.take().head
+
+    assert differing(site, head) == CHANGES["a conflict"][1]
+    assert content_at(site, head, "README.md") == (site.repo / "README.md").read_bytes()
 
 
 def test_a_submodule_that_was_not_fetched_stays_as_it_is(site: Site) -> None:
@@ -439,11 +508,13 @@ def test_changes_to_submodules_are_exported(site: Site) -> None:
         "git init -q fetched; git init -q moved; cd moved; git commit -q --allow-empty -m 1",
     )
 
-    assert changed(site) == sorted(
+    exported = site.take()
+
+    assert differing(site, exported.head) == sorted(
         ["file", "link", "vendored", "vendored/x", "added", "added/x", "staged", "moved", "removed"]
     )
-    assert content(site, "file") == b"1\n"
-    site.next_run(site.take())
+    assert content_at(site, exported.head, "file") == b"1\n"
+    site.next_run(exported)
     assert site.take().head == site.checked
 
 
@@ -497,7 +568,15 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
+# One for each sentence, and for each list or index that the script reads.
+ORDINARY_REFUSED = {
+    "a closed file", "a folder that cannot be entered", "a new closed folder", "a repository of its own",
+    "a submodule that was not fetched, with files", "a name that is git's, as Windows spells it",
+    "a closed index", "a linked list of ignored paths", "a branch without a commit", "a broken index",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", mostly_long(REFUSED, ORDINARY_REFUSED))
 def test_unreadable_paths_are_refused_by_name(site: Site, what: str) -> None:
     script, words = REFUSED[what]
     shell(site, script)
@@ -517,7 +596,9 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("what", LOST)
+@pytest.mark.parametrize(
+    "what", mostly_long(LOST, ["a missing file", "a file cut short", "a missing commit"])
+)
 def test_an_object_that_the_agent_lost_is_a_refusal_and_not_a_failure(site: Site, what: str) -> None:
     file = "file() { git rev-parse $1 | sed 's|^..|.git/objects/&/|'; }"
     shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
@@ -529,17 +610,19 @@ def test_an_object_that_the_agent_lost_is_a_refusal_and_not_a_failure(site: Site
         site.take()
 
 
-@pytest.mark.parametrize(
-    "program", ["cat", "cut", "du", "find", "grep", "sed", "sort", "tr", "uniq", "xargs"]
-)
+PROGRAMS = ["cat", "cut", "du", "find", "grep", "sed", "sort", "tr", "uniq", "xargs"]
+
+
+@pytest.mark.parametrize("program", mostly_long(PROGRAMS, ["du", "find", "sort", "xargs"]))
 def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> None:
     shell(site, "echo 2 >README.md; echo 1 >'a b'; git add 'a b'; rm -r src")
-    with image_with(
-        site.image, f"COPY it /usr/local/bin/{program}", {"it": "#!/bin/bash\nexit 3\n"}
-    ) as failing:
-        site.image = failing
-        with pytest.raises(ExportRefused):
-            site.take()
+    failing = site.root / "failing"
+    failing.write_text("#!/bin/bash\nexit 3\n")
+    failing.chmod(0o755)
+    mounts = [*site.plan().workspace_mounts, Mount(source=failing, target=f"/usr/local/bin/{program}")]
+
+    with pytest.raises(ExportRefused):
+        site.take(workspace_mounts=mounts)
 
 
 def test_a_closed_folder_that_is_ignored_does_not_matter(site: Site) -> None:
@@ -548,9 +631,10 @@ def test_a_closed_folder_that_is_ignored_does_not_matter(site: Site) -> None:
     assert changed(site) == [".gitignore"]
 
 
-@pytest.mark.parametrize(
-    "script", ["truncate -s 2G huge", "truncate -s 2G README.md", "mkdir -p a/b; truncate -s 101M a/b/huge"]
-)
+HUGE = ["truncate -s 2G huge", "truncate -s 2G README.md", "mkdir -p a/b; truncate -s 101M a/b/huge"]
+
+
+@pytest.mark.parametrize("script", mostly_long(HUGE, HUGE[:2]))
 def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: str) -> None:
     shell(site, script)
 
@@ -633,6 +717,7 @@ def test_too_many_files_are_refused_with_the_folder_that_has_most(site: Site) ->
         site.take(rules=Rules(files=20))
 
 
+@pytest.mark.long  # test_hostile.py has removed files of many folders
 def test_too_many_removed_files_are_refused(site: Site) -> None:
     stored(site, {f"old/{number}": LF for number in range(30)})
     shell(site, "rm -r old")

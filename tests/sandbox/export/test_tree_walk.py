@@ -72,7 +72,10 @@ def ours(entries: list[Entry]) -> set[Change]:
     return {(each.path.decode(), frozenset(each.before), each.mode, each.oid) for each in entries}
 
 
-@pytest.mark.parametrize("seed", range(25))
+# Seeds of each number of parents; the others with --long.
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 25))]
+)
 def test_the_walk_finds_the_same_changes_as_git_for_any_number_of_parents(bare: Path, seed: int) -> None:
     chance = random.Random(seed)
     parents = [commit(bare, grown(bare, chance)) for _ in range(seed % 4)]
