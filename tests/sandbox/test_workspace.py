@@ -1,6 +1,8 @@
 """Workspaces through the runs of a task, on the real engine, with a test that plays the agent in them."""
 
+import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -113,7 +115,10 @@ class Site:
 def site(tmp_path: Path, engine: Engine, image: str) -> Iterator[Site]:
     site = Site(tmp_path / "data", engine, image)
     yield site
-    site.places.remove(TASK)
+    if os.geteuid():
+        site.places.remove(TASK)
+    else:  # faster: without a container
+        subprocess.run(["rm", "-rf", site.folder.parent], check=True)
 
 
 def test_a_fresh_workspace_is_a_clean_checkout_without_a_remote(site: Site) -> None:
@@ -129,22 +134,15 @@ def test_a_fresh_workspace_is_a_clean_checkout_without_a_remote(site: Site) -> N
     assert said.split() == [f"refs/heads/{BRANCH}", site.base, site.base, "README.md", "src"]
 
 
-def test_the_agent_may_read_its_prompt_and_write_its_answer(site: Site) -> None:
+def test_the_agent_may_read_its_prompt_and_write_nothing_outside_but_its_answer(site: Site) -> None:
     site.prepare()
 
     said = site.agent(
-        "cat /task/prompt.md; echo {} >/task/out/result.json; touch /task/x 2>/dev/null || echo no"
+        "cat /task/prompt.md; echo; echo {} >/task/out/result.json && echo yes;"
+        "for f in /task /mirror/objects /quarantine/objects; do touch $f/x 2>/dev/null || echo no; done"
     )
 
-    assert said == "prompt 1no"
-
-
-def test_the_agent_cannot_write_into_mirror_or_quarantine(site: Site) -> None:
-    site.prepare()
-
-    script = "for f in mirror quarantine; do touch /$f/objects/x 2>/dev/null || echo no; done"
-
-    assert site.agent(script) == "no\nno"
+    assert said.split("\n") == ["prompt 1", "yes", "no", "no", "no"]
 
 
 def test_a_retained_workspace_moves_to_the_checked_head_with_its_files_untouched(site: Site) -> None:
@@ -195,14 +193,14 @@ def only_long(*values: str) -> Iterator[pytest.ParameterSet]:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
         "rm .git/config; mkfifo .git/config",
-        "ln -sf /etc/passwd .git/HEAD",
         "git config core.fsmonitor 'touch /workspace/ran'; git config core.hooksPath /workspace/hooks;"
         "mkdir hooks; printf '#!/bin/sh\\ntouch /workspace/ran\\n' >hooks/reference-transaction;"
         "chmod +x hooks/*;"
-        "cp -r hooks .git/hooks",
+        "cp -r hooks .git/hooks; touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
         *only_long(
+            "touch .git/index.lock .git/HEAD.lock .git/packed-refs.lock",
+            "ln -sf /etc/passwd .git/HEAD",
             "rm .git/HEAD; mkfifo .git/HEAD",
             "rm .git/index; mkfifo .git/index",
             "mkfifo pipe; for name in config packed-refs index; do ln -sf ../pipe .git/$name; done",
@@ -232,8 +230,8 @@ def test_an_agents_changes_to_its_clone_do_not_stop_the_next_run(site: Site, hos
     [
         "rm -rf .git; ln -s /mirror .git",
         "git config core.worktree /tmp",
-        "chmod 000 .git",
         *only_long(
+            "chmod 000 .git",
             "rm -rf .git",
             "rm -rf .git; echo 'gitdir: /tmp/x' >.git",
             "mv .git/objects ~/o; ln -s ~/o .git/objects",
@@ -329,10 +327,16 @@ def test_excluded_instruction_files_are_listed_once(site: Site) -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md",
-        "rm -r CLAUDE.md docs; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y docs; chmod 0 CLAUDE.md/x",
+        "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md;"
+        "rm CLAUDE.md; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y; chmod 0 CLAUDE.md/x",
+        "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat';"
         "rm -r .codex docs .roo; ln -s src .codex; ln -s src .roo; ln -s /nowhere docs; mkfifo GEMINI.md",
-        "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat'",
+        *only_long(
+            "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md",
+            "rm -r CLAUDE.md docs; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y docs; chmod 0 CLAUDE.md/x",
+            "rm -r .codex docs .roo; ln -s src .codex; ln -s src .roo; ln -s /nowhere docs; mkfifo GEMINI.md",
+            "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat'",
+        ),
     ],
 )
 def test_instruction_files_are_restored_after_any_change_by_the_agent(site: Site, hostile: str) -> None:
@@ -363,7 +367,7 @@ def test_a_merge_works_once_the_instruction_files_are_the_branchs_own(site: Site
 
 
 def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site) -> None:
-    site.prepare()
+    assert not site.prepare()
     site.agent("""
         cd; mkdir -p a/2026/11/b.jsonl 'a/of many words'
         echo said >a/2026/11/rollout-9-one.jsonl; echo said >'a/of many words/two.jsonl'
@@ -377,11 +381,7 @@ def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site)
             ("a/*/*/rollout-*-one.jsonl", site.base),
             ("a/of many words/two.jsonl", ""),
             ("a/*/*/rollout-*-two.jsonl", ""),
-            ("a/*/*/b.jsonl", ""),
-            ("a/*/*/empty.jsonl", ""),
-            ("a/*/*/fifo.jsonl", ""),
-            ("a/*/*/link.jsonl", ""),
-            ("", ""),
+            ("a/*/*/[befl]*.jsonl", ""),
         )
     }
 

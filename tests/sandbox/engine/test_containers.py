@@ -11,6 +11,7 @@ import pytest
 from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import within
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
+from tests.sandbox.long_cases import mostly_long
 
 
 def a_name() -> str:
@@ -32,6 +33,9 @@ def a_sandbox(image: str, script: str, *mounts: Mount, memory: str = "256m") -> 
         labels={"forgehand.task": "t1"},
         log_bytes=1 << 20,
     )
+
+
+KILLED = ["sleep 60", "yes >&2", "yes", "exec >&- 2>&-; sleep 60"]
 
 
 def until_over(engine: Engine, sandbox: ContainerSpec) -> bytes:
@@ -58,8 +62,9 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
     assert engine.ours() == []
 
 
-# The last one has closed what we read: its end is waited for in another way.
-@pytest.mark.parametrize("script", ["sleep 60", "yes >&2", "yes", "exec >&- 2>&-; sleep 60"])
+# The last one has closed what we read: its end is waited for in another way. Silence and floods on either
+# stream are also tested without a container, in test_streams.py.
+@pytest.mark.parametrize("script", mostly_long(KILLED, KILLED[2:]))
 def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: str) -> None:
     began = time.monotonic()
 

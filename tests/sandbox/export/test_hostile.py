@@ -115,7 +115,7 @@ SURVIVED: dict[str, Callable[[Hostile], object]] = {
 }
 
 
-# These do not hinder each other, so one clone has them all. The first calls git on the host: before any other.
+# These do not hinder each other, so one clone has them all. The first calls git on the host: keep so.
 TOGETHER = [
     "replace", "alternates", "stale locks", "fifo in the worktree", "hooks", "fsmonitor", "insteadOf",
     "ssh and credentials",
