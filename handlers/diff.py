@@ -7,7 +7,8 @@ saves a patch in the ledger when it ends, and the reply shows the last one.
 from bot.commands.router import Router
 from bot.domain.command import Command
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import ENDED, Outcome
+from bot.domain.lifecycle import ENDED
+from bot.domain.outcomes import Outcome
 from bot.reports.phrases import busy
 from bot.tasks.verbs import PatchView, Tasks
 from bot.text.patch_view import folded

@@ -2,7 +2,8 @@
 
 from bot.commands.router import Router
 from bot.domain.command import Command
-from bot.domain.lifecycle import ENDED, ENDINGS
+from bot.domain.lifecycle import ENDED
+from bot.domain.outcomes import ENDINGS
 from bot.reports.command_syntax import change_reference, next_command
 from bot.reports.phrases import queue_position
 from bot.tasks.verbs import Standing, Tasks

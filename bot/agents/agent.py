@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Identity
 from bot.gateway.endpoint import GatewayEndpoint
 

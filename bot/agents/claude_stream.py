@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.agents.agent import AgentReport, OutputLine
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.gateway.endpoint import REFUSAL_PREFIX
 from bot.text.sanitize import visible
 

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.app import forges
+from bot.app import configured_forges
+from bot.app.settings import budgets
 from bot.app.settings import gateway as gateway_settings
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, SandboxSettings
+from bot.app.settings.settings import Settings
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
@@ -67,7 +68,7 @@ def _runtime(
     hidden = [*settings.secrets, link_key]
     return Runtime(
         ledger=ledger,
-        forges=forges.adapters(settings, hidden),
+        forges=configured_forges.adapters(settings, hidden),
         engine=_engine(settings.sandbox, worker.host),
         data=data,
         worker=worker,
@@ -100,7 +101,7 @@ def _gateway(settings: Settings, data: DataFolder, ledger: Ledger, link_key: byt
         ledger=ledger,
         link_key=link_key,
         providers=gateway_settings.providers(settings.models),
-        budget=gateway_settings.budget_of(settings.budget),
+        budget=budgets.budget_of(settings.budget),
         hosts=settings.network.allow,
     )
 

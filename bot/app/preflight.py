@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from bot.app import queues
-from bot.app.settings.load import NAME, Settings
+from bot.app.settings.settings import NAME, Settings
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
 from bot.runs.runtime import Runtime

@@ -16,11 +16,11 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot.app import forges, log, queues
+from bot.app import configured_forges, log, queues
 from bot.app.build import build_runtime
 from bot.app.preflight import check_forge, check_redis
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import ServerSettings
+from bot.app.settings.settings import Settings
 from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
 from bot.domain.errors import BadSettings
 from bot.runs.runtime import Runtime
@@ -51,7 +51,7 @@ def up(
     """Receive and work in one process until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
         check_redis(settings, "up")
-    receivers = forges.receivers(settings)
+    receivers = configured_forges.receivers(settings)
     with (
         _signals() as reasons,
         _listener(settings.server) as listener,
@@ -68,7 +68,7 @@ def up(
 def serve(settings: Settings, announce: Announce) -> None:
     """Receive deliveries and show pages until a signal ends the process. Raises BotError."""
     check_redis(settings, "serve")
-    receivers = forges.receivers(settings)
+    receivers = configured_forges.receivers(settings)
     with (
         _signals() as reasons,
         _listener(settings.server) as listener,

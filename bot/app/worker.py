@@ -7,10 +7,10 @@ from functools import partial
 
 import dramatiq
 
-from bot.app import actors, forges, queues
+from bot.app import actors, configured_forges, queues
 from bot.app.actors import Jobs
 from bot.app.preflight import make_ready
-from bot.app.settings.load import Settings
+from bot.app.settings.settings import Settings
 from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
 from bot.commands.answer import Answer
@@ -45,7 +45,7 @@ def defaults(settings: Settings) -> Defaults:
             for path, own in settings.limits.repositories.items()
             if own.wall_limit is not None
         },
-        bot_names=forges.bot_names(settings),
+        bot_names=configured_forges.bot_names(settings),
         labels=triggers.checked(settings.labels.run, settings.agents, router.route("run").options),
     )
 

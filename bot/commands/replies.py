@@ -5,8 +5,8 @@ from sqlalchemy import Connection
 from bot.commands.triggers import reply_target
 from bot.domain.change import CheckState
 from bot.domain.event import Event, Labelled
-from bot.reports import messages
-from bot.reports.messages import (
+from bot.reports import outbox_messages
+from bot.reports.outbox_messages import (
     LabelMessage,
     Message,
     ProgressMessage,
@@ -40,7 +40,7 @@ def accept(tx: Connection, event: Event, text: str) -> None:
 
 def refuse_once(tx: Connection, event: Event, text: str) -> None:
     """Send the reason of a refusal, unless this person was refused so on this thread before."""
-    messages.put_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
+    outbox_messages.put_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
 
 
 def was_refused(tx: Connection, event: Event) -> bool:
@@ -63,4 +63,4 @@ def _refusal(event: Event) -> str:
 
 
 def _put(tx: Connection, event: Event, message: Message, *, subject: str = "") -> None:
-    messages.put(tx, message, subject=subject or event.cause, thread_key=event.thread.key)
+    outbox_messages.put(tx, message, subject=subject or event.cause, thread_key=event.thread.key)

@@ -1,4 +1,4 @@
-"""The table of commands and their handlers."""
+"""The form of a table of commands. The commands themselves are in `handlers/__init__.py`."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
 import secrets
 from dataclasses import dataclass, field
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
 

@@ -14,7 +14,7 @@ from http.client import HTTPResponse
 
 import h11
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.usage import Tokens
 from bot.gateway.endpoint import REFUSAL_PREFIX
 from bot.gateway.package_proxy import is_for_proxy, tunnel_request

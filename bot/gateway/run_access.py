@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from bot.domain.lifecycle import Outcome, RunVerdict
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.gateway.budget import RunBudget
 from bot.gateway.package_proxy import PackageProxy
 from bot.gateway.providers import Price, Provider

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from bot.domain.change import Pages
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.usage import Known, Spent
 from bot.reports.command_syntax import change_reference, next_command, reference
-from bot.reports.messages import FinalMessage
+from bot.reports.outbox_messages import FinalMessage
 from bot.reports.phrases import HOST_LOST, STARTED_OVER, pinned
 from bot.text.sanitize import for_comment, for_line
 from bot.text.units import duration, moment

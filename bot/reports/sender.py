@@ -18,9 +18,9 @@ from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, is_report_ov
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
-from bot.reports import comments, messages
+from bot.reports import comments, outbox_messages
 from bot.reports.incidents import incident, incident_text
-from bot.reports.messages import (
+from bot.reports.outbox_messages import (
     FinalMessage,
     LabelMessage,
     ProgressMessage,
@@ -29,7 +29,7 @@ from bot.reports.messages import (
     StatusMessage,
 )
 from bot.reports.publisher import Publisher, marker_of
-from bot.store import outbox, runs, tasks, thread_senders, threads
+from bot.store import outbox, runs, sender_leases, tasks, threads
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.outbox import Item, Outgoing
@@ -65,13 +65,13 @@ def send(sender: Sender, thread_key: str) -> None:
     lease, dead = _lease(sender), partial(_is_dead, sender)
     while True:
         with sender.ledger.write() as tx:
-            if not thread_senders.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
+            if not sender_leases.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
             _send_due(sender, thread_key, holder)
         finally:
             with sender.ledger.write() as tx:
-                thread_senders.release(tx, thread_key, holder)
+                sender_leases.release(tx, thread_key, holder)
         # A message may have been added just before we left; its own sender was turned away.
         with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
@@ -98,14 +98,14 @@ def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
     if forge := sender.forges.get(thread.forge):
         for item in items:
             with sender.ledger.write() as tx:
-                if not thread_senders.extend(tx, thread_key, holder, lease):
+                if not sender_leases.extend(tx, thread_key, holder, lease):
                     return
                 now = _begin(tx, item)
             if not now:
                 continue
             _send_one(sender, forge, thread, item)
             with sender.ledger.write() as tx:
-                if not thread_senders.extend(tx, thread_key, holder, lease):
+                if not sender_leases.extend(tx, thread_key, holder, lease):
                     outbox.recheck(tx, item)
                     return
 
@@ -165,7 +165,7 @@ def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> i
     """Make the call for one row; return the id of the comment, None for the other kinds."""
     # A subject that is a run had a token of its own. For other subjects this token matches no text.
     publisher = Publisher(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
-    match messages.of_item(item):
+    match outbox_messages.of_item(item):
         case ReactionMessage(reply_target=target):
             forge.react(thread, target)
         case LabelMessage(label=label, on=True):

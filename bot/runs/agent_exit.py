@@ -8,7 +8,7 @@ import signal
 from dataclasses import replace
 
 from bot.agents.agent import AgentReport
-from bot.domain.lifecycle import Outcome, RunVerdict
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.sandbox.engine.containers import Condition
 from bot.text.units import moment
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.domain.lifecycle import Outcome, Phase, RunVerdict
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.runs.disk_usage import DiskUsage
 from bot.runs.leased_run import LeasedRun
 from bot.sandbox.workspace import Workspaces

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import IO
 
 from bot.agents.transcript import OutputReader
-from bot.domain.lifecycle import Phase, RunVerdict
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import RunVerdict
 from bot.runs.agent_limits import AgentLimits
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.runs.runtime import AgentAccess

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from bot.agents import prompt
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run
 from bot.domain.thread import Part, PartKind
 from bot.reports.phrases import TO_THE_AGENT

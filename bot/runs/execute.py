@@ -12,9 +12,11 @@ import structlog
 
 from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible, within
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase, RunVerdict
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome, RunVerdict
 from bot.domain.task import Run
 from bot.reports.phrases import HOST_STOPPED
+from bot.runs.error_verdict import phase_of, verdict_on
 from bot.runs.failover import is_on_another_host
 from bot.runs.free_space import free_disk_space
 from bot.runs.leased_run import LeasedRun, Stopped, take_up, watched
@@ -22,8 +24,7 @@ from bot.runs.patch import save_patch
 from bot.runs.phases import agent, export, finish, push
 from bot.runs.phases.prepare import fetch, prepare
 from bot.runs.runtime import Runtime
-from bot.runs.verdict import phase_of, verdict_on
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.store import leases
 from bot.store.leases import TAKEOVERS
 
@@ -136,5 +137,5 @@ def _export_despite_cancel(leased: LeasedRun) -> float:
     """Return for how many seconds a cancel must not interrupt the export."""
     cancelled = leased.run.agent_outcome is Outcome.CANCELLED
     # A worker may have died between promoting the export and recording it. Only this run can record it.
-    promoted = take.is_done(leased.runtime.quarantine(leased.task.id), leased.run.id)
+    promoted = workspace_export.is_done(leased.runtime.quarantine(leased.task.id), leased.run.id)
     return EXPORT_OF_CANCELLED if cancelled or promoted else 0

@@ -12,7 +12,7 @@ from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror
 from bot.runs.leased_run import LeasedRun
 from bot.runs.runtime import Runtime
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.sandbox.workspace import Workspaces
 from bot.store import workspaces
 
@@ -49,7 +49,7 @@ def with_heads_of_host(runtime: Runtime, task: Task, source: Mirror) -> Task:
     make_bare(quarantine)
 
     def here(oid: str) -> str:
-        return oid if oid and take.has(quarantine, source.path, oid) else ""
+        return oid if oid and workspace_export.has(quarantine, source.path, oid) else ""
 
     pushed = here(task.pushed_head)
     return replace(

@@ -23,8 +23,8 @@ from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
-from bot.reports import comments, messages
-from bot.reports.messages import ProgressMessage
+from bot.reports import comments, outbox_messages
+from bot.reports.outbox_messages import ProgressMessage
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
@@ -146,7 +146,7 @@ class LeasedRun:
             secrets=self.runtime.secrets,
         )
         message = ProgressMessage(text=text)
-        messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
+        outbox_messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
     def retry(self, step: Callable[[], T]) -> T:
         """Call `step`, and call it again after an error that may pass: for about 40 seconds in all.

@@ -10,8 +10,9 @@ from typing import Protocol, Self
 from sqlalchemy import Connection
 
 from bot.agents.agent import Agent
-from bot.domain.lifecycle import RunVerdict, State
+from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
+from bot.domain.outcomes import RunVerdict
 from bot.domain.task import Identity, Run, Task
 from bot.forges.forge import Forge
 from bot.gateway.endpoint import GatewayEndpoint

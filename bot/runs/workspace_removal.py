@@ -19,7 +19,7 @@ from bot.runs.removal_attempt import Terms, TooSlow, attempted
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.store import runs as run_rows
 from bot.store import tasks as task_rows
 from bot.store import workspaces
@@ -95,13 +95,13 @@ def rescue(runtime: Runtime, task_id: str, check: Check = uninterrupted) -> str:
     if run is None or not runtime.workspaces().has(task_id):
         return ""
     mirror = runtime.mirror(task)
-    if take.is_done(runtime.quarantine(task_id), run.id):
+    if workspace_export.is_done(runtime.quarantine(task_id), run.id):
         return _exported_before(runtime, task, run, mirror)
     # If the task continued on another host, some of its heads are not on this one.
     plan = export_plan(runtime, with_heads_of_host(runtime, task, mirror), run, mirror)
     name = container_names.make(RunContainer(run.id, run.epoch, RESCUE))
     plan = replace(plan, name=name, succeeded=False, check=check)
-    return take.take(runtime.engine, runtime.tools_image, plan).head
+    return workspace_export.export_work(runtime.engine, runtime.tools_image, plan).head
 
 
 def _exported_before(runtime: Runtime, task: Task, run: Run, mirror: Mirror) -> str:
@@ -110,7 +110,7 @@ def _exported_before(runtime: Runtime, task: Task, run: Run, mirror: Mirror) -> 
     head = (quarantine / "refs" / "checked" / run.id).read_text().strip()
     known = task.checked_head or task.base_head
     objects = Objects(quarantine, (mirror.path,))
-    if head == known or not take.has(quarantine, mirror.path, known):
+    if head == known or not workspace_export.has(quarantine, mirror.path, known):
         return ""
     return head if objects.is_ancestor(known, head) else ""
 

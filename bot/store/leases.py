@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from bot.domain.errors import LeaseLost, NotPossible
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import phases, runs
 

@@ -1,6 +1,6 @@
 """The outbox: content to write to a forge. A new version of a row overwrites one that is not sent yet.
 
-Only the current sender of a thread (bot/store/thread_senders.py) sends its rows.
+Only the current sender of a thread (bot/store/sender_leases.py) sends its rows.
 """
 
 import json

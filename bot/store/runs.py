@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, insert, or_, select, tuple_, update
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.domain.thread import Actor, ReplyTarget, Thread
-from bot.store import run_context
+from bot.store import context_json
 from bot.store.ledger import clock
 from bot.store.schema import phases, runs
 
@@ -33,7 +34,7 @@ def add(tx: Connection, run: Run, *, forge: str, repository_id: int) -> None:
             phase=run.first_phase,
             first_phase=run.first_phase,
             request=run.request,
-            context=run_context.dump(run.context),
+            context=context_json.dump(run.context),
             spot=json.dumps(asdict(run.reply_target)),
             forge=forge,
             repository_id=repository_id,
@@ -159,7 +160,7 @@ def value(row: Row[Any]) -> Run:
         phase=Phase(row.phase),
         first_phase=Phase(row.first_phase),
         request=row.request,
-        context=run_context.load(row.context),
+        context=context_json.load(row.context),
         reply_target=ReplyTarget(**json.loads(row.spot)),
         cause=row.cause,
         agent=row.agent,

@@ -9,8 +9,8 @@ from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import State
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
-from bot.reports import messages
-from bot.reports.messages import ProgressMessage, StatusMessage
+from bot.reports import outbox_messages
+from bot.reports.outbox_messages import ProgressMessage, StatusMessage
 from bot.store import runs as run_rows
 from bot.store import tasks as task_rows
 from bot.tasks import retention
@@ -39,7 +39,7 @@ def _report(tx: Connection, task: Task, run: Run) -> None:
     """Update the comment and the status of a run that no worker will ever report on."""
     if task.thread.kind is Kind.CLI:
         return
-    add = partial(messages.put, tx, subject=run.id, thread_key=task.thread_key)
+    add = partial(outbox_messages.put, tx, subject=run.id, thread_key=task.thread_key)
     add(ProgressMessage(text=f"Task `{task.id}`, run {run.number}: cancelled before it began."))
     if task.pinned:
         add(StatusMessage(commit=task.pinned, state=CheckState.FAILURE, description="Cancelled."))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import ENDED, Outcome, Phase, State
+from bot.domain.lifecycle import ENDED, Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.reports.command_syntax import for_forge

@@ -6,7 +6,8 @@ from jinja2 import Environment
 from markupsafe import escape
 
 from bot.domain.change import Pages
-from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
+from bot.domain.lifecycle import ENDED, Phase, State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.domain.usage import Reached, Refusal, Spent

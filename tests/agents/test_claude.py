@@ -8,7 +8,7 @@ import pytest
 
 from bot.agents.agent import AgentReport, OutputLine
 from bot.agents.claude import Claude
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.gateway.endpoint import GatewayEndpoint
 from tests.agents.starts import START
 from tests.support.claude_stand_in import SESSION, recorded

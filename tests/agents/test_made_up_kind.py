@@ -19,9 +19,9 @@ from bot.agents.registry import KINDS
 from bot.app.cli.images import build_arguments
 from bot.app.preflight import check
 from bot.app.settings.gateway import providers
-from bot.app.settings.load import Settings, load
+from bot.app.settings.settings import Settings, load
 from bot.domain.errors import BadSettings
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
 from bot.store import tasks

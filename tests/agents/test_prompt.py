@@ -4,7 +4,7 @@ import pytest
 
 from bot.agents import prompt
 from bot.domain.thread import Part, PartKind
-from bot.forges.parts import lines_comment, lines_part
+from bot.forges.prompt_parts import lines_comment, lines_part
 from bot.text.thread_context import bounded
 
 

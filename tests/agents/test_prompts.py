@@ -20,10 +20,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.commands.answer import Answer
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run
 from bot.domain.thread import Kind, Part, PartKind
-from bot.forges.parts import lines_comment
+from bot.forges.prompt_parts import lines_comment
 from bot.runs.briefing import briefing
 from bot.runs.leased_run import LeasedRun, take_up
 from bot.store import claims, deliveries, leases, runs, schema, tasks, workspaces

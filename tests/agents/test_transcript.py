@@ -9,7 +9,7 @@ from bot.agents.claude import Claude
 from bot.agents.command_line import CommandLineAgent
 from bot.agents.transcript import LineSplitter, OutputReader, transcript
 from bot.domain.interrupt import within
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.support.claude_stand_in import SESSION, recorded
 
 GOOD = b"\n".join(recorded("good")) + b"\n"

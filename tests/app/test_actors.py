@@ -10,7 +10,8 @@ import dramatiq
 
 from bot.app import actors, queues
 from bot.app.actors import Jobs
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.runtime import Runtime
 from bot.store import claims, leases, runs

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from bot.app.build import build_runtime
 from bot.app.settings.forges import GitHubSettings, GitLabSettings
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import DataSettings
+from bot.app.settings.settings import Settings
 from bot.domain.nudges import Nudges
 
 TOKEN = SecretStr("token-of-the-bot")

@@ -12,11 +12,10 @@ import pytest
 from pydantic import AfterValidator
 from starlette.applications import Starlette
 
-from bot.app import forges
+from bot.app import configured_forges
 from bot.app.build import build_runtime
 from bot.app.preflight import check_forge
 from bot.app.settings.forges import ForgeSettings
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import (
     AgentSettings,
     DataSettings,
@@ -24,6 +23,7 @@ from bot.app.settings.sections import (
     Site,
     site,
 )
+from bot.app.settings.settings import Settings
 from bot.app.worker import build_answer, build_sender
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
@@ -47,7 +47,7 @@ from tests.support.webhook_receiver import SECRET, signature
 EXCEPTIONS = {
     "bot/agents/command_line.py": "the path of a file that an agent reads",
     "bot/app/settings/forges.py": "the sections of the settings",
-    "bot/app/settings/load.py": "the sections' names, which are settings keys",
+    "bot/app/settings/settings.py": "the sections' names, which are settings keys",
     "bot/app/log.py": "the name of a library's logger",
     "bot/sandbox/export/protected_paths.py": "paths in repositories, protected on every forge",
     "bot/text/redaction.py": "shapes of tokens, redacted whichever forge is configured",
@@ -149,7 +149,10 @@ def test_a_third_forge_needs_a_row_and_a_section_and_nothing_else(tmp_path: Path
     with build_runtime(settings, public_url="https://bot.example.org", nudges=nudges) as runtime:
         intake = Intake(runtime.ledger, nudges.answer)
         intake.start()
-        with listening(Starlette(routes=routes(forges.receivers(settings), intake, print))) as (host, port):
+        with listening(Starlette(routes=routes(configured_forges.receivers(settings), intake, print))) as (
+            host,
+            port,
+        ):
             url = f"http://{host}:{port}/webhooks/forgejo"
             status = httpx.post(url, content=body, headers=headers, verify=False, trust_env=False).status_code
         intake.stop()
@@ -185,8 +188,8 @@ def test_the_credentials_of_a_third_forge_are_secrets_and_its_addresses_are_know
     settings = settings_in(tmp_path, bot_name="smith")
 
     assert {"a-token", SECRET} <= {*settings.secrets}
-    assert forges.bot_names(settings)[forge.name] == "smith"
-    assert "https://forgejo.example.org" in forges.web_addresses(settings)
+    assert configured_forges.bot_names(settings)[forge.name] == "smith"
+    assert "https://forgejo.example.org" in configured_forges.web_addresses(settings)
 
 
 def test_a_third_forge_that_may_send_but_has_no_token_is_refused(tmp_path: Path, forge: FakeForge) -> None:

@@ -71,7 +71,7 @@ def test_a_tree_as_it_should_be_has_no_violation(rule: Rule) -> None:
         (import_rules.forbidden_imports, "bot/web/server.py", "from bot.playground import app"),
         (import_rules.forbidden_imports, "bot/runs/execute.py", "from handlers import run"),
         (import_rules.reserved_imports, "bot/web/receiver.py", "from bot.forges.github import verifier"),
-        (import_rules.misplaced_libraries, "bot/sandbox/export/take.py", "import docker"),
+        (import_rules.misplaced_libraries, "bot/sandbox/export/workspace_export.py", "import docker"),
         (import_rules.misplaced_libraries, "bot/runs/execute.py", "from sqlalchemy import select"),
         (import_rules.misplaced_libraries, "bot/app/actors.py", "import typer"),
         (import_rules.misplaced_libraries, "bot/text/units.py", "import humanize"),

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.store import claims, deliveries, leases, outbox, runs, tasks, workspaces
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, open_ledger

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.app.worker import SWEEP_EVERY
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.store.ledger import open_ledger
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import World, eventually, shell, world

@@ -15,7 +15,7 @@ from bot.domain.event import Labelled, label_key
 from bot.domain.nudges import Nudges
 from bot.domain.task import Run
 from bot.domain.thread import Actor, Thread
-from bot.forges.parts import thread_part
+from bot.forges.prompt_parts import thread_part
 from bot.store import causes, runs, schema, threads
 from bot.store.ledger import Ledger
 from handlers import router

@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import ENDED, ENDINGS, NEXT, Outcome, State, to
+from bot.domain.lifecycle import ENDED, NEXT, State, to
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import new_task_id
 from bot.domain.thread import Kind, Thread
 

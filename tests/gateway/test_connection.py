@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.usage import Refusal, Tokens
 from bot.gateway.budget import Budget, RepositoryBudget, UsageLimit
 from tests.gateway.provider import KEY, Answer, event, says, streams, told

@@ -1,6 +1,6 @@
 """`/approve` on a thread with a held commit."""
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.support.commander import HEAD, Say
 
 

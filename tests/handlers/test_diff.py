@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from bot.store import patches
 from tests.support.commander import HEAD, ISSUE, Say, begin_run, remove_workspace
 

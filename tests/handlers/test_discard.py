@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.store import tasks, workspaces
 from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 

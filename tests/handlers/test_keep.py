@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.store import workspaces
 from bot.store.ledger import clock
 from tests.support.commander import Say, remove_workspace

@@ -3,7 +3,8 @@
 import pytest
 
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from tests.support.commander import HEAD, Say, remove_workspace
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.support.commander import CHANGE, HEAD, Say, a_change, begin_run
 
 

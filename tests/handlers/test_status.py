@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from bot.store import tasks, workspaces
 from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 
 from bot.app import processes
-from bot.app.settings.load import load
+from bot.app.settings.settings import load
 
 ORDER = "die-at"  # JSON: `sql`, true if it finds a row; `before` that is committed, or `later` than it
 AGAIN = signal.SIGUSR1

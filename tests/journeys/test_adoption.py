@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from tests.journeys.test_one_command_one_run import at_once, caught, workers
 from tests.journeys.world import Figures, World, eventually, shell

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, shell
 from tests.support.model_provider import ModelServer
 

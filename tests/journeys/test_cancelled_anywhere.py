@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.world import Figures, World, eventually, shell
 from tests.support.hanging import git_hangs

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.store import outbox
 from tests.journeys.world import HOLD, World, shell

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import Figures, World, eventually, shell
 
 CHANGE = "echo tidy >> parser.py; git add parser.py; git commit -qm 'tidy the parser'; echo more > left.txt"

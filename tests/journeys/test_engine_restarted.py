@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from tests.journeys.test_adoption import counting, ended_whole
 from tests.journeys.world import World, ended, eventually, paced, shell

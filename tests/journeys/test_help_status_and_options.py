@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.reports.command_syntax import for_forge
 from handlers import router
 from tests.journeys.world import HOLD, World, eventually, shell

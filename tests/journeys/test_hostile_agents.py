@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import ENDINGS, Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.world import World, shell
 from tests.support.scripted_server import Server

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from bot.store import removals, workspaces
 from bot.store.ledger import clock

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.playground.state import now
 from tests.journeys.world import World, eventually, shell
 

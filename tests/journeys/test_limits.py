@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, shell
 
 TALKS = "while :; do echo at work; sleep 0.2; done"

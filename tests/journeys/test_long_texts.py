@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, eventually, shell
 from tests.support.playground_gitlab import GitLabPlayground
 

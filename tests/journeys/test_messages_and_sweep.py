@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import redis
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.store import deliveries
 from tests.journeys.world import COMMENTED, World, eventually, shell
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, eventually, shell
 
 pytestmark = pytest.mark.alike

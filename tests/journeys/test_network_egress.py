@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.domain.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, eventually, shell
 
 pytestmark = pytest.mark.alike

@@ -21,7 +21,7 @@ from docker.errors import NotFound
 from sqlalchemy import MetaData, select
 from starlette.types import ASGIApp
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.sandbox.engine.client import connect
 from bot.store.data_folder import DataFolder
 from bot.store.shared_keys import link_key, task_url

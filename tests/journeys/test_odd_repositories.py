@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.playground.git import CLOSED
 from bot.playground.state import Repository
 from tests.journeys.world import Figures, World, eventually, shell

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.store import outbox
 from bot.store.ledger import clock

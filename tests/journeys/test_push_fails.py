@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from tests.journeys.world import HOLD, World, shell
 from tests.support.playground_gitlab import AnyPlayground

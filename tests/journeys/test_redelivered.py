@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
 from tests.journeys.world import World, eventually, shell

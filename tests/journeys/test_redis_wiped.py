@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.journeys.world import HOLD, World, eventually, paced, shell
 from tests.support.services import running_redis
 

@@ -6,7 +6,8 @@ import time
 import httpx
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from bot.store import workspaces
 from bot.store.workspaces import WorkspaceRow

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.store import outbox, schema
 from tests.journeys.world import HOLD, World, eventually, shell
 from tests.support.playground_gitlab import AnyPlayground

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, ReplyTarget
 from bot.domain.usage import Known, Spent, Tokens, Total
 from bot.reports import comments
 from bot.reports.comments import EndedRun, change_body, final, over, progress, with_change, with_question
-from bot.reports.messages import FinalMessage
+from bot.reports.outbox_messages import FinalMessage
 from tests.support.commander import HEAD, ISSUE
 from tests.support.fakes import FakeForge
 from tests.support.runtimes import TOKEN

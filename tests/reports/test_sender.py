@@ -17,7 +17,7 @@ from bot.domain.task import Run
 from bot.domain.thread import ReplyTarget, Thread
 from bot.reports import sender
 from bot.runs.runtime import Runtime
-from bot.store import outbox, runs, tasks, thread_senders, threads
+from bot.store import outbox, runs, sender_leases, tasks, threads
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import EDIT_EVERY, Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
@@ -552,7 +552,7 @@ def test_a_sender_that_took_too_long_leaves_the_other_messages_to_the_next_one(m
         messages.forge.after = lambda: None
         with messages.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
-            assert thread_senders.take(tx, messages.thread.key, "w2", seconds=LEASE)
+            assert sender_leases.take(tx, messages.thread.key, "w2", seconds=LEASE)
 
     messages.forge.after = too_long
 
@@ -595,8 +595,8 @@ def test_of_the_comments_that_two_senders_posted_the_younger_is_deleted(messages
         )  # as the next sender did, which found no comment yet
         with messages.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
-            assert thread_senders.take(tx, messages.thread.key, "w2", seconds=LEASE)
-            thread_senders.release(tx, messages.thread.key, "w2")
+            assert sender_leases.take(tx, messages.thread.key, "w2", seconds=LEASE)
+            sender_leases.release(tx, messages.thread.key, "w2")
 
     messages.want(Outgoing.REPLY)
     messages.forge.after = meanwhile

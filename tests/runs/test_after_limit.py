@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot.agents.command_line import CommandLineAgent
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger, clock

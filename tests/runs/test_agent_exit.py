@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.agent import AgentReport
-from bot.domain.lifecycle import Outcome, RunVerdict
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.execute import execute
 from bot.runs.runtime import RunLimits, Runtime

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.leased_run import take_up
@@ -20,7 +21,7 @@ from bot.runs.phases.export import export_plan
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import rescue
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.tasks.operator import resume_from_cli
 from tests.support.cli_sandbox import LONG
 from tests.support.hanging import git_hangs, passage
@@ -193,7 +194,7 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
 
 def _is_saved_by(shop: Workshop, run: Run) -> None:
     """Check that no work is exported yet, that all of it is there, and that a rescue exports it."""
-    assert not take.is_done(shop.runtime.quarantine(run.task), run.id)
+    assert not workspace_export.is_done(shop.runtime.quarantine(run.task), run.id)
     assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
     assert rescue(shop.runtime, run.task)
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
@@ -389,7 +390,7 @@ def test_an_export_that_a_dead_worker_promoted_but_did_not_record_is_recorded(
     dying, runtime = shop.taken_over("dying")
     leased = take_up(runtime, dying, threading.Event())
     plan = export_plan(runtime, leased.task, leased.run, runtime.mirror(leased.task))
-    promoted = take.take(runtime.engine, runtime.tools_image, plan)
+    promoted = workspace_export.export_work(runtime.engine, runtime.tools_image, plan)
     assert shop.task(run).checked_head == ""
     assert shop.cancel(run)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.agents.command_line import CommandLineAgent
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.reports.phrases import HOST_STOPPED
 from bot.runs.execute import execute

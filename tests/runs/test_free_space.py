@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import SandboxFailed
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.free_space import free_disk_space

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.runs.leased_run import LeasedRun, Stopped

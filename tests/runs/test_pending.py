@@ -15,7 +15,8 @@ from bot.commands import replies
 from bot.domain.change import CheckState
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Commented
-from bot.domain.lifecycle import ENDED, Outcome, Phase
+from bot.domain.lifecycle import ENDED, Phase
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.reports import sender
 from bot.runs.execute import execute

@@ -8,7 +8,8 @@ import pytest
 
 from bot.domain.errors import ExportRefused
 from bot.domain.interrupt import uninterrupted
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.git.mirror import fetch
 from bot.runs.execute import execute

@@ -12,7 +12,7 @@ from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
 from bot.git.mirror import Mirror, fetch
 from bot.sandbox.engine.containers import Engine, Mount
-from bot.sandbox.export.take import Exported, ExportPlan, take
+from bot.sandbox.export.workspace_export import Exported, ExportPlan, export_work
 
 PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 
@@ -132,7 +132,7 @@ class Site:
         )
 
     def take(self, **changes: Any) -> Exported:
-        return take(self.engine, self.image, replace(self.plan(), **changes))
+        return export_work(self.engine, self.image, replace(self.plan(), **changes))
 
     def next_run(self, exported: Exported) -> None:
         """Move the clone to the checked head with its files untouched, as the next run's prepare does."""

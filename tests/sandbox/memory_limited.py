@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import BotError
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export.take import ExportPlan, take
+from bot.sandbox.export.workspace_export import ExportPlan, export_work
 from tests.sandbox.conftest import UID
 
 ROOT = Path(__file__).parent.parent.parent
@@ -78,7 +78,7 @@ def _export() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (group.limit, group.limit))
     error = words = ""
     try:
-        words = str(take(Engine(url="", instance=instance, uid=UID), image, plan).commits)
+        words = str(export_work(Engine(url="", instance=instance, uid=UID), image, plan).commits)
     except BotError as raised:
         error, words = type(raised).__name__, str(raised)
     # Its own by another way: what the process that started us used counts in the first.

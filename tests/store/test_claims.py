@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.store import claims, hosts, leases, runs, tasks
 from bot.store.ledger import Ledger

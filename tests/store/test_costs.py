@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from bot.domain.usage import Known, Tokens, Used
 from bot.store import claims, costs, leases, tasks, usage

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from bot.app.build import build_runtime
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import DataSettings, StoreSettings
+from bot.app.settings.settings import Settings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.runs.runtime import Runtime

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection, update
 
 from bot.domain.errors import LeaseLost, NotPossible
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.store import claims, leases, runs
 from bot.store.leases import LEASE, Lease

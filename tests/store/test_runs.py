@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from bot.store import claims, leases, runs
 from bot.store.ledger import Ledger

@@ -15,7 +15,8 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Connection, Row, select, update
 
 from bot.domain.errors import LeaseLost, NotPossible
-from bot.domain.lifecycle import ENDED, ENDINGS, Outcome, Phase, State
+from bot.domain.lifecycle import ENDED, Phase, State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.thread import Actor, ReplyTarget, Thread
 from bot.store import causes, claims, leases, runs, tasks, workspaces
 from bot.store.claims import Worker

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select, update
 
-from bot.store import outbox, thread_senders, threads
+from bot.store import outbox, sender_leases, threads
 from bot.store.outbox import Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
@@ -79,7 +79,7 @@ class Outbox(Week):
         with self.ledger.write() as tx:
             if due := outbox.due_threads(tx, 9):
                 thread = due[which % len(due)]
-                if thread_senders.take(tx, thread, holder, seconds=LEASE):
+                if sender_leases.take(tx, thread, holder, seconds=LEASE):
                     self.holds[thread] = holder
                     self.senders.append(Sender(holder, thread, outbox.due(tx, thread)))
 
@@ -90,7 +90,7 @@ class Outbox(Week):
         sender = ready[which % len(ready)]
         item = sender.items.pop(0)
         with self.ledger.write() as tx:
-            if not thread_senders.extend(tx, sender.thread, sender.holder, LEASE):
+            if not sender_leases.extend(tx, sender.thread, sender.holder, LEASE):
                 sender.items.clear()
             elif away:
                 outbox.try_later(tx, item, 5.0)
@@ -120,7 +120,7 @@ class Outbox(Week):
         gone = self.senders.pop(which % len(self.senders))
         if not dead:
             with self.ledger.write() as tx:
-                thread_senders.release(tx, gone.thread, gone.holder)
+                sender_leases.release(tx, gone.thread, gone.holder)
 
     @rule()
     def minutes_pass(self) -> None:

@@ -9,10 +9,11 @@ from bot.commands.parser import read, split_options
 from bot.commands.router import Router
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
-from bot.forges.parts import thread_part
+from bot.forges.prompt_parts import thread_part
 from bot.store import claims, leases, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks import retention

@@ -17,13 +17,13 @@ from sqlalchemy import update
 
 from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import (
     AgentSettings,
     DataSettings,
     SandboxSettings,
     StoreSettings,
 )
+from bot.app.settings.settings import Settings
 from bot.app.worker import defaults
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase

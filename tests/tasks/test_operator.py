@@ -3,7 +3,8 @@
 import pytest
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.store import outbox
 from bot.store.ledger import Ledger
 from bot.store.outbox import Outgoing

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from bot.store import runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from bot.domain.command import Options
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.store import outbox, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.store.outbox import Outgoing

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, update
 from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
-from bot.domain.lifecycle import Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from bot.domain.thread import Thread
 from bot.domain.usage import Reached, Tokens, Used

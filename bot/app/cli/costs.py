@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from bot.app.cli.output import Row, show
 from bot.app.cli.tasks import ledger_of
-from bot.app.settings.gateway import budget_of
-from bot.app.settings.load import Settings
+from bot.app.settings.budgets import budget_of
+from bot.app.settings.settings import Settings
 from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import UsageLimit

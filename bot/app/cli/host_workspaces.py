@@ -14,7 +14,7 @@ from rich.progress import track
 from bot.app import log
 from bot.app.build import build_runtime
 from bot.app.cli.output import Row, say, show
-from bot.app.settings.load import Settings
+from bot.app.settings.settings import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.app.settings.load import Settings
+    from bot.app.settings.settings import Settings
 
 
 def _from_root(context: typer.Context, value: Path | None) -> Path | None:
@@ -35,7 +35,7 @@ TaskId = Annotated[
 
 def settings_of(config: Path | None, port: int | None = None) -> "Settings":
     """Load the settings; a `port` replaces theirs. Raises BadSettings."""
-    from bot.app.settings.load import load
+    from bot.app.settings.settings import load
 
     settings = load(config)
     if port is None:

@@ -16,13 +16,14 @@ from bot.app.build import build_runtime
 from bot.app.cli.output import say
 from bot.app.cli.tasks import row_of
 from bot.app.cli.watched_run import WatchedRun
-from bot.app.forges import web_addresses
+from bot.app.configured_forges import web_addresses
 from bot.app.preflight import make_ready
-from bot.app.settings.load import Settings
+from bot.app.settings.settings import Settings
 from bot.app.worker import build_jobs, defaults
 from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.lifecycle import ENDINGS, Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.repository_url import canonical
 from bot.reports.command_syntax import shell_command, with_shell_commands
 from bot.runs.runtime import Runtime

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bot.agents.agent import OutputParser
 from bot.app.cli.output import Row, show
-from bot.app.settings.load import Settings
+from bot.app.settings.settings import Settings
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
 from bot.reports.command_syntax import reference, shell_command

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bot.agents.registry import known_providers
-from bot.app.settings.sections import Section, Site, Words, by_path
-from bot.gateway import budget, ecosystems, package_proxy
+from bot.app.settings.sections import Section, Site, Words
+from bot.gateway import ecosystems, package_proxy
 from bot.gateway.providers import Auth, Provider
 from bot.gateway.providers import Price as PriceOfTokens
 
@@ -95,30 +95,6 @@ def _usable(sections: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
 Models = Annotated[dict[str, ModelSettings], BeforeValidator(_completed), AfterValidator(_usable)]
 
 
-class UsageLimitSettings(Section):
-    """Up to three limits; a missing key = no limit."""
-
-    usd: Dollars | None = None
-    tokens: Whole | None = None
-    requests: Whole | None = None
-
-
-class RepositoryBudgetSettings(Section):
-    """The budget of one repository."""
-
-    per_run: UsageLimitSettings | None = None  # None: [budget] per_run applies
-    per_day: UsageLimitSettings = UsageLimitSettings()  # in addition to [budget] per_day
-
-
-class BudgetSettings(Section):
-    """The limits on the use of models."""
-
-    per_run: UsageLimitSettings = UsageLimitSettings()
-    per_day: UsageLimitSettings = UsageLimitSettings()  # of a day in UTC, for all repositories together
-    # Keys are owner/name.
-    repositories: Annotated[dict[str, RepositoryBudgetSettings], AfterValidator(by_path)] = Field(default={})
-
-
 def _hosts(patterns: list[str]) -> list[str]:
     for host in (hosts := [pattern.lower() for pattern in patterns]):
         if not package_proxy.PATTERN.fullmatch(host):
@@ -157,25 +133,6 @@ def providers(models: dict[str, ModelSettings]) -> dict[str, Provider]:
     }
 
 
-def budget_of(section: BudgetSettings) -> budget.Budget:
-    """Return the budget of this section."""
-    return budget.Budget(
-        per_run=_limit(section.per_run),
-        per_day=_limit(section.per_day),
-        repositories={
-            path: budget.RepositoryBudget(
-                per_run=None if own.per_run is None else _limit(own.per_run),
-                per_day=_limit(own.per_day),
-            )
-            for path, own in section.repositories.items()
-        },
-    )
-
-
 def _price(price: PriceSettings) -> PriceOfTokens:
     read, write = (price.input if each is None else each for each in (price.cache_read, price.cache_write))
     return PriceOfTokens(input=price.input, output=price.output, cache_read=read, cache_write=write)
-
-
-def _limit(section: UsageLimitSettings) -> budget.UsageLimit:
-    return budget.UsageLimit(usd=section.usd, tokens=section.tokens, requests=section.requests)

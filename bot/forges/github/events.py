@@ -11,8 +11,8 @@ from pydantic_core import from_json
 from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
-from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time
+from bot.forges.prompt_parts import lines_part, thread_part
 
 
 def parse(event: str, body: bytes, web: str = "https://github.com") -> list[Event]:

@@ -11,8 +11,8 @@ from bot.domain.change import Repository
 from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.github.client import PAGE, GitHubClient, newest
-from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
+from bot.forges.prompt_parts import thread_part
 
 
 def find(client: GitHubClient, repository: Repository, labels: Collection[str]) -> list[Labelled]:

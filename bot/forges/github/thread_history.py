@@ -11,8 +11,8 @@ from typing import Any
 from bot.domain.event import Event
 from bot.domain.thread import Actor, Kind, Part, PartKind
 from bot.forges.github.client import GitHubClient, newest
-from bot.forges.parts import lines_comment
 from bot.forges.payload import count, number, text, time
+from bot.forges.prompt_parts import lines_comment
 
 
 def before(client: GitHubClient, event: Event, me: Actor) -> list[Part]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from bot.domain.thread import Part, ReplyTarget
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.parts import lines_part
 from bot.forges.payload import at, count, text
+from bot.forges.prompt_parts import lines_part
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _PAGE = 100  # rows: GitLab's maximum

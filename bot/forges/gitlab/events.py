@@ -13,8 +13,8 @@ from pydantic_core import from_json
 from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
-from bot.forges.parts import lines_part, thread_part
 from bot.forges.payload import at, count, get, login, name, number, text, time, word
+from bot.forges.prompt_parts import lines_part, thread_part
 
 # The values of X-Gitlab-Event that concern the bot.
 EVENTS = frozenset(

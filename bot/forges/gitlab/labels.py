@@ -12,8 +12,8 @@ from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.gitlab.client import GitLabClient
 from bot.forges.gitlab.events import BOT
-from bot.forges.parts import thread_part
 from bot.forges.payload import at, get, login, name, text, time
+from bot.forges.prompt_parts import thread_part
 
 _PAGE = 100  # rows: GitLab's maximum
 _SERIES = {"issues": Kind.ISSUE, "merge_requests": Kind.CHANGE}

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from bot.domain.event import Commented, Event
 from bot.domain.thread import Actor, Part, PartKind
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.parts import lines_comment
 from bot.forges.payload import at, count, number, text, time
+from bot.forges.prompt_parts import lines_comment
 
 _PAGE = 100  # rows: GitLab's maximum
 _PAGES = 3

@@ -14,7 +14,8 @@ from bot.agents.environment import environment
 from bot.agents.transcript import OutputReader
 from bot.domain.errors import BadSettings, EngineUnavailable
 from bot.domain.interrupt import interruptible
-from bot.domain.lifecycle import Outcome, Phase, RunVerdict
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.gateway import endpoint
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.agent_limits import watched_limits

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.agents.registry import instruction_files
 from bot.domain.errors import BotError, LeaseLost
-from bot.domain.lifecycle import Outcome, RunVerdict
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import OPERATOR
 from bot.forges.registry import FORGES
@@ -14,7 +14,7 @@ from bot.runs.leased_run import LeasedRun
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.sandbox.export.protected_paths import DEFAULT, pathspecs
 from bot.store.shared_keys import run_token
 from bot.text.sanitize import visible
@@ -28,7 +28,9 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     runtime, run = leased.runtime, leased.run
     try:
         plan = replace(export_plan(runtime, leased.task, run, source), check=leased.check)
-        exported = leased.retry(lambda: take.take(runtime.engine, runtime.tools_image, plan))
+        exported = leased.retry(
+            lambda: workspace_export.export_work(runtime.engine, runtime.tools_image, plan)
+        )
     except BotError as error:
         if isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
@@ -42,7 +44,7 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     return RunVerdict(run.agent_outcome, with_question(run.reason, question))
 
 
-def _verdict(exported: take.Exported) -> RunVerdict:
+def _verdict(exported: workspace_export.Exported) -> RunVerdict:
     if exported.question:
         return RunVerdict(Outcome.QUESTION, exported.question)
     if not exported.changed:
@@ -53,10 +55,10 @@ def _verdict(exported: take.Exported) -> RunVerdict:
     return RunVerdict()
 
 
-def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> take.ExportPlan:
+def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> workspace_export.ExportPlan:
     """Collect the facts of a task and a run that its export needs. The plan's check never interrupts."""
     quarantine, files = runtime.quarantine(task.id), instruction_files()
-    return take.ExportPlan(
+    return workspace_export.ExportPlan(
         task=task.id,
         run=run.id,
         name=container_names.make(RunContainer(run.id, run.epoch, "export")),
@@ -73,7 +75,7 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> take.
         co_author=_co_author(runtime, task, run),
         title=_title(task, run),
         secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
-        rules=take.Rules(protected_paths=(*DEFAULT, *files)),
+        rules=workspace_export.Rules(protected_paths=(*DEFAULT, *files)),
         restored_paths=pathspecs(files) if task.pinned else (),
     )
 

@@ -9,18 +9,14 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from bot.domain.change import CheckState, NewChange
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import Kind
 from bot.forges.forge import Forge
-from bot.reports import comments, messages
+from bot.reports import comments, outbox_messages
 from bot.reports.comments import EndedRun
-from bot.reports.messages import (
-    LabelMessage,
-    Message,
-    ProgressMessage,
-    StatusMessage,
-)
+from bot.reports.outbox_messages import LabelMessage, Message, ProgressMessage, StatusMessage
 from bot.runs.leased_run import LeasedRun
 from bot.runs.runtime import Runtime
 from bot.store import costs, leases, runs, tasks, workspaces
@@ -45,7 +41,7 @@ def finish(leased: LeasedRun, outcome: Outcome, reason: str, next_command: str) 
         if forge is not None and task.thread.kind is not Kind.CLI:
             ended = _ended(tx, runtime, forge, run, task, next_command=next_command)
             for message in _messages(replace(ended, continues_at=continues_at), runtime):
-                messages.put(tx, message, subject=run.id, thread_key=run.thread_key)
+                outbox_messages.put(tx, message, subject=run.id, thread_key=run.thread_key)
     runtime.nudges.report(leased.task.thread_key)
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from bot.domain.errors import NotAllowed, PushRejected, RemoteMissing
-from bot.domain.lifecycle import RunVerdict
+from bot.domain.outcomes import RunVerdict
 from bot.git import push as git_push
 from bot.git.mirror import Mirror
 from bot.runs.leased_run import LeasedRun

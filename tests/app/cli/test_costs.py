@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from bot.app.cli.costs import CostQuery, costs
-from bot.app.settings.gateway import BudgetSettings, RepositoryBudgetSettings, UsageLimitSettings
-from bot.app.settings.load import Settings
+from bot.app.settings.budgets import BudgetSettings, RepositoryBudgetSettings, UsageLimitSettings
 from bot.app.settings.sections import DataSettings
+from bot.app.settings.settings import Settings
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.usage import Tokens, Used
 from bot.gateway.usage_counter import today
 from bot.store import claims, leases, tasks, usage

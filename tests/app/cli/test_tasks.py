@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from bot.app.cli.tasks import logs
 from bot.app.settings.forges import GitHubSettings
-from bot.app.settings.load import Settings
 from bot.app.settings.sections import AgentSettings, DataSettings
+from bot.app.settings.settings import Settings
 from bot.store import claims, leases, log_chunks
 from bot.store.ledger import open_ledger
 from tests.support.claude_stand_in import recorded

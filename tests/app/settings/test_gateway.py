@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.settings import gateway
-from bot.app.settings.load import Settings, load
+from bot.app.settings import budgets, gateway
+from bot.app.settings.settings import Settings, load
 from bot.domain.errors import BadSettings
 from bot.gateway.budget import RepositoryBudget, UsageLimit
 from bot.gateway.providers import Auth, Price
@@ -66,7 +66,7 @@ def test_a_repository_can_have_its_own_budget(monkeypatch: pytest.MonkeyPatch) -
         '[budget]\nper_run = { requests = 5 }\n[budget.repositories."Acme/Anvil"]\nper_day = { tokens = 9 }'
     )
 
-    budget = gateway.budget_of(settings.budget)
+    budget = budgets.budget_of(settings.budget)
 
     assert (budget.per_run, budget.per_day) == (UsageLimit(requests=5), UsageLimit(usd=50))
     assert budget.repositories == {"acme/anvil": RepositoryBudget(per_day=UsageLimit(tokens=9))}

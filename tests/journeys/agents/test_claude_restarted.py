@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from tests.journeys.agents.talk import Talk
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import eventually

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.usage import Known
 from tests.journeys.agents.talk import KEY, Talk
 from tests.support.model_provider import Fails, Turn, Use, answering, runs

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from bot.domain.lifecycle import Outcome, State
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
 from bot.domain.usage import Known, Tokens
 from bot.playground.github import rules
 from tests.journeys.agents.talk import KEY, Talk

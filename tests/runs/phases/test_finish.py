@@ -8,11 +8,12 @@ import pytest
 from bot.app.worker import build_sender
 from bot.domain.change import CheckState, Status
 from bot.domain.errors import LeaseLost
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase, State
+from bot.domain.lifecycle import Phase, State
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Kind, Thread
-from bot.reports import messages, sender
-from bot.reports.messages import StatusMessage
+from bot.reports import outbox_messages, sender
+from bot.reports.outbox_messages import StatusMessage
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.finish import finish
 from bot.store import claims, leases, outbox, runs, tasks, workspaces
@@ -201,7 +202,7 @@ def test_the_pending_status_is_replaced_on_the_same_commit(on_change: Ending, he
     leased = on_change.begun()
     pending = StatusMessage(commit=HEAD, state=CheckState.PENDING, description="Queued.")
     with on_change.ledger.write() as tx:
-        messages.put(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
+        outbox_messages.put(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
     if heard == "pending first":
         on_change.send()
     finish(leased, Outcome.NO_CHANGES, "", "/resume")

@@ -13,8 +13,8 @@ import pytest
 
 from bot.domain.errors import ExportRefused
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.export import take as export
-from bot.sandbox.export.take import _SCRIPT, Rules, take
+from bot.sandbox.export import workspace_export
+from bot.sandbox.export.workspace_export import _SCRIPT, Rules, export_work
 from tests.sandbox.export_source import Site
 from tests.sandbox.long_cases import mostly_long
 from tests.support.derived_image import image_with
@@ -277,7 +277,7 @@ def test_a_pipe_in_a_linked_folder_of_refs_costs_one_git_call(
     hostile: Hostile, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _SCRIPT.count("(seconds=20 && git rev-parse ") == 1
-    monkeypatch.setattr(export, "_SCRIPT", _SCRIPT.replace("(seconds=20 &&", f"(seconds={seconds} &&"))
+    monkeypatch.setattr(workspace_export, "_SCRIPT", _SCRIPT.replace("(seconds=20 &&", f"(seconds={seconds} &&"))
     repo = hostile.site.repo
     (repo / "old-refs" / "heads").mkdir(parents=True)
     os.mkfifo(repo / "old-refs" / "heads" / "main")
@@ -302,7 +302,7 @@ def test_a_stream_whose_head_is_not_a_commit_is_refused(hostile: Hostile) -> Non
     instructions = f"ENV TAG={site.git('rev-parse', 'odd')}\nCOPY sh /usr/local/bin/sh"
     with image_with(site.image, instructions, {"sh": FORGED}) as lying:  # noqa: SIM117
         with pytest.raises(ExportRefused, match="objects other than HEAD"):
-            take(site.engine, lying, site.plan())
+            export_work(site.engine, lying, site.plan())
 
     assert not list((site.quarantine / "objects" / "pack").iterdir())
 

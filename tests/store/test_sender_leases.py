@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Connection, update
 
-from bot.store import thread_senders, threads
+from bot.store import sender_leases, threads
 from bot.store.ledger import Ledger
 from bot.store.schema import senders as table
 from tests.support.at_once import at_once
@@ -25,45 +25,45 @@ def known(ledger: Ledger) -> Ledger:
 
 def test_a_thread_has_one_sender(known: Ledger) -> None:
     with known.write() as tx:
-        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
-        assert not thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert thread_senders.take(tx, OTHER.key, "w2", seconds=LEASE)
-        thread_senders.release(tx, THREAD.key, "w2")
-        assert not thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
-        thread_senders.release(tx, THREAD.key, "w1")
-        assert thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE)
+        assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert not sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE)
+        assert not sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert sender_leases.take(tx, OTHER.key, "w2", seconds=LEASE)
+        sender_leases.release(tx, THREAD.key, "w2")
+        assert not sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE)
+        sender_leases.release(tx, THREAD.key, "w1")
+        assert sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE)
 
 
 @pytest.mark.parametrize("before", ["nobody", "a dead one"])
 def test_of_ten_simultaneous_senders_one_gets_the_thread(known: Ledger, before: str) -> None:
     with known.write() as tx:
         if before == "a dead one":
-            thread_senders.take(tx, THREAD.key, "dead", seconds=LEASE)
+            sender_leases.take(tx, THREAD.key, "dead", seconds=LEASE)
             tx.execute(update(table).values(until=table.c.until - LEASE - 1))
 
-    got = at_once(known, 10, lambda tx, n: thread_senders.take(tx, THREAD.key, f"w{n}", seconds=LEASE))
+    got = at_once(known, 10, lambda tx, n: sender_leases.take(tx, THREAD.key, f"w{n}", seconds=LEASE))
 
     assert sum(got) == 1
 
 
 def test_a_sender_extends_its_lease_until_another_has_the_thread(known: Ledger) -> None:
     with known.write() as tx:
-        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
-        assert thread_senders.extend(tx, THREAD.key, "w1", LEASE)
-        assert not thread_senders.extend(tx, THREAD.key, "w2", LEASE)
-        thread_senders.release(tx, THREAD.key, "w1")
-        assert not thread_senders.extend(tx, THREAD.key, "w1", LEASE)
+        assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert sender_leases.extend(tx, THREAD.key, "w1", LEASE)
+        assert not sender_leases.extend(tx, THREAD.key, "w2", LEASE)
+        sender_leases.release(tx, THREAD.key, "w1")
+        assert not sender_leases.extend(tx, THREAD.key, "w1", LEASE)
 
 
 def test_the_thread_of_a_dead_sender_is_free_once_its_last_request_must_have_ended(known: Ledger) -> None:
     def take(tx: Connection, *dead: str) -> bool:
-        return thread_senders.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
+        return sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
 
     with known.write() as tx:
-        assert thread_senders.take(tx, THREAD.key, "w1", seconds=LEASE)
+        assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert not take(tx, "w1")
         tx.execute(update(table).values(until=table.c.until - LEASE / 4 - 1))
         assert not take(tx)
         assert take(tx, "w1")
-        assert not thread_senders.extend(tx, THREAD.key, "w1", LEASE)
+        assert not sender_leases.extend(tx, THREAD.key, "w1", LEASE)

@@ -27,7 +27,7 @@ from bot.sandbox.export.receive import ExportedResult, Shipment, receive
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.tree_walk import walk
 
-__all__ = ["ExportPlan", "Exported", "ExportedResult", "Rules", "has", "is_done", "take"]
+__all__ = ["ExportPlan", "Exported", "ExportedResult", "Rules", "export_work", "has", "is_done"]
 
 _INSIDE = Path(__file__).parent.parent / "inside"
 _PARTS = ("export_tools.sh", "export_clone.sh", "export_touched.sh", "export.sh")
@@ -96,7 +96,7 @@ def has(quarantine: Path, mirror: Path, oid: str) -> bool:
     return run("cat-file", "-e", f"{oid}^{{commit}}", at=quarantine, env=env).status == 0
 
 
-def take(engine: Engine, image: str, plan: ExportPlan) -> Exported:
+def export_work(engine: Engine, image: str, plan: ExportPlan) -> Exported:
     """Export the workspace. A repetition after a crash gives the same ids.
 
     Raises ExportRefused (a user must fix the work), SandboxFailed, EngineUnavailable (worth a retry), and

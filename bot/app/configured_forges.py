@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from bot.app.settings.load import Settings
+from bot.app.settings.settings import Settings
 from bot.forges.forge import Forge
 from bot.forges.registry import FORGES
 from bot.web.receiver import Receiver

@@ -5,10 +5,11 @@ If the error itself has no outcome, the phase in which it happened decides.
 
 from bot.domain.error_policy import Remedy, domain_error, remedy
 from bot.domain.errors import PushRejected, RemoteMissing
-from bot.domain.lifecycle import Outcome, Phase, RunVerdict
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import Outcome, RunVerdict
 from bot.reports.incidents import incident, incident_text
 from bot.runs.leased_run import Cancelled, LeasedRun
-from bot.sandbox.export import take
+from bot.sandbox.export import workspace_export
 from bot.store import runs as run_rows
 
 # Outcome of a failure of which only the phase is known.
@@ -39,7 +40,7 @@ def _unexported_work(leased: LeasedRun) -> str:
     """Return a sentence about work that is in the workspace of a cancelled run only; "" if there is none."""
     with leased.runtime.ledger.read() as tx:
         run = run_rows.get(tx, leased.run.id)
-    if not run.agent_started or take.is_done(leased.runtime.quarantine(run.task), run.id):
+    if not run.agent_started or workspace_export.is_done(leased.runtime.quarantine(run.task), run.id):
         return ""
     return "The agent's work has not been taken out of the workspace yet. It stays there."
 

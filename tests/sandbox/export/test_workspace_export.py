@@ -13,7 +13,7 @@ from bot.domain.errors import ExportRefused, SandboxFailed
 from bot.domain.interrupt import within
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.export.protected_paths import pathspecs
-from bot.sandbox.export.take import Rules, is_done
+from bot.sandbox.export.workspace_export import Rules, is_done
 from tests.sandbox.export_source import Site, commit
 from tests.sandbox.long_cases import mostly_long
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from bot.domain.change import CheckState, NewChange
 from bot.domain.thread import ReplyTarget
-from bot.reports import messages
-from bot.reports.messages import (
+from bot.reports import outbox_messages
+from bot.reports.outbox_messages import (
     FinalMessage,
     LabelMessage,
     Message,
@@ -84,12 +84,12 @@ def test_a_message_is_written_with_the_keys_of_older_versions_and_read_back(
     thread = a_thread(12)
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
-        messages.put(tx, message, subject="t1-1", thread_key=thread.key)
+        outbox_messages.put(tx, message, subject="t1-1", thread_key=thread.key)
         [item] = outbox.of_subject(tx, "t1-1", kind)
         stored = tx.execute(select(table.c.target)).scalar_one()
 
     assert (stored, item.content) == (target, content)
-    assert messages.of_item(item) == message
+    assert outbox_messages.of_item(item) == message
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_message_is_written_with_the_keys_of_older_versions_and_read_back(
 def test_a_row_of_an_older_version_with_other_keys_is_read(
     kind: Outgoing, content: Mapping[str, object], message: Message
 ) -> None:
-    assert messages.of_item(an_item(kind, "", content)) == message
+    assert outbox_messages.of_item(an_item(kind, "", content)) == message
 
 
 def test_every_kind_has_a_message() -> None:
@@ -121,4 +121,4 @@ def test_no_other_module_writes_rows_of_the_outbox() -> None:
     sources = [path for folder in ("bot", "handlers") for path in (root / folder).rglob("*.py")]
     writers = {str(path.relative_to(root)) for path in sources if "NewItem" in path.read_text()}
 
-    assert writers == {"bot/store/outbox.py", "bot/reports/messages.py"}
+    assert writers == {"bot/store/outbox.py", "bot/reports/outbox_messages.py"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain.thread import DiffExcerpt, Part, PartKind
-from bot.store import run_context
+from bot.store import context_json
 
 
 def test_parts_come_back_as_they_were_written() -> None:
@@ -17,7 +17,7 @@ def test_parts_come_back_as_they_were_written() -> None:
         *(Part(kind=kind, text="It is said.", left_out=7) for kind in PartKind),
     )
 
-    assert run_context.load(run_context.dump(parts)) == parts
+    assert context_json.load(context_json.dump(parts)) == parts
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,6 @@ def test_a_row_that_holds_a_heading_is_read(heading: str, kind: PartKind) -> Non
     """Rows of commit 3cf686a contain the heading of the prompt, and the lines of the diff in the text."""
     row: dict[str, Any] = {"what": heading, "text": "It.", "author": "ann", "at": "2026-11-02", "left_out": 7}
 
-    assert run_context.load(json.dumps([row])) == (
+    assert context_json.load(json.dumps([row])) == (
         Part(kind=kind, text="It.", author="ann", at="2026-11-02", left_out=7),
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bot.agents.agent import AgentKind
 from bot.agents.command_line import CommandLineAgent
 from bot.agents.registry import KINDS
-from bot.app.settings.load import Settings, load, plain
+from bot.app.settings.settings import Settings, load, plain
 from bot.domain.errors import BadSettings
 
 ROOT = Path(__file__).parents[3]

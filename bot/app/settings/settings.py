@@ -17,8 +17,9 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.app.settings.budgets import BudgetSettings
 from bot.app.settings.forges import ForgeSettings, GitHubSettings, GitLabSettings
-from bot.app.settings.gateway import BudgetSettings, Models, NetworkSettings
+from bot.app.settings.gateway import Models, NetworkSettings
 from bot.app.settings.sections import (
     Agents,
     DataSettings,
