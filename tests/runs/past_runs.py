@@ -7,7 +7,8 @@ need its traces only.
 import threading
 from typing import Any, cast
 
-from bot.domain.lifecycle import ENDINGS, Outcome, Phase
+from bot.domain.lifecycle import Phase
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run
 from bot.runs.leased_run import LeasedRun, take_up
 from bot.runs.phases.finish import finish

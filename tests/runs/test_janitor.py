@@ -14,7 +14,7 @@ import pytest
 import structlog
 from sqlalchemy import insert, update
 
-from bot.domain.lifecycle import Outcome
+from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.janitor import GRACE, Janitor
 from bot.runs.removal_attempt import seconds_for
