@@ -277,7 +277,9 @@ def test_a_pipe_in_a_linked_folder_of_refs_costs_one_git_call(
     hostile: Hostile, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _SCRIPT.count("(seconds=20 && git rev-parse ") == 1
-    monkeypatch.setattr(workspace_export, "_SCRIPT", _SCRIPT.replace("(seconds=20 &&", f"(seconds={seconds} &&"))
+    monkeypatch.setattr(
+        workspace_export, "_SCRIPT", _SCRIPT.replace("(seconds=20 &&", f"(seconds={seconds} &&")
+    )
     repo = hostile.site.repo
     (repo / "old-refs" / "heads").mkdir(parents=True)
     os.mkfifo(repo / "old-refs" / "heads" / "main")
