@@ -10,6 +10,7 @@ import pytest
 
 from bot.agents.agent import AgentReport
 from bot.domain.outcomes import Outcome, RunVerdict
+from bot.runs import agent_output
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.execute import execute
 from bot.runs.runtime import RunLimits, Runtime
@@ -124,7 +125,10 @@ def test_the_reason_of_a_limit_names_its_end() -> None:
     )
 
 
-def test_an_agent_that_hangs_after_a_good_result_is_stopped_and_has_succeeded(shop: Workshop) -> None:
+def test_an_agent_that_hangs_after_a_good_result_is_stopped_and_has_succeeded(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_output, "_GRACE", 1.0)
     run = shop.claimed()
     with shop.busy(_with(shop, f"{WORK}; {printing(GOOD[:3])}; {FOREVER}"), run) as stopping:
         until(lambda: shop.now(run).session == SESSION)
@@ -142,11 +146,18 @@ def test_an_agent_that_hangs_after_a_good_result_is_stopped_and_has_succeeded(sh
     assert ended.summary == "I added a parser and committed it."
 
 
-def test_an_agent_that_waits_for_its_own_command_has_not_ended(shop: Workshop) -> None:
+def test_an_agent_that_waits_for_its_own_command_has_not_ended(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = shop.claimed()
+    monkeypatch.setattr(agent_output, "_GRACE", 0.5)
+    repository = shop.runtime.data.workspace(run.task) / "repo"
 
-    script = f"{printing(WAITS)}; sleep 13; {WORK}; {printing(GOES_ON)}"
-    execute(_with(shop, script), run, threading.Event())
+    waits = "sleep 2; touch over; while test ! -e go; do sleep 0.05; done; rm over go"
+    with shop.busy(_with(shop, f"{printing(WAITS)}; {waits}; {WORK}; {printing(GOES_ON)}"), run):
+        until((repository / "over").exists)
+        monkeypatch.setattr(agent_output, "_GRACE", 60.0)  # it may take a while to exit after its end
+        (repository / "go").touch()
 
     ended = shop.now(run)
     assert (ended.outcome, ended.summary, ended.exit_status) == (Outcome.PUSHED, "Now done.", 0)
@@ -176,6 +187,7 @@ def test_the_next_worker_knows_the_output_that_the_last_one_read(shop: Workshop)
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
+@pytest.mark.long  # the time limit and the verdict by it have tests of their own
 def test_an_agent_that_reaches_its_time_limit_after_its_result_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
     runtime = _with(shop, f"{WORK}; {printing(GOOD)}; {FOREVER}")
@@ -221,7 +233,8 @@ def test_huge_lines_and_foreign_output_do_no_harm(shop: Workshop) -> None:
     ("answers", "status", "outcome"),
     [
         ([429], 1, Outcome.RATE_LIMITED),
-        ([429, 200], 1, Outcome.AGENT_FAILED),  # it went on, and failed by itself
+        # it went on, and failed by itself
+        pytest.param([429, 200], 1, Outcome.AGENT_FAILED, marks=pytest.mark.long),
         ([429], 0, Outcome.PUSHED),  # it did without
     ],
 )
@@ -241,6 +254,7 @@ def test_a_providers_limit_is_noticed_without_a_report_of_the_agent(
     assert ("The limit ends at " in ended.reason) == limited
 
 
+@pytest.mark.long
 def test_an_agent_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
     run = shop.claimed()
 

@@ -140,6 +140,7 @@ def test_a_cancel_does_not_wait_for_a_remote_that_does_not_answer(
     assert [phase for phase, _, _ in shop.phases(run)] == [Phase.PREPARE, Phase.REPORT]
 
 
+@pytest.mark.long
 def test_a_cancel_does_not_wait_for_another_fetch_of_the_repository(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
@@ -215,6 +216,7 @@ def test_an_export_that_hangs_is_given_up_and_a_later_one_takes_all_work(
     _is_saved_by(shop, run)
 
 
+@pytest.mark.long
 def test_the_export_of_a_failed_agent_that_hangs_is_given_up_and_a_resume_has_all_work(
     shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
 ) -> None:
@@ -254,7 +256,7 @@ def test_a_fifo_in_place_of_gits_settings_does_not_block_an_export(
 def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
     shop: Workshop, hangs_in_export: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.runs.execute.EXPORT_OF_CANCELLED", 4.0)
+    monkeypatch.setattr("bot.runs.execute.EXPORT_OF_CANCELLED", 1.0)
     run = shop.claimed()
 
     with shop.busy(shop.agent(f"{WORK}; {FOREVER}", tools_image=hangs_in_export), run):
@@ -262,7 +264,7 @@ def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
         took = _cancelled(shop, run)
 
     ended = shop.now(run)
-    assert 4 < took < 4 + SOON
+    assert 1 < took < 1 + SOON
     assert (ended.outcome, ended.agent_outcome) == (Outcome.CANCELLED, Outcome.CANCELLED)
     assert (ended.reason, shop.branches(), shop.containers()) == (STAYS, [], [])
     _is_saved_by(shop, run)
@@ -292,6 +294,7 @@ def _instance(shop: Workshop) -> str:
     return shop.runtime.data.instance.read_text().strip()
 
 
+@pytest.mark.long
 def test_a_worker_that_stops_leaves_a_fetch_at_once_and_the_next_one_fetches(
     shop: Workshop, silent: socket.socket
 ) -> None:
@@ -305,6 +308,7 @@ def test_a_worker_that_stops_leaves_a_fetch_at_once_and_the_next_one_fetches(
         assert shop.cancel(again)
 
 
+@pytest.mark.long
 def test_a_worker_that_stops_leaves_a_preparation_and_the_next_one_repeats_it(
     shop: Workshop, hangs_in_prepare: str
 ) -> None:

@@ -16,6 +16,7 @@ from tests.support.worker_bench import until
 @pytest.fixture(autouse=True)
 def _measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_usage, "_PAUSE", 0.0)
+    monkeypatch.setattr(disk_usage, "_END_WITHIN", 0.3)
 
 
 def _looks(one: DiskUsage, began: threading.Event) -> None:

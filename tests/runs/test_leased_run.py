@@ -184,6 +184,7 @@ def test_the_watch_renews_a_lease_that_has_expired(shop: Workshop, leased: Lease
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(table).values(lease_until=0))
 
+    leased.runtime = replace(leased.runtime, worker=replace(leased.runtime.worker, lease=3.0))
     with watched(leased):
         until(lambda: _lease_until(shop) > 0)
     assert not leased.lost.is_set()

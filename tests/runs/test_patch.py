@@ -11,6 +11,7 @@ import pytest
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
+from bot.runs import patch
 from bot.runs.execute import execute
 from bot.runs.leased_run import LeasedRun, Stopped
 from bot.runs.patch import save_patch
@@ -94,7 +95,10 @@ def test_a_worker_that_takes_over_saves_the_patch(shop: Workshop) -> None:
     assert "b/x" in text(shop, run)
 
 
-def test_a_patch_that_hangs_delays_neither_a_cancel_nor_a_stop(shop: Workshop) -> None:
+def test_a_patch_that_hangs_delays_neither_a_cancel_nor_a_stop(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patch, "_CANCEL_WAITS", 0.5)
     run = shop.done("echo 1 > x")
     quarantine = shop.runtime.quarantine(run.task)
     configuration = quarantine / "config"

@@ -16,7 +16,7 @@ from bot.domain.change import CheckState
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Commented
 from bot.domain.lifecycle import ENDED, Phase
-from bot.domain.outcomes import Outcome
+from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run
 from bot.reports import sender
 from bot.runs.execute import execute
@@ -126,8 +126,17 @@ IN_THE_ENGINE = {
 }  # what is left is looked for
 
 
+# The first outcome of each state: others of the same state end a run in the same way.
+SETTLED = {str(next(each for each in Outcome if ENDINGS[each].state is state)) for state in ENDED}
+
+
 def ends(*names: str) -> list[pytest.ParameterSet]:
-    return [pytest.param(name, marks=[pytest.mark.waits] * (name in IN_THE_ENGINE)) for name in names]
+    return [pytest.param(name, marks=_marks(name)) for name in names]
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    is_alike = name in set(Outcome) - SETTLED
+    return [pytest.mark.waits] * (name in IN_THE_ENGINE) + [pytest.mark.long] * is_alike
 
 
 @pytest.fixture

@@ -176,6 +176,7 @@ def test_a_later_run_resumes_the_last_session_if_its_file_is_there(shop: Worksho
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
 
 
+@pytest.mark.long  # the rule has tests of the store as well
 def test_a_session_that_could_not_be_resumed_is_not_tried_again(shop: Workshop) -> None:
     def worked(script: str) -> Run:
         run = shop.next()
