@@ -2,13 +2,16 @@
 
 import base64
 import json
-import subprocess
-import sys
+import os
+from pathlib import Path
 
 import pytest
 
+from tests.journeys.forked_bot import fork_piped
+
 pytestmark = pytest.mark.waits
 
+LONG = 60.0  # seconds until a process must have ended
 TOKEN = "s3cr3t+token/of~the_bot"
 
 # In a process of its own, because logging is global and the test runner has set it up.
@@ -23,9 +26,10 @@ ours = structlog.get_logger()
 
 def logged(lines: str, *, json: bool = False) -> list[str]:
     program = PROGRAM.format(json=json, token=TOKEN, lines=lines)
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout == ""
-    return done.stderr.splitlines()
+    with fork_piped(["-c", program], folder=Path(), environment=dict(os.environ)) as process:
+        output, errors = process.communicate(LONG)
+    assert (process.returncode, output) == (0, ""), errors
+    return errors.splitlines()
 
 
 def test_a_line_is_a_fixed_phrase_and_keys() -> None:

@@ -80,7 +80,11 @@ def test_a_set_stands_for_the_hosts_in_the_configuration_of_the_image(workshop: 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("echo no; exit 3", r"could not be asked in the image .* ended with status 3"),
+        pytest.param(
+            "echo no; exit 3",
+            r"could not be asked in the image .* ended with status 3",
+            marks=pytest.mark.long,
+        ),
         ("echo no >&2; exit 3", r"could not be asked in the image \S+: no"),
         ("echo https://10.0.0.5:4873/", r"npm in the image \S+ is set to fetch from no host with a name"),
     ],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dramatiq
+import pytest
 import redis
 import sqlalchemy
 
@@ -85,6 +86,7 @@ def test_without_due_work_there_is_no_nudge(ledger: Ledger) -> None:
     assert heard.nudges == []
 
 
+@pytest.mark.alike
 def test_new_work_is_left_to_its_own_nudge_and_found_later(ledger: Ledger) -> None:
     heard = Heard()
     sweep = heard.sweep(ledger)
@@ -109,6 +111,7 @@ def test_work_that_stays_due_gets_no_nudge_at_every_sweep(ledger: Ledger) -> Non
     assert heard.nudges == [("answer", "github", "d1")]
 
 
+@pytest.mark.alike
 def test_work_that_stays_due_for_ever_delays_no_nudge_for_newer_work(ledger: Ledger) -> None:
     with ledger.write() as tx:
         deliveries.record(
