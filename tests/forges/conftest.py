@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp
+from urllib3 import Retry
 
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
@@ -24,6 +25,12 @@ ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab
 def which(request: pytest.FixtureRequest) -> str:
     """Once on each forge; a folder of tests of one forge names it instead."""
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat a failed read at once. Both clients have urllib3 wait a second before its last attempt."""
+    monkeypatch.setattr(Retry, "get_backoff_time", lambda _: 0.0)
 
 
 @pytest.fixture
