@@ -325,6 +325,7 @@ TRIGGERS: list[Callable[[Trigger], str]] = [
 ]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("asked", TRIGGERS, ids=lambda asked: asked.__name__)
 def test_each_trigger_makes_exactly_this_prompt(asked: Callable[[Trigger], str], ledger: Ledger) -> None:
     kept = HERE / f"{asked.__name__}.md"

@@ -231,6 +231,7 @@ def test_the_pause_that_a_forge_names_is_respected(messages: Outbox) -> None:
     assert messages.due_in(Outgoing.REPLY) == pytest.approx(61, abs=2)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", [Outgoing.REACTION, Outgoing.PROGRESS])
 def test_an_optional_message_is_dropped_after_three_tries(messages: Outbox, kind: Outgoing) -> None:
     messages.want(kind)
@@ -258,6 +259,7 @@ def test_dropped_progress_is_sent_again_with_the_next_text(messages: Outbox) -> 
     assert [body.split("\n")[0] for body in messages.bodies] == ["agent"]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", LASTING)
 def test_other_messages_are_tried_for_ever(messages: Outbox, kind: Outgoing) -> None:
     messages.want(kind)
@@ -295,6 +297,7 @@ def test_a_refusal_is_recorded_and_holds_up_no_other_message(messages: Outbox) -
     assert [body.split("\n")[0] for body in messages.bodies] == ["**Pushed.**"]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", list(Outgoing))
 def test_a_refused_message_is_not_tried_again(messages: Outbox, kind: Outgoing) -> None:
     messages.want(kind)
@@ -467,6 +470,7 @@ def test_progress_that_was_never_posted_is_not_posted_at_the_end(messages: Outbo
 FORMS = [TOKEN, base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode(), "ghp_" + "a1B2" * 9]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "the shape of a token"])
 @pytest.mark.parametrize("gap", ["", "\u200b"], ids=["whole", "with a gap"])
 def test_no_secret_reaches_the_forge_in_a_title(messages: Outbox, secret: str, gap: str) -> None:
@@ -479,6 +483,7 @@ def test_no_secret_reaches_the_forge_in_a_title(messages: Outbox, secret: str, g
     assert secret[12:24] not in change.title
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "the shape of a token"])
 def test_no_secret_reaches_the_forge_in_a_comment_or_a_change(messages: Outbox, secret: str) -> None:
     words = f"Use {secret} there."
@@ -495,6 +500,7 @@ def test_no_secret_reaches_the_forge_in_a_comment_or_a_change(messages: Outbox, 
     assert all("[redacted]" in text and secret[12:24] not in text for text in written)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", COMMENTS)
 def test_a_comment_keeps_to_the_forges_limit_with_its_marker_whole(messages: Outbox, kind: Outgoing) -> None:
     text = "é" * 100_000

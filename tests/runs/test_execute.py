@@ -190,6 +190,7 @@ def test_a_worker_that_fails_after_it_was_replaced_changes_nothing(shop: Worksho
     assert shop.now(now) == now
 
 
+@pytest.mark.long
 def test_a_worker_that_notices_a_time_limit_after_it_was_replaced_changes_nothing(shop: Workshop) -> None:
     replaced, runtime, now = _of_two_workers(shop)
 

@@ -184,6 +184,7 @@ def test_a_missing_base_is_reported(shop: Workshop, other: Runtime) -> None:
     assert "from which the task started, is not on the remote any more" in run.reason
 
 
+@pytest.mark.long
 def test_a_task_continues_from_the_last_export_on_this_host(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     shutil.copytree(shop.runtime.quarantine(first.task), other.quarantine(first.task))

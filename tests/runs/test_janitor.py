@@ -75,7 +75,7 @@ def _start(shop: Workshop, name: str, **labels: str) -> None:
 
 
 def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> None:
-    over, kept = shop.done("echo 1 > one"), ended(shop)
+    over, kept = ended(shop), ended(shop)
     _over(shop, over)
 
     _once(shop)
@@ -238,7 +238,9 @@ def test_a_removal_that_hangs_is_postponed_and_gets_more_time_later(shop: Worksh
     assert _removals(shop) == {}
 
 
-@pytest.mark.parametrize("number", [1, 2], ids=["an export", "a removal"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(1, marks=pytest.mark.long, id="an export"), pytest.param(2, id="a removal")]
+)
 def test_a_stop_interrupts_a_removal_that_hangs_and_is_not_counted_as_a_death(
     shop: Workshop, slow: Workshop, number: int
 ) -> None:

@@ -54,7 +54,11 @@ def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_there(sh
 
 
 @pytest.mark.parametrize(
-    "script", ["echo 1 > one", "echo 1 > one; exit 3", pytest.param("true", marks=pytest.mark.long)]
+    "script",
+    [
+        "echo 1 > one",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("echo 1 > one; exit 3", "true")),
+    ],
 )
 def test_exported_work_is_not_exported_again(shop: Workshop, script: str) -> None:
     run = shop.done(script)

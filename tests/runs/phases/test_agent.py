@@ -191,6 +191,7 @@ def test_a_cancel_counts_if_the_agent_was_stopped_and_nothing_more_was_recorded(
     assert shop.saved(run, "wip", "x") == "1\n"
 
 
+@pytest.mark.long  # tests of cancels have an agent that does not even end when it is told to
 def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop: Workshop) -> None:
     run = shop.claimed()
 
