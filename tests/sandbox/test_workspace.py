@@ -229,8 +229,8 @@ def test_an_agents_changes_to_its_clone_do_not_stop_the_next_run(site: Site, hos
     "hostile",
     [
         "rm -rf .git; ln -s /mirror .git",
-        "git config core.worktree /tmp",
         *only_long(
+            "git config core.worktree /tmp",
             "chmod 000 .git",
             "rm -rf .git",
             "rm -rf .git; echo 'gitdir: /tmp/x' >.git",
@@ -275,24 +275,19 @@ for _ in range(1500): os.mkdir("d" * 9); os.chdir("d" * 9)'
     site.places.remove(TASK)
 
 
-def test_the_size_of_a_workspace_includes_all_folders_of_the_agent(site: Site) -> None:
+def test_the_size_of_a_workspace_includes_all_folders_of_the_agent_that_can_be_read(site: Site) -> None:
     site.prepare()
     before = site.places.size(TASK, name="forgehand-test-size")
     site.agent(
         "head -c 3000000 /dev/zero > large; mkdir ~/cache; head -c 2000000 /dev/zero > ~/cache/x;"
-        "head -c 1000000 /dev/zero > /task/out/y; dd if=/dev/zero of=holes bs=1 count=1 seek=1000000000"
+        "head -c 1000000 /dev/zero > /task/out/y; dd if=/dev/zero of=holes bs=1 count=1 seek=1000000000;"
+        "mkdir hidden; head -c 3000000 /dev/zero > hidden/x; chmod 0 hidden"
     )
 
     grown = site.places.size(TASK, name="forgehand-test-size") - before
 
+    assert before > 0
     assert 6_000_000 <= grown < 6_200_000
-
-
-def test_folders_that_the_agent_cannot_read_are_not_measured(site: Site) -> None:
-    site.prepare()
-    site.agent("mkdir hidden; head -c 3000000 /dev/zero > hidden/x; chmod 0 hidden")
-
-    assert 0 < site.places.size(TASK, name="forgehand-test-size") < 3_000_000
 
 
 def test_instruction_files_of_a_change_are_those_of_its_base_in_every_run(site: Site) -> None:
@@ -327,10 +322,9 @@ def test_excluded_instruction_files_are_listed_once(site: Site) -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md;"
-        "rm CLAUDE.md; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y; chmod 0 CLAUDE.md/x",
-        "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat';"
-        "rm -r .codex docs .roo; ln -s src .codex; ln -s src .roo; ln -s /nowhere docs; mkfifo GEMINI.md",
+        "chmod 0 docs; rm CLAUDE.md; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y; chmod 0 CLAUDE.md/x;"
+        "rm -r .codex .roo; ln -s src .codex; ln -s src .roo; mkfifo GEMINI.md;"
+        "echo '* filter=f' >.git/info/attributes; git config filter.f.smudge 'echo evil; cat'",
         *only_long(
             "chmod 0 .codex docs; mkdir -p GEMINI.md/x; chmod 500 GEMINI.md",
             "rm -r CLAUDE.md docs; mkdir -p CLAUDE.md/x; touch CLAUDE.md/x/y docs; chmod 0 CLAUDE.md/x",
@@ -377,7 +371,6 @@ def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site)
     found = {
         pattern: site.prepare(session_file=pattern, briefed_by=briefed_by)
         for pattern, briefed_by in (
-            ("a/2026/11/rollout-9-one.jsonl", ""),
             ("a/*/*/rollout-*-one.jsonl", site.base),
             ("a/of many words/two.jsonl", ""),
             ("a/*/*/rollout-*-two.jsonl", ""),
@@ -385,4 +378,4 @@ def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site)
         )
     }
 
-    assert [pattern for pattern, there in found.items() if there] == list(found)[:3]
+    assert [pattern for pattern, there in found.items() if there] == list(found)[:2]

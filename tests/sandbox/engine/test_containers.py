@@ -64,7 +64,7 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
 
 # The last one has closed what we read: its end is waited for in another way. Silence and floods on either
 # stream are also tested without a container, in test_streams.py.
-@pytest.mark.parametrize("script", mostly_long(KILLED, KILLED[2:]))
+@pytest.mark.parametrize("script", mostly_long(KILLED, KILLED[3:]))
 def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: str) -> None:
     began = time.monotonic()
 
@@ -86,6 +86,7 @@ def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: 
     assert engine.ours() == []
 
 
+@pytest.mark.long
 def test_a_tool_that_closed_its_output_and_runs_on_is_killed_at_its_limit(engine: Engine, image: str) -> None:
     with pytest.raises(SandboxFailed, match="within its time"):
         run_tool(engine, image, "exec >&- 2>&-; sleep 60", seconds=2)

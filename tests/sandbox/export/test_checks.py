@@ -155,10 +155,15 @@ def test_names_collide_in_folders_that_differ_only_in_letter_case(trees: Trees) 
 
 
 def nested(trees: Trees, folders: int, *entries: tuple[str, str]) -> str:
-    """Write a commit of files at this depth, on a commit without them."""
-    tree = trees.tree(*entries)
-    for _ in range(folders):
-        tree = trees.tree(("d", f"tree {tree}"))
+    """Write a tree with files at this depth; one process of git writes all its folders."""
+    path = trees.objects.path
+    files = "".join(
+        f"M 100644 inline t/{'d/' * folders}{name}\ndata {len(text)}\n{text}\n" for name, text in entries
+    )
+    header = "commit refs/heads/nested\ncommitter A <a@example.org> 1700000000 +0000\ndata 0\ndeleteall\n"
+    git(path, "fast-import", "--quiet", "--force", stdin=f"{header}{files}")
+    tree = git(path, "rev-parse", "refs/heads/nested:t")
+    git(path, "update-ref", "-d", "refs/heads/nested")
     return tree
 
 

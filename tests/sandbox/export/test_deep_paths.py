@@ -59,6 +59,7 @@ def test_very_deep_paths_are_named_with_the_limit(
     record_property("figure", f"{number} paths: {outcome.peak} MiB at most in one process")
 
 
+@pytest.mark.long
 def test_deep_paths_in_the_final_tree_are_refused(site: Site, group: Group) -> None:
     deep(site, 60)
     site.git("read-tree", "HEAD")

@@ -270,7 +270,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
         site.next_run(exported)
 
     assert len(started[0]) < 15
-    assert started[0] == started[1]
+    assert sorted(started[0]) == sorted(started[1])  # some start at the same time
 
 
 def test_more_protected_paths_than_fit_in_a_comment_are_counted(site: Site) -> None:
@@ -304,23 +304,17 @@ def test_a_container_that_fails_midway_is_reported_as_the_cause(site: Site) -> N
         site.take(shown=["1" * 40])
 
 
-def test_temporary_repositories_of_exports_are_removed(site: Site) -> None:
+def test_what_killed_exports_left_does_not_stop_the_next_one_and_is_removed(site: Site) -> None:
     stale = site.quarantine.parent / "forgehand-t1-0-0-export.incoming"
     stale.mkdir()
-    site.commit({"a.py": "1\n"})
-
-    site.take()
-
-    assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
-
-
-def test_the_lock_of_a_killed_git_process_does_not_stop_the_next_export(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     lock = site.quarantine / "refs" / "checked" / f"{site.plan().run}.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
 
     assert site.take().commits == 1
+
+    assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
 
 
 KEEP = pathspecs(instruction_files())
@@ -377,11 +371,11 @@ HARMS = [
     "chmod +x CLAUDE.md",
     "mkdir docs && echo x >docs/claude.MD",
 ]
-# Each of them is in one of these, and none of these changes a file twice.
+# Each of them is in one of these, and none of these changes a file twice. A mode is the least of the changes.
 HARMS_TOGETHER = [" && ".join(HARMS[each] for each in some) for some in ((1, 2, 4, 6), (0, 3))] + [HARMS[5]]
 
 
-@pytest.mark.parametrize("harm", mostly_long([*HARMS_TOGETHER, *HARMS[:5], HARMS[6]], HARMS_TOGETHER))
+@pytest.mark.parametrize("harm", mostly_long([*HARMS_TOGETHER, *HARMS[:5], HARMS[6]], HARMS_TOGETHER[:2]))
 def test_a_link_or_a_folder_in_place_of_an_instruction_file_is_replaced(told: Site, harm: str) -> None:
     told.commit({"a.py": "1\n"})
     subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
