@@ -55,7 +55,7 @@ def ended(shop: Workshop, outcome: Outcome = Outcome.NO_CHANGES, *files: str) ->
 
 
 def unexported(shop: Workshop, *files: str) -> Run:
-    """Add a new task whose run is lost, with `files` in a clone at its base: nothing of it is exported."""
+    """Add a new task whose run is lost, with `files` in a clone at its base: they are not exported."""
     leased = begun(shop)
     clone = shop.runtime.data.workspace(leased.task.id) / "repo" / ".git"
     for folder in (clone, clone / "objects", clone / "refs"):
@@ -101,6 +101,6 @@ def _begun(leased: LeasedRun) -> LeasedRun:
 
 def _ended(shop: Workshop, leased: LeasedRun, outcome: Outcome, *files: str) -> Run:
     for name in files:
-        (shop.runtime.data.workspace(leased.task.id) / "repo" / name).touch()
+        (shop.runtime.data.workspace(leased.task.id) / "repo" / name).write_text("1\n")
     finish(leased, outcome, "", ENDINGS[outcome].next)
     return shop.now(leased.run)

@@ -21,7 +21,7 @@ from bot.runs.leased_run import Stopped, take_up
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import Key
-from tests.runs.past_runs import damaged, ended, lost, unexported
+from tests.runs.past_runs import damaged, ended, unexported
 from tests.support.cli_sandbox import LONG
 from tests.support.inodes import needs_root, with_inodes
 from tests.support.rows import all_are_dead
@@ -72,7 +72,7 @@ def test_no_more_workspaces_are_removed_than_needed(shop: Workshop) -> None:
 
 
 def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Workshop) -> None:
-    rescued, stuck = lost(shop), damaged(shop)
+    rescued, stuck = unexported(shop, "one"), damaged(shop)
     run = shop.claimed()
 
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
@@ -80,7 +80,7 @@ def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Works
     assert shop.now(run).outcome is Outcome.PREPARE_FAILED
     assert "are free for workspaces, less than" in shop.now(run).reason
     assert _kept(shop, rescued, stuck) == [False, True]
-    assert shop.saved(rescued, "checked", "one") == "1\n"
+    assert shop.saved(rescued, "wip", "one") == "1\n"
 
 
 def test_with_enough_free_space_no_workspace_is_removed_early(shop: Workshop) -> None:

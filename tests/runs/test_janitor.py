@@ -23,7 +23,7 @@ from bot.store import removals, schema, workspaces
 from bot.store.ledger import clock
 from bot.store.process_locks import try_lock
 from bot.store.removals import MOST_DEATHS, Key, Removal
-from tests.runs.past_runs import damaged, ended, lost, unexported
+from tests.runs.past_runs import damaged, ended, unexported
 from tests.support.cli_sandbox import LONG
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
@@ -85,13 +85,13 @@ def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> Non
 
 
 def test_unexported_work_is_exported_first(shop: Workshop) -> None:
-    run = lost(shop)
+    run = unexported(shop, "two")
     _over(shop, run)
 
     _once(shop)
 
     assert _folders(shop) == set()
-    assert shop.saved(run, "wip", "two") == "2\n"
+    assert shop.saved(run, "wip", "two") == "1\n"
 
 
 def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason(shop: Workshop) -> None:
@@ -234,7 +234,7 @@ def test_a_removal_that_hangs_is_postponed_and_gets_more_time_later(shop: Worksh
     _due(shop)
     _once(shop)
     assert _folders(shop) == set()
-    assert shop.saved(run, "wip", "hang-export") == ""
+    assert shop.saved(run, "wip", "hang-export") == "1\n"
     assert _removals(shop) == {}
 
 

@@ -18,7 +18,7 @@ from bot.runs.workspace_removal import export_and_remove, rescue
 from bot.store import removals, tasks, workspaces
 from bot.store.removals import Key
 from bot.tasks.operator import resume_from_cli
-from tests.runs.past_runs import damaged, ended, lost
+from tests.runs.past_runs import damaged, ended, lost, unexported
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import Workshop, in_a_workshop
 
@@ -125,11 +125,11 @@ def test_an_outdated_export_does_not_reset_its_task(shop: Workshop) -> None:
     assert shop.task(run).checked_head == newer
 
 
-@pytest.mark.parametrize(("export", "saved"), [(True, "2\n"), (False, "")])
+@pytest.mark.parametrize(("export", "saved"), [(True, "1\n"), (False, "")])
 def test_a_stuck_workspace_is_removed_only_at_a_persons_request(
     shop: Workshop, *, export: bool, saved: str
 ) -> None:
-    run = lost(shop)
+    run = unexported(shop, "two")
     with shop.runtime.ledger.write() as tx:
         for _ in range(removals.MOST_DEATHS):
             removals.begin(tx, Key(shop.runtime.worker.host, run.task, "h1/dead"), run.task)
