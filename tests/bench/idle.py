@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.store.ledger import open_ledger
-from tests.journeys.world import World, eventually, shell, world
+from tests.journeys.world import World, shell, world
 from tests.support.playground_github import Playground
+from tests.support.waiting import eventually
 
 SANDBOXES = 50
 SECONDS = 60.0

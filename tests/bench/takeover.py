@@ -24,9 +24,10 @@ from bot.app.worker import SWEEP_EVERY
 from bot.domain.outcomes import Outcome
 from bot.store.ledger import open_ledger
 from tests.journeys.forked_bot import Process
-from tests.journeys.world import World, eventually, shell, world
+from tests.journeys.world import World, shell, world
 from tests.support.playground_github import Playground
 from tests.support.services import running_postgres, running_redis
+from tests.support.waiting import eventually
 
 ROUNDS = 5
 SILENCES = (10.0, 30.0)  # seconds
@@ -40,8 +41,8 @@ echo $n >lines.txt
 WORK = """
 import pathlib, sys
 from bot.app import processes
-from bot.app.settings import load
-processes.work(load.load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_after={})
+from bot.app.settings.settings import load
+processes.work(load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_after={})
 """
 
 

@@ -20,8 +20,9 @@ from rich.table import Table
 
 from bot.store import runs
 from bot.store.ledger import open_ledger
-from tests.journeys.world import AGENT, IMAGE, World, eventually, shell, world
+from tests.journeys.world import AGENT, IMAGE, World, shell, world
 from tests.support.playground_github import Playground
+from tests.support.waiting import eventually
 
 CHANGE = shell("echo tidy >> parser.py; git add parser.py; git commit -qm tidy")
 SCRIPT = """

@@ -17,12 +17,12 @@ from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, status, wanted
 from tests.forges.conftest import ADAPTERS
-from tests.journeys.world import eventually
 from tests.support.playground_clones import clone, push, push_commit
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.playground_receiver import Receiver
 from tests.support.scripted_server import Response, Server
+from tests.support.waiting import eventually
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
 SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server stands for an instance below a path

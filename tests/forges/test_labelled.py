@@ -11,10 +11,10 @@ from bot.domain.thread import Kind
 from bot.forges.forge import Forge
 from bot.forges.gitlab.adapter import GitLab
 from bot.playground.state import now
-from tests.journeys.world import eventually
 from tests.support.playground_clones import push_commit
 from tests.support.playground_gitlab import AnyPlayground, GitLabPlayground
 from tests.support.playground_receiver import Receiver
+from tests.support.waiting import eventually
 
 LABELS = ["forgehand", "forgehand:codex"]
 

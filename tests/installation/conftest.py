@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from tests.installation.installation import Installation, installed
-from tests.journeys.world import eventually
+from tests.support.waiting import eventually
 
 MADE_BY = "3cf686a"
 AGO = 7200.0  # seconds; by then the forge answers again, and all postponed work is due

@@ -21,8 +21,9 @@ import httpx
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.journeys.world import AGENT, eventually
+from tests.journeys.world import AGENT
 from tests.support.images import small
+from tests.support.waiting import eventually
 
 Row = Mapping[str, Any]
 ROOT = Path(__file__).parent.parent.parent

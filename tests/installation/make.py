@@ -21,8 +21,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.installation.installation import CLOSED, Installation, installed
-from tests.journeys.world import HOLD, eventually, shell
+from tests.journeys.world import HOLD, shell
 from tests.support.services import running_postgres, running_redis
+from tests.support.waiting import eventually
 
 TITLES = ("fails", "held", "lost", "untold", "told", "asked", "posted")
 # a bot that kills itself: its present name, and its name at 3cf686a

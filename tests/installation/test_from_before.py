@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.installation.installation import Installation, Row
-from tests.journeys.world import eventually, shell
+from tests.journeys.world import shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.waits
 

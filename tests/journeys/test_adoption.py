@@ -9,7 +9,8 @@ from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from tests.journeys.test_one_command_one_run import at_once, caught, workers
-from tests.journeys.world import Figures, World, eventually, shell
+from tests.journeys.world import Figures, World, shell
+from tests.support.waiting import eventually
 
 # Counts its starts, and prints numbered lines until the test lets it finish.
 COUNTING = """

@@ -15,8 +15,9 @@ import pytest
 
 import bot
 from bot.store.ledger import open_ledger
+from tests.journeys.bot_processes import ENGINE
 from tests.journeys.test_comment_to_branch import test_a_comment_becomes_a_pushed_branch_and_is_answered
-from tests.journeys.world import ENGINE, World, world
+from tests.journeys.world import World, world
 from tests.support.images import small
 from tests.support.playground_gitlab import AnyPlayground
 

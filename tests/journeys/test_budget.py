@@ -49,7 +49,7 @@ def test_a_used_up_budget_ends_a_run_and_holds_others_back_until_it_is_raised(
 
     embedded.say(1, "/resume")
 
-    never_begins(embedded)
+    second_run_does_not_start(embedded)
     assert len(models.asked) == 2
 
     embedded.stop()
@@ -65,7 +65,7 @@ def test_a_used_up_budget_ends_a_run_and_holds_others_back_until_it_is_raised(
     assert told["today"][0]["requests"] == [3, 3]
 
 
-def never_begins(embedded: World) -> None:
+def second_run_does_not_start(embedded: World) -> None:
     """Check that the second run does not start, and that the thread names the reason and the remedy."""
     _, second = embedded.task_after_run(2)
     assert (second.outcome, second.agent_started) == (Outcome.OVER_BUDGET, False), second.reason

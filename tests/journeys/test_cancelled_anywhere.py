@@ -1,57 +1,34 @@
 """`/cancel` takes effect at once, wherever a run hangs, and the thread reports it."""
 
-import asyncio
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
-from tests.journeys.world import Figures, World, eventually, shell
+from tests.journeys.world import Figures, World, shell
 from tests.support.hanging import git_hangs
-from tests.support.playground_github import Playground
+from tests.support.playground_gate import Gate
 from tests.support.playground_gitlab import AnyPlayground
+from tests.support.waiting import eventually
 
 WORK = "echo one > one.txt; git add one.txt; git commit -qm one; echo left > left.txt"
 GOES_ON = 'test "$(cat one.txt)" = one; test "$(cat left.txt)" = left; echo on > on.txt'
 
 
-@dataclass(slots=True)
-class Gate:
-    """A wrapper around a forge. While it is closed, git requests arrive but get no answer."""
-
-    app: ASGIApp
-    closed: threading.Event = field(default_factory=threading.Event)
-    waits: threading.Event = field(default_factory=threading.Event)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        while self.closed.is_set() and scope["type"] == "http" and ".git/" in scope["path"]:
-            self.waits.set()
-            await asyncio.sleep(0.05)
-        await self.app(scope, receive, send)
+@pytest.fixture
+def gate() -> Gate:
+    """Return a gate for git's requests."""
+    return Gate(lambda scope: ".git/" in scope["path"])
 
 
 @pytest.fixture
-def gates() -> list[Gate]:
-    """Return the list of gates. It is empty until the playground runs."""
-    return []
-
-
-@pytest.fixture
-def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
-    def wrap(app: ASGIApp) -> ASGIApp:
-        gates.append(Gate(app))
-        return gates[0]
-
-    with Playground(tmp_path / "forge", wrap=wrap) as running:
+def playground(tmp_path: Path, gate: Gate) -> Iterator[AnyPlayground]:
+    with gate.playground(tmp_path / "forge") as running:
         yield running
-        gates[0].closed.clear()
 
 
 def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
@@ -68,7 +45,7 @@ def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
     return task, run
 
 
-def works(world: World, helper: str) -> Run:
+def until_container_of(world: World, helper: str) -> Run:
     """Return the run when its container of this name exists."""
 
     def found() -> Run | None:
@@ -79,7 +56,7 @@ def works(world: World, helper: str) -> Run:
     return eventually(found)
 
 
-def goes_on(world: World) -> None:
+def next_run_has_all_work(world: World) -> None:
     """Check that the next run finds everything that the cancelled run made."""
     world.say(1, "/resume " + shell(GOES_ON))
     task, run = world.task_after_run(2)
@@ -90,9 +67,8 @@ def goes_on(world: World) -> None:
 
 @pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
 def test_cancel_takes_effect_while_the_forge_does_not_answer_git(
-    full: World, gates: list[Gate], figures: Figures
+    full: World, gate: Gate, figures: Figures
 ) -> None:
-    [gate] = gates
     full.start()
     gate.closed.set()
     full.say(1, "/run " + shell(WORK))
@@ -111,7 +87,7 @@ def test_cancel_takes_effect_while_the_workspace_is_prepared(embedded: World, fi
         embedded.settings["sandbox"]["tools_image"] = image
         embedded.start()
         embedded.say(1, "/run " + shell(WORK))
-        works(embedded, "prepare")
+        until_container_of(embedded, "prepare")
 
         _, run = cancelled(embedded, figures, "a preparation")
 
@@ -126,7 +102,7 @@ def test_work_cancelled_during_its_export_is_there_for_the_next_run(full: World,
         full.settings["sandbox"]["tools_image"] = image
         full.start()
         full.say(1, "/run " + shell(WORK))
-        works(full, "export")
+        until_container_of(full, "export")
 
         task, run = cancelled(full, figures, "an export")
         full.stop()
@@ -138,7 +114,7 @@ def test_work_cancelled_during_its_export_is_there_for_the_next_run(full: World,
     full.start()
     full.say(1, "/diff")
     full.says(1, "was cancelled. Its work has not been taken out of the workspace yet, and stays there.")
-    goes_on(full)
+    next_run_has_all_work(full)
 
 
 @pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge

@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import Figures, World, eventually, shell
+from tests.journeys.world import Figures, World, shell
+from tests.support.waiting import eventually
 
 CHANGE = "echo tidy >> parser.py; git add parser.py; git commit -qm 'tidy the parser'; echo more > left.txt"
 

@@ -6,8 +6,9 @@ GitLab alone has such threads.
 import pytest
 
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.playground_gitlab import GitLabPlayground
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

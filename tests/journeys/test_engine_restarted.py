@@ -10,10 +10,12 @@ import pytest
 
 from bot.domain.lifecycle import Phase, State
 from bot.domain.outcomes import Outcome
-from bot.domain.task import Run
+from bot.domain.task import Run, Task
+from tests.journeys.bot_processes import paced
 from tests.journeys.test_adoption import counting, ended_whole
-from tests.journeys.world import World, ended, eventually, paced, shell
+from tests.journeys.world import World, shell
 from tests.support.second_engine import SecondEngine, second_engine
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -110,6 +112,10 @@ def test_commands_received_while_the_engine_is_away_wait_for_it(working: World, 
     _, pushed = working.task_after_run(1)
     assert (pushed.id, pushed.outcome) == (run.id, Outcome.PUSHED), pushed.reason
     ended_once(working, engine, runs=1)
+
+
+def ended(task: Task) -> bool:
+    return task.state not in (State.QUEUED, State.RUNNING)
 
 
 def waits_for_it(world: World, run: Run) -> None:

@@ -8,7 +8,8 @@ import pytest
 from bot.domain.outcomes import Outcome
 from bot.reports.command_syntax import for_forge
 from handlers import router
-from tests.journeys.world import HOLD, World, eventually, shell
+from tests.journeys.world import HOLD, World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

@@ -19,7 +19,7 @@ def test_a_person_without_write_access_is_refused_once_on_each_thread(full: Worl
     heard = [full.say(thread, RUN, as_="reader") for thread in (1, 1, other)]
 
     full.says(other, "Only people who may write")
-    in_the_end(full, other)
+    all_are_handled_without_a_task(full, other)
     assert [body.count("Only people who may write") for body in full.bot_comments(1)] == [1]
     assert [body.count("Only people who may write") for body in full.bot_comments(other)] == [1, 0]
     assert [full.playground.reactions(comment) for comment in heard] == [[], [], []]
@@ -34,14 +34,14 @@ def test_bots_and_edits_and_mentions_of_commands_get_no_answer(full: World) -> N
     full.playground.edit(edited, RUN)
     heard += [edited, *(full.say(1, text) for text in ABOUT_IT)]
 
-    in_the_end(full, 1)
+    all_are_handled_without_a_task(full, 1)
     said_by_the_bot = full.bot_comments(1)
     assert said_by_the_bot[0] == RUN  # the test posted the first one with the bot's account
     assert len(said_by_the_bot) == 2
     assert [full.playground.reactions(comment) for comment in heard] == [[]] * len(heard)
 
 
-def in_the_end(full: World, thread: int) -> None:
+def all_are_handled_without_a_task(full: World, thread: int) -> None:
     """Check that all comments were handled: a later command is obeyed and reports that there is no task."""
     full.say(thread, "/status")
     full.says(thread, "There is no task on this thread")

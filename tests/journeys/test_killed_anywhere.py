@@ -23,7 +23,8 @@ from bot.store.outbox import Outgoing
 from bot.store.schema import senders
 from tests.journeys import killed_bot
 from tests.journeys.forked_bot import Process
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
+from tests.support.waiting import eventually
 
 Worker = Process
 
@@ -111,12 +112,12 @@ def killed_at(world: World, worker: Worker, boundary: str, *, later: float = 0.0
     path.with_suffix(".new").rename(path)
     world.say(thread, f"/run {shell(CHANGE)}")
     eventually(lambda: not path.exists())
-    eventually(lambda: may_be_told(world), every=0.2)
+    eventually(lambda: sender_has_almost_expired(world), every=0.2)
     worker.send_signal(killed_bot.AGAIN)
     return eventually(lambda: world.tasks(thread))[0]
 
 
-def may_be_told(world: World) -> bool:
+def sender_has_almost_expired(world: World) -> bool:
     """Return True when the dead sender's place is about to expire.
 
     Otherwise the next worker would find it taken and retry in ten seconds.
@@ -128,7 +129,7 @@ def may_be_told(world: World) -> bool:
 
 def all_is_there_once(world: World, killed: Task) -> None:
     thread = killed.thread.number
-    eventually(lambda: all_is_told(world, thread), every=0.2)
+    eventually(lambda: every_report_is_sent(world, thread), every=0.2)
     task, run = world.task_after_run(1, on=thread)
     ended = (task.id, run.outcome, task.state)
     assert ended == (killed.id, Outcome.PUSHED, State.SUCCEEDED), f"{run.reason}\n{world.output()}"
@@ -146,7 +147,7 @@ def all_is_there_once(world: World, killed: Task) -> None:
     eventually(lambda: not world.containers(), every=0.5)
 
 
-def all_is_told(world: World, thread: int) -> bool:
+def every_report_is_sent(world: World, thread: int) -> bool:
     [task] = world.tasks(thread)
     [run] = world.runs(task)
     kinds = (Outgoing.STATUS, Outgoing.CHANGE, Outgoing.FINAL)

@@ -13,8 +13,9 @@ from bot.domain.task import Task
 from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Removal
-from tests.journeys.world import PATIENCE, World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.hanging_tools import hanging_image
+from tests.support.waiting import PATIENCE, eventually
 
 TOKEN = "the-operators-own-token"
 # A link that leaves the tree is refused on the host. So nothing was exported, and the next export reaches

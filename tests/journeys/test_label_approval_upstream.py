@@ -5,7 +5,8 @@ import pytest
 from bot.domain.lifecycle import Phase, State
 from bot.domain.outcomes import Outcome
 from bot.playground.state import now
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
@@ -63,7 +64,7 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_after_approval(full: World) -> N
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []
 
-    nothing_else_lets_it_go(full, approve, held)
+    nothing_else_approves(full, approve, held)
     full.say(1, f"{approve} {held[:10]}")
 
     task, second = full.task_after_run(2)
@@ -82,7 +83,7 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_after_approval(full: World) -> N
     assert full.playground.branch_head(task.branch) == held
 
 
-def nothing_else_lets_it_go(full: World, approve: str, held: str) -> None:
+def nothing_else_approves(full: World, approve: str, held: str) -> None:
     """Check that a reader's approval, another commit's name and a resume without a request do not push it."""
     full.say(1, approve, as_="reader")
     full.says(1, "Only people who may write")

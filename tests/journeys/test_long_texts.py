@@ -3,8 +3,9 @@
 import pytest
 
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.playground_gitlab import GitLabPlayground
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

@@ -8,7 +8,8 @@ import redis
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.store import deliveries
-from tests.journeys.world import COMMENTED, World, eventually, shell
+from tests.journeys.world import COMMENTED, World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
@@ -17,8 +18,8 @@ CHANGE = shell("echo one > one.txt")
 WITHOUT_SWEEP = """
 import math, pathlib, sys
 from bot.app import processes
-from bot.app.settings import load
-processes.work(load.load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
+from bot.app.settings.settings import load
+processes.work(load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 """
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.alike
 SOON = """
 import pathlib, sys
 from bot.app import processes
-from bot.app.settings import load
-processes.up(load.load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
+from bot.app.settings.settings import load
+processes.up(load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
 

@@ -18,10 +18,11 @@ from bot.domain.usage import Tokens
 from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.http_agents import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
 from tests.journeys.test_adoption import container_of
-from tests.journeys.world import IMAGE, World, eventually
+from tests.journeys.world import IMAGE, World
 from tests.support.derived_image import image_with
 from tests.support.model_provider import Fails, ModelServer, answering
 from tests.support.services import free_port
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def page(talk: Talk, run: Run) -> str:
     return httpx.get(link, trust_env=False).text
 
 
-def told_token(talk: Talk, run: Run) -> str:
+def token_of(talk: Talk, run: Run) -> str:
     return str(eventually(lambda: said(talk, run).get("token")))
 
 
@@ -134,7 +135,7 @@ def test_the_tokens_of_another_run_and_of_an_earlier_run_open_nothing(talk: Talk
     for number in (1, second):
         talk.world.say(number, "/run " + agent(TRIES))
     both = [talk.world.until_running(on=number) for number in (1, second)]
-    tokens = [told_token(talk, run) for run in both]
+    tokens = [token_of(talk, run) for run in both]
     for run, other in zip(both, reversed(tokens), strict=True):
         give(talk, run, other)
     ends = [talk.world.task_after_run(1, on=number)[1] for number in (1, second)]

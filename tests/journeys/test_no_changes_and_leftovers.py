@@ -4,7 +4,8 @@ import pytest
 
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

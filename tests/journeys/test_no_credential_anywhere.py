@@ -26,10 +26,11 @@ from bot.sandbox.engine.client import connect
 from bot.store.data_folder import DataFolder
 from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
-from tests.journeys.world import HOLD, World, eventually, shell
+from tests.journeys.world import HOLD, World, shell
 from tests.support.model_provider import ModelServer
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

@@ -9,7 +9,8 @@ import pytest
 from bot.domain.outcomes import Outcome
 from bot.playground.git import CLOSED
 from bot.playground.state import Repository
-from tests.journeys.world import Figures, World, eventually, shell
+from tests.journeys.world import Figures, World, shell
+from tests.support.waiting import eventually
 
 CHANGE = shell("echo one > one.txt")
 FILES, COMMITS = 20_000, 5_000

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from bot.domain.outcomes import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.playground_receiver import Receiver
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

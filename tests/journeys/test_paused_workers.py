@@ -1,16 +1,12 @@
 """A worker paused for longer than its lease, which resumes when another worker has its run or its thread."""
 
-import asyncio
 import signal
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
@@ -18,49 +14,29 @@ from bot.store import outbox
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
+from tests.journeys.bot_processes import paced
 from tests.journeys.forked_bot import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
-from tests.journeys.world import HOLD, World, eventually, paced, shell
-from tests.support.playground_github import Playground
+from tests.journeys.world import HOLD, World, shell
+from tests.support.playground_gate import Gate
 from tests.support.playground_gitlab import AnyPlayground
+from tests.support.waiting import eventually
 
 LEASE = 2.0  # seconds
 
 
-@dataclass(slots=True)
-class Gate:
-    """A wrapper around a forge. While it is closed, the first comment waits in front of it."""
-
-    app: ASGIApp
-    closed: threading.Event = field(default_factory=threading.Event)
-    waits: threading.Event = field(default_factory=threading.Event)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        comment = (
-            scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/comments")
-        )
-        if comment and self.closed.is_set() and not self.waits.is_set():
-            self.waits.set()
-            while self.closed.is_set():
-                await asyncio.sleep(0.05)
-        await self.app(scope, receive, send)
+@pytest.fixture
+def gate() -> Gate:
+    """Return a gate for the first comment."""
+    return Gate(
+        lambda scope: scope["method"] == "POST" and scope["path"].endswith("/comments"), only_first=True
+    )
 
 
 @pytest.fixture
-def gates() -> list[Gate]:
-    """Return the list of gates. It is empty until the playground runs."""
-    return []
-
-
-@pytest.fixture
-def playground(tmp_path: Path, gates: list[Gate]) -> Iterator[AnyPlayground]:
-    def wrap(app: ASGIApp) -> ASGIApp:
-        gates.append(Gate(app))
-        return gates[0]
-
-    with Playground(tmp_path / "forge", wrap=wrap) as running:
+def playground(tmp_path: Path, gate: Gate) -> Iterator[AnyPlayground]:
+    with gate.playground(tmp_path / "forge") as running:
         yield running
-        gates[0].closed.clear()
 
 
 @pytest.fixture
@@ -98,9 +74,8 @@ def test_a_worker_that_resumes_after_its_lease_changes_nothing_more(
 
 @pytest.mark.long
 def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
-    full: World, worker: Callable[[], Process], gates: list[Gate]
+    full: World, worker: Callable[[], Process], gate: Gate
 ) -> None:
-    [gate] = gates
     stale = worker()
     full.say(1, "/run " + shell(f"echo one > one.txt; {HOLD}"))
     run = full.until_running()
@@ -112,14 +87,14 @@ def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
     eventually(lambda: lease_is_over(full))
 
     worker()
-    eventually(lambda: told(full, run))
+    eventually(lambda: final_is_sent(full, run))
     assert len(finals(full)) == 1
     gate.closed.clear()
     eventually(lambda: len(finals(full)) == 2)
     stale.send_signal(signal.SIGCONT)
 
     eventually(lambda: len(finals(full)) == 1)
-    eventually(lambda: told(full, run))
+    eventually(lambda: final_is_sent(full, run))
     task, ended = full.task_after_run(1)
     assert (ended.epoch, ended.outcome) == (run.epoch, Outcome.PUSHED), ended.reason
     assert len(full.playground.pulls()) == 1
@@ -131,7 +106,7 @@ def lease_is_over(world: World) -> bool:
         return float(tx.execute(select(senders.c.until)).scalar_one()) < clock(tx)
 
 
-def told(world: World, run: Run) -> bool:
+def final_is_sent(world: World, run: Run) -> bool:
     with world.ledger.read() as tx:
         final = outbox.of_subject(tx, run.id, Outgoing.FINAL)
         return bool(final) and not outbox.unsent(tx, run.id, Outgoing.FINAL)

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from bot.domain.outcomes import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.playground_receiver import Receiver
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
@@ -24,13 +25,13 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def stands(full: World) -> dict[str, set[tuple[Any, ...]]]:
+def rows_of_the_ledger(full: World) -> dict[str, set[tuple[Any, ...]]]:
     """Return the ledger's commands, tasks and comments."""
     with full.ledger.read() as tx:
         return {name: {tuple(row) for row in tx.execute(query)} for name, query in COLUMNS.items()}
 
 
-def everything_is_said(full: World) -> None:
+def post_one_of_each(full: World) -> None:
     """Post one request of each kind, and comments without a request."""
     full.push("lexer", "lexer.py", "one\ntwo")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -57,13 +58,13 @@ def test_everything_redelivered_twice_in_reverse_order_changes_nothing(full: Wor
     full.start()
     with Receiver() as copies:
         full.playground.set_webhook(copies.url)
-        everything_is_said(full)
+        post_one_of_each(full)
         eventually(lambda: len(full.tasks()) == 4)
         eventually(lambda: all(run.ended_at for task in full.tasks() for run in full.runs(task)))
         full.settled()
         received = list(copies.got)
         assert len(received) >= 9  # one for each post
-        before, said = stands(full), len(full.bot_comments(1))
+        before, said = rows_of_the_ledger(full), len(full.bot_comments(1))
         outcomes = {run.outcome for task in full.tasks() for run in full.runs(task)}
         assert outcomes == {Outcome.NO_CHANGES}
 
@@ -75,5 +76,5 @@ def test_everything_redelivered_twice_in_reverse_order_changes_nothing(full: Wor
                 assert answer_to(full, renamed) == 202
 
     full.settled()
-    assert stands(full) == before
+    assert rows_of_the_ledger(full) == before
     assert len(full.bot_comments(1)) == said

@@ -6,8 +6,10 @@ import pytest
 import redis
 
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import HOLD, World, eventually, paced, shell
+from tests.journeys.bot_processes import paced
+from tests.journeys.world import HOLD, World, shell
 from tests.support.services import running_redis
+from tests.support.waiting import eventually
 
 TINY = shell('echo started >>"$HOME/starts"')
 HELD = shell(f'echo started >>"$HOME/starts"; {HOLD}')

@@ -11,7 +11,8 @@ from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from bot.store import workspaces
 from bot.store.workspaces import WorkspaceRow
-from tests.journeys.world import HOLD, World, eventually, shell
+from tests.journeys.world import HOLD, World, shell
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

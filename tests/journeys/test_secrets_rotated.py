@@ -4,8 +4,9 @@ import signal
 
 import pytest
 
-from tests.journeys.world import COMMENTED, World, eventually
+from tests.journeys.world import COMMENTED, World
 from tests.support.playground_gitlab import GitLabPlayground
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 

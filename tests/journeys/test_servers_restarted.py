@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.journeys.bot_processes import paced
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
-from tests.journeys.world import World, eventually, paced
+from tests.journeys.world import World
 from tests.support.services import Postgres, Redis, running_postgres, running_redis
+from tests.support.waiting import eventually
 
 LEASE = 2.0  # seconds
 AWAY = [0.0, 2 * LEASE]  # seconds: back at once, and back after every lease has expired

@@ -20,10 +20,11 @@ from bot.store.outbox import Outgoing
 from bot.store.schema import causes, outbox, tasks
 from bot.store.schema import runs as run_rows
 from tests.journeys.deliveries import Delivery, is_comment, under_another_id
-from tests.journeys.world import World, eventually, shell, world
+from tests.journeys.world import World, shell, world
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.playground_receiver import Receiver
 from tests.support.services import free_port
+from tests.support.waiting import eventually
 
 CHEAP = [
     ("ann", "What do you think of this?"),

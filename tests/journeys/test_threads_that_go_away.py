@@ -7,15 +7,16 @@ from sqlalchemy import select
 
 from bot.domain.outcomes import Outcome
 from bot.store import outbox, schema
-from tests.journeys.world import HOLD, World, eventually, shell
+from tests.journeys.world import HOLD, World, shell
 from tests.support.playground_gitlab import AnyPlayground
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
 WORK = f"echo one > one.txt\n{HOLD}"
 
 
-def until_told(world: World, run: str) -> dict[str, str]:
+def refused_after_all_tries(world: World, run: str) -> dict[str, str]:
     """Return the refused comments of this run, by kind, when no retry is left."""
 
     def is_quiet() -> bool:
@@ -63,7 +64,7 @@ def test_the_work_is_pushed_and_refused_comments_are_on_the_page(
 
     assert run.outcome is Outcome.PUSHED, run.reason
     if embedded.playground.forge == "gitlab" and goes is not delete:  # members may still comment there
-        assert until_told(embedded, run.id) == {}
+        assert refused_after_all_tries(embedded, run.id) == {}
         embedded.final_comment(1, run)
     else:
         eventually(lambda: "final" in refused(embedded, run.id))

@@ -4,8 +4,9 @@ import pytest
 
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
-from tests.journeys.world import World, eventually, shell
+from tests.journeys.world import World, shell
 from tests.support.playground_github import Playground
+from tests.support.waiting import eventually
 
 LEXER = "one\ntwo\nthree\n"
 SHOWN = """

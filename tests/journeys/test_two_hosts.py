@@ -22,9 +22,9 @@ LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
 WORK = f"""
 import pathlib, sys
 from bot.app import processes
-from bot.app.settings import load
+from bot.app.settings.settings import load
 config, host = pathlib.Path(sys.argv[-1]), sys.argv[-3]
-processes.work(load.load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
+processes.work(load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
 """
 FIRST = "echo one > one.txt; git add one.txt; git commit -qm one; mkdir -p ~/notes"
 LEAVES = (

@@ -23,8 +23,9 @@ import bot
 from bot.store.ledger import open_ledger
 from tests.journeys import test_cancel as cancel
 from tests.journeys import test_comment_to_branch as comment_to_branch
+from tests.journeys.bot_processes import ENGINE
 from tests.journeys.test_resume import test_a_failed_run_loses_nothing_and_can_be_resumed
-from tests.journeys.world import ENGINE, World, world
+from tests.journeys.world import World, world
 from tests.support.playground_gitlab import AnyPlayground
 
 __all__ = ["test_a_failed_run_loses_nothing_and_can_be_resumed"]

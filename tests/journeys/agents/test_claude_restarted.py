@@ -7,8 +7,8 @@ import pytest
 from bot.domain.outcomes import Outcome
 from tests.journeys.agents.talk import Talk
 from tests.journeys.test_adoption import container_of
-from tests.journeys.world import eventually
 from tests.support.model_provider import Turn, Use, answering, runs
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.agents, pytest.mark.long]
 

@@ -10,8 +10,9 @@ from bot.domain.outcomes import Outcome
 from bot.domain.usage import Known, Tokens
 from bot.playground.github import rules
 from tests.journeys.agents.talk import KEY, Talk
-from tests.journeys.world import Figures, eventually
+from tests.journeys.world import Figures
 from tests.support.model_provider import Turn, Use, answering, runs
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.agents
 
