@@ -42,7 +42,7 @@ WORK = """
 import pathlib, sys
 from bot.app import processes
 from bot.app.settings.settings import load
-processes.work(load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], silent_after={})
+processes.work(load(pathlib.Path(sys.argv[-1])), host=sys.argv[-3], unresponsive_after={})
 """
 
 

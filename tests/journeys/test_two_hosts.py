@@ -16,7 +16,7 @@ from bot.domain.task import Run
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import Figures, World, shell
 
-LEASE, SILENT_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
+LEASE, UNRESPONSIVE_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
 # `forgehand work --host <name>` that soon gives up runs and hosts. The composition root is called directly:
 # no setting does it.
 WORK = f"""
@@ -24,7 +24,7 @@ import pathlib, sys
 from bot.app import processes
 from bot.app.settings.settings import load
 config, host = pathlib.Path(sys.argv[-1]), sys.argv[-3]
-processes.work(load(config), host=host, lease={LEASE}, silent_after={SILENT_AFTER})
+processes.work(load(config), host=host, lease={LEASE}, unresponsive_after={UNRESPONSIVE_AFTER})
 """
 FIRST = "echo one > one.txt; git add one.txt; git commit -qm one; mkdir -p ~/notes"
 LEAVES = (
