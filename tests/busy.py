@@ -55,7 +55,8 @@ def _round(seed: int, folder: Path, *, whole: bool, others: list[str]) -> list[s
         f"--randomly-seed={seed}",
         f"--junitxml={report}",
     ]
-    command += ["-n", str((os.cpu_count() or 1) + 1), "--maxprocesses", "4", "--dist", "worksteal"]
+    # So many that the tests wait for each other as well, not only for the spinning processes.
+    command += ["-n", str(3 * (os.cpu_count() or 1)), "--maxprocesses", "12", "--dist", "worksteal"]
     command += [] if whole else ["-m", "waits"]
     began = time.monotonic()
     status = subprocess.run([*command, *others], cwd=ROOT).returncode
