@@ -356,6 +356,7 @@ def test_the_clones_own_setting_is_read_as_git_reads_it(site: Site) -> None:
     assert changed(site) == ["a.txt"]
 
 
+@pytest.mark.long  # so are those under any setting, above
 def test_intended_changes_of_line_ends_are_exported(site: Site) -> None:
     stored(site, {"a.bat": LF})
     (site.repo / "a.bat").write_bytes(CRLF)
@@ -489,6 +490,7 @@ def test_a_conflict_is_exported_with_its_markers(site: Site) -> None:
     assert content_at(site, head, "README.md") == (site.repo / "README.md").read_bytes()
 
 
+@pytest.mark.long  # the next test has one that is idle and one that is removed
 def test_a_submodule_that_was_not_fetched_stays_as_it_is(site: Site) -> None:
     up = site.upstream
     git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},lib")
@@ -648,6 +650,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: 
         site.take(rules=Rules(seconds=30))
 
 
+@pytest.mark.long  # an ignored file of 1 TiB is among all kinds of paths
 def test_a_large_file_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo huge >.gitignore; truncate -s 2G huge")
 
