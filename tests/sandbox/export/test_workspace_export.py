@@ -209,6 +209,7 @@ def test_a_violation_only_in_an_earlier_commit_is_dropped(site: Site) -> None:
     assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
 
 
+@pytest.mark.long  # as any other violation, in the test before
 def test_too_many_files_only_in_an_earlier_commit_are_dropped(site: Site) -> None:
     site.commit({f"node_modules/m{number}/index.js": "1\n" for number in range(40)})
     site.git("rm", "-r", "-q", "node_modules")
@@ -416,6 +417,7 @@ def test_a_merge_keeps_other_peoples_changes_to_instruction_files(told: Site) ->
     assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
 
 
+@pytest.mark.long
 def test_a_merge_of_two_versions_of_an_instruction_file_is_flattened(told: Site) -> None:
     upstream = commit(told.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
     told.fetch()
