@@ -106,6 +106,8 @@ def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: 
     assert (desk.tasks()[0]["run"], desk.tasks()[0]["outcome"]) == (1, "cancelled")
 
 
+# Journeys have worker and receiver apart, and `up` executes such a run in the ordinary tests.
+@pytest.mark.long
 def test_work_executes_runs_beside_serve(desk: Desk, redis_url: str) -> None:
     desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
     with _up(desk, "serve") as (address, _), desk.start("work") as worker:

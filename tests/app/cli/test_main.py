@@ -172,7 +172,12 @@ def test_an_interrupt_cancels_a_run_that_is_executed_here(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["ctrl-c", "sigterm", pytest.param("forgehand cancel", marks=pytest.mark.long)]
+    "how",
+    [
+        "ctrl-c",
+        pytest.param("sigterm", marks=pytest.mark.long),
+        pytest.param("forgehand cancel", marks=pytest.mark.long),
+    ],
 )
 def test_a_remote_that_hangs_delays_neither_signal_nor_cancel(desk: Desk, how: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
