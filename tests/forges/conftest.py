@@ -10,9 +10,7 @@ from urllib3 import Retry
 
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.forges.github import connection as github_connection
 from bot.forges.github.adapter import GitHub
-from bot.forges.gitlab import client as gitlab_client
 from bot.forges.gitlab.adapter import GitLab
 from tests.forges.adapter_calls import anvil
 from tests.oracles.record import Recorder, check
@@ -21,13 +19,6 @@ from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
 from tests.support.scripted_server import Server
 
 ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests be repeated at once: all that tests tell is how often they are."""
-    for module in (github_connection, gitlab_client):
-        monkeypatch.setattr(module._RETRY, "backoff_factor", 0)
 
 
 @pytest.fixture(params=list(ADAPTERS))

@@ -1,11 +1,11 @@
 """Runs of a workshop that have ended: in ledger, quarantine and folder as the phases leave them.
 
-No agent works in them, because each container costs a test most of its time: tests of what comes after a run
+No agent works in them, since an agent costs a test most of its time: tests of what comes after a run
 need its traces only.
 """
 
+import shutil
 import threading
-from typing import Any, cast
 
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import ENDINGS, Outcome
@@ -13,8 +13,6 @@ from bot.domain.task import Run
 from bot.runs.leased_run import LeasedRun, take_up
 from bot.runs.phases.finish import finish
 from bot.runs.phases.prepare import prepare
-from bot.sandbox.engine.containers import Engine
-from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from tests.support.cli_sandbox import LONG
 from tests.support.worker_bench import Workshop
@@ -29,18 +27,10 @@ _LIKE_AN_AGENT = (
 )
 
 
-class _NoEngine:
-    """Prepares a workspace without a clone in it."""
-
-    def tool(self, **_given: Any) -> bytes:
-        return b""
-
-
 def begun(shop: Workshop) -> LeasedRun:
-    """Add a new task whose agent has begun, in an empty workspace: nothing of it is exported."""
+    """Add a new task whose agent has begun, in a workspace as it is then: nothing is exported."""
     leased = _taken_up(shop)
-    engine = cast("Engine", _NoEngine())
-    prepare(leased, Workspaces(root=shop.runtime.data.workspaces, engine=engine, image=""))
+    prepare(leased, shop.runtime.workspaces())
     return _begun(leased)
 
 
@@ -56,18 +46,14 @@ def ended(shop: Workshop, outcome: Outcome = Outcome.NO_CHANGES, *files: str) ->
 
 def unexported(shop: Workshop, *files: str) -> Run:
     """Add a new task whose run is lost, with `files` in a clone at its base: they are not exported."""
-    leased = begun(shop)
-    clone = shop.runtime.data.workspace(leased.task.id) / "repo" / ".git"
-    for folder in (clone, clone / "objects", clone / "refs"):
-        folder.mkdir()
-        folder.chmod(0o777)  # a container removes its content
-    (clone / "HEAD").write_text(f"{leased.task.base_head}\n")
-    return _ended(shop, leased, Outcome.LOST, *files)
+    return _ended(shop, begun(shop), Outcome.LOST, *files)
 
 
 def damaged(shop: Workshop) -> Run:
     """Add a new task whose run is lost, with a workspace without a .git: it cannot be exported."""
-    return _ended(shop, begun(shop), Outcome.LOST)
+    leased = begun(shop)
+    shutil.rmtree(shop.runtime.data.workspace(leased.task.id) / "repo" / ".git")
+    return _ended(shop, leased, Outcome.LOST)
 
 
 def lost(shop: Workshop, script: str = WORK) -> Run:
