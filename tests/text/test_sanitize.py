@@ -1,13 +1,11 @@
-"""Text of others, before a person or a forge gets to see it."""
+"""Text from others is made safe before a person or a forge sees it."""
 
-import base64
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text.redaction import redact
 from bot.text.sanitize import for_comment, for_line, shown, visible
 
 TOKEN = "s3cr3t+token/of~the_bot"
@@ -31,84 +29,28 @@ GAP = "\u200b"
         ("tab\tstays, so do caf\u00e9 and \u65e5\u672c", "tab\tstays, so do caf\u00e9 and \u65e5\u672c"),
     ],
 )
-def test_what_cannot_be_seen_or_steers_is_gone(raw: str, clean: str) -> None:
+def test_invisible_and_control_characters_are_removed(raw: str, clean: str) -> None:
     assert visible(raw) == clean
 
 
 @given(st.text())
-def test_nothing_left_can_steer_a_terminal(raw: str) -> None:
+def test_no_shown_text_has_a_control_character(raw: str) -> None:
     assert not re.search(
         r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", shown(raw)
     )
 
 
-def test_a_long_line_is_cut_and_says_so() -> None:
+def test_a_long_line_is_cut_with_a_note() -> None:
     assert len(shown("x" * 100_000 + "\nshort")) < 2_100
     assert shown("x" * 100_000 + "\nshort").endswith("(line cut)\nshort")
 
 
-@pytest.mark.parametrize("padding", ["", "a", "ab", "x-access-token:"])
-def test_a_secret_is_found_in_whatever_base64_holds_it(padding: str) -> None:
-    encoded = base64.b64encode(f"{padding}{TOKEN}{padding}".encode()).decode()
-
-    text = redact(f"Authorization: Basic {encoded}", [TOKEN])
-
-    left = text.removeprefix("Authorization: Basic ").replace("[redacted]", "")
-    assert "[redacted]" in text
-    assert len(left) <= len(base64.b64encode(f"{padding}..{padding}".encode())) + 4
-
-
-@pytest.mark.parametrize(
-    "form", [TOKEN, TOKEN[::-1], TOKEN.encode().hex(), TOKEN.encode().hex().upper()], ids=str
-)
-def test_a_secret_is_found_raw_reversed_and_in_hex(form: str) -> None:
-    assert redact(f"before {form} after", [TOKEN]) == "before [redacted] after"
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\n> ", "\\n"])
-def test_a_long_secret_is_found_in_lines_of_what_encoded_it(end: str) -> None:
-    secret = "".join(f"{number:04}" for number in range(25))
-    encoded = base64.encodebytes(f"key={secret}".encode()).decode().strip().replace("\n", end)
-    dumped = end.join(re.findall(".{1,60}", secret.encode().hex()))
-
-    assert re.fullmatch(r"\w{6}\[redacted\]\w{0,2}=*", redact(encoded, [secret]))
-    assert redact(dumped, [secret]) == "[redacted]"
-
-
-def test_a_secret_with_an_invisible_gap_is_found_all_the_same() -> None:
+def test_a_secret_with_an_invisible_character_in_it_is_redacted() -> None:
     assert TOKEN not in shown(f"{TOKEN[:5]}\u200b{TOKEN[5:]}", [TOKEN])
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        "ghp_" + "a1B2" * 9,
-        "ghs_" + "a1B2" * 9,
-        "github_pat_" + "11ABCDEFG0" * 8,
-        "glpat-" + "a1B2_-c3" * 3,
-        "glrt-" + "a1B2_-c3" * 3,
-        "sk-ant-api03-" + "a1B2_-c3" * 10,
-        "AIza" + "a1B2c" * 7,
-        "fhrun_" + "0f" * 32,
-        "whsec_" + base64.b64encode(b"k" * 24).decode(),
-    ],
-)
-def test_what_looks_like_a_token_is_taken_out_unknown_as_it_is(token: str) -> None:
-    assert redact(f"token={token};", []) == "token=[redacted];"
-
-
-def test_short_and_empty_secrets_are_not_redacted() -> None:
-    assert redact("a plain sentence", ["", "a", "plain"]) == "a plain sentence"
-    assert redact("task-with-a-long-hyphenated-name", []) == "task-with-a-long-hyphenated-name"
-
-
-@pytest.mark.parametrize("name", ["global-exception-handler", "triangles-and-other-shapes"])
-def test_a_word_that_begins_like_a_token_of_gitlab_stays(name: str) -> None:
-    assert redact(name, []) == name
-
-
 def plain(text: str) -> str:
-    """What a reader sees of a comment of one line."""
+    """Return what a reader sees of a comment of one line."""
     return for_comment(text, 65_536).removeprefix("> ").replace(GAP, "")
 
 
@@ -126,7 +68,7 @@ def plain(text: str) -> str:
         ("<img src=x> <!-- forgehand:final:t1-1 --> </details>", r"<[a-z/!]"),
     ],
 )
-def test_nothing_in_a_comment_makes_the_forge_act(text: str, acted_on: str) -> None:
+def test_the_forge_acts_on_nothing_in_a_comment(text: str, acted_on: str) -> None:
     comment = for_comment(text, 65_536)
 
     assert re.search(acted_on, text)
@@ -151,23 +93,23 @@ def test_no_line_of_a_comment_is_a_command(text: str) -> None:
         ("\u200b\n", ""),
     ],
 )
-def test_what_an_agent_does_is_shown_as_code(text: str, line: str) -> None:
+def test_an_agents_action_is_shown_as_code(text: str, line: str) -> None:
     assert for_line(text, 200) == line
 
 
-def test_every_line_of_a_comment_is_quoted_whatever_is_left_open() -> None:
+def test_every_line_of_a_comment_is_quoted_even_after_an_open_fence() -> None:
     lines = for_comment("```\nopen fence\n\n- list", 65_536).split("\n")
 
     assert all(line.startswith(">") for line in lines)
 
 
-def test_ordinary_markdown_survives() -> None:
+def test_ordinary_markdown_stays() -> None:
     text = "## Done\n\n- **parser**: `parse()` is *shorter*\n- [docs](https://docs.example/a)"
 
     assert for_comment(text, 65_536) == "> " + text.replace("\n\n", "\n>\n").replace("\n-", "\n> -")
 
 
-def test_a_comment_too_long_keeps_head_and_tail() -> None:
+def test_a_comment_that_is_too_long_keeps_its_beginning_and_end() -> None:
     comment = for_comment("first\n" + "middle\n" * 10_000 + "last", 5_000)
 
     assert len(comment) <= 5_000

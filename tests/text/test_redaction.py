@@ -1,0 +1,90 @@
+"""Secrets are redacted in every form in which a program may print them, and ordinary words stay."""
+
+import base64
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.text.redaction import HIDDEN, _forms, _secret_pattern, redact
+
+TOKEN = "s3cr3t+token/of~the_bot"
+BREAKS = ["", "\n", "\r\n", "\n> ", "\\n", "\\r\\n", " ", "x", "\\"]
+SECRETS = st.text("nr>\\ aZ09+/é", min_size=1, max_size=70)
+
+
+@pytest.mark.parametrize("padding", ["", "a", "ab", "x-access-token:"])
+def test_a_secret_is_redacted_at_any_position_in_base64(padding: str) -> None:
+    encoded = base64.b64encode(f"{padding}{TOKEN}{padding}".encode()).decode()
+
+    text = redact(f"Authorization: Basic {encoded}", [TOKEN])
+
+    left = text.removeprefix("Authorization: Basic ").replace("[redacted]", "")
+    assert "[redacted]" in text
+    assert len(left) <= len(base64.b64encode(f"{padding}..{padding}".encode())) + 4
+
+
+@pytest.mark.parametrize(
+    "form", [TOKEN, TOKEN[::-1], TOKEN.encode().hex(), TOKEN.encode().hex().upper()], ids=str
+)
+def test_a_secret_is_redacted_as_it_is_reversed_and_in_hex(form: str) -> None:
+    assert redact(f"before {form} after", [TOKEN]) == "before [redacted] after"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n> ", "\\n"])
+def test_a_long_secret_is_redacted_in_the_broken_lines_of_an_encoder(end: str) -> None:
+    secret = "".join(f"{number:04}" for number in range(25))
+    encoded = base64.encodebytes(f"key={secret}".encode()).decode().strip().replace("\n", end)
+    dumped = end.join(re.findall(".{1,60}", secret.encode().hex()))
+
+    assert re.fullmatch(r"\w{6}\[redacted\]\w{0,2}=*", redact(encoded, [secret]))
+    assert redact(dumped, [secret]) == "[redacted]"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "ghp_" + "a1B2" * 9,
+        "ghs_" + "a1B2" * 9,
+        "github_pat_" + "11ABCDEFG0" * 8,
+        "glpat-" + "a1B2_-c3" * 3,
+        "glrt-" + "a1B2_-c3" * 3,
+        "sk-ant-api03-" + "a1B2_-c3" * 10,
+        "AIza" + "a1B2c" * 7,
+        "fhrun_" + "0f" * 32,
+        "whsec_" + base64.b64encode(b"k" * 24).decode(),
+    ],
+)
+def test_an_unknown_text_in_the_shape_of_a_token_is_redacted(token: str) -> None:
+    assert redact(f"token={token};", []) == "token=[redacted];"
+
+
+def test_short_and_empty_secrets_are_not_redacted() -> None:
+    assert redact("a plain sentence", ["", "a", "plain"]) == "a plain sentence"
+    assert redact("task-with-a-long-hyphenated-name", []) == "task-with-a-long-hyphenated-name"
+
+
+@pytest.mark.parametrize("name", ["global-exception-handler", "triangles-and-other-shapes"])
+def test_a_word_that_begins_like_a_gitlab_token_stays(name: str) -> None:
+    assert redact(name, []) == name
+
+
+@given(
+    st.lists(SECRETS, max_size=3).map(tuple),
+    st.lists(st.integers(0, 200), max_size=3),
+    st.lists(st.sampled_from(BREAKS), min_size=1, max_size=4),
+    st.text("nr>\\ \naZ09", max_size=20),
+)
+def test_a_pattern_is_only_skipped_where_it_would_match_nothing(
+    secrets: tuple[str, ...], chosen: list[int], breaks: list[str], around: str
+) -> None:
+    """Texts are forms of the secrets, with line breaks at places that an encoder may choose or not."""
+    forms = sorted({form for secret in secrets for form in _forms(secret)}) or ["nothing"]
+    printed = [
+        "".join(character + breaks[place % len(breaks)] for place, character in enumerate(form))
+        for form in (forms[number % len(forms)] for number in chosen)
+    ]
+    text = around.join(["", *printed, ""])
+
+    assert redact(text, secrets) == _secret_pattern(secrets).sub(HIDDEN, text)
