@@ -11,7 +11,7 @@ from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.world import Figures, World, shell
 from tests.support.hanging import git_hangs
-from tests.support.playground_gate import Gate
+from tests.support.delayed_requests import DelayedRequests
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.waiting import eventually
 
@@ -20,14 +20,14 @@ GOES_ON = 'test "$(cat one.txt)" = one; test "$(cat left.txt)" = left; echo on >
 
 
 @pytest.fixture
-def gate() -> Gate:
-    """Return a gate for git's requests."""
-    return Gate(lambda scope: ".git/" in scope["path"])
+def delayed() -> DelayedRequests:
+    """Delay git's requests."""
+    return DelayedRequests(lambda scope: ".git/" in scope["path"])
 
 
 @pytest.fixture
-def playground(tmp_path: Path, gate: Gate) -> Iterator[AnyPlayground]:
-    with gate.playground(tmp_path / "forge") as running:
+def playground(tmp_path: Path, delayed: DelayedRequests) -> Iterator[AnyPlayground]:
+    with delayed.playground(tmp_path / "forge") as running:
         yield running
 
 
@@ -67,17 +67,17 @@ def next_run_has_all_work(world: World) -> None:
 
 @pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
 def test_cancel_takes_effect_while_the_forge_does_not_answer_git(
-    full: World, gate: Gate, figures: Figures
+    full: World, delayed: DelayedRequests, figures: Figures
 ) -> None:
     full.start()
-    gate.closed.set()
+    delayed.delaying.set()
     full.say(1, "/run " + shell(WORK))
-    assert gate.waits.wait(60)
+    assert delayed.arrived.wait(60)
 
     _, run = cancelled(full, figures, "a fetch")
 
     assert not run.agent_started
-    gate.closed.clear()
+    delayed.delaying.clear()
     full.say(1, "/resume " + shell(f"{WORK}; {GOES_ON}"))
     assert full.task_after_run(2)[1].outcome is Outcome.PUSHED
 

@@ -18,7 +18,7 @@ from tests.journeys.bot_processes import paced
 from tests.journeys.forked_bot import Process
 from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
 from tests.journeys.world import HOLD, World, shell
-from tests.support.playground_gate import Gate
+from tests.support.delayed_requests import DelayedRequests
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.waiting import eventually
 
@@ -26,16 +26,16 @@ LEASE = 2.0  # seconds
 
 
 @pytest.fixture
-def gate() -> Gate:
-    """Return a gate for the first comment."""
-    return Gate(
+def delayed() -> DelayedRequests:
+    """Delay the first comment."""
+    return DelayedRequests(
         lambda scope: scope["method"] == "POST" and scope["path"].endswith("/comments"), only_first=True
     )
 
 
 @pytest.fixture
-def playground(tmp_path: Path, gate: Gate) -> Iterator[AnyPlayground]:
-    with gate.playground(tmp_path / "forge") as running:
+def playground(tmp_path: Path, delayed: DelayedRequests) -> Iterator[AnyPlayground]:
+    with delayed.playground(tmp_path / "forge") as running:
         yield running
 
 
@@ -74,22 +74,22 @@ def test_a_worker_that_resumes_after_its_lease_changes_nothing_more(
 
 @pytest.mark.long
 def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
-    full: World, worker: Callable[[], Process], gate: Gate
+    full: World, worker: Callable[[], Process], delayed: DelayedRequests
 ) -> None:
     stale = worker()
     full.say(1, "/run " + shell(f"echo one > one.txt; {HOLD}"))
     run = full.until_running()
     eventually(lambda: full.bot_comments(1))
-    gate.closed.set()
+    delayed.delaying.set()
     full.let_go(run)
-    assert gate.waits.wait(60)  # this sender's comment is on its way
+    assert delayed.arrived.wait(60)  # this sender's comment is on its way
     stale.send_signal(signal.SIGSTOP)
     eventually(lambda: lease_is_over(full))
 
     worker()
     eventually(lambda: final_is_sent(full, run))
     assert len(finals(full)) == 1
-    gate.closed.clear()
+    delayed.delaying.clear()
     eventually(lambda: len(finals(full)) == 2)
     stale.send_signal(signal.SIGCONT)
 
