@@ -10,8 +10,8 @@ from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.world import Figures, World, shell
-from tests.support.hanging import git_hangs
 from tests.support.delayed_requests import DelayedRequests
+from tests.support.hanging import git_hangs
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.waiting import eventually
 
