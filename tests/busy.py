@@ -55,7 +55,7 @@ def _round(seed: int, folder: Path, *, whole: bool, others: list[str]) -> list[s
         f"--randomly-seed={seed}",
         f"--junitxml={report}",
     ]
-    # So many that the tests wait for each other as well, not only for the spinning processes.
+    # So many that each test has to wait for others most of the time.
     command += ["-n", str(3 * (os.cpu_count() or 1)), "--maxprocesses", "12", "--dist", "worksteal"]
     command += [] if whole else ["-m", "waits"]
     began = time.monotonic()
@@ -85,6 +85,7 @@ def _busy(cores: int) -> Iterator[None]:
 
 
 def _spin(parent: int) -> None:
+    os.nice(10)  # it takes what the tests leave of a core: they compete with each other
     while os.getppid() == parent:  # else it was killed, and nobody would end us
         for _ in range(100_000):
             pass
