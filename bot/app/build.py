@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from bot.app import configured_forges
 from bot.app.settings import budgets
 from bot.app.settings import gateway as gateway_settings
-from bot.app.settings.sections import LabelsSettings, RepositoryLimitsSettings, SandboxSettings
+from bot.app.settings.limits import RepositoryLimitsSettings, SandboxSettings
+from bot.app.settings.sections import LabelsSettings
 from bot.app.settings.settings import Settings
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
 from bot.gateway.run_gateway import Gateway
-from bot.runs.runtime import RunLimits, Runtime
+from bot.runs.run_limits import RunLimits
+from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store import data_folder, shared_keys
 from bot.store.claims import Worker

@@ -7,8 +7,9 @@ from functools import partial
 
 import dramatiq
 
-from bot.app import actors, configured_forges, queues
+from bot.app import actors, queues
 from bot.app.actors import Jobs
+from bot.app.command_defaults import defaults
 from bot.app.preflight import make_ready
 from bot.app.settings.settings import Settings
 from bot.app.sweep import Sweep, keep_sweeping
@@ -21,7 +22,6 @@ from bot.runs import execute
 from bot.runs.janitor import Janitor
 from bot.runs.runtime import Runtime
 from bot.store.process_locks import is_dead, worker_lock
-from bot.tasks.verbs import Defaults
 from handlers import router
 
 SWEEP_EVERY = 2.0  # seconds
@@ -29,25 +29,6 @@ MISSED_AFTER = 120.0  # seconds that a label may be on a thread before its deliv
 _SCAN_EVERY = 300.0  # seconds between two scans for labels whose delivery was lost
 _GRACE = 60_000  # milliseconds for runs and reports to reach a point where they can be released
 _REMOVALS_GRACE = 4.0  # seconds for removals to end after they are interrupted
-
-
-def defaults(settings: Settings) -> Defaults:
-    """Return the defaults of commands: the first agent of the settings, and the wall limits.
-
-    Raises BadSettings if a label of the settings stands for an impossible command.
-    """
-    return Defaults(
-        agents=list(settings.agents),
-        agent=next(iter(settings.agents), ""),
-        wall_limit=settings.sandbox.wall_limit,
-        wall_limits={
-            path: own.wall_limit
-            for path, own in settings.limits.repositories.items()
-            if own.wall_limit is not None
-        },
-        bot_names=configured_forges.bot_names(settings),
-        labels=triggers.checked(settings.labels.run, settings.agents, router.route("run").options),
-    )
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from bot.forges.forge import Forge
 from bot.gateway.endpoint import GatewayEndpoint
 from bot.gateway.providers import Provider
 from bot.git.mirror import Mirror
-from bot.sandbox.engine.containers import ContainerLimits, Engine
+from bot.runs.run_limits import RunLimits
+from bot.sandbox.engine.containers import Engine
 from bot.sandbox.workspace import Workspaces
 from bot.store.claims import Worker
 from bot.store.data_folder import DataFolder
@@ -77,14 +78,6 @@ class RunGateway(Protocol):
     def open(self, run: Run, task: Task) -> AbstractContextManager[AgentAccess]: ...
 
     def remove(self, run_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """The limits of one run's agent: those of its container, and how many seconds it may print nothing."""
-
-    container: ContainerLimits
-    idle: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The data folder: the path of everything in it, how it is created, and the name of its host.
 
-No other module joins a path below the data folder.
+No other module joins a path below the data folder, except that `bot/sandbox/workspace.py` joins the
+names of tasks below `workspaces`.
 """
 
 import os

@@ -16,13 +16,7 @@ from bot.app import configured_forges
 from bot.app.build import build_runtime
 from bot.app.preflight import check_forge
 from bot.app.settings.forges import ForgeSettings
-from bot.app.settings.sections import (
-    AgentSettings,
-    DataSettings,
-    RepositoriesSettings,
-    Site,
-    site,
-)
+from bot.app.settings.sections import AgentSettings, DataSettings, RepositoriesSettings, Site, site
 from bot.app.settings.settings import Settings
 from bot.app.worker import build_answer, build_sender
 from bot.domain.errors import BadSettings

@@ -12,7 +12,8 @@ from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
 from bot.app.preflight import check, hosts_of_sets, make_ready
 from bot.app.settings.gateway import ModelSettings, providers
-from bot.app.settings.sections import DataSettings, SandboxSettings
+from bot.app.settings.limits import SandboxSettings
+from bot.app.settings.sections import DataSettings
 from bot.app.settings.settings import Settings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges

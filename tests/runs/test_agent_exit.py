@@ -13,7 +13,8 @@ from bot.domain.outcomes import Outcome, RunVerdict
 from bot.runs import agent_output
 from bot.runs.agent_exit import decide, of_container
 from bot.runs.execute import execute
-from bot.runs.runtime import RunLimits, Runtime
+from bot.runs.run_limits import RunLimits
+from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import Condition
 from tests.gateway.provider import running
 from tests.gateway.provider import says as answered

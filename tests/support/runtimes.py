@@ -10,7 +10,8 @@ from bot.domain.task import Identity
 from bot.forges.forge import Forge
 from bot.gateway.budget import Budget
 from bot.gateway.run_gateway import Gateway
-from bot.runs.runtime import RunLimits, Runtime
+from bot.runs.run_limits import RunLimits
+from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import ContainerLimits, Engine
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger

@@ -17,14 +17,10 @@ from sqlalchemy import update
 
 from bot.agents.command_line import CommandLineAgent
 from bot.app.build import build_runtime
-from bot.app.settings.sections import (
-    AgentSettings,
-    DataSettings,
-    SandboxSettings,
-    StoreSettings,
-)
+from bot.app.command_defaults import defaults
+from bot.app.settings.limits import SandboxSettings
+from bot.app.settings.sections import AgentSettings, DataSettings, StoreSettings
 from bot.app.settings.settings import Settings
-from bot.app.worker import defaults
 from bot.domain.errors import GitFailed
 from bot.domain.lifecycle import Phase
 from bot.domain.nudges import Nudges

@@ -16,10 +16,11 @@ from bot.app.build import build_runtime
 from bot.app.cli.output import say
 from bot.app.cli.tasks import row_of
 from bot.app.cli.watched_run import WatchedRun
+from bot.app.command_defaults import defaults
 from bot.app.configured_forges import web_addresses
 from bot.app.preflight import make_ready
 from bot.app.settings.settings import Settings
-from bot.app.worker import build_jobs, defaults
+from bot.app.worker import build_jobs
 from bot.commands.parser import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import State

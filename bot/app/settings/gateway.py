@@ -1,4 +1,4 @@
-"""The settings sections of the gateway: providers of models, budgets, package hosts."""
+"""The settings sections of the gateway: providers of models, prices, package hosts."""
 
 import re
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ def _known() -> dict[str, dict[str, Any]]:
         name: {"url": each.url, "auth": each.auth, "paths": list(each.paths)}
         for name, each in known_providers().items()
     }
-    return {**declared, **_OTHERS}
+    return declared | {name: each for name, each in _OTHERS.items() if name not in declared}
 
 
 def _one_word(key: SecretStr) -> SecretStr:

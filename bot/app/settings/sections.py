@@ -144,20 +144,6 @@ class GitSettings(Section):
     email: str = "forgehand@localhost"
 
 
-class SandboxSettings(Section):
-    image: str = "forgehand-agent"
-    tools_image: str = "forgehand-tools"
-    engine: str = ""  # "" = DOCKER_HOST, else the default socket
-    uid: Annotated[int, Field(ge=1)] = 10001
-    memory: Memory = "4g"
-    cpus: Annotated[float, Field(ge=0)] = 2
-    pids: Annotated[int, Field(ge=1)] = 512
-    disk: Size = 20 << 30  # bytes of a workspace
-    wall_limit: Seconds = 3600
-    idle_limit: Seconds = 900  # without output of the agent
-    allow_unlimited: bool = False  # start agents even if the engine cannot enforce the limits
-
-
 class AgentSettings(Section):
     """One agent; the section is `[agents.<name>]`."""
 
@@ -187,30 +173,11 @@ def _named(sections: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
 Agents = Annotated[dict[str, AgentSettings], AfterValidator(_named)]
 
 
-class RepositoryLimitsSettings(Section):
-    """The limits of one repository; for a missing key, the limit in [sandbox] applies."""
-
-    memory: Memory | None = None
-    disk: Size | None = None
-    wall_limit: Seconds | None = None
-    idle_limit: Seconds | None = None
-
-
 def by_path(sections: dict[str, T]) -> dict[str, T]:
     """Check that the keys are owner/name, and return them in lower case. Raises ValueError."""
     if wrong := [name for name in sections if "/" not in name]:
         raise ValueError(f'has "{wrong[0]}", which is not a repository: write owner/name')
     return {name.strip("/").lower(): own for name, own in sections.items()}
-
-
-class LimitsSettings(Section):
-    """The number of concurrent runs, and the limits of single repositories."""
-
-    per_repository: Annotated[int, Field(ge=1)] = 2
-    per_host: Annotated[int, Field(ge=1)] = 2
-    repositories: Annotated[
-        dict[str, RepositoryLimitsSettings], AfterValidator(by_path)
-    ] = {}  # by owner/name
 
 
 class RepositoriesSettings(Section):

@@ -20,15 +20,14 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bot.app.settings.budgets import BudgetSettings
 from bot.app.settings.forges import ForgeSettings, GitHubSettings, GitLabSettings
 from bot.app.settings.gateway import Models, NetworkSettings
+from bot.app.settings.limits import LimitsSettings, SandboxSettings
 from bot.app.settings.sections import (
     Agents,
     DataSettings,
     GitSettings,
     LabelsSettings,
-    LimitsSettings,
     QueueSettings,
     RepositoriesSettings,
-    SandboxSettings,
     ServerSettings,
     StoreSettings,
 )

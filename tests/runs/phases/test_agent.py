@@ -18,7 +18,8 @@ from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs import disk_usage
 from bot.runs.execute import execute
-from bot.runs.runtime import RunLimits, Runtime
+from bot.runs.run_limits import RunLimits
+from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import Engine
 from bot.store import workspaces
 from tests.support.services import Postgres
