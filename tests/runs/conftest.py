@@ -1,4 +1,4 @@
-"""What tests of runs share: images that take longer to build than most tests to run."""
+"""Fixtures for tests of runs: short intervals, and images that take longer to build than most tests take."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from tests.support.hanging_tools import hanging_image
 
 
 @pytest.fixture(autouse=True)
-def _followed_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have an agent's output in the ledger, and an interrupt noticed, at once: most tests wait for both."""
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record an agent's output, and notice an interrupt, at once: most tests wait for both."""
     monkeypatch.setattr(agent_output, "_FLUSH", 0.1)
     monkeypatch.setattr(agent_output, "_LOOK", 0.1)
 

@@ -1,7 +1,7 @@
-"""Runs of a workshop that have ended: in ledger, quarantine and folder as the phases leave them.
+"""Runs of a workshop that have ended, with the same traces in ledger, quarantine and folder as real ones.
 
-No agent works in them, since an agent costs a test most of its time: tests of what comes after a run
-need its traces only.
+No agent works in them, because an agent takes most of a test's time: tests of later steps need only
+the traces of a run.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from bot.store import leases
 from tests.support.cli_sandbox import LONG
 from tests.support.worker_bench import Workshop
 
-# The agent of `lost` commits one file and leaves another uncommitted.
+# The agent of `lost` commits one file and does not commit another.
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two"
 
 _LIKE_AN_AGENT = (
@@ -28,7 +28,7 @@ _LIKE_AN_AGENT = (
 
 
 def begun(shop: Workshop) -> LeasedRun:
-    """Add a new task whose agent has begun, in a workspace as it is then: nothing is exported."""
+    """Add a new task whose agent has begun, with its prepared workspace: nothing is exported."""
     leased = _taken_up(shop)
     prepare(leased, shop.runtime.workspaces())
     return _begun(leased)

@@ -1,4 +1,4 @@
-"""A run that a provider's limit ended continues by itself, once, if its agent is set up so."""
+"""If a provider's limit ends a run, one more run follows by itself, if the agent is set up so."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def _claim(ending: Ending) -> Run | None:
     return claimed
 
 
-def test_the_next_run_waits_for_the_end_of_the_limit_and_the_comment_says_so(on_issue: Ending) -> None:
+def test_the_next_run_waits_for_the_end_of_the_limit_and_the_comment_has_the_time(on_issue: Ending) -> None:
     ended = _limited(on_issue)
     on_issue.send()
 
@@ -66,7 +66,7 @@ def test_after_the_limit_the_next_run_is_claimed_like_any_other(on_issue: Ending
     assert claimed.id == _next(on_issue).id
 
 
-def test_it_does_not_count_in_the_queue_position_of_others(on_issue: Ending) -> None:
+def test_a_run_that_waits_for_the_end_of_a_limit_does_not_count_in_queue_positions(on_issue: Ending) -> None:
     _limited(on_issue)
     with on_issue.ledger.write() as tx:
         assert runs.queue_position(tx, add_run(tx, add_task(tx, replace(ISSUE, number=13)))) == 1
@@ -84,7 +84,7 @@ def test_a_second_limit_ends_the_task(on_issue: Ending) -> None:
     assert (_next(on_issue).number, _next(on_issue).state) == (2, State.FAILED)
 
 
-def test_the_next_run_of_an_operators_run_is_the_operators_too(on_issue: Ending) -> None:
+def test_the_run_that_follows_a_limited_run_of_the_operator_is_by_the_operator_too(on_issue: Ending) -> None:
     on_issue.end(Outcome.AGENT_FAILED)
     with on_issue.ledger.write() as tx:
         asked = resume_from_cli(tx, on_issue.task.id, "with less").run
@@ -96,10 +96,12 @@ def test_the_next_run_of_an_operators_run_is_the_operators_too(on_issue: Ending)
     following = on_issue.taken(_claim(on_issue))
 
     assert following.run.cause == f"auto:{asked.id}"
-    assert following.by_operator  # no forge knows the operator, and none is asked before the push
+    assert following.by_operator  # no forge knows the operator, so no forge is queried before the push
 
 
-def test_no_run_follows_if_it_is_not_set_up_or_the_end_is_unknown(on_issue: Ending) -> None:
+def test_no_run_follows_if_the_agent_is_not_set_up_so_or_the_end_of_the_limit_is_unknown(
+    on_issue: Ending,
+) -> None:
     on_issue.end(Outcome.RATE_LIMITED)
     assert _next(on_issue).number == 1
     on_issue.again()

@@ -1,4 +1,4 @@
-"""The end of an agent, decided from its report and from its container: neither counts alone."""
+"""The outcome of an agent depends on its report and on its container, never on only one of them."""
 
 import shlex
 import threading
@@ -23,7 +23,7 @@ from tests.support.claude_stand_in import SESSION, printing, recorded, stand_in
 from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
-# Whatever the answer is, it goes on.
+# Sends one request to the gateway, and continues after any answer.
 ASKS = """
 python3 - <<'END' || true
 import os, urllib.request
@@ -32,9 +32,9 @@ key = {"x-api-key": os.environ["FORGEHAND_TOKEN"]}
 urllib.request.urlopen(urllib.request.Request(url, b'{"model": "sonnet"}', key)).read()
 END
 """
-GOOD, WELL = recorded("good"), AgentReport(outcome=None, text="done")
-WAITING = replace(WELL, waits=True)
-WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # it has a result at the end of each
+GOOD, SUCCESS = recorded("good"), AgentReport(outcome=None, text="done")
+WAITING = replace(SUCCESS, waits=True)
+WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # each half ends with a result
 WORK = "echo 1 > x"
 WAITS_FOR_GO = "while test ! -e go; do sleep 0.05; done; rm go"
 KILLED, STOPPED = 137, 143
@@ -47,7 +47,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _with(shop: Workshop, script: str, *, idle: int = 60) -> Runtime:
-    """Return the runtime with this stand-in as its agent, which may print nothing for so many seconds."""
+    """Return the runtime with this stand-in as its agent, and this idle limit in seconds."""
     limits = RunLimits(shop.runtime.limits.container, idle)
     return replace(shop.runtime, agents={"shell": stand_in(script)}, limits=limits)
 
@@ -64,12 +64,12 @@ def _verdict(status: int | None, outcome: Outcome | None = None) -> RunVerdict:
         (KILLED, True, True, Outcome.OUT_OF_MEMORY),
         (KILLED, False, True, Outcome.LOST),
         (STOPPED, False, True, Outcome.LOST),
-        (255, False, True, Outcome.AGENT_FAILED),  # the agent's own word
-        (255, False, False, Outcome.LOST),  # which may be the engine's
+        (255, False, True, Outcome.AGENT_FAILED),  # reported by the agent itself
+        (255, False, False, Outcome.LOST),  # may be the engine's status
         (None, False, True, Outcome.LOST),
     ],
 )
-def test_a_containers_state_gives_a_verdict(
+def test_the_state_of_a_container_determines_the_verdict(
     *, status: int | None, out_of_memory: bool, watched: bool, outcome: Outcome | None
 ) -> None:
     condition = Condition(running=False, exit_status=status, out_of_memory=out_of_memory)
@@ -82,27 +82,27 @@ def test_a_containers_state_gives_a_verdict(
 @pytest.mark.parametrize(
     ("verdict", "report", "outcome"),
     [
-        (_verdict(0), WELL, None),
-        (_verdict(None), WELL, None),  # it did not end, and was stopped by us
-        (_verdict(STOPPED, Outcome.AGENT_FAILED), WELL, None),  # by a worker that died after that
-        (_verdict(KILLED, Outcome.LOST), WELL, None),
-        (_verdict(KILLED, Outcome.OUT_OF_MEMORY), WELL, Outcome.OUT_OF_MEMORY),
-        (_verdict(1, Outcome.AGENT_FAILED), WELL, Outcome.AGENT_FAILED),
-        (_verdict(0), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_verdict(0), SUCCESS, None),
+        (_verdict(None), SUCCESS, None),  # it did not end, and the worker stopped it
+        (_verdict(STOPPED, Outcome.AGENT_FAILED), SUCCESS, None),  # stopped by a worker that died after that
+        (_verdict(KILLED, Outcome.LOST), SUCCESS, None),
+        (_verdict(KILLED, Outcome.OUT_OF_MEMORY), SUCCESS, Outcome.OUT_OF_MEMORY),
+        (_verdict(1, Outcome.AGENT_FAILED), SUCCESS, Outcome.AGENT_FAILED),
+        (_verdict(0), replace(SUCCESS, question="which?"), Outcome.QUESTION),
         (_verdict(0), AgentReport(outcome=Outcome.AGENT_FAILED), Outcome.AGENT_FAILED),
         (_verdict(1, Outcome.AGENT_FAILED), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
         (_verdict(0), None, Outcome.AGENT_FAILED),
         (_verdict(3, Outcome.AGENT_FAILED), None, Outcome.AGENT_FAILED),
         (_verdict(None, Outcome.LOST), None, Outcome.LOST),
         (_verdict(None, Outcome.IDLE), None, Outcome.IDLE),
-        (_verdict(None, Outcome.TIMED_OUT), WELL, None),  # it hung after that
-        (_verdict(None, Outcome.IDLE), replace(WELL, question="which?"), Outcome.QUESTION),
+        (_verdict(None, Outcome.TIMED_OUT), SUCCESS, None),  # it hung after that
+        (_verdict(None, Outcome.IDLE), replace(SUCCESS, question="which?"), Outcome.QUESTION),
         (_verdict(None, Outcome.TIMED_OUT), AgentReport(outcome=Outcome.RATE_LIMITED), Outcome.RATE_LIMITED),
         (_verdict(None, Outcome.TIMED_OUT), None, Outcome.TIMED_OUT),
-        (_verdict(None, Outcome.OUTPUT_LIMIT), WELL, Outcome.OUTPUT_LIMIT),
-        (_verdict(None, Outcome.CANCELLED), WELL, Outcome.CANCELLED),
+        (_verdict(None, Outcome.OUTPUT_LIMIT), SUCCESS, Outcome.OUTPUT_LIMIT),
+        (_verdict(None, Outcome.CANCELLED), SUCCESS, Outcome.CANCELLED),
         (_verdict(0), WAITING, None),
-        (_verdict(None, Outcome.IDLE), WAITING, None),  # for a server that it left running, perhaps
+        (_verdict(None, Outcome.IDLE), WAITING, None),  # it may wait for a server that it started
         (_verdict(None, Outcome.TIMED_OUT), WAITING, Outcome.TIMED_OUT),
         (_verdict(KILLED, Outcome.LOST), WAITING, Outcome.LOST),
     ],
@@ -113,7 +113,7 @@ def test_the_verdict_depends_on_container_and_report(
     assert decide(verdict, report, reports_end=True).outcome is outcome
 
 
-def test_an_agent_without_reports_is_judged_by_its_exit_status() -> None:
+def test_the_exit_status_decides_for_an_agent_without_reports() -> None:
     assert decide(_verdict(0), None, reports_end=False) == _verdict(0)
 
 
@@ -143,7 +143,7 @@ def test_an_agent_that_hangs_after_a_good_result_is_stopped_and_has_succeeded(
     assert ended.summary == "I added a parser and committed it."
 
 
-def test_an_agent_that_waits_for_its_own_command_has_not_ended(
+def test_an_agent_that_waits_for_its_background_command_has_not_ended(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shop.claimed()
@@ -153,15 +153,15 @@ def test_an_agent_that_waits_for_its_own_command_has_not_ended(
     waits = f"sleep 2; touch over; {WAITS_FOR_GO}; rm over"
     with shop.busy(_with(shop, f"{printing(WAITS)}; {waits}; {WORK}; {printing(GOES_ON)}"), run):
         until((repository / "over").exists)
-        monkeypatch.setattr(agent_output, "_GRACE", 60.0)  # it may take a while to exit after its end
+        monkeypatch.setattr(agent_output, "_GRACE", 60.0)  # it may take a while to exit after its result
         (repository / "go").touch()
 
     ended = shop.now(run)
     assert (ended.outcome, ended.summary, ended.exit_status) == (Outcome.PUSHED, "Now done.", 0)
 
 
-@pytest.mark.long  # silence and the verdict on it have tests of their own
-def test_an_agent_that_waits_for_an_endless_command_is_idle_and_has_succeeded(shop: Workshop) -> None:
+@pytest.mark.long  # the idle limit and its verdict have their own tests
+def test_an_idle_agent_that_waits_for_an_endless_command_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
 
     script = f"{WORK}; {printing(WAITS)}; {FOREVER}"
@@ -170,7 +170,7 @@ def test_an_agent_that_waits_for_an_endless_command_is_idle_and_has_succeeded(sh
     assert (shop.now(run).outcome, shop.now(run).summary) == (Outcome.PUSHED, "I wait for it.")
 
 
-def test_the_next_worker_knows_the_output_that_the_last_one_read(shop: Workshop) -> None:
+def test_a_result_that_was_printed_before_a_takeover_counts_for_the_next_worker(shop: Workshop) -> None:
     """A result from before the takeover still counts: the same bytes are read again."""
     run = shop.claimed()
     script = f"{WORK}; {printing(GOOD)}; {WAITS_FOR_GO}; exit 0"
@@ -185,7 +185,7 @@ def test_the_next_worker_knows_the_output_that_the_last_one_read(shop: Workshop)
     assert (shop.now(run).outcome, shop.now(run).exit_status) == (Outcome.PUSHED, 0)
 
 
-@pytest.mark.long  # the time limit and the verdict by it have tests of their own
+@pytest.mark.long  # the time limit and its verdict have their own tests
 def test_an_agent_that_reaches_its_time_limit_after_its_result_has_succeeded(shop: Workshop) -> None:
     run = shop.claimed()
     runtime = _with(shop, f"{WORK}; {printing(GOOD)}; {FOREVER}")
@@ -194,13 +194,13 @@ def test_an_agent_that_reaches_its_time_limit_after_its_result_has_succeeded(sho
         stopping.set()
     shop.out_of_time(run)
 
-    again, next_house = shop.taken_over("next")
-    execute(replace(next_house, agents=runtime.agents), again, threading.Event())
+    again, next_runtime = shop.taken_over("next")
+    execute(replace(next_runtime, agents=runtime.agents), again, threading.Event())
 
     assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.PUSHED, "")
 
 
-def test_the_reported_result_counts_whatever_the_exit_status(shop: Workshop) -> None:
+def test_a_reported_failure_counts_even_if_the_exit_status_is_0(shop: Workshop) -> None:
     run = shop.claimed()
     execute(_with(shop, f"{printing(recorded('refused-key'))}; exit 0"), run, threading.Event())
 
@@ -211,7 +211,7 @@ def test_the_reported_result_counts_whatever_the_exit_status(shop: Workshop) -> 
 
 
 @pytest.mark.long
-def test_an_exit_status_counts_whatever_the_reported_result(shop: Workshop) -> None:
+def test_a_failing_exit_status_counts_even_if_the_reported_result_is_good(shop: Workshop) -> None:
     run = shop.claimed()
     execute(_with(shop, f"{WORK}; {printing(GOOD)}; exit 1"), run, threading.Event())
 
@@ -221,7 +221,7 @@ def test_an_exit_status_counts_whatever_the_reported_result(shop: Workshop) -> N
     assert shop.branches() == []
 
 
-def test_huge_lines_and_foreign_output_do_no_harm(shop: Workshop) -> None:
+def test_a_huge_line_and_invalid_json_do_not_hide_the_result(shop: Workshop) -> None:
     huge = "head -c 20000000 /dev/zero | tr '\\0' x; echo"
     run = shop.claimed()
 
@@ -238,9 +238,9 @@ def test_huge_lines_and_foreign_output_do_no_harm(shop: Workshop) -> None:
     ("answers", "status", "outcome"),
     [
         ([429], 1, Outcome.RATE_LIMITED),
-        # it went on, and failed by itself
+        # it continued, and failed for another reason
         pytest.param([429, 200], 1, Outcome.AGENT_FAILED, marks=pytest.mark.long),
-        pytest.param([429], 0, Outcome.PUSHED, marks=pytest.mark.long),  # it did without
+        pytest.param([429], 0, Outcome.PUSHED, marks=pytest.mark.long),  # it succeeded without the model
     ],
 )
 def test_a_providers_limit_is_noticed_without_a_report_of_the_agent(
@@ -260,7 +260,7 @@ def test_a_providers_limit_is_noticed_without_a_report_of_the_agent(
 
 
 @pytest.mark.long
-def test_an_agent_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None:
+def test_an_agent_that_stops_printing_before_its_result_is_idle(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(_with(shop, f"{printing(GOOD[:4])}; sleep 300", idle=2), run, threading.Event())
@@ -270,7 +270,7 @@ def test_an_agent_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("script", "outcome", "words"),
+    ("script", "outcome", "reason"),
     [
         ("sleep 300", Outcome.IDLE, "It printed nothing for 2 s."),
         (f"printf %s {shlex.quote(GOOD[-1].decode()[:-40])}", Outcome.AGENT_FAILED, "ended without a result"),
@@ -280,12 +280,12 @@ def test_an_agent_that_goes_silent_in_the_middle_is_idle(shop: Workshop) -> None
         (printing(recorded("question")), Outcome.QUESTION, "Which parser shall I tidy?"),
     ],
 )
-def test_other_ends_have_reasons_of_their_own(
-    shop: Workshop, script: str, outcome: Outcome, words: str
+def test_every_kind_of_end_has_its_own_reason(
+    shop: Workshop, script: str, outcome: Outcome, reason: str
 ) -> None:
     run = shop.claimed()
 
     execute(_with(shop, script, idle=2), run, threading.Event())
 
     assert shop.now(run).outcome is outcome
-    assert words in shop.now(run).reason
+    assert reason in shop.now(run).reason

@@ -1,4 +1,4 @@
-"""A run that is cancelled, stopped or taken over, wherever it hangs."""
+"""A run is cancelled, stopped or taken over while a step of it hangs."""
 
 import fcntl
 import socket
@@ -27,8 +27,8 @@ from tests.support.cli_sandbox import LONG
 from tests.support.hanging import git_hangs, passage
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
-# Seconds. A cancel takes effect within five; the rest is for a machine that others use, too. What hangs
-# here does so for five minutes.
+# Seconds. A cancel takes effect within five; the rest allows for a busy machine. A step that hangs here
+# hangs for five minutes.
 SOON = 30.0
 WORK = "echo 1 > one; git add one; git commit -qm one; echo 2 > two"
 # Ends only by SIGKILL, and prints as fast as it can until then.
@@ -55,7 +55,7 @@ def hangs_in_export() -> Iterator[str]:
 
 
 @pytest.fixture
-def silent() -> Iterator[socket.socket]:
+def unresponsive() -> Iterator[socket.socket]:
     """A remote that accepts a connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(LONG)
@@ -64,7 +64,7 @@ def silent() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def soon(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
-    """Print how many seconds a cancel took in a place, and fail if that is too long."""
+    """Record how many seconds a cancel took in this situation, and fail if that is too long."""
 
     def figure(where: str, seconds: float) -> None:
         record_property("figure", f"cancelled {where}: {seconds:.2f} s (promised: 5 s)")
@@ -82,7 +82,7 @@ def _cancelled(shop: Workshop, run: Run) -> float:
 
 
 @contextmanager
-def _let_go_within(seconds: float, shop: Workshop, runtime: Runtime, run: Run) -> Iterator[None]:
+def _stopped_within(seconds: float, shop: Workshop, runtime: Runtime, run: Run) -> Iterator[None]:
     """Run a worker for this run, and stop it after the block: it has to stop in time."""
     stopping = threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -117,8 +117,8 @@ def _resumed(shop: Workshop, run: Run, script: str) -> Run:
     return shop.now(again)
 
 
-def _hangs(shop: Workshop, run: Run, helper: str) -> bool:
-    """Tell whether its container of this name is running."""
+def _is_hanging(shop: Workshop, run: Run, helper: str) -> bool:
+    """Return whether the run's container with this name is running."""
     condition = shop.runtime.engine.condition(f"forgehand-{run.id}-{run.epoch}-{helper}")
     return condition is not None and condition.running
 
@@ -128,11 +128,11 @@ def _url(server: socket.socket) -> str:
 
 
 def test_a_cancel_does_not_wait_for_a_remote_that_does_not_answer(
-    shop: Workshop, silent: socket.socket, soon: Callable[[str, float], None]
+    shop: Workshop, unresponsive: socket.socket, soon: Callable[[str, float], None]
 ) -> None:
-    run = shop.claimed(remote=_url(silent))
+    run = shop.claimed(remote=_url(unresponsive))
 
-    with shop.busy(shop.runtime, run), silent.accept()[0]:
+    with shop.busy(shop.runtime, run), unresponsive.accept()[0]:
         soon("in a fetch", _cancelled(shop, run))
 
     ended = shop.now(run)
@@ -164,7 +164,7 @@ def test_a_cancel_does_not_wait_for_a_preparation_and_the_next_run_repairs_the_w
     run = shop.claimed()
 
     with shop.busy(shop.agent(WORK, tools_image=hangs_in_prepare), run):
-        until(lambda: _hangs(shop, run, "prepare"))
+        until(lambda: _is_hanging(shop, run, "prepare"))
         soon("in a preparation", _cancelled(shop, run))
 
     assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.CANCELLED, "")
@@ -193,37 +193,37 @@ def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_
     assert (shop.branches(), shop.containers()) == ([], [])
 
 
-def _is_saved_by(shop: Workshop, run: Run) -> None:
-    """Check that no work is exported yet, that all of it is there, and that a rescue exports it."""
+def _check_rescue(shop: Workshop, run: Run) -> None:
+    """Check that no work is exported yet, that all work is in the workspace, and that a rescue exports it."""
     assert not workspace_export.is_done(shop.runtime.quarantine(run.task), run.id)
     assert {"one", "two"} <= {path.name for path in _repository(shop, run).iterdir()}
     assert rescue(shop.runtime, run.task)
     assert (shop.saved(run, "checked", "one"), shop.saved(run, "wip", "two")) == ("1\n", "2\n")
 
 
-def test_an_export_that_hangs_is_given_up_and_a_later_one_takes_all_work(
+def test_a_cancel_abandons_an_export_that_hangs_and_a_later_export_has_all_work(
     shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
 
     with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
-        until(lambda: _hangs(shop, run, "export"))
+        until(lambda: _is_hanging(shop, run, "export"))
         soon("in an export", _cancelled(shop, run))
 
     ended = shop.now(run)
     assert (ended.outcome, ended.reason, ended.agent_outcome) == (Outcome.CANCELLED, STAYS, None)
     assert (shop.branches(), shop.containers()) == ([], [])
-    _is_saved_by(shop, run)
+    _check_rescue(shop, run)
 
 
 @pytest.mark.long
-def test_the_export_of_a_failed_agent_that_hangs_is_given_up_and_a_resume_has_all_work(
+def test_a_cancel_abandons_a_hanging_export_of_a_failed_agent_and_a_resume_has_all_work(
     shop: Workshop, hangs_in_export: str, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
 
     with shop.busy(shop.agent(f"{WORK}; exit 3", tools_image=hangs_in_export), run):
-        until(lambda: _hangs(shop, run, "export"))
+        until(lambda: _is_hanging(shop, run, "export"))
         soon("in the export of an agent that failed", _cancelled(shop, run))
 
     ended = shop.now(run)
@@ -235,14 +235,14 @@ def test_the_export_of_a_failed_agent_that_hangs_is_given_up_and_a_resume_has_al
     assert shop.desk.git("cat-file", "blob", f"{branch}:three") == "1\n2"
 
 
-def test_a_fifo_in_place_of_gits_settings_does_not_block_an_export(
+def test_a_fifo_in_place_of_the_git_config_does_not_block_an_export(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
 
     with shop.busy(shop.agent(f"{WORK}; rm .git/config; mkfifo .git/config"), run):
         until(lambda: shop.now(run).phase is not Phase.PREPARE and shop.now(run).phase is not Phase.AGENT)
-        if shop.cancel(run):  # else it was refused by the export itself, and has ended
+        if shop.cancel(run):  # otherwise the export refused the work, and the run has ended
             asked = time.monotonic()
             until(lambda: shop.now(run).ended_at is not None)
             soon("in an export from a fifo", time.monotonic() - asked)
@@ -253,7 +253,7 @@ def test_a_fifo_in_place_of_gits_settings_does_not_block_an_export(
     assert again.outcome is Outcome.PUSHED, again.reason
 
 
-def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
+def test_a_hanging_export_of_a_cancelled_agent_is_abandoned_at_its_time_limit(
     shop: Workshop, hangs_in_export: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.runs.execute.EXPORT_OF_CANCELLED", 1.0)
@@ -267,7 +267,7 @@ def test_the_export_of_a_cancelled_agent_is_given_up_after_a_while(
     assert 1 < took < 1 + SOON
     assert (ended.outcome, ended.agent_outcome) == (Outcome.CANCELLED, Outcome.CANCELLED)
     assert (ended.reason, shop.branches(), shop.containers()) == (STAYS, [], [])
-    _is_saved_by(shop, run)
+    _check_rescue(shop, run)
 
 
 def test_a_cancel_does_not_wait_for_an_engine_that_hangs(
@@ -285,7 +285,7 @@ def test_a_cancel_does_not_wait_for_an_engine_that_hangs(
 
     soon("while the engine hangs", took)
     assert (shop.now(run).outcome, shop.now(run).reason) == (Outcome.CANCELLED, STAYS)
-    again = _resumed(shop, run, "cat one two > three")  # which first clears away what is left
+    again = _resumed(shop, run, "cat one two > three")  # it first removes the leftovers
     assert again.outcome is Outcome.PUSHED, again.reason
     assert shop.containers() == []
 
@@ -295,26 +295,26 @@ def _instance(shop: Workshop) -> str:
 
 
 @pytest.mark.long
-def test_a_worker_that_stops_leaves_a_fetch_at_once_and_the_next_one_fetches(
-    shop: Workshop, silent: socket.socket
+def test_a_stopping_worker_abandons_a_fetch_at_once_and_the_next_worker_fetches(
+    shop: Workshop, unresponsive: socket.socket
 ) -> None:
-    run = shop.claimed(remote=_url(silent))
+    run = shop.claimed(remote=_url(unresponsive))
 
-    with _let_go_within(SOON, shop, shop.runtime, run), silent.accept()[0]:
+    with _stopped_within(SOON, shop, shop.runtime, run), unresponsive.accept()[0]:
         pass
 
     again, runtime = shop.taken_over("next")
-    with shop.busy(runtime, again), silent.accept()[0]:
+    with shop.busy(runtime, again), unresponsive.accept()[0]:
         assert shop.cancel(again)
 
 
 @pytest.mark.long
-def test_a_worker_that_stops_leaves_a_preparation_and_the_next_one_repeats_it(
+def test_a_stopping_worker_abandons_a_preparation_and_the_next_worker_repeats_it(
     shop: Workshop, hangs_in_prepare: str
 ) -> None:
     run = shop.claimed()
-    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_prepare), run):
-        until(lambda: _hangs(shop, run, "prepare"))
+    with _stopped_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_prepare), run):
+        until(lambda: _is_hanging(shop, run, "prepare"))
     assert shop.containers() == []
 
     ended = _finish(shop, shop.agent(WORK))
@@ -322,29 +322,29 @@ def test_a_worker_that_stops_leaves_a_preparation_and_the_next_one_repeats_it(
     assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
 
 
-def test_a_worker_that_stops_leaves_an_export_and_the_next_one_repeats_it(
+def test_a_stopping_worker_abandons_an_export_and_the_next_worker_repeats_it(
     shop: Workshop, hangs_in_export: str
 ) -> None:
     run = shop.claimed()
-    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
-        until(lambda: _hangs(shop, run, "export"))
+    with _stopped_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _is_hanging(shop, run, "export"))
     assert (shop.containers(), shop.now(run).phase) == ([], Phase.EXPORT)
 
-    ended = _finish(shop, shop.agent("exit 7"))  # no agent begins any more
+    ended = _finish(shop, shop.agent("exit 7"))  # no agent starts again
 
     assert (ended.outcome, ended.takeovers) == (Outcome.PUSHED, 0)
     assert shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:two") == "2"
 
 
-def test_a_worker_that_stops_leaves_a_push_and_the_next_one_repeats_it(shop: Workshop) -> None:
+def test_a_stopping_worker_abandons_a_push_and_the_next_worker_repeats_it(shop: Workshop) -> None:
     hook = shop.desk.repository / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexec sleep 300\n")
     hook.chmod(0o755)
     run = shop.claimed()
-    with _let_go_within(SOON, shop, shop.agent(WORK), run):
+    with _stopped_within(SOON, shop, shop.agent(WORK), run):
         until(lambda: shop.now(run).phase is Phase.PUSH)
-        until(lambda: list(shop.desk.repository.glob("objects/*incoming*")) != [])  # git has sent it all
+        until(lambda: list(shop.desk.repository.glob("objects/*incoming*")) != [])  # git has sent all objects
         assert not shop.cancel(run)
     assert shop.branches() == []
     hook.unlink()
@@ -355,10 +355,10 @@ def test_a_worker_that_stops_leaves_a_push_and_the_next_one_repeats_it(shop: Wor
     assert shop.branches() == [shop.task(run).branch]
 
 
-def test_a_worker_that_lost_its_run_leaves_the_export_at_once(shop: Workshop, hangs_in_export: str) -> None:
+def test_a_worker_that_lost_its_run_abandons_the_export_at_once(shop: Workshop, hangs_in_export: str) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent(WORK, tools_image=hangs_in_export), run):
-        until(lambda: _hangs(shop, run, "export"))
+        until(lambda: _is_hanging(shop, run, "export"))
         again, runtime = shop.taken_over("another")
         asked = time.monotonic()
     assert time.monotonic() - asked < SOON
@@ -373,7 +373,7 @@ def test_a_worker_that_finds_a_cancelled_agent_stops_it_and_exports_its_work(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()
-    with _let_go_within(SOON, shop, shop.agent(f"{WORK}; {FOREVER}"), run):
+    with _stopped_within(SOON, shop, shop.agent(f"{WORK}; {FOREVER}"), run):
         until(lambda: b"begun" in shop.printed(run))
     assert shop.cancel(run)
     began = time.monotonic()
@@ -389,8 +389,8 @@ def test_an_export_that_a_dead_worker_promoted_but_did_not_record_is_recorded(
     shop: Workshop, hangs_in_export: str
 ) -> None:
     run = shop.claimed()
-    with _let_go_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
-        until(lambda: _hangs(shop, run, "export"))
+    with _stopped_within(SOON, shop, shop.agent(WORK, tools_image=hangs_in_export), run):
+        until(lambda: _is_hanging(shop, run, "export"))
     dying, runtime = shop.taken_over("dying")
     leased = take_up(runtime, dying, threading.Event())
     plan = export_plan(runtime, leased.task, leased.run, runtime.mirror(leased.task))

@@ -1,4 +1,4 @@
-"""A workspace is measured beside the run, and the run does not wait for it."""
+"""A workspace is measured in another thread, and the run does not wait for it."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ def _measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_usage, "_END_WITHIN", 0.3)
 
 
-def _looks(one: DiskUsage, began: threading.Event) -> None:
+def _start_measuring(one: DiskUsage, began: threading.Event) -> None:
     def looked() -> bool:
         one.start_if_due()
         return began.is_set()
@@ -39,7 +39,7 @@ def test_a_measurement_can_be_interrupted(tmp_path: Path) -> None:
         pytest.fail("nobody ended it")
 
     one = DiskUsage(measure, data=DataFolder(tmp_path), limit=-(1 << 60))
-    _looks(one, began)
+    _start_measuring(one, began)
     assert one.busy
 
     one.end()
@@ -47,7 +47,7 @@ def test_a_measurement_can_be_interrupted(tmp_path: Path) -> None:
     assert (one.busy, one.size) == (False, 0)
 
 
-def test_the_end_does_not_wait_for_a_measurement_that_hangs(tmp_path: Path) -> None:
+def test_ending_does_not_wait_for_a_measurement_that_hangs(tmp_path: Path) -> None:
     began, freed = threading.Event(), threading.Event()
 
     def measure(_check: Check) -> int:
@@ -56,7 +56,7 @@ def test_the_end_does_not_wait_for_a_measurement_that_hangs(tmp_path: Path) -> N
         return 7
 
     one = DiskUsage(measure, data=DataFolder(tmp_path), limit=-(1 << 60))
-    _looks(one, began)
+    _start_measuring(one, began)
     asked = time.monotonic()
 
     one.end()

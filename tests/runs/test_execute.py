@@ -1,4 +1,4 @@
-"""One run, phase by phase, with one worker, with several and with none."""
+"""A run from its first phase to its last, with one worker and with several."""
 
 import re
 import threading
@@ -58,7 +58,7 @@ def test_a_failed_agents_commits_and_files_are_in_the_quarantine_and_not_pushed(
     assert (shop.saved(run, "checked", "y"), shop.branches()) == ("", [])
 
 
-def test_an_agent_that_asks_waits_for_an_answer_and_nothing_is_pushed(shop: Workshop) -> None:
+def test_a_run_with_a_question_waits_for_an_answer_and_pushes_nothing(shop: Workshop) -> None:
     run = shop.done("echo 1 > x; echo 'Tabs or spaces?' > /task/out/question.md")
 
     assert (run.outcome, run.state, run.reason) == (Outcome.QUESTION, State.WAITING, "Tabs or spaces?")
@@ -82,7 +82,7 @@ def test_the_agents_summary_is_stored(shop: Workshop) -> None:
     assert shop.desk.git("log", "-1", "--format=%s", shop.task(run).branch) == "Add x"
 
 
-def test_a_cancel_during_the_export_wins_and_nothing_is_pushed(shop: Workshop) -> None:
+def test_a_cancel_during_the_export_takes_effect_and_nothing_is_pushed(shop: Workshop) -> None:
     run = shop.claimed()
 
     with shop.busy(shop.agent("echo 1 > x"), run):
@@ -98,9 +98,9 @@ def test_a_cancel_during_the_export_wins_and_nothing_is_pushed(shop: Workshop) -
         Phase.REPORT,
     ]
     assert shop.branches() == []
-    # Either it was given up, or it had just ended.
-    taken, kept = shop.saved(run, "checked", "x") == "1\n", "stays there" in ended.reason
-    assert taken is not kept
+    # Either the export was abandoned, or it had just ended.
+    exported, abandoned = shop.saved(run, "checked", "x") == "1\n", "stays there" in ended.reason
+    assert exported is not abandoned
 
 
 def test_a_run_that_was_cancelled_while_queued_never_starts(shop: Workshop) -> None:
@@ -111,7 +111,7 @@ def test_a_run_that_was_cancelled_while_queued_never_starts(shop: Workshop) -> N
     assert (shop.now(run).outcome, shop.now(run).started_at) == (Outcome.CANCELLED, None)
 
 
-def test_the_next_worker_does_the_export_that_the_last_one_could_not(shop: Workshop) -> None:
+def test_the_next_worker_does_the_export_that_a_stopped_worker_did_not_finish(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent("echo 1 >> x; echo begun"), run) as stopping:
         until(lambda: shop.now(run).phase is Phase.EXPORT)
@@ -127,7 +127,7 @@ def test_the_next_worker_does_the_export_that_the_last_one_could_not(shop: Works
     assert shop.desk.git("rev-list", "--count", f"main..{shop.task(run).branch}") == "1"
 
 
-def test_the_third_worker_that_dies_in_one_phase_is_the_last(shop: Workshop) -> None:
+def test_a_run_is_lost_after_three_workers_died_in_the_same_phase(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: shop.now(run).agent_started)
@@ -156,7 +156,7 @@ def test_a_worker_that_was_replaced_changes_nothing_more(shop: Workshop) -> None
 
     assert shop.now(run) == again
     assert (shop.task(run), shop.phases(run), shop.containers()) == before
-    assert _goes_on(shop, run)
+    assert _agent_is_running(shop, run)
     assert shop.branches() == []
     assert shop.cancel(again)
     execute(runtime, again, threading.Event())
@@ -164,7 +164,7 @@ def test_a_worker_that_was_replaced_changes_nothing_more(shop: Workshop) -> None
 
 
 def _of_two_workers(shop: Workshop) -> tuple[Run, Runtime, Run]:
-    """Return a run as a replaced worker has it, that worker's runtime, and the run as it is now."""
+    """Return the run of a replaced worker, that worker's runtime, and the current run."""
     run = shop.claimed()
     with shop.busy(shop.agent(FOREVER), run) as stopping:
         until(lambda: shop.now(run).agent_started)
@@ -173,7 +173,7 @@ def _of_two_workers(shop: Workshop) -> tuple[Run, Runtime, Run]:
     return replaced, runtime, shop.taken_over("another")[0]
 
 
-def _goes_on(shop: Workshop, run: Run) -> bool:
+def _agent_is_running(shop: Workshop, run: Run) -> bool:
     condition = shop.runtime.engine.condition(f"forgehand-{run.id}")
     return condition is not None and condition.running
 
@@ -186,7 +186,7 @@ def test_a_worker_that_fails_after_it_was_replaced_changes_nothing(shop: Worksho
 
     execute(runtime, replaced, threading.Event())
 
-    assert _goes_on(shop, now)
+    assert _agent_is_running(shop, now)
     assert shop.now(now) == now
 
 
@@ -196,7 +196,7 @@ def test_a_worker_that_notices_a_time_limit_after_it_was_replaced_changes_nothin
 
     execute(runtime, replace(replaced, wall_limit=0), threading.Event())
 
-    assert _goes_on(shop, now)
+    assert _agent_is_running(shop, now)
     assert shop.now(now) == now
 
 
@@ -207,7 +207,7 @@ def test_a_worker_that_stops_after_it_was_replaced_changes_nothing(shop: Worksho
 
     execute(runtime, replaced, stopping)
 
-    assert _goes_on(shop, now)
+    assert _agent_is_running(shop, now)
     assert shop.now(now) == now
 
 

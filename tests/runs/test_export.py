@@ -15,7 +15,7 @@ from tests.support.runtimes import a_runtime
 
 
 @pytest.mark.parametrize(("forge", "address"), [("github", "7+ann"), ("gitlab", "7-ann")])
-def test_the_requester_is_named_by_the_private_address_of_the_forge(
+def test_the_co_author_is_the_requester_with_the_private_address_of_the_forge(
     sqlite_ledger: Ledger, tmp_path: Path, forge: str, address: str
 ) -> None:
     runtime, mirror = a_runtime(sqlite_ledger, FakeForge(name=forge)), Mirror(tmp_path / "m.git")

@@ -41,8 +41,8 @@ def other(shop: Workshop, tmp_path: Path) -> Runtime:
     return replace(shop.runtime, data=data, worker=replace(shop.runtime.worker, host="h2", holder="h2/1"))
 
 
-def _silence(shop: Workshop) -> None:
-    """Make the first host unresponsive, its leases expired."""
+def _make_unresponsive(shop: Workshop) -> None:
+    """Make the first host unresponsive, and let its leases expire."""
     here = shop.runtime.worker
     with shop.runtime.ledger.write() as tx:
         hosts.record_seen(tx, here.host, here.folder, here.unresponsive_after)
@@ -70,7 +70,7 @@ def test_a_task_continues_from_its_pushed_branch(shop: Workshop, other: Runtime)
     _resumed(shop, first)
     with shop.runtime.ledger.write() as tx:
         assert claims.claim_next(tx, other.worker) is None
-    _silence(shop)
+    _make_unresponsive(shop)
 
     run = _worked(shop, other, "test -e one; echo 2 > two")
 
@@ -86,7 +86,7 @@ def test_a_task_continues_from_its_pushed_branch(shop: Workshop, other: Runtime)
 def test_a_task_without_a_push_continues_from_its_base(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     assert shop.task(first).checked_head
-    _silence(shop)
+    _make_unresponsive(shop)
     _resumed(shop, first)
 
     run = _worked(shop, other, "test ! -e one; echo 2 > two")
@@ -96,12 +96,12 @@ def test_a_task_without_a_push_continues_from_its_base(shop: Workshop, other: Ru
     assert shop.desk.git("ls-tree", "--name-only", branch).split() == ["README.md", "two"]
 
 
-def test_a_run_whose_agent_worked_on_the_other_host_is_lost(shop: Workshop, other: Runtime) -> None:
+def test_a_run_whose_agent_worked_on_an_unresponsive_host_is_lost(shop: Workshop, other: Runtime) -> None:
     run = begun(shop).run
     with shop.runtime.ledger.write() as tx:
         leases.release(tx, leases.Lease(run.id, run.epoch))
         assert claims.take_over(tx, other.worker, nobody_is_dead) is None
-    _silence(shop)
+    _make_unresponsive(shop)
 
     with shop.runtime.ledger.write() as tx:
         taken = claims.take_over(tx, other.worker, nobody_is_dead)
@@ -112,9 +112,11 @@ def test_a_run_whose_agent_worked_on_the_other_host_is_lost(shop: Workshop, othe
     assert (ended.outcome, ended.reason) == (Outcome.LOST, HOST_STOPPED)
 
 
-def test_a_run_in_preparation_on_the_other_host_is_prepared_here(shop: Workshop, other: Runtime) -> None:
+def test_a_run_that_an_unresponsive_host_was_preparing_is_prepared_by_another_host(
+    shop: Workshop, other: Runtime
+) -> None:
     run = shop.claimed()
-    _silence(shop)
+    _make_unresponsive(shop)
 
     with shop.runtime.ledger.write() as tx:
         taken = claims.take_over(tx, other.worker, nobody_is_dead)
@@ -128,11 +130,11 @@ def test_a_run_in_preparation_on_the_other_host_is_prepared_here(shop: Workshop,
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_a_commit_that_awaits_approval_on_the_other_host_cannot_be_pushed_here(
+def test_a_commit_that_awaits_approval_on_an_unresponsive_host_cannot_be_pushed_by_another(
     shop: Workshop, other: Runtime
 ) -> None:
     first = ended(shop, Outcome.HELD)
-    _silence(shop)
+    _make_unresponsive(shop)
     with shop.runtime.ledger.write() as tx:
         approve_from_cli(tx, first.task)
 
@@ -143,7 +145,7 @@ def test_a_commit_that_awaits_approval_on_the_other_host_cannot_be_pushed_here(
 
 def test_a_full_host_takes_no_task_from_another(shop: Workshop, other: Runtime) -> None:
     shop.claimed()
-    _silence(shop)
+    _make_unresponsive(shop)
 
     with shop.runtime.ledger.write() as tx:
         assert claims.take_over(tx, replace(other.worker, per_host=0), nobody_is_dead) is None
@@ -153,7 +155,7 @@ def test_a_host_that_returns_exports_and_removes_its_outdated_workspaces(
     shop: Workshop, other: Runtime
 ) -> None:
     first = lost(shop)
-    _silence(shop)
+    _make_unresponsive(shop)
     _resumed(shop, first)
     assert _worked(shop, other, "echo 3 > three").outcome is Outcome.PUSHED
     pushed = shop.task(first).checked_head
@@ -175,7 +177,7 @@ def test_a_missing_base_is_reported(shop: Workshop, other: Runtime) -> None:
     first = ended(shop, Outcome.AGENT_FAILED)
     tree = shop.desk.git("mktree", stdin="")
     shop.desk.git("update-ref", "refs/heads/main", shop.desk.git("commit-tree", "-m", "rewritten", tree))
-    _silence(shop)
+    _make_unresponsive(shop)
     _resumed(shop, first)
 
     run = _worked(shop, other, "true")
@@ -185,10 +187,10 @@ def test_a_missing_base_is_reported(shop: Workshop, other: Runtime) -> None:
 
 
 @pytest.mark.long
-def test_a_task_continues_from_the_last_export_on_this_host(shop: Workshop, other: Runtime) -> None:
+def test_a_task_continues_from_its_last_export_if_the_new_host_has_it(shop: Workshop, other: Runtime) -> None:
     first = shop.done("echo 1 > one; git add one; git commit -qm one; exit 3")
     shutil.copytree(shop.runtime.quarantine(first.task), other.quarantine(first.task))
-    _silence(shop)
+    _make_unresponsive(shop)
     _resumed(shop, first)
 
     run = _worked(shop, other, "test -e one; echo 2 > two")

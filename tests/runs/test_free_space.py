@@ -27,7 +27,7 @@ from tests.support.inodes import needs_root, with_inodes
 from tests.support.rows import all_are_dead
 from tests.support.worker_bench import Workshop, in_a_workshop, until
 
-SPARE = 64 << 20  # bytes: others on this machine come and go with files of their own
+SPARE = 64 << 20  # bytes: other processes on this machine write and remove files, too
 BIG = 192 << 20
 FAILED = Outcome.AGENT_FAILED
 
@@ -38,8 +38,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def _kept(shop: Workshop, *runs: Run) -> list[bool]:
-    """Return for each run whether its workspace is still there."""
+def _have_workspaces(shop: Workshop, *runs: Run) -> list[bool]:
+    """Return for each run whether it still has a workspace."""
     with shop.runtime.ledger.read() as tx:
         there = {kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)}
     return [run.task in there for run in runs]
@@ -51,7 +51,9 @@ def _fill(shop: Workshop, run: Run) -> None:
         os.posix_fallocate(file.fileno(), 0, BIG)
 
 
-def test_the_order_is_succeeded_first_and_then_the_oldest(shop: Workshop) -> None:
+def test_succeeded_workspaces_are_expendable_before_failed_ones_and_older_before_newer(
+    shop: Workshop,
+) -> None:
     failed, pushed, nothing = ended(shop, FAILED), ended(shop, Outcome.PUSHED), ended(shop)
     waiting = shop.claimed()
     with shop.runtime.ledger.write() as tx:
@@ -68,7 +70,7 @@ def test_no_more_workspaces_are_removed_than_needed(shop: Workshop) -> None:
 
     free_disk_space(take_up(replace(shop.runtime, free_space=floor), run, threading.Event()))
 
-    assert _kept(shop, done, later, failed) == [False, True, True]
+    assert _have_workspaces(shop, done, later, failed) == [False, True, True]
 
 
 def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Workshop) -> None:
@@ -79,7 +81,7 @@ def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Works
 
     assert shop.now(run).outcome is Outcome.PREPARE_FAILED
     assert "are free for workspaces, less than" in shop.now(run).reason
-    assert _kept(shop, rescued, stuck) == [False, True]
+    assert _have_workspaces(shop, rescued, stuck) == [False, True]
     assert shop.saved(rescued, "wip", "one") == "1\n"
 
 
@@ -93,12 +95,10 @@ def test_with_enough_free_space_no_workspace_is_removed_early(shop: Workshop) ->
 
     free_disk_space(take_up(shop.runtime, shop.claimed(), threading.Event()))
 
-    assert _kept(shop, done) == [True]
+    assert _have_workspaces(shop, done) == [True]
 
 
-def test_a_removal_that_hangs_is_skipped_and_so_is_one_that_killed_the_bot(
-    shop: Workshop, hanging_tools: str
-) -> None:
+def test_a_removal_that_hangs_or_killed_the_bot_before_is_skipped(shop: Workshop, hanging_tools: str) -> None:
     deadly, hang, small = ended(shop), unexported(shop, "hang-export"), ended(shop, FAILED)
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
@@ -109,11 +109,13 @@ def test_a_removal_that_hangs_is_skipped_and_so_is_one_that_killed_the_bot(
     with pytest.raises(SandboxFailed, match="are free for workspaces"):
         free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
 
-    assert _kept(shop, deadly, hang, small) == [True, True, False]
+    assert _have_workspaces(shop, deadly, hang, small) == [True, True, False]
     assert shop.containers() == []
 
 
-def test_a_removal_by_the_janitor_does_not_delay_others(shop: Workshop, hanging_tools: str) -> None:
+def test_a_hanging_removal_by_the_janitor_does_not_delay_other_removals(
+    shop: Workshop, hanging_tools: str
+) -> None:
     hang, other = unexported(shop, "hang-export"), ended(shop, FAILED)
     run = shop.claimed()
     with shop.runtime.ledger.write() as tx:
@@ -126,11 +128,11 @@ def test_a_removal_by_the_janitor_does_not_delay_others(shop: Workshop, hanging_
     leased = take_up(replace(runtime, free_space=1 << 60), run, stopping)
 
     with ThreadPoolExecutor(1) as pool:
-        room = pool.submit(free_disk_space, leased)
-        until(lambda: _kept(shop, hang, other) == [True, False])
+        freeing = pool.submit(free_disk_space, leased)
+        until(lambda: _have_workspaces(shop, hang, other) == [True, False])
         stopping.set()
         with pytest.raises(Stopped):
-            room.result(LONG)
+            freeing.result(LONG)
 
     janitor.stopping.set()
     janitor.finish(LONG)
@@ -146,7 +148,7 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop, hanging_tools: str) ->
         stopping.set()
         done.result(LONG)
 
-    assert (shop.now(run).state, _kept(shop, hang)) == (State.RUNNING, [True])
+    assert (shop.now(run).state, _have_workspaces(shop, hang)) == (State.RUNNING, [True])
     with shop.runtime.ledger.read() as tx:
         [row] = removals.of_host(tx, shop.runtime.worker.host).values()
     assert (row.holder, row.deaths) == ("", 0)
@@ -154,7 +156,7 @@ def test_a_stop_ends_a_removal_that_hangs(shop: Workshop, hanging_tools: str) ->
 
 @needs_root
 @pytest.mark.waits
-def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path) -> None:
+def test_workspaces_are_also_removed_if_the_disk_can_take_too_few_files(tmp_path: Path) -> None:
     with with_inodes(tmp_path / "forgehand-data", 6_000) as data, in_a_workshop(tmp_path) as shop:
         done = ended(shop, Outcome.PUSHED, *map(str, range(3000)))
         for number in range(_inodes(data) - 500):
@@ -164,7 +166,7 @@ def test_workspaces_also_go_when_the_disk_can_take_no_more_files(tmp_path: Path)
         execute(shop.agent("true"), run, threading.Event())
 
         assert shop.now(run).outcome is Outcome.NO_CHANGES
-        assert _kept(shop, done, run) == [False, True]
+        assert _have_workspaces(shop, done, run) == [False, True]
 
 
 @needs_root

@@ -1,4 +1,4 @@
-"""The janitor removes leftovers. It leaves everything that a run needs, and work that is nowhere else."""
+"""The janitor removes leftovers. It retains everything that a run needs, and unexported work."""
 
 import os
 import shutil
@@ -35,19 +35,19 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def _over(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
+def _end_retention(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
     """Let the retention of the run's workspace end so many seconds ago."""
     with shop.runtime.ledger.write() as tx:
         workspaces.retain(tx, run.task, clock(tx) - since)
 
 
-def _due(shop: Workshop) -> None:
-    """Let the pause after a failed removal be over."""
+def _end_pause(shop: Workshop) -> None:
+    """End the pause after a failed removal."""
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(schema.removals).values(due_at=0))
 
 
-def _once(shop: Workshop) -> None:
+def _run_janitor(shop: Workshop) -> None:
     """Run the janitor of another process of the bot once."""
     janitor = Janitor(shop.runtime)
     janitor.once()
@@ -59,7 +59,7 @@ def _folders(shop: Workshop) -> set[str]:
 
 
 def _start(shop: Workshop, name: str, **labels: str) -> None:
-    """Start a container of the bot, like one of a worker that died."""
+    """Start a container of the bot, as if by a worker that died."""
     shop.runtime.engine.start(
         ContainerSpec(
             name=name,
@@ -76,19 +76,19 @@ def _start(shop: Workshop, name: str, **labels: str) -> None:
 
 def test_only_workspaces_past_their_retention_are_removed(shop: Workshop) -> None:
     over, kept = ended(shop), ended(shop)
-    _over(shop, over)
+    _end_retention(shop, over)
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert _folders(shop) == {kept.task}
     assert shop.runtime.quarantine(over.task).exists()
 
 
-def test_unexported_work_is_exported_first(shop: Workshop) -> None:
+def test_the_janitor_exports_unexported_work_before_it_removes_a_workspace(shop: Workshop) -> None:
     run = unexported(shop, "two")
-    _over(shop, run)
+    _end_retention(shop, run)
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert _folders(shop) == set()
     assert shop.saved(run, "wip", "two") == "1\n"
@@ -96,19 +96,19 @@ def test_unexported_work_is_exported_first(shop: Workshop) -> None:
 
 def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason(shop: Workshop) -> None:
     run = damaged(shop)
-    _over(shop, run)
+    _end_retention(shop, run)
 
     with structlog.testing.capture_logs() as first:
-        _once(shop)
+        _run_janitor(shop)
     stayed = _folders(shop)
-    _over(shop, run, since=GRACE + 1)
-    _due(shop)
+    _end_retention(shop, run, since=GRACE + 1)
+    _end_pause(shop)
     with structlog.testing.capture_logs() as second:
-        _once(shop)
+        _run_janitor(shop)
 
     assert (stayed, _folders(shop)) == ({run.task}, set())
-    told = [(each["event"], "its .git is damaged" in each.get("reason", "")) for each in [*first, *second]]
-    assert told == [
+    logged = [(each["event"], "its .git is damaged" in each.get("reason", "")) for each in [*first, *second]]
+    assert logged == [
         ("work not exported, workspace retained for a day", True),
         ("workspace removed, unexported work lost", True),
         ("workspace removed", False),
@@ -117,16 +117,16 @@ def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason
 
 def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
     run, other = ended(shop), ended(shop)
-    _over(shop, run)
-    _over(shop, other)
+    _end_retention(shop, run)
+    _end_retention(shop, other)
     locks = shop.runtime.data.removals
     locks.mkdir()
 
     with try_lock(locks / run.task, patience=0):
-        _once(shop)
+        _run_janitor(shop)
         assert _folders(shop) == {run.task}
 
-    _once(shop)
+    _run_janitor(shop)
     assert _folders(shop) == set()
     assert list(locks.iterdir()) == []
 
@@ -135,7 +135,7 @@ def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
     run = ended(shop)
     shop.runtime.workspaces().set_aside(run.task)
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert list(shop.runtime.data.workspaces.iterdir()) == []
     with shop.runtime.ledger.read() as tx:
@@ -149,16 +149,16 @@ def test_a_folder_without_a_row_is_removed_after_a_day(shop: Workshop) -> None:
         (folder / "repo").mkdir(parents=True)
         os.utime(folder, (time.time() - age,) * 2)
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert _folders(shop) == {kept.task, "young"}
 
 
-def test_no_workspace_is_forgotten_if_the_data_folder_is_missing(shop: Workshop) -> None:
+def test_no_workspace_is_recorded_as_removed_if_the_folder_of_workspaces_is_missing(shop: Workshop) -> None:
     run = ended(shop)
     shop.runtime.data.workspaces.rename(shop.runtime.data.root / "elsewhere")
 
-    _once(shop)
+    _run_janitor(shop)
 
     with shop.runtime.ledger.read() as tx:
         assert [kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)] == [run.task]
@@ -166,7 +166,7 @@ def test_no_workspace_is_forgotten_if_the_data_folder_is_missing(shop: Workshop)
 
 @pytest.fixture
 def slow(shop: Workshop, hanging_tools: str) -> Workshop:
-    """A workshop whose exports and removals hang if the workspace is marked."""
+    """A workshop in which exports and removals hang if a workspace has a file with that name."""
     return replace(shop, runtime=replace(shop.runtime, tools_image=hanging_tools))
 
 
@@ -178,7 +178,7 @@ def _hang(shop: Workshop, number: int) -> list[Run]:
             runs.append(ended(shop, Outcome.NO_CHANGES, "hang-removal"))
         else:
             runs.append(unexported(shop, "hang-export"))
-        _over(shop, runs[-1], since=100)
+        _end_retention(shop, runs[-1], since=100)
     return runs
 
 
@@ -188,7 +188,7 @@ def _removals(shop: Workshop) -> dict[str, Removal]:
 
 
 @contextmanager
-def _looking(janitor: Janitor) -> Iterator[None]:
+def _repeated(janitor: Janitor) -> Iterator[None]:
     """Run the janitor again and again during the block, then stop it."""
 
     def look() -> None:
@@ -208,9 +208,9 @@ def _looking(janitor: Janitor) -> Iterator[None]:
 def test_four_removals_that_hang_do_not_delay_the_fifth(shop: Workshop, slow: Workshop) -> None:
     hang = _hang(shop, 4)
     fine = ended(shop)
-    _over(shop, fine)
+    _end_retention(shop, fine)
 
-    with _looking(Janitor(slow.runtime, first_limit=2.0)):
+    with _repeated(Janitor(slow.runtime, first_limit=2.0)):
         until(lambda: fine.task not in _folders(shop))
         assert _removals(shop)
 
@@ -222,17 +222,17 @@ def test_a_removal_that_hangs_is_postponed_and_gets_more_time_later(shop: Worksh
     [run] = _hang(shop, 1)
     janitor = Janitor(slow.runtime, first_limit=1.0)
 
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as logged:
         janitor.once()
         assert janitor.wait(LONG)
 
     [row] = _removals(shop).values()
     assert (row.folder, row.overruns, row.deaths, row.holder) == (run.task, 1, 0, "")
-    assert [each["event"] for each in told] == ["removal postponed"]
+    assert [each["event"] for each in logged] == ["removal postponed"]
     assert seconds_for(row, 1.0) > seconds_for(None, 1.0)
     assert run.task in _folders(shop)
-    _due(shop)
-    _once(shop)
+    _end_pause(shop)
+    _run_janitor(shop)
     assert _folders(shop) == set()
     assert shop.saved(run, "wip", "hang-export") == "1\n"
     assert _removals(shop) == {}
@@ -257,8 +257,8 @@ def test_a_stop_interrupts_a_removal_that_hangs_and_is_not_counted_as_a_death(
     assert time.monotonic() - begun < 30
     assert all((each.holder, each.deaths) == ("", 0) for each in _removals(shop).values())
     until(lambda: shop.containers() == [])
-    _due(shop)
-    _once(shop)
+    _end_pause(shop)
+    _run_janitor(shop)
     assert run.task not in _folders(shop)
 
 
@@ -266,7 +266,7 @@ def test_a_removal_that_cannot_be_interrupted_is_abandoned_and_is_not_counted_as
     shop: Workshop, slow: Workshop
 ) -> None:
     _hang(shop, 1)
-    janitor = Janitor(slow.runtime)  # whose event nobody sets
+    janitor = Janitor(slow.runtime)  # no thread sets its event
     janitor.once()
     until(lambda: any("rescue" in name for name in shop.containers()))
 
@@ -277,9 +277,11 @@ def test_a_removal_that_cannot_be_interrupted_is_abandoned_and_is_not_counted_as
     assert janitor.wait(LONG)
 
 
-def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_last(shop: Workshop) -> None:
+def test_a_removal_during_which_the_bot_died_too_often_is_logged_once_and_not_repeated(
+    shop: Workshop,
+) -> None:
     run, aside = ended(shop), ended(shop)
-    _over(shop, run)
+    _end_retention(shop, run)
     gone = shop.runtime.workspaces().set_aside(aside.task)
     with shop.runtime.ledger.write() as tx:
         workspaces.retain(tx, aside.task, 1.0)
@@ -289,11 +291,11 @@ def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_l
             for folder, task in ((run.task, run.task), (gone, aside.task)):
                 removals.begin(tx, Key(shop.runtime.worker.host, folder, "h1/dead"), task)
 
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as logged:
         for _ in range(2):
-            _once(shop)
+            _run_janitor(shop)
 
-    stuck = [each for each in told if each["log_level"] == "error"]
+    stuck = [each for each in logged if each["log_level"] == "error"]
     assert {each["folder"] for each in stuck} == {
         str(shop.runtime.data.workspace(folder)) for folder in (run.task, gone)
     }
@@ -307,7 +309,7 @@ def test_deaths_during_an_export_or_a_removal_are_counted_and_the_third_is_the_l
 
 def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) -> None:
     run = ended(shop)
-    _over(shop, run)
+    _end_retention(shop, run)
     with shop.runtime.ledger.write() as tx:
         tx.execute(
             insert(schema.removals).values(
@@ -316,7 +318,7 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
         )
     shutil.rmtree(shop.runtime.data.workspace(run.task))
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert _removals(shop) == {}
 
@@ -324,15 +326,15 @@ def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) ->
 def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -> None:
     root = shop.runtime.data.workspaces
     run, before, over = ended(shop), ended(shop), ended(shop)
-    _over(shop, over)
-    (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # which no rmtree removes
+    _end_retention(shop, over)
+    (root / f"{run.task}.gone-1").symlink_to(root / before.task)  # rmtree refuses to remove a link
     for name in ("a file", "b.file", "Ünlike", "-x"):
         (root / name).touch()
     (root / "dangling").symlink_to("/nowhere")
     shop.runtime.workspaces().set_aside(before.task)
     os.symlink(root, root / "c.gone-2")
 
-    _once(shop)
+    _run_janitor(shop)
 
     assert _folders(shop) == {run.task}
     assert shop.runtime.workspaces().set_aside_before() == {"c.gone-2"}

@@ -29,7 +29,7 @@ def leased(shop: Workshop) -> LeasedRun:
 
 
 class Step:
-    """Fails so many times; `calls` counts."""
+    """A step that fails a number of times; `calls` counts its calls."""
 
     def __init__(self, failures: int, error: Exception) -> None:
         self.calls = 0
@@ -44,14 +44,14 @@ class Step:
         return "done"
 
 
-def test_an_error_that_may_pass_is_followed_by_another_try(leased: LeasedRun) -> None:
+def test_a_temporary_error_is_retried(leased: LeasedRun) -> None:
     step = Step(1, RemoteUnavailable("It does not answer."))
 
     assert leased.retry(step) == "done"
     assert step.calls == 2
 
 
-def test_an_error_that_will_not_pass_is_raised_at_once(leased: LeasedRun) -> None:
+def test_a_permanent_error_is_raised_at_once(leased: LeasedRun) -> None:
     step = Step(1, SandboxFailed("It ended badly."))
 
     with pytest.raises(SandboxFailed, match="ended badly"):
@@ -59,18 +59,18 @@ def test_an_error_that_will_not_pass_is_raised_at_once(leased: LeasedRun) -> Non
     assert step.calls == 1
 
 
-def test_a_worker_that_has_to_stop_does_not_wait_for_the_next_try(leased: LeasedRun) -> None:
+def test_a_worker_that_has_to_stop_does_not_wait_for_the_next_retry(leased: LeasedRun) -> None:
     step = Step(9, RemoteUnavailable("It does not answer."))
 
     def stop() -> None:
         step.called.wait()
         leased.stopping.set()
 
-    teller = threading.Thread(target=stop)
-    teller.start()
+    thread = threading.Thread(target=stop)
+    thread.start()
     with pytest.raises(Stopped):
         leased.retry(step)
-    teller.join()
+    thread.join()
     assert step.calls == 1
 
 
@@ -78,8 +78,8 @@ def test_running_containers_of_an_earlier_run_of_the_task_are_removed(
     shop: Workshop, leased: LeasedRun
 ) -> None:
     earlier, other = leased.sandbox, f"{leased.sandbox.replace(leased.task.id, 'another')}"
-    for name in (earlier, other):  # the engine was away when that run was given up
-        _left_behind(shop, name)
+    for name in (earlier, other):  # the engine was unavailable when that run was abandoned
+        _start_leftover(shop, name)
     second = replace(leased.run, id=f"{leased.task.id}-2", number=2)
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(table).values(id=second.id, number=2))
@@ -139,17 +139,19 @@ def test_a_call_that_hangs_is_abandoned_when_the_worker_has_to_stop(leased: Leas
         hangs.wait()
         leased.cancelled.set()
 
-    teller = threading.Thread(target=cancel)
-    teller.start()
+    thread = threading.Thread(target=cancel)
+    thread.start()
     with pytest.raises(Cancelled):
         leased.retry_or_abandon(call)
-    teller.join()
+    thread.join()
     freed.set()
 
 
-def test_a_cancel_just_before_the_push_wins_and_the_phase_stays(shop: Workshop, leased: LeasedRun) -> None:
+def test_a_cancel_just_before_the_push_prevents_it_and_the_phase_does_not_change(
+    shop: Workshop, leased: LeasedRun
+) -> None:
     leased.enter(Phase.EXPORT)
-    assert shop.cancel(leased.run)  # no watch has told this attempt of it
+    assert shop.cancel(leased.run)  # no watch has reported it to this worker
 
     with pytest.raises(Cancelled):
         leased.enter(Phase.PUSH)
@@ -160,7 +162,7 @@ def test_a_push_that_has_started_cannot_be_cancelled(shop: Workshop, leased: Lea
     leased.enter(Phase.PUSH)
 
     assert not shop.cancel(leased.run)
-    leased.enter(Phase.PUSH)  # as a worker does that finds the run in this phase
+    leased.enter(Phase.PUSH)  # a worker that takes over a run in this phase enters it again
 
 
 def test_the_watch_notices_a_cancel(shop: Workshop, leased: LeasedRun) -> None:
@@ -212,19 +214,19 @@ def test_a_lost_run_is_not_started_and_containers_of_dead_workers_are_removed(
 ) -> None:
     again, runtime = shop.taken_over("another")
     step = Step(0, RemoteUnavailable(""))
-    with pytest.raises(LeaseLost):  # though no watch has told it so
+    with pytest.raises(LeaseLost):  # although no watch has reported it
         leased.retry(step)
     assert step.calls == 0
 
     for name in (leased.helper("prepare"), leased.sandbox):
-        _left_behind(shop, name)
+        _start_leftover(shop, name)
     LeasedRun(runtime, again, leased.task, threading.Event()).remove_stale_containers()
 
     assert shop.containers() == [leased.sandbox]
     shop.runtime.engine.remove(leased.sandbox)
 
 
-def _left_behind(shop: Workshop, name: str) -> None:
+def _start_leftover(shop: Workshop, name: str) -> None:
     sandbox = ContainerSpec(
         name=name,
         image=shop.runtime.image,

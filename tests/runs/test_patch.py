@@ -26,13 +26,13 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def left(shop: Workshop, run: Run) -> Patch | None:
+def newest_patch(shop: Workshop, run: Run) -> Patch | None:
     with shop.runtime.ledger.read() as tx:
         return patches.newest(tx, run.task)
 
 
 def text(shop: Workshop, run: Run) -> str:
-    found = left(shop, run)
+    found = newest_patch(shop, run)
     assert found is not None
     return found.text.decode(errors="replace")
 
@@ -54,20 +54,20 @@ def test_the_patch_of_a_failed_run_has_its_commits_and_uncommitted_files(shop: W
 def test_the_patch_of_a_run_without_changes_is_empty(shop: Workshop) -> None:
     run = shop.done("true")
 
-    assert left(shop, run) == Patch(1, b"", 0)
+    assert newest_patch(shop, run) == Patch(1, b"", 0)
 
 
 def test_there_is_no_patch_if_the_export_failed(shop: Workshop) -> None:
     run = shop.done("mkfifo pipe; rm -rf .git; echo gone > .git")
 
     assert run.outcome is Outcome.EXPORT_REFUSED
-    assert left(shop, run) is None
+    assert newest_patch(shop, run) is None
 
 
 def test_a_long_patch_is_stored_as_whole_lines_with_its_full_size(shop: Workshop) -> None:
     run = shop.done("seq -w 200000 > x")
 
-    found = left(shop, run)
+    found = newest_patch(shop, run)
 
     assert found is not None
     assert not found.is_whole
@@ -114,4 +114,4 @@ def test_a_patch_that_hangs_delays_neither_a_cancel_nor_a_stop(
     with pytest.raises(Stopped):
         save_patch(leased)
 
-    assert text(shop, run).startswith(" 1 file changed")  # as it was kept when the run ended
+    assert text(shop, run).startswith(" 1 file changed")  # the patch that was stored when the run ended

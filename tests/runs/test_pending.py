@@ -1,4 +1,4 @@
-"""A commit with a pending status always gets a final one, whatever ends the run."""
+"""A commit with a pending status gets a final one after every kind of end of a run."""
 
 import json
 import threading
@@ -47,9 +47,9 @@ class Asked:
         return a_runtime(self.ledger, self.forge)
 
     def say(self, words: str) -> Run:
-        """Say it as a person does; the newest run, once it is answered."""
+        """Give this command as a person, and reply to it. Return the newest run."""
         say = Say(self.ledger)
-        told = say(words, thread=CHANGE, change=a_change())
+        reply = say(words, thread=CHANGE, change=a_change())
         _, run = say.newest(CHANGE)
         if run.state not in ENDED:
             event = Commented(
@@ -62,11 +62,11 @@ class Asked:
                 body=words,
             )
             with self.ledger.write() as tx:
-                replies.accept(tx, event, told)
+                replies.accept(tx, event, reply)
         return run
 
     def claim(self, *phases: Phase) -> Run:
-        """The run in the hands of worker w1 of host h1, come as far as these."""
+        """Claim the next run by worker w1 of host h1, and enter these phases."""
         with self.ledger.write() as tx:
             run = claims.claim_next(tx, a_worker())
             assert run is not None
@@ -91,7 +91,7 @@ class Asked:
             operator.cancel_from_cli(tx, tasks.of_thread(tx, CHANGE.key)[0].id)
 
     def fail_before_the_agent(self) -> None:
-        execute(self.runtime, self.claim(), threading.Event())  # the house has no data folder
+        execute(self.runtime, self.claim(), threading.Event())  # the runtime has no data folder
 
     def lose_three_workers(self) -> None:
         run = self.claim(Phase.AGENT)
@@ -119,11 +119,8 @@ ENDS: dict[str, Callable[[Asked], None]] = {
     "lost three workers": Asked.lose_three_workers,
     "lost its host": Asked.lose_the_host,
 }
-IN_THE_ENGINE = {
-    "failed before the agent",
-    "lost three workers",
-    "lost its host",
-}  # what is left is looked for
+# These ends search the engine for leftovers.
+IN_THE_ENGINE = {"failed before the agent", "lost three workers", "lost its host"}
 
 
 # The first outcome of each state: others of the same state end a run in the same way.
@@ -144,8 +141,8 @@ def asked(sqlite_ledger: Ledger) -> Asked:
     return Asked(sqlite_ledger)
 
 
-def _ended_well_told(asked: Asked) -> None:
-    """Check that nothing is due any more and that the last status of each commit is final."""
+def _check_final_statuses(asked: Asked) -> None:
+    """Check that no status is due any more, and that the last status of each commit is final."""
     sender.send(build_sender(asked.runtime), CHANGE.key)
     last = {sha: status.verdict for sha, status in asked.forge.statuses}
     assert HEAD in last
@@ -158,22 +155,22 @@ def _ended_well_told(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("end", ends(*ENDS))
-def test_whatever_ends_a_run_ends_its_status(asked: Asked, end: str) -> None:
+def test_every_end_of_a_run_replaces_its_pending_status(asked: Asked, end: str) -> None:
     asked.say("/run tidy it")
     sender.send(build_sender(asked.runtime), CHANGE.key)
     assert [status.verdict for _, status in asked.forge.statuses] == [CheckState.PENDING]
 
     ENDS[end](asked)
 
-    _ended_well_told(asked)
+    _check_final_statuses(asked)
 
 
 @pytest.mark.parametrize("end", ends(*ENDS))
-def test_a_status_that_was_sent_without_an_answer_does_not_stay_pending(asked: Asked, end: str) -> None:
-    def cut_off() -> None:
+def test_a_pending_status_that_the_forge_did_not_confirm_is_replaced(asked: Asked, end: str) -> None:
+    def disconnect() -> None:
         raise ForgeUnavailable("The line went dead.")
 
-    asked.forge.after = cut_off
+    asked.forge.after = disconnect
     asked.say("/run tidy it")
     sender.send(build_sender(asked.runtime), CHANGE.key)
     asked.forge.after = lambda: None
@@ -181,12 +178,12 @@ def test_a_status_that_was_sent_without_an_answer_does_not_stay_pending(asked: A
 
     ENDS[end](asked)
 
-    _ended_well_told(asked)
+    _check_final_statuses(asked)
 
 
 @pytest.mark.parametrize("again", ["/retry", "/resume go on"])
 @pytest.mark.parametrize("end", ends("agent_failed", "cancelled before it began", "lost its host"))
-def test_the_status_of_the_next_run_does_not_stay_pending(asked: Asked, again: str, end: str) -> None:
+def test_the_pending_status_of_the_next_run_is_replaced(asked: Asked, again: str, end: str) -> None:
     asked.say("/run tidy it")
     ENDS[end](asked)
     asked.say(again)
@@ -195,4 +192,4 @@ def test_the_status_of_the_next_run_does_not_stay_pending(asked: Asked, again: s
 
     asked.cancel()
 
-    _ended_well_told(asked)
+    _check_final_statuses(asked)

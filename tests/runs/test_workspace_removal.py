@@ -1,4 +1,4 @@
-"""Removal of workspaces: unexported work is in the quarantine before the files are gone."""
+"""Removal of workspaces: unexported work is in the quarantine before the files are removed."""
 
 import threading
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_an_export_that_fails_is_reported(shop: Workshop) -> None:
     assert run.task in shop.runtime.workspaces().folders()
 
 
-def test_a_workspace_that_a_run_waits_for_stays(shop: Workshop) -> None:
+def test_the_workspace_of_a_queued_run_stays(shop: Workshop) -> None:
     run = ended(shop)
     with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")
@@ -101,9 +101,9 @@ def test_a_workspace_is_removed_once(shop: Workshop) -> None:
     assert shop.task(run).state is State.SUCCEEDED
 
 
-def test_a_task_continues_from_the_export_of_a_dead_process(shop: Workshop) -> None:
+def test_a_removal_records_the_export_that_a_dead_process_did_not_record(shop: Workshop) -> None:
     run = lost(shop)
-    exported = rescue(shop.runtime, run.task)  # and the process dies before it records that
+    exported = rescue(shop.runtime, run.task)  # then the process dies before it records the export
 
     assert _remove(shop, run) == exported
 

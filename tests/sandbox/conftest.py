@@ -1,4 +1,4 @@
-"""A real engine, and the small image, for everything that runs in containers."""
+"""A real engine and the small image for tests that run containers."""
 
 import uuid
 from collections.abc import Iterator
@@ -32,5 +32,5 @@ def folder(tmp_path: Path) -> Path:
     """Create a folder on the host to which the agent's uid may write."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    folder.chmod(0o777)  # mkdir's own mode is masked
+    folder.chmod(0o777)  # the umask applies to the mode of mkdir
     return folder

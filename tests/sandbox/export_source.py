@@ -1,4 +1,4 @@
-"""A remote, its mirror and a clone that a test plays the agent in."""
+"""A remote, its mirror, and a clone in which a test acts as the agent."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ PERSON = {"NAME": "Ann", "EMAIL": "ann@example.org", "DATE": "1700000000 +0100"}
 
 
 def git(at: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
-    """Run git as a person would, but without this machine's settings."""
+    """Run git as a person, without the settings of this machine."""
     person = {f"GIT_{who}_{what}": text for who in ("AUTHOR", "COMMITTER") for what, text in PERSON.items()}
     closed = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null"}
     done = subprocess.run(
@@ -46,7 +46,7 @@ def commit(
 
 @dataclass
 class Site:
-    """Everything one export needs, in one folder; `repo` is the clone."""
+    """All files that an export needs, in one folder; `repo` is the clone."""
 
     root: Path
     engine: Engine
@@ -135,7 +135,7 @@ class Site:
         return export_work(self.engine, self.image, replace(self.plan(), **changes))
 
     def next_run(self, exported: Exported) -> None:
-        """Move the clone to the checked head with its files untouched, as the next run's prepare does."""
+        """Move the clone to the checked head without a change of its files, like the next run."""
         self.checked, self.runs = exported.head, self.runs + 1
         self.git("reset", "-q", exported.head)
 

@@ -1,4 +1,4 @@
-"""An export in a process of its own that may use so much memory and no more, its git processes included."""
+"""An export in a separate process with a limit on its memory, git processes included."""
 
 import json
 import os
@@ -32,8 +32,8 @@ class Group:
 @dataclass(frozen=True)
 class Outcome:
     status: int  # -9: it was killed
-    error: str  # name of what it raised, or ""
-    words: str
+    error: str  # name of the exception, or ""
+    text: str
     peak: int  # MiB of resident memory, of the largest process
 
 
@@ -57,17 +57,17 @@ def memory_group(limit: int) -> Iterator[Group]:
         path.rmdir()
 
 
-def held(group: Group, image: str, plan: ExportPlan) -> Outcome:
+def export_in(group: Group, image: str, plan: ExportPlan) -> Outcome:
     """Export by this plan in the group."""
     instance = f"test-{uuid.uuid4().hex[:12]}"
     asked = pickle.dumps((group, instance, image, plan))
     command = [sys.executable, "-m", "tests.sandbox.memory_limited"]
     done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
     engine = Engine(url="", instance=instance, uid=UID)
-    for container in engine.ours():  # of one that was killed
+    for container in engine.ours():  # of an export that was killed
         engine.remove(container.name)
-    said = json.loads(done.stdout) if done.stdout else {"error": "", "words": "", "peak": 0}
-    return Outcome(status=done.returncode, **said)
+    printed = json.loads(done.stdout) if done.stdout else {"error": "", "text": "", "peak": 0}
+    return Outcome(status=done.returncode, **printed)
 
 
 def _export() -> None:
@@ -76,14 +76,14 @@ def _export() -> None:
         (group.path / "cgroup.procs").write_text(str(os.getpid()))
     else:
         resource.setrlimit(resource.RLIMIT_DATA, (group.limit, group.limit))
-    error = words = ""
+    error = text = ""
     try:
-        words = str(export_work(Engine(url="", instance=instance, uid=UID), image, plan).commits)
+        text = str(export_work(Engine(url="", instance=instance, uid=UID), image, plan).commits)
     except BotError as raised:
-        error, words = type(raised).__name__, str(raised)
-    # Its own by another way: what the process that started us used counts in the first.
+        error, text = type(raised).__name__, str(raised)
+    # ru_maxrss of this process itself would include the memory of its parent before the exec.
     peak = max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, _resident())
-    json.dump({"error": error, "words": words, "peak": peak >> 10}, sys.stdout)
+    json.dump({"error": error, "text": text, "peak": peak >> 10}, sys.stdout)
 
 
 def _resident() -> int:

@@ -1,4 +1,4 @@
-"""Container names, made and read by one module, the same in every release."""
+"""Container names: one module makes and parses them, and they are the same in every release."""
 
 import pytest
 from hypothesis import given
@@ -17,14 +17,16 @@ _PURPOSES = st.from_regex(r"[a-z]{1,10}", fullmatch=True)
 
 
 @given(run=_RUNS, epoch=st.integers(0, 10**6), purpose=_PURPOSES)
-def test_a_helper_is_read_from_its_name(run: str, epoch: int, purpose: str) -> None:
+def test_the_name_of_a_helper_container_is_parsed_to_the_same_container(
+    run: str, epoch: int, purpose: str
+) -> None:
     helper = RunContainer(run, epoch, purpose)
 
     assert container_names.parse(container_names.make(helper)) == helper
 
 
 @given(run=_RUNS)
-def test_an_agent_is_read_from_its_name(run: str) -> None:
+def test_the_name_of_an_agent_container_is_parsed_to_the_same_container(run: str) -> None:
     assert container_names.parse(container_names.make(RunContainer(run))) == RunContainer(run)
 
 
@@ -38,7 +40,7 @@ def test_an_agent_is_read_from_its_name(run: str) -> None:
         ("forgehand-k3v9qwme-1-2-rescue", RunContainer("k3v9qwme-1", 2, "rescue")),
     ],
 )
-def test_names_of_the_release_before_are_the_same(name: str, container: RunContainer) -> None:
+def test_container_names_are_the_same_as_in_the_previous_release(name: str, container: RunContainer) -> None:
     assert container_names.make(container) == name
     assert container_names.parse(name) == container
 
@@ -53,11 +55,11 @@ def test_names_of_the_release_before_are_the_same(name: str, container: RunConta
     ],
     ids=["removal", "image check", "no purpose", "another prefix"],
 )
-def test_the_name_of_any_other_container_has_no_run(name: str) -> None:
+def test_the_name_of_any_other_container_is_not_parsed_as_a_run(name: str) -> None:
     assert container_names.parse(name) is None
 
 
-def test_each_measurement_has_a_name_of_its_own() -> None:
+def test_each_measurement_has_a_unique_name() -> None:
     first, second = container_names.measurement("k3v9qwme"), container_names.measurement("k3v9qwme")
 
     assert first != second

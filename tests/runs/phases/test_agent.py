@@ -1,4 +1,4 @@
-"""Phase agent: an agent followed to its end, by one worker or by several after each other."""
+"""Phase agent: one worker, or several one after another, follow an agent to its end."""
 
 import gc
 import re
@@ -26,7 +26,7 @@ from tests.support.services import Postgres
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
 
 ENGINE = "/var/run/docker.sock"
-# Prints numbered lines until it is told to end, and some more.
+# Prints numbered lines until the file `go` exists, and three more.
 COUNTING = """
 say() { n=$((n + 1)); echo "line $n"; }
 n=0
@@ -43,8 +43,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield shop
 
 
-def _let_go(shop: Workshop, runtime: Runtime, run: Run) -> None:
-    """Work on the run until its agent has printed something, and stop there."""
+def _work_until_output(shop: Workshop, runtime: Runtime, run: Run) -> None:
+    """Work on the run until its agent has printed something, then stop the worker."""
     with shop.busy(runtime, run) as stopping:
         until(lambda: shop.printed(run) != b"")
         stopping.set()
@@ -56,13 +56,15 @@ def _allowing(runtime: Runtime, *, idle: int = 60, disk: int = 1 << 30) -> Runti
     return replace(runtime, limits=RunLimits(container, idle))
 
 
-def _tell_it_to_end(shop: Workshop, run: Run) -> None:
+def _end_agent(shop: Workshop, run: Run) -> None:
     (shop.runtime.data.workspace(run.task) / "repo" / "go").touch()
 
 
-def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: Workshop) -> None:
+def test_an_agent_continues_without_a_worker_and_the_next_worker_follows_it_to_its_end(
+    shop: Workshop,
+) -> None:
     run = shop.claimed()
-    _let_go(shop, shop.agent(COUNTING), run)
+    _work_until_output(shop, shop.agent(COUNTING), run)
     alone = shop.now(run)
     assert (alone.state, alone.phase) == (State.RUNNING, Phase.AGENT)
     condition = shop.runtime.engine.condition(f"forgehand-{run.id}")
@@ -72,12 +74,12 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
 
     raw = shop.runtime.data.log(run.id)
     with raw.open("ab") as file:
-        file.write(b"what a worker that was killed wrote here, and did not live to put in the ledger\n")
+        file.write(b"written by a worker that was killed before it recorded this in the ledger\n")
 
     again, runtime = shop.taken_over("next")
     with shop.busy(runtime, again):
         until(lambda: shop.now(run).log_offset > alone.log_offset)
-        _tell_it_to_end(shop, run)
+        _end_agent(shop, run)
 
     ended = shop.now(run)
     assert (ended.outcome, ended.takeovers, ended.number) == (Outcome.PUSHED, 0, 1)
@@ -89,7 +91,7 @@ def test_an_agent_goes_on_alone_and_the_next_worker_follows_it_to_its_end(shop: 
 
 def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_stays(shop: Workshop) -> None:
     run = shop.claimed()
-    _let_go(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
+    _work_until_output(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
     shop.runtime.engine.remove(f"forgehand-{run.id}")
 
     again, runtime = shop.taken_over("next")
@@ -107,11 +109,11 @@ def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_stays(s
     assert (shop.runtime.data.workspace(run.task) / "repo" / "x").exists()
 
 
-def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: Workshop) -> None:
+def test_an_agent_that_was_stopped_from_outside_is_lost_and_not_failed(shop: Workshop) -> None:
     run = shop.claimed()
     with shop.busy(shop.agent(f"echo 1 > x; {FOREVER}"), run):
         until(lambda: shop.printed(run) != b"")
-        shop.runtime.engine.stop(f"forgehand-{run.id}")  # as an engine does that goes down
+        shop.runtime.engine.stop(f"forgehand-{run.id}")  # as an engine does when it shuts down
 
     ended = shop.now(run)
     assert (ended.outcome, ended.exit_status) == (Outcome.LOST, 128 + signal.SIGTERM)
@@ -119,36 +121,38 @@ def test_an_agent_that_was_stopped_from_outside_is_lost_and_did_not_fail(shop: W
     assert shop.saved(run, "wip", "x") == "1\n"
 
 
-def test_a_status_that_may_be_the_engines_is_believed_of_an_agent_that_was_watched(shop: Workshop) -> None:
+def test_exit_status_255_is_a_failure_if_a_worker_followed_the_agent_and_a_loss_otherwise(
+    shop: Workshop,
+) -> None:
     assert shop.done("exit 255").outcome is Outcome.AGENT_FAILED
 
     run = shop.claimed()
-    _let_go(shop, shop.agent("echo begun; until test -e go; do sleep 0.02; done; exit 255"), run)
-    _tell_it_to_end(shop, run)
+    _work_until_output(shop, shop.agent("echo begun; until test -e go; do sleep 0.02; done; exit 255"), run)
+    _end_agent(shop, run)
     until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
     again, runtime = shop.taken_over("next")
     execute(runtime, again, threading.Event())
 
-    assert shop.now(run).outcome is Outcome.LOST  # as after the machine went down
+    assert shop.now(run).outcome is Outcome.LOST  # the same status as after a crash of the machine
 
 
 # The library does not close a socket that it could not connect.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
+def test_a_run_waits_if_the_engine_is_unavailable_before_or_during_the_agent(
     shop: Workshop, tmp_path: Path
 ) -> None:
     engine = tmp_path / "engine.sock"
     runtime = replace(shop.agent(COUNTING), engine=Engine(url=f"unix://{engine}", instance="away", uid=10001))
     run = shop.claimed()
-    with capture_logs() as heard, shop.busy(runtime, run):
-        until(lambda: _waits(heard))
+    with capture_logs() as logged, shop.busy(runtime, run):
+        until(lambda: _waits(logged))
         assert shop.now(run).phase is Phase.PREPARE
         engine.symlink_to(ENGINE)
         until(lambda: shop.printed(run) != b"")
         engine.unlink()
-        heard.clear()
-        _tell_it_to_end(shop, run)
-        until(lambda: _waits(heard))
+        logged.clear()
+        _end_agent(shop, run)
+        until(lambda: _waits(logged))
         assert shop.now(run).state is State.RUNNING
         engine.symlink_to(ENGINE)
 
@@ -157,16 +161,16 @@ def test_an_engine_that_is_away_is_waited_for_before_an_agent_and_after_it(
     gc.collect()
 
 
-def _waits(heard: list[MutableMapping[str, Any]]) -> bool:
-    return any(line["event"] == "step retry scheduled" for line in heard)
+def _waits(logged: list[MutableMapping[str, Any]]) -> bool:
+    return any(line["event"] == "step retry scheduled" for line in logged)
 
 
-def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_its_exit_status_however_late(
+def test_the_exit_status_of_an_agent_that_no_worker_followed_decides_even_after_its_time_limit(
     shop: Workshop,
 ) -> None:
     run = shop.claimed()
-    _let_go(shop, shop.agent(COUNTING), run)
-    _tell_it_to_end(shop, run)
+    _work_until_output(shop, shop.agent(COUNTING), run)
+    _end_agent(shop, run)
     until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
     shop.out_of_time(run)
 
@@ -177,11 +181,11 @@ def test_an_agent_that_ended_while_nobody_followed_it_is_judged_by_its_exit_stat
     assert shop.printed(run).splitlines()[-1].startswith(b"line ")
 
 
-def test_a_cancel_counts_if_the_agent_was_stopped_and_nothing_more_was_recorded(
+def test_a_cancel_takes_effect_if_the_agent_was_stopped_before_the_worker_recorded_it(
     shop: Workshop,
 ) -> None:
     run = shop.claimed()
-    _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
+    _work_until_output(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
     assert shop.cancel(run)
     shop.runtime.engine.stop(f"forgehand-{run.id}")
 
@@ -192,7 +196,7 @@ def test_a_cancel_counts_if_the_agent_was_stopped_and_nothing_more_was_recorded(
     assert shop.saved(run, "wip", "x") == "1\n"
 
 
-@pytest.mark.long  # tests of cancels have an agent that does not even end when it is told to
+@pytest.mark.long  # tests of cancels have an agent that even ignores the signal
 def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop: Workshop) -> None:
     run = shop.claimed()
 
@@ -222,7 +226,7 @@ def test_an_agent_that_prints_without_end_is_stopped_with_a_reason(shop: Worksho
     assert set(raw.split(b"\n")[:-1]) == {line.encode()}
 
 
-def test_short_lines_count_as_lines(shop: Workshop) -> None:
+def test_empty_lines_count_towards_the_limit_of_lines(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(shop.agent("while :; do echo; done", log_bytes=20_000), run, threading.Event())
@@ -231,7 +235,7 @@ def test_short_lines_count_as_lines(shop: Workshop) -> None:
     assert (ended.outcome, ended.reason) == (Outcome.OUTPUT_LIMIT, "It printed more than 100 lines.")
 
 
-def test_the_log_has_an_endless_line_up_to_the_limit(shop: Workshop) -> None:
+def test_a_line_of_a_million_bytes_is_in_the_log(shop: Workshop) -> None:
     run = shop.done("head -c 1000000 /dev/zero | tr '\\000' x; echo; echo 1 > x")
 
     assert (run.outcome, run.log_offset) == (Outcome.PUSHED, 1_000_001)
@@ -257,9 +261,9 @@ def test_an_agent_that_prints_now_and_then_is_not_stopped(shop: Workshop) -> Non
     assert shop.now(run).outcome is Outcome.PUSHED
 
 
-def test_the_time_limit_is_the_same_however_many_workers_follow_the_agent(shop: Workshop) -> None:
+def test_a_takeover_does_not_extend_the_time_limit_of_an_agent(shop: Workshop) -> None:
     run = shop.claimed(wall_limit=3)
-    _let_go(shop, shop.agent(FOREVER), run)
+    _work_until_output(shop, shop.agent(FOREVER), run)
 
     again, runtime = shop.taken_over("next")
     execute(runtime, again, threading.Event())
@@ -305,7 +309,7 @@ def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(
     assert (shop.runtime.data.workspace(run.task) / "home" / "1").stat().st_size == 20_000_000
 
 
-def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop) -> None:
+def test_a_file_of_an_agent_cannot_exceed_the_size_limit_of_its_workspace(shop: Workshop) -> None:
     run = shop.claimed()
 
     execute(
@@ -319,9 +323,9 @@ def test_no_file_of_an_agent_is_larger_than_its_workspace_may_be(shop: Workshop)
     assert (shop.runtime.data.workspace(run.task) / "home" / "large").stat().st_size == 50 << 20
 
 
-def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Workshop) -> None:
+def test_an_agent_is_stopped_if_the_shared_disk_has_too_little_free_space(shop: Workshop) -> None:
     run = shop.claimed()
-    _let_go(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
+    _work_until_output(shop, shop.agent(f"echo 1 > x; {FOREVER}"), run)
 
     again, runtime = shop.taken_over("next")
     free = shutil.disk_usage(runtime.data.root).free
@@ -336,7 +340,7 @@ def test_every_agent_is_stopped_before_the_disk_they_share_is_full(shop: Worksho
 
 
 @pytest.mark.waits
-def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_worker(
+def test_an_agent_continues_while_the_ledger_is_unavailable_and_the_same_worker_follows_it(
     tmp_path: Path, postgres: Postgres, postgres_url: Callable[[], str]
 ) -> None:
     url = postgres_url()
@@ -348,7 +352,7 @@ def test_an_agent_goes_on_while_the_ledger_is_away_and_is_followed_by_the_same_w
                 until(lambda: any(line["event"] == "ledger went away" for line in logged))
             before = shop.now(run).log_offset
             until(lambda: shop.now(run).log_offset > before)
-            _tell_it_to_end(shop, run)
+            _end_agent(shop, run)
 
         ended = shop.now(run)
         assert (ended.outcome, ended.epoch, ended.takeovers) == (Outcome.PUSHED, 1, 0)

@@ -25,7 +25,7 @@ from tests.support.rows import a_worker, add_run, add_task, lease_of
 from tests.support.runtimes import TOKEN, a_runtime
 
 OLD, NEW = "b" * 40, "d" * 40
-# Of the outcomes that are alike here, one for each state; approval and a second next command differ.
+# One outcome for each state, and those with an approval or a second next command: others hardly differ.
 FEW = [
     *(Outcome.PUSHED, Outcome.NO_CHANGES, Outcome.AGENT_FAILED),
     *(Outcome.CANCELLED, Outcome.QUESTION, Outcome.HELD, Outcome.RATE_LIMITED),
@@ -126,7 +126,7 @@ def test_the_final_comment_has_everything_that_a_person_needs(on_issue: Ending, 
 
     final, task, branch = on_issue.final, on_issue.task, on_issue.task.branch
     page, url = on_issue.runtime.page(task.id), ISSUE.repository_url
-    said_next = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
+    next_command = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
     assert final.startswith(f"**{ENDINGS[outcome].sentence}**")
     assert f"[`{branch}`]({url}/tree/{branch})" in final
     assert f"The change is [#101]({url}/pull/101)." in final
@@ -136,13 +136,15 @@ def test_the_final_comment_has_everything_that_a_person_needs(on_issue: Ending, 
     assert re.search(r"\| Agent \| `demo`, \d+ s \|", final)
     assert re.search(r"\| Workspace \| kept until \d{4}-\d\d-\d\d \d\d:\d\d UTC \|", final)
     also = ENDINGS[outcome].also
-    assert f"\n\nNext: `{said_next}`{f' or `{also}`' if also else ''}\n\n" in final
+    assert f"\n\nNext: `{next_command}`{f' or `{also}`' if also else ''}\n\n" in final
     assert f"[Page and log of this task]({page})\n\n<!-- forgehand:final:{run.id} -->" in final
 
 
 @pytest.mark.alike
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_the_run_ends_and_its_retention_begins_in_one_transaction(on_issue: Ending, outcome: Outcome) -> None:
+def test_the_end_of_a_run_sets_its_outcome_state_and_retention_and_nudges_the_sender(
+    on_issue: Ending, outcome: Outcome
+) -> None:
     run = on_issue.end(outcome, reason="why")
 
     state = ENDINGS[outcome].state
@@ -169,7 +171,7 @@ def test_an_issue_whose_task_never_pushed_has_no_status_and_no_change(
     assert len(on_issue.forge.bodies(ISSUE)) == 1
 
 
-def test_a_pushed_head_has_its_success_and_its_page(on_issue: Ending) -> None:
+def test_a_pushed_head_has_a_success_status_with_a_link_to_the_page(on_issue: Ending) -> None:
     on_issue.end(Outcome.PUSHED, pushed=NEW)
 
     on_issue.send()
@@ -180,7 +182,7 @@ def test_a_pushed_head_has_its_success_and_its_page(on_issue: Ending) -> None:
     ]
 
 
-def test_a_later_run_that_fails_puts_failure_on_what_was_pushed(on_issue: Ending) -> None:
+def test_a_later_run_that_fails_sets_a_failure_status_on_the_pushed_head(on_issue: Ending) -> None:
     on_issue.end(Outcome.PUSHED, pushed=OLD)
     on_issue.send()
     on_issue.again()
@@ -206,19 +208,19 @@ def test_a_change_has_its_status_on_the_head_of_the_command(on_change: Ending, o
     assert on_change.statuses == sorted([(HEAD, verdict), *pushed])
 
 
-@pytest.mark.parametrize("heard", ["pending first", "only the end"])
-def test_the_pending_status_is_replaced_on_the_same_commit(on_change: Ending, heard: str) -> None:
+@pytest.mark.parametrize("sent", ["pending and final", "final only"])
+def test_the_pending_status_is_replaced_on_the_same_commit(on_change: Ending, sent: str) -> None:
     leased = on_change.begun()
     pending = StatusMessage(commit=HEAD, state=CheckState.PENDING, description="Queued.")
     with on_change.ledger.write() as tx:
         outbox_messages.put(tx, pending, subject=leased.run.id, thread_key=CHANGE.key)
-    if heard == "pending first":
+    if sent == "pending and final":
         on_change.send()
     finish(leased, Outcome.NO_CHANGES, "", "/resume")
 
     on_change.send()
 
-    before = [CheckState.PENDING] if heard == "pending first" else []
+    before = [CheckState.PENDING] if sent == "pending and final" else []
     assert [status.verdict for _, status in on_change.forge.statuses] == [*before, CheckState.SUCCESS]
     assert {sha for sha, _ in on_change.forge.statuses} == {HEAD}
 
@@ -259,7 +261,7 @@ def test_a_change_for_a_change_has_the_request_as_its_title(on_change: Ending) -
     assert [change.title for change in on_change.forge.changes] == ["add tests"]
 
 
-def test_text_of_others_carries_no_secret_of_ours_to_the_forge(on_change: Ending) -> None:
+def test_secrets_in_requests_and_summaries_are_redacted_on_the_forge(on_change: Ending) -> None:
     words = f"{TOKEN} and ghp_{'a1B2' * 9}"
     on_change.end(Outcome.PUSHED, pushed=NEW, request=words, summary=words)
 
@@ -272,7 +274,7 @@ def test_text_of_others_carries_no_secret_of_ours_to_the_forge(on_change: Ending
         assert "a1B2" not in text
 
 
-def test_a_summary_of_any_length_leaves_marker_link_and_next_command(on_issue: Ending) -> None:
+def test_a_very_long_summary_displaces_neither_marker_nor_link_nor_next_command(on_issue: Ending) -> None:
     run = on_issue.end(Outcome.PUSHED, pushed=NEW, summary="@all " * 20_000)
 
     on_issue.send()
@@ -323,7 +325,7 @@ def test_a_run_of_the_operator_reports_to_no_forge(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("phases", [(), (Phase.PREPARE, Phase.AGENT)])
-def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
+def test_the_progress_comment_shows_the_end_of_the_run(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
     leased = on_issue.begun()
     for phase in phases:
         with on_issue.ledger.write() as tx:
@@ -338,7 +340,7 @@ def test_the_comment_that_followed_the_run_ends_with_it(on_issue: Ending, phases
 
     on_issue.send()
 
-    heard = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
+    first_lines = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
     ended = f"Task `{leased.task.id}`, run 1, has ended: The agent ran out of time. "
-    assert heard[-1].startswith("**The agent ran out of time.**")
-    assert [line.startswith(ended) for line in heard[:-1]] == ([True] if phases else [])
+    assert first_lines[-1].startswith("**The agent ran out of time.**")
+    assert [line.startswith(ended) for line in first_lines[:-1]] == ([True] if phases else [])

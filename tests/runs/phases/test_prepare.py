@@ -81,7 +81,7 @@ def test_a_missing_pinned_commit_is_named_with_the_next_command(shop: Workshop) 
     )
 
 
-def test_if_a_branch_has_our_prefix_as_its_name_dashes_replace_the_slash(shop: Workshop) -> None:
+def test_dashes_replace_slashes_in_branch_names_if_a_branch_is_named_like_the_prefix(shop: Workshop) -> None:
     shop.desk.git("update-ref", "refs/heads/forgehand", "refs/heads/main")
 
     run = shop.done("echo 1 > x")
@@ -91,7 +91,7 @@ def test_if_a_branch_has_our_prefix_as_its_name_dashes_replace_the_slash(shop: W
     assert shop.task(run).branch in shop.branches()
 
 
-def test_the_mirror_retains_the_heads_that_the_clone_was_shown(shop: Workshop) -> None:
+def test_the_mirror_retains_the_remote_heads_that_the_clone_has(shop: Workshop) -> None:
     run = shop.done("git rev-parse origin/main; git for-each-ref --format='%(refname)'")
 
     main = shop.desk.git("rev-parse", "main")
@@ -101,7 +101,7 @@ def test_the_mirror_retains_the_heads_that_the_clone_was_shown(shop: Workshop) -
     assert shop.printed(run).decode().split() == shown
 
 
-def test_a_cancel_that_comes_while_the_mirror_is_fetched_ends_before_the_agent(shop: Workshop) -> None:
+def test_a_cancel_during_the_fetch_ends_the_run_before_the_agent(shop: Workshop) -> None:
     run = shop.claimed()
     lock = shop.mirror(run).with_suffix(".lock")
     lock.parent.mkdir()
@@ -131,7 +131,7 @@ def test_a_missing_remote_is_not_an_incident(shop: Workshop) -> None:
 
 
 @pytest.mark.long
-def test_a_remote_that_does_not_answer_is_tried_for_a_while_and_then_reported(shop: Workshop) -> None:
+def test_a_remote_that_does_not_answer_is_retried_for_a_while_and_then_reported(shop: Workshop) -> None:
     run = shop.claimed(remote=f"http://127.0.0.1:{free_port()}/acme/anvil")
 
     execute(shop.runtime, run, threading.Event())
@@ -176,7 +176,7 @@ def test_a_later_run_resumes_the_last_session_if_its_file_is_there(shop: Worksho
         assert [each.agent for each in runs.of_task(tx, first.task)] == ["shell", "shell", "shell", "other"]
 
 
-@pytest.mark.long  # the rule has tests of the store as well
+@pytest.mark.long  # tests of the store check the rule, too
 def test_a_session_that_could_not_be_resumed_is_not_tried_again(shop: Workshop) -> None:
     def worked(script: str) -> Run:
         run = shop.next()
@@ -189,10 +189,10 @@ def test_a_session_that_could_not_be_resumed_is_not_tried_again(shop: Workshop) 
 
     shop.queued()
     first = worked(printing(recorded("good")))
-    silent = worked("kill -9 $$")  # of which nobody knows whether it could have
+    killed = worked("kill -9 $$")  # it is unknown whether it could have resumed
     failed = worked(f"{printing(recorded('no-session'))}; exit 1")
     last = worked(printing(recorded("good")))
 
-    assert first.session == silent.session_from == failed.session_from == SESSION
-    assert (silent.outcome, failed.outcome) == (Outcome.LOST, Outcome.AGENT_FAILED)
+    assert first.session == killed.session_from == failed.session_from == SESSION
+    assert (killed.outcome, failed.outcome) == (Outcome.LOST, Outcome.AGENT_FAILED)
     assert (last.session_from, last.session) == ("", SESSION)

@@ -38,17 +38,17 @@ def a_sandbox(image: str, script: str, *mounts: Mount, memory: str = "256m") -> 
 KILLED = ["sleep 60", "yes >&2", "yes", "exec >&- 2>&-; sleep 60"]
 
 
-def until_over(engine: Engine, sandbox: ContainerSpec) -> bytes:
+def output_of(engine: Engine, sandbox: ContainerSpec) -> bytes:
     return b"".join(engine.follow(sandbox.name, 0))
 
 
-def test_a_tool_returns_what_it_printed(engine: Engine, image: str) -> None:
+def test_a_tool_returns_its_standard_output(engine: Engine, image: str) -> None:
     assert run_tool(engine, image, 'printf "%s-" "$@"; echo noise >&2', "a b", "c") == b"a b-c-"
 
     assert engine.ours() == []
 
 
-def test_a_tool_that_fails_is_quoted_without_control_characters(engine: Engine, image: str) -> None:
+def test_the_error_of_a_failed_tool_is_quoted_without_control_characters(engine: Engine, image: str) -> None:
     with pytest.raises(SandboxFailed, match=r"^no luck$"):
         run_tool(engine, image, r"printf 'no \033[1mluck\n' >&2; exit 3")
 
@@ -62,8 +62,8 @@ def test_a_tool_that_does_not_end_is_killed_at_its_limit(engine: Engine, image: 
     assert engine.ours() == []
 
 
-# The last one has closed what we read: its end is waited for in another way. Silence and floods on either
-# stream are also tested without a container, in test_streams.py.
+# The last script closes its output, so its end is noticed in another way. Unresponsive engines and endless
+# output are also tested without a container, in test_streams.py.
 @pytest.mark.parametrize("script", mostly_long(KILLED, KILLED[3:]))
 def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: str) -> None:
     began = time.monotonic()
@@ -87,14 +87,16 @@ def test_a_check_that_raises_kills_the_tool(engine: Engine, image: str, script: 
 
 
 @pytest.mark.long
-def test_a_tool_that_closed_its_output_and_runs_on_is_killed_at_its_limit(engine: Engine, image: str) -> None:
+def test_a_tool_that_closed_its_output_and_continues_is_killed_at_its_limit(
+    engine: Engine, image: str
+) -> None:
     with pytest.raises(SandboxFailed, match="within its time"):
         run_tool(engine, image, "exec >&- 2>&-; sleep 60", seconds=2)
 
     assert engine.ours() == []
 
 
-def test_a_tool_that_the_engine_stopped_is_worth_a_retry(engine: Engine, image: str) -> None:
+def test_a_tool_that_the_engine_stopped_fails_with_a_temporary_error(engine: Engine, image: str) -> None:
     def stopped() -> None:
         name = a_name()
         with engine.tool_stream(
@@ -153,10 +155,10 @@ def test_leaving_a_stream_by_an_exception_kills_the_container(engine: Engine, im
 
 
 def test_a_tool_replaces_the_container_of_a_dead_worker(engine: Engine, image: str) -> None:
-    left = a_sandbox(image, "sleep 60")
-    engine.start(left)
+    leftover = a_sandbox(image, "sleep 60")
+    engine.start(leftover)
 
-    printed = engine.tool(name=left.name, image=image, script="echo new", args=[], mounts=[], seconds=60)
+    printed = engine.tool(name=leftover.name, image=image, script="echo new", args=[], mounts=[], seconds=60)
 
     assert printed == b"new\n"
 
@@ -171,7 +173,7 @@ def test_the_agent_can_write_only_to_permitted_places(engine: Engine, image: str
 
     engine.start(sandbox)
 
-    assert until_over(engine, sandbox).decode().split("\n")[:-1] == [
+    assert output_of(engine, sandbox).decode().split("\n")[:-1] == [
         "10001",
         "CapEff:\t0000000000000000",
         "NoNewPrivs:\t1",
@@ -201,14 +203,16 @@ def test_a_container_is_labelled_as_ours(engine: Engine, image: str) -> None:
     assert found.labels["forgehand.task"] == "t1"
 
 
-def test_a_started_container_is_adopted_not_started_again(engine: Engine, image: str) -> None:
+def test_a_container_that_was_started_before_is_adopted_and_not_started_again(
+    engine: Engine, image: str
+) -> None:
     sandbox = a_sandbox(image, "echo once")
     engine.start(sandbox)
-    assert until_over(engine, sandbox) == b"once\n"
+    assert output_of(engine, sandbox) == b"once\n"
 
     engine.start(sandbox)
 
-    assert until_over(engine, sandbox) == b"once\n"
+    assert output_of(engine, sandbox) == b"once\n"
     condition = engine.condition(sandbox.name)
     assert condition is not None
     assert condition.exit_status == 0
@@ -223,7 +227,7 @@ def test_a_start_that_fails_leaves_no_container(engine: Engine, image: str) -> N
     assert engine.condition(sandbox.name) is None
 
 
-def test_a_missing_program_leaves_no_container(engine: Engine, image: str, folder: Path) -> None:
+def test_an_impossible_mount_leaves_no_container(engine: Engine, image: str, folder: Path) -> None:
     blocked = folder / "file"
     blocked.touch()
     sandbox = a_sandbox(image, "true", Mount(source=blocked, target="/usr/bin/sh/impossible"))
@@ -238,21 +242,21 @@ def test_the_log_continues_at_any_byte(engine: Engine, image: str) -> None:
     sandbox = a_sandbox(image, "for i in $(seq 3000); do echo out$i; echo err$i >&2; done")
     engine.start(sandbox)
 
-    whole = until_over(engine, sandbox)
+    whole = output_of(engine, sandbox)
 
     assert whole.count(b"\n") == 6000
     for skip in (1, 7, len(whole) - 3, len(whole)):
         assert b"".join(engine.follow(sandbox.name, skip)) == whole[skip:]
 
 
-def test_a_last_line_without_a_line_end_is_in_the_log(engine: Engine, image: str) -> None:
+def test_the_log_has_a_last_line_without_a_line_end(engine: Engine, image: str) -> None:
     sandbox = a_sandbox(image, "echo first; sleep 0.3; printf last")
     engine.start(sandbox)
 
-    assert until_over(engine, sandbox) == b"first\nlast"
+    assert output_of(engine, sandbox) == b"first\nlast"
 
 
-def test_an_endless_line_comes_in_pieces(engine: Engine, image: str) -> None:
+def test_a_very_long_line_arrives_in_pieces(engine: Engine, image: str) -> None:
     sandbox = a_sandbox(image, "head -c 1000000 /dev/zero | tr '\\0' x")
     engine.start(sandbox)
 
@@ -287,19 +291,21 @@ def test_stop_ends_an_agent_that_ignores_the_signal(engine: Engine, image: str) 
 
     engine.stop(sandbox.name, grace=1)
 
-    assert time.monotonic() - began < 9  # by itself an engine waits for 10
+    assert time.monotonic() - began < 9  # the default of an engine is 10
     condition = engine.condition(sandbox.name)
     assert condition is not None
     assert (condition.running, condition.exit_status, condition.out_of_memory) == (False, 137, False)
     assert list(log) == []
 
 
-def test_an_agent_out_of_memory_differs_from_one_that_failed(engine: Engine, image: str) -> None:
+def test_an_agent_without_enough_memory_is_distinguished_from_one_that_failed(
+    engine: Engine, image: str
+) -> None:
     greedy = a_sandbox(image, "exec python3 -c 'x = bytearray(1 << 30)'", memory="64m")
     failing = a_sandbox(image, "exit 3")
     for sandbox in (greedy, failing):
         engine.start(sandbox)
-        until_over(engine, sandbox)
+        output_of(engine, sandbox)
 
     conditions = [engine.condition(sandbox.name) for sandbox in (greedy, failing)]
 
@@ -323,7 +329,7 @@ def test_a_missing_image_is_not_pulled(engine: Engine) -> None:
 
 
 @pytest.mark.waits
-def test_a_missing_runtime_is_refused_by_name() -> None:
+def test_a_missing_runtime_is_refused_with_its_name() -> None:
     engine = Engine(url="", instance="test", uid=10001, runtime="kata-none")
 
     with pytest.raises(BadSettings, match="kata-none"):

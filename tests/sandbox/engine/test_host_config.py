@@ -1,6 +1,6 @@
-"""Limits that an engine cannot enforce: they are known before a start, and are not requested.
+"""Limits that an engine cannot enforce are found before a container starts, and are not requested.
 
-Such an engine does not exist on every machine, so here a server answers like one, by
+Not every machine has such an engine, so here a server answers like one, according to
 https://docs.docker.com/reference/api/engine/version/v1.41/.
 """
 
@@ -29,7 +29,8 @@ DOCKER_WITHOUT_CGROUPS = {
     "CgroupVersion": "1",
     **dict.fromkeys(LIMITS, False),
 }
-PODMAN_WITHOUT_ROOT = {**DOCKER, "SecurityOptions": ROOTLESS, "CgroupVersion": "1"}  # says what root could
+# It reports the limits that root could enforce.
+PODMAN_WITHOUT_ROOT = {**DOCKER, "SecurityOptions": ROOTLESS, "CgroupVersion": "1"}
 
 
 @pytest.fixture
@@ -102,5 +103,5 @@ def test_rootless_docker_with_cgroups_can_enforce_limits(server: Server) -> None
     assert asked_of(server, engine)["NanoCpus"] == 10**9
 
 
-def test_the_engine_of_this_machine_enforces_the_required_limits(engine: Engine) -> None:
+def test_the_local_engine_enforces_the_required_limits(engine: Engine) -> None:
     assert set(engine.check()) <= {"swap", "cpus"}

@@ -15,8 +15,8 @@ DOCKER = {"CgroupVersion": "1", "ServerVersion": "20.10.24"}
 PODMAN = {**DOCKER, "ServerVersion": "4.3.1", "BuildahVersion": "1.28.2"}
 
 
-class Said:
-    """A stream of the pieces that are put into it, until it is closed."""
+class QueuedStream:
+    """A stream that returns the pieces from its queue until it is closed."""
 
     def __init__(self) -> None:
         self.pieces: SimpleQueue[bytes | None] = SimpleQueue()
@@ -33,10 +33,10 @@ class Said:
         self.pieces.put(None)
 
 
-def after(there: threading.Event, said: Said) -> Callable[[], Frames]:
+def after(there: threading.Event, stream: QueuedStream) -> Callable[[], Frames]:
     def ask() -> Frames:
         there.wait()
-        return said
+        return stream
 
     return ask
 
@@ -52,9 +52,9 @@ def test_podman_is_recognised_by_docker_info() -> None:
 
 
 def test_a_stream_is_read_once_it_arrives() -> None:
-    there, said = threading.Event(), Said()
-    later = Later(after(there, said))
-    said.pieces.put(b"one")
+    there, stream = threading.Event(), QueuedStream()
+    later = Later(after(there, stream))
+    stream.pieces.put(b"one")
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(later.__next__)
@@ -67,8 +67,8 @@ def test_a_stream_is_read_once_it_arrives() -> None:
 
 
 def test_a_stream_that_arrives_after_close_is_closed() -> None:
-    there, said, waiting = threading.Event(), Said(), threading.Event()
-    later = Later(after(there, said))
+    there, stream, waiting = threading.Event(), QueuedStream(), threading.Event()
+    later = Later(after(there, stream))
 
     def read() -> bytes:
         waiting.set()
@@ -81,7 +81,7 @@ def test_a_stream_that_arrives_after_close_is_closed() -> None:
 
         assert reader.result(10) == b"nothing"
     there.set()
-    assert said.closed.wait(10)
+    assert stream.closed.wait(10)
 
 
 def test_a_stream_that_cannot_be_opened_ends() -> None:

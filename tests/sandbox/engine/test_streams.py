@@ -1,4 +1,4 @@
-"""The output of a container as an engine sends it, and interruptions of it."""
+"""The output of a container in the format of an engine, and its interruption."""
 
 import itertools
 import socket
@@ -30,7 +30,7 @@ def test_output_before_a_connection_failure_is_returned(cut: int) -> None:
         assert stream.error_text == "oh"
 
 
-def test_a_check_that_raises_ends_the_wait_for_a_silent_engine() -> None:
+def test_a_check_that_raises_ends_the_wait_for_an_unresponsive_engine() -> None:
     ours, engines = socket.socketpair()
     with ours, engines:
         stream = Stream(ours, seconds=60, check=within(0.5))
@@ -45,12 +45,12 @@ def test_a_check_that_raises_ends_the_wait_for_a_silent_engine() -> None:
 
 
 @pytest.mark.parametrize("kind", [1, 2], ids=["stdout", "stderr"])
-def test_a_check_that_raises_ends_the_reading_of_a_flood(kind: int) -> None:
+def test_a_check_that_raises_ends_the_reading_of_endless_output(kind: int) -> None:
     ours, engines = socket.socketpair()
     flood = itertools.repeat(frame(kind, bytes(1 << 16)))
 
     def send() -> None:
-        with suppress(OSError):  # nobody reads any more
+        with suppress(OSError):  # the reader has closed its end
             for data in flood:
                 engines.sendall(data)
 
@@ -63,7 +63,7 @@ def test_a_check_that_raises_ends_the_reading_of_a_flood(kind: int) -> None:
         sender.join()
 
 
-def test_the_time_limit_also_holds_during_a_flood() -> None:
+def test_the_time_limit_also_applies_during_much_output() -> None:
     ours, engines = socket.socketpair()
     with ours, engines:
         engines.sendall(frame(2, b"oh") * 1000)

@@ -1,4 +1,4 @@
-"""The checks an export must pass, on trees as git itself would not make them."""
+"""The checks of an export, on trees that git itself would not make."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_ordinary_files_and_links_pass(trees: Trees) -> None:
         ".git. /x",
     ],
 )
-def test_a_link_that_may_lead_out_is_refused(trees: Trees, target: str) -> None:
+def test_a_link_that_may_lead_out_of_the_repository_is_refused(trees: Trees, target: str) -> None:
     assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", f"link {target}"))))
 
 
@@ -85,7 +85,7 @@ def test_a_link_with_a_too_long_target_is_refused(trees: Trees) -> None:
     assert "leads out" in trees.violation(trees.commit(trees.tree(("odd", "link " + "x" * 5000))))
 
 
-def test_a_new_gitlink_is_refused_and_a_moved_one_passes(trees: Trees) -> None:
+def test_a_new_gitlink_is_refused_and_a_changed_one_passes(trees: Trees) -> None:
     first = trees.commit(trees.tree(("sub", f"gitlink {'1' * 40}")))
     second = trees.commit(trees.tree(("sub", f"gitlink {'2' * 40}")), first)
 
@@ -109,7 +109,7 @@ def test_entries_from_the_other_side_of_a_merge_are_not_checked(trees: Trees) ->
     assert trees.violation(trees.commit(trees.tree(("a", "1"), ("out", "link /root")), ours, theirs)) != ""
 
 
-def test_names_that_differ_only_in_letter_case_or_in_spelling_of_an_accent_collide(trees: Trees) -> None:
+def test_names_that_differ_only_in_letter_case_or_in_the_encoding_of_an_accent_collide(trees: Trees) -> None:
     base = trees.commit(trees.tree(("Read", "1"), ("é", "1")))
 
     assert "`Read` and `read`" in trees.violation(
@@ -126,9 +126,9 @@ def test_folders_collide_at_any_depth(trees: Trees) -> None:
     base = trees.commit(trees.tree(("d", f"tree {trees.tree(('Lib', f'tree {file}'))}")))
     both = trees.tree(("Lib", f"tree {file}"), ("lib", f"tree {file}"))
 
-    words = trees.violation(trees.commit(trees.tree(("d", f"tree {both}")), base))
+    violation = trees.violation(trees.commit(trees.tree(("d", f"tree {both}")), base))
 
-    assert "`d/Lib` and `d/lib`" in words
+    assert "`d/Lib` and `d/lib`" in violation
 
 
 def test_hundreds_of_spellings_of_a_long_name_collide(trees: Trees) -> None:
@@ -137,9 +137,9 @@ def test_hundreds_of_spellings_of_a_long_name_collide(trees: Trees) -> None:
     lines = "".join(f"100644 blob {blob}\t{name}\n" for name in spellings)
     base = trees.commit(trees.tree(("a", "1")))
 
-    words = trees.violation(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
+    violation = trees.violation(trees.commit(git(trees.objects.path, "mktree", stdin=lines), base))
 
-    assert "are the same name" in words
+    assert "are the same name" in violation
 
 
 def test_names_collide_in_folders_that_differ_only_in_letter_case(trees: Trees) -> None:
@@ -171,9 +171,9 @@ def test_the_depth_of_a_new_folder_is_limited(trees: Trees) -> None:
     fine, deep = (trees.commit(nested(trees, number, ("x", "1"))) for number in (100, 101))
 
     assert trees.violation(fine) == ""
-    words = trees.violation(deep)
-    assert words.startswith("`d/d/d/d")
-    assert words.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
+    violation = trees.violation(deep)
+    assert violation.startswith("`d/d/d/d")
+    assert violation.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
 
 
 def test_existing_deep_paths_may_be_changed_and_removed(trees: Trees) -> None:
@@ -198,7 +198,7 @@ def test_a_name_that_no_file_system_accepts_is_refused(trees: Trees, name: str) 
     assert "not every system can store" in trees.violation(trees.commit(trees.tree((name, "1"))))
 
 
-def test_an_existing_name_of_a_megabyte_takes_no_time(trees: Trees) -> None:
+def test_an_existing_name_of_a_megabyte_is_not_normalized(trees: Trees) -> None:
     """Normalizing its accents takes time quadratic in its length."""
     odd = ("\u0301\u0323" * 300_000, "1")
     base = trees.commit(trees.tree(odd))
@@ -232,7 +232,7 @@ def test_no_folder_is_named_if_no_folder_has_most_changes(trees: Trees) -> None:
     )
 
 
-def test_empty_folders_and_long_paths_count(trees: Trees) -> None:
+def test_the_number_of_empty_folders_and_the_length_of_all_paths_are_limited(trees: Trees) -> None:
     empty = trees.tree()
     for _ in range(3):
         empty = trees.tree(*((f"d{number}", f"tree {empty}") for number in range(10)))
@@ -248,14 +248,14 @@ def test_empty_folders_and_long_paths_count(trees: Trees) -> None:
     )
 
 
-def test_a_commit_that_is_too_large_to_load_is_refused_unread(trees: Trees) -> None:
+def test_a_commit_that_is_too_large_to_load_is_refused_before_it_is_read(trees: Trees) -> None:
     git(trees.objects.path, "commit-tree", trees.tree(), stdin="m" * (65 << 20))
 
     with pytest.raises(ExportRefused, match="message or a folder's list of files is larger than 64 MiB"):
         large(trees.objects, Rules())
 
 
-def test_limits_on_files_and_sizes_are_reported_with_sentences(trees: Trees) -> None:
+def test_violations_of_the_limits_on_files_and_sizes_are_reported_in_sentences(trees: Trees) -> None:
     made = trees.commit(trees.tree(*((f"f{number}", "x" * 3_000_000) for number in range(3))))
 
     assert trees.violation(made, Rules(files=2)).startswith("More than 2 files")

@@ -1,4 +1,4 @@
-"""Exports whose few objects name very much, on a host that has 700 MB for them, end as refusals that help."""
+"""Exports whose few objects contain huge numbers of paths are refused within 700 MB of memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.engine.containers import Engine
 from tests.sandbox.export_source import Site
-from tests.sandbox.memory_limited import Group, held, memory_group
+from tests.sandbox.memory_limited import Group, export_in, memory_group
 
 DEPTH = 1996
 
@@ -39,23 +39,23 @@ def head_to(site: Site, tree: str) -> None:
     site.git("update-ref", "HEAD", site.git("commit-tree", "-p", site.base, "-m", "Work", tree))
 
 
-# Few and many take the same path, up to a limit on the bytes of all names.
+# Small and large numbers are handled by the same code, up to a limit on the bytes of all names.
 NUMBERS = [pytest.param(60, marks=pytest.mark.long), pytest.param(1_000, marks=pytest.mark.long), 8_000]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_very_deep_paths_are_named_with_the_limit(
+def test_a_very_deep_path_is_reported_with_the_limit(
     site: Site, group: Group, number: int, record_property: Callable[[str, object], None]
 ) -> None:
     deep(site, number)
 
-    # As the janitor does, which tries again and again without a look at the workspace.
-    outcome = held(group, site.image, replace(site.plan(), succeeded=False))
+    # Like an export by the janitor, which repeats it.
+    outcome = export_in(group, site.image, replace(site.plan(), succeeded=False))
 
     assert (outcome.status, outcome.error) == (0, "ExportRefused")
-    assert outcome.words.startswith("`p0/a/a/a/")
-    assert "lies more than 100 folders deep" in outcome.words
-    assert len(outcome.words) < 400
+    assert outcome.text.startswith("`p0/a/a/a/")
+    assert "lies more than 100 folders deep" in outcome.text
+    assert len(outcome.text) < 400
     record_property("figure", f"{number} paths: {outcome.peak} MiB at most in one process")
 
 
@@ -65,42 +65,44 @@ def test_deep_paths_in_the_final_tree_are_refused(site: Site, group: Group) -> N
     site.git("read-tree", "HEAD")
     site.git("update-index", "-z", "--skip-worktree", "--stdin", stdin=site.git("ls-files", "-z"))
 
-    outcome = held(group, site.image, site.plan())
+    outcome = export_in(group, site.image, site.plan())
 
     assert (outcome.status, outcome.error) == (0, "ExportRefused")
-    assert "100 folders deep" in outcome.words
+    assert "100 folders deep" in outcome.text
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_deep_paths_that_a_later_commit_removed_only_flatten_the_history(
+def test_deep_paths_that_a_later_commit_removed_are_exported_as_one_commit_without_them(
     site: Site, group: Group, number: int
 ) -> None:
-    """Here the host finds them: the container checks only the tree of HEAD."""
+    """The host finds these paths, because the container checks only the tree of HEAD."""
     deep(site, number)
     site.commit({"a.py": "1\n"})
 
-    outcome = held(group, site.image, site.plan())
+    outcome = export_in(group, site.image, site.plan())
 
-    assert (outcome.status, outcome.error, outcome.words) == (0, "", "1")
+    assert (outcome.status, outcome.error, outcome.text) == (0, "", "1")
 
 
-def test_a_folder_of_ten_thousand_million_files_is_refused_by_number(site: Site, group: Group) -> None:
+def test_a_folder_of_ten_thousand_million_files_is_refused_with_the_limit_on_their_number(
+    site: Site, group: Group
+) -> None:
     made = site.git("mktree", stdin=f"100644 blob {site.git('hash-object', '-w', '--stdin')}\tf\n")
     for _ in range(10):
         made = site.git("mktree", stdin="".join(f"040000 tree {made}\td{each}\n" for each in range(10)))
     head_to(site, made)
 
-    outcome = held(group, site.image, replace(site.plan(), succeeded=False))
+    outcome = export_in(group, site.image, replace(site.plan(), succeeded=False))
 
     assert (outcome.status, outcome.error) == (0, "ExportRefused")
-    assert outcome.words.startswith("More than 20,000 files are changed, most of them in `d0`.")
+    assert outcome.text.startswith("More than 20,000 files are changed, most of them in `d0`.")
 
 
-def test_a_huge_file_of_zeros_is_refused_by_name(site: Site, group: Group) -> None:
+def test_a_huge_file_of_zeros_is_refused_with_its_name(site: Site, group: Group) -> None:
     (site.repo / "zeros").write_bytes(bytes(200 << 20))
 
-    outcome = held(group, site.image, site.plan())
+    outcome = export_in(group, site.image, site.plan())
 
     assert (outcome.status, outcome.error) == (0, "ExportRefused")
-    assert "`zeros` is larger than 100 MiB" in outcome.words
+    assert "`zeros` is larger than 100 MiB" in outcome.text
     assert outcome.peak < 150

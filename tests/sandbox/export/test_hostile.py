@@ -1,7 +1,7 @@
-"""Exports of clones whose agent meant harm: the host stays untouched, and each has a clear outcome.
+"""Exports of clones that a hostile agent prepared: the host is not affected, and each outcome is clear.
 
-Commands planted here name a canary by its path on the host, which is in no
-container: only a program on the host could touch it.
+Commands in these clones touch a canary at its path on the host. No container
+has that path, so only a program on the host could touch it.
 """
 
 import os
@@ -115,7 +115,7 @@ SURVIVED: dict[str, Callable[[Hostile], object]] = {
 }
 
 
-# These do not hinder each other, so one clone has them all. The first calls git on the host: keep so.
+# These are independent, so one clone has them all. `replace` must be first, because it calls git on the host.
 TOGETHER = [
     "replace", "alternates", "stale locks", "fifo in the worktree", "hooks", "fsmonitor", "insteadOf",
     "ssh and credentials",
@@ -123,7 +123,7 @@ TOGETHER = [
 ALONE = ["gitfile", "links in .git", "filter", "index"]
 
 
-def test_work_is_exported_despite_many_hostile_files_beside_it(hostile: Hostile) -> None:
+def test_work_is_exported_despite_many_hostile_files_in_the_clone(hostile: Hostile) -> None:
     for what in TOGETHER:
         SURVIVED[what](hostile)
 
@@ -134,7 +134,7 @@ def test_work_is_exported_despite_many_hostile_files_beside_it(hostile: Hostile)
 
 
 @pytest.mark.parametrize("what", mostly_long(SURVIVED, ALONE))
-def test_work_is_exported_despite_hostile_files_beside_it(hostile: Hostile, what: str) -> None:
+def test_work_is_exported_despite_each_kind_of_hostile_file_in_the_clone(hostile: Hostile, what: str) -> None:
     SURVIVED[what](hostile)
 
     exported = hostile.site.take()
@@ -149,7 +149,7 @@ def _no_repository(hostile: Hostile) -> None:
 
 
 def _tree(hostile: Hostile, *lines: str) -> None:
-    """Make HEAD a commit that git would not write, with these entries; the files on disk stay."""
+    """Make HEAD a commit with these entries, which git would not write; the files on disk do not change."""
     site = hostile.site
     tree = site.git("mktree", "--missing", stdin="".join(line + "\n" for line in lines))
     site.git("update-ref", "HEAD", site.git("commit-tree", "-p", "HEAD", "-m", "odd", tree))
@@ -183,10 +183,10 @@ def _file(hostile: Hostile, name: bytes) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
-    "fifo for a file": (lambda h: _fifo(h.site.repo / "a.py"), "`a.py` is neither a file nor"),
+    "fifo in place of a file": (lambda h: _fifo(h.site.repo / "a.py"), "`a.py` is neither a file nor"),
     "no repository": (_no_repository, "no commit to take"),
     "HEAD as a link": (_linked_head, "no commit to take"),
-    "HEAD of nothing": (lambda h: h.head("ref: refs/heads/no\n"), "no commit to take"),
+    "HEAD of a missing branch": (lambda h: h.head("ref: refs/heads/no\n"), "no commit to take"),
     "gitlink": (lambda h: _checked_out(h, f"160000 commit {h.site.base}\tsub"), "`sub` is a repository"),
     "link up": (lambda h: _link(h, "../../x"), "`src/link` is a link that leads out"),
     "link to root": (lambda h: _link(h, "/etc/passwd"), "`src/link` is a link that leads out"),
@@ -206,16 +206,16 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
 
 # Names and targets of all kinds are tested without a container, in test_checks.py.
 ORDINARY_REFUSED = {
-    "fifo for a file", "no repository", "gitlink", "link into .git", "not UTF-8", "reserved name",
+    "fifo in place of a file", "no repository", "gitlink", "link into .git", "not UTF-8", "reserved name",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", mostly_long(REFUSED, ORDINARY_REFUSED))
 def test_forbidden_content_is_refused_with_path_and_reason(hostile: Hostile, what: str) -> None:
-    plant, words = REFUSED[what]
-    plant(hostile)
+    prepare, reason = REFUSED[what]
+    prepare(hostile)
 
-    with pytest.raises(ExportRefused, match=words):
+    with pytest.raises(ExportRefused, match=reason):
         hostile.site.take(rules=Rules(blob_bytes=2 << 20))
 
     assert not hostile.canary.exists()
@@ -232,7 +232,7 @@ IN_GIT = [
     "objects/pack/x.idx",
     "x",
 ]
-ORDINARY_IN_GIT = [(False, "HEAD"), (True, "objects/pack/x.idx")]  # one search finds them all
+ORDINARY_IN_GIT = [(False, "HEAD"), (True, "objects/pack/x.idx")]  # one search finds all of them
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_pipe_in_place_of_a_git_file_is_refused_at_once(hostile: Hostile, name
     path.unlink(missing_ok=True)
     if linked:
         os.mkfifo(hostile.site.repo / "pipe")
-        path.symlink_to("/workspace/pipe")  # as it is in the container
+        path.symlink_to("/workspace/pipe")  # its path in the container
     else:
         os.mkfifo(path)
 
@@ -297,13 +297,13 @@ echo "$TAG" | git pack-objects --revs --stdout -q
 
 
 def test_a_stream_whose_head_is_not_a_commit_is_refused(hostile: Hostile) -> None:
-    """The host does not trust a container's output: here its shell was replaced."""
+    """The host does not trust the output of a container: this one has another shell."""
     site = hostile.site
     site.git("tag", "-a", "-m", "No commit", "odd")
     instructions = f"ENV TAG={site.git('rev-parse', 'odd')}\nCOPY sh /usr/local/bin/sh"
-    with image_with(site.image, instructions, {"sh": FORGED}) as lying:  # noqa: SIM117
+    with image_with(site.image, instructions, {"sh": FORGED}) as forging:  # noqa: SIM117
         with pytest.raises(ExportRefused, match="objects other than HEAD"):
-            export_work(site.engine, lying, site.plan())
+            export_work(site.engine, forging, site.plan())
 
     assert not list((site.quarantine / "objects" / "pack").iterdir())
 
@@ -319,9 +319,7 @@ def test_a_small_pack_that_unpacks_to_too_much_is_refused(hostile: Hostile) -> N
     ("each", "limit"),
     [(20, 300), pytest.param(1000, Rules().files, marks=pytest.mark.long, id="a million")],
 )
-def test_a_million_paths_are_refused_before_they_fill_our_memory(
-    hostile: Hostile, each: int, limit: int
-) -> None:
+def test_a_million_paths_are_refused_with_the_limit(hostile: Hostile, each: int, limit: int) -> None:
     site, line = hostile.site, f"100644 blob {_blob(hostile, 'x')}\tf"
     files = site.git("mktree", stdin="".join(f"{line}{number:04}\n" for number in range(each)))
     folders = "".join(f"040000 tree {files}\td{number:04}\n" for number in range(each))
@@ -334,8 +332,8 @@ def test_a_million_paths_are_refused_before_they_fill_our_memory(
         site.take(succeeded=False, rules=Rules(files=limit))
 
 
-@pytest.mark.long  # test_deep_paths.py has such a tree, with a limit on memory
-def test_a_tree_that_expands_without_end_is_refused(hostile: Hostile) -> None:
+@pytest.mark.long  # test_deep_paths.py has such a tree, and a limit on memory
+def test_a_tree_that_expands_to_a_million_million_files_is_refused(hostile: Hostile) -> None:
     site = hostile.site
     line = f"100644 blob {_blob(hostile, 'x')}\tf"
     for _ in range(12):

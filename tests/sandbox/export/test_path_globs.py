@@ -1,4 +1,4 @@
-"""Paths against globs: what the standard library finds at each start of a part, and in one pass."""
+"""Globs match the same paths in one pass as the standard library does from each path component."""
 
 import re
 from fnmatch import fnmatchcase
@@ -10,7 +10,7 @@ from bot.agents.registry import instruction_files
 from bot.sandbox.export.path_globs import Pattern
 from bot.sandbox.export.protected_paths import DEFAULT as OWN
 
-DEFAULT = (*OWN, *instruction_files())  # as an export has them
+DEFAULT = (*OWN, *instruction_files())  # the globs of an export
 
 GLOBS = st.lists(
     st.sampled_from(
@@ -26,7 +26,7 @@ LIKELY = st.lists(st.sampled_from([*NAMES, "x", ".yml", *"/" * 30]), max_size=10
 
 
 def matches(glob: str, path: str) -> bool:
-    """Match in another way: from each possible start, and for a folder also all paths below it."""
+    """Match from each possible start, and for a folder also all paths below it."""
     plain, folded = glob.strip("/").casefold(), path.casefold()
     starts = [0, *(at + 1 for at, letter in enumerate(folded) if letter == "/")]
     if "/" in glob.rstrip("/"):
@@ -43,7 +43,7 @@ def test_a_glob_matches_from_the_start_of_any_path_component(globs: list[str], p
 
 @settings(deadline=None, max_examples=150)
 @given(LIKELY)
-def test_our_own_globs_match_in_the_same_way(path: str) -> None:
+def test_the_default_globs_match_in_the_same_way(path: str) -> None:
     assert Pattern(DEFAULT).matches(path) == any(matches(glob, path) for glob in DEFAULT)
 
 

@@ -8,7 +8,7 @@ from bot.agents.registry import instruction_files
 from bot.sandbox.export.path_globs import Pattern
 from bot.sandbox.export.protected_paths import DEFAULT as OWN
 
-DEFAULT = (*OWN, *instruction_files())  # as an export has them
+DEFAULT = (*OWN, *instruction_files())  # the globs of an export
 
 
 def protected(paths: Sequence[str], globs: Sequence[str] = DEFAULT) -> list[str]:
@@ -49,7 +49,7 @@ def test_an_ordinary_path_is_not_protected(path: str) -> None:
     assert protected([path]) == []
 
 
-def test_a_star_matches_slashes_and_a_folders_glob_matches_all_below_it() -> None:
+def test_a_star_matches_slashes_and_the_glob_of_a_folder_matches_all_paths_below_it() -> None:
     for path in (
         "azure-pipelines/build.yml",
         "x/.clinerules/a/b",
@@ -59,10 +59,10 @@ def test_a_star_matches_slashes_and_a_folders_glob_matches_all_below_it() -> Non
         assert protected([path]) == [path]
 
 
-def test_a_line_end_in_a_name_hides_nothing() -> None:
+def test_a_path_with_a_line_end_is_matched_as_a_whole() -> None:
     assert protected(["a\nb/CLAUDE.md", ".vscode/a\nb"]) == [".vscode/a\nb", "a\nb/CLAUDE.md"]
 
 
-def test_an_operators_list_replaces_ours() -> None:
+def test_the_globs_of_the_operator_replace_the_default_globs() -> None:
     assert protected(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
     assert protected([".gitlab-ci.yml"], []) == []

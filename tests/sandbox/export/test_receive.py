@@ -38,18 +38,18 @@ def sent(tmp_path: Path, content: bytes) -> Shipment:
         ID + ID + b"-000000001\n0000000000\n",
     ],
 )
-def test_a_stream_with_an_invalid_header_is_unsound(tmp_path: Path, content: bytes) -> None:
+def test_a_stream_with_an_invalid_header_is_reported_as_unsound(tmp_path: Path, content: bytes) -> None:
     assert "has no valid header" in sent(tmp_path, content).unsound
 
 
-def test_an_invalid_pack_is_unsound(tmp_path: Path) -> None:
+def test_an_invalid_pack_is_reported_as_unsound(tmp_path: Path) -> None:
     shipment = sent(tmp_path, ID + ID + b"0000000002\n0000000003\n" + b"{}Eh?" + b"no pack")
 
     assert (shipment.result, shipment.question) == (ExportedResult(), "Eh?")
     assert "pack" in shipment.unsound
 
 
-def test_a_refusal_is_passed_on_without_control_characters(tmp_path: Path) -> None:
+def test_a_refusal_by_the_container_is_raised_without_control_characters(tmp_path: Path) -> None:
     with pytest.raises(
         ExportRefused, match=r"^The uncommitted files could not be read. fatal: nothing here$"
     ):
@@ -57,7 +57,7 @@ def test_a_refusal_is_passed_on_without_control_characters(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "reason"),
     [
         (b"large\n\0a`\x1b[31mb", "`a'b` is larger than 100 MiB. Remove it, or add it to `.gitignore`."),
         (b"many\n\0dist", "More than 20,000 files are changed, most of them in `dist`."),
@@ -69,8 +69,8 @@ def test_a_refusal_is_passed_on_without_control_characters(tmp_path: Path) -> No
         (b"", "The uncommitted files could not be read."),
     ],
 )
-def test_a_refusal_names_the_path_and_the_next_step(tmp_path: Path, answer: bytes, words: str) -> None:
-    with pytest.raises(ExportRefused, match=re.escape(words)):
+def test_a_refusal_names_the_path_and_the_next_step(tmp_path: Path, answer: bytes, reason: str) -> None:
+    with pytest.raises(ExportRefused, match=re.escape(reason)):
         sent(tmp_path, b"!" + answer)
 
 
@@ -81,7 +81,7 @@ def test_an_invalid_result_is_empty(content: bytes) -> None:
     assert read_result(content) == ExportedResult()
 
 
-def test_a_result_is_cut_to_size() -> None:
-    told = read_result(b'{"summary": "%s", "title": "%s"}' % (b"x" * 50_000, b"y" * 500))
+def test_the_summary_and_the_title_of_a_result_are_cut() -> None:
+    result = read_result(b'{"summary": "%s", "title": "%s"}' % (b"x" * 50_000, b"y" * 500))
 
-    assert (len(told.summary), len(told.title)) == (20_000, 200)
+    assert (len(result.summary), len(result.title)) == (20_000, 200)

@@ -1,4 +1,4 @@
-"""An agent's commit made the bot's."""
+"""A commit of an agent is rewritten as a commit of the bot."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("message", "cleaned"),
     [
         ("Fix a bug\n\nin the parser", "Fix a bug\n\nin the parser"),
         ("thanks @ann and a@b.example", "thanks @ ann and a@b.example"),
@@ -47,25 +47,29 @@ def made(message: str = "Work", date: str = "1700000000 +0100", **more: str) -> 
         (" \n ", ""),
     ],
 )
-def test_a_rewritten_message_has_no_mentions_closings_skips_and_claims(said: str, left: str) -> None:
-    assert clean_message(said) == left
+def test_a_rewritten_message_has_no_mentions_no_closing_keywords_no_ci_skips_and_no_trailers(
+    message: str, cleaned: str
+) -> None:
+    assert clean_message(message) == cleaned
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
-def test_cleaning_a_message_twice_changes_nothing(said: str) -> None:
-    left = clean_message(said)
+def test_cleaning_a_message_twice_changes_nothing(message: str) -> None:
+    cleaned = clean_message(message)
 
-    assert clean_message(left) == left
+    assert clean_message(cleaned) == cleaned
 
 
 def test_nested_ci_skips_are_removed_at_any_depth() -> None:
-    said = "***NO" * 1000 + "***NO_CI***" + "_CI***" * 1000
+    message = "***NO" * 1000 + "***NO_CI***" + "_CI***" * 1000
 
-    left = clean_message(f"Work {said}\n\nCo-auth{said}ored-by: Boss <b@x>\nskip-{said}checks: true")
+    cleaned = clean_message(
+        f"Work {message}\n\nCo-auth{message}ored-by: Boss <b@x>\nskip-{message}checks: true"
+    )
 
-    assert left.startswith("Work " + "NO" * 900)  # not taken out layer by layer
-    assert "*" not in left
-    assert clean_message(left) == left
+    assert cleaned.startswith("Work " + "NO" * 900)  # markers are not removed one layer at a time
+    assert "*" not in cleaned
+    assert clean_message(cleaned) == cleaned
 
 
 def test_a_rewritten_message_has_no_secrets() -> None:
@@ -75,7 +79,7 @@ def test_a_rewritten_message_has_no_secrets() -> None:
     assert b"Use [redacted]\n" in body(made(""), ["p1"], replace(style, title="Use s3cr3t-t@ken"))
 
 
-def test_a_rewritten_commit_keeps_tree_and_date_and_gets_bot_and_co_author() -> None:
+def test_a_rewritten_commit_has_its_tree_and_date_and_the_bot_as_author_with_a_co_author() -> None:
     assert body(made(), ["p2"], STYLE).decode() == (
         "tree t1\nparent p2\n"
         "author Botx <bot@example.org> 1700000000 +0100\n"

@@ -1,8 +1,8 @@
-# ruff: noqa: E501, FBT001 - scripts and paths in tables read better in one line; pytest gives the flags by name
-"""An export contains every path that the agent touched, and no other, with any state of git.
+# ruff: noqa: E501, FBT001 - tables are easier to read with one line for each script; pytest passes flags by name
+"""An export contains all paths that the agent edited, and no others, in any state of the clone.
 
 Because of attributes and settings git may store other bytes than those on disk, and treat an edited file as
-unchanged. Each case here was once a lost edit, or an untouched file that was rewritten.
+unchanged. Each case was once a lost edit, or a rewritten file that the agent had not edited.
 """
 
 import os
@@ -23,8 +23,7 @@ CRLF = b"one\r\ntwo\r\n"
 LF = b"one\ntwo\n"
 
 
-# A file that is not rewritten in a first run is not rewritten in a resumed one: only for --long. Edits are
-# tested in both.
+# Resumed runs rewrite the same files as first runs, so they are only for --long. Edits are tested in both.
 MOSTLY_FIRST = pytest.mark.parametrize(
     "resumed", [pytest.param(False, id="first"), pytest.param(True, id="resumed", marks=pytest.mark.long)]
 )
@@ -36,7 +35,7 @@ def site(tmp_path: Path, engine: Engine, image: str) -> Site:
 
 
 def stored(site: Site, files: Mapping[str, bytes]) -> None:
-    """Let the task begin at a commit that holds these very bytes, checked out by git as it does."""
+    """Let the task begin at a commit with exactly these bytes, checked out by git."""
     up, blobs = site.upstream, site.root / "blobs"
     blobs.mkdir()
     for number, blob in enumerate(files.values()):
@@ -92,7 +91,7 @@ def content_at(site: Site, head: str, name: str) -> bytes:
 
 
 def in_one_second(site: Site, script: str, name: str) -> None:
-    """Run the script so that the file and the clone's index are of one second, which then passes."""
+    """Run the script so that the file and the index have times in the same second; wait for its end."""
     for _ in range(20):
         time.sleep(1 - time.time() % 1)
         shell(site, script)
@@ -140,25 +139,25 @@ def test_an_edit_of_the_same_size_in_the_same_second_is_exported(
     assert content(site, name) == (site.repo / name).read_bytes()
 
 
-LIES = {
+HIDDEN_EDITS = {
     "assumed unchanged": "git update-index --assume-unchanged README.md",
     "skipped": "git update-index --skip-worktree README.md",
-    "ignored by stat": "git config core.ignoreStat true; git update-index README.md",
-    "little compared": "git config core.trustctime false; git config core.checkStat minimal; git update-index --refresh",
+    "ignored by core.ignoreStat": "git config core.ignoreStat true; git update-index README.md",
+    "compared only by size and seconds": "git config core.trustctime false; git config core.checkStat minimal; git update-index --refresh",
     "monitored": "git config core.fsmonitor true; git update-index --force-write-index",
 }
 
 
-@pytest.mark.parametrize("lie", mostly_long(LIES, ["skipped", "monitored"]))
-def test_an_edit_is_exported_with_any_state_of_the_index(site: Site, lie: str) -> None:
+@pytest.mark.parametrize("how", mostly_long(HIDDEN_EDITS, ["skipped", "monitored"]))
+def test_an_edit_is_exported_if_the_index_hides_it(site: Site, how: str) -> None:
     before = (site.repo / "README.md").stat()
-    shell(site, f"{LIES[lie]}; printf 'hallo\n' >README.md")
+    shell(site, f"{HIDDEN_EDITS[how]}; printf 'hallo\n' >README.md")
     os.utime(site.repo / "README.md", ns=(before.st_atime_ns, before.st_mtime_ns))
 
     assert content(site, "README.md") == b"hallo\n"
 
 
-# --- files that nobody touched
+# --- files that the agent did not edit
 
 MIXED = b"one\r\ntwo\n"
 UTF16 = "working-tree-encoding=UTF-16LE-BOM"
@@ -167,7 +166,7 @@ ATTRIBUTES: list[tuple[str, bytes]] = [
     ("text", MIXED),
     ("text=auto", CRLF),
     ("text=auto", MIXED),
-    ("crlf", CRLF),  # as text was called before
+    ("crlf", CRLF),  # the former name of `text`
     ("text eol=lf", CRLF),
     ("text eol=crlf", LF),
     ("text eol=crlf", CRLF),
@@ -188,7 +187,7 @@ LEGACY = {
     ).encode(),
     **{f"{number}.txt": blob for number, (_, blob) in enumerate(ATTRIBUTES)},
 }
-IDLE = {
+WITHOUT_EDITS = {
     "nothing": "true",
     "looks": "git status; git diff",
     "touches": "touch *.txt .gitattributes",
@@ -197,13 +196,13 @@ IDLE = {
 }
 
 
-@pytest.mark.parametrize("idle", mostly_long(IDLE, ["checks out"]))
+@pytest.mark.parametrize("idle", mostly_long(WITHOUT_EDITS, ["checks out"]))
 @MOSTLY_FIRST
 def test_an_untouched_file_is_not_rewritten(site: Site, idle: str, resumed: bool) -> None:
     stored(site, LEGACY)
     if resumed:
         site.next_run(site.take())
-    shell(site, IDLE[idle])
+    shell(site, WITHOUT_EDITS[idle])
 
     assert not site.take().changed
     (site.repo / "new.py").write_text("1\n")
@@ -211,8 +210,8 @@ def test_an_untouched_file_is_not_rewritten(site: Site, idle: str, resumed: bool
 
 
 @pytest.mark.parametrize("touched", [0, 1], ids=["even", "odd"])
-def test_only_the_touched_file_of_files_with_attributes_is_exported(site: Site, touched: int) -> None:
-    """Of both halves each is once touched, and once beside touched ones."""
+def test_only_edited_files_are_exported_if_all_files_have_attributes(site: Site, touched: int) -> None:
+    """Each file is edited in one of the two cases, and not edited in the other."""
     stored(site, LEGACY)
     numbers = range(touched, len(ATTRIBUTES), 2)
     for number in numbers:
@@ -225,10 +224,10 @@ def test_only_the_touched_file_of_files_with_attributes_is_exported(site: Site, 
 SETTINGS = {
     "autocrlf": "git config core.autocrlf true",
     "autocrlf=input": "git config core.autocrlf input",
-    "autocrlf in a file beside": "echo '[core]\n\tautocrlf = true' >c; git config include.path ../c; echo c >.git/info/exclude",
+    "autocrlf in an included file": "echo '[core]\n\tautocrlf = true' >c; git config include.path ../c; echo c >.git/info/exclude",
     "eol": "git config core.eol crlf; echo '*.txt text' >.git/info/attributes",
     "private attributes": "echo '*.txt text eol=crlf' >.git/info/attributes",
-    "attributes from elsewhere": "git config core.attributesFile ../a; echo '*.txt text' >../a",
+    "attributes from another file": "git config core.attributesFile ../a; echo '*.txt text' >../a",
     "a filter": (
         "git config filter.x.clean 'tr a-z A-Z'; git config filter.x.smudge cat; echo '* filter=x' >.git/info/attributes"
     ),
@@ -237,7 +236,7 @@ SETTINGS = {
 }
 
 
-# In an ordinary run the others are tested by their effect on an untouched file beside a touched one, below.
+# An ordinary run tests the others below, by their effect on an unedited file next to an edited one.
 @pytest.mark.parametrize("setting", mostly_long(SETTINGS, ["autocrlf"]))
 @pytest.mark.parametrize(
     "blob", [pytest.param(LF, id="lf"), pytest.param(CRLF, id="crlf", marks=pytest.mark.long)]
@@ -256,7 +255,7 @@ def test_a_setting_of_the_agent_rewrites_no_file(
 
 
 @pytest.mark.parametrize("setting", mostly_long(["autocrlf", "private attributes"], ["private attributes"]))
-def test_a_conversion_by_the_agents_checkout_is_not_an_edit(site: Site, setting: str) -> None:
+def test_a_conversion_of_line_ends_by_a_checkout_is_not_an_edit(site: Site, setting: str) -> None:
     stored(site, {"lf.txt": LF, "crlf.txt": CRLF, "mixed.txt": MIXED})
     shell(site, f"{SETTINGS[setting]}; rm *.txt; git checkout -q -- .")
     assert (site.repo / "lf.txt").read_bytes() == CRLF
@@ -264,12 +263,19 @@ def test_a_conversion_by_the_agents_checkout_is_not_an_edit(site: Site, setting:
     assert not site.take().changed
 
 
-# The others are like these: lines, or what the export does not read.
-ORDINARY_SETTINGS = ["autocrlf", "autocrlf in a file beside", "eol", "private attributes", "a filter", "mode"]
+# The others are similar, or settings that the export does not read.
+ORDINARY_SETTINGS = [
+    "autocrlf",
+    "autocrlf in an included file",
+    "eol",
+    "private attributes",
+    "a filter",
+    "mode",
+]
 
 
 @pytest.mark.parametrize("setting", mostly_long(SETTINGS, ORDINARY_SETTINGS))
-def test_only_a_touched_file_is_stored_and_with_its_bytes_on_disk(site: Site, setting: str) -> None:
+def test_only_edited_files_are_stored_and_with_the_same_bytes_as_on_disk(site: Site, setting: str) -> None:
     stored(site, {"legacy.txt": LF, "idle.txt": LF})
     shell(site, SETTINGS[setting])
     (site.repo / "legacy.txt").write_bytes(b"one\r\nthree\r\n")
@@ -283,7 +289,7 @@ def test_only_a_touched_file_is_stored_and_with_its_bytes_on_disk(site: Site, se
     assert content_at(site, head, "new.txt") == CRLF
 
 
-def test_a_touched_file_is_stored_by_the_repositorys_attributes(site: Site) -> None:
+def test_an_edited_file_is_converted_by_the_attributes_of_the_repository(site: Site) -> None:
     stored(
         site, {".gitattributes": b"*.txt text eol=crlf\n*.u16 working-tree-encoding=UTF-16LE\n", "a.txt": LF}
     )
@@ -296,7 +302,7 @@ def test_a_touched_file_is_stored_by_the_repositorys_attributes(site: Site) -> N
     assert content_at(site, head, "b.u16") == "ö\n".encode()
 
 
-FORMER = {
+CHANGED_ATTRIBUTES = {
     "removed": "rm .gitattributes",
     "changed": "echo '* -text' >.gitattributes",
     "changed, and committed": "echo '* -text' >.gitattributes; git add .gitattributes; git commit -qm x; touch *",
@@ -304,13 +310,13 @@ FORMER = {
 }
 
 
-@pytest.mark.parametrize("what", mostly_long(FORMER, ["changed, and committed"]))
+@pytest.mark.parametrize("what", mostly_long(CHANGED_ATTRIBUTES, ["changed, and committed"]))
 @MOSTLY_FIRST
-def test_a_file_is_not_rewritten_because_its_attributes_were_removed(
+def test_a_file_is_not_rewritten_if_its_attributes_were_removed_or_changed(
     site: Site, what: str, resumed: bool
 ) -> None:
     stored(site, LEGACY)
-    shell(site, FORMER[what])
+    shell(site, CHANGED_ATTRIBUTES[what])
     if resumed:
         site.next_run(site.take())
     (site.repo / "6.txt").write_bytes(b"edited\r\n")
@@ -335,7 +341,7 @@ def test_renormalized_files_are_exported(site: Site) -> None:
     assert content_at(site, head, "edited.txt") == b"one\nthree\n"
 
 
-def test_no_line_of_a_file_with_another_mode_is_rewritten(site: Site) -> None:
+def test_the_content_of_a_file_with_a_changed_mode_is_not_rewritten(site: Site) -> None:
     stored(site, LEGACY)
     shell(site, "chmod +x *.txt; echo x >>0.txt")
 
@@ -346,7 +352,7 @@ def test_no_line_of_a_file_with_another_mode_is_rewritten(site: Site) -> None:
     assert [line.split("\t")[1] for line in same if line.split(" ")[2] != line.split(" ")[3]] == ["0.txt"]
 
 
-def test_the_clones_own_setting_is_read_as_git_reads_it(site: Site) -> None:
+def test_autocrlf_in_the_config_of_the_clone_is_read_like_git_reads_it(site: Site) -> None:
     stored(site, {"a.txt": LF})
     shell(site, "printf '[core]\n\tautocrlf\n' >>.git/config; rm a.txt; git checkout -q a.txt")
     assert (site.repo / "a.txt").read_bytes() == CRLF
@@ -356,7 +362,7 @@ def test_the_clones_own_setting_is_read_as_git_reads_it(site: Site) -> None:
     assert changed(site) == ["a.txt"]
 
 
-@pytest.mark.long  # so are those under any setting, above
+@pytest.mark.long  # the tests above have such changes with all settings
 def test_intended_changes_of_line_ends_are_exported(site: Site) -> None:
     stored(site, {"a.bat": LF})
     (site.repo / "a.bat").write_bytes(CRLF)
@@ -364,7 +370,7 @@ def test_intended_changes_of_line_ends_are_exported(site: Site) -> None:
     assert content(site, "a.bat") == CRLF
 
 
-def test_text_that_its_encoding_cannot_decode_is_refused_by_name(site: Site) -> None:
+def test_text_that_its_encoding_cannot_decode_is_refused_with_its_path(site: Site) -> None:
     stored(site, {".gitattributes": b"*.u16 working-tree-encoding=UTF-16\n"})
     (site.repo / "b.u16").write_bytes(b"\xff")
 
@@ -375,7 +381,7 @@ def test_text_that_its_encoding_cannot_decode_is_refused_by_name(site: Site) -> 
 # --- what counts as added, changed and removed
 
 
-def test_a_changed_mode_is_exported_with_any_settings(site: Site) -> None:
+def test_a_changed_mode_is_exported_even_if_git_ignores_modes(site: Site) -> None:
     shell(site, "git config core.fileMode false; chmod +x README.md")
 
     assert changed(site) == ["README.md"]
@@ -383,12 +389,12 @@ def test_a_changed_mode_is_exported_with_any_settings(site: Site) -> None:
 
 CHANGES: dict[str, tuple[str, list[str]]] = {
     "a forced file": ("echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log", [".gitignore", "a.log"]),
-    "a forced file that is gone": ("echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; rm a.log", [".gitignore"]),
+    "a forced file that was removed": ("echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; rm a.log", [".gitignore"]),
     "an ignored file": ("echo '*.log' >.gitignore; echo 1 >a.log", [".gitignore"]),
-    "a file excluded in private": ("echo '*.log' >>.git/info/exclude; echo 1 >a.log", []),
-    "taken out and ignored": ("git rm -q --cached README.md; echo README.md >.gitignore", [".gitignore", "README.md"]),
-    "taken out and left there": ("git rm -q --cached README.md", []),
-    "taken out and ignored, with its folder": (
+    "a file in info/exclude": ("echo '*.log' >>.git/info/exclude; echo 1 >a.log", []),
+    "removed from the index and ignored": ("git rm -q --cached README.md; echo README.md >.gitignore", [".gitignore", "README.md"]),
+    "removed only from the index": ("git rm -q --cached README.md", []),
+    "removed from the index and ignored, with its folder": (
         "git rm -rq --cached src; echo /src >.gitignore", [".gitignore", "src/main.py"],
     ),
     "removed": ("rm README.md", ["README.md"]),
@@ -404,19 +410,19 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
         "git sparse-checkout set --no-cone /README.md; mkdir -p src; echo 2 >src/main.py", ["src/main.py"],
     ),
     "a split index": ("git update-index --split-index; echo 1 >new; git add new; echo 2 >README.md", ["README.md", "new"]),
-    "an index of nothing": ("git read-tree --empty; echo 1 >new", ["new"]),
+    "an empty index": ("git read-tree --empty; echo 1 >new", ["new"]),
     "a conflict": (
         "git checkout -qb x; echo 1 >README.md; git commit -qam 1; git checkout -q -; echo 2 >README.md;"
         "git commit -qam 2; git merge x || true", ["README.md"],
     ),
-    "announced": ("echo 1 >new; git add -N new", ["new"]),
+    "added with the intent to add": ("echo 1 >new; git add -N new", ["new"]),
     "odd names": ("mkdir 'a b'; echo 1 >'a b/ö ü'; echo 1 >':(top)x'; echo 1 >-x; echo 1 >0:y",
                   ["-x", "0:y", ":(top)x", "a b/ö ü"]),
     "a name like an option": ("echo 2 >README.md; mkdir -- --all; echo 1 >--all/x", ["--all/x", "README.md"]),
-    "taken out, ignored and grown": (
+    "removed from the index, ignored and enlarged": (
         "git rm -q --cached README.md; echo README.md >.gitignore; truncate -s 1T README.md", [".gitignore", "README.md"],
     ),
-    "links in .git that lead nowhere": ("ln -s b .git/a; ln -s a .git/b; ln -s no .git/c; echo 1 >new", ["new"]),
+    "dangling links in .git": ("ln -s b .git/a; ln -s a .git/b; ln -s no .git/c; echo 1 >new", ["new"]),
     "a socket in an ignored repository": (
         "echo v >.gitignore; git init -q v; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"v/.git/s\")'",
         [".gitignore"],
@@ -429,18 +435,18 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
 
 # These change HEAD, the whole index or the whole .git; all others happen in any folder.
 WHOLE = {
-    "a file excluded in private", "a sparse checkout", "a sparse checkout in cones", "a sparse index",
-    "a sparse checkout with a file outside", "a split index", "an index of nothing", "a conflict",
-    "links in .git that lead nowhere", "detached", "packed refs",
+    "a file in info/exclude", "a sparse checkout", "a sparse checkout in cones", "a sparse index",
+    "a sparse checkout with a file outside", "a split index", "an empty index", "a conflict",
+    "dangling links in .git", "detached", "packed refs",
 }  # fmt: skip
-# A conflict has a test of its own.
+# A conflict has its own test.
 ORDINARY_WHOLE = WHOLE - {
     "a sparse checkout", "a sparse checkout in cones", "a sparse index", "a conflict", "detached",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", mostly_long(CHANGES, ORDINARY_WHOLE))
-def test_paths_are_exported_as_they_are_on_disk(site: Site, what: str) -> None:
+def test_the_exported_paths_are_those_on_disk(site: Site, what: str) -> None:
     script, paths = CHANGES[what]
     shell(site, script)
 
@@ -448,8 +454,8 @@ def test_paths_are_exported_as_they_are_on_disk(site: Site, what: str) -> None:
     site.see("fsck", "--strict", "--no-dangling")
 
 
-def test_paths_of_all_kinds_together_are_exported_as_they_are_on_disk(site: Site) -> None:
-    """Each kind in a folder of its own, with the files that a task usually begins with."""
+def test_the_exported_paths_are_those_on_disk_for_all_kinds_of_changes_together(site: Site) -> None:
+    """Each kind of change has its own folder, with the files of an ordinary task."""
     folders = {what: f"{number:02}" for number, what in enumerate(CHANGES) if what not in WHOLE}
     usual = {"README.md": "hello\n", "src/main.py": "print(1)\n"}
     files = {f"{folder}/{name}": text for folder in folders.values() for name, text in usual.items()}
@@ -481,7 +487,7 @@ def test_names_that_look_like_options_or_patterns_are_names(site: Site) -> None:
     assert not any("idle" in line for line in listed)
 
 
-def test_a_conflict_is_exported_with_its_markers(site: Site) -> None:
+def test_a_conflicted_file_is_exported_with_its_conflict_markers(site: Site) -> None:
     shell(site, CHANGES["a conflict"][0])
 
     head = site.take().head
@@ -490,8 +496,8 @@ def test_a_conflict_is_exported_with_its_markers(site: Site) -> None:
     assert content_at(site, head, "README.md") == (site.repo / "README.md").read_bytes()
 
 
-@pytest.mark.long  # the next test has one that is idle and one that is removed
-def test_a_submodule_that_was_not_fetched_stays_as_it_is(site: Site) -> None:
+@pytest.mark.long  # the next test has one without a change and one that is removed
+def test_a_submodule_that_was_not_fetched_is_not_changed_until_its_folder_is_removed(site: Site) -> None:
     up = site.upstream
     git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},lib")
     stored(site, {"a.txt": LF})
@@ -526,10 +532,13 @@ def test_changes_to_submodules_are_exported(site: Site) -> None:
     assert site.take().head == site.checked
 
 
-# --- paths that cannot be exported are refused by name
+# --- paths that cannot be exported
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "a closed file": ("chmod 000 README.md; echo 1 >new", "^`README.md` could not be read. Run `chmod u.r`"),
+    "an unreadable file": (
+        "chmod 000 README.md; echo 1 >new",
+        "^`README.md` could not be read. Run `chmod u.r`",
+    ),
     "a folder that cannot be entered": (
         "mkdir -p d/e; mv src d/e; git add d; git commit -qm 1; chmod 644 d/e",
         "folder `d/e/` cannot be opened",
@@ -538,8 +547,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "mkdir new; echo 1 >new/x; chmod 644 new",
         "`new/x` could not be read",
     ),
-    "a closed folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
-    "a new closed folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
+    "an unreadable folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
+    "a new unreadable folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
     "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
     "a submodule that was not fetched, with files": (
         "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),lib; git commit -qm 1; mkdir lib; echo 1 >lib/x",
@@ -549,20 +558,23 @@ REFUSED: dict[str, tuple[str, str]] = {
         "echo v >.gitignore; git init -q v; git -C v commit -q --allow-empty -m 1; git add -f v",
         "`v` is a repository of its own",
     ),
-    "a name that is git's, as Windows spells it": (
+    "a reserved name as a short name of Windows": (
         "echo 1 >new; mkdir git~1; echo 1 >git~1/x",
         "`git~1/x` has a name that git reserves",
     ),
-    "a name that is git's, in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git reserves"),
-    "a link that git does not take": (
+    "a reserved name in capitals": ("echo 1 >new; echo 1 >.GIT", "`.GIT` has a name that git reserves"),
+    "a link that git refuses": (
         "ln -s README.md .gitmodules",
         "`.gitmodules` has a name that git reserves",
     ),
-    "a closed index": (
+    "an unreadable index": (
         "echo '*.log' >.gitignore; echo 1 >a.log; git add -f a.log; chmod 000 .git/index",
         "`.git/index` cannot be read",
     ),
-    "a closed list of ignored paths": ("chmod 000 .git/info/exclude", "`.git/info/exclude` cannot be read"),
+    "an unreadable list of ignored paths": (
+        "chmod 000 .git/info/exclude",
+        "`.git/info/exclude` cannot be read",
+    ),
     "a linked list of ignored paths": (
         "mv .git/info/exclude e; ln -s ../../e .git/info/exclude",
         "`.git/info/exclude` cannot be read",
@@ -576,26 +588,26 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
-# One for each sentence, and for each list or index that the script reads.
+# One for each message, and for each list or index that the script reads.
 ORDINARY_REFUSED = {
-    "a closed file", "a folder that cannot be entered", "a repository of its own",
-    "a submodule that was not fetched, with files", "a name that is git's, as Windows spells it",
+    "an unreadable file", "a folder that cannot be entered", "a repository of its own",
+    "a submodule that was not fetched, with files", "a reserved name as a short name of Windows",
     "a linked list of ignored paths", "a broken index",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", mostly_long(REFUSED, ORDINARY_REFUSED))
-def test_unreadable_paths_are_refused_by_name(site: Site, what: str) -> None:
-    script, words = REFUSED[what]
+def test_paths_that_cannot_be_exported_are_refused_with_their_names(site: Site, what: str) -> None:
+    script, reason = REFUSED[what]
     shell(site, script)
     try:
-        with pytest.raises(ExportRefused, match=words):
+        with pytest.raises(ExportRefused, match=reason):
             site.take()
     finally:
         subprocess.run(["chmod", "-R", "u+rwX", str(site.repo)], check=True)
 
 
-LOST = {
+DAMAGED = {
     "a missing file": "rm $(file HEAD~1:a)",
     "a broken file": "chmod +w $(file HEAD~1:a); echo x >$(file HEAD~1:a)",
     "a file cut short": "chmod +w $(file HEAD:a); truncate -s 500 $(file HEAD:a)",
@@ -604,11 +616,13 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("what", mostly_long(LOST, ["a file cut short", "a missing commit"]))
-def test_an_object_that_the_agent_lost_is_a_refusal_and_not_a_failure(site: Site, what: str) -> None:
+@pytest.mark.parametrize("what", mostly_long(DAMAGED, ["a file cut short", "a missing commit"]))
+def test_an_export_with_a_missing_or_damaged_object_is_refused_with_the_next_step(
+    site: Site, what: str
+) -> None:
     file = "file() { git rev-parse $1 | sed 's|^..|.git/objects/&/|'; }"
     shell(site, "echo 1 >a; git add a; git commit -qm 1; seq 1 3000 >a; git commit -qam 2")
-    shell(site, f"{file}; {LOST[what]}")
+    shell(site, f"{file}; {DAMAGED[what]}")
 
     with pytest.raises(
         ExportRefused, match=r"missing in `.git/objects`, or damaged. Find it with `git fsck`"
@@ -620,7 +634,7 @@ PROGRAMS = ["cat", "cut", "du", "find", "grep", "sed", "sort", "tr", "uniq", "xa
 
 
 @pytest.mark.parametrize("program", mostly_long(PROGRAMS, ["du", "find", "sort"]))
-def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> None:
+def test_an_export_is_refused_if_a_program_of_its_script_fails(site: Site, program: str) -> None:
     shell(site, "echo 2 >README.md; echo 1 >'a b'; git add 'a b'; rm -r src")
     failing = site.root / "failing"
     failing.write_text("#!/bin/bash\nexit 3\n")
@@ -631,7 +645,7 @@ def test_no_path_is_lost_because_a_program_failed(site: Site, program: str) -> N
         site.take(workspace_mounts=mounts)
 
 
-def test_a_closed_folder_that_is_ignored_does_not_matter(site: Site) -> None:
+def test_an_unreadable_folder_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo cache >.gitignore; mkdir cache; echo 1 >cache/x; chmod 000 cache")
 
     assert changed(site) == [".gitignore"]
@@ -650,7 +664,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: 
         site.take(rules=Rules(seconds=30))
 
 
-@pytest.mark.long  # an ignored file of 1 TiB is among all kinds of paths
+@pytest.mark.long  # the test of all kinds of changes has an ignored file of 1 TiB
 def test_a_large_file_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo huge >.gitignore; truncate -s 2G huge")
 
@@ -687,7 +701,7 @@ def test_a_removed_file_over_the_limit_is_not_sent(site: Site) -> None:
     assert site.see("diff", "--name-only", site.base, exported.head).split() == ["a.py", "b.py"]
 
 
-def test_a_history_with_a_large_file_is_exported_as_one_commit_with_any_date(site: Site) -> None:
+def test_a_history_with_a_large_file_is_exported_as_one_commit_despite_an_invalid_date(site: Site) -> None:
     shell(
         site,
         "seq 1 50000 >big; git add big; git commit -qm 1; git rm -q big; git commit -qm 2; echo 1 >new; git add new;"
@@ -734,7 +748,7 @@ def test_too_many_removed_files_are_refused(site: Site) -> None:
         site.take(rules=Rules(files=20))
 
 
-def test_files_that_are_too_large_together_are_refused_naming_the_largest(site: Site) -> None:
+def test_files_that_are_too_large_together_are_refused_with_the_name_of_the_largest(site: Site) -> None:
     shell(site, "for n in 1 2 3 4; do truncate -s 60M $n; done; truncate -s 61M x")
 
     with pytest.raises(ExportRefused, match="together are larger than 200 MiB; the largest is `x`"):
@@ -751,7 +765,7 @@ def test_a_path_through_too_many_folders_is_refused(site: Site) -> None:
     assert len(changed(site, rules=Rules(folders=12))) == 1
 
 
-def test_the_clone_is_not_changed(site: Site) -> None:
+def test_an_export_does_not_change_index_and_status_of_the_clone(site: Site) -> None:
     shell(site, "echo 1 >new; git add new; echo 2 >README.md; touch src/main.py")
     before = (site.repo / ".git/index").read_bytes()
 

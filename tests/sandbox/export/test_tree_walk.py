@@ -1,4 +1,4 @@
-"""Two sides of a change walked folder by folder: what git finds, and no more of it than is asked for."""
+"""The walk finds the same changes as git, folder by folder, and reads no more folders than needed."""
 
 import random
 from collections.abc import Iterator
@@ -40,13 +40,13 @@ def commit(bare: Path, tree: str, *parents: str) -> str:
     return git(bare, "commit-tree", tree, *(word for each in parents for word in ("-p", each)), "-m", "Work")
 
 
-def grown(bare: Path, chance: random.Random, depth: int = 3) -> str:
-    """Draw a tree with some of a few names, each a file of some mode and content, or a folder."""
+def random_tree(bare: Path, chance: random.Random, depth: int = 3) -> str:
+    """Make a random tree of a few names: folders, and files with random modes and contents."""
     lines = []
     for name in ("a", "a.b", "a-b", "b", "\u00fc"):
         kind = chance.random()
         if kind < 0.4 and depth:
-            lines.append(f"040000 tree {grown(bare, chance, depth - 1)}\t{name}")
+            lines.append(f"040000 tree {random_tree(bare, chance, depth - 1)}\t{name}")
         elif kind < 0.7:
             mode = chance.choice(MODES)
             lines.append(
@@ -55,7 +55,7 @@ def grown(bare: Path, chance: random.Random, depth: int = 3) -> str:
     return tree(bare, *lines)
 
 
-def gits(bare: Path, commit: str) -> set[Change]:
+def changes_by_git(bare: Path, commit: str) -> set[Change]:
     """Return the paths that, according to git, differ from all parents."""
     args = ("-c", "-r", "-z", "--root", "--no-commit-id", "--raw", "--no-abbrev", "--no-renames")
     words = git(bare, "diff-tree", *args, commit).rstrip("\0").split("\0")
@@ -68,24 +68,24 @@ def gits(bare: Path, commit: str) -> set[Change]:
     return found
 
 
-def ours(entries: list[Entry]) -> set[Change]:
+def changes_by_walk(entries: list[Entry]) -> set[Change]:
     return {(each.path.decode(), frozenset(each.before), each.mode, each.oid) for each in entries}
 
 
-# Seeds of each number of parents; the others with --long.
+# An ordinary run has two seeds for each number of parents.
 @pytest.mark.parametrize(
     "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 25))]
 )
 def test_the_walk_finds_the_same_changes_as_git_for_any_number_of_parents(bare: Path, seed: int) -> None:
     chance = random.Random(seed)
-    parents = [commit(bare, grown(bare, chance)) for _ in range(seed % 4)]
-    made = commit(bare, grown(bare, chance), *parents)
+    parents = [commit(bare, random_tree(bare, chance)) for _ in range(seed % 4)]
+    made = commit(bare, random_tree(bare, chance), *parents)
 
     with object_reader(Objects(bare)) as reader:
         found = [entry for folder in walk(reader, made, parents) for entry in folder.entries]
 
-    assert ours(found) == gits(bare, made)
-    assert len(found) == len(gits(bare, made))
+    assert changes_by_walk(found) == changes_by_git(bare, made)
+    assert len(found) == len(changes_by_git(bare, made))
 
 
 def test_a_tree_with_ten_thousand_million_files_is_read_lazily(bare: Path, reader: ObjectReader) -> None:
@@ -112,7 +112,9 @@ def test_only_folders_that_differ_are_read(bare: Path, reader: ObjectReader) -> 
     assert [entry.path for entry in folder.entries] == [b"x"]
 
 
-def test_a_folder_knows_whether_it_and_its_names_are_new(bare: Path, reader: ObjectReader) -> None:
+def test_a_folder_of_the_walk_has_its_new_names_and_whether_it_is_new_itself(
+    bare: Path, reader: ObjectReader
+) -> None:
     old = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\told")
     more = tree(bare, FILE + "x", FILE + "y")
     new = tree(bare, f"040000 tree {more}\told", f"040000 tree {tree(bare, FILE + 'z')}\tnew")
@@ -122,7 +124,7 @@ def test_a_folder_knows_whether_it_and_its_names_are_new(bare: Path, reader: Obj
     assert seen == {b"": (False, [b"new"]), b"new": (True, [b"z"]), b"old": (False, [b"y"])}
 
 
-def test_a_list_of_files_that_is_too_long_for_one_folder_is_named(bare: Path, reader: ObjectReader) -> None:
+def test_a_folder_with_a_too_long_list_of_files_is_named(bare: Path, reader: ObjectReader) -> None:
     long = tree(bare, *(f"{FILE}{number:06}{'y' * 200}" for number in range(80_000)))
     made = tree(bare, f"040000 tree {long}\tdata")
 
@@ -140,7 +142,7 @@ def test_a_missing_tree_and_an_object_of_another_kind_are_reported(bare: Path, r
         list(walk(reader, blob, []))
 
 
-def test_a_path_is_found_only_in_its_own_folder(bare: Path, reader: ObjectReader) -> None:
+def test_a_path_is_found_only_with_all_its_folders(bare: Path, reader: ObjectReader) -> None:
     made = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\tdir")
 
     assert has(reader, made, b"dir")
@@ -149,6 +151,6 @@ def test_a_path_is_found_only_in_its_own_folder(bare: Path, reader: ObjectReader
     assert not has(reader, made, b"dir/x/y")
 
 
-def test_a_long_path_is_cut_in_a_sentence() -> None:
+def test_a_path_is_shown_without_control_characters_and_is_cut() -> None:
     assert shown(b"a`b\nc\x1b[31m") == "a'b c"
     assert shown(b"x" * 5000) == "x" * 200 + "…"

@@ -1,4 +1,4 @@
-"""An export, from a clone as agents leave them to the quarantine."""
+"""An export, from the clone of an agent to the quarantine."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def site(tmp_path: Path, engine: Engine, image: str) -> Site:
 
 
 def many_commits(site: Site, number: int) -> None:
-    """Make so many commits, each of which changes the same file; one process of git writes them all."""
+    """Make this number of commits that change the same file; one git process writes all of them."""
     head = site.git("rev-parse", "HEAD")
     start = "commit refs/heads/many\ncommitter Ann <ann@example.org> 1700000000 +0000\ndata 4\nWork\n"
     texts = [f"{head} {each}\n" for each in range(number)]
@@ -38,7 +38,7 @@ def many_commits(site: Site, number: int) -> None:
     site.git("update-ref", "-d", "refs/heads/many")
 
 
-def test_commits_are_exported_with_their_trees_and_the_bots_name(site: Site) -> None:
+def test_commits_are_exported_with_their_trees_and_the_bot_as_author(site: Site) -> None:
     first = site.commit({"a.py": "1\n"}, "Add a\n\nfixes #12, thanks @ann [skip ci]")
     second = site.commit({"a.py": "2\n"}, "Change a")
 
@@ -59,14 +59,14 @@ def test_commits_are_exported_with_their_trees_and_the_bots_name(site: Site) -> 
     site.see("fsck", "--strict", "--no-dangling")
 
 
-def test_the_same_export_again_gives_the_same_ids(site: Site) -> None:
+def test_a_repeated_export_gives_the_same_commit_ids(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     (site.repo / "left.txt").write_text("not committed\n")
 
     assert site.take() == site.take()
 
 
-def test_uncommitted_work_is_the_last_commit_and_the_clone_stays_as_it_is(site: Site) -> None:
+def test_uncommitted_work_becomes_the_last_commit_and_the_clone_is_not_changed(site: Site) -> None:
     head = site.commit({"a.py": "1\n", ".gitignore": "*.log\n"})
     (site.repo / "src/main.py").unlink()
     (site.repo / "new.txt").write_text("new\n")
@@ -97,7 +97,7 @@ def test_after_a_failed_run_the_head_is_the_last_commit_and_uncommitted_work_is_
     assert site.see("show", f"{exported.wip}:half.txt") == "half"
 
 
-def test_without_new_work_the_head_stays(site: Site) -> None:
+def test_the_head_does_not_change_without_new_work(site: Site) -> None:
     exported = site.take()
 
     assert (exported.head, exported.wip, exported.changed, exported.commits) == (site.base, "", False, 0)
@@ -110,7 +110,7 @@ def test_a_change_and_its_revert_change_nothing(site: Site) -> None:
     assert not site.take().changed
 
 
-def test_a_later_export_descends_and_holds_every_commit_once(site: Site) -> None:
+def test_a_later_export_is_based_on_the_former_one_and_has_every_commit_once(site: Site) -> None:
     site.commit({"a.py": "1\n"}, "One")
     first = site.take()
     site.next_run(first)
@@ -144,7 +144,7 @@ def test_rewritten_history_is_exported_as_one_commit_on_the_checked_head(site: S
     assert site.see("rev-parse", f"{second.head}^{{tree}}") == site.git("rev-parse", "HEAD^{tree}")
 
 
-def test_other_peoples_commits_keep_their_ids_through_a_merge(site: Site) -> None:
+def test_commits_of_other_people_have_the_same_ids_after_a_merge(site: Site) -> None:
     site.commit({"a.py": "1\n"})
     upstream = commit(site.upstream, {"up.py": "1\n", "odd\tname": "theirs\n"}, "Theirs")
     site.fetch()
@@ -209,7 +209,7 @@ def test_a_violation_only_in_an_earlier_commit_is_dropped(site: Site) -> None:
     assert "200000" not in site.see("cat-file", "--batch-all-objects", "--batch-check")
 
 
-@pytest.mark.long  # as any other violation, in the test before
+@pytest.mark.long  # the test before has another violation
 def test_too_many_files_only_in_an_earlier_commit_are_dropped(site: Site) -> None:
     site.commit({f"node_modules/m{number}/index.js": "1\n" for number in range(40)})
     site.git("rm", "-r", "-q", "node_modules")
@@ -228,7 +228,7 @@ def test_commits_that_change_too_much_together_are_exported_as_one(site: Site) -
     assert site.take(rules=Rules(files=3)).commits == 25
 
 
-@pytest.mark.long  # as too many commits, which the next tests have
+@pytest.mark.long  # the next tests have too many commits
 def test_a_merge_of_too_many_parents_is_exported_as_one_commit(site: Site) -> None:
     sides = [site.git("commit-tree", "-p", site.base, "-m", f"{each}", "HEAD^{tree}") for each in range(4)]
     parents = [word for side in sides for word in ("-p", side)]
@@ -246,12 +246,12 @@ def test_a_very_long_message_is_cut(site: Site, words: int) -> None:
 
     exported = site.take()
 
-    said = site.see("log", "-1", "--format=%B", exported.head)
-    assert said.startswith("words words")
-    assert len(said) < 17_000
+    message = site.see("log", "-1", "--format=%B", exported.head)
+    assert message.startswith("words words")
+    assert len(message) < 17_000
 
 
-def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
+def test_the_number_of_git_processes_does_not_depend_on_the_number_of_commits(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
@@ -266,7 +266,7 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
             patched.setenv("PATH", f"{counted.parent}:{os.environ['PATH']}")
             exported = site.take()
         assert exported.commits == commits
-        # Sorted: of two that run at once, either may write its line first.
+        # Sorted, because two processes that run at once may write their lines in any order.
         started.append(sorted(log.read_text().split()))
         site.next_run(exported)
 
@@ -277,11 +277,11 @@ def test_a_history_of_many_commits_takes_no_more_git_processes_than_one_of_few(
 def test_more_protected_paths_than_fit_in_a_comment_are_counted(site: Site) -> None:
     site.commit({f"{number:04}{'x' * 200}/CODEOWNERS": "1\n" for number in range(300)})
 
-    power = site.take().protected_paths
+    protected = site.take().protected_paths
 
-    assert len(power) < 300
-    assert sum(map(len, power)) < 21_000
-    assert power[-1] == f"… and {300 - len(power) + 1} more"
+    assert len(protected) < 300
+    assert sum(map(len, protected)) < 21_000
+    assert protected[-1] == f"… and {300 - len(protected) + 1} more"
 
 
 def test_too_many_commits_are_exported_as_one(site: Site) -> None:
@@ -298,14 +298,14 @@ def test_a_pack_that_is_too_large_is_refused(site: Site) -> None:
         site.take(rules=Rules(pack_bytes=10_000))
 
 
-def test_a_container_that_fails_midway_is_reported_as_the_cause(site: Site) -> None:
+def test_an_export_container_that_fails_midway_raises_its_own_error(site: Site) -> None:
     site.commit({"a.py": "1\n"})
 
     with pytest.raises(SandboxFailed, match="bad object"):
         site.take(shown=["1" * 40])
 
 
-def test_what_killed_exports_left_does_not_stop_the_next_one_and_is_removed(site: Site) -> None:
+def test_leftovers_of_killed_exports_do_not_block_the_next_export_and_are_removed(site: Site) -> None:
     stale = site.quarantine.parent / "forgehand-t1-0-0-export.incoming"
     stale.mkdir()
     site.commit({"a.py": "1\n"})
@@ -319,13 +319,13 @@ def test_what_killed_exports_left_does_not_stop_the_next_one_and_is_removed(site
 
 
 KEEP = pathspecs(instruction_files())
-TOLD = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
+INSTRUCTIONS = {"CLAUDE.md": "theirs\n", "sub/.claude/settings.json": "{}\n"}
 
 
 @pytest.fixture
-def told(site: Site) -> Site:
+def change_site(site: Site) -> Site:
     """Create a clone of a change that has its own instruction files."""
-    site.base = site.checked = commit(site.upstream, TOLD, "Theirs")
+    site.base = site.checked = commit(site.upstream, INSTRUCTIONS, "Theirs")
     site.fetch()
     site.show(site.base)
     site.git("reset", "-q", "--hard", site.base)
@@ -336,31 +336,31 @@ def instructions(site: Site, commit: str) -> str:
     return site.see("ls-tree", "-r", commit, "--", "CLAUDE.md", "sub", ".codex", "docs")
 
 
-def test_changes_to_instruction_files_are_restored_in_commits_and_uncommitted_work(told: Site) -> None:
-    told.commit({"CLAUDE.md": "base\n", "AGENTS.md": "more\n", "a.py": "1\n"}, "One")
-    told.commit({"docs/CLAUDE.md": "only this\n"}, "Nothing else")
-    told.git("mv", "CLAUDE.md", "docs/GEMINI.md")
-    told.commit({"b.py": "1\n"}, "Two")
-    (told.repo / "CLAUDE.md").write_text("left\n")
-    (told.repo / "c.py").write_text("left\n")
+def test_changes_to_instruction_files_are_restored_in_commits_and_uncommitted_work(change_site: Site) -> None:
+    change_site.commit({"CLAUDE.md": "base\n", "AGENTS.md": "more\n", "a.py": "1\n"}, "One")
+    change_site.commit({"docs/CLAUDE.md": "only this\n"}, "Nothing else")
+    change_site.git("mv", "CLAUDE.md", "docs/GEMINI.md")
+    change_site.commit({"b.py": "1\n"}, "Two")
+    (change_site.repo / "CLAUDE.md").write_text("left\n")
+    (change_site.repo / "c.py").write_text("left\n")
 
-    exported = told.take(restored_paths=KEEP)
+    exported = change_site.take(restored_paths=KEEP)
 
-    subjects = told.see("log", "--format=%s", f"{told.base}..{exported.head}").split("\n")
+    subjects = change_site.see("log", "--format=%s", f"{change_site.base}..{exported.head}").split("\n")
     assert subjects == ["Tidy the parser", "Two", "One"]
     assert (exported.commits, exported.protected_paths) == (3, [])
     for back, changed in enumerate(("c.py", "b.py", "a.py")):
         made = f"{exported.head}~{back}"
-        assert told.see("diff", "--name-only", f"{made}~", made) == changed
+        assert change_site.see("diff", "--name-only", f"{made}~", made) == changed
 
 
-def test_changes_to_instruction_files_alone_change_nothing(told: Site) -> None:
-    told.commit({"CLAUDE.md": "base\n"})
-    (told.repo / "AGENTS.md").write_text("left\n")
+def test_changes_to_instruction_files_alone_change_nothing(change_site: Site) -> None:
+    change_site.commit({"CLAUDE.md": "base\n"})
+    (change_site.repo / "AGENTS.md").write_text("left\n")
 
-    exported = told.take(restored_paths=KEEP)
-    assert (exported.head, exported.changed, exported.commits) == (told.base, False, 0)
-    assert told.take(restored_paths=KEEP, succeeded=False).wip == ""
+    exported = change_site.take(restored_paths=KEEP)
+    assert (exported.head, exported.changed, exported.commits) == (change_site.base, False, 0)
+    assert change_site.take(restored_paths=KEEP, succeeded=False).wip == ""
 
 
 HARMS = [
@@ -372,68 +372,72 @@ HARMS = [
     "chmod +x CLAUDE.md",
     "mkdir docs && echo x >docs/claude.MD",
 ]
-# Each of them is in one of these, and none of these changes a file twice. A mode is the least of the changes.
+# These groups contain all harms, and no group changes a file twice. A changed mode matters least.
 HARMS_TOGETHER = [" && ".join(HARMS[each] for each in some) for some in ((1, 2, 4, 6), (0, 3))] + [HARMS[5]]
 
 
 @pytest.mark.parametrize("harm", mostly_long([*HARMS_TOGETHER, *HARMS[:5], HARMS[6]], HARMS_TOGETHER[:2]))
-def test_a_link_or_a_folder_in_place_of_an_instruction_file_is_replaced(told: Site, harm: str) -> None:
-    told.commit({"a.py": "1\n"})
-    subprocess.run(["sh", "-ec", harm], cwd=told.repo, check=True)
+def test_a_link_or_a_folder_in_place_of_an_instruction_file_is_replaced(change_site: Site, harm: str) -> None:
+    change_site.commit({"a.py": "1\n"})
+    subprocess.run(["sh", "-ec", harm], cwd=change_site.repo, check=True)
 
-    exported = told.take(restored_paths=KEEP)
+    exported = change_site.take(restored_paths=KEEP)
 
-    assert told.see("diff", "--name-only", told.base, exported.head) == "a.py"
-    assert instructions(told, exported.head) == instructions(told, told.base)
-    told.see("fsck", "--strict", "--no-dangling")
-
-
-def test_instruction_files_are_restored_in_flattened_history(told: Site) -> None:
-    told.commit({"CLAUDE.md": "base\n", "a.py": "1\n"})
-    told.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
-    told.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
-
-    exported = told.take(restored_paths=KEEP, rules=Rules(commits=1))
-    assert told.see("diff", "--name-only", told.base, exported.head).split() == ["a.py", "b.py"]
-    told.git("update-ref", "HEAD", told.git("commit-tree", "HEAD^{tree}", "-m", "No parent"))
-    (told.repo / "c.py").write_text("left\n")
-    other = told.take(restored_paths=KEEP, succeeded=False)
-    assert told.see("rev-parse", f"{other.head}~") == told.base
-    assert told.see("diff", "--name-only", told.base, other.wip).split() == ["a.py", "b.py", "c.py"]
+    assert change_site.see("diff", "--name-only", change_site.base, exported.head) == "a.py"
+    assert instructions(change_site, exported.head) == instructions(change_site, change_site.base)
+    change_site.see("fsck", "--strict", "--no-dangling")
 
 
-def test_a_merge_keeps_other_peoples_changes_to_instruction_files(told: Site) -> None:
-    upstream = commit(told.upstream, {"AGENTS.md": "news\n", "up.py": "1\n"}, "News")
-    told.fetch()
-    told.show(upstream)
-    told.commit({"a.py": "1\n", "CLAUDE.md": "base\n"})
-    told.git("merge", "-q", "-m", "Merge", upstream)
-    told.git("rm", "-q", "AGENTS.md")
-    told.git("commit", "-q", "--amend", "-m", "Merge")
+def test_instruction_files_are_restored_in_flattened_history(change_site: Site) -> None:
+    change_site.commit({"CLAUDE.md": "base\n", "a.py": "1\n"})
+    change_site.commit({"AGENTS.md": "base\n", "b.py": "1\n"})
+    change_site.git("commit", "-q", "--amend", "--no-edit", "-m", "Other")
 
-    exported = told.take(restored_paths=KEEP)
+    exported = change_site.take(restored_paths=KEEP, rules=Rules(commits=1))
+    assert change_site.see("diff", "--name-only", change_site.base, exported.head).split() == ["a.py", "b.py"]
+    change_site.git("update-ref", "HEAD", change_site.git("commit-tree", "HEAD^{tree}", "-m", "No parent"))
+    (change_site.repo / "c.py").write_text("left\n")
+    other = change_site.take(restored_paths=KEEP, succeeded=False)
+    assert change_site.see("rev-parse", f"{other.head}~") == change_site.base
+    assert change_site.see("diff", "--name-only", change_site.base, other.wip).split() == [
+        "a.py",
+        "b.py",
+        "c.py",
+    ]
 
-    assert told.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
-    assert told.see("diff", "--name-only", upstream, exported.head) == "a.py"
+
+def test_a_merge_has_the_changes_of_other_people_to_instruction_files(change_site: Site) -> None:
+    upstream = commit(change_site.upstream, {"AGENTS.md": "news\n", "up.py": "1\n"}, "News")
+    change_site.fetch()
+    change_site.show(upstream)
+    change_site.commit({"a.py": "1\n", "CLAUDE.md": "base\n"})
+    change_site.git("merge", "-q", "-m", "Merge", upstream)
+    change_site.git("rm", "-q", "AGENTS.md")
+    change_site.git("commit", "-q", "--amend", "-m", "Merge")
+
+    exported = change_site.take(restored_paths=KEEP)
+
+    assert change_site.see("log", "-1", "--format=%P", exported.head).split()[1] == upstream
+    assert change_site.see("diff", "--name-only", upstream, exported.head) == "a.py"
 
 
 @pytest.mark.long
-def test_a_merge_of_two_versions_of_an_instruction_file_is_flattened(told: Site) -> None:
-    upstream = commit(told.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
-    told.fetch()
-    told.show(upstream)
-    ours = commit(told.repo, {"CLAUDE.md": "ours\n"}, "Ours before", env=told.env)
-    told.next_run(told.take())
-    told.git("merge", "-q", "-s", "ours", "-m", "Merge", upstream)
-    told.commit({"a.py": "1\n"})
+def test_a_merge_of_two_versions_of_an_instruction_file_is_flattened(change_site: Site) -> None:
+    upstream = commit(change_site.upstream, {"CLAUDE.md": "news\n", "up.py": "1\n"}, "News")
+    change_site.fetch()
+    change_site.show(upstream)
+    ours = commit(change_site.repo, {"CLAUDE.md": "ours\n"}, "Ours before", env=change_site.env)
+    change_site.next_run(change_site.take())
+    change_site.git("merge", "-q", "-s", "ours", "-m", "Merge", upstream)
+    change_site.commit({"a.py": "1\n"})
 
-    exported = told.take(restored_paths=KEEP)
+    exported = change_site.take(restored_paths=KEEP)
 
-    assert told.see("rev-parse", f"{exported.head}~") == told.checked != ours
-    assert told.see("diff", "--name-only", told.checked, exported.head) == "a.py"
+    assert change_site.see("rev-parse", f"{exported.head}~") == change_site.checked != ours
+    assert change_site.see("diff", "--name-only", change_site.checked, exported.head) == "a.py"
 
 
-class _GivesUp:
+class _RaisesAt:
     """A check that raises when it is called for the n-th time."""
 
     def __init__(self, n: int) -> None:
@@ -445,25 +449,27 @@ class _GivesUp:
             raise TimeoutError
 
 
-# With steps, some of the times: each of them is a container.
+# Step 3 tests every third time only, because each time costs a container.
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
-def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(site: Site, step: int) -> None:
+def test_an_export_that_is_interrupted_at_any_step_leaves_no_traces_and_can_be_repeated(
+    site: Site, step: int
+) -> None:
     site.commit({"a.py": "1\n"}, "One")
     site.commit({"a.py": "2\n"}, "Two")
     (site.repo / "half.txt").write_text("half\n")
-    given_up, exported = 0, None
+    interrupted, exported = 0, None
 
     while exported is None:
         try:
-            exported = site.take(succeeded=False, check=_GivesUp(given_up + 1))
+            exported = site.take(succeeded=False, check=_RaisesAt(interrupted + 1))
         except TimeoutError:
-            given_up += step
+            interrupted += step
             assert not is_done(site.quarantine, "t1-0")
             assert site.see("for-each-ref") == ""
             assert list(site.quarantine.parent.glob("*.incoming")) == []
             assert site.engine.ours() == []
 
-    assert given_up >= 6  # among them the unpacking, each commit that is written, and the promotion
+    assert interrupted >= 6  # including the unpacking, each written commit, and the promotion
     assert site.see("show", f"{exported.wip}:half.txt") == "half"
     assert site.see("rev-parse", "refs/checked/t1-0") == exported.head
     assert (site.repo / "half.txt").read_text() == "half\n"
@@ -472,16 +478,16 @@ def test_an_export_interrupted_at_any_time_leaves_nothing_and_can_be_repeated(si
 def test_a_check_that_raises_ends_a_hanging_export(site: Site) -> None:
     work = site.commit({"a.py": "1\n"})
     configuration = site.repo / ".git" / "config"
-    kept = configuration.read_bytes()
+    content = configuration.read_bytes()
     configuration.unlink()
     os.mkfifo(configuration)
     began = time.monotonic()
 
-    with pytest.raises((TimeoutError, ExportRefused)):  # ExportRefused if the script itself notices
+    with pytest.raises((TimeoutError, ExportRefused)):  # ExportRefused if the script itself notices the fifo
         site.take(check=within(3))
 
     assert time.monotonic() - began < 30
     assert site.engine.ours() == []
     configuration.unlink()
-    configuration.write_bytes(kept)
+    configuration.write_bytes(content)
     assert site.see("log", "-1", "--format=%T", site.take().head) == site.git("rev-parse", f"{work}^{{tree}}")

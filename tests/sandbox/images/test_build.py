@@ -1,4 +1,4 @@
-"""Making images. The two big ones are made with --long: they take minutes, and the network."""
+"""Builds of images. The two large ones are built only with --long: they need minutes and the network."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from bot.sandbox.images import build
 ROOT = Path(__file__).parents[3]
 
 
-def said_in(engine: Engine, image: str, script: str) -> str:
+def output_in(engine: Engine, image: str, script: str) -> str:
     name = f"forgehand-test-{uuid.uuid4().hex[:12]}"
     return engine.tool(name=name, image=image, script=script, args=[], mounts=[], seconds=60).decode().strip()
 
@@ -26,19 +26,19 @@ def test_the_small_image_has_all_programs_for_tools_and_agents(engine: Engine, i
         git gc -q && git log --format=%s && python3 -c 'import json, ssl, sqlite3, subprocess; print("py")'
         id -un; test -x /usr/local/bin/forgehand-demo-agent && echo demo"""
 
-    assert said_in(engine, image, script).split() == ["x", "py", "agent", "demo"]
+    assert output_in(engine, image, script).split() == ["x", "py", "agent", "demo"]
 
 
 def test_an_existing_image_is_not_built_again(image: str) -> None:
-    said: list[str] = []
-    # Another checkout may have made its own meanwhile, by the same name.
+    printed: list[str] = []
+    # Another checkout may have built its own image with the same name meanwhile.
     build.build("", which=["small"], base="", say=lambda _line: None)
 
-    made = build.build("", which=["small"], base="", say=said.append)
+    made = build.build("", which=["small"], base="", say=printed.append)
 
     assert list(made) == [image]
     assert made[image].startswith("sha256:")
-    assert said == []
+    assert printed == []
 
 
 def test_a_missing_base_image_is_named(image: str) -> None:
@@ -63,11 +63,11 @@ def test_an_installed_package_contains_the_dockerfiles(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_agent_image_builds_in_every_language(engine: Engine) -> None:
+def test_the_agent_image_has_compilers_and_programs_for_all_its_languages(engine: Engine) -> None:
     made = build.build("", which=["tools", "agent"], say=lambda line: None)
 
     assert list(made) == ["forgehand-tools", "forgehand-agent"]
-    assert said_in(engine, "forgehand-tools", "git --version").startswith("git version")
+    assert output_in(engine, "forgehand-tools", "git --version").startswith("git version")
     script = """
         cd /tmp; export HOME=/tmp
         printf 'int main(void) { return 0; }' >a.c && cc a.c && ./a.out && echo c
@@ -75,7 +75,7 @@ def test_the_agent_image_builds_in_every_language(engine: Engine) -> None:
         node -p '"node"'; npm --version >/dev/null && python -m venv v && v/bin/python -c 'print("python")'
         for each in git cmake ninja rg fd jq curl make g++ claude forgehand-demo-agent forgehand-relay; do
         command -v $each >/dev/null || echo "no $each"; done; id -un"""
-    assert said_in(engine, "forgehand-agent", script).split() == ["c", "go", "node", "python", "agent"]
+    assert output_in(engine, "forgehand-agent", script).split() == ["c", "go", "node", "python", "agent"]
     owner = Engine(url="", instance=f"test-{uuid.uuid4().hex[:12]}", uid=0)
-    assert said_in(owner, "forgehand-agent", "find /root /tmp -name '*npm*'") == ""  # caches of what made it
+    assert output_in(owner, "forgehand-agent", "find /root /tmp -name '*npm*'") == ""  # caches of the build
     assert build.agent_is_current("")

@@ -1,4 +1,4 @@
-"""The demo agent, run as a plain script on a checkout; in containers it is run by the journeys."""
+"""The demo agent as a plain script on a checkout. The journeys run it in containers."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Place:
         return {"PATH": os.environ["PATH"], "HOME": str(self.root / "home"), **names, **closed}
 
     def run(self, request: str, *, resume: bool = False) -> int:
-        told = prompt.write(
+        text = prompt.write(
             request=request,
             branch="b",
             base="main",
@@ -42,7 +42,7 @@ class Place:
         facts = {"FORGEHAND_RUN": "t1-1", **({"FORGEHAND_RESUME": "1"} if resume else {})}
         done = subprocess.run(
             ["sh", "-c", script],
-            input=told.encode(),
+            input=text.encode(),
             cwd=self.root / "repo",
             env={**self.env(), **facts},
             check=False,
@@ -71,7 +71,7 @@ def test_the_demo_agent_commits_the_request_and_reports(place: Place) -> None:
     assert place.result()["title"] == 'Note: Say "hi" \\ there'
 
 
-def test_a_failed_demo_agent_leaves_work_and_finds_it_again(place: Place) -> None:
+def test_a_failed_demo_agent_leaves_a_file_and_commits_it_after_a_resume(place: Place) -> None:
     assert place.run("now fail") == 3
     assert place.git("status", "--porcelain") == "?? half-done.txt"
 

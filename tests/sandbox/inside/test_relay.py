@@ -1,4 +1,4 @@
-"""The sandbox's end of the gateway, while the gateway is away, comes back, or stays away."""
+"""The relay in the sandbox, while the gateway is unavailable, comes back, or does not come back."""
 
 import socket
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.waits
 
-WITHIN = 30.0  # seconds: it is a process that has yet to start
+WITHIN = 30.0  # seconds, including the start of a process
 _SERVE = """
 import asyncio, socket, sys
 from bot.sandbox.inside import relay
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def relayed(path: Path) -> Relayed:
-    """Open a connection through a relay that waits so many seconds for a gateway."""
+    """Open a connection through a relay that waits this number of seconds for a gateway."""
 
     @contextmanager
     def opened(patience: float) -> Iterator[HTTPConnection]:
@@ -51,7 +51,7 @@ def relayed(path: Path) -> Relayed:
 
 @contextmanager
 def gateway(path: Path) -> Iterator[socket.socket]:
-    """Listen at the path, which stays afterwards, like that of a dead worker."""
+    """Listen at the path. The file remains afterwards, as after the death of a worker."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.settimeout(WITHIN)
@@ -60,25 +60,25 @@ def gateway(path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def answer(listener: socket.socket, words: bytes) -> None:
+def answer(listener: socket.socket, content: bytes) -> None:
     """Accept one connection and answer its first bytes."""
     taken, _ = listener.accept()
     with taken:
         taken.recv(1 << 16)
-        taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(words), words))
+        taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(content), content))
 
 
-def test_a_request_waits_for_the_next_worker(path: Path, relayed: Relayed) -> None:
+def test_a_request_waits_for_the_gateway_of_the_next_worker(path: Path, relayed: Relayed) -> None:
     with gateway(path):
         pass  # its worker is dead
     with relayed(WITHIN) as connection:
         connection.request("POST", "/", b"{}")
         with gateway(path) as again:
-            answer(again, b"held")
-            assert connection.getresponse().read() == b"held"
+            answer(again, b"answered")
+            assert connection.getresponse().read() == b"answered"
 
 
-def test_a_connection_ends_with_its_worker_and_the_next_one_reaches_another(
+def test_a_connection_ends_with_its_gateway_and_the_next_connection_reaches_the_next_one(
     path: Path, relayed: Relayed
 ) -> None:
     with relayed(WITHIN) as connection:
@@ -95,10 +95,10 @@ def test_a_connection_ends_with_its_worker_and_the_next_one_reaches_another(
             assert connection.getresponse().read() == b"again"
 
 
-def test_the_relay_waits_for_a_busy_gateway(path: Path, relayed: Relayed) -> None:
+def test_requests_wait_for_a_gateway_with_a_full_queue(path: Path, relayed: Relayed) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(gateway(path))
-        listener.listen(0)  # one may queue
+        listener.listen(0)  # one connection may wait
         first = stack.enter_context(relayed(WITHIN))
         all_of_them = [first, *(HTTPConnection(first.host, first.port, timeout=WITHIN) for _ in range(3))]
         for connection in all_of_them:
@@ -114,6 +114,6 @@ def test_the_relay_waits_for_a_busy_gateway(path: Path, relayed: Relayed) -> Non
 def test_a_client_that_waited_too_long_gets_503_for_a_request_of_any_size(relayed: Relayed) -> None:
     with relayed(0.2) as connection:
         connection.request("POST", "/", b" " * (1 << 20))
-        told = connection.getresponse()
+        response = connection.getresponse()
 
-        assert (told.status, told.read()) == (503, b"Forgehand: the gateway is not there.\n")
+        assert (response.status, response.read()) == (503, b"Forgehand: the gateway is not there.\n")
