@@ -1,4 +1,4 @@
-"""The start of an agent's run. A test replaces the values that matter to it."""
+"""The start of an agent's run. A test replaces the values that it needs."""
 
 from bot.agents.agent import Start
 from bot.domain.task import Identity

@@ -16,17 +16,17 @@ from tests.support.claude_stand_in import SESSION, recorded
 CLAUDE = Claude(())
 
 
-def heard(lines: list[bytes]) -> list[OutputLine]:
+def parsed(lines: list[bytes]) -> list[OutputLine]:
     parser = CLAUDE.output_parser()
     return [parser.parse(line) for line in lines]
 
 
 def result_of(lines: list[bytes]) -> AgentReport:
-    [result] = [each.report for each in heard(lines) if each.report]
+    [result] = [each.report for each in parsed(lines) if each.report]
     return result
 
 
-def test_a_fresh_run_names_no_session_and_a_resumed_one_its_own() -> None:
+def test_only_the_command_line_of_a_resumed_run_has_its_session() -> None:
     fresh = CLAUDE.argv(START)
     again = Claude(["npx", "claude"]).argv(replace(START, session=SESSION, model="opus"))
 
@@ -37,7 +37,7 @@ def test_a_fresh_run_names_no_session_and_a_resumed_one_its_own() -> None:
     assert again[-4:] == ["--model", "opus", "--resume", SESSION]
 
 
-def test_it_gets_the_address_of_its_own_provider_only() -> None:
+def test_the_environment_has_the_gateway_as_provider_only_if_there_is_a_gateway() -> None:
     endpoint = GatewayEndpoint(
         url="http://127.0.0.1:8787", token="t0ken", providers=["anthropic"], packages=False
     )
@@ -51,13 +51,13 @@ def test_it_gets_the_address_of_its_own_provider_only() -> None:
     assert routed["CLAUDE_CODE_MAX_RETRIES"] == "3"
 
 
-def test_a_session_is_in_its_home_and_has_a_uuid() -> None:
+def test_the_file_of_a_session_is_named_after_its_uuid() -> None:
     assert CLAUDE.session_file(SESSION) == f".claude/projects/-workspace/{SESSION}.jsonl"
     assert CLAUDE.session_file("../../x") == ""
 
 
-def test_a_good_run_reports_its_session_its_tools_and_its_end() -> None:
-    lines = heard(recorded("good"))
+def test_the_stream_of_a_good_run_has_its_session_its_actions_and_its_result() -> None:
+    lines = parsed(recorded("good"))
 
     assert {each.session for each in lines if each.session} == {SESSION}
     assert [each.doing for each in lines if each.doing] == [
@@ -75,7 +75,7 @@ def test_a_good_run_reports_its_session_its_tools_and_its_end() -> None:
     ]
 
 
-def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
+def test_the_result_of_a_resumed_run_has_the_cost_of_the_whole_session() -> None:
     result = result_of(recorded("resumed"))
 
     assert result.text == "I went on."
@@ -83,7 +83,7 @@ def test_the_cost_of_a_resumed_run_is_that_of_the_whole_session() -> None:
 
 
 def test_a_result_during_a_background_command_is_not_the_end() -> None:
-    first, last = [each.report for each in heard(recorded("background")) if each.report]
+    first, last = [each.report for each in parsed(recorded("background")) if each.report]
 
     assert (first.text, first.waits) == ("I wait for it.", True)
     assert (last.text, last.waits, last.session_cost) == ("Now done.", False, 0.0032)
@@ -107,12 +107,12 @@ def test_an_error_is_recognized_with_any_subtype(stream: str, outcome: Outcome, 
     assert result.limited_until is None
 
 
-def test_a_refusal_of_the_gateway_is_not_reported_as_the_providers() -> None:
+def test_a_refusal_by_the_gateway_is_not_reported_as_a_refusal_by_the_provider() -> None:
     *before, last = recorded("refused-key")
     why = "refused: POST /v1/messages: 'x' is none of [models.anthropic] models"
-    said = {"api_error_status": 403, "result": f"API Error: 403 Forgehand: {why}"}
+    event = {"api_error_status": 403, "result": f"API Error: 403 Forgehand: {why}"}
 
-    result = result_of([*before, json.dumps({**json.loads(last), **said}).encode()])
+    result = result_of([*before, json.dumps({**json.loads(last), **event}).encode()])
 
     assert (result.outcome, result.text) == (Outcome.AGENT_FAILED, f"The bot's gateway {why}")
 
@@ -141,7 +141,7 @@ def test_a_rate_limit_with_an_impossible_time_has_no_known_end(never: object) ->
     assert result_of([limit("rejected", never), *recorded("limit")]).limited_until is None
 
 
-def test_a_question_that_it_could_not_ask_is_reported() -> None:
+def test_a_question_that_the_agent_could_not_ask_is_reported() -> None:
     question = result_of(recorded("question")).question
 
     assert question == "Which parser shall I tidy?\n- JSON: the one for JSON\n- TOML: the one for TOML"
@@ -155,7 +155,7 @@ def test_a_denied_question_counts_although_the_agent_continued() -> None:
     assert result_of([*before, denied]).question == "Which one?"
 
 
-def test_a_question_that_it_answered_itself_does_not_count() -> None:
+def test_a_question_before_a_good_result_does_not_count() -> None:
     init, asked, *_ = recorded("question")
 
     assert result_of([init, asked, *recorded("good")]).question == ""
@@ -174,12 +174,12 @@ def test_a_question_that_it_answered_itself_does_not_count() -> None:
         b"\x00" * 9,
     ],
 )
-def test_a_line_that_is_not_an_event_is_shown_as_it_is(line: bytes) -> None:
-    assert heard([line]) == [OutputLine(text=line.decode(errors="replace"))]
+def test_a_line_that_is_not_an_event_is_shown_unchanged(line: bytes) -> None:
+    assert parsed([line]) == [OutputLine(text=line.decode(errors="replace"))]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "event",
     [
         {"type": "assistant", "message": 7},
         {"type": "assistant", "message": {"content": [7, {"type": "text", "text": 7}, {"type": "tool_use"}]}},
@@ -191,11 +191,11 @@ def test_a_line_that_is_not_an_event_is_shown_as_it_is(line: bytes) -> None:
         {"type": "result", "is_error": True, "total_cost_usd": -1, "api_error_status": [429]},
     ],
 )
-def test_an_event_of_another_shape_is_ignored(said: object) -> None:
-    [told] = heard([json.dumps(said).encode()])
+def test_invalid_values_in_an_event_are_ignored(event: object) -> None:
+    [line_read] = parsed([json.dumps(event).encode()])
 
-    assert told.session == ""
-    assert told.report is None or told.report.session_cost is None
+    assert line_read.session == ""
+    assert line_read.report is None or line_read.report.session_cost is None
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,", b'"",', b"[[]],"])
@@ -203,11 +203,11 @@ def test_a_line_with_too_many_values_is_not_parsed(piece: bytes) -> None:
     line = b'{"type":"user","message":{"content":[' + piece * 1_000_000 + b"{}]}}"
 
     tracemalloc.start()
-    [said] = heard([line])
+    [event] = parsed([line])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert said == OutputLine()
+    assert event == OutputLine()
     assert peak < 1 << 20
 
 
@@ -216,7 +216,7 @@ def test_characters_that_no_ledger_stores_are_removed() -> None:
     done = {"type": "result", "is_error": False, "result": "Done \udc00.\0"}
     failed = {"type": "result", "is_error": True, "errors": ["cut \ud83d"]}
 
-    lines = heard(
+    lines = parsed(
         [
             json.dumps({"type": "assistant", "message": {"content": [command]}}).encode(),
             json.dumps(done).encode(),
@@ -232,10 +232,10 @@ def test_a_result_without_success_is_a_failure() -> None:
     assert result_of([b'{"type":"result","subtype":"success"}']).outcome is Outcome.AGENT_FAILED
 
 
-def test_a_tools_result_is_shortened_for_people() -> None:
+def test_a_long_result_of_a_tool_is_cut_for_people() -> None:
     content = [{"type": "tool_result", "content": "x" * 100_000}]
-    [told] = heard([json.dumps({"type": "user", "message": {"content": content}}).encode()])
+    [line_read] = parsed([json.dumps({"type": "user", "message": {"content": content}}).encode()])
 
-    assert told.text is not None
-    assert len(told.text) < 1_000
-    assert told.text.endswith("(100,000 characters)")
+    assert line_read.text is not None
+    assert len(line_read.text) < 1_000
+    assert line_read.text.endswith("(100,000 characters)")

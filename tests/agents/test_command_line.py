@@ -24,7 +24,7 @@ def test_the_prompt_is_opened_inside_the_container_and_arguments_are_unchanged(t
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"tidy up a b$HOME\n"
 
 
-def test_the_environment_has_the_known_facts_and_nothing_empty() -> None:
+def test_the_environment_has_all_known_facts_and_omits_unknown_ones() -> None:
     first, second = environment(replace(START, base="")), environment(replace(START, resume=True))
 
     assert "FORGEHAND_RESUME" not in first

@@ -1,6 +1,6 @@
-"""A kind of agents that only this test knows: the bot needs nothing of a kind but its row.
+"""A kind of agents that exists only in this test: its row in the registry is all that the bot needs.
 
-The row is in the registry, as that of any kind. No other part of the bot knows the kind.
+No other part of the bot knows the kind.
 """
 
 import json
@@ -30,7 +30,7 @@ from tests.gateway.provider import ScriptedProvider, running, says
 from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import Workshop, in_a_workshop
 
-# The parrot asks its model once, then changes a file and its own instructions.
+# The parrot sends one request to its model, then changes a file and its own instructions.
 ASKS = """
 import json, os, urllib.request
 url = os.environ["PARROT_URL"] + "/v1/messages"
@@ -50,7 +50,7 @@ echo '{{"done": "Pretty."}}'
 
 @dataclass(frozen=True, slots=True)
 class Parrot:
-    """The agent: such a kind costs one file with the code from here to ROW."""
+    """The agent. A new kind needs one file with the code from here to ROW."""
 
     command: Sequence[str]
     model: str = ""
@@ -133,27 +133,29 @@ def with_parrot(shop: Workshop, settings: Settings) -> Runtime:
     return replace(runtime, agents={"shell": settings.agents["polly"].build()})
 
 
-def test_its_provider_needs_only_a_key(tmp_path: Path) -> None:
+def test_the_provider_of_a_new_kind_needs_only_a_key(tmp_path: Path) -> None:
     aviary = providers(configured(tmp_path).models)["aviary"]
 
     assert (aviary.url, aviary.paths) == ("https://aviary.example", ["/v1/messages"])
     assert aviary.credential() == ("authorization", "Bearer seed")
 
 
-def test_it_does_not_start_without_its_provider(shop: Workshop, tmp_path: Path) -> None:
+def test_the_bot_does_not_start_without_the_provider_of_an_agent_of_a_new_kind(
+    shop: Workshop, tmp_path: Path
+) -> None:
     runtime = with_parrot(shop, configured(tmp_path))
 
     with pytest.raises(BadSettings, match=r"(?s)needs the models of \[models\.aviary\].*__AVIARY__KEY_FILE"):
         check(replace(runtime, gateway=shop.runtime.gateway))
 
 
-def test_its_version_in_the_image_can_be_chosen() -> None:
+def test_the_version_of_a_new_kind_in_the_image_can_be_chosen() -> None:
     assert build_arguments(["parrot=7", "claude="]) == {"PARROT_VERSION": "7", "CLAUDE_CODE": ""}
     with pytest.raises(typer.BadParameter, match="kinds: claude, parrot"):
         build_arguments(["command=1"])
 
 
-def test_it_works_through_the_gateway_and_a_change_of_its_instructions_awaits_approval(
+def test_an_agent_of_a_new_kind_uses_the_gateway_and_its_instruction_files_are_protected(
     shop: Workshop, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     provider.script.append(says({"word": "hello", "usage": {"input_tokens": 3, "output_tokens": 2}}))
@@ -173,7 +175,7 @@ def test_it_works_through_the_gateway_and_a_change_of_its_instructions_awaits_ap
     assert shown == "tidy the parser\nHELLO\nDone.\n"
 
 
-def test_on_a_change_its_instructions_are_those_of_the_base(
+def test_changes_to_instruction_files_of_a_new_kind_are_not_pushed_to_a_change(
     shop: Workshop, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     provider.script.append(says({"word": "hello"}))

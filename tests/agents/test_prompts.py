@@ -1,4 +1,4 @@
-"""The exact prompt of each trigger, from its delivery through answer, ledger and claim to the file's text.
+"""The exact prompt of each trigger, after its delivery, its answer, its row in the ledger and its claim.
 
 The task's id and the end of a run differ each time: `<task>` and `<ended>` stand for them.
 After an intended change, write the prompts again and read the difference:
@@ -57,18 +57,18 @@ REVIEWED = [
 
 @dataclass
 class Trigger:
-    """A forge that sends deliveries, and the bot up to the prompt."""
+    """A forge that sends deliveries, and the parts of the bot that make a prompt of them."""
 
     ledger: Ledger
     forge: FakeForge = field(default_factory=lambda: FakeForge(writers={"ann"}, said=[EARLIER, SNEAKY]))
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
-    def tell(self, event: str, action: str, **payload: Any) -> None:
+    def deliver(self, event: str, action: str, **payload: Any) -> None:
         """Record and answer one delivery."""
         repository = {"id": 1, "full_name": "acme/anvil", "html_url": "https://github.com/acme/anvil"}
-        told = {"action": action, "repository": repository, "sender": ANN, **payload}
+        content = {"action": action, "repository": repository, "sender": ANN, **payload}
         delivery = Delivery(
-            forge="github", id=f"d{next(self.numbers)}", event=event, body=json.dumps(told).encode()
+            forge="github", id=f"d{next(self.numbers)}", event=event, body=json.dumps(content).encode()
         )
         with self.ledger.write() as tx:
             deliveries.record(tx, [delivery])
@@ -84,16 +84,16 @@ class Trigger:
         )("github", delivery.id)
 
     def comment(self, words: str, **more: Any) -> None:
-        said = {"id": next(self.numbers), "body": words, "user": ANN, "created_at": now()}
-        self.tell("issue_comment", "created", comment=said, issue={**issue(), **more})
+        comment = {"id": next(self.numbers), "body": words, "user": ANN, "created_at": now()}
+        self.deliver("issue_comment", "created", comment=comment, issue={**issue(), **more})
 
     def on_change(self, event: str, action: str, **payload: Any) -> None:
         self.forge.heads.setdefault(CHANGE.key, a_change())
         self.forge.said[:] = REVIEWED
-        self.tell(event, action, pull_request=pull(), **payload)
+        self.deliver(event, action, pull_request=pull(), **payload)
 
-    def prompt(self, *, fresh: bool = True, session: str = "", says: str = "s1") -> str:
-        """Return the prompt of the queued run, then start its agent, which reports the session `says`."""
+    def prompt(self, *, fresh: bool = True, session: str = "", session_reported: str = "s1") -> str:
+        """Return the prompt of the queued run, then start its agent, which reports `session_reported`."""
         leased = self._begin()
         leased.record({"session_from": session}, base=leased.task.base or "main", base_head="b" * 40)
         leased = take_up(leased.runtime, leased.run, threading.Event())
@@ -104,7 +104,7 @@ class Trigger:
         with self.ledger.write() as tx:
             earlier = runs.of_task(tx, leased.task.id)
             leases.enter(tx, leased.lease, Phase.AGENT)
-            leases.write(tx, leased.lease, agent_started=True, session=says)
+            leases.write(tx, leased.lease, agent_started=True, session=session_reported)
         for run in earlier:
             if run.ended_at:
                 ended = datetime.fromtimestamp(run.ended_at, UTC).isoformat(timespec="seconds")
@@ -166,9 +166,9 @@ def a_comment(trigger: Trigger) -> str:
 
 
 def an_inline_review_comment(trigger: Trigger) -> str:
-    said = {"id": 90, "body": "/run --here rename this", "user": ANN, "created_at": now()}
+    comment = {"id": 90, "body": "/run --here rename this", "user": ANN, "created_at": now()}
     lines = {"path": "lexer.py", "line": 3, "diff_hunk": "@@ -1,2 +1,3 @@\n a\n+b"}
-    trigger.on_change("pull_request_review_comment", "created", comment={**said, **lines})
+    trigger.on_change("pull_request_review_comment", "created", comment={**comment, **lines})
     return trigger.prompt()
 
 
@@ -180,18 +180,18 @@ def a_review_body(trigger: Trigger) -> str:
 
 def the_own_label(trigger: Trigger) -> str:
     trigger.forge.labels[ISSUE.key] = {"forgehand"}
-    trigger.tell("issues", "labeled", issue=issue(), label={"name": "forgehand"})
+    trigger.deliver("issues", "labeled", issue=issue(), label={"name": "forgehand"})
     return trigger.prompt()
 
 
 def the_own_label_with_an_agent(trigger: Trigger) -> str:
     trigger.forge.labels[ISSUE.key] = {"forgehand:codex"}
-    trigger.tell("issues", "labeled", issue=issue(), label={"name": "forgehand:codex"})
+    trigger.deliver("issues", "labeled", issue=issue(), label={"name": "forgehand:codex"})
     return trigger.prompt()
 
 
 def an_assignment(trigger: Trigger) -> str:
-    trigger.tell("issues", "assigned", issue=issue(), assignee=ME)
+    trigger.deliver("issues", "assigned", issue=issue(), assignee=ME)
     return trigger.prompt()
 
 
@@ -202,9 +202,9 @@ def a_review_request(trigger: Trigger) -> str:
 
 def a_change_from_a_fork(trigger: Trigger) -> str:
     trigger.forge.heads[CHANGE.key] = a_change(same_repository=False)
-    said = {"id": 90, "body": "/run fix it", "user": ANN, "created_at": now()}
+    comment = {"id": 90, "body": "/run fix it", "user": ANN, "created_at": now()}
     lines = {"path": "lexer.py", "line": 3, "diff_hunk": "@@ -1,2 +1,3 @@\n a\n+b"}
-    trigger.on_change("pull_request_review_comment", "created", comment={**said, **lines})
+    trigger.on_change("pull_request_review_comment", "created", comment={**comment, **lines})
     return trigger.prompt()
 
 
@@ -228,9 +228,9 @@ def a_resume_with_text_in_the_session(trigger: Trigger) -> str:
 def a_resume_with_text_in_no_session(trigger: Trigger) -> str:
     an_inline_review_comment(trigger)
     trigger.end(Outcome.PUSHED, summary="Renamed.")
-    said = {"id": 92, "body": "/resume and add tests", "user": ANN, "created_at": now()}
-    trigger.tell(
-        "issue_comment", "created", comment=said, issue={**issue(), **pull(), "pull_request": {"url": ""}}
+    comment = {"id": 92, "body": "/resume and add tests", "user": ANN, "created_at": now()}
+    trigger.deliver(
+        "issue_comment", "created", comment=comment, issue={**issue(), **pull(), "pull_request": {"url": ""}}
     )
     return trigger.prompt(fresh=False)
 
@@ -242,7 +242,7 @@ def a_resume_without_text(trigger: Trigger) -> str:
     return trigger.prompt(fresh=False, session="s1")
 
 
-def a_resume_whose_workspace_is_gone(trigger: Trigger) -> str:
+def a_resume_whose_workspace_was_removed(trigger: Trigger) -> str:
     a_comment(trigger)
     trigger.end(Outcome.CANCELLED)
     trigger.comment("/resume", body="It is very untidy.")
@@ -256,7 +256,7 @@ def an_answer_to_a_question(trigger: Trigger) -> str:
     return trigger.prompt(fresh=False, session="s1")
 
 
-def an_answer_that_no_agent_has_heard_yet(trigger: Trigger) -> str:
+def an_answer_that_no_agent_has_received_yet(trigger: Trigger) -> str:
     a_comment(trigger)
     trigger.end(Outcome.QUESTION, "Tabs or spaces?", "I stopped to ask.")
     trigger.comment("/resume spaces")
@@ -265,11 +265,11 @@ def an_answer_that_no_agent_has_heard_yet(trigger: Trigger) -> str:
     return trigger.prompt(fresh=False)
 
 
-def a_resume_after_one_that_hung_before_it_said_anything(trigger: Trigger) -> str:
+def a_resume_after_one_that_hung_before_any_output(trigger: Trigger) -> str:
     a_comment(trigger)
     trigger.end(Outcome.PUSHED, summary="Tidied.")
     trigger.comment("/resume and add tests")
-    trigger.prompt(fresh=False, session="s1", says="")
+    trigger.prompt(fresh=False, session="s1", session_reported="")
     trigger.end(Outcome.IDLE, "It printed nothing for 15 minutes.")
     trigger.comment("/resume and the documentation")
     return trigger.prompt(fresh=False, session="s1")
@@ -315,10 +315,10 @@ TRIGGERS: list[Callable[[Trigger], str]] = [
     a_resume_with_text_in_the_session,
     a_resume_with_text_in_no_session,
     a_resume_without_text,
-    a_resume_whose_workspace_is_gone,
+    a_resume_whose_workspace_was_removed,
     an_answer_to_a_question,
-    an_answer_that_no_agent_has_heard_yet,
-    a_resume_after_one_that_hung_before_it_said_anything,
+    an_answer_that_no_agent_has_received_yet,
+    a_resume_after_one_that_hung_before_any_output,
     a_resume_after_an_approval,
     forgehand_run,
     forgehand_resume,
@@ -327,17 +327,19 @@ TRIGGERS: list[Callable[[Trigger], str]] = [
 
 @pytest.mark.alike
 @pytest.mark.parametrize("asked", TRIGGERS, ids=lambda asked: asked.__name__)
-def test_each_trigger_makes_exactly_this_prompt(asked: Callable[[Trigger], str], ledger: Ledger) -> None:
-    kept = HERE / f"{asked.__name__}.md"
+def test_the_prompt_of_each_trigger_is_exactly_the_recorded_one(
+    asked: Callable[[Trigger], str], ledger: Ledger
+) -> None:
+    recorded = HERE / f"{asked.__name__}.md"
 
     text = asked(Trigger(ledger))
 
     if os.environ.get("FORGEHAND_WRITE_PROMPTS"):
-        kept.write_bytes(text.encode())
-    assert kept.read_bytes() == text.encode()
+        recorded.write_bytes(text.encode())
+    assert recorded.read_bytes() == text.encode()
 
 
-def test_a_long_text_of_the_last_run_is_cut(ledger: Ledger) -> None:
+def test_a_long_summary_of_the_last_run_is_cut_in_the_prompt(ledger: Ledger) -> None:
     trigger = Trigger(ledger)
     a_comment(trigger)
     trigger.end(Outcome.PUSHED, summary="word " * 12_000)
@@ -350,4 +352,4 @@ def test_a_long_text_of_the_last_run_is_cut(ledger: Ledger) -> None:
 
 
 def test_every_recorded_prompt_has_a_trigger() -> None:
-    assert {kept.stem for kept in HERE.iterdir()} == {asked.__name__ for asked in TRIGGERS}
+    assert {recorded.stem for recorded in HERE.iterdir()} == {asked.__name__ for asked in TRIGGERS}

@@ -13,7 +13,7 @@ def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
     )
 
 
-def test_a_running_one_is_asked_to_stop(say: Say) -> None:
+def test_the_reply_to_the_cancel_of_a_running_run_confirms_the_stop(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
     with say.ledger.write() as tx:

@@ -23,7 +23,7 @@ def patched(say: Say, text: bytes, size: int = 0) -> str:
     return task.id
 
 
-def test_it_shows_the_last_patch_and_a_link_to_the_whole_of_it(say: Say) -> None:
+def test_the_last_patch_is_shown_with_a_link_to_the_whole_patch(say: Say) -> None:
     say("/run tidy it")
     task = patched(say, PATCH)
 
@@ -57,7 +57,7 @@ def test_a_run_without_changes_is_reported(say: Say) -> None:
     )
 
 
-def test_before_the_first_run_has_ended_there_are_no_changes_to_show(say: Say) -> None:
+def test_no_changes_are_shown_before_the_first_run_has_ended(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
@@ -71,7 +71,7 @@ def test_before_the_first_run_has_ended_there_are_no_changes_to_show(say: Say) -
         say("/diff")
 
 
-def test_during_a_run_it_shows_the_patch_of_the_previous_one(say: Say) -> None:
+def test_the_patch_of_the_previous_run_is_shown_during_a_run(say: Say) -> None:
     say("/run tidy it")
     task = patched(say, PATCH)
     say("/resume")
@@ -143,6 +143,6 @@ def test_the_changes_of_an_internal_request_are_shown_to_members_only(say: Say) 
         say("/diff")
 
 
-def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
+def test_run_is_suggested_on_a_thread_without_a_task(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/diff", thread=replace(ISSUE, number=99))

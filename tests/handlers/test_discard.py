@@ -1,4 +1,4 @@
-"""`/discard`: its reply lists the work that is lost and the commits that stay."""
+"""`/discard`: its reply lists the lost work and the saved commits."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_the_reply_lists_lost_work_and_saved_commits(
     )
 
 
-def test_the_next_sweep_finds_the_workspace(say: Say) -> None:
+def test_a_discarded_workspace_is_due_for_removal_and_is_not_discarded_again(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
 

@@ -4,7 +4,7 @@ from handlers import router
 from tests.support.commander import Say
 
 
-def test_it_names_every_command_every_option_and_every_agent(say: Say) -> None:
+def test_the_help_names_every_command_every_option_and_every_agent(say: Say) -> None:
     reply = say("@forge-bot help")
 
     for route in router.routes.values():

@@ -11,7 +11,7 @@ from bot.store.ledger import clock
 from tests.support.commander import Say, remove_workspace
 
 
-def test_the_reply_gives_the_day(say: Say) -> None:
+def test_the_reply_to_keep_has_the_end_of_the_retention(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
 
@@ -27,7 +27,9 @@ def test_the_reply_gives_the_day(say: Say) -> None:
 
 
 @pytest.mark.parametrize(("days", "words"), [("1", "1 day"), ("365", "365 days")])
-def test_before_a_run_has_ended_the_days_count_from_its_end(say: Say, days: str, words: str) -> None:
+def test_the_requested_days_count_from_the_end_of_a_run_that_has_not_ended(
+    say: Say, days: str, words: str
+) -> None:
     say("/run tidy it")
 
     reply = say(f"/keep {days}")
@@ -47,7 +49,7 @@ def test_a_text_that_is_not_a_number_of_days_is_refused(say: Say, text: str) -> 
     assert say.newest()[0] == task
 
 
-def test_a_removed_workspace_is_not_kept(say: Say) -> None:
+def test_keep_is_refused_for_a_removed_workspace(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:
@@ -59,7 +61,7 @@ def test_a_removed_workspace_is_not_kept(say: Say) -> None:
     assert say.newest()[0].keep_days is None
 
 
-def test_a_workspace_that_never_existed_is_not_kept(say: Say) -> None:
+def test_keep_is_refused_for_a_task_that_never_had_a_workspace(say: Say) -> None:
     say("/run tidy it")
     say("/cancel")
 

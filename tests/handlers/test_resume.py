@@ -17,7 +17,7 @@ def test_a_failed_task_continues_on_its_own_branch(say: Say) -> None:
     assert reply.startswith(f"Resuming task `{task.id}` on `{task.branch}`: next in the queue.")
 
 
-def test_after_a_failed_push_the_reply_says_that_it_only_pushes(say: Say) -> None:
+def test_the_reply_to_a_resume_after_a_failed_push_announces_only_a_push(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSH_REJECTED, Phase.PUSH)
 
@@ -32,7 +32,9 @@ def test_after_a_failed_push_the_reply_says_that_it_only_pushes(say: Say) -> Non
         ("", "", "the commit that the task started from"),
     ],
 )
-def test_the_reply_says_that_a_workspace_was_removed(say: Say, made: str, pushed: str, start: str) -> None:
+def test_the_reply_to_a_resume_without_a_workspace_names_the_start_of_the_fresh_clone(
+    say: Say, made: str, pushed: str, start: str
+) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED, checked_head=made, pushed_head=pushed)
     with say.ledger.write() as tx:
@@ -44,12 +46,12 @@ def test_the_reply_says_that_a_workspace_was_removed(say: Say, made: str, pushed
     assert f"The run starts from {start} in a fresh clone" in reply
 
 
-def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
+def test_run_is_suggested_on_a_thread_without_a_task(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/resume")
 
 
-def test_another_agent_or_model_may_continue(say: Say) -> None:
+def test_a_task_can_be_resumed_with_another_agent_or_model(say: Say) -> None:
     say("/run --model opus tidy it")
     assert say.newest()[0].model == "opus"
     say.worked(Outcome.AGENT_FAILED)
@@ -71,6 +73,6 @@ def test_an_unknown_agent_is_refused(say: Say) -> None:
 
 
 @pytest.mark.parametrize("name", ["-rf", "a;b", "`x`", "é", "x" * 101])
-def test_an_impossible_model_name_is_refused(say: Say, name: str) -> None:
+def test_an_invalid_model_name_is_refused(say: Say, name: str) -> None:
     with pytest.raises(NotUnderstood, match="`--model` "):
         say(f'/run --model "{name}" tidy it')

@@ -23,7 +23,7 @@ def test_the_reply_names_the_new_task_and_the_old_one(say: Say) -> None:
     )
 
 
-def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
+def test_the_reply_on_a_change_names_the_pinned_head(say: Say) -> None:
     later = "d00d" + HEAD[4:]
     say("/run tidy it", thread=CHANGE, change=a_change())
     say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
@@ -33,7 +33,7 @@ def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
     assert f"works on commit `{later}`" in reply
 
 
-def test_instructions_are_refused_and_not_ignored(say: Say) -> None:
+def test_a_retry_with_instructions_is_refused(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
 
@@ -53,6 +53,6 @@ def test_a_waiting_or_running_task_is_not_retried(say: Say) -> None:
         say("/retry")
 
 
-def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
+def test_run_is_suggested_on_a_thread_without_a_task(say: Say) -> None:
     with pytest.raises(NotPossible, match="Start with `/run`"):
         say("/retry")

@@ -21,13 +21,13 @@ def test_a_second_run_gets_its_queue_position(say: Say) -> None:
     assert "is number 2 in the queue" in say("/run two")
 
 
-def test_on_a_change_the_reply_names_the_head_it_works_on(say: Say) -> None:
+def test_the_reply_on_a_change_names_the_pinned_head(say: Say) -> None:
     reply = say("/run tidy it", thread=CHANGE, change=a_change())
 
     assert f"works on commit `{HEAD}`" in reply
 
 
-def test_with_here_the_reply_names_the_branch_that_gets_the_work(say: Say) -> None:
+def test_the_reply_to_the_option_here_names_the_branch_to_which_the_work_is_pushed(say: Say) -> None:
     reply = say("/run --here tidy it", thread=CHANGE, change=a_change())
 
     assert "is pushed to this change's own branch, `lexer`." in reply

@@ -10,11 +10,11 @@ from bot.store import tasks, workspaces
 from tests.support.commander import HEAD, Say, begin_run, remove_workspace
 
 
-def test_on_a_thread_without_a_task_it_suggests_run(say: Say) -> None:
+def test_run_is_suggested_on_a_thread_without_a_task(say: Say) -> None:
     assert say("/status") == "There is no task on this thread. Start with `/run`."
 
 
-def test_a_waiting_run_has_its_queue_position(say: Say) -> None:
+def test_the_status_of_a_queued_run_has_its_queue_position(say: Say) -> None:
     say("/run one")
     say("/run two")
     task = say.newest()[0]
@@ -29,7 +29,7 @@ def test_a_waiting_run_has_its_queue_position(say: Say) -> None:
     assert "Next: `/cancel --task " in oldest
 
 
-def test_a_running_one_has_its_phase(say: Say) -> None:
+def test_the_status_of_a_running_run_has_its_phase(say: Say) -> None:
     say("/run one")
     run = say.newest()[1]
     with say.ledger.write() as tx:
@@ -48,7 +48,7 @@ def test_a_running_one_has_its_phase(say: Say) -> None:
         (Outcome.LOST, "The run was lost", "/resume` or `/retry"),
     ],
 )
-def test_an_ended_one_has_its_outcome_and_the_next_command(
+def test_the_status_of_an_ended_run_has_its_outcome_and_the_next_command(
     say: Say, outcome: Outcome, sentence: str, next_command: str
 ) -> None:
     say("/run one")

@@ -1,4 +1,4 @@
-"""References and commands, as each forge and the operator's shell need them."""
+"""References and commands have the form of each forge and of the operator's shell."""
 
 from dataclasses import replace
 
@@ -44,11 +44,11 @@ def _task(forge: str, change_number: int | None = None) -> Task:
         ("gitlab", Kind.CHANGE, "!12"),
     ],
 )
-def test_a_thread_has_the_reference_of_its_forge(forge: str, kind: Kind, name: str) -> None:
+def test_the_reference_of_a_thread_has_the_form_of_its_forge(forge: str, kind: Kind, name: str) -> None:
     assert reference(replace(ISSUE, forge=forge, kind=kind)) == name
 
 
-def test_a_change_of_the_bot_has_the_reference_of_its_forge() -> None:
+def test_the_reference_of_a_change_of_the_bot_has_the_form_of_its_forge() -> None:
     assert change_reference(_task("github", 7)) == "#7"
     assert change_reference(_task("gitlab", 7)) == "!7"
     assert change_reference(_task("gitlab")) == ""
@@ -60,7 +60,7 @@ def test_a_command_that_gitlab_executes_itself_gets_the_prefix_of_the_bot() -> N
     assert for_forge("/resume and add tests", "gitlab") == "/resume and add tests"
 
 
-def test_a_command_names_an_older_task_and_an_approval_its_commit() -> None:
+def test_next_commands_name_the_task_if_it_is_older_and_the_commit_if_it_is_to_be_approved() -> None:
     assert next_command("/resume <your answer>", _task("github"), newest=True) == "/resume <your answer>"
     assert next_command("/resume", _task("github"), newest=False) == "/resume --task t1"
     assert next_command("/approve", _task("github"), newest=True) == "/approve 0123456789ab"

@@ -1,4 +1,4 @@
-"""The comments of a run: they name the next step, and contain nothing that makes a forge act."""
+"""The comments of a run name the next step and trigger no action of a forge."""
 
 import re
 from collections.abc import Callable
@@ -58,7 +58,7 @@ NASTY = (
 ACTED_ON = r"@\w|^[>\s]*/|!\[|(?i:\b(?:closes|fixes)\b)|#\d|<!--"
 
 
-def told(
+def final_comment(
     run: Run,
     task: Task = TASK,
     *,
@@ -103,23 +103,27 @@ def last_line(run: Run) -> str:
         (0.0, Known.UNKNOWN, "cost unknown"),
     ],
 )
-def test_tokens_are_reported_and_how_certain_their_cost_is(usd: float, known: Known, words: str) -> None:
+def test_the_final_comment_has_the_tokens_and_the_certainty_of_their_cost(
+    usd: float, known: Known, words: str
+) -> None:
     used = Total(requests=3, tokens=Tokens(input=12_000, output=345))
     spent = Spent(used=used, usd=usd, known=known)
 
-    assert f"\n| Used | 12,345 tokens, {words} |\n" in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+    assert f"\n| Used | 12,345 tokens, {words} |\n" in final_comment(
+        replace(RUN, outcome=Outcome.PUSHED), spent=spent
+    )
 
 
 def test_the_final_comment_of_a_run_without_models_reports_no_tokens() -> None:
     spent = Spent(used=Total(), usd=0.0, known=Known.PRICES)
 
-    assert "| Used |" not in told(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+    assert "| Used |" not in final_comment(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
 
 
-OTHERS_WORDS: list[Callable[[Run], str]] = [told, body_of_change, last_line]
+TEXTS_OF_OTHERS: list[Callable[[Run], str]] = [final_comment, body_of_change, last_line]
 
 
-@pytest.mark.parametrize("say", OTHERS_WORDS)
+@pytest.mark.parametrize("say", TEXTS_OF_OTHERS)
 def test_text_of_agents_and_people_does_not_make_the_forge_act(say: Callable[[Run], str]) -> None:
     assert len(re.findall(ACTED_ON, NASTY, re.MULTILINE)) == 9
 
@@ -129,8 +133,10 @@ def test_text_of_agents_and_people_does_not_make_the_forge_act(say: Callable[[Ru
     assert re.findall(ACTED_ON, said, re.MULTILINE) == []
 
 
-def test_unclosed_markdown_of_others_ends_before_our_own_text() -> None:
-    said = told(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))
+def test_unclosed_markdown_of_others_ends_before_the_text_of_the_bot() -> None:
+    said = final_comment(
+        replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY)
+    )
 
     for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
         before, _, _ = said.partition(f"\n\n{own}")
@@ -138,7 +144,7 @@ def test_unclosed_markdown_of_others_ends_before_our_own_text() -> None:
     assert said.endswith(f"\n\nNext: `/resume` or `/diff`\n\n{LINK}")
 
 
-@pytest.mark.parametrize("say", OTHERS_WORDS)
+@pytest.mark.parametrize("say", TEXTS_OF_OTHERS)
 def test_comments_contain_no_secret(say: Callable[[Run], str]) -> None:
     words = f"It is {TOKEN} or ghp_{'a1B2' * 9}"
 
@@ -150,11 +156,11 @@ def test_comments_contain_no_secret(say: Callable[[Run], str]) -> None:
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_long_text_of_others_does_not_displace_our_own(outcome: Outcome) -> None:
+def test_long_text_of_others_does_not_displace_the_text_of_the_bot(outcome: Outcome) -> None:
     paths = ", ".join(f"`.github/workflows/{'x' * 200}-{number}.yml`" for number in range(2_000))
     long = replace(RUN, outcome=outcome, summary="@a " * 50_000, request="#1 " * 50_000, reason=paths)
 
-    said = told(long)
+    said = final_comment(long)
 
     assert len(said) < FakeForge().comment_limit() - 2_000
     assert said.startswith(f"**{ENDINGS[outcome].sentence}**")
@@ -162,10 +168,10 @@ def test_long_text_of_others_does_not_displace_our_own(outcome: Outcome) -> None
     assert said.endswith(f"\n\nNext: `/resume`{f' or `{also}`' if also else ''}\n\n{LINK}")
 
 
-def test_too_many_paths_are_counted() -> None:
+def test_a_long_list_of_protected_paths_ends_with_the_number_of_the_others() -> None:
     names = [f"`.github/workflows/{number}.yml`" for number in range(2_000)]
 
-    lead = told(replace(RUN, outcome=Outcome.HELD, reason=", ".join(names))).split("\n")[0]
+    lead = final_comment(replace(RUN, outcome=Outcome.HELD, reason=", ".join(names))).split("\n")[0]
 
     shown = [name for name in names if name in lead]
     assert 100 < len(shown) < 2_000
@@ -174,70 +180,70 @@ def test_too_many_paths_are_counted() -> None:
 
 
 @pytest.mark.parametrize("named", [3, 2_000])
-def test_paths_that_the_export_omitted_are_counted_too(named: int) -> None:
+def test_the_number_of_other_protected_paths_includes_those_that_the_export_omitted(named: int) -> None:
     names = [f"`.github/workflows/{number}.yml`" for number in range(named)]
 
     reason = ", ".join([*names, "`… and 18,000 more`"])
-    lead = told(replace(RUN, outcome=Outcome.HELD, reason=reason)).split("\n")[0]
+    lead = final_comment(replace(RUN, outcome=Outcome.HELD, reason=reason)).split("\n")[0]
 
     shown = [name for name in names if name in lead]
     assert f"{shown[-1]} and {18_000 + named - len(shown)} more. Nothing was pushed." in lead
 
 
-def test_few_paths_are_all_named() -> None:
-    said = told(replace(RUN, outcome=Outcome.HELD, reason="`.gitlab-ci.yml`, `CODEOWNERS`"))
+def test_a_short_list_of_protected_paths_is_complete() -> None:
+    said = final_comment(replace(RUN, outcome=Outcome.HELD, reason="`.gitlab-ci.yml`, `CODEOWNERS`"))
 
     assert f"Commit `{HEAD[:10]}` touches `.gitlab-ci.yml`, `CODEOWNERS`. Nothing was pushed." in said
 
 
 def test_a_pushed_branch_is_linked_and_so_is_its_head() -> None:
-    said = told(replace(RUN, outcome=Outcome.PUSHED))
+    said = final_comment(replace(RUN, outcome=Outcome.PUSHED))
 
     assert f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})" in said
     assert f"[`{HEAD[:10]}`](https://github.com/acme/anvil/commit/{HEAD})" in said
     assert "It said why." not in said
 
 
-def test_a_requested_link_opens_a_change_from_branches_of_any_name() -> None:
-    said = told(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change="link", base="a b#1"))
+def test_a_requested_link_for_a_new_change_has_quoted_branch_names() -> None:
+    said = final_comment(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change="link", base="a b#1"))
 
     assert f"[Open a change from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})" in said
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
 def test_a_branch_that_was_pushed_before_is_linked_as_unchanged(outcome: Outcome) -> None:
-    said = told(replace(RUN, outcome=outcome), replace(TASK, pushed_head="b" * 40))
+    said = final_comment(replace(RUN, outcome=outcome), replace(TASK, pushed_head="b" * 40))
 
     branch = f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})"
     assert f"| Branch | {branch}, unchanged at `{'b' * 10}` |" in said
 
 
 def test_a_branch_that_was_never_pushed_is_not_mentioned() -> None:
-    assert TASK.branch not in told(replace(RUN, outcome=Outcome.AGENT_FAILED))
+    assert TASK.branch not in final_comment(replace(RUN, outcome=Outcome.AGENT_FAILED))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min 0 s"), (3_725, "62 min 5 s")]
 )
 def test_the_duration_is_readable(seconds: float, words: str) -> None:
-    said = told(replace(RUN, outcome=Outcome.PUSHED, ended_at=1_000_000.0 + seconds))
+    said = final_comment(replace(RUN, outcome=Outcome.PUSHED, ended_at=1_000_000.0 + seconds))
 
     assert f"| Agent | `demo`, {words} |" in said
 
 
-def test_a_removed_workspace_is_not_promised() -> None:
+def test_a_removed_workspace_is_not_mentioned() -> None:
     run = replace(RUN, outcome=Outcome.PREPARE_FAILED)
 
-    assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in told(run)
-    assert "Workspace" not in told(run, workspace_until=None)
+    assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in final_comment(run)
+    assert "Workspace" not in final_comment(run, workspace_until=None)
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_a_run_in_a_fresh_clone_says_so(again: bool) -> None:  # noqa: FBT001 - pytest passes the parameter by name
+def test_the_comments_of_a_run_in_a_fresh_clone_mention_that(again: bool) -> None:  # noqa: FBT001 - pytest passes the parameter by name
     run = replace(RUN, outcome=Outcome.PUSHED)
     comment = progress(run, TASK, Phase.AGENT, started_over=again, last_line="", secrets=[])
 
-    for said in (told(run, again=again), comment):
+    for said in (final_comment(run, again=again), comment):
         assert ("this run started in a fresh clone" in said) is again
 
 
@@ -250,11 +256,11 @@ def test_work_that_was_lost_with_a_machine_is_reported() -> None:
             run, TASK, Phase.AGENT, started_over=True, last_line="", secrets=[], host_lost=lost
         )
         assert (words in comment) is lost
-        assert (words in told(run, again=True, lost=lost)) is lost
-    assert words not in told(run, lost=True)
+        assert (words in final_comment(run, again=True, lost=lost)) is lost
+    assert words not in final_comment(run, lost=True)
 
 
-def test_an_opened_change_is_linked_even_if_one_was_refused_before() -> None:
+def test_the_lead_has_the_link_of_the_opened_change_or_the_reason_why_there_is_none() -> None:
     opened = replace(TASK, change_number=7, change_url="https://x/7")
     on_gitlab = replace(opened, thread=replace(TASK.thread, forge="gitlab"))
 
@@ -269,8 +275,8 @@ def test_an_opened_change_is_linked_even_if_one_was_refused_before() -> None:
     assert completed(TASK, "") == "**Pushed.**\n\nNext."
 
 
-def test_a_task_that_continues_by_itself_names_the_time_and_the_way_to_stop_it() -> None:
-    text = told(replace(RUN, outcome=Outcome.RATE_LIMITED), continues_at=1_604_800.0)
+def test_the_comment_of_a_task_that_continues_by_itself_has_the_time_and_the_stop_command() -> None:
+    text = final_comment(replace(RUN, outcome=Outcome.RATE_LIMITED), continues_at=1_604_800.0)
 
     assert text.endswith(
         "\n\nNext: `/resume` or `/diff`\n\nIt continues by itself when the limit has ended, "
@@ -284,7 +290,7 @@ def test_the_question_of_an_agent_that_failed_follows_the_reason() -> None:
     assert with_question("It broke.", "") == "It broke."
 
 
-def test_the_text_of_a_change_has_nothing_that_only_members_may_read() -> None:
+def test_the_text_of_a_change_omits_confidential_and_internal_requests() -> None:
     secret = replace(TASK, thread=replace(TASK.thread, confidential=True))
 
     for body in (
@@ -294,7 +300,7 @@ def test_the_text_of_a_change_has_nothing_that_only_members_may_read() -> None:
         assert body == f"[Task `{TASK.id}`]({PAGE})"
 
 
-def test_progress_names_the_head_it_works_on() -> None:
+def test_the_progress_comment_names_the_pinned_head() -> None:
     said = progress(
         RUN, replace(TASK, pinned=HEAD), Phase.AGENT, started_over=False, last_line="", secrets=[]
     )
@@ -303,7 +309,7 @@ def test_progress_names_the_head_it_works_on() -> None:
     assert f"It works on commit `{HEAD[:10]}`" in said
 
 
-def test_progress_of_a_cancelled_run_says_only_that_it_is_stopping() -> None:
+def test_the_progress_comment_of_a_cancelled_run_has_only_the_stopping() -> None:
     run = replace(RUN, cancel_asked=True, doing="editing parser.py")
 
     said = progress(run, TASK, Phase.AGENT, started_over=False, last_line="building", secrets=[])
@@ -316,13 +322,13 @@ def test_each_phase_has_its_own_description() -> None:
     assert len(set(comments.DOING.values())) == len(Phase)
 
 
-def test_the_edited_comment_ends_with_the_outcome() -> None:
+def test_the_last_progress_comment_has_the_outcome() -> None:
     said = over(replace(RUN, outcome=Outcome.TIMED_OUT), TASK)
 
     assert said.startswith("Task `t1`, run 2, has ended: The agent ran out of time.")
 
 
-def test_the_text_of_a_change_names_the_requester_without_a_mention() -> None:
+def test_the_text_of_a_change_names_the_requester_without_a_mention_and_quotes_the_request() -> None:
     body = change_body(RUN, TASK, PAGE, secrets=[])
 
     assert body.startswith("Made for #12, asked by ann:\n\n> tidy the parser")

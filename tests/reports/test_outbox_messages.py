@@ -1,4 +1,4 @@
-"""Messages in the outbox: their JSON is that of older versions, and rows of older versions are read."""
+"""Messages in the outbox have the JSON of older versions, and rows of older versions can be read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +25,11 @@ from bot.store.schema import outbox as table
 from tests.support.rows import a_thread
 
 COMMIT = "a" * 40
-BESIDE = ReplyTarget(comment_id=77, discussion="d", internal=True)
+ON_A_COMMENT = ReplyTarget(comment_id=77, discussion="d", internal=True)
 CHANGE = {"head": "forgehand/t1", "base": "main", "title": "Tidy", "body": "Made.", "draft": True}
 ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
     (
-        ReactionMessage(reply_target=BESIDE),
+        ReactionMessage(reply_target=ON_A_COMMENT),
         Outgoing.REACTION,
         "",
         {"spot": {"comment_id": 77, "discussion": "d", "internal": True}},

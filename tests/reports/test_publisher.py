@@ -1,4 +1,4 @@
-"""Published text: nothing in it acts, it contains no secret, and people can still read it."""
+"""Published text triggers no action, contains no secret, and people can still read it."""
 
 import ast
 import base64
@@ -91,7 +91,7 @@ SECRET = [
     f"{TOKEN[:3]}\u2060{TOKEN[3:]}",
     "ghp_" + "a1B2" * 9,
 ]
-KEPT_SECRET = [each for each in SECRET if "\u200b" not in each and "\u2060" not in each]
+UNBROKEN_SECRETS = [each for each in SECRET if "\u200b" not in each and "\u2060" not in each]
 
 pieces = st.sampled_from([*ORDINARY, *MARKS, *ACTIVE, *SECRET, " ", "\n", "\n\n"]) | st.text(max_size=5)
 texts = st.lists(pieces, max_size=12).map("".join) | st.lists(pieces, max_size=12).map(" ".join)
@@ -108,10 +108,10 @@ CLOSING = re.compile(
 )
 
 
-def done_by(text: str, *, quoted: bool) -> list[str]:
-    """List the actions that a forge would take because of this text, as its parser reads it.
+def actions_of(text: str, *, quoted: bool) -> list[str]:
+    """List the actions of a forge for this text, according to its Markdown parser.
 
-    Unless the text is `quoted`, our own folding of a patch and our own references are allowed.
+    If the text is not `quoted`, the folding of a patch and the references of the bot are allowed.
     """
     found = []
     for token in MARKDOWN.parse(text):
@@ -135,10 +135,10 @@ def _named(said: str, *, quoted: bool) -> list[str]:
 
 
 @given(texts)
-def test_quoted_text_of_others_does_not_act(text: str) -> None:
+def test_quoted_text_of_others_triggers_no_action_of_a_forge(text: str) -> None:
     made = for_comment(text, LIMIT, [TOKEN])
 
-    assert done_by(made, quoted=True) == []
+    assert actions_of(made, quoted=True) == []
     assert not acts(made)
 
 
@@ -149,30 +149,30 @@ def test_broken_markup_does_not_hide_a_command(text: str) -> None:
 
 
 @given(texts)
-def test_text_of_others_within_our_line_is_code_to_its_end(text: str) -> None:
+def test_text_of_others_in_a_line_of_the_bot_is_code_without_secrets_and_actions(text: str) -> None:
     made = for_line(text, LIMIT, [TOKEN])
     paragraph, inside, end = MARKDOWN.parse(f"Now: {made}.")
 
     assert (paragraph.type, end.type) == ("paragraph_open", "paragraph_close")
     assert [each.type for each in inside.children or []] == ["text", *["code_inline", "text"] * bool(made)]
-    assert not [each for each in KEPT_SECRET if each in made.replace(GAP, "")]
+    assert not [each for each in UNBROKEN_SECRETS if each in made.replace(GAP, "")]
     assert not acts(f"Now: {made}.")
 
 
 @given(texts)
-def test_text_that_was_not_quoted_does_not_act_either(text: str) -> None:
+def test_unquoted_text_of_others_triggers_no_action_of_a_forge(text: str) -> None:
     made = publishable(text, LIMIT, [TOKEN])
 
-    assert done_by(made, quoted=False) == []
+    assert actions_of(made, quoted=False) == []
     assert not acts(made)
 
 
 @given(texts, st.integers(min_value=100, max_value=300))
-def test_cutting_a_text_does_not_make_it_act(text: str, limit: int) -> None:
+def test_a_cut_text_triggers_no_action_of_a_forge(text: str, limit: int) -> None:
     made = publishable(text * 20, limit, [TOKEN])
 
     assert len(made) <= limit
-    assert done_by(made, quoted=False) == []
+    assert actions_of(made, quoted=False) == []
 
 
 @given(texts)
@@ -190,11 +190,11 @@ def test_published_text_contains_no_secret(text: str) -> None:
         one_line(text, [TOKEN]),
     ):
         bare = made.replace(GAP, "").replace("\n> ", "\n")
-        assert not [each for each in KEPT_SECRET if each in bare]
+        assert not [each for each in UNBROKEN_SECRETS if each in bare]
 
 
 @given(st.lists(st.sampled_from([*ORDINARY, *ACTIVE[:14]]), min_size=1).map(" ".join))
-def test_the_visible_text_stays_as_it_was_written(text: str) -> None:
+def test_publishing_does_not_change_the_visible_text(text: str) -> None:
     assert for_comment(text, LIMIT, [TOKEN]).replace(GAP, "").removeprefix("> ") == text
     assert publishable(text, LIMIT, [TOKEN]).replace(GAP, "") == text
     assert one_line(text, [TOKEN]).replace(GAP, "") == text
@@ -217,11 +217,11 @@ def test_ordinary_text_is_published_unaltered(text: str) -> None:
         "This change is closed or merged.",
     ],
 )
-def test_our_own_text_is_published_unaltered(ours: str) -> None:
+def test_text_of_the_bot_is_published_unaltered(ours: str) -> None:
     assert publishable(ours, LIMIT, [TOKEN]) == ours
 
 
-def test_a_secret_that_contains_our_own_gap_is_found() -> None:
+def test_a_secret_with_an_inserted_gap_is_redacted() -> None:
     assert TOKEN not in publishable(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
 
 
@@ -233,7 +233,7 @@ def test_a_text_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
     assert "characters left out" in made
 
 
-def test_every_writing_method_makes_its_text_harmless() -> None:
+def test_every_writing_method_of_a_publisher_redacts_and_disarms_its_text() -> None:
     forge, bad = FakeForge(), f"@ann {TOKEN} <img src=x>"
     publisher = Publisher(forge, [TOKEN])
 
@@ -246,8 +246,8 @@ def test_every_writing_method_makes_its_text_harmless() -> None:
 
     said += [forge.comments[comment_id][1], forge.statuses[0][1].description]
     said += [forge.changes[0].title, forge.changes[0].body, *forge.labels[ISSUE.key]]
-    told = {each.removesuffix("\n\n<!-- m -->") for each in said}
-    assert told == {f"@{GAP}ann [redacted] <{GAP}img src=x>"}
+    written = {each.removesuffix("\n\n<!-- m -->") for each in said}
+    assert written == {f"@{GAP}ann [redacted] <{GAP}img src=x>"}
 
 
 WRITING = {"comment", "edit_comment", "set_status", "open_change", "add_label"}

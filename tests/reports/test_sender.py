@@ -1,4 +1,4 @@
-"""The sender: it sends each message of the outbox once and in order, without secrets."""
+"""The sender sends each message of the outbox once and in order, without secrets."""
 
 import base64
 import threading
@@ -47,7 +47,7 @@ LASTING = [kind for kind in Outgoing if kind not in (Outgoing.REACTION, Outgoing
 
 
 class Killed(BaseException):
-    """The death of the process."""
+    """Simulates the death of the process."""
 
 
 class Outbox:
@@ -75,7 +75,7 @@ class Outbox:
         sender.send(build_sender(self.runtime), self.thread.key)
 
     def killed_after_writing(self) -> None:
-        """Send, and die after the first write, before it is recorded; the thread is free again."""
+        """Send, and die after the first write, before it is recorded; the thread has no sender then."""
 
         def die() -> None:
             raise Killed
@@ -103,12 +103,12 @@ class Outbox:
             return clock(tx)
 
     def due_at(self, kind: Outgoing) -> float:
-        """Return when it is due, by the ledger's time."""
+        """Return the time at which the message is due, by the ledger's clock."""
         with self.ledger.read() as tx:
             return float(tx.execute(select(table.c.due_at).where(table.c.kind == kind)).scalar_one())
 
     def due_in(self, kind: Outgoing) -> float | None:
-        """Return the seconds from its creation until it is due; None if it is not sent again."""
+        """Return the seconds from the creation of the message until it is due; None if it is not due."""
         with self.ledger.read() as tx:
             due = select(table.c.due_at - table.c.created_at).where(table.c.kind == kind)
             found: float | None = tx.execute(due).scalar_one()
@@ -133,7 +133,7 @@ def messages(ledger: Ledger) -> Outbox:
     return Outbox(ledger)
 
 
-def test_every_kind_is_written_and_written_once(messages: Outbox) -> None:
+def test_a_message_of_every_kind_is_written_exactly_once(messages: Outbox) -> None:
     messages.forge.labels[messages.thread.key] = {"forgehand", "bug"}
     for kind in Outgoing:
         messages.want(kind)
@@ -177,7 +177,7 @@ def test_a_comment_posted_before_a_crash_is_found_and_edited(messages: Outbox, k
     assert "newer" in body
 
 
-def test_a_crash_before_the_post_posts_it_after_all(messages: Outbox) -> None:
+def test_a_comment_is_posted_after_a_crash_before_its_post(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
     with messages.ledger.write() as tx:
         outbox.start_sending(tx, messages.item(Outgoing.REPLY))
@@ -187,7 +187,7 @@ def test_a_crash_before_the_post_posts_it_after_all(messages: Outbox) -> None:
     assert len(messages.bodies) == 1
 
 
-def test_of_two_comments_with_one_marker_the_younger_is_deleted(messages: Outbox) -> None:
+def test_the_newer_of_two_comments_with_the_same_marker_is_deleted(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
     messages.killed_after_writing()
     (older,) = messages.forge.comments
@@ -199,7 +199,7 @@ def test_of_two_comments_with_one_marker_the_younger_is_deleted(messages: Outbox
     assert messages.item(Outgoing.REPLY).remote_id == older
 
 
-def test_the_comment_of_a_run_with_a_longer_number_is_not_taken_for_a_twin(messages: Outbox) -> None:
+def test_the_comment_of_a_run_with_a_longer_number_is_not_regarded_as_a_duplicate(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY, subject=f"{messages.run.id}1")
     messages.send()
     messages.want(Outgoing.REPLY)
@@ -222,7 +222,7 @@ def test_the_pause_doubles_each_time_a_forge_does_not_answer(messages: Outbox) -
         messages.later(pause + after - before)
 
 
-def test_the_pause_that_a_forge_names_is_respected(messages: Outbox) -> None:
+def test_the_sender_respects_the_retry_after_of_a_forge(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
     messages.forge.failing = ForgeUnavailable("Slow down.", retry_after=61)
 
@@ -233,7 +233,7 @@ def test_the_pause_that_a_forge_names_is_respected(messages: Outbox) -> None:
 
 @pytest.mark.alike
 @pytest.mark.parametrize("kind", [Outgoing.REACTION, Outgoing.PROGRESS])
-def test_an_optional_message_is_dropped_after_three_tries(messages: Outbox, kind: Outgoing) -> None:
+def test_an_optional_message_is_dropped_after_three_failures(messages: Outbox, kind: Outgoing) -> None:
     messages.want(kind)
     messages.forge.failing = ForgeUnavailable("It is down.")
     for _ in range(3):
@@ -242,7 +242,7 @@ def test_an_optional_message_is_dropped_after_three_tries(messages: Outbox, kind
         messages.later(3600)
 
     assert messages.due_in(kind) is None
-    assert messages.refusals() == []  # nothing was refused
+    assert messages.refusals() == []  # the forge refused no message
 
 
 def test_dropped_progress_is_sent_again_with_the_next_text(messages: Outbox) -> None:
@@ -261,10 +261,14 @@ def test_dropped_progress_is_sent_again_with_the_next_text(messages: Outbox) -> 
 
 @pytest.mark.alike
 @pytest.mark.parametrize("kind", LASTING)
-def test_other_messages_are_tried_for_ever(messages: Outbox, kind: Outgoing) -> None:
+def test_other_messages_are_retried_every_five_minutes_until_the_forge_answers(
+    messages: Outbox, kind: Outgoing
+) -> None:
     messages.want(kind)
     with messages.ledger.write() as tx:
-        tx.execute(update(table).values(attempts=5_000))  # more than two weeks of five minutes each
+        tx.execute(
+            update(table).values(attempts=5_000)
+        )  # more than two weeks with a pause of five minutes each
     messages.forge.failing = ForgeUnavailable("It is still down.")
 
     messages.send()
@@ -280,7 +284,7 @@ def test_other_messages_are_tried_for_ever(messages: Outbox, kind: Outgoing) -> 
     )
 
 
-def test_a_refusal_is_recorded_and_holds_up_no_other_message(messages: Outbox) -> None:
+def test_a_refusal_is_recorded_and_delays_no_other_message(messages: Outbox) -> None:
     messages.want(Outgoing.REPLY)
     messages.send()
     messages.forge.comments.clear()  # a person deleted it
@@ -312,7 +316,9 @@ def test_a_refused_message_is_not_tried_again(messages: Outbox, kind: Outgoing) 
     assert messages.writes == 0
 
 
-def test_an_error_of_ours_is_tried_five_times_and_then_shown_with_its_incident(messages: Outbox) -> None:
+def test_after_five_unexpected_errors_a_message_is_refused_with_the_number_of_the_incident(
+    messages: Outbox,
+) -> None:
     messages.want(Outgoing.REPLY)
     messages.forge.failing = ZeroDivisionError("secret detail")
     with capture_logs() as logged:
@@ -327,7 +333,9 @@ def test_an_error_of_ours_is_tried_five_times_and_then_shown_with_its_incident(m
     assert "secret" not in words
 
 
-def test_an_id_that_the_ledger_cannot_store_ends_the_row_and_holds_up_no_other(messages: Outbox) -> None:
+def test_a_message_with_an_id_that_the_ledger_cannot_store_is_refused_and_delays_no_other(
+    messages: Outbox,
+) -> None:
     messages.want(Outgoing.REPLY)
     messages.want(Outgoing.STATUS)
     messages.forge._ids = count(2**63)
@@ -344,7 +352,9 @@ def test_an_id_that_the_ledger_cannot_store_ends_the_row_and_holds_up_no_other(m
         assert outbox.due_threads(tx, 10) == []
 
 
-def test_a_reason_that_the_ledger_cannot_store_ends_the_row_all_the_same(messages: Outbox) -> None:
+def test_a_message_whose_refusal_the_ledger_cannot_store_is_refused_with_an_incident(
+    messages: Outbox,
+) -> None:
     messages.want(Outgoing.REPLY)
     # PostgreSQL stores no NUL; neither ledger stores half of a surrogate pair.
     messages.forge.failing = ForgeError("GitHub refused: \x00 \ud800 (422).")
@@ -357,7 +367,9 @@ def test_a_reason_that_the_ledger_cannot_store_ends_the_row_all_the_same(message
 
 
 @pytest.mark.parametrize("kind", LASTING)
-def test_an_error_of_the_ledger_is_tried_ten_times_and_then_shown(messages: Outbox, kind: Outgoing) -> None:
+def test_after_ten_errors_of_the_ledger_a_message_is_refused_with_an_incident(
+    messages: Outbox, kind: Outgoing
+) -> None:
     messages.want(kind)
     messages.forge.failing = LedgerUnavailable("OperationalError: index row size exceeds the maximum")
 
@@ -390,7 +402,7 @@ def test_the_final_comment_waits_for_the_change_and_names_it(messages: Outbox) -
     assert messages.bodies[0].startswith(f"**Pushed.** The change is [#101]({task.change_url}).")
 
 
-def test_the_final_comment_says_why_no_change_could_be_opened(messages: Outbox) -> None:
+def test_the_final_comment_has_the_reason_why_no_change_could_be_opened(messages: Outbox) -> None:
     messages.want(Outgoing.CHANGE)
     messages.forge.failing = ForgeError("GitHub refused: Validation Failed (422).")
     messages.send()
@@ -402,7 +414,7 @@ def test_the_final_comment_says_why_no_change_could_be_opened(messages: Outbox) 
     assert "A change could not be opened: GitHub refused: Validation Failed (422)." in messages.bodies[0]
 
 
-def test_the_final_comment_says_that_a_branch_has_nothing_for_a_change(messages: Outbox) -> None:
+def test_the_final_comment_mentions_that_the_branch_has_no_commits_for_a_change(messages: Outbox) -> None:
     messages.forge.no_commits = True
     messages.want(Outgoing.CHANGE)
     messages.want(Outgoing.FINAL)
@@ -430,8 +442,10 @@ def test_progress_is_edited_in_place(messages: Outbox) -> None:
     assert messages.bodies[0].startswith("agent")
 
 
-@pytest.mark.parametrize("change", ["none to open", "one to open"])
-def test_the_last_text_of_progress_comes_after_the_final_comment(messages: Outbox, change: str) -> None:
+@pytest.mark.parametrize("change", ["without a change", "with a change"])
+def test_the_last_edit_of_the_progress_comment_follows_the_final_comment(
+    messages: Outbox, change: str
+) -> None:
     messages.want(Outgoing.PROGRESS, {"text": "pushing"})
     messages.send()
     messages.later(EDIT_EVERY)
@@ -439,7 +453,7 @@ def test_the_last_text_of_progress_comes_after_the_final_comment(messages: Outbo
     messages.forge.after = lambda: (
         at_final.extend(messages.bodies) if len(messages.bodies) == 2 and not at_final else None
     )
-    if change == "one to open":
+    if change == "with a change":
         messages.want(Outgoing.CHANGE)
     messages.want(Outgoing.PROGRESS, {"text": "has ended"})
     messages.want(Outgoing.FINAL)
@@ -450,11 +464,11 @@ def test_the_last_text_of_progress_comes_after_the_final_comment(messages: Outbo
     assert messages.bodies[0].startswith("has ended")
 
 
-@pytest.mark.parametrize("forge", ["answers", "was away"])
+@pytest.mark.parametrize("forge", ["answers", "was unavailable"])
 def test_progress_that_was_never_posted_is_not_posted_at_the_end(messages: Outbox, forge: str) -> None:
     messages.want(Outgoing.PROGRESS, {"text": "has ended"})
     messages.want(Outgoing.FINAL)
-    if forge == "was away":
+    if forge == "was unavailable":
         messages.forge.failing = ForgeUnavailable("It is down.")
         messages.send()
         messages.forge.failing = None
@@ -471,7 +485,7 @@ FORMS = [TOKEN, base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode(), "
 
 
 @pytest.mark.alike
-@pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "the shape of a token"])
+@pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "pattern of a token"])
 @pytest.mark.parametrize("gap", ["", "\u200b"], ids=["whole", "with a gap"])
 def test_no_secret_reaches_the_forge_in_a_title(messages: Outbox, secret: str, gap: str) -> None:
     messages.want(Outgoing.CHANGE, CHANGE | {"title": f"Use {secret[:9]}{gap}{secret[9:]}"})
@@ -484,7 +498,7 @@ def test_no_secret_reaches_the_forge_in_a_title(messages: Outbox, secret: str, g
 
 
 @pytest.mark.alike
-@pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "the shape of a token"])
+@pytest.mark.parametrize("secret", FORMS, ids=["raw", "base64", "pattern of a token"])
 def test_no_secret_reaches_the_forge_in_a_comment_or_a_change(messages: Outbox, secret: str) -> None:
     words = f"Use {secret} there."
     messages.want(Outgoing.PROGRESS, {"text": words})
@@ -502,7 +516,9 @@ def test_no_secret_reaches_the_forge_in_a_comment_or_a_change(messages: Outbox, 
 
 @pytest.mark.alike
 @pytest.mark.parametrize("kind", COMMENTS)
-def test_a_comment_keeps_to_the_forges_limit_with_its_marker_whole(messages: Outbox, kind: Outgoing) -> None:
+def test_a_long_comment_is_cut_to_the_limit_of_the_forge_and_has_its_whole_marker(
+    messages: Outbox, kind: Outgoing
+) -> None:
     text = "é" * 100_000
     messages.want(kind, {"lead": text, "rest": text} if kind is Outgoing.FINAL else {"text": text})
 
@@ -512,7 +528,7 @@ def test_a_comment_keeps_to_the_forges_limit_with_its_marker_whole(messages: Out
     assert messages.bodies[0].endswith(f"\n\n<!-- forgehand:{kind}:{messages.run.id} -->")
 
 
-def test_two_senders_at_once_write_each_row_once(messages: Outbox) -> None:
+def test_two_concurrent_senders_write_each_message_once(messages: Outbox) -> None:
     subjects = [f"comment:{number}" for number in range(12)]
     for subject in subjects:
         messages.want(Outgoing.REPLY, subject=subject)
@@ -533,14 +549,14 @@ def test_two_senders_at_once_write_each_row_once(messages: Outbox) -> None:
     assert markers == sorted(f"<!-- forgehand:reply:{subject} -->" for subject in subjects)
 
 
-def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(messages: Outbox) -> None:
+def test_the_active_sender_of_a_thread_sends_a_message_that_arrives_meanwhile(messages: Outbox) -> None:
     other = replace(messages.runtime, worker=a_worker("w2"))
 
     def meanwhile() -> None:
         messages.forge.after = lambda: None
         messages.want(Outgoing.STATUS)
         sender.send(build_sender(other), messages.thread.key)
-        assert messages.forge.statuses == []  # the thread already has its sender
+        assert messages.forge.statuses == []  # the thread already has a sender
 
     messages.forge.after = meanwhile
     messages.want(Outgoing.REPLY)
@@ -550,7 +566,9 @@ def test_a_row_that_arrives_while_another_sends_is_sent_by_that_one(messages: Ou
     assert len(messages.forge.statuses) == 1
 
 
-def test_a_sender_that_took_too_long_leaves_the_other_messages_to_the_next_one(messages: Outbox) -> None:
+def test_a_sender_that_lost_its_lease_leaves_the_remaining_messages_to_the_next_sender(
+    messages: Outbox,
+) -> None:
     messages.want(Outgoing.REPLY)
     messages.want(Outgoing.STATUS)
 
@@ -592,13 +610,13 @@ def test_only_the_messages_of_one_thread_are_sent(messages: Outbox) -> None:
     assert [key for key, _ in messages.forge.comments.values()] == [messages.thread.key]
 
 
-def test_of_the_comments_that_two_senders_posted_the_younger_is_deleted(messages: Outbox) -> None:
+def test_the_newer_of_the_comments_of_two_senders_is_deleted(messages: Outbox) -> None:
     def meanwhile() -> None:
         messages.forge.after = lambda: None
         [body] = messages.bodies
         messages.forge.comment(
             messages.thread, body, ReplyTarget()
-        )  # as the next sender did, which found no comment yet
+        )  # like a next sender that found no comment yet
         with messages.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=senders_table.c.until - LEASE - 1))
             assert sender_leases.take(tx, messages.thread.key, "w2", seconds=LEASE)

@@ -1,4 +1,4 @@
-"""The names of branches are valid for git, whatever the title of the thread."""
+"""The names of branches are valid for git with any title of the thread."""
 
 import subprocess
 from dataclasses import replace
@@ -34,5 +34,5 @@ def test_a_branch_name_without_a_thread_has_no_number() -> None:
     assert branch_of(replace(ISSUE, number=0), "abcd2345", named=True) == "forgehand/tidy-the-parser-abcd2345"
 
 
-def test_a_queue_position_is_printed_in_words() -> None:
+def test_the_text_of_a_queue_position() -> None:
     assert [queue_position(1), queue_position(2)] == ["next in the queue", "number 2 in the queue"]

@@ -1,4 +1,4 @@
-"""The operator's commands on the command line, for any task and for new ones."""
+"""The commands of the operator for existing and new tasks."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def say(ledger: Ledger) -> Say:
     return Say(ledger)
 
 
-def test_the_operator_needs_no_thread(ledger: Ledger) -> None:
+def test_the_operator_opens_resumes_and_cancels_tasks_without_a_thread(ledger: Ledger) -> None:
     with ledger.write() as tx:
         first = open_from_cli(
             tx, DEFAULTS, repository_url="file:///srv/a.git", request="Tidy\nall", base="main"
@@ -37,7 +37,7 @@ def test_the_operator_needs_no_thread(ledger: Ledger) -> None:
         assert outbox.of_subject(tx, second.run.id, Outgoing.PROGRESS) == []
 
 
-def test_the_operator_may_resume_and_cancel_a_task_of_any_thread(say: Say) -> None:
+def test_the_operator_resumes_and_cancels_a_task_of_a_thread(say: Say) -> None:
     say("/run tidy")
     task = say.worked(Outcome.AGENT_FAILED)
     with say.ledger.write() as tx:

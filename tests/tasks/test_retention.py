@@ -30,7 +30,7 @@ def test_workspaces_are_retained_two_days_after_success_and_seven_otherwise() ->
     assert days == {State.SUCCEEDED: 2, State.FAILED: 7, State.CANCELLED: 7, State.WAITING: 7}
 
 
-def kept_until(say: Say, task: Task) -> float:
+def retained_for(say: Say, task: Task) -> float:
     """Return the end of the retention, in seconds from now."""
     with say.ledger.read() as tx:
         kept, now = workspaces.get(tx, task.id), clock(tx)
@@ -39,30 +39,30 @@ def kept_until(say: Say, task: Task) -> float:
     return kept.keep_until - now
 
 
-def test_requested_days_count_from_the_end_of_this_run_and_of_later_ones(say: Say) -> None:
+def test_days_requested_during_a_run_count_from_its_end_and_from_the_end_of_later_runs(say: Say) -> None:
     say("/run tidy it")
     say("/keep 30")
 
     task = say.worked(Outcome.PUSHED)
-    first = kept_until(say, task)
+    first = retained_for(say, task)
     say("/resume more")
     say("/cancel")
-    second = kept_until(say, task)
+    second = retained_for(say, task)
 
     assert [round(seconds / DAY, 2) for seconds in (first, second)] == [30, 30]
 
 
-def test_days_requested_after_the_end_count_from_then_and_after_later_runs(say: Say) -> None:
+def test_days_requested_after_a_run_count_from_the_request_and_from_the_end_of_later_runs(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     say("/keep 30")
 
-    first = kept_until(say, task)
+    first = retained_for(say, task)
     say("/keep 1")
-    shorter = kept_until(say, task)
+    shorter = retained_for(say, task)
     say("/resume more")
     say.worked(Outcome.PUSHED)
-    second = kept_until(say, task)
+    second = retained_for(say, task)
 
     days = [round(seconds / DAY, 2) for seconds in (first, shorter, second)]
     assert days == [30, 1, 1]
@@ -81,7 +81,7 @@ def test_a_refused_keep_changes_nothing(say: Say) -> None:
         assert tasks.get(tx, task.id).keep_days is None
 
 
-def test_of_a_discard_and_a_resume_at_once_one_is_refused(say: Say) -> None:
+def test_a_discard_and_a_resume_at_once_never_remove_the_workspace_of_the_new_run(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED)
     resumed = a_command("resume")

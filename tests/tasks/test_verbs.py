@@ -1,4 +1,4 @@
-"""The verbs of tasks, in each state that the ledger may have for a task."""
+"""The verbs of tasks, in each state that a task may have in the ledger."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,14 +66,14 @@ def test_a_new_task_has_its_first_run_queued(ledger: Ledger) -> None:
     assert queued.position == 1
 
 
-def test_without_a_text_the_thread_is_the_request(ledger: Ledger) -> None:
+def test_the_request_of_a_command_without_a_text_is_the_thread(ledger: Ledger) -> None:
     with verbs(ledger) as tasks_:
         queued = tasks_.open(a_command("run"))
 
     assert queued.run.request == "Do what this thread asks"
 
 
-def test_options_set_agent_base_time_and_change(ledger: Ledger) -> None:
+def test_options_set_agent_base_time_limit_and_change(ledger: Ledger) -> None:
     options = Options(agent="codex", base="release", timeout=60, pr="none")
     with verbs(ledger) as tasks_:
         queued = tasks_.open(a_command("run", "tidy", options=options))
@@ -82,14 +82,16 @@ def test_options_set_agent_base_time_and_change(ledger: Ledger) -> None:
     assert (task.agent, task.base, queued.run.wall_limit, task.change) == ("codex", "release", 60, "none")
 
 
-def test_on_a_change_the_work_starts_from_its_own_branch_at_the_pinned_head(ledger: Ledger) -> None:
+def test_the_base_of_a_task_on_a_change_is_the_branch_of_the_change_at_the_pinned_head(
+    ledger: Ledger,
+) -> None:
     with verbs(ledger) as tasks_:
         task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change())).task
 
     assert (task.base, task.pinned, task.fork) == ("lexer", HEAD, False)
 
 
-def test_here_pushes_to_the_changes_own_branch_and_opens_no_change(ledger: Ledger) -> None:
+def test_the_option_here_selects_the_branch_of_the_change_and_no_new_change(ledger: Ledger) -> None:
     with verbs(ledger) as tasks_:
         task = tasks_.open(
             a_command("run", "tidy", thread=CHANGE, change=a_change(), options=Options(here=True))
@@ -99,7 +101,7 @@ def test_here_pushes_to_the_changes_own_branch_and_opens_no_change(ledger: Ledge
     assert task.change == "none"
 
 
-def test_here_with_pr_is_refused_because_it_opens_no_change(ledger: Ledger) -> None:
+def test_the_option_here_is_refused_with_the_option_pr(ledger: Ledger) -> None:
     options = Options(here=True, pr="draft")
     with pytest.raises(NotUnderstood, match="leave `--pr` out"), verbs(ledger) as tasks_:
         tasks_.open(a_command("run", "tidy", thread=CHANGE, change=a_change(), options=options))
@@ -107,7 +109,7 @@ def test_here_with_pr_is_refused_because_it_opens_no_change(ledger: Ledger) -> N
     assert no_runs(ledger)
 
 
-def test_on_a_change_from_a_fork_the_work_is_for_the_changes_base_branch(ledger: Ledger) -> None:
+def test_the_base_of_a_task_on_a_change_from_a_fork_is_the_base_branch_of_the_change(ledger: Ledger) -> None:
     change = a_change(same_repository=False)
     with verbs(ledger) as tasks_:
         task = tasks_.open(a_command("run", "tidy", thread=CHANGE, change=change)).task
@@ -124,7 +126,7 @@ def test_on_a_change_from_a_fork_the_work_is_for_the_changes_base_branch(ledger:
         (Options(timeout=3601), "at most `3600s`"),
     ],
 )
-def test_options_that_cannot_be_met_open_no_task(ledger: Ledger, options: Options, expected: str) -> None:
+def test_invalid_options_open_no_task(ledger: Ledger, options: Options, expected: str) -> None:
     with pytest.raises((NotUnderstood, NotPossible), match=expected), verbs(ledger) as tasks_:
         tasks_.open(a_command("run", "tidy", options=options))
 
@@ -187,7 +189,7 @@ def test_resume_without_a_text_repeats_the_request(say: Say, outcome: Outcome) -
     assert task.state is State.QUEUED
 
 
-def test_resume_returns_to_the_host_of_the_workspace_which_is_retained_meanwhile(say: Say) -> None:
+def test_resume_is_queued_for_the_host_of_the_workspace_and_suspends_its_retention(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.AGENT_FAILED, *WORKED)
 
@@ -269,7 +271,7 @@ def test_resume_of_a_task_whose_workspace_was_removed_may_run_on_any_host(say: S
     assert queued.run.host == ""
 
 
-def test_resume_takes_the_newest_task_or_the_named_one(say: Say) -> None:
+def test_resume_continues_the_newest_task_or_the_named_one(say: Say) -> None:
     say("/run one")
     old = say.worked(Outcome.AGENT_FAILED)
     say("/run two")
@@ -293,7 +295,7 @@ def test_a_task_of_another_thread_cannot_be_named(say: Say) -> None:
     assert say.newest(CHANGE)[1].number == 1
 
 
-def test_cancel_of_a_queued_run_ends_it_and_its_comment_and_status(say: Say) -> None:
+def test_cancel_of_a_queued_run_ends_it_and_updates_its_comment_and_status(say: Say) -> None:
     say("/run tidy", thread=CHANGE, change=a_change())
     say("/cancel", thread=CHANGE)
 
@@ -319,7 +321,7 @@ def test_cancel_of_a_queued_resume_retains_the_workspace_for_seven_days(say: Say
     assert kept.keep_until == pytest.approx(now + 7 * 86400, abs=60)
 
 
-def test_cancel_of_a_running_run_asks_its_worker(say: Say) -> None:
+def test_cancel_of_a_running_run_records_the_request_for_its_worker(say: Say) -> None:
     say("/run tidy")
     with say.ledger.write() as tx:
         begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (Phase.AGENT,))
@@ -341,7 +343,7 @@ def test_cancel_is_refused_once_the_push_has_begun(say: Say) -> None:
     assert not say.newest()[1].cancel_asked
 
 
-def test_cancel_takes_the_newest_task_that_has_not_ended(say: Say) -> None:
+def test_cancel_ends_the_newest_task_that_has_not_ended(say: Say) -> None:
     say("/run one")
     one = say.newest()[0]
     say("/run two")
@@ -358,7 +360,7 @@ def test_cancel_takes_the_newest_task_that_has_not_ended(say: Say) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc1234", HELD, f"`{HELD}`", "ABC1234", "abc1234 looks good"])
-def test_approve_pushes_the_commit_that_awaits_approval(say: Say, text: str) -> None:
+def test_approve_queues_a_push_of_the_commit_that_awaits_approval(say: Say, text: str) -> None:
     say("/run tidy")
     say.worked(Outcome.HELD, *WORKED, checked_head=HELD)
 
@@ -389,15 +391,15 @@ def test_approve_of_another_commit_approves_nothing(say: Say, text: str, error: 
     assert (task.state, task.approved_head, run.number) == ("waiting", "", 1)
 
 
-def test_on_gitlab_which_has_its_own_approve_the_long_form_is_suggested(say: Say) -> None:
-    there = replace(ISSUE, forge="gitlab")
-    say("/run tidy", thread=there)
-    say.worked(Outcome.HELD, *WORKED, thread=there, checked_head=HELD)
+def test_the_long_form_of_approve_is_suggested_on_gitlab(say: Say) -> None:
+    on_gitlab = replace(ISSUE, forge="gitlab")
+    say("/run tidy", thread=on_gitlab)
+    say.worked(Outcome.HELD, *WORKED, thread=on_gitlab, checked_head=HELD)
 
     with pytest.raises(NotUnderstood, match=f"`/forgehand approve {HELD[:12]}`"):
-        say("/approve abc", thread=there)
+        say("/approve abc", thread=on_gitlab)
     with pytest.raises(NotPossible, match="`/forgehand approve` pushes it"):
-        say("/resume", thread=there)
+        say("/resume", thread=on_gitlab)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.QUESTION, Outcome.PUSHED, Outcome.PUSH_REJECTED])
@@ -459,7 +461,7 @@ def test_retry_accepts_another_agent_and_another_time_limit(say: Say) -> None:
         say(f"/retry --task {say.worked(Outcome.PUSHED).id} --agent nobody")
 
 
-def test_retry_takes_the_newest_task_or_the_named_one(say: Say) -> None:
+def test_retry_repeats_the_newest_task_or_the_named_one(say: Say) -> None:
     say("/run one")
     old = say.worked(Outcome.AGENT_FAILED)
     say("/run two")
@@ -492,7 +494,7 @@ def test_retry_on_a_change_that_was_closed_is_refused(say: Say) -> None:
         say("/retry", thread=CHANGE, change=a_change(is_open=False))
 
 
-def test_retry_of_an_internal_request_stays_internal(say: Say) -> None:
+def test_a_retry_of_an_internal_request_is_internal_too(say: Say) -> None:
     say("/run tidy it", internal=True)
     old = say.worked(Outcome.AGENT_FAILED)
 
@@ -517,7 +519,7 @@ def no_runs(ledger: Ledger) -> bool:
         return tx.execute(select(runs_table)).first() is None
 
 
-def test_a_repository_may_have_a_wall_limit_of_its_own(ledger: Ledger) -> None:
+def test_a_repository_can_have_its_own_wall_limit(ledger: Ledger) -> None:
     own = replace(DEFAULTS, wall_limits={"acme/anvil": 7200})
     moved = replace(ISSUE, path="Acme/Anvil")
     with ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""A patch in a comment and on a page, whatever an agent wrote in it."""
+"""A patch in a comment and on a page, with any content."""
 
 import re
 
@@ -12,13 +12,13 @@ HEAD = b"diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\
 
 
 def fenced(block: str) -> str:
-    """The one code block that Markdown sees in it."""
+    """Return the only code block of this Markdown text."""
     [found] = [token for token in MarkdownIt("commonmark").parse(block) if token.type == "fence"]
     assert found.info == "diff"
     return found.content
 
 
-def test_it_is_folded_under_its_count() -> None:
+def test_a_patch_in_a_comment_is_folded_under_its_counts() -> None:
     block = folded(COUNT + HEAD + b"+one\n")
 
     assert block == (
@@ -35,7 +35,7 @@ def test_it_is_folded_under_its_count() -> None:
         (" 1200 files changed, 99999 insertions(+), 3 deletions(-)", "1200 files, +99999 -3"),
     ],
 )
-def test_the_count_is_gits_own(count: str, summary: str) -> None:
+def test_the_counts_of_a_patch_are_those_of_git(count: str, summary: str) -> None:
     assert folded(f"{count}\n\n".encode() + HEAD).startswith(f"<details><summary>{summary}</summary>")
 
 
@@ -52,7 +52,7 @@ def test_the_count_is_gits_own(count: str, summary: str) -> None:
         "-@everyone closes #1 ![x](https://example.org/x)",
     ],
 )
-def test_nothing_in_it_gets_out_of_its_fence_or_to_the_start_of_a_line(line: str) -> None:
+def test_no_line_of_a_patch_ends_its_fence_or_begins_with_a_command(line: str) -> None:
     block = folded(COUNT + HEAD + f"{line}\n+last\n".encode())
 
     content = fenced(block)
@@ -62,7 +62,7 @@ def test_nothing_in_it_gets_out_of_its_fence_or_to_the_start_of_a_line(line: str
     assert not set(block) & set("\r\u2028\u2029\x0b\x0c\x85")
 
 
-def test_a_long_one_keeps_its_head_and_says_what_is_missing() -> None:
+def test_a_long_patch_is_cut_at_its_end_with_the_number_of_omitted_lines() -> None:
     lines = "".join(f"+line {number}\n" for number in range(20_000))
 
     block = folded(COUNT + HEAD + lines.encode())
@@ -75,18 +75,18 @@ def test_a_long_one_keeps_its_head_and_says_what_is_missing() -> None:
     assert f"\n\n{20_000 - shown:,} more lines are left out here.\n\n</details>" in block
 
 
-def test_a_line_without_end_does_not_fill_the_comment() -> None:
+def test_a_very_long_line_of_a_patch_is_cut() -> None:
     block = folded(COUNT + HEAD + b"+" + b"x" * 200_000 + b"\n+last\n")
 
     assert len(block) < 3_000
     assert "(line cut)" in fenced(block)
 
 
-def test_what_looks_like_a_token_is_not_shown() -> None:
+def test_a_text_like_a_token_is_not_in_a_patch() -> None:
     assert "ghp_" not in folded(COUNT + HEAD + b"+ghp_0123456789abcdefghijABCDEFGHIJ\n")
 
 
-def test_on_a_page_lines_are_whole_and_known_secrets_gone() -> None:
+def test_a_patch_on_a_page_has_whole_lines_and_no_known_secrets() -> None:
     text = whole(COUNT + HEAD + b"+" + b"x" * 5_000 + b"\n+hunter2hunter2\r\n", ["hunter2hunter2"])
 
     assert text == (COUNT + HEAD).decode() + "+" + "x" * 5_000 + "\n+[redacted]\n"

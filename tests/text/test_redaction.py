@@ -1,4 +1,4 @@
-"""Secrets are redacted in every form in which a program may print them, and ordinary words stay."""
+"""Secrets are redacted in every form that a program may print, and ordinary words are not redacted."""
 
 import base64
 import re
@@ -20,20 +20,20 @@ def test_a_secret_is_redacted_at_any_position_in_base64(padding: str) -> None:
 
     text = redact(f"Authorization: Basic {encoded}", [TOKEN])
 
-    left = text.removeprefix("Authorization: Basic ").replace("[redacted]", "")
+    remainder = text.removeprefix("Authorization: Basic ").replace("[redacted]", "")
     assert "[redacted]" in text
-    assert len(left) <= len(base64.b64encode(f"{padding}..{padding}".encode())) + 4
+    assert len(remainder) <= len(base64.b64encode(f"{padding}..{padding}".encode())) + 4
 
 
 @pytest.mark.parametrize(
     "form", [TOKEN, TOKEN[::-1], TOKEN.encode().hex(), TOKEN.encode().hex().upper()], ids=str
 )
-def test_a_secret_is_redacted_as_it_is_reversed_and_in_hex(form: str) -> None:
+def test_a_secret_is_redacted_in_plain_text_reversed_and_in_hex(form: str) -> None:
     assert redact(f"before {form} after", [TOKEN]) == "before [redacted] after"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n> ", "\\n"])
-def test_a_long_secret_is_redacted_in_the_broken_lines_of_an_encoder(end: str) -> None:
+def test_a_long_secret_is_redacted_in_encoded_text_with_line_breaks(end: str) -> None:
     secret = "".join(f"{number:04}" for number in range(25))
     encoded = base64.encodebytes(f"key={secret}".encode()).decode().strip().replace("\n", end)
     dumped = end.join(re.findall(".{1,60}", secret.encode().hex()))
@@ -56,7 +56,7 @@ def test_a_long_secret_is_redacted_in_the_broken_lines_of_an_encoder(end: str) -
         "whsec_" + base64.b64encode(b"k" * 24).decode(),
     ],
 )
-def test_an_unknown_text_in_the_shape_of_a_token_is_redacted(token: str) -> None:
+def test_a_text_with_the_pattern_of_a_token_is_redacted(token: str) -> None:
     assert redact(f"token={token};", []) == "token=[redacted];"
 
 
@@ -66,7 +66,7 @@ def test_short_and_empty_secrets_are_not_redacted() -> None:
 
 
 @pytest.mark.parametrize("name", ["global-exception-handler", "triangles-and-other-shapes"])
-def test_a_word_that_begins_like_a_gitlab_token_stays(name: str) -> None:
+def test_a_word_that_contains_the_beginning_of_a_gitlab_token_is_not_redacted(name: str) -> None:
     assert redact(name, []) == name
 
 
@@ -76,10 +76,10 @@ def test_a_word_that_begins_like_a_gitlab_token_stays(name: str) -> None:
     st.lists(st.sampled_from(BREAKS), min_size=1, max_size=4),
     st.text("nr>\\ \naZ09", max_size=20),
 )
-def test_a_pattern_is_only_skipped_where_it_would_match_nothing(
+def test_skipping_a_pattern_never_changes_the_redacted_text(
     secrets: tuple[str, ...], chosen: list[int], breaks: list[str], around: str
 ) -> None:
-    """Texts are forms of the secrets, with line breaks at places that an encoder may choose or not."""
+    """The texts contain forms of the secrets, with line breaks at possible and impossible places."""
     forms = sorted({form for secret in secrets for form in _forms(secret)}) or ["nothing"]
     printed = [
         "".join(character + breaks[place % len(breaks)] for place, character in enumerate(form))

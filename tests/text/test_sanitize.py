@@ -34,7 +34,7 @@ def test_invisible_and_control_characters_are_removed(raw: str, clean: str) -> N
 
 
 @given(st.text())
-def test_no_shown_text_has_a_control_character(raw: str) -> None:
+def test_shown_text_never_has_a_control_character(raw: str) -> None:
     assert not re.search(
         r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", shown(raw)
     )
@@ -50,7 +50,7 @@ def test_a_secret_with_an_invisible_character_in_it_is_redacted() -> None:
 
 
 def plain(text: str) -> str:
-    """Return what a reader sees of a comment of one line."""
+    """Return the visible text of a comment of one line."""
     return for_comment(text, 65_536).removeprefix("> ").replace(GAP, "")
 
 
@@ -68,7 +68,7 @@ def plain(text: str) -> str:
         ("<img src=x> <!-- forgehand:final:t1-1 --> </details>", r"<[a-z/!]"),
     ],
 )
-def test_the_forge_acts_on_nothing_in_a_comment(text: str, acted_on: str) -> None:
+def test_the_text_of_a_comment_triggers_no_action_and_is_still_visible(text: str, acted_on: str) -> None:
     comment = for_comment(text, 65_536)
 
     assert re.search(acted_on, text)
@@ -93,7 +93,7 @@ def test_no_line_of_a_comment_is_a_command(text: str) -> None:
         ("\u200b\n", ""),
     ],
 )
-def test_an_agents_action_is_shown_as_code(text: str, line: str) -> None:
+def test_an_action_of_an_agent_is_shown_as_code(text: str, line: str) -> None:
     assert for_line(text, 200) == line
 
 
@@ -103,13 +103,13 @@ def test_every_line_of_a_comment_is_quoted_even_after_an_open_fence() -> None:
     assert all(line.startswith(">") for line in lines)
 
 
-def test_ordinary_markdown_stays() -> None:
+def test_ordinary_markdown_is_not_changed() -> None:
     text = "## Done\n\n- **parser**: `parse()` is *shorter*\n- [docs](https://docs.example/a)"
 
     assert for_comment(text, 65_536) == "> " + text.replace("\n\n", "\n>\n").replace("\n-", "\n> -")
 
 
-def test_a_comment_that_is_too_long_keeps_its_beginning_and_end() -> None:
+def test_a_comment_that_is_too_long_is_cut_in_the_middle_with_a_note() -> None:
     comment = for_comment("first\n" + "middle\n" * 10_000 + "last", 5_000)
 
     assert len(comment) <= 5_000

@@ -1,4 +1,4 @@
-"""Durations, sizes and points in time: what is read, and what people and programs are shown."""
+"""Durations, sizes and points in time: their parsing, and their forms for people and programs."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_duration_may_have_a_unit(text: str | int, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "0m", "-1", "1.5h", "soon", "45q", "\u0663m", "1" * 10])
-def test_anything_else_is_not_a_duration(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must be a duration such as"):
         parse_duration(text)
 
@@ -43,7 +43,7 @@ def test_a_size_may_have_a_unit(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "0g", "-1", "1.5g", "20 gigabytes", "1t", "1" * 16])
-def test_anything_else_is_not_a_size(text: str) -> None:
+def test_an_invalid_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must be a size such as"):
         parse_size(text)
 
@@ -52,7 +52,7 @@ def test_anything_else_is_not_a_size(text: str) -> None:
     ("seconds", "text"),
     [(0.4, "0 s"), (119.4, "119 s"), (119.5, "2 min 0 s"), (179.9, "3 min 0 s"), (3725, "62 min 5 s")],
 )
-def test_a_duration_is_shown_in_minutes_from_two_on(seconds: float, text: str) -> None:
+def test_a_duration_of_two_minutes_or_more_is_shown_in_minutes_and_seconds(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
@@ -69,7 +69,7 @@ def test_a_time_limit_is_shown_as_part_of_a_sentence(seconds: int, text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("size", "said"),
+    ("size", "text"),
     [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -81,13 +81,13 @@ def test_a_time_limit_is_shown_as_part_of_a_sentence(seconds: int, text: str) ->
         (2048 << 30, "2,048 GiB"),
     ],
 )
-def test_a_size_is_told_in_the_largest_unit_it_has_one_of(size: int, said: str) -> None:
-    assert human(size) == said
+def test_a_size_is_shown_in_the_largest_unit_that_fits(size: int, text: str) -> None:
+    assert human(size) == text
 
 
-def test_people_are_told_in_utc_to_the_minute() -> None:
+def test_times_for_people_are_in_utc_and_to_the_minute() -> None:
     assert moment(1_782_000_059.9) == "2026-06-21 00:00 UTC"
 
 
-def test_programs_are_told_to_the_second() -> None:
+def test_times_for_programs_are_in_utc_and_to_the_second() -> None:
     assert iso(1_782_000_059.9) == "2026-06-21T00:00:59Z"

@@ -20,12 +20,12 @@ def fine() -> None:
     pass
 
 
-def away() -> None:
+def unavailable() -> None:
     raise ConnectionError("refused, with a password in the text")
 
 
 @contextmanager
-def watched(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.Client]:
+def monitored(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.Client]:
     counts = metrics.make(ledger)
     counts.answered(202)
     app = Starlette(routes=health.routes(counts, needs))
@@ -36,18 +36,18 @@ def watched(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.
         yield client
 
 
-def test_it_is_ready_when_every_service_answers(sqlite_ledger: Ledger) -> None:
+def test_the_bot_is_ready_if_every_service_answers(sqlite_ledger: Ledger) -> None:
     def ledger() -> None:
         with sqlite_ledger.read() as tx:
             clock(tx)
 
-    with watched(sqlite_ledger, ledger=ledger, redis=fine) as client:
+    with monitored(sqlite_ledger, ledger=ledger, redis=fine) as client:
         assert client.get("/readyz").status_code == 200
         assert client.get("/healthz").status_code == 200
 
 
-def test_not_ready_names_the_missing_service_and_nothing_else(sqlite_ledger: Ledger) -> None:
-    with watched(sqlite_ledger, ledger=fine, redis=away) as client:
+def test_readiness_names_only_the_unavailable_service(sqlite_ledger: Ledger) -> None:
+    with monitored(sqlite_ledger, ledger=fine, redis=unavailable) as client:
         answer = client.get("/readyz")
 
         assert (answer.status_code, answer.text) == (503, "not ready: redis\n")
@@ -67,7 +67,7 @@ def test_metrics_have_counts_of_answers_and_of_the_ledger(ledger: Ledger) -> Non
                 removals.count_deaths(tx, "h1", all_are_dead)
         removals.begin(tx, Key("h1", "t2", "h1/dead"), "t2")
         usage.write_refusals(tx, add_run(tx).id, {("evil.example:443", "no"): 3, ("other:80", "no"): 4})
-    with watched(ledger) as client:
+    with monitored(ledger) as client:
         lines = client.get("/metrics").text.splitlines()
 
     assert {
@@ -87,10 +87,10 @@ def test_metrics_have_counts_of_answers_and_of_the_ledger(ledger: Ledger) -> Non
     } <= set(lines)
 
 
-def test_metrics_of_a_ledger_that_fails_say_only_that(sqlite_ledger: Ledger) -> None:
+def test_metrics_are_available_if_the_ledger_fails(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
-        tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO away")
-    with watched(sqlite_ledger) as client:
+        tx.exec_driver_sql("ALTER TABLE deliveries RENAME TO unavailable")
+    with monitored(sqlite_ledger) as client:
         text = client.get("/metrics").text
 
     assert "forgehand_ledger_up 0.0" in text

@@ -1,4 +1,4 @@
-"""Hostile text in every field of a page: it stays text."""
+"""Hostile text in any field of a page is shown as text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -101,15 +101,15 @@ def a_view(result: ResultView) -> TaskView:
     )
 
 
-class Read(HTMLParser):
-    """A page as a browser understands it."""
+class ParsedPage(HTMLParser):
+    """A page as a browser parses it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, list[str]]] = []  # tags, with the names of their attributes
         self.addresses: list[str] = []
         self.text = ""
-        self.others: list[str] = []  # comments and the like
+        self.others: list[str] = []  # comments and declarations
         self.feed(page)
         self.close()
 
@@ -131,7 +131,7 @@ class Read(HTMLParser):
 
 
 def each_with(value: Any, text: str, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the value once for each string in it, with `text` in its place, and the name of that place."""
+    """For each string in the value, yield its path and a copy of the value with `text` in its place."""
     if isinstance(value, Markup):
         yield path, escape(text)
     elif isinstance(value, str):
@@ -148,30 +148,30 @@ def each_with(value: Any, text: str, path: str = "") -> Iterator[tuple[str, Any]
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("result", RESULTS, ids=lambda each: each.kind)
-def test_text_in_any_field_is_not_markup(result: ResultView, hostile: str) -> None:
+def test_hostile_text_in_any_field_is_not_markup(result: ResultView, hostile: str) -> None:
     view = a_view(result)
-    usual = Read(task_page.render(PAGES, view))
+    usual = ParsedPage(task_page.render(PAGES, view))
 
     for field, changed in each_with(view, hostile):
         if not isinstance(result, EndedView) and not field.startswith(".result"):
-            continue  # these are the same whatever the result is
+            continue  # these do not depend on the result
         html = task_page.render(PAGES, changed)
-        page = Read(html)
+        page = ParsedPage(html)
 
         assert page.elements == usual.elements, field
         assert page.others == [], field
         assert all(map(is_harmless, page.addresses)), field
-        if field != ".log":  # cleaned on reading
+        if field != ".log":  # the log is cleaned when it is read
             assert not INVISIBLE.search(html), field
             assert SECRET not in html, field
 
 
 def is_harmless(address: str) -> bool:
-    """Return True for an address of the web, or a relative one."""
+    """Return whether the address is a web address or relative."""
     return address.startswith(("https://", "http://")) or ":" not in address
 
 
-def test_every_field_is_tried() -> None:
+def test_the_hostile_text_is_tried_in_every_field_once() -> None:
     tried = [field for field, _ in each_with(a_view(RESULTS[-1]), "x")]
 
     assert len(tried) == len(set(tried))
@@ -185,16 +185,18 @@ def test_hostile_text_can_still_be_read(hostile: str) -> None:
     expected = re.sub(r"\x1b\[31m|\x9bd", "", hostile)
     expected = INVISIBLE.sub("", expected).replace(SECRET, "[redacted]")
 
-    page = Read(task_page.render(PAGES, replace(view, title=hostile, facts=replace(FACTS, base=hostile))))
+    page = ParsedPage(
+        task_page.render(PAGES, replace(view, title=hostile, facts=replace(FACTS, base=hostile)))
+    )
 
-    assert page.text.count(expected) == 3  # the title is that of the document, too
+    assert page.text.count(expected) == 3  # the title is in the head and in the body
 
 
 def test_an_address_of_another_scheme_is_not_a_link() -> None:
     change = LinkView(text="#9", url="JavaScript:alert(1)")
     view = replace(a_view(RESULTS[-1]), facts=replace(FACTS, change=change))
 
-    page = Read(task_page.render(PAGES, view))
+    page = ParsedPage(task_page.render(PAGES, view))
 
     assert "#9" in page.text
     assert not any("alert" in address for address in page.addresses)

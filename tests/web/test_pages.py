@@ -1,4 +1,4 @@
-"""The page of a task, with its link and without."""
+"""The page of a task, opened with its link or with the token of the operator."""
 
 import base64
 import hashlib
@@ -84,7 +84,7 @@ def failed(tx: Connection, thread: Thread | None = None) -> Task:
     return tasks.get(tx, task.id)
 
 
-def test_a_failed_task_shows_reason_next_command_and_retention(
+def test_the_page_of_a_failed_task_has_reason_next_command_and_retention(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -116,32 +116,32 @@ def test_a_workspace_that_the_bot_cannot_remove_is_shown_with_the_command_to_rem
 ) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
-        _kill_thrice(tx, task.id, task.id)
-    kept = client.get(link(task)).text
+        _record_deaths(tx, task.id, task.id)
+    present = client.get(link(task)).text
     with sqlite_ledger.write() as tx:
         workspaces.claim_removal(tx, task.id)
         removals.forget(tx, "h1", task.id)
-        _kill_thrice(tx, f"{task.id}.gone-<b>", task.id)
+        _record_deaths(tx, f"{task.id}.gone-<b>", task.id)
     removed = client.get(link(task)).text
 
-    told = "The bot died 3 times while it exported or removed this workspace"
+    notice = "The bot died 3 times while it exported or removed this workspace"
     command = f"<code>forgehand workspaces rm {task.id}</code>"
     for text, words in (
-        (kept, (f"<dd>{told}", f"<code>workspaces/{task.id}</code>")),
-        (removed, (f"<dd>removed. {told}", f"<code>workspaces/{task.id}.gone-&lt;b&gt;</code>")),
+        (present, (f"<dd>{notice}", f"<code>workspaces/{task.id}</code>")),
+        (removed, (f"<dd>removed. {notice}", f"<code>workspaces/{task.id}.gone-&lt;b&gt;</code>")),
     ):
         for each in (*words, command):
             assert each in text
-    assert "kept until" not in kept
+    assert "kept until" not in present
 
 
-def _kill_thrice(tx: Connection, folder: str, task_id: str) -> None:
+def _record_deaths(tx: Connection, folder: str, task_id: str) -> None:
     for _ in range(removals.MOST_DEATHS):
         removals.begin(tx, Key("h1", folder, "h1/dead"), task_id)
         removals.count_deaths(tx, "h1", all_are_dead)
 
 
-def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
+def test_the_page_of_a_pushed_task_links_thread_branch_commit_and_change(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -164,7 +164,9 @@ def test_a_pushed_task_links_its_branch_its_commit_and_its_change(
     assert 'href="https://github.com/acme/r1/pull/9">#9</a>' in text
 
 
-def test_a_branch_with_a_name_of_its_users_is_linked_too(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_link_of_a_branch_with_special_characters_is_quoted(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         task = add_task(tx)
         tx.execute(update(schema.tasks).where(schema.tasks.c.id == task.id).values(branch="fix/#12-50%"))
@@ -177,7 +179,7 @@ def test_a_branch_with_a_name_of_its_users_is_linked_too(client: httpx.Client, s
     assert f'<a href="{address}">fix/#12-50%</a>' in text
 
 
-def test_a_waiting_run_shows_its_queue_position(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_page_of_a_queued_run_has_its_queue_position(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         first = add_run(tx, add_task(tx, a_thread(1)))
         second = add_run(tx, add_task(tx, a_thread(2)))
@@ -190,7 +192,7 @@ def test_a_waiting_run_shows_its_queue_position(client: httpx.Client, sqlite_led
     assert "Nothing so far." in text
 
 
-def test_no_markup_of_others_and_nothing_invisible_reaches_the_page(
+def test_the_page_has_no_markup_of_others_and_no_invisible_characters(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -244,7 +246,7 @@ def test_the_content_security_policy_has_the_hash_of_the_page_style(
     assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
 
 
-def test_a_secret_in_the_log_is_on_neither_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_secret_in_the_log_is_redacted_on_both_pages(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
@@ -266,7 +268,9 @@ def test_the_page_links_to_the_log_of_each_run(client: httpx.Client, sqlite_ledg
     assert client.get(f"/tasks/{address}").status_code == 200
 
 
-def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_page_shows_the_beginning_and_the_end_of_a_long_log(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
@@ -282,7 +286,9 @@ def test_a_long_log_is_shown_from_both_ends(client: httpx.Client, sqlite_ledger:
     assert plain == "".join(f"line {number}\n" for number in range(100_000))
 
 
-def test_a_long_log_of_carriage_returns_has_lines(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_long_log_with_carriage_returns_is_shown_in_lines(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
@@ -358,7 +364,7 @@ def test_the_size_of_a_gap_in_the_log_is_shown(client: httpx.Client, sqlite_ledg
     assert plain == "first\n… 1,000,000 bytes left out …\nlast\n"
 
 
-def test_a_line_that_lost_a_part_is_not_shown(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_line_with_a_missing_part_is_not_shown(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
         task = tasks.get(tx, run.task)
@@ -410,7 +416,7 @@ def test_the_patch_shows_no_secret_no_invisible_character_and_no_forged_line(
     assert text.endswith("+red\n+a/approve\n+key=[redacted]\n+\ufffd\n")
 
 
-def test_a_patch_that_is_not_whole_says_so(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_page_of_an_incomplete_patch_has_both_sizes(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         task = patched(tx, PATCH, 9_000_000)
 
@@ -419,7 +425,9 @@ def test_a_patch_that_is_not_whole_says_so(client: httpx.Client, sqlite_ledger: 
     assert f"The first {len(PATCH)} of 9,000,000 bytes." in text
 
 
-def test_without_a_patch_there_is_neither_link_nor_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_a_task_without_a_patch_has_neither_link_nor_page_of_a_patch(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 
@@ -428,7 +436,7 @@ def test_without_a_patch_there_is_neither_link_nor_page(client: httpx.Client, sq
 
 
 @pytest.mark.parametrize("key", ["", "0" * 64, "é", shared_keys.task_signature(b"another key", "t")])
-def test_a_wrong_key_finds_nothing(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
+def test_a_page_is_not_found_with_a_wrong_key(client: httpx.Client, sqlite_ledger: Ledger, key: str) -> None:
     with sqlite_ledger.write() as tx:
         task = patched(tx, PATCH)
 
@@ -459,11 +467,11 @@ def test_the_log_of_an_unknown_run_is_not_found(
     assert answer.status_code == 404
 
 
-def test_a_signed_link_to_an_unknown_task_finds_nothing(client: httpx.Client) -> None:
+def test_a_signed_link_to_an_unknown_task_is_not_found(client: httpx.Client) -> None:
     assert client.get(shared_keys.task_url("", KEY, "nobody")).status_code == 404
 
 
-def test_a_run_shows_its_use_of_models_its_hosts_and_its_refused_requests(
+def test_the_page_has_the_models_hosts_and_refused_requests_of_a_run(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -490,7 +498,7 @@ def test_a_run_shows_its_use_of_models_its_hosts_and_its_refused_requests(
     assert SECRET not in text
 
 
-def test_a_run_with_many_refused_targets_shows_the_most_frequent(
+def test_the_page_has_the_most_frequently_refused_targets_of_a_run(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -505,7 +513,7 @@ def test_a_run_with_many_refused_targets_shows_the_most_frequent(
     assert "<li>others, 19 times</li>" in text
 
 
-def test_no_page_is_cached_framed_scripted_indexed_or_sent_as_referrer(
+def test_headers_of_a_page_forbid_caching_frames_scripts_indexing_and_referrers(
     client: httpx.Client, sqlite_ledger: Ledger
 ) -> None:
     with sqlite_ledger.write() as tx:
@@ -521,7 +529,9 @@ def test_no_page_is_cached_framed_scripted_indexed_or_sent_as_referrer(
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def test_the_operators_token_opens_every_page(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_token_of_the_operator_opens_the_page_of_a_task(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
     with sqlite_ledger.write() as tx:
         task = failed(tx)
 

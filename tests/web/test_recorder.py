@@ -17,7 +17,7 @@ def delivery(number: int, body: bytes = b"{}") -> Delivery:
     return Delivery(forge="github", id=f"d-{number}", event="issue_comment", body=body)
 
 
-def kept(ledger: Ledger) -> list[str]:
+def recorded(ledger: Ledger) -> list[str]:
     with ledger.read() as tx:
         return list(tx.execute(select(deliveries.c.id).order_by(deliveries.c.id)).scalars())
 
@@ -32,7 +32,7 @@ def submit_all(intake: Intake, *batch: Delivery) -> list[BaseException | None]:
 
 
 @pytest.fixture
-def begun(ledger: Ledger) -> Iterator[Callable[[Callable[[str, str], object]], Intake]]:
+def start_intake(ledger: Ledger) -> Iterator[Callable[[Callable[[str, str], object]], Intake]]:
     intakes: list[Intake] = []
 
     def begin(nudge: Callable[[str, str], object]) -> Intake:
@@ -46,8 +46,8 @@ def begun(ledger: Ledger) -> Iterator[Callable[[Callable[[str, str], object]], I
 
 
 @pytest.fixture
-def intake(begun: Callable[[Callable[[str, str], object]], Intake]) -> Intake:
-    return begun(lambda forge, delivery: None)
+def intake(start_intake: Callable[[Callable[[str, str], object]], Intake]) -> Intake:
+    return start_intake(lambda forge, delivery: None)
 
 
 def test_waiting_deliveries_are_committed_together(ledger: Ledger) -> None:
@@ -64,23 +64,23 @@ def test_waiting_deliveries_are_committed_together(ledger: Ledger) -> None:
     intake.stop()
 
     assert len(commits) == 1
-    assert len(kept(ledger)) == 50
+    assert len(recorded(ledger)) == 50
 
 
 def test_a_repeated_delivery_is_answered_and_recorded_once(intake: Intake, ledger: Ledger) -> None:
     assert submit_all(intake, *[delivery(1)] * 10) == [None] * 10
     assert submit_all(intake, delivery(1)) == [None]
-    assert kept(ledger) == ["d-1"]
+    assert recorded(ledger) == ["d-1"]
 
 
-def test_no_answer_comes_before_the_commit(ledger: Ledger) -> None:
+def test_a_delivery_is_not_answered_before_its_commit(ledger: Ledger) -> None:
     seen: list[list[str]] = []
     intake = Intake(ledger, lambda forge, delivery: None)
     intake.start()
 
     async def run() -> None:
         await intake.submit(delivery(1))
-        seen.append(kept(ledger))  # on another connection
+        seen.append(recorded(ledger))  # on another connection
 
     asyncio.run(run())
     intake.stop()
@@ -88,12 +88,12 @@ def test_no_answer_comes_before_the_commit(ledger: Ledger) -> None:
     assert seen == [["d-1"]]
 
 
-def test_an_invalid_body_fails_alone(intake: Intake, ledger: Ledger) -> None:
+def test_an_invalid_body_does_not_fail_other_deliveries_of_its_batch(intake: Intake, ledger: Ledger) -> None:
     first, second, third = submit_all(intake, delivery(1), delivery(2, b"{"), delivery(3))
 
     assert (first, third) == (None, None)
     assert isinstance(second, NotJSON)
-    assert kept(ledger) == ["d-1", "d-3"]
+    assert recorded(ledger) == ["d-1", "d-3"]
 
 
 def test_a_failed_batch_fails_all_its_deliveries_and_the_next_is_recorded(
@@ -107,10 +107,10 @@ def test_a_failed_batch_fails_all_its_deliveries_and_the_next_is_recorded(
 
     assert [type(error) for error in failed] == [NotRecorded, NotRecorded]
     assert submit_all(intake, delivery(3)) == [None]
-    assert kept(ledger) == ["d-3"]
+    assert recorded(ledger) == ["d-3"]
 
 
-def test_there_is_a_nudge_for_each_recorded_delivery_and_no_other(ledger: Ledger) -> None:
+def test_only_recorded_deliveries_are_nudged(ledger: Ledger) -> None:
     nudged: list[tuple[str, str]] = []
     intake = Intake(ledger, lambda forge, delivery: nudged.append((forge, delivery)))
     intake.start()
@@ -121,16 +121,16 @@ def test_there_is_a_nudge_for_each_recorded_delivery_and_no_other(ledger: Ledger
     assert nudged == [("github", "d-1"), ("github", "d-3")]
 
 
-def test_a_failed_nudge_fails_no_delivery(begun: Callable[..., Intake], ledger: Ledger) -> None:
+def test_a_failed_nudge_fails_no_delivery(start_intake: Callable[..., Intake], ledger: Ledger) -> None:
     def nudge(forge: str, delivery: str) -> None:
         raise ConnectionError("the broker is away")
 
-    assert submit_all(begun(nudge), delivery(1), delivery(2)) == [None, None]
+    assert submit_all(start_intake(nudge), delivery(1), delivery(2)) == [None, None]
 
 
-def test_a_nudge_that_hangs_delays_no_delivery(begun: Callable[..., Intake]) -> None:
+def test_a_nudge_that_hangs_delays_no_delivery(start_intake: Callable[..., Intake]) -> None:
     released = threading.Event()
-    intake = begun(lambda forge, delivery: released.wait(20))
+    intake = start_intake(lambda forge, delivery: released.wait(20))
 
     try:
         assert submit_all(intake, delivery(1)) == [None]
@@ -153,4 +153,4 @@ def test_stopping_records_submitted_deliveries_and_refuses_later_ones(ledger: Le
 
     assert early == [None] * 200
     assert isinstance(late, NotRecorded)
-    assert len(kept(ledger)) == 200
+    assert len(recorded(ledger)) == 200

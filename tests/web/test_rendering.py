@@ -30,7 +30,7 @@ def test_text_joined_in_a_template_is_escaped() -> None:
     assert rendered("{{ 'a ' ~ text }}", text="<b>") == "a &lt;b&gt;"
 
 
-def test_numbers_are_printed_as_they_are() -> None:
+def test_numbers_are_printed_unchanged() -> None:
     assert rendered("{{ number }}", number=7) == "7"
 
 
@@ -67,10 +67,10 @@ def test_all_templates_compile_and_none_switches_escaping_off() -> None:
         (3725, "62 min 5 s"),
     ],
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_the_filter_for_durations(seconds: float, text: str) -> None:
     assert rendered("{{ seconds | duration }}", seconds=seconds) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(1, "once"), (2, "2 times"), (1234, "1,234 times")])
-def test_counts(count: int, text: str) -> None:
+def test_the_filter_for_counts(count: int, text: str) -> None:
     assert rendered("{{ count | times }}", count=count) == text
