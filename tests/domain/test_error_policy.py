@@ -26,7 +26,7 @@ OURS = [kind for kind in vars(errors).values() if isinstance(kind, type) and iss
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OURS if kind is not BotError])
-def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
+def test_every_error_of_the_bot_is_in_the_table_of_remedies(kind: type[BotError]) -> None:
     assert kind in REMEDIES
 
 
@@ -41,12 +41,12 @@ def test_every_error_of_ours_is_in_the_table(kind: type[BotError]) -> None:
         (OSError(errno.EIO, "a disk that breaks"), Remedy.INCIDENT),
     ],
 )
-def test_every_error_has_its_remedy(error: Exception, expected: Remedy) -> None:
+def test_an_error_has_the_expected_remedy(error: Exception, expected: Remedy) -> None:
     assert remedy(error) is expected
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_recognized_in_every_write(number: int) -> None:
+def test_the_error_of_a_full_disk_or_an_exceeded_quota_is_recognized(number: int) -> None:
     error = error_policy.domain_error(OSError(number, "No space left on device"))
 
     assert isinstance(error, DiskFull)
@@ -67,7 +67,7 @@ def test_a_full_disk_here_is_distinguished_from_a_full_disk_of_the_remote(
     assert type(remote_failure(said)) is expected
 
 
-def test_what_is_ours_is_logged_under_the_number_that_is_told() -> None:
+def test_an_incident_is_logged_under_the_number_in_its_text() -> None:
     with capture_logs() as logged:
         number = incidents.incident("run broke", KeyError("a bug"), run="t1-1")
 
@@ -88,7 +88,7 @@ def test_a_backoff_repeats_its_last_pause_and_ends_after_its_tries() -> None:
 @pytest.mark.parametrize(
     ("backoff", "minutes"), [(error_policy.PHASE, 0.63), (error_policy.PHASE_WITHOUT_ENGINE, 10.05)]
 )
-def test_a_phase_is_tried_again_for_so_long(backoff: Backoff, minutes: float) -> None:
+def test_a_phase_is_retried_for_the_expected_time(backoff: Backoff, minutes: float) -> None:
     failures = takewhile(lambda number: not backoff.is_exhausted(number), count(1))
 
     assert sum(map(backoff.pause, failures)) / 60 == pytest.approx(minutes, abs=0.01)
@@ -105,7 +105,9 @@ def test_a_phase_is_tried_again_for_so_long(backoff: Backoff, minutes: float) ->
         (LedgerUnavailable("away"), 10, Remedy.INCIDENT, True),
     ],
 )
-def test_a_report_is_given_up(error: Exception, failures: int, expected: Remedy, *, over: bool) -> None:
+def test_a_report_ends_after_a_definite_refusal_or_too_many_failures(
+    error: Exception, failures: int, expected: Remedy, *, over: bool
+) -> None:
     what = report_remedy(error, failures)
 
     assert (what, is_report_over(what, failures)) == (expected, over)

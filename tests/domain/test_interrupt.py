@@ -1,4 +1,4 @@
-"""A wait that is ended early: what it leaves behind, and how often it asks."""
+"""A wait that a check can end early, and the interval of the checks."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from bot.domain.interrupt import INTERVAL, Paced, interruptible, uninterrupted, within
 
 
-def test_what_a_call_returns_or_raises_is_the_callers() -> None:
+def test_the_result_or_the_error_of_a_call_is_passed_to_the_caller() -> None:
     assert interruptible(lambda: 7, uninterrupted) == 7
     with pytest.raises(ZeroDivisionError):
         interruptible(lambda: 1 // 0, uninterrupted)
@@ -24,7 +24,7 @@ def test_a_call_that_hangs_is_abandoned_once_the_check_raises() -> None:
     freed.set()
 
 
-def test_a_check_is_called_at_least_twice_a_second_while_a_call_takes_its_time() -> None:
+def test_a_check_is_called_repeatedly_during_a_long_call_but_not_faster_than_the_interval() -> None:
     calls, enough, began = 0, threading.Event(), time.monotonic()
 
     def check() -> None:
@@ -35,11 +35,11 @@ def test_a_check_is_called_at_least_twice_a_second_while_a_call_takes_its_time()
 
     interruptible(lambda: enough.wait(60), check)
 
-    assert 4 * INTERVAL <= time.monotonic() - began < 30  # a machine that others use, too, may be slow
+    assert 4 * INTERVAL <= time.monotonic() - began < 30  # a busy machine may be slow
     assert INTERVAL <= 0.5
 
 
-def test_a_paced_check_is_called_at_once_and_then_now_and_then() -> None:
+def test_a_paced_check_is_called_at_once_and_then_at_most_once_per_interval() -> None:
     calls: list[float] = []
     paced = Paced(lambda: calls.append(time.monotonic()))
 

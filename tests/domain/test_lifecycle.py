@@ -1,4 +1,4 @@
-"""States and outcomes: the one table that decides what may follow what, and how each run ends."""
+"""States and outcomes: the permitted changes of state, and the end of each run."""
 
 from itertools import product
 
@@ -10,7 +10,7 @@ from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import new_task_id
 from bot.domain.thread import Kind, Thread
 
-# Written out once more, from what users are promised, not from the code.
+# A second copy on purpose: from the promise to users, not from the code.
 FOLLOWS = {
     (State.QUEUED, State.RUNNING),
     (State.QUEUED, State.CANCELLED),
@@ -26,23 +26,23 @@ FOLLOWS = {
 
 
 @pytest.mark.parametrize(("state", "wanted"), sorted(FOLLOWS))
-def test_this_may_follow(state: State, wanted: State) -> None:
+def test_a_permitted_change_of_state_is_accepted(state: State, wanted: State) -> None:
     assert to("t1", state, wanted) is wanted
 
 
 @pytest.mark.parametrize(("state", "wanted"), sorted(set(product(State, State)) - FOLLOWS))
-def test_this_may_not(state: State, wanted: State) -> None:
+def test_any_other_change_of_state_is_refused(state: State, wanted: State) -> None:
     with pytest.raises(NotPossible, match=f"Task t1 is {state}; it cannot become {wanted}"):
         to("t1", state, wanted)
 
 
-def test_every_state_has_its_line_in_the_table() -> None:
+def test_the_table_has_a_row_for_every_state() -> None:
     assert set(NEXT) == set(State)
     assert set(State) - ENDED == {State.QUEUED, State.RUNNING}
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_outcome_ends_in_a_state_a_run_can_reach_with_words_of_its_own(outcome: Outcome) -> None:
+def test_every_outcome_has_a_reachable_state_and_its_own_sentence(outcome: Outcome) -> None:
     ending = ENDINGS[outcome]
 
     assert ending.state in NEXT[State.RUNNING]
@@ -58,13 +58,13 @@ def test_only_a_push_or_nothing_to_push_is_a_success() -> None:
     assert succeeded == {Outcome.PUSHED, Outcome.NO_CHANGES}
 
 
-def test_only_a_question_and_a_held_change_wait_for_a_person() -> None:
+def test_only_a_question_and_a_change_awaiting_approval_wait_for_a_person() -> None:
     waiting = {outcome for outcome, ending in ENDINGS.items() if ending.state is State.WAITING}
 
     assert waiting == {Outcome.QUESTION, Outcome.HELD}
 
 
-def test_only_a_cancelled_run_is_cancelled() -> None:
+def test_only_the_outcome_cancelled_ends_in_the_state_cancelled() -> None:
     cancelled = {outcome for outcome, ending in ENDINGS.items() if ending.state is State.CANCELLED}
 
     assert cancelled == {Outcome.CANCELLED}

@@ -1,4 +1,4 @@
-"""One repository, one spelling: tasks are keyed by it."""
+"""The canonical URL of a repository, by which tasks are found."""
 
 import os
 import string
@@ -80,17 +80,17 @@ NO_REMOTES = [
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_spelling_of_a_repository_is_one(spelling: str) -> None:
+def test_every_spelling_of_a_repository_has_the_same_url(spelling: str) -> None:
     assert canonical(spelling) == ANVIL
 
 
 @pytest.mark.parametrize(("remote", "url"), OTHERS.items())
-def test_what_tells_repositories_apart_stays(remote: str, url: str) -> None:
+def test_the_url_contains_all_parts_that_distinguish_repositories(remote: str, url: str) -> None:
     assert canonical(remote) == url
 
 
 @pytest.mark.parametrize("remote", NO_REMOTES)
-def test_what_is_no_remote_is_not_understood(remote: str) -> None:
+def test_a_text_that_is_not_a_remote_is_refused(remote: str) -> None:
     with pytest.raises(NotUnderstood):
         canonical(remote)
 
@@ -117,7 +117,7 @@ def test_a_folder_is_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert canonical(spelling) == f"file://{os.path.realpath(bare)}"
 
 
-def test_a_folder_that_went_away_still_has_its_url(tmp_path: Path) -> None:
+def test_a_missing_folder_has_a_url(tmp_path: Path) -> None:
     assert canonical(f"file://{tmp_path}/gone.git") == f"file://{os.path.realpath(tmp_path)}/gone.git"
 
 
@@ -160,6 +160,6 @@ def test_a_canonical_url_is_its_own_canonical_url(remote: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_url_or_not_understood(text: str) -> None:
+def test_any_text_has_a_canonical_url_or_is_refused(text: str) -> None:
     with suppress(NotUnderstood):
         assert canonical(text).startswith(("https://", "http://", "file:///"))

@@ -1,4 +1,4 @@
-"""What is asked of an adapter again and again."""
+"""Arguments and calls that many tests of the adapters share."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def anvil(forge: str) -> Thread:
     )
 
 
-def wanted(head_branch: str, *, draft: bool = True, title: str = "Tidy") -> NewChange:
+def new_change(head_branch: str, *, draft: bool = True, title: str = "Tidy") -> NewChange:
     return NewChange(head_branch=head_branch, base_branch="main", title=title, body="Done.", draft=draft)
 
 
@@ -32,7 +32,7 @@ def status(verdict: CheckState, description: str = "Running.", url: str = "https
 
 
 def actor(playground: AnyPlayground, login: str) -> Actor:
-    """Somebody as the forge knows them."""
+    """Return the account with this login as the forge describes it."""
     if isinstance(playground, Playground):
         user = playground.ask("GET", "/api/v3/user", as_=login)
         return Actor(id=user["id"], login=user["login"])
@@ -40,8 +40,8 @@ def actor(playground: AnyPlayground, login: str) -> Actor:
     return Actor(id=user["id"], login=user["username"], bot=user["bot"])
 
 
-def chatter(playground: AnyPlayground, count: int) -> None:
-    """So many comments more on the first issue; but one of them without asking for it over HTTP."""
+def add_comments(playground: AnyPlayground, count: int) -> None:
+    """Add this many comments to the first issue, all but one directly to the state of the playground."""
     state = playground.ground.state
     said = state.get(Comment, playground.comment(1, "chatter"))
     assert said is not None

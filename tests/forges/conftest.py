@@ -1,4 +1,4 @@
-"""Adapters of both forges, each beside a playground and beside a server that says what it is told to."""
+"""Adapters of both forges, each with a playground and with a server that sends scripted responses."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,35 +22,35 @@ ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab
 
 
 @pytest.fixture(params=list(ADAPTERS))
-def which(request: pytest.FixtureRequest) -> str:
-    """Once on each forge; a folder of tests of one forge names it instead."""
+def forge_name(request: pytest.FixtureRequest) -> str:
+    """Run a test once for each forge. The folder of one forge overrides this fixture."""
     return str(request.param)
 
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeat a failed read at once. Both clients have urllib3 wait a second before its last attempt."""
+    """Repeat a failed read at once. By default urllib3 waits a second before the last repetition."""
     monkeypatch.setattr(Retry, "get_backoff_time", lambda _: 0.0)
 
 
 @pytest.fixture
 def wrapped() -> list[Faults]:
-    """What is around the playground."""
+    """Return the list of the fault injectors around the playground, empty at first."""
     return []
 
 
 @pytest.fixture
-def playground(which: str, tmp_path: Path, wrapped: list[Faults]) -> Iterator[AnyPlayground]:
-    """Whatever the adapter says to GitHub's is held against GitHub's own description afterwards."""
+def playground(forge_name: str, tmp_path: Path, wrapped: list[Faults]) -> Iterator[AnyPlayground]:
+    """Start a playground; afterwards check the requests to GitHub's against GitHub's own description."""
     recorders: list[Recorder] = []
 
     def wrap(app: ASGIApp) -> ASGIApp:
-        if which == "github":
+        if forge_name == "github":
             recorders.append(app := Recorder(app))
         wrapped.append(Faults(app))
         return wrapped[-1]
 
-    with PLAYGROUNDS[which](tmp_path / "playground", wrap=wrap) as playground:
+    with PLAYGROUNDS[forge_name](tmp_path / "playground", wrap=wrap) as playground:
         yield playground
         for exchange in [each for recorder in recorders for each in recorder.exchanges]:
             if "/repositories/" in exchange.path:
@@ -69,7 +69,7 @@ def forge(playground: AnyPlayground) -> Forge:
 
 @pytest.fixture
 def thread(playground: AnyPlayground) -> Thread:
-    """The issue a playground begins with."""
+    """Return the first issue of every playground."""
     begins = anvil(playground.forge)
     return replace(begins, repository_id=playground.repository_id, repository_url=playground.html_url)
 
@@ -81,5 +81,5 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def scripted(which: str, server: Server) -> Forge:
-    return ADAPTERS[which](url=server.url, token="token-x")
+def scripted(forge_name: str, server: Server) -> Forge:
+    return ADAPTERS[forge_name](url=server.url, token="token-x")

@@ -1,4 +1,4 @@
-"""Values that no forge sends, and that whoever knows a webhook secret could."""
+"""Values that no forge sends, but that anybody with a webhook secret could send."""
 
 OUT_OF_RANGE: list[object] = [0, -1, 2**63, -(2**63), 10**4000, 1.0, 1e300, True, "7", [7], {"id": 7}]
 
@@ -13,7 +13,7 @@ NO_TIMES = [
 
 NO_LOGINS = ["", ".", "..", "../..", "a/b", "a b", "a?b", "a#b", "a%2fb", "a\\b", "a\nb", "a\x7f", "a" * 256]
 
-# Where a payload might send the host for a repository.
+# Repository addresses in a payload that could send the bot to another place.
 OTHER_ADDRESSES = [
     "file:///srv/other",
     "/srv/other",

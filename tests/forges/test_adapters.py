@@ -1,6 +1,6 @@
-"""What the bot asks of any forge, asked of both playgrounds over HTTP.
+"""The adapters of both forges, with requests to their playgrounds over HTTP.
 
-What only one of them does is in a folder of its own.
+Tests for one forge only are in its own folder.
 """
 
 import base64
@@ -15,7 +15,7 @@ from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.domain.repository_url import canonical
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.forge import Forge
-from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, status, wanted
+from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, new_change, status
 from tests.forges.conftest import ADAPTERS
 from tests.support.playground_clones import clone, push, push_commit
 from tests.support.playground_faults import Fault, Faults
@@ -25,11 +25,11 @@ from tests.support.scripted_server import Response, Server
 from tests.support.waiting import eventually
 
 COMMENTS, CHANGES = "/(comments|notes)$", "/(pulls|merge_requests)$"
-SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server stands for an instance below a path
+SUB = {"github": "", "gitlab": "/api/v3"}  # the scripted server is like an instance below a path
 COMMENTED = {"issue_comment", "Note Hook"}
 RIGHTS = "/(permission$|members/all/)"
 
-# Who
+# Accounts
 
 
 def test_an_adapter_knows_its_own_account(forge: Forge, playground: AnyPlayground) -> None:
@@ -41,7 +41,7 @@ def test_an_adapter_knows_its_own_account(forge: Forge, playground: AnyPlaygroun
     ("permission", "may"),
     [("pull", False), ("triage", False), ("push", True), ("maintain", True), ("admin", True)],
 )
-def test_whoever_has_write_or_better_may(
+def test_people_with_at_least_write_access_are_permitted(
     forge: Forge, playground: AnyPlayground, thread: Thread, permission: str, *, may: bool
 ) -> None:
     playground.set_permission("reader", permission)
@@ -61,7 +61,7 @@ def test_a_permission_that_cannot_be_read_is_not_a_refusal(scripted: Forge, serv
         scripted.may_write(anvil(scripted.name), Actor(id=1, login="ann"))
 
 
-# What is there
+# Repositories and changes
 
 
 def test_a_repository_is_found_by_its_id_after_a_rename(forge: Forge, playground: AnyPlayground) -> None:
@@ -76,15 +76,17 @@ def test_a_repository_is_found_by_its_id_after_a_rename(forge: Forge, playground
     )
 
 
-def of_repository(name: object, repository_id: object = 7) -> dict[str, object]:
-    """What either forge might say of a repository, its own links leading astray."""
+def repository_json(name: object, repository_id: object = 7) -> dict[str, object]:
+    """Return a repository with the fields of both forges, whose links name another host."""
     links = dict.fromkeys(["html_url", "web_url", "clone_url"], "https://evil.example/acme/anvil")
     names = {"full_name": name, "path_with_namespace": name}
     return {"id": repository_id, "default_branch": "main", **names, **links}
 
 
-def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: Forge, server: Server) -> None:
-    server.script = [Response(200, of_repository("acme/hammer"))]
+def test_the_address_of_a_repository_is_not_taken_from_the_links_in_a_response(
+    scripted: Forge, server: Server
+) -> None:
+    server.script = [Response(200, repository_json("acme/hammer"))]
 
     found = scripted.repository(7)
 
@@ -96,10 +98,10 @@ def test_where_a_repository_is_does_not_come_out_of_an_answers_links(scripted: F
     ("name", "repository_id"),
     [("acme/..", 7), ("https://evil.example/x", 7), (None, 7), ("acme/anvil", 8), ("acme/anvil", 2**63)],
 )
-def test_a_response_about_another_repository_or_none_is_refused(
+def test_a_response_with_another_repository_or_an_invalid_name_is_refused(
     scripted: Forge, server: Server, name: object, repository_id: object
 ) -> None:
-    server.script = [Response(200, of_repository(name, repository_id))]
+    server.script = [Response(200, repository_json(name, repository_id))]
 
     with pytest.raises(ForgeError, match="response cannot be read"):
         scripted.repository(7)
@@ -122,10 +124,10 @@ def test_an_id_that_the_ledger_cannot_store_is_refused(scripted: Forge, server: 
     compared = [] if scripted.name == "github" else [Response(200, {"commits": [{}]})]
     server.script = [*compared, Response(201, change)]
     with pytest.raises(ForgeError, match="is out of range"):
-        scripted.open_change(anvil(scripted.name), wanted("topic"))
+        scripted.open_change(anvil(scripted.name), new_change("topic"))
 
 
-def test_repositories_are_where_the_settings_say(playground: AnyPlayground) -> None:
+def test_repositories_are_below_the_web_address_of_the_settings(playground: AnyPlayground) -> None:
     web = "https://code.example.org/people"
     forge = ADAPTERS[playground.forge](url=playground.api_url, token=playground.token, web=f"{web}/")
 
@@ -134,8 +136,10 @@ def test_repositories_are_where_the_settings_say(playground: AnyPlayground) -> N
     assert forge.git_headers(playground.html_url) == {}
 
 
-def test_a_delivery_and_the_api_name_one_address(forge: Forge, playground: AnyPlayground) -> None:
-    """The one that earlier versions took out of the delivery, so that a ledger of theirs goes on."""
+def test_a_delivery_and_the_api_give_a_repository_the_same_address(
+    forge: Forge, playground: AnyPlayground
+) -> None:
+    """Earlier versions took the address from the delivery, so a ledger of theirs remains valid."""
     kind = {"github": "X-GitHub-Event", "gitlab": "X-Gitlab-Event"}[forge.name]
     with Receiver() as receiver:
         playground.set_webhook(receiver.url)
@@ -151,12 +155,14 @@ def test_a_delivery_and_the_api_name_one_address(forge: Forge, playground: AnyPl
     assert canonical(said.get("project", {}).get("web_url") or said["repository"]["html_url"]) == there.url
 
 
-def test_a_repository_that_is_not_there_is_gone(forge: Forge) -> None:
+def test_a_missing_repository_is_reported_as_gone(forge: Forge) -> None:
     with pytest.raises(ForgeGone):
         forge.repository(999_999)
 
 
-def test_a_change_has_a_head(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+def test_the_head_of_a_change_has_its_commit_and_its_branches(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
     sha = push_commit(playground, "topic")
     number = playground.open_pull("Mine", head="topic")
 
@@ -175,7 +181,7 @@ def test_a_change_has_a_head(forge: Forge, playground: AnyPlayground, thread: Th
 # Reactions and comments
 
 
-def test_eyes_are_put_on_a_comment_or_on_the_thread_once(
+def test_a_repeated_reaction_to_a_comment_or_a_thread_is_added_once(
     forge: Forge, playground: AnyPlayground, thread: Thread
 ) -> None:
     comment = playground.comment(1, "/run tidy")
@@ -202,7 +208,7 @@ def test_a_comment_is_written_edited_found_and_deleted(
     assert forge.find_comments(thread, MARKER, HERE) == []
 
 
-def test_what_the_bot_writes_survives_a_rename(
+def test_the_bot_can_comment_edit_and_react_after_a_rename_of_the_repository(
     forge: Forge, playground: AnyPlayground, thread: Thread
 ) -> None:
     comment = forge.comment(thread, "before", HERE)
@@ -215,21 +221,25 @@ def test_what_the_bot_writes_survives_a_rename(
     assert [each["body"] for each in playground.comments(1)] == ["after", "new"]
 
 
-def test_a_comment_too_long_is_refused_and_told(forge: Forge, thread: Thread) -> None:
+def test_a_comment_above_the_size_limit_of_the_forge_is_refused(forge: Forge, thread: Thread) -> None:
     forge.comment(thread, "x" * forge.comment_limit(), HERE)
 
     with pytest.raises(ForgeError, match="too long"):
         forge.comment(thread, "x" * (forge.comment_limit() + 1), HERE)
 
 
-def test_a_deleted_thread_is_gone(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+def test_a_deleted_thread_is_reported_as_gone(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
     playground.delete_issue(1)
 
     with pytest.raises(ForgeGone, match={"github": "410", "gitlab": "404"}[forge.name]):
         forge.comment(thread, "hello?", HERE)
 
 
-def test_a_used_up_limit_names_when_it_ends(forge: Forge, playground: AnyPlayground, thread: Thread) -> None:
+def test_an_exhausted_rate_limit_has_the_time_until_its_end(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
     playground.exhaust(playground.bot_name, 600)
 
     with pytest.raises(ForgeUnavailable) as refused:
@@ -238,11 +248,11 @@ def test_a_used_up_limit_names_when_it_ends(forge: Forge, playground: AnyPlaygro
     assert refused.value.retry_after == pytest.approx(600, abs=15)
 
 
-# When the forge fails in between
+# Failures of the forge
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BAD_GATEWAY, Fault.DOWN])
-def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
+def test_a_write_without_a_response_is_not_repeated_and_can_be_searched_for(
     forge: Forge, thread: Thread, faults: Faults, fault: Fault
 ) -> None:
     faults.inject(fault, "POST", COMMENTS, times=9)
@@ -255,22 +265,22 @@ def test_a_write_without_an_answer_is_not_repeated_but_can_be_looked_for(
     assert len(forge.find_comments(thread, MARKER, HERE)) == written
 
 
-def test_a_change_whose_answer_was_lost_is_found_the_next_time(
+def test_a_change_whose_response_was_lost_is_found_by_the_next_request(
     forge: Forge, playground: AnyPlayground, thread: Thread, faults: Faults
 ) -> None:
     push_commit(playground, "topic")
     faults.inject(Fault.LOST_ANSWER, "POST", CHANGES)
 
     with pytest.raises(ForgeUnavailable):
-        forge.open_change(thread, wanted("topic"))
-    change = forge.open_change(thread, wanted("topic"))
+        forge.open_change(thread, new_change("topic"))
+    change = forge.open_change(thread, new_change("topic"))
 
     assert change is not None
     assert [change.number] == [pull["number"] for pull in playground.pulls()]
 
 
 @pytest.mark.parametrize("fault", [Fault.BAD_GATEWAY, Fault.DOWN])
-def test_a_read_is_repeated(
+def test_a_failed_read_is_repeated(
     forge: Forge, playground: AnyPlayground, thread: Thread, faults: Faults, fault: Fault
 ) -> None:
     faults.inject(fault, "GET", RIGHTS)
@@ -282,7 +292,7 @@ def test_a_read_is_repeated(
 # Statuses and changes
 
 
-def test_a_status_on_a_commit_that_is_not_there_is_refused(forge: Forge, thread: Thread) -> None:
+def test_a_status_of_a_missing_commit_is_refused(forge: Forge, thread: Thread) -> None:
     with pytest.raises(ForgeError, match={"github": "No commit found", "gitlab": "404"}[forge.name]):
         forge.set_status(thread, "0" * 40, status(CheckState.ERROR))
 
@@ -291,30 +301,30 @@ def test_a_change_is_opened_once_and_found_again(
     forge: Forge, playground: AnyPlayground, thread: Thread
 ) -> None:
     push_commit(playground, "forgehand/1-tidy")
-    opened = forge.open_change(thread, wanted("forgehand/1-tidy"))
+    opened = forge.open_change(thread, new_change("forgehand/1-tidy"))
     playground.rename("hammer")
 
     assert opened is not None
     (pull,) = playground.pulls()
     assert (pull["draft"], pull["title"], pull["number"]) == (True, "Tidy", opened.number)
-    again = forge.open_change(thread, wanted("forgehand/1-tidy", draft=False))
+    again = forge.open_change(thread, new_change("forgehand/1-tidy", draft=False))
     assert again is not None
     assert (again.number, again.url) == (opened.number, pull["html_url"])
 
 
-def test_no_commits_between_is_no_change(
+def test_a_change_is_not_opened_for_a_branch_without_new_commits(
     forge: Forge, playground: AnyPlayground, thread: Thread, tmp_path: Path
 ) -> None:
     clone(playground, tmp_path / "clone")
     push(tmp_path / "clone", playground, "topic")
 
-    assert forge.open_change(thread, wanted("topic")) is None
+    assert forge.open_change(thread, new_change("topic")) is None
     assert playground.pulls() == []
 
 
-def test_a_change_from_a_branch_that_is_not_there_is_refused(forge: Forge, thread: Thread) -> None:
+def test_a_change_from_a_missing_branch_is_refused(forge: Forge, thread: Thread) -> None:
     with pytest.raises(ForgeError, match={"github": "422", "gitlab": "does not exist"}[forge.name]):
-        forge.open_change(thread, wanted("nowhere"))
+        forge.open_change(thread, new_change("nowhere"))
 
 
 # Credentials

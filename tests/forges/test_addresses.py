@@ -1,4 +1,4 @@
-"""The address of a repository is the forge's own, and the token goes nowhere else."""
+"""The web address of a forge, and the repository addresses that are below it."""
 
 import pytest
 
@@ -21,13 +21,15 @@ GITLAB = "https://git.example.org/gitlab"
         ("https://git.example.org/myapi/v4", "/api/v4", "https://git.example.org/myapi/v4"),
     ],
 )
-def test_what_is_the_apis_is_left_out_and_any_other_folder_is_kept(url: str, api: str, web: str) -> None:
+def test_the_path_of_the_api_is_removed_from_the_address_and_any_other_path_remains(
+    url: str, api: str, web: str
+) -> None:
     assert web_address(url, api) == web
     assert canonical(f"{web}/acme/anvil") == f"{web}/acme/anvil"
 
 
 @pytest.mark.parametrize("url", ["", "git.example.org", "https://", "https://h/a?b", "https://h/a/../b"])
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_a_url_that_is_not_the_address_of_a_forge_is_refused(url: str) -> None:
     with pytest.raises(NotUnderstood):
         web_address(url, "/api/v4")
 
@@ -41,7 +43,7 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         "HTTPS://GIT.example.org:443/gitlab/acme/anvil",
     ],
 )
-def test_a_repository_of_the_forge_is_below_it(url: str) -> None:
+def test_a_repository_of_the_forge_is_below_its_address(url: str) -> None:
     assert is_below(GITLAB, url)
 
 
@@ -79,5 +81,5 @@ def test_a_repository_of_the_forge_is_below_it(url: str) -> None:
         "",
     ],
 )
-def test_nothing_else_is_below_it(url: str) -> None:
+def test_any_other_url_is_not_below_the_address_of_the_forge(url: str) -> None:
     assert not is_below(GITLAB, url)

@@ -1,4 +1,4 @@
-"""What both clients make of a forge's answers, over real HTTP from a server that says what it is told to."""
+"""Both clients and the responses of a forge, over real HTTP from a server with scripted responses."""
 
 import logging
 import threading
@@ -16,8 +16,8 @@ TOKEN = "token-neverToBeSeen"
 
 
 @pytest.fixture
-def client(which: str, server: Server) -> AnyClient:
-    return CLIENTS[which](server.url, TOKEN)
+def client(forge_name: str, server: Server) -> AnyClient:
+    return CLIENTS[forge_name](server.url, TOKEN)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -30,7 +30,7 @@ def test_a_read_is_repeated_after_a_failure_of_the_forge(
     assert len(server.asked) == 2
 
 
-def test_a_read_is_not_repeated_for_ever(client: AnyClient, server: Server) -> None:
+def test_a_read_is_sent_at_most_three_times(client: AnyClient, server: Server) -> None:
     server.script = [Response(502)] * 9
 
     with pytest.raises(ForgeUnavailable):
@@ -46,23 +46,25 @@ def test_a_refusal_without_json_is_recognized(client: AnyClient, server: Server,
         client.ask("GET", "/user")
 
 
-def test_a_login_page_instead_of_json_is_not_a_response(client: AnyClient, server: Server) -> None:
+def test_a_login_page_instead_of_json_is_reported_as_an_unavailable_forge(
+    client: AnyClient, server: Server
+) -> None:
     server.script = [Response(200, raw=b"<html>Sign in")]
 
     with pytest.raises(ForgeUnavailable):
         client.ask("GET", "/user")
 
 
-def test_without_a_server_there_is_no_response(which: str) -> None:
+def test_a_missing_server_is_reported_as_an_unavailable_forge(forge_name: str) -> None:
     with pytest.raises(ForgeUnavailable) as refused:
-        CLIENTS[which]("http://127.0.0.1:1", TOKEN).ask("POST", "/x", json={})
+        CLIENTS[forge_name]("http://127.0.0.1:1", TOKEN).ask("POST", "/x", json={})
 
     assert refused.value.retry_after is None
 
 
-def test_each_thread_has_a_connection_of_its_own_and_keeps_it(client: AnyClient, server: Server) -> None:
-    # On one connection PyGithub sends one thread's comment to another's issue: 29 of
-    # 6,000 requests of 32 threads, measured. So seldom a race cannot be waited for here.
+def test_each_thread_has_its_own_connection_and_reuses_it(client: AnyClient, server: Server) -> None:
+    # If threads share a connection, PyGithub sends a comment to the wrong issue: in 29 of 6,000
+    # requests of 32 threads, measured. That is too rare to test here.
     threads = [threading.Thread(target=client.ask, args=("GET", "/user")) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -75,16 +77,14 @@ def test_each_thread_has_a_connection_of_its_own_and_keeps_it(client: AnyClient,
     assert len(server.peers) == 4
 
 
-def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(
-    which: str, server: Server
-) -> None:
-    client = CLIENTS[which](server.url, TOKEN, lambda: "token-next")
+def test_a_refused_token_is_read_again_and_the_request_is_repeated(forge_name: str, server: Server) -> None:
+    client = CLIENTS[forge_name](server.url, TOKEN, lambda: "token-next")
     server.script = [Response(401), Response(201, {"id": 5})]
 
     assert client.ask("POST", "/x", json={"body": "hi"}).data == {"id": 5}
     client.ask("GET", "/user")
 
-    scheme = {"github": "token", "gitlab": "Bearer"}[which]
+    scheme = {"github": "token", "gitlab": "Bearer"}[forge_name]
     assert server.tokens == {f"{scheme} {TOKEN}", f"{scheme} token-next"}
     assert [(verb, given) for verb, _, given in server.asked] == [
         ("POST", {"body": "hi"}),
@@ -94,19 +94,21 @@ def test_a_token_that_is_refused_is_looked_up_again_and_the_request_repeated(
 
 
 @pytest.mark.parametrize("now", [TOKEN, "", "no word"])
-def test_a_refused_token_that_is_unchanged_is_reported(which: str, server: Server, now: str) -> None:
+def test_a_refused_token_without_a_valid_new_one_is_reported(
+    forge_name: str, server: Server, now: str
+) -> None:
     server.script = [Response(401)]
 
     with pytest.raises(ForgeError, match="does not accept the bot's token"):
-        CLIENTS[which](server.url, TOKEN, lambda: now).ask("GET", "/user")
+        CLIENTS[forge_name](server.url, TOKEN, lambda: now).ask("GET", "/user")
 
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "esc\x1b", "ghp_é"])
-def test_an_invalid_token_is_refused_without_quoting_it(which: str, token: str) -> None:
+def test_an_invalid_token_is_refused_without_quoting_it(forge_name: str, token: str) -> None:
     with pytest.raises(BadSettings) as refused:
-        CLIENTS[which]("https://forge.example.org", token)
+        CLIENTS[forge_name]("https://forge.example.org", token)
 
     assert not token.strip() or token not in str(refused.value)
 
@@ -131,21 +133,21 @@ def test_the_token_is_in_no_error_and_no_log(
     ids=["after", "at"],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_no_forge_delays_work_for_ever(
-    which: str, client: AnyClient, server: Server, header: str | dict[str, str], named: str, status: int
+def test_a_forge_can_delay_work_by_at_most_a_day(
+    forge_name: str, client: AnyClient, server: Server, header: str | dict[str, str], named: str, status: int
 ) -> None:
-    name = header if isinstance(header, str) else header[which]
+    name = header if isinstance(header, str) else header[forge_name]
     server.script = [Response(status, headers={name: named, "X-RateLimit-Remaining": "0"})] * 3
 
     with pytest.raises(ForgeUnavailable) as refused:
         client.ask("GET", "/user")
 
-    # PyGithub breaks at a time past all numbers, and 503 has no time of a reset.
-    unsaid = name != "Retry-After" and (status == 503 or (which == "github" and named == "9" * 400))
+    # PyGithub fails on a time that is too large, and 503 has no time of a reset.
+    unsaid = name != "Retry-After" and (status == 503 or (forge_name == "github" and named == "9" * 400))
     assert refused.value.retry_after == (None if unsaid else 86400)
 
 
-def test_what_a_forge_says_has_no_nul_in_it(client: AnyClient, server: Server) -> None:
+def test_nul_is_removed_from_the_error_message_of_a_forge(client: AnyClient, server: Server) -> None:
     server.script = [Response(422, {"message": "no\0thing"})]
 
     with pytest.raises(ForgeError, match=r"refused: nothing \(422\)"):

@@ -1,4 +1,4 @@
-"""Labels that threads wear now, asked of both playgrounds: as their deliveries would have told it."""
+"""Labels that are on threads now, read from both playgrounds as the events of their deliveries."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,19 +24,21 @@ def found(forge: Forge, playground: AnyPlayground) -> list[Labelled]:
 
 
 def delivered(forge: Forge, receiver: Receiver) -> list[Labelled]:
-    """What the deliveries so far told of labels."""
+    """Return the label events of all deliveries so far."""
     kind = {"github": "X-GitHub-Event", "gitlab": "X-Gitlab-Event"}[forge.name]
     events = [event for headers, body in list(receiver.got) for event in forge.events(headers[kind], body)]
     return [event for event in events if isinstance(event, Labelled)]
 
 
-def test_nothing_is_found_without_the_label(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_thread_without_the_bots_label_is_not_found(forge: Forge, playground: AnyPlayground) -> None:
     playground.label(1, "bug")
 
     assert found(forge, playground) == []
 
 
-def test_who_put_it_on_and_what_the_thread_says_is_told(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_found_label_has_its_actor_its_time_and_the_text_of_the_thread(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     number = playground.open_issue("Sort the keys", "By name.")
     playground.label(number, "forgehand", as_="ann")
 
@@ -67,7 +69,9 @@ def test_the_last_person_who_added_a_label_is_its_actor(forge: Forge, playground
     assert event.actor.login == "reader"
 
 
-def test_the_last_of_several_pages_of_events_counts(forge: Forge, playground: AnyPlayground) -> None:
+def test_the_actor_of_a_label_is_read_from_the_last_of_several_pages_of_events(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     for _ in range(51):
         playground.label(1, "forgehand")
         playground.unlabel(1, "forgehand")
@@ -79,7 +83,9 @@ def test_the_last_of_several_pages_of_events_counts(forge: Forge, playground: An
     assert event.actor.login == "reader"
 
 
-def test_changes_are_found_and_each_label_for_itself(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_change_with_two_labels_is_found_once_for_each_label(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     head = push_commit(playground, "topic")
     change = playground.open_pull("Mine", head="topic")
     for label in LABELS:
@@ -92,18 +98,18 @@ def test_changes_are_found_and_each_label_for_itself(forge: Forge, playground: A
     assert first.head == (head if playground.forge == "gitlab" else "")
 
 
-def test_what_is_closed_is_not_found(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_closed_thread_is_not_found(forge: Forge, playground: AnyPlayground) -> None:
     playground.label(1, "forgehand")
     playground.close_issue(1)
 
     assert found(forge, playground) == []
 
 
-def test_an_edit_is_recognized_by_the_time_of_the_last_change(
+def test_a_thread_edited_after_the_label_has_a_later_time_of_change(
     forge: Forge, playground: AnyPlayground
 ) -> None:
     playground.label(1, "forgehand")
-    put_on = now()  # in whole seconds, as GitHub counts too
+    put_on = now()  # in whole seconds, as on GitHub
     eventually(lambda: now() > put_on)
     playground.edit_issue(1, title="Another")
 
@@ -113,7 +119,9 @@ def test_an_edit_is_recognized_by_the_time_of_the_last_change(
     assert event.changed_at > event.at
 
 
-def test_a_renamed_repository_is_known_by_its_new_name(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_label_in_a_renamed_repository_is_found_under_the_new_name(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     playground.label(1, "forgehand")
     playground.rename("hammer")
 
@@ -123,7 +131,9 @@ def test_a_renamed_repository_is_known_by_its_new_name(forge: Forge, playground:
     assert event.thread.repository_url == playground.html_url
 
 
-def test_a_delivery_has_the_same_event(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_found_label_has_the_thread_actor_and_idempotency_keys_of_its_delivery(
+    forge: Forge, playground: AnyPlayground
+) -> None:
     push_commit(playground, "topic")
     change = playground.open_pull("Mine", head="topic")
     with Receiver() as receiver:
@@ -142,7 +152,7 @@ def test_a_delivery_has_the_same_event(forge: Forge, playground: AnyPlayground) 
         assert set(idempotency_keys(one)) <= set(idempotency_keys(other))
 
 
-def test_what_is_confidential_stays_so(tmp_path: Path) -> None:
+def test_a_label_on_a_confidential_issue_is_found_with_a_confidential_thread(tmp_path: Path) -> None:
     with GitLabPlayground(tmp_path / "playground") as playground:
         playground.set_permission(playground.bot_name, "push")
         playground.label(playground.open_issue("Hidden", confidential=True), "forgehand")
@@ -152,6 +162,6 @@ def test_what_is_confidential_stays_so(tmp_path: Path) -> None:
     assert event.thread.confidential
 
 
-def test_a_repository_that_is_not_there_is_gone(forge: Forge, playground: AnyPlayground) -> None:
+def test_a_missing_repository_is_reported_as_gone(forge: Forge, playground: AnyPlayground) -> None:
     with pytest.raises(ForgeGone):
         forge.labelled(999_999, LABELS)

@@ -1,4 +1,4 @@
-"""All that GitHub has published of its deliveries, from the receiver to the answer."""
+"""All example payloads that GitHub has published, from the receiver to the answer."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def hook(sqlite_ledger: Ledger) -> Iterator[Hook]:
 
 
 def answer(ledger: Ledger, forge: FakeForge) -> None:
-    """Answer all that waits for it."""
+    """Answer all due deliveries."""
     quiet = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None)
     owners = {json.loads(body).get("repository", {}).get("full_name", "/") for _, body in payloads()}
     heard = Answer(
@@ -44,7 +44,7 @@ def answer(ledger: Ledger, forge: FakeForge) -> None:
         heard(name, delivery)
 
 
-def test_all_are_accepted_read_and_answered_and_none_is_a_command(hook: Hook) -> None:
+def test_each_published_payload_is_accepted_and_answered_without_error_and_starts_no_task(hook: Hook) -> None:
     for number, (event, body) in enumerate(payloads()):
         assert hook.post(body, event=event, id=f"d-{number}").status_code == 202, event
     kept = [number for number, (event, _) in enumerate(payloads()) if event in EVENTS]
@@ -59,8 +59,8 @@ def test_all_are_accepted_read_and_answered_and_none_is_a_command(hook: Hook) ->
         assert tx.execute(select(schema.tasks)).all() == []
 
 
-def obeyed(body: bytes, event: Event) -> bytes:
-    """The same payload, had its author given the bot a command."""
+def with_command(body: bytes, event: Event) -> bytes:
+    """Return the payload with a command to the bot in it."""
     payload = json.loads(body)
     match event:
         case Commented():
@@ -72,7 +72,7 @@ def obeyed(body: bytes, event: Event) -> bytes:
     return json.dumps(payload).encode()
 
 
-def test_each_delivery_with_a_command_is_obeyed(hook: Hook) -> None:
+def test_a_command_in_each_kind_of_published_payload_gets_an_idempotency_key(hook: Hook) -> None:
     forge = FakeForge(writers={"Codertocat"})
     asked = set()
     for number, (name, body) in enumerate(payloads()):
@@ -82,7 +82,7 @@ def test_each_delivery_with_a_command_is_obeyed(hook: Hook) -> None:
             asked.add(event.cause if isinstance(event, Commented) else event.cause.partition(":")[0])
             forge.labels[event.thread.key] = {"forgehand"}
             forge.heads[event.thread.key] = a_change()
-            hook.post(obeyed(body, event), event=name, id=f"d-{number}")
+            hook.post(with_command(body, event), event=name, id=f"d-{number}")
     assert {cause.partition(":")[0] for cause in asked} == {
         "comment",
         "review",

@@ -1,4 +1,4 @@
-"""What was said on a thread before a command, asked of both forges."""
+"""The history of a thread before a command, read from both forges."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 BEFORE, AFTER = "2026-11-23T07:59:00Z", "2026-11-23T08:00:01Z"
 
 
-def event(
+def command(
     thread: Thread, cause: str = "comment:99", *, at: datetime = AT, internal: bool = False
 ) -> Commented:
     ann, reply_target = Actor(id=7, login="ann"), ReplyTarget(internal=internal)
@@ -33,12 +33,12 @@ def a_thread(forge: str, kind: Kind = Kind.ISSUE) -> Thread:
     return Thread(forge=forge, repository_id=7, repository_url=url, path="acme/anvil", kind=kind, number=1)
 
 
-def now() -> datetime:
+def in_two_seconds() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=2)
 
 
-def said(forge: Forge, at: Commented) -> list[tuple[PartKind, str, str]]:
-    """Kind, author and text of each part; the text of a comment on lines begins with place and hunk."""
+def history(forge: Forge, at: Commented) -> list[tuple[PartKind, str, str]]:
+    """Return kind, author and text of each part; for a comment on lines, the text begins with its hunk."""
     parts = []
     for part in forge.history_before(at):
         excerpt = part.excerpt
@@ -61,7 +61,7 @@ def test_on_github_the_history_has_comments_reviews_and_comments_on_lines(tmp_pa
         )
         forge = GitHub(url=playground.api_url, token=playground.token)
 
-        parts = said(forge, event(thread, f"comment:{own}", at=now()))
+        parts = history(forge, command(thread, f"comment:{own}", at=in_two_seconds()))
 
     assert sorted(parts) == [
         (PartKind.COMMENT, "ann", "First."),
@@ -84,8 +84,8 @@ def test_on_gitlab_the_history_has_internal_notes_only_for_members(tmp_path: Pat
         )
         forge = GitLab(url=playground.api_url, token=playground.token)
 
-        parts = said(forge, event(thread, f"comment:{own}", at=now()))
-        inside = said(forge, event(thread, f"comment:{own}", at=now(), internal=True))
+        parts = history(forge, command(thread, f"comment:{own}", at=in_two_seconds()))
+        inside = history(forge, command(thread, f"comment:{own}", at=in_two_seconds(), internal=True))
 
     assert parts == [
         (PartKind.COMMENT, "ann", "First."),
@@ -94,21 +94,25 @@ def test_on_gitlab_the_history_has_internal_notes_only_for_members(tmp_path: Pat
     assert inside == [parts[0], (PartKind.COMMENT, "ann", "Among us."), parts[1]]
 
 
-def row(body: str, created: str = BEFORE, updated: str = BEFORE, **more: Any) -> dict[str, Any]:
-    """As both forges tell of a comment, as far as it is looked at."""
+def comment_json(body: str, created: str = BEFORE, updated: str = BEFORE, **more: Any) -> dict[str, Any]:
+    """Return a comment with the fields of both forges that the adapters read."""
     who = {"id": 8, "login": "ben", "username": "ben"}
     told = {"id": 1, "body": body, "user": who, "author": who, "created_at": created, "updated_at": updated}
     return {**told, **more}
 
 
-ROWS = [row("stands"), row("came later", AFTER, AFTER), row("was edited since", BEFORE, AFTER)]
+ROWS = [
+    comment_json("stands"),
+    comment_json("came later", AFTER, AFTER),
+    comment_json("was edited since", BEFORE, AFTER),
+]
 
 
 def test_on_github_comments_written_or_edited_after_the_command_are_left_out(server: Server) -> None:
     me = {"id": 1, "login": "forgehand", "type": "User"}
-    server.script = [Response(200, me), Response(200, [*ROWS, row("by nobody any more", user=None)])]
+    server.script = [Response(200, me), Response(200, [*ROWS, comment_json("by nobody any more", user=None)])]
 
-    parts = said(GitHub(url=server.url, token="t"), event(a_thread("github")))
+    parts = history(GitHub(url=server.url, token="t"), command(a_thread("github")))
 
     assert parts == [(PartKind.COMMENT, "ben", "stands"), (PartKind.COMMENT, "", "by nobody any more")]
 
@@ -117,7 +121,7 @@ def test_on_gitlab_notes_written_or_edited_after_the_command_are_left_out(server
     server.script = [Response(200, ROWS), Response(200, {"id": 1, "username": "forgehand"})]
     server.script.reverse()
 
-    parts = said(GitLab(url=server.url, token="t"), event(a_thread("gitlab")))
+    parts = history(GitLab(url=server.url, token="t"), command(a_thread("gitlab")))
 
     assert parts == [(PartKind.COMMENT, "ben", "stands")]
 
@@ -132,22 +136,22 @@ def test_on_github_the_history_of_a_review_has_its_comments_on_lines_but_no_unse
         Response(
             200,
             [
-                row("/run as I say", id=5, state="COMMENTED", submitted_at=BEFORE),
-                row("", id=6, state="APPROVED", submitted_at=BEFORE),
-                row("being written", id=7, state="PENDING"),
-                row("later", id=8, state="COMMENTED", submitted_at=AFTER),
+                comment_json("/run as I say", id=5, state="COMMENTED", submitted_at=BEFORE),
+                comment_json("", id=6, state="APPROVED", submitted_at=BEFORE),
+                comment_json("being written", id=7, state="PENDING"),
+                comment_json("later", id=8, state="COMMENTED", submitted_at=AFTER),
             ],
         ),
         Response(
             200,
             [
-                row("Why?", BEFORE, AFTER, **lines),
-                row("Since.", BEFORE, AFTER, **{**lines, "pull_request_review_id": 9}),
+                comment_json("Why?", BEFORE, AFTER, **lines),
+                comment_json("Since.", BEFORE, AFTER, **{**lines, "pull_request_review_id": 9}),
             ],
         ),
     ]
 
-    parts = said(GitHub(url=server.url, token="t"), event(a_thread("github", Kind.CHANGE), "review:5"))
+    parts = history(GitHub(url=server.url, token="t"), command(a_thread("github", Kind.CHANGE), "review:5"))
 
     assert parts == [
         (PartKind.REVIEW, "ben", "(approved)"),

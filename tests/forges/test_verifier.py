@@ -1,4 +1,4 @@
-"""Who may have sent a delivery, at the receiver's own door; the outside signer is `standardwebhooks`."""
+"""The proof of a delivery at the receiver; `standardwebhooks` makes the signatures of GitLab."""
 
 import base64
 import hashlib
@@ -26,11 +26,11 @@ from tests.support.webhook_receiver import (
 )
 
 
-def a_token(size: int = 32) -> str:
+def signing_token(size: int = 32) -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(size)).decode()
 
 
-TOKEN, NEXT_TOKEN, STRANGE_TOKEN = a_token(), a_token(24), a_token(64)
+TOKEN, NEXT_TOKEN, STRANGE_TOKEN = signing_token(), signing_token(24), signing_token(64)
 
 
 @pytest.fixture
@@ -40,24 +40,24 @@ def github(sqlite_ledger: Ledger) -> Iterator[Hook]:
 
 
 @pytest.fixture
-def plain(sqlite_ledger: Ledger) -> Iterator[Hook]:
-    """GitLab's, where only secret tokens are configured."""
+def gitlab_with_secrets(sqlite_ledger: Ledger) -> Iterator[Hook]:
+    """Start a receiver of GitLab with secret tokens only."""
     with receiving(sqlite_ledger, GITLAB) as hook:
         yield hook
 
 
 @pytest.fixture
-def signed(sqlite_ledger: Ledger) -> Iterator[Hook]:
-    """GitLab's, where secret tokens and signing tokens are configured."""
+def gitlab_with_signing_tokens(sqlite_ledger: Ledger) -> Iterator[Hook]:
+    """Start a receiver of GitLab with secret tokens and signing tokens."""
     sender = gitlab_verifier([SECRET], [TOKEN, NEXT_TOKEN])
     with receiving(sqlite_ledger, GITLAB, sender=sender) as hook:
         yield hook
 
 
-def signing(
+def signed_headers(
     body: bytes = BODY, *, token: str = TOKEN, message: str = "m-1", off: float = 0, **changed: str | None
 ) -> dict[str, str]:
-    """The headers of a delivery that GitLab signed `off` seconds from now, the secret token among them."""
+    """Return the headers of a delivery signed `off` seconds from now, with the secret token."""
     at = datetime.now(UTC) + timedelta(seconds=off)
     usual: dict[str, str | None] = {
         "idempotency_key": message,
@@ -72,17 +72,17 @@ def signing(
     return {name.replace("_", "-"): value for name, value in merged.items() if value is not None}
 
 
-def test_the_signature_is_the_one_of_githubs_own_example() -> None:
+def test_the_signature_in_githubs_documentation_is_accepted() -> None:
     given = b"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
     assert GITHUB.sender.authentic({b"x-hub-signature-256": given}, b"Hello, World!")
 
 
-def test_each_of_several_secrets_is_good_at_github(github: Hook) -> None:
+def test_github_may_sign_with_any_of_several_secrets(github: Hook) -> None:
     assert github.post(proof=signature(BODY, NEXT_SECRET)).status_code == 202
 
 
-def test_without_a_true_signature_github_gets_401_and_nothing_is_kept(github: Hook) -> None:
+def test_a_delivery_without_a_valid_github_signature_gets_401_and_is_not_stored(github: Hook) -> None:
     given = [
         None,
         "",
@@ -102,134 +102,160 @@ def test_without_a_true_signature_github_gets_401_and_nothing_is_kept(github: Ho
     assert github.recorded() == []
 
 
-def test_the_old_signature_alone_is_not_enough(github: Hook) -> None:
+def test_a_sha1_signature_alone_is_not_accepted(github: Hook) -> None:
     old = "sha1=" + hmac.new(SECRET.encode(), BODY, hashlib.sha1).hexdigest()
 
     assert github.post(proof=None, x_hub_signature=old).status_code == 401
 
 
-def test_github_names_every_delivery_and_one_without_a_name_is_400(github: Hook) -> None:
+def test_a_github_delivery_without_an_id_or_an_event_gets_400(github: Hook) -> None:
     assert github.post(id=None).status_code == 400
     assert github.post(event=None).status_code == 400
 
 
-def test_each_of_several_secret_tokens_is_good_at_gitlab(plain: Hook) -> None:
-    assert plain.post(proof=SECRET, id="a").status_code == 202
-    assert plain.post(proof=NEXT_SECRET, id="b").status_code == 202
+def test_gitlab_may_send_any_of_several_secret_tokens(gitlab_with_secrets: Hook) -> None:
+    assert gitlab_with_secrets.post(proof=SECRET, id="a").status_code == 202
+    assert gitlab_with_secrets.post(proof=NEXT_SECRET, id="b").status_code == 202
 
 
-def test_without_a_secret_token_of_ours_gitlab_gets_401_and_nothing_is_kept(plain: Hook) -> None:
+def test_a_delivery_without_a_valid_gitlab_secret_token_gets_401_and_is_not_stored(
+    gitlab_with_secrets: Hook,
+) -> None:
     given = [None, "", SECRET[:-1], SECRET + " and more", SECRET.upper(), "\u00e9" * 26]
 
-    answers = [plain.post(proof=one).status_code for one in given]
+    answers = [gitlab_with_secrets.post(proof=one).status_code for one in given]
 
     assert answers == [401] * len(given)
-    assert plain.recorded() == []
+    assert gitlab_with_secrets.recorded() == []
 
 
-def test_a_signature_does_not_replace_the_secret_token_where_no_signing_token_is_known(plain: Hook) -> None:
-    assert plain.send(signing(x_gitlab_token=None)).status_code == 401
-    assert plain.send(signing()).status_code == 202
+def test_a_signature_does_not_replace_the_secret_token_if_no_signing_token_is_configured(
+    gitlab_with_secrets: Hook,
+) -> None:
+    assert gitlab_with_secrets.send(signed_headers(x_gitlab_token=None)).status_code == 401
+    assert gitlab_with_secrets.send(signed_headers()).status_code == 202
 
 
-def test_what_gitlab_sends_again_under_its_key_is_kept_once(plain: Hook) -> None:
-    twice = [plain.post(id="k-1", x_gitlab_webhook_uuid=each).status_code for each in ("u-1", "u-2")]
+def test_two_deliveries_with_one_idempotency_key_are_stored_once(gitlab_with_secrets: Hook) -> None:
+    twice = [
+        gitlab_with_secrets.post(id="k-1", x_gitlab_webhook_uuid=each).status_code for each in ("u-1", "u-2")
+    ]
 
     assert twice == [202, 202]
-    assert [delivery for delivery, _, _ in plain.recorded()] == ["k-1"]
+    assert [delivery for delivery, _, _ in gitlab_with_secrets.recorded()] == ["k-1"]
 
 
-def test_a_delivery_of_an_old_gitlab_has_no_id_and_its_duplicate_is_recorded_once(plain: Hook) -> None:
+def test_a_repeated_delivery_without_an_id_from_an_old_gitlab_is_stored_once(
+    gitlab_with_secrets: Hook,
+) -> None:
     other = b'{"action": "other"}'
 
-    answers = [plain.post(body, id=None).status_code for body in (BODY, other, BODY)]
+    answers = [gitlab_with_secrets.post(body, id=None).status_code for body in (BODY, other, BODY)]
 
     assert answers == [202] * 3
-    assert [body for _, _, body in sorted(plain.recorded(), key=lambda row: row[2])] == [BODY, other]
+    assert [body for _, _, body in sorted(gitlab_with_secrets.recorded(), key=lambda row: row[2])] == [
+        BODY,
+        other,
+    ]
 
 
-def test_a_webhook_id_will_do_where_there_is_no_idempotency_key(plain: Hook) -> None:
-    plain.post(id=None, webhook_id="w-1")
+def test_the_webhook_id_is_the_id_of_a_delivery_without_an_idempotency_key(gitlab_with_secrets: Hook) -> None:
+    gitlab_with_secrets.post(id=None, webhook_id="w-1")
 
-    assert [delivery for delivery, _, _ in plain.recorded()] == ["w-1"]
+    assert [delivery for delivery, _, _ in gitlab_with_secrets.recorded()] == ["w-1"]
 
 
-def test_what_gitlab_signed_is_kept_under_the_id_it_signed(signed: Hook) -> None:
+def test_a_signed_delivery_is_stored_under_its_signed_id(gitlab_with_signing_tokens: Hook) -> None:
     body = '{"note": "caf\u00e9 \u2713"}\n'.encode()
 
-    assert signed.send(signing(body, idempotency_key="k-1"), body).status_code == 202
-    assert signed.recorded() == [("m-1", "Note Hook", body)]
+    assert (
+        gitlab_with_signing_tokens.send(signed_headers(body, idempotency_key="k-1"), body).status_code == 202
+    )
+    assert gitlab_with_signing_tokens.recorded() == [("m-1", "Note Hook", body)]
 
 
-def test_each_of_several_signing_tokens_is_good(signed: Hook) -> None:
-    assert signed.send(signing(token=NEXT_TOKEN)).status_code == 202
+def test_gitlab_may_sign_with_any_of_several_signing_tokens(gitlab_with_signing_tokens: Hook) -> None:
+    assert gitlab_with_signing_tokens.send(signed_headers(token=NEXT_TOKEN)).status_code == 202
 
 
-def test_one_valid_signature_of_several_is_enough(signed: Hook) -> None:
-    strange, true = (signing(token=token)["webhook-signature"] for token in (STRANGE_TOKEN, TOKEN))
+def test_one_valid_signature_of_several_is_enough(gitlab_with_signing_tokens: Hook) -> None:
+    strange, true = (signed_headers(token=token)["webhook-signature"] for token in (STRANGE_TOKEN, TOKEN))
 
-    assert signed.send(signing(webhook_signature=f"{strange} v1a,AAAA {true}")).status_code == 202
+    assert (
+        gitlab_with_signing_tokens.send(
+            signed_headers(webhook_signature=f"{strange} v1a,AAAA {true}")
+        ).status_code
+        == 202
+    )
 
 
 @pytest.mark.parametrize("off", [-290, 290])
-def test_a_clock_may_be_a_little_off(signed: Hook, off: float) -> None:
-    assert signed.send(signing(off=off)).status_code == 202
+def test_a_signature_is_accepted_if_the_clocks_differ_by_less_than_five_minutes(
+    gitlab_with_signing_tokens: Hook, off: float
+) -> None:
+    assert gitlab_with_signing_tokens.send(signed_headers(off=off)).status_code == 202
 
 
-def test_without_a_true_and_fresh_signature_gitlab_gets_401_and_nothing_is_kept(signed: Hook) -> None:
-    true = signing()["webhook-signature"]
+def test_a_delivery_without_a_valid_and_recent_signature_gets_401_and_is_not_stored(
+    gitlab_with_signing_tokens: Hook,
+) -> None:
+    true = signed_headers()["webhook-signature"]
     given = {
-        "another token": signing(token=STRANGE_TOKEN),
-        "another body": signing(b"{}"),
-        "another id": signing(webhook_id="m-2"),
-        "another time": signing(webhook_timestamp=str(int(datetime.now(UTC).timestamp()) - 9)),
-        "too old": signing(off=-310),
-        "too new": signing(off=310),
-        "no time": signing(webhook_timestamp="now"),
-        "a long time": signing(webhook_timestamp="9" * 5_000),
-        "empty": signing(webhook_signature=""),
-        "another version": signing(webhook_signature=true.replace("v1,", "v2,")),
-        "no version": signing(webhook_signature=true.removeprefix("v1,")),
-        "cut": signing(webhook_signature=true[:-1]),
-        "no ASCII": signing(webhook_signature="v1,\u00e9"),
-        "no signature": signing(webhook_signature=None),
-        "no timestamp": signing(webhook_timestamp=None),
-        "no id": signing(webhook_id=None),
+        "another token": signed_headers(token=STRANGE_TOKEN),
+        "another body": signed_headers(b"{}"),
+        "another id": signed_headers(webhook_id="m-2"),
+        "another time": signed_headers(webhook_timestamp=str(int(datetime.now(UTC).timestamp()) - 9)),
+        "too old": signed_headers(off=-310),
+        "too new": signed_headers(off=310),
+        "no time": signed_headers(webhook_timestamp="now"),
+        "a long time": signed_headers(webhook_timestamp="9" * 5_000),
+        "empty": signed_headers(webhook_signature=""),
+        "another version": signed_headers(webhook_signature=true.replace("v1,", "v2,")),
+        "no version": signed_headers(webhook_signature=true.removeprefix("v1,")),
+        "cut": signed_headers(webhook_signature=true[:-1]),
+        "no ASCII": signed_headers(webhook_signature="v1,\u00e9"),
+        "no signature": signed_headers(webhook_signature=None),
+        "no timestamp": signed_headers(webhook_timestamp=None),
+        "no id": signed_headers(webhook_id=None),
         "the secret token alone": GITLAB.headers(BODY),
     }
 
-    answers = {name: signed.send(headers).status_code for name, headers in given.items()}
+    answers = {name: gitlab_with_signing_tokens.send(headers).status_code for name, headers in given.items()}
 
     assert answers == dict.fromkeys(given, 401)
-    assert signed.recorded() == []
+    assert gitlab_with_signing_tokens.recorded() == []
 
 
-def test_a_replay_under_another_idempotency_key_is_the_same_delivery(signed: Hook) -> None:
-    replayed = [signing(), signing(idempotency_key="k-2"), signing(idempotency_key=None)]
+def test_a_replay_under_another_idempotency_key_is_the_same_delivery(
+    gitlab_with_signing_tokens: Hook,
+) -> None:
+    replayed = [signed_headers(), signed_headers(idempotency_key="k-2"), signed_headers(idempotency_key=None)]
 
-    assert [signed.send(headers).status_code for headers in replayed] == [202] * 3
-    assert [delivery for delivery, _, _ in signed.recorded()] == ["m-1"]
+    assert [gitlab_with_signing_tokens.send(headers).status_code for headers in replayed] == [202] * 3
+    assert [delivery for delivery, _, _ in gitlab_with_signing_tokens.recorded()] == ["m-1"]
 
 
 @pytest.mark.parametrize("twice", ["webhook-id", "webhook-timestamp", "webhook-signature", "idempotency-key"])
-def test_a_header_that_counts_may_not_stand_twice(signed: Hook, twice: str) -> None:
-    given = signing() | {"host": "x", "connection": "close", "content-length": str(len(BODY))}
+def test_a_request_that_repeats_a_header_of_the_webhook_gets_400(
+    gitlab_with_signing_tokens: Hook, twice: str
+) -> None:
+    given = signed_headers() | {"host": "x", "connection": "close", "content-length": str(len(BODY))}
     lines = [f"{name}: {value}" for name, value in [*given.items(), (twice, given[twice])]]
-    request = f"POST {signed.path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+    request = f"POST {gitlab_with_signing_tokens.path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
 
-    assert signed.raw(request.encode() + BODY).startswith(b"HTTP/1.1 400 ")
-    assert signed.recorded() == []
+    assert gitlab_with_signing_tokens.raw(request.encode() + BODY).startswith(b"HTTP/1.1 400 ")
+    assert gitlab_with_signing_tokens.recorded() == []
 
 
 @pytest.mark.parametrize("given", [[], ["fifteen letters"], [SECRET, ""]])
-def test_without_a_secret_of_sixteen_characters_there_is_no_sender(given: list[str]) -> None:
+def test_a_verifier_needs_secrets_of_at_least_sixteen_characters(given: list[str]) -> None:
     with pytest.raises(BadSettings, match=r"\[github\] webhook_secrets .*openssl rand -hex 32"):
         github_verifier(given)
     with pytest.raises(BadSettings, match=r"\[gitlab\] .*webhook_secrets .*openssl rand -hex 32"):
         gitlab_verifier(given, [])
 
 
-def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
+def test_a_short_secret_is_refused_even_if_there_is_a_signing_token() -> None:
     with pytest.raises(BadSettings, match="less than 16 characters"):
         gitlab_verifier(["short"], [TOKEN])
 
@@ -243,11 +269,11 @@ def test_a_short_secret_is_refused_beside_a_signing_token_too() -> None:
         TOKEN.removeprefix("whsec_"),
         TOKEN.replace("whsec_", "WHSEC_"),
         "whsec_" + "not base64 !" * 4,
-        a_token(23),
-        a_token(65),
+        signing_token(23),
+        signing_token(65),
     ],
-    # Names of their own: two processes that run the tests make two keys.
-    ids=["empty", "no key", "a secret", "no prefix", "capitals", "no base64", "too short", "too long"],
+    # Fixed ids, because each process that runs the tests makes its own keys.
+    ids=["empty", "no key", "a secret", "no prefix", "capitals", "not base64", "too short", "too long"],
 )
 def test_an_invalid_signing_token_is_refused_without_quoting_it(token: str) -> None:
     with pytest.raises(BadSettings, match=r"base64 of 24 to 64 bytes") as caught:

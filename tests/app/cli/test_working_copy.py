@@ -25,12 +25,12 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
         yield made
 
 
-def looked(repo: Repo) -> WorkingCopy:
+def read_working_copy(repo: Repo) -> WorkingCopy:
     root = Path(repo.working_dir)
     return look(str(root), data=root.parent / "data")
 
 
-def test_it_has_a_branch_a_remote_and_uncommitted_files(repo: Repo) -> None:
+def test_a_working_copy_has_a_branch_a_remote_and_uncommitted_files(repo: Repo) -> None:
     root = Path(repo.working_dir)
     repo.create_remote("origin", f"{URL}.git")
     (root / "README.md").write_text("changed\n")
@@ -42,73 +42,75 @@ def test_it_has_a_branch_a_remote_and_uncommitted_files(repo: Repo) -> None:
     (root / ".gitignore").write_text("*.log\n")
     (root / "ignored.log").touch()
 
-    assert looked(repo) == WorkingCopy(root=root, branch="main", remote=URL, no_remote="", uncommitted=6)
+    assert read_working_copy(repo) == WorkingCopy(
+        root=root, branch="main", remote=URL, no_remote="", uncommitted=6
+    )
 
 
-def test_a_renamed_file_is_one_gone_and_one_made(repo: Repo) -> None:
+def test_a_renamed_file_counts_as_two_uncommitted_files(repo: Repo) -> None:
     repo.index.move(["README.md", "READ.md"])
 
-    assert looked(repo).uncommitted == 2
+    assert read_working_copy(repo).uncommitted == 2
 
 
-def test_a_branch_without_a_commit_and_no_branch_at_all(repo: Repo, tmp_path: Path) -> None:
+def test_a_branch_without_commits_has_a_name_and_a_detached_head_has_none(repo: Repo, tmp_path: Path) -> None:
     with Repo.init(tmp_path / "empty", initial_branch="trunk") as empty:
-        assert looked(empty).branch == "trunk"
+        assert read_working_copy(empty).branch == "trunk"
     repo.git.checkout("-q", "--detach")
 
-    assert looked(repo).branch == ""
+    assert read_working_copy(repo).branch == ""
 
 
-def test_no_remote_says_so(repo: Repo) -> None:
-    found = looked(repo)
+def test_a_working_copy_without_a_remote_has_the_reason(repo: Repo) -> None:
+    found = read_working_copy(repo)
 
     assert (found.remote, found.no_remote) == ("", "It has no remote.")
 
 
-def test_of_several_remotes_the_branchs_own_is_taken_then_origin(repo: Repo) -> None:
+def test_the_remote_is_that_of_the_branch_or_else_origin(repo: Repo) -> None:
     for name in ("ann", "bob"):
         repo.create_remote(name, f"{URL}-{name}")
-    assert looked(repo).no_remote.endswith("origin: ann, bob.")
+    assert read_working_copy(repo).no_remote.endswith("origin: ann, bob.")
 
     repo.create_remote("origin", URL)
-    assert looked(repo).remote == URL
+    assert read_working_copy(repo).remote == URL
 
     repo.git.config("branch.main.remote", "bob")
-    assert looked(repo).remote == f"{URL}-bob"
+    assert read_working_copy(repo).remote == f"{URL}-bob"
 
 
-def test_an_upstream_in_the_checkout_itself_is_no_remote(repo: Repo) -> None:
+def test_an_upstream_in_the_checkout_itself_is_not_a_remote(repo: Repo) -> None:
     repo.git.config("branch.main.remote", ".")
 
-    assert looked(repo).no_remote == "It has no remote."
+    assert read_working_copy(repo).no_remote == "It has no remote."
 
 
 @pytest.mark.parametrize(
     "url", ["https://ann:s3cret@forge.example:port/x", "ext::sh -c s3cret", "https://s3cret@x?"]
 )
-def test_no_refusal_of_a_remote_has_its_password(repo: Repo, url: str) -> None:
+def test_the_reason_for_a_refused_remote_does_not_contain_its_password(repo: Repo, url: str) -> None:
     repo.git.config("remote.origin.url", url)
 
-    found = looked(repo)
+    found = read_working_copy(repo)
 
     assert found.remote == ""
     assert "s3cret@" not in found.no_remote
 
 
-def test_a_remotes_credentials_are_left_out(repo: Repo) -> None:
+def test_credentials_are_removed_from_the_url_of_a_remote(repo: Repo) -> None:
     repo.create_remote("origin", "https://ann:s3cret@forge.example/acme/anvil.git")
 
-    assert looked(repo).remote == URL
+    assert read_working_copy(repo).remote == URL
 
 
-def test_a_remote_may_be_a_folder_beside_it(repo: Repo, tmp_path: Path) -> None:
+def test_a_remote_may_be_a_folder_beside_the_working_copy(repo: Repo, tmp_path: Path) -> None:
     Repo.init(tmp_path / "upstream.git", bare=True).close()
     repo.create_remote("origin", "../upstream.git")
 
-    assert looked(repo).remote == f"file://{tmp_path}/upstream.git"
+    assert read_working_copy(repo).remote == f"file://{tmp_path}/upstream.git"
 
 
-def test_a_linked_worktree_and_a_name_like_a_variable(repo: Repo, tmp_path: Path) -> None:
+def test_a_linked_worktree_whose_name_looks_like_a_variable_is_read(repo: Repo, tmp_path: Path) -> None:
     linked = tmp_path / "$HOME ~"
     repo.git.worktree("add", "-q", "-b", "side", str(linked))
     (linked / "new").touch()
@@ -119,14 +121,16 @@ def test_a_linked_worktree_and_a_name_like_a_variable(repo: Repo, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["gone", "a" * 300, "nul\0", "file"])
-def test_what_is_no_working_copy_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_folder_that_is_not_a_working_copy_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(NotAWorkingCopy):
         look(f"{tmp_path}/{name}", data=tmp_path / "data")
 
 
-def test_a_bare_repository_and_a_folder_within_are_told_apart(repo: Repo, tmp_path: Path) -> None:
+def test_a_bare_repository_and_a_subfolder_are_refused_with_different_reasons(
+    repo: Repo, tmp_path: Path
+) -> None:
     Repo.init(tmp_path / "bare.git", bare=True).close()
     (Path(repo.working_dir) / "deep").mkdir()
 
@@ -136,7 +140,7 @@ def test_a_bare_repository_and_a_folder_within_are_told_apart(repo: Repo, tmp_pa
         look(str(tmp_path / "anvil" / "deep"), data=tmp_path / "data")
 
 
-def test_nothing_below_the_data_folder_is_looked_at(repo: Repo, tmp_path: Path) -> None:
+def test_a_working_copy_in_the_data_folder_is_refused(repo: Repo, tmp_path: Path) -> None:
     root = Path(repo.working_dir)
     (tmp_path / "link").symlink_to(root)
     linked = tmp_path / "linked"
@@ -149,21 +153,25 @@ def test_nothing_below_the_data_folder_is_looked_at(repo: Repo, tmp_path: Path) 
         remarks(str(root), data=root.parent, base="")
 
 
-def test_a_look_starts_no_program_that_the_configuration_names(repo: Repo, tmp_path: Path) -> None:
+def test_reading_a_checkout_starts_neither_hooks_nor_a_file_system_monitor(
+    repo: Repo, tmp_path: Path
+) -> None:
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
     program.chmod(0o755)
     for hook in ("post-index-change", "reference-transaction"):
         (Path(repo.git_dir) / "hooks" / hook).symlink_to(program)
     repo.git.config("core.fsmonitor", str(program))
-    (Path(repo.working_dir) / "README.md").touch()  # a look that refreshed the index would write it
+    (Path(repo.working_dir) / "README.md").touch()  # git would write the index if it refreshed it
 
-    looked(repo)
+    read_working_copy(repo)
 
     assert not (tmp_path / "started").exists()
 
 
-def test_git_sees_none_of_our_variables(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_does_not_get_the_variables_of_the_bot(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = Path(repo.working_dir)
     (root / ".gitattributes").write_text("* filter=spy\n")
     repo.git.config("filter.spy.clean", f"env >> {tmp_path}/seen; cat")
@@ -172,7 +180,7 @@ def test_git_sees_none_of_our_variables(repo: Repo, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "s3cret")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
 
-    looked(repo)
+    read_working_copy(repo)
 
     assert "PATH=" in (tmp_path / "seen").read_text()
     assert "s3cret" not in (tmp_path / "seen").read_text()
@@ -180,14 +188,16 @@ def test_git_sees_none_of_our_variables(repo: Repo, tmp_path: Path, monkeypatch:
     assert os.environ["GIT_DIR"] == str(tmp_path / "elsewhere")
 
 
-def test_a_checkout_that_git_refuses_is_told_in_gits_words(repo: Repo) -> None:
+def test_the_error_for_an_unreadable_checkout_quotes_git(repo: Repo) -> None:
     (Path(repo.git_dir) / "index").write_bytes(b"no index")
 
     with pytest.raises(Unreadable, match=r"^git cannot read .*/anvil: .*index file"):
-        looked(repo)
+        read_working_copy(repo)
 
 
-def test_remarks_say_where_the_result_goes_and_what_is_left_out(repo: Repo, tmp_path: Path) -> None:
+def test_remarks_name_the_target_of_the_push_and_the_number_of_uncommitted_files(
+    repo: Repo, tmp_path: Path
+) -> None:
     folder, data = str(repo.working_dir), tmp_path / "data"
     assert remarks(folder, data=data, base="") == []
 
@@ -202,7 +212,7 @@ def test_remarks_say_where_the_result_goes_and_what_is_left_out(repo: Repo, tmp_
     assert remarks(folder, data=data, base="")[1] == "2 uncommitted files are not included"
 
 
-def test_a_detached_head_wants_a_base(repo: Repo, tmp_path: Path) -> None:
+def test_a_detached_head_needs_a_base(repo: Repo, tmp_path: Path) -> None:
     repo.git.checkout("-q", "--detach")
 
     with pytest.raises(NotPossible, match="is detached: check out a branch, or name one with --base"):
@@ -218,7 +228,9 @@ def test_bare_repositories_and_other_folders_have_no_remarks(tmp_path: Path) -> 
 
 
 @pytest.mark.waits
-def test_a_run_on_a_checkout_says_what_it_leaves_out_and_pushes_there(repo: Repo, tmp_path: Path) -> None:
+def test_a_run_on_a_checkout_reports_uncommitted_files_and_pushes_to_the_checkout(
+    repo: Repo, tmp_path: Path
+) -> None:
     (tmp_path / "desk").mkdir()
     (Path(repo.working_dir) / "new").touch()
     repo.create_remote("origin", f"https://ann:s3cret@{URL.removeprefix('https://')}")

@@ -1,4 +1,4 @@
-"""What GitHub alone does, asked of its playground over HTTP. The rest is in test_adapters.py."""
+"""The adapter of GitHub: behaviour that the other forge does not share. The rest is in test_adapters.py."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from bot.domain.errors import ForgeGone, ForgeUnavailable
 from bot.domain.thread import Kind, Thread
 from bot.forges.github.adapter import GitHub
 from bot.forges.github.web_url import web_url
-from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, chatter, status, wanted
+from tests.forges.adapter_calls import HERE, MARKER, actor, add_comments, anvil, new_change, status
 from tests.support.playground_clones import push_commit
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_github import Playground
@@ -18,10 +18,10 @@ from tests.support.scripted_server import Response, Server
 ANVIL = anvil("github")
 
 
-# Who
+# Accounts
 
 
-def test_a_login_that_passed_to_somebody_else_may_not(
+def test_another_account_with_the_login_of_a_writer_may_not_write(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     ann = actor(playground, "ann")
@@ -30,7 +30,7 @@ def test_a_login_that_passed_to_somebody_else_may_not(
     assert not forge.may_write(thread, replace(ann, id=ann.id + 1))
 
 
-# What is there
+# Repositories and changes
 
 
 @pytest.mark.parametrize("fork", [None, {"id": 8}])
@@ -50,7 +50,7 @@ def test_a_change_from_a_fork_is_recognized_even_if_the_fork_is_deleted(
 # Labels, reactions, comments
 
 
-def test_a_label_is_seen_in_any_case_and_taken_off_twice(
+def test_a_label_is_found_in_any_case_and_can_be_removed_twice(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     playground.label(1, "Forgehand / now")
@@ -61,13 +61,13 @@ def test_a_label_is_seen_in_any_case_and_taken_off_twice(
     assert not forge.has_label(thread, "forgehand / now")
 
 
-def test_comments_are_found_among_the_newest_of_many(
+def test_comments_are_searched_in_the_three_newest_pages(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     first = forge.comment(thread, MARKER, HERE)
     second = forge.comment(thread, MARKER, HERE)
     for _ in range(3):
-        chatter(playground, 99)
+        add_comments(playground, 99)
         assert forge.find_comments(thread, MARKER, HERE) == [first, second]
 
     third = forge.comment(thread, MARKER, HERE)
@@ -76,14 +76,16 @@ def test_comments_are_found_among_the_newest_of_many(
     assert forge.find_comments(thread, MARKER, HERE) == [third]
 
 
-def test_a_locked_thread_is_closed_to_the_bot(forge: GitHub, playground: Playground, thread: Thread) -> None:
+def test_a_comment_on_a_locked_thread_is_refused(
+    forge: GitHub, playground: Playground, thread: Thread
+) -> None:
     playground.lock(1)
 
     with pytest.raises(ForgeGone, match="locked"):
         forge.comment(thread, "hello?", HERE)
 
 
-def test_an_archived_repository_is_closed_to_the_bot(
+def test_a_comment_in_an_archived_repository_is_refused(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     playground.archive()
@@ -92,17 +94,17 @@ def test_an_archived_repository_is_closed_to_the_bot(
         forge.comment(thread, "hello?", HERE)
 
 
-def test_a_response_without_an_id_is_not_a_comment(scripted: GitHub, server: Server) -> None:
+def test_a_response_without_the_id_of_the_comment_is_an_error(scripted: GitHub, server: Server) -> None:
     server.script = [Response(201, {"message": "Moved"})]
 
     with pytest.raises(ForgeUnavailable):
         scripted.comment(ANVIL, "hello?", HERE)
 
 
-# When the forge fails in between
+# Failures of the forge
 
 
-def test_a_secondary_limit_says_when_to_come_back(
+def test_a_secondary_rate_limit_has_the_time_until_its_end(
     forge: GitHub, playground: Playground, thread: Thread, faults: Faults
 ) -> None:
     faults.inject(Fault.SECONDARY_LIMIT, "POST", "/comments$", times=9, seconds=3600)
@@ -127,7 +129,7 @@ def test_a_comment_sent_to_a_moved_repository_arrives_once(
 # Statuses and changes
 
 
-def test_a_status_is_set_and_its_description_cut(
+def test_a_status_is_set_and_its_long_description_is_cut(
     forge: GitHub, playground: Playground, thread: Thread
 ) -> None:
     sha = push_commit(playground, "topic")
@@ -144,15 +146,17 @@ def test_a_status_is_set_and_its_description_cut(
     assert (last["state"], last["description"], last["target_url"]) == ("success", "é" * 140, None)
 
 
-def test_where_drafts_are_not_in_the_plan_a_change_is_opened_ready(scripted: GitHub, server: Server) -> None:
-    # Only private repositories of the free plan answer like this.
+def test_a_change_is_not_opened_as_a_draft_if_the_plan_has_no_drafts(
+    scripted: GitHub, server: Server
+) -> None:
+    # Only private repositories of the free plan have this response.
     no = {"message": "Draft pull requests are not supported in this repository."}
     server.script = [
         Response(422, no),
         Response(201, {"number": 5, "html_url": "https://github.com/acme/anvil/pull/5"}),
     ]
 
-    change = scripted.open_change(ANVIL, wanted("topic"))
+    change = scripted.open_change(ANVIL, new_change("topic"))
 
     assert change is not None
     assert change.number == 5
@@ -175,11 +179,11 @@ def test_where_drafts_are_not_in_the_plan_a_change_is_opened_ready(scripted: Git
         ("http://[::1]:8080/api/v3", "http://[::1]:8080"),
     ],
 )
-def test_repositories_live_beside_the_api(api: str, web: str) -> None:
+def test_the_web_address_is_derived_from_the_address_of_the_api(api: str, web: str) -> None:
     assert web_url(api) == web
 
 
-def test_pages_have_the_addresses_that_people_see(scripted: GitHub) -> None:
+def test_links_to_pages_have_the_web_address(scripted: GitHub) -> None:
     issue, change = scripted.pages(ANVIL), scripted.pages(replace(ANVIL, kind=Kind.CHANGE))
 
     assert issue.thread == "https://github.com/acme/anvil/issues/1"

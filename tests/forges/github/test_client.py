@@ -1,6 +1,6 @@
-"""What the client makes of GitHub's answers, over real HTTP from a server that says what it is told to.
+"""The client and the responses of GitHub, over real HTTP from a server that sends scripted responses.
 
-What it makes of any forge's is in test_clients.py.
+Tests for both forges are in test_clients.py.
 """
 
 import time
@@ -50,7 +50,7 @@ def test_a_write_is_never_repeated(client: GitHubClient, server: Server, verb: s
         (Response(403, {}, {"X-RateLimit-Remaining": "0"}), 60),
     ],
 )
-def test_a_rate_limit_is_raised_at_once(
+def test_a_rate_limit_is_reported_at_once_with_its_delay(
     client: GitHubClient, server: Server, says: Response, seconds: float
 ) -> None:
     server.script = [says]
@@ -62,7 +62,7 @@ def test_a_rate_limit_is_raised_at_once(
     assert len(server.asked) == 1
 
 
-def test_a_primary_limit_lasts_until_its_reset(client: GitHubClient, server: Server) -> None:
+def test_a_primary_rate_limit_lasts_until_its_reset(client: GitHubClient, server: Server) -> None:
     reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}
     server.script = [Response(403, {"message": "API rate limit exceeded for user ID 1."}, reset)]
 
@@ -87,7 +87,7 @@ def test_a_primary_limit_lasts_until_its_reset(client: GitHubClient, server: Ser
         (451, "Repository access blocked", ForgeGone),
     ],
 )
-def test_a_definite_refusal_is_a_sentence(
+def test_a_definite_refusal_is_reported_with_its_status_and_not_repeated(
     client: GitHubClient, server: Server, status: int, message: str, error: type[ForgeError]
 ) -> None:
     server.script = [Response(status, {"message": message})]
@@ -107,7 +107,7 @@ def test_a_refusal_contains_each_reason(client: GitHubClient, server: Server) ->
         client.ask("POST", "/repositories/7/pulls", json={})
 
 
-def test_a_header_that_the_library_cannot_read_is_not_a_response(
+def test_a_response_with_an_invalid_header_is_reported_as_an_unavailable_forge(
     client: GitHubClient, server: Server
 ) -> None:
     server.script = [Response(201, {"id": 5}, {"X-RateLimit-Reset": "soon"})]
@@ -116,7 +116,9 @@ def test_a_header_that_the_library_cannot_read_is_not_a_response(
         client.ask("POST", "/repositories/7/issues/1/comments", json={})
 
 
-def test_a_moved_repository_is_written_to_at_its_present_name(client: GitHubClient, server: Server) -> None:
+def test_a_write_to_a_moved_repository_is_repeated_at_its_new_name(
+    client: GitHubClient, server: Server
+) -> None:
     server.script = [
         Response(307, {"message": "Moved"}, {"Location": "http://evil.example/steal"}),
         Response(200, {"full_name": "acme/forge"}),
@@ -131,7 +133,9 @@ def test_a_moved_repository_is_written_to_at_its_present_name(client: GitHubClie
     ]
 
 
-def test_a_repository_that_keeps_moving_is_worth_a_retry(client: GitHubClient, server: Server) -> None:
+def test_a_repository_that_moves_repeatedly_is_reported_as_unavailable(
+    client: GitHubClient, server: Server
+) -> None:
     server.script = [Response(307), Response(200, {"full_name": "acme/forge"}), Response(307)]
 
     with pytest.raises(ForgeUnavailable, match="moved"):
@@ -139,7 +143,7 @@ def test_a_repository_that_keeps_moving_is_worth_a_retry(client: GitHubClient, s
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
-def test_what_moved_to_another_repository_is_gone_and_not_followed(
+def test_a_thread_that_moved_to_another_repository_is_reported_as_gone(
     client: GitHubClient, server: Server, verb: str
 ) -> None:
     away = Response(
@@ -157,7 +161,7 @@ def test_what_moved_to_another_repository_is_gone_and_not_followed(
     ]
 
 
-def test_a_moved_api_needs_an_operator(client: GitHubClient, server: Server) -> None:
+def test_the_error_for_a_moved_api_names_the_setting_to_change(client: GitHubClient, server: Server) -> None:
     away = Response(301, {}, {"Location": "https://github.example/api/v3/elsewhere"})
     server.script = [away, away]
 

@@ -1,4 +1,4 @@
-"""What GitHub's deliveries say, read from real ones."""
+"""The events in the deliveries of GitHub, read from real ones."""
 
 import json
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ Payload = dict[str, Any]
 
 
 def real(event: str, action: str) -> Payload:
-    """The first real delivery of an event and action."""
+    """Return the first real delivery of an event and action."""
     return examples(event, action)[0]
 
 
@@ -39,7 +39,7 @@ def read(event: str, payload: Payload) -> Any:
     return one
 
 
-def test_a_new_comment_is_commented() -> None:
+def test_a_new_comment_is_a_commented_event() -> None:
     event = read("issue_comment", real("issue_comment", "created"))
 
     assert event == Commented(
@@ -61,14 +61,14 @@ def test_a_new_comment_is_commented() -> None:
     )
 
 
-def test_a_comment_under_a_pull_request_is_on_a_change() -> None:
+def test_a_comment_on_a_pull_request_belongs_to_a_change() -> None:
     payload = real("issue_comment", "created")
     payload["issue"]["pull_request"] = {"url": "https://api.github.com/repos/acme/anvil/pulls/1"}
 
     assert read("issue_comment", payload).thread.kind is Kind.CHANGE
 
 
-def test_a_label_on_an_issue_is_labelled() -> None:
+def test_a_label_on_an_issue_is_a_labelled_event() -> None:
     event = read("issues", real("issues", "labeled"))
 
     assert isinstance(event, Labelled)
@@ -78,16 +78,16 @@ def test_a_label_on_an_issue_is_labelled() -> None:
     assert event.at == datetime(2019, 5, 15, 15, 20, 18, tzinfo=UTC)
 
 
-def test_a_label_on_a_pull_request_is_on_a_change() -> None:
+def test_a_label_on_a_pull_request_belongs_to_a_change() -> None:
     event = read("pull_request", real("pull_request", "labeled"))
 
     assert event.thread == thread(Kind.CHANGE, 2, "Update the README with new information.")
     assert event.cause.startswith("label:change/2:bug:")
 
 
-def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
+def test_a_comment_on_lines_has_their_excerpt_and_is_answered_in_its_discussion() -> None:
     payload = real("pull_request_review_comment", "created")
-    payload["comment"]["line"] = 1  # GitHub has told it since; the example is older
+    payload["comment"]["line"] = 1  # GitHub added the field after it made the example
 
     event = read("pull_request_review_comment", payload)
 
@@ -102,7 +102,7 @@ def test_a_comment_on_lines_shows_them_and_is_answered_there() -> None:
     assert about.text.startswith("Update the README with new information.\n\nThis is a pretty simple change")
 
 
-def test_an_answer_on_lines_belongs_to_the_discussion_it_answers() -> None:
+def test_a_reply_on_lines_belongs_to_the_discussion_of_the_first_comment() -> None:
     payload = real("pull_request_review_comment", "created")
     payload["comment"] |= {"in_reply_to_id": 77, "line": None, "original_line": None}
 
@@ -128,7 +128,7 @@ def test_a_review_is_a_comment_on_the_thread() -> None:
     assert read("pull_request_review", payload).body == ""
 
 
-def test_an_assignment_names_who_it_is_for() -> None:
+def test_an_assignment_has_the_id_of_the_assignee() -> None:
     event = read("issues", real("issues", "assigned"))
 
     assert isinstance(event, Assigned)
@@ -136,7 +136,7 @@ def test_an_assignment_names_who_it_is_for() -> None:
     assert (event.actor, event.assignee_id, event.review) == (ANN, ANN.id, False)
 
 
-def test_a_request_for_a_review_names_who_it_is_for() -> None:
+def test_a_request_for_a_review_has_the_id_of_the_reviewer() -> None:
     payload = real("pull_request", "review_requested")
 
     event = read("pull_request", payload)
@@ -145,7 +145,7 @@ def test_a_request_for_a_review_names_who_it_is_for() -> None:
     assert event.cause == "review-requested:change/2:2019-05-15T15:20:33Z"
     assert (event.assignee_id, event.review) == (payload["requested_reviewer"]["id"], True)
     del payload["requested_reviewer"]
-    assert parse("pull_request", json.dumps(payload).encode()) == []  # a whole team is asked
+    assert parse("pull_request", json.dumps(payload).encode()) == []  # a review requested from a team
 
 
 SAYS = {
@@ -183,14 +183,14 @@ def test_every_real_delivery_is_read_and_only_new_requests_are_events(number: in
             assert each.body == (spoken["body"] or "")
 
 
-def test_a_bot_is_known_by_the_forges_word() -> None:
+def test_a_bot_is_recognized_by_its_account_type() -> None:
     payload = real("issue_comment", "created")
     payload["comment"]["user"]["type"] = "Bot"
 
     assert read("issue_comment", payload).actor.bot
 
 
-def test_a_comment_sent_by_somebody_else_than_its_author_is_refused() -> None:
+def test_a_comment_by_another_user_than_its_author_is_refused() -> None:
     payload = real("issue_comment", "created")
     payload["sender"]["id"] = 1
 
@@ -198,7 +198,7 @@ def test_a_comment_sent_by_somebody_else_than_its_author_is_refused() -> None:
         read("issue_comment", payload)
 
 
-def test_an_issue_without_text_is_fine() -> None:
+def test_the_context_of_an_issue_without_a_text_is_its_title() -> None:
     payload = real("issue_comment", "created")
     payload["issue"]["body"] = None
 
@@ -207,7 +207,7 @@ def test_an_issue_without_text_is_fine() -> None:
     assert part.text == "Spelling error in the README file"
 
 
-def test_nul_is_taken_out_of_every_text() -> None:
+def test_nul_is_removed_from_comments_and_titles() -> None:
     payload = real("issue_comment", "created")
     payload["comment"]["body"] = "/run\0 tidy 😀"
     payload["issue"]["title"] = "a\0b"
@@ -219,7 +219,7 @@ def test_nul_is_taken_out_of_every_text() -> None:
 
 @pytest.mark.parametrize("url", [*OTHER_ADDRESSES, None, 7])
 @pytest.mark.parametrize("field", ["html_url", "clone_url", "git_url", "ssh_url", "url"])
-def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_says(
+def test_the_address_of_a_repository_comes_from_the_settings_and_not_from_the_delivery(
     url: object, field: str
 ) -> None:
     for event, action in sorted(SAYS):
@@ -232,7 +232,7 @@ def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_s
 
 
 @pytest.mark.parametrize("name", NO_FULL_NAMES)
-def test_an_ambiguous_full_name_is_named_in_the_error(name: object) -> None:
+def test_the_field_of_an_invalid_full_name_is_named_in_the_error(name: object) -> None:
     for event, action in sorted(SAYS):
         payload = real(event, action)
         payload["repository"]["full_name"] = name
@@ -317,7 +317,7 @@ def test_the_first_and_the_last_number_are_read(largest: int) -> None:
     ],
 )
 @pytest.mark.parametrize("wrong", [None, True, [], {}])
-def test_a_needed_field_that_is_wrong_is_named_in_the_error(field: str, wrong: object) -> None:
+def test_an_invalid_required_field_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = real("issue_comment", "created")
     *path, last = field.split(".")
     parent = payload

@@ -2,5 +2,5 @@ import pytest
 
 
 @pytest.fixture
-def which() -> str:
+def forge_name() -> str:
     return "gitlab"

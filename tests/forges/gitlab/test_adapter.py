@@ -1,4 +1,4 @@
-"""What GitLab alone does, asked of its playground over HTTP. The rest is in test_adapters.py."""
+"""The adapter of GitLab: behaviour that the other forge does not share. The rest is in test_adapters.py."""
 
 from dataclasses import replace
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from bot.domain.change import CheckState
 from bot.domain.errors import ForgeError, ForgeGone
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.gitlab.adapter import GitLab
-from tests.forges.adapter_calls import HERE, MARKER, anvil, chatter, status, wanted
+from tests.forges.adapter_calls import HERE, MARKER, add_comments, anvil, new_change, status
 from tests.support.gitlab_as_github import Change
 from tests.support.playground_clones import push_commit
 from tests.support.playground_faults import Fault, Faults
@@ -18,7 +18,7 @@ from tests.support.scripted_server import Response, Server
 
 ANVIL = anvil("gitlab")
 CHANGE = replace(ANVIL, kind=Kind.CHANGE, number=3)
-PLACE = "/api/v3/api/v4/projects/7"  # the scripted server stands for an instance below a path
+PLACE = "/api/v3/api/v4/projects/7"  # the scripted server is like an instance below a path
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def change(playground: GitLabPlayground, thread: Thread) -> Thread:
     return replace(thread, kind=Kind.CHANGE, number=playground.open_pull("Mine", head="topic"))
 
 
-# Who
+# Accounts
 
 
-def test_an_instance_need_not_report_bots(scripted: GitLab, server: Server) -> None:
+def test_an_account_without_the_field_bot_is_not_a_bot(scripted: GitLab, server: Server) -> None:
     server.script = [Response(200, {"id": 5, "username": "forgehand"})]
 
     assert scripted.whoami() == Actor(id=5, login="forgehand")
@@ -39,7 +39,7 @@ def test_an_instance_need_not_report_bots(scripted: GitLab, server: Server) -> N
 @pytest.mark.parametrize(
     "states", [{"state": "blocked"}, {"state": "active", "membership_state": "awaiting"}], ids=str
 )
-def test_who_is_blocked_or_not_let_in_yet_may_not(
+def test_a_blocked_or_not_yet_accepted_member_may_not_write(
     scripted: GitLab, server: Server, states: dict[str, str]
 ) -> None:
     server.script = [Response(200, {"id": 1, "access_level": 50, **states})]
@@ -48,7 +48,7 @@ def test_who_is_blocked_or_not_let_in_yet_may_not(
     assert server.asked == [("GET", f"{PLACE}/members/all/1", None)]
 
 
-# What is there
+# Repositories and changes
 
 
 def test_an_empty_repository_has_no_default_branch(scripted: GitLab, server: Server) -> None:
@@ -87,7 +87,7 @@ def test_a_change_without_commits_is_refused(scripted: GitLab, server: Server) -
 # Labels and reactions
 
 
-def test_a_label_is_put_on_seen_in_its_own_case_and_taken_off_twice(
+def test_a_label_is_found_in_its_exact_case_and_can_be_added_and_removed_twice(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     playground.label(1, "bug")
@@ -102,7 +102,7 @@ def test_a_label_is_put_on_seen_in_its_own_case_and_taken_off_twice(
     assert playground.labels(1) == ["bug"]
 
 
-def test_a_change_has_labels_of_its_own(
+def test_a_change_does_not_share_labels_with_the_issue_of_the_same_number(
     forge: GitLab, playground: GitLabPlayground, thread: Thread, change: Thread
 ) -> None:
     assert thread.number == change.number
@@ -136,7 +136,7 @@ def test_an_internal_comment_is_answered_internally(
     assert playground.comments(1)[-1]["internal"] is False
 
 
-def test_what_was_said_on_a_line_is_answered_there(
+def test_a_comment_on_a_line_is_answered_in_its_discussion(
     forge: GitLab, playground: GitLabPlayground, change: Thread
 ) -> None:
     said = playground.inline_comment(change.number, "notes.txt", 1, "/run tidy this")
@@ -154,7 +154,7 @@ def test_what_was_said_on_a_line_is_answered_there(
     assert forge.find_comments(change, MARKER, reply_target) == []
 
 
-def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: Server) -> None:
+def test_comments_are_searched_in_the_three_newest_pages(scripted: GitLab, server: Server) -> None:
     def note(number: int, body: str = MARKER, author: int = 5) -> dict[str, object]:
         return {"id": number, "body": body, "author": {"id": author}}
 
@@ -162,7 +162,7 @@ def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: S
         Response(200, {"id": 5, "username": "forgehand"}),
         Response(200, [note(9), note(8, author=6)], {"X-Next-Page": "2"}),
         Response(200, [note(7, body="else")], {"X-Next-Page": "3"}),
-        # What was said meanwhile has moved one from the page before to this one.
+        # A new comment has moved a comment from the previous page to this one.
         Response(200, [note(9), note(4)], {"X-Next-Page": "4"}),
     ]
 
@@ -170,23 +170,23 @@ def test_comments_are_found_among_the_newest_of_many(scripted: GitLab, server: S
     assert [path.rpartition("&")[2] for _, path, _ in server.asked[1:]] == ["page=1", "page=2", "page=3"]
 
 
-def test_comments_are_looked_for_no_further_than_there_are_any(
+def test_comments_on_the_second_page_are_found(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     comments = [forge.comment(thread, MARKER, HERE) for _ in range(2)]
-    chatter(playground, 120)
+    add_comments(playground, 120)
 
     assert forge.find_comments(thread, MARKER, HERE) == comments
 
 
-def test_a_comment_with_only_quick_actions_is_not_a_comment(forge: GitLab, thread: Thread) -> None:
+def test_a_comment_of_only_quick_actions_is_refused(forge: GitLab, thread: Thread) -> None:
     with pytest.raises(ForgeError, match="quick actions"):
         forge.comment(thread, "/close", HERE)
 
 
 @pytest.mark.parametrize("answer", [{"commands_changes": {}, "summary": ["Closed."]}, {"id": None}, [], None])
 @pytest.mark.parametrize("reply_target", [HERE, ReplyTarget(discussion="d1")])
-def test_a_response_without_an_id_is_not_a_comment(
+def test_a_response_without_the_id_of_the_comment_is_an_error(
     scripted: GitLab, server: Server, answer: object, reply_target: ReplyTarget
 ) -> None:
     server.script = [Response(202, answer)]
@@ -195,7 +195,7 @@ def test_a_response_without_an_id_is_not_a_comment(
         scripted.comment(CHANGE, "hello?", reply_target)
 
 
-def test_an_archived_repository_is_closed_to_the_bot(
+def test_a_comment_in_an_archived_repository_is_refused(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     playground.archive()
@@ -204,13 +204,10 @@ def test_an_archived_repository_is_closed_to_the_bot(
         forge.comment(thread, "hello?", HERE)
 
 
-# When the forge fails in between
-
-
 # Statuses
 
 
-def test_a_status_is_set_twice_and_its_description_cut(
+def test_a_repeated_status_is_one_status_and_a_long_description_is_cut(
     forge: GitLab, playground: GitLabPlayground, thread: Thread
 ) -> None:
     sha = push_commit(playground, "topic")
@@ -235,7 +232,7 @@ def test_a_status_is_set_twice_and_its_description_cut(
 
 
 @pytest.mark.parametrize("verdict", [CheckState.FAILURE, CheckState.ERROR])
-def test_what_ended_badly_has_failed_even_after_a_success(
+def test_a_failure_or_an_error_is_set_as_failed_even_after_a_success(
     forge: GitLab, playground: GitLabPlayground, thread: Thread, verdict: CheckState
 ) -> None:
     sha = push_commit(playground, "topic")
@@ -245,7 +242,7 @@ def test_what_ended_badly_has_failed_even_after_a_success(
     assert [each["status"] for each in playground.statuses(sha)] == ["failed", "success"]
 
 
-def test_a_status_that_is_wrong_is_refused(scripted: GitLab, server: Server) -> None:
+def test_an_invalid_status_is_refused_with_the_reason(scripted: GitLab, server: Server) -> None:
     server.script = [Response(400, {"message": {"target_url": ["is blocked"]}})]
 
     with pytest.raises(ForgeError, match="target_url is blocked"):
@@ -300,7 +297,7 @@ def test_a_status_that_the_fork_does_not_accept_is_refused(
 
 
 @pytest.mark.parametrize("source", [None, 7])
-def test_where_there_is_no_fork_to_tell_the_first_refusal_holds(
+def test_the_first_refusal_of_a_status_is_reported_if_there_is_no_fork(
     scripted: GitLab, server: Server, source: int | None
 ) -> None:
     server.script = [
@@ -313,7 +310,7 @@ def test_where_there_is_no_fork_to_tell_the_first_refusal_holds(
     assert len(server.asked) == 2
 
 
-def test_a_status_on_a_change_of_the_project_itself_asks_for_no_more(
+def test_a_status_on_a_change_from_the_project_itself_does_not_read_the_change(
     forge: GitLab, playground: GitLabPlayground, change: Thread, faults: Faults
 ) -> None:
     sha = playground.branch_head("topic")
@@ -328,14 +325,16 @@ def test_a_status_on_a_change_of_the_project_itself_asks_for_no_more(
 # Changes
 
 
-def test_a_title_too_long_is_cut(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
+def test_a_long_title_is_cut(forge: GitLab, playground: GitLabPlayground, thread: Thread) -> None:
     push_commit(playground, "topic")
 
-    assert forge.open_change(thread, wanted("topic", draft=False, title="é" * 300))
+    assert forge.open_change(thread, new_change("topic", draft=False, title="é" * 300))
     assert playground.pulls()[0]["title"] == "é" * 255
 
 
-def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: GitLab, server: Server) -> None:
+def test_a_change_from_a_fork_with_the_same_branch_name_is_not_the_bots_change(
+    scripted: GitLab, server: Server
+) -> None:
     theirs = {"iid": 9, "web_url": "https://gitlab.com/x", "source_project_id": 8}
     ours = {"iid": 5, "web_url": "https://gitlab.com/y", "source_project_id": 7}
     exists = Response(
@@ -344,22 +343,22 @@ def test_a_forks_change_from_a_branch_of_the_same_name_is_not_ours(scripted: Git
     commits = Response(200, {"commits": [{}]})
     server.script = [commits, exists, Response(200, [theirs, ours])]
 
-    change = scripted.open_change(ANVIL, wanted("topic"))
+    change = scripted.open_change(ANVIL, new_change("topic"))
 
     assert change is not None
     assert change.number == 5
     server.script = [commits, exists, Response(200, [theirs])]
     with pytest.raises(ForgeError, match="already exists"):
-        scripted.open_change(ANVIL, wanted("topic"))
+        scripted.open_change(ANVIL, new_change("topic"))
 
 
-def test_a_comparison_that_took_too_long_is_ignored(scripted: GitLab, server: Server) -> None:
+def test_a_change_is_opened_if_the_comparison_of_branches_timed_out(scripted: GitLab, server: Server) -> None:
     server.script = [
         Response(200, {"commits": [], "compare_timeout": True}),
         Response(201, {"iid": 5, "web_url": "https://gitlab.com/acme/anvil/-/merge_requests/5"}),
     ]
 
-    assert scripted.open_change(ANVIL, wanted("topic"))
+    assert scripted.open_change(ANVIL, new_change("topic"))
 
 
 # Addresses
@@ -377,14 +376,14 @@ def test_a_comparison_that_took_too_long_is_ignored(scripted: GitLab, server: Se
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080/a/b/c", "http://127.0.0.1:8081/a/b/c"),
     ],
 )
-def test_an_instance_may_stand_below_a_path(url: str, own: str, other: str) -> None:
+def test_an_instance_may_be_below_a_path(url: str, own: str, other: str) -> None:
     forge = GitLab(url=url, token="glpat-x")
 
     assert forge.git_headers(own)
     assert not forge.git_headers(other)
 
 
-def test_pages_have_the_addresses_that_people_see(scripted: GitLab) -> None:
+def test_links_to_pages_have_the_web_address(scripted: GitLab) -> None:
     issue, change = scripted.pages(ANVIL), scripted.pages(CHANGE)
     url = "https://gitlab.com/acme/anvil/-"
 

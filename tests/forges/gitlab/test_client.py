@@ -1,6 +1,6 @@
-"""What the client makes of GitLab's answers, over real HTTP from a server that says what it is told to.
+"""The client and the responses of GitLab, over real HTTP from a server that sends scripted responses.
 
-What it makes of any forge's is in test_clients.py.
+Tests for both forges are in test_clients.py.
 """
 
 import time
@@ -57,7 +57,7 @@ def test_a_write_is_never_repeated(client: GitLabClient, server: Server, verb: s
         ({"RateLimit-Reset": "soon"}, 60),
     ],
 )
-def test_a_rate_limit_is_raised_at_once(
+def test_a_rate_limit_is_reported_at_once_with_its_delay(
     client: GitLabClient, server: Server, headers: dict[str, str], seconds: float
 ) -> None:
     error = {"error": "This endpoint has been requested too many times. Try again later."}
@@ -70,7 +70,7 @@ def test_a_rate_limit_is_raised_at_once(
     assert len(server.asked) == 1
 
 
-def test_a_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> None:
+def test_a_rate_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> None:
     server.script = [Response(429, {}, {"RateLimit-Reset": str(int(time.time()) + 600)})]
 
     with pytest.raises(ForgeUnavailable) as refused:
@@ -79,7 +79,9 @@ def test_a_limit_lasts_until_its_reset(client: GitLabClient, server: Server) -> 
     assert refused.value.retry_after == pytest.approx(600, abs=10)
 
 
-def test_what_another_request_holds_is_worth_a_retry(client: GitLabClient, server: Server) -> None:
+def test_a_resource_locked_by_another_request_is_reported_as_unavailable(
+    client: GitLabClient, server: Server
+) -> None:
     server.script = [Response(409, {"message": "409 Conflict: Resource lock"})]
 
     with pytest.raises(ForgeUnavailable):
@@ -102,7 +104,7 @@ def test_what_another_request_holds_is_worth_a_retry(client: GitLabClient, serve
         (422, {"base": ["is invalid"]}, ForgeError),
     ],
 )
-def test_a_definite_refusal_is_a_sentence(
+def test_a_definite_refusal_is_reported_with_its_status_and_not_repeated(
     client: GitLabClient, server: Server, status: int, message: object, error: type[ForgeError]
 ) -> None:
     server.script = [Response(status, {"message": message})]
@@ -137,7 +139,9 @@ def test_a_definite_refusal_is_a_sentence(
         (None, "no reason given"),
     ],
 )
-def test_gitlabs_reason_is_one_line(client: GitLabClient, server: Server, data: object, said: str) -> None:
+def test_the_reason_in_a_response_of_gitlab_is_one_line(
+    client: GitLabClient, server: Server, data: object, said: str
+) -> None:
     server.script = [Response(422, data)]
 
     assert error_text(client.ask("GET", "/user", fine=(422,))) == said
@@ -156,7 +160,7 @@ def test_a_redirect_is_not_followed(client: GitLabClient, server: Server, verb: 
     assert len(server.asked) == 1
 
 
-def test_a_redirect_without_a_target_is_a_redirect(client: GitLabClient, server: Server) -> None:
+def test_a_redirect_without_a_target_is_refused(client: GitLabClient, server: Server) -> None:
     server.script = [Response(304, raw=b"")]
 
     with pytest.raises(ForgeError, match=r"\[gitlab\] url"):

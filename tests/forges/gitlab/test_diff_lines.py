@@ -1,4 +1,4 @@
-"""Which lines of a diff are shown with a comment."""
+"""The lines of a diff that are shown with a comment."""
 
 from typing import Any
 
@@ -21,33 +21,33 @@ DIFFS: list[object] = [
 ]
 
 
-def shown(**position: Any) -> str:
+def excerpt_at(**position: Any) -> str:
     found = diff_lines.part({"new_path": "b.py", "old_path": "a.py", **position}, DIFFS)
     if found is None or found.excerpt is None:
         return ""
     return f"{found.excerpt.path}:{found.excerpt.line}\n{found.excerpt.hunk}"
 
 
-def test_an_added_line_is_shown_with_what_stands_above_it() -> None:
-    assert shown(new_line=3, old_line=None) == "b.py:3\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5"
+def test_an_added_line_is_shown_with_the_lines_above_it() -> None:
+    assert excerpt_at(new_line=3, old_line=None) == "b.py:3\n@@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5"
 
 
-def test_a_removed_line_goes_by_its_old_name_and_number() -> None:
-    assert shown(new_line=None, old_line=2) == "a.py:2\n@@ -1,3 +1,4 @@\n one\n-two"
+def test_a_removed_line_has_its_old_path_and_number() -> None:
+    assert excerpt_at(new_line=None, old_line=2) == "a.py:2\n@@ -1,3 +1,4 @@\n one\n-two"
 
 
-def test_the_second_hunk_is_shown_alone() -> None:
-    said = shown(new_line=22, old_line=None)
+def test_a_line_in_the_second_hunk_is_shown_with_that_hunk_only() -> None:
+    said = excerpt_at(new_line=22, old_line=None)
 
     assert said == "b.py:22\n@@ -20,2 +21,2 @@ def f():\n twenty\n-old\n+new"
 
 
-def test_a_line_that_is_in_no_hunk_shows_nothing() -> None:
-    assert shown(new_line=99, old_line=None) == ""
+def test_a_line_outside_the_diff_has_no_excerpt() -> None:
+    assert excerpt_at(new_line=99, old_line=None) == ""
     assert diff_lines.part({"new_path": "gone.py", "new_line": 1}, DIFFS) is None
 
 
-def test_a_long_hunk_is_cut_above() -> None:
+def test_the_beginning_of_a_long_hunk_is_cut() -> None:
     long = "@@ -0,0 +1,200 @@\n" + "\n".join(f"+{number}" for number in range(1, 201))
     found = diff_lines.part({"new_path": "c", "new_line": 150}, [{"new_path": "c", "diff": long}])
 

@@ -1,4 +1,4 @@
-"""What GitLab's deliveries say: the shapes of its documentation, those of old versions included."""
+"""The events in the deliveries of GitLab, in the formats of its documentation and of old versions."""
 
 import json
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ BOB = {"id": 51, "name": "User2", "username": "user2"}
 
 
 def note_on(subject: str, about: Payload, /, **attributes: Any) -> Payload:
-    """A Note Hook, as documented."""
+    """Return a Note Hook, as documented."""
     return {
         "object_kind": "note",
         "event_type": "note",
@@ -72,8 +72,8 @@ def note_on_change(**attributes: Any) -> Payload:
     return note_on("merge_request", about, **attributes)
 
 
-def changed(kind: str, changes: Payload, /, action: str = "update", **attributes: Any) -> Payload:
-    """An Issue Hook or a Merge Request Hook, as documented."""
+def changes_hook(kind: str, changes: Payload, /, action: str = "update", **attributes: Any) -> Payload:
+    """Return an Issue Hook or a Merge Request Hook, as documented."""
     return {
         "object_kind": kind,
         "event_type": kind,
@@ -122,7 +122,7 @@ def thread(kind: Kind, number: int, title: str) -> Thread:
 # Comments
 
 
-def test_a_new_comment_on_an_issue_is_commented() -> None:
+def test_a_new_comment_on_an_issue_is_a_commented_event() -> None:
     assert read("Note Hook", note_on_issue()) == Commented(
         cause="comment:1241",
         thread=thread(Kind.ISSUE, 17, "test"),
@@ -141,7 +141,7 @@ def test_a_new_comment_on_an_issue_is_commented() -> None:
     )
 
 
-def test_a_new_comment_on_a_merge_request_is_on_a_change_whose_author_has_no_name() -> None:
+def test_a_new_comment_on_a_merge_request_has_its_head_and_no_name_of_its_author() -> None:
     event = read("Note Hook", note_on_change())
 
     assert event.thread == thread(Kind.CHANGE, 1, "Tempora")
@@ -149,34 +149,34 @@ def test_a_new_comment_on_a_merge_request_is_on_a_change_whose_author_has_no_nam
     assert event.context[0].author == ""
 
 
-def test_a_comment_on_a_change_from_a_fork_is_on_a_change_of_the_target() -> None:
+def test_a_comment_on_a_merge_request_from_a_fork_belongs_to_the_target_project() -> None:
     payload = note_on_change()
     payload["merge_request"]["source_project_id"] = 99
 
     assert read("Note Hook", payload).thread == thread(Kind.CHANGE, 1, "Tempora")
 
 
-def test_before_16_11_there_was_no_action() -> None:
+def test_a_comment_without_an_action_as_before_gitlab_16_11_is_read() -> None:
     payload = note_on_issue()
     del payload["object_attributes"]["action"]
 
     assert read("Note Hook", payload).body == "/run tidy"
 
 
-def test_who_has_no_id_is_the_author() -> None:
+def test_a_user_without_an_id_has_the_id_of_the_author() -> None:
     payload = note_on_issue(author_id=8)
     del payload["user"]["id"]
 
     assert read("Note Hook", payload).actor == Actor(id=8, login="root")
 
 
-def test_a_user_who_is_not_the_author_is_refused() -> None:
+def test_a_comment_by_another_user_than_its_author_is_refused() -> None:
     with pytest.raises(ValueError, match="author_id"):
         parse("Note Hook", raw(note_on_issue(author_id=8)))
 
 
 @pytest.mark.parametrize("kind", ["Commit", "Snippet", "Epic", "WikiPage::Meta", "DesignManagement::Design"])
-def test_a_comment_on_anything_else_does_not_concern_the_bot(kind: str) -> None:
+def test_a_comment_on_neither_an_issue_nor_a_merge_request_is_not_an_event(kind: str) -> None:
     assert parse("Note Hook", raw(note_on(kind, {"id": "cfe32cf6"}))) == []
 
 
@@ -200,14 +200,14 @@ def test_edits_and_system_notes_are_not_events(attributes: Payload) -> None:
         ("robot", False),
     ],
 )
-def test_a_bot_is_known_by_the_name_gitlab_gave_it(login: str, *, bot: bool) -> None:
+def test_a_bot_is_recognized_by_the_form_of_its_login(login: str, *, bot: bool) -> None:
     payload = note_on_issue()
     payload["user"]["username"] = login
 
     assert read("Note Hook", payload).actor.bot is bot
 
 
-# Where it was said
+# The place of a comment
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_only_a_comment_in_a_discussion_is_answered_in_one(kind: str | None, dis
     )
 
 
-def test_a_comment_on_a_line_brings_the_line() -> None:
+def test_a_comment_on_a_line_has_an_excerpt_with_that_line() -> None:
     position = {"new_path": "a.py", "old_path": "b.py", "new_line": 7, "old_line": 5, "position_type": "text"}
     diff = {"diff": "--- a/six\n+++ b/six\n@@ -0,0 +1 @@\n+Subproject", "new_path": "six"}
     event = read("Note Hook", note_on_change(type="DiffNote", position=position, st_diff=diff))
@@ -238,7 +238,7 @@ def test_a_comment_on_a_line_brings_the_line() -> None:
         ({"new_path": "a.py", "old_path": "a.py", "position_type": "file", "new_line": None}, "a.py"),
     ],
 )
-def test_a_line_that_is_gone_and_a_whole_file_are_told_apart(position: Payload, text: str) -> None:
+def test_a_removed_line_and_a_whole_file_are_distinguished(position: Payload, text: str) -> None:
     event = read("Note Hook", note_on_change(type="DiffNote", position=position))
 
     excerpt = event.context[0].excerpt
@@ -246,7 +246,7 @@ def test_a_line_that_is_gone_and_a_whole_file_are_told_apart(position: Payload, 
     assert (excerpt.path if excerpt.line is None else f"{excerpt.path}, line {excerpt.line}") == text
 
 
-def test_an_answer_on_the_diff_without_a_position_has_no_lines() -> None:
+def test_a_reply_on_the_diff_without_a_position_has_no_excerpt() -> None:
     assert len(read("Note Hook", note_on_change(type="DiffNote", position=None)).context) == 1
 
 
@@ -273,13 +273,13 @@ def test_an_internal_comment_is_answered_internally(note: Any) -> None:
     ("event", "kind"), [("Confidential Note Hook", "note"), ("Note Hook", "confidential_note")]
 )
 @pytest.mark.parametrize("note", [note_on_issue, note_on_change])
-def test_where_only_the_event_says_confidential_it_is_internal(event: str, kind: str, note: Any) -> None:
+def test_a_comment_is_internal_if_only_its_event_is_confidential(event: str, kind: str, note: Any) -> None:
     payload = {**note(), "event_type": kind}
 
     assert read(event, payload).reply_target.internal
 
 
-def test_an_old_confidential_comment_without_the_field_internal_is_internal() -> None:
+def test_a_confidential_comment_of_an_old_gitlab_without_the_field_internal_is_internal() -> None:
     payload = note_on_issue()
     del payload["issue"]["confidential"], payload["event_type"]
 
@@ -289,8 +289,8 @@ def test_an_old_confidential_comment_without_the_field_internal_is_internal() ->
 # Labels and people
 
 
-def test_a_label_put_on_is_labelled() -> None:
-    payload = changed("issue", {"labels": {"previous": [API], "current": [API, PLATFORM]}})
+def test_an_added_label_is_a_labelled_event() -> None:
+    payload = changes_hook("issue", {"labels": {"previous": [API], "current": [API, PLATFORM]}})
 
     event = read("Issue Hook", payload)
 
@@ -310,8 +310,8 @@ def test_a_label_put_on_is_labelled() -> None:
     )
 
 
-def test_a_label_on_a_merge_request_is_on_a_change() -> None:
-    payload = changed(
+def test_a_label_on_a_merge_request_belongs_to_a_change() -> None:
+    payload = changes_hook(
         "merge_request", {"labels": {"previous": [], "current": [API]}}, last_commit={"id": "da1560"}
     )
 
@@ -322,19 +322,19 @@ def test_a_label_on_a_merge_request_is_on_a_change() -> None:
 
 
 def test_a_merge_request_without_commits_has_no_head() -> None:
-    payload = changed("merge_request", {"labels": {"previous": [], "current": [API]}}, last_commit=None)
+    payload = changes_hook("merge_request", {"labels": {"previous": [], "current": [API]}}, last_commit=None)
 
     assert read("Merge Request Hook", payload).head == ""
 
 
-def test_a_renamed_label_was_there_before() -> None:
-    payload = changed("issue", {"labels": {"previous": [API], "current": [{**API, "title": "REST"}]}})
+def test_a_renamed_label_is_not_a_new_label() -> None:
+    payload = changes_hook("issue", {"labels": {"previous": [API], "current": [{**API, "title": "REST"}]}})
 
     assert parse("Issue Hook", raw(payload)) == []
 
 
-def test_one_delivery_may_add_two_labels_and_each_has_its_key() -> None:
-    payload = changed("issue", {"labels": {"previous": [], "current": [API, PLATFORM]}})
+def test_two_labels_in_one_delivery_have_two_idempotency_keys() -> None:
+    payload = changes_hook("issue", {"labels": {"previous": [], "current": [API, PLATFORM]}})
 
     events = parse("Issue Hook", raw(payload))
 
@@ -344,14 +344,14 @@ def test_one_delivery_may_add_two_labels_and_each_has_its_key() -> None:
 
 @pytest.mark.parametrize("action", ["close", "reopen", "update", "approved", "merge"])
 @pytest.mark.parametrize("kind", ["Issue Hook", "Merge Request Hook"])
-def test_what_is_there_already_is_not_new(action: str, kind: str) -> None:
-    payload = changed("issue" if kind == "Issue Hook" else "merge_request", {}, action=action)
+def test_labels_and_people_from_before_the_delivery_are_not_events(action: str, kind: str) -> None:
+    payload = changes_hook("issue" if kind == "Issue Hook" else "merge_request", {}, action=action)
 
     assert parse(kind, raw(payload)) == []
 
 
-def test_labels_and_people_of_a_new_issue_are_new() -> None:
-    payload = changed("issue", {}, action="open", updated_at="2013-12-03T17:15:43Z")
+def test_labels_and_assignees_of_a_new_issue_are_events() -> None:
+    payload = changes_hook("issue", {}, action="open", updated_at="2013-12-03T17:15:43Z")
 
     label, assigned = parse("Issue Hook", raw(payload))
 
@@ -361,9 +361,9 @@ def test_labels_and_people_of_a_new_issue_are_new() -> None:
     assert (assigned.cause, assigned.assignee_id) == ("assigned:issue/23:2013-12-03T17:15:43Z", 51)
 
 
-def test_the_changes_in_the_hook_of_an_opening_are_used() -> None:
-    """The documentation's own example is one."""
-    payload = changed(
+def test_a_new_issue_with_changes_has_only_the_labels_in_the_changes() -> None:
+    """The example in GitLab's documentation is such a delivery."""
+    payload = changes_hook(
         "issue",
         {"labels": {"previous": [API], "current": [PLATFORM]}, "assignees": {"previous": [], "current": []}},
         action="open",
@@ -375,7 +375,7 @@ def test_the_changes_in_the_hook_of_an_opening_are_used() -> None:
 
 
 def test_reviewers_are_distinguished_from_assignees() -> None:
-    payload = changed(
+    payload = changes_hook(
         "merge_request",
         {
             "assignees": {"previous": [BOB], "current": [BOB, ANN]},
@@ -395,8 +395,8 @@ def test_reviewers_are_distinguished_from_assignees() -> None:
     ]
 
 
-def test_reviewers_a_merge_request_is_opened_with_are_asked() -> None:
-    payload = changed("merge_request", {}, action="open", reviewer_ids=[6], assignee_ids=[])
+def test_a_reviewer_of_a_new_merge_request_is_a_request_for_a_review() -> None:
+    payload = changes_hook("merge_request", {}, action="open", reviewer_ids=[6], assignee_ids=[])
     payload |= {"labels": [], "assignees": []}
 
     event = read("Merge Request Hook", payload)
@@ -410,65 +410,65 @@ def test_a_review_that_is_requested_again_is_a_request() -> None:
         "current": [{**ANN, "re_requested": True}, {**BOB, "re_requested": False}],
     }
 
-    assert read("Merge Request Hook", changed("merge_request", {"reviewers": again})).assignee_id == 6
+    assert read("Merge Request Hook", changes_hook("merge_request", {"reviewers": again})).assignee_id == 6
 
 
 def test_people_without_ids_are_ignored() -> None:
     added = {"previous": [], "current": [{"name": "User1", "username": "user1"}]}
 
-    assert parse("Issue Hook", raw(changed("issue", {"assignees": added}))) == []
+    assert parse("Issue Hook", raw(changes_hook("issue", {"assignees": added}))) == []
 
 
-def test_the_hooks_of_project_and_group_for_one_action_have_one_key() -> None:
+def test_a_project_hook_and_a_group_hook_for_one_action_have_the_same_idempotency_keys() -> None:
     act = {"labels": {"previous": [], "current": [API]}, "assignees": {"previous": [], "current": [ANN]}}
     for event, payload in [
         ("Note Hook", note_on_issue()),
-        ("Issue Hook", changed("issue", act)),
-        ("Merge Request Hook", changed("merge_request", act)),
+        ("Issue Hook", changes_hook("issue", act)),
+        ("Merge Request Hook", changes_hook("merge_request", act)),
     ]:
         of_project, of_group = parse(event, raw(payload)), parse(event, raw({**payload, "group": {"id": 2}}))
         assert [one.cause for one in of_project] == [one.cause for one in of_group] != []
 
 
-def test_a_confidential_issue_hook_is_of_a_confidential_thread() -> None:
+def test_a_confidential_issue_hook_has_a_confidential_thread() -> None:
     labels = {"labels": {"previous": [], "current": [API]}}
-    payload = {**changed("issue", labels, confidential=True), "event_type": "confidential_issue"}
+    payload = {**changes_hook("issue", labels, confidential=True), "event_type": "confidential_issue"}
 
     assert read("Confidential Issue Hook", payload).thread.confidential
 
 
 def test_an_incident_is_an_issue() -> None:
-    payload = changed("work_item", {"labels": {"previous": [], "current": [API]}}, type="Incident")
+    payload = changes_hook("work_item", {"labels": {"previous": [], "current": [API]}}, type="Incident")
 
     assert read("Issue Hook", payload).thread.kind is Kind.ISSUE
 
 
-def test_an_epic_belongs_to_no_project() -> None:
-    payload = {**changed("work_item", {}, action="open", type="Epic"), "project": None}
+def test_an_epic_without_a_project_is_not_an_event() -> None:
+    payload = {**changes_hook("work_item", {}, action="open", type="Epic"), "project": None}
 
     assert parse("Issue Hook", raw(payload)) == []
 
 
-def test_who_changed_an_issue_must_be_known() -> None:
-    payload = changed("issue", {"labels": {"previous": [], "current": [API]}})
+def test_a_change_of_an_issue_without_the_id_of_its_user_is_refused() -> None:
+    payload = changes_hook("issue", {"labels": {"previous": [], "current": [API]}})
     del payload["user"]["id"]
 
     with pytest.raises(ValueError, match=r"user\.id"):
         parse("Issue Hook", raw(payload))
 
 
-# What cannot be read
+# Invalid deliveries
 
 
 def every_kind() -> list[tuple[str, Payload]]:
-    """A delivery of each kind that may say something to us."""
+    """Return a delivery of each kind that the bot reads."""
     act = {"labels": {"previous": [], "current": [API]}, "assignees": {"previous": [], "current": [ANN]}}
     return [
         ("Note Hook", note_on_issue()),
         ("Confidential Note Hook", note_on_change()),
-        ("Issue Hook", changed("issue", act)),
-        ("Confidential Issue Hook", changed("work_item", act)),
-        ("Merge Request Hook", changed("merge_request", act)),
+        ("Issue Hook", changes_hook("issue", act)),
+        ("Confidential Issue Hook", changes_hook("work_item", act)),
+        ("Merge Request Hook", changes_hook("merge_request", act)),
     ]
 
 
@@ -476,7 +476,7 @@ def every_kind() -> list[tuple[str, Payload]]:
 @pytest.mark.parametrize(
     "field", ["web_url", "git_http_url", "http_url", "git_ssh_url", "ssh_url", "homepage", "url"]
 )
-def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_says(
+def test_the_address_of_a_repository_comes_from_the_settings_and_not_from_the_delivery(
     url: object, field: str
 ) -> None:
     for event, payload in every_kind():
@@ -489,7 +489,7 @@ def test_a_repository_is_below_the_address_of_the_settings_whatever_a_delivery_s
 
 
 @pytest.mark.parametrize("name", [*NO_FULL_NAMES, "acme/-/anvil", "acme/-", "-/anvil", "/".join(["a"] * 22)])
-def test_an_ambiguous_full_name_is_named_in_the_error(name: object) -> None:
+def test_the_field_of_an_invalid_full_name_is_named_in_the_error(name: object) -> None:
     for event, payload in every_kind():
         payload["project"]["path_with_namespace"] = name
 
@@ -534,8 +534,8 @@ def test_a_number_that_the_ledger_cannot_store_is_named_in_the_error(field: str,
 
 @pytest.mark.parametrize("wrong", OUT_OF_RANGE)
 @pytest.mark.parametrize("field", ["assignees", "reviewers"])
-def test_so_is_that_of_somebody_who_is_asked(field: str, wrong: object) -> None:
-    payload = changed("merge_request", {field: {"previous": [], "current": [{"id": wrong}]}})
+def test_an_assignee_or_a_reviewer_with_an_invalid_id_is_refused(field: str, wrong: object) -> None:
+    payload = changes_hook("merge_request", {field: {"previous": [], "current": [{"id": wrong}]}})
 
     with pytest.raises(ValueError, match="id"):
         parse("Merge Request Hook", raw(payload))
@@ -543,7 +543,7 @@ def test_so_is_that_of_somebody_who_is_asked(field: str, wrong: object) -> None:
 
 @pytest.mark.parametrize("wrong", [each for each in OUT_OF_RANGE if each != 0])
 @pytest.mark.parametrize("field", ["new_line", "old_line"])
-def test_a_line_for_a_comment_contains_no_secret(field: str, wrong: object) -> None:
+def test_an_invalid_line_number_of_a_comment_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = note_on_change(type="DiffNote", position={"new_path": "a.py", "old_path": "a.py", field: wrong})
 
     with pytest.raises(ValueError, match=field):
@@ -569,10 +569,10 @@ def test_a_label_that_is_too_long_is_named_in_the_error() -> None:
     labels = {"previous": [], "current": [{**API, "title": "é" * 256}]}
 
     with pytest.raises(ValueError, match="title"):
-        parse("Issue Hook", raw(changed("issue", {"labels": labels})))
+        parse("Issue Hook", raw(changes_hook("issue", {"labels": labels})))
 
 
-def test_nul_is_taken_out_of_every_text() -> None:
+def test_nul_is_removed_from_comments_and_titles() -> None:
     payload = note_on_issue(note="/run\0 tidy 😀")
     payload["issue"]["title"] = "a\0b"
 
@@ -590,7 +590,7 @@ def test_nul_is_taken_out_of_every_text() -> None:
         "2015-05-17T19:06:40+02:00",
     ],
 )
-def test_every_way_gitlab_writes_a_time_is_read(time: str) -> None:
+def test_each_time_format_of_gitlab_is_read(time: str) -> None:
     at = read("Note Hook", note_on_issue(created_at=time)).at
 
     assert at == datetime(2015, 5, 17, 17, 6, 40, tzinfo=UTC)
@@ -620,7 +620,7 @@ def test_an_invalid_time_is_named_in_the_error(time: str) -> None:
     ],
 )
 @pytest.mark.parametrize("wrong", [None, True, [], {}])
-def test_a_needed_field_that_is_wrong_is_named_in_the_error(field: str, wrong: object) -> None:
+def test_an_invalid_required_field_is_named_in_the_error(field: str, wrong: object) -> None:
     payload = note_on_issue()
     *path, last = field.split(".")
     parent = payload
@@ -637,7 +637,7 @@ def test_a_needed_field_that_is_wrong_is_named_in_the_error(field: str, wrong: o
 )
 @pytest.mark.parametrize("name", ["labels", "assignees", "reviewers"])
 def test_invalid_changes_are_ignored(odd: object, name: str) -> None:
-    assert parse("Issue Hook", raw(changed("issue", {name: odd}))) == []
+    assert parse("Issue Hook", raw(changes_hook("issue", {name: odd}))) == []
 
 
 @pytest.mark.parametrize(
@@ -653,5 +653,5 @@ def test_an_event_that_the_bot_does_not_use_is_not_read(event: str) -> None:
     assert parse(event, b"not json") == []
 
 
-def test_another_kind_of_object_does_not_concern_the_bot() -> None:
+def test_a_delivery_with_another_kind_of_object_is_not_an_event() -> None:
     assert parse("Note Hook", raw({"object_kind": "emoji", "project": PROJECT})) == []
