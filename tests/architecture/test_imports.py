@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.architecture import import_rules
+from tests.architecture import import_rules, programs
 from tests.architecture.imports import by_module, by_package, cycle, longest_chain
 from tests.architecture.packages import table
 from tests.architecture.tree import ROOT, Tree, is_left_out, working_tree
@@ -19,6 +19,7 @@ RULES = [
     import_rules.misplaced_libraries,
     import_rules.wrong_docstrings,
     import_rules.loaded_at_import,
+    programs.broken_imports,
 ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.architecture import import_rules, names
+from tests.architecture import import_rules, names, programs
 from tests.architecture.imports import by_module, by_package, cycle, imports, longest_chain
 from tests.architecture.language import findings
 from tests.architecture.packages import PACKAGES, Package
@@ -26,6 +26,7 @@ SOUND: Tree = {
     "bot/app/cli/__init__.py": "",
     "bot/app/cli/main.py": "import typer\n\nfrom bot.playground import app\n",
     "bot/playground/app.py": "import git\n",
+    "tests/journeys/world.py": 'P = "from bot.app import cli\\nfrom bot.agents.environment import SOCKET"\n',
     "bot/agents/environment.py": "from bot.gateway.endpoint import SOCKET\n",
     "bot/forges/github/verifier.py": "import github\n",
     "bot/gateway/endpoint.py": "import structlog\nfrom sqlalchemy import Connection\n",
@@ -44,6 +45,7 @@ SOUND: Tree = {
         import_rules.misplaced_libraries,
         import_rules.wrong_docstrings,
         import_rules.loaded_at_import,
+        programs.broken_imports,
         names.repeated_classes,
         names.glossary_words,
         names.misnamed_settings,
@@ -78,6 +80,12 @@ def test_a_tree_as_it_should_be_has_no_violation(rule: Rule) -> None:
         (import_rules.wrong_docstrings, "bot/text/__init__.py", '"""Text.\n\nImports: domain, git.\n"""'),
         (import_rules.wrong_docstrings, "bot/domain/__init__.py", '"""Imports: nothing of ours."""'),
         (import_rules.loaded_at_import, "bot/app/cli/__init__.py", "from bot.app.cli.main import main"),
+        (programs.broken_imports, "tests/journeys/world.py", 'P = "from bot.agents import codex"'),
+        (
+            programs.broken_imports,
+            "tests/journeys/world.py",
+            'P = f"""\nfrom bot.app.worker import work\n"""',
+        ),
         (names.repeated_classes, "bot/runs/plan.py", "class Plan: ...\nclass Inner:\n    class Plan: ..."),
         (names.glossary_words, "bot/runs/house.py", ""),
         (names.glossary_words, "bot/runs/access.py", "def open_gate() -> None: ..."),

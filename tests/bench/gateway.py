@@ -36,7 +36,7 @@ PIECES = 50
 _EVERY = 0.002  # seconds between two pieces
 _RELAY = """
 import asyncio, socket, sys
-from bot.gateway import relay
+from bot.sandbox.inside import relay
 asyncio.run(relay.serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2]))
 """
 
