@@ -1,10 +1,10 @@
-"""Words that no name may have, because the field has a standard term. The term stands beside the word.
+"""Words that no name may have, because the field has a standard term. The term follows the word.
 
 They are banned as domain terms. If such a word is plain English for something
 else, `ALLOWED` names the place and the reason.
 """
 
-# A name must not have these words, wherever they stand in it.
+# A name must not have these words at any place.
 WORDS = {
     "attempt": "leased run, or run",
     "attempts": "leased runs, or runs",
@@ -47,7 +47,7 @@ WORDS = {
     "words": "text, vocabulary or phrases",
 }
 
-# Nor these words one after another.
+# A name must not have these words one after another.
 PHRASES = {
     ("gone", "on"): "failover",
     ("in", "line"): "queued",
@@ -57,14 +57,14 @@ PHRASES = {
     ("set", "back"): "restored",
 }
 
-# Nor may a module, class or function have these as its whole name: as a part of one, or for a line
-# of text that is handed over, they are plain English ("one_line", "keep_stderr").
+# A module, class or function must not have these as its whole name. As a part of a name, or as the name of
+# an argument, they are plain English ("one_line", "keep_stderr").
 NAMES = {
     "keep": "retain, or retention",
     "line": "queue",
 }
 
-# Kind and name, and the reason why the word stays there.
+# Kind and name: the reason for the exception.
 ALLOWED = {
     ("module", "store.causes"): "named as its table, which no release renames",
     ("function", "keep"): "the command /keep, in its handler and in the verb behind it",

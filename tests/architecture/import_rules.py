@@ -21,7 +21,7 @@ _FORM = "Imports: "
 
 
 def misplaced_modules(tree: Tree) -> list[str]:
-    """Find modules in no package of the table."""
+    """Find modules that are not in a package of the table."""
     known = modules(tree)
     return [
         f"{known[module]} is in no package of tests/architecture/packages.py"
@@ -75,7 +75,7 @@ def reserved_imports(tree: Tree) -> list[str]:
 
 
 def is_within(module: str, names: set[str]) -> bool:
-    """Tell whether a module is one of these, or in one. `bot` stands for itself alone."""
+    """Return whether a module is one of these, or in one. `bot` means only itself, without its packages."""
     return any(module == name or (name != "bot" and module.startswith(f"{name}.")) for name in names)
 
 
@@ -103,7 +103,7 @@ def library_places(library: str) -> set[str]:
 
 
 def unused_entries(tree: Tree) -> list[str]:
-    """Find imports and libraries that the table permits and nobody needs."""
+    """Find imports and libraries that the table permits and no module needs."""
     used: dict[str, set[str]] = {name: set() for name in PACKAGES}
     for each in imports(tree):
         used.get(package_of(each.module) or "", set()).add(each.target)

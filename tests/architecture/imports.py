@@ -38,7 +38,7 @@ def modules(tree: Tree) -> dict[str, str]:
 
 
 def imports(tree: Tree) -> list[Import]:
-    """List every import, those inside functions too. Raise ValueError for a relative one."""
+    """List every import, also those inside functions. Raise ValueError for a relative import."""
     known = modules(tree)
     return [each for path, syntax in python(tree) for each in _of_file(path, syntax, known)]
 

@@ -1,4 +1,4 @@
-"""Findings in docstrings, comments, log events and sentences for people; the list for their rewriting.
+"""A list of unclear English in docstrings, comments, log events and sentences for people.
 
 python -m tests.architecture.language store        the findings in bot/store
 python -m tests.architecture.language handlers     those in handlers; without a name, in both
@@ -46,7 +46,7 @@ class Finding:
 
 
 def findings(tree: Tree, *places: str) -> list[Finding]:
-    """List the findings in these folders, or in all of `bot` and `handlers` if none is given."""
+    """List the findings in these folders, or in all of `bot` and `handlers` if none are given."""
     found: set[Finding] = set()
     for path, syntax in python(tree, *places):
         if not is_left_out(path):

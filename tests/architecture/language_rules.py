@@ -14,7 +14,7 @@ _CONDITION = (
     r"\bwhere (?:a|an|another|any|both|either|else|it|its|neither|no|nobody|nothing|one|only|others?"
     r"|something|somebody|that|the|there|these|they|this|those|too|we|you)\b"
 )
-# Before "where" these make it a place, or a question: "the folder where the log is", "ask where it runs".
+# After these words, "where" means a place or a question: "the folder where the log is", "ask where it runs".
 _ASKED = """
 anywhere ask asks call check checks column columns copy decide decides directory else exactly field file
 find finds folder folders from here host hosts image images installation is know known knows layer level
@@ -28,7 +28,7 @@ _COMPARED = "better|different|earlier|fewer|larger|later|less|longer|matter|more
 
 @dataclass(frozen=True)
 class Rule:
-    """A pattern that readers stumble over, and what to write instead."""
+    """A pattern of unclear English, and the advice for a better text."""
 
     name: str
     pattern: re.Pattern[str]
@@ -67,7 +67,7 @@ RULES = [
 
 
 def is_excused(rule: Rule, text: str, found: re.Match[str]) -> bool:
-    """Tell whether the words around a match make it plain English: a question, or a place."""
+    """Return whether the words around a match make it plain English: a question, or a place."""
     before = re.findall(r"[\w'/`]+", text[: found.start()])
     if rule.name == "condition":
         ends_a_clause = re.search(r"[,;:.] $", text[: found.start()])

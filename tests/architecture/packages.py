@@ -53,7 +53,7 @@ def _words(text: str) -> tuple[str, ...]:
 _ANYWHERE_IN_IT: tuple[str, ...] = ()
 
 PACKAGES = _rows(
-    # Beside the rows: a stand-in for a forge that knows nothing of the bot. Only `app` starts it.
+    # In no row: a stand-in for a forge that does not use the bot's code. Only `app` starts it.
     [Package("playground", BESIDE, (), dict.fromkeys(_words("git starlette uvicorn"), _ANYWHERE_IN_IT))],
     [Package("domain", 1)],
     [Package("text", 2, _words("domain"), {"markdown_it": ("markdown",)})],
@@ -137,7 +137,7 @@ LOOSE = {"bot": (), "bot.__main__": ("app",)}
 # Parts of packages that only their own package and these import.
 RESERVED = {"forges.github": ("forges.registry",), "forges.gitlab": ("forges.registry",)}
 
-# Everybody logs, and names the ledger's connection and its errors.
+# All packages may log, and may use the ledger's connection and its errors.
 ANYWHERE = {"structlog", "sqlalchemy.Connection", "sqlalchemy.exc"}
 
 

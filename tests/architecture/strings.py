@@ -9,7 +9,7 @@ from tests.architecture.tree import OURS, Tree, is_left_out, is_template, python
 
 KINDS = ("comment", "page", "terminal", "log", "error", "setting", "prompt", "docstring")
 
-# Which kind a string is if no call says so, by the first match of its path.
+# The kind of a string if no call determines it: that of the first pattern that matches its path.
 _BY_PATH = (
     ("page", r"bot/web/"),
     ("setting", r"bot/app/settings/|bot/(\w+/)?(settings|sections)\.py$"),
@@ -32,7 +32,7 @@ _READ_ATTRIBUTE = re.compile(r'\b(?:title|alt|placeholder|aria-label|content)="(
 
 @dataclass(frozen=True)
 class Text:
-    """One string as its reader gets it, its computed parts shown as {…}."""
+    """One string as its readers see it, with {…} in place of computed parts."""
 
     kind: str
     text: str
@@ -137,7 +137,7 @@ class _Reader:
 
 def _prose(made: Text, *, whole: bool) -> Iterator[Text]:
     is_markup = made.kind == "page" and _MARKUP.search(made.text) is not None
-    pattern = _WORD if is_markup else _PROSE  # between tags even one word is read
+    pattern = _WORD if is_markup else _PROSE  # between tags even a single word is a text
     for piece in _MARKUP.sub("\n\n", made.text).split("\n\n") if is_markup else [made.text]:
         text = " ".join(piece.split())
         if text and (whole or pattern.search(text)):
@@ -163,7 +163,7 @@ def _kind_of_call(node: ast.Call, errors: set[str]) -> str:
 
 
 def _is_shown_as_help(node: ast.AST) -> bool:
-    """Tell whether `--help` shows this docstring: that of a command of the command line."""
+    """Return whether `--help` shows this docstring, because it belongs to a command of the command line."""
     calls = [each for each in getattr(node, "decorator_list", []) if isinstance(each, ast.Call)]
     return any(_called(call) in ("command", "callback") and not call.args for call in calls)
 

@@ -1,4 +1,4 @@
-"""The documents, held to the code: samples run, links lead somewhere, named files exist."""
+"""The documents match the code: samples run, targets of links exist, and named files exist."""
 
 import re
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from tests.support.commander import Say
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 HANDLERS = (ROOT / "docs" / "handlers.md").read_text()
-SAMPLES = {"handlers/where.py", "tests/handlers/test_where.py"}  # a reader makes them
+SAMPLES = {"handlers/where.py", "tests/handlers/test_where.py"}  # readers of the page create them
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROGRAMS = {"docker", "forgehand", "npm", "pip", "podman"}  # phrases that start so are commands
+PROGRAMS = {"docker", "forgehand", "npm", "pip", "podman"}  # phrases that begin with these are commands
 REGISTRATIONS = [text for text in BLOCK.findall(HANDLERS) if '@router.command("where"' in text]
 BEFORE = re.compile(r"^ +\| `[^`]+` \|", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```$|^(?:    [^\n]*\n)+", re.MULTILINE | re.DOTALL)
@@ -37,8 +37,8 @@ def _id(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
-    assert [target for target in LINK.findall(page.read_text()) if not _leads_somewhere(page, target)] == []
+def test_every_link_refers_to_an_existing_file_and_heading(page: Path) -> None:
+    assert [target for target in LINK.findall(page.read_text()) if not _exists_at(page, target)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)
@@ -55,7 +55,7 @@ def test_every_page_follows_the_rules_of_language(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)
-def test_every_file_that_is_named_exists(page: Path) -> None:
+def test_every_named_file_exists(page: Path) -> None:
     named = set(NAMED.findall(page.read_text()))
 
     assert [path for path in sorted(named - SAMPLES) if not _exists(path)] == []
@@ -84,11 +84,11 @@ def test_the_sample_test_passes_on_the_sample_handler(sqlite_ledger: Ledger) -> 
     tests = [test for name, test in sample.items() if name.startswith("test_")]
 
     assert len(tests) == 2
-    for test in reversed(tests):  # the one without a task first: both share a ledger
+    for test in reversed(tests):  # the test without a task first, because both share a ledger
         test(Say(sqlite_ledger, router))
 
 
-def test_a_mistyped_name_is_answered_as_the_page_quotes(sqlite_ledger: Ledger) -> None:
+def test_the_page_about_handlers_quotes_the_reply_to_a_mistyped_command(sqlite_ledger: Ledger) -> None:
     router = Router(handlers.router, _run(_block('"""`/where`: '))["router"])
 
     with pytest.raises(NotUnderstood) as refusal:
@@ -98,7 +98,7 @@ def test_a_mistyped_name_is_answered_as_the_page_quotes(sqlite_ledger: Ledger) -
     assert str(refusal.value).removesuffix(" `/help` lists the commands.") in quoted
 
 
-def test_the_table_on_the_page_is_the_table_with_the_sample() -> None:
+def test_the_page_about_handlers_shows_the_table_of_handlers_with_the_sample() -> None:
     table = (ROOT / "handlers" / "__init__.py").read_text()
 
     sample = _block("from bot.commands.router import Router\nfrom handlers import")
@@ -135,7 +135,7 @@ def _run(source: str) -> dict[str, Any]:
     return vars(module)
 
 
-def _leads_somewhere(page: Path, target: str) -> bool:
+def _exists_at(page: Path, target: str) -> bool:
     if re.match(r"[a-z]+:", target):
         return True  # another site
     name, _, heading = target.partition("#")

@@ -1,4 +1,4 @@
-"""Imports between packages, held to the table of packages.py, and libraries in their places."""
+"""Imports of packages and libraries match the table of packages.py."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.architecture.imports import by_module, by_package, cycle, longest_cha
 from tests.architecture.packages import table
 from tests.architecture.tree import ROOT, Tree, is_left_out, working_tree
 
-FLOORS = 8
+LONGEST_CHAIN = 8
 
 RULES = [
     import_rules.misplaced_modules,
@@ -30,33 +30,34 @@ def test_the_sources_follow_the_rule(rule: Callable[[Tree], list[str]]) -> None:
     assert not violations, "\n".join(violations)
 
 
-def test_the_table_itself_names_only_packages_of_lower_rows() -> None:
+def test_every_package_of_the_table_imports_only_packages_of_lower_rows() -> None:
     assert import_rules.upward_entries() == []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_imports_of_modules_have_no_cycle() -> None:
     assert cycle(by_module(working_tree())) == []
 
 
-def test_no_package_imports_itself_by_way_of_others() -> None:
+def test_imports_between_packages_have_no_cycle() -> None:
     assert cycle(by_package(by_module(working_tree()))) == []
 
 
-def test_the_packages_have_at_most_eight_floors(record_property: Callable[[str, object], None]) -> None:
+def test_the_longest_chain_of_packages_has_at_most_eight_packages(
+    record_property: Callable[[str, object], None],
+) -> None:
     by_file = by_module({path: text for path, text in working_tree().items() if not is_left_out(path)})
     packages = by_package(by_file)
     assert cycle(by_file) == cycle(packages) == []
 
-    modules, floors = longest_chain(by_file), longest_chain(packages)
+    modules, longest = longest_chain(by_file), longest_chain(packages)
 
     arrows = sum(len(targets) for targets in packages.values())
     record_property("figure", f"{len(modules)} modules in the longest chain: {' > '.join(modules)}")
-    record_property(
-        "figure", f"{len(floors)} floors, {arrows} imports between packages: {' > '.join(floors)}"
-    )
+    record_property("figure", f"{len(longest)} packages in the longest chain: {' > '.join(longest)}")
+    record_property("figure", f"{arrows} imports between packages")
     unused = import_rules.unused_entries(working_tree())
     record_property("figure", f"{len(unused)} entries of the table are unused: {'; '.join(unused) or 'none'}")
-    assert len(floors) <= FLOORS
+    assert len(longest) <= LONGEST_CHAIN
 
 
 def test_docs_architecture_shows_the_table() -> None:

@@ -1,4 +1,4 @@
-"""English of docstrings, comments, log events and sentences for people, held to language_rules.py."""
+"""Docstrings, comments, log events and sentences for people follow the rules of language_rules.py."""
 
 from tests.architecture.language import findings, unused_exceptions
 from tests.architecture.tree import working_tree

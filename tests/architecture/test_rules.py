@@ -1,4 +1,4 @@
-"""The rules themselves, on made-up trees: each finds its violation, and a tree as it should be has none."""
+"""The rules on made-up trees: each rule finds its violation, and a correct tree has none."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def _init(package: Package) -> str:
     return f'"""The {package.name}.\n\nImports: {package.listed}.\n"""\n'
 
 
-SOUND: Tree = {
+CORRECT: Tree = {
     "bot/__init__.py": '"""A bot."""\n',
     "bot/__main__.py": "from bot.app.cli import main\n",
     "bot/app/cli/__init__.py": "",
@@ -52,8 +52,8 @@ SOUND: Tree = {
     ],
     ids=lambda rule: rule.__name__,
 )
-def test_a_tree_as_it_should_be_has_no_violation(rule: Rule) -> None:
-    assert rule(SOUND) == []
+def test_a_correct_tree_has_no_violation(rule: Rule) -> None:
+    assert rule(CORRECT) == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_tree_as_it_should_be_has_no_violation(rule: Rule) -> None:
     ids=lambda value: value.__name__ if callable(value) else str(value).split("\n")[0],
 )
 def test_each_rule_finds_its_violation(rule: Rule, path: str, source: str) -> None:
-    violations = rule({**SOUND, path: source})
+    violations = rule({**CORRECT, path: source})
 
     assert len(violations) == 1
     assert path in violations[0]
@@ -108,7 +108,7 @@ def test_each_rule_finds_its_violation(rule: Rule, path: str, source: str) -> No
     "source",
     ["def one_line() -> str: ...", "class CommandLineAgent: ...", "def read(line: str) -> None: ..."],
 )
-def test_lines_of_text_are_not_the_queue(source: str) -> None:
+def test_names_for_lines_of_text_are_permitted(source: str) -> None:
     assert names.glossary_words({"bot/text/markdown.py": source}) == []
 
 
@@ -156,7 +156,7 @@ def test_unclear_english_is_found(source: str, rule: str) -> None:
         'log.info("workspace is no longer needed")',
     ],
 )
-def test_plain_english_is_not(source: str) -> None:
+def test_plain_english_has_no_finding(source: str) -> None:
     assert findings({"bot/runs/execute.py": source}) == []
 
 

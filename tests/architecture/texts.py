@@ -45,16 +45,16 @@ def compare(old: Sequence[Text], new: Sequence[Text]) -> list[Changes]:
     A text that only moved, to another file or another kind, is unchanged.
     """
     before = Counter(each.text for each in old)
-    kept: Counter[str] = Counter()
+    shared: Counter[str] = Counter()
     unchanged: Counter[str] = Counter()
     for each in new:
-        if kept[each.text] < before[each.text]:
-            kept[each.text] += 1
+        if shared[each.text] < before[each.text]:
+            shared[each.text] += 1
             unchanged[each.kind] += 1
     removed: Counter[str] = Counter()
     for each in old:
-        if kept[each.text]:
-            kept[each.text] -= 1
+        if shared[each.text]:
+            shared[each.text] -= 1
         else:
             removed[each.kind] += 1
     total = Counter(each.kind for each in new)

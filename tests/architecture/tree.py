@@ -1,6 +1,6 @@
 """The sources under test as text, from the working tree or from a commit.
 
-Every rule of this folder takes such a tree, so that it can be tried on a made-up one.
+Every rule of this folder takes such a tree, so that it can be tested on a made-up one.
 """
 
 import ast
@@ -45,12 +45,12 @@ def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
 
 
 def is_source(name: str) -> bool:
-    """Tell whether the rules look at a file of this name."""
+    """Return whether the rules apply to a file of this name."""
     return name.endswith(".py") or is_template(name)
 
 
 def is_template(name: str) -> bool:
-    """Tell whether this is a page template."""
+    """Return whether this is a page template."""
     return "/templates/" in name and not name.endswith((".py", ".pyc"))
 
 
@@ -63,18 +63,18 @@ def python(tree: Tree, *folders: str) -> Iterator[tuple[str, ast.Module]]:
 
 @cache
 def parsed(text: str) -> ast.Module:
-    """Parse a source once, however many rules read it."""
+    """Parse a source only once for all rules."""
     return ast.parse(text)
 
 
 def within(path: str, folders: tuple[str, ...]) -> bool:
-    """Tell whether a path is one of these files or in one of these folders."""
+    """Return whether a path is one of these files or in one of these folders."""
     return any(path == folder or path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
 
 
 def is_left_out(path: str) -> bool:
-    """Tell whether the rules on names and language do not hold here.
+    """Return whether the rules on names and language do not apply to this file.
 
-    The playground speaks as the forges do; a migration stays as it was released.
+    The playground uses the terms of the forges, and a released migration is not changed.
     """
     return within(path, ("bot/playground", "bot/store/migrations"))

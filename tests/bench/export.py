@@ -26,7 +26,7 @@ FILES, FOLDERS, BYTES = 20_000, 200, 6_200
 ROUNDS = 7
 
 
-def grown(site: Site) -> None:
+def edit_one_file(site: Site) -> None:
     """Start the task at a commit of this many files, and edit one of them."""
     words = random.Random(7).randbytes(BYTES // 2).hex()
     files = {
@@ -66,7 +66,7 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         site = Site(Path(folder), engine, small())
-        grown(site)
+        edit_one_file(site)
         pairs = [(timed(read_all, site), timed(export, site)) for _ in range(rounds + 1)][1:]
     floors, exports = zip(*pairs, strict=True)
     table = Table("", "median", "fastest", "slowest", title=f"{FILES} files, {rounds} rounds")

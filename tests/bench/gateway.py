@@ -30,7 +30,7 @@ from tests.gateway.provider import ScriptedProvider, running, says, streams
 from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, providers_at
 from tests.support.rows import claimed
 
-AIM = 5.0  # milliseconds
+TARGET = 5.0  # milliseconds
 ROUNDS = 100
 PIECES = 50
 _EVERY = 0.002  # seconds between two pieces
@@ -128,7 +128,7 @@ def show(what: str, took: dict[str, list[float]]) -> None:
         table.add_row(name, *(f"{each:.2f}" for each in (cuts[49], cuts[94], cuts[98])))
     Console().print(table)
     added = statistics.median(took["gateway"]) - statistics.median(took["direct"])
-    Console().print(f"added: {added:.2f} ms (aim for a piece: {AIM:g})")
+    Console().print(f"added: {added:.2f} ms (target for a piece: {TARGET:g})")
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def serve_bare(port: int) -> None:
 
     async def hook(request: Request) -> Response:
         given = request.headers.get("x-hub-signature-256", "")
-        held = hmac.compare_digest(signature(await request.body()), given)
-        return Response(status_code=202 if held else 401)
+        is_valid = hmac.compare_digest(signature(await request.body()), given)
+        return Response(status_code=202 if is_valid else 401)
 
     app = Starlette(routes=[Route("/webhooks/github", hook, methods=["POST"])])
     uvicorn.run(app, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None)
@@ -77,7 +77,7 @@ def serve_bare(port: int) -> None:
 
 def serve_ours(port: int, url: str) -> None:
     ledger = open_ledger(url)
-    told = metrics.make(ledger)
+    counts = metrics.make(ledger)
     intake = Intake(ledger, lambda forge, delivery: None)
     receiver = webhook.Receiver(
         verifier=github_verifier([SECRET]),
@@ -85,7 +85,7 @@ def serve_ours(port: int, url: str) -> None:
         read_deadline=10,
         events=frozenset({"issue_comment"}),
     )
-    routes = [*webhook.routes([receiver], intake, told.answered), *health.routes(told, {})]
+    routes = [*webhook.routes([receiver], intake, counts.answered), *health.routes(counts, {})]
     intake.start()
     server(Starlette(routes=routes), host="127.0.0.1", port=port).run()
     intake.stop()
@@ -203,7 +203,7 @@ def compare(rounds: int, length: float) -> None:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         postgresql = stack.enter_context(running_postgres()).migrated()
-        bare = stack.enter_context(serving("bare, keeps nothing"))
+        bare = stack.enter_context(serving("bare, stores nothing"))
         urls = {"ours, SQLite": f"sqlite:///{folder}/ledger.db", "ours, PostgreSQL": postgresql}
         ours = [stack.enter_context(serving(name, url)) for name, url in urls.items()]
         for contender in [bare, *ours] * rounds:
@@ -217,8 +217,8 @@ def compare(rounds: int, length: float) -> None:
             ratio = statistics.median(a / b for a, b in zip(contender.rates, bare.rates, strict=True))
             times = f"{cuts[49] * 1e3:9.1f}{cuts[98] * 1e3:9.1f}"
             work = statistics.median(contender.work) * 1e6
-            kept = f"{count(url)}/{len(contender.seconds)}" if url else ""
-            say(f"{contender.name:22}{rate:14.0f}{times}{ratio:9.2f}{work:9.0f}  {kept}")
+            on_disk = f"{count(url)}/{len(contender.seconds)}" if url else ""
+            say(f"{contender.name:22}{rate:14.0f}{times}{ratio:9.2f}{work:9.0f}  {on_disk}")
 
 
 def count(url: str) -> int:

@@ -36,8 +36,8 @@ n=0
 until rm "$HOME/go" 2>/dev/null; do n=$((n + 1)); echo "line $n"; sleep 0.02; done
 echo $n >lines.txt
 """
-# `forgehand work --host <name>` that gives up a host after this many seconds. The composition root is called
-# directly: no setting does it.
+# `forgehand work --host <name>` that regards a host as unresponsive after this number of seconds. The
+# composition root is called directly, because no setting changes that.
 WORK = """
 import pathlib, sys
 from bot.app import processes
@@ -58,11 +58,11 @@ def adoption(there: World, worker: Process) -> "tuple[float, Process]":
     there.settled()
 
     there.kill(worker)
-    died, heard = time.monotonic(), there.now(run).log_offset
-    eventually(lambda: there.now(run).log_offset > heard, every=0.01)
+    died, offset = time.monotonic(), there.now(run).log_offset
+    eventually(lambda: there.now(run).log_offset > offset, every=0.01)
     took = time.monotonic() - died
 
-    there.let_go(run)
+    there.let_continue(run)
     _, ended = there.task_after_run(1, on=issue)
     assert (ended.outcome, ended.epoch) == (Outcome.PUSHED, 2), ended.reason
     return took, other
@@ -72,7 +72,7 @@ def _present(there: World) -> list[Path]:
     return list((there.data / "workers").iterdir())
 
 
-def elsewhere(there: World, silence: float) -> tuple[float, float]:
+def failover(there: World, silence: float) -> tuple[float, float]:
     """Kill a host; return the seconds until another host claims a resume, and until its agent runs."""
     issue = there.playground.open_issue("Lost")
     names = [f"{name}-{secrets.token_hex(3)}" for name in ("one", "two")]
@@ -120,7 +120,7 @@ def served() -> Iterator[World]:
 
 
 def main(silences: list[float]) -> None:
-    table = Table(title="How long a run lies there, in seconds")
+    table = Table(title="Time until a run is continued, in seconds")
     for column in ("what", "floor", "took", "more"):
         table.add_column(column, justify="right")
 
@@ -136,7 +136,7 @@ def main(silences: list[float]) -> None:
         row("worker dead, followed again (median)", SWEEP_EVERY, statistics.median(times))
         row(f"the slowest of {ROUNDS}", SWEEP_EVERY, max(times))
         for silence in silences:
-            claimed, running = elsewhere(there, silence)
+            claimed, running = failover(there, silence)
             row(f"host dead, given up after {silence:g}: resume claimed", silence, claimed)
             row("its agent runs", silence, running)
     Console().print(table)

@@ -92,7 +92,7 @@ class BotProcesses:
         self.processes.clear()
 
     def kill(self, process: Process) -> None:
-        """Kill one process with SIGKILL, wherever it is."""
+        """Kill one process with SIGKILL at any point of its work."""
         process.kill()
         process.wait(30)
         self.processes.remove(process)

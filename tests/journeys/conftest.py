@@ -1,4 +1,4 @@
-"""Worlds for the journeys: each forge, on PostgreSQL and Redis or on the embedded defaults."""
+"""Worlds for the journeys: each forge, with PostgreSQL and Redis or with the embedded defaults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

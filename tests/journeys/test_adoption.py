@@ -8,7 +8,7 @@ import pytest
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
-from tests.journeys.test_one_command_one_run import at_once, caught, workers
+from tests.journeys.test_one_command_one_run import at_once, captured, workers
 from tests.journeys.world import Figures, World, shell
 from tests.support.waiting import eventually
 
@@ -27,7 +27,7 @@ echo $n >lines.txt
 
 @pytest.fixture
 def forge() -> str:
-    """Use one forge: a worker leaves the same things behind on both."""
+    """Use one forge: the leftovers of a worker do not depend on it."""
     return "github"
 
 
@@ -47,9 +47,9 @@ def counting(world: World) -> Run:
     return world.now(run)
 
 
-def ended_whole(world: World, run: Run) -> Run:
+def check_complete_end(world: World, run: Run) -> Run:
     """Let the run finish, and check it: one start of the agent, and each printed line exactly once."""
-    world.let_go(run)
+    world.let_continue(run)
     task, ended = world.task_after_run(1)
     assert (ended.id, ended.outcome) == (run.id, Outcome.PUSHED), ended.reason
     count = int(world.git("show", f"origin/{task.branch}:lines.txt"))
@@ -73,7 +73,7 @@ def start_all(world: World) -> None:
         world.start(verb)
 
 
-def test_a_killed_workers_agent_keeps_running_and_another_worker_adopts_it(
+def test_the_agent_of_a_killed_worker_continues_and_another_worker_adopts_it(
     full: World, figures: Figures
 ) -> None:
     full.start("serve")
@@ -86,18 +86,18 @@ def test_a_killed_workers_agent_keeps_running_and_another_worker_adopts_it(
     full.kill(first)
 
     died = time.monotonic()
-    heard = full.now(run).log_offset
-    eventually(lambda: full.now(run).log_offset > heard)
+    offset = full.now(run).log_offset
+    eventually(lambda: full.now(run).log_offset > offset)
     followed = time.monotonic() - died
     assert container_of(run) == container
-    ended = ended_whole(full, run)
+    ended = check_complete_end(full, run)
     assert (ended.epoch, ended.takeovers) == (2, 0)  # takeovers are counted per phase
     eventually(lambda: not full.containers())
     figures("the agent of a dead worker is followed again", followed, promised=5)
 
 
 @pytest.mark.alike
-def test_stopping_every_process_changes_nothing_for_agent_and_thread(either: World) -> None:
+def test_a_stop_of_every_process_does_not_affect_the_agent_and_the_thread(either: World) -> None:
     start_all(either)
     run = counting(either)
     container, before = container_of(run), thread(either)
@@ -110,12 +110,12 @@ def test_stopping_every_process_changes_nothing_for_agent_and_thread(either: Wor
     assert container_of(run) == container
     assert thread(either) == before
     assert (either.now(run).epoch, either.now(run).takeovers) == (3, 0)  # released, then claimed
-    ended_whole(either, run)
+    check_complete_end(either, run)
 
 
 @pytest.mark.alike
-def test_an_accepted_delivery_is_handled_although_the_receiver_was_killed_at_once(either: World) -> None:
-    delivery = caught(either, 1, "/run " + shell("echo one > one.txt"))
+def test_an_accepted_delivery_is_handled_even_if_the_receiver_is_killed_at_once(either: World) -> None:
+    delivery = captured(either, 1, "/run " + shell("echo one > one.txt"))
     start_all(either)
     receiver = either.processes[0]
 

@@ -33,7 +33,7 @@ def models(embedded: World) -> Iterator[ModelServer]:
         yield models
 
 
-def test_a_used_up_budget_ends_a_run_and_holds_others_back_until_it_is_raised(
+def test_a_used_up_budget_ends_a_run_and_prevents_others_until_it_is_raised(
     embedded: World, models: ModelServer
 ) -> None:
     embedded.settings["budget"] = {"per_day": {"requests": 2}}
@@ -60,9 +60,9 @@ def test_a_used_up_budget_ends_a_run_and_holds_others_back_until_it_is_raised(
     task, third = embedded.task_after_run(3)
     assert (third.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), third.reason
     assert embedded.git("show", f"origin/{task.branch}:notes.txt") == "kept"
-    told = json.loads(embedded.forgehand("costs", "--json", "--task", task.id))
-    assert [row["requests"] for row in told["rows"]] == [2, 0, 1]
-    assert told["today"][0]["requests"] == [3, 3]
+    reported = json.loads(embedded.forgehand("costs", "--json", "--task", task.id))
+    assert [row["requests"] for row in reported["rows"]] == [2, 0, 1]
+    assert reported["today"][0]["requests"] == [3, 3]
 
 
 def second_run_does_not_start(embedded: World) -> None:

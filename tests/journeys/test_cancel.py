@@ -40,7 +40,7 @@ def test_a_running_agent_is_stopped_and_can_be_resumed(either: World, figures: F
     assert "**Cancelled.**" in final
     assert "Next: `/resume`" in final
     assert "kept until" in final
-    either.says(1, f"Stopping task `{task.id}`")
+    either.wait_for_comment(1, f"Stopping task `{task.id}`")
     assert (either.in_workspace(task) / "repo" / "left.txt").exists()
     assert either.quarantine(task, "show", f"refs/wip/{first.id}:left.txt") == "left"
     assert either.playground.branch_head(task.branch) is None
@@ -59,15 +59,15 @@ def test_a_cancelled_queued_run_never_starts(either: World) -> None:
     first = either.until_running()
     either.say(1, "/run " + shell("echo never > never.txt"))
     second = eventually(lambda: either.tasks()[:-1])[0]
-    either.says(1, f"Task `{second.id}` is next in the queue.")
+    either.wait_for_comment(1, f"Task `{second.id}` is next in the queue.")
 
     either.say(1, "/cancel")
 
     task, waited = either.task_after_run(1)
     assert (waited.outcome, task.state) == (Outcome.CANCELLED, State.CANCELLED)
     assert task.id == second.id
-    either.says(1, f"Task `{task.id}` is cancelled; its run had not started.")
-    either.let_go(first)
+    either.wait_for_comment(1, f"Task `{task.id}` is cancelled; its run had not started.")
+    either.let_continue(first)
     [ended] = eventually(lambda: [run for run in either.runs(either.tasks()[1]) if run.ended_at])
     assert ended.outcome is Outcome.PUSHED, ended.reason
     either.final_comment(1, ended)

@@ -1,4 +1,4 @@
-"""`/cancel` takes effect at once, wherever a run hangs, and the thread reports it."""
+"""`/cancel` takes effect at once in every phase in which a run hangs, and the thread reports it."""
 
 import time
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def playground(tmp_path: Path, delayed: DelayedRequests) -> Iterator[AnyPlaygrou
 def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
     """Cancel the run from the thread; return the task and its run when the run has ended."""
     world.say(1, "/cancel")
-    world.says(1, "Stopping task `")  # the flag is in the ledger
+    world.wait_for_comment(1, "Stopping task `")  # the flag is in the ledger
     asked = time.monotonic()
     task, run = world.task_after_run(1)
     figures(f"ended after a cancel in {where}", time.monotonic() - asked, promised=5)
@@ -96,7 +96,9 @@ def test_cancel_takes_effect_while_the_workspace_is_prepared(embedded: World, fi
 
 
 @pytest.mark.long  # tests/runs/test_cancelled.py tests each place without a forge
-def test_work_cancelled_during_its_export_is_there_for_the_next_run(full: World, figures: Figures) -> None:
+def test_the_next_run_has_the_work_of_a_run_that_was_cancelled_during_its_export(
+    full: World, figures: Figures
+) -> None:
     usual = full.settings["sandbox"]["tools_image"]
     with git_hangs("export") as image:
         full.settings["sandbox"]["tools_image"] = image
@@ -113,7 +115,9 @@ def test_work_cancelled_during_its_export_is_there_for_the_next_run(full: World,
     full.settings["sandbox"]["tools_image"] = usual
     full.start()
     full.say(1, "/diff")
-    full.says(1, "was cancelled. Its work has not been taken out of the workspace yet, and stays there.")
+    full.wait_for_comment(
+        1, "was cancelled. Its work has not been taken out of the workspace yet, and stays there."
+    )
     next_run_has_all_work(full)
 
 

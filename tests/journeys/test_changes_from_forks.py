@@ -61,24 +61,24 @@ def assert_status_was_tried(world: World, run: Run, head: str) -> None:
         assert refused == ["status"]
 
 
-def test_a_members_command_starts_a_run_at_the_pinned_commit_and_leaves_the_fork_alone(
+def test_a_command_of_a_member_starts_a_run_at_the_pinned_commit_and_never_pushes_to_the_fork(
     embedded: World,
 ) -> None:
     embedded.start()
     change, head, path = from_a_fork(embedded)
 
     embedded.say(change, "/run " + shell("true"), as_="zoe")
-    embedded.says(change, "Only people who may write to this repository")
+    embedded.wait_for_comment(change, "Only people who may write to this repository")
     assert embedded.tasks() == []
     embedded.say(change, "/run " + shell(f"set -- {change}\n{FIX}"))
 
     running = embedded.until_running()
-    assert head[:10] in embedded.says(change, "later pushes to this change are not part of it")
+    assert head[:10] in embedded.wait_for_comment(change, "later pushes to this change are not part of it")
     later = playground_clones.push_commit(
         embedded.playground, "patch", "hers, and more\n", onto="patch", path=path, as_="zoe"
     )
     before = branches(embedded, path)
-    embedded.let_go(running)
+    embedded.let_continue(running)
     task, run = embedded.task_after_run(1)
     assert (run.outcome, task.state, task.fork) == (Outcome.PUSHED, State.SUCCEEDED, True), run.reason
     embedded.final_comment(change, run)
@@ -120,10 +120,10 @@ def test_a_merged_change_gets_no_more_runs_but_its_thread_is_still_answered(embe
     embedded.playground.merge(change)
 
     embedded.say(change, "/run tidy it")
-    embedded.says(change, "This change is closed or merged.")
+    embedded.wait_for_comment(change, "This change is closed or merged.")
     embedded.say(change, "/status")
 
-    embedded.says(change, "There is no task on this thread.")
+    embedded.wait_for_comment(change, "There is no task on this thread.")
     assert embedded.tasks() == []
 
 
@@ -139,7 +139,7 @@ git commit -qm "Fix it"
 """
 
 
-def test_instruction_files_of_a_fork_are_neither_obeyed_nor_pushed(embedded: World) -> None:
+def test_instruction_files_of_a_fork_are_not_in_the_workspace_and_are_not_changed(embedded: World) -> None:
     embedded.start()
     embedded.push("main", "CLAUDE.md")
     path = embedded.playground.fork("zoe")

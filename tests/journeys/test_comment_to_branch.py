@@ -39,7 +39,7 @@ def test_a_comment_becomes_a_pushed_branch_and_is_answered(either: World, figure
 
 
 @pytest.mark.alike
-def test_the_commits_are_the_agents_trees_under_the_bots_name(either: World) -> None:
+def test_the_pushed_commits_have_the_trees_of_the_agent_and_the_bot_as_author(either: World) -> None:
     either.start()
 
     either.say(1, "/run " + shell(CHANGE))

@@ -1,6 +1,6 @@
 """Text that only members may read is answered only there and appears nowhere else.
 
-GitLab alone has such threads.
+Only GitLab has such threads.
 """
 
 import pytest
@@ -16,7 +16,7 @@ def forge() -> str:
     return "gitlab"
 
 
-def test_a_confidential_issue_is_answered_on_it_and_named_nowhere_else(full: World) -> None:
+def test_a_confidential_issue_is_answered_on_its_thread_and_named_nowhere_else(full: World) -> None:
     assert isinstance(full.playground, GitLabPlayground)
     full.start()
     issue = full.playground.open_issue("The secret hole", shell("echo one > one.txt"), confidential=True)
@@ -56,7 +56,7 @@ def test_an_internal_note_is_answered_only_in_internal_notes(full: World) -> Non
     full.final_comment(1, second)
     full.settled()
     mine = [note for note in playground.comments(1) if note["user"]["login"] == playground.bot_name]
-    told = [note for note in mine if task.id in note["body"]]
-    assert len(told) >= 4
-    assert {note["internal"] for note in told} == {True}
+    replies = [note for note in mine if task.id in note["body"]]
+    assert len(replies) >= 4
+    assert {note["internal"] for note in replies} == {True}
     assert playground.pulls() == []

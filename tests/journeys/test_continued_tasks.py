@@ -28,7 +28,7 @@ def test_a_removed_workspace_is_reported_and_resume_starts_from_the_branch(full:
     full.forgehand("workspaces", "rm", "--yes", task.id)
     assert not full.in_workspace(task).exists()
     full.say(1, "/status")
-    full.says(1, "Its workspace was removed.")
+    full.wait_for_comment(1, "Its workspace was removed.")
 
     full.say(1, "/resume add two " + shell(IN_A_FRESH_CLONE))
 
@@ -42,7 +42,7 @@ def test_a_removed_workspace_is_reported_and_resume_starts_from_the_branch(full:
     assert "was removed" not in full.final_comment(1, first)
 
 
-def test_an_older_task_of_the_thread_is_resumed_by_its_name(full: World) -> None:
+def test_an_older_task_of_the_thread_is_resumed_by_its_id(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(FIRST))
     older, _ = full.task_after_run(1)
@@ -50,7 +50,7 @@ def test_an_older_task_of_the_thread_is_resumed_by_its_name(full: World) -> None
     newer = eventually(lambda: full.tasks()[:-1])[0]
     full.task_after_run(1)
     full.say(1, "/resume --task nosuch go on")
-    full.says(1, "There is no task `nosuch` on this thread.")
+    full.wait_for_comment(1, "There is no task `nosuch` on this thread.")
 
     full.say(1, f"/resume --task {older.id} go on " + shell('test -e "$HOME/memory"; echo two > two.txt'))
 
@@ -60,6 +60,6 @@ def test_an_older_task_of_the_thread_is_resumed_by_its_name(full: World) -> None
     assert len(full.runs(newer)) == 1
     assert f"Next: `/resume --task {older.id} <what to do next>`" in full.final_comment(1, second)
     full.say(1, "/status")
-    status = full.says(1, f"**Task `{newer.id}`**, run 1: Pushed.")
+    status = full.wait_for_comment(1, f"**Task `{newer.id}`**, run 1: Pushed.")
     assert f"**Task `{older.id}`**, run 2: Pushed." in status
     assert f"Next: `/resume --task {older.id} <what to do next>`" in status

@@ -33,7 +33,7 @@ def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World, limit: int,
     full.settings["sandbox"]["wall_limit"] = "8s"
     full.start()
     full.say(1, "/run --timeout 1h " + shell(SLOW))
-    full.says(1, "`--timeout` is at most `8s` here.")
+    full.wait_for_comment(1, "`--timeout` is at most `8s` here.")
 
     full.say(1, f"/run {option} " + shell(SLOW))
 
@@ -65,7 +65,7 @@ def test_a_run_that_needs_too_much_memory_is_reported(full: World) -> None:
     assert full.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
 
 
-def test_an_agents_question_is_answered_with_resume(full: World) -> None:
+def test_a_question_of_an_agent_is_answered_with_resume(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(ASKS))
 
@@ -77,7 +77,9 @@ def test_an_agents_question_is_answered_with_resume(full: World) -> None:
     assert "Next: `/resume <your answer>`" in final
     assert full.playground.branch_head(task.branch) is None
     full.say(1, "/resume")
-    full.says(1, f"The agent of task `{task.id}` asked a question. Answer it with `/resume <your answer>`.")
+    full.wait_for_comment(
+        1, f"The agent of task `{task.id}` asked a question. Answer it with `/resume <your answer>`."
+    )
 
     full.say(1, "/resume paint it blue " + shell(ASKS))
 

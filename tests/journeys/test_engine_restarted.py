@@ -12,7 +12,7 @@ from bot.domain.lifecycle import Phase, State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.bot_processes import paced
-from tests.journeys.test_adoption import counting, ended_whole
+from tests.journeys.test_adoption import check_complete_end, counting
 from tests.journeys.world import World, shell
 from tests.support.second_engine import SecondEngine, second_engine
 from tests.support.waiting import eventually
@@ -60,7 +60,7 @@ def test_a_run_lost_with_its_engine_can_be_resumed(working: World, engine: Secon
     eventually(lambda: b"begun" in working.printed(run))
 
     getattr(engine, how)()
-    waits_for_it(working, run)
+    check_worker_waits(working, run)
     engine.start()
 
     task, lost = working.task_after_run(1)
@@ -78,7 +78,7 @@ def test_a_run_lost_with_its_engine_can_be_resumed(working: World, engine: Secon
     assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
     log = working.git("log", "--reverse", "--format=%s", f"origin/main..origin/{task.branch}")
     assert log.splitlines() == ["one", "two"]
-    ended_once(working, engine, runs=2)
+    check_single_end(working, engine, runs=2)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -88,42 +88,42 @@ def test_an_agent_that_outlives_its_engine_continues(working: World, engine: Sec
     before = process_of(engine, run)
 
     getattr(engine, how)()
-    waits_for_it(working, run)
+    check_worker_waits(working, run)
     engine.start()
 
-    heard = working.now(run).log_offset
-    eventually(lambda: working.now(run).log_offset > heard)
+    offset = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > offset)
     assert process_of(engine, run) == before
-    assert ended_whole(working, run).epoch == 1
-    ended_once(working, engine, runs=1)
+    assert check_complete_end(working, run).epoch == 1
+    check_single_end(working, engine, runs=1)
 
 
-def test_commands_received_while_the_engine_is_away_wait_for_it(working: World, engine: SecondEngine) -> None:
+def test_commands_wait_for_an_unavailable_engine(working: World, engine: SecondEngine) -> None:
     working.say(1, "/status")
-    working.says(1, "There is no task")  # proves that the worker has started, which needs an engine
+    working.wait_for_comment(1, "There is no task")  # the worker has started, which needs an engine
 
     engine.stop()
     working.say(1, "/run " + shell("echo one > one.txt"))
     run = eventually(lambda: next((run for task in working.tasks() for run in working.runs(task)), None))
-    waits_for_it(working, run)
+    check_worker_waits(working, run)
     assert working.now(run).phase is Phase.PREPARE
     engine.start()
 
     _, pushed = working.task_after_run(1)
     assert (pushed.id, pushed.outcome) == (run.id, Outcome.PUSHED), pushed.reason
-    ended_once(working, engine, runs=1)
+    check_single_end(working, engine, runs=1)
 
 
 def ended(task: Task) -> bool:
     return task.state not in (State.QUEUED, State.RUNNING)
 
 
-def waits_for_it(world: World, run: Run) -> None:
+def check_worker_waits(world: World, run: Run) -> None:
     """Check that the worker lives and retries, still has the run, and answers commands."""
     tries = "step retry scheduled"
     eventually(lambda: world.output().count(tries) >= 2)
     world.say(1, "/status")
-    world.says(1, f"**Task `{run.task}`**, run 1: ")
+    world.wait_for_comment(1, f"**Task `{run.task}`**, run 1: ")
     [task] = world.tasks()
     assert not ended(task)
     assert all(process.poll() is None for process in world.processes)
@@ -135,7 +135,7 @@ def process_of(engine: SecondEngine, run: Run) -> str:
     return engine.docker("inspect", "--format", asked, f"forgehand-{run.id}")
 
 
-def ended_once(world: World, engine: SecondEngine, *, runs: int) -> None:
+def check_single_end(world: World, engine: SecondEngine, *, runs: int) -> None:
     """Check for one branch, one pull request, one final comment per run, and no container in the engine."""
     [task] = world.tasks()
     found = world.runs(task)

@@ -19,25 +19,25 @@ CHANGE = shell("echo one > one.txt")
 def test_a_second_run_of_a_thread_is_queued_with_its_position_and_then_runs(full: World) -> None:
     full.start()
     full.say(1, "/help")
-    answer = full.says(1, "A command stands at the start of a line")
+    answer = full.wait_for_comment(1, "A command stands at the start of a line")
     assert all(
         f"`{for_forge(route.usage, full.playground.forge)}`" in answer for route in router.routes.values()
     )
     full.say(1, "/rnu tidy it")
     full.say(1, "@forgehand rnu tidy it")
-    full.says(1, "Did you mean `/run`?")
+    full.wait_for_comment(1, "Did you mean `/run`?")
     full.say(1, "/forgehand run " + shell(f"echo one > one.txt; {HOLD}"))
     first = full.until_running()
 
     full.say(1, "@forgehand run " + CHANGE)
 
     second = eventually(lambda: full.tasks()[:-1])[0]
-    full.says(1, f"Task `{second.id}` is next in the queue.")
+    full.wait_for_comment(1, f"Task `{second.id}` is next in the queue.")
     full.say(1, "/status")
-    status = full.says(1, f"**Task `{second.id}`**, run 1: next in the queue.")
+    status = full.wait_for_comment(1, f"**Task `{second.id}`**, run 1: next in the queue.")
     assert f"**Task `{first.task}`**, run 1: running, in phase agent." in status
     assert full.runs(second)[0].started_at is None
-    full.let_go(first)
+    full.let_continue(first)
     _, ran = full.task_after_run(1)
     [before] = full.runs(full.tasks()[1])
     assert (before.outcome, ran.task, ran.outcome) == (Outcome.PUSHED, second.id, Outcome.PUSHED), ran.reason
@@ -48,13 +48,13 @@ def test_a_second_run_of_a_thread_is_queued_with_its_position_and_then_runs(full
     assert sum("Did you mean" in body for body in full.bot_comments(1)) == 1
 
 
-def test_options_of_run_decide_the_fate_of_the_branch(full: World) -> None:
+def test_the_option_pr_decides_whether_a_change_is_opened_or_linked(full: World) -> None:
     full.settings["limits"] = {"per_repository": 3, "per_host": 3}
     full.start()
     full.say(1, "/run --pr merge " + CHANGE)
-    full.says(1, "`--pr` must be one of `draft`, `ready`, `link`, `none`.")
+    full.wait_for_comment(1, "`--pr` must be one of `draft`, `ready`, `link`, `none`.")
     full.say(1, "/run --prr none " + CHANGE)
-    full.says(1, "Did you mean `--pr`?")
+    full.wait_for_comment(1, "Did you mean `--pr`?")
     threads = {choice: full.playground.open_issue(choice) for choice in ("none", "link", "ready")}
 
     for choice, thread in threads.items():

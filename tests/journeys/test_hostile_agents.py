@@ -47,50 +47,50 @@ git config url.LISTENER/.pushInsteadOf FORGE/
 class Trap:
     """A trap, or several that fit into one clone.
 
-    `script` runs after honest work. `sprung_by` are the git commands that would trigger them on the
-    host, by what the canary then hears.
+    `script` runs after ordinary work. `triggered_by` are the git commands that would trigger them on the
+    host, by the word that the canary then has.
     """
 
     script: str
-    sprung_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    triggered_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outcome: Outcome = Outcome.PUSHED
 
 
-def _alone(heard: str, script: str) -> Trap:
-    return Trap(script, {heard: SPRUNG_BY[heard]})
+def _single(triggered: str, script: str) -> Trap:
+    return Trap(script, {triggered: TRIGGERED_BY[triggered]})
 
 
-SPRUNG_BY = {
+TRIGGERED_BY = {
     "hook": ("commit", "-q", "--allow-empty", "-m", "x"),
     "monitor": ("status",),
     "address": ("ls-remote", "FORGE/acme/anvil.git"),
     "filter": ("hash-object", "--path=one.txt", "one.txt"),
 }
 TRAPS = {
-    "settings and a fifo": Trap("\n".join((HOOKS, MONITOR, REDIRECTS, FILTER, "mkfifo pipe")), SPRUNG_BY),
+    "settings and a fifo": Trap("\n".join((HOOKS, MONITOR, REDIRECTS, FILTER, "mkfifo pipe")), TRIGGERED_BY),
     "fifo in .git": Trap("mkfifo .git/pipe", outcome=Outcome.EXPORT_REFUSED),
     ".git as a file": Trap(GITFILE),
 }
 MORE_TRAPS = {
-    "core.hooksPath": _alone("hook", HOOKS),
-    "core.fsmonitor": _alone("monitor", MONITOR),
-    "url.insteadOf": _alone("address", REDIRECTS),
-    "filter": _alone("filter", FILTER),
+    "core.hooksPath": _single("hook", HOOKS),
+    "core.fsmonitor": _single("monitor", MONITOR),
+    "url.insteadOf": _single("address", REDIRECTS),
+    "filter": _single("filter", FILTER),
     "fifo": Trap("mkfifo pipe"),
-    "fifo as the settings": Trap("rm .git/config; mkfifo .git/config", outcome=Outcome.EXPORT_REFUSED),
-    "fifo for a file": Trap("rm README.md; mkfifo README.md", outcome=Outcome.EXPORT_REFUSED),
+    "fifo in place of the config": Trap("rm .git/config; mkfifo .git/config", outcome=Outcome.EXPORT_REFUSED),
+    "fifo in place of a file": Trap("rm README.md; mkfifo README.md", outcome=Outcome.EXPORT_REFUSED),
 }
 
 
 @dataclass
 class Canary:
-    """A file on the host and a server. Both must stay untouched."""
+    """A file on the host and a server, which no trap may reach."""
 
     file: Path
     server: Server
 
     @property
-    def heard(self) -> set[str]:
+    def triggered(self) -> set[str]:
         """Return the words of the traps that were triggered."""
         return {*self.file.read_text().split(), *(["address"] if self.server.asked else [])}
 
@@ -133,7 +133,7 @@ def _ends(world: World, threads: Mapping[str, int], number: int) -> dict[str, tu
 
 
 def _host_git(world: World, task: Task, *args: str) -> None:
-    """Run git on the host without protection, as a careless operator might, with every object in reach."""
+    """Run git on the host without protection, like a careless operator, with access to every object."""
     mirror = next((world.data / "mirrors").glob("*.git"))
     quarantine = world.data / "quarantine" / f"{task.id}.git"
     environment = {
@@ -148,7 +148,7 @@ def _host_git(world: World, task: Task, *args: str) -> None:
     subprocess.run(["git", *args], cwd=repo, env=environment, capture_output=True, timeout=30)
 
 
-def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
+def _check_report(world: World, thread: int, task: Task, run: Run) -> None:
     """Check that the thread names outcome and next command, and that the branch has the work or is absent."""
     assert run.outcome
     ending = ENDINGS[run.outcome]
@@ -169,7 +169,7 @@ def _is_told(world: World, thread: int, task: Task, run: Run) -> None:
     "traps",
     [pytest.param(TRAPS, id="together"), pytest.param(MORE_TRAPS, id="alone", marks=pytest.mark.long)],
 )
-def test_traps_in_the_clone_do_not_trigger_and_the_next_task_runs(
+def test_traps_in_the_clone_are_not_triggered_and_the_next_task_succeeds(
     embedded: World, canary: Canary, traps: Mapping[str, Trap]
 ) -> None:
     world, names = embedded, canary.names(embedded)
@@ -184,8 +184,8 @@ def test_traps_in_the_clone_do_not_trigger_and_the_next_task_runs(
         name: trap.outcome for name, trap in traps.items()
     }
     for name, (task, run) in first.items():
-        _is_told(world, threads[name], task, run)
-    assert not canary.heard
+        _check_report(world, threads[name], task, run)
+    assert not canary.triggered
 
     for thread in threads.values():
         world.say(thread, "/resume go on " + shell("rm -f README.md pipe; echo again > again.txt"))
@@ -194,22 +194,22 @@ def test_traps_in_the_clone_do_not_trigger_and_the_next_task_runs(
     second = {**_ends(world, threads, 2), "the next task": world.task_after_run(1, on=1)}
     assert {name: run.outcome for name, (_, run) in second.items()} == dict.fromkeys(second, Outcome.PUSHED)
     for name, (task, run) in second.items():
-        _is_told(world, threads.get(name, 1), task, run)
+        _check_report(world, threads.get(name, 1), task, run)
         assert name not in traps or world.git("show", f"origin/{task.branch}:again.txt") == "again"
-    assert not canary.heard
+    assert not canary.triggered
     for name, trap in traps.items():
-        _spring(world, canary, trap, second[name][0])
+        _trigger(world, canary, trap, second[name][0])
 
 
-def _spring(world: World, canary: Canary, trap: Trap, task: Task) -> None:
+def _trigger(world: World, canary: Canary, trap: Trap, task: Task) -> None:
     """Check that each trap triggers when git is run in its clone."""
-    for heard, command in trap.sprung_by.items():
+    for triggered, command in trap.triggered_by.items():
         _host_git(world, task, *(_put(word, canary.names(world)) for word in command))
-        assert heard in canary.heard, f"{command} met no trap"
+        assert triggered in canary.triggered, f"{command} met no trap"
         canary.reset()
 
 
-def test_an_amended_pushed_commit_stays_and_the_change_follows_the_new_one(embedded: World) -> None:
+def test_an_amendment_of_a_pushed_commit_is_pushed_as_a_new_commit(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell("echo one > one.txt; git add one.txt; git commit -qm one"))
     task, first = embedded.task_after_run(1)

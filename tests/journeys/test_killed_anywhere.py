@@ -65,11 +65,11 @@ BOUNDARIES: Mapping[str, Boundary] = {
     "claimed": Boundary("epoch > 0"),
     "in prepare": Boundary(entered(Phase.PREPARE)),
     "branch settled": Boundary("base_head <> ''"),
-    "workspace made": Boundary(entered(Phase.AGENT), before=True),
+    "workspace created": Boundary(entered(Phase.AGENT), before=True),
     "in agent": Boundary(entered(Phase.AGENT)),
     "sandbox started": Boundary("agent_started", before=True),
     "agent started": Boundary("agent_started"),
-    "agent over": Boundary(entered(Phase.EXPORT), before=True),
+    "agent ended": Boundary(entered(Phase.EXPORT), before=True),
     "in export": Boundary(entered(Phase.EXPORT)),
     "exported": Boundary("checked_head <> ''", before=True),
     "checked": Boundary("checked_head <> ''"),
@@ -127,7 +127,7 @@ def sender_has_almost_expired(world: World) -> bool:
         return not tx.execute(select(senders.c.holder).where(senders.c.until > soon)).all()
 
 
-def all_is_there_once(world: World, killed: Task) -> None:
+def check_single_effects(world: World, killed: Task) -> None:
     thread = killed.thread.number
     eventually(lambda: every_report_is_sent(world, thread), every=0.2)
     task, run = world.task_after_run(1, on=thread)
@@ -163,10 +163,10 @@ def branches(world: World, thread: int) -> list[str]:
 def kill_once_at_each(world: World, boundaries: Sequence[str]) -> None:
     bot = world.start("up", program=PROGRAM)
     for boundary in boundaries:
-        all_is_there_once(world, killed_at(world, bot, boundary))
+        check_single_effects(world, killed_at(world, bot, boundary))
 
 
-def test_one_kill_after_each_effect_outside_the_ledger_loses_nothing_and_doubles_nothing(
+def test_one_kill_after_each_external_effect_loses_nothing_and_duplicates_nothing(
     embedded: World,
 ) -> None:
     kill_once_at_each(embedded, EFFECTS)
@@ -174,16 +174,16 @@ def test_one_kill_after_each_effect_outside_the_ledger_loses_nothing_and_doubles
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
-def test_one_kill_at_each_boundary_loses_nothing_and_doubles_nothing(embedded: World, part: int) -> None:
+def test_one_kill_at_each_boundary_loses_nothing_and_duplicates_nothing(embedded: World, part: int) -> None:
     kill_once_at_each(embedded, list(BOUNDARIES)[part::PARTS])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_twenty_kills_soon_after_each_boundary_lose_nothing_and_double_nothing(
+def test_twenty_kills_soon_after_each_boundary_lose_nothing_and_duplicate_nothing(
     full: World, boundary: str
 ) -> None:
     full.start("serve")
     worker = full.start("work", program=PROGRAM)
     for _ in range(TIMES):
-        all_is_there_once(full, killed_at(full, worker, boundary, later=random.uniform(0, LATER)))
+        check_single_effects(full, killed_at(full, worker, boundary, later=random.uniform(0, LATER)))

@@ -1,4 +1,4 @@
-"""Kills of the bot while it exports a workspace before its removal. After three, the workspace stays."""
+"""Kills of the bot while it exports a workspace before its removal. After three, it is retained."""
 
 import json
 import signal
@@ -30,16 +30,16 @@ def forge() -> str:
 
 
 @pytest.mark.alike
-def test_after_three_kills_the_workspace_is_kept_and_reported_and_others_are_removed(either: World) -> None:
+def test_a_workspace_is_retained_and_reported_after_three_kills_and_others_are_removed(either: World) -> None:
     world = either
     world.settings["server"]["operator_token"] = TOKEN
     _up(world)
-    deadly = _worked(world, DEADLY, Outcome.EXPORT_REFUSED)
-    fine = _worked(world, "true", Outcome.NO_CHANGES)
-    later = _worked(world, "true", Outcome.NO_CHANGES)
+    deadly = _task_after_run(world, DEADLY, Outcome.EXPORT_REFUSED)
+    fine = _task_after_run(world, "true", Outcome.NO_CHANGES)
+    later = _task_after_run(world, "true", Outcome.NO_CHANGES)
     world.stop()
-    _past_keep(world, deadly)
-    _past_keep(world, fine)
+    _end_retention(world, deadly)
+    _end_retention(world, fine)
     with hanging_image() as image:
         world.settings["sandbox"]["tools_image"] = image
 
@@ -48,7 +48,7 @@ def test_after_three_kills_the_workspace_is_kept_and_reported_and_others_are_rem
         _up(world)
         eventually(lambda: _record(world, deadly).is_stuck)
         eventually(lambda: not world.in_workspace(fine).exists())
-        _past_keep(world, later)
+        _end_retention(world, later)
         eventually(lambda: not world.in_workspace(later).exists())
 
         assert world.in_workspace(deadly).exists()
@@ -68,15 +68,15 @@ def test_after_three_kills_the_workspace_is_kept_and_reported_and_others_are_rem
         assert not list((world.data / "removals").iterdir())
 
 
-def test_a_stop_during_an_export_is_quick_and_not_a_failed_attempt_and_others_are_removed(
+def test_a_stop_during_an_export_is_quick_and_is_not_counted_as_a_death(
     embedded: World,
 ) -> None:
     world = embedded
     world.start("up")
-    deadly = _worked(world, DEADLY, Outcome.EXPORT_REFUSED)
-    other = _worked(world, "true", Outcome.NO_CHANGES)
+    deadly = _task_after_run(world, DEADLY, Outcome.EXPORT_REFUSED)
+    other = _task_after_run(world, "true", Outcome.NO_CHANGES)
     world.stop()
-    _past_keep(world, deadly)
+    _end_retention(world, deadly)
     with hanging_image() as image:
         world.settings["sandbox"]["tools_image"] = image
         world.start("up")
@@ -89,12 +89,12 @@ def test_a_stop_during_an_export_is_quick_and_not_a_failed_attempt_and_others_ar
         world.stop()
 
         assert time.monotonic() - begun < 30
-        _is_whole(world, deadly)
+        _check_unharmed(world, deadly)
         with world.command("workspaces", "rm", "--yes", deadly.id) as command:
             eventually(lambda: _exporting(world))
             command.send_signal(signal.SIGTERM)
             assert command.wait(PATIENCE) == 128 + signal.SIGTERM
-        _is_whole(world, deadly)
+        _check_unharmed(world, deadly)
 
 
 def _exporting(world: World) -> bool:
@@ -106,7 +106,7 @@ def _exporting(world: World) -> bool:
     )
 
 
-def _is_whole(world: World, task: Task) -> None:
+def _check_unharmed(world: World, task: Task) -> None:
     """Check that the attempt at this workspace has ended and is not counted."""
     assert (_record(world, task).deaths, _record(world, task).holder) == (0, "")
     eventually(lambda: not world.containers())
@@ -122,7 +122,7 @@ def _up(world: World) -> None:
         world.start("up")
 
 
-def _worked(world: World, script: str, outcome: Outcome) -> Task:
+def _task_after_run(world: World, script: str, outcome: Outcome) -> Task:
     thread = world.playground.open_issue("Tidy")
     world.say(thread, f"/run {shell(script)}")
     task, run = world.task_after_run(1, on=thread)
@@ -131,7 +131,7 @@ def _worked(world: World, script: str, outcome: Outcome) -> Task:
     return task
 
 
-def _past_keep(world: World, task: Task) -> None:
+def _end_retention(world: World, task: Task) -> None:
     with world.ledger.write() as tx:
         workspaces.retain(tx, task.id, clock(tx) - 1)
 

@@ -23,12 +23,12 @@ git add .github; git commit -qm 'add CI'
 CI = ".github/workflows/ci.yml"
 
 
-def test_the_label_requests_the_threads_text_at_the_time_of_labelling(full: World) -> None:
+def test_the_label_requests_the_text_of_the_thread_at_the_time_of_labelling(full: World) -> None:
     full.playground.set_permission("reader", "triage")
     full.start()
     issue = full.playground.open_issue("Sort the keys", shell(AS_THE_LABEL_SAYS))
     full.playground.label(issue, "forgehand", as_="reader")
-    full.says(issue, "Only people who may write")
+    full.wait_for_comment(issue, "Only people who may write")
     assert full.playground.labels(issue) == ["forgehand"]
     full.playground.unlabel(issue, "forgehand")
     # The same label on the same thread at the same second is the same request.
@@ -86,15 +86,15 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_after_approval(full: World) -> N
 def nothing_else_approves(full: World, approve: str, held: str) -> None:
     """Check that a reader's approval, another commit's name and a resume without a request do not push it."""
     full.say(1, approve, as_="reader")
-    full.says(1, "Only people who may write")
+    full.wait_for_comment(1, "Only people who may write")
     full.say(1, f"{approve} 0123456789")
-    full.says(1, f"Commit `{held}` awaits approval, not the one you named.")
+    full.wait_for_comment(1, f"Commit `{held}` awaits approval, not the one you named.")
     full.say(1, "/resume")
-    full.says(1, f"Commit `{held}` of task")
+    full.wait_for_comment(1, f"Commit `{held}` of task")
     assert len(full.runs()) == 1
 
 
-def test_a_resumed_agent_sees_upstream_commits_made_meanwhile(full: World) -> None:
+def test_a_resumed_agent_can_merge_new_upstream_commits(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell("echo one > one.txt"))
     task, first = full.task_after_run(1)

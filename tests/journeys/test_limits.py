@@ -90,7 +90,7 @@ def test_a_repository_has_its_own_limits(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run --timeout 4m tidy")
-    embedded.says(1, "`--timeout` is at most `3s` here.")
+    embedded.wait_for_comment(1, "`--timeout` is at most `3s` here.")
     embedded.say(1, "/run " + shell(SILENT))
 
     _, run = embedded.task_after_run(1, on=1)
@@ -98,7 +98,7 @@ def test_a_repository_has_its_own_limits(embedded: World) -> None:
 
 
 @pytest.mark.long
-def test_an_endless_line_is_cut_for_display_and_the_run_continues(embedded: World) -> None:
+def test_a_run_that_prints_a_line_of_20_million_bytes_succeeds(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run " + shell(ENDLESS_LINE))
@@ -111,7 +111,7 @@ def test_an_endless_line_is_cut_for_display_and_the_run_continues(embedded: Worl
 
 
 @pytest.mark.long
-def test_half_a_gigabyte_of_log_is_stopped_halfway(embedded: World) -> None:
+def test_an_agent_that_prints_half_a_gigabyte_is_stopped_at_its_limit(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run " + shell(HALF_A_GIGABYTE))
@@ -124,7 +124,7 @@ def test_half_a_gigabyte_of_log_is_stopped_halfway(embedded: World) -> None:
 
 
 @pytest.mark.long
-def test_a_flood_of_short_lines_is_stopped_before_the_engine_drops_any(embedded: World) -> None:
+def test_an_agent_that_prints_too_many_short_lines_is_stopped_and_no_line_is_missing(embedded: World) -> None:
     embedded.start()
 
     embedded.say(1, "/run " + shell(SHORT_LINES))

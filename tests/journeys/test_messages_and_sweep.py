@@ -1,4 +1,4 @@
-"""Two ways to carry a delivery to its end: messages without the sweep, and the sweep without messages."""
+"""Two ways to handle a delivery to its end: messages without the sweep, and the sweep without messages."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ processes.work(load(pathlib.Path(sys.argv[-1])), sweep_every=math.inf)
 """
 
 
-def _taken(world: World, number: int) -> str:
+def _accepted(world: World, number: int) -> str:
     """Post a command and return the id of its delivery when the delivery has its 202."""
     before = len(_comments_sent(world))
     world.say(number, f"/run {CHANGE}")
     # deliveries of the bot's own comments may follow
     row = eventually(lambda: _comments_sent(world)[: -before or None])[-1]
     assert row["status_code"] == 202
-    assert _waits(world, row["guid"]) or world.tasks(number)
+    assert _is_unhandled(world, row["guid"]) or world.tasks(number)
     return str(row["guid"])
 
 
@@ -42,21 +42,21 @@ def _comments_sent(world: World) -> list[dict[str, Any]]:
     return [row for row in world.playground.deliveries() if row["event"] in COMMENTED]
 
 
-def _waits(world: World, delivery: str) -> bool:
+def _is_unhandled(world: World, delivery: str) -> bool:
     with world.ledger.read() as tx:
         return deliveries.get_unanswered(tx, world.playground.forge, delivery) is not None
 
 
-def _wiped(world: World) -> bool:
+def _wipe_redis(world: World) -> bool:
     """Empty Redis when it has a message for the worker."""
     with redis.Redis.from_url(world.settings["queue"]["url"]) as client:
-        held = client.llen("forgehand:answer")
-        if held:
+        messages = client.llen("forgehand:answer")
+        if messages:
             client.flushdb()
-        return bool(held)
+        return bool(messages)
 
 
-def _carried_to_the_end(world: World, number: int) -> None:
+def _check_complete_handling(world: World, number: int) -> None:
     task, run = world.task_after_run(1, on=number)
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
     assert "**Pushed.**" in world.final_comment(number, run)
@@ -64,29 +64,29 @@ def _carried_to_the_end(world: World, number: int) -> None:
     assert [row["head"]["sha"] for row in world.playground.pulls()] == [task.pushed_head]
 
 
-def test_messages_alone_carry_a_delivery_to_its_final_comment(full: World) -> None:
+def test_a_delivery_gets_its_final_comment_by_messages_without_the_sweep(full: World) -> None:
     other = full.playground.open_issue("Another")
     full.start("serve")
-    forgotten = _taken(full, other)
-    eventually(lambda: _wiped(full))
+    forgotten = _accepted(full, other)
+    eventually(lambda: _wipe_redis(full))
     full.start("work", program=("-c", WITHOUT_SWEEP))
 
-    heard = _taken(full, 1)
+    handled = _accepted(full, 1)
 
-    _carried_to_the_end(full, 1)
-    assert not _waits(full, heard)
+    _check_complete_handling(full, 1)
+    assert not _is_unhandled(full, handled)
     # The delivery whose message was wiped stays unhandled: there were messages only, no sweep.
-    assert _waits(full, forgotten)
+    assert _is_unhandled(full, forgotten)
     assert full.tasks(other) == []
 
 
-def test_the_sweep_alone_handles_a_delivery_when_redis_was_wiped_after_the_202(full: World) -> None:
+def test_a_delivery_gets_its_final_comment_by_the_sweep_if_redis_was_wiped_after_the_202(full: World) -> None:
     full.start("serve")
-    delivery = _taken(full, 1)
-    eventually(lambda: _wiped(full))
-    assert _waits(full, delivery)
+    delivery = _accepted(full, 1)
+    eventually(lambda: _wipe_redis(full))
+    assert _is_unhandled(full, delivery)
 
     full.start("work")
 
-    _carried_to_the_end(full, 1)
-    assert not _waits(full, delivery)
+    _check_complete_handling(full, 1)
+    assert not _is_unhandled(full, delivery)

@@ -1,4 +1,4 @@
-"""A label added while the bot was down. No delivery reports it, and the bot obeys it all the same."""
+"""A label that was added while the bot was down, without a delivery: the bot finds it and starts a run."""
 
 import time
 
@@ -11,8 +11,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
 
-# `forgehand up` that soon regards a delivery as lost. The composition root is called directly: no setting
-# does it.
+# `forgehand up` that soon regards a delivery as lost. The composition root is called directly, because no
+# setting changes that.
 SOON = """
 import pathlib, sys
 from bot.app import processes
@@ -21,17 +21,17 @@ processes.up(load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
 
-def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_later(full: World) -> None:
+def test_a_label_with_a_lost_delivery_starts_a_run_unless_the_thread_was_edited_later(full: World) -> None:
     full.start()
-    full.say(1, "/status")  # the bot knows the repository from here on
-    full.says(1, "There is no task on this thread")
+    full.say(1, "/status")  # from now on the bot knows the repository
+    full.wait_for_comment(1, "There is no task on this thread")
     full.settled()
     full.stop()
     lost = full.playground.open_issue("Write one", shell("echo one > one.txt"))
     edited = full.playground.open_issue("Write two", shell("echo two > two.txt"))
     for number in (lost, edited):
         full.playground.label(number, "forgehand")
-    time.sleep(3.1)  # longer than the label's own update of the thread may take
+    time.sleep(3.1)  # longer than the time in which the label itself may update the thread
     full.playground.edit_issue(edited, body=shell("exit 9"))
 
     full.start(program=("-c", SOON))
@@ -40,7 +40,7 @@ def test_a_label_whose_delivery_was_lost_is_obeyed_unless_the_thread_was_edited_
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
     assert (run.request, run.asked_by.login) == ("Do what this thread asks", "ann")
     assert full.git("show", f"origin/{task.branch}:one.txt") == "one"
-    full.says(edited, "this thread has changed since the label was added")
+    full.wait_for_comment(edited, "this thread has changed since the label was added")
     eventually(lambda: full.playground.labels(lost) == [])
     full.settled()
     assert full.playground.issue_reactions(lost) == ["eyes"]

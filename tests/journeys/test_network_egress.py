@@ -1,4 +1,4 @@
-"""The gateway, the sandbox's only way out: its limits, counts and tokens, and the effects of a restart."""
+"""The gateway, the only exit of the sandbox: its limits, counts and tokens, and the effects of a restart."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def talk(embedded: World) -> Iterator[Talk]:
         yield Talk(embedded, models)
 
 
-def said(talk: Talk, run: Run) -> dict[str, Any]:
+def output_of(talk: Talk, run: Run) -> dict[str, Any]:
     """Return the agent's output so far."""
     found: dict[str, Any] = {}
     for line in talk.world.printed(run).splitlines():
@@ -58,7 +58,7 @@ def page(talk: Talk, run: Run) -> str:
 
 
 def token_of(talk: Talk, run: Run) -> str:
-    return str(eventually(lambda: said(talk, run).get("token")))
+    return str(eventually(lambda: output_of(talk, run).get("token")))
 
 
 def give(talk: Talk, run: Run, word: str) -> None:
@@ -73,7 +73,7 @@ ONLY = {"FORGEHAND_" + name for name in ("TASK", "RUN", "AGENT", "BASE", "BRANCH
     *("HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"),  # set by the shell itself
 }
 MESSAGES = "POST /anthropic/v1/messages"
-NOT_OURS = (MESSAGES, "without this run's token")
+WRONG_TOKEN = (MESSAGES, "without this run's token")
 
 
 def addresses(world: World) -> list[tuple[str, int]]:
@@ -83,8 +83,8 @@ def addresses(world: World) -> list[tuple[str, int]]:
     return [*((host, world.port) for host in hosts), ("169.254.169.254", 80), ("1.1.1.1", 443)]
 
 
-def is_closed(found: dict[str, Any], run: Run) -> None:
-    """Check the sandbox from inside: one token, one exit, no network."""
+def check_isolation(found: dict[str, Any], run: Run) -> None:
+    """Check from inside that the sandbox has one token, one exit and no network."""
     assert set(found["environment"]) <= ONLY
     token = found["environment"]["FORGEHAND_TOKEN"]
     assert set(re.findall(r"FORGEHAND_TOKEN=(.*)", found["everyones"])) == {token}
@@ -102,18 +102,18 @@ def is_closed(found: dict[str, Any], run: Run) -> None:
     assert {found["dns"], *found["reached"].values()} == {"Network is unreachable"}
 
 
-def test_the_sandbox_has_one_exit_and_refusals_are_counted_and_shown(talk: Talk) -> None:
+def test_the_gateway_is_the_only_exit_of_the_sandbox_and_refusals_are_counted_and_shown(talk: Talk) -> None:
     talk.world.start()
     talk.world.say(1, "/run " + agent(f"ADDRESSES = {addresses(talk.world)}{LOOKS}"))
     _task, run = talk.world.task_after_run(1)
 
     assert run.outcome is Outcome.PUSHED, talk.world.printed(run).decode()
-    found = said(talk, run)
-    is_closed(found, run)
+    found = output_of(talk, run)
+    check_isolation(found, run)
     asked = [found[name] for name in ("bare", "files", "get", "up", "nowhere", "other", "proxy", "right")]
     assert asked == [401, 403, 403, 403, 403, 403, 403, 200]
     assert refused(talk, run) == {
-        NOT_OURS: 1,
+        WRONG_TOKEN: 1,
         ("POST /anthropic/v1/files", "not allowed"): 1,
         ("GET /anthropic/v1/messages", "not allowed"): 1,
         ("POST /anthropic/v1/messages/../files", "not allowed"): 1,
@@ -129,7 +129,7 @@ def test_the_sandbox_has_one_exit_and_refusals_are_counted_and_shown(talk: Talk)
         assert f"<li>{target}, once" in shown
 
 
-def test_the_tokens_of_another_run_and_of_an_earlier_run_open_nothing(talk: Talk) -> None:
+def test_the_gateway_refuses_the_tokens_of_another_run_and_of_an_earlier_run(talk: Talk) -> None:
     second = talk.world.playground.open_issue("Second")
     talk.world.start()
     for number in (1, second):
@@ -146,14 +146,14 @@ def test_the_tokens_of_another_run_and_of_an_earlier_run_open_nothing(talk: Talk
 
     assert [run.outcome for run in ends] == [Outcome.PUSHED] * 3, [run.reason for run in ends]
     for run in ends:
-        found = said(talk, run)
+        found = output_of(talk, run)
         assert (found["with_other"], found["with_own"]) == (401, 200)
-        assert refused(talk, run) == {NOT_OURS: 1}
-    assert len({said(talk, run)["token"] for run in ends}) == len(talk.models.asked) == 3
+        assert refused(talk, run) == {WRONG_TOKEN: 1}
+    assert len({output_of(talk, run)["token"] for run in ends}) == len(talk.models.asked) == 3
     assert list((talk.world.data / "gateway").iterdir()) == []
 
 
-def test_a_restart_interrupts_answers_and_the_next_worker_opens_the_same_exit(talk: Talk) -> None:
+def test_a_restart_interrupts_answers_and_the_next_worker_opens_the_same_gateway(talk: Talk) -> None:
     models, world = talk.models, talk.world
     models.script = [
         answering("word " * 500, pause=0.2),
@@ -169,7 +169,7 @@ def test_a_restart_interrupts_answers_and_the_next_worker_opens_the_same_exit(ta
     eventually(lambda: talk.counted(run).tokens == Tokens(input=100, output=1))
     world.stop(SIGKILL)
     world.start()
-    eventually(lambda: len(models.asked) == 2)  # and is hardly counted yet
+    eventually(lambda: len(models.asked) == 2)  # the second answer is hardly counted yet
     world.stop(SIGTERM)
     assert container_of(run) == container  # the agent gets no answer now, so it cannot have ended
     world.start()
@@ -177,16 +177,16 @@ def test_a_restart_interrupts_answers_and_the_next_worker_opens_the_same_exit(ta
     task, ended = world.task_after_run(1)
     assert (ended.id, ended.outcome, len(world.runs(task))) == (run.id, Outcome.PUSHED, 1), ended.reason
     assert world.phases(run) == list(Phase)
-    answers = [status for status, _ in said(talk, run)["answers"]]
+    answers = [status for status, _ in output_of(talk, run)["answers"]]
     assert answers[-1] == 200
-    # Two answers were interrupted. One more request may meet an exit that is closing; it was not let out.
+    # Two answers were interrupted. One more may have reached a closing gateway, which did not send it.
     assert answers[:-1] in ([0] * 2, [0] * 3)
     counted = talk.counted(run)
     assert counted.requests == len(models.asked) == 3
     assert counted.tokens == Tokens(input=100 + 100, output=1 + 20)
 
 
-def test_answers_missing_from_the_provider_are_on_the_page(talk: Talk) -> None:
+def test_failed_answers_of_providers_are_shown_on_the_page(talk: Talk) -> None:
     talk.world.settings["models"]["gone"] = {"url": f"http://127.0.0.1:{free_port()}", "key": KEY}
     talk.models.script = [
         answering("Half of it.", cut=True),
@@ -200,7 +200,7 @@ def test_answers_missing_from_the_provider_are_on_the_page(talk: Talk) -> None:
     _task, run = talk.world.task_after_run(1)
 
     assert (run.outcome, run.exit_status) == (Outcome.AGENT_FAILED, 1)
-    found = said(talk, run)
+    found = output_of(talk, run)
     assert found["gone"][0] == 502
     assert "gone cannot be reached" in found["gone"][1]
     assert [status for status, _ in found["answers"]] == [0, 529, 429, 200]
@@ -215,7 +215,7 @@ def test_answers_missing_from_the_provider_are_on_the_page(talk: Talk) -> None:
         assert re.search(f"<li>{target}, once <span[^>]*>\\({reason}\\)", shown)
 
 
-def test_a_network_set_allows_the_images_hosts_and_no_others(talk: Talk) -> None:
+def test_a_network_set_allows_only_the_hosts_that_the_image_names(talk: Talk) -> None:
     npm = "#!/bin/sh\necho https://npm.example/"
     with image_with(IMAGE, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         talk.world.settings["sandbox"] |= {"image": image}
@@ -226,7 +226,7 @@ def test_a_network_set_allows_the_images_hosts_and_no_others(talk: Talk) -> None
         talk.world.stop()
 
     assert run.outcome is Outcome.PUSHED, talk.world.printed(run).decode()
-    assert said(talk, run)["tunnels"] == {"npm.example:443": 502, "evil.example:443": 403}
+    assert output_of(talk, run)["tunnels"] == {"npm.example:443": 502, "evil.example:443": 403}
     assert refused(talk, run) == {
         ("npm.example:443", "no address is known"): 1,
         ("evil.example:443", "not allowed"): 1,
@@ -238,7 +238,7 @@ def test_an_agent_without_a_worker_gets_an_error_and_its_run_ends(talk: Talk) ->
     talk.world.start()
     talk.world.say(1, "/run " + agent(WAITS))
     run = talk.world.until_running()
-    eventually(lambda: said(talk, run))
+    eventually(lambda: output_of(talk, run))
 
     talk.world.stop()
     give(talk, run, "now")
@@ -247,5 +247,5 @@ def test_an_agent_without_a_worker_gets_an_error_and_its_run_ends(talk: Talk) ->
 
     _task, ended = talk.world.task_after_run(1)
     assert (ended.id, ended.outcome) == (run.id, Outcome.AGENT_FAILED), ended.reason
-    assert said(talk, run)["answer"] == [503, "Forgehand: the gateway is not there.\n"]
+    assert output_of(talk, run)["answer"] == [503, "Forgehand: the gateway is not there.\n"]
     assert talk.models.asked == []

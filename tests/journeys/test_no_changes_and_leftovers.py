@@ -70,7 +70,7 @@ def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
 
 
 @pytest.mark.long  # the export has a quick test of the same second
-def test_an_edit_right_after_a_commit_is_pushed_by_a_first_and_by_a_resumed_run(full: World) -> None:
+def test_an_edit_in_the_second_of_a_commit_is_pushed_by_a_first_and_by_a_resumed_run(full: World) -> None:
     full.start()
     quick = (
         "now=$(date +%s); while [ $(date +%s) = $now ]; do :; done; "

@@ -1,4 +1,4 @@
-"""The forge's token and the models' key: absent from all places that others can read, during and after a run.
+"""The forge's token and the models' key are in no place that others can read, during and after a run.
 
 Short-lived things (a helper container, the arguments of a push) are watched all the time, and git's
 requests are slowed down so that the watch can see them. The same search must find the task's id in
@@ -192,7 +192,7 @@ def seen(embedded: World, models: ModelServer) -> Seen:
         eventually(lambda: b"FORGEHAND_RUN" in _files(embedded.data / "logs"))
         inside = {"environment inside": _inside(f"forgehand-{run.id}")}
         during = {**_places(embedded, watch), **inside}
-        embedded.let_go(run)
+        embedded.let_continue(run)
         task, first = embedded.task_after_run(1)
         assert first.outcome is Outcome.PUSHED, first.reason
         embedded.final_comment(1, first)
@@ -207,7 +207,7 @@ def seen(embedded: World, models: ModelServer) -> Seen:
     return Seen(watch, task.id, [first.id, second.id], during, after)
 
 
-def test_no_credential_is_in_any_place_that_others_read(
+def test_no_credential_is_in_any_place_that_others_can_read(
     playground: AnyPlayground, models: ModelServer, seen: Seen
 ) -> None:
     token = _forms(playground.token)

@@ -75,7 +75,7 @@ def test_a_run_works_in_a_repository_of_many_files_and_commits(
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_a_run_in_an_empty_repository_asks_for_a_first_commit(
+def test_a_run_in_an_empty_repository_fails_with_a_request_for_a_first_commit(
     embedded: World, remote: Callable[..., str]
 ) -> None:
     whole = remote("rev-parse", "main").strip()
@@ -97,7 +97,9 @@ def test_a_run_in_an_empty_repository_asks_for_a_first_commit(
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
-def test_a_default_branch_may_have_any_name(embedded: World, remote: Callable[..., str]) -> None:
+def test_a_default_branch_can_have_a_slash_and_cyrillic_letters_in_its_name(
+    embedded: World, remote: Callable[..., str]
+) -> None:
     state = embedded.playground.ground.state
     state.put(replace(state.all(Repository)[0], default_branch="release/ночь"))
     remote("branch", "-m", "main", "release/ночь")
@@ -114,7 +116,7 @@ def test_a_default_branch_may_have_any_name(embedded: World, remote: Callable[..
     assert remote("rev-parse", f"{task.branch}^") == remote("rev-parse", "release/ночь")
 
 
-def test_a_title_may_have_chinese_and_emoji(embedded: World, remote: Callable[..., str]) -> None:
+def test_a_title_can_have_chinese_characters_and_emoji(embedded: World, remote: Callable[..., str]) -> None:
     number = embedded.playground.open_issue("修复解析器 🐛👩‍👩‍👧 `</title>`")
     embedded.start()
 
@@ -129,8 +131,10 @@ def test_a_title_may_have_chinese_and_emoji(embedded: World, remote: Callable[..
     assert "**Pushed.**" in embedded.final_comment(number, run)
 
 
-def test_a_comment_may_be_as_long_as_the_forge_accepts(embedded: World, remote: Callable[..., str]) -> None:
-    script = "cp /task/prompt.md told.txt"
+def test_a_comment_can_have_the_maximum_length_of_the_forge(
+    embedded: World, remote: Callable[..., str]
+) -> None:
+    script = "cp /task/prompt.md prompt.txt"
     said = "/run " + shell(script) + "\n"
     said += "解析 🐛 " * ((LONGEST - len(said)) // 5)
     said += "." * (LONGEST - len(said))
@@ -140,8 +144,8 @@ def test_a_comment_may_be_as_long_as_the_forge_accepts(embedded: World, remote: 
 
     task, run = embedded.task_after_run(1)
     assert run.outcome is Outcome.PUSHED, run.reason
-    told = remote("show", f"{task.branch}:told.txt")
-    assert told.count("🐛") == said.count("🐛")
+    prompt = remote("show", f"{task.branch}:prompt.txt")
+    assert prompt.count("🐛") == said.count("🐛")
     assert len(embedded.final_comment(1, run)) <= LONGEST
     [pull] = eventually(embedded.playground.pulls)
     assert len(pull["body"]) <= LONGEST

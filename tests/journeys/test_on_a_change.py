@@ -18,7 +18,7 @@ echo fixed > fixed.txt
 """
 
 
-def test_a_run_starts_at_the_pinned_head_and_offers_a_change_to_its_branch(full: World) -> None:
+def test_a_run_starts_at_the_pinned_head_and_opens_a_change_for_the_branch(full: World) -> None:
     full.start()
     head = full.push("lexer", "lexer.py", "hers")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -26,11 +26,11 @@ def test_a_run_starts_at_the_pinned_head_and_offers_a_change_to_its_branch(full:
     full.say(change, "/run " + shell(FIX.replace("$(cat number)", str(change))))
 
     running = full.until_running()
-    pinned = full.says(change, "later pushes to this change are not part of it")
+    pinned = full.wait_for_comment(change, "later pushes to this change are not part of it")
     assert head[:10] in pinned
     eventually(lambda: full.playground.statuses(head))
     later = full.push("lexer", "later.txt", onto="lexer")
-    full.let_go(running)
+    full.let_continue(running)
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
     assert (task.base, task.base_head) == ("lexer", head)
@@ -47,7 +47,7 @@ def test_a_run_starts_at_the_pinned_head_and_offers_a_change_to_its_branch(full:
     assert states == {head: ["success", "pending"], task.pushed_head: ["success"], later: []}
 
 
-def test_the_label_on_a_change_starts_a_run_there(full: World) -> None:
+def test_the_label_on_a_change_starts_a_run_on_that_change(full: World) -> None:
     full.start()
     head = full.push("lexer", "lexer.py", "hers")
     change = full.playground.open_pull("Add a lexer", head="lexer")
@@ -55,7 +55,7 @@ def test_the_label_on_a_change_starts_a_run_there(full: World) -> None:
     full.playground.label(change, "forgehand")
 
     task, run = full.task_after_run(1)
-    # without a body there is no request
+    # the change has no body, so there is no request
     assert (task.pinned, run.outcome) == (head, Outcome.NO_CHANGES), run.reason
     full.final_comment(change, run)
     full.settled()
@@ -71,7 +71,9 @@ echo fixed > fixed.txt
 """
 
 
-def test_here_pushes_to_the_changes_branch_on_top_of_others_commits(embedded: World) -> None:
+def test_the_option_here_pushes_to_the_branch_of_the_change_after_a_merge_of_its_new_commits(
+    embedded: World,
+) -> None:
     embedded.start()
     playground = embedded.playground
     head = embedded.push("lexer", "lexer.py", "hers")
@@ -79,9 +81,9 @@ def test_here_pushes_to_the_changes_branch_on_top_of_others_commits(embedded: Wo
 
     embedded.say(change, "/run --here " + shell(HERE))
     running = embedded.until_running()
-    embedded.says(change, "Its work is pushed to this change's own branch, `lexer`.")
+    embedded.wait_for_comment(change, "Its work is pushed to this change's own branch, `lexer`.")
     later = embedded.push("lexer", "later.txt", onto="lexer")
-    embedded.let_go(running)
+    embedded.let_continue(running)
     task, run = embedded.task_after_run(1)
     assert (run.outcome, task.base_head, task.pushed_head) == (Outcome.PUSH_REJECTED, head, "")
     assert "Next: `/resume merge the pushed commits`" in embedded.final_comment(change, run)
@@ -101,7 +103,7 @@ def test_here_pushes_to_the_changes_branch_on_top_of_others_commits(embedded: Wo
     assert states == ["success", "success"]
 
 
-def test_here_does_not_bypass_a_protected_branch(embedded: World) -> None:
+def test_the_option_here_does_not_bypass_branch_protection(embedded: World) -> None:
     embedded.start()
     head = embedded.push("lexer", "lexer.py", "hers")
     change = embedded.playground.open_pull("Add a lexer", head="lexer")
@@ -120,7 +122,9 @@ def test_here_does_not_bypass_a_protected_branch(embedded: World) -> None:
     assert embedded.playground.branch_head("lexer") == task.pushed_head
 
 
-def test_here_is_refused_when_the_changes_branch_is_the_default_branch(embedded: World) -> None:
+def test_the_option_here_is_refused_if_the_branch_of_the_change_is_the_default_branch(
+    embedded: World,
+) -> None:
     embedded.start()
     embedded.push("release", "release.txt")
     embedded.push("main", "main.txt")
@@ -128,7 +132,7 @@ def test_here_is_refused_when_the_changes_branch_is_the_default_branch(embedded:
 
     embedded.say(change, "/run --here tidy it")
 
-    embedded.says(change, "default branch, to which I never push")
+    embedded.wait_for_comment(change, "default branch, to which I never push")
     assert embedded.tasks() == []
 
 
@@ -138,16 +142,16 @@ def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full
     change = full.playground.open_pull("Add a lexer", head="lexer")
 
     full.say(change, "/run --base main tidy it")
-    full.says(change, "`--base` is for issues")
+    full.wait_for_comment(change, "`--base` is for issues")
     full.playground.close_issue(change)
     full.say(change, "/run tidy it")
-    full.says(change, "This change is closed or merged.")
+    full.wait_for_comment(change, "This change is closed or merged.")
 
     full.settled()
     assert full.tasks() == []
 
 
-def test_instruction_files_are_not_modified_on_a_change_and_the_comment_says_so(embedded: World) -> None:
+def test_instruction_files_are_not_modified_on_a_change_and_the_comment_explains_it(embedded: World) -> None:
     embedded.start()
     embedded.push("lexer", "CLAUDE.md", "hers")
     change = embedded.playground.open_pull("Add a lexer", head="lexer")

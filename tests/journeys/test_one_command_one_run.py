@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.alike
 
 
-def caught(full: World, thread: int, text: str) -> Delivery:
+def captured(full: World, thread: int, text: str) -> Delivery:
     """Capture a delivery of the forge, so that the bot does not receive it."""
     with Receiver() as receiver:
         full.playground.set_webhook(receiver.url)
@@ -39,11 +39,11 @@ def at_once(full: World, sent: list[Delivery]) -> list[int]:
         return list(pool.map(send, sent))
 
 
-def test_identical_deliveries_at_once_to_five_workers_start_one_run(full: World) -> None:
+def test_concurrent_duplicate_deliveries_to_five_workers_start_one_run_for_each_command(full: World) -> None:
     other = full.playground.open_issue("Another")
-    headers, body = caught(full, 1, "/run " + shell("echo one > one.txt"))
+    headers, body = captured(full, 1, "/run " + shell("echo one > one.txt"))
     same_delivery = [(headers, body)] * 10
-    comment = caught(full, other, "/run " + shell("echo other > other.txt"))
+    comment = captured(full, other, "/run " + shell("echo other > other.txt"))
     same_comment = [under_another_id(full.playground, comment, f"twin-{number}") for number in range(10)]
     full.start("serve")
     for _ in range(5):
@@ -65,10 +65,10 @@ def test_identical_deliveries_at_once_to_five_workers_start_one_run(full: World)
         2,
     ]  # the progress comment, the final comment
     assert len(full.playground.pulls()) == 2
-    assert [kept(full, id_of(same_delivery[0][0])), kept(full, "twin-%")] == [1, 10]
+    assert [count_deliveries(full, id_of(same_delivery[0][0])), count_deliveries(full, "twin-%")] == [1, 10]
 
 
-def kept(full: World, delivery_id: str) -> int:
+def count_deliveries(full: World, delivery_id: str) -> int:
     """Count the deliveries in the ledger whose id starts like this."""
     with full.ledger.read() as tx:
         alike = select(func.count()).where(schema.deliveries.c.id.like(delivery_id))

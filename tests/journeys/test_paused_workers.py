@@ -16,7 +16,7 @@ from bot.store.outbox import Outgoing
 from bot.store.schema import senders
 from tests.journeys.bot_processes import paced
 from tests.journeys.forked_bot import Process
-from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
+from tests.journeys.test_adoption import check_complete_end, container_of, counting, thread
 from tests.journeys.world import HOLD, World, shell
 from tests.support.delayed_requests import DelayedRequests
 from tests.support.playground_gitlab import AnyPlayground
@@ -47,7 +47,7 @@ def worker(full: World) -> Callable[[], Process]:
 
 
 @pytest.mark.long
-def test_a_worker_that_resumes_after_its_lease_changes_nothing_more(
+def test_a_paused_worker_that_lost_its_lease_changes_nothing_more(
     full: World, worker: Callable[[], Process]
 ) -> None:
     stale = worker()
@@ -66,14 +66,14 @@ def test_a_worker_that_resumes_after_its_lease_changes_nothing_more(
     assert container_of(run) == container
     assert thread(full) == before
     assert (full.tasks(), full.playground.branch_head(task.branch)) == ([task], None)
-    ended = ended_whole(full, run)
+    ended = check_complete_end(full, run)
     assert (ended.epoch, len(full.runs())) == (taken.epoch, 1)
     full.settled()
     assert len(finals(full)) == 1
 
 
 @pytest.mark.long
-def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
+def test_a_paused_sender_that_lost_its_lease_leaves_only_one_final_comment(
     full: World, worker: Callable[[], Process], delayed: DelayedRequests
 ) -> None:
     stale = worker()
@@ -81,7 +81,7 @@ def test_a_sender_that_resumes_after_its_lease_leaves_one_comment(
     run = full.until_running()
     eventually(lambda: full.bot_comments(1))
     delayed.delaying.set()
-    full.let_go(run)
+    full.let_continue(run)
     assert delayed.arrived.wait(60)  # this sender's comment is on its way
     stale.send_signal(signal.SIGSTOP)
     eventually(lambda: lease_is_over(full))

@@ -41,24 +41,24 @@ def unprotect(playground: AnyPlayground) -> None:
 
 
 @pytest.mark.parametrize(
-    ("breaks", "mends", "outcome", "said"),
+    ("breaks", "repairs", "outcome", "said"),
     [
         pytest.param(
             remove_git,
             restore_git,
             Outcome.REMOTE_MISSING,
             "**The remote repository does not exist.**",
-            id="remote-gone",
+            id="missing-remote",
         ),
         pytest.param(
             protect, unprotect, Outcome.PUSH_REJECTED, "protected branch hook declined", id="protected"
         ),
     ],
 )
-def test_resume_only_pushes_again_when_the_remote_works_again(
+def test_a_resume_after_a_failed_push_only_pushes_again(
     full: World,
     breaks: Callable[[AnyPlayground], None],
-    mends: Callable[[AnyPlayground], None],
+    repairs: Callable[[AnyPlayground], None],
     outcome: Outcome,
     said: str,
 ) -> None:
@@ -66,7 +66,7 @@ def test_resume_only_pushes_again_when_the_remote_works_again(
     full.say(1, "/run " + shell(WORK))
     running = full.until_running()
     breaks(full.playground)
-    full.let_go(running)
+    full.let_continue(running)
 
     task, first = full.task_after_run(1)
 
@@ -74,10 +74,10 @@ def test_resume_only_pushes_again_when_the_remote_works_again(
     final = full.final_comment(1, first)
     assert said in final
     assert "Next: `/resume`" in final
-    nothing_is_lost(full, task)
+    check_all_work(full, task)
 
     made = task.checked_head
-    mends(full.playground)
+    repairs(full.playground)
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []
     full.say(1, "/resume")
@@ -92,14 +92,14 @@ def test_resume_only_pushes_again_when_the_remote_works_again(
     assert full.playground.pulls()[0]["head"]["sha"] == made
 
 
-def nothing_is_lost(full: World, task: Task) -> None:
+def check_all_work(full: World, task: Task) -> None:
     """Check that the quarantine has commits and uncommitted files, and that the workspace has all of it."""
     assert full.quarantine(task, "show", f"{task.checked_head}:left.txt") == "left"
     assert full.quarantine(task, "show", f"{task.checked_head}~1:one.txt") == "one"
     assert (full.in_workspace(task) / "repo" / "left.txt").exists()
 
 
-def test_commits_pushed_by_others_are_there_for_the_agent(full: World) -> None:
+def test_the_agent_can_merge_commits_that_others_pushed_to_its_branch(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell("echo one > one.txt"))
     task, first = full.task_after_run(1)
@@ -107,7 +107,7 @@ def test_commits_pushed_by_others_are_there_for_the_agent(full: World) -> None:
     full.say(1, "/resume more " + shell(f"echo two > two.txt; git add two.txt; git commit -qm two; {HOLD}"))
     running = full.until_running(2)
     hers = full.push(task.branch, "hers.txt", "hers", onto=task.branch)
-    full.let_go(running)
+    full.let_continue(running)
 
     task, second = full.task_after_run(2)
 

@@ -1,4 +1,4 @@
-"""All deliveries again, twice and in reverse order, under the same and under other ids: nothing changes."""
+"""All deliveries are repeated twice in reverse order, under the same and under other ids: nothing changes."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def answer_to(full: World, delivery: Delivery) -> int:
     return httpx.post(url, headers=headers, content=body, trust_env=False, verify=False).status_code
 
 
-def test_everything_redelivered_twice_in_reverse_order_changes_nothing(full: World) -> None:
+def test_two_redeliveries_of_everything_in_reverse_order_change_nothing(full: World) -> None:
     full.settings["limits"] = {"per_repository": 4, "per_host": 4}
     full.start()
     with Receiver() as copies:

@@ -31,17 +31,17 @@ def test_unpushed_work_can_be_shown_kept_retried_and_discarded(full: World) -> N
 
     full.say(1, "/diff")
 
-    is_shown_whole(full)
+    check_diff(full)
 
     full.say(1, "/keep 30")
 
-    full.says(1, f"The workspace of task `{old.id}` is kept until ")
-    assert 29.9 < (_kept(full, old.id).keep_until or 0) / 86400 - time.time() / 86400 < 30.1
+    full.wait_for_comment(1, f"The workspace of task `{old.id}` is kept until ")
+    assert 29.9 < (_workspace_row(full, old.id).keep_until or 0) / 86400 - time.time() / 86400 < 30.1
 
     full.say(1, "/retry")
 
     eventually(lambda: full.tasks()[1:])
-    full.let_go(full.until_running())
+    full.let_continue(full.until_running())
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
     assert task.id != old.id
@@ -52,7 +52,7 @@ def test_unpushed_work_can_be_shown_kept_retried_and_discarded(full: World) -> N
 
     full.say(1, "/discard")
 
-    said = full.says(1, f"The workspace of task `{task.id}` is being removed")
+    said = full.wait_for_comment(1, f"The workspace of task `{task.id}` is being removed")
     assert f"These stay: branch `{task.branch}` at `{task.pushed_head[:10]}`." in said
     eventually(lambda: not full.in_workspace(task).exists())
     assert full.playground.branch_head(task.branch) == task.pushed_head
@@ -67,16 +67,18 @@ def cancelled(full: World) -> tuple[Task, Run]:
     running = full.until_running()
     eventually((full.in_workspace(full.tasks()[0]) / "home" / "notes").exists)
     full.say(1, "/diff")
-    full.says(1, f"Run 1 of task `{running.task}` is running. Its changes are shown when it has ended.")
+    full.wait_for_comment(
+        1, f"Run 1 of task `{running.task}` is running. Its changes are shown when it has ended."
+    )
     full.say(1, "/cancel")
     task, run = full.task_after_run(1)
     assert run.outcome is Outcome.CANCELLED
     return task, run
 
 
-def is_shown_whole(full: World) -> None:
+def check_diff(full: World) -> None:
     """Check that the whole diff is shown: on the thread without active commands, and on the linked page."""
-    shown = full.says(1, "<details><summary>2 files, +4 -0</summary>")
+    shown = full.wait_for_comment(1, "<details><summary>2 files, +4 -0</summary>")
     assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
     assert "\n+```\n+/approve\n````\n\n</details>" in shown
     [link] = re.findall(r"\[The whole patch\]\((\S+)\)", shown)
@@ -86,7 +88,7 @@ def is_shown_whole(full: World) -> None:
     assert httpx.get(link[:-1], trust_env=False, verify=False).status_code == 404
 
 
-def _kept(world: World, task: str) -> WorkspaceRow:
+def _workspace_row(world: World, task: str) -> WorkspaceRow:
     with world.ledger.read() as tx:
         found = workspaces.get(tx, task)
     assert found is not None

@@ -32,12 +32,12 @@ def sign_with(full: World, key: str) -> None:
         playground.set_webhook(url, key)
 
 
-def heard(full: World) -> None:
+def check_answer(full: World) -> None:
     """Post a command and wait for its answer."""
     before = len(full.bot_comments(1))
     full.say(1, "/status")
     full.settled()
-    full.says_more_than(1, before)
+    full.wait_for_more_comments(1, before)
 
 
 def answers_to_comments(full: World) -> list[int]:
@@ -52,16 +52,16 @@ def test_both_secrets_are_accepted_until_the_old_one_is_removed(full: World) -> 
     new = NEXT[playground.forge]
     accept(full, old, new)
     full.start()
-    heard(full)
+    check_answer(full)
 
     sign_with(full, new)
-    heard(full)
+    check_answer(full)
 
     full.stop(signal.SIGTERM)
     accept(full, new)
     full.start()
     sign_with(full, new)
-    heard(full)
+    check_answer(full)
     # The old secret is no longer accepted, nor is a plain token if deliveries are signed.
     sign_with(full, old)
     full.say(1, "/status")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.journeys.bot_processes import paced
-from tests.journeys.test_adoption import container_of, counting, ended_whole, thread
+from tests.journeys.test_adoption import check_complete_end, container_of, counting, thread
 from tests.journeys.world import World
 from tests.support.services import Postgres, Redis, running_postgres, running_redis
 from tests.support.waiting import eventually
@@ -64,11 +64,11 @@ def test_a_run_survives_a_restart_of_postgresql(
     time.sleep(seconds)
     own_postgres.server.start()
 
-    heard = working.now(run).log_offset
-    eventually(lambda: working.now(run).log_offset > heard)
+    offset = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > offset)
     assert container_of(run) == container
     assert thread(working) == before
-    ended_whole(working, run)
+    check_complete_end(working, run)
     assert len(working.runs()) == 1
     assert sum("forgehand:final:" in body for body in working.bot_comments(1)) == 1
 
@@ -78,12 +78,13 @@ def test_a_run_survives_a_restart_of_redis(working: World, own_redis: Redis) -> 
     container = container_of(run)
 
     own_redis.server.stop()
-    heard = working.now(run).log_offset
-    eventually(lambda: working.now(run).log_offset > heard)  # following the agent needs no Redis
+    offset = working.now(run).log_offset
+    eventually(lambda: working.now(run).log_offset > offset)  # following the agent needs no Redis
     own_redis.server.start()
 
     assert container_of(run) == container
-    ended = ended_whole(working, run)
+    ended = check_complete_end(working, run)
     assert (ended.epoch, len(working.runs())) == (1, 1)
     working.say(1, "/status")
-    working.says(1, f"**Task `{run.task}`**, run 1: Pushed")  # triggered by a message or by the sweep
+    # triggered by a message or by the sweep
+    working.wait_for_comment(1, f"**Task `{run.task}`**, run 1: Pushed")

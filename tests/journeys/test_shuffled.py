@@ -1,4 +1,4 @@
-"""Deliveries in random order, many twice, to many processes: the ledger ends as after an ordered run."""
+"""Deliveries in random order, many of them twice, to many processes have the same results as in order."""
 
 import json
 import random
@@ -56,7 +56,7 @@ def orderly(tmp_path: Path, playground: AnyPlayground) -> Iterator[World]:
     ledger.close()
 
 
-def spoken(playground: AnyPlayground, total: int, count: int) -> list[Delivery]:
+def post_comments(playground: AnyPlayground, total: int, count: int) -> list[Delivery]:
     """Post `count` run commands, each on its own thread, and other comments. Return their deliveries."""
     playground.add_user("zoe")
     with Receiver() as receiver:
@@ -111,16 +111,16 @@ def unsent(ledger: Ledger) -> list[str]:
 
 def facts(ledger: Ledger) -> dict[str, Counter[tuple[object, ...]]]:
     """Return the ledger's facts without ids, times and queue positions. A run is named by its cause."""
-    heard = select(causes.c.forge, causes.c.repository_id, causes.c.cause)
+    commands = select(causes.c.forge, causes.c.repository_id, causes.c.cause)
     with ledger.read() as tx:
         all_runs = tx.execute(select(run_rows)).all()
         of_run = {run.id: run.cause for run in all_runs}
         of_task = {run.task: run.cause for run in all_runs}
         return {
-            "causes": Counter(tuple(row) for row in tx.execute(heard)),
+            "causes": Counter(tuple(row) for row in tx.execute(commands)),
             "tasks": Counter(about_task(row, of_task) for row in tx.execute(select(tasks))),
             "runs": Counter(map(about_run, all_runs)),
-            "outbox": Counter(about_told(row, of_run, of_task) for row in tx.execute(select(outbox))),
+            "outbox": Counter(about_message(row, of_run, of_task) for row in tx.execute(select(outbox))),
         }
 
 
@@ -133,7 +133,7 @@ def about_run(row: Any) -> tuple[object, ...]:
     return (row.cause, row.number, row.state, row.phase, row.outcome, row.reason, row.asked_by_login)
 
 
-def about_told(row: Any, of_run: Mapping[str, str], of_task: Mapping[str, str]) -> tuple[object, ...]:
+def about_message(row: Any, of_run: Mapping[str, str], of_task: Mapping[str, str]) -> tuple[object, ...]:
     said = words(row.subject, row.kind, row.content, of_task)
     return (of_run.get(row.subject, row.subject), row.kind, row.thread_key, row.refused, said)
 
@@ -141,10 +141,10 @@ def about_told(row: Any, of_run: Mapping[str, str], of_task: Mapping[str, str]) 
 def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
     if kind in (Outgoing.PROGRESS, Outgoing.STATUS):
         return ""  # the queue position at the time of the last update
-    told = json.loads(content)
+    message = json.loads(content)
     if subject.startswith("refusal:"):
-        del told["spot"]  # posted once per thread, for the first delivery to be handled
-    text = json.dumps(told, sort_keys=True)
+        del message["spot"]  # posted once per thread, for the first delivery to be handled
+    text = json.dumps(message, sort_keys=True)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "URL", re.sub(r"\?key=\w+", "", text))
     text = re.sub(r"next in the queue|number \d+ in the queue", "PLACE", text)
     text = re.sub(r"\b[0-9a-f]{7,40}\b", "COMMIT", text)
@@ -154,8 +154,10 @@ def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("total", "count"), [(200, 15)])
-def test_the_ledger_ends_as_after_an_ordered_run(full: World, orderly: World, total: int, count: int) -> None:
-    deliveries = spoken(full.playground, total, count)
+def test_shuffled_and_repeated_deliveries_have_the_same_results_as_ordered_ones(
+    full: World, orderly: World, total: int, count: int
+) -> None:
+    deliveries = post_comments(full.playground, total, count)
     orderly.start()
     receive(deliveries, [orderly.port], at_once=1)
     until_all_is_done(orderly, count)

@@ -50,7 +50,7 @@ LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize("goes", [lock, pytest.param(delete, marks=LONG), pytest.param(transfer, marks=LONG)])
-def test_the_work_is_pushed_and_refused_comments_are_on_the_page(
+def test_the_work_is_pushed_and_refused_comments_are_recorded(
     embedded: World, goes: Callable[[AnyPlayground], None]
 ) -> None:
     embedded.start()
@@ -58,7 +58,7 @@ def test_the_work_is_pushed_and_refused_comments_are_on_the_page(
     running = embedded.until_running()
     eventually(lambda: embedded.bot_comments(1))
     goes(embedded.playground)
-    embedded.let_go(running)
+    embedded.let_continue(running)
 
     task, run = embedded.task_after_run(1)
 
@@ -71,12 +71,12 @@ def test_the_work_is_pushed_and_refused_comments_are_on_the_page(
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
-def test_an_archived_repository_accepts_nothing_and_the_work_is_kept(embedded: World) -> None:
+def test_work_for_an_archived_repository_is_rejected_and_stays_in_the_quarantine(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
     embedded.playground.archive()
-    embedded.let_go(running)
+    embedded.let_continue(running)
 
     task, run = embedded.task_after_run(1)
 
@@ -94,7 +94,7 @@ def test_the_work_of_a_requester_who_lost_write_access_is_not_pushed(embedded: W
     embedded.say(1, "/run " + shell(WORK), as_="zoe")
     running = embedded.until_running()
     embedded.playground.remove_collaborator("zoe")
-    embedded.let_go(running)
+    embedded.let_continue(running)
 
     task, run = embedded.task_after_run(1)
 
@@ -107,12 +107,12 @@ def test_the_work_of_a_requester_who_lost_write_access_is_not_pushed(embedded: W
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
-def test_a_renamed_repository_keeps_its_tasks(embedded: World) -> None:
+def test_tasks_of_a_renamed_repository_continue(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
     embedded.playground.rename("forge")
-    embedded.let_go(running)
+    embedded.let_continue(running)
     _, run = embedded.task_after_run(1)
     assert run.outcome is Outcome.PUSHED, run.reason
     embedded.final_comment(1, run)
@@ -142,7 +142,7 @@ def test_a_token_replaced_during_a_run_needs_no_restart(embedded: World) -> None
     embedded.say(1, "/run " + shell(WORK))
     running = embedded.until_running()
     file.write_text(embedded.playground.new_token(embedded.playground.bot_name))
-    embedded.let_go(running)
+    embedded.let_continue(running)
 
     task, run = embedded.task_after_run(1)
 
@@ -150,4 +150,4 @@ def test_a_token_replaced_during_a_run_needs_no_restart(embedded: World) -> None
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
     embedded.final_comment(1, run)
     embedded.say(1, "/status")
-    embedded.says(1, "Pushed. Branch")
+    embedded.wait_for_comment(1, "Pushed. Branch")

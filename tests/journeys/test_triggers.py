@@ -32,7 +32,7 @@ def done(full: World, on: int, *, number: int = 1) -> str:
     return run.request
 
 
-def test_the_agent_sees_the_lines_of_a_line_comment_and_the_answer_is_there(full: World) -> None:
+def test_the_prompt_for_a_line_comment_has_its_lines_and_the_answer_is_in_its_discussion(full: World) -> None:
     full.start()
     change = a_change(full)
 
@@ -82,7 +82,7 @@ def test_a_command_in_a_review_is_answered_on_the_thread(full: World) -> None:
 
 
 @pytest.mark.alike
-def test_labels_name_the_agent_and_the_request(full: World) -> None:
+def test_labels_select_the_agent_and_the_request(full: World) -> None:
     full.settings["agents"]["other"] = {"command": ["sh", "-c", "echo other > other.txt"]}
     full.settings["labels"] = {
         "succeeded": "done",
@@ -119,14 +119,14 @@ def test_labels_name_the_agent_and_the_request(full: World) -> None:
     assert run.outcome is Outcome.AGENT_FAILED
     eventually(lambda: full.playground.labels(by_table) == ["went wrong"])
     full.playground.label(by_name, "forgehand:nobody")
-    full.says(by_name, "No agent of that name is set up here.")
+    full.wait_for_comment(by_name, "No agent of that name is set up here.")
     full.settled()
     assert full.playground.labels(by_name) == ["done", "forgehand:nobody"]
     assert len(full.tasks()) == 4
 
 
 @pytest.mark.alike  # the events differ, and have tests of their own
-def test_the_bot_works_on_issues_assigned_to_it_and_on_no_others(full: World) -> None:
+def test_the_bot_works_only_on_issues_that_are_assigned_to_it(full: World) -> None:
     full.start()
     issue = full.playground.open_issue("Write one", shell("echo one > one.txt"))
     other = full.playground.open_issue("Not for the bot", shell("echo other > other.txt"))
@@ -165,7 +165,7 @@ def test_a_person_without_write_access_cannot_use_any_trigger(full: World) -> No
     full.playground.label(issue, "forgehand", as_="reader")
     full.playground.assign(issue, full.playground.bot_name, as_="reader")
 
-    full.says(issue, "Only people who may write")
+    full.wait_for_comment(issue, "Only people who may write")
     eventually(
         lambda: [
             each

@@ -17,8 +17,8 @@ from tests.journeys.forked_bot import Process
 from tests.journeys.world import Figures, World, shell
 
 LEASE, UNRESPONSIVE_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
-# `forgehand work --host <name>` that soon gives up runs and hosts. The composition root is called directly:
-# no setting does it.
+# `forgehand work --host <name>` with a short lease and a short limit for unresponsive hosts. The composition
+# root is called directly, because no setting changes the lease.
 WORK = f"""
 import pathlib, sys
 from bot.app import processes
@@ -30,7 +30,9 @@ FIRST = "echo one > one.txt; git add one.txt; git commit -qm one; mkdir -p ~/not
 LEAVES = (
     "test -d ~/notes; echo two > two.txt; git add two.txt; git commit -qm two; echo 3 > loose.txt; exit 3"
 )
-ELSEWHERE = "test ! -d ~/notes; test -e one.txt; test ! -e two.txt; test ! -e loose.txt; echo 4 > four.txt"
+ON_ANOTHER_HOST = (
+    "test ! -d ~/notes; test -e one.txt; test ! -e two.txt; test ! -e loose.txt; echo 4 > four.txt"
+)
 LOST = "untracked files, commits that were not pushed and the agent's notes were lost with it"
 
 
@@ -87,7 +89,7 @@ def hosts(full: World) -> Iterator[Hosts]:
 
 
 @pytest.mark.long
-def test_a_resume_goes_to_its_host_and_elsewhere_when_that_host_is_unresponsive(
+def test_a_resume_runs_on_the_host_of_its_workspace_or_on_another_if_that_is_unresponsive(
     hosts: Hosts, figures: Figures
 ) -> None:
     world = hosts.world
@@ -99,11 +101,13 @@ def test_a_resume_goes_to_its_host_and_elsewhere_when_that_host_is_unresponsive(
     _, second = world.task_after_run(2)
     assert (second.outcome, second.exit_status, second.host) == (Outcome.AGENT_FAILED, 3, first.host)
     died = hosts.kill(second)
-    world.say(1, "/resume and on " + shell(ELSEWHERE))
+    world.say(1, "/resume and on " + shell(ON_ANOTHER_HOST))
 
     third = world.until_running(3)
     figures(
-        "from a host's death to its resume elsewhere, silence included", time.monotonic() - died, promised=9.0
+        "from a host's death to its resume on another, including the wait for a sign of life",
+        time.monotonic() - died,
+        promised=9.0,
     )
     task, third = world.task_after_run(3)
     assert third.host in hosts.processes
@@ -122,19 +126,23 @@ def test_a_run_that_dies_with_its_host_is_reported_as_lost(hosts: Hosts, figures
     died = hosts.kill(run)
 
     task, run = world.task_after_run(1)
-    figures("from a host's death to its run's end, silence included", time.monotonic() - died, promised=12.0)
+    figures(
+        "from a host's death to its run's end, including the wait for a sign of life",
+        time.monotonic() - died,
+        promised=12.0,
+    )
 
     assert (run.outcome, task.state) == (Outcome.LOST, State.FAILED)
     assert "The machine that had the workspace has stopped responding." in world.final_comment(1, run)
     world.say(1, "/resume")
     world.until_running(2)
-    world.says(1, LOST)
+    world.wait_for_comment(1, LOST)
     world.say(1, "/cancel")
     assert world.task_after_run(2)[1].outcome is Outcome.CANCELLED
 
 
 @pytest.mark.long
-def test_links_of_both_hosts_are_the_same(hosts: Hosts) -> None:
+def test_links_of_both_hosts_open_the_same_pages(hosts: Hosts) -> None:
     world = hosts.world
     numbers = [world.playground.open_issue(f"Issue {number}") for number in range(4)]
     for number in numbers:

@@ -41,8 +41,8 @@ def _only_long(test: Any) -> Any:
 test_a_comment_becomes_a_pushed_branch_and_is_answered = _only_long(
     comment_to_branch.test_a_comment_becomes_a_pushed_branch_and_is_answered
 )
-test_the_commits_are_the_agents_trees_under_the_bots_name = _only_long(
-    comment_to_branch.test_the_commits_are_the_agents_trees_under_the_bots_name
+test_the_pushed_commits_have_the_trees_of_the_agent_and_the_bot_as_author = _only_long(
+    comment_to_branch.test_the_pushed_commits_have_the_trees_of_the_agent_and_the_bot_as_author
 )
 test_a_running_agent_is_stopped_and_can_be_resumed = _only_long(
     cancel.test_a_running_agent_is_stopped_and_can_be_resumed

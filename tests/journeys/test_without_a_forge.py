@@ -36,7 +36,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @contextmanager
-def _over_http(desk: Desk) -> Iterator[str]:
+def _served_over_http(desk: Desk) -> Iterator[str]:
     """Serve the desk's repository with git's own server, to which anybody may push."""
     desk.git("config", "http.receivepack", "true")
 
@@ -55,10 +55,12 @@ def _over_http(desk: Desk) -> Iterator[str]:
 def remote(request: pytest.FixtureRequest, desk: Desk) -> Iterator[str]:
     """Return the same bare repository twice: as a folder and over HTTP."""
     with ExitStack() as stack:
-        yield stack.enter_context(_over_http(desk)) if request.param == "http" else str(desk.repository)
+        yield (
+            stack.enter_context(_served_over_http(desk)) if request.param == "http" else str(desk.repository)
+        )
 
 
-def test_a_run_ends_in_a_branch_and_its_name_is_printed(desk: Desk, remote: str) -> None:
+def test_a_run_pushes_a_branch_and_prints_its_name(desk: Desk, remote: str) -> None:
     assert "[github]" not in (desk.folder / "forgehand.toml").read_text()
     main = desk.git("rev-parse", "main")
 
@@ -103,13 +105,13 @@ def test_a_cancelled_run_keeps_its_workspace(desk: Desk) -> None:
         with desk.start("logs", "-f", task["task"]) as following:
             assert following.stdout.readline() == "begun\n"
 
-            said = desk.call("cancel", task["task"])[0]
+            reply = desk.call("cancel", task["task"])[0]
 
             assert following.wait(LONG) == 0
         _, errors = running.communicate(LONG)
     assert running.returncode == 1
-    assert "is stopping" in said
-    assert "kept" in said
+    assert "is stopping" in reply
+    assert "kept" in reply
     assert "Cancelled." in errors
     [task] = desk.tasks()
     assert (task["state"], task["outcome"], task["pushed"]) == ("cancelled", "cancelled", "")

@@ -36,7 +36,8 @@ cat >/tmp/prompt
 exec sh -e /tmp/asked.sh
 """
 COMMENTED = {"issue_comment", "Note Hook"}  # each forge's name for a delivery about a comment
-HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'  # for an agent's script: waits until `let_go`
+# For an agent's script: waits until `let_continue`.
+HOLD = 'until rm "$HOME/go" 2>/dev/null; do sleep 0.1; done'
 
 
 def shell(script: str) -> str:
@@ -132,7 +133,7 @@ class World(BotProcesses):
 
         eventually(quiet)
 
-    def let_go(self, run: Run) -> None:
+    def let_continue(self, run: Run) -> None:
         """Let an agent that waits in HOLD continue."""
         (self.data / "workspaces" / run.task / "home" / "go").touch()
 
@@ -151,11 +152,11 @@ class World(BotProcesses):
         found = eventually(lambda: [body for body in self.bot_comments(number) if marker in body])
         return found[0]
 
-    def says(self, number: int, words: str) -> str:
-        """Return the bot's first comment with this text when it exists."""
+    def wait_for_comment(self, number: int, words: str) -> str:
+        """Wait until the bot has posted a comment with this text; return the first one."""
         return eventually(lambda: [body for body in self.bot_comments(number) if words in body])[0]
 
-    def says_more_than(self, number: int, comments: int) -> None:
+    def wait_for_more_comments(self, number: int, comments: int) -> None:
         """Wait until the bot has posted more than this number of comments on the thread."""
         eventually(lambda: len(self.bot_comments(number)) > comments)
 

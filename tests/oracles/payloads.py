@@ -1,4 +1,4 @@
-"""GitHub's real webhook payloads, every one of the examples it publishes (sources.json)."""
+"""All webhook payloads that GitHub publishes as examples (sources.json)."""
 
 import gzip
 import json
@@ -6,21 +6,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-KEPT = Path(__file__).parent / "github-payloads.json.gz"
+ARCHIVE = Path(__file__).parent / "github-payloads.json.gz"
 
 
 @cache
-def _kept() -> list[tuple[str, bytes]]:
-    rows = json.loads(gzip.decompress(KEPT.read_bytes()))
+def _stored() -> list[tuple[str, bytes]]:
+    rows = json.loads(gzip.decompress(ARCHIVE.read_bytes()))
     return [(row["event"], json.dumps(row["payload"], ensure_ascii=False).encode()) for row in rows]
 
 
 def payloads() -> list[tuple[str, bytes]]:
-    """The name of the event and the body of each, in GitHub's order."""
-    return list(_kept())
+    """Return the name of the event and the body of each payload, in GitHub's order."""
+    return list(_stored())
 
 
 def examples(event: str, action: str | None = None) -> list[dict[str, Any]]:
-    """The parsed payloads of one event; of one action of it, if one is named."""
-    found = [json.loads(body) for name, body in _kept() if name == event]
+    """Return the parsed payloads of one event, or only those of one action."""
+    found = [json.loads(body) for name, body in _stored() if name == event]
     return [payload for payload in found if action in {None, payload.get("action")}]

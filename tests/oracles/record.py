@@ -1,4 +1,4 @@
-"""An ASGI wrapper that keeps what passed through it, to be checked against the oracle afterwards."""
+"""An ASGI wrapper that stores its exchanges, so that the oracle can check them afterwards."""
 
 import json
 from dataclasses import dataclass, field

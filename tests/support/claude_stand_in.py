@@ -10,7 +10,7 @@ SESSION = "00000000-0000-4000-8000-000000000001"
 _STREAMS = Path(__file__).parents[1] / "agents" / "streams"
 # The real program stores its conversation under this name.
 KEEPS_SESSION = (
-    f"mkdir -p ~/.claude/projects/-workspace; echo said >> ~/.claude/projects/-workspace/{SESSION}.jsonl"
+    f"mkdir -p ~/.claude/projects/-workspace; echo hello >> ~/.claude/projects/-workspace/{SESSION}.jsonl"
 )
 
 

@@ -33,7 +33,7 @@ class FakeForge:
     found: list[Labelled] = field(default_factory=list)  # results of the search for labels
     looked: list[int] = field(default_factory=list)  # ids of the repositories that were searched
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
-    spots: dict[int, ReplyTarget] = field(default_factory=dict)  # where each comment was written
+    spots: dict[int, ReplyTarget] = field(default_factory=dict)  # the reply target of each comment
     # by id; otherwise taken from the first event
     repositories: dict[int, Repository] = field(default_factory=dict)
     reactions: list[tuple[str, int | None]] = field(default_factory=list)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Fault(StrEnum):
-    LOST_ANSWER = "502 after the write went through"
+    LOST_ANSWER = "502 after a successful write"
     BAD_GATEWAY = "502 before anything happened"
     SECONDARY_LIMIT = "403 with Retry-After"
     SLOW = "the answer comes late"
@@ -43,7 +43,7 @@ class Faults:
         self.rules.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rule = self._meant(scope)
+        rule = self._matching_rule(scope)
         if rule is None:
             await self.app(scope, receive, send)
             return
@@ -56,11 +56,11 @@ class Faults:
         if rule.fault is Fault.LOST_ANSWER:
             await self.app(scope, receive, _nowhere)
         if rule.fault is Fault.DOWN:
-            await _hang_up(receive, send)
+            await _disconnect(receive, send)
         else:
             await _answer(send, rule, scope)
 
-    def _meant(self, scope: Scope) -> Rule | None:
+    def _matching_rule(self, scope: Scope) -> Rule | None:
         if scope["type"] != "http":
             return None
         for rule in self.rules:
@@ -73,7 +73,7 @@ async def _nowhere(message: Message) -> None:
     """Discard a response."""
 
 
-async def _hang_up(receive: Receive, send: Send) -> None:
+async def _disconnect(receive: Receive, send: Send) -> None:
     # ASGI has no message for this, and returning silently makes uvicorn answer 500.
     send.__self__.transport.abort()  # type: ignore[attr-defined]
     while (await receive())["type"] != "http.disconnect":

@@ -29,7 +29,7 @@ def with_gateway(runtime: Runtime, **changes: Any) -> Runtime:
 
 def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) -> Runtime:
     """Make the runtime of worker w1 on host h1, with token TOKEN. Nudges for reports go to `nudged`."""
-    heard = [] if nudged is None else nudged
+    received = [] if nudged is None else nudged
     return Runtime(
         ledger=ledger,
         forges={forge.name: forge},
@@ -55,5 +55,5 @@ def a_runtime(ledger: Ledger, forge: Forge, *, nudged: list[str] | None = None) 
         public_url="https://bot.example.org",
         link_key=b"k" * 32,
         secrets=[TOKEN],
-        nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=heard.append),
+        nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=received.append),
     )

@@ -1,4 +1,4 @@
-"""Programs and connections started by a test outside its own process, seen by the interpreter's audit events.
+"""Detection of programs and connections that a test starts, by audit events of the interpreter.
 
 Because of this, a test that waits for a container or a process cannot omit its mark, and `--quick`
 cannot start one by mistake. Programs that end at once by themselves do not count.

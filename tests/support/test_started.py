@@ -1,4 +1,4 @@
-"""The detection of tests that start a process or use the engine, whatever their marks are."""
+"""Tests that start a process or use the engine are detected, with any marks."""
 
 import socket
 import subprocess
@@ -37,7 +37,7 @@ def test_a_connection_to_the_engine_counts_from_any_thread(watch: Watch) -> None
     assert started == {ENGINE}
 
 
-def test_earlier_threads_and_starts_between_two_tests_do_not_count(watch: Watch) -> None:
+def test_starts_in_earlier_threads_and_between_two_tests_do_not_count(watch: Watch) -> None:
     begun, over = threading.Event(), threading.Event()
 
     def unfinished() -> None:

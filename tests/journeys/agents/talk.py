@@ -14,7 +14,7 @@ KEY = "sk-ant-the-operators-own-key"
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A world, and the models its agent talks to."""
+    """A world, and the models to which its agent sends requests."""
 
     world: World
     models: ModelServer

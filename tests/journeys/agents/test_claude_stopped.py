@@ -1,4 +1,4 @@
-"""Stops of Claude Code: keys, models, limits, budgets, closed exits. Only the model's text is not real."""
+"""Keys, models, limits, budgets and closed exits stop Claude Code. Only the model's text is scripted."""
 
 import time
 
@@ -33,12 +33,14 @@ def test_a_refused_key_ends_the_run_at_once(talk: Talk) -> None:
     task, run = talk.after(1, "/run greet")
 
     assert (run.outcome, task.state) == (Outcome.AGENT_FAILED, State.FAILED), run.reason
-    assert len(talk.models.asked) <= 2  # of the four attempts that it would make
+    assert len(talk.models.asked) <= 2  # without the refusal, it would send four requests
     assert "key" in talk.world.final_comment(1, run)
 
 
 @pytest.mark.parametrize("status", [429, 529])
-def test_an_overloaded_provider_is_named(talk: Talk, status: int) -> None:
+def test_a_run_with_an_overloaded_provider_is_rate_limited_and_can_be_resumed(
+    talk: Talk, status: int
+) -> None:
     headers = {"retry-after": "3600"} if status == 429 else {}
     talk.models.otherwise = Fails(
         status, "rate_limit_error" if status == 429 else "overloaded_error", headers
@@ -67,7 +69,7 @@ def test_a_model_that_is_not_allowed_gets_no_requests(talk: Talk) -> None:
     assert "other-1" in " ".join(each.reason for each in talk.refused(run))
 
 
-def test_a_model_unknown_to_the_provider_is_named(talk: Talk) -> None:
+def test_a_model_that_the_provider_does_not_know_is_named(talk: Talk) -> None:
     talk.models.otherwise = Fails(404, "not_found_error")
     talk.world.start()
 

@@ -1,4 +1,4 @@
-"""Claude Code on a task: it works, resumes, asks and survives failures. Only the model's text is not real."""
+"""Claude Code works, resumes, asks and survives failures on a task. Only the model's text is scripted."""
 
 import subprocess
 import time
@@ -23,9 +23,7 @@ PRICE = 0.0008  # US dollars that the report makes an answer cost
 COMMITS = runs("git add hello.txt && git commit -qm 'Say hello'")
 
 
-def test_a_run_reaches_the_branch_and_a_resume_continues_the_conversation(
-    talk: Talk, figures: Figures
-) -> None:
+def test_a_run_pushes_its_work_and_a_resume_continues_the_conversation(talk: Talk, figures: Figures) -> None:
     # A proxy for packages is configured; requests to the model bypass it.
     talk.world.settings["network"] = {"allow": ["pip.test"]}
     talk.models.script = [WRITES, COMMITS, answering("I wrote hello.txt.")]
@@ -83,7 +81,7 @@ def test_a_sandbox_killed_in_the_middle_of_a_tool_can_be_resumed(talk: Talk) -> 
 
 
 @pytest.mark.long
-def test_an_unreadable_conversation_is_started_anew(talk: Talk) -> None:
+def test_a_new_conversation_starts_after_one_that_cannot_be_read(talk: Talk) -> None:
     talk.models.otherwise = answering("I read it.")
     talk.world.start()
     task, first = talk.after(1, "/run read, zanzibar")
@@ -137,7 +135,7 @@ def test_a_question_is_asked_and_the_agent_gets_the_answer(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_an_answer_cut_in_the_middle_is_requested_again(talk: Talk) -> None:
+def test_an_answer_that_breaks_off_is_requested_again(talk: Talk) -> None:
     cut = answering("A long answer, of which only the first half arrives.", cut=True)
     talk.models.script = [cut, WRITES, COMMITS, answering("Done.", pause=0.2)]
     talk.world.start()
@@ -149,7 +147,7 @@ def test_an_answer_cut_in_the_middle_is_requested_again(talk: Talk) -> None:
 
 
 @pytest.mark.long
-def test_a_huge_issue_is_cut_to_the_models_limit(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_issue_is_cut_in_the_request_to_the_model(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     # No forge accepts so much text today, but a delivery may be larger.
     monkeypatch.setattr(rules, "TEXT_LIMIT", 11 << 20)
     talk.world.start()
@@ -164,7 +162,7 @@ def test_a_huge_issue_is_cut_to_the_models_limit(talk: Talk, monkeypatch: pytest
 
 
 @pytest.mark.long
-def test_binary_output_changes_nothing(talk: Talk) -> None:
+def test_a_run_with_binary_output_succeeds(talk: Talk) -> None:
     talk.models.script = [
         runs(
             "head -c 300000 /dev/urandom; printf '\\033[31m\\000\\377 red\\n'; head -c 2000 /dev/urandom >&2"
