@@ -26,7 +26,7 @@ from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
 from bot.store import tasks
 from bot.web.run_log import excerpt
-from tests.gateway.provider import ScriptedProvider, running, says
+from tests.gateway.provider import ScriptedProvider, json_response, running
 from tests.support.runtimes import with_gateway
 from tests.support.worker_bench import Workshop, in_a_workshop
 
@@ -158,7 +158,7 @@ def test_the_version_of_a_new_kind_in_the_image_can_be_chosen() -> None:
 def test_an_agent_of_a_new_kind_uses_the_gateway_and_its_instruction_files_are_protected(
     shop: Workshop, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    provider.script.append(says({"word": "hello", "usage": {"input_tokens": 3, "output_tokens": 2}}))
+    provider.script.append(json_response({"word": "hello", "usage": {"input_tokens": 3, "output_tokens": 2}}))
     runtime = with_parrot(shop, configured(tmp_path, provider.url))
     check(runtime)
     run = shop.claimed()
@@ -178,7 +178,7 @@ def test_an_agent_of_a_new_kind_uses_the_gateway_and_its_instruction_files_are_p
 def test_changes_to_instruction_files_of_a_new_kind_are_not_pushed_to_a_change(
     shop: Workshop, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    provider.script.append(says({"word": "hello"}))
+    provider.script.append(json_response({"word": "hello"}))
     runtime = with_parrot(shop, configured(tmp_path, provider.url))
     run = shop.claimed()
     with runtime.ledger.write() as tx:

@@ -53,13 +53,13 @@ class Places:
             self.done.append(run.id)
             self._change.notify_all()
 
-    def let_go(self, run_id: str) -> None:
+    def release(self, run_id: str) -> None:
         with self._change:
             self._go_on.add(run_id)
             self._change.notify_all()
 
     def wake(self) -> None:
-        """Let everything that waits look whether it is to stop."""
+        """Make every waiting execution check whether it must stop."""
         with self._change:
             self._change.notify_all()
 
@@ -99,7 +99,7 @@ def test_one_nudge_starts_all_runs_that_fit_and_another_when_one_ends(
 
     with _at_work(sqlite_ledger, tmp_path, a_worker(per_host=2), places):
         places.wait_for(first, second)
-        places.let_go(first)
+        places.release(first)
         places.wait_for(second, third)
 
 
@@ -113,7 +113,7 @@ def test_runs_of_a_dead_worker_come_before_queued_ones(sqlite_ledger: Ledger, tm
 
     with _at_work(sqlite_ledger, tmp_path, a_worker(per_host=1), places):
         places.wait_for(left)
-        places.let_go(left)
+        places.release(left)
         places.wait_for(waiting)
 
 

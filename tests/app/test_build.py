@@ -22,7 +22,7 @@ NUDGES = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambd
         ("https://code.example.org/x", "https://code.example.org/x", "https://code.example.org/x"),
     ],
 )
-def test_repositories_are_at_web_url_and_else_beside_the_api(
+def test_the_web_address_of_a_forge_is_web_url_or_else_derived_from_url(
     tmp_path: Path, web_url: str, github: str, gitlab: str
 ) -> None:
     settings = Settings(

@@ -1,4 +1,4 @@
-"""The table of forges: no other module knows a forge by name, and a third one costs one row."""
+"""The table of forges: no other module contains the name of a forge, and a third forge needs one row."""
 
 import ast
 import json
@@ -61,7 +61,7 @@ def test_no_module_outside_the_table_knows_a_forge_by_name() -> None:
 
 
 def _names(module: ast.Module) -> Iterator[str]:
-    """Every identifier, and every string that is not a docstring."""
+    """Yield every identifier, and every string that is not a docstring."""
     docstrings = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
     for node in ast.walk(module):
         match node:
@@ -83,7 +83,7 @@ class SettingsWithAThird(Settings):
 
 @pytest.fixture
 def forge(monkeypatch: pytest.MonkeyPatch) -> FakeForge:
-    """A forge in memory, in the table under a name that nobody else knows."""
+    """Add a third forge, which exists in memory only, to the table."""
     forge = FakeForge(name="forgejo", writers={"ann"})
 
     def webhooks(access: ForgeAccess) -> tuple[WebhookVerifier, frozenset[str]]:
@@ -124,7 +124,9 @@ def a_delivery(words: str) -> bytes:
     ).encode()
 
 
-def test_a_third_forge_needs_a_row_and_a_section_and_nothing_else(tmp_path: Path, forge: FakeForge) -> None:
+def test_a_third_forge_needs_only_a_row_in_the_table_and_a_section_of_settings(
+    tmp_path: Path, forge: FakeForge
+) -> None:
     settings, answered = settings_in(tmp_path), list[tuple[str, str]]()
     nudges = Nudges(
         answer=lambda name, delivery: answered.append((name, delivery)),
@@ -162,7 +164,7 @@ def test_a_third_forge_needs_a_row_and_a_section_and_nothing_else(tmp_path: Path
     assert forge.reactions == [(thread.key, 5)]
 
 
-def test_a_third_forge_writes_references_and_addresses_in_its_own_way(forge: FakeForge) -> None:
+def test_a_third_forge_has_its_own_form_of_references_and_addresses(forge: FakeForge) -> None:
     thread = Thread(
         forge=forge.name,
         repository_id=1,
@@ -186,7 +188,7 @@ def test_the_credentials_of_a_third_forge_are_secrets_and_its_addresses_are_know
     assert "https://forgejo.example.org" in configured_forges.web_addresses(settings)
 
 
-def test_a_third_forge_that_may_send_but_has_no_token_is_refused(tmp_path: Path, forge: FakeForge) -> None:
+def test_a_third_forge_with_webhook_secrets_but_no_token_is_refused(tmp_path: Path, forge: FakeForge) -> None:
     with pytest.raises(BadSettings, match=r"\[forgejo\] token is empty.*FORGEHAND_FORGEJO__TOKEN"):
         check_forge(settings_in(tmp_path, token=""))
     assert forge.comments == {}

@@ -1,4 +1,4 @@
-"""Log lines for operators, of ours and of libraries: readable, and without secrets."""
+"""Log lines of the bot and of libraries: readable for operators, and without secrets."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def test_bound_values_are_on_every_line() -> None:
     assert [line.endswith(" task=t1") for line in lines] == [True, True]
 
 
-def test_libraries_log_in_the_same_form_and_talkative_ones_less() -> None:
+def test_libraries_log_in_the_same_form_and_without_details() -> None:
     lines = logged(
         "logging.getLogger('some.library').info('started on %s', 80)\n"
         "logging.getLogger('urllib3').info('a connection')\n"
@@ -88,7 +88,7 @@ def test_no_secret_is_logged_in_any_place_or_form() -> None:
     assert everything.count("[redacted]") == 6
 
 
-def test_a_traceback_and_a_hostile_value_stay_one_line() -> None:
+def test_a_traceback_and_a_hostile_value_are_one_line_each() -> None:
     lines = logged(
         "try:\n    raise ValueError('a\\nb')\nexcept ValueError:\n    ours.exception('failed')\n"
         "ours.info('title', title='x\\r\\n\\x1b[2Jlevel=error event=forged')"

@@ -1,4 +1,4 @@
-"""Refusals before anything starts. Each says what to do."""
+"""Refusals before anything starts, each with a remedy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -67,7 +67,7 @@ def test_a_folder_that_the_engine_does_not_have_at_this_path_is_refused(
     assert workshop.containers() == []
 
 
-def test_a_set_stands_for_the_hosts_in_the_configuration_of_the_image(workshop: Workshop) -> None:
+def test_the_hosts_of_a_set_are_those_in_the_configuration_of_the_image(workshop: Workshop) -> None:
     npm = "#!/bin/sh\necho https://npm.example.org/\necho https://10.0.0.5/ >&2"
     with image_with(workshop.runtime.image, "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         runtime = replace(workshop.runtime, image=image)
@@ -122,7 +122,7 @@ def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop)
     assert workshop.containers() == []
 
 
-def test_an_image_without_the_relay_is_refused_if_agents_reach_anything(workshop: Workshop) -> None:
+def test_an_image_without_the_relay_is_refused_if_package_hosts_are_permitted(workshop: Workshop) -> None:
     with image_with(workshop.runtime.image, "ENV PATH=/usr/bin:/bin") as image:
         runtime = replace(workshop.runtime, image=image, agents={"sh": CommandLineAgent(["sh"])})
         assert make_ready(runtime, []) == runtime

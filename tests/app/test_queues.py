@@ -73,7 +73,7 @@ def test_each_nudge_reaches_its_actor(broker: dramatiq.Broker) -> None:
         calls.wait_for("work")
 
 
-def test_a_host_has_a_queue_of_its_own(broker: dramatiq.Broker) -> None:
+def test_a_host_has_its_own_queue(broker: dramatiq.Broker) -> None:
     calls = Calls(broker)
 
     with _consuming(broker, runs=1):
@@ -118,7 +118,7 @@ def test_long_runs_do_not_delay_an_answer(broker: dramatiq.Broker) -> None:
     assert in_time
 
 
-def test_no_more_nudges_are_taken_than_runs_fit(redis_url: str) -> None:
+def test_a_host_takes_only_as_many_nudges_as_it_may_run(redis_url: str) -> None:
     broker = queues.connect(redis_url, "test")
     begun, go_on = threading.Semaphore(0), threading.Event()
 

@@ -25,7 +25,7 @@ LONG = 20.0  # seconds that a test waits for something that should happen soon
 
 
 @dataclass
-class Heard:
+class NudgeRecorder:
     """A record of nudges."""
 
     nudges: list[tuple[str, ...]] = field(default_factory=list)
@@ -59,15 +59,15 @@ def test_the_first_sweep_nudges_for_everything_due(ledger: Ledger) -> None:
         run = add_run(tx)
         wanted = NewItem(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={})
         outbox.put(tx, wanted)
-    heard = Heard()
+    recorder = NudgeRecorder()
 
-    heard.sweep(ledger).once()
+    recorder.sweep(ledger).once()
 
-    assert heard.nudges == [("answer", "github", "d1"), ("report", run.thread_key), ("work",)]
+    assert recorder.nudges == [("answer", "github", "d1"), ("report", run.thread_key), ("work",)]
 
 
 def test_the_host_reports_that_it_is_alive_but_not_at_every_sweep(ledger: Ledger) -> None:
-    sweep = Heard().sweep(ledger)
+    sweep = NudgeRecorder().sweep(ledger)
     sweep.once()
     with ledger.write() as tx:
         tx.execute(sqlalchemy.update(schema.hosts).values(seen_at=1.0))
@@ -79,40 +79,40 @@ def test_the_host_reports_that_it_is_alive_but_not_at_every_sweep(ledger: Ledger
 
 
 def test_without_due_work_there_is_no_nudge(ledger: Ledger) -> None:
-    heard = Heard()
+    recorder = NudgeRecorder()
 
-    heard.sweep(ledger).once()
+    recorder.sweep(ledger).once()
 
-    assert heard.nudges == []
+    assert recorder.nudges == []
 
 
 @pytest.mark.alike
-def test_new_work_is_left_to_its_own_nudge_and_found_later(ledger: Ledger) -> None:
-    heard = Heard()
-    sweep = heard.sweep(ledger)
+def test_new_work_gets_no_nudge_from_the_next_sweep_but_from_a_later_one(ledger: Ledger) -> None:
+    recorder = NudgeRecorder()
+    sweep = recorder.sweep(ledger)
     sweep.once()
     _receive(ledger, "d1")
 
     sweep.once()
-    assert heard.nudges == []
+    assert recorder.nudges == []
 
-    keep_sweeping(sweep.once, every=0.1, stopping=heard.first)
-    assert heard.nudges == [("answer", "github", "d1")]
+    keep_sweeping(sweep.once, every=0.1, stopping=recorder.first)
+    assert recorder.nudges == [("answer", "github", "d1")]
 
 
-def test_work_that_stays_due_gets_no_nudge_at_every_sweep(ledger: Ledger) -> None:
+def test_work_that_remains_due_gets_one_nudge_in_twenty_sweeps(ledger: Ledger) -> None:
     _receive(ledger, "d1")
-    heard = Heard()
-    sweep = heard.sweep(ledger)
+    recorder = NudgeRecorder()
+    sweep = recorder.sweep(ledger)
 
     for _ in range(20):
         sweep.once()
 
-    assert heard.nudges == [("answer", "github", "d1")]
+    assert recorder.nudges == [("answer", "github", "d1")]
 
 
 @pytest.mark.alike
-def test_work_that_stays_due_for_ever_delays_no_nudge_for_newer_work(ledger: Ledger) -> None:
+def test_work_that_remains_due_does_not_delay_nudges_for_newer_work(ledger: Ledger) -> None:
     with ledger.write() as tx:
         deliveries.record(
             tx, [Delivery(forge="github", id=f"d{n}", event="ping", body=b"{}") for n in range(250)]
@@ -125,24 +125,24 @@ def test_work_that_stays_due_for_ever_delays_no_nudge_for_newer_work(ledger: Led
         newest = add_task(tx).thread_key
         outbox.put(tx, NewItem(subject="s", kind=Outgoing.REPLY, thread_key=newest, content={}))
     _receive(ledger, "newest")
-    heard = Heard()
-    sweep = heard.sweep(ledger)
+    recorder = NudgeRecorder()
+    sweep = recorder.sweep(ledger)
 
     for _ in range(3):
-        before = len(heard.nudges)
+        before = len(recorder.nudges)
         sweep.once()
-        assert len(heard.nudges) - before <= 200  # a hundred of each kind
+        assert len(recorder.nudges) - before <= 200  # a hundred of each kind
 
-    assert ("answer", "github", "newest") in heard.nudges
-    assert ("report", newest) in heard.nudges
-    assert len(heard.nudges) == len(set(heard.nudges)) == 502
+    assert ("answer", "github", "newest") in recorder.nudges
+    assert ("report", newest) in recorder.nudges
+    assert len(recorder.nudges) == len(set(recorder.nudges)) == 502
 
 
 def test_work_without_a_nudge_comes_before_work_with_one(sqlite_ledger: Ledger) -> None:
     for number in range(150):
         _receive(sqlite_ledger, f"d{number}")
-    heard = Heard()
-    sweep = heard.sweep(sqlite_ledger)
+    recorder = NudgeRecorder()
+    sweep = recorder.sweep(sqlite_ledger)
     sweep.once()
     sweep._deliveries.next = {
         item: at - 11 for item, at in sweep._deliveries.next.items()
@@ -150,8 +150,8 @@ def test_work_without_a_nudge_comes_before_work_with_one(sqlite_ledger: Ledger) 
 
     sweep.once()
 
-    assert len(heard.nudges) == 200
-    assert len(set(heard.nudges)) == 150
+    assert len(recorder.nudges) == 200
+    assert len(set(recorder.nudges)) == 150
 
 
 def test_a_run_that_a_limit_delays_gets_no_nudge(ledger: Ledger) -> None:
@@ -160,41 +160,41 @@ def test_a_run_that_a_limit_delays_gets_no_nudge(ledger: Ledger) -> None:
         first = add_run(tx, task)
         assert claims.claim(tx, a_worker(), first.id)
         add_run(tx, task)  # the thread is busy
-    heard = Heard()
+    recorder = NudgeRecorder()
 
-    heard.sweep(ledger).once()
+    recorder.sweep(ledger).once()
 
-    assert heard.nudges == []
+    assert recorder.nudges == []
 
 
 def test_a_run_of_a_dead_worker_gets_a_nudge_at_once(ledger: Ledger, tmp_path: Path) -> None:
     with process_lock(DataFolder(tmp_path), "h1") as holder, ledger.write() as tx:
         assert claims.claim(tx, a_worker(holder), add_run(tx).id)
-    heard = Heard()
+    recorder = NudgeRecorder()
 
-    heard.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
+    recorder.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
 
-    assert heard.nudges == [("work",)]
+    assert recorder.nudges == [("work",)]
 
 
 def test_a_run_of_a_living_worker_gets_no_nudge(ledger: Ledger, tmp_path: Path) -> None:
-    heard = Heard()
+    recorder = NudgeRecorder()
     with process_lock(DataFolder(tmp_path), "h1") as holder:
         with ledger.write() as tx:
             assert claims.claim(tx, a_worker(holder), add_run(tx).id)
 
-        heard.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
+        recorder.sweep(ledger, lambda name: is_dead(DataFolder(tmp_path), name)).once()
 
-    assert heard.nudges == []
+    assert recorder.nudges == []
 
 
-def test_old_bodies_are_dropped_and_their_keys_stay(ledger: Ledger) -> None:
+def test_old_bodies_are_deleted_and_their_keys_remain(ledger: Ledger) -> None:
     _receive(ledger, "old")
     with ledger.write() as tx:
         deliveries.mark_answered(tx, "github", "old")
         tx.execute(sqlalchemy.update(schema.deliveries).values(received_at=1.0))
 
-    Heard().sweep(ledger).once()
+    NudgeRecorder().sweep(ledger).once()
 
     with ledger.read() as tx:
         row = tx.execute(sqlalchemy.select(schema.deliveries)).one()
@@ -213,10 +213,10 @@ def test_sweeping_continues_after_a_failure(sqlite_ledger: Ledger) -> None:
         stopping.set()
         return True
 
-    heard = Heard()
-    keep_sweeping(heard.sweep(sqlite_ledger, is_dead).once, every=0.1, stopping=stopping)
+    recorder = NudgeRecorder()
+    keep_sweeping(recorder.sweep(sqlite_ledger, is_dead).once, every=0.1, stopping=stopping)
 
-    assert heard.nudges == [("work",)]
+    assert recorder.nudges == [("work",)]
 
 
 def test_a_nudge_that_redis_lost_is_sent_again(sqlite_ledger: Ledger, redis_url: str) -> None:
@@ -234,7 +234,7 @@ def test_a_nudge_that_redis_lost_is_sent_again(sqlite_ledger: Ledger, redis_url:
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
     talk = queues.start_forge_consumer(broker)
-    sweep = Heard().sweep(sqlite_ledger)
+    sweep = NudgeRecorder().sweep(sqlite_ledger)
     sweep.nudges = queues.nudges(broker)
     sweeper = threading.Thread(
         target=keep_sweeping, args=(sweep.once,), kwargs={"every": 0.1, "stopping": stopping}

@@ -27,7 +27,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @contextmanager
-def _up(desk: Desk, verb: str = "up") -> Iterator[tuple[str, Piped]]:
+def _running_bot(desk: Desk, verb: str = "up") -> Iterator[tuple[str, Piped]]:
     """Start the bot; yield the address that it printed, and the process."""
     with desk.start(verb, "--port", "0") as process:
         try:
@@ -40,8 +40,8 @@ def _get(address: str, path: str) -> httpx.Response:
     return httpx.get(address + path, trust_env=False, timeout=LONG, verify=False)
 
 
-def test_up_prints_its_address_and_ends_well_on_a_signal(desk: Desk) -> None:
-    with _up(desk) as (address, process):
+def test_up_prints_its_address_and_exits_with_status_0_after_sigterm(desk: Desk) -> None:
+    with _running_bot(desk) as (address, process):
         assert _get(address, "/readyz").text == "ready\n"
 
         process.send_signal(signal.SIGTERM)
@@ -63,8 +63,8 @@ def test_only_forges_with_a_token_have_a_receiver(desk: Desk) -> None:
 
 
 def _receivers(desk: Desk) -> dict[str, int]:
-    """Return the answer of each forge's receiver to a request without proof."""
-    with _up(desk) as (address, _):
+    """Return the status of each forge's receiver for a request without proof."""
+    with _running_bot(desk) as (address, _):
         return {forge: _post(f"{address}/webhooks/{forge}") for forge in ("github", "gitlab")}
 
 
@@ -72,15 +72,15 @@ def _post(url: str) -> int:
     return httpx.post(url, trust_env=False, timeout=LONG, verify=False).status_code
 
 
-def test_a_second_up_on_the_same_data_is_refused(desk: Desk) -> None:
-    with _up(desk) as (_, process):
+def test_a_second_up_with_the_same_data_folder_is_refused(desk: Desk) -> None:
+    with _running_bot(desk) as (_, process):
         _, errors = desk.call("up", "--port", "0", status=1)
 
         assert f"Another forgehand (process {process.pid}) already works on" in errors
 
 
 def test_a_run_of_the_command_line_is_executed_by_the_running_bot(desk: Desk) -> None:
-    with _up(desk) as (_, process):
+    with _running_bot(desk) as (_, process):
         output, _ = desk.call("run", str(desk.repository), "tidy the parser")
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=LONG)
@@ -90,13 +90,15 @@ def test_a_run_of_the_command_line_is_executed_by_the_running_bot(desk: Desk) ->
 
 
 @pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
-def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: signal.Signals) -> None:
+def test_an_agent_outlives_its_worker_and_is_found_by_the_next_worker(
+    desk: Desk, how: signal.Signals
+) -> None:
     with desk.busy() as (process, task):
         process.send_signal(how)
         process.wait(LONG)
     before = desk.containers()
 
-    with _up(desk):
+    with _running_bot(desk):
         desk.call("cancel", task)
         with desk.start("logs", task, "--follow") as followed:
             output, _ = followed.communicate(timeout=LONG)
@@ -106,11 +108,11 @@ def test_an_agent_outlives_its_worker_and_is_found_by_the_next(desk: Desk, how: 
     assert (desk.tasks()[0]["run"], desk.tasks()[0]["outcome"]) == (1, "cancelled")
 
 
-# Journeys have worker and receiver apart, and `up` executes such a run in the ordinary tests.
+# The journeys have separate processes for worker and receiver; ordinary tests cover such a run with `up`.
 @pytest.mark.long
-def test_work_executes_runs_beside_serve(desk: Desk, redis_url: str) -> None:
+def test_a_work_process_executes_runs_while_another_process_serves(desk: Desk, redis_url: str) -> None:
     desk.environment["FORGEHAND_QUEUE__URL"] = redis_url
-    with _up(desk, "serve") as (address, _), desk.start("work") as worker:
+    with _running_bot(desk, "serve") as (address, _), desk.start("work") as worker:
         assert _get(address, "/readyz").text == "ready\n"
         assert any('event="worker started"' in line for line in iter(worker.stderr.readline, ""))
 
@@ -144,7 +146,7 @@ def test_work_executes_runs_beside_serve(desk: Desk, redis_url: str) -> None:
         ({"FORGEHAND_SERVER__HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_at_the_start(
+def test_unusable_settings_are_refused_at_the_start(
     desk: Desk, changed: dict[str, str], sentence: str
 ) -> None:
     desk.environment |= changed

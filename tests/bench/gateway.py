@@ -26,7 +26,7 @@ from bot.gateway.socket_server import SOCKET
 from bot.store import tasks
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import open_ledger
-from tests.gateway.provider import ScriptedProvider, running, says, streams
+from tests.gateway.provider import ScriptedProvider, json_response, running, stream_response
 from tests.gateway.sandbox_client import LINK_KEY, MESSAGE, MESSAGES, Asker, providers_at
 from tests.support.rows import claimed
 
@@ -49,7 +49,7 @@ def stamps() -> Iterator[bytes]:
 
 def request(connection: HTTPConnection, asker: Asker, path: str) -> float:
     """Return the milliseconds from the question to the end of a short answer."""
-    asker.provider.script.append(says({"usage": {"input_tokens": 1, "output_tokens": 1}}))
+    asker.provider.script.append(json_response({"usage": {"input_tokens": 1, "output_tokens": 1}}))
     began = time.perf_counter()
     connection.request("POST", path, body=MESSAGE, headers=asker.headers)
     connection.getresponse().read()
@@ -58,7 +58,7 @@ def request(connection: HTTPConnection, asker: Asker, path: str) -> float:
 
 def stream(connection: HTTPConnection, asker: Asker, path: str) -> list[float]:
     """Return the milliseconds between sending and receiving, for each piece of a stream."""
-    asker.provider.script.append(streams(stamps()))
+    asker.provider.script.append(stream_response(stamps()))
     connection.request("POST", path, body=MESSAGE, headers=asker.headers)
     response, took = connection.getresponse(), []
     while line := response.readline():

@@ -77,7 +77,7 @@ class Bot:
             deliveries.record(tx, [delivery])
         return delivery.id
 
-    def hear(self, body: str, **facts: Any) -> str:
+    def comment(self, body: str, **facts: Any) -> str:
         """Receive and answer a new comment, and return its delivery's id."""
         delivery_id = self.receive("issue_comment", comment(next(self.numbers), body, **facts))
         self.answer(delivery_id)
@@ -106,7 +106,7 @@ class Bot:
         with self.ledger.read() as tx:
             return tx.execute(select(d).where(d.c.id == delivery_id)).one()
 
-    def is_silent(self) -> bool:
+    def has_done_nothing(self) -> bool:
         """Return True if nothing was done, nothing will be posted and no process was nudged."""
         return not self.nudged and self.rows(schema.causes, schema.tasks, schema.runs, schema.outbox) == 0
 
@@ -186,17 +186,17 @@ def test_a_handler_gets_from_the_forge_what_its_command_declares(bot: Bot, needs
     bot.forge.heads[CHANGE.key] = a_change()
     bot.forge.said = [Part(kind=PartKind.COMMENT, text="It fails.", author="ben")]
 
-    bot.hear("/look", change=True)
+    bot.comment("/look", change=True)
 
     [command] = commands
     assert (command.change is not None) == (Need.CHANGE_HEAD in needs)
     assert ("It fails." in [part.text for part in command.context]) == (Need.THREAD in needs)
 
 
-def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> None:
+def test_a_command_on_a_change_sets_a_pending_status_on_its_head(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change()
 
-    bot.hear("/run tidy it", change=True)
+    bot.comment("/run tidy it", change=True)
 
     (run,) = bot.runs()
     status = next(row for row in bot.outbox() if row[1] == "status")
@@ -207,7 +207,7 @@ def test_on_a_change_the_head_is_pinned_and_its_status_is_pending(bot: Bot) -> N
 def test_a_fresh_command_on_a_forks_change_pins_the_current_head(bot: Bot, seconds: int) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
-    bot.hear("/run tidy it", change=True, at=ago(seconds))
+    bot.comment("/run tidy it", change=True, at=ago(seconds))
 
     (run,) = bot.runs()
     with bot.ledger.read() as tx:
@@ -218,20 +218,20 @@ def test_a_fresh_command_on_a_forks_change_pins_the_current_head(bot: Bot, secon
 def test_a_command_on_a_forks_change_is_refused_after_a_minute(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
-    bot.hear("/run tidy it", change=True, at=ago(70))
-    bot.hear("/status", change=True, at=ago(70))
+    bot.comment("/run tidy it", change=True, at=ago(70))
+    bot.comment("/status", change=True, at=ago(70))
 
     assert ["give the command again" in reply for reply in bot.replies()] == [True, False]
     assert bot.rows(schema.tasks, schema.runs) == 0
     bot.forge.heads[CHANGE.key] = a_change()
-    bot.hear("/run tidy it", change=True, at=ago(70))
+    bot.comment("/run tidy it", change=True, at=ago(70))
     assert len(bot.runs()) == 1
 
 
 def test_a_command_on_a_forks_change_is_refused_after_waiting_for_the_forge(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
-    delivery_id = bot.hear("/run tidy it", change=True, at=ago(70))
+    delivery_id = bot.comment("/run tidy it", change=True, at=ago(70))
 
     bot.forge.failing = None
     bot.answer(delivery_id)
@@ -240,30 +240,30 @@ def test_a_command_on_a_forks_change_is_refused_after_waiting_for_the_forge(bot:
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_the_author_of_a_forks_change_is_a_stranger_like_any_other(bot: Bot) -> None:
+def test_the_author_of_a_forks_change_needs_permission_like_anybody_else(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change(same_repository=False)
 
-    bot.hear("/run tidy it", by=EVE, change=True, at=ago(0))
+    bot.comment("/run tidy it", by=EVE, change=True, at=ago(0))
 
     assert ["people who may write" in reply for reply in bot.replies()] == [True]
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
 def test_a_command_without_a_run_is_answered_in_a_comment(bot: Bot) -> None:
-    bot.hear("/status")
+    bot.comment("/status")
 
     assert [row[1] for row in bot.outbox()] == ["reaction", "reply"]
     assert bot.replies() == ["There is no task on this thread. Start with `/run`."]
 
 
 def test_a_person_without_permission_is_refused_once_on_each_thread(bot: Bot) -> None:
-    bot.hear("/run tidy it", by=EVE)
-    bot.hear("/run please", by=EVE)
-    bot.hear("@forge-bot please?", by=EVE)
+    bot.comment("/run tidy it", by=EVE)
+    bot.comment("/run please", by=EVE)
+    bot.comment("@forge-bot please?", by=EVE)
     assert len(bot.replies()) == 1
 
-    bot.hear("/run", by={**EVE, "id": 67, "login": "mallory"})
-    bot.hear("/run", by=EVE, change=True)
+    bot.comment("/run", by={**EVE, "id": 67, "login": "mallory"})
+    bot.comment("/run", by=EVE, change=True)
 
     assert len(bot.replies()) == 3
     assert {row[1] for row in bot.outbox()} == {"reply"}
@@ -289,9 +289,9 @@ def test_a_person_without_permission_is_refused_once_on_each_thread(bot: Bot) ->
 def test_comments_that_are_not_a_persons_command_get_no_answer(
     bot: Bot, body: str, facts: dict[str, Any]
 ) -> None:
-    delivery_id = bot.hear(body, **facts)
+    delivery_id = bot.comment(body, **facts)
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
 
 
@@ -299,10 +299,10 @@ def test_comments_that_are_not_a_persons_command_get_no_answer(
 def test_a_repository_that_is_not_listed_gets_no_answer(bot: Bot, allow: tuple[str, ...]) -> None:
     bot.allow = allow
 
-    bot.hear("/run tidy")
+    bot.comment("/run tidy")
     bot.answer(bot.receive("issues", label("forgehand")))
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
 
 
 @pytest.mark.parametrize(
@@ -316,8 +316,10 @@ def test_a_repository_that_is_not_listed_gets_no_answer(bot: Bot, allow: tuple[s
         ("/approve", "awaits approval"),
     ],
 )
-def test_an_impossible_command_is_explained_and_changes_nothing(bot: Bot, body: str, expected: str) -> None:
-    bot.hear(body)
+def test_the_reply_to_an_impossible_command_has_the_reason_and_nothing_changes(
+    bot: Bot, body: str, expected: str
+) -> None:
+    bot.comment(body)
 
     assert [expected in reply for reply in bot.replies()] == [True]
     assert {row[1] for row in bot.outbox()} == {"reply"}
@@ -337,10 +339,10 @@ MISTYPED = [
 
 @pytest.mark.parametrize("body", MISTYPED)
 def test_a_mistyped_command_is_refused_before_the_forge_is_asked(bot: Bot, body: str) -> None:
-    bot.hear("/status")  # so the forge has named the repository before
+    bot.comment("/status")  # so the bot already has the address of the repository
     calls = bot.forge.calls
 
-    bot.hear(body)
+    bot.comment(body)
 
     assert bot.forge.calls == calls
     assert len(bot.replies()) == 2
@@ -348,61 +350,61 @@ def test_a_mistyped_command_is_refused_before_the_forge_is_asked(bot: Bot, body:
 
 
 def test_a_person_with_permission_gets_a_reply_to_every_mistyped_command(bot: Bot) -> None:
-    bot.hear("/status")
+    bot.comment("/status")
 
     for body in MISTYPED:
-        bot.hear(body)
+        bot.comment(body)
 
     assert len(bot.replies()) == 1 + len(MISTYPED)
 
 
 def test_a_second_mistyped_command_asks_the_forge_for_the_permission_only(bot: Bot) -> None:
     bot.forge.heads[CHANGE.key] = a_change()
-    bot.hear("/run tidy", change=True)
+    bot.comment("/run tidy", change=True)
     for_a_run = bot.forge.calls
-    bot.hear("/run --basee x", change=True)
+    bot.comment("/run --basee x", change=True)
     before = bot.forge.calls
 
-    bot.hear("/run --basee x", change=True)
+    bot.comment("/run --basee x", change=True)
 
-    assert bot.forge.calls - before == for_a_run - 3  # no event in full, no history, no head
+    assert bot.forge.calls - before == for_a_run - 3  # no complete event, no history, no head
 
 
-def test_a_stranger_gets_one_reply_on_a_thread_for_mistyped_commands_too(bot: Bot) -> None:
-    bot.hear("/status")
+def test_a_person_without_permission_gets_one_reply_on_a_thread_for_all_mistyped_commands(bot: Bot) -> None:
+    bot.comment("/status")
     for body in [*MISTYPED, "/run tidy", *MISTYPED]:
-        bot.hear(body, by=EVE)
+        bot.comment(body, by=EVE)
     assert len(bot.replies()) == 2
 
-    bot.hear("/run tidy", by=EVE, change=True)
-    bot.hear("/run --basee x", by=EVE, change=True)
+    bot.comment("/run tidy", by=EVE, change=True)
+    bot.comment("/run --basee x", by=EVE, change=True)
 
     assert ["people who may write" in reply for reply in bot.replies()] == [False, False, True]
 
 
 def test_a_mistyped_command_in_an_unknown_repository_asks_the_forge_first(bot: Bot) -> None:
-    bot.forge.repositories[1] = elsewhere("evil/mine")
+    bot.forge.repositories[1] = repository_at("evil/mine")
 
-    bot.hear("/run --basee x")
+    bot.comment("/run --basee x")
 
-    assert bot.is_silent()
-    bot.forge.repositories[1] = elsewhere("acme/hammer")
-    bot.hear("/status")
-    bot.hear("/run --basee x", by=EVE)
+    assert bot.has_done_nothing()
+    bot.forge.repositories[1] = repository_at("acme/hammer")
+    bot.comment("/status")
+    bot.comment("/run --basee x", by=EVE)
     assert ["people who may write" in reply for reply in bot.replies()] == [False, True]
 
 
 def test_a_mistyped_command_of_the_bots_own_account_gets_no_answer(bot: Bot) -> None:
-    bot.hear("/status")
+    bot.comment("/status")
     bot.forge.me = replace(bot.forge.me, id=8, login="Forge-Bot")
 
-    bot.hear("/run --basee x", by={"id": 8, "login": "Forge-Bot", "type": "User"})
+    bot.comment("/run --basee x", by={"id": 8, "login": "Forge-Bot", "type": "User"})
 
     assert len(bot.replies()) == 1
 
 
 def test_a_removed_label_with_a_mistyped_text_gets_no_answer(bot: Bot) -> None:
-    bot.hear("/status")
+    bot.comment("/status")
     before = bot.outbox()
     bot.labels = {"tidy": "--basee x tidy"}
 
@@ -412,9 +414,9 @@ def test_a_removed_label_with_a_mistyped_text_gets_no_answer(bot: Bot) -> None:
 
 
 def test_the_writes_of_a_handler_that_refuses_are_rolled_back(bot: Bot) -> None:
-    bot.router = router_of(open_and(NotPossible("Not today.")))
+    bot.router = router_of(open_a_task_and_raise(NotPossible("Not today.")))
 
-    bot.hear("/run tidy")
+    bot.comment("/run tidy")
 
     assert bot.replies() == ["Not today."]
     assert bot.rows(schema.tasks, schema.runs) == 0
@@ -447,7 +449,7 @@ def test_ten_comments_at_once_are_ten_runs(bot: Bot) -> None:
 
 
 def test_ten_resumes_at_once_add_one_run(bot: Bot) -> None:
-    bot.hear("/run tidy")
+    bot.comment("/run tidy")
     (run,) = bot.runs()
     with bot.ledger.write() as tx:
         runs.ask_cancel(tx, run)
@@ -479,11 +481,11 @@ def test_the_label_queues_a_run_and_is_removed(bot: Bot) -> None:
 def test_a_label_that_was_removed_gets_no_answer(bot: Bot) -> None:
     bot.answer(bot.receive("issues", label("forgehand")))
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
 
 
 def test_the_longest_possible_label_fits_into_the_ledgers_keys(bot: Bot) -> None:
-    name = "".join(chr(0x10000 + n * 37) for n in range(255))  # four bytes each, and nothing to compress
+    name = "".join(chr(0x10000 + n * 37) for n in range(255))  # four bytes each, and not compressible
     bot.forge.labels[ISSUE.key] = {name}
     bot.labels = {name: "Tidy it."}
 
@@ -500,10 +502,10 @@ def test_an_unknown_label_gets_no_answer(bot: Bot) -> None:
 
     bot.answer(bot.receive("issues", label("bug")))
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
 
 
-def test_a_label_added_without_permission_is_refused_and_stays_on(bot: Bot) -> None:
+def test_a_label_added_without_permission_is_refused_and_not_removed(bot: Bot) -> None:
     bot.forge.labels[ISSUE.key] = {"forgehand"}
 
     bot.answer(bot.receive("issues", label("forgehand", by=EVE)))
@@ -514,13 +516,13 @@ def test_a_label_added_without_permission_is_refused_and_stays_on(bot: Bot) -> N
 
 def test_an_unavailable_forge_is_asked_again_after_growing_pauses(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
-    delivery_id = bot.hear("/run tidy")
+    delivery_id = bot.comment("/run tidy")
 
     pauses = [pause_of(bot, delivery_id)]
     for _ in range(7):
         bot.answer(delivery_id)
         pauses.append(pause_of(bot, delivery_id))
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert pauses == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300], abs=4)
 
     bot.forge.failing = None
@@ -531,12 +533,12 @@ def test_an_unavailable_forge_is_asked_again_after_growing_pauses(bot: Bot) -> N
 def test_a_forge_is_not_asked_again_before_the_time_that_it_gives(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 429.", retry_after=77)
 
-    assert pause_of(bot, bot.hear("/run tidy")) == pytest.approx(77, abs=4)
+    assert pause_of(bot, bot.comment("/run tidy")) == pytest.approx(77, abs=4)
 
 
 def test_after_an_hour_without_the_forge_the_command_is_refused(bot: Bot) -> None:
     bot.forge.failing = ForgeUnavailable("GitHub answered 502.")
-    delivery_id = bot.hear("/run tidy")
+    delivery_id = bot.comment("/run tidy")
     with bot.ledger.write() as tx:
         tx.execute(update(schema.deliveries).values(received_at=clock(tx) - 3601))
 
@@ -550,7 +552,7 @@ def test_after_an_hour_without_the_forge_the_command_is_refused(bot: Bot) -> Non
 def test_a_definite_refusal_of_the_forge_is_in_the_reply(bot: Bot) -> None:
     bot.forge.failing = ForgeError("GitHub answered 403.")
 
-    bot.hear("/run tidy")
+    bot.comment("/run tidy")
 
     assert ["nothing was done. GitHub answered 403." in reply for reply in bot.replies()] == [True]
     assert bot.rows(schema.tasks, schema.runs) == 0
@@ -559,9 +561,9 @@ def test_a_definite_refusal_of_the_forge_is_in_the_reply(bot: Bot) -> None:
 def test_a_command_on_a_deleted_thread_gets_no_answer(bot: Bot) -> None:
     bot.forge.failing = ForgeGone("GitHub answered 410.")
 
-    delivery_id = bot.hear("/run tidy")
+    delivery_id = bot.comment("/run tidy")
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
 
 
@@ -571,18 +573,18 @@ def test_an_unreadable_delivery_ends_with_the_reason(bot: Bot, body: bytes) -> N
 
     bot.answer(delivery_id)
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
     assert bot.delivery(delivery_id).error.startswith("unreadable: ")
 
 
 def test_a_bug_is_tried_five_times_and_then_reported_with_an_incident_number(bot: Bot) -> None:
-    bot.router = router_of(open_and(ZeroDivisionError("secret detail")))
+    bot.router = router_of(open_a_task_and_raise(ZeroDivisionError("secret detail")))
     with capture_logs() as logged:
-        delivery_id = bot.hear("/run tidy")
+        delivery_id = bot.comment("/run tidy")
         for _ in range(3):
             bot.answer(delivery_id)
-        assert bot.is_silent()
+        assert bot.has_done_nothing()
 
         bot.answer(delivery_id)
 
@@ -595,7 +597,7 @@ def test_a_bug_is_tried_five_times_and_then_reported_with_an_incident_number(bot
     assert bot.rows(schema.tasks, schema.runs) == 0
 
 
-def test_a_delivery_of_an_unknown_forge_ends(bot: Bot) -> None:
+def test_a_delivery_of_an_unknown_forge_ends_after_five_tries(bot: Bot) -> None:
     delivery_id = bot.receive("issue_comment", comment(1, "/run tidy"), forge="elsewhere")
     answer = Answer(
         ledger=bot.ledger,
@@ -611,7 +613,7 @@ def test_a_delivery_of_an_unknown_forge_ends(bot: Bot) -> None:
         for _ in range(5):
             answer("elsewhere", delivery_id)
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
 
 
@@ -620,7 +622,7 @@ HUGE = 2**63
 
 @pytest.mark.parametrize("number", [0, -1, HUGE, 10**4000, 1.5, True, "12"])
 @pytest.mark.parametrize("field", ["repository.id", "issue.number", "comment.id", "comment.user.id"])
-def test_a_number_that_the_ledger_cannot_take_is_unreadable_at_once(
+def test_a_delivery_with_a_number_that_the_ledger_cannot_store_is_unreadable_at_once(
     bot: Bot, field: str, number: object
 ) -> None:
     payload = json.loads(comment(500, "/run tidy", by=dict(ANN)))
@@ -633,7 +635,7 @@ def test_a_number_that_the_ledger_cannot_take_is_unreadable_at_once(
 
     bot.answer(delivery_id)
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
     assert bot.delivery(delivery_id).error.startswith(f"unreadable: {field} is ")
 
@@ -651,12 +653,12 @@ BREAKING = [
 
 
 @pytest.mark.parametrize("error", BREAKING, ids=lambda error: type(error).__name__)
-def test_a_delivery_ends_after_its_tries_though_no_reply_can_be_written(bot: Bot, error: Exception) -> None:
-    bot.router = router_of(open_and(error))
+def test_a_delivery_ends_after_five_tries_even_if_no_reply_can_be_written(bot: Bot, error: Exception) -> None:
+    bot.router = router_of(open_a_task_and_raise(error))
     bot.forge = Unbounded(writers={"ann"})
 
     with capture_logs() as logged:
-        delivery_id = bot.hear("/run tidy")
+        delivery_id = bot.comment("/run tidy")
         for _ in range(4):
             assert bot.delivery(delivery_id).answered_at is None
             bot.answer(delivery_id)
@@ -668,7 +670,7 @@ def test_a_delivery_ends_after_its_tries_though_no_reply_can_be_written(bot: Bot
         *["delivery answer failed"] * 5,
         "incident not reported to the thread",
     ]
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     with bot.ledger.read() as tx:
         assert deliveries.due(tx, 10) == []
         assert deliveries.count_unanswered(tx) == 0
@@ -680,9 +682,9 @@ def test_a_delivery_whose_error_looks_like_an_unavailable_ledger_ends_after_an_h
 ) -> None:
     # PostgreSQL reports a key that is too long for an index with the class of its own failures.
     error = kind("INSERT", {}, Exception("index row size exceeds btree maximum"))
-    bot.router = router_of(open_and(error))
+    bot.router = router_of(open_a_task_and_raise(error))
     with capture_logs():
-        delivery_id = bot.hear("/run tidy")
+        delivery_id = bot.comment("/run tidy")
         for _ in range(6):
             bot.answer(delivery_id)
         assert bot.delivery(delivery_id).answered_at is None
@@ -718,7 +720,7 @@ class Unbounded(FakeForge):
 # The repository's address
 
 
-def elsewhere(path: str, repository_id: int = 1) -> Repository:
+def repository_at(path: str, repository_id: int = 1) -> Repository:
     url = f"https://github.com/{path}"
     return Repository(id=repository_id, path=path, url=url, default_branch="main")
 
@@ -727,7 +729,7 @@ def elsewhere(path: str, repository_id: int = 1) -> Repository:
     "url", ["file:///srv/other", "https://evil.example.org/acme/anvil", "https://github.com/other/secret"]
 )
 def test_the_address_in_a_payload_is_never_used_for_a_run(bot: Bot, url: str) -> None:
-    bot.hear("/run tidy it")
+    bot.comment("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it again"))
     payload["repository"] |= {"html_url": url, "clone_url": url, "url": url}
 
@@ -737,10 +739,10 @@ def test_the_address_in_a_payload_is_never_used_for_a_run(bot: Bot, url: str) ->
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_repositorys_id_in_a_payload_counts_and_not_its_name(bot: Bot, *, known: bool) -> None:
-    bot.forge.repositories[1] = elsewhere("acme/anvil")
+def test_the_repository_of_a_payload_is_found_by_its_id_and_not_by_its_name(bot: Bot, *, known: bool) -> None:
+    bot.forge.repositories[1] = repository_at("acme/anvil")
     if known:
-        bot.hear("/run tidy it")
+        bot.comment("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it"))
     payload["repository"]["full_name"] = "acme/secret"
 
@@ -752,21 +754,21 @@ def test_the_repositorys_id_in_a_payload_counts_and_not_its_name(bot: Bot, *, kn
         assert threads.get(tx, ISSUE.key).path == "acme/anvil"
 
 
-def test_a_listed_name_beside_the_id_of_an_unlisted_repository_gets_no_answer(bot: Bot) -> None:
-    bot.forge.repositories[1] = elsewhere("evil/mine")
+def test_a_listed_name_with_the_id_of_an_unlisted_repository_gets_no_answer(bot: Bot) -> None:
+    bot.forge.repositories[1] = repository_at("evil/mine")
 
-    delivery_id = bot.hear("/run tidy it")
+    delivery_id = bot.comment("/run tidy it")
 
-    assert bot.is_silent()
+    assert bot.has_done_nothing()
     assert bot.delivery(delivery_id).answered_at is not None
     assert bot.rows(schema.threads) == 0
 
 
 def test_a_renamed_repository_is_used_under_its_new_name(bot: Bot) -> None:
-    bot.hear("/run tidy it")
-    bot.forge.repositories[1] = elsewhere("acme/hammer")  # and somebody else made a new acme/anvil
+    bot.comment("/run tidy it")
+    bot.forge.repositories[1] = repository_at("acme/hammer")  # and another person created a new acme/anvil
 
-    bot.hear("/run tidy it again")
+    bot.comment("/run tidy it again")
 
     assert {run.repository_url for run in bot.runs()} == {"https://github.com/acme/hammer"}
     with bot.ledger.read() as tx:
@@ -774,8 +776,10 @@ def test_a_renamed_repository_is_used_under_its_new_name(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("error", [ForgeUnavailable("GitHub answered 502."), ForgeError("GitHub said 403.")])
-def test_a_repository_keeps_its_address_while_the_forge_cannot_be_asked(bot: Bot, error: ForgeError) -> None:
-    bot.hear("/run tidy it")
+def test_the_address_of_a_repository_does_not_change_if_the_forge_does_not_give_one(
+    bot: Bot, error: ForgeError
+) -> None:
+    bot.comment("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it"))
     payload["repository"]["full_name"] = "acme/secret"
     delivery_id = bot.receive("issue_comment", json.dumps(payload).encode())
@@ -792,20 +796,20 @@ def test_a_repository_keeps_its_address_while_the_forge_cannot_be_asked(bot: Bot
 
 
 @pytest.mark.parametrize("before", [ISSUE.repository_url, "file:///srv/other"])
-def test_an_old_ledger_keeps_its_keys_and_takes_the_forges_address(bot: Bot, before: str) -> None:
-    bot.hear("/run tidy it")
+def test_an_old_ledger_retains_its_keys_and_gets_the_address_of_the_forge(bot: Bot, before: str) -> None:
+    bot.comment("/run tidy it")
     with bot.ledger.write() as tx:
-        for table in (schema.threads, schema.runs):  # as an earlier version took it from a delivery
+        for table in (schema.threads, schema.runs):  # earlier versions took it from a delivery
             tx.execute(update(table).values(repository_url=before))
 
-    bot.hear("/run tidy it again")
+    bot.comment("/run tidy it again")
 
     assert {(run.thread_key, run.repository_url) for run in bot.runs()} == {(ISSUE.key, ISSUE.repository_url)}
     assert bot.rows(schema.threads) == 1
 
 
-def test_a_strangers_command_changes_no_address(bot: Bot) -> None:
-    bot.hear("/run tidy it")
+def test_a_command_without_permission_does_not_change_the_address_of_a_repository(bot: Bot) -> None:
+    bot.comment("/run tidy it")
     payload = json.loads(comment(501, "/run tidy it", by=EVE))
     payload["repository"]["full_name"] = "acme/secret"
 
@@ -838,7 +842,7 @@ def router_of(handler: Callable[[Command, Tasks], str]) -> Router:
     return router
 
 
-def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
+def open_a_task_and_raise(error: Exception) -> Callable[[Command, Tasks], str]:
     """Return a handler that opens a task and then fails."""
 
     def handler(command: Command, tasks: Tasks) -> str:
@@ -851,7 +855,7 @@ def open_and(error: Exception) -> Callable[[Command, Tasks], str]:
 def test_comments_before_the_command_are_part_of_its_context(bot: Bot) -> None:
     bot.forge.said = [Part(kind=PartKind.COMMENT, text="It fails on `a|b`, too.", author="ben")]
 
-    bot.hear("/run tidy it")
+    bot.comment("/run tidy it")
 
     (run,) = bot.runs()
     assert [part.text for part in run.context] == [

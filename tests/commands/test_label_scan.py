@@ -58,14 +58,14 @@ class Bot:
             stopping=self.stopping,
         ).once()
 
-    def know(self, *known: Thread) -> None:
+    def remember_threads(self, *known: Thread) -> None:
         """Record these threads as if a command had been given on each."""
         with self.ledger.write() as tx:
             for thread in known:
                 threads.remember(tx, thread.key, thread)
 
     def add_label(self, event: Labelled) -> None:
-        """Put the label on, for the scan to find."""
+        """Add the label to the thread, for the scan to find."""
         self.forge.labels.setdefault(event.thread.key, set()).add(event.label)
         self.forge.found.append(event)
 
@@ -82,14 +82,14 @@ class Bot:
 @pytest.fixture
 def bot(ledger: Ledger) -> Bot:
     bot = Bot(ledger)
-    bot.know(ISSUE)
+    bot.remember_threads(ISSUE)
     return bot
 
 
 def a_label(
     ago: float = 600, *, thread: Thread = ISSUE, by: Actor = ANN, label: str = "forgehand", changed: float = 0
 ) -> Labelled:
-    """Return a label added `ago` seconds ago, on a thread that changed last `changed` seconds after that."""
+    """Return a label added `ago` seconds ago; its thread last changed `changed` seconds after that."""
     when = datetime.now(UTC) - timedelta(seconds=ago)
     return Labelled(
         cause=label_key(thread, label, when),
@@ -107,7 +107,7 @@ def delivered_key(event: Labelled, *, later: float = 0) -> str:
     return label_key(event.thread, event.label, event.at + timedelta(seconds=later))
 
 
-def test_a_label_without_a_delivery_queues_the_same_run(bot: Bot) -> None:
+def test_a_label_without_a_delivery_queues_a_run(bot: Bot) -> None:
     event = a_label()
     bot.add_label(event)
 
@@ -120,7 +120,7 @@ def test_a_label_without_a_delivery_queues_the_same_run(bot: Bot) -> None:
     assert bot.nudged == [ISSUE.key, "work"]
 
 
-def test_a_label_is_answered_once_however_long_it_stays_on(bot: Bot) -> None:
+def test_a_label_is_answered_once_even_if_it_remains_on_the_thread(bot: Bot) -> None:
     bot.add_label(a_label())
 
     for _ in range(3):
@@ -144,7 +144,7 @@ def test_a_label_that_was_answered_by_its_delivery_is_not_answered_again(bot: Bo
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1, 2])
-def test_a_late_delivery_of_the_label_finds_it_answered(bot: Bot, later: float) -> None:
+def test_a_delivery_after_the_scan_is_a_duplicate(bot: Bot, later: float) -> None:
     event = a_label()
     bot.add_label(event)
 
@@ -154,7 +154,7 @@ def test_a_late_delivery_of_the_label_finds_it_answered(bot: Bot, later: float) 
         assert not causes.add(tx, "github", 1, delivered_key(event, later=later))
 
 
-def test_of_many_scans_at_once_one_answers(bot: Bot) -> None:
+def test_a_label_is_answered_once_by_five_simultaneous_scans(bot: Bot) -> None:
     bot.add_label(a_label())
 
     scan_at_once(bot, 5)
@@ -172,7 +172,7 @@ def test_the_same_label_added_again_is_another_request(bot: Bot) -> None:
     assert [kind for kind, _ in bot.outbox()].count("reply") == 2
 
 
-def test_a_new_label_is_left_to_its_delivery(bot: Bot) -> None:
+def test_a_label_younger_than_the_minimum_age_is_not_answered(bot: Bot) -> None:
     bot.add_label(a_label(60))
 
     bot.scan()
@@ -182,7 +182,7 @@ def test_a_new_label_is_left_to_its_delivery(bot: Bot) -> None:
     assert len(bot.runs()) == 1
 
 
-def test_a_label_on_a_thread_that_changed_since_is_refused_once_and_stays_on(bot: Bot) -> None:
+def test_a_label_on_a_thread_that_changed_afterwards_is_refused_once_and_not_removed(bot: Bot) -> None:
     bot.add_label(a_label(changed=3))
 
     bot.scan()
@@ -242,7 +242,7 @@ def test_only_listed_repositories_with_an_earlier_command_are_scanned(bot: Bot) 
     bot.scan()
     assert bot.runs() == []
 
-    bot.know(OTHER)
+    bot.remember_threads(OTHER)
     bot.allow = ["acme/anvil"]
     bot.scan()
     assert bot.runs() == []
@@ -253,7 +253,7 @@ def test_only_listed_repositories_with_an_earlier_command_are_scanned(bot: Bot) 
 
 
 def test_an_unavailable_forge_is_not_asked_for_its_other_repositories(bot: Bot) -> None:
-    bot.know(OTHER)
+    bot.remember_threads(OTHER)
     bot.forge.failing = ForgeUnavailable("GitHub limits the bot's requests.")
 
     bot.scan()
@@ -262,7 +262,7 @@ def test_an_unavailable_forge_is_not_asked_for_its_other_repositories(bot: Bot) 
 
 
 def test_after_a_deleted_repository_the_next_one_is_scanned(bot: Bot) -> None:
-    bot.know(OTHER)
+    bot.remember_threads(OTHER)
     bot.forge.failing = ForgeGone("GitHub answered 404.")
 
     bot.scan()

@@ -130,14 +130,14 @@ def test_text_about_a_command_is_not_a_command(body: str) -> None:
         ("well\n@forge-bot please", "please"),
     ],
 )
-def test_a_line_that_addresses_the_bot_is_read_though_its_command_is_unknown(body: str, name: str) -> None:
+def test_a_line_that_addresses_the_bot_is_read_even_if_its_command_is_unknown(body: str, name: str) -> None:
     raw = read_command(body)
 
     assert raw is not None
     assert raw.name == name
 
 
-def test_the_rest_of_the_comment_is_its_text_as_written() -> None:
+def test_the_rest_of_the_comment_is_the_unchanged_text_of_the_command() -> None:
     body = "Hello.\n\n/run tidy  the `parser`\r\n\n```py\nx = 1\n```\n> keep *this* @ann \u202e\u200b\t!\n"
 
     raw = read_command(body)
@@ -147,11 +147,11 @@ def test_the_rest_of_the_comment_is_its_text_as_written() -> None:
     )
 
 
-def test_the_first_command_counts_and_the_second_is_text() -> None:
+def test_only_the_first_command_is_read_and_the_second_is_text() -> None:
     assert read_command("/run one\n/cancel") == RawCommand("run", "one\n/cancel")
 
 
-def test_a_command_counts_before_an_earlier_line_that_addresses_the_bot() -> None:
+def test_a_command_has_priority_over_an_earlier_line_that_addresses_the_bot() -> None:
     assert read_command("@forge-bot please:\n\n/run tidy") == RawCommand("run", "tidy")
 
 
@@ -181,7 +181,7 @@ def test_a_command_counts_before_an_earlier_line_that_addresses_the_bot() -> Non
     ],
     ids=lambda body: repr(body[:8]),
 )
-def test_65536_characters_of_anything_are_read_within_seconds(body: str) -> None:
+def test_any_comment_of_65536_characters_is_read_within_seconds(body: str) -> None:
     began = time.process_time()
 
     read_command(f"{body[:65000]}\n\n/run tidy")
@@ -216,7 +216,7 @@ def test_options_follow_the_command_word() -> None:
         ("--here --agent codex tidy", Options(here=True, agent="codex"), "tidy"),
     ],
 )
-def test_options_end_where_the_text_begins(rest: str, options: Options, text: str) -> None:
+def test_options_end_at_the_first_word_of_the_text(rest: str, options: Options, text: str) -> None:
     assert split_options(rest, ALL) == (options, text)
 
 

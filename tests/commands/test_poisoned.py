@@ -50,7 +50,7 @@ def on_github(**changed: Any) -> dict[str, Any]:
 
 
 def on_gitlab(**changed: Any) -> dict[str, Any]:
-    """Return the same on GitLab."""
+    """Return the payload of the same command on GitLab."""
     return {
         "object_kind": "note",
         "user": ANN,
@@ -82,7 +82,7 @@ def hook(ledger: Ledger, dialect_and_payload: tuple[Dialect, Any]) -> Iterator[H
         yield running
 
 
-def nudged(ledger: Ledger) -> list[tuple[str, str]]:
+def due_deliveries(ledger: Ledger) -> list[tuple[str, str]]:
     """Return the deliveries that one sweep finds due."""
     found: list[tuple[str, str]] = []
     nudges = Nudges(
@@ -107,12 +107,12 @@ def nudged(ledger: Ledger) -> list[tuple[str, str]]:
     ],
     ids=str,
 )
-def test_such_a_delivery_is_accepted_ends_as_unreadable_and_is_not_tried_again(
+def test_a_delivery_with_an_invalid_value_is_accepted_and_ends_as_unreadable_without_retries(
     hook: Hook, dialect_and_payload: tuple[Dialect, Any], changed: dict[str, Any]
 ) -> None:
     body = json.dumps(dialect_and_payload[1](**({"at": "2026-11-23T07:18:23Z"} | changed))).encode()
     assert hook.post(body).status_code == 202
-    [key] = nudged(hook.ledger)
+    [key] = due_deliveries(hook.ledger)
     answer = Answer(
         ledger=hook.ledger,
         forges=FORGES,
@@ -132,4 +132,4 @@ def test_such_a_delivery_is_accepted_ends_as_unreadable_and_is_not_tried_again(
         assert tx.execute(select(schema.causes)).all() == []
     assert row.answered_at is not None
     assert row.error.startswith("unreadable: ")
-    assert nudged(hook.ledger) == []
+    assert due_deliveries(hook.ledger) == []

@@ -22,7 +22,7 @@ THREAD = Thread(
     "entry",
     ["acme", "ACME", "acme/anvil", "Acme/Anvil", "github.com/acme", "github.com/acme/anvil", " acme/ "],
 )
-def test_a_repository_is_listed_by_itself_or_by_its_owner(entry: str) -> None:
+def test_a_repository_is_listed_by_its_name_or_by_its_owner(entry: str) -> None:
     assert is_listed(THREAD, ["other", entry])
 
 
@@ -60,7 +60,11 @@ def test_a_group_with_the_name_of_a_host_does_not_match_that_host() -> None:
         (False, "see forgehand: /run", False),
     ],
 )
-def test_bots_and_marked_comments_are_machines(bot: bool, body: str, machine: bool) -> None:  # noqa: FBT001
+def test_a_comment_of_a_bot_or_with_the_bots_marker_is_from_a_machine(
+    bot: bool,  # noqa: FBT001
+    body: str,
+    machine: bool,  # noqa: FBT001
+) -> None:
     comment = Commented(
         cause="comment:1",
         thread=THREAD,

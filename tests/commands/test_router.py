@@ -11,7 +11,7 @@ from handlers import router as all_of_them
 from tests.support.commander import DEFAULTS, a_command, patch_url
 
 
-def hammer() -> Router:
+def hammer_router() -> Router:
     router = Router()
 
     @router.command("hammer", usage="/hammer [hard]", help="hits it", options=("task",))
@@ -23,7 +23,7 @@ def hammer() -> Router:
 
 def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
-        reply = hammer().dispatch(
+        reply = hammer_router().dispatch(
             a_command("hammer", "hard"),
             Tasks(tx=tx, defaults=DEFAULTS, help=[], patch_url=patch_url),
         )
@@ -33,7 +33,7 @@ def test_a_command_goes_to_its_handler(sqlite_ledger: Ledger) -> None:
 
 def test_two_handlers_of_one_command_are_an_error() -> None:
     with pytest.raises(ValueError, match="two handlers for /hammer"):
-        Router(hammer(), hammer())
+        Router(hammer_router(), hammer_router())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_an_unknown_command_gets_a_suggestion(name: str, expected: str) -> None:
 
 
 def test_help_has_a_line_for_each_command_with_its_options() -> None:
-    assert hammer().help("github") == ["`/hammer [hard]` hits it (`--task`)"]
+    assert hammer_router().help("github") == ["`/hammer [hard]` hits it (`--task`)"]
     assert list(all_of_them.routes) == [
         "run",
         "resume",
@@ -70,7 +70,7 @@ def test_help_has_a_line_for_each_command_with_its_options() -> None:
     ]
 
 
-def test_help_shows_the_long_form_of_commands_that_the_forge_takes_itself() -> None:
+def test_help_shows_the_long_form_of_commands_that_the_forge_reserves() -> None:
     router = Router()
     router.command("approve", usage="/approve [commit]", help="pushes it")(lambda _command, _tasks: "")
 

@@ -1,4 +1,4 @@
-"""The commands that labels, assignments and comments stand for."""
+"""The commands of labels, assignments and comments."""
 
 import re
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def assigned(to: int, *, review: bool = False) -> Assigned:
     )
 
 
-def test_the_bots_label_makes_the_thread_the_request() -> None:
+def test_the_label_of_the_bot_is_a_run_command_for_the_whole_thread() -> None:
     wanted = RawCommand("run", WHOLE_THREAD)
 
     assert raw_command(labelled("forgehand"), WORDS) == raw_command(labelled("Forgehand"), WORDS) == wanted
@@ -48,7 +48,7 @@ def test_a_label_may_name_the_agent(label: str) -> None:
     assert (options.agent, text) == ("codex", WHOLE_THREAD)
 
 
-def test_a_label_of_the_settings_has_the_text_of_the_settings() -> None:
+def test_a_label_in_the_settings_is_a_command_with_the_text_of_the_settings() -> None:
     raw = raw_command(labelled("fix TYPOS"), WORDS)
 
     assert raw is not None
@@ -85,7 +85,7 @@ def test_a_requested_review_has_another_text_than_an_assignment() -> None:
     assert raw_command(assigned(1, review=True), WORDS) == RawCommand("run", REVIEW)
 
 
-def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_the_bots() -> None:
+def test_a_label_is_valid_while_it_is_on_the_thread_and_an_assignment_if_it_is_to_the_bot() -> None:
     forge = FakeForge(me=Actor(id=1, login="forgehand"), labels={ISSUE.key: {"forgehand"}})
 
     assert stands(forge, labelled("forgehand"))
@@ -94,7 +94,7 @@ def test_a_label_counts_while_it_is_on_and_a_role_if_it_is_the_bots() -> None:
     assert not stands(forge, assigned(2))
 
 
-def test_a_comment_is_answered_beside_it_and_other_events_on_the_thread() -> None:
+def test_a_comment_is_answered_in_its_discussion_and_a_label_on_the_thread() -> None:
     there = ReplyTarget(comment_id=3, discussion="9")
     comment = Commented(
         cause="review-comment:3",

@@ -15,20 +15,20 @@ from bot.gateway.usage_counter import UsageCounter
 from bot.store import tasks
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
-from tests.gateway.open_gateway import TOKEN, OpenWay, Way
+from tests.gateway.open_gateway import TOKEN, OpenAccess, OpenAccessFactory
 from tests.gateway.provider import ScriptedProvider, running
 from tests.gateway.sandbox_client import LINK_KEY, Asker, providers_at
 from tests.support.rows import add_run, claimed
 
 
 @pytest.fixture
-def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
+def open_access(sqlite_ledger: Ledger, tmp_path: Path) -> OpenAccessFactory:
     """Return a function that opens the access of a run to pip.test and all hosts below example.org."""
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
 
     @contextmanager
-    def opened(net: Connector) -> Iterator[Way]:
+    def opened(net: Connector) -> Iterator[OpenAccess]:
         counts = UsageCounter(run.id)
         run_budget = RunBudget(Budget(), sqlite_ledger, counts, repository=("acme/r1", run.repository_url))
         packages = PackageProxy(["pip.test", "*.example.org"], net)
@@ -36,7 +36,7 @@ def open_way(sqlite_ledger: Ledger, tmp_path: Path) -> OpenWay:
             token=TOKEN, providers={}, counter=counts, run_budget=run_budget, packages=packages
         )
         with open_socket(tmp_path / "gate", access):
-            yield Way(tmp_path / "gate", counts, sqlite_ledger)
+            yield OpenAccess(tmp_path / "gate", counts, sqlite_ledger)
 
     return opened
 
@@ -48,8 +48,8 @@ def provider() -> Iterator[ScriptedProvider]:
 
 
 @pytest.fixture
-def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -> Callable[[], Asker]:
-    """Return a function that makes another run with its gateway."""
+def another_asker(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -> Callable[[], Asker]:
+    """Return a function that makes a further run with its gateway."""
 
     def make() -> Asker:
         with sqlite_ledger.write() as tx:
@@ -68,5 +68,5 @@ def another(sqlite_ledger: Ledger, tmp_path: Path, provider: ScriptedProvider) -
 
 
 @pytest.fixture
-def asker(another: Callable[[], Asker]) -> Asker:
-    return another()
+def asker(another_asker: Callable[[], Asker]) -> Asker:
+    return another_asker()

@@ -32,7 +32,7 @@ def plain(url: str, method: str = "GET", also: str = "") -> bytes:
 
 
 def head(connection: socket.socket) -> str:
-    """Read the head of a response, and not one byte more."""
+    """Read the head of a response, and no further byte."""
     read = bytearray()
     while not read.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -41,7 +41,7 @@ def head(connection: socket.socket) -> str:
     return read.decode()
 
 
-class Way:
+class OpenAccess:
     """The open access of a run."""
 
     def __init__(self, folder: Path, counts: UsageCounter, ledger: Ledger) -> None:
@@ -76,4 +76,4 @@ class Way:
             return usage.reached(tx, self._counts.run)
 
 
-OpenWay = Callable[[Connector], AbstractContextManager[Way]]
+OpenAccessFactory = Callable[[Connector], AbstractContextManager[OpenAccess]]

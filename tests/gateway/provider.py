@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = [(name.lower(), value) for name, value in self.headers.items()]
         self.server.got.append(Got(self.path, headers, body, self.client_address))
-        (self.server.script.pop(0) if self.server.script else says({}))(self)
+        (self.server.script.pop(0) if self.server.script else json_response({}))(self)
 
     def log_message(self, *_args: Any) -> None:
         pass
@@ -71,7 +71,7 @@ def running() -> AbstractContextManager[ScriptedProvider]:
     return serving(ScriptedProvider())
 
 
-def says(data: object, status: int = 200, **headers: str) -> Answer:
+def json_response(data: object, status: int = 200, **headers: str) -> Answer:
     """Answer with a JSON object at once; `retry_after` becomes the header Retry-After."""
 
     def answer(handler: _Handler) -> None:
@@ -86,7 +86,7 @@ def says(data: object, status: int = 200, **headers: str) -> Answer:
     return answer
 
 
-def streams(
+def stream_response(
     pieces: Iterable[bytes],
     before_each: Callable[[], object] = lambda: None,
     *,
@@ -116,7 +116,7 @@ def event(data: object) -> bytes:
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
-def told(*, input_tokens: int, output_tokens: int) -> list[bytes]:
+def message_stream(*, input_tokens: int, output_tokens: int) -> list[bytes]:
     """Return a short stream of Anthropic's with these token counts."""
     return [
         event(

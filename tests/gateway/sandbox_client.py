@@ -107,7 +107,7 @@ def providers_at(provider: ScriptedProvider) -> dict[str, Provider]:
 
 
 def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until a condition that another thread brings about holds."""
+    """Wait until another thread has made the condition true."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

@@ -35,7 +35,9 @@ def test_a_public_address_is_permitted(address: str) -> None:
 
 
 @given(ip_addresses(v=4))
-def test_an_address_inside_another_is_refused_as_itself(address: IPv4Address) -> None:
+def test_an_ipv4_address_inside_an_ipv6_address_is_not_permitted_unless_it_is_public(
+    address: IPv4Address,
+) -> None:
     inner = int(address)
     for wrapped in (0xFFFF << 32 | inner, 0x64FF9B << 96 | inner):
         assert all_public([IPv6Address(wrapped)]) == all_public([address])
@@ -44,7 +46,9 @@ def test_an_address_inside_another_is_refused_as_itself(address: IPv4Address) ->
 
 
 @given(ip_addresses())
-def test_an_address_that_python_calls_special_is_never_public(address: IPv4Address | IPv6Address) -> None:
+def test_an_address_that_python_classifies_as_special_is_not_public(
+    address: IPv4Address | IPv6Address,
+) -> None:
     special = (
         address.is_private
         or address.is_loopback
@@ -75,7 +79,7 @@ for each in ("8.8.8.8", "8.8.4.4", "2a04:4e42::1", "::ffff:8.8.8.8"):
 
 
 @pytest.mark.waits
-def test_an_address_of_this_host_is_refused_however_public() -> None:
+def test_an_address_of_this_host_is_refused_even_if_it_is_public() -> None:
     # In its own network namespace it can have any address.
     own = "--network=none --cap-add=NET_ADMIN --sysctl=net.ipv6.conf.all.disable_ipv6=0 --user=0"
     run = f"docker run --rm --label=forgehand=1 --interactive {own} {small()} python3 -"

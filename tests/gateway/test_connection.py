@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from bot.domain.outcomes import Outcome
 from bot.domain.usage import Refusal, Tokens
 from bot.gateway.budget import Budget, RepositoryBudget, UsageLimit
-from tests.gateway.provider import KEY, Answer, event, says, streams, told
+from tests.gateway.provider import KEY, Answer, event, json_response, message_stream, stream_response
 from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 
-def test_a_request_arrives_with_the_real_key_and_nothing_of_the_agents_own(asker: Asker) -> None:
+def test_a_request_arrives_with_the_real_key_and_only_permitted_headers(asker: Asker) -> None:
     asker.headers |= {
         "cookie": "a=b",
         "anthropic-version": "2023",
@@ -69,8 +69,10 @@ def test_the_token_is_accepted_in_each_header_that_agents_use(asker: Asker, head
     assert all(token not in value for _, value in asker.provider.got[0].headers)
 
 
-def test_without_the_runs_own_token_nothing_is_sent(asker: Asker, another: Callable[[], Asker]) -> None:
-    other = another()
+def test_a_request_without_the_token_of_its_run_is_refused_and_not_sent(
+    asker: Asker, another_asker: Callable[[], Asker]
+) -> None:
+    other = another_asker()
     asker.headers = other.headers
 
     with asker.gateway.open(asker.run, asker.task) as access, other.gateway.open(other.run, other.task):
@@ -100,7 +102,7 @@ def test_without_the_runs_own_token_nothing_is_sent(asker: Asker, another: Calla
         ("POST", "/", "POST /"),
     ],
 )
-def test_every_other_request_is_refused_and_counted(
+def test_a_request_that_is_not_permitted_is_refused_and_counted(
     asker: Asker, method: str, target: str, shown: str
 ) -> None:
     with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
@@ -121,7 +123,7 @@ def test_every_other_request_is_refused_and_counted(
     [
         (b'{"model": "haiku"}', 403),
         (b'{"Model": "haiku"}', 403),
-        (b'{"model": "sonnet", "model": "opus-5"}', 400),  # which one is paid?
+        (b'{"model": "sonnet", "model": "opus-5"}', 400),  # ambiguous: each has its own price
         (b'{"model": "sonnet", "MODEL": "haiku"}', 400),
         (b'{"model": "sonnet", "model": "sonnet"}', 200),
         (b'{"model"/**/: "haiku", "model": "sonnet"}', 400),
@@ -144,7 +146,7 @@ def test_only_permitted_models_are_requested(asker: Asker, body: bytes, status: 
     assert len(asker.provider.got) == (status == 200)
 
 
-def test_a_body_that_is_too_long_is_refused_with_a_reason(asker: Asker) -> None:
+def test_a_body_that_is_too_long_is_refused(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task):
         answer = asker.ask(body=b'{"model": "sonnet", "x": "' + b"x" * (65 << 20))
 
@@ -155,7 +157,9 @@ def test_a_body_that_is_too_long_is_refused_with_a_reason(asker: Asker) -> None:
 def test_a_connection_serves_many_requests_over_one_upstream_connection(asker: Asker) -> None:
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
         for number in range(3):
-            asker.provider.script.append(streams(told(input_tokens=number, output_tokens=1)))
+            asker.provider.script.append(
+                stream_response(message_stream(input_tokens=number, output_tokens=1))
+            )
             connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
             assert connection.getresponse().read().endswith(b'{"type": "message_stop"}\n\n')
 
@@ -169,7 +173,7 @@ def test_a_connection_serves_many_requests_over_one_upstream_connection(asker: A
     kind=st.sampled_from(["text/event-stream", "x/y"]),
 )
 def test_a_stream_arrives_byte_for_byte(asker: Asker, pieces: list[bytes], kind: str) -> None:
-    asker.provider.script.append(streams(pieces, kind=kind))
+    asker.provider.script.append(stream_response(pieces, kind=kind))
 
     with asker.gateway.open(asker.run, asker.task):
         answer = asker.ask()
@@ -179,7 +183,7 @@ def test_a_stream_arrives_byte_for_byte(asker: Asker, pieces: list[bytes], kind:
 
 def test_each_piece_arrives_before_the_next_is_sent(asker: Asker) -> None:
     go = threading.Semaphore(0)
-    asker.provider.script.append(streams([b"one", b"two", b"three"], go.acquire))
+    asker.provider.script.append(stream_response([b"one", b"two", b"three"], go.acquire))
 
     with asker.gateway.open(asker.run, asker.task):
         go.release()
@@ -190,8 +194,10 @@ def test_each_piece_arrives_before_the_next_is_sent(asker: Asker) -> None:
             assert answer.read() == b""
 
 
-def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
-    asker.provider.script.append(streams(told(input_tokens=7, output_tokens=9)[:2], cut=True))
+def test_an_incomplete_stream_arrives_incomplete_and_its_tokens_are_counted(asker: Asker) -> None:
+    asker.provider.script.append(
+        stream_response(message_stream(input_tokens=7, output_tokens=9)[:2], cut=True)
+    )
 
     with asker.gateway.open(asker.run, asker.task) as access:
         with pytest.raises(IncompleteRead):
@@ -202,7 +208,7 @@ def test_a_stream_that_is_cut_arrives_cut(asker: Asker) -> None:
 
 
 def test_tokens_and_costs_are_counted(asker: Asker) -> None:
-    asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
+    asker.provider.script.append(stream_response(message_stream(input_tokens=1000, output_tokens=200)))
 
     with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
@@ -218,8 +224,11 @@ def test_tokens_and_costs_are_counted(asker: Asker) -> None:
 @pytest.mark.parametrize(
     ("answer", "tokens"),
     [
-        (says({"usage": {"input_tokens": 1000, "output_tokens": 200}}), Tokens(input=1000, output=200)),
-        (streams(told(input_tokens=1000, output_tokens=200)), Tokens(input=1000, output=1)),
+        (
+            json_response({"usage": {"input_tokens": 1000, "output_tokens": 200}}),
+            Tokens(input=1000, output=200),
+        ),
+        (stream_response(message_stream(input_tokens=1000, output_tokens=200)), Tokens(input=1000, output=1)),
     ],
     ids=["whole", "stream"],
 )
@@ -241,7 +250,7 @@ def test_a_response_is_counted_after_the_agent_has_hung_up(
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_ends_the_run_and_is_not_shown(asker: Asker, status: int) -> None:
-    asker.provider.script.append(says({"error": "no"}, status))
+    asker.provider.script.append(json_response({"error": "no"}, status))
 
     with asker.gateway.open(asker.run, asker.task) as access, capture_logs() as logged:
         answer = asker.ask()
@@ -254,7 +263,11 @@ def test_a_refused_key_ends_the_run_and_is_not_shown(asker: Asker, status: int) 
 
 
 def test_a_rate_limit_is_passed_on_and_its_end_remembered_until_a_request_succeeds(asker: Asker) -> None:
-    asker.provider.script += [says({}, 429, retry_after="120"), says({}, 529), says({})]
+    asker.provider.script += [
+        json_response({}, 429, retry_after="120"),
+        json_response({}, 529),
+        json_response({}),
+    ]
 
     with asker.gateway.open(asker.run, asker.task) as access:
         first = asker.ask()
@@ -274,7 +287,9 @@ def test_a_rate_limit_is_passed_on_and_its_end_remembered_until_a_request_succee
 
 def test_an_overload_that_a_stream_reports_is_counted(asker: Asker) -> None:
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    asker.provider.script.append(streams([*told(input_tokens=7, output_tokens=9)[:2], event(overloaded)]))
+    asker.provider.script.append(
+        stream_response([*message_stream(input_tokens=7, output_tokens=9)[:2], event(overloaded)])
+    )
 
     with asker.gateway.open(asker.run, asker.task) as access:
         assert asker.ask().body.endswith(event(overloaded))
@@ -308,7 +323,7 @@ def test_an_exhausted_budget_ends_the_run_before_the_next_request(
     asker: Asker, budget: Budget, words: str
 ) -> None:
     asker = asker.within(budget)
-    asker.provider.script.append(streams(told(input_tokens=1000, output_tokens=200)))
+    asker.provider.script.append(stream_response(message_stream(input_tokens=1000, output_tokens=200)))
 
     with asker.gateway.open(asker.run, asker.task) as access:
         asker.ask()
@@ -322,8 +337,10 @@ def test_an_exhausted_budget_ends_the_run_before_the_next_request(
     assert len(asker.provider.got) == 1
 
 
-def test_the_use_of_other_runs_today_counts_for_the_day(asker: Asker, another: Callable[[], Asker]) -> None:
-    other = another()
+def test_requests_of_other_runs_today_count_for_the_budget_of_the_day(
+    asker: Asker, another_asker: Callable[[], Asker]
+) -> None:
+    other = another_asker()
     with other.gateway.open(other.run, other.task) as access:
         other.ask()
         other.save(access)
@@ -368,9 +385,9 @@ def test_a_provider_that_cannot_be_reached_is_reported(asker: Asker) -> None:
     assert access.stop is None
 
 
-def test_a_key_that_a_provider_repeats_is_in_its_response_and_nowhere_else(asker: Asker) -> None:
+def test_a_key_that_a_provider_repeats_is_in_its_response_and_not_in_the_log(asker: Asker) -> None:
     # Responses pass unchanged: the promise is that the bot itself never shows the key.
-    asker.provider.script.append(says({"error": f"bad key {KEY}"}, 400))
+    asker.provider.script.append(json_response({"error": f"bad key {KEY}"}, 400))
 
     with asker.gateway.open(asker.run, asker.task), capture_logs() as logged:
         answer = asker.ask()
@@ -386,11 +403,11 @@ def test_a_request_that_is_not_http_is_refused(asker: Asker) -> None:
         assert connection.sock.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_an_access_that_closes_cuts_open_responses_and_counts_their_tokens(asker: Asker) -> None:
+def test_closing_an_access_cuts_open_responses_and_counts_their_tokens(asker: Asker) -> None:
     waits = threading.Event()
-    first, *others = told(input_tokens=5, output_tokens=5)
+    first, *others = message_stream(input_tokens=5, output_tokens=5)
     sent = iter([True])  # then the provider waits
-    asker.provider.script.append(streams([first, *others], lambda: next(sent, False) or waits.wait()))
+    asker.provider.script.append(stream_response([first, *others], lambda: next(sent, False) or waits.wait()))
 
     with ExitStack() as client:
         with asker.gateway.open(asker.run, asker.task) as access:

@@ -11,9 +11,9 @@ from bot.gateway import ecosystems
 from bot.gateway.package_proxy import PATTERN
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.images import build
-from tests.gateway.open_gateway import OpenWay, head
+from tests.gateway.open_gateway import OpenAccessFactory, head
 from tests.gateway.package_host import PackageHost
-from tests.gateway.without_network import said_in_a_sandbox
+from tests.gateway.without_network import output_in_a_sandbox
 from tests.support.derived_image import image_with
 from tests.support.images import small
 
@@ -37,7 +37,7 @@ def test_hosts_are_read_from_the_output_of_a_client(words: str, found: list[str]
 
 
 CLIENTS = list(ecosystems.CLIENTS)
-# What an image of somebody with hosts of their own has.
+# The additions to an image that has its own package hosts.
 OWN = """
 USER root
 RUN echo 'deb http://apt.example.org/debian stable main' >/etc/apt/sources.list
@@ -124,7 +124,7 @@ go list -m -versions own.test/x
 
 
 def serve(connection: socket.socket) -> None:
-    """Start a package host for each client."""
+    """Answer the request of a client as its package host."""
     target = head(connection).split()[1]
     body = ANSWERS.get(target, "")
     status = "200 OK" if body else "404 Not Found"
@@ -134,11 +134,11 @@ def serve(connection: socket.socket) -> None:
 
 
 @pytest.mark.agents
-def test_each_client_fetches_through_the_gateway(own_image: str, open_way: OpenWay) -> None:
-    with PackageHost.running(serve) as host, open_way(host.net()) as way:
-        said = said_in_a_sandbox(own_image, ["sh", "-c", FETCHES], way)
+def test_each_client_fetches_through_the_gateway(own_image: str, open_access: OpenAccessFactory) -> None:
+    with PackageHost.running(serve) as host, open_access(host.net()) as access:
+        said = output_in_a_sandbox(own_image, ["sh", "-c", FETCHES], access)
 
-        assert said == ["x (1.2)", "2.3.4", "own.test/x v1.4.5", "4.5.6"], way.refused()
+        assert said == ["x (1.2)", "2.3.4", "own.test/x v1.4.5", "4.5.6"], access.refused()
         assert list(dict.fromkeys(host.asked)) == [
             "pip.test",
             "npm.example.org",

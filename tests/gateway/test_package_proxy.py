@@ -15,41 +15,41 @@ from bot.gateway.budget import Budget
 from bot.gateway.run_gateway import Gateway
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
-from tests.gateway.open_gateway import TOKEN, OpenWay, head, login, plain, tunnel
+from tests.gateway.open_gateway import TOKEN, OpenAccessFactory, head, login, plain, tunnel
 from tests.gateway.package_host import PUBLIC, PackageHost, until_end
 from tests.gateway.sandbox_client import until
-from tests.gateway.without_network import said_in_a_sandbox
+from tests.gateway.without_network import output_in_a_sandbox
 from tests.support.images import small
 
 
-def test_a_permitted_host_is_reached_at_the_checked_address(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way, way.tunnel() as connection:
+def test_a_permitted_host_is_reached_at_the_checked_address(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access, access.tunnel() as connection:
         connection.sendall(b"hello")
         connection.shutdown(socket.SHUT_WR)
 
         assert until_end(connection) == b"hello"  # sent after this side has ended its half
         assert host.dialled == [(PUBLIC, 443)]
-        assert way.refused() == []
+        assert access.refused() == []
 
 
-def test_tunnels_are_counted_by_host(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way:
+def test_tunnels_are_counted_by_host(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access:
         for target, said in (("pip.test:443", b"12345"), ("pip.test:443", b"1"), ("a.example.org:443", b"")):
-            with way.tunnel(target) as connection:
+            with access.tunnel(target) as connection:
                 connection.sendall(said)
                 connection.shutdown(socket.SHUT_WR)
                 assert until_end(connection) == said
-        assert way.status(tunnel("evil.example:443")) == 403
+        assert access.status(tunnel("evil.example:443")) == 403
 
-        until(lambda: sum(each.count for each in way.reached()) == 3)
-        assert way.reached() == [
+        until(lambda: sum(each.count for each in access.reached()) == 3)
+        assert access.reached() == [
             Reached(target="pip.test:443", count=2, sent=6, received=6),
             Reached(target="a.example.org:443", count=1),
         ]
 
 
-def test_bytes_sent_before_the_answer_are_not_lost(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+def test_bytes_sent_before_the_response_are_not_lost(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access, access.connect() as connection:
         connection.sendall(tunnel("a.b.example.org:443") + b"eager")
         connection.shutdown(socket.SHUT_WR)
 
@@ -57,23 +57,23 @@ def test_bytes_sent_before_the_answer_are_not_lost(open_way: OpenWay) -> None:
         assert until_end(connection) == b"eager"
 
 
-def test_a_name_that_resolves_to_another_address_the_next_time_gains_nothing(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way:
+def test_a_name_that_later_resolves_to_a_private_address_is_refused(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access:
         host.answers.append(["127.0.0.1"])
 
-        with way.tunnel():
+        with access.tunnel():
             assert (host.asked, host.dialled) == (["pip.test"], [(PUBLIC, 443)])
-        assert way.status(tunnel("pip.test:443")) == 403
+        assert access.status(tunnel("pip.test:443")) == 403
 
         assert host.dialled == [(PUBLIC, 443)]
-        assert way.refused() == [Refusal(target="pip.test:443", reason="not at a public address", count=1)]
+        assert access.refused() == [Refusal(target="pip.test:443", reason="not at a public address", count=1)]
 
 
-def test_a_name_with_one_private_address_among_public_ones_is_refused(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way:
+def test_a_name_with_one_private_address_among_public_ones_is_refused(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access:
         host.answers = [[PUBLIC, "10.0.0.1"]]
 
-        assert way.status(tunnel("pip.test:443")) == 403
+        assert access.status(tunnel("pip.test:443")) == 403
         assert host.dialled == []
 
 
@@ -107,30 +107,34 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(open_way: 
     ],
 )
 def test_a_host_that_is_not_permitted_is_refused_and_counted(
-    open_way: OpenWay, request_: bytes, status: int, target: str, reason: str
+    open_access: OpenAccessFactory, request_: bytes, status: int, target: str, reason: str
 ) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way:
-        assert [way.status(request_) for _ in range(3)] == [status] * 3
-        assert way.refused() == [Refusal(target=target, reason=reason, count=3)]
-        assert host.asked == []  # not even the name
+    with PackageHost.running() as host, open_access(host.net()) as access:
+        assert [access.status(request_) for _ in range(3)] == [status] * 3
+        assert access.refused() == [Refusal(target=target, reason=reason, count=3)]
+        assert host.asked == []  # the name was not resolved
 
 
 @pytest.mark.parametrize(
     "headers", ["", login("another run's"), login(user="root"), f"Authorization: Bearer {TOKEN}\r\n"]
 )
-def test_without_this_runs_token_no_name_is_resolved(open_way: OpenWay, headers: str) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+def test_a_tunnel_without_the_token_of_the_run_is_refused_and_no_name_is_resolved(
+    open_access: OpenAccessFactory, headers: str
+) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access, access.connect() as connection:
         connection.sendall(tunnel("pip.test:443", headers))
         refusal = head(connection)
 
         assert refusal.startswith("HTTP/1.1 407")
         assert "proxy-authenticate: Basic" in refusal
-        assert way.refused() == [Refusal(target="pip.test:443", reason="without this run's token", count=1)]
+        assert access.refused() == [
+            Refusal(target="pip.test:443", reason="without this run's token", count=1)
+        ]
         assert host.asked == []
 
 
-def test_a_client_that_sends_its_token_only_on_request_succeeds(open_way: OpenWay) -> None:
-    with PackageHost.running() as host, open_way(host.net()) as way, way.connect() as connection:
+def test_a_client_that_sends_its_token_only_on_request_succeeds(open_access: OpenAccessFactory) -> None:
+    with PackageHost.running() as host, open_access(host.net()) as access, access.connect() as connection:
         connection.sendall(tunnel("pip.test:443", ""))
         size = next(line for line in head(connection).splitlines() if line.startswith("content-length"))
         connection.recv(int(size.split()[1]), socket.MSG_WAITALL)
@@ -139,7 +143,7 @@ def test_a_client_that_sends_its_token_only_on_request_succeeds(open_way: OpenWa
         assert head(connection).startswith("HTTP/1.1 200")
 
 
-def test_a_plain_request_is_sent_on_without_credentials(open_way: OpenWay) -> None:
+def test_a_plain_request_is_sent_on_without_credentials(open_access: OpenAccessFactory) -> None:
     said, asked, more = bytearray(), threading.Event(), threading.Event()
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nbytes"
 
@@ -153,7 +157,11 @@ def test_a_plain_request_is_sent_on_without_credentials(open_way: OpenWay) -> No
             said.extend(connection.recv(65536))
         connection.sendall(reply)
 
-    with PackageHost.running(serve) as host, open_way(host.net()) as way, way.connect() as connection:
+    with (
+        PackageHost.running(serve) as host,
+        open_access(host.net()) as access,
+        access.connect() as connection,
+    ):
         also = "Range: bytes=5-\r\nCookie: a\r\nAuthorization: b\r\nContent-Length: 3\r\n"
         connection.sendall(plain("http://u:p@pip.test/x/?y=1", also=also) + b"bod")
         assert asked.wait(10)
@@ -210,13 +218,13 @@ except urllib.error.URLError as error:
 
 
 @pytest.mark.waits
-def test_a_sandbox_without_a_network_gets_packages_through_the_relay(open_way: OpenWay) -> None:
+def test_a_sandbox_without_a_network_gets_packages_through_the_relay(open_access: OpenAccessFactory) -> None:
     def serve(connection: socket.socket) -> None:
         asked = head(connection).split("\r\n")[0]
         connection.sendall(f"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nanswer to {asked}".encode())
 
-    with PackageHost.running(serve) as host, open_way(host.net()) as way:
-        said = said_in_a_sandbox(small(), ["python3", "-c", _INSIDE], way)
+    with PackageHost.running(serve) as host, open_access(host.net()) as access:
+        said = output_in_a_sandbox(small(), ["python3", "-c", _INSIDE], access)
 
         assert said == [
             "answer to GET /simple/ HTTP/1.1",
@@ -224,4 +232,4 @@ def test_a_sandbox_without_a_network_gets_packages_through_the_relay(open_way: O
             "Tunnel connection failed: 403 refused: evil.example:443: not allowed",
         ]
         assert host.dialled == [(PUBLIC, 443), (PUBLIC, 80)]
-        assert way.refused() == [Refusal(target="evil.example:443", reason="not allowed", count=1)]
+        assert access.refused() == [Refusal(target="evil.example:443", reason="not allowed", count=1)]

@@ -25,7 +25,7 @@ ROUTE = Provider(
 )
 
 
-def used(ledger: Ledger, repository: int, *, day: int) -> None:
+def record_usage(ledger: Ledger, repository: int, *, day: int) -> None:
     """Record a run in this repository with three requests that day: 120 tokens and 0.75 dollars in all."""
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx, a_thread(repository=repository)))
@@ -33,7 +33,7 @@ def used(ledger: Ledger, repository: int, *, day: int) -> None:
         usage.write(tx, run.id, [once])
 
 
-def told(ledger: Ledger, budget: Budget, *, with_models: bool = True) -> str:
+def refusal(ledger: Ledger, budget: Budget, *, with_models: bool = True) -> str:
     """Return the refusal of a run in MINE."""
     with ledger.write() as tx:
         run = add_run(tx, add_task(tx, a_thread(repository=MINE)))
@@ -46,10 +46,10 @@ def told(ledger: Ledger, budget: Budget, *, with_models: bool = True) -> str:
 
 
 def test_the_refusal_names_the_budget_its_use_its_end_and_a_remedy(sqlite_ledger: Ledger) -> None:
-    used(sqlite_ledger, MINE, day=today())
+    record_usage(sqlite_ledger, MINE, day=today())
     midnight = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d} 00:00 UTC"
 
-    words = told(
+    words = refusal(
         sqlite_ledger, Budget(repositories={"acme/r7": RepositoryBudget(per_day=UsageLimit(usd=0.5))})
     )
 
@@ -61,9 +61,9 @@ def test_the_refusal_names_the_budget_its_use_its_end_and_a_remedy(sqlite_ledger
 
 
 def test_the_use_of_all_repositories_counts_for_their_common_budget(sqlite_ledger: Ledger) -> None:
-    used(sqlite_ledger, OTHER, day=today())
+    record_usage(sqlite_ledger, OTHER, day=today())
 
-    words = told(sqlite_ledger, Budget(per_day=UsageLimit(tokens=100)))
+    words = refusal(sqlite_ledger, Budget(per_day=UsageLimit(tokens=100)))
 
     assert words.startswith("Today's budget of all repositories is used up: 120 of 100 tokens.")
     assert words.endswith("raised `per_day` in `[budget]`.")
@@ -72,15 +72,17 @@ def test_the_use_of_all_repositories_counts_for_their_common_budget(sqlite_ledge
 def test_other_days_and_other_repositories_do_not_count(
     sqlite_ledger: Ledger,
 ) -> None:
-    used(sqlite_ledger, MINE, day=today() - 1)
-    used(sqlite_ledger, OTHER, day=today())
+    record_usage(sqlite_ledger, MINE, day=today() - 1)
+    record_usage(sqlite_ledger, OTHER, day=today())
 
     share = RepositoryBudget(per_day=UsageLimit(requests=1))
 
-    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=4), repositories={"acme/r7": share})) == ""
+    assert (
+        refusal(sqlite_ledger, Budget(per_day=UsageLimit(requests=4), repositories={"acme/r7": share})) == ""
+    )
 
 
 def test_without_models_no_budget_is_exhausted(sqlite_ledger: Ledger) -> None:
-    used(sqlite_ledger, MINE, day=today())
+    record_usage(sqlite_ledger, MINE, day=today())
 
-    assert told(sqlite_ledger, Budget(per_day=UsageLimit(requests=1)), with_models=False) == ""
+    assert refusal(sqlite_ledger, Budget(per_day=UsageLimit(requests=1)), with_models=False) == ""

@@ -11,12 +11,12 @@ import pytest
 
 from bot.gateway.address_policy import Address
 from bot.gateway.package_proxy import Connector
-from tests.gateway.open_gateway import WITHIN, OpenWay, tunnel
+from tests.gateway.open_gateway import WITHIN, OpenAccessFactory, tunnel
 from tests.gateway.sandbox_client import MESSAGES, Asker, until
 
 
 @pytest.mark.long
-def test_all_connections_share_one_time_limit_for_closing(open_way: OpenWay) -> None:
+def test_all_connections_share_one_time_limit_for_closing(open_access: OpenAccessFactory) -> None:
     resolving, over = threading.Semaphore(0), threading.Event()
 
     def resolve(_name: str) -> Sequence[Address]:
@@ -26,9 +26,9 @@ def test_all_connections_share_one_time_limit_for_closing(open_way: OpenWay) -> 
 
     with ExitStack() as stack:
         stack.callback(over.set)
-        with open_way(Connector(resolve=resolve)) as way:
+        with open_access(Connector(resolve=resolve)) as access:
             for _ in range(3):
-                stack.enter_context(way.connect()).sendall(tunnel("pip.test:443"))
+                stack.enter_context(access.connect()).sendall(tunnel("pip.test:443"))
             for _ in range(3):
                 assert resolving.acquire(timeout=WITHIN)
             before = time.monotonic()

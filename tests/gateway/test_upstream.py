@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.gateway.tunnel import Tunnel
-from tests.gateway.provider import KEY, Answer, ScriptedProvider, says
+from tests.gateway.provider import KEY, Answer, ScriptedProvider, json_response
 from tests.gateway.sandbox_client import MESSAGE, MESSAGES, Asker, until
 
 
@@ -29,7 +29,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker:
+def tls_asker(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker:
     """Return an asker whose provider has TLS and a host name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
@@ -38,43 +38,43 @@ def secure(asker: Asker, provider: ScriptedProvider, certificate: Path) -> Asker
     return replace(asker, gateway=replace(asker.gateway, providers={"anthropic": route}))
 
 
-def test_a_provider_with_an_unknown_certificate_does_not_receive_the_key(secure: Asker) -> None:
-    with secure.gateway.open(secure.run, secure.task), secure.connected() as connection:
-        assert [status(connection, secure) for _ in range(2)] == [502, 502]
+def test_a_provider_with_an_unknown_certificate_does_not_receive_the_key(tls_asker: Asker) -> None:
+    with tls_asker.gateway.open(tls_asker.run, tls_asker.task), tls_asker.connected() as connection:
+        assert [status(connection, tls_asker) for _ in range(2)] == [502, 502]
 
-    assert secure.provider.got == []
+    assert tls_asker.provider.got == []
 
 
 def test_certificate_authorities_of_the_operator_are_accepted(
-    secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls_asker: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
-    with secure.gateway.open(secure.run, secure.task):
-        assert secure.ask().status == 200
+    with tls_asker.gateway.open(tls_asker.run, tls_asker.task):
+        assert tls_asker.ask().status == 200
 
-    assert secure.provider.got[0].header("x-api-key") == KEY
+    assert tls_asker.provider.got[0].header("x-api-key") == KEY
 
 
 def test_the_operators_proxy_is_used(
-    secure: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls_asker: Asker, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("https_proxy", raising=False)
 
-    with a_proxy(secure.provider) as (port, heads), secure.gateway.open(secure.run, secure.task):
+    with a_proxy(tls_asker.provider) as (port, heads), tls_asker.gateway.open(tls_asker.run, tls_asker.task):
         monkeypatch.setenv("HTTPS_PROXY", f"http://ann:se%20cret@127.0.0.1:{port}")
-        assert secure.ask().status == 200
+        assert tls_asker.ask().status == 200
 
-    assert heads[0].startswith(f"CONNECT localhost:{secure.provider.server_port} HTTP/1.")
+    assert heads[0].startswith(f"CONNECT localhost:{tls_asker.provider.server_port} HTTP/1.")
     assert "Proxy-Authorization: Basic YW5uOnNlIGNyZXQ=" in heads[0]
     assert KEY not in heads[0]
 
 
-def test_a_proxy_that_opens_no_tunnel_never_receives_the_key(
-    secure: Asker, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_that_refuses_the_tunnel_does_not_receive_the_key(
+    tls_asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = bytearray()
 
@@ -93,8 +93,8 @@ def test_a_proxy_that_opens_no_tunnel_never_receives_the_key(
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
         thread = threading.Thread(target=answer)
         thread.start()
-        with secure.gateway.open(secure.run, secure.task), secure.connected() as connection:
-            assert [status(connection, secure) for _ in range(2)] == [502, 502]
+        with tls_asker.gateway.open(tls_asker.run, tls_asker.task), tls_asker.connected() as connection:
+            assert [status(connection, tls_asker) for _ in range(2)] == [502, 502]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
@@ -103,7 +103,7 @@ def test_a_proxy_that_opens_no_tunnel_never_receives_the_key(
 
 
 def test_after_an_invalid_response_the_next_request_is_sent(asker: Asker) -> None:
-    asker.provider.script.append(_no_http)
+    asker.provider.script.append(_invalid_response)
 
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
         assert [status(connection, asker) for _ in range(2)] == [502, 200]
@@ -112,7 +112,7 @@ def test_after_an_invalid_response_the_next_request_is_sent(asker: Asker) -> Non
 
 
 def test_a_redirect_is_passed_on_and_not_followed(asker: Asker) -> None:
-    asker.provider.script.append(says({}, 307, location="https://elsewhere.example/"))
+    asker.provider.script.append(json_response({}, 307, location="https://elsewhere.example/"))
 
     with asker.gateway.open(asker.run, asker.task):
         assert asker.ask().status == 307
@@ -120,8 +120,8 @@ def test_a_redirect_is_passed_on_and_not_followed(asker: Asker) -> None:
     assert len(asker.provider.got) == 1
 
 
-def test_a_provider_that_closed_the_connection_is_connected_to_again(asker: Asker) -> None:
-    asker.provider.script.append(_hanging_up(says({})))
+def test_a_new_connection_is_opened_after_the_provider_closed_the_old_one(asker: Asker) -> None:
+    asker.provider.script.append(_then_close(json_response({})))
 
     with asker.gateway.open(asker.run, asker.task), asker.connected() as connection:
         for _ in range(2):
@@ -133,9 +133,9 @@ def test_a_provider_that_closed_the_connection_is_connected_to_again(asker: Aske
     assert len({got.peer for got in asker.provider.got}) == 2
 
 
-def test_an_access_that_closes_does_not_wait_for_responses(asker: Asker) -> None:
+def test_closing_an_access_does_not_wait_for_responses(asker: Asker) -> None:
     never = threading.Event()
-    asker.provider.script.append(_silent_until(never))
+    asker.provider.script.append(_no_response_until(never))
 
     with ExitStack() as client:
         with asker.gateway.open(asker.run, asker.task) as access:
@@ -152,25 +152,25 @@ def test_an_access_that_closes_does_not_wait_for_responses(asker: Asker) -> None
 
 
 def status(connection: HTTPConnection, asker: Asker) -> int:
-    """Send another request on this connection and return the response."""
+    """Send a request on this connection and return the status of the response."""
     connection.request("POST", MESSAGES, body=MESSAGE, headers=asker.headers)
     with connection.getresponse() as answer:
         answer.read()
         return answer.status
 
 
-def _no_http(handler: object) -> None:
+def _invalid_response(handler: object) -> None:
     handler.wfile.write(b"no HTTP\r\n")  # type: ignore[attr-defined]
 
 
-def _silent_until(event: threading.Event) -> Answer:
+def _no_response_until(event: threading.Event) -> Answer:
     def wait(_handler: object) -> None:
         event.wait(20)
 
     return wait
 
 
-def _hanging_up(answer: Answer) -> Answer:
+def _then_close(answer: Answer) -> Answer:
     def hang_up(handler: object) -> None:
         answer(handler)  # type: ignore[arg-type]
         handler.close_connection = True  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The usage, tunnels and refusals of one run: few rows, even if an agent makes names up."""
+"""The usage, tunnels and refusals of one run: few rows, even if an agent invents names."""
 
 from bot.domain.usage import Reached, Refusal
 from bot.gateway.usage_counter import UsageCounter
@@ -7,7 +7,7 @@ from bot.store.ledger import Ledger
 from tests.support.rows import add_run
 
 
-def test_names_that_an_agent_makes_up_fill_at_most_a_hundred_rows(sqlite_ledger: Ledger) -> None:
+def test_names_that_an_agent_invents_fill_a_limited_number_of_rows(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         run = add_run(tx)
     counts = UsageCounter(run.id)

@@ -26,7 +26,7 @@ def test_written_commits_have_the_ids_that_were_computed_before(tmp_path: Path) 
     git(tmp_path / "x.git", "fsck", "--strict", "--no-dangling")
 
 
-def test_invalid_content_is_an_error_and_no_content_is_no_commit(tmp_path: Path) -> None:
+def test_invalid_content_is_an_error_and_an_empty_list_writes_nothing(tmp_path: Path) -> None:
     make_bare(tmp_path / "x.git")
 
     assert write_commits(Objects(tmp_path / "x.git"), []) == []

@@ -15,7 +15,7 @@ RUN = "t1-1"
 
 @dataclass(frozen=True)
 class Places:
-    """Create a clone in place of the export, with a quarantine and a mirror that has the base."""
+    """A clone in place of the export, a quarantine, and a mirror that has the base."""
 
     clone: Path
     quarantine: Path
@@ -59,7 +59,7 @@ def test_a_patch_counts_files_and_lines_and_shows_them(places: Places) -> None:
     assert "new file mode 100644" in text
 
 
-def test_a_patch_applies_to_the_commit_at_which_the_task_began(places: Places) -> None:
+def test_a_patch_applies_to_the_base_of_the_task(places: Places) -> None:
     commit(places.clone, {"README.md": "bye\n", "src/deep/new.py": "x\n"})
     head = places.exported()
     text = places.patch()
@@ -82,7 +82,7 @@ def test_exported_uncommitted_work_is_in_the_patch(places: Places) -> None:
     assert "b/uncommitted.txt" in text
 
 
-def test_nothing_changed_is_an_empty_patch(places: Places) -> None:
+def test_the_patch_is_empty_if_nothing_changed(places: Places) -> None:
     commit(places.clone, {"README.md": "bye\n"})
     commit(places.clone, {"README.md": "hello\n"})
     places.exported()
@@ -120,7 +120,7 @@ def test_a_moved_file_is_not_shown_twice(places: Places) -> None:
 @pytest.mark.parametrize(
     "name", ["a\nb", 'quo"te', "-p", "--output=x", "\u202egnp.exe", "tab\tbed", "`x`", "é"]
 )
-def test_a_hostile_file_name_stays_quoted_on_one_line(places: Places, name: str) -> None:
+def test_a_hostile_file_name_is_quoted_on_one_line(places: Places, name: str) -> None:
     commit(places.clone, {name: "1\n"})
     places.exported()
 

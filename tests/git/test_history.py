@@ -1,4 +1,4 @@
-"""Commits read as they are written, whatever stands in them."""
+"""Commits read as they were written, with any content."""
 
 from pathlib import Path
 
@@ -21,22 +21,22 @@ def objects(tmp_path: Path) -> Objects:
     return Objects(tmp_path / "x.git")
 
 
-def written(objects: Objects, content: bytes) -> str:
+def write_commit(objects: Objects, content: bytes) -> str:
     args = ("hash-object", "-t", "commit", "-w", "--stdin", "--literally")
     return git(*args, at=objects.path, stdin=content).decode().strip()
 
 
 def commit(objects: Objects, *parents: str, message: bytes = b"Work\n", more: bytes = b"") -> str:
     lines = "".join([f"tree {TREE}\n", *(f"parent {each}\n" for each in parents), f"author {WHO}\n"])
-    return written(objects, lines.encode() + f"committer {WHO}\n".encode() + more + b"\n" + message)
+    return write_commit(objects, lines.encode() + f"committer {WHO}\n".encode() + more + b"\n" + message)
 
 
-def seen(objects: Objects, oid: str) -> Commit:
+def commit_at(objects: Objects, oid: str) -> Commit:
     with object_reader(objects) as reader:
         return read_commit(reader, oid)
 
 
-def test_commits_come_parents_first_and_without_the_known_ones(objects: Objects) -> None:
+def test_commits_are_read_parents_first_and_without_known_ones(objects: Objects) -> None:
     first = commit(objects)
     second = commit(objects, first)
     third = commit(objects, second)
@@ -50,7 +50,7 @@ def test_a_commit_has_its_parents_date_and_message(objects: Objects) -> None:
     first = commit(objects)
     oid = commit(objects, first, message="\u00fcber\n\nalles\n".encode())
 
-    assert seen(objects, oid) == Commit(oid, TREE, (first,), "1700000000 +0100", "\u00fcber\n\nalles\n")
+    assert commit_at(objects, oid) == Commit(oid, TREE, (first,), "1700000000 +0100", "\u00fcber\n\nalles\n")
 
 
 def test_a_line_that_only_looks_like_a_parent_is_ignored(objects: Objects) -> None:
@@ -59,7 +59,7 @@ def test_a_line_that_only_looks_like_a_parent_is_ignored(objects: Objects) -> No
         objects, first, more=f"parent {'1' * 40}\ntree {'2' * 40}\nauthor B <b@x> 1 +0000\n".encode()
     )
 
-    found = seen(objects, oid)
+    found = commit_at(objects, oid)
 
     assert (found.tree, found.parents, found.date) == (TREE, (first,), "1700000000 +0100")
 
@@ -70,7 +70,7 @@ def test_a_line_that_only_looks_like_a_parent_is_ignored(objects: Objects) -> No
         (b"ISO-8859-1", b"\xfcber", "\u00fcber"),
         (b"EUC-JP", b"\xa4\xa2", "\u3042"),
         (b"no-such", b"\xfcber", "\ufffdber"),
-        (b"punycode", b"ber-goa", "ber-goa"),  # which takes the square of its length
+        (b"punycode", b"ber-goa", "ber-goa"),  # its decoding takes quadratic time
         (b"unicode_escape", b"\\x41", "\\x41"),
     ],
 )
@@ -78,21 +78,22 @@ def test_a_message_is_decoded_by_its_encoding_if_that_is_safe(
     objects: Objects, encoding: bytes, message: bytes, words: str
 ) -> None:
     assert (
-        seen(objects, commit(objects, message=message, more=b"encoding " + encoding + b"\n")).message == words
+        commit_at(objects, commit(objects, message=message, more=b"encoding " + encoding + b"\n")).message
+        == words
     )
 
 
 def test_a_very_long_message_is_cut(objects: Objects) -> None:
-    found = seen(objects, commit(objects, message=b"m" * 50_000_000))
+    found = commit_at(objects, commit(objects, message=b"m" * 50_000_000))
 
     assert 16_000 < len(found.message) < 1 << 16
     assert set(found.message) == {"m"}
 
 
-def test_a_commit_with_a_cut_list_of_parents_still_has_too_many(objects: Objects) -> None:
+def test_a_commit_with_too_many_parents_still_has_too_many_after_it_is_cut(objects: Objects) -> None:
     first = commit(objects)
 
-    found = seen(objects, commit(objects, *[first] * 5000))
+    found = commit_at(objects, commit(objects, *[first] * 5000))
 
     assert 1000 < len(found.parents) < 5000
     assert (found.tree, found.date, found.message) == (TREE, "", "")
@@ -101,6 +102,6 @@ def test_a_commit_with_a_cut_list_of_parents_still_has_too_many(objects: Objects
 @pytest.mark.parametrize("content", [b"", b"parent x\n\nx", b"tree 12\n\nx"])
 def test_an_object_that_is_not_a_commit_is_an_error(objects: Objects, content: bytes) -> None:
     with pytest.raises(GitFailed, match="is malformed"):
-        seen(objects, written(objects, content))
+        commit_at(objects, write_commit(objects, content))
     with pytest.raises(GitFailed, match="is a tree, not a commit"):
-        seen(objects, TREE)
+        commit_at(objects, TREE)

@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "mirrors"
 
 
-def again(root: Path, upstream: Path) -> Mirror:
+def fetch_upstream(root: Path, upstream: Path) -> Mirror:
     return fetch(Mirror(root / "key.git"), f"file://{upstream}", {})
 
 
@@ -43,7 +43,7 @@ def test_heads_changes_and_the_default_branch_are_known_after_a_fetch(root: Path
     git(upstream, "update-ref", "refs/pull/7/head", head)
     git(upstream, "update-ref", "refs/merge-requests/8/head", head)
 
-    mirror = again(root, upstream)
+    mirror = fetch_upstream(root, upstream)
 
     assert mirror.default_branch == "main"
     assert {mirror.head("main"), mirror.head("other"), mirror.change_head(7), mirror.change_head(8)} == {head}
@@ -61,7 +61,7 @@ def test_the_merge_base_of_a_change_is_known(root: Path, upstream: Path) -> None
     git(upstream, "checkout", "-q", "--orphan", "unrelated")
     git(upstream, "commit", "-q", "-m", "Begin anew")
 
-    mirror = again(root, upstream)
+    mirror = fetch_upstream(root, upstream)
 
     assert mirror.merge_base(theirs, "main") == left
     with pytest.raises(GitFailed, match="has no common ancestor with `main`"):
@@ -70,12 +70,12 @@ def test_the_merge_base_of_a_change_is_known(root: Path, upstream: Path) -> None
 
 def test_a_later_fetch_follows_forced_and_deleted_branches(root: Path, upstream: Path) -> None:
     git(upstream, "branch", "gone")
-    again(root, upstream)
+    fetch_upstream(root, upstream)
     git(upstream, "branch", "-D", "gone")
     git(upstream, "branch", "gone/below")
     git(upstream, "commit", "-q", "--amend", "-m", "Other")
 
-    mirror = again(root, upstream)
+    mirror = fetch_upstream(root, upstream)
 
     assert mirror.head("main") == git(upstream, "rev-parse", "HEAD")
     assert mirror.head("gone") == ""
@@ -83,18 +83,18 @@ def test_a_later_fetch_follows_forced_and_deleted_branches(root: Path, upstream:
 
 
 def test_a_renamed_default_branch_is_noticed(root: Path, upstream: Path) -> None:
-    again(root, upstream)
+    fetch_upstream(root, upstream)
     git(upstream, "branch", "-m", "main", "trunk")
 
-    assert again(root, upstream).default_branch == "trunk"
+    assert fetch_upstream(root, upstream).default_branch == "trunk"
 
 
-def test_heads_retained_for_a_task_stay_until_released(root: Path, upstream: Path) -> None:
-    mirror = again(root, upstream)
+def test_heads_retained_for_a_task_remain_until_they_are_released(root: Path, upstream: Path) -> None:
+    mirror = fetch_upstream(root, upstream)
     old = mirror.head("main")
     mirror.retain_heads("t1", [old, old])
     git(upstream, "commit", "-q", "--amend", "-m", "Other")
-    again(root, upstream)
+    fetch_upstream(root, upstream)
     git(mirror.path, "gc", "-q", "--prune=now")
 
     assert mirror.retained_heads("t1") == [old]
@@ -108,7 +108,7 @@ def test_a_remote_whose_head_names_no_branch_has_no_default_branch(root: Path, u
     git(upstream, "branch", "other")
     git(upstream, "symbolic-ref", "HEAD", "refs/heads/nothing")
 
-    mirror = again(root, upstream)
+    mirror = fetch_upstream(root, upstream)
 
     assert mirror.default_branch == ""
     assert mirror.head("other")
@@ -118,24 +118,24 @@ def test_an_empty_repository_is_reported_as_empty(root: Path, tmp_path: Path) ->
     git(tmp_path, "init", "-q", "empty")
 
     with pytest.raises(GitFailed, match="repository is empty"):
-        again(root, tmp_path / "empty")
+        fetch_upstream(root, tmp_path / "empty")
 
 
 def test_a_missing_remote_and_an_unavailable_one_are_different_errors(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RemoteMissing):
-        again(root, tmp_path / "nothing")
+        fetch_upstream(root, tmp_path / "nothing")
     with pytest.raises(RemoteUnavailable):
         fetch(Mirror(root / "key.git"), "http://127.0.0.1:1/x", {})
 
 
-def test_simultaneous_fetches_wait_for_each_other(root: Path, upstream: Path) -> None:
+def test_simultaneous_fetches_all_succeed(root: Path, upstream: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        mirrors = list(pool.map(lambda _: again(root, upstream), range(4)))
+        mirrors = list(pool.map(lambda _: fetch_upstream(root, upstream), range(4)))
 
     assert {mirror.head("main") for mirror in mirrors} == {git(upstream, "rev-parse", "HEAD")}
 
 
-def is_held(lock: Path) -> bool:
+def is_locked(lock: Path) -> bool:
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +145,7 @@ def is_held(lock: Path) -> bool:
 
 
 @pytest.mark.waits
-def test_the_git_process_of_a_killed_worker_keeps_the_next_fetch_waiting(root: Path) -> None:
+def test_the_git_process_of_a_killed_worker_still_locks_the_mirror(root: Path) -> None:
     """Otherwise the second fetch would remove locks that the first one still needs."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
@@ -156,13 +156,13 @@ def test_the_git_process_of_a_killed_worker_keeps_the_next_fetch_waiting(root: P
         with silent.accept()[0]:
             worker.kill()
             worker.wait()
-            assert is_held(root / "key.lock")
+            assert is_locked(root / "key.lock")
 
-    until(lambda: not is_held(root / "key.lock"))
+    until(lambda: not is_locked(root / "key.lock"))
 
 
-def test_a_check_ends_the_wait_for_a_silent_remote(root: Path, upstream: Path) -> None:
-    mirror = again(root, upstream)
+def test_a_check_ends_the_wait_for_an_unresponsive_remote(root: Path, upstream: Path) -> None:
+    mirror = fetch_upstream(root, upstream)
     head = commit(upstream, {"b": "1\n"})
     began = time.monotonic()
 
@@ -170,12 +170,12 @@ def test_a_check_ends_the_wait_for_a_silent_remote(root: Path, upstream: Path) -
         fetch(mirror, f"http://127.0.0.1:{silent.getsockname()[1]}/anvil", {}, check=within(1))
 
     assert time.monotonic() - began < 30
-    until(lambda: not is_held(root / "key.lock"))
-    assert again(root, upstream).head("main") == head
+    until(lambda: not is_locked(root / "key.lock"))
+    assert fetch_upstream(root, upstream).head("main") == head
 
 
 def test_a_check_ends_the_wait_for_another_fetch(root: Path, upstream: Path) -> None:
-    again(root, upstream)
+    fetch_upstream(root, upstream)
     with (root / "key.lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         began = time.monotonic()
@@ -184,7 +184,7 @@ def test_a_check_ends_the_wait_for_another_fetch(root: Path, upstream: Path) -> 
             fetch(Mirror(root / "key.git"), f"file://{upstream}", {}, check=within(1))
 
         assert time.monotonic() - began < 30
-    assert again(root, upstream).head("main")
+    assert fetch_upstream(root, upstream).head("main")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_check_ends_the_wait_for_another_fetch(root: Path, upstream: Path) -> 
 def test_a_check_ends_every_operation_of_a_mirror(
     root: Path, upstream: Path, ask: Callable[[Mirror], object]
 ) -> None:
-    path = again(root, upstream).path
+    path = fetch_upstream(root, upstream).path
     (path / "config").unlink()
     os.mkfifo(path / "config")  # git reads it first
 
@@ -211,15 +211,15 @@ def test_a_check_ends_every_operation_of_a_mirror(
 
 
 def test_locks_of_a_killed_git_process_do_not_stop_a_later_fetch(root: Path, upstream: Path) -> None:
-    mirror = again(root, upstream)
-    with pytest.raises(RemoteMissing):  # it ends here, as one that was killed, without having come to its end
+    mirror = fetch_upstream(root, upstream)
+    with pytest.raises(RemoteMissing):  # the fetch ends early, like a killed one
         fetch(Mirror(root / "key.git"), f"file://{upstream}-gone", {})
     head = commit(upstream, {"b": "1\n"})
     half = mirror.path / "objects" / "pack" / "tmp_pack_abc"
     for left in (half, mirror.path / "refs" / "heads" / "main.lock", mirror.path / "packed-refs.lock"):
         left.touch()
 
-    again(root, upstream)
+    fetch_upstream(root, upstream)
 
     assert mirror.head("main") == head
     assert not half.exists()
@@ -228,7 +228,7 @@ def test_locks_of_a_killed_git_process_do_not_stop_a_later_fetch(root: Path, ups
 def test_ref_locks_of_a_killed_git_process_do_not_stop_the_next_run_of_the_task(
     root: Path, upstream: Path
 ) -> None:
-    mirror, head = again(root, upstream), git(upstream, "rev-parse", "HEAD")
+    mirror, head = fetch_upstream(root, upstream), git(upstream, "rev-parse", "HEAD")
     kept = mirror.path / "refs" / "keep" / "t1"
     kept.mkdir(parents=True)
     (kept / f"{head}.lock").touch()

@@ -68,7 +68,7 @@ def test_an_object_written_after_the_start_is_found(bare: Path, reader: ObjectRe
     assert reader.read(blob(bare, "2"), 10).content == b"2"
 
 
-def test_a_killed_git_process_is_reported_with_a_sentence(bare: Path) -> None:
+def test_a_killed_git_process_is_reported_with_the_reason(bare: Path) -> None:
     oid = blob(bare, "1")
     with (
         open(os.devnull, "r+b") as stderr,

@@ -118,7 +118,7 @@ def test_a_branch_that_somebody_else_moved_is_not_overwritten(work: Work) -> Non
     assert raised.value.moved
 
 
-def test_a_branch_locked_by_another_push_is_worth_a_retry(local: Work, tmp_path: Path) -> None:
+def test_a_push_to_a_branch_locked_by_another_push_can_be_repeated(local: Work, tmp_path: Path) -> None:
     oid = local.commit(local.base)
     held = tmp_path / "remote.git" / "refs" / "heads" / "forgehand" / "1.lock"
     held.parent.mkdir()
@@ -159,7 +159,7 @@ def test_a_branch_of_a_person_moves_forward_from_its_start_or_a_later_head(local
     assert local.fetch().head("lexer") == merged
 
 
-def test_a_branch_of_a_person_that_was_reset_or_deleted_is_left_alone(local: Work) -> None:
+def test_a_branch_of_a_person_that_was_reset_or_deleted_is_not_changed(local: Work) -> None:
     first = local.commit(local.base)
     theirs = local.commit(first, "Taken back")
     local.push(first, branch="lexer")
@@ -199,12 +199,12 @@ def test_a_protected_branch_is_refused_over_http(http: Work, playground: Playgro
     http.push(http.commit(http.base))
 
 
-def test_a_remote_that_is_gone_is_missing(work: Work) -> None:
+def test_a_deleted_remote_is_reported_as_missing(work: Work) -> None:
     with pytest.raises(RemoteMissing):
         replace(work, remote=f"{work.remote.removesuffix('.git')}-gone.git").push(work.commit(work.base))
 
 
-def test_a_remote_that_does_not_answer_is_worth_a_retry(local: Work) -> None:
+def test_a_remote_that_does_not_answer_is_reported_as_unavailable(local: Work) -> None:
     with pytest.raises(RemoteUnavailable):
         replace(local, remote="http://127.0.0.1:1/a/b.git").push(local.commit(local.base))
 

@@ -6,7 +6,7 @@ from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.git.remote import network_environment, remote_failure
 
 
-def test_a_header_is_limited_to_the_remote_and_only_in_the_environment() -> None:
+def test_a_header_is_set_in_the_environment_only_for_the_server_of_the_remote() -> None:
     env = network_environment("https://forge.example:8443/a/b", {"Authorization": "Basic abc"})
 
     keys = {value: name for name, value in env.items()}
@@ -31,5 +31,5 @@ def test_a_url_with_credentials_is_refused() -> None:
         ("fatal: Authentication failed for 'https://x/'", GitFailed),
     ],
 )
-def test_the_error_of_a_remote_tells_who_must_act(said: str, kind: type[GitFailed]) -> None:
+def test_the_kind_of_error_follows_from_the_message_of_git(said: str, kind: type[GitFailed]) -> None:
     assert type(remote_failure(said)) is kind

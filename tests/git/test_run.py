@@ -1,4 +1,4 @@
-"""git on the host: what it is given, and what it may not take."""
+"""git on the host: its environment, its input and its limits."""
 
 import os
 import resource
@@ -66,7 +66,7 @@ def test_a_failure_after_many_warnings_has_a_reason(bare: Path) -> None:
         git("-c", alias, "odd", at=bare)
 
 
-def test_the_memory_limit_is_reported_with_a_sentence(bare: Path) -> None:
+def test_the_memory_limit_is_reported_with_a_remedy(bare: Path) -> None:
     endless, limits = (bytes(1 << 20) for _ in range(500)), {resource.RLIMIT_AS: 200 << 20}
 
     with pytest.raises(
@@ -75,7 +75,7 @@ def test_the_memory_limit_is_reported_with_a_sentence(bare: Path) -> None:
         git("hash-object", "--stdin", at=bare, stdin=endless, limits=limits)
 
 
-def test_a_limit_that_kills_git_is_reported_with_a_sentence(bare: Path) -> None:
+def test_a_limit_that_kills_git_is_reported_with_a_remedy(bare: Path) -> None:
     endless, limits = repeat(f"{bare / 'config'}\n".encode() * 100), {resource.RLIMIT_CPU: 1}
 
     with pytest.raises(
@@ -95,7 +95,7 @@ def test_git_is_killed_with_its_children_after_its_time_limit(bare: Path) -> Non
 
 @pytest.mark.parametrize("stdin", [b"", bytes(1 << 20)], ids=["nothing", "more than a pipe holds"])
 def test_a_check_that_raises_kills_git_with_its_children(bare: Path, tmp_path: Path, stdin: bytes) -> None:
-    """The same if git is waited for, and if it does not read its input."""
+    """Check both cases: the bot waits for git to end, and git does not read its input."""
     pid, started = tmp_path / "pid", time.monotonic()
 
     def check() -> None:
@@ -156,7 +156,7 @@ def test_input_that_git_does_not_read_completely_is_not_an_error(bare: Path) -> 
     assert "pack signature mismatch" in done.stderr
 
 
-def test_other_protocols_than_http_and_files_are_off(tmp_path: Path) -> None:
+def test_other_protocols_than_http_and_files_are_refused(tmp_path: Path) -> None:
     for url in (f"ext::touch {tmp_path}/canary", "git://127.0.0.1/x", "ssh://127.0.0.1/x"):
         done = run("ls-remote", "--", url)
         assert "not allowed" in done.stderr
@@ -172,13 +172,13 @@ def test_borrowed_objects_are_visible_and_not_copied(bare: Path, tmp_path: Path)
     assert not os.path.exists(bare / "objects" / oid[:2])
 
 
-def test_a_check_ends_every_operation_of_a_repository(bare: Path) -> None:
+def test_a_check_ends_the_operations_of_a_repository(bare: Path) -> None:
     objects = Objects(bare, check=within(0))
 
     with pytest.raises(TimeoutError):
         objects.git("cat-file", "--batch", stdin=b"x")
     (bare / "config").unlink()
-    os.mkfifo(bare / "config")  # git reads it first, and so each of them hangs
+    os.mkfifo(bare / "config")  # git reads it first, so every command hangs
     with pytest.raises(TimeoutError):
         objects.is_ancestor("HEAD", "HEAD")
     assert objects == Objects(bare)

@@ -56,7 +56,7 @@ def test_the_playground_finds_its_repositories_in_a_relative_folder(tmp_path: Pa
 
 
 @pytest.mark.waits
-def test_git_does_not_inherit_the_callers_variables(tmp_path: Path) -> None:
+def test_the_playground_removes_the_variables_of_forgehand_and_git(tmp_path: Path) -> None:
     given = {**os.environ, "FORGEHAND_GITHUB__TOKEN": "s3cret", "GIT_DIR": str(tmp_path / "elsewhere")}
     command = [sys.executable, "-c", SERVE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=given, text=True) as process:

@@ -24,27 +24,27 @@ def faulty(tmp_path: Path) -> Iterator[tuple[Playground, Faults]]:
         yield playground, made[0]
 
 
-def say(playground: Playground) -> httpx.Response:
+def post_comment(playground: Playground) -> httpx.Response:
     return playground.call("POST", "issues/1/comments", {"body": "x"})
 
 
 @pytest.mark.parametrize(("fault", "written"), [(Fault.LOST_ANSWER, 1), (Fault.BAD_GATEWAY, 0)])
-def test_an_answer_is_lost_after_or_before_the_write(faulty: Any, fault: Fault, written: int) -> None:
+def test_a_response_is_lost_after_or_before_the_write(faulty: Any, fault: Fault, written: int) -> None:
     playground, faults = faulty
     faults.inject(fault, "POST", r"/issues/1/comments$")
 
-    assert say(playground).status_code == 502
+    assert post_comment(playground).status_code == 502
 
     assert len(playground.comments(1)) == written
-    assert say(playground).status_code == 201
+    assert post_comment(playground).status_code == 201
     assert faults.hit == ["POST /api/v3/repos/acme/anvil/issues/1/comments"]
 
 
-def test_a_rate_limit_says_when_to_retry(faulty: tuple[Playground, Faults]) -> None:
+def test_a_rate_limit_has_the_time_of_the_next_request(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.SECONDARY_LIMIT, "POST", "comments", seconds=7)
 
-    answer = say(playground)
+    answer = post_comment(playground)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (403, "7")
     assert "secondary rate limit" in answer.json()["message"]
@@ -56,17 +56,17 @@ def test_the_connection_is_closed(faulty: tuple[Playground, Faults]) -> None:
 
     # The connection ends before the answer. If the request is still unread, it ends with a reset.
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
-        say(playground)
+        post_comment(playground)
 
-    assert say(playground).status_code == 201
+    assert post_comment(playground).status_code == 201
 
 
-def test_an_answer_is_late(faulty: tuple[Playground, Faults]) -> None:
+def test_a_response_is_delayed(faulty: tuple[Playground, Faults]) -> None:
     playground, faults = faulty
     faults.inject(Fault.SLOW, "POST", "comments", seconds=0.2)
 
     began = time.monotonic()
-    assert say(playground).status_code == 201
+    assert post_comment(playground).status_code == 201
 
     assert time.monotonic() - began >= 0.2
 

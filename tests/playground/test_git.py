@@ -9,7 +9,7 @@ from bot.playground import git
 FILES = {"README.md": "hello\n"}
 
 
-def test_the_callers_own_repository_and_configuration_change_nothing(
+def test_the_callers_repository_and_git_configuration_have_no_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".gitconfig").write_text("[core]\n\tlogAllRefUpdates = broken\n[user\n")
@@ -43,7 +43,7 @@ def test_no_helper_process_remains_after_reading_a_repository(tmp_path: Path) ->
     assert process.poll() is not None
 
 
-def test_protection_keeps_the_repositorys_other_settings(tmp_path: Path) -> None:
+def test_protection_does_not_change_other_settings_of_the_repository(tmp_path: Path) -> None:
     folder = tmp_path / "own.git"
     git.create(folder, FILES, branch="main")
     before = (folder / "config").read_text()

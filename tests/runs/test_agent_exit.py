@@ -16,8 +16,8 @@ from bot.runs.execute import execute
 from bot.runs.run_limits import RunLimits
 from bot.runs.runtime import Runtime
 from bot.sandbox.engine.containers import Condition
+from tests.gateway.provider import json_response as answered
 from tests.gateway.provider import running
-from tests.gateway.provider import says as answered
 from tests.gateway.sandbox_client import providers_at
 from tests.support.claude_stand_in import SESSION, printing, recorded, stand_in
 from tests.support.runtimes import with_gateway

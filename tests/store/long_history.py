@@ -1,4 +1,4 @@
-"""A ledger with a long past: finished tasks by the thousand, each with all that one leaves behind."""
+"""A ledger with a long history: thousands of finished tasks, each with all its rows."""
 
 from sqlalchemy import text
 
@@ -6,7 +6,7 @@ from bot.store.ledger import Ledger
 
 _URL = "'https://github.com/acme/r' || (n / 2 % 50)"
 _KEY = "'github:' || (n / 2 % 50) || ':issue:' || (n / 2)"
-_AT = "1.6e9 + n * 60"  # all of it was long ago
+_AT = "1.6e9 + n * 60"  # long ago
 
 # Columns of task number n for each table, as SQL that both databases accept. Parents come first.
 _PAST = {
@@ -101,7 +101,7 @@ def fill(ledger: Ledger, finished: int) -> None:
         tx.execute(text(_insert("threads", _THREADS, "WHERE n % 2 = 0")), {"last": finished - 1})
         for table, columns in _PAST.items():
             tx.execute(text(_insert(table, columns)), {"last": finished - 1})
-        if tx.dialect.name == "postgresql":  # which does so by itself; SQLite never does
+        if tx.dialect.name == "postgresql":  # PostgreSQL also does it by itself; SQLite never does
             tx.execute(text("ANALYZE"))
 
 

@@ -1,4 +1,4 @@
-"""Stateful tests of the ledger: Hypothesis makes up a week of it, and another, each on empty tables."""
+"""Stateful tests of the ledger: Hypothesis invents sequences of steps, each on empty tables."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from sqlalchemy import delete, event
 from bot.store.ledger import Ledger, open_ledger
 from bot.store.schema import metadata
 
-WHICH = st.integers(0, 11)  # of however many there are
+WHICH = st.integers(0, 11)  # an index, modulo the number of choices
 
 
 class Week(RuleBasedStateMachine):
@@ -23,11 +23,11 @@ class Week(RuleBasedStateMachine):
                 tx.execute(delete(table))
 
 
-def live(week: type[Week], url: str, *, weeks: int) -> None:
+def run_sequences(week: type[Week], url: str, *, weeks: int) -> None:
     """Run many sequences of 60 steps on this ledger."""
     week.ledger = open_ledger(url)
     if url.startswith("sqlite"):
-        # The machine itself does not crash here, and the disk is most of the time it takes.
+        # The machine does not crash in this test, and most of the time would be disk access.
         week.ledger.close()
         event.listen(week.ledger.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous=OFF"))
     try:

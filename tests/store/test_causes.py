@@ -1,4 +1,4 @@
-"""Causes: a command is obeyed once, whatever it came in."""
+"""Causes: a command is executed once, even if several deliveries contain it."""
 
 from bot.store import causes
 from bot.store.ledger import Ledger
@@ -19,13 +19,13 @@ def test_a_cause_belongs_to_one_repository_of_one_forge(ledger: Ledger) -> None:
         assert causes.add(tx, "gitlab", 1, "comment:1")
 
 
-def test_of_ten_simultaneous_commands_one_is_first(ledger: Ledger) -> None:
+def test_one_of_ten_simultaneous_commands_is_first(ledger: Ledger) -> None:
     said = at_once(ledger, 10, lambda tx, _: causes.add(tx, "github", 1, "comment:1"))
 
     assert sorted(said) == [False] * 9 + [True]
 
 
-def test_only_recorded_causes_are_known(ledger: Ledger) -> None:
+def test_only_recorded_causes_are_recognized(ledger: Ledger) -> None:
     with ledger.write() as tx:
         causes.add(tx, "github", 1, "comment:1")
 

@@ -1,4 +1,4 @@
-"""Claiming: which run a worker gets, and that no limit is passed, however many claim at once."""
+"""Claims: the next run of a worker, and the limits, also with simultaneous claims."""
 
 from dataclasses import replace
 
@@ -170,7 +170,7 @@ def test_five_simultaneous_claimers_do_not_exceed_a_limit(ledger: Ledger) -> Non
     assert len([run for run in got if run]) == 2
 
 
-def test_of_a_simultaneous_claim_and_cancel_one_wins(ledger: Ledger) -> None:
+def test_a_cancel_is_recorded_even_if_the_run_is_claimed_at_the_same_time(ledger: Ledger) -> None:
     with ledger.write() as tx:
         queued = [add_run(tx) for _ in range(10)]
 

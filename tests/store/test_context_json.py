@@ -33,7 +33,7 @@ def test_parts_come_back_as_they_were_written() -> None:
         ("A heading that nobody knows", PartKind.COMMENT),
     ],
 )
-def test_a_row_that_holds_a_heading_is_read(heading: str, kind: PartKind) -> None:
+def test_a_row_with_a_heading_is_read(heading: str, kind: PartKind) -> None:
     """Rows of commit 3cf686a contain the heading of the prompt, and the lines of the diff in the text."""
     row: dict[str, Any] = {"what": heading, "text": "It.", "author": "ann", "at": "2026-11-02", "left_out": 7}
 

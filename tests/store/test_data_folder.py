@@ -31,7 +31,7 @@ def _opened(url: str, data: Path, called: str = "") -> Iterator[Runtime]:
         yield runtime
 
 
-def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
+def test_an_empty_data_folder_that_is_open_to_other_users_is_closed_to_them(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     for name in ("empty", "shared"):
@@ -47,7 +47,7 @@ def test_an_empty_data_folder_that_was_left_open_is_closed_to_other_users(
         assert [data_folder.is_open(runtime.data) for runtime in (empty, shared)] == [False, True]
 
 
-def test_a_data_folder_keeps_the_name_it_was_first_given(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_data_folder_retains_its_first_host_name(sqlite_url: str, tmp_path: Path) -> None:
     with _opened(sqlite_url, tmp_path / "one", "build-1") as runtime:
         first = runtime.worker
     with _opened(sqlite_url, tmp_path / "one") as runtime:
@@ -78,7 +78,7 @@ def test_a_data_folder_that_cannot_be_created_is_refused(path: str) -> None:
         data_folder.create(Path(path))
 
 
-def test_content_that_is_written_once_stays(tmp_path: Path) -> None:
+def test_write_once_does_not_overwrite_the_first_content(tmp_path: Path) -> None:
     assert data_folder.write_once(tmp_path / "word", "first") == "first"
     assert data_folder.write_once(tmp_path / "word", "second") == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["word"]
@@ -105,7 +105,7 @@ def _joined(module: ast.Module) -> set[str]:
     }
 
 
-def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:
+def test_all_hosts_sign_links_with_the_same_key(sqlite_url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         pages = {
             stack.enter_context(_opened(sqlite_url, tmp_path / name)).page("t1") for name in ("one", "two")
@@ -114,7 +114,7 @@ def test_all_hosts_sign_links_alike(sqlite_url: str, tmp_path: Path) -> None:
     assert len(pages) == 1
 
 
-def test_a_link_key_of_an_older_version_is_taken_over(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_link_key_of_an_older_version_is_used_by_all_hosts(sqlite_url: str, tmp_path: Path) -> None:
     before = tmp_path / "one" / "link.key"
     before.parent.mkdir()
     before.write_text("c0ffee" * 10)
@@ -128,7 +128,7 @@ def test_a_link_key_of_an_older_version_is_taken_over(sqlite_url: str, tmp_path:
     assert not before.exists()
 
 
-def test_free_bytes_are_those_that_users_may_fill(tmp_path: Path) -> None:
+def test_free_bytes_are_those_that_ordinary_users_may_fill(tmp_path: Path) -> None:
     assert abs(DataFolder(tmp_path).free_bytes() - shutil.disk_usage(tmp_path).free) < 1 << 30
 
 

@@ -1,4 +1,4 @@
-"""Deliveries: there once, due until answered, answered once."""
+"""Deliveries: stored once, due until they are answered, answered once."""
 
 import pytest
 
@@ -13,18 +13,20 @@ def a_delivery(number: int, body: bytes = b"{}") -> Delivery:
 
 
 @pytest.fixture
-def recorded(ledger: Ledger) -> Ledger:
+def ledger_with_deliveries(ledger: Ledger) -> Ledger:
     """Return a ledger with deliveries d1 and d2."""
     with ledger.write() as tx:
         deliveries.record(tx, [a_delivery(1), a_delivery(2)])
     return ledger
 
 
-def test_a_batch_with_known_and_duplicate_deliveries_adds_only_the_new_ones(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_a_batch_with_known_and_duplicate_deliveries_adds_only_the_new_ones(
+    ledger_with_deliveries: Ledger,
+) -> None:
+    with ledger_with_deliveries.write() as tx:
         deliveries.record(tx, [a_delivery(3), a_delivery(2, b"other"), a_delivery(3, b"twin")])
 
-    with recorded.read() as tx:
+    with ledger_with_deliveries.read() as tx:
         assert deliveries.count_unanswered(tx) == 3
         second, third = (deliveries.get_unanswered(tx, "github", name) for name in ("d2", "d3"))
     assert second is not None
@@ -33,8 +35,8 @@ def test_a_batch_with_known_and_duplicate_deliveries_adds_only_the_new_ones(reco
     assert third.body == b"{}"
 
 
-def test_the_same_id_from_another_forge_is_another_delivery(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_the_same_id_from_another_forge_is_another_delivery(ledger_with_deliveries: Ledger) -> None:
+    with ledger_with_deliveries.write() as tx:
         deliveries.record(tx, [Delivery(forge="gitlab", id="d1", event="note", body=b"")])
 
         assert deliveries.count_unanswered(tx) == 3
@@ -52,16 +54,16 @@ def test_a_body_of_any_bytes_comes_back_as_it_was(ledger: Ledger) -> None:
     assert 0 <= delivery.age < 5
 
 
-def test_due_deliveries_come_oldest_first_and_up_to_the_limit(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_due_deliveries_come_oldest_first_and_up_to_the_limit(ledger_with_deliveries: Ledger) -> None:
+    with ledger_with_deliveries.write() as tx:
         tx.execute(table.update().where(table.c.id == "d2").values(due_at=1.0))
 
         assert deliveries.due(tx, 10) == [("github", "d2"), ("github", "d1")]
         assert deliveries.due(tx, 1) == [("github", "d2")]
 
 
-def test_a_postponed_delivery_is_not_due_until_its_time(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_a_postponed_delivery_is_not_due_until_its_time(ledger_with_deliveries: Ledger) -> None:
+    with ledger_with_deliveries.write() as tx:
         deliveries.try_later(tx, "github", "d1", 60.0, "the forge is away")
 
         assert deliveries.due(tx, 10) == [("github", "d2")]
@@ -70,8 +72,8 @@ def test_a_postponed_delivery_is_not_due_until_its_time(recorded: Ledger) -> Non
     assert delivery.attempts == 1
 
 
-def test_a_delivery_is_answered_once(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_a_delivery_is_answered_once(ledger_with_deliveries: Ledger) -> None:
+    with ledger_with_deliveries.write() as tx:
         assert deliveries.mark_answered(tx, "github", "d1")
         assert not deliveries.mark_answered(tx, "github", "d1")
         deliveries.try_later(tx, "github", "d1", 0.0, "too late")
@@ -81,8 +83,8 @@ def test_a_delivery_is_answered_once(recorded: Ledger) -> None:
         assert deliveries.count_unanswered(tx) == 1
 
 
-def test_only_old_answered_bodies_are_dropped_and_their_keys_stay(recorded: Ledger) -> None:
-    with recorded.write() as tx:
+def test_only_old_answered_bodies_are_deleted_and_their_keys_remain(ledger_with_deliveries: Ledger) -> None:
+    with ledger_with_deliveries.write() as tx:
         deliveries.record(tx, [a_delivery(3)])
         deliveries.mark_answered(tx, "github", "d1")
         deliveries.mark_answered(tx, "github", "d3")

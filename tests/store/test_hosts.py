@@ -11,7 +11,7 @@ from bot.store.schema import hosts as table
 from tests.support.at_once import at_once
 
 
-def _silent(tx: Connection, after: float) -> list[str]:
+def _unresponsive(tx: Connection, after: float) -> list[str]:
     return list(tx.execute(unresponsive(clock(tx), after)).scalars())
 
 
@@ -24,10 +24,10 @@ def test_a_host_is_unresponsive_until_its_next_sign_of_life(ledger: Ledger) -> N
         record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
         record_seen(tx, "h2", "f2", 60)
-        assert _silent(tx, 60) == ["h1"]
+        assert _unresponsive(tx, 60) == ["h1"]
 
         record_seen(tx, "h1", "f1", 60)
-        assert _silent(tx, 60) == []
+        assert _unresponsive(tx, 60) == []
 
 
 def test_two_data_folders_cannot_have_one_name(ledger: Ledger) -> None:
@@ -38,7 +38,7 @@ def test_two_data_folders_cannot_have_one_name(ledger: Ledger) -> None:
             record_seen(tx, "h1", "f2", 60)
 
 
-def test_the_name_of_an_unresponsive_host_is_free(ledger: Ledger) -> None:
+def test_another_data_folder_can_take_the_name_of_an_unresponsive_host(ledger: Ledger) -> None:
     with ledger.write() as tx:
         record_seen(tx, "h1", "f1", 60)
         _age(tx, 61)
@@ -49,7 +49,7 @@ def test_the_name_of_an_unresponsive_host_is_free(ledger: Ledger) -> None:
             record_seen(tx, "h1", "f1", 60)
 
 
-def test_a_host_of_an_older_version_may_name_its_data_folder(ledger: Ledger) -> None:
+def test_a_host_without_a_data_folder_accepts_the_first_one(ledger: Ledger) -> None:
     with ledger.write() as tx:
         tx.execute(table.insert().values(name="h1", folder="", seen_at=clock(tx)))
 

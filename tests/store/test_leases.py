@@ -83,7 +83,7 @@ def test_phases_are_timed_and_entering_a_phase_again_changes_nothing(ledger: Led
     assert began <= ended <= agent_began
 
 
-def test_phases_never_run_backwards(ledger: Ledger) -> None:
+def test_a_run_cannot_return_to_an_earlier_phase(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         leases.enter(tx, lease_of(run), Phase.PUSH)
@@ -159,14 +159,14 @@ def test_takeovers_are_counted_per_phase(ledger: Ledger) -> None:
         assert fourth.takeovers == 1
 
 
-def test_a_run_of_another_host_is_left_alone(ledger: Ledger) -> None:
+def test_a_run_of_another_host_is_not_taken_over(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
 
         assert claims.take_over(tx, a_worker("w2", host="h2"), all_are_dead) is None
 
 
-def test_a_living_worker_takes_its_own_forgotten_run_over_after_the_lease(ledger: Ledger) -> None:
+def test_a_living_worker_takes_over_its_own_run_if_the_lease_has_expired(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = claimed(tx)
         assert claims.take_over(tx, a_worker("w1"), nobody_is_dead) is None

@@ -42,7 +42,7 @@ def test_the_migrations_make_exactly_the_schema(empty_url: str) -> None:
     ledger = open_ledger(empty_url)
 
     with ledger.read() as connection:
-        # What SQLite tells of a default of '' Alembic takes for none.
+        # Alembic reads a default of '' in SQLite as no default.
         defaults = connection.dialect.name == "postgresql"
         context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
         assert compare_metadata(context, metadata) == []
@@ -104,7 +104,7 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
     ledger.close()
 
 
-def test_the_fast_path_looks_for_the_newest_migration() -> None:
+def test_the_fast_path_knows_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(bot.store.migrations.__file__).parent))
 
@@ -139,7 +139,7 @@ def test_an_up_to_date_ledger_opens_without_alembic(ledger_url: str) -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_a_newer_ledger_is_refused_with_a_sentence(ledger_url: str) -> None:
+def test_a_newer_ledger_is_refused_with_the_reason(ledger_url: str) -> None:
     ledger = open_ledger(ledger_url)
     with ledger.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -166,12 +166,12 @@ def test_a_newer_ledger_is_refused_with_a_sentence(ledger_url: str) -> None:
         f"sqlite:////tmp/{'x/' * 2048}ledger.db",
     ],
 )
-def test_a_url_of_no_durable_database_is_refused_with_a_sentence(url: str) -> None:
+def test_a_url_that_is_not_of_a_durable_database_is_refused(url: str) -> None:
     with pytest.raises(BadSettings, match=r"\[store\] url"):
         open_ledger(url)
 
 
-def test_a_password_in_a_bad_url_is_not_repeated() -> None:
+def test_a_password_in_an_invalid_url_is_not_in_the_error() -> None:
     with pytest.raises(BadSettings) as refusal:
         open_ledger("postgresql://bot:hunter2@host:port/ledger")
 
@@ -244,7 +244,7 @@ def test_ten_simultaneous_writers_all_succeed(ledger_url: str) -> None:
         ledger.close()
 
 
-def test_the_clock_is_the_time_of_day_to_the_millisecond(ledger: Ledger) -> None:
+def test_the_clock_of_the_ledger_is_the_time_of_day(ledger: Ledger) -> None:
     with ledger.read() as reader:
         before = time.time()
         now = clock(reader)
@@ -258,7 +258,7 @@ def test_insert_new_tells_whether_the_row_is_new(ledger: Ledger) -> None:
         assert [tx.execute(insert_new(tx, senders).values(row)).rowcount for _ in range(2)] == [1, 0]
 
 
-def test_sqlite_is_on_disk_before_a_commit_returns(sqlite_ledger: Ledger) -> None:
+def test_sqlite_has_the_settings_for_durable_commits(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         pragmas = {
             name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
@@ -271,7 +271,7 @@ def _count(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM causes")).scalar_one())
 
 
-def test_a_process_that_stops_in_a_transaction_is_disconnected(postgres_url: Callable[[], str]) -> None:
+def test_postgresql_has_a_time_limit_for_idle_transactions(postgres_url: Callable[[], str]) -> None:
     ledger = open_ledger(postgres_url())
 
     with ledger.read() as tx:

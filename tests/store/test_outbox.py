@@ -15,7 +15,7 @@ OTHER = a_thread(13)
 
 
 @pytest.fixture
-def known(ledger: Ledger) -> Ledger:
+def ledger_with_threads(ledger: Ledger) -> Ledger:
     """Return a ledger with two threads."""
     with ledger.write() as tx:
         for thread in (THREAD, OTHER):
@@ -23,18 +23,18 @@ def known(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def wanted(
+def an_item(
     text: str, kind: Outgoing = Outgoing.PROGRESS, *, subject: str = "t1-1", target: str = ""
 ) -> NewItem:
     return NewItem(subject=subject, kind=kind, thread_key=THREAD.key, content={"text": text}, target=target)
 
 
-def the_one_due(tx: Connection) -> Item:
+def only_due_item(tx: Connection) -> Item:
     (item,) = outbox.due(tx, THREAD.key)
     return item
 
 
-def texts(tx: Connection) -> list[str]:
+def due_texts(tx: Connection) -> list[str]:
     return [item.content["text"] for item in outbox.due(tx, THREAD.key)]
 
 
@@ -43,37 +43,37 @@ def pass_time(tx: Connection, seconds: float) -> None:
     tx.execute(update(table).values(due_at=table.c.due_at - seconds, sent_at=table.c.sent_at - seconds))
 
 
-def test_a_new_item_is_due_at_once(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("preparing"))
-        item = the_one_due(tx)
+def test_a_new_item_is_due_at_once(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("preparing"))
+        item = only_due_item(tx)
 
     assert (item.content, item.version, item.remote_id, item.attempts) == ({"text": "preparing"}, 1, None, 0)
 
 
-def test_an_item_is_overwritten_until_it_is_sent(known: Ledger) -> None:
-    with known.write() as tx:
+def test_an_item_is_overwritten_until_it_is_sent(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
         for text in ("preparing", "agent", "push"):
-            outbox.put(tx, wanted(text))
+            outbox.put(tx, an_item(text))
 
-        assert texts(tx) == ["push"]
-        assert the_one_due(tx).version == 3
+        assert due_texts(tx) == ["push"]
+        assert only_due_item(tx).version == 3
 
 
-def test_the_same_content_again_is_not_a_new_version(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("agent", Outgoing.REPLY))
-        outbox.sent(tx, the_one_due(tx), 99)
-        outbox.put(tx, wanted("agent", Outgoing.REPLY))
+def test_the_same_content_again_is_not_a_new_version(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent", Outgoing.REPLY))
+        outbox.sent(tx, only_due_item(tx), 99)
+        outbox.put(tx, an_item("agent", Outgoing.REPLY))
 
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_a_sent_item_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("done", Outgoing.FINAL))
+def test_a_sent_item_is_not_due_and_its_comment_is_known(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("done", Outgoing.FINAL))
         assert outbox.unsent(tx, "t1-1", Outgoing.FINAL)
-        outbox.sent(tx, the_one_due(tx), 99)
+        outbox.sent(tx, only_due_item(tx), 99)
 
         assert outbox.due(tx, THREAD.key) == []
         assert not outbox.unsent(tx, "t1-1", Outgoing.FINAL)
@@ -81,119 +81,121 @@ def test_a_sent_item_is_not_due_and_its_comment_is_known(known: Ledger) -> None:
         assert item.remote_id == 99
 
 
-def test_a_version_that_comes_while_an_older_one_is_sent_is_sent_too(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("one", Outgoing.REPLY))
-        being_sent = the_one_due(tx)
-        outbox.put(tx, wanted("two", Outgoing.REPLY))
+def test_a_version_added_while_an_older_one_is_sent_is_sent_afterwards(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("one", Outgoing.REPLY))
+        being_sent = only_due_item(tx)
+        outbox.put(tx, an_item("two", Outgoing.REPLY))
         outbox.sent(tx, being_sent, 99)
 
-        assert texts(tx) == ["two"]
-        assert the_one_due(tx).remote_id == 99
-        outbox.sent(tx, the_one_due(tx), None)
+        assert due_texts(tx) == ["two"]
+        assert only_due_item(tx).remote_id == 99
+        outbox.sent(tx, only_due_item(tx), None)
         (item,) = outbox.of_subject(tx, "t1-1", Outgoing.REPLY)
         assert item.remote_id == 99
 
 
 @pytest.mark.parametrize("when", ["while it was sent", "after it was sent"])
-def test_progress_is_edited_at_a_limited_rate(known: Ledger, when: str) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("prepare"))
-        item = the_one_due(tx)
+def test_progress_is_edited_at_a_limited_rate(ledger_with_threads: Ledger, when: str) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("prepare"))
+        item = only_due_item(tx)
         if when == "while it was sent":
-            outbox.put(tx, wanted("agent"))
+            outbox.put(tx, an_item("agent"))
         outbox.sent(tx, item, 99)
-        outbox.put(tx, wanted("agent"))
+        outbox.put(tx, an_item("agent"))
 
-        assert texts(tx) == []
+        assert due_texts(tx) == []
         pass_time(tx, EDIT_EVERY - 1)
-        assert texts(tx) == []
+        assert due_texts(tx) == []
         pass_time(tx, 1.01)
-        assert texts(tx) == ["agent"]
+        assert due_texts(tx) == ["agent"]
 
 
-def test_the_rate_of_other_kinds_is_not_limited(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("pending", Outgoing.STATUS))
-        outbox.sent(tx, the_one_due(tx), None)
-        outbox.put(tx, wanted("success", Outgoing.STATUS))
+def test_the_rate_of_other_kinds_is_not_limited(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("pending", Outgoing.STATUS))
+        outbox.sent(tx, only_due_item(tx), None)
+        outbox.put(tx, an_item("success", Outgoing.STATUS))
 
-        assert texts(tx) == ["success"]
+        assert due_texts(tx) == ["success"]
 
 
-def test_an_item_that_is_put_once_keeps_its_first_content(known: Ledger) -> None:
-    with known.write() as tx:
-        assert outbox.put_once(tx, wanted("no", Outgoing.REPLY))
-        assert not outbox.put_once(tx, wanted("never", Outgoing.REPLY))
-        outbox.sent(tx, the_one_due(tx), 99)
+def test_an_item_that_is_put_once_is_not_put_again_after_it_was_sent(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        assert outbox.put_once(tx, an_item("no", Outgoing.REPLY))
+        assert not outbox.put_once(tx, an_item("never", Outgoing.REPLY))
+        outbox.sent(tx, only_due_item(tx), 99)
 
-        assert not outbox.put_once(tx, wanted("no", Outgoing.REPLY))
+        assert not outbox.put_once(tx, an_item("no", Outgoing.REPLY))
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_ten_simultaneous_put_once_add_one_item(known: Ledger) -> None:
-    got = at_once(known, 10, lambda tx, n: outbox.put_once(tx, wanted(str(n), Outgoing.REPLY)))
+def test_ten_simultaneous_put_once_add_one_item(ledger_with_threads: Ledger) -> None:
+    got = at_once(ledger_with_threads, 10, lambda tx, n: outbox.put_once(tx, an_item(str(n), Outgoing.REPLY)))
 
     assert sum(got) == 1
 
 
-def test_targets_are_rows_of_their_own(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("success", Outgoing.STATUS, target="a" * 40))
-        outbox.put(tx, wanted("failure", Outgoing.STATUS, target="b" * 40))
+def test_items_for_different_targets_are_different_rows(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("success", Outgoing.STATUS, target="a" * 40))
+        outbox.put(tx, an_item("failure", Outgoing.STATUS, target="b" * 40))
 
-        assert texts(tx) == ["success", "failure"]
+        assert due_texts(tx) == ["success", "failure"]
 
 
-def test_the_items_of_a_thread_are_sent_in_the_order_of_kinds(known: Ledger) -> None:
-    with known.write() as tx:
+def test_the_items_of_a_thread_are_sent_in_the_order_of_kinds(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
         for kind in reversed(Outgoing):
-            outbox.put(tx, wanted(kind, kind))
+            outbox.put(tx, an_item(kind, kind))
 
-        assert texts(tx) == list(Outgoing)
+        assert due_texts(tx) == list(Outgoing)
 
 
-def test_a_postponed_item_is_not_due_until_its_time_and_counts_its_attempts(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("no", Outgoing.REPLY))
-        outbox.start_sending(tx, the_one_due(tx))
-        outbox.try_later(tx, the_one_due(tx), 60.0)
+def test_a_postponed_item_is_not_due_until_its_time_and_counts_its_attempts(
+    ledger_with_threads: Ledger,
+) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("no", Outgoing.REPLY))
+        outbox.start_sending(tx, only_due_item(tx))
+        outbox.try_later(tx, only_due_item(tx), 60.0)
 
         assert outbox.due(tx, THREAD.key) == []
         assert outbox.unsent(tx, "t1-1", Outgoing.REPLY)
         pass_time(tx, 60.0)
-        assert the_one_due(tx).attempts == 1
-        outbox.sent(tx, the_one_due(tx), 99)
+        assert only_due_item(tx).attempts == 1
+        outbox.sent(tx, only_due_item(tx), 99)
         assert outbox.of_subject(tx, "t1-1", Outgoing.REPLY)[0].attempts == 0
 
 
-def test_a_refusal_is_recorded_and_the_item_is_not_tried_again(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("success", Outgoing.STATUS))
-        outbox.give_up(tx, the_one_due(tx), "GitHub answered 403.")
-        outbox.put(tx, wanted("failure", Outgoing.STATUS))
+def test_a_refusal_is_recorded_and_the_item_is_not_tried_again(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("success", Outgoing.STATUS))
+        outbox.give_up(tx, only_due_item(tx), "GitHub answered 403.")
+        outbox.put(tx, an_item("failure", Outgoing.STATUS))
 
         assert outbox.due(tx, THREAD.key) == []
         assert outbox.refusals(tx, "t1-1") == [("status", "GitHub answered 403.")]
 
 
-def test_a_dropped_item_is_not_refused_and_a_newer_version_is_sent(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("agent"))
-        given_up = the_one_due(tx)
+def test_a_dropped_item_is_not_refused_and_a_newer_version_is_sent(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent"))
+        given_up = only_due_item(tx)
         outbox.drop(tx, given_up)
-        assert (texts(tx), outbox.refusals(tx, "t1-1")) == ([], [])
+        assert (due_texts(tx), outbox.refusals(tx, "t1-1")) == ([], [])
 
-        outbox.put(tx, wanted("push"))
+        outbox.put(tx, an_item("push"))
         outbox.drop(tx, given_up)
 
-        assert texts(tx) == ["push"]
+        assert due_texts(tx) == ["push"]
 
 
-def test_an_item_that_is_retired_before_its_attempt_is_not_tried(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("agent"))
-        found = the_one_due(tx)
+def test_an_item_that_is_retired_before_it_is_sent_is_not_sent(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent"))
+        found = only_due_item(tx)
         assert outbox.start_sending(tx, found)
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
@@ -201,11 +203,13 @@ def test_an_item_that_is_retired_before_its_attempt_is_not_tried(known: Ledger) 
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])
-def test_an_item_that_is_retired_while_it_is_sent_does_not_come_back(known: Ledger, then: str) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("agent"))
-        being_sent = the_one_due(tx)
-        outbox.put(tx, wanted("push"))
+def test_an_item_that_is_retired_while_it_is_sent_does_not_come_back(
+    ledger_with_threads: Ledger, then: str
+) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent"))
+        being_sent = only_due_item(tx)
+        outbox.put(tx, an_item("push"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
         if then == "sent":
             outbox.sent(tx, being_sent, 99)
@@ -216,30 +220,30 @@ def test_an_item_that_is_retired_while_it_is_sent_does_not_come_back(known: Ledg
         assert outbox.due(tx, THREAD.key) == []
 
 
-def test_an_item_that_is_retired_after_its_post_is_still_edited(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("agent"))
-        outbox.sent(tx, the_one_due(tx), 99)
-        outbox.put(tx, wanted("has ended"))
+def test_an_item_that_is_retired_after_its_post_is_still_edited(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent"))
+        outbox.sent(tx, only_due_item(tx), 99)
+        outbox.put(tx, an_item("has ended"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
         pass_time(tx, 60.0)
 
-        assert texts(tx) == ["has ended"]
+        assert due_texts(tx) == ["has ended"]
 
 
-def test_retiring_leaves_other_kinds_and_subjects_alone(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("progress of 1"))
-        outbox.put(tx, wanted("final of 1", Outgoing.FINAL))
-        outbox.put(tx, wanted("progress of 2", subject="t1-2"))
+def test_retiring_does_not_change_other_kinds_and_subjects(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("progress of 1"))
+        outbox.put(tx, an_item("final of 1", Outgoing.FINAL))
+        outbox.put(tx, an_item("progress of 2", subject="t1-2"))
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
-        assert texts(tx) == ["final of 1", "progress of 2"]
+        assert due_texts(tx) == ["final of 1", "progress of 2"]
 
 
-def test_due_threads_come_longest_waiting_first(known: Ledger) -> None:
-    with known.write() as tx:
-        outbox.put(tx, wanted("here"))
+def test_due_threads_are_sorted_by_their_waiting_time(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("here"))
         pass_time(tx, 5.0)
         outbox.put(tx, NewItem(subject="t2-1", kind=Outgoing.FINAL, thread_key=OTHER.key, content={}))
 

@@ -1,4 +1,4 @@
-"""Patches: one a run, the newest of a task found."""
+"""Patches: one for each run, and the newest one of a task."""
 
 from bot.store import patches
 from bot.store.ledger import Ledger
@@ -36,7 +36,7 @@ def test_a_stored_patch_is_not_overwritten(ledger: Ledger) -> None:
         assert patches.newest(tx, run.task) == Patch(1, b"one", 3)
 
 
-def test_a_patch_knows_whether_it_is_whole() -> None:
+def test_a_patch_has_a_mark_if_it_is_incomplete() -> None:
     assert Patch(1, b"", 0).is_whole
     assert Patch(1, b"one", 3).is_whole
     assert not Patch(1, b"one", 900).is_whole

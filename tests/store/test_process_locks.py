@@ -1,4 +1,4 @@
-"""Locks that end with their process, however it ends."""
+"""Locks that end with their process, even if it is killed."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_a_process_is_alive_until_it_is_killed(tmp_path: Path) -> None:
         assert list((tmp_path / "workers").iterdir()) == []
 
 
-def test_our_own_process_is_alive_to_itself(tmp_path: Path) -> None:
+def test_a_process_is_alive_to_itself_while_it_has_its_lock(tmp_path: Path) -> None:
     with process_lock(DataFolder(tmp_path), "host") as holder:
         assert not is_dead(DataFolder(tmp_path), holder)
 
@@ -71,7 +71,7 @@ def test_a_second_exclusive_worker_is_refused_with_the_process_id_of_the_first(t
 
 
 @pytest.mark.waits
-def test_processes_that_share_redis_work_side_by_side(tmp_path: Path) -> None:
+def test_two_workers_without_exclusive_locks_can_share_a_data_folder(tmp_path: Path) -> None:
     with _process(WORK.format(exclusive=False), tmp_path), worker_lock(DataFolder(tmp_path), exclusive=False):
         assert has_worker(DataFolder(tmp_path))
 

@@ -1,4 +1,4 @@
-"""Attempts to remove a folder: the deaths of processes during them are counted, up to an end."""
+"""Attempts to remove a folder: the deaths of processes during them are counted, up to a limit."""
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ from tests.support.rows import add_task, all_are_dead, nobody_is_dead
 KEY = Key("h1", "t1", "h1/w1")
 
 
-def _die(tx: Connection, key: Key = KEY) -> list[str]:
+def _begin_and_die(tx: Connection, key: Key = KEY) -> list[str]:
     """Begin an attempt whose process dies; return the newly stuck folders."""
     assert removals.begin(tx, key, "t1")
     return [each.folder for each in removals.count_deaths(tx, key.host, all_are_dead)]
@@ -23,7 +23,7 @@ def _row(tx: Connection, key: Key = KEY) -> removals.Removal:
 
 def test_the_third_death_makes_a_folder_stuck_and_is_reported_once(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        assert [_die(tx) for _ in range(MOST_DEATHS)] == [[], [], ["t1"]]
+        assert [_begin_and_die(tx) for _ in range(MOST_DEATHS)] == [[], [], ["t1"]]
 
         assert not removals.begin(tx, KEY, "t1")
         assert removals.count_deaths(tx, "h1", all_are_dead) == []
@@ -54,7 +54,7 @@ def test_neither_a_living_process_nor_one_of_another_host_counts_as_dead(ledger:
 
 def test_only_a_completed_attempt_clears_the_count_of_deaths(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        _die(tx)
+        _begin_and_die(tx)
         counts = []
         for end in (
             removals.interrupted,
@@ -94,7 +94,7 @@ def test_a_new_run_in_the_workspace_resets_only_the_count_of_its_host(ledger: Le
         task = add_task(tx).id
         keys = [Key(host, task, f"{host}/w1") for host in ("h1", "h2")]
         for key in keys * MOST_DEATHS:
-            _die(tx, key)
+            _begin_and_die(tx, key)
 
         workspaces.mark_in_use(tx, task, "h1")
 
@@ -109,7 +109,7 @@ def test_stuck_and_postponed_folders_are_not_due_and_do_not_count_for_the_limit(
             workspaces.mark_in_use(tx, task, "h1")
             workspaces.retain(tx, task, now - 9 + number)
         for _ in range(MOST_DEATHS):
-            _die(tx, Key("h1", stuck, "h1/w1"))
+            _begin_and_die(tx, Key("h1", stuck, "h1/w1"))
         removals.begin(tx, Key("h1", pausing, "h1/w1"), pausing)
         removals.overran(tx, Key("h1", pausing, "h1/w1"), 60.0)
 

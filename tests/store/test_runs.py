@@ -1,4 +1,4 @@
-"""Runs: attempts at a task, their queue positions, and their cancellation."""
+"""Runs of a task: their queue positions and their cancellation."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from bot.store.ledger import Ledger
 from tests.support.rows import a_worker, add_run, add_task, lease_of
 
 
-def test_a_run_comes_back_as_it_was_added(ledger: Ledger) -> None:
+def test_a_new_run_is_queued_with_its_request(ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = add_run(tx)
 
@@ -54,7 +54,7 @@ def test_the_queue_position_counts_only_the_same_repository(ledger: Ledger) -> N
         assert [runs.queue_position(tx, runs.get(tx, run.id)) for run in waiting] == [0, 1, 2]
 
 
-def test_the_queue_positions_of_simultaneous_runs_are_their_order_of_claiming(ledger: Ledger) -> None:
+def test_queue_positions_of_runs_added_at_the_same_time_are_the_order_of_their_claims(ledger: Ledger) -> None:
     with ledger.write() as tx:
         waiting = [add_run(tx) for _ in range(5)]
         places = {run.id: runs.queue_position(tx, run) for run in waiting}

@@ -31,8 +31,8 @@ PARTIAL = {
     for index in table.indexes
     if index.kwargs.get("sqlite_where") is not None
 }
-TODAY = 20_000  # days since the epoch, long after all that is past
-# In the order asked for, and left as soon as there are enough.
+TODAY = 20_000  # days since the epoch, long after all finished tasks
+# These are read in the requested order, only until there are enough rows.
 IN_ORDER = {"ix_tasks_created_at"}
 
 ASKED: dict[str, Callable[[Connection], object]] = {
@@ -64,7 +64,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
 
 
 @contextmanager
-def caught(tx: Connection) -> Iterator[list[Statement]]:
+def recorded_statements(tx: Connection) -> Iterator[list[Statement]]:
     """Record the statements executed in the block, each with (the first of) its parameters."""
     found: list[Statement] = []
 
@@ -77,7 +77,7 @@ def caught(tx: Connection) -> Iterator[list[Statement]]:
 
 
 def scans(tx: Connection, statement: Statement) -> list[str]:
-    """Return the steps of this statement's plan that read a big table whole."""
+    """Return the steps of this statement's plan that read a whole big table."""
     explain = _explained_by_sqlite if tx.dialect.name == "sqlite" else _explained_by_postgresql
     return [words for words, index in explain(tx, statement) if index not in PARTIAL | IN_ORDER]
 
@@ -104,7 +104,7 @@ def _explained_by_postgresql(tx: Connection, statement: Statement) -> Iterator[t
                 yield f"{node['Node Type']} {node.get('Relation Name')}", node.get("Index Name", "")
 
 
-def _a_day_like_any(tx: Connection) -> None:
+def _add_open_work(tx: Connection) -> None:
     """Add queued runs, a running one, and an item to send."""
     claimed(tx)
     for _ in range(10):
@@ -113,13 +113,13 @@ def _a_day_like_any(tx: Connection) -> None:
         outbox.put(tx, NewItem(subject=run.id, kind=Outgoing.FINAL, thread_key=run.thread_key, content={}))
 
 
-def _looks_at_what_has_not_ended(ledger: Ledger) -> None:
+def _check_that_no_query_reads_all_rows(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        _a_day_like_any(tx)
+        _add_open_work(tx)
     found = {}
     for name, ask in ASKED.items():
         with ledger.write() as tx:
-            with caught(tx) as statements:
+            with recorded_statements(tx) as statements:
                 ask(tx)
             assert statements
             found[name] = [scan for statement in statements for scan in scans(tx, statement)]
@@ -130,20 +130,20 @@ def _looks_at_what_has_not_ended(ledger: Ledger) -> None:
 def test_with_thousands_of_tasks_no_query_reads_all_rows(ledger: Ledger) -> None:
     fill(ledger, 20_000)
 
-    _looks_at_what_has_not_ended(ledger)
+    _check_that_no_query_reads_all_rows(ledger)
 
 
 @pytest.mark.long
 def test_with_a_hundred_thousand_tasks_no_query_reads_all_rows(ledger: Ledger) -> None:
     fill(ledger, 100_000)
 
-    _looks_at_what_has_not_ended(ledger)
+    _check_that_no_query_reads_all_rows(ledger)
 
 
 def test_a_plan_that_reads_all_rows_is_recognised(ledger: Ledger) -> None:
     fill(ledger, 20_000)
 
     with ledger.write() as tx:
-        with caught(tx) as statements:
+        with recorded_statements(tx) as statements:
             tx.exec_driver_sql("SELECT * FROM runs WHERE summary = 'none'").all()
         assert [bool(scans(tx, statement)) for statement in statements] == [True]

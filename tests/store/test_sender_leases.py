@@ -15,7 +15,7 @@ LEASE = 120.0  # seconds
 
 
 @pytest.fixture
-def known(ledger: Ledger) -> Ledger:
+def ledger_with_threads(ledger: Ledger) -> Ledger:
     """Return a ledger with two threads."""
     with ledger.write() as tx:
         threads.remember(tx, THREAD.key, THREAD)
@@ -23,8 +23,8 @@ def known(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def test_a_thread_has_one_sender(known: Ledger) -> None:
-    with known.write() as tx:
+def test_a_thread_has_one_sender(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
         assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert not sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE)
         assert not sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
@@ -36,19 +36,21 @@ def test_a_thread_has_one_sender(known: Ledger) -> None:
 
 
 @pytest.mark.parametrize("before", ["nobody", "a dead one"])
-def test_of_ten_simultaneous_senders_one_gets_the_thread(known: Ledger, before: str) -> None:
-    with known.write() as tx:
+def test_one_of_ten_simultaneous_senders_gets_the_thread(ledger_with_threads: Ledger, before: str) -> None:
+    with ledger_with_threads.write() as tx:
         if before == "a dead one":
             sender_leases.take(tx, THREAD.key, "dead", seconds=LEASE)
             tx.execute(update(table).values(until=table.c.until - LEASE - 1))
 
-    got = at_once(known, 10, lambda tx, n: sender_leases.take(tx, THREAD.key, f"w{n}", seconds=LEASE))
+    got = at_once(
+        ledger_with_threads, 10, lambda tx, n: sender_leases.take(tx, THREAD.key, f"w{n}", seconds=LEASE)
+    )
 
     assert sum(got) == 1
 
 
-def test_a_sender_extends_its_lease_until_another_has_the_thread(known: Ledger) -> None:
-    with known.write() as tx:
+def test_a_sender_extends_its_lease_until_another_has_the_thread(ledger_with_threads: Ledger) -> None:
+    with ledger_with_threads.write() as tx:
         assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert sender_leases.extend(tx, THREAD.key, "w1", LEASE)
         assert not sender_leases.extend(tx, THREAD.key, "w2", LEASE)
@@ -56,11 +58,13 @@ def test_a_sender_extends_its_lease_until_another_has_the_thread(known: Ledger) 
         assert not sender_leases.extend(tx, THREAD.key, "w1", LEASE)
 
 
-def test_the_thread_of_a_dead_sender_is_free_once_its_last_request_must_have_ended(known: Ledger) -> None:
+def test_the_thread_of_a_dead_sender_is_free_once_its_last_request_must_have_ended(
+    ledger_with_threads: Ledger,
+) -> None:
     def take(tx: Connection, *dead: str) -> bool:
         return sender_leases.take(tx, THREAD.key, "w2", seconds=LEASE, is_dead=lambda holder: holder in dead)
 
-    with known.write() as tx:
+    with ledger_with_threads.write() as tx:
         assert sender_leases.take(tx, THREAD.key, "w1", seconds=LEASE)
         assert not take(tx, "w1")
         tx.execute(update(table).values(until=table.c.until - LEASE / 4 - 1))

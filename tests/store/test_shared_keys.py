@@ -1,4 +1,4 @@
-"""Links nobody can guess."""
+"""The signatures of links."""
 
 from bot.store.shared_keys import patch_url, signature_holds, task_signature, task_url
 

@@ -1,4 +1,4 @@
-"""Claim, lease, cancel and resume, in orders nobody thought of.
+"""Claim, lease, cancel and resume, with steps in random order.
 
 Hypothesis plays people and workers on a ledger, one transaction at a time. A
 worker may die between any two of its transactions, or come back after its time.
@@ -24,11 +24,12 @@ from bot.store.leases import Lease
 from bot.store.schema import runs as table
 from bot.tasks import cancel, enqueue, retention
 from bot.tasks.enqueue import RunRequest
-from tests.store.stateful import WHICH, Week, live
+from tests.store.stateful import WHICH, Week, run_sequences
 from tests.support.rows import a_thread, a_worker
 
 PER_REPOSITORY, PER_HOST = 2, 2
-THREADS = [a_thread(number, repository=max(number, 3) - 2) for number in range(1, 5)]  # three of one
+# Three of one repository.
+THREADS = [a_thread(number, repository=max(number, 3) - 2) for number in range(1, 5)]
 STALE_WRITES: list[Callable[[Connection, Lease], object]] = [
     lambda tx, lease: leases.write(tx, lease, summary="stale"),
     lambda tx, lease: leases.renew(tx, lease),
@@ -39,11 +40,11 @@ STALE_WRITES: list[Callable[[Connection, Lease], object]] = [
 ]
 
 
-def hired(number: int, host: str) -> Worker:
+def new_worker(number: int, host: str) -> Worker:
     return a_worker(f"w{number}", host=host, per_repository=PER_REPOSITORY, per_host=PER_HOST)
 
 
-def asked(number: int, text: str) -> RunRequest:
+def run_request(number: int, text: str) -> RunRequest:
     ann = Actor(id=7, login="ann")
     return RunRequest(
         text=text, context=(), reply_target=ReplyTarget(), actor=ann, cause=f"comment:{number}", wall_limit=9
@@ -56,7 +57,7 @@ class Runs(Week):
     def __init__(self) -> None:
         super().__init__()
         self.accepted: dict[int, bool] = {}  # commands by number
-        self.workers = [hired(number, f"h{number % 2 + 1}") for number in range(4)]
+        self.workers = [new_worker(number, f"h{number % 2 + 1}") for number in range(4)]
         self.dead: set[str] = set()
         self.held: dict[str, tuple[Lease, str]] = {}  # by running run; "" = released
         self.late: set[str] = set()  # runs whose lease is over
@@ -64,14 +65,14 @@ class Runs(Week):
         self.ended: dict[str, Row[Any]] = {}
 
     @initialize()
-    def a_busy_morning(self) -> None:
+    def start_with_work(self) -> None:
         for number in range(6):
-            self.a_command_comes(number, THREADS[number % 4], 0)
+            self.give_command(number, THREADS[number % 4], 0)
         for which in range(3):
-            self.a_worker_claims(which)
+            self.claim_run(which)
 
     @rule(number=st.integers(0, 30), thread=st.sampled_from(THREADS), verb=WHICH)
-    def a_command_comes(self, number: int, thread: Thread, verb: int) -> None:
+    def give_command(self, number: int, thread: Thread, verb: int) -> None:
         """Give a new or a repeated command: /run, or /resume of the thread's task, with or without text."""
         with self.ledger.write() as tx:
             first = causes.add(tx, thread.forge, 0, f"comment:{number}")
@@ -81,9 +82,9 @@ class Runs(Week):
             known = tasks.of_thread(tx, thread.key)
             try:
                 if verb % 3 and known:
-                    enqueue.resume(tx, known[verb % len(known)], asked(number, "more" * (verb % 2)))
+                    enqueue.resume(tx, known[verb % len(known)], run_request(number, "more" * (verb % 2)))
                 else:
-                    request = replace(asked(number, "tidy"), agent="demo")
+                    request = replace(run_request(number, "tidy"), agent="demo")
                     enqueue.open_task(tx, f"t{number}", thread, request)
             except NotPossible:
                 self.accepted[number] = False
@@ -91,7 +92,7 @@ class Runs(Week):
                 self.accepted[number] = True
 
     @rule(which=WHICH)
-    def a_cancel_comes(self, which: int) -> None:
+    def cancel_run(self, which: int) -> None:
         with self.ledger.write() as tx:
             if not (known := tasks.newest(tx, 99)):
                 return
@@ -106,7 +107,7 @@ class Runs(Week):
                 assert (task.state, runs.get(tx, run.id).cancel_asked) == (stands, True)
 
     @rule(which=WHICH)
-    def a_worker_claims(self, which: int) -> None:
+    def claim_run(self, which: int) -> None:
         worker = self.workers[which % 4]
         with self.ledger.write() as tx:
             run = claims.claim_next(tx, worker)
@@ -117,7 +118,7 @@ class Runs(Week):
             self.held[run.id] = Lease(run.id, run.epoch), worker.holder
 
     @rule(which=WHICH)
-    def a_worker_takes_over(self, which: int) -> None:
+    def take_over_run(self, which: int) -> None:
         worker = self.workers[which % 4]
         with self.ledger.write() as tx:
             run = claims.take_over(tx, worker, self.dead.__contains__)
@@ -128,14 +129,14 @@ class Runs(Week):
             self.stale.append(lease)
             self.held[run.id] = Lease(run.id, run.epoch), worker.holder
 
-    def working(self) -> list[Lease]:
+    def active_leases(self) -> list[Lease]:
         """Return the leases of living workers; they may have expired, but nobody has taken them over."""
         return [lease for lease, holder in self.held.values() if holder and holder not in self.dead]
 
-    @precondition(lambda self: bool(self.working()))
+    @precondition(lambda self: bool(self.active_leases()))
     @rule(which=WHICH)
-    def a_worker_goes_on(self, which: int) -> None:
-        lease = self.working()[which % len(self.working())]
+    def enter_next_phase(self, which: int) -> None:
+        lease = self.active_leases()[which % len(self.active_leases())]
         with self.ledger.write() as tx:
             leases.renew(tx, lease)
             phase = runs.get(tx, lease.run).phase
@@ -143,10 +144,10 @@ class Runs(Week):
                 leases.enter(tx, lease, list(Phase)[list(Phase).index(phase) + 1])
         self.late.discard(lease.run)
 
-    @precondition(lambda self: bool(self.working()))
+    @precondition(lambda self: bool(self.active_leases()))
     @rule(which=WHICH, outcome=st.sampled_from(Outcome))
-    def a_run_ends(self, which: int, outcome: Outcome) -> None:
-        lease = self.working()[which % len(self.working())]
+    def end_run(self, which: int, outcome: Outcome) -> None:
+        lease = self.active_leases()[which % len(self.active_leases())]
         state = ENDINGS[outcome].state
         with self.ledger.write() as tx:
             task = runs.get(tx, lease.run).task
@@ -156,38 +157,38 @@ class Runs(Week):
         self.stale.append(lease)
         del self.held[lease.run]
 
-    @precondition(lambda self: bool(self.working()))
+    @precondition(lambda self: bool(self.active_leases()))
     @rule(which=WHICH)
-    def a_worker_lets_go(self, which: int) -> None:
-        lease = self.working()[which % len(self.working())]
+    def release_run(self, which: int) -> None:
+        lease = self.active_leases()[which % len(self.active_leases())]
         with self.ledger.write() as tx:
             leases.release(tx, lease)
         self.stale.append(lease)
         self.held[lease.run] = lease, ""
 
     @rule(which=WHICH)
-    def a_worker_dies(self, which: int) -> None:
+    def kill_worker(self, which: int) -> None:
         """Kill a worker with all its leases; another one starts on its host."""
         gone = self.workers[which % 4]
         self.dead.add(gone.holder)
-        self.workers[which % 4] = hired(3 + len(self.dead), gone.host)
+        self.workers[which % 4] = new_worker(3 + len(self.dead), gone.host)
 
-    @precondition(lambda self: bool(self.working()))
+    @precondition(lambda self: bool(self.active_leases()))
     @rule(which=WHICH)
-    def a_worker_sleeps_too_long(self, which: int) -> None:
-        lease = self.working()[which % len(self.working())]
+    def expire_lease(self, which: int) -> None:
+        lease = self.active_leases()[which % len(self.active_leases())]
         with self.ledger.write() as tx:
             tx.execute(update(table).where(table.c.id == lease.run).values(lease_until=1.0))
         self.late.add(lease.run)
 
     @precondition(lambda self: self.stale)
     @rule(which=WHICH, write=st.sampled_from(STALE_WRITES))
-    def a_replaced_worker_writes(self, which: int, write: Callable[[Connection, Lease], object]) -> None:
+    def write_with_stale_lease(self, which: int, write: Callable[[Connection, Lease], object]) -> None:
         with pytest.raises(LeaseLost), self.ledger.write() as tx:
             write(tx, self.stale[which % len(self.stale)])
 
     @invariant()
-    def the_ledger_is_in_order(self) -> None:
+    def check_ledger(self) -> None:
         with self.ledger.read() as tx:
             rows = {row.id: row for row in tx.execute(select(table).order_by(table.c.number))}
             states = {task.id: task.state for task in tasks.newest(tx, 99)}
@@ -196,7 +197,7 @@ class Runs(Week):
             assert max(Counter(getattr(row, column) for row in running).values(), default=0) <= most
         epochs = {run: lease.epoch + (not holder) for run, (lease, holder) in self.held.items()}
         assert {row.id: row.epoch for row in running} == epochs
-        assert all(rows[run] == row for run, row in self.ended.items())  # for ever
+        assert all(rows[run] == row for run, row in self.ended.items())  # ended runs never change
         self.ended = {run: row for run, row in rows.items() if row.state in ENDED}
         wanted = [f"comment:{number}" for number, accepted in self.accepted.items() if accepted]
         assert sorted(row.cause for row in rows.values()) == sorted(wanted)
@@ -205,19 +206,21 @@ class Runs(Week):
     def teardown(self) -> None:
         """Let the living workers finish every run."""
         for which in [*range(4)] * (len(self.accepted) + 1):
-            self.a_worker_takes_over(which)
-            self.a_worker_claims(which)
-            while self.working():
-                self.a_run_ends(0, Outcome.PUSHED)
+            self.take_over_run(which)
+            self.claim_run(which)
+            while self.active_leases():
+                self.end_run(0, Outcome.PUSHED)
         with self.ledger.read() as tx:
             assert not runs.count_open(tx)
-        self.the_ledger_is_in_order()
+        self.check_ledger()
 
 
-def test_in_any_order_each_command_is_one_run_with_one_holder(sqlite_url: str) -> None:
-    live(Runs, sqlite_url, weeks=12)
+def test_each_command_is_one_run_with_one_holder_in_any_order_of_steps(sqlite_url: str) -> None:
+    run_sequences(Runs, sqlite_url, weeks=12)
 
 
 @pytest.mark.long
-def test_the_same_holds_on_postgresql(postgres_url: Callable[[], str]) -> None:
-    live(Runs, postgres_url(), weeks=40)
+def test_each_command_is_one_run_with_one_holder_in_any_order_on_postgresql(
+    postgres_url: Callable[[], str],
+) -> None:
+    run_sequences(Runs, postgres_url(), weeks=40)

@@ -18,7 +18,7 @@ from bot.store import outbox, sender_leases, threads
 from bot.store.outbox import Item, NewItem, Outgoing
 from bot.store.schema import outbox as table
 from bot.store.schema import senders as senders_table
-from tests.store.stateful import WHICH, Week, live
+from tests.store.stateful import WHICH, Week, run_sequences
 from tests.support.rows import a_thread
 
 THREADS = [a_thread(number) for number in (1, 2)]
@@ -43,23 +43,23 @@ class Outbox(Week):
         super().__init__()
         self.forge: dict[int, str] = {}
         self.recorded: set[tuple[int, int]] = set()  # row and version
-        self.told: set[str] = set()  # subjects whose final words are out: nothing more is said of them
+        self.told: set[str] = set()  # subjects whose final comment is sent: nothing else is put for them
         self.senders: list[Sender] = []
-        self.holds: dict[str, str] = {}  # thread: who came last
+        self.holds: dict[str, str] = {}  # thread: its latest sender
         self.came = 0
         with self.ledger.write() as tx:
             for thread in THREADS:
                 threads.remember(tx, thread.key, thread)
 
     @initialize()
-    def a_busy_morning(self) -> None:
+    def start_with_work(self) -> None:
         for number in range(4):
             for kind in (Outgoing.REPLY, Outgoing.PROGRESS):
-                self.something_is_wanted(number, kind, 0)
-        self.a_sender_comes(0)
+                self.put_item(number, kind, 0)
+        self.start_sender(0)
 
     @rule(number=st.integers(0, 3), kind=st.sampled_from(KINDS), words=WHICH)
-    def something_is_wanted(self, number: int, kind: Outgoing, words: int) -> None:
+    def put_item(self, number: int, kind: Outgoing, words: int) -> None:
         subject = f"t{number}-1"
         if subject in self.told:
             return
@@ -73,7 +73,7 @@ class Outbox(Week):
             outbox.put(tx, wanted)
 
     @rule(which=WHICH)
-    def a_sender_comes(self, which: int) -> None:
+    def start_sender(self, which: int) -> None:
         self.came += 1
         holder = f"s{self.came}"
         with self.ledger.write() as tx:
@@ -85,7 +85,7 @@ class Outbox(Week):
 
     @precondition(lambda self: any(one.items and not one.written for one in self.senders))
     @rule(which=WHICH, away=st.booleans())
-    def a_sender_writes(self, which: int, away: bool) -> None:  # noqa: FBT001 - drawn
+    def send_item(self, which: int, away: bool) -> None:  # noqa: FBT001 - drawn
         ready = [one for one in self.senders if one.items and not one.written]
         sender = ready[which % len(ready)]
         item = sender.items.pop(0)
@@ -102,7 +102,7 @@ class Outbox(Week):
 
     @precondition(lambda self: any(one.written for one in self.senders))
     @rule(which=WHICH)
-    def a_sender_records(self, which: int) -> None:
+    def record_sent_item(self, which: int) -> None:
         ready = [one for one in self.senders if one.written]
         sender = ready[which % len(ready)]
         item, sender.written = sender.written, None
@@ -116,36 +116,36 @@ class Outbox(Week):
 
     @precondition(lambda self: self.senders)
     @rule(which=WHICH, dead=st.booleans())
-    def a_sender_goes(self, which: int, dead: bool) -> None:  # noqa: FBT001 - drawn
+    def end_sender(self, which: int, dead: bool) -> None:  # noqa: FBT001 - drawn
         gone = self.senders.pop(which % len(self.senders))
         if not dead:
             with self.ledger.write() as tx:
                 sender_leases.release(tx, gone.thread, gone.holder)
 
     @rule()
-    def minutes_pass(self) -> None:
+    def let_leases_expire(self) -> None:
         """Let the leases of senders expire, and postponed items become due."""
         with self.ledger.write() as tx:
             tx.execute(update(senders_table).values(until=1.0))
             tx.execute(update(table).values(due_at=table.c.due_at - 600))
 
     @rule(which=WHICH)
-    def another_is_faster(self, which: int) -> None:
+    def send_with_a_faster_sender(self, which: int) -> None:
         """Send the due items as a new sender, after the leases of the others have expired."""
         slower, self.senders = self.senders, []
-        self.minutes_pass()
-        self.a_sender_comes(which)
+        self.let_leases_expire()
+        self.start_sender(which)
         while self.senders:
             if self.senders[0].written:
-                self.a_sender_records(0)
+                self.record_sent_item(0)
             elif self.senders[0].items:
-                self.a_sender_writes(0, away=False)
+                self.send_item(0, away=False)
             else:
-                self.a_sender_goes(0, dead=False)
+                self.end_sender(0, dead=False)
         self.senders = slower
 
     @invariant()
-    def what_is_wanted_is_due_or_written_and_not_both(self) -> None:
+    def check_items(self) -> None:
         with self.ledger.read() as tx:
             rows = tx.execute(select(table)).all()
         for row in rows:
@@ -159,16 +159,16 @@ class Outbox(Week):
         """Check that one undisturbed sender sends everything."""
         self.senders.clear()
         for _ in range(20):
-            self.another_is_faster(0)
+            self.send_with_a_faster_sender(0)
         with self.ledger.read() as tx:
             assert not outbox.due_threads(tx, 1)
-        self.what_is_wanted_is_due_or_written_and_not_both()
+        self.check_items()
 
 
-def test_in_any_order_no_item_is_lost_or_sent_twice(sqlite_url: str) -> None:
-    live(Outbox, sqlite_url, weeks=12)
+def test_no_item_is_lost_or_sent_twice_in_any_order_of_steps(sqlite_url: str) -> None:
+    run_sequences(Outbox, sqlite_url, weeks=12)
 
 
 @pytest.mark.long
-def test_the_same_holds_on_postgresql(postgres_url: Callable[[], str]) -> None:
-    live(Outbox, postgres_url(), weeks=40)
+def test_no_item_is_lost_or_sent_twice_in_any_order_on_postgresql(postgres_url: Callable[[], str]) -> None:
+    run_sequences(Outbox, postgres_url(), weeks=40)

@@ -27,12 +27,12 @@ def test_a_second_task_with_the_same_id_is_refused(ledger: Ledger) -> None:
         tasks.add(tx, task)
 
 
-def test_a_missing_task_is_reported_with_a_sentence(ledger: Ledger) -> None:
+def test_a_missing_task_is_reported_with_its_id(ledger: Ledger) -> None:
     with ledger.read() as tx, pytest.raises(NotPossible, match="no task `t0`"):
         tasks.get(tx, "t0")
 
 
-def test_a_task_moves_only_between_the_states_of_the_table(ledger: Ledger) -> None:
+def test_a_task_changes_its_state_only_as_the_table_permits(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         with pytest.raises(NotPossible, match="is queued; it cannot become succeeded"):

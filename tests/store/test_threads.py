@@ -1,4 +1,4 @@
-"""Threads: known by the forge's numeric id, so a rename moves them and what waits on them."""
+"""Threads: known by the forge's numeric id, so a rename moves them and their queued runs."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def test_a_thread_comes_back_as_it_was_stored(ledger: Ledger) -> None:
         assert threads.get(tx, thread.key) == thread
 
 
-def test_a_new_title_is_taken_over(ledger: Ledger) -> None:
+def test_a_new_title_of_a_thread_is_stored(ledger: Ledger) -> None:
     thread = a_thread()
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
@@ -44,7 +44,7 @@ def test_another_address_of_a_known_repository_is_ignored(ledger: Ledger) -> Non
         assert runs.get(tx, queued.id).repository_url == first.repository_url
 
 
-def test_a_move_takes_all_threads_of_the_repository_and_no_other(ledger: Ledger) -> None:
+def test_a_move_changes_all_threads_of_the_repository_and_no_others(ledger: Ledger) -> None:
     first, second, elsewhere = a_thread(), a_thread(), a_thread(repository=2)
     with ledger.write() as tx:
         for thread in (first, second, elsewhere):
@@ -75,7 +75,7 @@ def test_the_same_id_on_another_forge_is_another_repository(ledger: Ledger) -> N
         assert threads.get(tx, there.key) == there
 
 
-def test_a_new_url_on_the_same_path_is_taken_over(ledger: Ledger) -> None:
+def test_a_new_url_with_the_same_path_is_stored(ledger: Ledger) -> None:
     thread = a_thread()
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
@@ -109,7 +109,7 @@ def test_the_operators_repositories_never_move_each_other(ledger: Ledger) -> Non
         assert tx.execute(select(table.c.path).order_by(table.c.key)).scalars().all() == ["anvil", "hammer"]
 
 
-def test_a_task_carries_its_thread(ledger: Ledger) -> None:
+def test_a_task_contains_its_thread(ledger: Ledger) -> None:
     thread = a_thread(12)
     with ledger.write() as tx:
         task = add_task(tx, thread)

@@ -1,4 +1,4 @@
-"""Workspaces: on which host, kept until when, and claimed before they are removed."""
+"""Workspaces: their host, their retention, and the claim before their removal."""
 
 from bot.store import workspaces
 from bot.store.ledger import Ledger, clock
@@ -27,7 +27,7 @@ def test_a_workspace_in_use_has_no_retention_time_and_cannot_be_removed(ledger: 
         assert not workspaces.claim_removal(tx, task.id)
 
 
-def test_workspaces_past_retention_are_found_on_their_host_longest_over_first(ledger: Ledger) -> None:
+def test_workspaces_past_retention_are_found_on_their_host_in_the_order_of_expiry(ledger: Ledger) -> None:
     with ledger.write() as tx:
         now = clock(tx)
         made = {until: add_task(tx).id for until in (now - 1, now - 9, now + 60)}

@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
+def costs_output(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
     """Call `costs`; return its output."""
 
     def called(*, as_json: bool = False, **asked: Any) -> str:
@@ -49,16 +49,16 @@ def say(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Say:
 
 
 @pytest.fixture
-def dear(settings: Settings) -> str:
+def expensive_task(settings: Settings) -> str:
     """Add a task in acme/r7, with a killed run, and a cheaper one in acme/r1; return the id of the first."""
     ledger = open_ledger(settings.store_url)
     day = today()
     with ledger.write() as tx:
-        dear, cheap = add_task(tx, a_thread(repository=7)), add_task(tx)
+        expensive_task, cheap = add_task(tx, a_thread(repository=7)), add_task(tx)
         much = Tokens(input=1000, cache_write=200, cache_read=30, output=4)
         for task, tokens, cost, said in (
-            (dear, much, None, 1.5),
-            (dear, much, None, None),
+            (expensive_task, much, None, 1.5),
+            (expensive_task, much, None, None),
             (cheap, Tokens(input=10, output=1), 0.25, None),
         ):
             run = add_run(tx, task)
@@ -68,7 +68,7 @@ def dear(settings: Settings) -> str:
             tasks.write(tx, task.id, state=State.QUEUED)
             usage.write(tx, run.id, [Used(day=day, model="m", requests=3, tokens=tokens, cost=cost)])
     ledger.close()
-    return dear.id
+    return expensive_task.id
 
 
 def lines(text: str) -> list[list[str]]:
@@ -76,24 +76,26 @@ def lines(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.strip()]
 
 
-def test_each_repository_has_a_row_the_most_expensive_first_and_there_is_a_total(say: Say, dear: str) -> None:
-    head, first, second, total, *_ = lines(say())
+def test_each_repository_has_a_row_the_most_expensive_first_and_there_is_a_total(
+    costs_output: Say, expensive_task: str
+) -> None:
+    head, first, second, total, *_ = lines(costs_output())
 
-    assert dear
+    assert expensive_task
     assert " ".join(head) == "REPOSITORY TASKS RUNS REQUESTS IN CACHE WRITE CACHE READ OUT USD"
     assert " ".join(first) == "https://github.com/acme/r7 1 2 6 2,000 400 60 8 at least $1.50"
     assert " ".join(second) == "https://github.com/acme/r1 1 1 3 10 0 0 1 $0.25"
     assert " ".join(total) == "all 2 3 9 2,010 400 60 9 at least $1.75"
 
 
-def test_each_task_of_one_repository_has_a_row(say: Say, dear: str) -> None:
-    _, first, total, *_ = lines(say(repository="acme/r7"))
+def test_each_task_of_one_repository_has_a_row(costs_output: Say, expensive_task: str) -> None:
+    _, first, total, *_ = lines(costs_output(repository="acme/r7"))
 
-    assert " ".join(first) == f"{dear} Tidy the parser 1 2 6 2,000 400 60 8 at least $1.50"
+    assert " ".join(first) == f"{expensive_task} Tidy the parser 1 2 6 2,000 400 60 8 at least $1.50"
     assert " ".join(total) == "all 1 2 6 2,000 400 60 8 at least $1.50"
 
 
-def test_a_title_cannot_steer_the_terminal(say: Say, settings: Settings) -> None:
+def test_control_characters_are_removed_from_a_title(costs_output: Say, settings: Settings) -> None:
     ledger = open_ledger(settings.store_url)
     with ledger.write() as tx:
         thread = replace(a_thread(repository=7), title="\x1b]0;mine\x07\x1b[31mTidy\u202e it")
@@ -101,13 +103,15 @@ def test_a_title_cannot_steer_the_terminal(say: Say, settings: Settings) -> None
         usage.write(tx, run.id, [Used(day=today(), model="m", requests=1)])
     ledger.close()
 
-    _, row, *_ = lines(say(repository="acme/r7"))
+    _, row, *_ = lines(costs_output(repository="acme/r7"))
 
     assert row[:3] == [run.task, "Tidy", "it"]
 
 
-def test_each_run_of_one_task_has_a_row_with_the_source_of_its_cost(say: Say, dear: str) -> None:
-    told = lines(say(task=dear))
+def test_each_run_of_one_task_has_a_row_with_the_source_of_its_cost(
+    costs_output: Say, expensive_task: str
+) -> None:
+    told = lines(costs_output(task=expensive_task))
 
     assert [" ".join(line) for line in told[1:]] == [
         "1 lost 3 1,000 200 30 4 $1.50 agent",
@@ -116,20 +120,20 @@ def test_each_run_of_one_task_has_a_row_with_the_source_of_its_cost(say: Say, de
     ]
 
 
-def test_todays_budgets_are_shown_with_their_use(say: Say, dear: str) -> None:
-    *_, today_, head, everywhere, own = lines(say(repository="acme/r7"))
+def test_todays_budgets_are_shown_with_their_use(costs_output: Say, expensive_task: str) -> None:
+    *_, today_, head, everywhere, own = lines(costs_output(repository="acme/r7"))
 
-    assert dear
+    assert expensive_task
     assert " ".join(today_).startswith("Today, until ")
     assert " ".join(head) == "BUDGET REQUESTS TOKENS USD"
     assert " ".join(everywhere) == "all repositories 9 of 100 2,479 $0.25 of $5.00"
     assert " ".join(own) == "acme/r7 6 2,468 of 1,000 $0.00"
 
 
-def test_scripts_get_numbers(say: Say, dear: str) -> None:
-    told = json.loads(say(as_json=True))
+def test_the_json_output_has_numbers(costs_output: Say, expensive_task: str) -> None:
+    told = json.loads(costs_output(as_json=True))
 
-    assert dear
+    assert expensive_task
     assert told["total"] == {
         "tasks": 2, "runs": 3, "requests": 9, "in": 2010, "cache_write": 400, "cache_read": 60, "out": 9,
         "usd": 1.75, "unknown": 1,
@@ -140,10 +144,10 @@ def test_scripts_get_numbers(say: Say, dear: str) -> None:
     }  # fmt: skip
 
 
-def test_a_time_without_use_is_reported(say: Say) -> None:
-    assert lines(say(repository="acme/none"))[0][:2] == ["Today,", "until"]
+def test_the_output_for_a_repository_without_use_begins_with_the_budgets_of_today(costs_output: Say) -> None:
+    assert lines(costs_output(repository="acme/none"))[0][:2] == ["Today,", "until"]
 
 
-def test_an_unknown_task_is_named(say: Say) -> None:
+def test_the_error_for_an_unknown_task_names_it(costs_output: Say) -> None:
     with pytest.raises(NotPossible, match="no task `nobody`"):
-        say(task="nobody")
+        costs_output(task="nobody")

@@ -41,7 +41,7 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_help_is_there_at_once_and_names_every_verb(desk: Desk) -> None:
+def test_help_is_fast_and_lists_the_verbs(desk: Desk) -> None:
     begun = _children_seconds()
     output = desk.call_afresh("--help")
     seconds = _children_seconds() - begun
@@ -61,7 +61,7 @@ def test_bad_usage_has_exit_status_2(desk: Desk) -> None:
     assert "such as" in desk.call("costs", "--since", "soon", status=2)[1]
 
 
-def test_a_run_prints_the_branch_it_pushed_and_nothing_else(desk: Desk) -> None:
+def test_a_run_prints_only_the_pushed_branch_on_standard_output(desk: Desk) -> None:
     output, errors = desk.call("run", str(desk.repository), "tidy the parser")
 
     task = desk.tasks()[0]
@@ -83,12 +83,12 @@ def test_a_resume_continues_on_the_same_branch(desk: Desk) -> None:
     resumed = json.loads(output)
     assert (resumed["task"], resumed["run"], resumed["outcome"]) == (task["task"], 2, "pushed")
     assert desk.git("rev-parse", f"{task['branch']}~1") == task["pushed"]
-    # Without a request the refusal names the operator's command.
+    # The refusal of a resume without a request names the command for the operator.
     assert f"`forgehand resume {task['task']} " in desk.call("resume", task["task"], status=1)[1]
 
 
-def test_the_token_of_a_configured_gitlab_is_used_for_every_form_of_its_urls(desk: Desk) -> None:
-    with _behind_a_login(desk, "oauth2:a-token-of-gitlab") as (host, port):
+def test_the_token_of_a_configured_gitlab_is_used_for_the_ssh_form_of_its_url(desk: Desk) -> None:
+    with _repository_with_login(desk, "oauth2:a-token-of-gitlab") as (host, port):
         desk.environment["FORGEHAND_GITLAB__URL"] = f"http://{host}:{port}"
         refused = json.loads(desk.call("run", f"git@{host}:acme/anvil.git", "x", "--json", status=1)[0])
         desk.environment["FORGEHAND_GITLAB__TOKEN"] = "a-token-of-gitlab"
@@ -103,8 +103,8 @@ def test_the_token_of_a_configured_gitlab_is_used_for_every_form_of_its_urls(des
 
 
 @contextmanager
-def _behind_a_login(desk: Desk, login: str) -> Iterator[tuple[str, int]]:
-    """Serve the repository with git's own server, to this login only; yield the address."""
+def _repository_with_login(desk: Desk, login: str) -> Iterator[tuple[str, int]]:
+    """Serve the repository with git's own server to this login only; yield the address."""
     desk.git("config", "http.receivepack", "true")
     wanted = "Basic " + base64.b64encode(login.encode()).decode()
 
@@ -120,7 +120,7 @@ def _behind_a_login(desk: Desk, login: str) -> Iterator[tuple[str, int]]:
         yield address
 
 
-def test_nothing_to_change_is_a_success_without_a_branch(desk: Desk) -> None:
+def test_a_run_without_changes_succeeds_without_a_branch(desk: Desk) -> None:
     output, errors = desk.call("run", str(desk.repository), "do nothing")
 
     assert output == ""
@@ -137,7 +137,7 @@ def test_a_failed_run_prints_its_reason_and_the_next_command(desk: Desk) -> None
     assert desk.call("logs", task["task"])[0] == "broken\n"
 
 
-def test_an_agent_reaches_package_hosts_without_a_worker(desk: Desk) -> None:
+def test_an_agent_gets_a_package_proxy_without_a_worker(desk: Desk) -> None:
     npm = "#!/bin/sh\necho https://npm.example.org/"
     with image_with(small(), "COPY npm /usr/local/bin/", {"npm": npm}) as image:
         desk.environment |= {"FORGEHAND_NETWORK__SETS": "npm", "FORGEHAND_SANDBOX__IMAGE": image}
@@ -160,7 +160,7 @@ def test_a_commit_that_awaits_approval_is_pushed_once_approved(desk: Desk) -> No
     assert "nothing of it awaits approval" in said
 
 
-def test_an_interrupt_cancels_a_run_that_is_executed_here(desk: Desk) -> None:
+def test_an_interrupt_cancels_a_run_of_the_same_process(desk: Desk) -> None:
     with desk.busy() as (process, task):
         process.send_signal(signal.SIGINT)
 
@@ -195,7 +195,7 @@ def test_a_remote_that_hangs_delays_neither_signal_nor_cancel(desk: Desk, how: s
     assert desk.tasks()[0]["state"] == ("running" if how == "sigterm" else "cancelled")
 
 
-def test_after_sigterm_the_agent_works_on_for_the_next_worker(desk: Desk) -> None:
+def test_a_run_and_its_container_continue_after_sigterm(desk: Desk) -> None:
     with desk.busy() as (process, _task):
         process.send_signal(signal.SIGTERM)
 
@@ -273,7 +273,9 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         (["run", ".", "x", "--config", "at-a-file.toml"], "is not a folder this user can write to"),
     ],
 )
-def test_a_wrong_command_gets_one_sentence(desk: Desk, args: list[str], sentence: str) -> None:
+def test_an_invalid_command_prints_an_error_without_a_traceback(
+    desk: Desk, args: list[str], sentence: str
+) -> None:
     (desk.folder / "at-a-file.toml").write_text('[data]\npath = "forgehand.toml"\n')
 
     _, errors = desk.call(*args, status=1)

@@ -19,7 +19,7 @@ SECRET = "s3cret-of-the-operator"
 
 
 @pytest.mark.parametrize("raw", [True, False])
-def test_half_a_secret_beside_a_gap_is_not_printed(
+def test_a_part_of_a_secret_at_a_gap_in_the_log_is_not_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, raw: bool
 ) -> None:
     settings = Settings(

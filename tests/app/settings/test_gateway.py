@@ -12,7 +12,7 @@ from bot.gateway.providers import Auth, Price
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -114,12 +114,12 @@ def test_a_repeated_set_of_package_hosts_counts_once(monkeypatch: pytest.MonkeyP
         ),
     ],
 )
-def test_a_mistake_is_a_sentence_that_names_the_key(text: str, sentence: str) -> None:
+def test_an_invalid_setting_of_models_or_budgets_is_reported_with_its_key(text: str, sentence: str) -> None:
     with pytest.raises(BadSettings, match=sentence):
         _load(text)
 
 
-def test_a_key_is_never_in_the_sentence() -> None:
+def test_an_invalid_api_key_is_not_in_the_error() -> None:
     with pytest.raises(BadSettings) as refused:
         _load("[models.anthropic]\nkey = 'sk with a blank'")
 

@@ -1,4 +1,4 @@
-"""One TOML file and the environment; every mistake is a sentence that names the key."""
+"""One TOML file and the environment; the error for an invalid setting names its key."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -49,7 +49,7 @@ def test_the_file_in_the_working_folder_is_found() -> None:
     assert load().server.port == 9000
 
 
-def test_a_named_file_is_read_instead() -> None:
+def test_a_named_file_is_read_instead_of_the_one_in_the_working_folder() -> None:
     _write("[server]\nport = 9000\n")
 
     assert load(_write("[server]\nport = 9001\n", "other.toml")).server.port == 9001
@@ -69,7 +69,7 @@ def test_the_environment_overrides_single_keys_of_the_file(monkeypatch: pytest.M
     assert (server.host, server.port) == ("0.0.0.0", 9002)
 
 
-def test_lists_in_the_environment_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_in_the_environment_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_REPOSITORIES__ALLOW", "acme, ann/anvil")
     monkeypatch.setenv("FORGEHAND_GITHUB__WEBHOOK_SECRETS", "one,two")
 
@@ -106,7 +106,7 @@ def test_repositories_can_have_another_address_than_the_api(monkeypatch: pytest.
     assert (settings.gitlab.web_url, settings.github.web_url) == ("https://git.example.org/gitlab", "")
 
 
-def test_gitlabs_secrets_can_be_in_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_gitlab_can_be_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITLAB__URL", "https://git.example.org/")
     monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN_FILE", str(_write("glpat-from-a-file\n", "token")))
     monkeypatch.setenv(
@@ -120,7 +120,7 @@ def test_gitlabs_secrets_can_be_in_files_too(monkeypatch: pytest.MonkeyPatch) ->
     assert plain(gitlab.signing_tokens) == ["whsec_b2xk", "whsec_bmV3"]
 
 
-def test_labels_of_the_operators_own_are_a_table() -> None:
+def test_labels_of_the_operator_are_a_table() -> None:
     _write("""[labels]\nrun = { "good first issue" = "Do it." }\nsucceeded = "forgehand-done"\n""")
 
     labels = load().labels
@@ -129,7 +129,9 @@ def test_labels_of_the_operators_own_are_a_table() -> None:
     assert (labels.succeeded, labels.failed) == ("forgehand-done", "")
 
 
-def test_a_table_in_the_environment_has_a_label_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_labels_in_the_environment_has_one_label_on_each_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("FORGEHAND_LABELS__RUN", "tidy = Tidy: a = b\n\ngood first issue = Do it.\n")
 
     assert load().labels.run == {"tidy": "Tidy: a = b", "good first issue": "Do it."}
@@ -161,7 +163,7 @@ def test_a_repository_can_have_its_own_limits() -> None:
     assert (own.memory, own.wall_limit, own.disk, own.idle_limit) == ("8g", 10_800, None, None)
 
 
-def test_a_command_line_is_split_as_a_shell_would() -> None:
+def test_a_command_line_is_split_by_the_rules_of_a_shell() -> None:
     _write("""[agents.one]\ncommand = "sh -c 'a b'"\n[agents.two]\ncommand = ["x", "y z"]\n""")
 
     agents = load().agents
@@ -238,21 +240,21 @@ def test_each_kind_of_agent_in_the_registry_can_be_named(monkeypatch: pytest.Mon
         ("server = [", r"is not valid TOML"),
     ],
 )
-def test_a_mistake_is_named(text: str, sentence: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_key(text: str, sentence: str) -> None:
     _write(text)
 
     with pytest.raises(BadSettings, match=sentence):
         load()
 
 
-def test_a_misspelt_section_in_the_environment_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_section_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITUB__TOKEN", "x")
 
     with pytest.raises(BadSettings, match=r"FORGEHAND_GITUB__TOKEN: .*Did you mean github\?"):
         load()
 
 
-def test_secrets_are_listed_but_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_listed_but_not_in_the_repr_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_GITHUB__TOKEN", "token-value")
     monkeypatch.setenv("FORGEHAND_GITHUB__WEBHOOK_SECRETS", "secret-value")
     monkeypatch.setenv("FORGEHAND_GITLAB__TOKEN", "other-token-value")
@@ -276,7 +278,7 @@ def test_secrets_are_listed_but_never_printed(monkeypatch: pytest.MonkeyPatch) -
     assert not any(secret in repr(settings) for secret in settings.secrets)
 
 
-def test_a_wrong_value_is_not_repeated_because_it_may_be_a_secret() -> None:
+def test_an_invalid_value_is_not_in_the_error_because_it_may_be_a_secret() -> None:
     _write("[github]\ntoken = ['private-value']\n")
 
     with pytest.raises(BadSettings) as caught:
@@ -296,7 +298,7 @@ def test_the_example_configuration_is_valid_and_names_every_section() -> None:
     assert missing == ["agents", "models"]  # their sections have a name, such as [agents.demo]
 
 
-def test_the_readmes_change_of_the_example_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_with_the_change_from_the_readme_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGEHAND_MODELS__ANTHROPIC__KEY_FILE", str(_write("sk-1\n", "key")))
     _, _, told = (
         (ROOT / "README.md").read_text().partition("replace the example's `[agents.demo]` and `[budget]`")

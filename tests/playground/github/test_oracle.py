@@ -111,7 +111,7 @@ def test_a_missing_field_and_a_wrong_type_are_found() -> None:
         check_request("POST", "/repositories/7/issues/comments/1/reactions", {"content": "eye"})
 
 
-def test_an_operation_that_was_left_out_is_unknown() -> None:
+def test_an_omitted_operation_is_unknown() -> None:
     with pytest.raises(AssertionError, match="not among the operations kept"):
         check_request("GET", "/repos/a/b/traffic/views", None)
 

@@ -89,7 +89,7 @@ def test_a_conflicting_or_moved_pull_request_is_not_merged(playground: Playgroun
     check_response("PUT", conflict.url.path, 405, conflict.json())
 
 
-def test_a_transferred_issue_gets_a_new_number_elsewhere(playground: Playground) -> None:
+def test_a_transferred_issue_gets_a_new_number_in_the_other_repository(playground: Playground) -> None:
     playground.ask("POST", "/_playground/repos", {"owner": "acme", "name": "hammer"})
     comment = playground.comment(1, "hello")
     with Receiver() as receiver:
@@ -140,7 +140,7 @@ def _listed(playground: Playground, token: str) -> subprocess.CompletedProcess[s
     return git("ls-remote", playground.clone_url, token=token)
 
 
-def test_a_removed_collaborator_can_still_read_public_things(playground: Playground) -> None:
+def test_a_removed_collaborator_can_still_read_a_public_repository(playground: Playground) -> None:
     playground.remove_collaborator("forgehand")
 
     assert playground.ask("GET", "collaborators/forgehand/permission")["role_name"] == "read"

@@ -147,7 +147,7 @@ def test_replies_belong_to_the_first_comment(playground: Playground, pull: int) 
     assert again.status_code == 404
 
 
-def test_comments_come_in_pages(playground: Playground, pull: int) -> None:
+def test_comments_have_pages(playground: Playground, pull: int) -> None:
     ids = [playground.inline_comment(pull, NOTES, line, "x") for line in range(1, 6)]
 
     second = playground.call("GET", f"pulls/{pull}/comments?per_page=2&page=2")

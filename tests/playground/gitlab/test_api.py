@@ -80,7 +80,7 @@ def test_a_renamed_project_redirects_readers_only(gitlab_side: GitLabPlayground)
     assert gitlab_side.call("POST", "issues/1/notes", {"body": "x"}).status_code == 403
 
 
-def test_issues_and_merge_requests_are_numbered_apart(gitlab_side: GitLabPlayground) -> None:
+def test_issues_and_merge_requests_have_separate_numbers(gitlab_side: GitLabPlayground) -> None:
     head = push_commit(gitlab_side, "topic/one")
     second = gitlab_side.open_issue("Second")
     change = gitlab_side.open_pull("Draft: Topic", head="topic/one")
@@ -96,7 +96,7 @@ def test_issues_and_merge_requests_are_numbered_apart(gitlab_side: GitLabPlaygro
     assert gitlab_side.branch_head("topic/one") == head
 
 
-def test_lists_come_in_pages(gitlab_side: GitLabPlayground) -> None:
+def test_lists_have_pages(gitlab_side: GitLabPlayground) -> None:
     for number in range(3):
         gitlab_side.comment(1, f"note {number}")
 
@@ -111,7 +111,9 @@ def test_lists_come_in_pages(gitlab_side: GitLabPlayground) -> None:
     assert [note.body for note in notes] == ["note 2", "note 1", "note 0"]
 
 
-def test_too_long_text_is_refused_and_length_is_counted_in_characters(gitlab_side: GitLabPlayground) -> None:
+def test_a_text_that_is_too_long_is_refused_and_its_length_is_in_characters(
+    gitlab_side: GitLabPlayground,
+) -> None:
     assert gitlab_side.comment(1, "ä" * 1_000_000) > 0
     refused = gitlab_side.call("POST", "issues/1/notes", {"body": "ä" * 1_000_001})
     assert refused.status_code == 400

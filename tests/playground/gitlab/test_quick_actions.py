@@ -22,7 +22,7 @@ from tests.support.playground_gitlab import GitLabPlayground
         "a/close",
     ],
 )
-def test_a_command_elsewhere_in_a_line_is_text(body: str) -> None:
+def test_a_command_inside_a_line_is_text(body: str) -> None:
     assert extract(body) == (body.rstrip(), [])
 
 
