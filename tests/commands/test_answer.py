@@ -174,7 +174,7 @@ def test_a_command_becomes_a_run_a_reaction_and_a_progress_comment(bot: Bot) -> 
 
 
 @pytest.mark.parametrize("needs", [(), (Need.CHANGE_HEAD,), (Need.THREAD,), tuple(Need)], ids=str)
-def test_a_handler_gets_from_the_forge_what_its_command_declares(bot: Bot, needs: tuple[Need, ...]) -> None:
+def test_a_handler_gets_only_the_data_that_its_command_declares(bot: Bot, needs: tuple[Need, ...]) -> None:
     commands: list[Command] = []
 
     def look(command: Command, tasks: Tasks) -> str:

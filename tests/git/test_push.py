@@ -1,4 +1,4 @@
-"""A push: one branch, forward only, and a refusal that says who must act."""
+"""A push: one branch, forward only, and refusals with a remedy."""
 
 import base64
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Remotes: the place of the credential, and the error that tells who must act."""
+"""Remotes: the place of the credential, and the kinds of its errors."""
 
 import pytest
 

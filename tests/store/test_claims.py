@@ -48,7 +48,7 @@ def test_runs_of_a_repository_are_claimed_oldest_first_and_repositories_in_turn(
     assert served == ["10", "23", "34", "11", "12"]
 
 
-def test_the_limit_of_a_repository_holds_across_hosts_and_for_it_alone(ledger: Ledger) -> None:
+def test_the_limit_of_a_repository_applies_across_hosts_and_not_to_other_repositories(ledger: Ledger) -> None:
     with ledger.write() as tx:
         for _ in range(3):
             add_run(tx)

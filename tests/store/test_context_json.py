@@ -9,7 +9,7 @@ from bot.domain.thread import DiffExcerpt, Part, PartKind
 from bot.store import context_json
 
 
-def test_parts_come_back_as_they_were_written() -> None:
+def test_parts_are_read_back_unchanged() -> None:
     lines = DiffExcerpt(path="a.py", line=3, hunk="@@ -1 +1 @@\n+a")
     parts = (
         Part(kind=PartKind.LINES, text="", excerpt=lines),

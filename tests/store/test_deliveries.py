@@ -42,7 +42,7 @@ def test_the_same_id_from_another_forge_is_another_delivery(ledger_with_deliveri
         assert deliveries.count_unanswered(tx) == 3
 
 
-def test_a_body_of_any_bytes_comes_back_as_it_was(ledger: Ledger) -> None:
+def test_a_body_of_any_bytes_is_read_back_unchanged(ledger: Ledger) -> None:
     body = bytes(range(256)) * 100
     with ledger.write() as tx:
         deliveries.record(tx, [a_delivery(1, body)])
@@ -54,7 +54,7 @@ def test_a_body_of_any_bytes_comes_back_as_it_was(ledger: Ledger) -> None:
     assert 0 <= delivery.age < 5
 
 
-def test_due_deliveries_come_oldest_first_and_up_to_the_limit(ledger_with_deliveries: Ledger) -> None:
+def test_due_deliveries_are_listed_oldest_first_and_up_to_the_limit(ledger_with_deliveries: Ledger) -> None:
     with ledger_with_deliveries.write() as tx:
         tx.execute(table.update().where(table.c.id == "d2").values(due_at=1.0))
 

@@ -105,7 +105,7 @@ def test_an_ended_run_has_its_outcome_and_reason(ledger: Ledger) -> None:
         assert [end for _, _, end in runs.phase_times(tx, run.id)] == [pytest.approx(ended.ended_at, abs=1)]
 
 
-def test_a_living_worker_with_a_lease_keeps_its_run(ledger: Ledger) -> None:
+def test_the_run_of_a_living_worker_with_a_lease_is_not_taken_over(ledger: Ledger) -> None:
     with ledger.write() as tx:
         claimed(tx)
 

@@ -203,7 +203,7 @@ def test_an_item_that_is_retired_before_it_is_sent_is_not_sent(ledger_with_threa
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])
-def test_an_item_that_is_retired_while_it_is_sent_does_not_come_back(
+def test_an_item_that_is_retired_while_it_is_sent_is_not_due_again(
     ledger_with_threads: Ledger, then: str
 ) -> None:
     with ledger_with_threads.write() as tx:

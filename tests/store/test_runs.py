@@ -24,7 +24,7 @@ def test_a_new_run_is_queued_with_its_request(ledger: Ledger) -> None:
     assert (run.started_at, run.ended_at, run.outcome, run.cancel_asked) == (None, None, None, False)
 
 
-def test_the_runs_of_a_task_come_oldest_first_and_the_newest_is_known(ledger: Ledger) -> None:
+def test_the_runs_of_a_task_are_listed_oldest_first_and_the_newest_is_found(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         made = [add_run(tx, task).id for _ in range(3)]
@@ -119,7 +119,7 @@ def _of_session(tx: Connection, task: Task) -> Run:
     return runs.get(tx, lease.run)
 
 
-def test_a_run_may_continue_the_last_session_of_its_own_agent(ledger: Ledger) -> None:
+def test_a_run_can_continue_the_last_session_of_the_same_agent(ledger: Ledger) -> None:
     with ledger.write() as tx:
         task = add_task(tx)
         assert runs.session_before(tx, _of_session(tx, task)) == ""

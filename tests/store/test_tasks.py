@@ -57,7 +57,7 @@ def test_columns_of_a_task_are_written(ledger: Ledger) -> None:
         assert tasks.get(tx, other.id) == other
 
 
-def test_the_tasks_of_a_thread_come_newest_first(ledger: Ledger) -> None:
+def test_the_tasks_of_a_thread_are_listed_newest_first(ledger: Ledger) -> None:
     thread = a_thread()
     made = []
     for each in (thread, None, thread, thread):

@@ -13,7 +13,7 @@ from tests.support.rows import a_thread, a_worker, add_run, add_task
 HAMMER = "https://github.com/acme/hammer"
 
 
-def test_a_thread_comes_back_as_it_was_stored(ledger: Ledger) -> None:
+def test_a_thread_is_read_back_unchanged(ledger: Ledger) -> None:
     thread = a_thread()
     with ledger.write() as tx:
         threads.remember(tx, thread.key, thread)
@@ -96,7 +96,7 @@ def test_queued_runs_follow_a_rename_and_running_ones_do_not(ledger: Ledger) -> 
         assert tasks.get(tx, queued.task).thread.path == "acme/hammer"
 
 
-def test_the_operators_repositories_never_move_each_other(ledger: Ledger) -> None:
+def test_repositories_of_the_operator_do_not_change_each_other(ledger: Ledger) -> None:
     def local(name: str) -> Thread:
         url = f"file:///srv/{name}"
         return Thread(forge="", repository_id=0, repository_url=url, path=name, kind=Kind.CLI, number=0)

@@ -355,7 +355,7 @@ def test_an_unusual_login_is_read(login: str) -> None:
     assert read("issue_comment", payload).actor.login == login
 
 
-def test_a_label_that_is_too_long_is_named_in_the_error() -> None:
+def test_the_field_of_a_label_that_is_too_long_is_named_in_the_error() -> None:
     payload = real("issues", "labeled")
     payload["label"]["name"] = "é" * 255
     assert read("issues", payload).label == "é" * 255

@@ -565,7 +565,7 @@ def test_an_invalid_login_is_named_in_the_error(login: str) -> None:
         parse("Note Hook", raw(payload))
 
 
-def test_a_label_that_is_too_long_is_named_in_the_error() -> None:
+def test_the_field_of_a_label_that_is_too_long_is_named_in_the_error() -> None:
     labels = {"previous": [], "current": [{**API, "title": "é" * 256}]}
 
     with pytest.raises(ValueError, match="title"):
