@@ -130,7 +130,7 @@ def test_a_reported_rate_limit_ends_at_the_reported_time() -> None:
 
 
 @pytest.mark.parametrize("status", ["allowed", "allowed_warning"])
-def test_a_rate_limit_that_has_ended_and_a_warning_do_not_count(status: str) -> None:
+def test_a_rate_limit_does_not_count_after_an_event_that_allows_requests(status: str) -> None:
     *before, last = recorded("overloaded")
 
     assert result_of([*before, limit("rejected"), limit(status), last]).limited_until is None
@@ -147,7 +147,7 @@ def test_a_question_that_the_agent_could_not_ask_is_reported() -> None:
     assert question == "Which parser shall I tidy?\n- JSON: the one for JSON\n- TOML: the one for TOML"
 
 
-def test_a_denied_question_counts_although_the_agent_continued() -> None:
+def test_a_denied_question_is_reported_even_if_the_agent_continued() -> None:
     *before, last = recorded("good")
     asked = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [{"question": "Which one?"}]}}
     denied = json.dumps({**json.loads(last), "permission_denials": [asked]}).encode()
@@ -155,7 +155,7 @@ def test_a_denied_question_counts_although_the_agent_continued() -> None:
     assert result_of([*before, denied]).question == "Which one?"
 
 
-def test_a_question_before_a_good_result_does_not_count() -> None:
+def test_a_question_before_a_good_result_is_not_reported() -> None:
     init, asked, *_ = recorded("question")
 
     assert result_of([init, asked, *recorded("good")]).question == ""

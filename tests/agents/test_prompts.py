@@ -1,6 +1,6 @@
 """The exact prompt of each trigger, after its delivery, its answer, its row in the ledger and its claim.
 
-The task's id and the end of a run differ each time: `<task>` and `<ended>` stand for them.
+The task's id and the end of a run differ each time: `<task>` and `<ended>` replace them.
 After an intended change, write the prompts again and read the difference:
 
     FORGEHAND_WRITE_PROMPTS=1 .venv/bin/pytest tests/agents/test_prompts.py

@@ -40,7 +40,7 @@ def test_a_stream_has_the_same_report_in_pieces_of_any_size() -> None:
     assert cut.changes() == whole.changes() == {"session": SESSION, "doing": "", "session_cost": 0.0032}
 
 
-def test_a_change_is_reported_once() -> None:
+def test_a_changed_fact_is_reported_only_once() -> None:
     reader = _reader()
     reader.feed(b"\n".join(recorded("good")[:3]) + b"\n")
 

@@ -29,7 +29,7 @@ def working_tree() -> Tree:
 
 
 def committed(revision: str) -> Tree:
-    """Read the same files of `bot` and `handlers` as a commit has them."""
+    """Read the same files of `bot` and `handlers` from a commit."""
     archive = subprocess.run(
         ["git", "archive", revision, *OURS], cwd=ROOT, check=True, capture_output=True
     ).stdout

@@ -2,7 +2,7 @@
 
     python -m tests.bench.idle [seconds]
 
-The baseline is a process that imports the same libraries and sleeps. It is measured beside the bot
+The baseline is a process that imports the same libraries and sleeps. It is measured together with the bot
 at the same time, so that other load on the machine affects both equally. Fifty sandboxes are
 compared with none in the same process.
 """

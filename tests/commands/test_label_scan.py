@@ -258,7 +258,7 @@ def test_an_unavailable_forge_is_not_asked_for_its_other_repositories(bot: Bot) 
 
     bot.scan()
 
-    assert len(bot.forge.looked) == 1
+    assert len(bot.forge.searched) == 1
 
 
 def test_after_a_deleted_repository_the_next_one_is_scanned(bot: Bot) -> None:
@@ -267,7 +267,7 @@ def test_after_a_deleted_repository_the_next_one_is_scanned(bot: Bot) -> None:
 
     bot.scan()
 
-    assert len(bot.forge.looked) == 2
+    assert len(bot.forge.searched) == 2
 
 
 def test_a_stopping_process_scans_nothing(bot: Bot) -> None:
@@ -275,7 +275,7 @@ def test_a_stopping_process_scans_nothing(bot: Bot) -> None:
 
     bot.scan()
 
-    assert bot.forge.looked == []
+    assert bot.forge.searched == []
 
 
 def scan_at_once(bot: Bot, many: int) -> None:

@@ -3,7 +3,7 @@
 from tests.support.commander import Say, begin_run
 
 
-def test_a_waiting_run_is_cancelled_at_once(say: Say) -> None:
+def test_a_queued_run_is_cancelled_at_once(say: Say) -> None:
     say("/run tidy it")
 
     reply = say("/cancel")

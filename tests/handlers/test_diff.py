@@ -48,7 +48,7 @@ def test_a_patch_that_was_too_long_to_store_is_marked_as_cut(say: Say) -> None:
     assert len(reply) < 62_000
 
 
-def test_a_run_without_changes_is_reported(say: Say) -> None:
+def test_the_diff_of_a_run_without_changes_is_reported_as_empty(say: Say) -> None:
     say("/run tidy it")
     task = patched(say, b"")
 
@@ -116,7 +116,7 @@ def test_a_run_that_was_cancelled_before_its_export_is_named(say: Say) -> None:
     assert f"After run 1, task `{task}` has these changes" in reply
 
 
-def test_a_workspace_that_was_removed_since_is_mentioned(say: Say) -> None:
+def test_the_diff_mentions_that_the_workspace_was_removed_since(say: Say) -> None:
     say("/run tidy it")
     patched(say, PATCH)
     task = say.newest()[0]

@@ -63,7 +63,7 @@ def test_a_discarded_workspace_is_due_for_removal_and_is_not_discarded_again(say
         say("/discard")
 
 
-def test_a_workspace_that_a_run_needs_is_not_discarded(say: Say) -> None:
+def test_discard_is_refused_for_a_workspace_that_a_run_needs(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 
@@ -75,7 +75,7 @@ def test_a_workspace_that_a_run_needs_is_not_discarded(say: Say) -> None:
         say("/discard")
 
 
-def test_a_removed_workspace_is_not_discarded_again(say: Say) -> None:
+def test_discard_is_refused_for_a_removed_workspace(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:
@@ -85,7 +85,7 @@ def test_a_removed_workspace_is_not_discarded_again(say: Say) -> None:
         say("/discard")
 
 
-def test_a_discarded_workspace_stays_if_its_task_is_resumed_in_time(say: Say) -> None:
+def test_a_discarded_workspace_is_retained_if_its_task_is_resumed_in_time(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.AGENT_FAILED)
     say("/discard")

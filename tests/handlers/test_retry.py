@@ -41,7 +41,7 @@ def test_a_retry_with_instructions_is_refused(say: Say) -> None:
         say("/retry but with tabs")
 
 
-def test_a_waiting_or_running_task_is_not_retried(say: Say) -> None:
+def test_retry_is_refused_for_a_queued_or_running_task(say: Say) -> None:
     say("/run tidy it")
     task, run = say.newest()
 

@@ -73,7 +73,7 @@ def test_the_pushed_head_the_change_and_the_retention_are_named(say: Say) -> Non
     assert "Workspace kept until 2030-01-02 03:04 UTC." in reply
 
 
-def test_a_removed_workspace_is_mentioned(say: Say) -> None:
+def test_the_status_mentions_that_the_workspace_was_removed(say: Say) -> None:
     say("/run one")
     task = say.worked(Outcome.PUSHED)
     with say.ledger.write() as tx:

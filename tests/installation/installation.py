@@ -29,8 +29,8 @@ Row = Mapping[str, Any]
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = "acme/anvil"
 LABELS = {"succeeded": "done", "failed": "broken", "waiting": "asks"}  # a thread's label after each outcome
-# The ledger and the forge's state contain these addresses, so an installation keeps them. They are below the
-# ports that Linux assigns by itself.
+# The ledger and the forge's state contain these addresses, so an installation always uses them. Linux assigns
+# only higher ports by itself.
 PORTS = {"sqlite": (61386, 61387), "postgresql": (61388, 61389)}  # the forge's port, the bot's port
 CLOSED = {
     "PATH": os.environ["PATH"],
@@ -102,7 +102,7 @@ class Installation:
         return process
 
     def is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
-        assert process.poll() is None, self.said()
+        assert process.poll() is None, self.output()
         return self.is_up()
 
     def is_up(self) -> bool:
@@ -111,7 +111,7 @@ class Installation:
         except httpx.TransportError:
             return False
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return the bot's output."""
         return (self.folder / "bot.app.log").read_text()
 
@@ -129,8 +129,8 @@ class Installation:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
     def remove_containers(self) -> None:
-        if (self.data / "instance").exists() and (left := self.containers()):
-            subprocess.run(["docker", "rm", "-f", *left], check=True, capture_output=True)
+        if (self.data / "instance").exists() and (leftovers := self.containers()):
+            subprocess.run(["docker", "rm", "-f", *leftovers], check=True, capture_output=True)
 
     def _settings(self) -> str:
         forge, image = self.about, small()
@@ -232,8 +232,8 @@ class Installation:
 
 def _about(process: "subprocess.Popen[bytes]", log: Path) -> Any:
     assert process.poll() is None, log.read_text()
-    said = [line for line in log.read_text().splitlines(keepends=True) if line.startswith("{")]
-    return json.loads(said[-1]) if said and said[-1].endswith("\n") else None
+    described = [line for line in log.read_text().splitlines(keepends=True) if line.startswith("{")]
+    return json.loads(described[-1]) if described and described[-1].endswith("\n") else None
 
 
 @contextmanager

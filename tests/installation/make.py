@@ -25,17 +25,17 @@ from tests.journeys.world import HOLD, shell
 from tests.support.services import running_postgres, running_redis
 from tests.support.waiting import eventually
 
-TITLES = ("fails", "held", "lost", "untold", "told", "asked", "posted")
+TITLES = ("fails", "awaiting", "lost", "unreported", "unsent", "unanswered", "posted")
 # a bot that kills itself: its present name, and its name at 3cf686a
 PROGRAMS = ("killed_bot.py", "mortal.py")
-AWAY = 3600.0  # seconds for which the forge refuses requests; due work is postponed for as long
+UNAVAILABLE = 3600.0  # seconds for which the forge refuses requests; due work is postponed for as long
 
 FAILS = """
 echo unfinished >left.txt
 echo remembered >"$HOME/note"
 exit 3
 """
-HELD = """
+AWAITING_APPROVAL = """
 echo ran >>"$HOME/times"
 mkdir -p .github/workflows
 echo 'on: push' >.github/workflows/ci.yml
@@ -47,7 +47,7 @@ echo begun >begun.txt
 echo remembered >"$HOME/note"
 {HOLD}
 """
-UNTOLD = f"""
+UNREPORTED = f"""
 {HOLD}
 echo one >one.txt
 git add one.txt
@@ -86,7 +86,8 @@ def _installation(
 def _live(made: Installation, instance: str) -> None:
     """Work until there is one row of each kind, then die."""
     made.data.mkdir(mode=0o700)
-    (made.data / "instance").write_text(instance)  # keeps the name of this machine out of the archive
+    # so that the archive does not have the name of this machine
+    (made.data / "instance").write_text(instance)
     made.start_forge()
     journeys = made.code / "tests" / "journeys"
     (program,) = [name for name in PROGRAMS if (journeys / name).exists()]
@@ -94,25 +95,25 @@ def _live(made: Installation, instance: str) -> None:
     made.listen()
     threads = {title: made.open_issue(title) for title in TITLES}
     _die_with_a_reply(made, threads["posted"], "sent_at > 0", before=True)
-    _answer_nobody(made, AWAY)
-    _go_on(made, bot)
-    eventually(lambda: _is_put_off(made))
-    _answer_nobody(made, 0)
-    for title, script, outcome in (("fails", FAILS, "agent_failed"), ("held", HELD, "held")):
+    _refuse_requests(made, UNAVAILABLE)
+    _restart_worker(made, bot)
+    eventually(lambda: _is_postponed(made))
+    _refuse_requests(made, 0)
+    for title, script, outcome in (("fails", FAILS, "agent_failed"), ("awaiting", AWAITING_APPROVAL, "held")):
         made.say(threads[title], f"/run {shell(script)}")
         _must_end(made, threads[title], outcome)
-    for title, script in (("lost", LOST), ("untold", UNTOLD)):
+    for title, script in (("lost", LOST), ("unreported", UNREPORTED)):
         made.say(threads[title], f"/run {shell(script)}")
         eventually(partial(_has_begun, made, threads[title]))
-    eventually(lambda: _is_put_off(made))
-    _die_with_an_end(made, threads["untold"])
-    _answer_nobody(made, AWAY)
-    _go_on(made, bot)
-    made.say(threads["asked"], "/status")
+    eventually(lambda: _is_postponed(made))
+    _die_with_an_end(made, threads["unreported"])
+    _refuse_requests(made, UNAVAILABLE)
+    _restart_worker(made, bot)
+    made.say(threads["unanswered"], "/status")
     eventually(lambda: made.rows("SELECT 1 FROM deliveries WHERE answered_at IS NULL AND attempts > 0"))
-    eventually(lambda: _is_put_off(made))
-    _answer_nobody(made, 0)
-    _die_with_a_reply(made, threads["told"], "sent_at IS NULL")
+    eventually(lambda: _is_postponed(made))
+    _refuse_requests(made, 0)
+    _die_with_a_reply(made, threads["unsent"], "sent_at IS NULL")
     _die(made)
 
 
@@ -153,22 +154,22 @@ def _die_at(made: Installation, sql: str, *, before: bool = False) -> None:
     order.with_suffix(".new").rename(order)
 
 
-def _answer_nobody(made: Installation, seconds: float) -> None:
+def _refuse_requests(made: Installation, seconds: float) -> None:
     """Make the forge refuse all requests of the bot, except git's, for this many seconds."""
     limit = {"login": made.about["bot_name"], "seconds": seconds}
     made.ask("POST", "/_playground/rate-limit", limit)
 
 
-def _go_on(made: Installation, bot: "subprocess.Popen[bytes]") -> None:
+def _restart_worker(made: Installation, bot: "subprocess.Popen[bytes]") -> None:
     """Start another worker in place of the dead one."""
     bot.send_signal(signal.SIGUSR1)
     eventually(made.is_up)
 
 
-def _is_put_off(made: Installation) -> bool:
+def _is_postponed(made: Installation) -> bool:
     """Check that nothing can be sent soon, except rows that wait for other rows."""
     waits = {"final", "progress"}
-    return all(row["kind"] in waits or row["due_at"] > time.time() + AWAY / 2 for row in made.unsent())
+    return all(row["kind"] in waits or row["due_at"] > time.time() + UNAVAILABLE / 2 for row in made.unsent())
 
 
 def _die(made: Installation) -> None:
@@ -186,10 +187,10 @@ def _die(made: Installation) -> None:
 def _dump(url: str) -> str:
     """Return the ledger as statements that any version of PostgreSQL accepts."""
     command = ["pg_dump", "--inserts", "--no-owner", "--no-privileges", url]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=CLOSED).stdout
+    dumped = subprocess.run(command, check=True, capture_output=True, text=True, env=CLOSED).stdout
     own = ("--", "\\", "SET ", "SELECT pg_catalog.set_config(")
     return "".join(
-        line for line in said.splitlines(keepends=True) if line.strip() and not line.startswith(own)
+        line for line in dumped.splitlines(keepends=True) if line.strip() and not line.startswith(own)
     )
 
 

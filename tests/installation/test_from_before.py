@@ -13,8 +13,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.waits
 
 # Numbers of the threads that make.py opens, by their titles.
-FAILS, HELD, LOST, UNTOLD, TOLD, ASKED, POSTED = range(2, 9)
-GOES_ON = """
+FAILS, AWAITING_APPROVAL, LOST, UNREPORTED, UNSENT, UNANSWERED, POSTED = range(2, 9)
+CONTINUES = """
 test "$(cat {file})" = {content}
 test "$(cat "$HOME/note")" = remembered
 test -z "$(git log --format=%s -- {file})"
@@ -26,30 +26,32 @@ KINDS = ["change", "final", "label", "progress", "reaction", "reply", "status"]
 def test_all_unfinished_work_of_an_older_installation_is_finished(before: Installation) -> None:
     assert sorted({row["kind"] for row in before.unsent()}) == KINDS
     assert before.row("SELECT version_num FROM alembic_version")["version_num"] == "0006"
-    held = before.task(HELD)["checked_head"]
-    folders = {issue: folder_of(before, issue) for issue in (FAILS, HELD, LOST)}
+    awaiting = before.task(AWAITING_APPROVAL)["checked_head"]
+    folders = {issue: folder_of(before, issue) for issue in (FAILS, AWAITING_APPROVAL, LOST)}
     due, mirrors = before.unsent(), list((before.data / "mirrors").glob("*.git"))
     before.start_forge()
     assert len(before.bot_comments(POSTED)) == 1  # posted, but not recorded in the ledger as sent
 
     before.start_bot()
 
-    the_run_without_a_container_is_lost(before)
-    before.say(LOST, "/resume " + shell(GOES_ON.format(file="begun.txt", content="begun")))
-    before.say(FAILS, "/resume " + shell(GOES_ON.format(file="left.txt", content="unfinished")))
-    before.say(HELD, f"/approve {held[:12]}")
-    is_pushed(before, LOST, "begun.txt", "begun\nmore")
-    is_pushed(before, FAILS, "left.txt", "unfinished\nmore")
-    is_pushed(before, HELD, ".github/workflows/ci.yml", "on: push")
-    assert before.git("rev-parse", before.task(HELD)["branch"]) == held
-    assert (before.data / "workspaces" / before.task(HELD)["id"] / "home" / "times").read_text() == "ran\n"
+    check_lost_run(before)
+    before.say(LOST, "/resume " + shell(CONTINUES.format(file="begun.txt", content="begun")))
+    before.say(FAILS, "/resume " + shell(CONTINUES.format(file="left.txt", content="unfinished")))
+    before.say(AWAITING_APPROVAL, f"/approve {awaiting[:12]}")
+    check_pushed(before, LOST, "begun.txt", "begun\nmore")
+    check_pushed(before, FAILS, "left.txt", "unfinished\nmore")
+    check_pushed(before, AWAITING_APPROVAL, ".github/workflows/ci.yml", "on: push")
+    assert before.git("rev-parse", before.task(AWAITING_APPROVAL)["branch"]) == awaiting
+    assert (
+        before.data / "workspaces" / before.task(AWAITING_APPROVAL)["id"] / "home" / "times"
+    ).read_text() == "ran\n"
     assert {issue: folder_of(before, issue) for issue in folders} == folders
     assert list((before.data / "mirrors").glob("*.git")) == mirrors
     old = {row["id"] for row in due}
     eventually(lambda: not old & {row["id"] for row in before.unsent()})
-    everything_is_told_once(before, due)
-    links_of_before_still_lead_to_pages(before)
-    is_in_the_ledger_of_today(before)
+    check_reports(before, due)
+    check_old_links(before)
+    check_migrated_ledger(before)
     eventually(lambda: not before.containers())
 
 
@@ -60,20 +62,20 @@ def folder_of(before: Installation, issue: int) -> tuple[int, int]:
     return (before.data / "workspaces" / task / "repo").stat().st_ino, len(rows)
 
 
-def the_run_without_a_container_is_lost(before: Installation) -> None:
+def check_lost_run(before: Installation) -> None:
     run = before.ended(LOST, 1)
     assert (run["state"], run["outcome"], run["phase"]) == ("failed", "lost", "report"), run
-    kept = before.row("SELECT * FROM workspaces WHERE task = :task", task=run["task"])
-    assert kept["keep_until"] > run["ended_at"]
-    assert kept["removed_at"] is None
+    workspace = before.row("SELECT * FROM workspaces WHERE task = :task", task=run["task"])
+    assert workspace["keep_until"] > run["ended_at"]
+    assert workspace["removed_at"] is None
     [final] = eventually(lambda: with_marker(before, LOST, f"final:{run['id']}"))
     assert "/resume" in final
 
 
-def is_pushed(before: Installation, issue: int, file: str, content: str) -> None:
+def check_pushed(before: Installation, issue: int, file: str, content: str) -> None:
     """Wait for the second run; check that its branch has this file and that the thread has one change."""
     run, task = before.ended(issue, 2), before.task(issue)
-    assert (run["outcome"], task["state"]) == ("pushed", "succeeded"), f"{run}\n{before.said()}"
+    assert (run["outcome"], task["state"]) == ("pushed", "succeeded"), f"{run}\n{before.output()}"
     assert run["host"] == (before.data / "instance").read_text()
     assert before.git("rev-parse", task["branch"]) == task["pushed_head"]
     assert before.git("show", f"{task['branch']}:{file}") == content
@@ -81,21 +83,21 @@ def is_pushed(before: Installation, issue: int, file: str, content: str) -> None
     assert heads(before).count(task["pushed_head"]) == 1
 
 
-def everything_is_told_once(before: Installation, due: list[Row]) -> None:
-    """Check for one comment for each due row, and one for the command that was still unanswered."""
-    task = before.task(UNTOLD)
+def check_reports(before: Installation, due: list[Row]) -> None:
+    """Check that each due row and the unanswered command have exactly one comment."""
+    task = before.task(UNREPORTED)
     run = f"{task['id']}-1"
     head = task["pushed_head"]
     assert heads(before).count(head) == 1
     assert task["change_number"] in [pull["number"] for pull in before.ask("GET", "pulls?state=all")]
     states = [status["state"] for status in before.ask("GET", f"commits/{head}/statuses")]
     assert states == ["success"]
-    assert [label["name"] for label in before.ask("GET", f"issues/{UNTOLD}/labels")] == ["done"]
-    [final] = with_marker(before, UNTOLD, f"final:{run}")
+    assert [label["name"] for label in before.ask("GET", f"issues/{UNREPORTED}/labels")] == ["done"]
+    [final] = with_marker(before, UNREPORTED, f"final:{run}")
     assert f"#{task['change_number']}" in final
-    [progress] = with_marker(before, UNTOLD, f"progress:{run}")
+    [progress] = with_marker(before, UNREPORTED, f"progress:{run}")
     assert "has ended" in progress
-    for issue in (TOLD, ASKED, POSTED):
+    for issue in (UNSENT, UNANSWERED, POSTED):
         command, answer = before.ask("GET", f"issues/{issue}/comments")
         assert f"<!-- forgehand:reply:comment:{command['id']} -->" in answer["body"]
         reactions = before.ask("GET", f"issues/comments/{command['id']}/reactions")
@@ -106,7 +108,7 @@ def everything_is_told_once(before: Installation, due: list[Row]) -> None:
     assert before.rows("SELECT 1 FROM deliveries WHERE answered_at IS NULL") == []
 
 
-def links_of_before_still_lead_to_pages(before: Installation) -> None:
+def check_old_links(before: Installation) -> None:
     [final] = with_marker(before, FAILS, f"final:{before.task(FAILS)['id']}-1")
     [link] = re.findall(rf"\(({before.bot_url}/tasks/[^)]+)\)", final)
     page = httpx.get(link, trust_env=False)
@@ -114,10 +116,12 @@ def links_of_before_still_lead_to_pages(before: Installation) -> None:
     assert "It ended with exit status 3" in page.text
 
 
-def is_in_the_ledger_of_today(before: Installation) -> None:
+def check_migrated_ledger(before: Installation) -> None:
     assert before.row("SELECT version_num FROM alembic_version")["version_num"] > "0006"
-    said = json.loads(before.forgehand("tasks", "--json"))
-    assert {task["task"] for task in said} == {before.task(each)["id"] for each in range(FAILS, UNTOLD + 1)}
+    reported = json.loads(before.forgehand("tasks", "--json"))
+    assert {task["task"] for task in reported} == {
+        before.task(each)["id"] for each in range(FAILS, UNREPORTED + 1)
+    }
 
 
 def with_marker(before: Installation, issue: int, marker: str) -> list[str]:

@@ -137,7 +137,7 @@ def paced(*, sweep_every: float = 0.2, lease: float = 3.0) -> Sequence[str]:
 
 
 def closed_environment() -> dict[str, str]:
-    """Keep the developer's own settings away from the bot and git."""
+    """Return an environment without the developer's own settings for the bot and git."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "DOCKER_HOST") if name in os.environ}
     return {**kept, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 

@@ -4,8 +4,8 @@ The hook is SQLAlchemy's, around the commits of the ledger; the bot has no code 
 is forked from a process that has already imported the bot, because imports are most of the cost of
 a start.
 
-The file `die-at` in the working directory names the instant. The file is removed when the worker is
-gone.
+The file `die-at` in the working directory names the instant. The file is removed after the end of
+the worker.
 """
 
 import gc

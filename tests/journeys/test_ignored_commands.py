@@ -42,7 +42,7 @@ def test_bots_edited_comments_and_quoted_commands_get_no_answer(full: World) -> 
 
 
 def all_are_handled_without_a_task(full: World, thread: int) -> None:
-    """Check that all comments were handled: a later command is obeyed and reports that there is no task."""
+    """Check that all comments were handled: the reply to a later command reports that there is no task."""
     full.say(thread, "/status")
     full.wait_for_comment(thread, "There is no task on this thread")
     full.settled()

@@ -1,4 +1,4 @@
-"""Agents that exceed a limit: each run reports its limit, the bot stays small, and the next run works."""
+"""Agents exceed a limit: the run reports it, the bot uses little memory, and the next run succeeds."""
 
 import re
 from pathlib import Path

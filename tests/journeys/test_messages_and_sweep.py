@@ -75,7 +75,7 @@ def test_a_delivery_gets_its_final_comment_by_messages_without_the_sweep(full: W
 
     _check_complete_handling(full, 1)
     assert not _is_unhandled(full, handled)
-    # The delivery whose message was wiped stays unhandled: there were messages only, no sweep.
+    # The delivery whose message was wiped is still unhandled, because there was no sweep.
     assert _is_unhandled(full, forgotten)
     assert full.tasks(other) == []
 

@@ -136,7 +136,7 @@ def test_the_option_here_is_refused_if_the_branch_of_the_change_is_the_default_b
     assert embedded.tasks() == []
 
 
-def test_a_command_on_a_closed_change_and_a_base_on_an_open_one_are_refused(full: World) -> None:
+def test_a_command_on_a_closed_change_and_the_option_base_on_an_open_change_are_refused(full: World) -> None:
     full.start()
     full.push("lexer", "lexer.py", "hers")
     change = full.playground.open_pull("Add a lexer", head="lexer")

@@ -1,4 +1,4 @@
-"""A failed run keeps everything, and `/resume` continues in the same workspace."""
+"""A failed run loses no work, and `/resume` continues in the same workspace."""
 
 import pytest
 

@@ -84,7 +84,7 @@ def receive(deliveries: list[Delivery], ports: list[int], *, at_once: int) -> No
 
 
 def shuffled(playground: AnyPlayground, deliveries: list[Delivery]) -> list[Delivery]:
-    """Put the deliveries in random order. A third comes twice, and half of these under another id."""
+    """Put the deliveries in random order. A third is sent twice, and half of these with another id."""
     chance = random.Random(4)
     twice = chance.sample(deliveries, len(deliveries) // 3)
     half = len(twice) // 2

@@ -37,7 +37,7 @@ def _only_long(test: Any) -> Any:
     return pytest.mark.long(again)
 
 
-# The imported journey needs most of the privileges: it has two runs, a kept workspace, and an export.
+# The imported journey needs most of the privileges: it has two runs, a retained workspace, and an export.
 test_a_comment_becomes_a_pushed_branch_and_is_answered = _only_long(
     comment_to_branch.test_a_comment_becomes_a_pushed_branch_and_is_answered
 )

@@ -92,7 +92,7 @@ class World(BotProcesses):
             return runs.get(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
-        """Return all of the run's log that the ledger holds."""
+        """Return all of the run's log in the ledger."""
         with self.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
@@ -180,7 +180,7 @@ class World(BotProcesses):
             return str(repo.git.execute(["git", *args])).strip()
 
     def quarantine(self, task: Task, *args: str) -> str:
-        """Run git in the task's quarantine, with the mirror's objects beside it."""
+        """Run git in the task's quarantine, with access to the mirror's objects."""
         mirror = next((self.data / "mirrors").glob("*.git"))
         environment = {
             **closed_environment(),

@@ -124,7 +124,7 @@ TEXTS_OF_OTHERS: list[Callable[[Run], str]] = [final_comment, body_of_change, la
 
 
 @pytest.mark.parametrize("say", TEXTS_OF_OTHERS)
-def test_text_of_agents_and_people_does_not_make_the_forge_act(say: Callable[[Run], str]) -> None:
+def test_text_of_agents_and_people_triggers_no_action_of_the_forge(say: Callable[[Run], str]) -> None:
     assert len(re.findall(ACTED_ON, NASTY, re.MULTILINE)) == 9
 
     said = say(replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY))

@@ -143,7 +143,7 @@ def test_quoted_text_of_others_triggers_no_action_of_a_forge(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [">- <!--\n>", "/close\n\n> - <pre>\n>"])
-def test_broken_markup_does_not_hide_a_command(text: str) -> None:
+def test_a_command_after_broken_markup_is_found_and_disarmed(text: str) -> None:
     assert acts(text)
     assert not acts(publishable(text, LIMIT, [TOKEN]))
 
@@ -225,7 +225,7 @@ def test_a_secret_with_an_inserted_gap_is_redacted() -> None:
     assert TOKEN not in publishable(f"a {TOKEN[:9]}{GAP}{TOKEN[9:]} b", LIMIT, [TOKEN]).replace(GAP, "")
 
 
-def test_a_text_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
+def test_a_text_that_is_too_long_is_cut_in_the_middle_with_a_note() -> None:
     made = publishable("first " + "x " * 40_000 + "last", 1_000, [])
 
     assert made.startswith("first x")
@@ -258,7 +258,7 @@ def bypasses(path: str, source: str) -> list[str]:
     """Find writing methods of `Forge` that are used without a `Publisher`, by their names.
 
     The receiver must be a publisher: an argument annotated so, or a variable that is assigned a new
-    one. Its function must declare it; mypy keeps a forge from being assigned to it later.
+    one. Its function must declare it; mypy prevents that a forge is assigned to it later.
     """
     syntax = ast.parse(source)
     functions = [each for each in ast.walk(syntax) if isinstance(each, ast.FunctionDef)]

@@ -172,7 +172,7 @@ def test_a_cancel_does_not_wait_for_a_preparation_and_the_next_run_repairs_the_w
     assert _resumed(shop, run, "test -e README.md; echo 1 > one").outcome is Outcome.PUSHED
 
 
-def test_an_agent_that_ignores_the_signal_and_prints_without_end_is_stopped_and_its_work_is_exported(
+def test_an_agent_that_ignores_the_signal_is_stopped_and_its_work_is_exported(
     shop: Workshop, soon: Callable[[str, float], None]
 ) -> None:
     run = shop.claimed()

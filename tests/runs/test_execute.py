@@ -46,7 +46,7 @@ def test_every_phase_is_recorded_with_its_times(shop: Workshop) -> None:
     assert shop.containers() == []
 
 
-def test_a_failed_agents_commits_and_files_are_in_the_quarantine_and_not_pushed(shop: Workshop) -> None:
+def test_commits_and_files_of_a_failed_agent_are_in_the_quarantine_and_are_not_pushed(shop: Workshop) -> None:
     run = shop.done("echo 1 > x; git add x; git commit -qm x; echo 2 > y; exit 3")
 
     assert (run.outcome, run.exit_status, run.reason) == (

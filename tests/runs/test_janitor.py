@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def _end_retention(shop: Workshop, run: Run, *, since: float = 1.0) -> None:
-    """Let the retention of the run's workspace end so many seconds ago."""
+    """Set the end of the retention of the run's workspace to this number of seconds ago."""
     with shop.runtime.ledger.write() as tx:
         workspaces.retain(tx, run.task, clock(tx) - since)
 
@@ -94,7 +94,9 @@ def test_the_janitor_exports_unexported_work_before_it_removes_a_workspace(shop:
     assert shop.saved(run, "wip", "two") == "1\n"
 
 
-def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason(shop: Workshop) -> None:
+def test_work_that_cannot_be_exported_is_retained_for_a_day_and_the_log_has_the_reason(
+    shop: Workshop,
+) -> None:
     run = damaged(shop)
     _end_retention(shop, run)
 
@@ -115,7 +117,7 @@ def test_work_that_cannot_be_exported_stays_for_a_day_and_the_log_has_the_reason
     ]
 
 
-def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
+def test_a_janitor_does_not_remove_a_folder_that_another_one_is_removing(shop: Workshop) -> None:
     run, other = ended(shop), ended(shop)
     _end_retention(shop, run)
     _end_retention(shop, other)
@@ -131,7 +133,7 @@ def test_of_two_janitors_only_one_removes_a_folder(shop: Workshop) -> None:
     assert list(locks.iterdir()) == []
 
 
-def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
+def test_an_interrupted_removal_is_continued_by_the_next_janitor(shop: Workshop) -> None:
     run = ended(shop)
     shop.runtime.workspaces().set_aside(run.task)
 
@@ -142,7 +144,7 @@ def test_an_interrupted_removal_is_continued(shop: Workshop) -> None:
         assert workspaces.present(tx, shop.runtime.worker.host) == []
 
 
-def test_a_folder_without_a_row_is_removed_after_a_day(shop: Workshop) -> None:
+def test_a_folder_that_the_ledger_does_not_know_is_removed_after_a_day(shop: Workshop) -> None:
     kept = ended(shop)
     for name, age in (("old", GRACE + 60), ("young", 60)):
         folder = shop.runtime.data.workspace(name)
@@ -341,7 +343,7 @@ def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -
     assert (root / "a file").exists()
 
 
-def test_orphaned_containers_are_removed_and_those_of_a_running_run_stay(shop: Workshop) -> None:
+def test_orphaned_containers_are_removed_and_those_of_a_running_run_are_not(shop: Workshop) -> None:
     over = ended(shop)
     run = shop.claimed()
     janitor = Janitor(shop.runtime, look_every=0, orphaned=0.2)

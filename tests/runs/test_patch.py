@@ -1,4 +1,4 @@
-"""The patch of a run is in the ledger after the run, whatever its outcome."""
+"""The patch of a run is in the ledger after the run, with any outcome."""
 
 import os
 import threading

@@ -33,7 +33,7 @@ def _remove(shop: Workshop, run: Run) -> str | None:
     return export_and_remove(shop.runtime, run.task, Terms(check=uninterrupted), lambda _: False)
 
 
-def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_there(shop: Workshop) -> None:
+def test_the_work_of_a_lost_run_is_exported_and_its_task_continues_from_the_export(shop: Workshop) -> None:
     run = lost(shop)
     assert shop.task(run).checked_head == ""
 
@@ -79,7 +79,7 @@ def test_an_export_that_fails_is_reported(shop: Workshop) -> None:
     assert run.task in shop.runtime.workspaces().folders()
 
 
-def test_the_workspace_of_a_queued_run_stays(shop: Workshop) -> None:
+def test_the_workspace_of_a_queued_run_is_not_removed(shop: Workshop) -> None:
     run = ended(shop)
     with shop.runtime.ledger.write() as tx:
         resume_from_cli(tx, run.task, "go on")

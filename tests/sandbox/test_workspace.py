@@ -145,7 +145,7 @@ def test_the_agent_can_read_its_prompt_and_write_its_result_but_no_other_shared_
     assert printed.split("\n") == ["prompt 1", "yes", "no", "no", "no"]
 
 
-def test_a_retained_workspace_moves_to_the_checked_head_with_its_files_untouched(site: Site) -> None:
+def test_a_retained_workspace_moves_to_the_checked_head_and_its_files_are_not_changed(site: Site) -> None:
     site.prepare()
     site.agent(
         "echo done >>README.md; git commit -qam mine; echo more >>src/main.py; echo new >n; echo note >~/note"
@@ -175,7 +175,7 @@ def test_the_clone_has_exactly_the_refs_of_the_plan(site: Site) -> None:
     ]
 
 
-def test_a_partial_clone_is_created_again(site: Site) -> None:
+def test_an_incomplete_clone_is_created_again(site: Site) -> None:
     site.prepare()
     site.agent("rm README.md; echo torn >.git/index; mkdir ro; touch ro/x; chmod 500 ro")
     (site.folder / "prepared").unlink()

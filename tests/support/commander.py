@@ -111,7 +111,7 @@ class Say:
             return task, runs.newest(tx, task.id)
 
     def worked(self, outcome: Outcome, *phases: Phase, thread: Thread = ISSUE, **facts: str) -> Task:
-        """Let worker w1 of host h1 take the newest run of the thread to this end; `facts` settle its task."""
+        """Record that worker w1 of host h1 ended the newest run of the thread; `facts` are for its task."""
         task, run = self.newest(thread)
         with self.ledger.write() as tx:
             end_run(tx, run, outcome, phases)

@@ -1,4 +1,4 @@
-"""Requests to a playground that wait for an answer as long as a test wants."""
+"""Requests to a playground whose answers a test can delay."""
 
 import asyncio
 import threading

@@ -12,7 +12,7 @@ from bot.sandbox.engine.client import connect
 def image_with(base: str, instructions: str, files: Mapping[str, str] | None = None) -> Iterator[str]:
     """Build the image and yield its id.
 
-    `files` are placed beside the Dockerfile and are executable: name -> content.
+    `files` are in the folder of the Dockerfile and are executable: name -> content.
     """
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:

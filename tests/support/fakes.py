@@ -31,9 +31,9 @@ class FakeForge:
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
     said: list[Part] = field(default_factory=list)  # comments of people, on any thread
     found: list[Labelled] = field(default_factory=list)  # results of the search for labels
-    looked: list[int] = field(default_factory=list)  # ids of the repositories that were searched
+    searched: list[int] = field(default_factory=list)  # ids of the repositories that were searched
     comments: dict[int, tuple[str, str]] = field(default_factory=dict)  # id -> thread key, body
-    spots: dict[int, ReplyTarget] = field(default_factory=dict)  # the reply target of each comment
+    reply_targets: dict[int, ReplyTarget] = field(default_factory=dict)  # the reply target of each comment
     # by id; otherwise taken from the first event
     repositories: dict[int, Repository] = field(default_factory=dict)
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
@@ -79,7 +79,7 @@ class FakeForge:
         self.after()
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
-        self.looked.append(repository_id)
+        self.searched.append(repository_id)
         self._fail()
         found = [each for each in self.found if each.thread.repository_id == repository_id]
         return [self._seen(each) for each in found]
@@ -97,7 +97,7 @@ class FakeForge:
     def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
         self._fail()
         comment_id = next(self._ids)
-        self.spots[comment_id] = reply_target
+        self.reply_targets[comment_id] = reply_target
         self.comments[comment_id] = (thread.key, body)
         self.after()
         return comment_id

@@ -1,7 +1,7 @@
 """The images from which tests start containers: one of this machine's programs, and the real agent's.
 
 The first is built once per test session, in seconds. The second takes minutes. deploy/test builds
-it with this file on request, and it is kept; the tests that need it run if it exists.
+it with this file on request, and it is not removed; the tests that need it run if it exists.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """A model provider with scripted answers: Anthropic's messages interface, plain and streamed.
 
-A real agent talks to it and runs the tools that the answers request. Every request is kept, so that
+A real agent talks to it and runs the tools that the answers request. Every request is stored, so that
 a test can check the conversation and the key in it. The wire format follows the provider's API
 reference (messages, streaming, errors).
 """

@@ -20,7 +20,7 @@ class Response:
 
 
 class Server(ThreadingHTTPServer):
-    """A server that gives the answers in `script` in turn, then echoes. It keeps its requests."""
+    """A server that gives the answers in `script` in turn, then echoes. It stores its requests."""
 
     daemon_threads = True
 

@@ -46,7 +46,7 @@ class SecondEngine:
     def docker(self, *arguments: str) -> str:
         """Return `docker`'s output for this engine.
 
-        The library would keep connections to an engine that is gone.
+        The library would keep its connections to a stopped engine.
         """
         command = ["docker", "--host", self.url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

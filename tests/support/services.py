@@ -89,7 +89,7 @@ class Postgres:
         self._run(f'DROP DATABASE "{new}"')
 
     @contextmanager
-    def away(self, url: str) -> Iterator[None]:
+    def unavailable(self, url: str) -> Iterator[None]:
         """Keep all clients out of this database during the block."""
         name = make_url(url).database
         self._run(*_closing(name))
@@ -195,7 +195,7 @@ def running_redis() -> Iterator[Redis]:
 def free_port() -> int:
     """Return a loopback port on which no process listens now.
 
-    The kernel does not assign these ports by itself, so the port stays free until it is bound.
+    The kernel does not assign these ports by itself, so the port is free until it is bound.
     """
     below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:

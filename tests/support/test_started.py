@@ -20,7 +20,7 @@ def watch() -> Iterator[Watch]:
     OURS.refuses = False
 
 
-def test_a_process_is_named_by_its_program_and_git_does_not_count(watch: Watch) -> None:
+def test_a_started_process_is_reported_by_its_program_and_git_is_ignored(watch: Watch) -> None:
     with watch.test() as started:
         subprocess.run(["/bin/true"], check=True)
         subprocess.run(["git", "--version"], check=True, capture_output=True)
@@ -28,7 +28,7 @@ def test_a_process_is_named_by_its_program_and_git_does_not_count(watch: Watch) 
     assert started == {"true"}
 
 
-def test_a_connection_to_the_engine_counts_from_any_thread(watch: Watch) -> None:
+def test_a_connection_to_the_engine_is_detected_in_any_thread(watch: Watch) -> None:
     with watch.test() as started, socket.socket(socket.AF_UNIX) as connection:
         thread = threading.Thread(target=connection.connect_ex, args=["/nowhere/docker.sock"])
         thread.start()
@@ -37,7 +37,7 @@ def test_a_connection_to_the_engine_counts_from_any_thread(watch: Watch) -> None
     assert started == {ENGINE}
 
 
-def test_starts_in_earlier_threads_and_between_two_tests_do_not_count(watch: Watch) -> None:
+def test_starts_in_earlier_threads_and_between_two_tests_are_ignored(watch: Watch) -> None:
     begun, over = threading.Event(), threading.Event()
 
     def unfinished() -> None:

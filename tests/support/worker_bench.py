@@ -1,4 +1,4 @@
-"""A worker's side in this process: a runtime, a repository beside it, and runs to work on. No forge.
+"""A worker's side in this process: a runtime, a repository and runs, without a forge.
 
 The agent of a test is its shell script. Engine, git and ledger are real.
 """
@@ -127,7 +127,7 @@ class Workshop:
             return runs.phase_times(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
-        """Return all of the run's log that the ledger holds."""
+        """Return all of the run's log in the ledger."""
         with self.runtime.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 

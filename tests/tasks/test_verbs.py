@@ -332,7 +332,7 @@ def test_cancel_of_a_running_run_records_the_request_for_its_worker(say: Say) ->
     assert (task.state, run.state, run.cancel_asked) == ("running", "running", True)
 
 
-def test_cancel_is_refused_once_the_push_has_begun(say: Say) -> None:
+def test_cancel_is_refused_after_the_push_has_begun(say: Say) -> None:
     say("/run tidy")
     with say.ledger.write() as tx:
         begin_run(tx, runs.newest(tx, tasks.of_thread(tx, ISSUE.key)[0].id), (*WORKED, Phase.PUSH))

@@ -444,7 +444,7 @@ def test_a_page_is_not_found_with_a_wrong_key(client: httpx.Client, sqlite_ledge
         assert client.get(path, params={"key": key, "run": "1"}).status_code == 404
 
 
-def test_the_link_of_one_task_does_not_open_another(client: httpx.Client, sqlite_ledger: Ledger) -> None:
+def test_the_link_of_one_task_does_not_open_another_task(client: httpx.Client, sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.write() as tx:
         mine, other = failed(tx), failed(tx)
 

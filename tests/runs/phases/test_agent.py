@@ -89,7 +89,7 @@ def test_an_agent_continues_without_a_worker_and_the_next_worker_follows_it_to_i
     assert raw.read_bytes() == whole
 
 
-def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_stays(shop: Workshop) -> None:
+def test_an_agent_whose_container_has_vanished_is_lost_and_its_workspace_is_retained(shop: Workshop) -> None:
     run = shop.claimed()
     _work_until_output(shop, shop.agent(f"echo 1 > x; git add x; git commit -qm x; {FOREVER}"), run)
     shop.runtime.engine.remove(f"forgehand-{run.id}")
@@ -197,7 +197,7 @@ def test_a_cancel_takes_effect_if_the_agent_was_stopped_before_the_worker_record
 
 
 @pytest.mark.long  # tests of cancels have an agent that even ignores the signal
-def test_a_cancelled_agents_work_is_in_the_quarantine_and_nothing_is_pushed(shop: Workshop) -> None:
+def test_the_work_of_a_cancelled_agent_is_in_the_quarantine_and_is_not_pushed(shop: Workshop) -> None:
     run = shop.claimed()
 
     with shop.busy(shop.agent(f"echo 1 > x; git add x; git commit -qm x; echo 2 > y; {FOREVER}"), run):
@@ -293,7 +293,7 @@ done
 """
 
 
-def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_stay(
+def test_an_agent_that_fills_its_workspace_is_stopped_and_its_files_are_retained(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_usage, "_PAUSE", 0.5)
@@ -348,7 +348,7 @@ def test_an_agent_continues_while_the_ledger_is_unavailable_and_the_same_worker_
         run = shop.claimed()
         with shop.busy(shop.agent(COUNTING), run):
             until(lambda: shop.printed(run) != b"")
-            with postgres.away(url):
+            with postgres.unavailable(url):
                 until(lambda: any(line["event"] == "ledger went away" for line in logged))
             before = shop.now(run).log_offset
             until(lambda: shop.now(run).log_offset > before)

@@ -146,7 +146,7 @@ def test_a_remote_that_does_not_answer_is_retried_for_a_while_and_then_reported(
 
 def test_a_later_run_resumes_the_last_session_if_its_file_is_there(shop: Workshop) -> None:
     def worked(script: str, agent: str = "shell") -> Run:
-        """One more run of the task, by a stand-in that writes down its options."""
+        """Execute one more run of the task by a stand-in that records its options."""
         run = shop.next()
         assert run is not None
         script = f'echo "$@" >> args; {KEEPS_SESSION}; {script}'

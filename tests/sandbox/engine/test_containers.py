@@ -144,7 +144,7 @@ def test_a_stream_fails_at_its_end_if_the_script_failed(engine: Engine, image: s
         assert stream.read_exactly(2) == b"x\n"
 
 
-def test_leaving_a_stream_by_an_exception_kills_the_container(engine: Engine, image: str) -> None:
+def test_an_exception_in_the_block_of_a_stream_kills_the_container(engine: Engine, image: str) -> None:
     with (
         pytest.raises(ZeroDivisionError),
         engine.tool_stream(name=a_name(), image=image, script="sleep 60", args=[], mounts=[], seconds=60),

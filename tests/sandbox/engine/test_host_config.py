@@ -72,7 +72,7 @@ def test_an_engine_that_cannot_limit_memory_or_pids_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("info", [DOCKER_WITHOUT_CGROUPS, PODMAN_WITHOUT_ROOT])
-def test_with_allow_unlimited_no_unenforceable_limit_is_requested(
+def test_unenforceable_limits_are_not_requested_with_allow_unlimited(
     server: Server, info: dict[str, Any]
 ) -> None:
     engine = an_engine(server, info, allow_unlimited=True)

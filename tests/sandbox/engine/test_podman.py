@@ -51,7 +51,7 @@ def test_podman_is_recognised_by_docker_info() -> None:
     ]
 
 
-def test_a_stream_is_read_once_it_arrives() -> None:
+def test_a_stream_is_read_as_soon_as_it_arrives() -> None:
     there, stream = threading.Event(), QueuedStream()
     later = Later(after(there, stream))
     stream.pieces.put(b"one")

@@ -176,7 +176,7 @@ def test_the_depth_of_a_new_folder_is_limited(trees: Trees) -> None:
     assert violation.endswith("…` lies more than 100 folders deep. Move it up, or remove it.")
 
 
-def test_existing_deep_paths_may_be_changed_and_removed(trees: Trees) -> None:
+def test_existing_deep_paths_can_be_changed_and_removed(trees: Trees) -> None:
     base = trees.commit(nested(trees, 120, ("x", "1")))
 
     assert trees.violation(trees.commit(nested(trees, 120, ("x", "2"), ("y", "1")), base)) == ""

@@ -272,7 +272,7 @@ def test_a_pipe_that_git_would_read_in_the_worktree_is_refused_at_once(hostile: 
 
 
 @pytest.mark.parametrize("seconds", [1, pytest.param(20, marks=pytest.mark.long)])
-def test_a_pipe_in_a_linked_folder_of_refs_costs_one_git_call(
+def test_a_pipe_in_a_linked_folder_of_refs_blocks_only_one_git_call(
     hostile: Hostile, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _SCRIPT.count("(seconds=20 && git rev-parse ") == 1

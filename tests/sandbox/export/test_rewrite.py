@@ -97,7 +97,7 @@ def test_a_date_that_no_forge_accepts_becomes_the_epoch(date: str) -> None:
     assert b"> 0 +0000\n" in body(made(date=date), [], STYLE)
 
 
-def test_rewritten_parents_are_replaced_and_others_stay() -> None:
+def test_rewritten_parents_are_replaced_and_others_are_not_changed() -> None:
     written: list[bytes] = []
 
     def write(content: bytes) -> str:

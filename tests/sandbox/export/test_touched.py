@@ -378,7 +378,7 @@ def test_text_that_its_encoding_cannot_decode_is_refused_with_its_path(site: Sit
         site.take()
 
 
-# --- what counts as added, changed and removed
+# --- added, changed and removed paths
 
 
 def test_a_changed_mode_is_exported_even_if_git_ignores_modes(site: Site) -> None:
@@ -473,7 +473,7 @@ def test_the_exported_paths_are_those_on_disk_for_all_kinds_of_changes_together(
     site.see("fsck", "--strict", "--no-dangling")
 
 
-def test_names_that_look_like_options_or_patterns_are_names(site: Site) -> None:
+def test_paths_that_look_like_options_or_patterns_are_exported(site: Site) -> None:
     names = ["d\nD x/\"'", "D y", "S x", "a\tb", "[a]*", "!n", "M\n100644 x\tz", "-z", "caf\udce9", "a\\b"]
     stored(site, dict.fromkeys([*names, "*", "idle\nM x"], LF))
     for name in names:

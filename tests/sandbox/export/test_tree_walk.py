@@ -112,9 +112,7 @@ def test_only_folders_that_differ_are_read(bare: Path, reader: ObjectReader) -> 
     assert [entry.path for entry in folder.entries] == [b"x"]
 
 
-def test_a_folder_of_the_walk_has_its_new_names_and_whether_it_is_new_itself(
-    bare: Path, reader: ObjectReader
-) -> None:
+def test_the_walk_reports_new_folders_and_new_names(bare: Path, reader: ObjectReader) -> None:
     old = tree(bare, f"040000 tree {tree(bare, FILE + 'x')}\told")
     more = tree(bare, FILE + "x", FILE + "y")
     new = tree(bare, f"040000 tree {more}\told", f"040000 tree {tree(bare, FILE + 'z')}\tnew")

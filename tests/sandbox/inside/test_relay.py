@@ -78,7 +78,7 @@ def test_a_request_waits_for_the_gateway_of_the_next_worker(path: Path, relayed:
             assert connection.getresponse().read() == b"answered"
 
 
-def test_a_connection_ends_with_its_gateway_and_the_next_connection_reaches_the_next_one(
+def test_a_connection_ends_with_its_gateway_and_the_next_one_reaches_the_next_gateway(
     path: Path, relayed: Relayed
 ) -> None:
     with relayed(WITHIN) as connection:
