@@ -286,11 +286,11 @@ def test_resume_continues_the_newest_task_or_the_named_one(say: Say) -> None:
 
 def test_a_task_of_another_thread_cannot_be_named(say: Say) -> None:
     say("/run one", thread=CHANGE, change=a_change())
-    elsewhere = say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
+    other = say.worked(Outcome.AGENT_FAILED, thread=CHANGE)
 
     for command in ("/resume", "/cancel", "/approve"):
-        with pytest.raises(NotPossible, match=f"no task `{elsewhere.id}` on this thread"):
-            say(f"{command} --task {elsewhere.id}")
+        with pytest.raises(NotPossible, match=f"no task `{other.id}` on this thread"):
+            say(f"{command} --task {other.id}")
 
     assert say.newest(CHANGE)[1].number == 1
 
