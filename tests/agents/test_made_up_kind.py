@@ -175,7 +175,7 @@ def test_an_agent_of_a_new_kind_uses_the_gateway_and_its_instruction_files_are_p
     assert shown == "tidy the parser\nHELLO\nDone.\n"
 
 
-def test_changes_to_instruction_files_of_a_new_kind_are_not_pushed_to_a_change(
+def test_changes_to_instruction_files_of_a_new_kind_are_not_pushed_if_the_commit_is_pinned(
     shop: Workshop, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     provider.script.append(json_response({"word": "hello"}))

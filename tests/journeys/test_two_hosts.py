@@ -142,7 +142,7 @@ def test_a_run_that_dies_with_its_host_is_reported_as_lost(hosts: Hosts, figures
 
 
 @pytest.mark.long
-def test_links_of_both_hosts_open_the_same_pages(hosts: Hosts) -> None:
+def test_links_of_both_hosts_open_on_the_same_server(hosts: Hosts) -> None:
     world = hosts.world
     numbers = [world.playground.open_issue(f"Issue {number}") for number in range(4)]
     for number in numbers:

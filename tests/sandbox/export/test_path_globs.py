@@ -47,7 +47,7 @@ def test_the_default_globs_match_in_the_same_way(path: str) -> None:
     assert Pattern(DEFAULT).matches(path) == any(matches(glob, path) for glob in DEFAULT)
 
 
-def test_very_long_paths_are_matched_without_backtracking() -> None:
+def test_very_long_paths_can_be_matched() -> None:
     """Patterns that restart at every path component would take hours for these."""
     pattern = Pattern([*DEFAULT, "*a*b*c*d*e*f"])
 
