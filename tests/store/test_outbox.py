@@ -125,6 +125,7 @@ def test_an_item_that_is_put_once_is_not_put_again_after_it_was_sent(ledger_with
     with ledger_with_threads.write() as tx:
         assert outbox.put_once(tx, an_item("no", Outgoing.REPLY))
         assert not outbox.put_once(tx, an_item("never", Outgoing.REPLY))
+        assert due_texts(tx) == ["no"]
         outbox.sent(tx, only_due_item(tx), 99)
 
         assert not outbox.put_once(tx, an_item("no", Outgoing.REPLY))
