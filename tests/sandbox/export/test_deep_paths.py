@@ -2,20 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from bot.sandbox.engine.containers import Engine
 from tests.sandbox.export_source import Site
 from tests.sandbox.memory_limited import Group, export_in, memory_group
 
 DEPTH = 1996
-
-
-@pytest.fixture
-def site(tmp_path: Path, engine: Engine, image: str) -> Site:
-    return Site(tmp_path, engine, image)
 
 
 @pytest.fixture
