@@ -2,41 +2,14 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from bot.domain.event import Assigned, Commented, Labelled
-from bot.domain.thread import Actor, DiffExcerpt, Kind, Part, PartKind, ReplyTarget, Thread
+from bot.domain.thread import DiffExcerpt, Kind, Part, PartKind, ReplyTarget
 from bot.forges.github.events import parse
-from tests.forges.odd_values import NO_FULL_NAMES, NO_LOGINS, NO_TIMES, OTHER_ADDRESSES, OUT_OF_RANGE
-from tests.oracles.payloads import examples, payloads
-
-ANN = Actor(id=21031067, login="Codertocat")
-
-Payload = dict[str, Any]
-
-
-def real(event: str, action: str) -> Payload:
-    """Return the first real delivery of an event and action."""
-    return examples(event, action)[0]
-
-
-def thread(kind: Kind, number: int, title: str) -> Thread:
-    return Thread(
-        forge="github",
-        repository_id=186853002,
-        repository_url="https://github.com/Codertocat/Hello-World",
-        path="Codertocat/Hello-World",
-        kind=kind,
-        number=number,
-        title=title,
-    )
-
-
-def read(event: str, payload: Payload) -> Any:
-    (one,) = parse(event, json.dumps(payload).encode())
-    return one
+from tests.forges.github.real_payloads import ANN, SAYS, read, real, thread
+from tests.oracles.payloads import payloads
 
 
 def test_a_new_comment_is_a_commented_event() -> None:
@@ -148,18 +121,6 @@ def test_a_request_for_a_review_has_the_id_of_the_reviewer() -> None:
     assert parse("pull_request", json.dumps(payload).encode()) == []  # a review requested from a team
 
 
-SAYS = {
-    ("issue_comment", "created"),
-    ("issues", "assigned"),
-    ("issues", "labeled"),
-    ("pull_request", "assigned"),
-    ("pull_request", "labeled"),
-    ("pull_request", "review_requested"),
-    ("pull_request_review", "submitted"),
-    ("pull_request_review_comment", "created"),
-}
-
-
 @pytest.mark.parametrize("number", range(len(payloads())))
 def test_every_real_delivery_is_read_and_only_new_requests_are_events(number: int) -> None:
     event, body = payloads()[number]
@@ -215,164 +176,6 @@ def test_nul_is_removed_from_comments_and_titles() -> None:
     event = read("issue_comment", payload)
 
     assert (event.body, event.thread.title) == ("/run tidy 😀", "ab")
-
-
-@pytest.mark.parametrize("url", [*OTHER_ADDRESSES, None, 7])
-@pytest.mark.parametrize("field", ["html_url", "clone_url", "git_url", "ssh_url", "url"])
-def test_the_address_of_a_repository_comes_from_the_settings_and_not_from_the_delivery(
-    url: object, field: str
-) -> None:
-    for event, action in sorted(SAYS):
-        payload = real(event, action)
-        payload["repository"][field] = url
-
-        (said,) = parse(event, json.dumps(payload).encode(), "http://git.example.org:8080/hub")
-
-        assert said.thread.repository_url == "http://git.example.org:8080/hub/Codertocat/Hello-World"
-
-
-@pytest.mark.parametrize("name", NO_FULL_NAMES)
-def test_the_field_of_an_invalid_full_name_is_named_in_the_error(name: object) -> None:
-    for event, action in sorted(SAYS):
-        payload = real(event, action)
-        payload["repository"]["full_name"] = name
-
-        with pytest.raises(ValueError, match=r"repository\.full_name"):
-            read(event, payload)
-
-
-@pytest.mark.parametrize("name", ["acme/.github", "a_short/x.y-z_", "0/-", "acme/a..b", "acme/CON"])
-def test_an_unusual_full_name_is_read(name: str) -> None:
-    payload = real("issue_comment", "created")
-    payload["repository"]["full_name"] = name
-
-    thread = read("issue_comment", payload).thread
-
-    assert (thread.path, thread.repository_url) == (name, f"https://github.com/{name}")
-
-
-@pytest.mark.parametrize("wrong", OUT_OF_RANGE)
-@pytest.mark.parametrize(
-    ("event", "action", "field"),
-    [
-        ("issue_comment", "created", "comment.id"),
-        ("issue_comment", "created", "comment.user.id"),
-        ("issue_comment", "created", "sender.id"),
-        ("issue_comment", "created", "issue.number"),
-        ("issue_comment", "created", "repository.id"),
-        ("issues", "assigned", "assignee.id"),
-        ("pull_request", "review_requested", "requested_reviewer.id"),
-        ("pull_request", "labeled", "pull_request.number"),
-        ("pull_request_review", "submitted", "review.id"),
-        ("pull_request_review_comment", "created", "comment.in_reply_to_id"),
-        ("pull_request_review_comment", "created", "comment.line"),
-    ],
-)
-def test_a_number_that_the_ledger_cannot_store_is_named_in_the_error(
-    event: str, action: str, field: str, wrong: object
-) -> None:
-    payload = real(event, action)
-    *path, last = field.split(".")
-    parent = payload
-    for name in path:
-        parent = parent[name]
-    parent[last] = wrong
-
-    if (field, wrong) == ("comment.line", 0):
-        excerpt = read(event, payload).context[0].excerpt
-        assert excerpt is not None
-        assert (excerpt.path, excerpt.line) == ("README.md", None)
-        return
-    with pytest.raises(ValueError, match=field.split(".")[-1]):
-        read(event, payload)
-
-
-@pytest.mark.parametrize("largest", [1, 2**63 - 1])
-def test_the_first_and_the_last_number_are_read(largest: int) -> None:
-    payload = real("issue_comment", "created")
-    payload["issue"]["number"] = payload["repository"]["id"] = largest
-
-    thread = read("issue_comment", payload).thread
-
-    assert (thread.number, thread.repository_id) == (largest, largest)
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        "action",
-        "comment.id",
-        "comment.body",
-        "comment.created_at",
-        "comment.user.id",
-        "comment.user.login",
-        "comment.user.type",
-        "comment.user",
-        "sender.id",
-        "issue.number",
-        "issue",
-        "repository.id",
-        "repository.full_name",
-        "repository",
-    ],
-)
-@pytest.mark.parametrize("wrong", [None, True, [], {}])
-def test_an_invalid_required_field_is_named_in_the_error(field: str, wrong: object) -> None:
-    payload = real("issue_comment", "created")
-    *path, last = field.split(".")
-    parent = payload
-    for name in path:
-        parent = parent[name]
-    parent[last] = wrong
-
-    with pytest.raises(ValueError, match=field):
-        read("issue_comment", payload)
-
-
-@pytest.mark.parametrize("time", [*NO_TIMES, "yesterday", "2019-05-15T15:20:21"])
-def test_an_invalid_time_is_named_in_the_error(time: str) -> None:
-    payload = real("issue_comment", "created")
-    payload["comment"]["created_at"] = time
-
-    with pytest.raises(ValueError, match=r"comment\.created_at"):
-        read("issue_comment", payload)
-
-
-@pytest.mark.parametrize("login", NO_LOGINS)
-def test_an_invalid_login_is_named_in_the_error(login: str) -> None:
-    payload = real("issue_comment", "created")
-    payload["comment"]["user"]["login"] = login
-
-    with pytest.raises(ValueError, match=r"comment\.user\.login"):
-        read("issue_comment", payload)
-
-
-@pytest.mark.parametrize("login", ["dependabot[bot]", "octo_acme", "-old-", "a" * 255])
-def test_an_unusual_login_is_read(login: str) -> None:
-    payload = real("issue_comment", "created")
-    payload["comment"]["user"]["login"] = login
-
-    assert read("issue_comment", payload).actor.login == login
-
-
-def test_the_field_of_a_label_that_is_too_long_is_named_in_the_error() -> None:
-    payload = real("issues", "labeled")
-    payload["label"]["name"] = "é" * 255
-    assert read("issues", payload).label == "é" * 255
-
-    payload["label"]["name"] += "é"
-
-    with pytest.raises(ValueError, match=r"label\.name"):
-        read("issues", payload)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"\xff", b"[]", b"NaN", b'{"action": "\\ud800 alone"}', b"[" * 10_000],
-)
-def test_a_body_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - in the parser's own words
-        parse("issue_comment", body)
 
 
 def test_an_event_that_the_bot_does_not_use_is_not_read() -> None:
