@@ -12,11 +12,6 @@ from bot.tasks.operator import cancel_from_cli, open_from_cli, resume_from_cli
 from tests.support.commander import DEFAULTS, Say, end_run
 
 
-@pytest.fixture
-def say(ledger: Ledger) -> Say:
-    return Say(ledger)
-
-
 def test_the_operator_opens_resumes_and_cancels_tasks_without_a_thread(ledger: Ledger) -> None:
     with ledger.write() as tx:
         first = open_from_cli(

@@ -10,18 +10,13 @@ from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
 from bot.store import runs, tasks, workspaces
-from bot.store.ledger import Ledger, clock
+from bot.store.ledger import clock
 from bot.tasks.retention import KEEP, discard, keep
 from bot.tasks.verbs import Tasks
 from tests.support.at_once import at_once
 from tests.support.commander import DEFAULTS, Say, a_command, patch_url, remove_workspace
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def say(ledger: Ledger) -> Say:
-    return Say(ledger)
 
 
 def test_workspaces_are_retained_two_days_after_success_and_seven_otherwise() -> None:
