@@ -1,0 +1,31 @@
+"""A client of the pages of tasks."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from bot.agents.claude import Claude
+from bot.store.ledger import Ledger
+from bot.web import pages
+from tests.support.asgi_server import listening
+from tests.support.fakes import FakeForge
+from tests.web.failed_task import KEY, OPERATOR, SECRET
+
+
+@pytest.fixture
+def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
+    viewer = pages.Viewer(
+        ledger=sqlite_ledger,
+        link_key=KEY,
+        forges={"github": FakeForge()},
+        secrets=[SECRET],
+        agents={"claude": Claude(())},
+        operator_token=OPERATOR,
+    )
+    with (
+        listening(Starlette(routes=pages.routes(viewer))) as (host, port),
+        httpx.Client(base_url=f"http://{host}:{port}", verify=False) as client,
+    ):
+        yield client
