@@ -1,5 +1,7 @@
-"""A real engine and the small image for tests that run containers."""
+"""A real engine, the small image and a task's workspace for tests that run containers."""
 
+import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.engine.containers import Engine
+from tests.sandbox.task_workspace import TASK, Site
 from tests.support.images import small
 
 UID = 10001
@@ -34,3 +37,14 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o777)  # the umask applies to the mode of mkdir
     return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, engine: Engine, image: str) -> Iterator[Site]:
+    """Create the folders of a task; tests of exports have another `site`."""
+    site = Site(tmp_path / "data", engine, image)
+    yield site
+    if os.geteuid():
+        site.places.remove(TASK)
+    else:  # faster: without a container
+        subprocess.run(["rm", "-rf", site.folder.parent], check=True)
