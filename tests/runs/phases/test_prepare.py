@@ -2,9 +2,7 @@
 
 import fcntl
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,7 @@ from bot.store import runs, tasks, workspaces
 from bot.tasks.operator import resume_from_cli
 from tests.support.claude_stand_in import KEEPS_SESSION, SESSION, printing, recorded, stand_in
 from tests.support.services import free_port
-from tests.support.worker_bench import Workshop, in_a_workshop, until
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import Workshop, until
 
 
 def test_without_free_space_nothing_is_fetched_or_created(shop: Workshop) -> None:
