@@ -2,9 +2,7 @@
 
 import shlex
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +19,7 @@ from tests.gateway.provider import running
 from tests.gateway.sandbox_client import providers_at
 from tests.support.claude_stand_in import SESSION, printing, recorded, stand_in
 from tests.support.runtimes import with_gateway
-from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
+from tests.support.worker_bench import FOREVER, Workshop, until
 
 # Sends one request to the gateway, and continues after any answer.
 ASKS = """
@@ -38,12 +36,6 @@ WAITS, GOES_ON = recorded("background")[:7], recorded("background")[7:]  # each 
 WORK = "echo 1 > x"
 WAITS_FOR_GO = "while test ! -e go; do sleep 0.05; done; rm go"
 KILLED, STOPPED = 137, 143
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
 
 
 def _with(shop: Workshop, script: str, *, idle: int = 60) -> Runtime:

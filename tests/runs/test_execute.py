@@ -2,9 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +13,7 @@ from bot.runs.execute import execute
 from bot.runs.runtime import Runtime
 from bot.store import workspaces
 from tests.support.runtimes import with_gateway
-from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import FOREVER, Workshop, until
 
 
 def test_every_phase_is_recorded_with_its_times(shop: Workshop) -> None:

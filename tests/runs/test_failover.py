@@ -4,7 +4,6 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +23,7 @@ from bot.tasks.operator import approve_from_cli, resume_from_cli
 from tests.runs.past_runs import begun, ended, lost
 from tests.support.cli_sandbox import LONG
 from tests.support.rows import nobody_is_dead
-from tests.support.worker_bench import Workshop, in_a_workshop
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import Workshop
 
 
 @pytest.fixture

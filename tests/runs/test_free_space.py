@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +29,6 @@ from tests.support.worker_bench import Workshop, in_a_workshop, until
 SPARE = 64 << 20  # bytes: other processes on this machine write and remove files, too
 BIG = 192 << 20
 FAILED = Outcome.AGENT_FAILED
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
 
 
 def _have_workspaces(shop: Workshop, *runs: Run) -> list[bool]:

@@ -1,9 +1,7 @@
 """A leased run: its interrupts, its retries and its lease."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -13,13 +11,7 @@ from bot.domain.lifecycle import Phase
 from bot.runs.leased_run import Cancelled, LeasedRun, Stopped, watched
 from bot.sandbox.engine.containers import ContainerSpec
 from bot.store.schema import runs as table
-from tests.support.worker_bench import Workshop, in_a_workshop, until
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import Workshop, until
 
 
 @pytest.fixture

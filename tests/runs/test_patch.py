@@ -3,8 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,7 @@ from bot.runs.leased_run import LeasedRun, Stopped
 from bot.runs.patch import save_patch
 from bot.store import patches
 from bot.store.patches import Patch
-from tests.support.worker_bench import Workshop, in_a_workshop, until
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import Workshop, until
 
 
 def newest_patch(shop: Workshop, run: Run) -> Patch | None:

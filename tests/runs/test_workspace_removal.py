@@ -1,8 +1,6 @@
 """Removal of workspaces: unexported work is in the quarantine before the files are removed."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,13 +18,7 @@ from bot.store.removals import Key
 from bot.tasks.operator import resume_from_cli
 from tests.runs.past_runs import damaged, ended, lost, unexported
 from tests.support.rows import all_are_dead
-from tests.support.worker_bench import Workshop, in_a_workshop
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    with in_a_workshop(tmp_path) as shop:
-        yield shop
+from tests.support.worker_bench import Workshop
 
 
 def _remove(shop: Workshop, run: Run) -> str | None:
