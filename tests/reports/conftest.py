@@ -1,4 +1,4 @@
-"""Fixtures for tests of reports: a run whose messages the sender sends."""
+"""A run whose messages the sender sends."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fixtures for tests of exports: a clone and all other files that an export needs."""
+"""A clone and all other files that an export needs, for tests of exports."""
 
 from pathlib import Path
 

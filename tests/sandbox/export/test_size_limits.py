@@ -22,7 +22,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(site: Site, script: 
         site.take(rules=Rules(seconds=30))
 
 
-@pytest.mark.long  # the test of all kinds of changes has an ignored file of 1 TiB
+@pytest.mark.long  # test_exported_paths.py has an ignored file of 1 TiB
 def test_a_large_file_that_is_ignored_does_not_matter(site: Site) -> None:
     shell(site, "echo huge >.gitignore; truncate -s 2G huge")
 
