@@ -21,6 +21,9 @@ from bot.text.sanitize import visible
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
 _TAIL = 4096  # bytes of stderr to quote in an error
+# Docker's last frame when it cannot continue to read a log, for instance after a rotation: moby,
+# api/server/httputils/write_log_stream.go.
+_LOG_FAILURE = b"Error grabbing logs: "
 
 
 def cleaned(text: bytes) -> str:
@@ -148,7 +151,7 @@ class ContainerLog:
 
     def _frame(self) -> bytes:
         try:
-            return next(self._frames)
+            return self._output()
         except (StopIteration, ValueError, AttributeError):  # the last two: closed while it waited
             if self._replay is None:
                 raise StopIteration from None
@@ -161,3 +164,11 @@ class ContainerLog:
         if self._closed:  # while the engine was asked
             self.close()
         return self._frame()
+
+    def _output(self) -> bytes:
+        frame = next(self._frames)
+        if self._replay is not None and frame.startswith(_LOG_FAILURE):
+            # If another frame follows, the agent printed this. If the stream ends, the stored log decides:
+            # it has the agent's lines only.
+            frame += next(self._frames)
+        return frame

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.errors import SandboxFailed
 from bot.domain.interrupt import within
-from bot.sandbox.engine.streams import Stream
+from bot.sandbox.engine.streams import ContainerLog, Frames, Stream
 
 
 def frame(kind: int, content: bytes) -> bytes:
@@ -70,3 +70,37 @@ def test_the_time_limit_also_applies_during_much_output() -> None:
 
         with pytest.raises(SandboxFailed, match="within its time"):
             Stream(ours, seconds=0).drain()
+
+
+FAILURE = b"Error grabbing logs: no such file or directory\n"
+
+
+class Lines:
+    """The frames of an engine's response, one for each line."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = iter(lines)
+
+    def __next__(self) -> bytes:
+        return next(self._lines)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("followed", "stored", "output"),
+    [
+        ([b"one\n", FAILURE], [b"one\n", b"two\n"], b"one\ntwo\n"),
+        ([b"one\n", FAILURE], [b"one\n", FAILURE], b"one\n" + FAILURE),
+        ([FAILURE, b"one\n"], [FAILURE, b"one\n"], FAILURE + b"one\n"),
+    ],
+    ids=["the engine's message", "the agent's last line", "a line among others of the agent"],
+)
+def test_a_message_of_the_engine_is_not_output_of_the_agent(
+    followed: list[bytes], stored: list[bytes], output: bytes
+) -> None:
+    def replay() -> Frames:
+        return Lines(*stored)
+
+    assert b"".join(ContainerLog(Lines(*followed), replay, skip=0)) == output
