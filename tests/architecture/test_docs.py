@@ -13,6 +13,7 @@ from bot.commands.parser import _READ
 from bot.commands.router import Router
 from bot.domain.command import Need
 from bot.domain.errors import NotUnderstood
+from bot.domain.outcomes import ENDINGS
 from bot.store.ledger import Ledger
 from bot.tasks.verbs import Tasks
 from tests.architecture.language_rules import RULES, is_excused
@@ -70,6 +71,17 @@ def test_every_log_event_that_operators_look_for_is_logged() -> None:
     assert [event for event in events if f'"{event}' not in sources] == []
 
 
+def test_the_page_for_operators_has_every_outcome_with_its_state_sentence_and_next_command() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    section = page.partition("\n## Outcomes\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+
+    assert rows == [
+        f"| `{outcome}` | `{ending.state}` | {ending.sentence} | {_commands(ending.next, ending.also)} |"
+        for outcome, ending in ENDINGS.items()
+    ]
+
+
 def test_architecture_lists_every_decision_by_its_title() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
 
@@ -120,6 +132,10 @@ def test_the_page_about_handlers_names_every_verb_option_and_need() -> None:
     expected = [*verbs, *(f"--{name}" for name in _READ), *(f"Need.{need.name}" for need in Need)]
 
     assert [name for name in expected if name not in HANDLERS] == []
+
+
+def _commands(*commands: str) -> str:
+    return " or ".join(f"`{command}`" for command in commands if command)
 
 
 def _block(start: str) -> str:
