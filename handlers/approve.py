@@ -1,4 +1,4 @@
-"""`/approve [commit]`: push a commit that was held because it touches protected paths.
+"""`/approve [commit]`: push a commit that awaits approval because it touches protected paths.
 
 An approval is for one commit. Naming the commit makes sure that it is the one that was reviewed.
 """

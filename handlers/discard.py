@@ -1,6 +1,6 @@
 """`/discard`: remove the workspace of a task now, before its retention ends.
 
-The handler only ends the retention. The host that has the files removes them in its next sweep.
+The handler only ends the retention. The janitor of the host that has the files removes them.
 """
 
 from bot.commands.router import Router

@@ -16,7 +16,7 @@ router = Router()
     "resume",
     usage="/resume [more instructions]",
     help="continues the newest task of this thread in its own workspace; without instructions, "
-    "repeats the step that failed",
+    "repeats the push if the push had begun, else the whole run",
     options=("task", "agent", "model", "timeout"),
     needs={Need.THREAD},
 )

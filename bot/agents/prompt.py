@@ -70,7 +70,8 @@ def write(
     `refs` are the clone's names for the remote's branches. `context` is the texts of other people. `resumed`
     describes the end of the last run and its leftovers in the bot's own words; "" for a first run. `before`
     is the requests of earlier runs, if the agent does not remember them. `on_change` is True for work on a
-    change: then the agent sees the instruction files of its base.
+    change: then the agent sees the instruction files of the default branch or, for a fork, of the target
+    branch.
     """
     parts = [
         f"{_REQUEST}\n\n{visible(request).strip()}\n",

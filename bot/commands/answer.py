@@ -203,6 +203,7 @@ class Answer:
 
 def _is_first(tx: Connection, event: Event) -> bool:
     thread = event.thread
-    # Every key is recorded, not only those up to the first known one: a twin may have any of them.
+    # Every key is recorded, not only those up to the first known one: a second event for the same label may
+    # come with any of these keys.
     new = [causes.add(tx, thread.forge, thread.repository_id, cause) for cause in idempotency_keys(event)]
     return all(new)

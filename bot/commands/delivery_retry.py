@@ -13,9 +13,9 @@ def is_transient(error: Exception) -> bool:
 def pause(delivery: Delivery, error: Exception) -> float | None:
     """Return the seconds until the next try, or None if the delivery is not tried again.
 
-    Transient errors have PATIENCE besides their tries. `authorize` refuses the command after that time if
-    the forge is away, and a ledger that is away cannot record a try. So an error that is still called
-    transient after PATIENCE is caused by the delivery.
+    A transient error ends the tries only if the delivery is older than PATIENCE. `authorize` refuses the
+    command after that time if the forge is away, and a ledger that is away cannot record a try. So an error
+    that is still called transient after PATIENCE is caused by the delivery.
     """
     is_last = delivery.attempts + 1 >= INCIDENT_TRIES
     if is_last and (delivery.age >= PATIENCE or not is_transient(error)):

@@ -1,8 +1,15 @@
 """The table of forges.
 
-Another forge needs its folder here with a `kind.py`, a row below, its section in
-`bot/app/settings/forges.py`, and the section's field in `bot/app/settings/settings.py`. No other module
-knows a forge by name.
+Another forge needs:
+
+1. its folder here, with a `kind.py`, and a row below
+2. its section in `bot/app/settings/forges.py`
+3. the section's field in `bot/app/settings/settings.py`
+4. the paths of its CI settings in `bot/sandbox/export/protected_paths.py`: an agent could else change what
+   CI runs without an approval
+5. the shape of its tokens in `bot/text/redaction.py`: they would else be published
+
+`tests/app/test_forges.py` lists all other modules that contain the name of a forge.
 """
 
 from bot.forges.github.kind import GITHUB

@@ -198,7 +198,7 @@ class Objects:
     check: Check = field(default=uninterrupted, compare=False, repr=False)
 
     def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"") -> bytes:
-        """Run git within resource limits, because an agent made the objects. Raises as `git`."""
+        """Run git within resource limits, because an agent made the objects. Raises what `git` raises."""
         env = self.borrowing()
         return git(*args, at=self.path, env=env, stdin=stdin, seconds=120, limits=_READING, check=self.check)
 

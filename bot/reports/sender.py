@@ -38,10 +38,11 @@ from bot.store.shared_keys import run_token, task_url
 
 log = structlog.get_logger()
 
-_AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}  # kind: the kind sent before it
+# The kind that must be sent before each of these kinds.
+_AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}
 _WAIT = 5.0  # seconds until a message that has to wait for another one is looked at again
-_LEASES = 4  # a sender's lease, in leases of a run: a single call to a forge may take long
-_DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # may be lost; the other kinds are facts
+_LEASES = 4  # a sender's lease is this many times a run's lease: a single call to a forge may take long
+_DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # kinds that are dropped after some failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def send(sender: Sender, thread_key: str) -> None:
         finally:
             with sender.ledger.write() as tx:
                 sender_leases.release(tx, thread_key, holder)
-        # A message may have been added just before we left; its own sender was turned away.
+        # A message may have been added while we held the lease, and the sender that was to send it gave up.
         with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
             if thread.forge not in sender.forges or not outbox.due(tx, thread_key):

@@ -19,7 +19,7 @@ from bot.text.units import human, time_limit
 
 # An agent prints short lines a dozen times faster than they can be read from the engine. The engine's log has
 # to hold them until then: it has space for five times as many lines (bot/sandbox/engine/containers.py).
-_BYTES_A_LINE = 200  # of the log limit that each line uses up, however short it is
+_BYTES_A_LINE = 200  # the limit of lines is the limit of bytes divided by this
 
 
 class AgentLimits:
@@ -61,7 +61,8 @@ class AgentLimits:
         return self._disk()
 
     def _disk(self) -> RunVerdict | None:
-        # A run is admitted only with all of `free_space`: the running agents together may use up half of it.
+        # A run starts only if all of `free_space` is free. The running agents together may use half of it; if
+        # less than half is left, each of them is stopped.
         free, limit = self._runtime.data.free_bytes(), self._limits.container.disk
         if free < self._runtime.free_space // 2:
             reason = f"The disk of the workspaces has only {human(free)} left, for all of them."

@@ -34,9 +34,9 @@ class Tail:
     ) -> None:
         self._leased = leased
         self._limits = limits
-        self._reader = reader  # it has read all output up to that byte
+        self._reader = reader  # it has read all output up to `log_offset`
         self._access = access
-        self._offset = leased.run.log_offset  # of the end of the log in the ledger
+        self._offset = leased.run.log_offset  # bytes of output that are already in the ledger
         self._pending = bytearray()
         self._flushed = self._progress_sent = time.monotonic()
         self._done_at: float | None = None
@@ -51,7 +51,7 @@ class Tail:
         path.parent.mkdir(parents=True, exist_ok=True)
         engine, name = self._leased.runtime.engine, self._leased.sandbox
         source = self._leased.retry_or_abandon(lambda: engine.follow(name, self._offset))
-        self._limits.record_output(0)  # up to now the engine may have been the silent one
+        self._limits.record_output(0)  # a slow engine must not count as a silent agent
         buffer = _Buffer()
         reader = threading.Thread(target=buffer.fill, args=(source,), name=path.name)
         reader.start()
@@ -101,7 +101,7 @@ class Tail:
 
     def _done(self) -> RunVerdict | None:
         result = self._reader.report
-        if result is None or result.waits:  # the limits decide for how long it may
+        if result is None or result.waits:  # it waits for its own command: only the run's limits end that
             self._done_at = None
             return None
         self._done_at = self._done_at or time.monotonic()

@@ -29,8 +29,8 @@ def briefing(leased: LeasedRun, refs: Collection[str], *, fresh: bool) -> str:
     run, task = leased.run, leased.task
     with leased.runtime.ledger.read() as tx:
         earlier = [each for each in run_rows.of_task(tx, task.id) if each.number < run.number]
-    # A resumed session knows the requests of its runs. It does not know a run whose agent never started, or
-    # one that was to resume the session and ended before it reported that it had.
+    # A resumed session knows the requests of its earlier runs, except of runs whose agent never started, and
+    # of runs that ended before the agent confirmed that it had resumed the session.
     prompted = [each for each in earlier if each.agent_started and (each.session or not each.session_from)]
     known = prompted if run.session_from else []
     # A run that ended before its agent started (no budget, cancelled while queued) is not worth mentioning.

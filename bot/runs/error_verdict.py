@@ -37,7 +37,7 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
 
 
 def _unexported_work(leased: LeasedRun) -> str:
-    """Return a sentence about work that is in the workspace of a cancelled run only; "" if there is none."""
+    """Return a sentence if the work of a cancelled run is still only in its workspace, else ""."""
     with leased.runtime.ledger.read() as tx:
         run = run_rows.get(tx, leased.run.id)
     if not run.agent_started or workspace_export.is_done(leased.runtime.quarantine(run.task), run.id):

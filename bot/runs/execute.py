@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 _PAUSE = 1.0  # seconds before the ledger is tried again
 _REMOVE = 60.0  # seconds to wait for the removal of a failed run's sandbox
-_REMOVE_CANCELLED = 0.5  # of a cancelled run's: a person waits for the answer, and the engine may hang
+_REMOVE_CANCELLED = 0.5  # the same for a cancelled run: a person waits for the reply, and the engine may hang
 EXPORT_OF_CANCELLED = 30.0  # seconds that the export of a cancelled agent's work may take
 
 

@@ -25,7 +25,10 @@ def is_on_another_host(leased: LeasedRun) -> bool:
 
 
 def begin_here(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
-    """Let the task continue with the commits on this host. Raises GitFailed if its first one is missing."""
+    """Let the task continue with the commits that are on this host.
+
+    Raises GitFailed if the commit that the task started from is missing.
+    """
     task, runtime = leased.task, leased.runtime
     if not source.has(task.base_head):
         raise GitFailed(
@@ -36,7 +39,7 @@ def begin_here(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
     leased.record(
         checked_head=here.checked_head, pushed_head=here.pushed_head, approved_head=here.approved_head
     )
-    # A workspace here is from an earlier time of the task on this host, and is outdated.
+    # A folder of the task on this host is from before the task moved away, and is outdated.
     places.set_aside(task.id)
 
 

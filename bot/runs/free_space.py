@@ -1,7 +1,8 @@
 """Free space before a run: if the disk has too little, the most expendable workspaces are removed early.
 
 Workspaces of successful tasks go first, then the others, the oldest of each kind
-first. A workspace stays if a run waits for it, or if its work is nowhere else.
+first. Unexported work is exported first. A workspace stays if a run waits for it, or if
+its work cannot be exported.
 """
 
 import time

@@ -37,8 +37,9 @@ GRACE = _DAY
 ORPHANED = _MINUTE  # seconds that a container must have been orphaned before it is removed
 FIRST_LIMIT = 30.0  # seconds of the first attempt at a folder; the few that take longer are tried again later
 _LOOK, _FIRST, _SLOW, _SUSPECT, _CONTAINERS = "look", "first", "slow", "suspect", "containers"
-# After an overrun, a folder waits for others of its kind only. Folders during whose removal a process died
-# are tried one at a time: if several were in progress, the next death would be counted for each of them.
+# After an overrun, a folder is tried in the lane of slow folders, so that other folders do not wait for it.
+# Folders during whose removal a process died are tried one at a time: if several were in progress, the next
+# death would be counted for each of them.
 _LANES = {_LOOK: 1, _FIRST: 2, _SLOW: 1, _SUSPECT: 1, _CONTAINERS: 2}
 
 Remove = Callable[[str, Terms], None]
@@ -48,8 +49,8 @@ Remove = Callable[[str, Terms], None]
 class Janitor:
     """The removals of this process. Times are in seconds.
 
-    `look_every` is the interval between two searches for folders and containers without a row. Once
-    `stopping` is set, all removals are interrupted.
+    `look_every` is the interval between two searches for orphaned containers and for folders without a
+    workspace in the ledger. Once `stopping` is set, all removals are interrupted.
     """
 
     runtime: Runtime
@@ -129,7 +130,7 @@ class Janitor:
                 log.info("workspace removed", task=task_id, exported=exported)
 
     def _is_out_of_grace(self, task_id: str, error: Exception) -> bool:
-        """Tell whether a workspace goes although its work cannot be exported: after its day of grace."""
+        """Tell whether a workspace is removed although its work cannot be exported: yes, after one day."""
         with self.runtime.ledger.read() as tx:
             row, now = workspaces.get(tx, task_id), clock(tx)
         is_over = row is not None and row.keep_until is not None and now > row.keep_until + GRACE
@@ -140,7 +141,7 @@ class Janitor:
         return True
 
     def _look(self) -> None:
-        """Start the removal of containers and folders without a row."""
+        """Start the removal of orphaned containers, and of folders without a workspace in the ledger."""
         try:
             by_folder = records(self.runtime)
             exporting = {each.task for each in by_folder.values() if each.holder}
@@ -160,7 +161,7 @@ class Janitor:
             log.warning("orphaned container removed", container=name)
 
     def _look_at_folders(self, by_folder: dict[str, Removal], at_work: set[str]) -> None:
-        """Forget rows without a folder, and start the removal of folders without a row.
+        """Forget workspaces without a folder, and start the removal of folders without a workspace.
 
         A folder in which a container works stays. Folders that were set aside are removed, too.
         """

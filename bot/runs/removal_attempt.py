@@ -63,10 +63,11 @@ def seconds_for(before: Removal | None, first: float) -> float:
 
 @contextmanager
 def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[[], None] | None]:
-    """Make the block an attempt at this folder. The block gets a check, which it has to call while it waits.
+    """Record an attempt to export or remove this folder while the block runs.
 
-    The check raises the errors of the check of `terms`, and TooSlow at the time limit. The block gets None
-    and must do nothing if another attempt at the folder is in progress, or if the folder is stuck.
+    Yield the check that the block must call while it waits. It raises what the check of `terms` raises, and
+    TooSlow at the time limit. Yield None if another attempt at the folder is in progress, or if the folder is
+    stuck: then the block must do nothing.
     """
     runtime.data.removals.mkdir(exist_ok=True)
     key = Key(runtime.worker.host, folder, runtime.worker.holder)

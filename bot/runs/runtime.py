@@ -49,7 +49,7 @@ class AgentAccess(Protocol):
 
     @property
     def limited(self) -> bool:
-        """True if the last response of a provider was that there were too many requests."""
+        """True if the last response of a provider was 429, Too Many Requests."""
 
     @property
     def limited_until(self) -> float | None:

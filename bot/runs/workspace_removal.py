@@ -54,7 +54,7 @@ def export_and_remove(
 
 
 def remove_leftover(runtime: Runtime, task_id: str, terms: Terms, remove_anyway: RemoveAnyway) -> str | None:
-    """Export and remove as `export_and_remove` a folder that the ledger does not have as a workspace here."""
+    """Export and remove a folder that the ledger does not list as a workspace of this host."""
     with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
@@ -72,7 +72,8 @@ def remove_leftover(runtime: Runtime, task_id: str, terms: Terms, remove_anyway:
 def remove_set_aside(runtime: Runtime, folder: str, terms: Terms) -> bool:
     """Remove a folder that was set aside, and return True; "" stands for a missing folder.
 
-    Returns False if another attempt is in progress or the folder is stuck. Raises as `export_and_remove`.
+    Returns False if another attempt is in progress or the folder is stuck. Raises what
+    `export_and_remove` raises.
     """
     if not folder:
         return True
@@ -146,7 +147,7 @@ def _claim(runtime: Runtime, task_id: str, exported: str) -> str | None:
 
 
 def _set_aside_leftover(runtime: Runtime, task_id: str) -> str | None:
-    """Set aside a folder without a row, and return its new name, "" if it was missing.
+    """Set aside a folder without a workspace in the ledger; return its new name, "" if it was missing.
 
     Returns None if a run has made a workspace of it meanwhile.
     """

@@ -1,8 +1,8 @@
 """Workspaces: a folder for each task, with the clone, the agent's home, and each run's input and output.
 
-An agent can put anything into its clone. So after the folders are created the host
-touches nothing in them: clone, repair and removal run in containers, as the agent's
-uid.
+An agent can put anything into its clone and its home. So after these folders are
+created, the bot itself opens nothing in them: clone, repair and removal run in
+containers, as the agent's uid.
 """
 
 import re
@@ -116,8 +116,8 @@ class Workspaces:
     def size(self, task: str, *, name: str, seconds: float = 60, check: Check = uninterrupted) -> int:
         """Return the size of the agent's files on disk in bytes. `name` is the container's.
 
-        Folders that the agent's own uid cannot read do not count. Raises as `prepare`; `check` is called
-        while the container works.
+        Folders that the agent's own uid cannot read do not count. Raises what `prepare` raises. `check` is
+        called while the container works.
         """
         written = _written(self._root / task)
         targets = [f"/size/{number}" for number in range(len(written))]
@@ -134,7 +134,7 @@ class Workspaces:
         return int(output.split()[0]) << 10
 
     def remove(self, task: str) -> None:
-        """Remove the workspace. No error if there is none, or only a part of one; raises as `prepare`."""
+        """Remove the workspace, or the rest of it, if there is one. Raises what `prepare` raises."""
         self.set_aside(task)
         for folder in self.set_aside_before():
             if task_of(folder) == task:
@@ -153,7 +153,7 @@ class Workspaces:
         return name
 
     def clear_away(self, folder: str, *, check: Check = uninterrupted, seconds: float = _SECONDS) -> None:
-        """Delete a folder that was set aside, or the rest of it; raises as `prepare`.
+        """Delete a folder that was set aside, or the rest of it. Raises what `prepare` raises.
 
         `check` is called at least twice a second. If it raises, the removal ends and can be continued later.
         """

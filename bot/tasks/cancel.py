@@ -17,9 +17,10 @@ from bot.tasks import retention
 
 
 def cancel(tx: Connection, task: Task) -> Task:
-    """Cancel a task that has not ended, and return it. CANCELLED: its run had not begun.
+    """Cancel a task that has not ended, and return it.
 
-    Raises NotPossible if its push has begun.
+    The returned state is CANCELLED if the run had not begun, else RUNNING: its worker will stop it. Raises
+    NotPossible if its push has begun.
     """
     run = run_rows.newest(tx, task.id)
     if not run_rows.ask_cancel(tx, run):

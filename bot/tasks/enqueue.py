@@ -97,7 +97,7 @@ def resume(tx: Connection, task: Task, request: RunRequest) -> Queued:
     Raises NotPossible if the task has not ended, or needs a text or an approval to go on.
     """
     before = run_rows.newest(tx, task.id)
-    if before.state is State.QUEUED and before.due_at is not None:  # a request does not wait for that time
+    if before.state is State.QUEUED and before.due_at is not None:  # this request replaces the automatic run
         run_rows.ask_cancel(tx, before)
         task_rows.change_state(tx, task.id, State.CANCELLED)
         task, before = task_rows.get(tx, task.id), run_rows.get(tx, before.id)
@@ -114,7 +114,7 @@ def again(tx: Connection, task: Task, request: RunRequest, phase: Phase) -> Queu
     before = run_rows.newest(tx, task.id)
     task_rows.change_state(tx, task.id, State.QUEUED)
     task = _with_agent(tx, task, request)
-    # A conversation among members stays among them, in every later run and wherever it is requested.
+    # If one run was requested in an internal comment, the replies to all later runs are internal, too.
     internal = request.reply_target.internal or before.reply_target.internal
     request = replace(request, reply_target=replace(request.reply_target, internal=internal))
     workspace = workspaces.get(tx, task.id)
@@ -165,7 +165,7 @@ class _Start:
 
 
 def _with_agent(tx: Connection, task: Task, request: RunRequest) -> Task:
-    """Give the task the requested agent and model. Another agent does not take over the model."""
+    """Give the task the requested agent and model. A different agent starts without the old one's model."""
     agent = request.agent or task.agent
     model = request.model or (task.model if agent == task.agent else "")
     task_rows.write(tx, task.id, agent=agent, model=model)
@@ -198,7 +198,7 @@ def _add_run(tx: Connection, task: Task, request: RunRequest, start: _Start) -> 
 
 
 def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
-    """Return the first phase of a run without new instructions: the failed phases are repeated, no others."""
+    """Return the first phase of a run without new instructions: push if the push had begun, else prepare."""
     if before.outcome is Outcome.HELD:
         command = for_forge("/approve", task.thread.forge)
         raise NotPossible(

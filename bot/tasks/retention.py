@@ -1,6 +1,6 @@
 """Retention of workspaces: set by the state in which a task ended, or by a person.
 
-Nothing is removed here. The sweep removes workspaces after their retention, so discarding a workspace
+Nothing is removed here. The janitor removes workspaces after their retention, so to discard a workspace
 means to end its retention now.
 """
 

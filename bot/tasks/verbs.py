@@ -32,7 +32,7 @@ from bot.text.markdown import is_plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """Values for commands without the option. Wall limits are in seconds, and no option may exceed them."""
+    """Values for options that a command leaves out. Wall limits are in seconds; no option may exceed them."""
 
     agents: Collection[str]
     agent: str
@@ -94,8 +94,8 @@ class Tasks:
     def retry(self, command: Command) -> tuple[Queued, Task]:
         """Open a task with the first request of an old one, and return the old one too.
 
-        The old one is the thread's newest task, or the named one. Raises NotPossible until it has ended,
-        and as `open`.
+        The old one is the thread's newest task, or the named one. Raises NotPossible if it has not
+        ended, and whatever `open` raises.
         """
         old = self._any_task(command)
         if _is_open(old):
@@ -117,9 +117,10 @@ class Tasks:
         return self._open(command, request, here=old.here), old
 
     def cancel(self, command: Command) -> Task:
-        """Cancel the newest task that has not ended, or the named one. CANCELLED: its run had not begun.
+        """Cancel the newest task that has not ended, or the named one, and return it.
 
-        Raises NotPossible if there is none, or its push has begun.
+        The returned state is CANCELLED if the run had not begun, else RUNNING: its worker will stop it.
+        Raises NotPossible if there is no such task, or if its push has begun.
         """
         task = self._task(command, _is_open, "There is nothing to cancel on this thread.")
         return cancel.cancel(self.tx, task)

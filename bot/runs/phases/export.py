@@ -34,7 +34,7 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     except BotError as error:
         if isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
-        reason = f"{run.reason} The work that the agent left could not be exported: {error}".strip()
+        reason = f"{run.reason} The agent's work could not be exported: {error}".strip()
         return RunVerdict(run.agent_outcome, reason)
     summary = exported.result.summary or run.summary
     leased.record({"summary": summary}, checked_head=exported.head)
@@ -81,7 +81,10 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> works
 
 
 def _trusted_base(task: Task, source: Mirror) -> str:
-    """Return the commit after which protected paths need an approval: a fork's own commits need one, too."""
+    """Return the commit since which changes to protected paths need approval.
+
+    For a fork it is the merge base, so that the fork's own commits need approval, too.
+    """
     return source.merge_base(task.base_head, task.base) if task.fork else task.base_head
 
 

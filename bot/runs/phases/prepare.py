@@ -27,7 +27,7 @@ from bot.store import runs as run_rows
 
 @dataclass(frozen=True, slots=True)
 class RemoteView:
-    """The remote as the clone is shown it. `refs` maps names below refs/remotes/ to commit ids."""
+    """The remote's branches, as the agent's clone sees them. `refs`: ids by name below refs/remotes/."""
 
     refs: Mapping[str, str]
     start: str  # commit of the task's branch at the start of this run
@@ -91,7 +91,7 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
 
 
 def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> None:
-    """Keep the workspace from being removed, and the commits it needs in the mirror."""
+    """Keep the workspace from removal, and its commits in the mirror from garbage collection."""
     task, runtime = leased.task, leased.runtime
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
@@ -152,9 +152,10 @@ def _remote_view(task: Task, source: Mirror) -> RemoteView:
 def _briefed_by(task: Task, source: Mirror) -> str:
     """Return the commit whose instruction files the agent is shown; "" = those of the branch it works on.
 
-    For a change these are the present files of its target branch, because the change's author chose the
-    commit it is based on. The target of a change from this repository is not stored, and members of the
-    repository wrote it: the default branch serves then. Raises GitFailed if a fork's target is gone.
+    For a change from a fork it is the newest commit of the target branch, because the fork's author chose the
+    commit on which the change is based. For a change from this repository it is the newest commit of the
+    default branch: the target branch is not stored, and members of the repository wrote the change. Raises
+    GitFailed if a fork's target branch is gone.
     """
     if not task.pinned:
         return ""

@@ -109,7 +109,7 @@ class Engine:
         seconds: float,
         check: Check = uninterrupted,
     ) -> bytes:
-        """Run a shell script to its end in a container and return its stdout; raises as `tool_stream`."""
+        """Run a shell script in a container and return its stdout. Raises what `tool_stream` raises."""
         with self.tool_stream(
             name=name, image=image, script=script, args=args, mounts=mounts, seconds=seconds, check=check
         ) as stream:

@@ -63,7 +63,7 @@ class Stream:
         return data
 
     def read_exactly(self, size: int) -> bytes:
-        """Return `size` bytes, or fewer if the output ends before; raises as `read`."""
+        """Return `size` bytes, or fewer if the output ends before. Raises what `read` raises."""
         parts = []
         while size and (data := self.read(size)):
             parts.append(data)

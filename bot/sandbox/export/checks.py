@@ -103,7 +103,10 @@ class Check:
             return str(error)
 
     def _bounded(self, new: str, old: Sequence[str], extent: Extent) -> Iterator[tuple[Folder, str]]:
-        """Yield the folders that differ, each with "", and at a limit a last one with the violation."""
+        """Yield each folder that differs, with its violation or "".
+
+        The folder that exceeds a limit of numbers is the last one.
+        """
         folders = walk(self.reader, new, old)
         for folder in folders:
             extent.add(folder)

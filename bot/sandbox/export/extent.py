@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from bot.sandbox.export.refusals import shown
 from bot.sandbox.export.tree_walk import GONE, Folder
 
-_FOLDERS = 5  # changed folders per file of the limit
-_PATH = 400  # bytes of path per file of the limit
-_FURTHER = 5  # the end of the count, in multiples of the limit
+_FOLDERS = 5  # the limit of changed folders is this times the limit of files
+_PATH = 400  # the limit of bytes in paths is this times the limit of files
+_FURTHER = 5  # above a limit, the count of files and bytes goes on to this times the limit
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Files with instructions for agents: on a change, neither its author nor the agent may set them.
 
-The clone has these files from the target branch of the change. A commit that changes
-them does so by accident or worse, so the export restores them.
+On a change, the clone has these files from the repository's default branch; on a change
+from a fork, from the target branch. A commit that changes them does so by accident or
+worse, so the export restores them.
 """
 
 from collections.abc import Sequence

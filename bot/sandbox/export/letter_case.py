@@ -43,6 +43,7 @@ class Spellings:
 
 def folded(name: bytes) -> str:
     """Return the name in the form for comparison: without case, and with accents in one spelling."""
-    if len(name) > LONGEST_NAME:  # it is refused or existed before, and normalizing it may take hours
+    # To normalize a longer name may take hours. A new one is refused elsewhere; an old one is left as it is.
+    if len(name) > LONGEST_NAME:
         return name.decode(errors="replace")
     return unicodedata.normalize("NFC", name.decode(errors="replace")).casefold()

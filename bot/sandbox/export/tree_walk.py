@@ -123,7 +123,7 @@ def walk(reader: ObjectReader, new: str, old: Sequence[str]) -> Iterator[Folder]
 
 
 def has(reader: ObjectReader, tree: str, path: bytes) -> bool:
-    """Tell whether this tree or commit has an entry at this path. Raises as `walk`."""
+    """Tell whether this tree or commit has an entry at this path. Raises what `walk` raises."""
     side: _Side = _root(reader, tree)
     *folders, last = path.split(b"/")
     for name in folders:
@@ -145,7 +145,8 @@ def _compare(reader: ObjectReader, this: _Pending) -> tuple[list[bytes], list[_C
         old = set(_written(reader, side, this.place))
         fresh -= old
         before.append(dict(map(_read, old - now)))
-    # If an old side has no other item for such a name, it has none: an equal item would not be fresh.
+    # `before` has only items that differ. An old side without such an item for a name does not have the name:
+    # if it had the same item, the item would not be fresh.
     names = dict(map(_read, fresh))
     gone = set(before[0]).intersection(*before[1:])
     changes: list[_Change] = []

@@ -143,7 +143,7 @@ def _receive(engine: Engine, image: str, plan: ExportPlan, objects: Objects) -> 
         check=plan.check,
     ) as stream:
         shipment = receive(stream, objects, plan.rules)
-    # Checked after the block: if the container failed, the pack is cut short, and the block raised that.
+    # Only after the block: if the container failed, the block raises its error, which explains a short pack.
     if shipment.unsound:
         raise ExportRefused(f"The new work is invalid: {shipment.unsound}")
     return shipment
