@@ -89,9 +89,9 @@ class Agent(Protocol):
         """Return the variables it needs beside those of every agent. The run's token is the only secret."""
 
     def session_file(self, session: str) -> str:
-        """Return the path of the session's file below its home; "" if it has none.
+        """Return a shell pattern for the path of the session's file below its home; "" if it has none.
 
-        It is a shell pattern, because some agents put the date into the name of that file.
+        It is a pattern because some agents put the date into the name of that file.
         """
 
     def output_parser(self) -> OutputParser:
@@ -116,6 +116,7 @@ class AgentKind:
     needs_command: bool = False  # the settings must give a command: the kind has none of its own
     provider: KnownProvider | None = None
     # Files and folders whose content this kind obeys, as patterns of .gitignore. For every kind
-    # they are protected paths, and in a run on a change they are those of the change's base.
+    # they are protected paths. In a run on a change, the agent sees those of the default branch; on a change
+    # from a fork, those of the target branch.
     instruction_files: Sequence[str] = ()
     version_argument: str = ""  # build argument of agent.Dockerfile for the version in the image

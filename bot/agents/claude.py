@@ -45,7 +45,7 @@ class Claude:
         always = {
             # Updates, telemetry, release notes: requests to other hosts, which a closed sandbox only delays.
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            # Enough for a stream that a restart of the gateway cut; a refused key is reported within seconds.
+            # Enough if a restart of the gateway cuts a stream; few enough to report a refused key soon.
             "CLAUDE_CODE_MAX_RETRIES": "3",
         }
         if start.endpoint is None:
@@ -57,7 +57,7 @@ class Claude:
         }
 
     def session_file(self, session: str) -> str:
-        """Return the file by which Claude Code finds a session: its folder is named by the working folder."""
+        """Return the file in which Claude Code finds a session; its folder is named after the checkout."""
         return f".claude/projects/-workspace/{session}.jsonl" if is_session(session) else ""
 
     def output_parser(self) -> OutputParser:

@@ -54,7 +54,7 @@ def with_prompt(command: Sequence[str]) -> list[str]:
 KIND = AgentKind(
     create=CommandLineAgent,
     needs_command=True,
-    # Of the agents that have no kind of their own.
+    # Those of agents that have no kind of their own.
     instruction_files=(
         "AGENT.md",
         "AGENTS.md",

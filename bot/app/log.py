@@ -1,4 +1,4 @@
-"""The log for operators: one line for an event, which is a fixed phrase; everything else is a key.
+"""The log for operators: one line for each event. Its text is a fixed phrase; all that varies has a key.
 
 Secrets are removed at the end of the chain, after tracebacks have become text,
 because no caller can know what a library puts into its messages.

@@ -21,7 +21,7 @@ _CONTAINER_PATIENCE = 60.0  # seconds for a container that does almost nothing
 _ALTERNATIVES = (
     "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
 )
-# Fails without our file, and prints its arguments that are not in PATH.
+# Fails if the mounted file is missing, and prints those of its arguments that are not in PATH.
 _LOOK = 'test -f /seen || exit 1; for each; do command -v "$each" >/dev/null || echo "$each"; done'
 _log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ def make_ready(runtime: Runtime, sets: Sequence[str]) -> Runtime:
 def check(runtime: Runtime) -> None:
     """Refuse to work without agents, their models, an engine that answers, and both images.
 
-    Also if a sandbox would not have a file of ours, or the program of an agent. Raises BotError.
+    Also refuse if containers cannot see the data folder, or if the image lacks the program of an agent.
+    Raises BotError.
     """
     if not runtime.agents:
         raise BadSettings(
@@ -60,10 +61,10 @@ def check(runtime: Runtime) -> None:
 
 
 def _require_contents(runtime: Runtime) -> None:
-    """Refuse a sandbox that has no file of ours, or an image without the program of an agent.
+    """Refuse containers that cannot see the data folder, and an image without the program of an agent.
 
-    The engine mounts the files of its own machine, which may not be ours. Without its program an agent
-    ends with nothing but an exit status.
+    The engine mounts files of the machine on which it runs, and the bot may run on another one. An agent
+    without its program would end with nothing but an exit status.
     """
     our_file = runtime.data.worker(runtime.worker.holder)
     programs = [agent.program for agent in runtime.agents.values() if "/" not in agent.program]

@@ -29,7 +29,7 @@ WORK = "work"
 REPORT = "report"
 
 _FORGE_THREADS = 8  # for answers and reports, which wait for a forge and not for a processor
-_POLL = 200  # milliseconds between two reads of an empty Redis queue, at most; every reaction may wait for it
+_POLL = 200  # milliseconds between two reads of an empty Redis queue; every nudge may wait that long
 _PATIENCE = 2.0  # seconds for one Redis command
 _PAUSE = 5.0  # seconds without a call after Redis failed
 _LOG_EVERY = 60.0  # seconds between two log lines about failures
@@ -118,7 +118,7 @@ def start_consumers(broker: dramatiq.Broker, *, host: str, runs: int) -> list[dr
 
 
 def start_run_consumer(broker: dramatiq.Broker, *, host: str, runs: int) -> dramatiq.Worker:
-    """Consume runs, at most `runs` at once, apart from answers, which hours of runs must not delay."""
+    """Consume runs, at most `runs` at once. Answers have another consumer, because runs take hours."""
     broker.declare_queue(host_queue(host))
     return _worker(broker, {WORK, host_queue(host)}, runs)
 
@@ -130,7 +130,7 @@ def start_forge_consumer(broker: dramatiq.Broker) -> dramatiq.Worker:
 
 def _worker(broker: dramatiq.Broker, queues: set[str], threads: int) -> dramatiq.Worker:
     worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=_POLL)
-    # The default is twice as many: messages would wait here, behind hours of runs, beside an idle worker.
+    # By default it is twice as many: the others would wait here for hours, while another worker is idle.
     worker.queue_prefetch = threads
     worker.start()
     return worker

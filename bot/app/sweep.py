@@ -1,6 +1,6 @@
 """The sweep: finds due work in the ledger and nudges for it.
 
-Every message may be lost, so all work is found again here. Any number of
+Every nudge may be lost, so all work is found again here. Any number of
 processes may sweep at once, because a sweep only nudges.
 """
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 _Item = TypeVar("_Item", bound=Hashable)
 
-_MOST_READ = 10_000  # oldest items of each kind; far more than can stay due because of their own faults
+_MOST_READ = 10_000  # oldest items of each kind; far fewer stay due because each try of them fails
 _MOST_NUDGED = 100  # items of each kind in one sweep; the longest without a nudge come first
 _GRACE = 1.0  # seconds that an item may be due before it gets a nudge: its own may be on its way
 _AGAIN = 10.0  # seconds until an item that is still due gets another nudge

@@ -37,7 +37,7 @@ def working(
 ) -> Iterator[threading.Event]:
     """Run actors and sweeps during the block; setting the event tells them to stop. Raises BotError.
 
-    `sweep_every` is in seconds; infinity: no sweep, so that messages alone must carry everything. A label
+    `sweep_every` is in seconds; infinity: no sweep, so that work begins only after a nudge. A label
     that has been on for `missed_after` seconds without its delivery is found. When the block exits, runs
     are released in good order: their agents continue, and the next worker finds them.
     """

@@ -26,7 +26,7 @@ if options.index_url == PyPI.simple_url:
     "apt": "apt-get update --print-uris",
 }
 
-# In a run, home and checkout cover the image's own: settings in those folders of the image have no effect.
+# In a run, mounts hide the image's own home and checkout: settings in those folders have no effect.
 _AS_IN_A_RUN = "set -e\ncd /tmp\nexport HOME=/tmp XDG_CONFIG_HOME=/tmp/.config"
 _HEADING = "= "  # before the name of a package manager
 _PORTS = {"https": {None, 443}, "http": {None, 80}}

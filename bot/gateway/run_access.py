@@ -43,7 +43,7 @@ class RunAccess:
         self.reading = threading.Lock()
 
     def request_stop(self, outcome: Outcome, reason: str) -> None:
-        """Ask for the end of the run; the first request counts."""
+        """Ask for the end of the run; a second call has no effect."""
         self.stop = self.stop or RunVerdict(outcome, reason)
 
     def record_refusal(self, target: str, reason: str) -> None:

@@ -25,7 +25,7 @@ class TokenMeter:
         self._line = bytearray()
         self._too_long = False
         self._reported: dict[str, int] = {}
-        self.error = ""  # the provider's word for the error that ended a stream with status 200
+        self.error = ""  # the provider's name for the error that ended a stream with status 200
 
     def feed(self, data: bytes) -> None:
         """Read the next bytes of the response."""
@@ -67,7 +67,7 @@ class TokenMeter:
 
 
 def _error(event: Any) -> str:
-    """Return the word for the error in an event: at the top, or in `response` (OpenAI); "" if none."""
+    """Return the name of the error in an event: at the top, or in `response` (OpenAI); "" if none."""
     for place in (event, event.get("response")) if isinstance(event, dict) else ():
         error = place.get("error") if isinstance(place, dict) else None
         if isinstance(error, dict):

@@ -22,7 +22,7 @@ DAY = 86400  # seconds
 _MOST = 100  # rows of one table that one run may fill: an agent chooses the names in them
 _LONGEST = 200  # characters of such a name
 _OTHERS = "(others)"
-_MANY_REASONS = "of many kinds"  # replaces the reason, too: an agent may choose a part of it
+_MANY_REASONS = "of many kinds"  # replaces the reasons of the others: an agent may choose a part of a reason
 
 
 def today() -> int:
@@ -116,7 +116,7 @@ class UsageCounter:
 
 
 class ResponseUsage:
-    """The tokens of one response, counted while it arrives: a worker that dies in it loses about a second."""
+    """The tokens of one response, counted while it arrives: if the worker dies, about a second is lost."""
 
     def __init__(self, counter: UsageCounter, model: str, price: Price | None) -> None:
         self._counter, self._model, self._price = counter, model, price

@@ -26,7 +26,7 @@ _DIFF = (
     "--patch",
     "--full-index",
     "--find-renames",
-    "-l400",  # files on each side; each is compared with each of the other side
+    "-l400",  # find renames among up to 400 files: each removed one is compared with each new one
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",

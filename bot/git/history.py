@@ -15,7 +15,7 @@ _LONGEST = 1 << 16
 _UNSURE = 4096
 _HEADER = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)(?:author (.*)\n)?")
 _ENCODING = re.compile(rb"^encoding ([\w-]{1,30})$", re.MULTILINE | re.ASCII)
-# A list, because some of Python's codecs take more than linear time.
+# Only these encodings, because some other codecs of Python take more than linear time.
 _ENCODINGS = re.compile(
     r"iso-?8859-\d+|latin-?1|(?:windows-|cp)125\d|koi8-[ru]|euc-?(?:jp|kr)|shift_?jis|gb(?:k|2312|18030)|big5"
 )

@@ -210,7 +210,8 @@ def _locked(mirror: Mirror) -> Iterator[int]:
     """Lock the mirror for the block; yield the lock's descriptor.
 
     The lock is released when this process and every git process that inherited the descriptor have closed
-    it or died. The file contains a word during a fetch; a fetch that was interrupted leaves it there.
+    it or died. The file contains a word during a fetch. If the word is there before a fetch, the last one was
+    interrupted, and its leftovers are removed.
     """
     lock = mirror.path.with_suffix(".lock")
     with lock.open("a") as file:

@@ -17,7 +17,7 @@ from bot.git.stderr import clean, first_lines
 _SECONDS = 600
 _ARGS = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
 _REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\)$", re.MULTILINE)
-# From the remote, or from our own git if it can tell without the remote.
+# Reasons that mean that the branch has moved. The remote prints them, or our own git if it knows already.
 _MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
 # Another push has locked the ref, for instance a git process that outlived its killed worker.
 _BUSY = re.compile(r"cannot lock ref .*\.lock': File exists")
@@ -43,7 +43,7 @@ def push(
     RemoteUnavailable (worth a retry). Branches in `never` are refused. If the branch belongs to a person,
     `since` is its head when the task began: a push is refused if the branch has been deleted, or moved to
     an ancestor of that head. `check` is called while git works; if it raises, the result is unknown, and
-    another push tells.
+    only another push can tell.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")

@@ -49,7 +49,7 @@ _CONFIG = [
     ("core.packedGitLimit", "512m"),
 ]
 
-# For commands that read an agent's objects: bytes, seconds, bytes.
+# For commands that read an agent's objects: memory in bytes, processor seconds, bytes of a file.
 LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
 _MOST = 32 << 20  # bytes of stdout: it is read whole, and parsing takes several times its size
 # For commands that write no pack: their stdout is a file of ours, which one tree could make very large.

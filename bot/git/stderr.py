@@ -12,7 +12,7 @@ _NO_MEMORY = re.compile(
     r"^fatal: (?:Out of memory|.*(?:mmap|malloc) failed: Cannot allocate memory)", re.MULTILINE
 )
 _STOPPED = {
-    # Also sent at the limit of processor time, because soft and hard limit are equal.
+    # The kernel sends SIGKILL at the limit of processor time, too, because soft and hard limit are equal.
     -signal.SIGKILL: "was killed: it needs more memory or processor time than its limit",
     -signal.SIGSEGV: "crashed: something is nested too deeply",
 }

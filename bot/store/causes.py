@@ -1,4 +1,4 @@
-"""Idempotency keys of commands: the database refuses a second row, whichever delivery it came in."""
+"""Idempotency keys of commands: the database refuses a second row with a key, whichever delivery has it."""
 
 from collections.abc import Collection
 

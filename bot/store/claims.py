@@ -58,7 +58,8 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
     row = _abandoned(tx, worker, is_dead)
     if row is None:
         return None
-    takeovers = row.takeovers + (1 if row.holder else 0)  # without a holder it was released in good order
+    # Without a holder, the run was released by its worker, which did not die.
+    takeovers = row.takeovers + (1 if row.holder else 0)
     unchanged = and_(
         runs.c.state == State.RUNNING,
         runs.c.epoch == row.epoch,

@@ -43,7 +43,7 @@ class DataFolder:
 
     @property
     def link_key(self) -> Path:
-        """File with the key of links, from the time when there was only one host."""
+        """File in which earlier releases, for a single host, stored the key of links."""
         return self.root / "link.key"
 
     @property

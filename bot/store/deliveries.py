@@ -10,7 +10,7 @@ from bot.store.schema import deliveries
 
 BODY_KEPT = 14 * 86400  # seconds
 
-# SQL text for the drivers, with the clock in it: through SQLAlchemy a batch takes half as long again.
+# SQL that is given to the driver as text: through SQLAlchemy, a batch takes 50 % longer.
 _RECORD = {
     dialect: "INSERT INTO deliveries (forge, id, event, body, received_at, due_at)"
     f" VALUES ({mark}, {mark}, {mark}, {mark}, {CLOCK[dialect]}, {CLOCK[dialect]}) ON CONFLICT DO NOTHING"

@@ -30,5 +30,5 @@ def record_seen(tx: Connection, name: str, folder: str, unresponsive_after: floa
 
 
 def unresponsive(now: float, unresponsive_after: float) -> Select[Any]:
-    """Select the names of hosts without a sign of life for so many seconds; a host never seen is not one."""
+    """Select the names of hosts that were seen before, but not in the last `unresponsive_after` seconds."""
     return select(hosts.c.name).where(hosts.c.seen_at < now - unresponsive_after)

@@ -25,7 +25,7 @@ class Outgoing(StrEnum):
     STATUS = "status"
     CHANGE = "change"
     FINAL = "final"
-    PROGRESS = "progress"  # after `final`, which ends it
+    PROGRESS = "progress"  # its last version is sent after the final comment
 
 
 ORDER = {kind: place for place, kind in enumerate(Outgoing)}

@@ -156,7 +156,7 @@ _RUNNING = text("state = 'running'")
 Index(
     "uq_runs_running_thread", runs.c.thread_key, unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING
 )
-# Not a partial index: SQLite does not use one for a query of two states, and read all runs.
+# Not a partial index: for a query of two states SQLite would not use it, and would read all runs.
 Index("ix_runs_state_repository_url_created_at", runs.c.state, runs.c.repository_url, runs.c.created_at)
 Index("ix_runs_repository_url_started_at", runs.c.repository_url, runs.c.started_at)
 
@@ -178,7 +178,7 @@ workspaces = Table(
     Column("created_at", Double, nullable=False),
     Column("keep_until", Double),  # NULL while a run of the task is queued or running
     Column("removed_at", Double),
-    # True if its predecessor was on a host that has become unresponsive.
+    # True if the task's workspace before this one was on a host that became unresponsive.
     Column("lost", Boolean, nullable=False, server_default=text("false")),
 )
 Index(

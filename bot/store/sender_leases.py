@@ -20,8 +20,8 @@ def take(
 ) -> bool:
     """Take the thread for so many seconds, as its only sender.
 
-    Return False if the thread already has a sender, including this one. `is_dead` tells whether a holder is
-    known to have ended; its lease then ends early.
+    Return False if the thread already has a sender, also if that is `holder`. `is_dead` tells whether a
+    holder is known to have ended; its lease then ends early.
     """
     now = clock(tx)
     row = {"thread_key": thread_key, "holder": holder, "until": now + seconds}

@@ -23,7 +23,7 @@ class WorkspaceRow:
     created_at: float
     keep_until: float | None
     removed_at: float | None
-    lost: bool  # its predecessor was on a host that has become unresponsive
+    lost: bool  # the task's workspace before this one was on a host that became unresponsive
 
 
 def mark_in_use(tx: Connection, task_id: str, host: str) -> None:

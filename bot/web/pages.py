@@ -115,7 +115,7 @@ def _run_id(viewer: Viewer, task_id: str, number: str) -> str | None:
 
 
 def _patch_text(viewer: Viewer, task_id: str) -> str | None:
-    """Return the newest patch under one line on its origin, which git's own tools skip."""
+    """Return the newest patch after a line about its origin. git's own tools skip that line."""
     with viewer.ledger.read() as tx:
         patch = patches.newest(tx, task_id)
     if patch is None:

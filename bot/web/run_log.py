@@ -16,16 +16,16 @@ from bot.text.sanitize import shown
 HEAD, TAIL = 64 * 1024, 192 * 1024  # bytes of a long log that the page shows
 _PIECE = 128 * 1024  # bytes read at once
 _LONGEST_LINE = 128 * 1024  # bytes; of a longer line only the beginning is shown
-_LONGEST_EVENT = 8 << 20  # bytes of a line that a parser reads, because a part of it makes no sense
+_LONGEST_EVENT = 8 << 20  # bytes of a line for a parser, which cannot read a part of a line
 _LINE_END = re.compile(rb"\n|\r(?!\n|\Z)")  # progress displays end their lines with a carriage return
 
 
 class LogFollower:
     """A reader of a stored log, as cleaned text, also while the log grows.
 
-    The ledger forgets the middle of a long log. The two lines that this cuts are not shown,
-    nor is the remainder of a line that is too long: it might begin with half a secret, which
-    nothing would recognise.
+    The ledger deletes the middle of a long log. The two lines that are cut there are not shown,
+    nor is the rest of a line that is too long: it might begin with half a secret, which could
+    not be recognised.
     """
 
     def __init__(

@@ -135,7 +135,7 @@ def run_view(
     reached: Sequence[Reached],
     blocked: Sequence[Refusal],
 ) -> RunView:
-    """Return the view of one run. Without the reason for the end of the newest: the result has it."""
+    """Return the view of one run. The newest has no reason for its end here: the page's result shows it."""
     models = used(spent)
     transferred = [f"{human(each.received)} received, {human(each.sent)} sent" for each in reached]
     return RunView(

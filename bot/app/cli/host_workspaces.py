@@ -113,7 +113,7 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
     A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task is
     queued or running, and if there is nothing to remove.
     """
-    # An orderly end: not counted as a death of the bot.
+    # SIGTERM ends this command in good order, so that it does not count as a death of the bot.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _runtime(settings) as runtime:
         workspace = _workspace_here(runtime, task_id)
@@ -150,7 +150,7 @@ def _workspace_here(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
 
 
 def _leftovers(runtime: Runtime, task_id: str, workspace: WorkspaceRow | None) -> list[str]:
-    """Return the folders of the task that have no row in the ledger."""
+    """Return the folders of the task on this host, without its present workspace."""
     places = runtime.workspaces()
     leftovers = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
     with suppress(FileNotFoundError):  # no workspace was ever made

@@ -13,7 +13,7 @@ from bot.gateway.providers import Price as PriceOfTokens
 
 _MESSAGES = ["/v1/messages", "/v1/messages/count_tokens"]
 _COMPLETIONS = ["/v1/chat/completions", "/v1/responses"]
-# Providers that no kind of agents declares. By the name of their section: its keys but the key itself.
+# Providers that no kind of agents declares, by the name of their section: all of its settings but the key.
 _OTHERS: dict[str, dict[str, Any]] = {
     "openai": {"url": "https://api.openai.com", "auth": Auth.BEARER, "paths": _COMPLETIONS},
     "gemini": {

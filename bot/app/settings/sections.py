@@ -77,7 +77,7 @@ Argv = Annotated[list[str], BeforeValidator(_argv), Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A section without a check of its own. Unknown keys are errors, and errors never show a value."""
+    """One section of the settings. Unknown keys are errors, and errors never show a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

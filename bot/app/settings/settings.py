@@ -36,7 +36,7 @@ from bot.store.data_folder import DataFolder
 
 NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
-# By the type of an error of pydantic: a message without words of Python.
+# Messages without words of Python, by the type of pydantic's error.
 _PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
 
 
