@@ -48,8 +48,9 @@ _PLACES = """
 """
 
 _BASE_INSTRUCTIONS = """\
-- Files with instructions for agents (`AGENTS.md`, `CLAUDE.md` and others) are those of the change's base, not
-  of the change. Your changes to them are undone: if the request is to change one, say so in your summary.
+- Files with instructions for agents (`AGENTS.md`, `CLAUDE.md` and others) are not those of the change: they
+  come from the default branch, or from the target branch if the change is from a fork. Your changes to them
+  are undone: if the request is to change one, say so in your summary.
   If one blocks a merge, use `git update-index --no-skip-worktree <file>; git checkout <file>`.
 """
 

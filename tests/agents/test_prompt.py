@@ -43,7 +43,7 @@ def test_the_prompt_names_the_branch_and_the_branches_of_the_remote() -> None:
 
 
 def test_only_the_prompt_for_a_change_explains_the_instruction_files() -> None:
-    assert "`CLAUDE.md` and others) are those of the change's base" in written(on_change=True)
+    assert "`CLAUDE.md` and others) are not those of the change" in written(on_change=True)
     assert "CLAUDE.md" not in written()
 
 
