@@ -134,6 +134,7 @@ def serve(connection: socket.socket) -> None:
 
 
 @pytest.mark.agents
+@pytest.mark.waits
 def test_each_client_fetches_through_the_gateway(own_image: str, open_access: OpenAccessFactory) -> None:
     with PackageHost.running(serve) as host, open_access(host.net()) as access:
         said = output_in_a_sandbox(own_image, ["sh", "-c", FETCHES], access)
