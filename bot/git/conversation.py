@@ -30,32 +30,38 @@ def conversation(
     process = subprocess.Popen(
         ["git", *args], env=closed, cwd="/", stdin=pipe, stdout=pipe, stderr=stderr, process_group=0
     )
-    with time_limit(seconds, process, check) as timed_out, process, _watched(process, check):
+    with time_limit(seconds, process, check) as timed_out, process, _watched(process, check) as raised:
         set_limits(process, LIMITS)
         try:
             yield process
         except GitFailed as error:
+            if raised:
+                raise raised[0] from None
             check()
             raise timeout_error(args[0], seconds) if timed_out.is_set() else error from None
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
-    """Kill the process when `check` raises, so that the block's next read returns."""
-    done = threading.Event()
+def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[list[BaseException]]:
+    """Kill the process when `check` raises, so that the block's next read returns.
+
+    The list then has the error that it raised.
+    """
+    done, raised = threading.Event(), list[BaseException]()
 
     def watch() -> None:
         while not done.wait(INTERVAL):
             try:
                 check()
-            except BaseException:  # noqa: BLE001 - the block calls `check` itself when its read returns
+            except BaseException as error:  # noqa: BLE001 - the block raises it when its read returns
+                raised.append(error)
                 process.kill()
                 return
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield
+        yield raised
     finally:
         done.set()
         thread.join()

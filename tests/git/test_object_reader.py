@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,20 @@ def test_sizes_are_listed_for_own_objects_only(bare: Path, tmp_path: Path) -> No
 def test_sizes_of_a_missing_repository_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="not a git repository"):
         list(sizes(Objects(tmp_path)))
+
+
+def test_an_error_that_a_check_raises_only_once_reaches_the_reader(bare: Path) -> None:
+    oid, has_raised = blob(bare, "x"), threading.Event()
+
+    def check() -> None:
+        if not has_raised.is_set():
+            has_raised.set()
+            raise TimeoutError
+
+    def read_for_ever() -> None:
+        with object_reader(Objects(bare, (), check)) as reader:
+            while True:
+                reader.read(oid, 10)
+
+    with pytest.raises(TimeoutError):
+        read_for_ever()
