@@ -76,11 +76,11 @@ class Agent(Protocol):
 
     @property
     def reports_end(self) -> bool:
-        """True if every successful run of it ends with an `AgentReport`."""
+        """Report whether every successful run of it ends with an `AgentReport`."""
 
     @property
     def resumes_after_limit(self) -> bool:
-        """True if it continues by itself, once, after a provider's rate limit has ended."""
+        """Report whether it continues by itself, once, after a provider's rate limit has ended."""
 
     def argv(self, start: Start) -> list[str]:
         """Return the command line, which reads /task/prompt.md on its stdin."""

@@ -6,7 +6,7 @@ from bot.store.deliveries import Delivery
 
 
 def is_transient(error: Exception) -> bool:
-    """Return True if the error may pass without anybody's help."""
+    """Report whether the error may pass without anybody's help."""
     return isinstance(error, TRANSIENT)
 
 

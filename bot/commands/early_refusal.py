@@ -20,7 +20,7 @@ from bot.store import threads
 
 
 def is_due(tx: Connection, request: Request, bot_name: str) -> bool:
-    """Return True if this request may be refused without asking the forge."""
+    """Report whether this request may be refused without asking the forge."""
     event = request.event
     if request.refusal is None or not isinstance(event, Commented):
         return False

@@ -12,12 +12,12 @@ from bot.reports.publisher import MARKER
 
 
 def is_machine(event: Event) -> bool:
-    """Return True if a bot caused the event, or its text copies the bot's: a reply could start a loop."""
+    """Report whether a bot caused the event, or its text copies the bot's: a reply could start a loop."""
     return event.actor.bot or (isinstance(event, Commented) and MARKER in event.body)
 
 
 def is_listed(thread: Thread, allow: Collection[str]) -> bool:
-    """Return True if the repository, or an owner of it, is in `[repositories] allow`.
+    """Report whether the repository, or an owner of it, is in `[repositories] allow`.
 
     An empty list allows none. An entry is `owner` or `owner/name`, also with the host in front; case does
     not matter.

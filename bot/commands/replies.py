@@ -44,7 +44,7 @@ def refuse_once(tx: Connection, event: Event, text: str) -> None:
 
 
 def was_refused(tx: Connection, event: Event) -> bool:
-    """Return True if `refuse_once` has sent a reason to this person on this thread."""
+    """Report whether `refuse_once` has sent a reason to this person on this thread."""
     rows = outbox.of_subject(tx, _refusal(event), Outgoing.REPLY)
     return any(row.thread_key == event.thread.key for row in rows)
 

@@ -93,5 +93,5 @@ class RunVerdict:
 
     @property
     def is_success(self) -> bool:
-        """True if nothing has gone wrong so far."""
+        """Report whether nothing has gone wrong so far."""
         return self.outcome is None

@@ -42,7 +42,7 @@ class Task:
 
     @property
     def here(self) -> bool:
-        """True if the work is pushed to the branch on which it began, such as the branch of a change."""
+        """Report whether the work is pushed to the branch on which it began, such as a change's."""
         return self.branch == self.base
 
 

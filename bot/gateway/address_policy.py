@@ -49,7 +49,7 @@ def dial(address: Address, port: int) -> socket.socket:
 
 
 def all_public(addresses: Sequence[Address]) -> bool:
-    """Return True if an agent may be connected to every one of these addresses."""
+    """Report whether an agent may be connected to every one of these addresses."""
     return all(map(_is_public, chain.from_iterable(map(_forms, addresses))))
 
 
@@ -71,7 +71,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _is_ours(address: Address) -> bool:
-    """Return True if the address is one of this host. Sends nothing.
+    """Report whether the address is one of this host. Sends nothing.
 
     The kernel chooses the source address for a connection; for an address of the host it is the same one.
     """

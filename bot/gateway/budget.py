@@ -75,7 +75,7 @@ class RunBudget:
 
     @property
     def in_dollars(self) -> bool:
-        """True if a limit is in US dollars, so that a model without a price must be refused."""
+        """Report whether a limit is in US dollars, so that a model without a price must be refused."""
         return any(limit.usd is not None for limit in (self._per_run, *self._per_day.values()))
 
     def exhausted(self) -> str:

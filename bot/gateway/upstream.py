@@ -136,7 +136,7 @@ def _set_timeout(connection: HTTPConnection) -> None:
 
 
 def _is_closed(sock: socket) -> bool:
-    """Return True if the provider has closed the connection.
+    """Report whether the provider has closed the connection.
 
     No request is pending, so readable data means just that.
     """

@@ -49,7 +49,7 @@ class UsageCounter:
 
     @property
     def unsaved(self) -> bool:
-        """True if a total has changed since the last `save`."""
+        """Report whether a total has changed since the last `save`."""
         return self._changes != self._saved
 
     def save(self, tx: Connection) -> None:

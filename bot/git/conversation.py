@@ -30,22 +30,20 @@ def conversation(
     process = subprocess.Popen(
         ["git", *args], env=closed, cwd="/", stdin=pipe, stdout=pipe, stderr=stderr, process_group=0
     )
-    with time_limit(seconds, process, check) as timed_out, process, _watched(process, check) as raised:
+    with time_limit(seconds, process, check) as timed_out, process, _watched(process, check):
         set_limits(process, LIMITS)
         try:
             yield process
         except GitFailed as error:
-            if raised:
-                raise raised[0] from None
             check()
             raise timeout_error(args[0], seconds) if timed_out.is_set() else error from None
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[list[BaseException]]:
+def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
     """Kill the process when `check` raises, so that the block's next read returns.
 
-    The list then has the error that it raised.
+    If the block then raises GitFailed, the error of `check` is raised in its place.
     """
     done, raised = threading.Event(), list[BaseException]()
 
@@ -53,7 +51,7 @@ def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[list[Ba
         while not done.wait(INTERVAL):
             try:
                 check()
-            except BaseException as error:  # noqa: BLE001 - the block raises it when its read returns
+            except BaseException as error:  # noqa: BLE001 - raised below, in the thread of the block
                 raised.append(error)
                 process.kill()
                 return
@@ -61,7 +59,11 @@ def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[list[Ba
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield raised
+        yield
+    except GitFailed:
+        if raised:
+            raise raised[0] from None
+        raise
     finally:
         done.set()
         thread.join()

@@ -84,13 +84,13 @@ class Mirror:
 
     @property
     def is_default_known(self) -> bool:
-        """True if our default branch and the remote's HEAD were at the same commit at the last fetch."""
+        """Report whether our default branch and the remote's HEAD had the same commit at the last fetch."""
         ref = f"refs/heads/{self.default_name}"
         oids = self._oids(ref, _REMOTE_HEAD)
         return oids.get(ref) == oids.get(_REMOTE_HEAD)
 
     def has(self, oid: str) -> bool:
-        """Tell whether the mirror contains this commit."""
+        """Report whether the mirror contains this commit."""
         return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path, check=self.check).status == 0
 
     def retain_heads(self, task: str, oids: Iterable[str]) -> None:

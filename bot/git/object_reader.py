@@ -62,7 +62,7 @@ class ObjectReader:
                 yield _require(name, response)
 
     def holds(self, trees: Iterable[str]) -> bool:
-        """Tell whether all of these trees are cached."""
+        """Report whether all of these trees are cached."""
         return all(oid in self._trees for oid in trees)
 
     def fetch(self, trees: Iterable[str]) -> None:

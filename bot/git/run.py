@@ -208,7 +208,7 @@ class Objects:
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": chain}
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        """Tell whether commit `old` is `new` or an ancestor of it. Raises GitFailed."""
+        """Report whether commit `old` is `new` or an ancestor of it. Raises GitFailed."""
         args = ("merge-base", "--is-ancestor", old, new)
         done = run(*args, at=self.path, env=self.borrowing(), limits=_READING, check=self.check)
         if done.status not in {0, 1}:

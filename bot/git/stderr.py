@@ -49,7 +49,7 @@ def clean(text: str) -> str:
 
 
 def is_disk_full(stderr: str) -> bool:
-    """Tell whether git reports that our own disk is full."""
+    """Report whether git reports that our own disk is full."""
     return _FULL.search(stderr) is not None
 
 

@@ -90,7 +90,7 @@ def one_line(text: str, secrets: Sequence[str]) -> str:
 
 
 def acts(text: str) -> bool:
-    """Tell whether a forge would do more with this text than show it. Links to threads are allowed."""
+    """Report whether a forge would do more with this text than show it. Links to threads are allowed."""
     tokens = parse(text)
     return _has_command(text, tokens) or any(
         _ACTS.search(visible) or "<" in _OUR_HTML.sub("", html) for visible, html in _texts(tokens)
@@ -118,7 +118,7 @@ def _visible(child: Token) -> str:
 
 
 def _has_command(text: str, tokens: Sequence[Token]) -> bool:
-    """Tell whether a line outside code begins with a slash."""
+    """Report whether a line outside code begins with a slash."""
     code = {
         line
         for token in tokens

@@ -86,7 +86,7 @@ def _lease(sender: Sender) -> float:
 
 
 def _is_dead(sender: Sender, holder: str) -> bool:
-    """Tell whether another sender's process has ended. On another host that is unknown: False."""
+    """Report whether another sender's process has ended. On another host that is unknown: False."""
     process = holder.rpartition("/")[0]
     return process.startswith(f"{sender.host}/") and is_dead(sender.data, process)
 

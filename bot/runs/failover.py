@@ -18,7 +18,7 @@ from bot.store import workspaces
 
 
 def is_on_another_host(leased: LeasedRun) -> bool:
-    """Tell whether the task's workspace is on another host."""
+    """Report whether the task's workspace is on another host."""
     with leased.runtime.ledger.read() as tx:
         row = workspaces.get(tx, leased.task.id)
     return row is not None and row.host != leased.runtime.worker.host

@@ -81,7 +81,7 @@ def _remove(leased: LeasedRun, task_id: str, seconds: float) -> None:
 
 
 def _others_remove(leased: LeasedRun) -> bool:
-    """Tell whether the janitor or another run is removing a workspace now."""
+    """Report whether the janitor or another run is removing a workspace now."""
     runtime = leased.runtime
     with runtime.ledger.read() as tx:
         return any(each.holder for each in removals.of_host(tx, runtime.worker.host).values())

@@ -130,7 +130,7 @@ class Janitor:
                 log.info("workspace removed", task=task_id, exported=exported)
 
     def _is_out_of_grace(self, task_id: str, error: Exception) -> bool:
-        """Tell whether a workspace is removed although its work cannot be exported: yes, after one day."""
+        """Report whether a workspace is removed although its work cannot be exported: yes, after one day."""
         with self.runtime.ledger.read() as tx:
             row, now = workspaces.get(tx, task_id), clock(tx)
         is_over = row is not None and row.keep_until is not None and now > row.keep_until + GRACE

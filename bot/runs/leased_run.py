@@ -70,7 +70,7 @@ class LeasedRun:
 
     @property
     def by_operator(self) -> bool:
-        """True if the operator requested the run on this machine: no forge knows the requester."""
+        """Report whether the operator requested the run on this machine: no forge knows the requester."""
         return self.run.asked_by == OPERATOR
 
     def helper(self, purpose: str) -> str:

@@ -59,5 +59,5 @@ class OrphanedContainers:
 
 
 def _is_stale(parts: RunContainer | None, run: Run) -> bool:
-    """Tell whether a helper container is of a worker that no longer has the run."""
+    """Report whether a helper container is of a worker that no longer has the run."""
     return parts is not None and parts.epoch is not None and parts.epoch < run.epoch

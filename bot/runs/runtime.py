@@ -32,7 +32,7 @@ class Usage(Protocol):
 
     @property
     def unsaved(self) -> bool:
-        """True if the ledger does not have all of it yet."""
+        """Report whether the ledger does not have all of it yet."""
 
     def save(self, tx: Connection) -> None: ...
 
@@ -49,7 +49,7 @@ class AgentAccess(Protocol):
 
     @property
     def limited(self) -> bool:
-        """True if the last response of a provider was 429, Too Many Requests."""
+        """Report whether the last response of a provider was 429, Too Many Requests."""
 
     @property
     def limited_until(self) -> float | None:

@@ -39,7 +39,7 @@ def parse(name: str) -> RunContainer | None:
 
 
 def is_of_task(name: str, task: str) -> bool:
-    """Tell whether a container belongs to a run of this task."""
+    """Report whether a container belongs to a run of this task."""
     return name.startswith(f"{_PREFIX}{task}-")
 
 

@@ -67,7 +67,7 @@ class Workspaces:
         self._image = image
 
     def has(self, task: str) -> bool:
-        """Tell whether the task has a workspace whose preparation was once completed."""
+        """Report whether the task has a workspace whose preparation was once completed."""
         return self._prepared(task).exists()
 
     def prepare(self, plan: WorkspacePlan) -> bool:

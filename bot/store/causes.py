@@ -15,6 +15,6 @@ def add(tx: Connection, forge: str, repository_id: int, cause: str) -> bool:
 
 
 def any_known(tx: Connection, forge: str, repository_id: int, candidates: Collection[str]) -> bool:
-    """Tell whether at least one of these causes is recorded."""
+    """Report whether at least one of these causes is recorded."""
     here = (causes.c.forge == forge) & (causes.c.repository_id == repository_id)
     return tx.execute(select(causes.c.at).where(here, causes.c.cause.in_(candidates))).first() is not None

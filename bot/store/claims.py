@@ -69,7 +69,7 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
 
 
 def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
-    """Tell whether this worker could claim or take over a run now. Claims nothing."""
+    """Report whether this worker could claim or take over a run now. Claims nothing."""
     return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 
 

@@ -142,7 +142,7 @@ def create(path: Path) -> DataFolder:
 
 
 def is_open(folder: DataFolder) -> bool:
-    """Tell whether every user of this machine can read the data folder.
+    """Report whether every user of this machine can read the data folder.
 
     It contains logs and sockets that are open to every user.
     """

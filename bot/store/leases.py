@@ -37,7 +37,7 @@ def renew(tx: Connection, lease: Lease, seconds: float = LEASE) -> None:
 
 
 def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
-    """Tell whether a person asked to cancel this run. Raises LeaseLost."""
+    """Report whether a person asked to cancel this run. Raises LeaseLost."""
     is_asked = tx.execute(_CANCEL_ASKED, {"run": lease.run, "epoch": lease.epoch}).scalar_one_or_none()
     if is_asked is None:
         raise _lost(lease)

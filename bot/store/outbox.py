@@ -117,7 +117,7 @@ def of_subject(tx: Connection, subject: str, kind: Outgoing) -> list[Item]:
 
 
 def unsent(tx: Connection, subject: str, kind: Outgoing) -> bool:
-    """Tell whether a row of this kind and subject is not sent yet."""
+    """Report whether a row of this kind and subject is not sent yet."""
     query = select(func.count()).where(
         outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.due_at.is_not(None)
     )

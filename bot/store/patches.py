@@ -18,7 +18,7 @@ class Patch:
 
     @property
     def is_whole(self) -> bool:
-        """True if `text` is the whole patch."""
+        """Report whether `text` is the whole patch."""
         return len(self.text) >= self.size
 
 
@@ -40,6 +40,6 @@ def newest(tx: Connection, task_id: str) -> Patch | None:
 
 
 def exists(tx: Connection, task_id: str) -> bool:
-    """Tell whether any run of the task has a patch."""
+    """Report whether any run of the task has a patch."""
     query = select(patches.c.run).join_from(patches, runs, patches.c.run == runs.c.id)
     return tx.execute(query.where(runs.c.task == task_id).limit(1)).first() is not None

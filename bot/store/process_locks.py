@@ -34,7 +34,7 @@ def process_lock(folder: DataFolder, host: str) -> Iterator[str]:
 
 
 def is_dead(folder: DataFolder, holder: str) -> bool:
-    """Tell whether a process of this host has ended, by the name under which it held runs.
+    """Report whether a process of this host has ended, by the name under which it held runs.
 
     Removes the lock file of a dead process.
     """
@@ -73,7 +73,7 @@ def worker_lock(folder: DataFolder, *, exclusive: bool) -> Iterator[None]:
 
 
 def has_worker(folder: DataFolder) -> bool:
-    """Tell whether a process claims runs on this data folder."""
+    """Report whether a process claims runs on this data folder."""
     try:
         file = folder.lock.open("rb")
     except FileNotFoundError:

@@ -63,7 +63,7 @@ def task_signature(key: bytes, task_id: str) -> str:
 
 
 def signature_holds(key: bytes, task_id: str, signature: str) -> bool:
-    """Tell whether `signature` is that of the task, in constant time."""
+    """Report whether `signature` is that of the task, in constant time."""
     return hmac.compare_digest(task_signature(key, task_id).encode(), signature.encode(errors="replace"))
 
 

@@ -52,7 +52,7 @@ def get(tx: Connection, key: str) -> Thread:
 
 
 def is_located(tx: Connection, thread: Thread) -> bool:
-    """Return True if the ledger knows the thread's repository, and under the path that the thread gives."""
+    """Report whether the ledger knows the thread's repository, and under the path that the thread gives."""
     known = _known(tx, thread)
     return known is not None and known[0] == thread.path
 

@@ -70,7 +70,7 @@ def lock(tx: Connection, task_id: str) -> WorkspaceRow | None:
 
 
 def is_recreated(tx: Connection, run: Run, row: WorkspaceRow | None) -> bool:
-    """Tell whether this run got a new workspace although an agent had worked for its task before."""
+    """Report whether this run got a new workspace although an agent had worked for its task before."""
     if row is None or row.removed_at is not None or run.started_at is None:
         return False
     before = select(runs.c.id).where(

@@ -145,7 +145,7 @@ def after_limit(tx: Connection, task: Task, run: Run, at: float) -> Queued:
 
 
 def is_awaiting_approval(tx: Connection, task: Task) -> bool:
-    """Return True if a commit of this task awaits approval."""
+    """Report whether a commit of this task awaits approval."""
     return task.state is State.WAITING and run_rows.newest(tx, task.id).outcome is Outcome.HELD
 
 

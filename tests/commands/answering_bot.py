@@ -91,7 +91,7 @@ class Bot:
             return tx.execute(select(d).where(d.c.id == delivery_id)).one()
 
     def has_done_nothing(self) -> bool:
-        """Return True if nothing was done, nothing will be posted and no process was nudged."""
+        """Report whether nothing was done, nothing will be posted and no process was nudged."""
         return not self.nudged and self.rows(schema.causes, schema.tasks, schema.runs, schema.outbox) == 0
 
 

@@ -98,7 +98,7 @@ def test_a_stop_during_an_export_is_quick_and_is_not_counted_as_a_death(
 
 
 def _exporting(world: World) -> bool:
-    """Return True if an export before a removal hangs in its own container."""
+    """Report whether an export before a removal hangs in its own container."""
     names = [name for name in world.containers() if "rescue" in name]
     return (
         bool(names)

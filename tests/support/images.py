@@ -20,7 +20,7 @@ def small() -> str:
 
 @cache
 def agent_is_here() -> bool:
-    """Return True if the agent's image exists and matches this checkout."""
+    """Report whether the agent's image exists and matches this checkout."""
     return build.agent_is_current("")
 
 

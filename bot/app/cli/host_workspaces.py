@@ -72,7 +72,7 @@ def ls(settings: Settings, *, as_json: bool) -> None:
 
 
 def _is_stuck(runtime: Runtime, record: Removal) -> bool:
-    """Tell whether the bot has given the folder up, counting a removal whose process is dead."""
+    """Report whether the bot has given the folder up, counting a removal whose process is dead."""
     died = record.holder != "" and is_dead(runtime.data, record.holder)
     return record.deaths + died >= MOST_DEATHS
 

@@ -19,7 +19,7 @@ class Condition:
 
     @property
     def was_started(self) -> bool:
-        """True if the container runs or has run."""
+        """Report whether the container runs or has run."""
         return self.running or self.exit_status is not None
 
 

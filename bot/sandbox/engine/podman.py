@@ -13,12 +13,12 @@ from bot.sandbox.engine.streams import Frames
 
 
 def speaks(info: Mapping[str, Any]) -> bool:
-    """Tell whether this `docker info` is Podman's, which builds images with Buildah."""
+    """Report whether this `docker info` is Podman's, which builds images with Buildah."""
     return "BuildahVersion" in info
 
 
 def marks_no_oom(info: Mapping[str, Any]) -> bool:
-    """Tell whether the engine does not mark containers that were killed for lack of memory."""
+    """Report whether the engine does not mark containers that were killed for lack of memory."""
     return speaks(info) and info["CgroupVersion"] == "1"
 
 

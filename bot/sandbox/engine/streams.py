@@ -166,6 +166,7 @@ class ContainerLog:
         return self._frame()
 
     def _output(self) -> bytes:
+        """Return the next frame, without a message of the engine that ends the stream."""
         frame = next(self._frames)
         if self._replay is not None and frame.startswith(_LOG_FAILURE):
             # If another frame follows, the agent printed this. If the stream ends, the stored log decides:

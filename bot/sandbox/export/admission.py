@@ -76,7 +76,7 @@ class Admission:
         return len(commits) > rules.commits or any(len(each.parents) > rules.parents for each in commits)
 
     def _violate(self, commits: Sequence[Commit], check: Callable[[str, Sequence[str], Extent], str]) -> bool:
-        """Tell whether one commit fails the check, or all together change too much for single checks."""
+        """Report whether one commit fails the check, or all together change too much for single checks."""
         budget = self.check.rules.files * _COMMITS
         for each in commits:
             extent = self._extent()

@@ -177,12 +177,12 @@ def _clean(path: bytes) -> bool:
 
 
 def _reserved(part: str) -> bool:
-    """Tell whether git reserves this name, also in the spellings that are equal on Windows."""
+    """Report whether git reserves this name, also in the spellings that are equal on Windows."""
     return part in {"", ".", ".."} or part.casefold().split(":")[0].rstrip(". ") in {".git", "git~1"}
 
 
 def _inside(path: bytes, target: bytes) -> bool:
-    """Tell whether the target of a link at `path` is surely in the repository: any `../` come first.
+    """Report whether the target of a link at `path` is surely in the repository: any `../` come first.
 
     A `..` after a name is refused, because the name may be a link itself.
     """

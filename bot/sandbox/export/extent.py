@@ -42,12 +42,12 @@ class Extent:
         return self.files + self.folders
 
     def is_over(self, times: int = 1) -> bool:
-        """Tell whether the counts are above the limits, or above `times` the limits."""
+        """Report whether the counts are above the limits, or above `times` the limits."""
         most = self.most * times
         return self.files > most or self.folders > most * _FOLDERS or self.path_bytes > most * _PATH
 
     def is_enough(self) -> bool:
-        """Tell whether the count can end."""
+        """Report whether the count can end."""
         return self.is_over(_FURTHER) or self.folders > self.most * _FOLDERS
 
     def excess(self) -> str:

@@ -43,7 +43,7 @@ class Pattern:
         )
 
     def matches(self, path: str) -> bool:
-        """Tell whether a glob matches the whole path."""
+        """Report whether a glob matches the whole path."""
         folded = path.casefold()
         return self._any.search(folded) is not None and any(glob.matches(folded) for glob in self._globs)
 

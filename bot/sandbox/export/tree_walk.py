@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def added(self) -> bool:
-        """True if an old side does not have the path."""
+        """Report whether an old side does not have the path."""
         return self.mode != GONE and GONE in self.before
 
     @property
@@ -123,7 +123,7 @@ def walk(reader: ObjectReader, new: str, old: Sequence[str]) -> Iterator[Folder]
 
 
 def has(reader: ObjectReader, tree: str, path: bytes) -> bool:
-    """Tell whether this tree or commit has an entry at this path. Raises what `walk` raises."""
+    """Report whether this tree or commit has an entry at this path. Raises what `walk` raises."""
     side: _Side = _root(reader, tree)
     *folders, last = path.split(b"/")
     for name in folders:

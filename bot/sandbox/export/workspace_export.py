@@ -86,12 +86,12 @@ class Exported:
 
 
 def is_done(quarantine: Path, run_id: str) -> bool:
-    """Tell whether an export of this run was completed."""
+    """Report whether an export of this run was completed."""
     return (quarantine / "refs" / "checked" / run_id).exists()
 
 
 def has(quarantine: Path, mirror: Path, oid: str) -> bool:
-    """Tell whether a commit is in the quarantine or in the mirror."""
+    """Report whether a commit is in the quarantine or in the mirror."""
     env = Objects(quarantine, (mirror,)).borrowing()
     return run("cat-file", "-e", f"{oid}^{{commit}}", at=quarantine, env=env).status == 0
 

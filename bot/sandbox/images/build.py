@@ -63,7 +63,7 @@ def build(
 
 
 def agent_is_current(engine_url: str) -> bool:
-    """Tell whether the agent image is the one that `build` would make now by default, on any base.
+    """Report whether the agent image is the one that `build` would make now by default, on any base.
 
     Raises SandboxFailed, EngineUnavailable.
     """
