@@ -41,10 +41,11 @@ def visible(text: str) -> str:
 
 
 GAP = "\u200b"  # an invisible zero-width space that keeps a forge from acting on a word
+_MARKS = r"[*_~\[]*"  # of emphasis and links: a reader sees what is before and after them as one word
 _NAMES = (
-    r"(?<=@)(?=[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
-    r"|(?<=[#!&%$])(?=\d)"  # references to issues, changes, epics, milestones, snippets
-    r"|(?<=\bG[HL]-)(?=\d)|(?<=\bG[HL]\\-)(?=\d)"
+    rf"(?<=@)(?={_MARKS}[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
+    rf"|(?<=[#!&%$])(?={_MARKS}\d)"  # references to issues, changes, epics, milestones, snippets
+    rf"|(?<=\bG[HL]-)(?={_MARKS}\d)|(?<=\bG[HL]\\-)(?={_MARKS}\d)"
     r"|(?<=\[)(?=(?:issue|work\\?_item|epic)\\?:)"  # GitLab's longer references
     r"|(?<=!)(?=\[)"  # images
     r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -135,6 +135,7 @@ def _named(said: str, *, quoted: bool) -> list[str]:
 
 
 @given(texts)
+@example("see #*12*, @**ann** and @[ann](x)")
 def test_quoted_text_of_others_triggers_no_action_of_a_forge(text: str) -> None:
     made = for_comment(text, LIMIT, [TOKEN])
 
@@ -168,6 +169,7 @@ def test_unquoted_text_of_others_triggers_no_action_of_a_forge(text: str) -> Non
 
 
 @given(texts, st.integers(min_value=100, max_value=300))
+@example("tidied@*", 100)
 def test_a_cut_text_triggers_no_action_of_a_forge(text: str, limit: int) -> None:
     made = publishable(text * 20, limit, [TOKEN])
 
