@@ -41,7 +41,7 @@ def visible(text: str) -> str:
 
 
 GAP = "\u200b"  # an invisible zero-width space that keeps a forge from acting on a word
-_MARKS = r"[*_~\[]*"  # of emphasis and links: a reader sees what is before and after them as one word
+_MARKS = r"[*_~\[]*"  # of emphasis and links; a page does not show them, so they divide no name
 _NAMES = (
     rf"(?<=@)(?={_MARKS}[\w.\\])"  # mentions; a backslash may stand before the underscore of a name
     rf"|(?<=[#!&%$])(?={_MARKS}\d)"  # references to issues, changes, epics, milestones, snippets
