@@ -1,7 +1,7 @@
 """The interface of an agent: how to start it, read its output, and find its session again.
 
 Agents are programs with a command line. Each kind has a module beside this one and a row
-in `registry.py`; nothing else in the bot depends on a kind.
+in `registry.py`; no other module names a kind, except `app/cli/images.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

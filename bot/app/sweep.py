@@ -83,7 +83,7 @@ class Sweep:
         with self.ledger.read() as tx:
             unanswered = deliveries.due(tx, _MOST_READ)
             unsent = outbox.due_threads(tx, _MOST_READ)
-            waiting = claims.waiting(tx, self.worker, self.is_dead)
+            waiting = claims.has_claimable_run(tx, self.worker, self.is_dead)
         for forge, delivery_id in self._deliveries.overdue(unanswered):
             self.nudges.answer(forge, delivery_id)
         for thread_key in self._threads.overdue(unsent):

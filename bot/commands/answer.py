@@ -68,7 +68,7 @@ class Answer:
             request = self._request(event, 0.0)
             if request:
                 with self.ledger.write() as tx:
-                    if _is_first(tx, event):
+                    if _record_keys(tx, event):
                         self._handle(tx, request)
                 self._nudge([request])
         except ForgeUnavailable:
@@ -89,7 +89,7 @@ class Answer:
             if not deliveries.mark_answered(tx, delivery.forge, delivery.id):
                 return
             for request in requests:
-                if _is_first(tx, request.event):
+                if _record_keys(tx, request.event):
                     self._handle(tx, request)
         self._nudge(requests)
 
@@ -183,7 +183,7 @@ class Answer:
             if not deliveries.mark_answered(tx, delivery.forge, delivery.id, f"incident {number}"):
                 return
             for request in requests:
-                if _is_first(tx, request.event):
+                if _record_keys(tx, request.event):
                     threads.remember(tx, request.event.thread.key, request.event.thread)
                     replies.post(tx, request.event, text)
         self._nudge(requests)
@@ -201,7 +201,8 @@ class Answer:
             self.nudges.work()
 
 
-def _is_first(tx: Connection, event: Event) -> bool:
+def _record_keys(tx: Connection, event: Event) -> bool:
+    """Record the event's idempotency keys, and report whether all of them are new."""
     thread = event.thread
     # Every key is recorded, not only those up to the first known one: a second event for the same label may
     # come with any of these keys.

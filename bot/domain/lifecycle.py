@@ -35,8 +35,7 @@ NEXT: dict[State, frozenset[State]] = {
 }
 
 
-def to(task_id: str, state: State, target: State) -> State:
-    """Return `target`. Raises NotPossible if it cannot follow `state`."""
+def require_transition(task_id: str, state: State, target: State) -> None:
+    """Raise NotPossible if `target` cannot follow `state`."""
     if target not in NEXT[state]:
         raise NotPossible(f"Task {task_id} is {state}; it cannot become {target}.")
-    return target

@@ -83,7 +83,7 @@ ENDINGS: dict[Outcome, Ending] = {
 
 @dataclass(frozen=True, slots=True)
 class RunVerdict:
-    """The end of a run, or of its agent. Without an outcome it is a success so far: the run continues."""
+    """The end of a run, of its agent or of one phase. Without an outcome, the run continues."""
 
     outcome: Outcome | None = None
     reason: str = ""  # one or two sentences for people
@@ -92,6 +92,6 @@ class RunVerdict:
     exit_status: int | None = None  # the agent's; None if it was stopped, or if its container is gone
 
     @property
-    def is_success(self) -> bool:
-        """Report whether nothing has gone wrong so far."""
+    def may_continue(self) -> bool:
+        """Report whether the next phase may follow; after the last phase, the outcome is `pushed`."""
         return self.outcome is None

@@ -26,7 +26,7 @@ class Task:
     state: State
     agent: str
     model: str = ""  # "" = the agent's default
-    change: str  # to be opened: draft | ready | link | none
+    change_form: str  # of the change to open: draft | ready | link | none
     base: str = ""  # branch that the change is for; "" = the default branch, filled in by the first prepare
     branch: str
     base_head: str = ""  # commit the work started from; "" before the first prepare
@@ -34,7 +34,7 @@ class Task:
     fork: bool = False  # the change comes from another repository; the bot never pushes to that
     checked_head: str = ""  # last commit of the last export that passed the checks; "" before one
     pushed_head: str = ""  # commit that was last pushed, or found on the branch; "" before a push
-    approved_head: str = ""  # commit that a person approved last
+    approved_head: str = ""  # commit that a person approved and that is not pushed yet; "" = none
     change_number: int | None = None
     change_url: str = ""
     keep_days: int | None = None  # retention of the workspace as a person set it; None: as in the settings

@@ -165,7 +165,7 @@ def _about(run: Run, task: Task, outcome: Outcome, pages: Pages) -> str:
     head = task.checked_head
     if outcome is Outcome.PUSHED:
         pushed = f"Branch {_branch(task, pages)} is at [`{head[:10]}`]({pages.commit.format(sha=head)})."
-        if task.change != "link":
+        if task.change_form != "link":
             return pushed
         page = pages.new_change.format(base=quote(task.base), branch=quote(task.branch))
         return f"{pushed} [Open a change from it]({page})."

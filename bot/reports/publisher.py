@@ -34,7 +34,7 @@ _ACTS = re.compile(
 class Publisher:
     """The writing calls of one forge, with `secrets` removed from every text.
 
-    The methods are those of `Forge` and raise the same errors.
+    Each method calls the method of `Forge` with its name, and raises its errors.
     """
 
     forge: Forge

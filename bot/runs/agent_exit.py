@@ -53,7 +53,7 @@ def decide(verdict: RunVerdict, report: AgentReport | None, *, reports_end: bool
     if report and report.waits and verdict.outcome not in (None, Outcome.IDLE):
         report = None  # the agent had not reported its end yet
     if report is None:
-        if verdict.is_success and reports_end:
+        if verdict.may_continue and reports_end:
             return replace(verdict, outcome=Outcome.AGENT_FAILED, reason="It ended without a result.")
         return verdict
     if report.outcome is not None:

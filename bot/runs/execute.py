@@ -69,7 +69,7 @@ def _to_the_end(leased: LeasedRun) -> None:
 
 
 def _verdict(leased: LeasedRun) -> RunVerdict:
-    """Work on the run to its end, and turn an error into a verdict: no other function does that."""
+    """Work on the run to its end, and turn every error that a phase raises into a verdict."""
     try:
         if leased.run.takeovers < TAKEOVERS:
             return _continue(leased)
@@ -127,7 +127,7 @@ def _work(leased: LeasedRun, phase: Phase) -> RunVerdict:
     if verdict.outcome is Outcome.CANCELLED:
         return verdict
     leased.check()
-    if not verdict.is_success:
+    if not verdict.may_continue:
         return verdict
     leased.enter(Phase.PUSH)
     return push.push(leased, source)

@@ -169,7 +169,7 @@ class Janitor:
         with self.runtime.ledger.read() as tx:
             rows, now = workspaces.present(tx, host), clock(tx)
         try:
-            aside, folders = places.set_aside_before(), places.folders()
+            aside, folders = places.folders_set_aside(), places.folders()
         except FileNotFoundError:  # a missing data folder does not mean that its workspaces are gone
             return
         for row in rows:

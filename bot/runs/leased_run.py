@@ -1,7 +1,8 @@
 """A claimed run: its lease is renewed and its cancel flag is watched while this worker has it.
 
-Every phase passes `check` to all of its waits. So a run that is cancelled or taken
-over, or whose worker stops, ends within seconds in every phase.
+Every phase passes `check` to all of its waits. So this worker's work on a run ends within
+seconds after a cancel, a takeover or a request to stop. After a cancel, the export has up
+to 30 seconds more.
 """
 
 import threading
@@ -89,7 +90,7 @@ class LeasedRun:
     def require_lease(self) -> None:
         """Raise LeaseLost if another worker has the run, even if the watch has not noticed yet."""
         with self.runtime.ledger.read() as tx:
-            leases.is_cancel_asked(tx, self.lease)
+            leases.require(tx, self.lease)
 
     def remove_stale_containers(self) -> None:
         """Remove the task's containers of earlier workers and runs: a workspace has one writer at a time.

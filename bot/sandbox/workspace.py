@@ -95,7 +95,7 @@ class Workspaces:
         self._prepared(plan.task).touch()
         return output.rstrip().endswith(b"session")
 
-    def write_task(self, task: str, run: int, prompt: str) -> None:
+    def write_prompt(self, task: str, run: int, prompt: str) -> None:
         """Write the prompt of the run's agent, and create the folder for its result."""
         folder = self._root / task / "runs" / str(run)
         _folder(folder, _READABLE)
@@ -105,7 +105,7 @@ class Workspaces:
         file.chmod(0o644)
 
     def mounts(self, task: str, run: int, mirror: Path, quarantine: Path) -> list[Mount]:
-        """Return the mounts of the agent's container, which are the same in every run."""
+        """Return the mounts of a run's agent. Their paths inside are the same in every run."""
         run_folder = self._root / task / "runs" / str(run)
         return [
             *self._shared(task, mirror, quarantine),
@@ -136,7 +136,7 @@ class Workspaces:
     def remove(self, task: str) -> None:
         """Remove the workspace, or the rest of it, if there is one. Raises what `prepare` raises."""
         self.set_aside(task)
-        for folder in self.set_aside_before():
+        for folder in self.folders_set_aside():
             if task_of(folder) == task:
                 self.clear_away(folder)
 
@@ -176,7 +176,7 @@ class Workspaces:
         with suppress(FileNotFoundError):
             shutil.rmtree(path)
 
-    def set_aside_before(self) -> set[str]:
+    def folders_set_aside(self) -> set[str]:
         """Return the names of the folders that were set aside and still exist."""
         with suppress(FileNotFoundError):  # no workspace has been created yet
             return {name for name in self._all() if _GONE in name}

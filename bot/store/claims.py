@@ -68,7 +68,7 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
     return _take(tx, worker, row.id, unchanged, takeovers=takeovers)
 
 
-def waiting(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
+def has_claimable_run(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) -> bool:
     """Report whether this worker could claim or take over a run now. Claims nothing."""
     return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 

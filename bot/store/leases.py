@@ -44,6 +44,11 @@ def is_cancel_asked(tx: Connection, lease: Lease) -> bool:
     return bool(is_asked)
 
 
+def require(tx: Connection, lease: Lease) -> None:
+    """Raise LeaseLost if another worker has the run, or if it has ended."""
+    is_cancel_asked(tx, lease)
+
+
 def release(tx: Connection, lease: Lease) -> None:
     """Release the run in good order. The next worker of this host continues at the recorded phase.
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import State, to
+from bot.domain.lifecycle import State, require_transition
 from bot.domain.task import Task
 from bot.store import threads
 from bot.store.ledger import clock
@@ -27,7 +27,7 @@ def add(tx: Connection, task: Task) -> None:
             state=task.state,
             agent=task.agent,
             model=task.model,
-            change=task.change,
+            change=task.change_form,
             base=task.base,
             branch=task.branch,
             pinned=task.pinned,
@@ -72,8 +72,8 @@ def newest(tx: Connection, limit: int, state: State | None = None) -> list[Task]
 
 def change_state(tx: Connection, task_id: str, new: State) -> None:
     """Lock the task and move it to a state that may follow its present one. Raises NotPossible."""
-    present = lock(tx, task_id).state
-    tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=to(task_id, present, new)))
+    require_transition(task_id, lock(tx, task_id).state, new)
+    tx.execute(update(tasks).where(tasks.c.id == task_id).values(state=new))
 
 
 def write(tx: Connection, task_id: str, **facts: str | int | None) -> None:
@@ -95,7 +95,7 @@ def _value(row: Row[Any]) -> Task:
         state=State(row.state),
         agent=row.agent,
         model=row.model,
-        change=row.change,
+        change_form=row.change,
         base=row.base,
         branch=row.branch,
         base_head=row.base_head,

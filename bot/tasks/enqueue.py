@@ -39,7 +39,7 @@ class RunRequest:
     due_at: float | None = None
 
     # Only a new task takes these; a task that exists has its own.
-    change: str = "none"  # change to open: draft | ready | link | none
+    change_form: str = "none"  # of the change to open: draft | ready | link | none
     base: str = ""  # "" = the default branch
     pinned: str = ""  # head of the change that the command was given on; "" on issues
     fork: bool = False  # that change comes from another repository
@@ -70,7 +70,7 @@ def open_task(tx: Connection, task_id: str, thread: Thread, request: RunRequest)
         state=State.QUEUED,
         agent=request.agent,
         model=request.model,
-        change=request.change,
+        change_form=request.change_form,
         base=request.base,
         branch=request.branch or branch_of(thread, task_id, named=not confidential),
         pinned=request.pinned,

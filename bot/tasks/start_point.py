@@ -49,4 +49,4 @@ def _onto_its_own_branch(request: RunRequest, change: ChangeHead, options: Optio
             "The branch of this change is the repository's default branch, to which I never push. Without "
             "`--here` the work goes to a branch of its own."
         )
-    return replace(request, branch=change.head_branch, change="none")
+    return replace(request, branch=change.head_branch, change_form="none")

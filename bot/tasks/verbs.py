@@ -32,7 +32,10 @@ from bot.text.markdown import is_plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """Values for options that a command leaves out. Wall limits are in seconds; no option may exceed them."""
+    """The agents, labels and limits of commands, and the values for options that a command leaves out.
+
+    Wall limits are in seconds; no option may exceed them.
+    """
 
     agents: Collection[str]
     agent: str
@@ -41,7 +44,7 @@ class Defaults:
     labels: Mapping[str, str]  # texts of the labels in the settings
     # Of repositories with a limit of their own, by path in lower case.
     wall_limits: Mapping[str, int] = field(default_factory=dict)
-    change: str = "draft"
+    change_form: str = "draft"  # of the change to open: draft | ready | link | none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class Tasks:
         request = replace(
             request,
             agent=request.agent or self.defaults.agent,
-            change=command.options.pr or ("none" if confidential else self.defaults.change),
+            change_form=command.options.pr or ("none" if confidential else self.defaults.change_form),
         )
         return self._open(command, request, here=command.options.here)
 
@@ -109,7 +112,7 @@ class Tasks:
             request,
             agent=agent,
             model=request.model or (old.model if agent == old.agent else ""),
-            change="none" if internal and not first.reply_target.internal else old.change,
+            change_form="none" if internal and not first.reply_target.internal else old.change_form,
             base=old.base,
             context=first.context,
             reply_target=replace(command.reply_target, internal=internal),
@@ -166,7 +169,7 @@ class Tasks:
         return retention.discard(self.tx, self._any_task(command).id)
 
     def of_thread(self, thread: Thread) -> list[Standing]:
-        """Return the state of each task of this thread, newest first."""
+        """Return the states of the 20 newest tasks of this thread, newest first."""
         return [_standing(self.tx, task) for task in task_rows.of_thread(self.tx, thread.key)]
 
     def _open(self, command: Command, request: RunRequest, *, here: bool) -> Queued:

@@ -52,7 +52,7 @@ def claim(tx: Connection) -> None:
 def sweep(tx: Connection) -> None:
     deliveries.due(tx, 100)
     outbox.due_threads(tx, 100)
-    claims.waiting(tx, a_worker(), nobody_is_dead)
+    claims.has_claimable_run(tx, a_worker(), nobody_is_dead)
     workspaces.past_retention(tx, "h1", 100)
 
 

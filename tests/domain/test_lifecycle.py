@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from bot.domain.errors import NotPossible
-from bot.domain.lifecycle import ENDED, NEXT, State, to
+from bot.domain.lifecycle import ENDED, NEXT, State, require_transition
 from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import new_task_id
 from bot.domain.thread import Kind, Thread
@@ -27,13 +27,13 @@ FOLLOWS = {
 
 @pytest.mark.parametrize(("state", "wanted"), sorted(FOLLOWS))
 def test_a_permitted_change_of_state_is_accepted(state: State, wanted: State) -> None:
-    assert to("t1", state, wanted) is wanted
+    require_transition("t1", state, wanted)
 
 
 @pytest.mark.parametrize(("state", "wanted"), sorted(set(product(State, State)) - FOLLOWS))
 def test_any_other_change_of_state_is_refused(state: State, wanted: State) -> None:
     with pytest.raises(NotPossible, match=f"Task t1 is {state}; it cannot become {wanted}"):
-        to("t1", state, wanted)
+        require_transition("t1", state, wanted)
 
 
 def test_the_table_has_a_row_for_every_state() -> None:

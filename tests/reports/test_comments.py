@@ -27,7 +27,7 @@ TASK = Task(
     thread_key=ISSUE.key,
     state=State.RUNNING,
     agent="demo",
-    change="draft",
+    change_form="draft",
     base="main",
     branch="forgehand/12-tidy-t1",
     checked_head=HEAD,
@@ -205,7 +205,9 @@ def test_a_pushed_branch_is_linked_and_so_is_its_head() -> None:
 
 
 def test_a_requested_link_for_a_new_change_has_quoted_branch_names() -> None:
-    said = final_comment(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change="link", base="a b#1"))
+    said = final_comment(
+        replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change_form="link", base="a b#1")
+    )
 
     assert f"[Open a change from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})" in said
 

@@ -39,7 +39,7 @@ def _next(ending: Ending) -> Run:
 
 def _claim(ending: Ending) -> Run | None:
     with ending.ledger.write() as tx:
-        waits = claims.waiting(tx, a_worker(), nobody_is_dead)
+        waits = claims.has_claimable_run(tx, a_worker(), nobody_is_dead)
         claimed = claims.claim_next(tx, a_worker())
     assert waits == (claimed is not None)
     return claimed

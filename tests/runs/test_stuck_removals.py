@@ -165,7 +165,7 @@ def test_a_removal_during_which_the_bot_died_too_often_is_logged_once_and_not_re
         f"forgehand workspaces rm {task}" for task in (run.task, aside.task)
     }
     assert folders(shop) == {run.task}
-    assert shop.runtime.workspaces().set_aside_before() == {gone}
+    assert shop.runtime.workspaces().folders_set_aside() == {gone}
 
 
 def test_a_folder_that_an_operator_removed_is_no_longer_stuck(shop: Workshop) -> None:
@@ -198,5 +198,5 @@ def test_a_folder_that_cannot_be_removed_does_not_delay_others(shop: Workshop) -
     run_janitor(shop)
 
     assert folders(shop) == {run.task}
-    assert shop.runtime.workspaces().set_aside_before() == {"c.gone-2"}
+    assert shop.runtime.workspaces().folders_set_aside() == {"c.gone-2"}
     assert (root / "a file").exists()

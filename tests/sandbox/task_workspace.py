@@ -73,7 +73,7 @@ class Site:
             session_file=session_file,
         )
         there = self.places.prepare(plan)
-        self.places.write_task(TASK, self.runs, f"prompt {self.runs}")
+        self.places.write_prompt(TASK, self.runs, f"prompt {self.runs}")
         return there
 
     def agent(self, script: str) -> str:

@@ -20,7 +20,7 @@ from tests.support.rows import a_thread, a_worker, add_run, add_task, claimed, l
 def test_without_a_queued_run_there_is_nothing_to_claim(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert claims.claim_next(tx, a_worker()) is None
-        assert not claims.waiting(tx, a_worker(), nobody_is_dead)
+        assert not claims.has_claimable_run(tx, a_worker(), nobody_is_dead)
 
 
 def test_a_claim_sets_run_and_task_running_with_the_first_epoch(ledger: Ledger) -> None:
@@ -72,7 +72,7 @@ def test_the_limit_of_a_host_is_counted_over_all_its_workers(ledger: Ledger) -> 
         assert claims.claim_next(tx, a_worker("w1", per_host=2)) is not None
         assert claims.claim_next(tx, a_worker("w2", per_host=2)) is not None
         assert claims.claim_next(tx, a_worker("w3", per_host=2)) is None
-        assert not claims.waiting(tx, a_worker("w3", per_host=2), nobody_is_dead)
+        assert not claims.has_claimable_run(tx, a_worker("w3", per_host=2), nobody_is_dead)
         assert claims.claim_next(tx, a_worker("w4", host="h2", per_host=2)) is not None
 
 
@@ -116,9 +116,9 @@ def test_a_run_of_an_unresponsive_host_is_claimed_by_another_host(ledger: Ledger
         tx.execute(update(hosts_table).values(seen_at=hosts_table.c.seen_at - 100))
 
         assert claims.claim_next(tx, a_worker(host="h1")) is None
-        assert not claims.waiting(tx, a_worker(host="h1"), nobody_is_dead)
+        assert not claims.has_claimable_run(tx, a_worker(host="h1"), nobody_is_dead)
         impatient = replace(a_worker(host="h1"), unresponsive_after=99)
-        assert claims.waiting(tx, impatient, nobody_is_dead)
+        assert claims.has_claimable_run(tx, impatient, nobody_is_dead)
         run = claims.claim_next(tx, impatient)
         assert run is not None
         assert run.host == "h1"

@@ -110,14 +110,14 @@ def test_the_run_of_a_living_worker_with_a_lease_is_not_taken_over(ledger: Ledge
         claimed(tx)
 
         assert claims.take_over(tx, a_worker("w2"), nobody_is_dead) is None
-        assert not claims.waiting(tx, a_worker("w2"), nobody_is_dead)
+        assert not claims.has_claimable_run(tx, a_worker("w2"), nobody_is_dead)
 
 
 def test_the_run_of_a_dead_worker_is_taken_over_at_once_and_counted(ledger: Ledger) -> None:
     with ledger.write() as tx:
         old = claimed(tx)
 
-        assert claims.waiting(tx, a_worker("w2"), lambda holder: holder == "w1")
+        assert claims.has_claimable_run(tx, a_worker("w2"), lambda holder: holder == "w1")
         new = claims.take_over(tx, a_worker("w2"), lambda holder: holder == "w1")
         assert new is not None
         assert (new.id, new.epoch, new.takeovers, new.started_at) == (old.id, 2, 1, old.started_at)

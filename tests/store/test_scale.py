@@ -39,7 +39,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "claim": lambda tx: claims.claim_next(tx, a_worker("w2")),
     "claim by name": lambda tx: claims.claim(tx, a_worker("w2"), "past1-1"),
     "take over": lambda tx: claims.take_over(tx, a_worker("w2"), nobody_is_dead),
-    "sweep: runs": lambda tx: claims.waiting(tx, a_worker("w2"), nobody_is_dead),
+    "sweep: runs": lambda tx: claims.has_claimable_run(tx, a_worker("w2"), nobody_is_dead),
     "sweep: deliveries": lambda tx: deliveries.due(tx, 100),
     "sweep: outbox": lambda tx: outbox.due_threads(tx, 100),
     "sweep: workspaces": lambda tx: workspaces.past_retention(tx, "h1", 5),

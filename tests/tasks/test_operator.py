@@ -24,7 +24,7 @@ def test_the_operator_opens_resumes_and_cancels_tasks_without_a_thread(ledger: L
 
     assert first.task.thread_key == f"cli:{first.task.id}"
     assert (first.task.branch, first.task.base) == (f"forgehand/tidy-{first.task.id}", "main")
-    assert (first.task.change, first.run.asked_by.login) == ("none", "operator")
+    assert (first.task.change_form, first.run.asked_by.login) == ("none", "operator")
     assert (again.run.number, again.run.request, again.run.host) == (2, "Tidy\nall", "h1")
     assert again.task.thread.repository_url == "file:///srv/a.git"
     assert cancelled.state is State.CANCELLED

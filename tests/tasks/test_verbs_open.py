@@ -20,7 +20,7 @@ def test_a_new_task_has_its_first_run_queued(ledger: Ledger) -> None:
         queued = tasks_.open(a_command("run", "tidy it"))
 
     task, run = queued.task, queued.run
-    assert (task.state, task.agent, task.change, task.base, task.pinned) == (
+    assert (task.state, task.agent, task.change_form, task.base, task.pinned) == (
         "queued",
         "demo",
         "draft",
@@ -49,7 +49,8 @@ def test_options_set_agent_base_time_limit_and_change(ledger: Ledger) -> None:
         queued = tasks_.open(a_command("run", "tidy", options=options))
 
     task = queued.task
-    assert (task.agent, task.base, queued.run.wall_limit, task.change) == ("codex", "release", 60, "none")
+    assert (task.agent, task.base, task.change_form) == ("codex", "release", "none")
+    assert queued.run.wall_limit == 60
 
 
 def test_the_base_of_a_task_on_a_change_is_the_branch_of_the_change_at_the_pinned_head(
@@ -68,7 +69,7 @@ def test_the_option_here_selects_the_branch_of_the_change_and_no_new_change(ledg
         ).task
 
     assert (task.here, task.branch, task.base, task.pinned) == (True, "lexer", "lexer", HEAD)
-    assert task.change == "none"
+    assert task.change_form == "none"
 
 
 def test_the_option_here_is_refused_with_the_option_pr(ledger: Ledger) -> None:

@@ -23,7 +23,7 @@ def test_retry_gives_a_new_task_the_request_of_the_first_run(say: Say) -> None:
     assert task.id != old.id
     assert (run.number, run.request, run.first_phase, run.host) == (1, "tidy it", Phase.PREPARE, "")
     assert (run.context, run.wall_limit) == (first.context, 300)
-    assert (task.agent, task.change, task.base) == ("codex", "ready", "lexer")
+    assert (task.agent, task.change_form, task.base) == ("codex", "ready", "lexer")
     assert (task.base_head, task.checked_head, task.state) == ("", "", State.QUEUED)
     with say.ledger.read() as tx:
         kept = workspaces.get(tx, old.id)
@@ -85,7 +85,7 @@ def test_a_retry_of_an_internal_request_is_internal_too(say: Say) -> None:
     say("/retry")
 
     task, run = say.newest()
-    assert (task.change, run.reply_target.internal) == (old.change, True)
+    assert (task.change_form, run.reply_target.internal) == (old.change_form, True)
     assert "tidy" not in task.branch
 
 
@@ -95,4 +95,4 @@ def test_an_internal_retry_of_a_public_request_opens_no_change(say: Say) -> None
 
     say("/retry", internal=True)
 
-    assert say.newest()[0].change == "none"
+    assert say.newest()[0].change_form == "none"

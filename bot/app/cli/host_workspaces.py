@@ -152,7 +152,7 @@ def _workspace_here(runtime: Runtime, task_id: str) -> WorkspaceRow | None:
 def _leftovers(runtime: Runtime, task_id: str, workspace: WorkspaceRow | None) -> list[str]:
     """Return the folders of the task on this host, without its present workspace."""
     places = runtime.workspaces()
-    leftovers = sorted(name for name in places.set_aside_before() if task_of(name) == task_id)
+    leftovers = sorted(name for name in places.folders_set_aside() if task_of(name) == task_id)
     with suppress(FileNotFoundError):  # no workspace was ever made
         if workspace is None and task_id in places.folders():
             leftovers.append(task_id)

@@ -85,7 +85,8 @@ def _messages(ended: EndedRun, runtime: Runtime) -> Iterator[Message]:
     state = CheckState.SUCCESS if task.state is State.SUCCEEDED else CheckState.FAILURE
     for commit in _status_commits(task):
         yield StatusMessage(commit=commit, state=state, description=comments.in_short(run))
-    if run.outcome is Outcome.PUSHED and task.change in ("draft", "ready") and task.change_number is None:
+    is_wanted = task.change_form in ("draft", "ready")
+    if run.outcome is Outcome.PUSHED and is_wanted and task.change_number is None:
         yield _change(ended, secrets)
     for label in sorted(set(labels.values())):
         yield LabelMessage(label=label, on=labels.get(task.state) == label)
@@ -101,7 +102,7 @@ def _change(ended: EndedRun, secrets: Sequence[str]) -> NewChange:
         base_branch=task.base,
         title=f"Task {task.id}" if is_confidential(task, run) else title,
         body=comments.change_body(run, task, ended.page, secrets=secrets),
-        draft=task.change == "draft",
+        draft=task.change_form == "draft",
     )
 
 

@@ -86,7 +86,7 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     has_session = leased.retry(lambda: places.prepare(plan))
     # An agent that is given the id of a session without its file ends with an error.
     _record_session(leased, session if has_session else "")
-    places.write_task(task.id, run.number, briefing(leased, view.refs, fresh=fresh))
+    places.write_prompt(task.id, run.number, briefing(leased, view.refs, fresh=fresh))
     return source
 
 
