@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import pytest
 from pydantic import AfterValidator
 from starlette.applications import Starlette
@@ -33,6 +32,7 @@ from bot.store import threads
 from bot.web.receiver import routes
 from bot.web.recorder import Intake
 from tests.architecture.tree import python, working_tree
+from tests.support import http
 from tests.support.asgi_server import listening
 from tests.support.fakes import FakeForge
 from tests.support.webhook_receiver import SECRET, signature
@@ -150,7 +150,7 @@ def test_a_third_forge_needs_only_a_row_in_the_table_and_a_section_of_settings(
             port,
         ):
             url = f"http://{host}:{port}/webhooks/forgejo"
-            status = httpx.post(url, content=body, headers=headers, verify=False, trust_env=False).status_code
+            status = http.post(url, content=body, headers=headers).status_code
         intake.stop()
         build_answer(runtime, settings)(*answered[0])
         with runtime.ledger.read() as tx:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.journeys.forked_bot import Piped
+from tests.support import http
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.services import free_port
 
@@ -37,7 +38,7 @@ def _running_bot(desk: Desk, verb: str = "up") -> Iterator[tuple[str, Piped]]:
 
 
 def _get(address: str, path: str) -> httpx.Response:
-    return httpx.get(address + path, trust_env=False, timeout=LONG, verify=False)
+    return http.get(address + path)
 
 
 def test_up_prints_its_address_and_exits_with_status_0_after_sigterm(desk: Desk) -> None:
@@ -69,7 +70,7 @@ def _receivers(desk: Desk) -> dict[str, int]:
 
 
 def _post(url: str) -> int:
-    return httpx.post(url, trust_env=False, timeout=LONG, verify=False).status_code
+    return http.post(url).status_code
 
 
 def test_a_second_up_with_the_same_data_folder_is_refused(desk: Desk) -> None:

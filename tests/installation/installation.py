@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.journeys.world import AGENT
+from tests.support import http
 from tests.support.images import small
 from tests.support.waiting import eventually
 
@@ -163,7 +164,7 @@ class Installation:
         whole = path if path.startswith("/") else f"/api/v3/repos/{REPOSITORY}/{path}"
         headers = {"Authorization": f"Bearer {self.about['tokens']['ann']}"}
         url = f"{self.forge_url}{whole}".rstrip("/")
-        answer = httpx.request(method, url, json=body, headers=headers, timeout=30, trust_env=False)
+        answer = http.request(method, url, json=body, headers=headers)
         assert answer.is_success, f"{method} {whole}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

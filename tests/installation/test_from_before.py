@@ -3,11 +3,11 @@
 import json
 import re
 
-import httpx
 import pytest
 
 from tests.installation.installation import Installation, Row
 from tests.journeys.world import shell
+from tests.support import http
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.waits
@@ -111,7 +111,7 @@ def check_reports(before: Installation, due: list[Row]) -> None:
 def check_old_links(before: Installation) -> None:
     [final] = with_marker(before, FAILS, f"final:{before.task(FAILS)['id']}-1")
     [link] = re.findall(rf"\(({before.bot_url}/tasks/[^)]+)\)", final)
-    page = httpx.get(link, trust_env=False)
+    page = http.get(link)
     assert page.status_code == 200
     assert "It ended with exit status 3" in page.text
 

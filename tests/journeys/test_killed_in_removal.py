@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 
-import httpx
 import pytest
 
 from bot.domain.outcomes import Outcome
@@ -14,6 +13,7 @@ from bot.store import removals, workspaces
 from bot.store.ledger import clock
 from bot.store.removals import MOST_DEATHS, Removal
 from tests.journeys.world import World, shell
+from tests.support import http
 from tests.support.hanging_tools import hanging_image
 from tests.support.waiting import PATIENCE, eventually
 
@@ -156,6 +156,6 @@ def _record(world: World, task: Task) -> Removal:
 
 def _get(world: World, path: str) -> str:
     headers = {"authorization": f"Bearer {TOKEN}"}
-    answer = httpx.get(f"http://127.0.0.1:{world.port}{path}", headers=headers, trust_env=False)
+    answer = http.get(f"http://127.0.0.1:{world.port}{path}", headers=headers)
     assert answer.status_code == 200
     return answer.text

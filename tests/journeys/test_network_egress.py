@@ -8,7 +8,6 @@ from signal import SIGKILL, SIGTERM
 from threading import Event
 from typing import Any
 
-import httpx
 import pytest
 
 from bot.domain.lifecycle import Phase
@@ -19,6 +18,7 @@ from tests.journeys.agents.talk import KEY, Talk
 from tests.journeys.http_agents import ASKS_AGAIN, ASKS_ALL, LOOKS, TRIES, TUNNELS, WAITS, agent
 from tests.journeys.test_adoption import container_of
 from tests.journeys.world import IMAGE, World
+from tests.support import http
 from tests.support.derived_image import image_with
 from tests.support.model_provider import Fails, ModelServer, answering
 from tests.support.services import free_port
@@ -54,7 +54,7 @@ def refused(talk: Talk, run: Run) -> dict[tuple[str, str], int]:
 def page(talk: Talk, run: Run) -> str:
     """Fetch the task's page by the link in the comment."""
     [link] = re.findall(r"http://[^)\s]+/tasks/[^)\s]+", talk.world.final_comment(1, run))[:1]
-    return httpx.get(link, trust_env=False).text
+    return http.get(link).text
 
 
 def token_of(talk: Talk, run: Run) -> str:

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from docker.errors import NotFound
 from sqlalchemy import MetaData, select
@@ -27,6 +26,7 @@ from bot.store.data_folder import DataFolder
 from bot.store.shared_keys import link_key, task_url
 from tests.journeys.agents.talk import KEY
 from tests.journeys.world import HOLD, World, shell
+from tests.support import http
 from tests.support.model_provider import ModelServer
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_gitlab import PLAYGROUNDS, AnyPlayground
@@ -144,7 +144,7 @@ def _page(world: World) -> bytes:
     """Fetch the task's page with the link from the comment."""
     key = bytes.fromhex(link_key(world.ledger, DataFolder(world.data)))
     link = task_url(f"http://127.0.0.1:{world.port}", key, world.tasks()[0].id)
-    return httpx.get(link, trust_env=False).raise_for_status().content
+    return http.get(link).raise_for_status().content
 
 
 def _inside(container: str) -> bytes:

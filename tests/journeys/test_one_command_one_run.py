@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -11,6 +10,7 @@ from bot.domain.outcomes import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, id_of, is_comment, under_another_id
 from tests.journeys.world import World, shell
+from tests.support import http
 from tests.support.playground_receiver import Receiver
 from tests.support.waiting import eventually
 
@@ -31,9 +31,7 @@ def at_once(full: World, sent: list[Delivery]) -> list[int]:
     def send(delivery: Delivery) -> int:
         headers, body = delivery
         url = f"http://127.0.0.1:{full.port}{full.playground.webhook_path}"
-        return httpx.post(
-            url, headers=headers, content=body, trust_env=False, timeout=30, verify=False
-        ).status_code
+        return http.post(url, headers=headers, content=body).status_code
 
     with ThreadPoolExecutor(len(sent)) as pool:
         return list(pool.map(send, sent))

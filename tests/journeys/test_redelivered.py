@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 
@@ -10,6 +9,7 @@ from bot.domain.outcomes import Outcome
 from bot.store import schema
 from tests.journeys.deliveries import Delivery, under_another_id
 from tests.journeys.world import World, shell
+from tests.support import http
 from tests.support.playground_receiver import Receiver
 from tests.support.waiting import eventually
 
@@ -50,7 +50,7 @@ def post_one_of_each(full: World) -> None:
 def answer_to(full: World, delivery: Delivery) -> int:
     headers, body = delivery
     url = f"http://127.0.0.1:{full.port}{full.playground.webhook_path}"
-    return httpx.post(url, headers=headers, content=body, trust_env=False, verify=False).status_code
+    return http.post(url, headers=headers, content=body).status_code
 
 
 def test_two_redeliveries_of_everything_in_reverse_order_change_nothing(full: World) -> None:

@@ -3,7 +3,6 @@
 import re
 import time
 
-import httpx
 import pytest
 
 from bot.domain.lifecycle import State
@@ -12,6 +11,7 @@ from bot.domain.task import Run, Task
 from bot.store import workspaces
 from bot.store.workspaces import WorkspaceRow
 from tests.journeys.world import HOLD, World, shell
+from tests.support import http
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
@@ -82,10 +82,10 @@ def check_diff(full: World) -> None:
     assert "\n\n````diff\ndiff --git a/one.txt b/one.txt\n" in shown
     assert "\n+```\n+/approve\n````\n\n</details>" in shown
     [link] = re.findall(r"\[The whole patch\]\((\S+)\)", shown)
-    patch = httpx.get(link, trust_env=False, verify=False)
+    patch = http.get(link)
     assert patch.headers["content-type"] == "text/plain; charset=utf-8"
     assert "\n+see:\n+```\n+/approve\n" in patch.text
-    assert httpx.get(link[:-1], trust_env=False, verify=False).status_code == 404
+    assert http.get(link[:-1]).status_code == 404
 
 
 def _workspace_row(world: World, task: str) -> WorkspaceRow:

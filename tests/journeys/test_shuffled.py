@@ -10,7 +10,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 
@@ -21,6 +20,7 @@ from bot.store.schema import causes, outbox, tasks
 from bot.store.schema import runs as run_rows
 from tests.journeys.deliveries import Delivery, is_comment, under_another_id
 from tests.journeys.world import World, shell, world
+from tests.support import http
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.playground_receiver import Receiver
 from tests.support.services import free_port
@@ -76,7 +76,7 @@ def receive(deliveries: list[Delivery], ports: list[int], *, at_once: int) -> No
     def send(delivery: Delivery, port: int) -> int:
         headers, body = delivery
         url = f"http://127.0.0.1:{port}/webhooks/github"
-        return httpx.post(url, headers=headers, content=body, trust_env=False, timeout=60).status_code
+        return http.post(url, headers=headers, content=body).status_code
 
     with ThreadPoolExecutor(at_once) as pool:
         answers = list(pool.map(send, deliveries, cycle(ports)))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 import pytest
 
 from bot.domain.lifecycle import State
@@ -15,6 +14,7 @@ from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import Figures, World, shell
+from tests.support import http
 
 LEASE, UNRESPONSIVE_AFTER = 3.0, 4.0  # seconds, instead of 30 seconds and 5 minutes
 # `forgehand work --host <name>` with a short lease and a short limit for unresponsive hosts. The composition
@@ -153,4 +153,4 @@ def test_links_of_both_hosts_open_on_the_same_server(hosts: Hosts) -> None:
     for number, (_, run) in zip(numbers, ended, strict=True):
         text = world.final_comment(number, run)
         link = text.rpartition("[Page and log of this task](")[2].partition(")")[0]
-        assert httpx.get(link, trust_env=False).is_success, link
+        assert http.get(link).is_success, link

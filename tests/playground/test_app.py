@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.support import http
 from tests.support.playground_github import Playground
 
 SERVE = """
@@ -30,7 +30,7 @@ def test_the_playground_announces_itself_and_runs_until_it_is_stopped(tmp_path: 
     with subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout
         about: dict[str, Any] = json.loads(process.stdout.readline())
-        answer = httpx.get(f"{about['api']}/repos/acme/anvil/issues/1", verify=False)
+        answer = http.get(f"{about['api']}/repos/acme/anvil/issues/1")
         process.send_signal(signal.SIGTERM)
         process.wait(10)
 
@@ -49,7 +49,7 @@ def test_the_playground_finds_its_repositories_in_a_relative_folder(tmp_path: Pa
         assert process.stdout
         about: dict[str, Any] = json.loads(process.stdout.readline())
         token = {"Authorization": f"Bearer {about['tokens']['bot']}"}
-        answer = httpx.get(f"{about['api']}/repos/acme/anvil/commits/main", headers=token)
+        answer = http.get(f"{about['api']}/repos/acme/anvil/commits/main", headers=token)
         process.terminate()
 
     assert answer.status_code == 200, answer.text
@@ -88,17 +88,11 @@ def test_malformed_requests_are_answered_as_on_github(playground: Playground) ->
     url = f"{playground.api_url}/repos/acme/anvil/issues"
     token = {"Authorization": f"token {playground.token}"}
 
-    assert (
-        httpx.post(url, content=b"{", headers=token, verify=False).json()["message"]
-        == "Problems parsing JSON"
-    )
-    half = httpx.post(url, content=b'{"title": "\\ud800"}', headers=token, verify=False)
+    assert http.post(url, content=b"{", headers=token).json()["message"] == "Problems parsing JSON"
+    half = http.post(url, content=b'{"title": "\\ud800"}', headers=token)
     assert half.json()["message"] == "Problems parsing JSON"
-    assert httpx.post(url, json=[1], headers=token, verify=False).status_code == 422
-    assert (
-        httpx.get(f"{playground.api_url}/nowhere", headers=token, verify=False).json()["message"]
-        == "Not Found"
-    )
+    assert http.post(url, json=[1], headers=token).status_code == 422
+    assert http.get(f"{playground.api_url}/nowhere", headers=token).json()["message"] == "Not Found"
 
 
 def test_users_and_repositories_are_created_on_demand(playground: Playground) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import http
 from tests.support.playground_faults import Fault, Faults
 from tests.support.playground_github import Playground
 
@@ -76,9 +77,7 @@ def test_a_write_is_redirected(faulty: tuple[Playground, Faults]) -> None:
     faults.inject(Fault.MOVED, "POST", "comments")
 
     url = f"{playground.api_url}/repos/acme/anvil/issues/1/comments"
-    answer = httpx.post(
-        url, json={"body": "x"}, headers={"Authorization": f"token {playground.token}"}, verify=False
-    )
+    answer = http.post(url, json={"body": "x"}, headers={"Authorization": f"token {playground.token}"})
 
     assert (answer.status_code, answer.headers["location"]) == (
         307,

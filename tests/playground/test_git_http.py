@@ -4,9 +4,9 @@ import gzip
 import os
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import http
 from tests.support.playground_clones import clone, commit, git, push, push_commit
 from tests.support.playground_github import Playground
 
@@ -54,9 +54,7 @@ def test_compressed_requests_are_read(playground: Playground) -> None:
     }
     question = gzip.compress(b"0014command=ls-refs\n00010000")  # the format is in gitprotocol-v2(5)
 
-    answer = httpx.post(
-        f"{playground.clone_url}/git-upload-pack", content=question, headers=headers, verify=False
-    )
+    answer = http.post(f"{playground.clone_url}/git-upload-pack", content=question, headers=headers)
 
     assert b"refs/heads/main" in answer.content
 

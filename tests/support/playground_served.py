@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.playground.app import create
+from tests.support import http
 
 Wrap = Callable[[ASGIApp], ASGIApp]
 
@@ -32,7 +33,7 @@ class Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listening],), daemon=True)
         self._thread.start()
-        self._client = httpx.Client(timeout=30, trust_env=False, follow_redirects=True, verify=False)
+        self._client = http.client(follow_redirects=True)
 
     def close(self) -> None:
         self._client.close()

@@ -19,6 +19,7 @@ from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
 from bot.web.receiver import Receiver, routes
 from bot.web.recorder import Intake
+from tests.support import http
 from tests.support.asgi_server import listening
 
 SECRET, NEXT_SECRET = "It's a Secret to Everybody", "another secret of the same webhook"
@@ -99,7 +100,7 @@ class Hook:
     def send(self, headers: Mapping[str, str], body: bytes = BODY) -> httpx.Response:
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         # Plain HTTP, because loading the certificates for TLS takes longer than everything else.
-        return httpx.post(self.url, content=body, headers=sent, timeout=20, verify=False, trust_env=False)
+        return http.post(self.url, content=body, headers=sent)
 
     @property
     def path(self) -> str:

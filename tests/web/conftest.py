@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from bot.agents.claude import Claude
 from bot.store.ledger import Ledger
 from bot.web import pages
+from tests.support import http
 from tests.support.asgi_server import listening
 from tests.support.fakes import FakeForge
 from tests.web.failed_task import KEY, OPERATOR, SECRET
@@ -26,6 +27,6 @@ def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
     )
     with (
         listening(Starlette(routes=pages.routes(viewer))) as (host, port),
-        httpx.Client(base_url=f"http://{host}:{port}", verify=False) as client,
+        http.client(base_url=f"http://{host}:{port}") as client,
     ):
         yield client

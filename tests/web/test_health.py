@@ -12,6 +12,7 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.store.removals import Key
 from bot.web import health, metrics
+from tests.support import http
 from tests.support.asgi_server import listening
 from tests.support.rows import add_run, all_are_dead, claimed
 
@@ -31,7 +32,7 @@ def monitored(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[http
     app = Starlette(routes=health.routes(counts, needs))
     with (
         listening(app) as (host, port),
-        httpx.Client(base_url=f"http://{host}:{port}", verify=False) as client,
+        http.client(base_url=f"http://{host}:{port}") as client,
     ):
         yield client
 

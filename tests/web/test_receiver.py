@@ -3,10 +3,10 @@
 import socket
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from bot.store.ledger import Ledger
+from tests.support import http
 from tests.support.webhook_receiver import BODY, CAP, GITHUB, GITLAB, Dialect, Hook, receiving
 
 
@@ -97,7 +97,7 @@ def test_a_compressed_body_is_answered_with_415(hook: Hook) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
 def test_other_methods_are_answered_with_405(hook: Hook, method: str) -> None:
-    answer = httpx.request(method, hook.url)
+    answer = http.request(method, hook.url)
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"

@@ -7,6 +7,7 @@ import pytest
 
 from tests.oracles.check import check_request, check_response
 from tests.oracles.payloads import examples
+from tests.support import http
 from tests.support.playground_clones import git, push_commit
 from tests.support.playground_github import Playground
 from tests.support.playground_receiver import Receiver
@@ -100,23 +101,21 @@ def test_a_transferred_issue_gets_a_new_number_in_the_other_repository(playgroun
     old = f"{playground.api_url}/repos/{playground.path}/issues/1"
     token = {"Authorization": f"Bearer {playground.token}"}
     answers = {
-        "GET": httpx.get(old, headers=token, verify=False),
+        "GET": http.get(old, headers=token),
         "PATCH": httpx.patch(old, headers=token, json={"title": "x"}),
-        "labels": httpx.post(f"{old}/labels", headers=token, json={"labels": ["x"]}, verify=False),
+        "labels": http.post(f"{old}/labels", headers=token, json={"labels": ["x"]}),
     }
     there = answers["GET"].json()["url"]
     assert {answer.status_code for answer in answers.values()} == {301}
     assert answers["labels"].headers["location"] == f"{there}/labels"
     for answer in answers.values():
         check_response(answer.request.method, answer.url.path, 301, answer.json())
-    found = httpx.get(there, headers=token, verify=False).json()
+    found = http.get(there, headers=token).json()
     assert (found["title"], found["number"]) == ("Tidy the parser", number)
-    assert [row["id"] for row in httpx.get(f"{there}/comments", headers=token, verify=False).json()] == [
-        comment
-    ]
+    assert [row["id"] for row in http.get(f"{there}/comments", headers=token).json()] == [comment]
     assert told["changes"]["new_issue"]["url"] == found["url"]
     # GitHub does not redirect here (measured, see calls.py).
-    assert httpx.post(f"{old}/comments", headers=token, json={"body": "x"}, verify=False).status_code == 404
+    assert http.post(f"{old}/comments", headers=token, json={"body": "x"}).status_code == 404
     assert playground.ask("GET", "issues") == []
 
 
@@ -129,8 +128,7 @@ def test_a_replaced_token_is_refused_by_api_and_git(playground: Playground) -> N
     assert playground.token == after != before
     url = f"{playground.api_url}/repos/{playground.path}"
     codes = [
-        httpx.get(url, headers={"Authorization": f"token {token}"}, verify=False).status_code
-        for token in (before, after)
+        http.get(url, headers={"Authorization": f"token {token}"}).status_code for token in (before, after)
     ]
     assert codes == [401, 200]
     assert [_listed(playground, token).returncode for token in (before, after)] == [128, 0]

@@ -9,6 +9,7 @@ from github import Auth, Github
 
 from bot.playground.state import Status
 from tests.oracles.check import check_response
+from tests.support import http
 from tests.support.playground_clones import push_commit
 from tests.support.playground_github import Playground
 
@@ -97,9 +98,9 @@ def test_locked_archived_and_deleted_threads_refuse_comments(playground: Playgro
 def test_a_missing_or_wrong_login_is_refused(playground: Playground) -> None:
     url = f"{playground.api_url}/repos/{playground.path}/{COMMENTS}"
 
-    refused(httpx.post(url, json={"body": "x"}, verify=False), 401, "Requires authentication")
-    refused(httpx.get(url, headers={"Authorization": "Bearer no"}, verify=False), 401, "Bad credentials")
-    assert httpx.get(url, verify=False).status_code == 200
+    refused(http.post(url, json={"body": "x"}), 401, "Requires authentication")
+    refused(http.get(url, headers={"Authorization": "Bearer no"}), 401, "Bad credentials")
+    assert http.get(url).status_code == 200
 
 
 def test_a_renamed_repository_redirects_to_its_id(playground: Playground) -> None:
@@ -108,8 +109,8 @@ def test_a_renamed_repository_redirects_to_its_id(playground: Playground) -> Non
     playground.rename("hammer")
 
     reading, writing = (
-        httpx.get(f"{old}?page=2", headers=token, verify=False),
-        httpx.post(old, headers=token, json={"body": "x"}, verify=False),
+        http.get(f"{old}?page=2", headers=token),
+        http.post(old, headers=token, json={"body": "x"}),
     )
 
     there = f"{playground.api_url}/repositories/{playground.repository_id}/{COMMENTS}"

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from gitlab.exceptions import GitlabCreateError
 
+from tests.support import http
 from tests.support.gitlab_as_github import Change
 from tests.support.playground_clones import git, push_commit
 from tests.support.playground_gitlab import GitLabPlayground
@@ -46,9 +47,9 @@ def test_python_gitlab_reads_and_writes_what_a_bot_needs(gitlab_side: GitLabPlay
 
 
 def test_a_project_is_not_found_by_users_without_access(gitlab_side: GitLabPlayground) -> None:
-    wrong = httpx.get(f"{gitlab_side.url}/api/v4/user", headers={"PRIVATE-TOKEN": "wrong"}, verify=False)
+    wrong = http.get(f"{gitlab_side.url}/api/v4/user", headers={"PRIVATE-TOKEN": "wrong"})
     assert (wrong.status_code, wrong.json()) == (401, {"message": "401 Unauthorized"})
-    assert httpx.post(f"{gitlab_side.url}/api/v4/projects/1006/issues", verify=False).status_code == 401
+    assert http.post(f"{gitlab_side.url}/api/v4/projects/1006/issues").status_code == 401
     assert message(gitlab_side.call("GET", "/api/v4/projects/acme%2Fnothing")) == "404 Project Not Found"
     gitlab_side.ask("PUT", "", {"visibility": "private"})
     hidden = gitlab_side.call("GET", "", as_="reader")
@@ -65,8 +66,8 @@ def test_a_renamed_project_redirects_readers_only(gitlab_side: GitLabPlayground)
 
     old = f"{gitlab_side.url}/api/v4/projects/acme%2Fanvil/issues?state=opened"
     token = {"PRIVATE-TOKEN": gitlab_side.token}
-    moved = httpx.get(old, headers=token, verify=False)
-    refused = httpx.post(old, headers=token, json={"title": "x"}, verify=False)
+    moved = http.get(old, headers=token)
+    refused = http.post(old, headers=token, json={"title": "x"})
 
     assert moved.status_code == 301
     where = f"{gitlab_side.url}/api/v4/projects/{gitlab_side.repository_id}/issues?state=opened"
@@ -105,7 +106,7 @@ def test_lists_have_pages(gitlab_side: GitLabPlayground) -> None:
     assert [note["body"] for note in first.json()] == ["note 0", "note 1"]
     pages = [first.headers[name] for name in ("x-page", "x-next-page", "x-prev-page", "x-total")]
     assert pages == ["1", "2", "", "3"]
-    rest = httpx.get(first.links["next"]["url"], verify=False)
+    rest = http.get(first.links["next"]["url"])
     assert [note["body"] for note in rest.json()] == ["note 2"]
     notes = client(gitlab_side).projects.get("acme/anvil").issues.get(1).notes.list(per_page=1, get_all=True)
     assert [note.body for note in notes] == ["note 2", "note 1", "note 0"]

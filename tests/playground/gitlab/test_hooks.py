@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-import httpx
 from standardwebhooks import Webhook
 
+from tests.support import http
 from tests.support.playground_clones import push_commit
 from tests.support.playground_gitlab import GitLabPlayground
 from tests.support.playground_receiver import Receiver
@@ -165,5 +165,5 @@ def test_each_forge_delivers_to_its_own_hooks(gitlab_side: GitLabPlayground) -> 
     assert (len(here.got), len(there.got)) == (1, 2)  # GitHub's deliveries start with a ping
     headers = {"PRIVATE-TOKEN": gitlab_side.tokens["ann"]}
     hooks = f"{gitlab_side.url}/api/v4/projects/{gitlab_side.repository_id}/hooks"
-    shown = httpx.get(hooks, headers=headers, verify=False).json()[0]
+    shown = http.get(hooks, headers=headers).json()[0]
     assert gitlab_side.webhook_secret not in json.dumps(shown)
