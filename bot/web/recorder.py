@@ -82,7 +82,9 @@ class Intake:
         The future is done when the delivery is on disk, or was before. Its errors: NotJSON, NotRecorded.
         """
         recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._stopping or self._waiting.qsize() >= _WAITING:
+        if self._stopping:
+            recorded.set_exception(NotRecorded("the bot is stopping"))
+        elif self._waiting.qsize() >= _WAITING:
             recorded.set_exception(NotRecorded("too many deliveries wait for the ledger"))
         else:
             self._waiting.put(_QueuedDelivery(delivery, recorded))

@@ -153,4 +153,5 @@ def test_stopping_records_submitted_deliveries_and_refuses_later_ones(ledger: Le
 
     assert early == [None] * 200
     assert isinstance(late, NotRecorded)
+    assert str(late) == "the bot is stopping"
     assert len(recorded(ledger)) == 200
