@@ -1,5 +1,7 @@
-# Sourced by deploy/quickstart and deploy/test: what a fresh Debian or Ubuntu lacks is installed, and said.
-# Each function may be called again at no cost. Nothing that is already there is replaced or restarted.
+# Sourced by deploy/quickstart and deploy/test. Installs what a fresh Debian or Ubuntu lacks, and prints what it
+# installs. Each function may be called again at no cost. Nothing of the system is replaced or restarted. Only two
+# things of this project are brought up to date: .venv (made anew if its Python is too old or pip is missing; its
+# packages follow requirements.lock) and the small image (made anew if its programs have changed).
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # root by plain `su` lacks these, and dockerd is in one
 
@@ -24,7 +26,7 @@ _need() { command -v "$1" >/dev/null || _install "$2"; }
 
 # What was started here ends with the script.
 _end() {
-    [ -z "${_podman:-}" ] || _end_podman
+    [ -z "${_podman_folder:-}" ] || _end_podman
     [ -z "${_engine:-}" ] || { kill "$_engine" 2>/dev/null && wait "$_engine" || true; }
 }
 
@@ -63,17 +65,17 @@ setup_podman() {
     _need podman podman
     _need catatonit catatonit
     _need runc runc # crun takes no cgroups that are half v1, half v2
-    _podman=$(mktemp -d "${TMPDIR:-/tmp}/forgehand-podman.XXXXXX")
-    podman_socket=$_podman/socket
+    _podman_folder=$(mktemp -d "${TMPDIR:-/tmp}/forgehand-podman.XXXXXX")
+    podman_socket=$_podman_folder/socket
     trap _end EXIT
     # Names without a registry are ours. The locks are files here, not those of the machine.
-    cat >"$_podman/containers.conf" <<-'END'
+    cat >"$_podman_folder/containers.conf" <<-'END'
 	[engine]
 	compat_api_enforce_docker_hub = false
 	lock_type = "file"
 	END
     # Podman 4.3 gives every container 1048576 processes a user; a root without CAP_SYS_RESOURCE may not.
-    cat >"$_podman/runtime" <<-'END'
+    cat >"$_podman_folder/runtime" <<-'END'
 	#!/usr/bin/env bash
 	most=$(ulimit -Hu)
 	for word; do
@@ -84,30 +86,31 @@ setup_podman() {
 	done
 	exec runc "$@"
 	END
-    chmod +x "$_podman/runtime"
+    chmod +x "$_podman_folder/runtime"
     docker save forgehand-small | _podman load --quiet >/dev/null
-    _say "starting podman system service until this script ends (log: $_podman/log)"
+    _say "starting podman system service until this script ends (log: $_podman_folder/log)"
     # There, because conmon leaves files where it is started.
-    (cd "$_podman" && _podman system service --time=0 "unix://$podman_socket" >log 2>&1) &
+    (cd "$_podman_folder" && _podman system service --time=0 "unix://$podman_socket" >log 2>&1) &
     _service=$!
     for _ in $(seq 60); do
         DOCKER_HOST="unix://$podman_socket" docker info >/dev/null 2>&1 && return
         sleep 0.5
     done
-    tail -n 5 "$_podman/log" >&2
+    tail -n 5 "$_podman_folder/log" >&2
     _fail "podman system service did not start"
 }
 
 _podman() {
-    CONTAINERS_CONF="$_podman/containers.conf" exec podman --root "$_podman/root" --runroot "$_podman/run" \
-        --tmpdir "$_podman/tmp" --runtime "$_podman/runtime" --cgroup-manager cgroupfs --events-backend file "$@"
+    CONTAINERS_CONF="$_podman_folder/containers.conf" exec podman --root "$_podman_folder/root" \
+        --runroot "$_podman_folder/run" --tmpdir "$_podman_folder/tmp" --runtime "$_podman_folder/runtime" \
+        --cgroup-manager cgroupfs --events-backend file "$@"
 }
 
 _end_podman() {
     (_podman rm --all --force --time 0 >/dev/null 2>&1) || true
     [ -z "${_service:-}" ] || { kill "$_service" 2>/dev/null && wait "$_service" || true; }
-    { findmnt --noheadings --raw --output TARGET | grep "^$_podman/" | sort -r | xargs -r umount; } || true
-    rm -rf "$_podman"
+    { findmnt --noheadings --raw --output TARGET | grep "^$_podman_folder/" | sort -r | xargs -r umount; } || true
+    rm -rf "$_podman_folder"
 }
 
 # What only --long and --agents do: images made without an image registry.
