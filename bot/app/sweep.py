@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 _Item = TypeVar("_Item", bound=Hashable)
 
-_MOST_READ = 10_000  # oldest items of each kind; far fewer stay due because each try of them fails
+# Oldest items of each kind: more than can be due at once because their tries keep failing.
+_MOST_READ = 10_000
 _MOST_NUDGED = 100  # items of each kind in one sweep; the longest without a nudge come first
 _GRACE = 1.0  # seconds that an item may be due before it gets a nudge: its own may be on its way
 _AGAIN = 10.0  # seconds until an item that is still due gets another nudge

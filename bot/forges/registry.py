@@ -5,9 +5,10 @@ Another forge needs:
 1. its folder here, with a `kind.py`, and a row below
 2. its section in `bot/app/settings/forges.py`
 3. the section's field in `bot/app/settings/settings.py`
-4. the paths of its CI settings in `bot/sandbox/export/protected_paths.py`: an agent could else change what
-   CI runs without an approval
-5. the shape of its tokens in `bot/text/redaction.py`: they would else be published
+4. the paths of its CI settings in `bot/sandbox/export/protected_paths.py`: without
+   them, an agent could change what CI runs, and nobody would have to approve that
+5. the shape of its tokens in `bot/text/redaction.py`: without it, a token that an agent prints would be
+   published
 
 `tests/app/test_forges.py` lists all other modules that contain the name of a forge.
 """

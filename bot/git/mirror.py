@@ -1,7 +1,7 @@
 """Mirrors: a bare copy of each remote, fetched by the host, from which workspaces borrow objects.
 
-An ordinary fetch takes one round trip, because every command waits for it before
-its agent starts.
+An ordinary fetch asks the remote with one git command, without `ls-remote`: every
+command waits for it before its agent starts.
 """
 
 import fcntl

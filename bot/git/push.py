@@ -39,11 +39,14 @@ def push(
 ) -> None:
     """Move `branch` from `expected` ("" = it does not exist) to `oid`. No error if it is at `oid` already.
 
-    Raises PushRejected (with `moved` set if somebody else pushed to the branch), RemoteMissing, or
-    RemoteUnavailable (worth a retry). Branches in `never` are refused. If the branch belongs to a person,
-    `since` is its head when the task began: a push is refused if the branch has been deleted, or moved to
-    an ancestor of that head. `check` is called while git works; if it raises, the result is unknown, and
-    only another push can tell.
+    Branches in `never` are refused. `since`, of a person's branch, is the commit that the task last pushed
+    to it, else its head when the task began; "" for other branches. A push is refused if the branch has been
+    deleted since, or reset to an ancestor of `since`.
+
+    Raises PushRejected (with `moved` set if somebody else pushed to the branch), RemoteMissing,
+    RemoteUnavailable (worth a retry), DiskFull, GitFailed if git takes too long or cannot read a commit, and
+    the errors of `check`, which is called while git works. After an error of `check` the result is unknown,
+    and only another push can tell.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")

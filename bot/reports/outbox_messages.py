@@ -77,7 +77,10 @@ Message = (
 
 
 def put(tx: Connection, message: Message, *, subject: str, thread_key: str) -> None:
-    """Add the message to the outbox, or replace the subject's message of its kind and target."""
+    """Add the message, or replace the subject's message of its kind and target.
+
+    A message that the forge refused is not replaced.
+    """
     outbox.put(tx, _row(message, subject, thread_key))
 
 

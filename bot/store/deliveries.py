@@ -74,7 +74,10 @@ def try_later(tx: Connection, forge: str, delivery_id: str, seconds: float, erro
 
 
 def drop_old_bodies(tx: Connection) -> int:
-    """Delete bodies after 14 days and count them. The keys stay, so that a late duplicate is recognised."""
+    """Delete bodies of answered deliveries after 14 days and count them.
+
+    The keys stay, so that a late duplicate is recognised.
+    """
     result = tx.execute(
         update(deliveries)
         .where(

@@ -92,7 +92,7 @@ class World(BotProcesses):
             return runs.get(tx, run.id)
 
     def printed(self, run: Run) -> bytes:
-        """Return all of the run's log in the ledger."""
+        """Return the beginning of the run's log in the ledger, at most 1 MiB."""
         with self.ledger.read() as tx:
             return b"".join(data for _, data in store_log.read(tx, run.id, 0, 1 << 20))
 
@@ -171,7 +171,7 @@ class World(BotProcesses):
         return sha
 
     def git(self, *args: str) -> str:
-        """Run git in a fresh clone of the forge's repository."""
+        """Run git in a clone of the forge's repository that has just been fetched."""
         folder = self.folder / "look"
         if not folder.exists():
             playground_clones.clone(self.playground, folder)
