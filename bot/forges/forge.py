@@ -2,8 +2,8 @@
 
 Every method but `events`, `comment_limit` and `pages` may call the forge, and may then raise
 ForgeUnavailable (worth a retry), ForgeGone (the thread or repository is not there any more) or ForgeError
-(a definite refusal). A method that writes makes its request once: the sender of the outbox decides about a
-second try, after it has looked for its comment with `find_comments`.
+(a definite refusal). A method that writes never repeats a request whose result is unknown: the sender of
+the outbox decides about a second try, after it has looked for its comment with `find_comments`.
 """
 
 from collections.abc import Collection
