@@ -101,14 +101,14 @@ class Sweep:
                 log.info("bodies of old deliveries dropped", deliveries=dropped)
 
 
-def keep_sweeping(once: Callable[[], None], *, every: float, stopping: threading.Event) -> None:
+def keep_sweeping(name: str, once: Callable[[], None], *, every: float, stopping: threading.Event) -> None:
     """Call `once` now and every `every` seconds until `stopping` is set, also after a failure.
 
-    `every` = infinity: never call it.
+    `every` = infinity: never call it. The log has `name` with a failure.
     """
     while not stopping.is_set() and not math.isinf(every):
         try:
             once()
         except (BotError, SQLAlchemyError, LedgerUnavailable, OSError) as error:
-            log.warning("sweep failed", error=type(error).__name__, reason=str(error)[:200])
+            log.warning("sweep failed", sweep=name, error=type(error).__name__, reason=str(error)[:200])
         stopping.wait(every)

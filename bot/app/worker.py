@@ -1,7 +1,7 @@
 """Composition root of a worker: its actors and sweeps, built from the settings and the runtime."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -50,8 +50,7 @@ def working(
         label_scan = build_label_scan(runtime, settings, age=missed_after, stopping=stopping)
         actors.declare(broker, runtime, build_jobs(runtime, settings), stopping)
         consumers = queues.start_consumers(broker, host=runtime.worker.host, runs=runtime.worker.per_host)
-        intervals = ((sweep.once, sweep_every), (janitor.once, sweep_every), (label_scan.once, _SCAN_EVERY))
-        sweepers = [_start_sweeper(once, every, stopping) for once, every in intervals]
+        sweepers = _start_sweepers(sweep, janitor, label_scan, every=sweep_every, stopping=stopping)
         try:
             yield stopping
         finally:
@@ -63,13 +62,21 @@ def working(
             janitor.finish(_REMOVALS_GRACE)
 
 
-def _start_sweeper(once: Callable[[], None], every: float, stopping: threading.Event) -> threading.Thread:
-    """Start a thread of its own, so that neither a slow forge nor a removal delays the other sweeps."""
-    sweeper = threading.Thread(
-        target=keep_sweeping, args=(once,), kwargs={"every": every, "stopping": stopping}
-    )
-    sweeper.start()
-    return sweeper
+def _start_sweepers(
+    sweep: Sweep, janitor: Janitor, label_scan: LabelScan, *, every: float, stopping: threading.Event
+) -> list[threading.Thread]:
+    """Start a thread for each, so that neither a slow forge nor a removal delays the other sweeps."""
+    sweepers = [
+        threading.Thread(target=partial(keep_sweeping, name, once, every=pause, stopping=stopping))
+        for name, once, pause in (
+            ("due work", sweep.once, every),
+            ("janitor", janitor.once, every),
+            ("label scan", label_scan.once, _SCAN_EVERY),
+        )
+    ]
+    for sweeper in sweepers:
+        sweeper.start()
+    return sweepers
 
 
 def build_answer(runtime: Runtime, settings: Settings) -> Answer:

@@ -9,6 +9,7 @@ import dramatiq
 import pytest
 import redis
 import sqlalchemy
+import structlog
 
 from bot.app import queues
 from bot.app.sweep import Sweep, keep_sweeping
@@ -95,8 +96,7 @@ def test_new_work_gets_no_nudge_from_the_next_sweep_but_from_a_later_one(ledger:
 
     sweep.once()
     assert recorder.nudges == []
-
-    keep_sweeping(sweep.once, every=0.1, stopping=recorder.first)
+    keep_sweeping("due work", sweep.once, every=0.1, stopping=recorder.first)
     assert recorder.nudges == [("answer", "github", "d1")]
 
 
@@ -214,9 +214,11 @@ def test_sweeping_continues_after_a_failure(sqlite_ledger: Ledger) -> None:
         return True
 
     recorder = NudgeRecorder()
-    keep_sweeping(recorder.sweep(sqlite_ledger, is_dead).once, every=0.1, stopping=stopping)
+    with structlog.testing.capture_logs() as logged:
+        keep_sweeping("janitor", recorder.sweep(sqlite_ledger, is_dead).once, every=0.1, stopping=stopping)
 
     assert recorder.nudges == [("work",)]
+    assert [(each["event"], each["sweep"]) for each in logged] == [("sweep failed", "janitor")]
 
 
 def test_a_nudge_that_redis_lost_is_sent_again(sqlite_ledger: Ledger, redis_url: str) -> None:
@@ -237,7 +239,7 @@ def test_a_nudge_that_redis_lost_is_sent_again(sqlite_ledger: Ledger, redis_url:
     sweep = NudgeRecorder().sweep(sqlite_ledger)
     sweep.nudges = queues.nudges(broker)
     sweeper = threading.Thread(
-        target=keep_sweeping, args=(sweep.once,), kwargs={"every": 0.1, "stopping": stopping}
+        target=keep_sweeping, args=("due work", sweep.once), kwargs={"every": 0.1, "stopping": stopping}
     )
     sweeper.start()
     try:
