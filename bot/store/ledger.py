@@ -112,7 +112,11 @@ def _upgrade(tx: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise BadSettings(f"The ledger does not fit this version of the program: {error}") from error
+        raise BadSettings(
+            f"The ledger does not fit this version of the program: {error}. A newer version "
+            "changed the ledger. Install that version again, or restore a backup: see docs/operating.md, "
+            "Updates."
+        ) from error
 
 
 def _engine(url: str) -> Engine:
