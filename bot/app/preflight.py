@@ -31,7 +31,7 @@ def make_ready(runtime: Runtime, sets: Sequence[str]) -> Runtime:
 
     Raises BotError.
     """
-    check(runtime)
+    check(runtime, sets)
     if data_folder.is_open(runtime.data):
         _log.warning(
             "data folder is readable by other users: run chmod o-rwx on it", folder=str(runtime.data.root)
@@ -39,11 +39,11 @@ def make_ready(runtime: Runtime, sets: Sequence[str]) -> Runtime:
     return runtime.reaching(hosts_of_sets(runtime, sets))
 
 
-def check(runtime: Runtime) -> None:
+def check(runtime: Runtime, sets: Sequence[str] = ()) -> None:
     """Refuse to work without agents, their models, an engine that answers, and both images.
 
-    Also refuse if containers cannot see the data folder, or if the image lacks the program of an agent.
-    Raises BotError.
+    Also refuse if containers cannot see the data folder, or if the image lacks the program of an agent or the
+    relay that models, package hosts and `sets` require. Raises BotError.
     """
     if not runtime.agents:
         raise BadSettings(
@@ -57,10 +57,10 @@ def check(runtime: Runtime) -> None:
         _log.warning("engine cannot enforce all limits of agents", resources=", ".join(unenforceable))
     for image in (runtime.tools_image, runtime.image):
         runtime.engine.require_image(image)
-    _require_contents(runtime)
+    _require_contents(runtime, sets)
 
 
-def _require_contents(runtime: Runtime) -> None:
+def _require_contents(runtime: Runtime, sets: Sequence[str]) -> None:
     """Refuse containers that cannot see the data folder, and an image without the program of an agent.
 
     The engine mounts files of the machine on which it runs, and the bot may run on another one. An agent
@@ -68,7 +68,7 @@ def _require_contents(runtime: Runtime) -> None:
     """
     our_file = runtime.data.worker(runtime.worker.holder)
     programs = [agent.program for agent in runtime.agents.values() if "/" not in agent.program]
-    if runtime.gateway.providers or runtime.gateway.hosts:
+    if runtime.gateway.providers or runtime.gateway.hosts or sets:  # hosts of `sets` are added later
         programs.append(endpoint.RELAY)
     try:
         missing = _output(runtime, _LOOK, programs, [Mount(source=our_file, target="/seen")]).split()

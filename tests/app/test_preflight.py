@@ -129,6 +129,8 @@ def test_an_image_without_the_relay_is_refused_if_package_hosts_are_permitted(wo
 
         with pytest.raises(BadSettings, match=r"has no forgehand-relay\."):
             make_ready(runtime.reaching(["packages.example.org"]), [])
+        with pytest.raises(BadSettings, match=r"has no forgehand-relay\."):
+            make_ready(runtime, ["npm"])
 
 
 def test_a_program_given_by_its_path_may_be_in_the_repository(workshop: Workshop) -> None:
