@@ -34,6 +34,7 @@ _MINUTE = 60.0
 _AT_ONCE = 100
 # Seconds that a workspace stays past its retention if its work cannot be exported: time to fix the cause.
 GRACE = _DAY
+LEFTOVER_AGE = _DAY  # seconds that a folder without a workspace in the ledger stays after its last change
 ORPHANED = _MINUTE  # seconds that a container must have been orphaned before it is removed
 FIRST_LIMIT = 30.0  # seconds of the first attempt at a folder; the few that take longer are tried again later
 _LOOK, _FIRST, _SLOW, _SUSPECT, _CONTAINERS = "look", "first", "slow", "suspect", "containers"
@@ -120,7 +121,11 @@ class Janitor:
     def _remove(self, task_id: str, terms: Terms) -> None:
         try:
             exported = export_and_remove(
-                self.runtime, task_id, terms, partial(self._is_out_of_grace, task_id)
+                self.runtime,
+                task_id,
+                terms,
+                partial(self._is_out_of_grace, task_id),
+                partial(_log_loss, task_id),
             )
         except NotExported as error:
             event = "work not exported, workspace retained for a day"
@@ -134,11 +139,7 @@ class Janitor:
         with self.runtime.ledger.read() as tx:
             row, now = workspaces.get(tx, task_id), clock(tx)
         is_over = row is not None and row.keep_until is not None and now > row.keep_until + GRACE
-        if not is_over or isinstance(error, EngineUnavailable):
-            return False
-        event = "workspace removed, unexported work lost"
-        log.warning(event, task=task_id, reason=str(error)[:500])
-        return True
+        return is_over and not isinstance(error, EngineUnavailable)
 
     def _look(self) -> None:
         """Start the removal of orphaned containers, and of folders without a workspace in the ledger."""
@@ -179,10 +180,10 @@ class Janitor:
             for folder in by_folder.keys() - folders.keys() - aside:
                 removals.forget(tx, host, folder)
         known = {row.task for row in rows} | at_work
-        leftovers = {task_id for task_id, at in folders.items() if task_id not in known and now - at > GRACE}
+        old = {task_id for task_id, at in folders.items() if now - at > LEFTOVER_AGE}
         for each, remove in [
             *((each, self._continue_removal) for each in aside),
-            *((each, self._remove_leftover) for each in leftovers),
+            *((each, self._remove_leftover) for each in old - known),
         ]:
             record = by_folder.get(each)
             if record is None or (not record.is_stuck and record.due_at <= now):
@@ -208,3 +209,8 @@ class Janitor:
         else:
             if exported is not None:
                 log.info("folder without a workspace removed", task=task_id, exported=exported)
+
+
+def _log_loss(task_id: str, error: Exception) -> None:
+    event = "workspace removed, unexported work lost"
+    log.warning(event, task=task_id, reason=str(error)[:500])

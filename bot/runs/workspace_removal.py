@@ -27,14 +27,24 @@ from bot.store import workspaces
 RESCUE = "rescue"  # purpose of the export's container, in its name
 # Decides, by the error of the export, whether the workspace is removed without an export.
 RemoveAnyway = Callable[[Exception], bool]
+# Called with the error of the export, once the workspace is removed without one.
+ReportLoss = Callable[[Exception], None]
 
 
 class NotExported(BotError):
     """The workspace stays because its work could not be exported. The reason is `__cause__`."""
 
 
+def _no_report(_: Exception) -> None:
+    pass
+
+
 def export_and_remove(
-    runtime: Runtime, task_id: str, terms: Terms, remove_anyway: RemoveAnyway
+    runtime: Runtime,
+    task_id: str,
+    terms: Terms,
+    remove_anyway: RemoveAnyway,
+    report_loss: ReportLoss = _no_report,
 ) -> str | None:
     """Export unexported work, and remove the workspace; return the new checked head, "" if there is none.
 
@@ -45,26 +55,36 @@ def export_and_remove(
     with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
-        exported = _export(runtime, task_id, check, remove_anyway) if terms.export else ""
+        exported, lost = _export(runtime, task_id, check, remove_anyway) if terms.export else ("", None)
         folder = _claim(runtime, task_id, exported)
     if folder is None:
         return None
+    if lost is not None:  # reported before the files are removed: that may fail, and is then done later
+        report_loss(lost)
     remove_set_aside(runtime, folder, terms)
     return exported
 
 
-def remove_leftover(runtime: Runtime, task_id: str, terms: Terms, remove_anyway: RemoveAnyway) -> str | None:
+def remove_leftover(
+    runtime: Runtime,
+    task_id: str,
+    terms: Terms,
+    remove_anyway: RemoveAnyway,
+    report_loss: ReportLoss = _no_report,
+) -> str | None:
     """Export and remove a folder that the ledger does not list as a workspace of this host."""
     with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
         try:
-            exported = _export(runtime, task_id, check, remove_anyway) if terms.export else ""
+            exported, lost = _export(runtime, task_id, check, remove_anyway) if terms.export else ("", None)
         except NotPossible:  # the ledger does not know the task
-            exported = ""
+            exported, lost = "", None
         folder = _set_aside_leftover(runtime, task_id)
     if folder is None:
         return None
+    if lost is not None:
+        report_loss(lost)
     remove_set_aside(runtime, folder, terms)
     return exported
 
@@ -116,9 +136,12 @@ def _exported_before(runtime: Runtime, task: Task, run: Run, mirror: Mirror) -> 
     return head if objects.is_ancestor(known, head) else ""
 
 
-def _export(runtime: Runtime, task_id: str, check: Check, remove_anyway: RemoveAnyway) -> str:
+def _export(
+    runtime: Runtime, task_id: str, check: Check, remove_anyway: RemoveAnyway
+) -> tuple[str, Exception | None]:
+    """Return the new checked head. If the workspace goes without an export, return "" and the error."""
     try:
-        return rescue(runtime, task_id, check)
+        return rescue(runtime, task_id, check), None
     except NotPossible:
         raise
     except (BotError, OSError) as error:
@@ -126,7 +149,7 @@ def _export(runtime: Runtime, task_id: str, check: Check, remove_anyway: RemoveA
             raise
         if not remove_anyway(error):
             raise NotExported(str(error)) from error
-    return ""
+        return "", error
 
 
 def _claim(runtime: Runtime, task_id: str, exported: str) -> str | None:

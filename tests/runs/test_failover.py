@@ -15,7 +15,7 @@ from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.reports.phrases import HOST_STOPPED
 from bot.runs.execute import execute
-from bot.runs.janitor import GRACE, Janitor
+from bot.runs.janitor import LEFTOVER_AGE, Janitor
 from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, leases, schema, workspaces
 from bot.store.data_folder import DataFolder
@@ -153,7 +153,7 @@ def test_a_host_that_returns_exports_and_removes_its_outdated_workspaces(
     assert _worked(shop, other, "echo 3 > three").outcome is Outcome.PUSHED
     pushed = shop.task(first).checked_head
     [folder] = shop.runtime.data.workspaces.iterdir()
-    os.utime(folder, (time.time() - GRACE - 60,) * 2)
+    os.utime(folder, (time.time() - LEFTOVER_AGE - 60,) * 2)
 
     for runtime in (shop.runtime, other):
         janitor = Janitor(runtime)

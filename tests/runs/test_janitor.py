@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from bot.runs.janitor import GRACE, Janitor
+from bot.runs.janitor import GRACE, LEFTOVER_AGE, Janitor
 from bot.sandbox.engine.containers import ContainerSpec
 from bot.store import workspaces
 from bot.store.process_locks import try_lock
@@ -104,7 +104,7 @@ def test_an_interrupted_removal_is_continued_by_the_next_janitor(shop: Workshop)
 
 def test_a_folder_that_the_ledger_does_not_know_is_removed_after_a_day(shop: Workshop) -> None:
     kept = ended(shop)
-    for name, age in (("old", GRACE + 60), ("young", 60)):
+    for name, age in (("old", LEFTOVER_AGE + 60), ("young", 60)):
         folder = shop.runtime.data.workspace(name)
         (folder / "repo").mkdir(parents=True)
         os.utime(folder, (time.time() - age,) * 2)

@@ -135,3 +135,20 @@ def test_a_stuck_workspace_is_removed_only_at_a_persons_request(
     assert not shop.runtime.workspaces().folders()
     with shop.runtime.ledger.read() as tx:
         assert removals.of_host(tx, shop.runtime.worker.host) == {}
+
+
+def test_a_loss_is_reported_only_if_the_workspace_is_removed(shop: Workshop) -> None:
+    resumed, removed, terms = damaged(shop), damaged(shop), Terms(check=uninterrupted)
+    losses: list[Exception] = []
+
+    def resume(_: Exception) -> bool:
+        with shop.runtime.ledger.write() as tx:
+            resume_from_cli(tx, resumed.task, "go on")
+        return True
+
+    assert export_and_remove(shop.runtime, resumed.task, terms, resume, losses.append) is None
+    assert (set(shop.runtime.workspaces().folders()), losses) == ({resumed.task, removed.task}, [])
+
+    assert export_and_remove(shop.runtime, removed.task, terms, lambda _: True, losses.append) == ""
+    assert set(shop.runtime.workspaces().folders()) == {resumed.task}
+    assert ["its .git is damaged" in str(error) for error in losses] == [True]

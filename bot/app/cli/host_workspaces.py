@@ -127,15 +127,17 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
             say(_STUCK.format(task=task_id))
         confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
         terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
-        if workspace is not None and export_and_remove(runtime, task_id, terms, _export_failed) is None:
-            _must_be_gone(runtime, task_id)
+        if workspace is not None:
+            gone = export_and_remove(runtime, task_id, terms, _despite_loss, _say_loss) is not None
+            if not gone:
+                _must_be_gone(runtime, task_id)
         for folder in leftovers:
             _remove_leftover(runtime, task_id, folder, terms)
 
 
 def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
     if folder == task_id:
-        gone = remove_leftover(runtime, folder, terms, _export_failed) is not None
+        gone = remove_leftover(runtime, folder, terms, _despite_loss, _say_loss) is not None
     else:
         gone = remove_set_aside(runtime, folder, terms)
     if not gone:
@@ -164,10 +166,13 @@ def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
     return any(by_folder[folder].is_stuck for folder in folders if folder in by_folder)
 
 
-def _export_failed(error: Exception) -> bool:
-    """Print the loss, and let the removal go on: the operator has confirmed it."""
-    say(f"the export failed ({error}), so work that was not exported before is lost")
+def _despite_loss(_: Exception) -> bool:
+    """Let the removal go on although the export failed: the operator has confirmed it."""
     return True
+
+
+def _say_loss(error: Exception) -> None:
+    say(f"the export failed ({error}), so work that was not exported before is lost")
 
 
 def _must_be_gone(runtime: Runtime, task_id: str) -> None:
