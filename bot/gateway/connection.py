@@ -121,19 +121,19 @@ class GatewayConnection:
             self._note_status(provider, response)
             self._pass_back(provider, response, ResponseUsage(access.counter, model, price))
 
-    def _tunnel(self, request: h11.Request) -> None:
+    def _tunnel(self, http_request: h11.Request) -> None:
         """Serve a tunnel to a package host. Afterwards the connection cannot be used for anything else."""
-        host = tunnel_request(request, self._access.token)
+        request = tunnel_request(http_request, self._access.token)
         self._drain()
-        with self._access.packages.tunnel_to(host, self._sock) as tunnel:
-            first = host.head
+        with self._access.packages.tunnel_to(request, self._sock) as tunnel:
+            first = request.head
             if not first:
                 self._send(h11.Response(status_code=200, headers=[]))
                 first, _ = self._http.trailing_data
             try:
-                tunnel.forward(first, both_ways=not host.head)
+                tunnel.forward(first, both_ways=not request.head)
             finally:
-                self._access.counter.add_tunnel(host.shown, tunnel.sent, tunnel.received)
+                self._access.counter.add_tunnel(request.shown, tunnel.sent, tunnel.received)
 
     def _to(self, provider: Provider) -> Upstream:
         """Return the open connection if it leads to this provider, else a new one."""

@@ -113,37 +113,37 @@ class PackageProxy:
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     @contextmanager
-    def tunnel_to(self, host: TunnelRequest, inside: socket) -> Iterator[Tunnel]:
-        """Open a tunnel from `inside` to the host for the block.
+    def tunnel_to(self, request: TunnelRequest, inside: socket) -> Iterator[Tunnel]:
+        """Open a tunnel from `inside` to the requested host for the block.
 
         Raises RequestRefused; OSError if `inside` is closed meanwhile.
         """
-        if not any(_fits(host.host, pattern) for pattern in self._hosts):
-            raise RequestRefused(403, host.shown, "not allowed")
+        if not any(_fits(request.host, pattern) for pattern in self._hosts):
+            raise RequestRefused(403, request.shown, "not allowed")
         if not self._places.acquire(blocking=False):
-            raise RequestRefused(503, host.shown, f"more than {_AT_ONCE} at once")
+            raise RequestRefused(503, request.shown, f"more than {_AT_ONCE} at once")
         try:
-            with self._connected(host, inside) as outside:
+            with self._connected(request, inside) as outside:
                 yield Tunnel(inside, outside, self._connector.idle)
         finally:
             self._places.release()
 
-    def _connected(self, host: TunnelRequest, inside: socket) -> socket:
+    def _connected(self, request: TunnelRequest, inside: socket) -> socket:
         try:
-            addresses = self._connector.resolve(host.host)
+            addresses = self._connector.resolve(request.host)
         except OSError:
-            raise RequestRefused(502, host.shown, "no address is known") from None
+            raise RequestRefused(502, request.shown, "no address is known") from None
         if not address_policy.all_public(addresses):
-            raise RequestRefused(403, host.shown, "not at a public address")
+            raise RequestRefused(403, request.shown, "not at a public address")
         failure = OSError()
         for address in addresses[:_TRIES]:
             try:
-                return self._connect(address, host.port, inside)
+                return self._connect(address, request.port, inside)
             except ConnectionAbortedError:
                 raise
             except OSError as error:
                 failure = error
-        raise RequestRefused(502, host.shown, f"not reached: {type(failure).__name__}")
+        raise RequestRefused(502, request.shown, f"not reached: {type(failure).__name__}")
 
     def _connect(self, address: Address, port: int, inside: socket) -> socket:
         outside = self._connector.dial(address, port)

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 # The kind that must be sent before each of these kinds.
 _AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}
 _WAIT = 5.0  # seconds until a message that has to wait for another one is looked at again
-_LEASES = 4  # a sender's lease is this many times a run's lease: a single call to a forge may take long
+_LEASE_FACTOR = 4  # a sender's lease is this many times a run's lease: a single call to a forge may take long
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # kinds that are dropped after some failures
 
 
@@ -82,7 +82,7 @@ def send(sender: Sender, thread_key: str) -> None:
 
 def _lease(sender: Sender) -> float:
     """Return the seconds for which a sender has its thread to itself."""
-    return _LEASES * sender.lease
+    return _LEASE_FACTOR * sender.lease
 
 
 def _is_dead(sender: Sender, holder: str) -> bool:

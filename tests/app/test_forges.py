@@ -91,7 +91,7 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> FakeForge:
 
     kind = ForgeKind(
         name="forgejo",
-        adapter=lambda _access, _again: forge,
+        adapter=lambda _access, _read_token: forge,
         webhooks=webhooks,
         web_address=lambda access: access.url,
         change_sign="^",

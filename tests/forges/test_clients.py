@@ -71,7 +71,7 @@ def test_each_thread_has_its_own_connection_and_reuses_it(client: AnyClient, ser
         thread.join()
     client.ask("GET", "/user")
     server.script = [Response(404)]
-    client.ask("GET", "/user", fine=(404,))
+    client.ask("GET", "/user", accepted=(404,))
     client.ask("GET", "/user")
 
     assert len(server.peers) == 4

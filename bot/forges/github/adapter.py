@@ -28,17 +28,17 @@ _TITLE = 256  # characters of a pull request
 class GitHub:
     """github.com or an Enterprise Server. The constructor makes no request.
 
-    `url` is the base of the API. Repositories are below `web`; "" = derived from `url`. `again` reads the
-    token anew. Raises NotUnderstood if an address is invalid.
+    `url` is the base of the API. Repositories are below `web`; "" = derived from `url`. `read_token`
+    reads the token anew. Raises NotUnderstood if an address is invalid.
     """
 
     name = "github"
 
     def __init__(
-        self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
+        self, *, url: str, token: str, web: str = "", read_token: Callable[[], str] | None = None
     ) -> None:
         self._web = web_address(web, "") if web else web_url(url)
-        self._client = GitHubClient(url.rstrip("/"), token, again)
+        self._client = GitHubClient(url.rstrip("/"), token, read_token)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -59,7 +59,7 @@ class GitHub:
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
         path = f"{_in(thread)}/collaborators/{quote(actor.login, safe='')}/permission"
-        answer = self._client.ask("GET", path, fine=(404,))
+        answer = self._client.ask("GET", path, accepted=(404,))
         if answer.status == 404:
             return False
         user = answer.data.get("user")
@@ -96,7 +96,7 @@ class GitHub:
         return label.lower() in {each["name"].lower() for each in answer.data}
 
     def remove_label(self, thread: Thread, label: str) -> None:
-        self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", fine=(404,))
+        self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", accepted=(404,))
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
         return find(self._client, self.repository(repository_id), labels)
@@ -134,7 +134,7 @@ class GitHub:
             ]
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
-        self._client.ask("DELETE", _comment(thread, comment_id, reply_target), fine=(404,))
+        self._client.ask("DELETE", _comment(thread, comment_id, reply_target), accepted=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         fields = {
@@ -183,7 +183,7 @@ class GitHub:
             "body": request.body,
             "draft": draft,
         }
-        return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, fine=(422,))
+        return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, accepted=(422,))
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
         # The filter by branch needs the owner, who may have changed.

@@ -43,15 +43,17 @@ class GitHubResponse:
 class GitHubClient:
     """GitHub's API with one token. Safe to use from many threads."""
 
-    def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
-        self.token = Token(token, section="github", again=again)
+    def __init__(self, url: str, token: str, read_token: Callable[[], str] | None = None) -> None:
+        self.token = Token(token, section="github", read_token=read_token)
         self._url = url
         # PyGithub keeps the current request in an object that all users of one Github share: threads
         # that share one send each other's requests [measured].
         self._mine = threading.local()
 
-    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitHubResponse:
-        """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`.
+    def ask(
+        self, verb: str, path: str, *, json: object = None, accepted: tuple[int, ...] = ()
+    ) -> GitHubResponse:
+        """Make one request. Statuses of 300 and above raise a ForgeError, except those in `accepted`.
 
         If the repository of `/repositories/<id>/...` was renamed, GitHub has not executed the request: it
         is repeated once with the present name. An issue that was moved to another repository is gone,
@@ -68,7 +70,7 @@ class GitHubClient:
             answer = self._send(verb, "/".join([f"/repos/{path}", *rest]), json)
             if answer.status == 301:
                 raise ForgeGone("GitHub says that this was moved to another repository (301).")
-        if answer.status >= 300 and answer.status not in fine:
+        if answer.status >= 300 and answer.status not in accepted:
             refuse(answer)
         return answer
 

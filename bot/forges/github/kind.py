@@ -13,10 +13,10 @@ def _web_address(access: ForgeAccess) -> str:
     return web_address(access.web, "") if access.web else web_url(access.url)
 
 
-def _adapter(access: ForgeAccess, again: Callable[[], str]) -> Forge:
+def _adapter(access: ForgeAccess, read_token: Callable[[], str]) -> Forge:
     from bot.forges.github.adapter import GitHub
 
-    return GitHub(url=access.url, token=access.token, web=access.web, again=again)
+    return GitHub(url=access.url, token=access.token, web=access.web, read_token=read_token)
 
 
 def _webhooks(access: ForgeAccess) -> tuple[WebhookVerifier, frozenset[str]]:

@@ -34,17 +34,17 @@ _STATES = {
 class GitLab:
     """gitlab.com or a self-managed instance at `url`. The constructor makes no request.
 
-    Repositories are below `web`; "" = below `url`. `again` reads the token anew. Raises NotUnderstood if an
-    address is invalid.
+    Repositories are below `web`; "" = below `url`. `read_token` reads the token anew. Raises NotUnderstood if
+    an address is invalid.
     """
 
     name = "gitlab"
 
     def __init__(
-        self, *, url: str, token: str, web: str = "", again: Callable[[], str] | None = None
+        self, *, url: str, token: str, web: str = "", read_token: Callable[[], str] | None = None
     ) -> None:
         self._web = web_address(web or url, "/api/v4")
-        self._client = GitLabClient(url.rstrip("/"), token, again)
+        self._client = GitLabClient(url.rstrip("/"), token, read_token)
         self._me: Actor | None = None
 
     def events(self, event: str, body: bytes) -> list[Event]:
@@ -73,7 +73,7 @@ class GitLab:
         return self._me
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
-        answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", fine=(404,))
+        answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", accepted=(404,))
         if answer.status == 404:
             return False
         member = answer.data
@@ -120,7 +120,7 @@ class GitLab:
 
     def react(self, thread: Thread, reply_target: ReplyTarget) -> None:
         place = _place(thread) if reply_target.comment_id is None else _note(thread, reply_target.comment_id)
-        answer = self._client.ask("POST", f"{place}/award_emoji", json={"name": "eyes"}, fine=(404,))
+        answer = self._client.ask("POST", f"{place}/award_emoji", json={"name": "eyes"}, accepted=(404,))
         if answer.status == 404 and "already been taken" not in error_text(answer):
             refuse(answer)
 
@@ -143,7 +143,7 @@ class GitLab:
             return sorted({get(note, "id", int) for note in own})
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
-        self._client.ask("DELETE", _note(thread, comment_id), fine=(404,))
+        self._client.ask("DELETE", _note(thread, comment_id), accepted=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         answer = self._set_status(thread.repository_id, sha, status)
@@ -160,7 +160,7 @@ class GitLab:
     def open_change(self, thread: Thread, request: NewChange) -> Change | None:
         # GitLab also opens a merge request without commits, so the branches are compared first.
         query = urlencode({"from": request.base_branch, "to": request.head_branch})
-        answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", fine=(404,))
+        answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", accepted=(404,))
         # 404, a missing branch: the refusal of the next request has the better message.
         if answer.status == 200 and not answer.data["commits"] and not answer.data.get("compare_timeout"):
             return None
@@ -170,7 +170,7 @@ class GitLab:
             "title": f"{'Draft: ' if request.draft else ''}{request.title}"[:_SHORT],
             "description": request.body,
         }
-        answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, fine=(409,))
+        answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, accepted=(409,))
         if answer.status == 409:
             return self._find_change(thread, request) or refuse(answer)
         return _change(answer.data)
@@ -203,7 +203,9 @@ class GitLab:
         }
         if 0 < len(status.url) <= _SHORT:  # a shortened URL would be wrong
             fields["target_url"] = status.url
-        return self._client.ask("POST", f"/projects/{project}/statuses/{sha}", json=fields, fine=(400, 404))
+        return self._client.ask(
+            "POST", f"/projects/{project}/statuses/{sha}", json=fields, accepted=(400, 404)
+        )
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
         query = urlencode(

@@ -47,15 +47,17 @@ class GitLabResponse:
 class GitLabClient:
     """GitLab's API with one token. `url` is the instance's. Safe to use from many threads."""
 
-    def __init__(self, url: str, token: str, again: Callable[[], str] | None = None) -> None:
-        self.token = Token(token, section="gitlab", again=again)
+    def __init__(self, url: str, token: str, read_token: Callable[[], str] | None = None) -> None:
+        self.token = Token(token, section="gitlab", read_token=read_token)
         self._url = url
         self._mine = threading.local()  # a Session of requests is not safe to share between threads
 
-    def ask(self, verb: str, path: str, *, json: object = None, fine: tuple[int, ...] = ()) -> GitLabResponse:
-        """Make one request. Statuses of 300 and above raise a ForgeError, except those in `fine`."""
+    def ask(
+        self, verb: str, path: str, *, json: object = None, accepted: tuple[int, ...] = ()
+    ) -> GitLabResponse:
+        """Make one request. Statuses of 300 and above raise a ForgeError, except those in `accepted`."""
         answer = self._send(verb, path, json)
-        if answer.status >= 300 and answer.status not in fine:
+        if answer.status >= 300 and answer.status not in accepted:
             refuse(answer)
         return answer
 

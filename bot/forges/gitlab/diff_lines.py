@@ -18,12 +18,12 @@ def read(client: GitLabClient, place: str, comment: ReplyTarget) -> Part | None:
 
     `place` is the path of the merge request in the API.
     """
-    discussion = client.ask("GET", f"{place}/discussions/{comment.discussion}", fine=(404,))
+    discussion = client.ask("GET", f"{place}/discussions/{comment.discussion}", accepted=(404,))
     notes = discussion.data.get("notes", [])
     position = next((note["position"] for note in notes if note["id"] == comment.comment_id), None)
     if not position:
         return None
-    diffs = client.ask("GET", f"{place}/diffs?per_page={_PAGE}", fine=(404,)).data
+    diffs = client.ask("GET", f"{place}/diffs?per_page={_PAGE}", accepted=(404,)).data
     return part(position, diffs) if isinstance(diffs, list) else None
 
 

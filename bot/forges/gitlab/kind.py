@@ -12,10 +12,10 @@ def _web_address(access: ForgeAccess) -> str:
     return web_address(access.web or access.url, "/api/v4")
 
 
-def _adapter(access: ForgeAccess, again: Callable[[], str]) -> Forge:
+def _adapter(access: ForgeAccess, read_token: Callable[[], str]) -> Forge:
     from bot.forges.gitlab.adapter import GitLab
 
-    return GitLab(url=access.url, token=access.token, web=access.web, again=again)
+    return GitLab(url=access.url, token=access.token, web=access.web, read_token=read_token)
 
 
 def _webhooks(access: ForgeAccess) -> tuple[WebhookVerifier, frozenset[str]]:

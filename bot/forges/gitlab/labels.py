@@ -35,7 +35,7 @@ def _with_label(
     place = f"/projects/{repository.id}/{series}"
     filters = {"labels": label, "state": "opened", "scope": "all", "order_by": "updated_at"}
     query = urlencode({**filters, "per_page": _PAGE})
-    answer = client.ask("GET", f"{place}?{query}", fine=(403, 404))
+    answer = client.ask("GET", f"{place}?{query}", accepted=(403, 404))
     # 403 and 404: issues or merge requests are disabled.
     for issue in answer.data if answer.status == 200 else []:
         added = _newest_addition(client, f"{place}/{get(issue, 'iid', int)}/resource_label_events", label)

@@ -144,7 +144,7 @@ def test_the_reason_in_a_response_of_gitlab_is_one_line(
 ) -> None:
     server.script = [Response(422, data)]
 
-    assert error_text(client.ask("GET", "/user", fine=(422,))) == said
+    assert error_text(client.ask("GET", "/user", accepted=(422,))) == said
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
