@@ -141,7 +141,7 @@ def test_a_program_given_by_its_path_may_be_in_the_repository(workshop: Workshop
 
 def test_an_engine_without_limits_is_accepted_if_the_settings_allow_it(tmp_path: Path) -> None:
     nudges = Nudges(answer=lambda *_: None, work=lambda: None, report=lambda _: None)
-    nothing = {"Runtimes": {}, "SecurityOptions": ["name=rootless"], "CgroupVersion": "1"}
+    nothing = {"SecurityOptions": ["name=rootless"], "CgroupVersion": "1"}
     with Server.running() as server:
         server.script += [Response(200, {"ApiVersion": "1.41"}), Response(200, nothing)]
         box = SandboxSettings(engine=f"tcp://127.0.0.1:{server.server_port}", allow_unlimited=True)

@@ -15,7 +15,7 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.domain.errors import BadSettings, BotError, SandboxFailed
+from bot.domain.errors import BotError, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.container_state import Condition, condition_of
@@ -61,13 +61,10 @@ class Engine:
     refuses, and BadSettings if an operator must change something.
     """
 
-    def __init__(
-        self, *, url: str, instance: str, uid: int, runtime: str = "", allow_unlimited: bool = False
-    ) -> None:
+    def __init__(self, *, url: str, instance: str, uid: int, allow_unlimited: bool = False) -> None:
         self._url = url  # "" = DOCKER_HOST, else the default socket
         self._instance = instance
         self._uid = uid
-        self._runtime = runtime
         self._allow_unlimited = allow_unlimited
 
     @cached_property
@@ -80,14 +77,10 @@ class Engine:
             return self._api.info()
 
     def check(self) -> list[str]:
-        """Check that the engine answers, has the configured runtime, and can limit memory and processes.
+        """Check that the engine answers and can limit memory and processes.
 
         Return the limits it cannot enforce: swap and cpus, and with `allow_unlimited` also the others.
         """
-        runtimes = self._info["Runtimes"]
-        if self._runtime and self._runtime not in runtimes:
-            has = ", ".join(sorted(runtimes))
-            raise BadSettings(f"The container engine has no runtime {self._runtime!r}; it has {has}.")
         missing = unenforceable(self._info)
         if not self._allow_unlimited:
             refuse_unlimited(missing)
@@ -210,15 +203,7 @@ class Engine:
         return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in containers]
 
     def _restricted(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
-        return host_config(
-            self._api,
-            uid=self._uid,
-            mounts=mounts,
-            limits=limits,
-            info=self._info,
-            log=log,
-            runtime=self._runtime,
-        )
+        return host_config(self._api, uid=self._uid, mounts=mounts, limits=limits, info=self._info, log=log)
 
     def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
         """Return the new container's id; None if the name is in use."""

@@ -90,7 +90,6 @@ def host_config(
     limits: ContainerLimits,
     info: Mapping[str, Any],
     log: LogConfig,
-    runtime: str,
 ) -> HostConfig:
     """Build the engine's description of mounts, limits and restrictions; `info` is its `docker info`."""
     return api.create_host_config(
@@ -111,7 +110,6 @@ def host_config(
         ],
         tmpfs={"/tmp": f"exec,nosuid,nodev,{podman.tmp_options(info, uid)},size={_TMP}"},
         log_config=log,
-        runtime=runtime or None,
     )
 
 

@@ -328,14 +328,6 @@ def test_a_missing_image_is_not_pulled(engine: Engine) -> None:
         engine.start(a_sandbox("forgehand-none", "true"))
 
 
-@pytest.mark.waits
-def test_a_missing_runtime_is_refused_with_its_name() -> None:
-    engine = Engine(url="", instance="test", uid=10001, runtime="kata-none")
-
-    with pytest.raises(BadSettings, match="kata-none"):
-        engine.check()
-
-
 # The library does not close a socket that it could not connect.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_missing_engine_is_unavailable(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from tests.support.scripted_server import Response, Server
 
 LIMITS = ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")
 DOCKER = {
-    "Runtimes": {"runc": {}},
     "SecurityOptions": ["name=seccomp,profile=default"],
     "CgroupVersion": "2",
     **dict.fromkeys(LIMITS, True),
