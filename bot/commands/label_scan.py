@@ -53,7 +53,7 @@ class LabelScan:
             except ForgeUnavailable as error:  # down, or limiting requests: the next scan goes on
                 log.info("label scan postponed", forge=thread.forge, reason=str(error))
                 unavailable.add(thread.forge)
-            except (ForgeError, ValueError) as error:
+            except ForgeError as error:
                 log.warning("label scan failed", repository=thread.repository_url, reason=str(error)[:200])
 
     def _scan(self, thread: Thread, before: float) -> None:

@@ -44,7 +44,7 @@ class EventReader(Protocol):
         """Return the open issues and changes that have one of these labels, up to 100 of a label and kind.
 
         The events are those that the deliveries would have brought, with the time of the thread's last
-        change. Raises ValueError if a response cannot be read.
+        change.
         """
         ...
 

@@ -55,6 +55,14 @@ def number(payload: object, path: str) -> int | None:
     return None if at(payload, path) is None else get(payload, path, int)
 
 
+def listed(payload: object, path: str = "") -> list[object]:
+    """Read a list, "" = the payload itself. Its rows may be anything. Raises ValueError."""
+    value = at(payload, path) if path else payload
+    if isinstance(value, list):
+        return value
+    raise ValueError(f"{path} is missing or not a list" if path else "it is not a list")
+
+
 def same_id(payload: object, asked: int) -> int:
     """Read the `id` of a response to a request for the id `asked`. Raises ValueError if it differs."""
     if get(payload, "id", int) != asked:

@@ -18,7 +18,7 @@ from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_t
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
 from bot.forges.github.web_url import web_url
-from bot.forges.payload import answered, at, get, login, same_id, text
+from bot.forges.payload import answered, at, get, listed, login, number, same_id, text
 
 _COMMENT = 65536  # characters
 _DESCRIPTION = 140  # characters of a status
@@ -48,7 +48,8 @@ class GitHub:
         return event
 
     def history_before(self, event: Event) -> list[Part]:
-        return thread_history.before(self._client, event, self.whoami())
+        with answered("GitHub"):
+            return thread_history.before(self._client, event, self.whoami())
 
     def whoami(self) -> Actor:
         if self._me is None:
@@ -62,10 +63,12 @@ class GitHub:
         answer = self._client.ask("GET", path, accepted=(404,))
         if answer.status == 404:
             return False
-        user = answer.data.get("user")
-        if user and user["id"] != actor.id:
-            return False  # the login now belongs to another account
-        return answer.data["permission"] in {"write", "admin"} or answer.data.get("role_name") == "maintain"
+        with answered("GitHub"):
+            user = at(answer.data, "user")
+            if user is not None and get(user, "id", int) != actor.id:
+                return False  # the login now belongs to another account
+            # A maintainer has the permission `write`.
+            return get(answer.data, "permission", str) in {"write", "admin"}
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/repositories/{repository_id}").data
@@ -80,26 +83,29 @@ class GitHub:
 
     def change_head(self, thread: Thread) -> ChangeHead:
         data = self._client.ask("GET", f"{_in(thread)}/pulls/{thread.number}").data
-        source = data["head"]["repo"]  # null once a fork is deleted
-        return ChangeHead(
-            head=data["head"]["sha"],
-            head_branch=data["head"]["ref"],
-            base_branch=data["base"]["ref"],
-            default_branch=data["base"]["repo"]["default_branch"],
-            same_repository=source is not None and source["id"] == data["base"]["repo"]["id"],
-            open=data["state"] == "open",
-        )
+        with answered("GitHub"):
+            source = number(data, "head.repo.id")  # None once a fork is deleted
+            return ChangeHead(
+                head=get(data, "head.sha", str),
+                head_branch=get(data, "head.ref", str),
+                base_branch=get(data, "base.ref", str),
+                default_branch=get(data, "base.repo.default_branch", str),
+                same_repository=source == get(data, "base.repo.id", int),
+                open=get(data, "state", str) == "open",
+            )
 
     def has_label(self, thread: Thread, label: str) -> bool:
         # An issue has at most 100 labels. Two labels cannot differ only in case.
         answer = self._client.ask("GET", f"{_issue(thread)}/labels?per_page={PAGE}")
-        return label.lower() in {each["name"].lower() for each in answer.data}
+        with answered("GitHub"):
+            return label.lower() in {get(each, "name", str).lower() for each in listed(answer.data)}
 
     def remove_label(self, thread: Thread, label: str) -> None:
         self._client.ask("DELETE", f"{_issue(thread)}/labels/{quote(label, safe='')}", accepted=(404,))
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
-        return find(self._client, self.repository(repository_id), labels)
+        with answered("GitHub"):
+            return find(self._client, self.repository(repository_id), labels)
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("POST", f"{_issue(thread)}/labels", json={"labels": [label]})
@@ -189,7 +195,8 @@ class GitHub:
         # The filter by branch needs the owner, who may have changed.
         owner = self.repository(thread.repository_id).path.partition("/")[0]
         query = {"state": "open", "head": f"{owner}:{request.head_branch}", "base": request.base_branch}
-        pulls = self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data
+        with answered("GitHub"):
+            pulls = listed(self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data)
         return _change(pulls[0]) if pulls else None
 
 

@@ -18,7 +18,7 @@ from requests import HTTPError, RequestException
 from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
 from bot.forges import pause
 from bot.forges.addresses import full_name
-from bot.forges.payload import answered
+from bot.forges.payload import answered, listed
 from bot.forges.token import Token
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ def newest(client: GitHubClient, path: str) -> list[Any]:
     path = f"{path}?per_page={PAGE}"
     first = client.ask("GET", path)
     link = _LAST_PAGE.search(first.headers.get("link", ""))
-    last = int(link[1]) if link else 1
-    rows = list(first.data) if last <= 3 else []
-    for page in range(max(2, last - 2), last + 1):
-        rows += client.ask("GET", f"{path}&page={page}").data
+    with answered("GitHub"):
+        last = int(link[1]) if link else 1
+        rows = listed(first.data)[:] if last <= 3 else []
+        for page in range(max(2, last - 2), last + 1):
+            rows += listed(client.ask("GET", f"{path}&page={page}").data)
     return rows
 
 

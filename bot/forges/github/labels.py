@@ -11,7 +11,7 @@ from bot.domain.change import Repository
 from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.github.client import PAGE, GitHubClient, newest
-from bot.forges.payload import at, get, login, name, text, time
+from bot.forges.payload import at, get, listed, login, name, text, time
 from bot.forges.prompt_parts import thread_part
 
 
@@ -23,7 +23,7 @@ def find(client: GitHubClient, repository: Repository, labels: Collection[str]) 
 def _with_label(client: GitHubClient, repository: Repository, label: str) -> Iterator[Labelled]:
     issues = f"/repositories/{repository.id}/issues"
     query = urlencode({"labels": label, "state": "open", "sort": "updated", "per_page": PAGE})
-    for issue in client.ask("GET", f"{issues}?{query}").data:
+    for issue in listed(client.ask("GET", f"{issues}?{query}").data):
         events = newest(client, f"{issues}/{get(issue, 'number', int)}/events")
         added = [event for event in events if _adds(event, label)]
         if added:

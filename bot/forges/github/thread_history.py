@@ -11,7 +11,7 @@ from typing import Any
 from bot.domain.event import Event
 from bot.domain.thread import Actor, Kind, Part, PartKind
 from bot.forges.github.client import GitHubClient, newest
-from bot.forges.payload import count, number, text, time
+from bot.forges.payload import count, get, number, text, time
 from bot.forges.prompt_parts import lines_comment
 
 
@@ -29,9 +29,9 @@ _Entries = Iterator[tuple[datetime, int | None, Part]]  # time, id of the author
 
 def _comments(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/issues/{event.thread.number}/comments"):
-        if _is_unchanged(row, event) and event.cause != f"comment:{row['id']}":
+        if _is_unchanged(row, event) and event.cause != f"comment:{get(row, 'id', int)}":
             part = Part(
-                kind=PartKind.COMMENT, text=text(row, "body"), author=_author(row), at=row["created_at"]
+                kind=PartKind.COMMENT, text=text(row, "body"), author=_author(row), at=text(row, "created_at")
             )
             yield time(row, "created_at"), number(row, "user.id"), part
 
@@ -39,8 +39,9 @@ def _comments(client: GitHubClient, event: Event) -> _Entries:
 def _reviews(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/reviews"):
         at = text(row, "submitted_at")  # "" = not submitted yet
-        if at and time(row, "submitted_at") <= event.at and event.cause != f"review:{row['id']}":
-            verdict = "" if row["state"] == "COMMENTED" else f"({row['state'].replace('_', ' ').lower()})"
+        if at and time(row, "submitted_at") <= event.at and event.cause != f"review:{get(row, 'id', int)}":
+            state = get(row, "state", str)
+            verdict = "" if state == "COMMENTED" else f"({state.replace('_', ' ').lower()})"
             body = f"{verdict}\n\n{text(row, 'body')}".strip()
             yield (
                 time(row, "submitted_at"),
@@ -52,16 +53,16 @@ def _reviews(client: GitHubClient, event: Event) -> _Entries:
 def _on_lines(client: GitHubClient, event: Event) -> _Entries:
     for row in newest(client, f"{_in(event)}/pulls/{event.thread.number}/comments"):
         # Comments of the event's own review belong to its text, and get the time of its submission.
-        own = event.cause == f"review:{row['pull_request_review_id']}"
-        if (own or _is_unchanged(row, event)) and event.cause != f"review-comment:{row['id']}":
+        own = event.cause == f"review:{number(row, 'pull_request_review_id')}"
+        if (own or _is_unchanged(row, event)) and event.cause != f"review-comment:{get(row, 'id', int)}":
             line = count(row, "line") or count(row, "original_line")
             part = lines_comment(
-                row["path"],
+                get(row, "path", str),
                 line,
                 text(row, "diff_hunk"),
                 text(row, "body"),
                 author=_author(row),
-                at=row["created_at"],
+                at=text(row, "created_at"),
             )
             yield time(row, "created_at"), number(row, "user.id"), part
 

@@ -14,15 +14,14 @@ from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.gitlab import diff_lines, thread_history
+from bot.forges.gitlab import diff_lines, responses, thread_history
 from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
-from bot.forges.payload import answered, at, get, login, number, same_id, text
+from bot.forges.payload import answered, at, get, listed, login, number, same_id, text
 
 _COMMENT = 1_000_000  # characters
 _SHORT = 255  # characters of a title, and of the description and URL of a status
-_DEVELOPER = 30  # the lowest access level that may push
 _STATES = {
     CheckState.PENDING: "pending",
     CheckState.SUCCESS: "success",
@@ -56,13 +55,14 @@ class GitLab:
             return event
         if event.context[0].kind is not PartKind.LINES:
             return event
-        lines = diff_lines.read(self._client, _place(event.thread), event.reply_target)
+        with answered("GitLab"):
+            lines = diff_lines.read(self._client, _place(event.thread), event.reply_target)
         return replace(event, context=(lines, *event.context[1:])) if lines else event
 
     def history_before(self, event: Event) -> list[Part]:
-        return thread_history.before(
-            thread_history.notes(self._client, _place(event.thread)), event, self.whoami()
-        )
+        notes = thread_history.notes(self._client, _place(event.thread))
+        with answered("GitLab"):
+            return thread_history.before(notes, event, self.whoami())
 
     def whoami(self) -> Actor:
         if self._me is None:
@@ -74,12 +74,7 @@ class GitLab:
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:
         answer = self._client.ask("GET", f"{_in(thread)}/members/all/{actor.id}", accepted=(404,))
-        if answer.status == 404:
-            return False
-        member = answer.data
-        # An invited person may not be accepted yet. A custom role has the level of its base role.
-        active = member["state"] == "active" and member.get("membership_state", "active") == "active"
-        return active and bool(member["access_level"] >= _DEVELOPER)
+        return answer.status != 404 and responses.may_push(answer.data)
 
     def repository(self, repository_id: int) -> Repository:
         data = self._client.ask("GET", f"/projects/{repository_id}").data
@@ -94,26 +89,22 @@ class GitLab:
 
     def change_head(self, thread: Thread) -> ChangeHead:
         data = self._client.ask("GET", _place(thread)).data
-        if not data["sha"]:
-            raise ForgeError("This merge request has no commits.")
-        return ChangeHead(
-            head=data["sha"],
-            head_branch=data["source_branch"],
-            base_branch=data["target_branch"],
-            default_branch=self.repository(thread.repository_id).default_branch,
-            same_repository=data["source_project_id"] == data["target_project_id"],  # null: a deleted fork
-            open=data["state"] == "opened",
-        )
+        with answered("GitLab"):
+            if not text(data, "sha"):
+                raise ForgeError("This merge request has no commits.")
+        return responses.change_head(data, self.repository(thread.repository_id).default_branch)
 
     def has_label(self, thread: Thread, label: str) -> bool:
         # Labels that differ only in case are different labels to GitLab.
-        return label in self._client.ask("GET", _place(thread)).data["labels"]
+        with answered("GitLab"):
+            return label in listed(self._client.ask("GET", _place(thread)).data, "labels")
 
     def remove_label(self, thread: Thread, label: str) -> None:
         self._client.ask("PUT", _place(thread), json={"remove_labels": label})
 
     def labelled(self, repository_id: int, labels: Collection[str]) -> list[Labelled]:
-        return find(self._client, self.repository(repository_id), labels)
+        with answered("GitLab"):
+            return find(self._client, self.repository(repository_id), labels)
 
     def add_label(self, thread: Thread, label: str) -> None:
         self._client.ask("PUT", _place(thread), json={"add_labels": label})
@@ -127,12 +118,12 @@ class GitLab:
     def comment(self, thread: Thread, body: str, reply_target: ReplyTarget) -> int:
         if reply_target.discussion:  # in an internal discussion, every reply is internal
             place = f"{_place(thread)}/discussions/{reply_target.discussion}/notes"
-            return _id(self._client.ask("POST", place, json={"body": body}))
+            return responses.comment_id(self._client.ask("POST", place, json={"body": body}))
         fields = {"body": body, "internal": True} if reply_target.internal else {"body": body}
-        return _id(self._client.ask("POST", f"{_place(thread)}/notes", json=fields))
+        return responses.comment_id(self._client.ask("POST", f"{_place(thread)}/notes", json=fields))
 
     def edit_comment(self, thread: Thread, comment_id: int, body: str, reply_target: ReplyTarget) -> None:
-        _id(self._client.ask("PUT", _note(thread, comment_id), json={"body": body}))
+        responses.comment_id(self._client.ask("PUT", _note(thread, comment_id), json={"body": body}))
 
     def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         """Return the ids of the bot's own comments with `marker`, oldest first, among the last 300."""
@@ -154,7 +145,7 @@ class GitLab:
                 source = number(change, "source_project_id")
             if source is not None and source != thread.repository_id:
                 answer = self._set_status(source, sha, status)
-        if answer.status >= 400 and not _is_set(answer):
+        if answer.status >= 400 and not responses.is_set(answer):
             refuse(answer)
 
     def open_change(self, thread: Thread, request: NewChange) -> Change | None:
@@ -162,7 +153,7 @@ class GitLab:
         query = urlencode({"from": request.base_branch, "to": request.head_branch})
         answer = self._client.ask("GET", f"{_in(thread)}/repository/compare?{query}", accepted=(404,))
         # 404, a missing branch: the refusal of the next request has the better message.
-        if answer.status == 200 and not answer.data["commits"] and not answer.data.get("compare_timeout"):
+        if answer.status == 200 and responses.are_equal(answer.data):
             return None
         fields = {
             "source_branch": request.head_branch,
@@ -173,7 +164,7 @@ class GitLab:
         answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, accepted=(409,))
         if answer.status == 409:
             return self._find_change(thread, request) or refuse(answer)
-        return _change(answer.data)
+        return responses.change(answer.data)
 
     def git_headers(self, repository_url: str) -> dict[str, str]:
         if not is_below(self._web, repository_url):
@@ -211,10 +202,11 @@ class GitLab:
         query = urlencode(
             {"state": "opened", "source_branch": request.head_branch, "target_branch": request.base_branch}
         )
-        requests = self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data
+        with answered("GitLab"):
+            requests = listed(self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data)
         # A fork may have a branch with the same name.
-        own = [each for each in requests if each["source_project_id"] == thread.repository_id]
-        return _change(own[0]) if own else None
+        own = [each for each in requests if at(each, "source_project_id") == thread.repository_id]
+        return responses.change(own[0]) if own else None
 
 
 def _in(thread: Thread) -> str:
@@ -231,22 +223,3 @@ def _place(thread: Thread) -> str:
 
 def _note(thread: Thread, comment_id: int) -> str:
     return f"{_place(thread)}/notes/{comment_id}"
-
-
-def _is_set(answer: GitLabResponse) -> bool:
-    """Report whether the status was refused because the commit has it already."""
-    return answer.status == 400 and "cannot transition status" in error_text(answer).lower()
-
-
-def _id(answer: GitLabResponse) -> int:
-    if not isinstance(at(answer.data, "id"), int):
-        # The comment had only quick actions: GitLab has executed them, and there is no comment.
-        raise ForgeError("GitLab read the comment as quick actions and posted nothing.")
-    with answered("GitLab"):
-        return get(answer.data, "id", int)
-
-
-def _change(data: object) -> Change:
-    # The address is only shown to people. The bot fetches nothing from it.
-    with answered("GitLab"):
-        return Change(number=get(data, "iid", int), url=get(data, "web_url", str))

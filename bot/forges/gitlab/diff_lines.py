@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bot.domain.thread import Part, ReplyTarget
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.payload import at, count, text
+from bot.forges.payload import at, count, listed, text
 from bot.forges.prompt_parts import lines_part
 
 _HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
@@ -16,15 +16,15 @@ _SIGNS = (" -", " +")  # first characters of lines in the old file, and in the n
 def read(client: GitLabClient, place: str, comment: ReplyTarget) -> Part | None:
     """Return the lines that the comment is about; None if GitLab no longer shows them.
 
-    `place` is the path of the merge request in the API.
+    `place` is the path of the merge request in the API. Raises ValueError.
     """
     discussion = client.ask("GET", f"{place}/discussions/{comment.discussion}", accepted=(404,))
-    notes = discussion.data.get("notes", [])
-    position = next((note["position"] for note in notes if note["id"] == comment.comment_id), None)
+    notes = listed(discussion.data, "notes") if discussion.status == 200 else []
+    position = next((at(note, "position") for note in notes if at(note, "id") == comment.comment_id), None)
     if not position:
         return None
-    diffs = client.ask("GET", f"{place}/diffs?per_page={_PAGE}", accepted=(404,)).data
-    return part(position, diffs) if isinstance(diffs, list) else None
+    answer = client.ask("GET", f"{place}/diffs?per_page={_PAGE}", accepted=(404,))
+    return part(position, listed(answer.data)) if answer.status == 200 else None
 
 
 def part(position: object, diffs: list[object]) -> Part | None:
@@ -35,7 +35,7 @@ def part(position: object, diffs: list[object]) -> Part | None:
     new, old = count(position, "new_line"), count(position, "old_line")
     path = text(position, "new_path" if new is not None else "old_path")
     diff = next(
-        (text(one, "diff") for one in diffs if path in {at(one, "new_path"), at(one, "old_path")}), ""
+        (text(one, "diff") for one in diffs if path in (at(one, "new_path"), at(one, "old_path"))), ""
     )
     hunk = _around(diff, old, new)
     return lines_part(path, new if new is not None else old, hunk) if hunk else None

@@ -12,7 +12,7 @@ from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.gitlab.client import GitLabClient
 from bot.forges.gitlab.events import BOT
-from bot.forges.payload import at, get, login, name, text, time
+from bot.forges.payload import at, get, listed, login, name, text, time
 from bot.forges.prompt_parts import thread_part
 
 _PAGE = 100  # rows: GitLab's maximum
@@ -37,7 +37,7 @@ def _with_label(
     query = urlencode({**filters, "per_page": _PAGE})
     answer = client.ask("GET", f"{place}?{query}", accepted=(403, 404))
     # 403 and 404: issues or merge requests are disabled.
-    for issue in answer.data if answer.status == 200 else []:
+    for issue in listed(answer.data) if answer.status == 200 else []:
         added = _newest_addition(client, f"{place}/{get(issue, 'iid', int)}/resource_label_events", label)
         if added is not None:
             yield _labelled(repository, issue, added, kind=_SERIES[series])
@@ -47,9 +47,9 @@ def _newest_addition(client: GitLabClient, path: str, label: str) -> object | No
     """Return the newest event that added the label; None if there is none with a known account."""
     path = f"{path}?per_page={_PAGE}"
     answer = client.ask("GET", path)
-    events, pages = answer.data, answer.headers.get("X-Total-Pages", "")
+    events, pages = listed(answer.data), answer.headers.get("X-Total-Pages", "")
     if pages.isdecimal() and int(pages) > 1:
-        events = events + client.ask("GET", f"{path}&page={pages}").data
+        events = events + listed(client.ask("GET", f"{path}&page={pages}").data)
     additions = [event for event in events if _adds(event, label)]
     return max(additions, key=lambda event: (time(event, "created_at"), get(event, "id", int)), default=None)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from bot.domain.event import Commented, Event
 from bot.domain.thread import Actor, Part, PartKind
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.payload import at, count, number, text, time
+from bot.forges.payload import at, count, get, listed, number, text, time
 from bot.forges.prompt_parts import lines_comment
 
 _PAGE = 100  # rows: GitLab's maximum
@@ -15,12 +15,15 @@ _PAGES = 3
 
 
 def notes(client: GitLabClient, place: str) -> Iterator[Any]:
-    """Yield the notes of people, newest first, up to 300. GitLab's system notes are left out."""
+    """Yield the notes of people, newest first, up to 300. GitLab's system notes are left out.
+
+    Raises ValueError.
+    """
     page = "1"
     for _ in range(_PAGES):
         query = {"sort": "desc", "activity_filter": "only_comments", "per_page": _PAGE, "page": page}
         answer = client.ask("GET", f"{place}/notes?{urlencode(query)}")
-        yield from answer.data
+        yield from listed(answer.data)
         page = answer.headers.get("X-Next-Page", "")
         if not page:
             return
@@ -34,7 +37,7 @@ def before(rows: Iterable[Any], event: Event, me: Actor) -> list[Part]:
         for note in rows
         if _is_unchanged(note, event)
         and number(note, "author.id") != me.id
-        and event.cause != f"comment:{note['id']}"
+        and event.cause != f"comment:{get(note, 'id', int)}"
         and (for_members or not _is_internal(note))
     ]
     return parts[::-1]
