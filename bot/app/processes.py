@@ -8,8 +8,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import dramatiq
@@ -38,6 +38,7 @@ _log = structlog.get_logger()
 Announce = Callable[[str], None]  # is called with the address of the receiver, once it listens
 # The reasons to stop. A queue, because a signal handler may put into it but must not set an Event.
 _StopReasons = SimpleQueue[str]
+_SIGNALS_EVERY = 1.0  # seconds
 
 
 def up(
@@ -224,6 +225,11 @@ def _signals() -> Iterator[_StopReasons]:
 
 
 def _wait(reasons: _StopReasons, stopping: threading.Event) -> None:
-    reason = reasons.get()
+    reason = ""
+    # A signal does not end a wait that begins at the same moment, or if another thread receives it. Its
+    # handler runs after the wait, so no wait may be long.
+    while not reason:
+        with suppress(Empty):
+            reason = reasons.get(timeout=_SIGNALS_EVERY)
     stopping.set()
     _log.info("stopping", reason=reason)

@@ -81,7 +81,6 @@ def test_the_option_here_pushes_to_the_branch_of_the_change_after_a_merge_of_its
 
     embedded.say(change, "/run --here " + shell(HERE))
     running = embedded.until_running()
-    embedded.wait_for_comment(change, "Its work is pushed to this change's own branch, `lexer`.")
     later = embedded.push("lexer", "later.txt", onto="lexer")
     embedded.let_continue(running)
     task, run = embedded.task_after_run(1)
