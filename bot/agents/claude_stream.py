@@ -15,7 +15,7 @@ from typing import Any
 from bot.agents.agent import AgentReport, OutputLine
 from bot.domain.outcomes import Outcome
 from bot.gateway.endpoint import REFUSAL_PREFIX
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _QUESTION_TOOL = "AskUserQuestion"

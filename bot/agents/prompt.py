@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 
 from bot.domain.thread import DiffExcerpt, Part, PartKind
-from bot.text.sanitize import fence, visible
+from bot.text.invisible import visible
+from bot.text.sanitize import fence
 from bot.text.visible_markdown import without_hidden, without_torn
 
 _TAG = "untrusted"
-_WRAPPER = re.compile(rf"<(?=[\s/]*{_TAG})", re.IGNORECASE)
+_WRAPPER = re.compile("<(?=" + r"\W*".join(("", *_TAG)) + ")", re.IGNORECASE)  # also a tag with joiners
 
 _HEADINGS = {
     PartKind.THREAD: "The thread of the request",

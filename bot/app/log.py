@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from bot.text import redaction, sanitize
+from bot.text import invisible, redaction
 
 # Libraries whose messages at INFO are of no use to an operator.
 _QUIET = ("alembic", "docker", "dramatiq", "github", "httpx", "urllib3", "uvicorn")
@@ -68,7 +68,7 @@ def redactor(secrets: Sequence[str]) -> Callable[[WrappedLogger, str, EventDict]
 def _cleaned(value: object, secrets: Sequence[str]) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return redaction.redact(sanitize.visible(str(value)), secrets)
+    return redaction.redact(invisible.visible(str(value)), secrets)
 
 
 def _renderer(*, json: bool) -> Processor:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from bot.domain.usage import Reached, Refusal, Tokens, Total, Used
 from bot.gateway.providers import Price
 from bot.store import usage
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 K = TypeVar("K")
 DAY = 86400  # seconds

@@ -7,8 +7,9 @@ the next line as a command. So carriage returns are removed.
 import re
 from collections.abc import Sequence
 
+from bot.text.invisible import visible
 from bot.text.redaction import redact
-from bot.text.sanitize import fence, shown, visible
+from bot.text.sanitize import fence, shown
 
 _MOST = 60_000  # characters of the whole block: GitHub allows 65,536 in a comment
 _COUNT = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from bot.text.invisible import without_joiners
+
 HIDDEN = "[redacted]"
 _TOKEN_SHAPES = (
     r"gh[opsur]_[A-Za-z0-9_]{16,}"
@@ -26,9 +28,21 @@ _SHORTEST = 8  # characters: a shorter "secret" would redact ordinary words
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
-    """Redact these secrets, also in base64, hex and reversed, and every text in the shape of a token."""
+    """Redact these secrets, also in base64, hex and reversed, and every text in the shape of a token.
+
+    If joiners divide a secret, the whole text is returned without joiners.
+    """
     known = tuple(secrets)
-    pattern = _secret_pattern(known) if _may_contain(text, known) else _TOKENS
+    redacted = _redact(text, known)
+    bare = without_joiners(redacted)
+    if bare == redacted:
+        return redacted
+    hidden = _redact(bare, known)
+    return redacted if hidden == bare else hidden
+
+
+def _redact(text: str, secrets: tuple[str, ...]) -> str:
+    pattern = _secret_pattern(secrets) if _may_contain(text, secrets) else _TOKENS
     return pattern.sub(HIDDEN, text)
 
 

@@ -9,35 +9,17 @@ two, or has a gap inside, would not be recognized.
 import re
 from collections.abc import Sequence
 
+from bot.text.invisible import visible
 from bot.text.redaction import redact
 
 _LINE = 2_000  # characters of one line that are shown
 _LEFT_OUT = "\n\n… {} characters left out …\n\n"
-
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC: titles, links, images
-    r"|\x1b[ -/]*[0-~]?"
-    r"|\x9b[0-?]*[ -/]*[@-~]"
-)
-_INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 but tab and line ends, DEL, C1
-    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"  # soft hyphen, joiners, fillers
-    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"  # zero width, bidi
-    r"\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # surrogates, tags
-)
 
 
 def shown(text: str, secrets: Sequence[str] = ()) -> str:
     """Sanitize text for a page or a log: no control or invisible characters, no secrets, long lines cut."""
     lines = redact(visible(text), secrets).split("\n")
     return "\n".join(line if len(line) <= _LINE else f"{line[:_LINE]} … (line cut)" for line in lines)
-
-
-def visible(text: str) -> str:
-    """Remove escape sequences, control, bidi and zero-width characters; a carriage return ends a line."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return _INVISIBLE.sub("", text)
 
 
 GAP = "\u200b"  # an invisible zero-width space that keeps a forge from acting on a word

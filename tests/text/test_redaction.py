@@ -88,3 +88,11 @@ def test_skipping_a_pattern_never_changes_the_redacted_text(
     text = around.join(["", *printed, ""])
 
     assert redact(text, secrets) == _secret_pattern(secrets).sub(HIDDEN, text)
+
+
+def test_a_secret_divided_by_joiners_is_redacted_and_a_text_without_a_secret_keeps_its_joiners() -> None:
+    divided = "\u200d".join(TOKEN)
+
+    assert redact(f"\u0645\u200c\u062e {divided}", [TOKEN]) == "\u0645\u062e [redacted]"
+    assert redact("ghp\ufe0f_0123456789abcdefghij", []) == "[redacted]"
+    assert redact("\u0645\u200c\u062e", [TOKEN]) == "\u0645\u200c\u062e"

@@ -26,7 +26,7 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bot.text.sanitize import visible
+    from bot.text.invisible import visible
 
     table = Table(box=None, pad_edge=False)
     for name in rows[0]:

@@ -17,7 +17,7 @@ from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import workspace_export
 from bot.sandbox.export.protected_paths import DEFAULT, pathspecs
 from bot.store.shared_keys import run_token
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 
 def export(leased: LeasedRun, source: Mirror) -> RunVerdict:

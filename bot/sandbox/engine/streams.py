@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bot.domain.errors import EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, uninterrupted
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2

@@ -27,7 +27,7 @@ from bot.sandbox.export.tree_walk import (
     has,
     walk,
 )
-from bot.text.sanitize import visible
+from bot.text.invisible import visible, without_joiners
 from bot.text.units import human
 
 _HELD_WHOLE = 64 << 20  # bytes of a commit or tree, which git loads whole
@@ -157,11 +157,11 @@ class Check:
         return ""
 
     def _collision(self, folder: Folder, spellings: Spellings, parents: Sequence[str]) -> str:
-        """Return a violation if a new name equals another on macOS and Windows, which ignore letter case."""
+        """Return a violation if a new name equals another if letter case and joiners are ignored."""
         for paths in spellings.add(folder):
             if not any(all(has(self.reader, parent, path) for path in paths) for parent in parents):
                 listed = "` and `".join(shown(path) for path in paths[:3])
-                return f"`{listed}` are the same name on macOS and Windows. Rename one."
+                return f"`{listed}` look the same, or are the same name on macOS and Windows. Rename one."
         return ""
 
 
@@ -172,13 +172,14 @@ def _clean(path: bytes) -> bool:
         return False
     if len(path) > LONGEST_PATH or max(map(len, path.split(b"/"))) > LONGEST_NAME:
         return False
-    plain = visible(text) == text and not {"\n", "\t"} & set(text)
-    return plain and not any(map(_reserved, set(text.split("/"))))
+    names = set(text.split("/"))
+    return not any(visible(name) != name or {"\n", "\t"} & set(name) or _reserved(name) for name in names)
 
 
 def _reserved(part: str) -> bool:
-    """Report whether git reserves this name, also in the spellings that are equal on Windows."""
-    return part in {"", ".", ".."} or part.casefold().split(":")[0].rstrip(". ") in {".git", "git~1"}
+    """Report whether git reserves this name, also in the spellings that are equal on Windows and macOS."""
+    name = without_joiners(visible(part)).casefold()
+    return name in {"", ".", ".."} or name.split(":")[0].rstrip(". ") in {".git", "git~1"}
 
 
 def _inside(path: bytes, target: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Names that are equal if letter case is ignored, as on macOS and Windows.
+"""Names that are equal if letter case is ignored, as on macOS and Windows, or if joiners are ignored.
 
 Folders that differ only in case are one folder there. So each folder has a number,
 and two spellings of one path have the same number.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bot.sandbox.export.tree_walk import LONGEST_NAME, Folder, Place
+from bot.text.invisible import without_joiners
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Spellings:
 
 
 def folded(name: bytes) -> str:
-    """Return the name in the form for comparison: without case, and with accents in one spelling."""
+    """Return the name in the form for comparison: without case and joiners, with accents in one spelling."""
     # To normalize a longer name may take hours. A new one is refused elsewhere; an old one is left as it is.
     if len(name) > LONGEST_NAME:
         return name.decode(errors="replace")
-    return unicodedata.normalize("NFC", name.decode(errors="replace")).casefold()
+    return unicodedata.normalize("NFC", without_joiners(name.decode(errors="replace"))).casefold()

@@ -14,7 +14,7 @@ from bot.git.run import LIMITS, Objects, git
 from bot.sandbox.engine.streams import Stream
 from bot.sandbox.export import refusals
 from bot.sandbox.export.checks import Rules
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n")
 _HEADER_BYTES = 2 * 41 + 2 * 11

@@ -7,7 +7,7 @@ checks find some of the same problems, so all these sentences are here.
 import re
 from collections.abc import Callable
 
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 from bot.text.units import human
 
 REPOSITORY = "is a repository of its own. Remove its `.git`, or add it to `.gitignore`."

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from bot.domain.task import Identity
 from bot.git.history import Commit
+from bot.text.invisible import visible
 from bot.text.redaction import redact
-from bot.text.sanitize import visible
 
 _LONGEST = 16_000  # characters of a message
 _NESTED = 8

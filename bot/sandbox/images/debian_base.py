@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from bot.domain.errors import BadSettings
-from bot.text.sanitize import visible
+from bot.text.invisible import visible
 
 _SECONDS = 1800
 _KEYS = "/usr/share/keyrings"

@@ -75,6 +75,8 @@ def test_ordinary_files_and_links_pass(trees: Trees) -> None:
         "git~1/hooks",
         "..",
         ".git. /x",
+        ".g\u200cit/x",
+        ".g\u200eit/x",
     ],
 )
 def test_a_link_that_may_lead_out_of_the_repository_is_refused(trees: Trees, target: str) -> None:
@@ -191,6 +193,46 @@ def test_depth_is_checked_before_deeper_folders_are_read(trees: Trees) -> None:
         tree = trees.tree(("d", f"tree {tree}"))
 
     assert "100 folders deep" in trees.violation(trees.commit(tree))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.md",
+        "\u2764\ufe0f\u200d\U0001f525",
+        "\u0915\u094d\u200d\u0937",
+    ],
+)
+def test_joiners_and_selectors_belong_to_names(trees: Trees, name: str) -> None:
+    below = trees.tree((name, "1"))
+    assert trees.violation(trees.commit(trees.tree((name, f"tree {below}")))) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200d",
+        "\u200b",
+        "a\u200bb",
+        "\u200dx",
+        "x\ufe0f\ufe0f",
+        "a\u202eb",
+        "\u2066a",
+        "\u200f",
+        "\u3164",
+        ".g\u200cit",
+    ],
+)
+def test_names_with_other_invisible_characters_are_refused(trees: Trees, name: str) -> None:
+    below = trees.tree((name, "1"))
+    assert "not every system can store" in trees.violation(trees.commit(trees.tree(("a", f"tree {below}"))))
+
+
+def test_names_that_differ_only_in_joiners_and_selectors_collide(trees: Trees) -> None:
+    names = ["\u2764\ufe0f", "\u2764"]
+    made = trees.commit(trees.tree(*((name, "1") for name in names)))
+
+    assert trees.violation(made).startswith(f"`{names[1]}` and `{names[0]}` look the same, or")
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "\u0301\u0323" * 200, "a\u0301" * 86])

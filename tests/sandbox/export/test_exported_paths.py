@@ -47,6 +47,7 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
     "added with the intent to add": ("echo 1 >new; git add -N new", ["new"]),
     "odd names": ("mkdir 'a b'; echo 1 >'a b/ö ü'; echo 1 >':(top)x'; echo 1 >-x; echo 1 >0:y",
                   ["-x", "0:y", ":(top)x", "a b/ö ü"]),
+    "a name with joiners": ("echo 1 >می‌خواهم.md; mkdir ❤️‍🔥; echo 1 >❤️‍🔥/x", ["می‌خواهم.md", "❤️‍🔥/x"]),
     "a name like an option": ("echo 2 >README.md; mkdir -- --all; echo 1 >--all/x", ["--all/x", "README.md"]),
     "removed from the index, ignored and enlarged": (
         "git rm -q --cached README.md; echo README.md >.gitignore; truncate -s 1T README.md", [".gitignore", "README.md"],

@@ -1,5 +1,6 @@
 """The output of an export container, and its interpretation."""
 
+import json
 import re
 import socket
 import struct
@@ -85,3 +86,9 @@ def test_the_summary_and_the_title_of_a_result_are_cut() -> None:
     result = read_result(b'{"summary": "%s", "title": "%s"}' % (b"x" * 50_000, b"y" * 500))
 
     assert (len(result.summary), len(result.title)) == (20_000, 200)
+
+
+def test_a_summary_keeps_joiners_and_emoji() -> None:
+    words = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u2764\ufe0f"
+
+    assert read_result(json.dumps({"summary": f"{words}\u202e"}).encode()).summary == words

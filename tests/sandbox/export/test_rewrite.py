@@ -72,10 +72,17 @@ def test_nested_ci_skips_are_removed_at_any_depth() -> None:
     assert clean_message(cleaned) == cleaned
 
 
+def test_a_rewritten_message_keeps_joiners_and_emoji() -> None:
+    message = "Add \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.md \u2764\ufe0f"
+
+    assert message.encode() in body(made(message), ["p1"], STYLE)
+
+
 def test_a_rewritten_message_has_no_secrets() -> None:
     style = replace(STYLE, secrets=["s3cr3t-t@ken"])
 
-    assert b"Use [redacted] now\n" in body(made("Use s3cr3t-\u200bt@ken now"), ["p1"], style)
+    for gap in ("\u200b", "\u200d"):
+        assert b"Use [redacted] now\n" in body(made(f"Use s3cr3t-{gap}t@ken now"), ["p1"], style)
     assert b"Use [redacted]\n" in body(made(""), ["p1"], replace(style, title="Use s3cr3t-t@ken"))
 
 
