@@ -55,11 +55,6 @@ def deep(path: bytes, limit: int) -> str:
     return f"`{shown(path)}` lies more than {limit} folders deep. Move it up, or remove it."
 
 
-def repository(path: bytes) -> str:
-    """Refuse a folder that is a repository of its own."""
-    return f"`{shown(path)}` {REPOSITORY}"
-
-
 def closed(path: bytes) -> str:
     """Refuse a folder (its path ends in a slash) or a file that the agent's own user cannot read."""
     if path.endswith(b"/"):
@@ -96,11 +91,6 @@ _SENTENCES: dict[str, Callable[[bytes], str]] = {
     "index": lambda _: "`.git/index` cannot be read. Run `rm .git/index && git reset` to rebuild it.",
     "exclude": lambda _: (
         "`.git/info/exclude` cannot be read. Make it a file of at most 64 KiB, or use `.gitignore`."
-    ),
-    "nested": repository,
-    "submodule": lambda path: (
-        f"`{shown(path)}` is a submodule that was not fetched, and its folder contains files. "
-        "Move them elsewhere, or run `git rm --cached` on it to make it an ordinary folder."
     ),
     "name": lambda path: f"`{shown(path)}` has a name that git reserves. Rename or remove it.",
     "objects": lambda _: (

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from os import fsdecode
 from pathlib import Path
 
 from bot.domain import interrupt
@@ -23,7 +24,7 @@ from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.admission import Admission
 from bot.sandbox.export.change_summary import summary
 from bot.sandbox.export.checks import Check, Rules, large
-from bot.sandbox.export.receive import ExportedResult, Shipment, receive
+from bot.sandbox.export.receive import ExportedResult, LeftFolder, Shipment, receive
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.tree_walk import walk
 
@@ -83,6 +84,7 @@ class Exported:
     files: int  # changed since `trusted_head`
     result: ExportedResult
     question: str
+    left: Sequence[LeftFolder]  # folders whose content stays in the workspace
 
 
 def is_done(quarantine: Path, run_id: str) -> bool:
@@ -158,7 +160,7 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
     """Check the unpacked objects and rewrite the commits. Raises ExportRefused, GitFailed."""
     too_large = large(objects, plan.rules)
     with object_reader(objects) as reader:
-        admission = _admission(plan, objects, Check(reader, too_large, plan.rules), shipment.result.title)
+        admission = _admission(plan, objects, Check(reader, too_large, plan.rules), shipment)
         tips = [shipment.head, shipment.snapshot]
         commits = read_commits(objects, reader, tips, plan.known, plan.rules.commits + 1)
         uncommitted = _uncommitted(objects, shipment, commits)
@@ -177,20 +179,26 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
         files=changes.files,
         result=shipment.result,
         question=shipment.question,
+        left=shipment.left,
     )
 
 
-def _admission(plan: ExportPlan, objects: Objects, check: Check, title: str) -> Admission:
+def _admission(plan: ExportPlan, objects: Objects, check: Check, shipment: Shipment) -> Admission:
     style = Style(
-        author=plan.author, co_author=plan.co_author, title=title or plan.title, secrets=plan.secrets
+        author=plan.author,
+        co_author=plan.co_author,
+        title=shipment.result.title or plan.title,
+        secrets=plan.secrets,
     )
+    # A commit of a repository within the workspace is nowhere else, so no commit may name it.
+    left = [f":(literal){fsdecode(folder.path)}" for folder in shipment.left]
     return Admission(
         objects=objects,
         check=check,
         style=style,
         start=plan.start,
         known=plan.known,
-        restored_paths=plan.restored_paths,
+        restored_paths=[*plan.restored_paths, *left],
     )
 
 

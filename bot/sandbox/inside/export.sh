@@ -7,15 +7,17 @@
 # Arguments: maximum bytes of one file, maximum bytes of all changed files, maximum number of changed files,
 # maximum folders in a path, then commits that the host has, whose objects are not sent. The new work must
 # descend from the first of these commits.
-# Stdout: "<HEAD>\n<snapshot>\n<%010d bytes of result>\n<%010d bytes of question>\n", the two files, a thin
-# pack. Or a refusal: "!<code>\n<error message of git>\0<path>", see refusals.py.
+# Stdout: "<HEAD>\n<snapshot>\n<%010d bytes of result>\n<%010d bytes of question>\n<%010d bytes of left>\n", these
+# three files, a thin pack. The file `left` has "<kind> <files> <path>\0" for each folder that stays behind, with
+# kind "submodule" or "repository". Or a refusal: "!<code>\n<error message of git>\0<path>", see refusals.py.
 #
 # The script consists of export_tools.sh, export_clone.sh, export_touched.sh and this file, in this order.
 
 # Sets `now` to the tree of HEAD with all touched paths.
 build_tree() {
     { only_first /tmp/absent /tmp/skipped && cat /tmp/untracked.now; } | sort -zu >/tmp/gone
-    sort -zu /tmp/changed /tmp/new /tmp/renormalized >/tmp/wanted
+    sort -zu /tmp/changed /tmp/new /tmp/renormalized >/tmp/found
+    only_first /tmp/found /tmp/left.sorted >/tmp/wanted
     weigh
     # How git stores line ends may depend on the existing entry, so it is removed first.
     sort -zu /tmp/gone /tmp/renormalized >/tmp/removed
@@ -95,10 +97,11 @@ look_around
 open_ours
 read_head
 read_their_index
-look_into_submodules
+look_into_submodules "$@"
 find_touched "$@"
 find_renormalized
 find_new
+describe_left
 build_tree
 take_snapshot
 list_objects "$@"
@@ -113,8 +116,9 @@ for name in result.json question.md; do
         head -c 65536 "/task/out/$name" >"/tmp/$name"
     fi
 done
-printf '%s\n%s\n%010d\n%010d\n' "$head" "$snapshot" \
-    "$(stat -c %s /tmp/result.json)" "$(stat -c %s /tmp/question.md)" >&3
-cat /tmp/result.json /tmp/question.md >&3
+head -c 65536 /tmp/left >/tmp/left.sent
+printf '%s\n%s\n' "$head" "$snapshot" >&3
+for name in result.json question.md left.sent; do printf '%010d\n' "$(stat -c %s /tmp/$name)"; done >&3
+cat /tmp/result.json /tmp/question.md /tmp/left.sent >&3
 seconds=$reading
 git pack-objects --stdout --delta-base-offset -q </tmp/list >&3 || fail

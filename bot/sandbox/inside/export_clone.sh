@@ -84,7 +84,7 @@ list_tracked() {
 # intentionally not on disk. Ids are used only for entries that cannot be read from disk, or if our git computes
 # the same id from the file on disk.
 read_their_index() {
-    for list in skipped forced taken.out untracked.now theirs.entries; do : >/tmp/$list; done
+    for list in skipped forced taken.out untracked.now theirs.entries left.paths; do : >/tmp/$list; done
     if [ ! -e "$theirs/index" ] && [ ! -L "$theirs/index" ]; then return; fi
     plain "$theirs/index" 268435456 || refuse index
     cp "$theirs/index" /tmp/theirs || refuse index
@@ -111,13 +111,51 @@ forget_taken_out() {
     list_tracked
 }
 
+# A merge may have brought a submodule from any commit of the host, but rarely does: look into the first one first.
+find_submodules_before() {
+    cp /tmp/submodules /tmp/submodules.new
+    while [ -s /tmp/submodules.new ] && [ $# -gt 0 ]; do
+        git ls-tree -r -z "$1" >/tmp/listed || fail
+        grep -z '^160000 ' /tmp/listed | cut -z -f 2- | sort -z >/tmp/submodules.here
+        only_first /tmp/submodules.new /tmp/submodules.here >/tmp/submodules.rest
+        mv /tmp/submodules.rest /tmp/submodules.new
+        shift
+    done
+    only_first /tmp/submodules /tmp/submodules.new >/tmp/submodules.before
+}
+
+# Prints those of the folders from stdin that contain a file.
+filled() {
+    xargs -0 -r sh -c 'for path; do
+        [ -z "$(find "./$path" ! -type d -print -quit)" ] || printf "%s\0" "$path"
+    done' sh
+}
+
+# Writes /tmp/left.sorted: the paths of all folders that stay behind; /tmp/left: "<kind> <files> <path>" for some of
+# them.
+describe_left() {
+    sort -zu /tmp/left.paths >/tmp/left.sorted
+    head -z -n 100 /tmp/left.sorted >/tmp/left.some
+    {
+        both /tmp/left.some /tmp/submodules.before | describe submodule
+        only_first /tmp/left.some /tmp/submodules.before | describe repository
+    } >/tmp/left
+}
+
+# describe <kind>: describes the folders from stdin, with the number of their files, without those in .git.
+describe() {
+    xargs -0 -r sh -c 'kind=$1 && shift && for path; do
+        files=$(find "./$path" -name .git -prune -o ! -type d -printf . | wc -c)
+        printf "%s %d %s\0" "$kind" "$files" "$path"
+    done' sh "$1"
+}
+
 # Writes /tmp/forced: files that are in the agent's index and on disk, but not in HEAD.
 find_forced() {
     only_first /tmp/theirs.names /tmp/tracked >/tmp/added
     [ -s /tmp/added ] || return 0
     grep -z '^160000 ' /tmp/theirs.entries | cut -z -f 2- | sort -zu >/tmp/theirs.submodules
-    both /tmp/added /tmp/theirs.submodules | folders >/tmp/nested
-    refuse_if_any nested /tmp/nested
+    both /tmp/added /tmp/theirs.submodules | repositories >>/tmp/left.paths
     grep -zv '^160000 ' /tmp/theirs.entries | sed -z 's/^\([0-7]* [0-9a-f]*\) [0-3]\t/\1\t/' >/tmp/theirs.files
     (
         export GIT_INDEX_FILE=/tmp/look
@@ -128,15 +166,14 @@ find_forced() {
     both /tmp/added /tmp/present >/tmp/forced
 }
 
-# git sees no files in the folder of a submodule that was not fetched, so its files are refused. Only the index
-# can name another commit for such a submodule. Writes /tmp/moved: these entries.
+# Submodules are not fetched. git sees no files in the folder of one, and a commit of a repository that the agent
+# made there is nowhere else, so such a folder stays behind. So does a submodule that the agent added. Only the index
+# can name another commit for a submodule. Writes /tmp/moved: these entries; /tmp/submodules.before: the submodules in
+# HEAD that also a commit of the host has. Arguments: these commits.
 look_into_submodules() {
-    both /tmp/tracked /tmp/submodules | folders | xargs -0 -r sh -c 'for path; do
-        [ -e "./$path/.git" ] || [ -z "$(find "./$path" ! -type d -print -quit)" ] || {
-            printf "%s\0" "$path" && break
-        }
-    done' sh >/tmp/refused
-    refuse_if_any submodule /tmp/refused
+    both /tmp/tracked /tmp/submodules | folders | filled >>/tmp/left.paths
+    find_submodules_before "$@"
+    only_first /tmp/submodules /tmp/submodules.before >>/tmp/left.paths
     grep -z '^160000 [0-9a-f]* 0' /tmp/theirs.entries >/tmp/theirs.links
     only_first /tmp/theirs.links /tmp/entries.sorted >/tmp/links
     pick /tmp/links /tmp/submodules /tmp/moved || refuse index
@@ -150,9 +187,9 @@ find_new() {
         tr -d '\n' >/tmp/closed
     refuse_if_any closed /tmp/closed
     if grep -aq '^fatal:' /tmp/warned; then refuse unreadable; fi
-    grep -z '/$' /tmp/others >/tmp/nested
-    refuse_if_any nested /tmp/nested
-    sort -zu /tmp/others /tmp/forced >/tmp/new
+    grep -z '/$' /tmp/others | sed -z 's:/$::' >>/tmp/left.paths
+    sort -zu /tmp/changed /tmp/absent | repositories >>/tmp/left.paths
+    grep -zv '/$' /tmp/others | sort -zu - /tmp/forced >/tmp/new
 }
 
 # refuse_many <paths>: refuses too many paths, and names the folder with more than half of them, if there is one.

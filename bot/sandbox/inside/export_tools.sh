@@ -65,6 +65,12 @@ folders() {
         [ ! -d "./$path" ] || [ -L "./$path" ] || printf "%s\0" "$path"
     done' sh
 }
+# Prints the paths from stdin that are folders with a repository of their own.
+repositories() {
+    folders | xargs -0 -r sh -c 'for path; do
+        [ ! -e "./$path/.git" ] || printf "%s\0" "$path"
+    done' sh
+}
 count() { tr -dc '\0' | wc -c; }
 
 fail() {

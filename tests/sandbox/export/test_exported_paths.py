@@ -13,7 +13,7 @@ from tests.sandbox.export.edited_clone import (
     shell,
     stored,
 )
-from tests.sandbox.export_source import Site, commit, git
+from tests.sandbox.export_source import Site, commit
 from tests.sandbox.long_cases import mostly_long
 
 CHANGES: dict[str, tuple[str, list[str]]] = {
@@ -124,42 +124,6 @@ def test_a_conflicted_file_is_exported_with_its_conflict_markers(site: Site) -> 
 
     assert differing(site, head) == CHANGES["a conflict"][1]
     assert content_at(site, head, "README.md") == (site.repo / "README.md").read_bytes()
-
-
-@pytest.mark.long  # the next test has one without a change and one that is removed
-def test_a_submodule_that_was_not_fetched_is_not_changed_until_its_folder_is_removed(site: Site) -> None:
-    up = site.upstream
-    git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},lib")
-    stored(site, {"a.txt": LF})
-    assert (site.repo / "lib").is_dir()
-
-    assert not site.take().changed
-    (site.repo / "lib").rmdir()
-    assert changed(site) == ["lib"]
-
-
-def test_changes_to_submodules_are_exported(site: Site) -> None:
-    up, libs = site.upstream, ["file", "link", "vendored", "added", "staged", "moved"]
-    libs += ["removed", "fetched", "idle", "outside"]
-    for lib in libs:
-        git(up, "update-index", "--add", "--cacheinfo", f"160000,{site.base},{lib}")
-    stored(site, {"a.txt": LF})
-    shell(
-        site,
-        "git sparse-checkout set --no-cone '/*' '!/outside'; rmdir file link removed; echo 1 >file; ln -s a.txt link;"
-        "git rm -q --cached vendored added; echo 1 >vendored/x; mkdir -p added; echo 1 >added/x; git add added;"
-        "git update-index --cacheinfo 160000,$(git rev-parse HEAD),staged;"
-        "git init -q fetched; git init -q moved; cd moved; git commit -q --allow-empty -m 1",
-    )
-
-    exported = site.take()
-
-    assert differing(site, exported.head) == sorted(
-        ["file", "link", "vendored", "vendored/x", "added", "added/x", "staged", "moved", "removed"]
-    )
-    assert content_at(site, exported.head, "file") == b"1\n"
-    site.next_run(exported)
-    assert site.take().head == site.checked
 
 
 def test_an_export_does_not_change_index_and_status_of_the_clone(site: Site) -> None:

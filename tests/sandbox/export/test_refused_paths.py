@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - tables are easier to read with one line for each script
 """An export that cannot read a path, an object or the index is refused, and names it."""
 
 import subprocess
@@ -26,15 +25,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "an unreadable folder": ("echo 2 >src/main.py; chmod 000 src", "folder `src/` cannot be opened"),
     "a new unreadable folder": ("mkdir new; echo 1 >new/x; chmod 000 new", "folder `new/` cannot be opened"),
-    "a repository of its own": ("git init -q wt/x; echo 1 >wt/x/y", "`wt/x/` is a repository of its own"),
-    "a submodule that was not fetched, with files": (
-        "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),lib; git commit -qm 1; mkdir lib; echo 1 >lib/x",
-        "`lib` is a submodule that was not fetched, and its folder contains files",
-    ),
-    "a repository that was added by force": (
-        "echo v >.gitignore; git init -q v; git -C v commit -q --allow-empty -m 1; git add -f v",
-        "`v` is a repository of its own",
-    ),
     "a reserved name as a short name of Windows": (
         "echo 1 >new; mkdir git~1; echo 1 >git~1/x",
         "`git~1/x` has a name that git reserves",
@@ -67,8 +57,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 # One for each message, and for each list or index that the script reads.
 ORDINARY_REFUSED = {
-    "an unreadable file", "a folder that cannot be entered", "a repository of its own",
-    "a submodule that was not fetched, with files", "a reserved name as a short name of Windows",
+    "an unreadable file", "a folder that cannot be entered", "a reserved name as a short name of Windows",
     "a linked list of ignored paths", "a broken index",
 }  # fmt: skip
 
