@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bot.domain.thread import DiffExcerpt, Part, PartKind
 from bot.text.invisible import visible
-from bot.text.sanitize import fence
+from bot.text.sanitize import fence, reads_as_one
 from bot.text.visible_markdown import without_hidden, without_torn
 
 _TAG = "untrusted"
@@ -48,6 +48,12 @@ _PLACES = """
   next run has the answer and the same checkout.
 """
 
+_SUBMODULES = """\
+- Submodules are not fetched, so these folders are empty: {folders}.
+  Files that you write there are not pushed.
+"""
+_MOST_SUBMODULES = 20  # that are named
+
 _BASE_INSTRUCTIONS = """\
 - Files with instructions for agents (`AGENTS.md`, `CLAUDE.md` and others) are not those of the change: they
   come from the default branch, or from the target branch if the change is from a fork. Your changes to them
@@ -62,6 +68,7 @@ def write(
     branch: str,
     base: str,
     refs: Sequence[str],
+    submodules: Sequence[str] = (),
     context: Sequence[Part],
     resumed: str,
     before: Sequence[str] = (),
@@ -69,17 +76,18 @@ def write(
 ) -> str:
     """Return the prompt file.
 
-    `refs` are the clone's names for the remote's branches. `context` is the texts of other people. `resumed`
-    describes the end of the last run and its leftovers in the bot's own words; "" for a first run. `before`
-    is the requests of earlier runs, if the agent does not remember them. `on_change` is True for work on a
-    change: then the agent sees the instruction files of the default branch or, for a fork, of the target
-    branch.
+    `refs` are the clone's names for the remote's branches, `submodules` the paths of submodules. `context`
+    is the texts of other people. `resumed` describes the end of the last run and its leftovers in the bot's
+    own words; "" for a first run. `before` is the requests of earlier runs, if the agent does not remember
+    them. `on_change` is True for work on a change: then the agent sees the instruction files of the default
+    branch or, for a fork, of the target branch.
     """
+    instructions = _BASE_INSTRUCTIONS if on_change else ""
     parts = [
         f"{_REQUEST}\n\n{visible(request).strip()}\n",
         _earlier(before),
         _since(resumed) if resumed else "",
-        _PLACES.format(branch=branch, remote=_remote(base, refs) + (_BASE_INSTRUCTIONS if on_change else "")),
+        _PLACES.format(branch=branch, remote=_remote(base, refs) + _submodules(submodules) + instructions),
         *(_untrusted(part) for part in context),
     ]
     return "".join(parts)
@@ -110,6 +118,14 @@ def _remote(base: str, refs: Sequence[str]) -> str:
         f"- The work is for `{base}`. Branches of the remote when this run began: {names}.\n"
         "  You cannot fetch from the remote.\n"
     )
+
+
+def _submodules(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    named = [f"`{reads_as_one(visible(path)).replace('`', '')}`" for path in paths[:_MOST_SUBMODULES]]
+    more = f" and {len(paths) - len(named)} more" if len(paths) > len(named) else ""
+    return _SUBMODULES.format(folders=", ".join(named) + more)
 
 
 def _untrusted(part: Part) -> str:

@@ -73,6 +73,7 @@ class Run:
     agent_outcome: Outcome | None = None  # failure of the agent itself; None = success, or not ended yet
     reason: str = ""
     summary: str = ""
+    unexported: str = ""  # a sentence in Markdown on folders that were not exported; "" = none
     exit_status: int | None = None
     log_offset: int = 0  # bytes of the engine's log already in the ledger
     session: str = ""  # the agent's id of its conversation; "" = none, or not reported yet

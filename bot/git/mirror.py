@@ -93,6 +93,14 @@ class Mirror:
         """Report whether the mirror contains this commit."""
         return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path, check=self.check).status == 0
 
+    def submodules(self, oid: str) -> list[str]:
+        """Return the paths of the submodules of a commit; none if it has no `.gitmodules`."""
+        # Without that file, as in most repositories, a large tree need not be read.
+        if not self._git("ls-tree", "-z", oid, ".gitmodules"):
+            return []
+        entries = self._git("ls-tree", "-r", "-z", oid).decode(errors="replace").split("\0")
+        return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+
     def retain_heads(self, task: str, oids: Iterable[str]) -> None:
         """Retain these commits for the workspace of a task, even if the remote deletes them."""
         for lock in (self.path / "refs" / "keep" / task).glob("*.lock"):

@@ -86,7 +86,7 @@ def final(ended: EndedRun, secrets: Sequence[str]) -> FinalMessage:
     parts = ["" if outcome in (Outcome.PUSHED, Outcome.HELD) else for_comment(run.reason, _REASON, secrets)]
     parts.append(_NOT_EXPORTED if task.pinned and outcome is Outcome.NO_CHANGES else "")
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
-    parts.append(_summary(run, secrets))
+    parts += [_summary(run, secrets), run.unexported]
     parts.append(_fresh_clone(started_over=ended.started_over, host_lost=ended.host_lost))
     parts += [session(run), _facts(ended), *_next_steps(ended, outcome)]
     parts.append(f"[Page and log of this task]({ended.page})")

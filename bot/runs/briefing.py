@@ -24,7 +24,7 @@ _RETAINED = (
 _FRESH_SESSION = "Your session is new, so earlier requests and their context are repeated here."
 
 
-def briefing(leased: LeasedRun, refs: Collection[str], *, fresh: bool) -> str:
+def briefing(leased: LeasedRun, refs: Collection[str], submodules: Sequence[str] = (), *, fresh: bool) -> str:
     """Return the text of `/task/prompt.md`. `fresh` means that the workspace was created for this run."""
     run, task = leased.run, leased.task
     with leased.runtime.ledger.read() as tx:
@@ -40,6 +40,7 @@ def briefing(leased: LeasedRun, refs: Collection[str], *, fresh: bool) -> str:
         branch=task.branch,
         base=task.base,
         refs=sorted(refs),
+        submodules=submodules,
         context=[*bounded(_of_last(reported)), *_shown(run, earlier, known)],
         resumed=_resumed(reported, fresh=fresh, remembers=bool(known)),
         before=_requests(run, earlier, known),
@@ -85,9 +86,10 @@ def _of_last(reported: Sequence[Run]) -> list[Part]:
     summary = next((each.summary for each in reversed(reported) if each.agent_started), "")
     ended = datetime.fromtimestamp(last.ended_at or last.created_at, UTC).isoformat(timespec="seconds")
     asked = last.outcome is Outcome.QUESTION
+    reason = f"{last.reason}\n\n{last.unexported}".strip()
     why = PartKind.QUESTION if asked else PartKind.REASON
     agent = "the agent of the last run"
     return [
-        Part(kind=why, text=last.reason, author=agent if asked else "", at=ended),
+        Part(kind=why, text=reason, author=agent if asked else "", at=ended),
         Part(kind=PartKind.SUMMARY, text=summary, author=agent, at=ended),
     ]

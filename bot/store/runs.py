@@ -174,6 +174,7 @@ def value(row: Row[Any]) -> Run:
         agent_outcome=Outcome(row.agent_outcome) if row.agent_outcome else None,
         reason=row.reason,
         summary=row.summary,
+        unexported=row.unexported,
         exit_status=row.exit_status,
         log_offset=row.log_offset,
         session=row.session,

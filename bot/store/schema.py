@@ -136,6 +136,7 @@ runs = Table(
     Column("agent_outcome", Text),
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
+    Column("unexported", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
     # Bytes of the engine's log read so far.
     Column("log_offset", BigInteger, nullable=False, server_default="0"),

@@ -150,6 +150,7 @@ def run_view(
         session=session(run),
         reason="" if is_newest else run.reason,
         summary=run.summary,
+        unexported=run.unexported,
         refusals=refusals,
         models=f"{spent.used.requests:,} requests, {models}" if models else "",
         reached=_targets(reached, transferred),

@@ -103,6 +103,7 @@ class RunView:
     session: str  # a sentence on the agent's conversation, "" if there is nothing to say
     reason: str
     summary: str
+    unexported: str  # a sentence on folders that were not exported; "" = none
     refusals: Sequence[tuple[str, str]]  # by the forge: kind of message, the forge's answer
     models: str  # requests, tokens and cost; "" if the run used none
     reached: TargetsView

@@ -1,5 +1,7 @@
 """The prompt of an agent, part by part."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.agents import prompt
@@ -16,12 +18,14 @@ def written(
     at: str = "",
     resumed: str = "",
     on_change: bool = False,
+    submodules: Sequence[str] = (),
 ) -> str:
     return prompt.write(
         request=request,
         branch="forgehand/12",
         base="main",
         refs=["origin/main", "origin/change-12"],
+        submodules=submodules,
         context=[Part(kind=PartKind.THREAD, text=context, author=author, at=at)],
         resumed=resumed,
         on_change=on_change,
@@ -40,6 +44,14 @@ def test_the_prompt_names_the_branch_and_the_branches_of_the_remote() -> None:
     assert "on the branch `forgehand/12`" in text
     assert "`origin/main`, `origin/change-12`" in text
     assert "Never push" in text
+
+
+def test_the_prompt_names_submodules_and_says_that_they_are_not_fetched() -> None:
+    text = written(submodules=["lib", "vendor/a`b", *(f"m{number}" for number in range(20))])
+
+    assert "- Submodules are not fetched, so these folders are empty: `lib`, `vendor/ab`, `m0`" in text
+    assert "`m17` and 2 more.\n  Files that you write there are not pushed.\n" in text
+    assert "Submodules" not in written()
 
 
 def test_only_the_prompt_for_a_change_explains_the_instruction_files() -> None:

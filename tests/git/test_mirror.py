@@ -68,6 +68,19 @@ def test_the_merge_base_of_a_change_is_known(root: Path, upstream: Path) -> None
         mirror.merge_base(mirror.head("unrelated"), "main")
 
 
+def test_submodules_of_a_commit_are_known(root: Path, upstream: Path) -> None:
+    first = git(upstream, "rev-parse", "HEAD")
+    (upstream / ".gitmodules").write_text("[submodule]\n")
+    git(upstream, "add", ".gitmodules")
+    for path in ("lib", "vendor/a b"):
+        git(upstream, "update-index", "--add", "--cacheinfo", f"160000,{first},{path}")
+    git(upstream, "commit", "-q", "-m", "Submodules")
+    mirror = fetch_upstream(root, upstream)
+
+    assert mirror.submodules(git(upstream, "rev-parse", "HEAD")) == ["lib", "vendor/a b"]
+    assert mirror.submodules(first) == []
+
+
 def test_a_later_fetch_follows_forced_and_deleted_branches(root: Path, upstream: Path) -> None:
     git(upstream, "branch", "gone")
     fetch_upstream(root, upstream)

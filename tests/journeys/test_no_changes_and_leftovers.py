@@ -69,6 +69,22 @@ def test_uncommitted_work_is_committed_and_pushed(full: World) -> None:
     assert eventually(full.playground.pulls)[0]["head"]["sha"] == task.pushed_head
 
 
+REPOSITORIES = "echo more >>README.md; git commit -qam More; git worktree add -q wt/x; git init -q scratch"
+
+
+def test_repositories_in_the_workspace_stay_behind_and_the_final_comment_names_them(full: World) -> None:
+    full.start()
+
+    full.say(1, "/run " + shell(REPOSITORIES))
+
+    task, run = full.task_after_run(1)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    changed = full.git("diff", "--name-only", "origin/main", f"origin/{task.branch}")
+    assert changed == "README.md"
+    said = full.final_comment(1, run)
+    assert "Not exported, but still in the workspace: `scratch/` (a repository of its own, 0 files), " in said
+
+
 @pytest.mark.long  # the export has a quick test of the same second
 def test_an_edit_in_the_second_of_a_commit_is_pushed_by_a_first_and_by_a_resumed_run(full: World) -> None:
     full.start()

@@ -85,6 +85,13 @@ def final_comment(
     return with_change(final(ended, [TOKEN]), task, "")
 
 
+def test_folders_that_were_not_exported_are_named_after_every_outcome() -> None:
+    sentence = "Not exported, but still in the workspace: `lib/` (a submodule that was not fetched, 1 file)."
+    for outcome in Outcome:
+        said = final_comment(replace(RUN, outcome=outcome, unexported=sentence))
+        assert f"\n\n{sentence}\n\n" in said
+
+
 def body_of_change(run: Run) -> str:
     return change_body(run, TASK, PAGE, secrets=[TOKEN]).replace("Made for #12, ", "")
 

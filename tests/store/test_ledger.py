@@ -92,6 +92,7 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
         workspaces.mark_in_use(tx, task, "h1")
         workspaces.retain(tx, task, 1.0)
         tx.execute(text("DROP TABLE removals"))
+        tx.execute(text("ALTER TABLE runs DROP COLUMN unexported"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
     ledger.close()
 

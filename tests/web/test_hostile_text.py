@@ -67,6 +67,7 @@ RUN = RunView(
     session="The session.",
     reason="why",
     summary="I did it.",
+    unexported="Left behind.",
     refusals=[("comment", "too long")],
     models="2 requests",
     reached=TARGETS,

@@ -53,6 +53,7 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
         "outcome": run.outcome or "",
         "reason": run.reason,
         "summary": run.summary,
+        "unexported": run.unexported,
         "exit_status": run.exit_status,
         "position": runs.queue_position(tx, run),
         "created": iso(task.created_at),

@@ -16,6 +16,7 @@ from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import workspace_export
 from bot.sandbox.export.protected_paths import DEFAULT, pathspecs
+from bot.sandbox.export.unexported import sentence
 from bot.store.shared_keys import run_token
 from bot.text.invisible import visible
 
@@ -37,7 +38,8 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
         reason = f"{run.reason} The agent's work could not be exported: {error}".strip()
         return RunVerdict(run.agent_outcome, reason)
     summary = exported.result.summary or run.summary
-    leased.record({"summary": summary}, checked_head=exported.head)
+    unexported = sentence(exported.unexported)
+    leased.record({"summary": summary, "unexported": unexported}, checked_head=exported.head)
     if run.agent_outcome is None:
         return _verdict(exported)
     question = "" if run.agent_outcome is Outcome.QUESTION else exported.question

@@ -86,7 +86,8 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     has_session = leased.retry(lambda: places.prepare(plan))
     # An agent that is given the id of a session without its file ends with an error.
     _record_session(leased, session if has_session else "")
-    places.write_prompt(task.id, run.number, briefing(leased, view.refs, fresh=fresh))
+    text = briefing(leased, view.refs, source.submodules(task.base_head), fresh=fresh)
+    places.write_prompt(task.id, run.number, text)
     return source
 
 

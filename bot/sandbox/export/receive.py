@@ -14,12 +14,12 @@ from bot.git.run import LIMITS, Objects, git
 from bot.sandbox.engine.streams import Stream
 from bot.sandbox.export import refusals
 from bot.sandbox.export.checks import Rules
+from bot.sandbox.export.unexported import UnexportedFolder, parse
 from bot.text.invisible import visible
 
 _HEADER = re.compile(rb"([0-9a-f]{40})\n([0-9a-f]{40})\n(\d{10})\n(\d{10})\n(\d{10})\n")
 _HEADER_BYTES = 2 * 41 + 3 * 11
 _FILE_BYTES = 65_536  # of each file
-_LEFT = re.compile(rb"(submodule|repository) (\d{1,10}) (.{1,4096})", re.DOTALL)
 _REFUSAL_BYTES = 8192
 
 
@@ -32,15 +32,6 @@ class ExportedResult:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftFolder:
-    """A folder with a repository of its own, or of a submodule: its content stays in the workspace."""
-
-    path: bytes  # without a slash at the end
-    files: int  # number of files in it, without those in its .git
-    is_submodule: bool  # of the commit from which the agent started
-
-
-@dataclass(frozen=True, slots=True)
 class Shipment:
     """The content of the stream, not checked. `unsound` is the reason why the pack is invalid, or ""."""
 
@@ -48,7 +39,7 @@ class Shipment:
     snapshot: str
     result: ExportedResult
     question: str
-    left: Sequence[LeftFolder]
+    unexported: Sequence[UnexportedFolder]
     unsound: str
 
 
@@ -61,13 +52,13 @@ def receive(stream: Stream, objects: Objects, rules: Rules) -> Shipment:
     if not header:
         return Shipment("", "", ExportedResult(), "", (), "the stream has no valid header")
     lengths = (min(int(length), _FILE_BYTES) for length in header.group(3, 4, 5))
-    result, question, left = (stream.read_exactly(length) for length in lengths)
+    result, question, folders = (stream.read_exactly(length) for length in lengths)
     return Shipment(
         head=header[1].decode(),
         snapshot=header[2].decode(),
         result=read_result(result),
         question=visible(question.decode(errors="replace")).strip(),
-        left=_left(left),
+        unexported=parse(folders),
         unsound=_unpack(stream, objects, rules),
     )
 
@@ -76,12 +67,6 @@ def _refusal(answer: bytes, rules: Rules) -> str:
     return refusals.refusal_text(
         answer, one=rules.blob_bytes, together=rules.total_bytes, files=rules.files, folders=rules.folders
     )
-
-
-def _left(content: bytes) -> list[LeftFolder]:
-    """Parse the list of folders that stay behind; invalid and incomplete items are skipped."""
-    items = map(_LEFT.fullmatch, content.split(b"\0")[:-1])
-    return [LeftFolder(item[3], int(item[2]), item[1] == b"submodule") for item in items if item]
 
 
 def read_result(content: bytes) -> ExportedResult:

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from os import fsdecode
 from pathlib import Path
 
 from bot.domain import interrupt
@@ -24,9 +23,10 @@ from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.admission import Admission
 from bot.sandbox.export.change_summary import summary
 from bot.sandbox.export.checks import Check, Rules, large
-from bot.sandbox.export.receive import ExportedResult, LeftFolder, Shipment, receive
+from bot.sandbox.export.receive import ExportedResult, Shipment, receive
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.tree_walk import walk
+from bot.sandbox.export.unexported import UnexportedFolder
 
 __all__ = ["ExportPlan", "Exported", "ExportedResult", "Rules", "export_work", "has", "is_done"]
 
@@ -84,7 +84,7 @@ class Exported:
     files: int  # changed since `trusted_head`
     result: ExportedResult
     question: str
-    left: Sequence[LeftFolder]  # folders whose content stays in the workspace
+    unexported: Sequence[UnexportedFolder]  # folders whose content stays in the workspace
 
 
 def is_done(quarantine: Path, run_id: str) -> bool:
@@ -179,7 +179,7 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
         files=changes.files,
         result=shipment.result,
         question=shipment.question,
-        left=shipment.left,
+        unexported=shipment.unexported,
     )
 
 
@@ -191,14 +191,14 @@ def _admission(plan: ExportPlan, objects: Objects, check: Check, shipment: Shipm
         secrets=plan.secrets,
     )
     # A commit of a repository within the workspace is nowhere else, so no commit may name it.
-    left = [f":(literal){fsdecode(folder.path)}" for folder in shipment.left]
+    unexported = [folder.pathspec for folder in shipment.unexported]
     return Admission(
         objects=objects,
         check=check,
         style=style,
         start=plan.start,
         known=plan.known,
-        restored_paths=[*plan.restored_paths, *left],
+        restored_paths=[*plan.restored_paths, *unexported],
     )
 
 

@@ -7,8 +7,8 @@
 # Arguments: maximum bytes of one file, maximum bytes of all changed files, maximum number of changed files,
 # maximum folders in a path, then commits that the host has, whose objects are not sent. The new work must
 # descend from the first of these commits.
-# Stdout: "<HEAD>\n<snapshot>\n<%010d bytes of result>\n<%010d bytes of question>\n<%010d bytes of left>\n", these
-# three files, a thin pack. The file `left` has "<kind> <files> <path>\0" for each folder that stays behind, with
+# Stdout: "<HEAD>\n<snapshot>\n<%010d bytes of result>\n<%010d bytes of question>\n<%010d bytes of folders>\n", these
+# three files, a thin pack. The last one has "<kind> <files> <path>\0" for each folder that stays behind, with
 # kind "submodule" or "repository". Or a refusal: "!<code>\n<error message of git>\0<path>", see refusals.py.
 #
 # The script consists of export_tools.sh, export_clone.sh, export_touched.sh and this file, in this order.
@@ -17,7 +17,7 @@
 build_tree() {
     { only_first /tmp/absent /tmp/skipped && cat /tmp/untracked.now; } | sort -zu >/tmp/gone
     sort -zu /tmp/changed /tmp/new /tmp/renormalized >/tmp/found
-    only_first /tmp/found /tmp/left.sorted >/tmp/wanted
+    only_first /tmp/found /tmp/unexported.sorted >/tmp/wanted
     weigh
     # How git stores line ends may depend on the existing entry, so it is removed first.
     sort -zu /tmp/gone /tmp/renormalized >/tmp/removed
@@ -101,7 +101,7 @@ look_into_submodules "$@"
 find_touched "$@"
 find_renormalized
 find_new
-describe_left
+describe_unexported
 build_tree
 take_snapshot
 list_objects "$@"
@@ -116,9 +116,9 @@ for name in result.json question.md; do
         head -c 65536 "/task/out/$name" >"/tmp/$name"
     fi
 done
-head -c 65536 /tmp/left >/tmp/left.sent
+head -c 65536 /tmp/unexported >/tmp/unexported.sent
 printf '%s\n%s\n' "$head" "$snapshot" >&3
-for name in result.json question.md left.sent; do printf '%010d\n' "$(stat -c %s /tmp/$name)"; done >&3
-cat /tmp/result.json /tmp/question.md /tmp/left.sent >&3
+for name in result.json question.md unexported.sent; do printf '%010d\n' "$(stat -c %s /tmp/$name)"; done >&3
+cat /tmp/result.json /tmp/question.md /tmp/unexported.sent >&3
 seconds=$reading
 git pack-objects --stdout --delta-base-offset -q </tmp/list >&3 || fail

@@ -84,7 +84,7 @@ list_tracked() {
 # intentionally not on disk. Ids are used only for entries that cannot be read from disk, or if our git computes
 # the same id from the file on disk.
 read_their_index() {
-    for list in skipped forced taken.out untracked.now theirs.entries left.paths; do : >/tmp/$list; done
+    for list in skipped forced taken.out untracked.now theirs.entries unexported.paths; do : >/tmp/$list; done
     if [ ! -e "$theirs/index" ] && [ ! -L "$theirs/index" ]; then return; fi
     plain "$theirs/index" 268435456 || refuse index
     cp "$theirs/index" /tmp/theirs || refuse index
@@ -131,15 +131,15 @@ filled() {
     done' sh
 }
 
-# Writes /tmp/left.sorted: the paths of all folders that stay behind; /tmp/left: "<kind> <files> <path>" for some of
+# Writes /tmp/unexported.sorted: the paths of all folders that stay behind; /tmp/unexported: "<kind> <files> <path>" for some of
 # them.
-describe_left() {
-    sort -zu /tmp/left.paths >/tmp/left.sorted
-    head -z -n 100 /tmp/left.sorted >/tmp/left.some
+describe_unexported() {
+    sort -zu /tmp/unexported.paths >/tmp/unexported.sorted
+    head -z -n 100 /tmp/unexported.sorted >/tmp/unexported.some
     {
-        both /tmp/left.some /tmp/submodules.before | describe submodule
-        only_first /tmp/left.some /tmp/submodules.before | describe repository
-    } >/tmp/left
+        both /tmp/unexported.some /tmp/submodules.before | describe submodule
+        only_first /tmp/unexported.some /tmp/submodules.before | describe repository
+    } >/tmp/unexported
 }
 
 # describe <kind>: describes the folders from stdin, with the number of their files, without those in .git.
@@ -155,7 +155,7 @@ find_forced() {
     only_first /tmp/theirs.names /tmp/tracked >/tmp/added
     [ -s /tmp/added ] || return 0
     grep -z '^160000 ' /tmp/theirs.entries | cut -z -f 2- | sort -zu >/tmp/theirs.submodules
-    both /tmp/added /tmp/theirs.submodules | repositories >>/tmp/left.paths
+    both /tmp/added /tmp/theirs.submodules | repositories >>/tmp/unexported.paths
     grep -zv '^160000 ' /tmp/theirs.entries | sed -z 's/^\([0-7]* [0-9a-f]*\) [0-3]\t/\1\t/' >/tmp/theirs.files
     (
         export GIT_INDEX_FILE=/tmp/look
@@ -171,9 +171,9 @@ find_forced() {
 # can name another commit for a submodule. Writes /tmp/moved: these entries; /tmp/submodules.before: the submodules in
 # HEAD that also a commit of the host has. Arguments: these commits.
 look_into_submodules() {
-    both /tmp/tracked /tmp/submodules | folders | filled >>/tmp/left.paths
+    both /tmp/tracked /tmp/submodules | folders | filled >>/tmp/unexported.paths
     find_submodules_before "$@"
-    only_first /tmp/submodules /tmp/submodules.before >>/tmp/left.paths
+    only_first /tmp/submodules /tmp/submodules.before >>/tmp/unexported.paths
     grep -z '^160000 [0-9a-f]* 0' /tmp/theirs.entries >/tmp/theirs.links
     only_first /tmp/theirs.links /tmp/entries.sorted >/tmp/links
     pick /tmp/links /tmp/submodules /tmp/moved || refuse index
@@ -187,8 +187,8 @@ find_new() {
         tr -d '\n' >/tmp/closed
     refuse_if_any closed /tmp/closed
     if grep -aq '^fatal:' /tmp/warned; then refuse unreadable; fi
-    grep -z '/$' /tmp/others | sed -z 's:/$::' >>/tmp/left.paths
-    sort -zu /tmp/changed /tmp/absent | repositories >>/tmp/left.paths
+    grep -z '/$' /tmp/others | sed -z 's:/$::' >>/tmp/unexported.paths
+    sort -zu /tmp/changed /tmp/absent | repositories >>/tmp/unexported.paths
     grep -zv '/$' /tmp/others | sort -zu - /tmp/forced >/tmp/new
 }
 

@@ -187,7 +187,10 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
     "no repository": (_no_repository, "no commit to take"),
     "HEAD as a link": (_linked_head, "no commit to take"),
     "HEAD of a missing branch": (lambda h: h.head("ref: refs/heads/no\n"), "no commit to take"),
-    "gitlink": (lambda h: _checked_out(h, f"160000 commit {h.site.base}\tsub"), "`sub` is a repository"),
+    "gitlinks": (
+        lambda h: _checked_out(h, *(f"160000 commit {h.site.base}\tsub{number}" for number in range(101))),
+        "is a repository of its own",
+    ),
     "link up": (lambda h: _link(h, "../../x"), "`src/link` is a link that leads out"),
     "link to root": (lambda h: _link(h, "/etc/passwd"), "`src/link` is a link that leads out"),
     "link through a name": (lambda h: _link(h, "x/../../../y"), "`src/link` is a link that leads out"),
@@ -206,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[Hostile], object], str]] = {
 
 # Names and targets of all kinds are tested without a container, in test_checks.py.
 ORDINARY_REFUSED = {
-    "fifo in place of a file", "no repository", "gitlink", "link into .git", "not UTF-8", "reserved name",
+    "fifo in place of a file", "no repository", "gitlinks", "link into .git", "not UTF-8", "reserved name",
 }  # fmt: skip
 
 
@@ -291,7 +294,7 @@ def test_a_pipe_in_a_linked_folder_of_refs_blocks_only_one_git_call(
 
 FORGED = """#!/bin/bash
 export GIT_DIR=/workspace/.git
-printf '%s\\n%s\\n0000000000\\n0000000000\\n' "$TAG" "$TAG"
+printf '%s\\n%s\\n0000000000\\n0000000000\\n0000000000\\n' "$TAG" "$TAG"
 echo "$TAG" | git pack-objects --revs --stdout -q
 """
 

@@ -14,6 +14,7 @@ from bot.git.run import Objects
 from bot.sandbox.engine.streams import Stream
 from bot.sandbox.export.checks import Rules
 from bot.sandbox.export.receive import ExportedResult, Shipment, read_result, receive
+from bot.sandbox.export.unexported import UnexportedFolder
 
 ID = b"1" * 40 + b"\n"
 
@@ -33,10 +34,10 @@ def sent(tmp_path: Path, content: bytes) -> Shipment:
     [
         b"",
         ID,
-        ID + ID + b"0000000000\n",
-        ID + b"-" + b"1" * 39 + b"\n" + b"0000000000\n0000000000\n",
-        ID + b"--all" + b" " * 35 + b"\n" + b"0000000000\n0000000000\n",
-        ID + ID + b"-000000001\n0000000000\n",
+        ID + ID + b"0000000000\n0000000000\n",
+        ID + b"-" + b"1" * 39 + b"\n" + b"0000000000\n0000000000\n0000000000\n",
+        ID + b"--all" + b" " * 35 + b"\n" + b"0000000000\n0000000000\n0000000000\n",
+        ID + ID + b"-000000001\n0000000000\n0000000000\n",
     ],
 )
 def test_a_stream_with_an_invalid_header_is_reported_as_unsound(tmp_path: Path, content: bytes) -> None:
@@ -44,9 +45,12 @@ def test_a_stream_with_an_invalid_header_is_reported_as_unsound(tmp_path: Path, 
 
 
 def test_an_invalid_pack_is_reported_as_unsound(tmp_path: Path) -> None:
-    shipment = sent(tmp_path, ID + ID + b"0000000002\n0000000003\n" + b"{}Eh?" + b"no pack")
+    shipment = sent(
+        tmp_path, ID + ID + b"0000000002\n0000000003\n0000000018\n" + b"{}Eh?submodule 2 a/lib\0" + b"no pack"
+    )
 
     assert (shipment.result, shipment.question) == (ExportedResult(), "Eh?")
+    assert shipment.unexported == [UnexportedFolder(b"a/lib", 2, is_submodule=True)]
     assert "pack" in shipment.unsound
 
 
@@ -64,7 +68,6 @@ def test_a_refusal_by_the_container_is_raised_without_control_characters(tmp_pat
         (b"many\n\0dist", "More than 20,000 files are changed, most of them in `dist`."),
         (b"total\n\0x.bin", "The changed files together are larger than 1 GiB; the largest is `x.bin`."),
         (b"deep\n\0a/b", "`a/b` lies more than 100 folders deep."),
-        (b"nested\n\0wt/x/", "`wt/x/` is a repository of its own."),
         (b"tree\nfatal: Out of memory, malloc failed\0", "git ran out of memory; remove the largest files"),
         (b"no such code", "The uncommitted files could not be read."),
         (b"", "The uncommitted files could not be read."),

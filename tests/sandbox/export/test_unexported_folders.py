@@ -13,7 +13,7 @@ MADE = "git init -q wt/x; echo 1 >wt/x/y; git -C wt/x add y; git -C wt/x commit 
 # An agent sees the clone in /workspace.
 WORKTREE = "git worktree add -q wt/x; echo gitdir: /workspace/.git/worktrees/x >wt/x/.git"
 
-LEFT: dict[str, tuple[str, list[str], list[tuple[str, int, bool]]]] = {
+CASES: dict[str, tuple[str, list[str], list[tuple[str, int, bool]]]] = {
     "a repository without a commit": ("git init -q scratch; echo 1 >new", ["new"], [("scratch", 0, False)]),
     "a repository with files": (f"{MADE}; echo 1 >new", ["new"], [("wt/x", 1, False)]),
     "a worktree": (f"{WORKTREE}; echo 1 >new", ["new"], [("wt/x", 2, False)]),
@@ -51,19 +51,19 @@ ORDINARY = {
 }  # fmt: skip
 
 
-def left(exported: Exported) -> list[tuple[str, int, bool]]:
-    return [(each.path.decode(), each.files, each.is_submodule) for each in exported.left]
+def unexported(exported: Exported) -> list[tuple[str, int, bool]]:
+    return [(each.path.decode(), each.files, each.is_submodule) for each in exported.unexported]
 
 
-@pytest.mark.parametrize("what", mostly_long(LEFT, ORDINARY))
+@pytest.mark.parametrize("what", mostly_long(CASES, ORDINARY))
 def test_a_repository_stays_behind_and_the_other_work_is_exported(site: Site, what: str) -> None:
-    script, paths, folders = LEFT[what]
+    script, paths, folders = CASES[what]
     shell(site, script)
 
     exported = site.take()
 
     assert differing(site, exported.head) == paths
-    assert left(exported) == folders
+    assert unexported(exported) == folders
     assert "160000" not in site.see("ls-tree", "-r", exported.head)
 
 
@@ -73,7 +73,7 @@ def test_a_repository_stays_behind_if_the_agent_did_not_succeed(site: Site) -> N
     exported = site.take(succeeded=False)
 
     assert differing(site, exported.wip) == ["new"]
-    assert left(exported) == [("wt/x", 1, False)]
+    assert unexported(exported) == [("wt/x", 1, False)]
 
 
 def with_submodules(site: Site, *names: str) -> None:
@@ -88,7 +88,7 @@ def test_edits_below_the_folder_of_a_submodule_stay_behind_and_are_counted(site:
 
     exported = site.take()
 
-    assert (exported.changed, left(exported)) == (False, [("lib", 2, True)])
+    assert (exported.changed, unexported(exported)) == (False, [("lib", 2, True)])
     shell(site, "echo 1 >new")
     assert differing(site, site.take().head) == ["new"]
 
@@ -104,7 +104,7 @@ def test_a_commit_in_the_folder_of_a_submodule_is_not_referred_to(site: Site, af
     exported = site.take()
 
     assert differing(site, exported.head) == ["new"]
-    assert left(exported) == [("lib", 1, True)]
+    assert unexported(exported) == [("lib", 1, True)]
 
 
 def test_a_submodule_that_a_merged_commit_of_others_added_is_exported(site: Site) -> None:
@@ -121,7 +121,7 @@ def test_a_submodule_that_a_merged_commit_of_others_added_is_exported(site: Site
     exported = site.take()
 
     assert differing(site, exported.head) == ["lib", "ours.txt", "theirs.txt"]
-    assert left(exported) == []
+    assert unexported(exported) == []
 
 
 @pytest.mark.long  # the next test has one without a change and one that is removed
@@ -156,6 +156,6 @@ def test_changes_to_submodules_are_exported(site: Site) -> None:
         ["file", "link", "vendored", "vendored/x", "added", "added/x", "staged", "removed"]
     )
     assert content_at(site, exported.head, "file") == b"1\n"
-    assert left(exported) == [("fetched", 0, True), ("moved", 0, True)]
+    assert unexported(exported) == [("fetched", 0, True), ("moved", 0, True)]
     site.next_run(exported)
     assert site.take().head == site.checked
