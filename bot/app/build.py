@@ -82,6 +82,7 @@ def _runtime(
         repository_limits=_repository_limits(settings),
         log_bytes=_LOG_BYTES,
         identity=Identity(name=settings.git.name, email=settings.git.email),
+        signoff=settings.git.signoff,
         free_space=_FREE_SPACE,
         result_labels=_result_labels(settings.labels),
         public_url=public_url,

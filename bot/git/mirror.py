@@ -21,6 +21,7 @@ from bot.git.run import git, run
 # Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
 _REFSPECS = (
     "+refs/heads/*:refs/heads/*",
+    "+refs/tags/*:refs/tags/*",
     "+refs/pull/*/head:refs/pull/*/head",
     "+refs/merge-requests/*/head:refs/merge-requests/*/head",
 )
@@ -28,6 +29,7 @@ _FETCH_OPTIONS = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "-
 _REMOTE_HEAD = "refs/remote-head"
 _URL = "fetched-from"  # our file, beside those of git
 _FETCH_SECONDS = 1800
+_MOST_TAGS = 1000
 _LOCK_PAUSE = 0.1  # seconds between two attempts
 _SYMREF = re.compile(rb"^ref: refs/heads/(.+)\tHEAD$", re.MULTILINE)
 
@@ -92,6 +94,13 @@ class Mirror:
     def has(self, oid: str) -> bool:
         """Report whether the mirror contains this commit."""
         return run("cat-file", "-e", f"{oid}^{{commit}}", at=self.path, check=self.check).status == 0
+
+    def tags(self, oid: str) -> dict[str, str]:
+        """Return the ids of the tags that this commit or an ancestor has, by name; of many, the newest."""
+        args = ("--sort=-creatordate", f"--count={_MOST_TAGS}", "--format=%(refname) %(objectname)")
+        listed = self._git("for-each-ref", f"--merged={oid}", *args, "refs/tags/").decode(errors="replace")
+        pairs = (line.removeprefix("refs/tags/").split(" ") for line in listed.splitlines())
+        return {name: tag for name, tag in pairs}  # noqa: C416
 
     def submodules(self, oid: str) -> list[str]:
         """Return the paths of the submodules of a commit; none if it has no `.gitmodules`."""

@@ -100,6 +100,7 @@ class Runtime:
     repository_limits: Mapping[str, RunLimits]  # of repositories with limits of their own, by lower-case path
     log_bytes: int
     identity: Identity
+    signoff: bool = False  # sign off commits in the bot's name
     free_space: int
     result_labels: Mapping[State, str]  # the label of a thread whose task is in this state
     public_url: str

@@ -47,6 +47,7 @@ class WorkspacePlan:
     branch: str
     start: str  # commit for the branch
     refs: Mapping[str, str]  # all remote-tracking refs of the clone: "origin/main" -> commit
+    tags: Mapping[str, str] = field(default_factory=dict)  # to set in the clone: "v1" -> id
     instruction_files: Sequence[str]  # patterns, as in .gitignore, of files that agents obey
     session_file: str = ""  # shell pattern below the agent's home; `prepare` tells whether it matches
     briefed_by: str = ""  # commit with the instruction files for the agent; "" = `start`
@@ -82,7 +83,9 @@ class Workspaces:
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
         briefed = [plan.briefed_by, "\n".join(pathspecs(plan.instruction_files))]
-        refs = [part for pair in plan.refs.items() for part in pair]
+        named = {f"remotes/{name}": oid for name, oid in plan.refs.items()}
+        named |= {f"tags/{name}": oid for name, oid in plan.tags.items()}
+        refs = [part for pair in named.items() for part in pair]
         output = self._engine.tool(
             name=plan.name,
             image=self._image,

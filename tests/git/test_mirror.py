@@ -68,6 +68,20 @@ def test_the_merge_base_of_a_change_is_known(root: Path, upstream: Path) -> None
         mirror.merge_base(mirror.head("unrelated"), "main")
 
 
+def test_tags_that_a_commit_or_an_ancestor_has_are_known_after_a_fetch(root: Path, upstream: Path) -> None:
+    first = git(upstream, "rev-parse", "HEAD")
+    git(upstream, "tag", "light")
+    git(upstream, "tag", "-a", "-m", "One", "releases/v1")
+    git(upstream, "commit", "-q", "--allow-empty", "-m", "Later")
+    git(upstream, "tag", "later")
+    mirror = fetch_upstream(root, upstream)
+
+    assert mirror.tags(first) == {"light": first, "releases/v1": git(upstream, "rev-parse", "releases/v1")}
+    assert set(mirror.tags(git(upstream, "rev-parse", "HEAD"))) == {"light", "later", "releases/v1"}
+    git(upstream, "tag", "-d", "later")
+    assert "later" not in fetch_upstream(root, upstream).tags(git(upstream, "rev-parse", "HEAD"))
+
+
 def test_submodules_of_a_commit_are_known(root: Path, upstream: Path) -> None:
     first = git(upstream, "rev-parse", "HEAD")
     (upstream / ".gitmodules").write_text("[submodule]\n")

@@ -50,6 +50,20 @@ def long_history(files: int, commits: int) -> Iterator[str]:
             yield f"M 100644 inline part{file // 200}/file{file}.txt\ndata {len(words)}\n{words}\n"
 
 
+def test_the_agent_sees_the_tags_and_pushes_none(embedded: World, remote: Callable[..., str]) -> None:
+    remote("tag", "v1.0", "main")
+    embedded.start()
+
+    embedded.say(
+        1, "/run " + shell("git describe --tags >version; git add version; git commit -qm 1; git tag v2")
+    )
+
+    task, run = embedded.task_after_run(1)
+    assert run.outcome is Outcome.PUSHED, run.reason
+    assert remote("show", f"{task.branch}:version") == "v1.0\n"
+    assert remote("tag").split() == ["v1.0"]
+
+
 @pytest.mark.long
 def test_a_run_works_in_a_repository_of_many_files_and_commits(
     embedded: World, remote: Callable[..., str], figures: Figures

@@ -36,6 +36,7 @@ class Site:
     engine: Engine
     image: str
     runs: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
     places: Workspaces = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +68,7 @@ class Site:
             quarantine=self.quarantine,
             branch=BRANCH,
             start=start or self.base,
+            tags=self.tags,
             refs={f"origin/{name}": oid for name, oid in refs.items()} or {"origin/main": self.base},
             instruction_files=instruction_files(),
             briefed_by=briefed_by,

@@ -62,6 +62,22 @@ def test_the_clone_has_exactly_the_refs_of_the_plan(site: Site) -> None:
     ]
 
 
+def test_the_agent_can_describe_commits_by_tags_whatever_tags_it_makes(site: Site) -> None:
+    site.tags = {"v1": site.base, "old": site.base}
+    site.prepare()
+    assert site.agent("git describe --tags --match 'v*'") == "v1"
+    site.agent("git commit -q --allow-empty -m 1; git tag v2/mine; git tag -f v1")
+    # The name `v2` is not free, because the agent has a folder there.
+    site.tags = {"v1": site.base, "v2": site.base, "v3": site.base}
+
+    site.prepare()
+
+    tags = site.agent("git for-each-ref --format='%(refname:lstrip=2) %(objectname)' refs/tags").split("\n")
+    assert [each for each in tags if "mine" not in each] == [
+        f"{name} {site.base}" for name in ("old", "v1", "v3")
+    ]
+
+
 def test_an_incomplete_clone_is_created_again(site: Site) -> None:
     site.prepare()
     site.agent("rm README.md; echo torn >.git/index; mkdir ro; touch ro/x; chmod 500 ro")

@@ -142,6 +142,7 @@ class GitSettings(Section):
 
     name: str = "Forgehand"
     email: str = "forgehand@localhost"
+    signoff: bool = False  # add `Signed-off-by` in this name to every commit
 
 
 class AgentSettings(Section):

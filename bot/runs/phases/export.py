@@ -74,6 +74,7 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> works
         unchanged_from=task.pushed_head or task.base_head,
         succeeded=run.agent_outcome is None,
         author=runtime.identity,
+        signoff=runtime.signoff,
         co_author=_co_author(runtime, task, run),
         title=_title(task, run),
         secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],

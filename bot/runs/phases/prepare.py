@@ -78,6 +78,7 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
         branch=task.branch,
         start=view.start,
         refs=view.refs,
+        tags=source.tags(task.base_head),
         session_file=_session_file(leased, session),
         instruction_files=instruction_files(),
         briefed_by=_briefed_by(task, source),

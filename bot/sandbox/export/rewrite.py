@@ -55,6 +55,7 @@ class Style:
     co_author: str
     title: str
     secrets: Sequence[str] = ()  # removed from messages
+    signoff: bool = False  # sign off in the name of the author, as the DCO (developercertificate.org) asks
 
 
 def clean_message(text: str) -> str:
@@ -83,14 +84,16 @@ def _without_marks(text: str) -> str:
 
 def body(commit: Commit, parents: Iterable[str], style: Style) -> bytes:
     """Return the content of the commit object: its tree and date, these parents, the bot as author."""
-    author = f"{_name(style.author.name)} <{_name(style.author.email)}> {_date(commit.date)}"
+    author = f"{_name(style.author.name)} <{_name(style.author.email)}>"
+    date = _date(commit.date)
     lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"author {author}", f"committer {author}", ""]
+    lines += [f"author {author} {date}", f"committer {author} {date}", ""]
     messages = (clean_message(redact(visible(text), style.secrets)) for text in (commit.message, style.title))
     message = next(filter(None, messages), "Work by the agent")
-    if style.co_author:
-        message += f"\n\nCo-authored-by: {visible(style.co_author)}"
-    return "\n".join([*lines, message, ""]).encode()
+    trailers = [f"Co-authored-by: {visible(style.co_author)}"] if style.co_author else []
+    trailers += [f"Signed-off-by: {author}"] if style.signoff else []
+    blocks = [message, "\n".join(trailers)] if trailers else [message]
+    return "\n".join([*lines, "\n\n".join(blocks), ""]).encode()
 
 
 def rewrite(commits: Iterable[Commit], style: Style, write: Callable[[bytes], str]) -> dict[str, str]:

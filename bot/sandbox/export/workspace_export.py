@@ -54,6 +54,7 @@ class ExportPlan:
     succeeded: bool  # then uncommitted work becomes the last commit, else refs/wip/<run>
     author: Identity
     co_author: str  # "" or "login <mail>"
+    signoff: bool = False  # add `Signed-off-by` of the author
     title: str  # message for commits without one
     secrets: Sequence[str] = ()  # removed from messages
     rules: Rules = field(default_factory=Rules)
@@ -189,6 +190,7 @@ def _admission(plan: ExportPlan, objects: Objects, check: Check, shipment: Shipm
         co_author=plan.co_author,
         title=shipment.result.title or plan.title,
         secrets=plan.secrets,
+        signoff=plan.signoff,
     )
     # A commit of a repository within the workspace is nowhere else, so no commit may name it.
     unexported = [folder.pathspec for folder in shipment.unexported]

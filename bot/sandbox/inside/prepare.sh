@@ -4,8 +4,8 @@
 #
 # Arguments: fresh|kept, number of the run, branch, its start commit, a pattern for the file of a session below
 # the agent's home or "", the commit with the instruction files for the agent or "", pathspecs of these files,
-# one per line, then pairs of a name below refs/remotes/ and a commit. The caller defines the function `empty`.
-# Prints "session" if such a file exists.
+# one per line, then pairs of a name below refs/ (a remote-tracking branch or a tag) and an id. The caller defines
+# the function `empty`. Prints "session" if such a file exists.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -34,8 +34,11 @@ refs() {
     echo "update refs/heads/$branch $start"
     shown=" "
     while [ $# -gt 1 ]; do
-        echo "update refs/remotes/$1 $2"
-        shown="${shown}refs/remotes/$1 "
+        case $1 in remotes/*)
+            echo "update refs/$1 $2"
+            shown="${shown}refs/$1 "
+            ;;
+        esac
         shift 2
     done
     git for-each-ref --format='%(refname)' refs/remotes/origin/ | while read -r ref; do
@@ -44,6 +47,18 @@ refs() {
         *) echo "delete $ref" ;;
         esac
     done
+}
+
+# Sets the tags, so that `git describe` works. A tag of the agent may be in the way of one, but not of the others.
+# Arguments: the pairs.
+set_tags() {
+    while [ $# -gt 1 ]; do
+        case $1 in tags/*) echo "update refs/$1 $2" ;; esac
+        shift 2
+    done >/tmp/tags
+    git update-ref --no-deref --stdin </tmp/tags 2>/dev/null || while read -r line; do
+        echo "$line" | git update-ref --no-deref --stdin 2>/dev/null || true
+    done </tmp/tags
 }
 
 # Sets the refs and resets. Arguments: the option of the reset, then the pairs. `set -e` has no effect in here,
@@ -64,6 +79,7 @@ bring() {
     printf '/mirror/objects\n/quarantine/objects\n' >.git/objects/info/alternates || return
     refs "$@" >/tmp/refs || return
     git update-ref --no-deref --stdin </tmp/refs || return
+    set_tags "$@"
     git reset -q "$how" || { rm -rf .git/index && git reset -q "$how"; }
 }
 

@@ -95,6 +95,21 @@ def test_a_rewritten_commit_has_its_tree_and_date_and_the_bot_as_author_with_a_c
     )
 
 
+@pytest.mark.parametrize(
+    ("co_author", "trailers"),
+    [
+        ("", "Signed-off-by: Botx <bot@example.org>\n"),
+        ("ann <a@b>", "Co-authored-by: ann <a@b>\nSigned-off-by: Botx <bot@example.org>\n"),
+    ],
+)
+def test_a_commit_is_signed_off_by_the_bot_and_never_by_the_agent(co_author: str, trailers: str) -> None:
+    style = replace(STYLE, co_author=co_author, signoff=True)
+
+    written = body(made("Work\n\nSigned-off-by: Ann <a@b>\n signed-off-by: x"), ["p1"], style).decode()
+
+    assert written.endswith(f"\n\nWork\n\n{trailers}")
+
+
 def test_a_commit_without_a_message_gets_the_title() -> None:
     assert b"\n\nTidy @ all\n" in body(made(""), [], STYLE)
 
