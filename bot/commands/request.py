@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from bot.commands import parser, triggers
+from bot.commands import triggers
+from bot.commands.options import split_options
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.change import Repository
@@ -50,7 +51,7 @@ def read(event: Event, vocabulary: Vocabulary, router: Router) -> Request | None
     )
     try:
         route = router.route(raw.name)
-        options, text = parser.split_options(raw.rest, route.options)
+        options, text = split_options(raw.rest, route.options)
     except NotUnderstood as error:
         return Request(event, command, refusal=error)
     return Request(event, replace(command, options=options, text=text), route.needs)

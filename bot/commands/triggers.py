@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.commands import parser
+from bot.commands.options import split_options
 from bot.commands.parser import RawCommand
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings, NotUnderstood
@@ -48,7 +49,7 @@ def checked(table: Mapping[str, str], agents: Collection[str], options: Collecti
     """
     for label, raw_text in table.items():
         try:
-            parsed, text = parser.split_options(raw_text, options)
+            parsed, text = split_options(raw_text, options)
         except NotUnderstood as error:
             raise BadSettings(f'[labels] run, "{label}": {error}') from None
         if parsed.agent and parsed.agent not in agents:

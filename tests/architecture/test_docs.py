@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import handlers
-from bot.commands.parser import _READ
+from bot.commands.options import _READ
 from bot.commands.router import Router
 from bot.domain.command import Need
 from bot.domain.errors import NotUnderstood

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.commands.parser import RawCommand, split_options
+from bot.commands.options import split_options
+from bot.commands.parser import RawCommand
 from bot.commands.triggers import REVIEW, Vocabulary, checked, raw_command, reply_target, stands
 from bot.domain.command import WHOLE_THREAD
 from bot.domain.errors import BadSettings

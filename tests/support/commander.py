@@ -5,7 +5,8 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from bot.commands.parser import read, split_options
+from bot.commands.options import split_options
+from bot.commands.parser import read
 from bot.commands.router import Router
 from bot.domain.change import ChangeHead
 from bot.domain.command import Command, Options

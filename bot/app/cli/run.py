@@ -21,7 +21,7 @@ from bot.app.configured_forges import web_addresses
 from bot.app.preflight import make_ready
 from bot.app.settings.settings import Settings
 from bot.app.worker import build_jobs
-from bot.commands.parser import model_name
+from bot.commands.options import model_name
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import ENDINGS, Outcome
