@@ -139,11 +139,13 @@ class Answer:
                 text = self._dispatch(tx, request)
         except BotError as error:
             log.info("command refused", command=request.command.name, kind=type(error).__name__)
-            once = request.unasked or isinstance(error, NotAllowed)
-            (replies.refuse_once if once else replies.post)(tx, event, str(error))
+            if request.unasked or isinstance(error, NotAllowed):
+                replies.refuse_once(tx, event, str(error))
+            else:
+                replies.post(tx, event, str(error), request.notes)
         else:
             log.info("command accepted", command=request.command.name, thread=thread.key)
-            replies.accept(tx, event, text)
+            replies.accept(tx, event, text, request.notes)
 
     def _dispatch(self, tx: Connection, request: Request) -> str:
         if request.refusal:

@@ -2,33 +2,73 @@
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bot.domain.command import Options
 from bot.domain.errors import NotUnderstood
+from bot.text.blanks import BLANK
 from bot.text.markdown import is_plain
 from bot.text.units import parse_duration
 
-_FLAG = re.compile(r"[^\S\r\n]*--(?P<name>[^\s=]*)=?")
+# Phones write one long dash for two hyphens, and typographic quotation marks.
+_LONG = r"\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
+_DASHES = rf"{_LONG}-"
+_FLAG = re.compile(rf"(?:{BLANK}|[\r\n])*(?P<dashes>[{_DASHES}]+)(?P<name>[^\s=]*)=?")
+_DOUBLE, _SINGLE = r"\u201c-\u201f\u00ab\u00bb", r"\u2018-\u201b\u2039\u203a"
+_OPENING = rf"""[`*_\\"'({_DOUBLE}{_SINGLE}]*"""  # before an option at the start of a line, as in code
+_WITHIN_TEXT = re.compile(rf"(?:(?<=\s)|^{_OPENING}){BLANK}*[{_DASHES}]+(?P<name>[a-z]+)(?![\w{_DASHES}])")
 _VALUE = re.compile(
-    r"""[^\S\r\n]*(?:"(?P<double>[^"\r\n]*)"|'(?P<single>[^'\r\n]*)'|(?P<bare>(?!--)[^\s"']\S*))(?=\s|\Z)"""
+    rf"""{BLANK}*(?:"(?P<double>[^"\r\n]*)"|'(?P<single>[^'\r\n]*)'"""
+    rf"|[{_DOUBLE}](?P<curved_double>[^{_DOUBLE}\r\n]*)[{_DOUBLE}]"
+    rf"|[{_SINGLE}](?P<curved_single>[^{_SINGLE}\r\n]*)[{_SINGLE}]"
+    rf"""|(?P<bare>(?!--|-?[{_LONG}])[^\s"'{_DOUBLE}{_SINGLE}]\S*))(?=\s|\Z)"""
 )
+_NEAR = 0.8  # similarity of a misspelt option, if the line could also be text
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """The options before a text. `text_at`: its start. `is_ended`: dashes without a name end them."""
+
+    values: dict[str, str]
+    text_at: int
+    is_ended: bool = False
 
 
 def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
-    """Split off the options, which follow the command word on its line, and return them and the text.
+    """Split off the options between the command word and its text, and return them and the text.
 
-    `--` ends the options. Raises NotUnderstood if the command does not take an option, or on a bad value.
+    They may also stand on the lines after the command word. `--` on its line ends them. Raises
+    NotUnderstood if the command does not take an option, or on a bad value.
     """
+    scan = _scan(rest, allowed)
+    return _options(scan.values), rest[scan.text_at :].strip()
+
+
+def unread_options(rest: str, allowed: Collection[str]) -> list[str]:
+    """Return the names of options within the text, which `split_options` does not read.
+
+    They are searched on the first line of the text, and at the start of the others. After `--`, every word
+    is text on purpose. Raises NotUnderstood, as `split_options`.
+    """
+    scan = _scan(rest, allowed)
+    if scan.is_ended:
+        return []
+    first, *others = re.split(r"[\r\n]+", rest[scan.text_at :].strip())
+    words = [*_WITHIN_TEXT.finditer(first), *filter(None, map(_WITHIN_TEXT.match, others))]
+    return [*dict.fromkeys(word["name"] for word in words if word["name"] in _READ)]
+
+
+def _scan(rest: str, allowed: Collection[str]) -> _Scan:
     values: dict[str, str] = {}
     at = 0
-    while flag := _FLAG.match(rest, at):
+    while (flag := _FLAG.match(rest, at)) and _is_option(flag, allowed):
         at = flag.end()
         name = flag["name"]
         if not name:
-            break
-        if name not in allowed:
-            raise NotUnderstood(_unknown_option(name, allowed))
+            _check_end(flag, rest[at:], allowed)
+            return _Scan(values, at, is_ended=True)
         if name in _SWITCHES and not flag[0].endswith("="):
             values[name] = ""
             continue
@@ -39,7 +79,37 @@ def split_options(rest: str, allowed: Collection[str]) -> tuple[Options, str]:
             )
         at = value.end()
         values[name] = next(text for text in value.groups() if text is not None)
-    return _options(values), rest[at:].strip()
+    return _Scan(values, at)
+
+
+def _is_option(flag: re.Match[str], allowed: Collection[str]) -> bool:
+    """Report whether dashes begin an option or end the options; if not, they are text.
+
+    On the command's line, dashes before a word are never text. On the lines after it, they may be a sign
+    of a list or a signature. Raises NotUnderstood if they are meant as an option, but are none.
+    """
+    name, is_hyphen = flag["name"], flag["dashes"] == "-"
+    on_command_line = not re.search(r"[\r\n]", flag.string[: flag.end()])
+    if not name:
+        return on_command_line and not is_hyphen
+    if name in allowed and not is_hyphen:
+        return True
+    if on_command_line:
+        is_meant = name[0].isalpha() or not is_hyphen
+    else:
+        is_meant = name in allowed if is_hyphen else bool(get_close_matches(name, allowed, 1, _NEAR))
+    if is_meant:
+        raise NotUnderstood(_unknown_option(flag["dashes"], name, allowed))
+    return False
+
+
+def _check_end(flag: re.Match[str], text: str, allowed: Collection[str]) -> None:
+    """Refuse a long dash apart from the name of an option, which phones make of `--base` too."""
+    name = (text.split(maxsplit=1) or [""])[0].partition("=")[0]
+    if flag["dashes"] != "--" and name in allowed:
+        raise NotUnderstood(
+            f"Is `{name}` an option here? Write it without a space, `--{name}`, or write `--` before a text."
+        )
 
 
 def _options(values: dict[str, str]) -> Options:
@@ -47,8 +117,9 @@ def _options(values: dict[str, str]) -> Options:
     return Options(**fields)  # type: ignore[arg-type]  # _READ gives each field its own type
 
 
-def _unknown_option(name: str, allowed: Collection[str]) -> str:
-    option = f"`--{name}`" if is_plain(name) else "That option"
+def _unknown_option(dashes: str, name: str, allowed: Collection[str]) -> str:
+    written = "-" if dashes == "-" else "--"
+    option = f"`{written}{name}`" if is_plain(name) else "That option"
     if not allowed:
         return f"{option} is not understood: this command takes no options."
     near = get_close_matches(name, allowed, n=1)

@@ -1,5 +1,7 @@
 """Replies to commands, as outbox rows: written in the transaction that answers the command."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from bot.commands.triggers import reply_target
@@ -20,18 +22,21 @@ from bot.store import tasks as task_rows
 from bot.store.outbox import Outgoing
 
 
-def accept(tx: Connection, event: Event, text: str) -> None:
-    """Acknowledge a command: add a reaction, remove the label, and send the handler's reply.
+def accept(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
+    """Acknowledge a command: add a reaction, remove the label, and send the handler's reply with the notes.
 
-    If the command queued a run, the reply is the first text of the run's progress comment.
+    If the command queued a run, the reply is the first text of the run's progress comment, which is soon
+    overwritten. So the notes are a comment of their own.
     """
     _put(tx, event, ReactionMessage(reply_target=reply_target(event)))
     if isinstance(event, Labelled):
         _put(tx, event, LabelMessage(label=event.label, on=False))
     run = run_rows.of_idempotency_key(tx, event.thread, event.cause)
     if run is None:
-        post(tx, event, text)
+        post(tx, event, text, notes)
         return
+    if notes:
+        post(tx, event, "\n\n".join(notes))
     _put(tx, event, ProgressMessage(text=text), subject=run.id)
     if pinned := task_rows.get(tx, run.task).pinned:
         status = StatusMessage(commit=pinned, state=CheckState.PENDING, description="Queued.")
@@ -49,9 +54,9 @@ def was_refused(tx: Connection, event: Event) -> bool:
     return any(row.thread_key == event.thread.key for row in rows)
 
 
-def post(tx: Connection, event: Event, text: str) -> None:
+def post(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
     """Send a comment of its own in reply to the event."""
-    _put(tx, event, _reply(event, text))
+    _put(tx, event, _reply(event, "\n\n".join([text, *notes])))
 
 
 def _reply(event: Event, text: str) -> ReplyMessage:

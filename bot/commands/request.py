@@ -3,18 +3,21 @@
 from dataclasses import dataclass, replace
 
 from bot.commands import triggers
-from bot.commands.options import split_options
+from bot.commands.options import split_options, unread_options
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.change import Repository
 from bot.domain.command import Command, Need, Options
 from bot.domain.errors import BotError, NotUnderstood
-from bot.domain.event import Event
+from bot.domain.event import Commented, Event
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command in the event that carries it. `refusal`: the reason why no handler gets it."""
+    """A command in the event that carries it.
+
+    `refusal`: the reason why no handler gets it. `notes`: sentences for its author about unread parts.
+    """
 
     event: Event
     command: Command
@@ -22,6 +25,7 @@ class Request:
     refusal: BotError | None = None
     repository: Repository | None = None  # as the forge describes it; None if the forge was not asked
     unasked: bool = False  # refused before the forge was asked about its author
+    notes: tuple[str, ...] = ()
 
     def located(self, repository: Repository) -> "Request":
         """Return the request at the address that the forge gives for its repository."""
@@ -54,4 +58,12 @@ def read(event: Event, vocabulary: Vocabulary, router: Router) -> Request | None
         options, text = split_options(raw.rest, route.options)
     except NotUnderstood as error:
         return Request(event, command, refusal=error)
-    return Request(event, replace(command, options=options, text=text), route.needs)
+    command = replace(command, options=options, text=text)
+    return Request(event, command, route.needs, notes=_notes(event, unread_options(raw.rest, route.options)))
+
+
+def _notes(event: Event, unread: list[str]) -> tuple[str, ...]:
+    if not unread or not isinstance(event, Commented):
+        return ()
+    names = ", ".join(f"`--{name}`" for name in unread)
+    return (f"Read as text, not as an option: {names}. Options stand before the text of a command.",)

@@ -81,6 +81,10 @@ class Bot:
         with self.ledger.read() as tx:
             return [runs.value(row) for row in tx.execute(select(schema.runs))]
 
+    def start_branches(self) -> list[str]:
+        with self.ledger.read() as tx:
+            return list(tx.execute(select(schema.tasks.c.base)).scalars())
+
     def rows(self, *tables: Table) -> int:
         with self.ledger.read() as tx:
             return sum(tx.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
