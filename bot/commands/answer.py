@@ -139,10 +139,9 @@ class Answer:
                 text = self._dispatch(tx, request)
         except BotError as error:
             log.info("command refused", command=request.command.name, kind=type(error).__name__)
-            if request.unasked or isinstance(error, NotAllowed):
-                replies.refuse_once(tx, event, str(error))
-            else:
-                replies.post(tx, event, str(error), request.notes)
+            notes = () if isinstance(error, NotAllowed) else request.notes
+            refuse = replies.refuse_once if request.unasked or isinstance(error, NotAllowed) else replies.post
+            refuse(tx, event, str(error), notes)
         else:
             log.info("command accepted", command=request.command.name, thread=thread.key)
             replies.accept(tx, event, text, request.notes)

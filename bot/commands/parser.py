@@ -14,10 +14,14 @@ from bot.text.markdown import Token, parse
 
 @dataclass(frozen=True, slots=True)
 class RawCommand:
-    """A command word and everything after it. The word may be unknown if the line addresses the bot."""
+    """A command word and everything after it. The word may be unknown if the line addresses the bot.
+
+    `others`: the known commands on later lines, which are part of `rest`.
+    """
 
     name: str
     rest: str
+    others: tuple[str, ...] = ()
 
 
 _LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's line ends only; str.splitlines has more
@@ -35,8 +39,9 @@ def read(body: str, *, bot_name: str, known: Collection[str]) -> RawCommand | No
     ordinary = _ordinary(lines, commands)
     if not ordinary:
         return None
-    first = next((at for at in ordinary if commands[at].name in known), ordinary[0])
-    return RawCommand(commands[first].name, commands[first].rest + "".join(lines[first + 1 :]))
+    first, *others = [at for at in ordinary if commands[at].name in known] or ordinary[:1]
+    rest = commands[first].rest + "".join(lines[first + 1 :])
+    return RawCommand(commands[first].name, rest, tuple(commands[at].name for at in others))
 
 
 def _read_line(line: str, bot_name: str, known: Collection[str]) -> RawCommand | None:

@@ -43,9 +43,10 @@ def accept(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -
         _put(tx, event, status, subject=run.id)
 
 
-def refuse_once(tx: Connection, event: Event, text: str) -> None:
+def refuse_once(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
     """Send the reason of a refusal, unless this person was refused so on this thread before."""
-    outbox_messages.put_once(tx, _reply(event, text), subject=_refusal(event), thread_key=event.thread.key)
+    reply = _reply(event, text, notes)
+    outbox_messages.put_once(tx, reply, subject=_refusal(event), thread_key=event.thread.key)
 
 
 def was_refused(tx: Connection, event: Event) -> bool:
@@ -56,11 +57,11 @@ def was_refused(tx: Connection, event: Event) -> bool:
 
 def post(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
     """Send a comment of its own in reply to the event."""
-    _put(tx, event, _reply(event, "\n\n".join([text, *notes])))
+    _put(tx, event, _reply(event, text, notes))
 
 
-def _reply(event: Event, text: str) -> ReplyMessage:
-    return ReplyMessage(text=text, reply_target=reply_target(event))
+def _reply(event: Event, text: str, notes: Sequence[str] = ()) -> ReplyMessage:
+    return ReplyMessage(text="\n\n".join([text, *notes]), reply_target=reply_target(event))
 
 
 def _refusal(event: Event) -> str:

@@ -1,9 +1,11 @@
 """Requests: commands read from events, options included, before any forge is asked."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bot.commands import triggers
 from bot.commands.options import split_options, unread_options
+from bot.commands.parser import RawCommand
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.change import Repository
@@ -53,17 +55,28 @@ def read(event: Event, vocabulary: Vocabulary, router: Router) -> Request | None
         reply_target=triggers.reply_target(event),
         context=(),
     )
+    notes = _other_commands(raw)
     try:
         route = router.route(raw.name)
         options, text = split_options(raw.rest, route.options)
     except NotUnderstood as error:
-        return Request(event, command, refusal=error)
-    command = replace(command, options=options, text=text)
-    return Request(event, command, route.needs, notes=_notes(event, unread_options(raw.rest, route.options)))
+        return Request(event, command, refusal=error, notes=notes)
+    if isinstance(event, Commented):
+        notes += _unread_options(raw, route.options)
+    return Request(event, replace(command, options=options, text=text), route.needs, notes=notes)
 
 
-def _notes(event: Event, unread: list[str]) -> tuple[str, ...]:
-    if not unread or not isinstance(event, Commented):
+def _other_commands(raw: RawCommand) -> tuple[str, ...]:
+    if not raw.others:
         return ()
-    names = ", ".join(f"`--{name}`" for name in unread)
-    return (f"Read as text, not as an option: {names}. Options stand before the text of a command.",)
+    names = ", ".join(f"`/{name}`" for name in dict.fromkeys(raw.others))
+    return (
+        f"I obey only the first command of a comment, here `/{raw.name}`. "
+        f"The rest is its text, also {names}: write each command in a comment of its own.",
+    )
+
+
+def _unread_options(raw: RawCommand, allowed: Collection[str]) -> tuple[str, ...]:
+    names = ", ".join(f"`--{name}`" for name in unread_options(raw.rest, allowed))
+    text = f"Read as text, not as an option: {names}. Options stand before the text of a command."
+    return (text,) if names else ()

@@ -145,7 +145,26 @@ def test_the_rest_of_the_comment_is_the_unchanged_text_of_the_command() -> None:
 
 
 def test_only_the_first_command_is_read_and_the_second_is_text() -> None:
-    assert read_command("/run one\n/cancel") == RawCommand("run", "one\n/cancel")
+    assert read_command("/run one\n/cancel") == RawCommand("run", "one\n/cancel", others=("cancel",))
+
+
+@pytest.mark.parametrize(
+    ("body", "others"),
+    [
+        ("/run one\n\n@forge-bot cancel\n/forgehand status", ("cancel", "status")),
+        ("Hi\n/run one\n/run two", ("run",)),
+        ("@forge-bot please\n/run one\n/cancel", ("cancel",)),
+        ("/run one\n@forge-bot thanks!", ()),
+        ("/run one\n> /cancel\n\n```\n/cancel\n```\n\n- /cancel", ()),
+        ("/run one /cancel", ()),
+        ("/run one\n/cancelled is a state", ()),
+    ],
+)
+def test_the_commands_after_the_first_are_named(body: str, others: tuple[str, ...]) -> None:
+    raw = read_command(body)
+
+    assert raw is not None
+    assert (raw.name, raw.others) == ("run", others)
 
 
 def test_a_command_has_priority_over_an_earlier_line_that_addresses_the_bot() -> None:
