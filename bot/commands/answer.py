@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy import Connection
 
-from bot.commands import delivery_retry, early_refusal, policy, replies, staleness
+from bot.commands import acts, delivery_retry, early_refusal, policy, replies, staleness
 from bot.commands.permission import authorize
 from bot.commands.request import Request, read
 from bot.commands.router import Router
@@ -88,7 +88,7 @@ class Answer:
         with self.ledger.write() as tx:
             if not deliveries.mark_answered(tx, delivery.forge, delivery.id):
                 return
-            for request in requests:
+            for request in acts.by_content(requests):
                 if _record_keys(tx, request.event):
                     self._handle(tx, request)
         self._nudge(requests)
@@ -134,9 +134,14 @@ class Answer:
         threads.remember(tx, thread.key, thread)
         if repository := request.repository:
             threads.move(tx, thread.forge, repository.id, path=repository.path, url=repository.url)
+        if not request.refusal and acts.has_run(tx, event):
+            log.info("request of an act that has a run", thread=thread.key)
+            replies.decline(tx, event, acts.not_obeyed(request))
+            return
         try:
             with tx.begin_nested():
                 text = self._dispatch(tx, request)
+                acts.record_run(tx, event)
         except BotError as error:
             log.info("command refused", command=request.command.name, kind=type(error).__name__)
             notes = () if isinstance(error, NotAllowed) else request.notes

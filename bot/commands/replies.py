@@ -43,6 +43,14 @@ def accept(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -
         _put(tx, event, status, subject=run.id)
 
 
+def decline(tx: Connection, event: Event, text: str) -> None:
+    """Remove the label of a request that starts no run of its own, and send the text, if there is one."""
+    if isinstance(event, Labelled):
+        _put(tx, event, LabelMessage(label=event.label, on=False))
+    if text:
+        post(tx, event, text)
+
+
 def refuse_once(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
     """Send the reason of a refusal, unless this person was refused so on this thread before."""
     reply = _reply(event, text, notes)

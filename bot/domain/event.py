@@ -60,8 +60,7 @@ def label_key(thread: Thread, label: str, at: datetime) -> str:
 
     The time is in UTC and to the second, because the forges write one time in different ways.
     """
-    when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"label:{thread.kind}/{thread.number}:{label}:{when}"
+    return f"label:{thread.kind}/{thread.number}:{label}:{_second(at)}"
 
 
 def idempotency_keys(event: Event) -> list[str]:
@@ -75,3 +74,20 @@ def idempotency_keys(event: Event) -> list[str]:
     if not isinstance(event, Labelled) or event.changed_at is None:
         return [event.cause]
     return [label_key(event.thread, event.label, event.at + timedelta(seconds=n)) for n in (-1, 0, 1, 2)]
+
+
+def act_keys(event: Event) -> list[str]:
+    """Return the keys of the act of a person that this event reports; [] for a comment.
+
+    The events of one act have the same account, and times that differ by at most a second. They share a
+    key: act:<thread>:<account id>:<time>.
+    """
+    if isinstance(event, Commented):
+        return []
+    thread, actor = event.thread, event.actor
+    seconds = [_second(event.at + timedelta(seconds=n)) for n in (0, 1)]
+    return [f"act:{thread.kind}/{thread.number}:{actor.id}:{second}" for second in seconds]
+
+
+def _second(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,6 +6,7 @@ from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, shell
 from tests.support.playground_github import Playground
+from tests.support.playground_gitlab import GitLabPlayground
 from tests.support.waiting import eventually
 
 LEXER = "one\ntwo\nthree\n"
@@ -139,6 +140,26 @@ def test_the_bot_works_only_on_issues_that_are_assigned_to_it(full: World) -> No
     full.settled()
     assert full.playground.issue_reactions(issue) == ["eyes"]
     assert full.tasks(other) == []
+
+
+@pytest.mark.parametrize("forge", ["gitlab"], indirect=True)
+def test_an_issue_that_is_opened_with_labels_and_an_assignment_starts_one_task(full: World) -> None:
+    assert isinstance(full.playground, GitLabPlayground)
+    full.settings["agents"]["other"] = {"command": ["sh", "-c", "echo other > other.txt"]}
+    full.start()
+    full.playground.set_permission(full.playground.bot_name, "push")
+
+    issue = full.playground.open_issue(
+        "Write one",
+        shell("echo one > one.txt"),
+        labels="forgehand,forgehand:other",
+        assignee_ids=[full.playground.user_id("bot")],
+    )
+
+    assert done(full, issue) == "Do what this thread asks"
+    full.settled()
+    assert [task.agent for task in full.tasks(issue)] == ["other"]
+    assert full.playground.labels(issue) == []
 
 
 @pytest.mark.alike  # the events differ, and have tests of their own
