@@ -70,6 +70,11 @@ def same_id(payload: object, asked: int) -> int:
     return asked
 
 
+def may_be_true(payload: object, path: str) -> bool:
+    """Read a truth value that protects something: in doubt it is true, but a null or missing one is false."""
+    return at(payload, path) not in (None, False)
+
+
 def count(payload: object, path: str) -> int | None:
     """Read a size, a count or a line number, 0 to 2^53; None if it is null or missing. Raises ValueError."""
     value = at(payload, path)

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.domain.event import Commented
 from bot.domain.thread import Actor, Kind, PartKind, ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.forges.github.adapter import GitHub
 from bot.forges.gitlab.adapter import GitLab
+from bot.forges.gitlab.thread_history import before
 from tests.support.playground_clones import push_commit
 from tests.support.playground_github import Playground
 from tests.support.playground_gitlab import GitLabPlayground
@@ -157,3 +160,18 @@ def test_on_github_the_history_of_a_review_has_its_comments_on_lines_but_no_unse
         (PartKind.REVIEW, "ben", "(approved)"),
         (PartKind.LINES_COMMENT, "ben", "a.py:1 '@@ -1 +1 @@\\n+a' Why?"),
     ]
+
+
+@pytest.mark.parametrize("field", ["internal", "confidential"])
+@pytest.mark.parametrize(("value", "is_shown"), [(False, True), (None, True), (True, False), ("yes", False)])
+def test_a_note_that_may_be_internal_is_only_in_the_history_for_members(
+    field: str, value: object, *, is_shown: bool
+) -> None:
+    note = {"id": 3, "body": "Among us.", "author": {"id": 7}, "created_at": BEFORE, "updated_at": BEFORE}
+    event, me = command(a_thread("gitlab")), Actor(id=1, login="forgehand")
+
+    parts = before([{**note, field: value}], event, me)
+
+    assert [part.text for part in parts] == (["Among us."] if is_shown else [])
+    for_members = replace(event, reply_target=ReplyTarget(internal=True))
+    assert [part.text for part in before([{**note, field: value}], for_members, me)] == ["Among us."]

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
-from bot.forges.payload import at, count, get, login, name, number, text, time, word
+from bot.forges.payload import at, count, get, login, may_be_true, name, number, text, time, word
 from bot.forges.prompt_parts import lines_part, thread_part
 
 # The values of X-Gitlab-Event that concern the bot.
@@ -50,7 +50,7 @@ def parse(event: str, body: bytes, web: str = "https://gitlab.com") -> list[Even
         return []  # an epic belongs to a group
     if kind == "note":
         return _commented(payload, web, event)
-    return list(_changed(payload, web, _CHANGED[kind])) if kind in _CHANGED else []
+    return list(_changed(payload, web, _CHANGED[kind], event)) if kind in _CHANGED else []
 
 
 def _commented(payload: object, web: str, event: str) -> list[Event]:
@@ -60,7 +60,10 @@ def _commented(payload: object, web: str, event: str) -> list[Event]:
     if noted is None or not new or at(payload, f"{_ABOUT}.system") is True:
         return []
     subject, kind = noted
-    thread = _thread(payload, web, subject, kind)
+    hidden = _is_hidden(payload, event)
+    # Without a field of its own, the issue may be confidential, and not only the comment.
+    in_doubt = hidden and kind is Kind.ISSUE and at(payload, f"{subject}.confidential") is None
+    thread = _thread(payload, web, subject, kind, hidden=in_doubt)
     actor = _author(payload)
     return [
         Commented(
@@ -70,22 +73,28 @@ def _commented(payload: object, web: str, event: str) -> list[Event]:
             at=time(payload, f"{_ABOUT}.created_at"),
             context=(*_lines(payload), _thread_part(payload, thread, subject, actor)),
             head=text(payload, f"{subject}.last_commit.id"),
-            reply_target=_reply_target(payload, event, thread),
+            reply_target=_reply_target(payload, subject, hidden=hidden),
             body=get(payload, f"{_ABOUT}.note", str),
         )
     ]
 
 
-def _reply_target(payload: object, event: str, thread: Thread) -> ReplyTarget:
+def _reply_target(payload: object, subject: str, *, hidden: bool) -> ReplyTarget:
     # A comment outside discussions has a discussion id too.
     in_discussion = at(payload, f"{_ABOUT}.type") in ("DiffNote", "DiscussionNote")
-    # In old versions only the event's name may tell. In doubt the answer is internal.
-    hidden = event.startswith("Confidential") or text(payload, "event_type").startswith("confidential")
+    # A hidden comment on a thread that is not confidential itself is internal.
+    internal = may_be_true(payload, f"{_ABOUT}.internal") or may_be_true(payload, f"{_ABOUT}.confidential")
     return ReplyTarget(
         comment_id=get(payload, f"{_ABOUT}.id", int),
         discussion=word(payload, f"{_ABOUT}.discussion_id") if in_discussion else "",
-        internal=at(payload, f"{_ABOUT}.internal") is True or (hidden and not thread.confidential),
+        internal=internal or (hidden and not may_be_true(payload, f"{subject}.confidential")),
     )
+
+
+def _is_hidden(payload: object, event: str) -> bool:
+    """Report whether the name of the event says that only members see its comment or issue."""
+    names = (event, text(payload, "event_type"))
+    return any(name.lower().startswith("confidential") for name in names)
 
 
 def _lines(payload: object) -> Iterator[Part]:
@@ -99,12 +108,13 @@ def _lines(payload: object) -> Iterator[Part]:
     yield lines_part(path, line, hunk)
 
 
-def _changed(payload: object, web: str, kind: Kind) -> Iterator[Event]:
+def _changed(payload: object, web: str, kind: Kind, event: str) -> Iterator[Event]:
     """Yield the events of one delivery, which reports all changes of one save."""
     labels, assigned, asked = (_added(payload, name) for name in ("labels", "assignees", "reviewers"))
     if not (labels or assigned or asked):
         return
-    thread = _thread(payload, web, _ABOUT, kind)
+    hidden = _is_hidden(payload, event) or may_be_true(payload, "changes.confidential.current")
+    thread = _thread(payload, web, _ABOUT, kind, hidden=hidden)
     for label in labels:
         yield _labelled(payload, thread, name(label, "title"))
     for person in assigned:
@@ -161,7 +171,8 @@ def _listed(payload: object, path: str) -> list[object]:
     return rows if isinstance(rows, list) else []
 
 
-def _thread(payload: object, web: str, subject: str, kind: Kind) -> Thread:
+def _thread(payload: object, web: str, subject: str, kind: Kind, *, hidden: bool) -> Thread:
+    """Read the thread. It is confidential if `hidden` or its own field says so, or may say so."""
     path = full_name(payload, "project.path_with_namespace", nested=True)
     return Thread(
         forge="gitlab",
@@ -171,7 +182,7 @@ def _thread(payload: object, web: str, subject: str, kind: Kind) -> Thread:
         kind=kind,
         number=get(payload, f"{subject}.iid", int),
         title=text(payload, f"{subject}.title"),
-        confidential=at(payload, f"{subject}.confidential") is True,
+        confidential=hidden or may_be_true(payload, f"{subject}.confidential"),
     )
 
 

@@ -12,7 +12,7 @@ from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.gitlab.client import GitLabClient
 from bot.forges.gitlab.events import BOT
-from bot.forges.payload import at, get, listed, login, name, text, time
+from bot.forges.payload import at, get, listed, login, may_be_true, name, text, time
 from bot.forges.prompt_parts import thread_part
 
 _PAGE = 100  # rows: GitLab's maximum
@@ -68,7 +68,7 @@ def _labelled(repository: Repository, issue: object, added: object, *, kind: Kin
         kind=kind,
         number=get(issue, "iid", int),
         title=text(issue, "title"),
-        confidential=at(issue, "confidential") is True,
+        confidential=may_be_true(issue, "confidential"),
     )
     label, when = name(added, "label.name"), time(added, "created_at")
     username = login(added, "user.username")

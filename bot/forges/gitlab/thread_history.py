@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from bot.domain.event import Commented, Event
 from bot.domain.thread import Actor, Part, PartKind
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.payload import at, count, get, listed, number, text, time
+from bot.forges.payload import at, count, get, listed, may_be_true, number, text, time
 from bot.forges.prompt_parts import lines_comment
 
 _PAGE = 100  # rows: GitLab's maximum
@@ -54,7 +54,7 @@ def _is_unchanged(note: Any, event: Event) -> bool:
 
 def _is_internal(note: Any) -> bool:
     # Until 15.x there was only `confidential`.
-    return at(note, "internal") is True or at(note, "confidential") is True
+    return may_be_true(note, "internal") or may_be_true(note, "confidential")
 
 
 def _part(note: Any) -> Part:

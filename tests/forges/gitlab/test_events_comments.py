@@ -179,3 +179,43 @@ def test_a_confidential_comment_of_an_old_gitlab_without_the_field_internal_is_i
     del payload["issue"]["confidential"], payload["event_type"]
 
     assert read("Confidential Note Hook", payload).reply_target.internal
+
+
+@pytest.mark.parametrize("odd", [True, "true", 1, {}])
+@pytest.mark.parametrize("field", ["internal", "confidential"])
+def test_a_comment_is_internal_if_its_own_fields_say_so_or_may_say_so(field: str, odd: object) -> None:
+    event = read("Note Hook", note_on_issue(**{field: odd}))
+
+    assert event.reply_target.internal
+    assert not event.thread.confidential
+
+
+@pytest.mark.parametrize("odd", [True, "true", 1, {}])
+def test_a_comment_on_an_issue_that_may_be_confidential_has_a_confidential_thread(odd: object) -> None:
+    payload = note_on_issue()
+    payload["issue"]["confidential"] = odd
+
+    assert read("Note Hook", payload).thread.confidential
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"), [("Confidential Note Hook", "note"), ("Note Hook", "confidential_note")]
+)
+def test_a_hidden_comment_on_an_issue_without_the_field_is_confidential_in_doubt(
+    event: str, kind: str
+) -> None:
+    payload = {**note_on_issue(), "event_type": kind}
+    del payload["issue"]["confidential"]
+
+    read_event = read(event, payload)
+
+    assert read_event.thread.confidential
+    assert read_event.reply_target.internal
+
+
+@pytest.mark.parametrize("note", [note_on_issue, note_on_change])
+def test_a_comment_is_public_if_no_field_says_otherwise(note: Any) -> None:
+    event = read("Note Hook", note(internal=False, confidential=None))
+
+    assert not event.thread.confidential
+    assert not event.reply_target.internal

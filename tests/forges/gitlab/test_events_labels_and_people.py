@@ -12,6 +12,7 @@ from tests.forges.gitlab.hook_payloads import (
     BOB,
     PLATFORM,
     ROOT,
+    Payload,
     changes_hook,
     note_on_issue,
     parse,
@@ -162,11 +163,53 @@ def test_a_project_hook_and_a_group_hook_for_one_action_have_the_same_idempotenc
         assert [one.cause for one in of_project] == [one.cause for one in of_group] != []
 
 
-def test_a_confidential_issue_hook_has_a_confidential_thread() -> None:
-    labels = {"labels": {"previous": [], "current": [API]}}
-    payload = {**changes_hook("issue", labels, confidential=True), "event_type": "confidential_issue"}
+ADDED = {"labels": {"previous": [], "current": [API]}}
+ASSIGNED = {"assignees": {"previous": [], "current": [ANN]}}
+SAYS_CONFIDENTIAL: list[tuple[str, Payload]] = [
+    ("Confidential Issue Hook", {}),
+    ("Issue Hook", {"event_type": "confidential_issue"}),
+    ("Issue Hook", {"event_type": "confidential_work_item"}),
+    ("Issue Hook", {"confidential": True}),
+    ("Issue Hook", {"confidential": "true"}),
+    ("Issue Hook", {"confidential": 1}),
+    ("Issue Hook", {"confidential": "unknown"}),
+    ("Issue Hook", {"changed": {"previous": False, "current": True}}),
+]
 
-    assert read("Confidential Issue Hook", payload).thread.confidential
+
+@pytest.mark.parametrize("changes", [ADDED, ASSIGNED], ids=["label", "assignment"])
+@pytest.mark.parametrize(("event", "facts"), SAYS_CONFIDENTIAL)
+@pytest.mark.parametrize("missing", [None, "confidential", "event_type"])
+def test_an_issue_is_confidential_if_any_field_says_so(
+    event: str, facts: Payload, changes: Payload, missing: str | None
+) -> None:
+    changed = {"confidential": facts["changed"]} if "changed" in facts else {}
+    payload = changes_hook("issue", {**changes, **changed})
+    payload["object_attributes"]["confidential"] = facts.get("confidential", False)
+    payload["event_type"] = facts.get("event_type", "issue")
+    if missing and missing not in facts:
+        payload.pop(missing, None)
+        payload["object_attributes"].pop(missing, None)
+
+    assert read(event, payload).thread.confidential
+
+
+@pytest.mark.parametrize("confidential", [False, None])
+@pytest.mark.parametrize("changed", [{}, {"confidential": {"previous": True, "current": False}}])
+def test_an_issue_is_public_if_no_field_says_otherwise(
+    *, confidential: bool | None, changed: Payload
+) -> None:
+    payload = changes_hook("issue", {**ADDED, **changed}, confidential=confidential)
+
+    assert not read("Issue Hook", payload).thread.confidential
+
+
+def test_every_event_of_a_new_confidential_issue_is_confidential() -> None:
+    payload = changes_hook("issue", {}, action="open", reviewer_ids=[6])
+
+    events = parse("Confidential Issue Hook", raw(payload))
+
+    assert [event.thread.confidential for event in events] == [True, True, True]
 
 
 def test_an_incident_is_an_issue() -> None:
