@@ -16,8 +16,8 @@ _LONG = r"\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
 _DASHES = rf"{_LONG}-"
 _FLAG = re.compile(rf"(?:{BLANK}|[\r\n])*(?P<dashes>[{_DASHES}]+)(?P<name>[^\s=]*)=?")
 _DOUBLE, _SINGLE = r"\u201c-\u201f\u00ab\u00bb", r"\u2018-\u201b\u2039\u203a"
-_OPENING = rf"""[`*_\\"'({_DOUBLE}{_SINGLE}]*"""  # before an option at the start of a line, as in code
-_WITHIN_TEXT = re.compile(rf"(?:(?<=\s)|^{_OPENING}){BLANK}*[{_DASHES}]+(?P<name>[a-z]+)(?![\w{_DASHES}])")
+_OPENING = rf"""(?:{BLANK}|[`*_\\"'({_DOUBLE}{_SINGLE}])*"""  # at the start of a line, as before code
+_WITHIN_TEXT = re.compile(rf"(?:(?<={BLANK})|^{_OPENING})[{_DASHES}]+(?P<name>[a-z]+)(?![\w{_DASHES}])")
 _VALUE = re.compile(
     rf"""{BLANK}*(?:"(?P<double>[^"\r\n]*)"|'(?P<single>[^'\r\n]*)'"""
     rf"|[{_DOUBLE}](?P<curved_double>[^{_DOUBLE}\r\n]*)[{_DOUBLE}]"
@@ -62,8 +62,10 @@ def unread_options(rest: str, allowed: Collection[str]) -> list[str]:
 
 def _scan(rest: str, allowed: Collection[str]) -> _Scan:
     values: dict[str, str] = {}
-    at = 0
-    while (flag := _FLAG.match(rest, at)) and _is_option(flag, allowed):
+    at, line_end = 0, len(re.split(r"[\r\n]", rest, maxsplit=1)[0])
+    while (flag := _FLAG.match(rest, at)) and _is_option(
+        flag, allowed, on_command_line=flag.end() <= line_end
+    ):
         at = flag.end()
         name = flag["name"]
         if not name:
@@ -82,14 +84,13 @@ def _scan(rest: str, allowed: Collection[str]) -> _Scan:
     return _Scan(values, at)
 
 
-def _is_option(flag: re.Match[str], allowed: Collection[str]) -> bool:
+def _is_option(flag: re.Match[str], allowed: Collection[str], *, on_command_line: bool) -> bool:
     """Report whether dashes begin an option or end the options; if not, they are text.
 
     On the command's line, dashes before a word are never text. On the lines after it, they may be a sign
     of a list or a signature. Raises NotUnderstood if they are meant as an option, but are none.
     """
     name, is_hyphen = flag["name"], flag["dashes"] == "-"
-    on_command_line = not re.search(r"[\r\n]", flag.string[: flag.end()])
     if not name:
         return on_command_line and not is_hyphen
     if name in allowed and not is_hyphen:

@@ -1,5 +1,8 @@
 """Options are read from the words after a command word."""
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +175,28 @@ def test_an_option_before_the_text_is_read_or_refused(rest: str, dashes: str) ->
 )
 def test_an_option_within_the_text_is_named_as_unread(rest: str, names: list[str]) -> None:
     assert unread_options(rest, ALL - {"task"}) == names
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "--here " * 9000,
+        "x" + " " * 65000 + "x",
+        "-" * 65000,
+        "x" + " -" * 32000,
+        "\n" * 65000,
+        "x\n--" * 16000,
+        "\u2014 " * 32000,
+        " `*" * 21000,
+        "--base " + "\u201c" * 65000,
+    ],
+    ids=lambda rest: repr(rest[:6]),
+)
+def test_the_options_of_any_command_are_read_within_seconds(rest: str) -> None:
+    began = time.process_time()
+
+    for read in (split_options, unread_options):
+        with suppress(NotUnderstood):
+            read(rest, ALL)
+
+    assert time.process_time() - began < 5
