@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bot.text.blanks import BLANK
 from bot.text.markdown import Token, parse
+from bot.text.repeated_mail import without_repeated_mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,19 @@ class RawCommand:
 
 
 _LINE_END = re.compile(r"(\r\n?|\n)")  # Markdown's line ends only; str.splitlines has more
+_BLANKS = re.compile(rf"\A{BLANK}*")
+_BETWEEN = re.compile(rf"{BLANK}+")
 _MARK = "\ue000"  # private use: means nothing to Markdown
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NOT_ORDINARY = re.compile(r"<(/?)(?:a|blockquote|code|h[1-6]|kbd|ol|pre|samp|table|ul)\b", re.IGNORECASE)
 
 
 def read(body: str, *, bot_name: str, known: Collection[str]) -> RawCommand | None:
-    """Return the first known command of a comment, else the first line that addresses the bot, else None."""
+    """Return the first known command of a comment, else the first line that addresses the bot, else None.
+
+    A mail that a reply by mail repeats is not part of the comment.
+    """
+    body = without_repeated_mail(body.removeprefix("\ufeff"))  # the forges skip a byte order mark as well
     lines = _LINE_END.split(body)  # text and line ends in turn
     commands = {at: raw for at in range(0, len(lines), 2) if (raw := _read_line(lines[at], bot_name, known))}
     if not commands:
@@ -46,7 +54,7 @@ def read(body: str, *, bot_name: str, known: Collection[str]) -> RawCommand | No
 
 def _read_line(line: str, bot_name: str, known: Collection[str]) -> RawCommand | None:
     """Read a line as if it were ordinary text: `/run`, `/forgehand run`, `@bot run` or `@bot /run`."""
-    line = line.lstrip(" \t")
+    line = _BLANKS.sub("", line, count=1)
     if not line.startswith(("/", "@")):
         return None
     word, rest = _split(line)
@@ -58,7 +66,7 @@ def _read_line(line: str, bot_name: str, known: Collection[str]) -> RawCommand |
 
 
 def _split(text: str) -> tuple[str, str]:
-    word, *rest = text.split(maxsplit=1) or [""]
+    word, *rest = _BETWEEN.split(_BLANKS.sub("", text, count=1), maxsplit=1)
     return word.lower(), rest[0] if rest else ""
 
 

@@ -9,6 +9,7 @@ two, or has a gap inside, would not be recognized.
 import re
 from collections.abc import Sequence
 
+from bot.text.blanks import BLANK
 from bot.text.invisible import visible
 from bot.text.redaction import redact
 
@@ -32,7 +33,7 @@ _NAMES = (
     r"|(?<=!)(?=\[)"  # images
     r"|(?<=<)(?=[A-Za-z/!?])"  # raw HTML, hidden comments, autolinks
     r"|(?<=&)(?=\#?\w+;)"  # entities, which can stand for all of these
-    r"|^(?=[ \t]*/)"  # quick actions, and commands of the bot
+    rf"|^(?={BLANK}*/)"  # quick actions, and commands of the bot
     r"|(?<=/)(?=(?:issues|pull|pulls|discussions|merge_requests|work_items|epics|commit)\\?/)"  # addresses
 )
 _NAMED = re.compile(_NAMES, re.IGNORECASE | re.MULTILINE)

@@ -3,8 +3,11 @@
 import time
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from bot.commands.parser import RawCommand, read
+from bot.text.sanitize import inert
 
 KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
 
@@ -41,6 +44,17 @@ def test_no_markup_after_a_command_hides_it(end: str) -> None:
         "<details>\n\n/run tidy\n\n</details>",
         "/run\ttidy",
         "/run\u00a0tidy",
+        "\ufeff/run tidy",
+        "\ufeff# Title\n/run tidy",
+        "\u00a0/run tidy",
+        "\u00a0\u00a0\u00a0\u00a0/run tidy",
+        "Thanks!\n\u00a0\ufeff/run tidy",
+        "\u200f/run tidy",
+        "\u2068@forge-bot\u00a0run tidy",
+        "\u202a/run\u200e tidy",
+        "\u3000/run\u3000tidy",
+        "/forgehand \u2060/run \u00adtidy",
+        "Danke\u2028\n\u202f/run tidy",
         "a\x00b\n\n/run tidy",
     ],
 )
@@ -95,7 +109,10 @@ def test_a_command_is_read_in_each_of_its_forms(body: str) -> None:
         "&#47;run tidy",
         "\u200b/run tidy",
         "\u202e/run tidy",
-        "\ufeff/run tidy",
+        "\ufeff\u200b/run tidy",
+        "\ufeff> /run tidy",
+        "\ufeff    /run tidy",
+        "\u00a0> quoted\n> /run tidy",
         "/r\u200bun tidy",
         "/run\u200b tidy",
         "/running late",
@@ -194,6 +211,17 @@ def test_a_command_has_priority_over_an_earlier_line_that_addresses_the_bot() ->
         "&" * 65536,
         "\x00" * 65536,
         " " * 65536,
+        "\u00a0" * 65536,
+        "\ufeff/" * 32768,
+        "/run" + "\u2060" * 65536,
+        "From: a\nSubject: b\n" * 3400,
+        "From: a\nSubject: b\n" * 3300 + "> c",
+        "From\u00a0" * 13107,
+        ("On 1 " * 99 + "\n") * 131,
+        ("x1 schrieb " * 45 + "\n") * 131,
+        "-----Original Message-----\n" * 2400,
+        "*_" * 32768,
+        "-" * 65536,
     ],
     ids=lambda body: repr(body[:8]),
 )
@@ -203,3 +231,28 @@ def test_any_comment_of_65536_characters_is_read_within_seconds(body: str) -> No
     read_command(f"{body[:65000]}\n\n/run tidy")
 
     assert time.process_time() - began < 10
+
+
+UNSEEN = st.text(
+    alphabet="\u00a0\ufeff\u2060\u200c\u200d\u200e\u200f\u202f\u2007\u3000\u00ad\u2066 ", max_size=6
+)
+
+
+@given(before=UNSEEN, line=st.sampled_from(["/cancel", "@forge-bot cancel", "/forgehand /cancel"]))
+def test_no_invisible_character_before_a_command_hides_it(before: str, line: str) -> None:
+    assume(not before.removeprefix("\ufeff").startswith("    "))  # four spaces make code
+
+    for place in ("", "Hello\n", "Hello\n\n"):
+        assert read_command(f"{place}{before}{line}\nnow") == RawCommand("cancel", "\nnow")
+
+
+@given(before=UNSEEN, line=st.sampled_from(["/cancel", "/forgehand cancel"]))
+def test_text_that_was_made_inert_is_not_a_command(before: str, line: str) -> None:
+    assert read_command(inert(f"Hello\n\n{before}{line}")) is None
+
+
+def test_a_mail_that_a_reply_repeats_does_not_command_again() -> None:
+    mail = "From: Ann <ann@example.org>\nSent: Monday\nTo: acme/anvil\nSubject: Re: Tidy (#12)\n\n/run tidy"
+
+    assert read_command(f"Thanks!\n\n{mail}") is None
+    assert read_command(f"/cancel\n\n{mail}") == RawCommand("cancel", "\n")
