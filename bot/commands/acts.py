@@ -21,8 +21,8 @@ def by_content(requests: Iterable[Request]) -> list[Request]:
 
 def has_run(tx: Connection, event: Event) -> bool:
     """Report whether another event of the same act has started a run."""
-    thread = event.thread
-    return causes.any_known(tx, thread.forge, thread.repository_id, act_keys(event))
+    keys, thread = act_keys(event), event.thread
+    return bool(keys) and causes.any_known(tx, thread.forge, thread.repository_id, keys)
 
 
 def record_run(tx: Connection, event: Event) -> None:

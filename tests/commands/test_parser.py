@@ -3,11 +3,8 @@
 import time
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from bot.commands.parser import RawCommand, read
-from bot.text.sanitize import inert
 
 KNOWN = ("run", "resume", "cancel", "approve", "status", "help")
 
@@ -231,24 +228,6 @@ def test_any_comment_of_65536_characters_is_read_within_seconds(body: str) -> No
     read_command(f"{body[:65000]}\n\n/run tidy")
 
     assert time.process_time() - began < 10
-
-
-UNSEEN = st.text(
-    alphabet="\u00a0\ufeff\u2060\u200c\u200d\u200e\u200f\u202f\u2007\u3000\u00ad\u2066 ", max_size=6
-)
-
-
-@given(before=UNSEEN, line=st.sampled_from(["/cancel", "@forge-bot cancel", "/forgehand /cancel"]))
-def test_no_invisible_character_before_a_command_hides_it(before: str, line: str) -> None:
-    assume(not before.removeprefix("\ufeff").startswith("    "))  # four spaces make code
-
-    for place in ("", "Hello\n", "Hello\n\n"):
-        assert read_command(f"{place}{before}{line}\nnow") == RawCommand("cancel", "\nnow")
-
-
-@given(before=UNSEEN, line=st.sampled_from(["/cancel", "/forgehand cancel"]))
-def test_text_that_was_made_inert_is_not_a_command(before: str, line: str) -> None:
-    assert read_command(inert(f"Hello\n\n{before}{line}")) is None
 
 
 def test_a_mail_that_a_reply_repeats_does_not_command_again() -> None:
