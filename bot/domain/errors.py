@@ -80,6 +80,20 @@ class EngineUnavailable(BotError):
     """The container engine did not answer. A retry may succeed."""
 
 
+class ProcessKilled(BotError):
+    """A signal from outside the bot ended a git process or a helper container. A retry may succeed.
+
+    `process` names it in the sentence, for example "`git fetch`".
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__(
+            f"Something on the machine that the bot runs on killed {process}, for instance because the "
+            "machine was short of memory. This is not a fault of the agent or its work. An operator can find "
+            "the cause in the log of that machine."
+        )
+
+
 class SandboxFailed(BotError):
     """A helper container failed."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from bot.domain.errors import GitFailed
+from bot.domain.errors import GitFailed, ProcessKilled
 from bot.domain.interrupt import INTERVAL, Check, uninterrupted
 from bot.git.run import LIMITS, environment, set_limits, time_limit, timeout_error
 
@@ -34,7 +34,7 @@ def conversation(
         set_limits(process, LIMITS)
         try:
             yield process
-        except GitFailed as error:
+        except (GitFailed, ProcessKilled) as error:
             check()
             raise timeout_error(args[0], seconds) if timed_out.is_set() else error from None
 
@@ -43,7 +43,7 @@ def conversation(
 def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
     """Kill the process when `check` raises, so that the block's next read returns.
 
-    If the block then raises GitFailed, the error of `check` is raised in its place.
+    If the block then raises GitFailed or ProcessKilled, the error of `check` is raised in its place.
     """
     done, raised = threading.Event(), list[BaseException]()
 
@@ -60,7 +60,7 @@ def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
     thread.start()
     try:
         yield
-    except GitFailed:
+    except (GitFailed, ProcessKilled):
         if raised:
             raise raised[0] from None
         raise

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from bot.domain.errors import GitFailed
+from bot.domain.errors import GitFailed, ProcessKilled
 from bot.git.conversation import conversation
 from bot.git.run import Objects
-from bot.git.stderr import both_ends, clean, failure
+from bot.git.stderr import both_ends, clean, failure, is_killed
 
 _SECONDS = 600  # for all reads of one export
 _PIECE = 1 << 20  # bytes skipped at once
@@ -119,10 +119,12 @@ class ObjectReader:
             raise self._early_end()
         return content
 
-    def _early_end(self) -> GitFailed:
+    def _early_end(self) -> GitFailed | ProcessKilled:
         """Return the error for a git process that has ended too early."""
-        status = self._process.wait()
-        return GitFailed(failure("cat-file", status, clean(both_ends(self._stderr))))
+        status, messages = self._process.wait(), clean(both_ends(self._stderr))
+        if is_killed(status, messages):
+            return ProcessKilled("`git cat-file`")
+        return GitFailed(failure("cat-file", status, messages))
 
 
 def _require(name: str, response: Object | None) -> Object:
@@ -162,6 +164,8 @@ def sizes(objects: Objects) -> Iterator[tuple[str, str, int]]:
     ):
         assert process.stdout
         for line in process.stdout:
+            if not line.endswith(b"\n"):  # git died while it wrote the line
+                break
             oid, kind, size = line.decode().split()
             yield oid, kind, int(size)
         if process.wait():

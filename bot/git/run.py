@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.domain.errors import DiskFull, GitFailed
+from bot.domain.errors import DiskFull, GitFailed, ProcessKilled
 from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
-from bot.git.stderr import both_ends, clean, failure, first_lines, is_disk_full
+from bot.git.stderr import both_ends, clean, failure, first_lines, is_disk_full, is_killed
 from bot.text.units import human
 
 _CLOSED = {
@@ -50,7 +50,13 @@ _CONFIG = [
 ]
 
 # For commands that read an agent's objects: memory in bytes, processor seconds, bytes of a file.
-LIMITS = {resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_CPU: 120, resource.RLIMIT_FSIZE: 4 << 30}
+LIMITS = {
+    resource.RLIMIT_AS: 2 << 30,
+    resource.RLIMIT_CPU: 120,
+    resource.RLIMIT_FSIZE: 4 << 30,
+    resource.RLIMIT_CORE: 0,  # the signal at the limit of processor time would write a core file
+}
+_CPU_GRACE = 5  # seconds of processor time from that signal to SIGKILL, which thus never stands for a limit
 _MOST = 32 << 20  # bytes of stdout: it is read whole, and parsing takes several times its size
 # For commands that write no pack: their stdout is a file of ours, which one tree could make very large.
 _READING = {**LIMITS, resource.RLIMIT_FSIZE: _MOST + 1}
@@ -75,9 +81,10 @@ def run(
 ) -> Finished:
     """Run git and return its status and output, also if it fails.
 
-    Raises GitFailed if git takes more than `seconds` or prints more than 32 MiB. `inherited_locks` are
-    descriptors of locked files: if this process is killed, git outlives it and still holds the locks.
-    `check` is called while git runs. If it raises, git and its helpers are killed and the error propagates.
+    Raises GitFailed if git takes more than `seconds` or prints more than 32 MiB, and ProcessKilled if
+    something else killed it or a child of it. `inherited_locks` are descriptors of locked files: if this
+    process is killed, git outlives it and still holds the locks. `check` is called while git runs. If it
+    raises, git and its helpers are killed and the error propagates.
     """
     # Files, not pipes: git would block on a full pipe while a long stdin is still being written.
     with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
@@ -97,6 +104,8 @@ def run(
         messages = clean(both_ends(stderr))
         if timed_out.is_set():
             raise timeout_error(args[0], seconds)
+        if is_killed(process.returncode, messages):
+            raise ProcessKilled(f"`git {args[0]}`")
         if stdout.seek(0, os.SEEK_END) > _MOST:
             raise GitFailed(f"git {args[0]} printed more than {human(_MOST)}.")
         stdout.seek(0)
@@ -136,7 +145,8 @@ def set_limits(process: subprocess.Popen[bytes], limits: Mapping[int, int]) -> N
     """
     with suppress(ProcessLookupError):
         for limit, value in limits.items():
-            resource.prlimit(process.pid, limit, (value, value))
+            hard = value + _CPU_GRACE if limit == resource.RLIMIT_CPU else value
+            resource.prlimit(process.pid, limit, (value, hard))
 
 
 def _feed(process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes], check: Check) -> None:
@@ -170,7 +180,8 @@ def git(
 ) -> bytes:
     """Run git and return its stdout.
 
-    Raises GitFailed with the first lines of stderr if it fails, DiskFull, and the errors of `check`.
+    Raises GitFailed with the first lines of stderr if it fails, DiskFull, ProcessKilled, and the errors of
+    `check`.
     """
     done = run(*args, at=at, env=env, stdin=stdin, seconds=seconds, limits=limits, check=check)
     if done.status:

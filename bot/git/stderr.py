@@ -12,10 +12,13 @@ _NO_MEMORY = re.compile(
     r"^fatal: (?:Out of memory|.*(?:mmap|malloc) failed: Cannot allocate memory)", re.MULTILINE
 )
 _STOPPED = {
-    # The kernel sends SIGKILL at the limit of processor time, too, because soft and hard limit are equal.
-    -signal.SIGKILL: "was killed: it needs more memory or processor time than its limit",
+    -signal.SIGXCPU: "was stopped: it needs more processor time than its limit",
     -signal.SIGSEGV: "crashed: something is nested too deeply",
 }
+# Neither git nor a limit sends these: an operator does, or the kernel if the machine is short of memory.
+_FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
+# A child of our own git. Lines about the remote's processes have a prefix.
+_CHILD = re.compile(r"^(?!remote:).* died of signal (\d+)$", re.MULTILINE)
 # Our own disk. Lines about the remote's disk have a prefix.
 _FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
@@ -46,6 +49,13 @@ def both_ends(stderr: IO[bytes]) -> str:
 def clean(text: str) -> str:
     """Remove credentials and control characters from output of git or a remote."""
     return _CREDENTIALS.sub("", _CONTROLS.sub("", text.replace("\r", "\n")))
+
+
+def is_killed(status: int, stderr: str) -> bool:
+    """Report whether something outside the bot killed git or a child of it."""
+    if not status:
+        return False
+    return any(number in _FROM_OUTSIDE for number in (-status, *map(int, _CHILD.findall(stderr))))
 
 
 def is_disk_full(stderr: str) -> bool:

@@ -4,7 +4,7 @@ If the error itself has no outcome, the phase in which it happened decides.
 """
 
 from bot.domain.error_policy import Remedy, domain_error, remedy
-from bot.domain.errors import PushRejected, RemoteMissing
+from bot.domain.errors import EngineUnavailable, ProcessKilled, PushRejected, RemoteMissing
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome, RunVerdict
 from bot.reports.incidents import incident, incident_text
@@ -33,7 +33,10 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
             return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge the pushed commits")
     ours = remedy(error) is Remedy.INCIDENT
     reason = incident_text(incident("run broke", error)) if ours else str(error)
-    return RunVerdict(FAILED_IN[phase_of(leased)], reason)
+    phase = phase_of(leased)
+    if isinstance(error, ProcessKilled | EngineUnavailable) and phase is not Phase.PREPARE:
+        return RunVerdict(Outcome.LOST, reason)  # neither the agent's work nor the remote is to blame
+    return RunVerdict(FAILED_IN[phase], reason)
 
 
 def _unexported_work(leased: LeasedRun) -> str:

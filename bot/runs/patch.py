@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.domain.errors import DiskFull, GitFailed
+from bot.domain.errors import DiskFull, GitFailed, ProcessKilled
 from bot.git.diff import patch
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.store import leases, patches
@@ -30,7 +30,7 @@ def save_patch(leased: LeasedRun) -> None:
     try:
         with leased.delaying_cancel(_CANCEL_WAITS):
             made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=leased.check)
-    except (GitFailed, DiskFull, OSError, Cancelled) as error:
+    except (GitFailed, ProcessKilled, DiskFull, OSError, Cancelled) as error:
         log.warning("patch not saved", reason=str(error)[:200] or type(error).__name__)
         return
     if made is None:

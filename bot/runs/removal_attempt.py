@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import BotError, EngineUnavailable, LeaseLost, LedgerUnavailable
+from bot.domain.errors import BotError, EngineUnavailable, LeaseLost, LedgerUnavailable, ProcessKilled
 from bot.runs.leased_run import Cancelled, Stopped
 from bot.runs.runtime import Runtime
 from bot.sandbox.workspace import task_of
@@ -85,8 +85,7 @@ def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[
         except (LeaseLost, Stopped, Cancelled, SQLAlchemyError, LedgerUnavailable):
             raise
         except Exception as error:
-            away = isinstance(error, EngineUnavailable) or isinstance(error.__cause__, EngineUnavailable)
-            end = _postponed if away else _failed
+            end = _postponed if _is_of_machine(error) or _is_of_machine(error.__cause__) else _failed
             raise
         finally:
             _close(runtime, key, end)
@@ -119,6 +118,11 @@ def _begin(runtime: Runtime, key: Key, terms: Terms) -> bool:
     with runtime.ledger.write() as tx:
         count_deaths(tx, runtime)
         return removals.begin(tx, key, task_of(key.folder), by_hand=terms.by_hand)
+
+
+def _is_of_machine(error: BaseException | None) -> bool:
+    """Report whether the machine made the attempt fail, and not the folder."""
+    return isinstance(error, EngineUnavailable | ProcessKilled)
 
 
 def _limit(terms: Terms) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import GitFailed
+from bot.domain.errors import GitFailed, ProcessKilled
 from bot.git.bare_repository import make_bare
 from bot.git.conversation import conversation
 from bot.git.object_reader import ObjectReader, object_reader, sizes
@@ -69,7 +69,7 @@ def test_an_object_written_after_the_start_is_found(bare: Path, reader: ObjectRe
     assert reader.read(blob(bare, "2"), 10).content == b"2"
 
 
-def test_a_killed_git_process_is_reported_with_the_reason(bare: Path) -> None:
+def test_a_git_process_that_something_else_killed_is_not_a_failure_of_the_repository(bare: Path) -> None:
     oid = blob(bare, "1")
     with (
         open(os.devnull, "r+b") as stderr,
@@ -79,8 +79,23 @@ def test_a_killed_git_process_is_reported_with_the_reason(bare: Path) -> None:
         reader.read(oid, 10)
         process.send_signal(signal.SIGKILL)
 
-        with pytest.raises(GitFailed, match="needs more memory or processor time"):
+        with pytest.raises(ProcessKilled, match="killed `git cat-file`"):
             reader.read(oid, 10)
+
+
+def test_a_list_of_sizes_that_ends_early_because_git_was_killed_is_not_believed(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\necho 1111111111111111111111111111111111111111 blob 5\nprintf 222\nkill -9 $$\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(ProcessKilled):
+        list(sizes(Objects(bare)))
 
 
 def test_a_git_process_that_takes_too_long_is_killed(bare: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import time
 from collections.abc import Iterator
 from itertools import repeat
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import GitFailed
+from bot.domain.errors import GitFailed, ProcessKilled
 from bot.domain.interrupt import within
 from bot.git.bare_repository import make_bare
 from bot.git.run import Objects, git, run
-from bot.git.stderr import clean, first_lines
+from bot.git.stderr import clean, first_lines, is_killed
 from tests.support.worker_bench import until
 
 
@@ -75,13 +76,41 @@ def test_the_memory_limit_is_reported_with_a_remedy(bare: Path) -> None:
         git("hash-object", "--stdin", at=bare, stdin=endless, limits=limits)
 
 
-def test_a_limit_that_kills_git_is_reported_with_a_remedy(bare: Path) -> None:
+def test_the_limit_of_processor_time_is_reported_with_a_remedy(bare: Path) -> None:
     endless, limits = repeat(f"{bare / 'config'}\n".encode() * 100), {resource.RLIMIT_CPU: 1}
 
     with pytest.raises(
-        GitFailed, match=r"^git hash-object was killed: .* processor time .*\. Remove very large"
+        GitFailed, match=r"^git hash-object was stopped: .* processor time .*\. Remove very large"
     ):
         git("hash-object", "--stdin-paths", at=bare, stdin=endless, limits=limits)
+
+
+@pytest.mark.parametrize("process", ["$PPID", "$$"], ids=["git", "a child of git"])
+@pytest.mark.parametrize("name", ["KILL", "TERM", "HUP"])
+def test_a_git_process_that_something_else_killed_is_not_a_failure_of_git(
+    bare: Path, name: str, process: str
+) -> None:
+    with pytest.raises(ProcessKilled, match=r"killed `git -c`.* not a fault of the agent"):
+        run("-c", f"alias.dies=!kill -{name} {process}; sleep 60", "dies", at=bare)
+
+
+OURS = [
+    (128, "error: index-pack died of signal 9\nfatal: fetch-pack: invalid index-pack output\n"),
+    (128, "error: git-remote-https died of signal 15\n"),
+    (-signal.SIGKILL, ""),
+]
+NOT_OURS = [
+    (0, "error: git died of signal 9\n"),
+    (1, "remote: error: index-pack died of signal 9\nerror: remote unpack failed\n"),
+    (128, "error: index-pack died of signal 11\n"),
+    (-signal.SIGXCPU, ""),
+    (1, "fatal: bad object 12\n"),
+]
+
+
+def test_a_killed_process_is_distinguished_from_a_limit_a_crash_and_a_process_of_the_remote() -> None:
+    assert [is_killed(*end) for end in OURS] == [True] * len(OURS)
+    assert [is_killed(*end) for end in NOT_OURS] == [False] * len(NOT_OURS)
 
 
 def test_git_is_killed_with_its_children_after_its_time_limit(bare: Path) -> None:

@@ -1,10 +1,13 @@
 """Workspaces in the runs of a task, on the real engine; the tests act as the agent."""
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import SandboxFailed
+from bot.sandbox.engine.containers import Mount
 from tests.sandbox.task_workspace import BRANCH, FILES, TASK, Site, commit
 
 
@@ -144,3 +147,27 @@ def test_a_session_exists_if_its_pattern_matches_a_file_with_content(site: Site)
     }
 
     assert [pattern for pattern, there in found.items() if there] == list(found)[:2]
+
+
+@pytest.mark.parametrize("command", ["update-ref", "rev-parse"])
+def test_the_clone_is_not_set_aside_because_something_killed_git_once(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """In the container, git is always started by `timeout`."""
+    site.prepare()
+    site.agent("git config user.nickname mine")
+    killing = tmp_path / "timeout"
+    killing.write_text(
+        f"#!/bin/sh\nshift 3\n[ $2 = {command} ] && mkdir /tmp/once && exec sh -c 'kill -9 $$'\nexec \"$@\"\n"
+    )
+    killing.chmod(0o755)
+    shared = site.places._shared
+
+    def with_killing(*args: Any) -> list[Mount]:
+        return [*shared(*args), Mount(source=killing, target="/usr/bin/timeout")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.places, "_shared", with_killing)
+        site.prepare()
+
+    assert site.agent("git config user.nickname; ls ~") == "mine"

@@ -26,12 +26,9 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
 
     Raises BotError if the agent succeeded and its work cannot be exported.
     """
-    runtime, run = leased.runtime, leased.run
+    run = leased.run
     try:
-        plan = replace(export_plan(runtime, leased.task, run, source), check=leased.check)
-        exported = leased.retry(
-            lambda: workspace_export.export_work(runtime.engine, runtime.tools_image, plan)
-        )
+        exported = leased.retry(lambda: _export(leased, source))
     except BotError as error:
         if isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
@@ -44,6 +41,12 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
         return _verdict(exported)
     question = "" if run.agent_outcome is Outcome.QUESTION else exported.question
     return RunVerdict(run.agent_outcome, with_question(run.reason, question))
+
+
+def _export(leased: LeasedRun, source: Mirror) -> workspace_export.Exported:
+    runtime = leased.runtime
+    plan = replace(export_plan(runtime, leased.task, leased.run, source), check=leased.check)
+    return workspace_export.export_work(runtime.engine, runtime.tools_image, plan)
 
 
 def _verdict(exported: workspace_export.Exported) -> RunVerdict:

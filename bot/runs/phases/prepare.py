@@ -61,15 +61,26 @@ def fetch(leased: LeasedRun) -> Mirror:
 def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     """Bring the task's workspace to the start of this run, and write the prompt."""
     source = fetch(leased)
+    plan = leased.retry(partial(_plan, leased, places, source))
+    task, run = leased.task, leased.run
+    fresh = not places.has(task.id)
+    has_session = leased.retry(lambda: places.prepare(plan))
+    # An agent that is given the id of a session without its file ends with an error.
+    _record_session(leased, _last_session(leased) if has_session else "")
+    submodules = leased.retry(lambda: source.submodules(task.base_head))
+    places.write_prompt(task.id, run.number, briefing(leased, plan.refs, submodules, fresh=fresh))
+    return source
+
+
+def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePlan:
+    """Choose the start of this run, and keep its commits and its workspace from removal."""
     _choose_base(leased, source)
     if is_on_another_host(leased):
         begin_here(leased, places, source)
     task, run = leased.task, leased.run
     view = _remote_view(task, source)
     _reserve(leased, source, view)
-    fresh = not places.has(task.id)
-    session = _last_session(leased)
-    plan = WorkspacePlan(
+    return WorkspacePlan(
         task=task.id,
         run=run.number,
         name=leased.helper("prepare"),
@@ -79,17 +90,11 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
         start=view.start,
         refs=view.refs,
         tags=source.tags(task.base_head),
-        session_file=_session_file(leased, session),
+        session_file=_session_file(leased, _last_session(leased)),
         instruction_files=instruction_files(),
         briefed_by=_briefed_by(task, source),
         check=leased.check,
     )
-    has_session = leased.retry(lambda: places.prepare(plan))
-    # An agent that is given the id of a session without its file ends with an error.
-    _record_session(leased, session if has_session else "")
-    text = briefing(leased, view.refs, source.submodules(task.base_head), fresh=fresh)
-    places.write_prompt(task.id, run.number, text)
-    return source
 
 
 def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> None:

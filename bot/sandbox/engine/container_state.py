@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.sandbox.engine import podman
 
-_KILLED = 137  # exit status of a process ended by SIGKILL
+KILLED = 137  # exit status of a process ended by SIGKILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,5 +31,5 @@ def condition_of(state: Mapping[str, Any], info: Mapping[str, Any]) -> Condition
         running=bool(state["Running"]),
         exit_status=state["ExitCode"] if over else None,
         # The engine also sets OOMKilled if only a child was killed and the agent continued; 137 is SIGKILL.
-        out_of_memory=over and marked and state["ExitCode"] == _KILLED,
+        out_of_memory=over and marked and state["ExitCode"] == KILLED,
     )

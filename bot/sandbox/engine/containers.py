@@ -126,14 +126,14 @@ class Engine:
         """Run a shell script in a container during the block, and yield its stdout while it runs.
 
         The end of the block waits for the script. Raises SandboxFailed, with the end of its stderr, unless
-        it exits 0 within `seconds` of its start. An exception in the block kills the container. `check` is
-        called while the script runs; its exceptions do the same.
+        it exits 0 within `seconds` of its start, and ProcessKilled if something else killed it. An exception
+        in the block kills the container. `check` is called while the script runs; its exceptions do the same.
         """
         argv = ["sh", "-c", script, "sh", *args]
         host = self._restricted(mounts, TOOL_LIMITS, LogConfig(type="none"))
         container = self._recreate(name, image=image, entrypoint=argv, host_config=host)
         try:
-            with running(self._api, container, seconds=seconds, check=check) as stream:
+            with running(self._api, container, info=self._info, seconds=seconds, check=check) as stream:
                 yield stream
         except BaseException:
             # An engine that hangs must not hide the exception. The next run of the task removes leftovers.

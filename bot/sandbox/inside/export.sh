@@ -109,6 +109,7 @@ leave_large_behind "$@"
 # A damaged object must be found before the first byte of the pack is sent.
 (seconds=$reading && git cat-file --batch --buffer </tmp/ids) || refuse objects
 [ ! -e /tmp/failed ] || refuse room
+exit_if_killed
 
 for name in result.json question.md; do
     : >"/tmp/$name"

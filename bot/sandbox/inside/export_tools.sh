@@ -19,7 +19,7 @@ git() {
     status=$?
     case $status in
     124) echo "fatal: git $1 took longer than $seconds seconds" ;;
-    137) echo "fatal: git $1 ran out of memory" ;;
+    137) echo "fatal: git $1 was killed" && : >/tmp/killed ;;
     esac >&2
     return $status
 }
@@ -29,7 +29,11 @@ git() {
 noting() {
     command "$@"
     status=$?
-    case $1:$status in *:0 | *:141 | grep:1) ;; *) : >/tmp/failed ;; esac
+    case $1:$status in
+    *:0 | *:141 | grep:1) ;;
+    *:137) : >/tmp/killed ;;
+    *) : >/tmp/failed ;;
+    esac
     return $status
 }
 cat() { noting cat "$@"; }
@@ -41,9 +45,18 @@ tr() { noting tr "$@"; }
 uniq() { noting uniq "$@"; }
 xargs() { noting xargs "$@"; }
 
+# Exits if a program was killed: only the host can tell whether the agent's files need too much memory.
+exit_if_killed() {
+    if [ -e /tmp/killed ]; then
+        tail -c 1000 /tmp/said >&4
+        exit 137
+    fi
+}
+
 # Refuses the export and exits. Arguments: a code of refusals.py, then files; the first NUL-terminated item in
 # them is the path.
 refuse() {
+    exit_if_killed
     code=$1
     shift
     printf '!%s\n%s\0' "$code" "$(grep -aE '^(error|fatal):' /tmp/said | head -c 1000)" >&3
@@ -74,6 +87,7 @@ repositories() {
 count() { tr -dc '\0' | wc -c; }
 
 fail() {
+    exit_if_killed
     tail -c 1000 /tmp/said >&4
     exit 1
 }

@@ -22,7 +22,10 @@ shift 7
 # A fifo or a filter that never ends must not block the run. A reset reads every file.
 git() {
     case $1 in reset) seconds=600 ;; *) seconds=60 ;; esac
-    timeout -k 1 $seconds git "$@"
+    status=0
+    timeout -k 1 $seconds git "$@" || status=$?
+    [ $status -ne 137 ] || : >/tmp/killed
+    return $status
 }
 
 make() { git init -q --template= && mkdir -p .git/info .git/objects/info; }
@@ -155,7 +158,8 @@ if [ "$mode" = fresh ]; then
     empty /workspace /home/agent
     make
     bring --hard "$@"
-elif ! bring --mixed "$@" 2>/tmp/said; then
+elif ! bring --mixed "$@" 2>/tmp/said && { [ ! -e /tmp/killed ] || ! bring --mixed "$@" 2>/tmp/said; }; then
+    # A git that was killed got a second try: a .git because of which git needs too much memory kills it again.
     set_aside
     make
     bring --mixed "$@"

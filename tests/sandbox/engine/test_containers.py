@@ -4,13 +4,17 @@ import gc
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.domain.errors import BadSettings, EngineUnavailable, ProcessKilled, SandboxFailed
 from bot.domain.interrupt import within
+from bot.sandbox.engine import containers
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
+from bot.sandbox.engine.host_config import TOOL_LIMITS
 from tests.sandbox.long_cases import mostly_long
 
 
@@ -109,6 +113,42 @@ def test_a_tool_that_the_engine_stopped_fails_with_a_temporary_error(engine: Eng
         stopped()
 
     assert engine.ours() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "kill"),
+    [
+        ("echo up; sleep 60", lambda engine, name: engine._api.kill(name)),
+        ("echo up; sleep 60", lambda engine, name: engine.remove(name)),
+        ("echo up; sh -c 'kill -9 $$'", lambda *_: None),
+    ],
+    ids=["SIGKILL", "removed", "SIGKILL to a program in it"],
+)
+def test_a_tool_that_something_else_killed_is_not_a_failure_of_its_script(
+    engine: Engine, image: str, script: str, kill: Callable[[Engine, str], None]
+) -> None:
+    name = a_name()
+
+    def killed() -> None:
+        with engine.tool_stream(
+            name=name, image=image, script=script, args=[], mounts=[], seconds=60
+        ) as stream:
+            assert stream.read_exactly(3) == b"up\n"
+            kill(engine, name)
+
+    with pytest.raises(ProcessKilled, match="killed a helper container"):
+        killed()
+
+    assert engine.ours() == []
+
+
+def test_a_tool_without_enough_memory_is_a_failure_of_its_script(
+    engine: Engine, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "TOOL_LIMITS", replace(TOOL_LIMITS, memory="64m"))
+
+    with pytest.raises(SandboxFailed, match=r"needed more memory than its limit.*largest files"):
+        run_tool(engine, image, "python3 -c 'x = bytearray(1 << 30)'; exit $?")
 
 
 def test_a_tool_that_prints_too_much_is_stopped(engine: Engine, image: str) -> None:

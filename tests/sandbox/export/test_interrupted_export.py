@@ -2,11 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import ExportRefused, SandboxFailed
+from bot.domain.errors import ExportRefused, ProcessKilled, SandboxFailed
 from bot.domain.interrupt import within
+from bot.sandbox.engine.containers import Mount
 from bot.sandbox.export.workspace_export import is_done
 from tests.sandbox.export_source import Site
 
@@ -29,6 +31,27 @@ def test_leftovers_of_killed_exports_do_not_block_the_next_export_and_are_remove
     assert site.take().commits == 1
 
     assert [path.name for path in site.quarantine.parent.iterdir()] == ["t1.git"]
+
+
+@pytest.mark.parametrize(
+    "command", ["rev-parse", "ls-files", "update-index", "write-tree", "rev-list", "cat-file", "pack-objects"]
+)
+def test_work_is_not_refused_because_something_killed_git_in_the_container(
+    site: Site, tmp_path: Path, command: str
+) -> None:
+    """In the container, git is always started by `timeout`."""
+    killing = tmp_path / "timeout"
+    killing.write_text(f'#!/bin/sh\nshift 3\n[ "$2" = {command} ] && exec sh -c \'kill -9 $$\'\nexec "$@"\n')
+    killing.chmod(0o755)
+    site.commit({"a.py": "1\n"})
+    (site.repo / "half.txt").write_text("half\n")
+    mounts = [*site.plan().workspace_mounts, Mount(source=killing, target="/usr/bin/timeout")]
+
+    with pytest.raises(ProcessKilled, match="killed a helper container"):
+        site.take(workspace_mounts=mounts)
+
+    assert not is_done(site.quarantine, "t1-0")
+    assert site.take().commits == 2
 
 
 class _RaisesAt:

@@ -1,0 +1,94 @@
+"""A git process that something outside the bot kills is retried, then reported as a fault of the machine."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.domain.error_policy import Backoff
+from bot.domain.lifecycle import State
+from bot.domain.outcomes import Outcome
+from bot.runs import leased_run
+from tests.support.worker_bench import Workshop
+
+
+@pytest.fixture
+def killing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a `git` first in PATH whose commands are killed, and return a folder.
+
+    A file in the folder has the name of a command, and contains how often that command is still killed.
+    """
+    folder, program = tmp_path / "to-kill", tmp_path / "programs" / "git"
+    folder.mkdir()
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh
+left=$(cat {folder}/"$1" 2>/dev/null)
+if [ "${{left:-0}}" -gt 0 ]; then
+    echo $((left - 1)) >{folder}/"$1"
+    kill -9 $$
+fi
+exec {shutil.which("git")} "$@"
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["fetch", "for-each-ref", "index-pack", "cat-file", "rev-list", "pack-objects", "update-ref", "push"],
+)
+def test_a_run_continues_after_git_was_killed(shop: Workshop, killing: Path, command: str) -> None:
+    (killing / command).write_text("1")
+
+    run = shop.done("echo 1 > x")
+
+    assert (killing / command).read_text() == "0\n"
+    assert (run.outcome, run.reason) == (Outcome.PUSHED, "")
+    assert shop.desk.git("show", f"{shop.task(run).branch}:x") == "1"
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome"),
+    [("fetch", Outcome.PREPARE_FAILED), ("index-pack", Outcome.LOST), ("push", Outcome.LOST)],
+)
+def test_a_git_that_is_killed_again_and_again_is_reported_as_a_fault_of_the_machine(
+    shop: Workshop,
+    killing: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    outcome: Outcome,
+) -> None:
+    monkeypatch.setattr(leased_run, "PHASE", Backoff(pauses=(0.01,), tries=3))
+    (killing / command).write_text("100")
+
+    run = shop.done("echo 1 > x")
+
+    assert (killing / command).read_text() == "97\n"
+    assert (run.outcome, run.state) == (outcome, State.FAILED)
+    assert run.reason.startswith(f"Something on the machine that the bot runs on killed `git {command}`, ")
+    assert "not a fault of the agent or its work" in run.reason
+    assert "incident" not in run.reason
+
+
+def test_an_agent_that_failed_is_still_reported_as_failed_if_its_export_was_killed(
+    shop: Workshop, killing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leased_run, "PHASE", Backoff(pauses=(0.01,), tries=2))
+    (killing / "index-pack").write_text("100")
+
+    run = shop.done("echo 1 > x; exit 3")
+
+    assert run.outcome is Outcome.AGENT_FAILED
+    assert "killed `git index-pack`" in run.reason
+
+
+def test_a_run_without_a_patch_ends_as_usual_because_git_was_killed_while_it_made_the_patch(
+    shop: Workshop, killing: Path
+) -> None:
+    (killing / "diff-tree").write_text("100")
+
+    assert shop.done("echo 1 > x").outcome is Outcome.PUSHED
