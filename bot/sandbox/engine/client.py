@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
-import requests
-import urllib3
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import kwargs_from_env
 
 from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
-from bot.sandbox.engine.streams import cleaned
+from bot.sandbox.engine.streams import TRANSPORT_ERRORS, cleaned
+
+# A proxy before the engine's socket answers these while the engine is away.
+_AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+_NO_ANSWER = "The container engine does not answer. Is it running, and may this user use its socket?"
 
 
 def connect(url: str) -> APIClient:
@@ -24,17 +27,17 @@ def connect(url: str) -> APIClient:
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """Raise the engine's and its library's errors as ours."""
+    """Raise the engine's and its library's errors as ours. A failed connection is EngineUnavailable."""
     try:
         yield
     except ImageNotFound as error:
         raise BadSettings(f"{_explanation(error)}. Run `forgehand images build`.") from error
     except APIError as error:
+        if error.status_code in _AWAY:
+            raise EngineUnavailable(_NO_ANSWER) from error
         raise SandboxFailed(f"The container engine refused: {_explanation(error)}") from error
-    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise EngineUnavailable(
-            "The container engine does not answer. Is it running, and may this user use its socket?"
-        ) from error
+    except (DockerException, *TRANSPORT_ERRORS) as error:
+        raise EngineUnavailable(_NO_ANSWER) from error
 
 
 def _explanation(error: APIError) -> str:

@@ -169,7 +169,7 @@ class Engine:
 
         Each call gives the same bytes in the same order. The engine has replaced bytes that are not UTF-8.
         """
-        return log_of(self._api, self._url, self._info, name, skip=skip)
+        return log_of(self._url, self._info, name, skip=skip)
 
     def condition(self, name: str) -> Condition | None:
         """Return the condition of the container; None if there is none with this name."""

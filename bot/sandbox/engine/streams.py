@@ -12,12 +12,26 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Protocol
+
+import requests
+import urllib3
 
 from bot.domain.errors import EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, uninterrupted
 from bot.text.invisible import visible
 
+# The errors by which the engine's library reports a failed connection. ValueError means that an answer is not
+# JSON, or that the socket was closed on our side.
+TRANSPORT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+    struct.error,
+)
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
 _TAIL = 4096  # bytes of stderr to quote in an error
@@ -121,11 +135,15 @@ class ContainerLog:
     """The past and future output of a container, from byte `skip` on.
 
     It ends when the container ends, when any thread calls `close`, or when the connection to the engine
-    fails; the container's condition tells which.
+    fails; the container's condition tells which. `release` is called by `close`: it gives up the connections
+    of this log.
     """
 
-    def __init__(self, follow: Frames, replay: Callable[[], Frames], *, skip: int) -> None:
+    def __init__(
+        self, follow: Frames, replay: Callable[[], Frames], *, skip: int, release: Callable[[], None]
+    ) -> None:
         self._frames = follow
+        self._release = release
         self._replay: Callable[[], Frames] | None = replay
         self._skip = self._offset = skip
         self._closed = False
@@ -146,13 +164,14 @@ class ContainerLog:
     def close(self) -> None:
         """End the iteration, even if it waits in another thread."""
         self._closed, self._replay = True, None
-        with suppress(OSError, AttributeError):  # it is closed already
+        with suppress(*TRANSPORT_ERRORS, AttributeError):  # it is closed already
             self._frames.close()
+        self._release()
 
     def _frame(self) -> bytes:
         try:
             return self._output()
-        except (StopIteration, ValueError, AttributeError):  # the last two: closed while it waited
+        except (StopIteration, *TRANSPORT_ERRORS, AttributeError):  # the last: closed while it waited
             if self._replay is None:
                 raise StopIteration from None
         # Engine 20.10 stores a last line without a line end, but does not send it to a follower when the

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.errors import LedgerUnavailable
 from bot.domain.lifecycle import Phase, State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
 from bot.runs.execute import execute
 from bot.sandbox.engine.containers import Engine
-from bot.store import workspaces
+from bot.store import log_chunks, workspaces
 from tests.runs.phases.stopped_worker import work_until_output
 from tests.support.services import Postgres
 from tests.support.worker_bench import FOREVER, Workshop, in_a_workshop, until
@@ -207,3 +208,27 @@ def test_an_agent_continues_while_the_ledger_is_unavailable_and_the_same_worker_
         count = int(shop.desk.git("cat-file", "blob", f"{shop.task(run).branch}:lines"))
         whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
         assert shop.printed(run) == shop.runtime.data.log(run.id).read_bytes() == whole
+
+
+def test_a_run_whose_ledger_went_away_as_its_agent_ended_is_pushed(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shop.claimed()
+    append, failures = log_chunks.append, list[Exception]()
+
+    def away(*args: Any) -> None:
+        if not failures:
+            until(lambda: not getattr(shop.runtime.engine.condition(f"forgehand-{run.id}"), "running", True))
+            failures.append(LedgerUnavailable("server closed the connection"))
+            raise failures[0]
+        append(*args)
+
+    monkeypatch.setattr(log_chunks, "append", away)
+    # The reader waits with the rest of the output still in the socket: there is more than its buffer holds.
+    much = "python3 -c 'for _ in range(30): print(10_000 * chr(120))'"
+    execute(shop.agent(f"echo 1 > x; echo one; sleep 1.5; {much}"), run, threading.Event())
+
+    ended = shop.now(run)
+    assert len(failures) == 1
+    assert (ended.outcome, ended.reason) == (Outcome.PUSHED, "")
+    assert shop.printed(run).replace(b"\n", b"") == b"one" + b"x" * 300_000

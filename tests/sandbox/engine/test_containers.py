@@ -13,9 +13,10 @@ import pytest
 from bot.domain.errors import BadSettings, EngineUnavailable, ProcessKilled, SandboxFailed
 from bot.domain.interrupt import within
 from bot.sandbox.engine import containers
-from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine, Mount
+from bot.sandbox.engine.containers import Condition, ContainerLimits, ContainerSpec, Engine, Mount
 from bot.sandbox.engine.host_config import TOOL_LIMITS
 from tests.sandbox.long_cases import mostly_long
+from tests.support.worker_bench import until
 
 
 def a_name() -> str:
@@ -320,6 +321,22 @@ def test_following_can_be_ended_from_another_thread(engine: Engine, image: str) 
     condition = engine.condition(sandbox.name)
     assert condition is not None
     assert condition.running
+
+
+def test_the_engine_answers_after_a_log_was_closed_that_had_just_ended(engine: Engine, image: str) -> None:
+    """The library would use the closed socket for the next request."""
+    sandbox = a_sandbox(image, "echo one; sleep 0.1; echo two")
+    engine.start(sandbox)
+    log = engine.follow(sandbox.name, 0)
+    assert next(log) == b"one\n"
+    until(lambda: not getattr(engine.condition(sandbox.name), "running", True))
+
+    log.close()
+    rest = list(log)
+
+    assert rest in ([], [b"two\n"])
+    assert output_of(engine, sandbox) == b"one\ntwo\n"
+    assert engine.condition(sandbox.name) == Condition(running=False, exit_status=0, out_of_memory=False)
 
 
 def test_stop_ends_an_agent_that_ignores_the_signal(engine: Engine, image: str) -> None:

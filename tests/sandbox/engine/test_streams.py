@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from bot.domain.errors import SandboxFailed
-from bot.domain.interrupt import within
+from bot.domain.interrupt import uninterrupted, within
 from bot.sandbox.engine.streams import ContainerLog, Frames, Stream
 
 
@@ -103,4 +103,4 @@ def test_a_message_of_the_engine_is_not_output_of_the_agent(
     def replay() -> Frames:
         return Lines(*stored)
 
-    assert b"".join(ContainerLog(Lines(*followed), replay, skip=0)) == output
+    assert b"".join(ContainerLog(Lines(*followed), replay, skip=0, release=uninterrupted)) == output
