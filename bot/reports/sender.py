@@ -34,7 +34,7 @@ from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 from bot.store.outbox import Item, Outgoing
 from bot.store.process_locks import is_dead
-from bot.store.shared_keys import run_token, task_url
+from bot.store.shared_keys import task_url
 
 log = structlog.get_logger()
 
@@ -164,8 +164,7 @@ def _give_up(sender: Sender, item: Item, reason: str) -> None:
 
 def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> int | None:
     """Make the call for one row; return the id of the comment, None for the other kinds."""
-    # A subject that is a run had a token of its own. For other subjects this token matches no text.
-    publisher = Publisher(forge, [*sender.secrets, run_token(sender.link_key, item.subject)])
+    publisher = Publisher(forge, sender.secrets)
     match outbox_messages.of_item(item):
         case ReactionMessage(reply_target=target):
             forge.react(thread, target)

@@ -22,50 +22,79 @@ _TOKEN_SHAPES = (
     r"|fhrun_[0-9a-f]{64}"  # a run's token for the gateway
 )
 _TOKENS = re.compile(_TOKEN_SHAPES)
-_BREAKS = re.compile(r"[\s>\\nr]+")  # all characters that `_spelled` allows between two others
+_BREAK = r"(?:[\s>]|\\[nr]){0,4}"  # a line break, also in a quotation, or escaped as in JSON
+_BREAKS = re.compile(r"[\s>\\nr]+")  # all characters that `_BREAK` allows
 _ONE_LINE = 60  # characters that no encoder breaks into two lines
 _SHORTEST = 8  # characters: a shorter "secret" would redact ordinary words
+
+# A run's token is "fhrun_" and 64 hexadecimal digits. For each form that encoders give it: the constant part,
+# then the class of the other characters, and their number. All runs share the pattern: one for each run would
+# take 15 ms and up to 1 MiB, and `re` keeps 512 patterns.
+_REVERSED = "_nurhf"
+_RUN_TOKENS = {
+    "fhrun_": ("[0-9a-f]", 64),
+    "666872756e5f": (f"[36]{_BREAK}[0-9]", 64),
+    "666872756E5F": (f"[36]{_BREAK}[0-9]", 64),
+    "ZmhydW5f": ("[A-Za-z0-9]", 85),
+    "ZocnVuX": ("[A-Za-z0-9]", 85),
+    "maHJ1bl": ("[A-Za-z0-9]", 86),
+}
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
     """Redact these secrets, also in base64, hex and reversed, and every text in the shape of a token.
 
-    If joiners divide a secret, the whole text is returned without joiners.
+    The token of any run is redacted in all these forms, too. If joiners divide a secret, the whole text is
+    returned without joiners.
     """
-    known = tuple(secrets)
-    redacted = _redact(text, known)
+    redacted = _redact(text, secrets)
     bare = without_joiners(redacted)
     if bare == redacted:
         return redacted
-    hidden = _redact(bare, known)
+    hidden = _redact(bare, secrets)
     return redacted if hidden == bare else hidden
 
 
-def _redact(text: str, secrets: tuple[str, ...]) -> str:
-    pattern = _secret_pattern(secrets) if _may_contain(text, secrets) else _TOKENS
-    return pattern.sub(HIDDEN, text)
-
-
-def _may_contain(text: str, secrets: tuple[str, ...]) -> bool:
-    """Report whether the text may contain a form of a secret.
-
-    Most texts contain none, and each run has a secret of its own, whose pattern takes 15 ms to compile. All
-    characters of which a line break can consist are removed from both sides, so no match of the pattern is
-    missed.
-    """
+def _redact(text: str, secrets: Sequence[str]) -> str:
+    # All characters of which a line break can consist are removed from both sides, so no match is missed.
     joined = _BREAKS.sub("", text)
-    return any(form in joined for form in _joined_forms(secrets))
+    if any(_joined(part) in joined for part in (*_RUN_TOKENS, _REVERSED)):
+        text = _run_token_pattern().sub(HIDDEN, text)
+    return _secret_pattern(_printed(joined, secrets)).sub(HIDDEN, text)
 
 
-@lru_cache(maxsize=16)
-def _joined_forms(secrets: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(_BREAKS.sub("", form) for form in _known_forms(secrets))
+def _printed(joined: str, secrets: Sequence[str]) -> tuple[str, ...]:
+    """Return the secrets of which the text may contain a form.
+
+    Most texts contain none, and a pattern of all secrets takes long to compile.
+    """
+    return tuple(secret for secret in secrets if any(form in joined for form in _joined_forms(secret)))
+
+
+def _joined(form: str) -> str:
+    return _BREAKS.sub("", form)
+
+
+@lru_cache(maxsize=256)
+def _joined_forms(secret: str) -> frozenset[str]:
+    return frozenset(map(_joined, _known_forms((secret,))))
 
 
 @lru_cache(maxsize=16)
 def _secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
     known = [_spelled(form) for form in sorted(_known_forms(secrets), key=len, reverse=True)]
-    return re.compile("|".join([*known, _TOKEN_SHAPES]))
+    return re.compile("|".join([*known, _TOKEN_SHAPES])) if known else _TOKENS
+
+
+@lru_cache(maxsize=1)
+def _run_token_pattern() -> re.Pattern[str]:
+    """Return the pattern of the token of any run in any form, with line breaks."""
+    digit, count = _RUN_TOKENS["fhrun_"]
+    backwards = f"{digit}(?:{_BREAK}{digit}){{{count - 1}}}{_BREAK}{_BREAK.join(_REVERSED)}"
+    forms = [
+        f"{_BREAK.join(part)}(?:{_BREAK}{rest}){{{count}}}" for part, (rest, count) in _RUN_TOKENS.items()
+    ]
+    return re.compile("|".join([*forms, backwards]))
 
 
 def _known_forms(secrets: tuple[str, ...]) -> set[str]:
@@ -75,10 +104,9 @@ def _known_forms(secrets: tuple[str, ...]) -> set[str]:
 def _spelled(form: str) -> str:
     """Return a pattern for a form of a secret that allows line breaks in it.
 
-    Encoders break long lines: xxd after 60 characters, base64 after 64 or 76. The breaks may be in a
-    quotation, or escaped as in JSON.
+    Encoders break long lines: xxd after 60 characters, base64 after 64 or 76.
     """
-    return (r"(?:[\s>]|\\[nr]){0,4}" if len(form) > _ONE_LINE else "").join(map(re.escape, form))
+    return (_BREAK if len(form) > _ONE_LINE else "").join(map(re.escape, form))
 
 
 def _forms(secret: str) -> set[str]:

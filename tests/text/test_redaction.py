@@ -71,6 +71,28 @@ def test_a_word_that_contains_the_beginning_of_a_gitlab_token_is_not_redacted(na
 
 
 @given(
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.integers(0, 20),
+    st.sampled_from(["", "\n", "\r\n", "\n> ", "\\n"]),
+    st.sampled_from([60, 64, 76, 1000]),
+    st.sampled_from(["", "x-access-token:", "\u00e9\n"]),
+)
+def test_the_token_of_a_run_that_nobody_named_is_redacted_in_every_form(
+    digits: str, chosen: int, end: str, width: int, around: str
+) -> None:
+    forms = sorted(_forms(f"fhrun_{digits}"))
+    form = forms[chosen % len(forms)]
+    printed = end.join(re.findall(f".{{1,{width}}}", form))
+
+    assert redact(f"{around}{printed}.{around}", [TOKEN]) == f"{around}{HIDDEN}.{around}"
+
+
+@pytest.mark.parametrize("text", ["fhrun_" + "0f" * 31, "see ZmhydW5f in the log", "0f" * 40, "_nurhf"])
+def test_text_that_only_begins_like_the_token_of_a_run_is_not_redacted(text: str) -> None:
+    assert redact(text, []) == text
+
+
+@given(
     st.lists(SECRETS, max_size=3).map(tuple),
     st.lists(st.integers(0, 200), max_size=3),
     st.lists(st.sampled_from(BREAKS), min_size=1, max_size=4),

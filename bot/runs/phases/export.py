@@ -17,7 +17,6 @@ from bot.sandbox.container_names import RunContainer
 from bot.sandbox.export import workspace_export
 from bot.sandbox.export.protected_paths import DEFAULT, pathspecs
 from bot.sandbox.export.unexported import sentence
-from bot.store.shared_keys import run_token
 from bot.text.invisible import visible
 
 
@@ -80,7 +79,7 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> works
         signoff=runtime.signoff,
         co_author=_co_author(runtime, task, run),
         title=_title(task, run),
-        secrets=[*runtime.secrets, run_token(runtime.link_key, run.id)],
+        secrets=runtime.secrets,
         rules=workspace_export.Rules(protected_paths=(*DEFAULT, *files)),
         restored_paths=pathspecs(files) if task.pinned else (),
     )
