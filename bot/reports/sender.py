@@ -1,8 +1,8 @@
 """The sender: writes the outbox's messages to the forge, each of them once.
 
 A try is recorded in the ledger before its call to the forge. After a crash the hidden marker of the
-comment is looked up before the comment is posted again; if there are several with the marker, the
-younger ones are deleted.
+comment is looked up before the comment is posted again, and once more a minute later; if there are
+several with the marker, one stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, is_report_ov
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
-from bot.reports import comments, outbox_messages
+from bot.reports import comments, outbox_messages, twins
 from bot.reports.incidents import incident, incident_text
 from bot.reports.outbox_messages import (
     FinalMessage,
@@ -76,7 +76,8 @@ def send(sender: Sender, thread_key: str) -> None:
         # A message may have been added while we held the lease, and the sender that was to send it gave up.
         with sender.ledger.read() as tx:
             thread = threads.get(tx, thread_key)
-            if thread.forge not in sender.forges or not outbox.due(tx, thread_key):
+            rest = outbox.due(tx, thread_key) or outbox.due_looks(tx, thread_key)
+            if thread.forge not in sender.forges or not rest:
                 return
 
 
@@ -93,7 +94,7 @@ def _is_dead(sender: Sender, holder: str) -> bool:
 
 def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
     with sender.ledger.read() as tx:
-        items = outbox.due(tx, thread_key)
+        items, looks = outbox.due(tx, thread_key), outbox.due_looks(tx, thread_key)
         thread = threads.get(tx, thread_key)
     lease = _lease(sender)
     if forge := sender.forges.get(thread.forge):
@@ -109,6 +110,11 @@ def _send_due(sender: Sender, thread_key: str, holder: str) -> None:
                 if not sender_leases.extend(tx, thread_key, holder, lease):
                     outbox.recheck(tx, item)
                     return
+        for item in looks:
+            with sender.ledger.write() as tx:
+                if not sender_leases.extend(tx, thread_key, holder, lease):
+                    return
+            twins.look(sender.ledger, forge, thread, item)
 
 
 def _begin(tx: Connection, item: Item) -> bool:
@@ -176,13 +182,11 @@ def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> i
             _set_status(sender, publisher, thread, item.subject, status)
         case NewChange() as change:
             _open_change(sender, publisher, thread, item.subject, change)
-        case ReplyMessage(text=text, reply_target=target):
-            return _comment(publisher, thread, item, text, target)
-        case ProgressMessage(text=text):
-            return _comment(publisher, thread, item, text, _reply_target(sender, item.subject))
+        case ReplyMessage(text=text) | ProgressMessage(text=text):
+            return _comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
         case FinalMessage() as final:
             text = _final_text(sender, item.subject, final)
-            return _comment(publisher, thread, item, text, _reply_target(sender, item.subject))
+            return _comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
     return None
 
 
@@ -190,20 +194,11 @@ def _comment(publisher: Publisher, thread: Thread, item: Item, text: str, target
     """Post the comment, or edit it if it exists; after a crash it is found by its marker."""
     marker, posted = marker_of(item.kind, item.subject), item.remote_id
     if posted is None and item.attempts > 0:
-        twins = publisher.forge.find_comments(thread, marker, target)
-        for twin in twins[1:]:
-            publisher.forge.delete_comment(thread, twin, target)
-        posted = twins[0] if twins else None
+        posted = twins.keep_one(publisher.forge, thread, item, target)
     if posted is None:
         return publisher.comment(thread, text, marker, target)
     publisher.edit_comment(thread, posted, text, marker, target)
     return posted
-
-
-def _reply_target(sender: Sender, run_id: str) -> ReplyTarget:
-    """Return the reply target of the run's command; the comments about the run go there, too."""
-    with sender.ledger.read() as tx:
-        return runs.get(tx, run_id).reply_target
 
 
 def _final_text(sender: Sender, run_id: str, final: FinalMessage) -> str:

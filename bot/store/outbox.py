@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, select, update
+from sqlalchemy import Connection, Row, and_, case, func, select, union_all, update
 
+from bot.store import twins
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import outbox
 
@@ -28,6 +29,7 @@ class Outgoing(StrEnum):
     PROGRESS = "progress"  # its last version is sent after the final comment
 
 
+COMMENTS = (Outgoing.REPLY, Outgoing.FINAL, Outgoing.PROGRESS)
 ORDER = {kind: place for place, kind in enumerate(Outgoing)}
 
 
@@ -91,15 +93,13 @@ def put_once(tx: Connection, new: NewItem) -> bool:
 
 
 def due_threads(tx: Connection, limit: int) -> list[str]:
-    """Return keys of threads with due rows, the longest due first."""
-    rows = tx.execute(
-        select(outbox.c.thread_key)
-        .where(outbox.c.due_at <= clock(tx))
-        .group_by(outbox.c.thread_key)
-        .order_by(func.min(outbox.c.due_at))
-        .limit(limit)
-    )
-    return list(rows.scalars())
+    """Return keys of threads with rows that are due, or due for a look for twins, the longest due first."""
+    now = clock(tx)
+    due_now = select(outbox.c.thread_key, outbox.c.due_at.label("at")).where(outbox.c.due_at <= now)
+    to_look = select(outbox.c.thread_key, outbox.c.look_at.label("at")).where(twins.looks(now))
+    each = union_all(due_now, to_look).subquery()
+    rows = select(each.c.thread_key).group_by(each.c.thread_key).order_by(func.min(each.c.at)).limit(limit)
+    return list(tx.execute(rows).scalars())
 
 
 def due(tx: Connection, thread_key: str) -> list[Item]:
@@ -108,6 +108,11 @@ def due(tx: Connection, thread_key: str) -> list[Item]:
     rows = tx.execute(select(outbox).where(outbox.c.thread_key == thread_key, due_now))
     items = [_value(row) for row in rows]
     return sorted(items, key=lambda item: (ORDER[item.kind], item.id))
+
+
+def due_looks(tx: Connection, thread_key: str) -> list[Item]:
+    """Return the rows of this thread whose comments may have twins by now."""
+    return [_value(row) for row in tx.execute(twins.of_thread(thread_key, clock(tx)))]
 
 
 def of_subject(tx: Connection, subject: str, kind: Outgoing) -> list[Item]:
@@ -130,7 +135,8 @@ def start_sending(tx: Connection, item: Item) -> bool:
     Return False if the row has been retired meanwhile.
     """
     pending = update(outbox).where(outbox.c.id == item.id, outbox.c.due_at.is_not(None))
-    return tx.execute(pending.values(attempts=outbox.c.attempts + 1)).rowcount == 1
+    look_at = twins.after_try(clock(tx), comments=outbox.c.kind.in_(COMMENTS))
+    return tx.execute(pending.values(attempts=outbox.c.attempts + 1, look_at=look_at)).rowcount == 1
 
 
 def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
@@ -146,6 +152,7 @@ def sent(tx: Connection, item: Item, remote_id: int | None) -> None:
             sent_version=item.version,
             sent_at=now,
             remote_id=func.coalesce(remote_id, outbox.c.remote_id),
+            look_at=twins.after_success(now, tries_before=item.attempts),
             attempts=0,
             due_at=case((newer, later), else_=None),
         )

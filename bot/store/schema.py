@@ -238,6 +238,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", Double),  # NULL: nothing to do
     Column("sent_at", Double),
+    Column("look_at", Double),  # when to look for twins of the comment; NULL: there can be none
     Column("refused", Text, nullable=False, server_default=""),  # reason for the forge's definite refusal
     Column("created_at", Double, nullable=False),
     UniqueConstraint("subject", "kind", "target", "thread_key"),
@@ -247,6 +248,12 @@ Index(
     outbox.c.due_at,
     sqlite_where=text("due_at IS NOT NULL"),
     postgresql_where=text("due_at IS NOT NULL"),
+)
+Index(
+    "ix_outbox_look",
+    outbox.c.look_at,
+    sqlite_where=text("look_at IS NOT NULL"),
+    postgresql_where=text("look_at IS NOT NULL"),
 )
 
 # At most one sender per thread at a time, across processes.

@@ -80,7 +80,11 @@ class Outbox:
         """Move all recorded times this far into the past."""
         with self.ledger.write() as tx:
             tx.execute(
-                update(table).values(due_at=table.c.due_at - seconds, sent_at=table.c.sent_at - seconds)
+                update(table).values(
+                    due_at=table.c.due_at - seconds,
+                    sent_at=table.c.sent_at - seconds,
+                    look_at=table.c.look_at - seconds,
+                )
             )
 
     def item(self, kind: Outgoing) -> Item:

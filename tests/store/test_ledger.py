@@ -93,6 +93,8 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
         workspaces.retain(tx, task, 1.0)
         tx.execute(text("DROP TABLE removals"))
         tx.execute(text("ALTER TABLE runs DROP COLUMN unexported"))
+        tx.execute(text("DROP INDEX ix_outbox_look"))
+        tx.execute(text("ALTER TABLE outbox DROP COLUMN look_at"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
     ledger.close()
 
