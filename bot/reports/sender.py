@@ -20,6 +20,7 @@ from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.reports import comments, outbox_messages, twins
 from bot.reports.incidents import incident, incident_text
+from bot.reports.lease_extension import extended
 from bot.reports.outbox_messages import (
     FinalMessage,
     LabelMessage,
@@ -41,7 +42,8 @@ log = structlog.get_logger()
 # The kind that must be sent before each of these kinds.
 _AFTER = {Outgoing.FINAL: Outgoing.CHANGE, Outgoing.PROGRESS: Outgoing.FINAL}
 _WAIT = 5.0  # seconds until a message that has to wait for another one is looked at again
-_LEASE_FACTOR = 4  # a sender's lease is this many times a run's lease: a single call to a forge may take long
+# A sender's lease in leases of a run. After a death, it and the pause between two nudges take at most 30 s.
+_LEASE_FACTOR = 0.5
 _DROPPED = frozenset({Outgoing.REACTION, Outgoing.PROGRESS})  # kinds that are dropped after some failures
 
 
@@ -69,7 +71,8 @@ def send(sender: Sender, thread_key: str) -> None:
             if not sender_leases.take(tx, thread_key, holder, seconds=lease, is_dead=dead):
                 return
         try:
-            _send_due(sender, thread_key, holder)
+            with extended(sender.ledger, thread_key, holder, lease):
+                _send_due(sender, thread_key, holder)
         finally:
             with sender.ledger.write() as tx:
                 sender_leases.release(tx, thread_key, holder)

@@ -7,8 +7,6 @@ from sqlalchemy import Connection, and_, delete, select, update
 from bot.store.ledger import clock, insert_new
 from bot.store.schema import senders
 
-_LAST_CALL = 0.25  # part of the lease in which the last request of a dead sender may still arrive
-
 
 def take(
     tx: Connection,
@@ -21,7 +19,8 @@ def take(
     """Take the thread for so many seconds, as its only sender.
 
     Return False if the thread already has a sender, also if that is `holder`. `is_dead` tells whether a
-    holder is known to have ended; its lease then ends early.
+    holder is known to have ended; its lease then ends at once. The last request of a dead sender may still
+    reach the forge, so the new one looks for twins (bot/store/twins.py).
     """
     now = clock(tx)
     row = {"thread_key": thread_key, "holder": holder, "until": now + seconds}
@@ -31,10 +30,10 @@ def take(
     before = tx.execute(there).scalar_one_or_none()
     if before is None:  # released just now; the next nudge will find it free
         return False
-    over = now + (seconds * (1 - _LAST_CALL) if is_dead(before) else 0.0)
-    expired = and_(senders.c.thread_key == thread_key, senders.c.holder == before, senders.c.until < over)
-    taken = update(senders).where(expired).values(holder=holder, until=now + seconds)
-    return tx.execute(taken).rowcount == 1
+    taken = update(senders).where(senders.c.thread_key == thread_key, senders.c.holder == before)
+    if not is_dead(before):
+        taken = taken.where(senders.c.until < now)
+    return tx.execute(taken.values(holder=holder, until=now + seconds)).rowcount == 1
 
 
 def extend(tx: Connection, thread_key: str, holder: str, seconds: float) -> bool:
