@@ -16,7 +16,7 @@ from bot.commands.request import Request, read
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
 from bot.domain.errors import BotError, ForgeUnavailable, NotAllowed
-from bot.domain.event import Event, Labelled, idempotency_keys
+from bot.domain.event import Event, Labelled, described_at, idempotency_keys
 from bot.domain.nudges import Nudges
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
@@ -64,8 +64,9 @@ class Answer:
         with self.ledger.read() as tx:
             if causes.any_known(tx, forge, repository_id, idempotency_keys(event)):
                 return
+            now = clock(tx)
         try:
-            request = self._request(event, 0.0)
+            request = self._request(event, age=0.0, now=now)
             if request:
                 with self.ledger.write() as tx:
                     if _record_keys(tx, event):
@@ -84,7 +85,8 @@ class Answer:
             with self.ledger.write() as tx:
                 deliveries.mark_answered(tx, delivery.forge, delivery.id, f"unreadable: {error}"[:500])
             return
-        requests = [request for event in events if (request := self._request(event, delivery.age))]
+        age, now = delivery.age, delivery.read_at
+        requests = [request for event in events if (request := self._request(event, age=age, now=now))]
         with self.ledger.write() as tx:
             if not deliveries.mark_answered(tx, delivery.forge, delivery.id):
                 return
@@ -96,11 +98,12 @@ class Answer:
     def _events(self, delivery: Delivery) -> list[Event]:
         return self.forges[delivery.forge].events(delivery.event, delivery.body)
 
-    def _request(self, event: Event, age: float) -> Request | None:
+    def _request(self, event: Event, *, age: float, now: float) -> Request | None:
         """Return the command in this event, authorized or refused; None if there is nothing to answer."""
         request = self._read(event)
         if request is None:
             return None
+        request = replace(request, read_at=now)
         if request.refusal:
             with self.ledger.read() as tx:
                 if early_refusal.is_due(tx, request, self._bot_name(event)):
@@ -130,12 +133,10 @@ class Answer:
         return listed
 
     def _handle(self, tx: Connection, request: Request) -> None:
-        event, thread = request.event, request.event.thread
-        threads.remember(tx, thread.key, thread)
-        if repository := request.repository:
-            threads.move(tx, thread.forge, repository.id, path=repository.path, url=repository.url)
+        request = _record_thread(tx, request)
+        event = request.event
         if not request.refusal and acts.has_run(tx, event):
-            log.info("request of an act that has a run", thread=thread.key)
+            log.info("request of an act that has a run", thread=event.thread.key)
             replies.decline(tx, event, acts.not_obeyed(request))
             return
         try:
@@ -148,7 +149,7 @@ class Answer:
             refuse = replies.refuse_once if request.unasked or isinstance(error, NotAllowed) else replies.post
             refuse(tx, event, str(error), notes)
         else:
-            log.info("command accepted", command=request.command.name, thread=thread.key)
+            log.info("command accepted", command=request.command.name, thread=event.thread.key)
             replies.accept(tx, event, text, request.notes)
 
     def _dispatch(self, tx: Connection, request: Request) -> str:
@@ -190,8 +191,7 @@ class Answer:
                 return
             for request in requests:
                 if _record_keys(tx, request.event):
-                    threads.remember(tx, request.event.thread.key, request.event.thread)
-                    replies.post(tx, request.event, text)
+                    replies.post(tx, _record_thread(tx, request).event, text)
         self._nudge(requests)
 
     def _readable_requests(self, delivery: Delivery) -> list[Request]:
@@ -205,6 +205,15 @@ class Answer:
             self.nudges.report(key)
         if requests:
             self.nudges.work()
+
+
+def _record_thread(tx: Connection, request: Request) -> Request:
+    """Record newer facts about the thread, and return the request with the newest known ones."""
+    thread = request.event.thread
+    threads.remember(tx, thread.key, thread, described_at(request.event).timestamp())
+    if place := request.repository:
+        threads.move(tx, thread.forge, place.id, path=place.path, url=place.url, as_of=request.read_at)
+    return request.about(threads.get(tx, thread.key))
 
 
 def _record_keys(tx: Connection, event: Event) -> bool:

@@ -12,6 +12,7 @@ from bot.domain.change import Repository
 from bot.domain.command import Command, Need, Options
 from bot.domain.errors import BotError, NotUnderstood
 from bot.domain.event import Commented, Event
+from bot.domain.thread import Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,19 @@ class Request:
     repository: Repository | None = None  # as the forge describes it; None if the forge was not asked
     unasked: bool = False  # refused before the forge was asked about its author
     notes: tuple[str, ...] = ()
+    read_at: float = 0.0  # by the ledger's clock, before the forge was asked
 
     def located(self, repository: Repository) -> "Request":
         """Return the request at the address that the forge gives for its repository."""
         thread = replace(self.event.thread, path=repository.path, repository_url=repository.url)
+        return replace(self.about(thread), repository=repository)
+
+    def about(self, thread: Thread) -> "Request":
+        """Return the request with this description of its thread."""
         return replace(
             self,
             event=replace(self.event, thread=thread),
             command=replace(self.command, thread=thread),
-            repository=repository,
         )
 
 

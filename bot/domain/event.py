@@ -55,6 +55,12 @@ class Assigned:
 Event = Commented | Labelled | Assigned
 
 
+def described_at(event: Event) -> datetime:
+    """Return the time at which the thread was as the event describes it."""
+    scanned = event.changed_at if isinstance(event, Labelled) else None
+    return scanned or event.at
+
+
 def label_key(thread: Thread, label: str, at: datetime) -> str:
     """Return label:<thread>:<label>:<time>.
 

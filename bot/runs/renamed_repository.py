@@ -9,6 +9,7 @@ from bot.domain.errors import ForgeError
 from bot.runs.leased_run import LeasedRun
 from bot.store import leases, threads
 from bot.store import tasks as task_rows
+from bot.store.ledger import clock
 
 log = structlog.get_logger()
 
@@ -16,11 +17,13 @@ log = structlog.get_logger()
 def record_rename(leased: LeasedRun) -> bool:
     """Ask for the present address of the task's repository, and record it if it is new.
 
-    Returns True if it is new. Raises LeaseLost.
+    Returns True if the task has another address now. Raises LeaseLost.
     """
     forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
     if forge is None or not thread.repository_id:
         return False
+    with leased.runtime.ledger.read() as tx:
+        asked_at = clock(tx)
     try:
         repository = leased.retry_or_abandon(lambda: forge.repository(thread.repository_id))
     except ForgeError as error:
@@ -30,7 +33,11 @@ def record_rename(leased: LeasedRun) -> bool:
         return False
     with leased.runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
-        threads.move(tx, thread.forge, thread.repository_id, path=repository.path, url=repository.url)
+        threads.move(
+            tx, thread.forge, repository.id, path=repository.path, url=repository.url, as_of=asked_at
+        )
         leased.task = task_rows.get(tx, leased.task.id)
-    log.info("repository rename recorded", repository=repository.url)
+    if leased.task.thread.repository_url == thread.repository_url:
+        return False
+    log.info("repository rename recorded", repository=leased.task.thread.repository_url)
     return True

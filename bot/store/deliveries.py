@@ -28,6 +28,7 @@ class Delivery:
     body: bytes
     attempts: int = 0
     age: float = 0.0  # seconds since it was received
+    read_at: float = 0.0  # by the ledger's clock
 
 
 def record(tx: Connection, batch: Sequence[Delivery]) -> None:
@@ -44,9 +45,15 @@ def get_unanswered(tx: Connection, forge: str, delivery_id: str) -> Delivery | N
     row = tx.execute(select(deliveries).where(_unanswered(forge, delivery_id))).one_or_none()
     if row is None or row.body is None:
         return None
-    age = clock(tx) - row.received_at
+    now = clock(tx)
     return Delivery(
-        forge=row.forge, id=row.id, event=row.event, body=row.body, attempts=row.attempts, age=age
+        forge=row.forge,
+        id=row.id,
+        event=row.event,
+        body=row.body,
+        attempts=row.attempts,
+        age=now - row.received_at,
+        read_at=now,
     )
 
 

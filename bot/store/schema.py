@@ -76,6 +76,8 @@ threads = Table(
     Column("number", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
     Column("confidential", Boolean, nullable=False, server_default=text("false")),
+    Column("described_at", Double, nullable=False, server_default="0"),  # the title; 0 = unknown
+    Column("located_at", Double, nullable=False, server_default="0"),  # path and URL; 0 = unknown
 )
 
 tasks = Table(

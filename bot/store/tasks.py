@@ -18,8 +18,8 @@ _COLUMNS: Select[Any] = select(tasks, threads_table).join_from(
 
 
 def add(tx: Connection, task: Task) -> None:
-    """Insert a new task and its thread. The database refuses a second task with this id."""
-    threads.remember(tx, task.thread_key, task.thread)
+    """Insert a new task, and its thread if that is new. The database refuses a second task with this id."""
+    threads.add(tx, task.thread_key, task.thread)
     tx.execute(
         insert(tasks).values(
             id=task.id,

@@ -94,6 +94,11 @@ class Bot:
         with self.ledger.read() as tx:
             return tx.execute(select(d).where(d.c.id == delivery_id)).one()
 
+    def now(self) -> float:
+        """Return the time by the ledger's clock."""
+        with self.ledger.read() as tx:
+            return clock(tx)
+
     def has_done_nothing(self) -> bool:
         """Report whether nothing was done, nothing will be posted and no process was nudged."""
         return not self.nudged and self.rows(schema.causes, schema.tasks, schema.runs, schema.outbox) == 0

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import update
 
 from bot.domain.errors import ForgeError, ForgeUnavailable
-from bot.store import schema, threads
+from bot.store import schema, tasks, threads
 from bot.store.ledger import clock
 from tests.commands.answering_bot import EVE, Bot, comment, repository_at
 from tests.support.commander import ISSUE
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,48 @@ def test_a_renamed_repository_is_used_under_its_new_name(bot: Bot) -> None:
     bot.comment("/run tidy it again")
 
     assert {run.repository_url for run in bot.runs()} == {"https://github.com/acme/hammer"}
+    with bot.ledger.read() as tx:
+        assert threads.get(tx, ISSUE.key).path == "acme/hammer"
+
+
+def test_an_older_delivery_that_arrives_late_moves_and_renames_nothing(bot: Bot) -> None:
+    late = json.loads(comment(502, "/run tidy it", at="2026-11-23T07:00:00Z"))
+    late["issue"]["title"] = "Before the edit"
+    bot.forge.repositories[1] = repository_at("acme/hammer")
+    payload = json.loads(comment(501, "/run tidy it", at="2026-11-23T08:00:00Z"))
+    payload["repository"]["full_name"] = "acme/hammer"
+    bot.answer(bot.receive("issue_comment", json.dumps(payload).encode()))
+
+    bot.answer(bot.receive("issue_comment", json.dumps(late).encode()))
+
+    with bot.ledger.read() as tx:
+        thread = threads.get(tx, ISSUE.key)
+        branches = {task.branch.rpartition("-")[0] for task in tasks.of_thread(tx, ISSUE.key)}
+    assert (thread.title, thread.path) == ("Tidy the parser", "acme/hammer")
+    assert branches == {"forgehand/12-tidy-the-parser"}
+    assert [run.repository_url for run in bot.runs()] == ["https://github.com/acme/hammer"] * 2
+
+
+def test_an_answer_of_the_forge_that_is_used_late_moves_nothing_back(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = bot.receive("issue_comment", comment(501, "/run tidy it"))
+
+    def rename_meanwhile(*_: object) -> bool:
+        """Rename the repository after the forge has named it, and answer another comment."""
+        monkeypatch.undo()
+        asked_at = bot.now()
+        eventually(lambda: bot.now() > asked_at)
+        bot.forge.repositories[1] = repository_at("acme/hammer")
+        bot.comment("/run tidy it now")
+        return True
+
+    bot.comment("/help")  # the repository is known
+    monkeypatch.setattr(bot.forge, "may_write", rename_meanwhile)
+
+    bot.answer(slow)
+
+    assert [run.repository_url for run in bot.runs()] == ["https://github.com/acme/hammer"] * 2
     with bot.ledger.read() as tx:
         assert threads.get(tx, ISSUE.key).path == "acme/hammer"
 

@@ -62,7 +62,7 @@ class Bot:
         """Record these threads as if a command had been given on each."""
         with self.ledger.write() as tx:
             for thread in known:
-                threads.remember(tx, thread.key, thread)
+                threads.add(tx, thread.key, thread)
 
     def add_label(self, event: Labelled) -> None:
         """Add the label to the thread, for the scan to find."""

@@ -83,7 +83,7 @@ def test_a_message_is_written_with_the_keys_of_older_versions_and_read_back(
 ) -> None:
     thread = a_thread(12)
     with ledger.write() as tx:
-        threads.remember(tx, thread.key, thread)
+        threads.add(tx, thread.key, thread)
         outbox_messages.put(tx, message, subject="t1-1", thread_key=thread.key)
         [item] = outbox.of_subject(tx, "t1-1", kind)
         stored = tx.execute(select(table.c.target)).scalar_one()

@@ -19,7 +19,7 @@ def ledger_with_threads(ledger: Ledger) -> Ledger:
     """Return a ledger with two threads."""
     with ledger.write() as tx:
         for thread in (THREAD, OTHER):
-            threads.remember(tx, thread.key, thread)
+            threads.add(tx, thread.key, thread)
     return ledger
 
 

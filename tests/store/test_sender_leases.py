@@ -18,8 +18,8 @@ LEASE = 120.0  # seconds
 def ledger_with_threads(ledger: Ledger) -> Ledger:
     """Return a ledger with two threads."""
     with ledger.write() as tx:
-        threads.remember(tx, THREAD.key, THREAD)
-        threads.remember(tx, OTHER.key, OTHER)
+        threads.add(tx, THREAD.key, THREAD)
+        threads.add(tx, OTHER.key, OTHER)
     return ledger
 
 

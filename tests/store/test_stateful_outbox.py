@@ -49,7 +49,7 @@ class Outbox(Week):
         self.came = 0
         with self.ledger.write() as tx:
             for thread in THREADS:
-                threads.remember(tx, thread.key, thread)
+                threads.add(tx, thread.key, thread)
 
     @initialize()
     def start_with_work(self) -> None:
