@@ -178,16 +178,15 @@ def _spellings(mirror: Mirror, url: str) -> list[str]:
 
 
 def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str], lock: int) -> Mirror:
-    env = network_environment(url, headers)
 
     def fetch_refs(*refspecs: str) -> bool:
-        return _fetch(mirror, url, env, refspecs, lock=lock)
+        return _fetch(mirror, url, headers, refspecs, lock=lock)
 
     if not fetch_refs(*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}"):
-        _learn_default(mirror, url, env)
+        _learn_default(mirror, url, headers)
         fetch_refs(*_REFSPECS)
     elif not mirror.is_default_known:
-        _learn_default(mirror, url, env)
+        _learn_default(mirror, url, headers)
     # Replaced in one step, because other processes read it at any time.
     part = mirror.path / f"{_URL}.new"
     part.write_text(url)
@@ -195,12 +194,14 @@ def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str], lock: int)
     return mirror
 
 
-def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[str], *, lock: int) -> bool:
+def _fetch(
+    mirror: Mirror, url: str, headers: Mapping[str, str], refspecs: Sequence[str], *, lock: int
+) -> bool:
     """Fetch the refs. Return False if the remote's HEAD names no commit, which means nothing was fetched."""
     done = run(
         *("fetch", *_FETCH_OPTIONS, "--", url, *refspecs),
         at=mirror.path,
-        env=env,
+        env=network_environment(url, headers),
         seconds=_FETCH_SECONDS,
         inherited_locks=[lock],
         check=mirror.check,
@@ -208,14 +209,15 @@ def _fetch(mirror: Mirror, url: str, env: Mapping[str, str], refspecs: Sequence[
     if done.status and "find remote ref HEAD" in done.stderr:
         return False
     if done.status:
-        raise remote_failure(done.stderr)
+        raise remote_failure(done.stderr, url, headers)
     return True
 
 
-def _learn_default(mirror: Mirror, url: str, env: Mapping[str, str]) -> None:
+def _learn_default(mirror: Mirror, url: str, headers: Mapping[str, str]) -> None:
+    env = network_environment(url, headers)
     done = run("ls-remote", "--symref", "--", url, env=env, check=mirror.check)
     if done.status:
-        raise remote_failure(done.stderr)
+        raise remote_failure(done.stderr, url, headers)
     if not done.stdout:
         raise GitFailed("The repository is empty: it needs a first commit before anything can run on it.")
     if match := _SYMREF.search(done.stdout):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import Check, uninterrupted
-from bot.git.remote import network_environment, remote_failure
+from bot.git.remote import access_problem, network_environment, remote_failure
 from bot.git.run import Finished, Objects, run
 from bot.git.stderr import clean, first_lines
 
@@ -21,7 +21,6 @@ _REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\
 _MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
 # Another push has locked the ref, for instance a git process that outlived its killed worker.
 _BUSY = re.compile(r"cannot lock ref .*\.lock': File exists")
-_FORBIDDEN = re.compile(r"error: 40[13]\b|Authentication failed|could not read (Username|Password)")
 
 
 def push(
@@ -58,7 +57,7 @@ def push(
     env = {**objects.borrowing(), **network_environment(url, headers)}
     done = run(*args, at=quarantine, env=env, seconds=_SECONDS, check=check)
     if done.status:
-        raise _failure(done, branch)
+        raise _failure(done, branch, url, headers)
 
 
 def _must_go_forward(objects: Objects, branch: str, oid: str, *, expected: str, since: str) -> None:
@@ -72,7 +71,9 @@ def _must_go_forward(objects: Objects, branch: str, oid: str, *, expected: str, 
         )
 
 
-def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
+def _failure(
+    done: Finished, branch: str, url: str, headers: Mapping[str, str]
+) -> PushRejected | RemoteMissing | RemoteUnavailable | DiskFull:
     if refusal := _REFUSAL.search(done.stdout.decode(errors="replace")):
         reason = clean(refusal[1])
         if _BUSY.search(done.stderr):
@@ -82,10 +83,9 @@ def _failure(done: Finished, branch: str) -> PushRejected | RemoteMissing | Remo
         return PushRejected(
             f"The remote refused `{branch}`: {reason}. {_remote_message(done)}".rstrip(". ") + "."
         )
-    if _FORBIDDEN.search(done.stderr):
-        reason = "The remote refused the push: the bot's token has no permission to write to it."
+    if reason := access_problem(done.stderr, url, headers):
         return PushRejected(f"{reason} {_remote_message(done)}".strip())
-    failure = remote_failure(done.stderr)
+    failure = remote_failure(done.stderr, url, headers)
     if isinstance(failure, RemoteMissing | RemoteUnavailable | DiskFull):
         return failure
     return PushRejected(str(failure))

@@ -31,6 +31,9 @@ _KINDS = [
     ),
 ]
 
+_UNAUTHENTICATED = re.compile(r"error: 401\b|Authentication failed|could not read (Username|Password)")
+_FORBIDDEN = re.compile(r"error: 403\b")
+
 
 def network_environment(url: str, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a command that speaks to `url`, the only place for `headers`.
@@ -47,12 +50,33 @@ def network_environment(url: str, headers: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def remote_failure(stderr: str) -> GitFailed | DiskFull:
-    """Return the error for git's output about a remote; its type tells who must act."""
+def access_problem(stderr: str, url: str, headers: Mapping[str, str]) -> str:
+    """Return a sentence on why the remote at `url` refused access; "" if that was not the problem.
+
+    `headers` are those of the command. They are empty if the address belongs to no configured forge.
+    """
+    unauthenticated = _UNAUTHENTICATED.search(stderr) is not None
+    if not unauthenticated and not _FORBIDDEN.search(stderr):
+        return ""
+    if not headers:
+        return (
+            f"The bot has no credential for {urlsplit(url).netloc}: no configured forge has its repositories "
+            "at that address. Check url and web_url of the forge in the settings."
+        )
+    if unauthenticated:
+        return "The remote does not accept the bot's token."
+    return "The bot's token has no permission for this."
+
+
+def remote_failure(stderr: str, url: str, headers: Mapping[str, str]) -> GitFailed | DiskFull:
+    """Return the error for git's output about a remote; its type tells who must act.
+
+    `url` and `headers` are those of the command.
+    """
     if is_disk_full(stderr):
         return DiskFull()
     reason = first_lines(stderr) or "git gave no reason"
     for pattern, kind in _KINDS:
         if pattern.search(stderr):
             return kind(reason)
-    return GitFailed(reason)
+    return GitFailed(" ".join(filter(None, [access_problem(stderr, url, headers), reason])))

@@ -64,7 +64,7 @@ def test_the_error_of_a_full_disk_or_an_exceeded_quota_is_recognized(number: int
 def test_a_full_disk_here_is_distinguished_from_a_full_disk_of_the_remote(
     said: str, expected: type[BotError]
 ) -> None:
-    assert type(remote_failure(said)) is expected
+    assert type(remote_failure(said, "https://code.example.org/acme/anvil", {})) is expected
 
 
 def test_an_incident_is_logged_under_the_number_in_its_text() -> None:

@@ -214,13 +214,20 @@ def test_the_forges_message_about_an_archived_repository_is_quoted(
 ) -> None:
     playground.archive()
 
-    with pytest.raises(PushRejected, match=r"has no permission to write.*This repository was archived"):
+    with pytest.raises(PushRejected, match=r"has no permission for this.*This repository was archived"):
         http.push(http.commit(http.base))
 
 
-def test_a_wrong_token_is_reported_as_missing_permission(http: Work) -> None:
-    with pytest.raises(PushRejected, match="token has no permission"):
+def test_a_wrong_token_is_reported_as_such(http: Work) -> None:
+    with pytest.raises(PushRejected, match="does not accept the bot's token"):
         replace(http, headers={"Authorization": "Basic eDp3cm9uZw=="}).push(http.commit(http.base))
+
+
+def test_an_address_without_a_credential_is_not_reported_as_a_missing_permission(http: Work) -> None:
+    with pytest.raises(PushRejected, match=r"no credential for 127\.0\.0\.1:\d+:") as refused:
+        replace(http, headers={}).push(http.commit(http.base))
+
+    assert "token" not in str(refused.value)
 
 
 def test_hooks_of_a_quarantine_do_not_run(local: Work, tmp_path: Path) -> None:

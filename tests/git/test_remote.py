@@ -3,7 +3,10 @@
 import pytest
 
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
-from bot.git.remote import network_environment, remote_failure
+from bot.git.remote import access_problem, network_environment, remote_failure
+
+URL = "https://code.example.org/acme/anvil"
+TOKEN = {"Authorization": "Basic eDp5"}
 
 
 def test_a_header_is_set_in_the_environment_only_for_the_server_of_the_remote() -> None:
@@ -32,4 +35,33 @@ def test_a_url_with_credentials_is_refused() -> None:
     ],
 )
 def test_the_kind_of_error_follows_from_the_message_of_git(said: str, kind: type[GitFailed]) -> None:
-    assert type(remote_failure(said)) is kind
+    assert type(remote_failure(said, URL, {})) is kind
+
+
+REFUSED = "fatal: unable to access 'https://code.example.org/acme/anvil/': The requested URL returned error: "
+NO_PROMPT = "fatal: could not read Username for 'https://code.example.org': terminal prompts disabled"
+
+
+@pytest.mark.parametrize(
+    ("said", "headers", "sentence"),
+    [
+        (REFUSED + "403", TOKEN, "token has no permission"),
+        (REFUSED + "401", TOKEN, "does not accept the bot's token"),
+        (NO_PROMPT, TOKEN, "does not accept the bot's token"),
+        ("fatal: Authentication failed for 'https://code.example.org'", TOKEN, "does not accept the bot's"),
+        (REFUSED + "403", {}, "no credential for code.example.org:"),
+        (REFUSED + "401", {}, "no credential for code.example.org:"),
+        (NO_PROMPT, {}, "no credential for code.example.org:"),
+    ],
+)
+def test_a_refusal_of_access_blames_a_token_only_if_one_was_sent(
+    said: str, headers: dict[str, str], sentence: str
+) -> None:
+    assert sentence in access_problem(said, URL, headers)
+    assert sentence in str(remote_failure(said, URL, headers))
+    assert ("token" in access_problem(said, URL, headers)) == bool(headers)
+
+
+def test_other_failures_of_a_remote_are_no_problem_of_access() -> None:
+    assert access_problem(REFUSED + "502", URL, {}) == ""
+    assert access_problem("remote: Repository not found.", URL, TOKEN) == ""
