@@ -27,7 +27,7 @@ def full_name(payload: object, field: str, *, nested: bool = False) -> str:
     allowed = all(_is_part(part, nested=nested) for part in parts)
     # `get` removes NULs: then the name is not the one that was sent.
     if path != at(payload, field) or not allowed or not 2 <= len(parts) <= (_DEEPEST if nested else 2):
-        raise ValueError(f"{field} is not the full name of a repository: {path[:80]!r}")
+        raise ValueError(f"{field} is not the full name of a repository")
     return path
 
 

@@ -2,7 +2,8 @@
 
 Forges do not follow their own schemas, so a payload is never validated as a whole. The needed fields must
 be valid, and the others may be anything. Every reader limits its value to the range that the ledger
-accepts.
+accepts. `get` removes NULs from texts; a text that becomes a part of a path, a URL or a time must have none.
+No error quotes a value, because errors are logged, and people wrote the values.
 """
 
 import re
@@ -96,16 +97,16 @@ def name(payload: object, path: str) -> str:
 def word(payload: object, path: str) -> str:
     """Read an id of letters, digits, `-` and `_`; "" if it is null or missing. Raises ValueError."""
     value = "" if at(payload, path) is None else name(payload, path)
-    if not _WORD.fullmatch(value):
-        raise ValueError(f"{path} is not an id: {value[:40]!r}")
+    if not _WORD.fullmatch(value) or value != (at(payload, path) or ""):
+        raise ValueError(f"{path} is not an id")
     return value
 
 
 def login(payload: object, path: str) -> str:
     """Read the name of an account, which may become part of an API path. Raises ValueError."""
     value = name(payload, path)
-    if not _LOGIN.fullmatch(value) or value in {".", ".."}:
-        raise ValueError(f"{path} is not the name of an account: {value[:40]!r}")
+    if not _LOGIN.fullmatch(value) or value in {".", ".."} or value != at(payload, path):
+        raise ValueError(f"{path} is not the name of an account")
     return value
 
 
@@ -116,16 +117,24 @@ def time(payload: object, path: str) -> datetime:
         # GitLab's hooks write the zone as UTC.
         moment = (
             datetime.fromisoformat(written.replace(" UTC", "+00:00"))
-            if len(written) <= _LONGEST_TIME
+            if len(written) <= _LONGEST_TIME and written == at(payload, path)
             else None
         )
     except ValueError:
         moment = None
     if moment is None or moment.year not in _YEARS:
-        raise ValueError(f"{path} is not a time: {written[:40]!r}")
+        raise ValueError(f"{path} is not a time")
     if moment.tzinfo is None:
-        raise ValueError(f"{path} has no time zone: {written!r}")
+        raise ValueError(f"{path} has no time zone")
     return moment
+
+
+def written_time(payload: object, path: str) -> str:
+    """Read a time with its zone, as it is written; "" if it is null or missing. Raises ValueError."""
+    if at(payload, path) is None:
+        return ""
+    time(payload, path)
+    return text(payload, path)
 
 
 @contextmanager

@@ -9,9 +9,26 @@ NO_TIMES = [
     "2019-05-15T15:20:21." + "0" * 100 + "Z",
     "2019-13-15T15:20:21Z",
     "\u0662\u0660\u0661\u0669-05-15T15:20:21Z",
+    "2019-05-15T15:20:21\0Z",
+    "x" * 300,
 ]
 
-NO_LOGINS = ["", ".", "..", "../..", "a/b", "a b", "a?b", "a#b", "a%2fb", "a\\b", "a\nb", "a\x7f", "a" * 256]
+NO_LOGINS = [
+    "",
+    ".",
+    "..",
+    "../..",
+    "a/b",
+    "a b",
+    "a?b",
+    "a#b",
+    "a%2fb",
+    "a\\b",
+    "a\nb",
+    "a\x7f",
+    "a\0b",
+    "a" * 256,
+]
 
 # Repository addresses in a payload that could send the bot to another place.
 OTHER_ADDRESSES = [

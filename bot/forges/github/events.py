@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
-from bot.forges.payload import at, count, get, login, name, number, text, time
+from bot.forges.payload import at, count, get, login, name, number, text, time, written_time
 from bot.forges.prompt_parts import lines_part, thread_part
 
 
@@ -144,7 +144,7 @@ def _thread_part(payload: object, thread: Thread, subject: str) -> Part:
         thread,
         text(payload, f"{subject}.body"),
         author=text(payload, f"{subject}.user.login"),
-        at=text(payload, f"{subject}.created_at"),
+        at=written_time(payload, f"{subject}.created_at"),
     )
 
 

@@ -11,7 +11,7 @@ from bot.domain.change import Repository
 from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.github.client import PAGE, GitHubClient, newest
-from bot.forges.payload import at, get, listed, login, name, text, time
+from bot.forges.payload import at, get, listed, login, name, text, time, written_time
 from bot.forges.prompt_parts import thread_part
 
 
@@ -47,7 +47,7 @@ def _labelled(repository: Repository, issue: object, added: object) -> Labelled:
         title=text(issue, "title"),
     )
     label, when = name(added, "label.name"), time(added, "created_at")
-    by, opened = text(issue, "user.login"), text(issue, "created_at")
+    by, opened = text(issue, "user.login"), written_time(issue, "created_at")
     return Labelled(
         cause=label_key(thread, label, when),
         thread=thread,

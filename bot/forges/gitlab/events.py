@@ -13,7 +13,19 @@ from pydantic_core import from_json
 from bot.domain.event import Assigned, Commented, Event, Labelled, label_key
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name
-from bot.forges.payload import at, count, get, login, may_be_true, name, number, text, time, word
+from bot.forges.payload import (
+    at,
+    count,
+    get,
+    login,
+    may_be_true,
+    name,
+    number,
+    text,
+    time,
+    word,
+    written_time,
+)
 from bot.forges.prompt_parts import lines_part, thread_part
 
 # The values of X-Gitlab-Event that concern the bot.
@@ -193,7 +205,7 @@ def _thread_part(payload: object, thread: Thread, subject: str, actor: Actor) ->
         thread,
         text(payload, f"{subject}.description"),
         author=actor.login if own else "",
-        at=text(payload, f"{subject}.created_at"),
+        at=written_time(payload, f"{subject}.created_at"),
     )
 
 

@@ -12,7 +12,7 @@ from bot.domain.event import Labelled, label_key
 from bot.domain.thread import Actor, Kind, Thread
 from bot.forges.gitlab.client import GitLabClient
 from bot.forges.gitlab.events import BOT
-from bot.forges.payload import at, get, listed, login, may_be_true, name, text, time
+from bot.forges.payload import at, get, listed, login, may_be_true, name, text, time, written_time
 from bot.forges.prompt_parts import thread_part
 
 _PAGE = 100  # rows: GitLab's maximum
@@ -72,7 +72,7 @@ def _labelled(repository: Repository, issue: object, added: object, *, kind: Kin
     )
     label, when = name(added, "label.name"), time(added, "created_at")
     username = login(added, "user.username")
-    by, opened = text(issue, "author.username"), text(issue, "created_at")
+    by, opened = text(issue, "author.username"), written_time(issue, "created_at")
     return Labelled(
         cause=label_key(thread, label, when),
         thread=thread,

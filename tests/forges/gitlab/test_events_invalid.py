@@ -48,7 +48,7 @@ def test_an_invalid_line_number_of_a_comment_is_named_in_the_error(field: str, w
         parse("Note Hook", raw(payload))
 
 
-@pytest.mark.parametrize("wrong", ["../../7/notes", "a/b", "a b", "%2e", "d" * 256, 7, ["d1"]])
+@pytest.mark.parametrize("wrong", ["../../7/notes", "a/b", "a b", "%2e", "d\0", "d" * 256, 7, ["d1"]])
 def test_an_invalid_discussion_id_is_named_in_the_error(wrong: object) -> None:
     with pytest.raises(ValueError, match="discussion_id"):
         parse("Note Hook", raw(note_on_change(type="DiffNote", discussion_id=wrong)))
