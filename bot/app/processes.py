@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 
 from bot.app import configured_forges, log, queues
 from bot.app.build import build_runtime
+from bot.app.forge_check import check_forges
 from bot.app.preflight import check_forge, check_redis
 from bot.app.settings.sections import ServerSettings
 from bot.app.settings.settings import Settings
@@ -127,6 +128,7 @@ def _open(
         unresponsive_after=unresponsive_after,
         lease=lease,
     ) as runtime:
+        check_forges(runtime.forges)
         yield runtime, broker
 
 

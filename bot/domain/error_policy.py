@@ -15,6 +15,7 @@ from bot.domain.errors import (
     ForgeError,
     ForgeGone,
     ForgeUnavailable,
+    ForgeUnrecognized,
     GitFailed,
     LeaseLost,
     LedgerUnavailable,
@@ -40,6 +41,7 @@ class Remedy(StrEnum):
 
 REMEDIES: dict[type[Exception], Remedy] = {
     ForgeUnavailable: Remedy.RETRY,
+    ForgeUnrecognized: Remedy.RETRY,
     RemoteUnavailable: Remedy.RETRY,
     EngineUnavailable: Remedy.RETRY,
     ProcessKilled: Remedy.RETRY,

@@ -45,6 +45,14 @@ class ForgeUnavailable(ForgeError):
         self.retry_after = retry_after
 
 
+class ForgeUnrecognized(ForgeUnavailable):
+    """The response is not the forge's: it comes from a proxy, from another API, or from a wrong address.
+
+    A proxy answers so for a forge that restarts, so a retry may succeed. At a start, it is an error of the
+    settings.
+    """
+
+
 class ForgeGone(ForgeError):
     """The thread or repository does not exist any more, or refuses the bot (404, 410, locked, archived)."""
 

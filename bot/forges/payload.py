@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from bot.domain.errors import ForgeError
+from bot.domain.errors import ForgeError, ForgeUnrecognized
 
 T = TypeVar("T", int, str)
 
@@ -22,6 +22,7 @@ _LARGEST_COUNT = 2**53
 _LONGEST_NAME = 255  # characters
 _LONGEST_TIME = 64
 _TYPES: dict[type, str] = {int: "a whole number", str: "a text"}
+_MISSING = {404, 410}
 _YEARS = range(2, 9999)  # beyond, adding a time zone or a second would overflow
 _WORD = re.compile(r"[A-Za-z0-9_-]*")
 _LOGIN = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]+")
@@ -147,6 +148,20 @@ def answered(forge: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ForgeError(f"{forge}'s response cannot be read: {error}.") from error
+
+
+def require_reason(forge: str, status: int, data: object, *fields: str) -> None:
+    """Check that a response with this status comes from the forge's API. Raises ForgeUnrecognized.
+
+    The API sends a reason with each 404 and 410, in one of these fields. A 404 without it comes from a proxy
+    whose forge restarts, or from a server without this route. It does not mean that an account or a thread
+    does not exist.
+    """
+    if status in _MISSING and all(at(data, field) is None for field in fields):
+        raise ForgeUnrecognized(
+            f"The response does not come from {forge}'s API ({status} without its reason). If this goes on, "
+            f"check [{forge.lower()}] url."
+        )
 
 
 def _within(value: int, least: int, most: int, path: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.change import CheckState
-from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, ForgeUnrecognized
 from bot.domain.repository_url import canonical
 from bot.domain.thread import Actor, Kind, ReplyTarget, Thread
 from bot.forges.forge import Forge
@@ -58,6 +58,13 @@ def test_a_permission_that_cannot_be_read_is_not_a_refusal(scripted: Forge, serv
     server.script = [Response(502)] * 3
 
     with pytest.raises(ForgeUnavailable):
+        scripted.may_write(anvil(scripted.name), Actor(id=1, login="ann"))
+
+
+def test_a_missing_route_is_not_a_missing_permission(scripted: Forge, server: Server) -> None:
+    server.script = [Response(404, raw=b"404 page not found\n")]
+
+    with pytest.raises(ForgeUnrecognized):
         scripted.may_write(anvil(scripted.name), Actor(id=1, login="ann"))
 
 

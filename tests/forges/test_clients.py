@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import BadSettings, ForgeError, ForgeGone, ForgeUnavailable, ForgeUnrecognized
 from bot.forges.github.client import GitHubClient
 from bot.forges.gitlab.client import GitLabClient
 from tests.support.scripted_server import Response, Server
@@ -40,9 +40,32 @@ def test_a_read_is_sent_at_most_three_times(client: AnyClient, server: Server) -
 
 @pytest.mark.parametrize("raw", [b"<html>Bad gateway", b"", b"[]", b'"no"', b"\xff"])
 def test_a_refusal_without_json_is_recognized(client: AnyClient, server: Server, raw: bytes) -> None:
-    server.script = [Response(404, raw=raw)]
+    server.script = [Response(403, raw=raw)]
 
-    with pytest.raises(ForgeGone, match="no reason given"):
+    with pytest.raises(ForgeError, match="no reason given"):
+        client.ask("GET", "/user")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("raw", [b"404 page not found\n", b"<html>Not here", b"", b"[]", b"{}", b"\xff"])
+def test_a_missing_route_is_not_a_missing_thread_or_account(
+    client: AnyClient, server: Server, raw: bytes, status: int
+) -> None:
+    server.script = [Response(status, raw=raw)] * 2
+
+    with pytest.raises(
+        ForgeUnrecognized, match=r"API \(4\d\d without its reason\).*check \[git(hub|lab)\] url"
+    ):
+        client.ask("GET", "/user")
+    with pytest.raises(ForgeUnrecognized):
+        client.ask("DELETE", "/x", accepted=(404,))
+
+
+def test_a_404_with_its_reason_is_the_forges_own(client: AnyClient, server: Server) -> None:
+    server.script = [Response(404, {"message": "Not Found"})] * 2
+
+    assert client.ask("GET", "/user", accepted=(404,)).status == 404
+    with pytest.raises(ForgeGone, match="Not Found"):
         client.ask("GET", "/user")
 
 
@@ -51,7 +74,7 @@ def test_a_login_page_instead_of_json_is_reported_as_an_unavailable_forge(
 ) -> None:
     server.script = [Response(200, raw=b"<html>Sign in")]
 
-    with pytest.raises(ForgeUnavailable):
+    with pytest.raises(ForgeUnrecognized):
         client.ask("GET", "/user")
 
 
@@ -70,7 +93,7 @@ def test_each_thread_has_its_own_connection_and_reuses_it(client: AnyClient, ser
         thread.start()
         thread.join()
     client.ask("GET", "/user")
-    server.script = [Response(404)]
+    server.script = [Response(404, {"message": "Not Found"})]
     client.ask("GET", "/user", accepted=(404,))
     client.ask("GET", "/user")
 

@@ -55,7 +55,9 @@ class GitHub:
         if self._me is None:
             me = self._client.ask("GET", "/user").data
             with answered("GitHub"):
-                self._me = Actor(id=get(me, "id", int), login=login(me, "login"), bot=at(me, "type") == "Bot")
+                # Other forges have /user too, but no `type`.
+                bot = get(me, "type", str) == "Bot"
+                self._me = Actor(id=get(me, "id", int), login=login(me, "login"), bot=bot)
         return self._me
 
     def may_write(self, thread: Thread, actor: Actor) -> bool:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic_core import from_json
 from requests import HTTPError, RequestException
 
-from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, ForgeUnrecognized
 from bot.forges import pause
 from bot.forges.addresses import full_name
-from bot.forges.payload import answered, listed
+from bot.forges.payload import answered, listed, require_reason
 from bot.forges.token import Token
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class GitHubClient:
         except ValueError:
             data = None  # a proxy's page: the status is enough
             if status < 300:
-                raise ForgeUnavailable("GitHub's response could not be read.") from None
+                raise ForgeUnrecognized("GitHub's response could not be read.") from None
+        require_reason("GitHub", status, data, "message")
         return GitHubResponse(status, headers, data)
 
     def _connected(self, token: str) -> tuple["Github", "Connection"]:

@@ -17,8 +17,9 @@ from requests import HTTPError, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable
+from bot.domain.errors import ForgeError, ForgeGone, ForgeUnavailable, ForgeUnrecognized
 from bot.forges import pause
+from bot.forges.payload import require_reason
 from bot.forges.token import Token
 
 TIMEOUT = 10  # seconds to connect, and again between two reads
@@ -81,7 +82,8 @@ class GitLabClient:
         except ValueError:
             data = None  # a proxy's page: the status is enough
             if status < 300:
-                raise ForgeUnavailable("GitLab's response could not be read.") from None
+                raise ForgeUnrecognized("GitLab's response could not be read.") from None
+        require_reason("GitLab", status, data, "message", "error")
         return GitLabResponse(status, response.headers, data)
 
     def _gitlab(self, token: str) -> Gitlab:

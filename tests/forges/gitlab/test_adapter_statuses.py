@@ -100,7 +100,8 @@ def test_a_change_from_a_fork_is_recognized_and_its_status_needs_rights_in_the_f
 def test_a_status_that_the_fork_does_not_accept_is_refused(
     scripted: GitLab, server: Server, code: int
 ) -> None:
-    server.script = [Response(404), Response(200, {"source_project_id": 8}), Response(code)]
+    missing = {"error": "404 Not Found"}
+    server.script = [Response(404, missing), Response(200, {"source_project_id": 8}), Response(code, missing)]
 
     with pytest.raises(ForgeError, match=str(code)):
         scripted.set_status(CHANGE, "a" * 40, status(CheckState.SUCCESS))
