@@ -116,7 +116,7 @@ def _open(
     lease: float = LEASE,
 ) -> Iterator[tuple[Runtime, dramatiq.Broker]]:
     check_forge(settings)
-    log.set_up(json=False, secrets=settings.secrets)
+    log.set_up(json=False, secrets=settings.secrets, dependency_away=queues.dependency_away)
     broker = queues.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)
     nudges = queues.nudges(broker)

@@ -19,6 +19,7 @@ from dramatiq.errors import BrokerError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bot.domain import error_policy
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 
@@ -27,12 +28,13 @@ log = structlog.get_logger()
 ANSWER = "answer"
 WORK = "work"
 REPORT = "report"
+QUEUE = "queue"  # as the dependency that does not answer
 
 _FORGE_THREADS = 8  # for answers and reports, which wait for a forge and not for a processor
 _POLL = 200  # milliseconds between two reads of an empty Redis queue; every nudge may wait that long
 _PATIENCE = 2.0  # seconds for one Redis command
 _PAUSE = 5.0  # seconds without a call after Redis failed
-_LOG_EVERY = 60.0  # seconds between two log lines about failures
+_LOST_CONNECTION = ("Consumer encountered a connection error", "Failed to post_process_message")
 # Long, because a paused process is not dead. The messages of a dead one are not needed: the sweep finds
 # the same work in the ledger.
 _HEARTBEAT = 3_600_000  # milliseconds
@@ -91,7 +93,7 @@ class _CircuitBreaker:
     """Calls that may fail. A failure is followed by a pause without calls: a hanging Redis delays nothing."""
 
     def __init__(self) -> None:
-        self._open_until = self._log_at = 0.0
+        self._open_until = 0.0
 
     def call(self, do: Callable[[], object]) -> None:
         now = time.monotonic()
@@ -100,11 +102,22 @@ class _CircuitBreaker:
         try:
             do()
         except (redis.RedisError, BrokerError) as error:
-            now = time.monotonic()
-            self._open_until = now + _PAUSE
-            if now >= self._log_at:
-                self._log_at = now + _LOG_EVERY
-                log.warning("nudge not sent, the sweep will find the work", error=type(error).__name__)
+            self._open_until = time.monotonic() + _PAUSE
+            event = "nudge not sent, the sweep will find the work"
+            log.warning(event, error=type(error).__name__, away=QUEUE)
+
+
+def dependency_away(record: logging.LogRecord) -> str:
+    """Name the dependency whose outage is the subject of a line of Dramatiq's log; "" for any other line.
+
+    Dramatiq logs each failure of each of its threads, as a bug of its own if it does not know the error.
+    """
+    if not record.name.startswith("dramatiq"):
+        return ""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, redis.RedisError | BrokerError) or str(record.msg).startswith(_LOST_CONNECTION):
+        return QUEUE
+    return error_policy.away(error) if error else ""
 
 
 def host_queue(host: str) -> str:

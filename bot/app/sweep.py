@@ -14,6 +14,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, LedgerUnavailable
 from bot.domain.nudges import Nudges
 from bot.store import claims, deliveries, hosts, outbox
@@ -110,5 +111,6 @@ def keep_sweeping(name: str, once: Callable[[], None], *, every: float, stopping
         try:
             once()
         except (BotError, SQLAlchemyError, LedgerUnavailable, OSError) as error:
-            log.warning("sweep failed", sweep=name, error=type(error).__name__, reason=str(error)[:200])
+            facts = {"sweep": name, "error": type(error).__name__, "reason": str(error)[:200]}
+            log.warning("sweep failed", away=away(error), **facts)
         stopping.wait(every)

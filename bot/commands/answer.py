@@ -15,6 +15,7 @@ from bot.commands.permission import authorize
 from bot.commands.request import Request, read
 from bot.commands.router import Router
 from bot.commands.triggers import Vocabulary
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, ForgeUnavailable, NotAllowed
 from bot.domain.event import Event, Labelled, described_at, idempotency_keys
 from bot.domain.nudges import Nudges
@@ -170,7 +171,7 @@ class Answer:
             self._end(delivery, number)
             return
         reason = delivery_retry.reason(error, number)
-        log.info("delivery retry scheduled", seconds=seconds, reason=reason)
+        log.info("delivery retry scheduled", seconds=seconds, reason=reason, away=away(error))
         with self.ledger.write() as tx:
             deliveries.try_later(tx, delivery.forge, delivery.id, seconds, reason)
 

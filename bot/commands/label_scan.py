@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.commands import policy
+from bot.domain.error_policy import away
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.event import Labelled
 from bot.domain.thread import Thread
@@ -51,7 +52,7 @@ class LabelScan:
             try:
                 self._scan(thread, before)
             except ForgeUnavailable as error:  # down, or limiting requests: the next scan goes on
-                log.info("label scan postponed", forge=thread.forge, reason=str(error))
+                log.info("label scan postponed", forge=thread.forge, reason=str(error), away=away(error))
                 unavailable.add(thread.forge)
             except ForgeError as error:
                 log.warning("label scan failed", repository=thread.repository_url, reason=str(error)[:200])

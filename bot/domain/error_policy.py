@@ -60,6 +60,12 @@ REMEDIES: dict[type[Exception], Remedy] = {
     DiskFull: Remedy.TELL_USER,
     LeaseLost: Remedy.ABANDON,
 }
+_DEPENDENCIES: dict[type[Exception], str] = {
+    LedgerUnavailable: "ledger",
+    EngineUnavailable: "engine",
+    ForgeUnavailable: "forge",
+    RemoteUnavailable: "remote",
+}
 TRANSIENT = tuple(kind for kind, remedy in REMEDIES.items() if remedy is Remedy.RETRY)
 
 
@@ -100,6 +106,14 @@ def domain_error(error: Exception) -> Exception:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     return error
+
+
+def away(error: BaseException) -> str:
+    """Name the dependency that does not answer: ledger, engine, forge or remote; "" for any other error.
+
+    Log lines have it as `away`: of those, one a minute is written for each dependency.
+    """
+    return next((_DEPENDENCIES[kind] for kind in type(error).__mro__ if kind in _DEPENDENCIES), "")
 
 
 def remedy(error: Exception) -> Remedy:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.error_policy import away
 from bot.domain.errors import LedgerUnavailable
 from bot.domain.usage import Total
 from bot.gateway.usage_counter import DAY, UsageCounter, today
@@ -113,7 +114,7 @@ class RunBudget:
                     url: usage.of_day(tx, day, repository_url=url, without_run=run) for url in self._per_day
                 }
         except (SQLAlchemyError, LedgerUnavailable) as error:  # the last known numbers stay in use
-            log.warning("ledger unavailable", error=type(error).__name__)
+            log.warning("ledger unavailable", error=type(error).__name__, away=away(error))
 
 
 def _midnight() -> str:

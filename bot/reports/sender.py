@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.change import NewChange, Status
-from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, is_report_over, report_remedy
+from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, away, is_report_over, report_remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
@@ -148,7 +148,8 @@ def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
         reason = incident_text(incident("report broke", error, kind=item.kind, subject=item.subject))
     else:
         reason = str(error)
-        log.warning("message not sent", kind=item.kind, subject=item.subject, remedy=action, error=reason)
+        facts = {"kind": item.kind, "subject": item.subject, "remedy": action, "error": reason}
+        log.warning("message not sent", away=away(error), **facts)
     if is_report_over(action, failures):
         _give_up(sender, item, reason)
         return

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, SandboxFailed
 from bot.domain.interrupt import Check
 from bot.store.data_folder import DataFolder
@@ -76,6 +77,6 @@ class DiskUsage:
             self.size = self._size_of(self._check)
         except BotError as error:
             if not self._ending.is_set():
-                log.warning("workspace not measured", error=str(error))
+                log.warning("workspace not measured", error=str(error), away=away(error))
         finally:
             self._ended = time.monotonic()

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import structlog
 
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible, within
 from bot.domain.lifecycle import Phase
@@ -45,7 +46,7 @@ def execute(runtime: Runtime, run: Run, stopping: threading.Event) -> None:
             log.warning("run was taken over", epoch=run.epoch)
         except LedgerUnavailable as error:
             # This ends no run. Like any other worker, we continue in the phase that the ledger has.
-            log.warning("ledger went away", error=type(error).__name__)
+            log.warning("ledger went away", error=type(error).__name__, away=away(error))
             if not stopping.wait(_PAUSE):
                 continue
         return
@@ -65,7 +66,7 @@ def _to_the_end(leased: LeasedRun) -> None:
             leases.release(tx, leased.lease)
         log.info("run released", phase=phase_of(leased))
     else:
-        log.info("run ended", outcome=outcome, reason=verdict.reason)
+        log.info("run ended", outcome=outcome)  # the reason may quote the agent
 
 
 def _verdict(leased: LeasedRun) -> RunVerdict:

@@ -15,6 +15,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, EngineUnavailable, LedgerUnavailable
 from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
@@ -94,7 +95,7 @@ class Janitor:
             with self.runtime.ledger.write() as tx:
                 removals.release_all(tx, self.runtime.worker.host, self.runtime.worker.holder)
         except LedgerUnavailable as error:
-            log.warning("end of removals not recorded", error=type(error).__name__)
+            log.warning("end of removals not recorded", error=type(error).__name__, away=away(error))
 
     def _start(self, remove: Remove, folder: str, record: Removal | None) -> None:
         """Queue one attempt at the folder, in the lane that fits its earlier attempts."""
@@ -116,7 +117,9 @@ class Janitor:
         except TooSlow as error:
             log.warning("removal postponed", workspace=folder, reason=str(error))
         except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
-            log.warning("workspace not removed yet", workspace=folder, reason=str(error)[:500])
+            log.warning(
+                "workspace not removed yet", workspace=folder, reason=str(error)[:500], away=away(error)
+            )
 
     def _remove(self, task_id: str, terms: Terms) -> None:
         try:
@@ -151,13 +154,16 @@ class Janitor:
                 self._jobs.start(_CONTAINERS, f"container {name}", partial(self._remove_container, name))
             self._look_at_folders(by_folder, at_work)
         except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
-            log.warning("search for leftovers failed", error=type(error).__name__, reason=str(error)[:200])
+            facts = {"error": type(error).__name__, "reason": str(error)[:200]}
+            log.warning("search for leftovers failed", away=away(error), **facts)
 
     def _remove_container(self, name: str) -> None:
         try:
             self.runtime.engine.remove(name)
         except BotError as error:
-            log.warning("container not removed yet", container=name, reason=str(error)[:200])
+            log.warning(
+                "container not removed yet", container=name, reason=str(error)[:200], away=away(error)
+            )
         else:
             log.warning("orphaned container removed", container=name)
 

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.error_policy import PHASE, PHASE_WITHOUT_ENGINE, TRANSIENT
+from bot.domain.error_policy import PHASE, PHASE_WITHOUT_ENGINE, TRANSIENT, away
 from bot.domain.errors import EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
@@ -167,7 +167,7 @@ class LeasedRun:
                 if backoff.is_exhausted(failures):
                     raise
                 seconds = backoff.pause(failures)
-                log.warning("step retry scheduled", error=str(error), seconds=seconds)
+                log.warning("step retry scheduled", error=str(error), seconds=seconds, away=away(error))
             self._pause(seconds)
 
     def retry_or_abandon(self, call: Callable[[], T]) -> T:
@@ -224,4 +224,4 @@ def _watch(leased: LeasedRun, done: threading.Event) -> None:
             leased.lost.set()
         except (SQLAlchemyError, LedgerUnavailable) as error:
             # A ledger that is away ends no run: the lease is renewed when the ledger is back, if late.
-            log.warning("ledger does not answer", error=type(error).__name__)
+            log.warning("ledger does not answer", error=type(error).__name__, away=away(error))

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.error_policy import away
 from bot.domain.errors import BotError, EngineUnavailable, LeaseLost, LedgerUnavailable, ProcessKilled
 from bot.runs.leased_run import Cancelled, Stopped
 from bot.runs.runtime import Runtime
@@ -156,4 +157,4 @@ def _close(runtime: Runtime, key: Key, end: _End) -> None:
             end(tx, key)
     except LedgerUnavailable as error:
         # The row stays open. It counts as a death only if this process ends; else the next attempt closes it.
-        log.warning("end of a removal not recorded", error=type(error).__name__)
+        log.warning("end of a removal not recorded", error=type(error).__name__, away=away(error))

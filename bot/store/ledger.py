@@ -1,5 +1,6 @@
 """The ledger: a SQLite database on local disk by default, or PostgreSQL by URL."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -7,10 +8,21 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, inspect, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    ExceptionContext,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 
 from bot.domain.errors import BadSettings, LedgerUnavailable
 from bot.store.migrations import NEWEST
@@ -125,8 +137,14 @@ def _engine(url: str) -> Engine:
     except (ArgumentError, ValueError):
         raise BadSettings("[store] url is not a URL.") from None  # the cause may contain a password
     if parsed.get_backend_name() == "postgresql":
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True)
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=20,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
         event.listen(engine, "connect", _on_postgresql_connect)
+        event.listen(engine, "handle_error", _on_error)
         return engine
     if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
         return _sqlite_engine(parsed)
@@ -139,8 +157,9 @@ def _sqlite_engine(url: URL) -> Engine:
     except OSError as error:
         reason = error.strerror
         raise BadSettings(f"The folder of the ledger at [store] url cannot be made: {reason}.") from None
-    engine = create_engine(url, pool_size=20, connect_args={"timeout": 10})
+    engine = create_engine(url, pool_size=20, connect_args={"timeout": 10}, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "handle_error", _on_error)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine
 
@@ -167,6 +186,27 @@ def insert_over(tx: Connection, table: Table) -> Insert:
 def _insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """Build the INSERT of the dialect, which has ON CONFLICT."""
     return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _on_error(context: ExceptionContext) -> None:
+    """Remove values from an error's messages: errors are logged, and the values are texts of people.
+
+    Of the message of a database that is away, the first line remains, which quotes nothing. Of any other,
+    only the name of the constraint or column remains.
+    """
+    driver, error = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, DBAPIError):
+        message = str(driver).strip().split("\n")[0] if isinstance(error, _AWAY) else _place_of(driver)
+        driver.args, error.args = (message,), (f"({type(driver).__name__}) {message}",)
+
+
+def _place_of(error: BaseException) -> str:
+    """Name the constraint or the column that an error is about; "no details" if it names neither."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return str(error)  # names of columns only
+    diagnosis = getattr(error, "diag", None)
+    named = [getattr(diagnosis, name, None) for name in ("table_name", "constraint_name", "column_name")]
+    return " ".join(name for name in named if name) or "no details"
 
 
 def _on_postgresql_connect(dbapi: Any, _record: Any) -> None:

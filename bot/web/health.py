@@ -42,6 +42,6 @@ async def _passes(name: str, check: Callable[[], object]) -> bool:
     try:
         await asyncio.wait_for(asyncio.to_thread(check), _PATIENCE)
     except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
-        log.warning("service not ready", service=name, error=type(error).__name__)
+        log.warning("service not ready", service=name, error=type(error).__name__, away=name)
         return False
     return True

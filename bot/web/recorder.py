@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 from pydantic_core import from_json
 
+from bot.domain.error_policy import away
 from bot.store import deliveries
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
@@ -131,7 +132,7 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - without this thread no delivery is ever accepted again
             # Its class only: the database's own message quotes values, and these contain bodies.
             kind = type(error).__name__
-            log.error("deliveries not recorded", deliveries=len(good), error=kind)  # noqa: TRY400
+            log.error("deliveries not recorded", deliveries=len(good), error=kind, away=away(error))  # noqa: TRY400
             return NotRecorded("the ledger refused the write")
         return None
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 import bot.store.migrations
-from bot.domain.errors import BadSettings, NotPossible
-from bot.store import causes, removals, workspaces
+from bot.domain.errors import BadSettings, LedgerUnavailable, NotPossible
+from bot.store import causes, deliveries, removals, workspaces
+from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock, insert_new, open_ledger
 from bot.store.migrations import NEWEST
 from bot.store.migrations.versions import r0003_hosts
@@ -107,6 +109,39 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
         assert removals.begin(tx, Key("h1", task, "h1/w1"), task)
         assert removals.of_host(tx, "h1") == {task: Removal("h1", task, task, "h1/w1", 0, 0, 0.0)}
     ledger.close()
+
+
+COMMENT = "text of a comment"
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("INSERT INTO deliveries SELECT * FROM deliveries", "deliveries"),
+        ("INSERT INTO deliveries (forge, id, event) VALUES ('github', :text, 'x')", "received_at"),
+        ("INSERT INTO deliveries (forge, id, event) VALUES ('github', :text, 'x', 'y')", ""),
+        ("UPDATE deliveries SET attempts = CAST(:text AS integer)", ""),
+        ("SELECT :text FROM no_such_table", ""),
+    ],
+    ids=["unique", "not-null", "syntax", "type", "table"],
+)
+def test_an_error_of_the_ledger_quotes_no_value(ledger: Ledger, statement: str, name: str) -> None:
+    with ledger.write() as tx:
+        deliveries.record(tx, [Delivery(forge="github", id=COMMENT, event=COMMENT, body=COMMENT.encode())])
+
+    try:
+        with ledger.write() as tx:
+            tx.execute(text(statement), {"text": COMMENT} if ":text" in statement else {})
+    except (DBAPIError, LedgerUnavailable) as error:
+        logged = "".join(traceback.format_exception(error))
+    else:
+        # SQLite converts any text to a number.
+        assert (ledger.engine.dialect.name, "CAST" in statement) == ("sqlite", True)
+        return
+
+    assert COMMENT not in logged
+    assert COMMENT.encode().hex() not in logged
+    assert name in logged.replace(statement, "")
 
 
 def test_the_fast_path_knows_the_newest_migration() -> None:
