@@ -18,6 +18,8 @@ from bot.domain.errors import BadSettings
 
 # A removal, and the ledger in this folder, need a few files of their own.
 _SPARE_FILES = 1_000
+# Between folders of objects, for git.
+_SEPARATORS = {":": "a colon", "\n": "a line break", "\r": "a line break"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,15 @@ class DataFolder:
 
 
 def create(path: Path) -> DataFolder:
-    """Create the data folder at `path` if it is missing. Raises BadSettings if this user cannot write to it.
+    """Create the data folder at `path` if it is missing.
 
+    Raises BadSettings if this user cannot write to it, or if the path has a character that git takes
+    for a separator: the first run would fail after all of the agent's work.
     An empty folder that somebody else created, such as systemd, is closed to other users. A folder with
     content keeps its mode, because its other uses are unknown here.
     """
+    if found := next((name for character, name in _SEPARATORS.items() if character in str(path)), ""):
+        raise BadSettings(f"[data] path: {str(path)!r} contains {found}. Name another folder.")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = DataFolder(path)

@@ -15,9 +15,12 @@ from bot.app.settings.sections import DataSettings, StoreSettings
 from bot.app.settings.settings import Settings
 from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
+from bot.git.bare_repository import make_bare
+from bot.git.run import Objects, git
 from bot.runs.runtime import Runtime
 from bot.store import data_folder
 from bot.store.data_folder import DataFolder
+from bot.store.ledger import open_ledger
 from tests.architecture.tree import is_left_out, python, working_tree
 from tests.support.inodes import needs_root, with_inodes
 
@@ -142,3 +145,38 @@ def test_a_disk_that_can_take_no_more_files_has_no_free_bytes(tmp_path: Path) ->
             (data / str(number)).touch()
 
         assert DataFolder(data).free_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("da:ta", "a colon"),
+        (":", "a colon"),
+        ("data\n", "a line break"),
+        ("da\rta", "a line break"),
+        ("da:ta/below", "a colon"),
+    ],
+)
+def test_a_path_with_a_separator_of_git_is_refused(tmp_path: Path, name: str, problem: str) -> None:
+    with pytest.raises(BadSettings, match=rf"\[data\] path: .* contains {problem}\. Name another folder"):
+        data_folder.create(tmp_path / name)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["da ta", 'd"ata', "d'ata", "d;ata", "d%41ta", "d?ta", "50%", "d#ata", "d@ta", "dätä", "#data"]
+)
+def test_a_ledger_and_borrowed_objects_work_in_a_folder_with_an_unusual_name(
+    tmp_path: Path, name: str
+) -> None:
+    folder = data_folder.create(tmp_path / name)
+    open_ledger(Settings(data=DataSettings(path=folder.root)).store_url).close()
+    make_bare(folder.mirror("m"))
+    make_bare(folder.quarantine("q"))
+    blob = git("hash-object", "-w", "--stdin", at=folder.mirror("m"), stdin=b"hello\n").decode().strip()
+
+    objects = Objects(folder.quarantine("q"), (folder.mirror("m"),))
+
+    assert folder.ledger.exists()
+    assert git("cat-file", "-p", blob, at=objects.path, env=objects.borrowing()) == b"hello\n"

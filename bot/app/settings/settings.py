@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -88,9 +88,8 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL of the ledger's database."""
-        return (
-            self.store.url.get_secret_value() or f"sqlite:///{DataFolder(self.data.path.absolute()).ledger}"
-        )
+        ledger = DataFolder(self.data.path.absolute()).ledger
+        return self.store.url.get_secret_value() or f"sqlite:///{quote(str(ledger))}"
 
     @property
     def forges(self) -> dict[str, ForgeSettings]:
