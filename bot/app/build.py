@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.app import configured_forges
+from bot.app import certificates, configured_forges
 from bot.app.settings import budgets
 from bot.app.settings import gateway as gateway_settings
 from bot.app.settings.limits import RepositoryLimitsSettings, SandboxSettings
@@ -45,6 +45,7 @@ def build_runtime(
     BadSettings.
     """
     data = data_folder.create(settings.data.path.absolute())
+    certificates.trust(settings.tls.ca_file, data.authorities)
     name = data_folder.host_name(data, host)
     ledger = open_ledger(settings.store_url)
     try:

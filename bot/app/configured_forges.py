@@ -46,6 +46,13 @@ def bot_names(settings: Settings) -> dict[str, str]:
     return {name: section.bot_name for name, section in settings.forges.items()}
 
 
+def servers(settings: Settings) -> list[str]:
+    """Return the addresses of the API and of the repositories of each forge that has a token."""
+    sections = {name: section for name, section in settings.forges.items() if section.token}
+    webs = [FORGES[name].web_address(section.access) for name, section in sections.items()]
+    return [*(section.url for section in sections.values()), *webs]
+
+
 def web_addresses(settings: Settings) -> list[str]:
     """Return the addresses below which the forges have their repositories, with a token or without."""
     return [FORGES[name].web_address(section.access) for name, section in settings.forges.items()]

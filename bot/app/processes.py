@@ -16,7 +16,7 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot.app import configured_forges, log, queues
+from bot.app import certificates, configured_forges, log, queues
 from bot.app.build import build_runtime
 from bot.app.forge_check import check_forges
 from bot.app.preflight import check_forge, check_redis
@@ -128,8 +128,15 @@ def _open(
         unresponsive_after=unresponsive_after,
         lease=lease,
     ) as runtime:
+        certificates.report_untrusted(_servers(settings, runtime))
         check_forges(runtime.forges)
         yield runtime, broker
+
+
+def _servers(settings: Settings, runtime: Runtime) -> list[str]:
+    """Return the addresses to which the bot connects: APIs, repositories and models."""
+    models = [provider.url for provider in runtime.gateway.providers.values()]
+    return [*configured_forges.servers(settings), *models]
 
 
 @contextmanager

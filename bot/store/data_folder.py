@@ -49,6 +49,11 @@ class DataFolder:
         return self.root / "link.key"
 
     @property
+    def authorities(self) -> Path:
+        """File with the certificate authorities of the system and of the settings."""
+        return self.root / "authorities.pem"
+
+    @property
     def lock(self) -> Path:
         """File that worker processes lock, and that contains the id of the last one."""
         return self.root / "lock"

@@ -107,6 +107,10 @@ class DataSettings(Section):
     path: Path = Path("forgehand-data")
 
 
+class TlsSettings(Section):
+    ca_file: Path | None = None  # certificate authorities in PEM form, besides the system's
+
+
 class LabelsSettings(Section):
     """The operator's labels: those that ask for a run, and those for the result of a task."""
 

@@ -30,6 +30,7 @@ from bot.app.settings.sections import (
     RepositoriesSettings,
     ServerSettings,
     StoreSettings,
+    TlsSettings,
 )
 from bot.domain.errors import BadSettings
 from bot.store.data_folder import DataFolder
@@ -38,6 +39,9 @@ NAME = "forgehand.toml"
 _PREFIX = "FORGEHAND_"
 # Messages without words of Python, by the type of pydantic's error.
 _PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
+
+
+_PATHS = {f"{_PREFIX}tls__ca_file".lower()}  # variables whose value is the path itself
 
 
 class Settings(BaseSettings):
@@ -56,6 +60,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
     data: DataSettings = DataSettings()
+    tls: TlsSettings = TlsSettings()
     github: GitHubSettings = GitHubSettings()
     gitlab: GitLabSettings = GitLabSettings()
     labels: LabelsSettings = LabelsSettings()
@@ -126,7 +131,7 @@ def _read_files(name: str, values: Any) -> None:
     """Replace each key `..._file` in `values`, at any depth, by the content of the file it names."""
     for key in list(values) if isinstance(values, dict) else ():
         inner = f"{name}__{key}"
-        if key.endswith("_file"):
+        if key.endswith("_file") and inner.lower() not in _PATHS:
             values[key.removesuffix("_file")] = _content(inner.upper(), values.pop(key))
         else:
             _read_files(inner, values[key])
