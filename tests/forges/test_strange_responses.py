@@ -155,6 +155,6 @@ def test_an_unreadable_permission_is_an_error_and_not_a_refusal(
 
 
 def test_without_its_discussion_a_comment_on_lines_has_no_lines(server: Server) -> None:
-    server.script = [Response(404, raw=b"<html>Not found")]
+    server.script = [Response(404, {"message": "404 Discussion Not Found"})]
 
     assert _complete(GitLab(url=server.url, token="token-x")) == _on_lines("gitlab")

@@ -51,7 +51,7 @@ class GitLab:
 
     def complete(self, event: Event) -> Event:
         """Add the hunk that a note on a diff is about, if GitLab still shows it."""
-        if not isinstance(event, Commented) or not event.context:
+        if not isinstance(event, Commented) or not event.context or not event.reply_target.discussion:
             return event
         if event.context[0].kind is not PartKind.LINES:
             return event
