@@ -95,6 +95,7 @@ def test_a_forge_that_is_away_is_logged_and_asked_again_later(name: str, server:
     assert forges[name].whoami().login == "forgehand"
 
 
+@pytest.mark.alike
 def test_a_forge_that_is_silent_delays_a_start_by_seconds_only(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()

@@ -39,7 +39,15 @@ exec {shutil.which("git")} "$@"
 
 @pytest.mark.parametrize(
     "command",
-    ["fetch", "for-each-ref", "index-pack", "cat-file", "rev-list", "pack-objects", "update-ref", "push"],
+    [
+        "fetch",
+        "index-pack",
+        "push",
+        *(
+            pytest.param(command, marks=pytest.mark.long)
+            for command in ("for-each-ref", "cat-file", "rev-list", "pack-objects", "update-ref")
+        ),
+    ],
 )
 def test_a_run_continues_after_git_was_killed(shop: Workshop, killing: Path, command: str) -> None:
     (killing / command).write_text("1")
