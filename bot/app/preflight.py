@@ -143,7 +143,7 @@ def _require_prices(runtime: Runtime) -> None:
         )
 
 
-def check_forge(settings: Settings) -> None:
+def require_forge(settings: Settings) -> None:
     """Refuse to start without a forge, or with one that sends to us but has no token. Raises BadSettings."""
     sections = settings.forges
     mute = [name for name, section in sections.items() if section.can_receive and not section.token]

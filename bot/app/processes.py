@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from bot.app import certificates, configured_forges, log, queues
 from bot.app.build import build_runtime
 from bot.app.forge_check import check_forges
-from bot.app.preflight import check_forge, check_redis
+from bot.app.preflight import check_redis, require_forge
 from bot.app.settings.sections import ServerSettings
 from bot.app.settings.settings import Settings
 from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
@@ -115,7 +115,7 @@ def _open(
     unresponsive_after: float = UNRESPONSIVE_AFTER,
     lease: float = LEASE,
 ) -> Iterator[tuple[Runtime, dramatiq.Broker]]:
-    check_forge(settings)
+    require_forge(settings)
     log.set_up(json=False, secrets=settings.secrets, dependency_away=queues.dependency_away)
     broker = queues.connect(settings.queue.url.get_secret_value(), settings.queue.namespace)
     url = settings.address(listener.getsockname()[1] if listener else None)

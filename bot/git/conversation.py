@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from bot.domain.background import in_background
 from bot.domain.errors import GitFailed, ProcessKilled
 from bot.domain.interrupt import INTERVAL, Check, uninterrupted
 from bot.git.run import LIMITS, environment, set_limits, time_limit, timeout_error
@@ -45,9 +46,9 @@ def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
 
     If the block then raises GitFailed or ProcessKilled, the error of `check` is raised in its place.
     """
-    done, raised = threading.Event(), list[BaseException]()
+    raised = list[BaseException]()
 
-    def watch() -> None:
+    def watch(done: threading.Event) -> None:
         while not done.wait(INTERVAL):
             try:
                 check()
@@ -56,14 +57,10 @@ def _watched(process: subprocess.Popen[bytes], check: Check) -> Iterator[None]:
                 process.kill()
                 return
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
     try:
-        yield
+        with in_background(watch, name=f"git-{process.pid}"):
+            yield
     except (GitFailed, ProcessKilled):
         if raised:
             raise raised[0] from None
         raise
-    finally:
-        done.set()
-        thread.join()

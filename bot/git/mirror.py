@@ -97,10 +97,9 @@ class Mirror:
 
     def tags(self, oid: str) -> dict[str, str]:
         """Return the ids of the tags that this commit or an ancestor has, by name; of many, the newest."""
-        args = ("--sort=-creatordate", f"--count={_MOST_TAGS}", "--format=%(refname) %(objectname)")
-        listed = self._git("for-each-ref", f"--merged={oid}", *args, "refs/tags/").decode(errors="replace")
-        pairs = (line.removeprefix("refs/tags/").split(" ") for line in listed.splitlines())
-        return {name: tag for name, tag in pairs}  # noqa: C416
+        options = (f"--merged={oid}", "--sort=-creatordate", f"--count={_MOST_TAGS}")
+        tags = self._refs(*options, "refs/tags/")
+        return {name.removeprefix("refs/tags/"): tag for name, tag in tags.items()}
 
     def submodules(self, oid: str) -> list[str]:
         """Return the paths of the submodules of a commit; none if it has no `.gitmodules`."""
@@ -127,8 +126,7 @@ class Mirror:
         self._git("update-ref", "--stdin", stdin="".join(lines).encode())
 
     def _retained_refs(self, task: str) -> list[str]:
-        names = self._git("for-each-ref", "--format=%(refname)", f"refs/keep/{task}/")
-        return names.decode().split()
+        return list(self._refs(f"refs/keep/{task}/"))
 
     def _oids(self, *refs: str) -> dict[str, str]:
         """Return the ids of the refs that exist.
@@ -137,9 +135,13 @@ class Mirror:
         """
         if not refs:
             return {}
-        listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", *refs)
-        oids = dict(line.split(" ") for line in listed.decode().splitlines())
+        oids = self._refs(*refs)
         return {ref: oids[ref] for ref in refs if ref in oids}
+
+    def _refs(self, *args: str) -> dict[str, str]:
+        """Return the ids of the refs that `git for-each-ref` lists with these arguments."""
+        listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", *args)
+        return dict(line.split(" ") for line in listed.decode(errors="replace").splitlines())
 
     def _git(self, *args: str, stdin: bytes = b"") -> bytes:
         return git(*args, at=self.path, stdin=stdin, check=self.check)
@@ -178,7 +180,6 @@ def _spellings(mirror: Mirror, url: str) -> list[str]:
 
 
 def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str], lock: int) -> Mirror:
-
     def fetch_refs(*refspecs: str) -> bool:
         return _fetch(mirror, url, headers, refspecs, lock=lock)
 

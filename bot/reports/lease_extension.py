@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.background import in_background
+from bot.domain.error_policy import away
 from bot.domain.errors import LedgerUnavailable
 from bot.store import sender_leases
 from bot.store.ledger import Ledger
@@ -22,21 +24,15 @@ def extended(ledger: Ledger, thread_key: str, holder: str, seconds: float) -> It
 
     The extensions end early if another sender has taken the thread.
     """
-    done = threading.Event()
 
-    def extend() -> None:
+    def extend(done: threading.Event) -> None:
         while not done.wait(seconds / _WITHIN):
             try:
                 with ledger.write() as tx:
                     if not sender_leases.extend(tx, thread_key, holder, seconds):
                         return
             except (SQLAlchemyError, LedgerUnavailable) as error:
-                log.warning("sender lease not extended", error=type(error).__name__)
+                log.warning("sender lease not extended", error=type(error).__name__, away=away(error))
 
-    thread = threading.Thread(target=extend, name=f"send-{thread_key}")
-    thread.start()
-    try:
+    with in_background(extend, name=f"send-{thread_key}"):
         yield
-    finally:
-        done.set()
-        thread.join()

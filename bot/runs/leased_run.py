@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.background import in_background
 from bot.domain.error_policy import PHASE, PHASE_WITHOUT_ENGINE, TRANSIENT, away
 from bot.domain.errors import EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible
@@ -199,14 +200,8 @@ def take_up(runtime: Runtime, run: Run, stopping: threading.Event) -> LeasedRun:
 @contextmanager
 def watched(leased: LeasedRun) -> Iterator[None]:
     """Renew the lease and read the cancel flag in a thread of its own, until the block ends."""
-    done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(leased, done), name=f"watch-{leased.run.id}")
-    thread.start()
-    try:
+    with in_background(partial(_watch, leased), name=f"watch-{leased.run.id}"):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def _watch(leased: LeasedRun, done: threading.Event) -> None:

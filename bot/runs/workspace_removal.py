@@ -52,17 +52,14 @@ def export_and_remove(
     works in it, or it is gone already. Raises NotExported, TooSlow, the errors of the check of `terms`, and
     BotError or OSError if the files cannot be removed yet.
     """
-    with attempted(runtime, task_id, terms) as check:
-        if check is None:
-            return None
-        exported, lost = _export(runtime, task_id, check, remove_anyway) if terms.export else ("", None)
-        folder = _claim(runtime, task_id, exported)
-    if folder is None:
-        return None
-    if lost is not None:  # reported before the files are removed: that may fail, and is then done later
-        report_loss(lost)
-    remove_set_aside(runtime, folder, terms)
-    return exported
+    return _remove(
+        runtime,
+        task_id,
+        terms,
+        remove_anyway,
+        report_loss,
+        lambda exported: _claim(runtime, task_id, exported),
+    )
 
 
 def remove_leftover(
@@ -72,18 +69,36 @@ def remove_leftover(
     remove_anyway: RemoveAnyway,
     report_loss: ReportLoss = _no_report,
 ) -> str | None:
-    """Export and remove a folder that the ledger does not list as a workspace of this host."""
+    """Export and remove a folder that the ledger does not list as a workspace of this host.
+
+    Returns and raises what `export_and_remove` does.
+    """
+    with runtime.ledger.read() as tx:
+        is_known = task_rows.exists(tx, task_id)
+    # Of a task that the ledger does not know, nothing can be exported.
+    terms = replace(terms, export=terms.export and is_known)
+    return _remove(
+        runtime, task_id, terms, remove_anyway, report_loss, lambda _: _set_aside_leftover(runtime, task_id)
+    )
+
+
+def _remove(
+    runtime: Runtime,
+    task_id: str,
+    terms: Terms,
+    remove_anyway: RemoveAnyway,
+    report_loss: ReportLoss,
+    set_aside: Callable[[str], str | None],
+) -> str | None:
+    """Export the work, set the folder aside with `set_aside`, which gets the new head, and remove it."""
     with attempted(runtime, task_id, terms) as check:
         if check is None:
             return None
-        try:
-            exported, lost = _export(runtime, task_id, check, remove_anyway) if terms.export else ("", None)
-        except NotPossible:  # the ledger does not know the task
-            exported, lost = "", None
-        folder = _set_aside_leftover(runtime, task_id)
+        exported, lost = _export(runtime, task_id, check, remove_anyway) if terms.export else ("", None)
+        folder = set_aside(exported)
     if folder is None:
         return None
-    if lost is not None:
+    if lost is not None:  # reported before the files are removed: that may fail, and is then done later
         report_loss(lost)
     remove_set_aside(runtime, folder, terms)
     return exported

@@ -45,6 +45,11 @@ def get(tx: Connection, task_id: str) -> Task:
     return _value(row)
 
 
+def exists(tx: Connection, task_id: str) -> bool:
+    """Report whether the ledger knows a task with this id."""
+    return tx.execute(select(tasks.c.id).where(tasks.c.id == task_id)).first() is not None
+
+
 def lock(tx: Connection, task_id: str) -> Task:
     """Lock and return the task: until the transaction ends nobody else changes it or queues a run of it.
 

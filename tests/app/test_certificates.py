@@ -3,7 +3,6 @@
 import os
 import ssl
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from bot.forges.github.client import GitHubClient
 from bot.forges.gitlab.client import GitLabClient
 from bot.gateway.upstream import Upstream
 from bot.git.mirror import Mirror, fetch
+from tests.support.refused_start import refused_start
 from tests.support.scripted_server import Response, Server
 
 VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")
@@ -197,26 +197,16 @@ def test_a_start_reports_an_untrusted_certificate_until_its_authority_is_in_the_
     def start(**settings: str) -> str:
         """Start the bot at a forge that refuses its token, and return its log."""
         server.script = [Response(401, {"message": "Bad credentials"})] * 2
-        given = {
-            "GITLAB__URL": url_of(server),
-            "GITLAB__TOKEN": "token-x",
-            "GITLAB__WEBHOOK_SECRETS": "a-secret-of-the-webhook",
-            "DATA__PATH": str(authority.with_name("data")),
-            "SERVER__PORT": "0",
-            "AGENTS__SHELL__COMMAND": "sh",
-            "SANDBOX__ENGINE": "tcp://127.0.0.1:1",
+        return refused_start(
+            GITLAB__URL=url_of(server),
+            GITLAB__TOKEN="token-x",
+            GITLAB__WEBHOOK_SECRETS="a-secret-of-the-webhook",
+            DATA__PATH=str(authority.with_name("data")),
+            SERVER__PORT="0",
+            AGENTS__SHELL__COMMAND="sh",
+            SANDBOX__ENGINE="tcp://127.0.0.1:1",
             **settings,
-        }
-        ended = subprocess.run(
-            [sys.executable, "-m", "bot", "up"],
-            env={"PATH": os.environ["PATH"], **{f"FORGEHAND_{name}": value for name, value in given.items()}},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
-        assert ended.returncode == 1
-        return ended.stderr
 
     untrusted = start()
     trusted = start(TLS__CA_FILE=str(authority))

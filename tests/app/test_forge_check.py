@@ -1,9 +1,6 @@
 """The forges at a start: only a definite answer refuses it."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +14,7 @@ from bot.domain.errors import BadSettings
 from bot.forges.forge import Forge
 from bot.forges.github.adapter import GitHub
 from bot.forges.gitlab.adapter import GitLab
+from tests.support.refused_start import refused_start
 from tests.support.scripted_server import Response, Server
 
 ADAPTERS: dict[str, type[GitHub | GitLab]] = {"github": GitHub, "gitlab": GitLab}
@@ -108,23 +106,14 @@ def test_a_forge_that_is_silent_delays_a_start_by_seconds_only(name: str) -> Non
 @pytest.mark.waits
 def test_the_bot_refuses_to_start_with_the_api_of_another_forge(server: Server, tmp_path: Path) -> None:
     server.script = [Response(404, raw=b"404 page not found\n")] * 2
-    settings = {
-        "GITHUB__URL": server.url,
-        "GITHUB__TOKEN": "token-x",
-        "GITHUB__WEBHOOK_SECRETS": "a-secret-of-the-webhook",
-        "DATA__PATH": str(tmp_path / "data"),
-        "SERVER__PORT": "0",
-    }
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "bot", "up"],
-        env={"PATH": os.environ["PATH"], **{f"FORGEHAND_{name}": value for name, value in settings.items()}},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    log = refused_start(
+        GITHUB__URL=server.url,
+        GITHUB__TOKEN="token-x",
+        GITHUB__WEBHOOK_SECRETS="a-secret-of-the-webhook",
+        DATA__PATH=str(tmp_path / "data"),
+        SERVER__PORT="0",
     )
 
-    assert ended.returncode == 1, ended.stderr
-    assert "does not come from GitHub's API" in ended.stderr
-    assert "token-x" not in ended.stderr
+    assert "does not come from GitHub's API" in log
+    assert "token-x" not in log

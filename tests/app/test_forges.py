@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from bot.app import configured_forges
 from bot.app.build import build_runtime
-from bot.app.preflight import check_forge
+from bot.app.preflight import require_forge
 from bot.app.settings.forges import ForgeSettings
 from bot.app.settings.sections import AgentSettings, DataSettings, RepositoriesSettings, Site, site
 from bot.app.settings.settings import Settings
@@ -141,7 +141,7 @@ def test_a_third_forge_needs_only_a_row_in_the_table_and_a_section_of_settings(
         "x-hub-signature-256": signature(body),
     }
 
-    check_forge(settings)
+    require_forge(settings)
     with build_runtime(settings, public_url="https://bot.example.org", nudges=nudges) as runtime:
         intake = Intake(runtime.ledger, nudges.answer)
         intake.start()
@@ -190,5 +190,5 @@ def test_the_credentials_of_a_third_forge_are_secrets_and_its_addresses_are_know
 
 def test_a_third_forge_with_webhook_secrets_but_no_token_is_refused(tmp_path: Path, forge: FakeForge) -> None:
     with pytest.raises(BadSettings, match=r"\[forgejo\] token is empty.*FORGEHAND_FORGEJO__TOKEN"):
-        check_forge(settings_in(tmp_path, token=""))
+        require_forge(settings_in(tmp_path, token=""))
     assert forge.comments == {}

@@ -127,17 +127,15 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
             say(_STUCK.format(task=task_id))
         confirm(f"Remove the workspace of {task_id}, with files that were never committed?")
         terms = Terms(check=uninterrupted, by_hand=True, export=export, patience=_PATIENCE)
-        if workspace is not None:
-            gone = export_and_remove(runtime, task_id, terms, _despite_loss, _say_loss) is not None
-            if not gone:
-                _must_be_gone(runtime, task_id)
+        if workspace is not None and not _remove_despite_loss(export_and_remove, runtime, task_id, terms):
+            _must_be_gone(runtime, task_id)
         for folder in leftovers:
             _remove_leftover(runtime, task_id, folder, terms)
 
 
 def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
     if folder == task_id:
-        gone = remove_leftover(runtime, folder, terms, _despite_loss, _say_loss) is not None
+        gone = _remove_despite_loss(remove_leftover, runtime, folder, terms)
     else:
         gone = remove_set_aside(runtime, folder, terms)
     if not gone:
@@ -166,9 +164,11 @@ def _any_stuck(runtime: Runtime, folders: Sequence[str]) -> bool:
     return any(by_folder[folder].is_stuck for folder in folders if folder in by_folder)
 
 
-def _despite_loss(_: Exception) -> bool:
-    """Let the removal go on although the export failed: the operator has confirmed it."""
-    return True
+def _remove_despite_loss(
+    remove: Callable[..., str | None], runtime: Runtime, task_id: str, terms: Terms
+) -> bool:
+    """Remove the workspace, also if its export fails. Return False if it stays for another reason."""
+    return remove(runtime, task_id, terms, lambda _: True, _say_loss) is not None
 
 
 def _say_loss(error: Exception) -> None:

@@ -111,7 +111,8 @@ forget_taken_out() {
     list_tracked
 }
 
-# A merge may have brought a submodule from any commit of the host, but rarely does: look into the first one first.
+# Writes /tmp/submodules.before: the submodules in HEAD that a commit of the host has, too. A merge may have brought
+# one from any of these commits, but rarely does, so the first commit is looked into first. Arguments: the commits.
 find_submodules_before() {
     cp /tmp/submodules /tmp/submodules.new
     while [ -s /tmp/submodules.new ] && [ $# -gt 0 ]; do
@@ -131,8 +132,8 @@ filled() {
     done' sh
 }
 
-# Writes /tmp/unexported.sorted: the paths of all folders that stay behind; /tmp/unexported: "<kind> <files> <path>" for some of
-# them.
+# Writes /tmp/unexported.sorted: the paths of all folders that stay behind; /tmp/unexported: "<kind> <files> <path>"
+# for the first hundred.
 describe_unexported() {
     sort -zu /tmp/unexported.paths >/tmp/unexported.sorted
     head -z -n 100 /tmp/unexported.sorted >/tmp/unexported.some
@@ -168,8 +169,7 @@ find_forced() {
 
 # Submodules are not fetched. git sees no files in the folder of one, and a commit of a repository that the agent
 # made there is nowhere else, so such a folder stays behind. So does a submodule that the agent added. Only the index
-# can name another commit for a submodule. Writes /tmp/moved: these entries; /tmp/submodules.before: the submodules in
-# HEAD that also a commit of the host has. Arguments: these commits.
+# can name another commit for a submodule. Writes /tmp/moved: these entries. Arguments: the commits that the host has.
 look_into_submodules() {
     both /tmp/tracked /tmp/submodules | folders | filled >>/tmp/unexported.paths
     find_submodules_before "$@"

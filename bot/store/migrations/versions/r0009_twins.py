@@ -1,4 +1,4 @@
-"""What a late comment needs: a time at which to look for a second copy of a comment."""
+"""The time at which to look for a second copy of a comment."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What late deliveries need: a thread has the times of the newest information about it."""
+"""The times of the newest information about a thread."""
 
 import sqlalchemy as sa
 from alembic import op
