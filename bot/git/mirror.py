@@ -1,37 +1,16 @@
-"""Mirrors: a bare copy of each remote, fetched by the host, from which workspaces borrow objects.
+"""Mirrors: a bare copy of each remote, from which workspaces borrow objects. `bot.git.fetch` updates them."""
 
-An ordinary fetch asks the remote with one git command, without `ls-remote`: every
-command waits for it before its agent starts.
-"""
-
-import fcntl
-import re
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.domain.errors import GitFailed, RemoteMissing
+from bot.domain.errors import GitFailed
 from bot.domain.interrupt import Check, uninterrupted
-from bot.git.bare_repository import clear_leftovers, make_bare
-from bot.git.remote import network_environment, remote_failure
 from bot.git.run import git, run
 
-# Never `+refs/*:refs/*`: with --prune it would delete refs/keep.
-_REFSPECS = (
-    "+refs/heads/*:refs/heads/*",
-    "+refs/tags/*:refs/tags/*",
-    "+refs/pull/*/head:refs/pull/*/head",
-    "+refs/merge-requests/*/head:refs/merge-requests/*/head",
-)
-_FETCH_OPTIONS = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-_REMOTE_HEAD = "refs/remote-head"
-_URL = "fetched-from"  # our file, beside those of git
-_FETCH_SECONDS = 1800
+REMOTE_HEAD = "refs/remote-head"  # our ref for the remote's HEAD
+URL = "fetched-from"  # our file, beside those of git
 _MOST_TAGS = 1000
-_LOCK_PAUSE = 0.1  # seconds between two attempts
-_SYMREF = re.compile(rb"^ref: refs/heads/(.+)\tHEAD$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +61,14 @@ class Mirror:
     @property
     def url(self) -> str:
         """URL of the last fetch. Servers differ on whether it ends in `.git`."""
-        return (self.path / _URL).read_text()
+        return (self.path / URL).read_text()
 
     @property
     def is_default_known(self) -> bool:
         """Report whether our default branch and the remote's HEAD had the same commit at the last fetch."""
         ref = f"refs/heads/{self.default_name}"
-        oids = self._oids(ref, _REMOTE_HEAD)
-        return oids.get(ref) == oids.get(_REMOTE_HEAD)
+        oids = self._oids(ref, REMOTE_HEAD)
+        return oids.get(ref) == oids.get(REMOTE_HEAD)
 
     def has(self, oid: str) -> bool:
         """Report whether the mirror contains this commit."""
@@ -145,110 +124,3 @@ class Mirror:
 
     def _git(self, *args: str, stdin: bytes = b"") -> bytes:
         return git(*args, at=self.path, stdin=stdin, check=self.check)
-
-
-def fetch(mirror: Mirror, url: str, headers: Mapping[str, str], *, check: Check = uninterrupted) -> Mirror:
-    """Create the mirror of `url` or bring it up to date, waiting for any other fetch of this mirror.
-
-    Raises RemoteMissing, RemoteUnavailable (worth a retry), or GitFailed if a person must act. `check` is
-    called during the fetch and the wait, and by the returned mirror. If it ends a fetch, the next fetch
-    brings the mirror up to date.
-    """
-    mirror = replace(mirror, check=check)
-    mirror.path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(mirror) as lock:
-        make_bare(mirror.path)
-        *first, last = _spellings(mirror, url)
-        for spelling in first:
-            try:
-                return _fetch_from(mirror, spelling, headers, lock)
-            except RemoteMissing:
-                continue
-        return _fetch_from(mirror, last, headers, lock)
-
-
-def _spellings(mirror: Mirror, url: str) -> list[str]:
-    """Return the URLs to try, with and without `.git`, the last successful one first.
-
-    A canonical URL has no `.git`. Over http a forge accepts both; a plain server accepts only the name of
-    the folder.
-    """
-    if not url.startswith("http"):
-        return [url]
-    known = mirror.url if (mirror.path / _URL).exists() else ""
-    return sorted([f"{url}.git", url], key=lambda spelling: spelling != known)
-
-
-def _fetch_from(mirror: Mirror, url: str, headers: Mapping[str, str], lock: int) -> Mirror:
-    def fetch_refs(*refspecs: str) -> bool:
-        return _fetch(mirror, url, headers, refspecs, lock=lock)
-
-    if not fetch_refs(*_REFSPECS, f"+HEAD:{_REMOTE_HEAD}"):
-        _learn_default(mirror, url, headers)
-        fetch_refs(*_REFSPECS)
-    elif not mirror.is_default_known:
-        _learn_default(mirror, url, headers)
-    # Replaced in one step, because other processes read it at any time.
-    part = mirror.path / f"{_URL}.new"
-    part.write_text(url)
-    part.replace(mirror.path / _URL)
-    return mirror
-
-
-def _fetch(
-    mirror: Mirror, url: str, headers: Mapping[str, str], refspecs: Sequence[str], *, lock: int
-) -> bool:
-    """Fetch the refs. Return False if the remote's HEAD names no commit, which means nothing was fetched."""
-    done = run(
-        *("fetch", *_FETCH_OPTIONS, "--", url, *refspecs),
-        at=mirror.path,
-        env=network_environment(url, headers),
-        seconds=_FETCH_SECONDS,
-        inherited_locks=[lock],
-        check=mirror.check,
-    )
-    if done.status and "find remote ref HEAD" in done.stderr:
-        return False
-    if done.status:
-        raise remote_failure(done.stderr, url, headers)
-    return True
-
-
-def _learn_default(mirror: Mirror, url: str, headers: Mapping[str, str]) -> None:
-    env = network_environment(url, headers)
-    done = run("ls-remote", "--symref", "--", url, env=env, check=mirror.check)
-    if done.status:
-        raise remote_failure(done.stderr, url, headers)
-    if not done.stdout:
-        raise GitFailed("The repository is empty: it needs a first commit before anything can run on it.")
-    if match := _SYMREF.search(done.stdout):
-        git("symbolic-ref", "HEAD", f"refs/heads/{match[1].decode()}", at=mirror.path, check=mirror.check)
-
-
-@contextmanager
-def _locked(mirror: Mirror) -> Iterator[int]:
-    """Lock the mirror for the block; yield the lock's descriptor.
-
-    The lock is released when this process and every git process that inherited the descriptor have closed
-    it or died. The file contains a word during a fetch. If the word is there before a fetch, the last one was
-    interrupted, and its leftovers are removed.
-    """
-    lock = mirror.path.with_suffix(".lock")
-    with lock.open("a") as file:
-        _lock(file.fileno(), mirror.check)
-        if lock.stat().st_size:
-            clear_leftovers(mirror.path)
-        file.write("fetching")
-        file.flush()
-        yield file.fileno()
-        file.truncate(0)
-
-
-def _lock(descriptor: int, check: Check) -> None:
-    """Wait for the lock. The fetch of another task may hold it for half an hour."""
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            check()
-            time.sleep(_LOCK_PAUSE)

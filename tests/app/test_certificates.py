@@ -17,7 +17,8 @@ from bot.domain.errors import BadSettings, ForgeUnavailable, GitFailed, RemoteMi
 from bot.forges.github.client import GitHubClient
 from bot.forges.gitlab.client import GitLabClient
 from bot.gateway.upstream import Upstream
-from bot.git.mirror import Mirror, fetch
+from bot.git.fetch import fetch
+from bot.git.mirror import Mirror
 from tests.support.refused_start import refused_start
 from tests.support.scripted_server import Response, Server
 

@@ -14,7 +14,8 @@ import pytest
 
 from bot.domain.errors import GitFailed, RemoteMissing, RemoteUnavailable
 from bot.domain.interrupt import within
-from bot.git.mirror import Mirror, fetch
+from bot.git.fetch import fetch
+from bot.git.mirror import Mirror
 from tests.sandbox.export_source import commit, git
 from tests.support.worker_bench import until
 
@@ -177,7 +178,7 @@ def test_the_git_process_of_a_killed_worker_still_locks_the_mirror(root: Path) -
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/anvil"
         path = str(root / "key.git")
-        program = "import pathlib; from bot.git.mirror import Mirror, fetch; "
+        program = "import pathlib; from bot.git.fetch import fetch; from bot.git.mirror import Mirror; "
         fetches = f"fetch(Mirror(pathlib.Path({path!r})), {url!r}, {{}})"
         worker = subprocess.Popen([sys.executable, "-c", program + fetches])
         with silent.accept()[0]:

@@ -10,7 +10,8 @@ import pytest
 
 from bot.domain.errors import PushRejected, RemoteMissing, RemoteUnavailable
 from bot.git.bare_repository import make_bare
-from bot.git.mirror import Mirror, fetch
+from bot.git.fetch import fetch
+from bot.git.mirror import Mirror
 from bot.git.push import push
 from bot.git.run import git as host_git
 from tests.sandbox.export_source import commit, git

@@ -9,7 +9,7 @@ from bot.domain.interrupt import uninterrupted
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
-from bot.git.mirror import fetch
+from bot.git.fetch import fetch
 from bot.runs.execute import execute
 from bot.runs.removal_attempt import Terms
 from bot.runs.workspace_removal import export_and_remove, rescue

@@ -10,7 +10,8 @@ from typing import Any
 
 from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
-from bot.git.mirror import Mirror, fetch
+from bot.git.fetch import fetch
+from bot.git.mirror import Mirror
 from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.workspace_export import Exported, ExportPlan, export_work
 

@@ -13,8 +13,8 @@ from bot.domain.errors import GitFailed, RemoteMissing
 from bot.domain.interrupt import interruptible
 from bot.domain.task import Task
 from bot.domain.thread import Kind
-from bot.git import mirror
 from bot.git.bare_repository import make_bare
+from bot.git.fetch import fetch as fetch_mirror
 from bot.git.mirror import Mirror
 from bot.runs.briefing import briefing
 from bot.runs.failover import begin_here, is_on_another_host
@@ -48,7 +48,7 @@ def fetch(leased: LeasedRun) -> Mirror:
 
     def once() -> Mirror:
         url = leased.task.thread.repository_url
-        return mirror.fetch(source, url, credentials(leased), check=leased.check)
+        return fetch_mirror(source, url, credentials(leased), check=leased.check)
 
     try:
         return leased.retry(once)
