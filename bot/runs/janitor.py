@@ -20,7 +20,7 @@ from bot.domain.errors import BotError, EngineUnavailable, LedgerUnavailable
 from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
-from bot.runs.removal_attempt import Terms, TooSlow, records, seconds_for
+from bot.runs.removal_attempt import Terms, TooSlow, records, remove_locks, seconds_for
 from bot.runs.runtime import Runtime
 from bot.runs.workspace_removal import NotExported, export_and_remove, remove_leftover, remove_set_aside
 from bot.sandbox.workspace import task_of
@@ -185,6 +185,7 @@ class Janitor:
         with self.runtime.ledger.write() as tx:
             for folder in by_folder.keys() - folders.keys() - aside:
                 removals.forget(tx, host, folder)
+        remove_locks(self.runtime, folders.keys() | aside)
         known = {row.task for row in rows} | at_work
         old = {task_id for task_id, at in folders.items() if now - at > LEFTOVER_AGE}
         for each, remove in [

@@ -7,8 +7,8 @@ different folders do not wait for each other.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -90,6 +90,15 @@ def attempted(runtime: Runtime, folder: str, terms: Terms) -> Iterator[Callable[
             raise
         finally:
             _close(runtime, key, end)
+
+
+def remove_locks(runtime: Runtime, present: Collection[str]) -> None:
+    """Remove the locks that killed processes have left, except those of the folders that are present."""
+    with suppress(FileNotFoundError):  # no removal was ever tried
+        for lock in runtime.data.removals.iterdir():
+            if lock.name not in present:
+                with try_lock(lock, patience=0):
+                    pass  # if nobody holds the lock, its file is removed now
 
 
 def records(runtime: Runtime) -> dict[str, Removal]:

@@ -65,7 +65,7 @@ def test_a_workspace_is_retained_and_reported_after_three_kills_and_others_are_r
 
         assert not world.in_workspace(deadly).exists()
         assert "forgehand_workspaces_stuck 0.0" in _get(world, "/metrics")
-        # The bot may look at the set-aside folder at the same moment.
+        # A killed process may have left the lock of a folder that it had removed: the janitor finds it.
         eventually(lambda: not list((world.data / "removals").iterdir()))
 
 

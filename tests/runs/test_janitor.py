@@ -102,6 +102,18 @@ def test_an_interrupted_removal_is_continued_by_the_next_janitor(shop: Workshop)
         assert workspaces.present(tx, shop.runtime.worker.host) == []
 
 
+def test_locks_of_killed_processes_are_removed_and_those_that_are_held_are_not(shop: Workshop) -> None:
+    present = shop.done("true").task
+    data = shop.runtime.data
+    data.removals.mkdir(exist_ok=True)
+    for name in ("gone", "gone.gone-1", present):
+        data.removal(name).touch()
+
+    with try_lock(data.removal("held"), patience=0):
+        run_janitor(shop)
+        assert {lock.name for lock in data.removals.iterdir()} == {"held", present}
+
+
 def test_a_folder_that_the_ledger_does_not_know_is_removed_after_a_day(shop: Workshop) -> None:
     kept = ended(shop)
     for name, age in (("old", LEFTOVER_AGE + 60), ("young", 60)):
