@@ -32,7 +32,7 @@ from bot.web import health, metrics, pages, receiver
 from bot.web.pages import Viewer
 from bot.web.receiver import Receiver
 from bot.web.recorder import Intake
-from bot.web.server import server
+from bot.web.server import application, server
 
 _log = structlog.get_logger()
 
@@ -200,8 +200,8 @@ def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], in
         agents=runtime.agents,
         operator_token=settings.server.operator_token.get_secret_value(),
     )
-    return Starlette(
-        routes=[
+    return application(
+        [
             *receiver.routes(receivers, intake, counts.answered),
             *health.routes(counts, checks),
             *pages.routes(viewer),

@@ -5,8 +5,11 @@ take, so anyone who can connect could use up memory and sockets.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -48,6 +51,14 @@ class Guarded(HttpToolsProtocol):
             self.transport.close()
             return
         self.loop.call_later(_HEAD_DEADLINE, lambda: self._watch(self.cycle, waited=waiting))
+
+
+def application(routes: Sequence[BaseRoute]) -> Starlette:
+    """Build the application of these routes."""
+    app = Starlette(routes=routes)
+    # The redirect would lead to the host that the request names, with the key of a page in its address.
+    app.router.redirect_slashes = False
+    return app
 
 
 def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:

@@ -40,7 +40,7 @@ from bot.store.schema import deliveries
 from bot.web import health, metrics
 from bot.web import receiver as webhook
 from bot.web.recorder import Intake
-from bot.web.server import server
+from bot.web.server import application, server
 from tests.oracles.payloads import examples
 from tests.support.services import running_postgres
 
@@ -87,7 +87,7 @@ def serve_ours(port: int, url: str) -> None:
     )
     routes = [*webhook.routes([receiver], intake, counts.answered), *health.routes(counts, {})]
     intake.start()
-    server(Starlette(routes=routes), host="127.0.0.1", port=port).run()
+    server(application(routes), host="127.0.0.1", port=port).run()
     intake.stop()
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import httpx
 from sqlalchemy import select
-from starlette.applications import Starlette
 
 from bot.forges.github.verifier import github_verifier
 from bot.forges.gitlab.verifier import gitlab_verifier
@@ -19,6 +18,7 @@ from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
 from bot.web.receiver import Receiver, routes
 from bot.web.recorder import Intake
+from bot.web.server import application
 from tests.support import http
 from tests.support.asgi_server import listening
 
@@ -145,7 +145,7 @@ def receiving(
     )
     intake.start()
     try:
-        with listening(Starlette(routes=routes([receiver], intake, hook.counted.append))) as address:
+        with listening(application(routes([receiver], intake, hook.counted.append))) as address:
             hook.address = address
             yield hook
     finally:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from bot.agents.claude import Claude
 from bot.store.ledger import Ledger
 from bot.web import pages
+from bot.web.server import application
 from tests.support import http
 from tests.support.asgi_server import listening
 from tests.support.fakes import FakeForge
@@ -26,7 +26,7 @@ def client(sqlite_ledger: Ledger) -> Iterator[httpx.Client]:
         operator_token=OPERATOR,
     )
     with (
-        listening(Starlette(routes=pages.routes(viewer))) as (host, port),
+        listening(application(pages.routes(viewer))) as (host, port),
         http.client(base_url=f"http://{host}:{port}") as client,
     ):
         yield client

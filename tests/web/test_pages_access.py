@@ -42,6 +42,17 @@ def test_the_link_of_one_task_does_not_open_another_task(client: httpx.Client, s
     assert answer.status_code == 404
 
 
+def test_an_address_with_a_slash_at_its_end_leads_nowhere(
+    client: httpx.Client, sqlite_ledger: Ledger
+) -> None:
+    with sqlite_ledger.write() as tx:
+        path, _, query = link(failed(tx)).partition("?")
+
+    answer = client.get(f"{path}/?{query}", headers={"host": "elsewhere.example"})
+
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 @pytest.mark.parametrize("run", ["2", "", "x", "-1"])
 def test_the_log_of_an_unknown_run_is_not_found(
     client: httpx.Client, sqlite_ledger: Ledger, run: str
