@@ -5,6 +5,7 @@ import pytest
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, shell
+from tests.support.out_of_memory import GREEDY
 
 pytestmark = pytest.mark.alike
 
@@ -54,7 +55,7 @@ def test_a_run_that_needs_too_much_memory_is_reported(full: World) -> None:
     full.settings["sandbox"]["memory"] = "64m"
     full.start()
 
-    full.say(1, "/run " + shell("echo left > left.txt; tail /dev/zero"))
+    full.say(1, "/run " + shell(f"echo left > left.txt; {GREEDY}"))
 
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.OUT_OF_MEMORY, State.FAILED), run.reason

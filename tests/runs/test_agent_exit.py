@@ -69,6 +69,7 @@ def test_the_state_of_a_container_determines_the_verdict(
     ended = of_container(condition, memory="2g", watched=watched)
 
     assert (ended.outcome, ended.exit_status) == (outcome, status)
+    assert ("more than its 2g of memory" in ended.reason) is (status == KILLED)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from bot.sandbox.engine import containers
 from bot.sandbox.engine.containers import Condition, ContainerLimits, ContainerSpec, Engine, Mount
 from bot.sandbox.engine.host_config import TOOL_LIMITS
 from tests.sandbox.long_cases import mostly_long
+from tests.support.out_of_memory import GREEDY
 from tests.support.worker_bench import until
 
 
@@ -149,7 +150,7 @@ def test_a_tool_without_enough_memory_is_a_failure_of_its_script(
     monkeypatch.setattr(containers, "TOOL_LIMITS", replace(TOOL_LIMITS, memory="64m"))
 
     with pytest.raises(SandboxFailed, match=r"needed more memory than its limit.*largest files"):
-        run_tool(engine, image, "python3 -c 'x = bytearray(1 << 30)'; exit $?")
+        run_tool(engine, image, GREEDY)
 
 
 def test_a_tool_that_prints_too_much_is_stopped(engine: Engine, image: str) -> None:
@@ -358,7 +359,7 @@ def test_stop_ends_an_agent_that_ignores_the_signal(engine: Engine, image: str) 
 def test_an_agent_without_enough_memory_is_distinguished_from_one_that_failed(
     engine: Engine, image: str
 ) -> None:
-    greedy = a_sandbox(image, "exec python3 -c 'x = bytearray(1 << 30)'", memory="64m")
+    greedy = a_sandbox(image, GREEDY, memory="64m")
     failing = a_sandbox(image, "exit 3")
     for sandbox in (greedy, failing):
         engine.start(sandbox)
