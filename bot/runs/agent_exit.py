@@ -9,12 +9,11 @@ from dataclasses import replace
 
 from bot.agents.agent import AgentReport
 from bot.domain.outcomes import Outcome, RunVerdict
-from bot.sandbox.engine.containers import Condition
+from bot.sandbox.engine.container_state import KILLED, Condition
 from bot.text.units import moment
 
 # Exit statuses of an agent that something else ended: the bot, or an engine that stops or restarts.
-_KILLED = 128 + signal.SIGKILL
-_STOPPED = frozenset({128 + signal.SIGTERM, _KILLED})
+_STOPPED = frozenset({128 + signal.SIGTERM, KILLED})
 # The engine reports this for a container that ended while the engine was away. An agent may exit with it too.
 _UNKNOWN = 255
 # With these, the container says nothing about the agent's success: a report that came before it counts.
@@ -39,7 +38,7 @@ def of_container(condition: Condition | None, *, memory: str, watched: bool) -> 
         reason = (
             f"Its container was stopped from outside (exit status {status}), as when the engine restarts."
         )
-        if status == _KILLED:  # on a busy machine, engines miss some of the kills for memory
+        if status == KILLED:  # on a busy machine, engines miss some of the kills for memory
             reason += f" Or it needed more than its {memory} of memory, and the engine did not notice."
     else:
         outcome, reason = Outcome.AGENT_FAILED, f"It ended with exit status {status}."

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with limits on the head of a request.
+"""The HTTP application and its server: uvicorn, with limits on the head of a request.
 
 uvicorn with httptools limits neither the size of a head nor the time it may
 take, so anyone who can connect could use up memory and sockets.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
-from starlette.applications import Starlette
 
 from bot.domain.usage import Tokens, Used
 from bot.store import deliveries, removals, usage
@@ -12,6 +11,7 @@ from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger, clock
 from bot.store.removals import Key
 from bot.web import health, metrics
+from bot.web.server import application
 from tests.support import http
 from tests.support.asgi_server import listening
 from tests.support.rows import add_run, all_are_dead, claimed
@@ -29,7 +29,7 @@ def unavailable() -> None:
 def monitored(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.Client]:
     counts = metrics.make(ledger)
     counts.answered(202)
-    app = Starlette(routes=health.routes(counts, needs))
+    app = application(health.routes(counts, needs))
     with (
         listening(app) as (host, port),
         http.client(base_url=f"http://{host}:{port}") as client,
