@@ -12,6 +12,7 @@ from bot.domain.task import Run
 from bot.store import claims, leases, runs
 from bot.store.leases import LEASE, Lease
 from bot.store.ledger import Ledger
+from bot.store.schema import phases
 from bot.store.schema import runs as table
 from tests.support.at_once import at_once
 from tests.support.rows import a_worker, all_are_dead, claimed, lease_of, nobody_is_dead
@@ -81,6 +82,17 @@ def test_phases_are_timed_and_entering_a_phase_again_changes_nothing(ledger: Led
     assert (prepare, agent, open_end) == (Phase.PREPARE, Phase.AGENT, None)
     assert ended is not None
     assert began <= ended <= agent_began
+
+
+def test_phases_that_begin_in_one_tick_of_the_clock_stay_in_order(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = claimed(tx)
+        for phase in Phase:
+            leases.enter(tx, lease_of(run), phase)
+        tx.execute(update(phases).values(started_at=1.0))
+
+    with ledger.read() as tx:
+        assert [phase for phase, _, _ in runs.phase_times(tx, run.id)] == list(Phase)
 
 
 def test_a_run_cannot_return_to_an_earlier_phase(ledger: Ledger) -> None:
