@@ -23,9 +23,12 @@ router = Router()
 def resume(command: Command, tasks: Tasks) -> str:
     """Queue one more run of a task of this thread."""
     queued = tasks.resume(command)
+    task = queued.task
     what = "Trying again to push the work of" if queued.only_push else "Resuming"
+    # After a push the branch may have had a change that has ended: then prepare chooses another branch.
+    where = "" if task.pushed_head and not queued.only_push else f" on `{task.branch}`"
     lines = [
-        f"{what} task `{queued.task.id}` on `{queued.task.branch}`: {queue_position(queued.position)}.",
+        f"{what} task `{task.id}`{where}: {queue_position(queued.position)}.",
         FOLLOW_UP,
     ]
     if command.options.agent or command.options.model:

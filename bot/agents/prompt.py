@@ -62,6 +62,11 @@ _BASE_INSTRUCTIONS = """\
 """
 
 
+_UNMERGED = """\
+`{branch}` does not contain `{unmerged}` yet, because the earlier work conflicts with it. First commit all
+  changes, run `git merge {unmerged}` and resolve the conflicts: work without that merge is refused."""
+
+
 def write(
     *,
     request: str,
@@ -73,6 +78,8 @@ def write(
     resumed: str,
     before: Sequence[str] = (),
     on_change: bool = False,
+    moved: str = "",
+    unmerged: str = "",
 ) -> str:
     """Return the prompt file.
 
@@ -80,13 +87,15 @@ def write(
     is the texts of other people. `resumed` describes the end of the last run and its leftovers in the bot's
     own words; "" for a first run. `before` is the requests of earlier runs, if the agent does not remember
     them. `on_change` is True for work on a change: then the agent sees the instruction files of the default
-    branch or, for a fork, of the target branch.
+    branch or, for a fork, of the target branch. `moved` is a sentence on the new branch that this run works
+    on, `unmerged` the clone's name for a branch that the agent must merge; "" if there is none.
     """
     instructions = _BASE_INSTRUCTIONS if on_change else ""
     parts = [
         f"{_REQUEST}\n\n{visible(request).strip()}\n",
         _earlier(before),
         _since(resumed) if resumed else "",
+        _new_branch(branch, moved, unmerged) if moved or unmerged else "",
         _PLACES.format(branch=branch, remote=_remote(base, refs) + _submodules(submodules) + instructions),
         *(_untrusted(part) for part in context),
     ]
@@ -108,6 +117,15 @@ def _since(resumed: str) -> str:
 - Look at `git status` and `git log` first.
 - Commits of the last run that were accepted have new ids, and the branch is on them now.
 """
+
+
+def _new_branch(branch: str, moved: str, unmerged: str) -> str:
+    lines = [moved] if moved else []
+    if unmerged:
+        lines.append(_UNMERGED.format(branch=branch, unmerged=unmerged))
+    else:
+        lines.append("Files that were not changed since the last commit are now as on this branch.")
+    return "\n# The new branch\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def _remote(base: str, refs: Sequence[str]) -> str:

@@ -55,6 +55,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BranchChange:
+    """A change of a branch of the repository itself, open or not."""
+
+    number: int
+    base_branch: str
+    ended: bool  # merged or closed
+    merged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """A repository as it is now. A rename changes everything but the id."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.domain.errors import (
     BadSettings,
+    ChangeEnded,
     DiskFull,
     EngineUnavailable,
     ExportRefused,
@@ -20,6 +21,7 @@ from bot.domain.errors import (
     LeaseLost,
     LedgerUnavailable,
     NotAllowed,
+    NotMerged,
     NotPossible,
     NotUnderstood,
     ProcessKilled,
@@ -55,8 +57,10 @@ REMEDIES: dict[type[Exception], Remedy] = {
     GitFailed: Remedy.TELL_USER,
     RemoteMissing: Remedy.TELL_USER,
     PushRejected: Remedy.TELL_USER,
+    ChangeEnded: Remedy.TELL_USER,
     SandboxFailed: Remedy.TELL_USER,
     ExportRefused: Remedy.TELL_USER,
+    NotMerged: Remedy.TELL_USER,
     DiskFull: Remedy.TELL_USER,
     LeaseLost: Remedy.ABANDON,
 }

@@ -77,6 +77,10 @@ class PushRejected(GitFailed):
         self.moved = moved
 
 
+class ChangeEnded(PushRejected):
+    """The change of the branch was merged or closed, so nobody would see a push to that branch."""
+
+
 class LedgerUnavailable(Exception):
     """The ledger does not answer, or closed the connection. A retry may succeed.
 
@@ -108,6 +112,15 @@ class SandboxFailed(BotError):
 
 class ExportRefused(BotError):
     """The content of the workspace did not pass the checks of the export. Nothing was exported."""
+
+
+class NotMerged(ExportRefused):
+    """The work does not contain a commit of the target branch that its new branch begins at."""
+
+    def __init__(self, commit: str) -> None:
+        super().__init__(
+            f"The work does not contain commit `{commit[:10]}` of the target branch, with which it conflicts."
+        )
 
 
 class DiskFull(BotError):

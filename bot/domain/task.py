@@ -35,6 +35,9 @@ class Task:
     checked_head: str = ""  # last commit of the last export that passed the checks; "" before one
     pushed_head: str = ""  # commit that was last pushed, or found on the branch; "" before a push
     approved_head: str = ""  # commit that a person approved and that is not pushed yet; "" = none
+    # If the task has left the branch of an ended change: the last pushed commit there. The commits from it to
+    # `checked_head` are not on `base_head` yet, the start of the new branch. "" = there is nothing to move.
+    left_head: str = ""
     change_number: int | None = None
     change_url: str = ""
     keep_days: int | None = None  # retention of the workspace as a person set it; None: as in the settings
@@ -74,6 +77,7 @@ class Run:
     reason: str = ""
     summary: str = ""
     unexported: str = ""  # a sentence in Markdown on folders that were not exported; "" = none
+    moved: str = ""  # a sentence in Markdown on the ended change whose branch the run left; "" = none
     exit_status: int | None = None
     log_offset: int = 0  # bytes of the engine's log already in the ledger
     session: str = ""  # the agent's id of its conversation; "" = none, or not reported yet

@@ -9,7 +9,15 @@ the outbox decides about a second try, after it has looked for its comment with 
 from collections.abc import Collection
 from typing import Protocol
 
-from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.domain.change import (
+    BranchChange,
+    Change,
+    ChangeHead,
+    NewChange,
+    Pages,
+    Repository,
+    Status,
+)
 from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
 
@@ -66,6 +74,13 @@ class Permissions(Protocol):
 
     def change_head(self, thread: Thread) -> ChangeHead:
         """Return head and branches of a change as they are now."""
+        ...
+
+    def changes_of(self, thread: Thread, branch: str) -> list[BranchChange]:
+        """Return the changes of a branch of the thread's repository, newest first, up to 100.
+
+        Changes of forks, whose branches may have the same name, are left out.
+        """
         ...
 
     def has_label(self, thread: Thread, label: str) -> bool:

@@ -16,7 +16,12 @@ def change_reference(task: Task) -> str:
     """Return the name of the change that the bot opened; "" if it opened none."""
     if task.change_number is None:
         return ""
-    return _reference(task.thread.forge, Kind.CHANGE, task.change_number)
+    return reference_of_change(task.thread, task.change_number)
+
+
+def reference_of_change(thread: Thread, number: int) -> str:
+    """Return the name of the change with this number in the thread's repository."""
+    return _reference(thread.forge, Kind.CHANGE, number)
 
 
 def _reference(forge: str, kind: Kind, number: int) -> str:

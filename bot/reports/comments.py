@@ -68,7 +68,7 @@ def progress(
     parts = [f"Task `{task.id}`, run {run.number}: {doing} (`{task.agent}`)."]
     if task.pinned:
         parts.append(pinned(task.pinned[:10]))
-    parts += [_fresh_clone(started_over=started_over, host_lost=host_lost), session(run)]
+    parts += [run.moved, _fresh_clone(started_over=started_over, host_lost=host_lost), session(run)]
     if run.cancel_asked:
         pass
     elif phase is Phase.AGENT and run.doing:
@@ -87,7 +87,7 @@ def final(ended: EndedRun, secrets: Sequence[str]) -> FinalMessage:
     parts.append(_NOT_EXPORTED if task.pinned and outcome is Outcome.NO_CHANGES else "")
     parts.append("Asked for:\n\n" + for_comment(run.request, _REQUEST, secrets))
     parts += [_summary(run, secrets), run.unexported]
-    parts.append(_fresh_clone(started_over=ended.started_over, host_lost=ended.host_lost))
+    parts += [run.moved, _fresh_clone(started_over=ended.started_over, host_lost=ended.host_lost)]
     parts += [session(run), _facts(ended), *_next_steps(ended, outcome)]
     parts.append(f"[Page and log of this task]({ended.page})")
     return FinalMessage(lead=lead, rest="\n\n".join(part for part in parts if part))

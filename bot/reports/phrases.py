@@ -37,6 +37,21 @@ def pinned(commit: str) -> str:
     return f"It works on commit `{commit}`; later pushes to this change are not part of it."
 
 
+def moved(change: str, *, merged: bool, old_head: str, branch: str, base: str, base_head: str) -> str:
+    """State why a run works on a new branch, and name its start; heads are short commit ids."""
+    how = "merged" if merged else "closed without a merge, so its commits are not part of this"
+    return (
+        f"Change {change} was {how}. The work continues on the new branch `{branch}`, which begins at commit "
+        f"`{base_head}` of `{base}`. The old branch ended at `{old_head}`."
+    )
+
+
+def not_pushed(change: str, *, merged: bool) -> str:
+    """State why a commit was not pushed to the branch of a change that has ended."""
+    how = "merged" if merged else "closed"
+    return f"Change {change} was {how} before this push, so nobody would see the new commits. They are saved."
+
+
 def fresh_start(task: Task) -> str:
     """Name the commits that a run in a fresh clone starts from, as part of a sentence."""
     if not task.checked_head:

@@ -44,6 +44,8 @@ def briefing(leased: LeasedRun, refs: Collection[str], submodules: Sequence[str]
         context=[*bounded(_of_last(reported)), *_shown(run, earlier, known)],
         resumed=_resumed(reported, fresh=fresh, remembers=bool(known)),
         before=_requests(run, earlier, known),
+        moved=run.moved,
+        unmerged=f"origin/{task.base}" if task.left_head else "",
         on_change=bool(task.pinned),
     )
 

@@ -4,7 +4,14 @@ If the error itself has no outcome, the phase in which it happened decides.
 """
 
 from bot.domain.error_policy import Remedy, domain_error, remedy
-from bot.domain.errors import EngineUnavailable, ProcessKilled, PushRejected, RemoteMissing
+from bot.domain.errors import (
+    ChangeEnded,
+    EngineUnavailable,
+    NotMerged,
+    ProcessKilled,
+    PushRejected,
+    RemoteMissing,
+)
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome, RunVerdict
 from bot.reports.incidents import incident, incident_text
@@ -29,6 +36,11 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
             return RunVerdict(Outcome.CANCELLED, _unexported_work(leased))
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
+        case ChangeEnded():
+            return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume continue on a new branch")
+        case NotMerged():
+            merge = f"/resume merge {leased.task.base}"
+            return RunVerdict(Outcome.EXPORT_REFUSED, str(error), merge)
         case PushRejected(moved=True):
             return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume merge the pushed commits")
     ours = remedy(error) is Remedy.INCIDENT

@@ -37,7 +37,10 @@ def begin_here(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
         )
     here = with_heads_of_host(runtime, task, source)
     leased.record(
-        checked_head=here.checked_head, pushed_head=here.pushed_head, approved_head=here.approved_head
+        checked_head=here.checked_head,
+        pushed_head=here.pushed_head,
+        approved_head=here.approved_head,
+        left_head=task.left_head if here.checked_head else "",
     )
     # A folder of the task on this host is from before the task moved away, and is outdated.
     places.set_aside(task.id)

@@ -126,7 +126,7 @@ class LeasedRun:
                 raise Cancelled
             self.report_progress(tx, phase)
 
-    def record(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str) -> None:
+    def record(self, of_run: Mapping[str, Any] = MappingProxyType({}), **of_task: str | None) -> None:
         """Record facts about the run and its task, under this run's epoch."""
         with self.runtime.ledger.write() as tx:
             leases.write(tx, self.lease, **of_run)

@@ -29,7 +29,9 @@ def save_patch(leased: LeasedRun) -> None:
     quarantine, mirror = runtime.quarantine(task.id), runtime.mirror(task).path
     try:
         with leased.delaying_cancel(_CANCEL_WAITS):
-            made = patch(quarantine, mirror, run_id=run.id, base=task.base_head, check=leased.check)
+            # Commits that are not on the new base yet would look as if they reverted it.
+            base = task.left_head or task.base_head
+            made = patch(quarantine, mirror, run_id=run.id, base=base, check=leased.check)
     except (GitFailed, ProcessKilled, DiskFull, OSError, Cancelled) as error:
         log.warning("patch not saved", reason=str(error)[:200] or type(error).__name__)
         return

@@ -46,12 +46,21 @@ class WorkspacePlan:
     quarantine: Path
     branch: str
     start: str  # commit for the branch
+    before: str = ""  # commit that a retained clone's files come from, if they have to move to `start`
     refs: Mapping[str, str]  # all remote-tracking refs of the clone: "origin/main" -> commit
     tags: Mapping[str, str] = field(default_factory=dict)  # to set in the clone: "v1" -> id
     instruction_files: Sequence[str]  # patterns, as in .gitignore, of files that agents obey
     session_file: str = ""  # shell pattern below the agent's home; `prepare` tells whether it matches
     briefed_by: str = ""  # commit with the instruction files for the agent; "" = `start`
     check: Check = field(default=uninterrupted, compare=False)  # called while the container works
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The result of a preparation. `moved` False: the clone is at `before`, because its files conflict."""
+
+    has_session: bool  # the session's file exists
+    moved: bool
 
 
 def task_of(folder: str) -> str:
@@ -71,11 +80,13 @@ class Workspaces:
         """Report whether the task has a workspace whose preparation was once completed."""
         return self._prepared(task).exists()
 
-    def prepare(self, plan: WorkspacePlan) -> bool:
-        """Create the workspace, or bring a retained one up to date without changes to its files.
+    def prepare(self, plan: WorkspacePlan) -> Prepared:
+        """Create the workspace, or bring a retained one up to date.
 
-        Return whether the session's file exists. Raises SandboxFailed, EngineUnavailable (worth a retry),
-        and the exceptions of the plan's check. After an error the workspace can be prepared again.
+        Its files do not change, except if the plan has a commit `before`: then those that are as in it move
+        to the start commit. If a modified or untracked file is in the way, none moves. Raises SandboxFailed,
+        EngineUnavailable (worth a retry), and the exceptions of the plan's check. After an error the
+        workspace can be prepared again.
         """
         folder = self._root / plan.task
         _folder(folder, _CLOSED)
@@ -90,13 +101,23 @@ class Workspaces:
             name=plan.name,
             image=self._image,
             script=_EMPTY + _PREPARE,
-            args=[mode, str(plan.run), plan.branch, plan.start, plan.session_file, *briefed, *refs],
+            args=[
+                mode,
+                str(plan.run),
+                plan.branch,
+                plan.start,
+                plan.before,
+                plan.session_file,
+                *briefed,
+                *refs,
+            ],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
             check=plan.check,
         )
         self._prepared(plan.task).touch()
-        return output.rstrip().endswith(b"session")
+        words = output.split()
+        return Prepared(has_session=b"session" in words, moved=b"unmoved" not in words)
 
     def write_prompt(self, task: str, run: int, prompt: str) -> None:
         """Write the prompt of the run's agent, and create the folder for its result."""

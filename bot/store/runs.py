@@ -177,6 +177,7 @@ def value(row: Row[Any]) -> Run:
         reason=row.reason,
         summary=row.summary,
         unexported=row.unexported,
+        moved=row.moved,
         exit_status=row.exit_status,
         log_offset=row.log_offset,
         session=row.session,

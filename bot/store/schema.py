@@ -97,6 +97,7 @@ tasks = Table(
     Column("checked_head", Text, nullable=False, server_default=""),
     Column("pushed_head", Text, nullable=False, server_default=""),
     Column("approved_head", Text, nullable=False, server_default=""),
+    Column("left_head", Text, nullable=False, server_default=""),
     Column("change_number", BigInteger),
     Column("change_url", Text, nullable=False, server_default=""),
     Column("keep_days", Integer),
@@ -139,6 +140,7 @@ runs = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
     Column("unexported", Text, nullable=False, server_default=""),
+    Column("moved", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
     # Bytes of the engine's log read so far.
     Column("log_offset", BigInteger, nullable=False, server_default="0"),

@@ -109,6 +109,7 @@ def _value(row: Row[Any]) -> Task:
         checked_head=row.checked_head,
         pushed_head=row.pushed_head,
         approved_head=row.approved_head,
+        left_head=row.left_head,
         change_number=row.change_number,
         change_url=row.change_url,
         keep_days=row.keep_days,

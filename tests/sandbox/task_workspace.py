@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.agents.registry import instruction_files
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine
-from bot.sandbox.workspace import WorkspacePlan, Workspaces
+from bot.sandbox.workspace import Prepared, WorkspacePlan, Workspaces
 from tests.sandbox.export_source import git
 
 TASK = "t1"
@@ -58,7 +58,19 @@ class Site:
     def folder(self) -> Path:
         return self.data / "workspaces" / TASK
 
-    def prepare(self, start: str = "", *, briefed_by: str = "", session_file: str = "", **refs: str) -> bool:
+    def prepare(self, start: str = "", **given: str) -> bool:
+        """Prepare the workspace; return whether the session's file is there. `given` as for `prepared`."""
+        return self.prepared(start, **given).has_session
+
+    def prepared(
+        self,
+        start: str = "",
+        *,
+        before: str = "",
+        briefed_by: str = "",
+        session_file: str = "",
+        **refs: str,
+    ) -> Prepared:
         self.runs += 1
         plan = WorkspacePlan(
             task=TASK,
@@ -68,6 +80,7 @@ class Site:
             quarantine=self.quarantine,
             branch=BRANCH,
             start=start or self.base,
+            before=before,
             tags=self.tags,
             refs={f"origin/{name}": oid for name, oid in refs.items()} or {"origin/main": self.base},
             instruction_files=instruction_files(),

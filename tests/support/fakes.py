@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar
 
-from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.domain.change import BranchChange, Change, ChangeHead, NewChange, Pages, Repository, Status
 from bot.domain.errors import ForgeGone
 from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Part, ReplyTarget, Thread
@@ -28,6 +28,7 @@ class FakeForge:
     after: Callable[[], None] = lambda: None  # runs after each write, before the call returns
     no_commits: bool = False  # between any two branches
     heads: dict[str, ChangeHead] = field(default_factory=dict)  # by thread key
+    of_branches: dict[str, list[BranchChange]] = field(default_factory=dict)  # by the name of the branch
     labels: dict[str, set[str]] = field(default_factory=dict)  # by thread key
     said: list[Part] = field(default_factory=list)  # comments of people, on any thread
     found: list[Labelled] = field(default_factory=list)  # results of the search for labels
@@ -68,6 +69,10 @@ class FakeForge:
     def change_head(self, thread: Thread) -> ChangeHead:
         self._fail()
         return self.heads[thread.key]
+
+    def changes_of(self, thread: Thread, branch: str) -> list[BranchChange]:
+        self._fail()
+        return list(self.of_branches.get(branch, []))
 
     def has_label(self, thread: Thread, label: str) -> bool:
         self._fail()

@@ -8,12 +8,20 @@ import base64
 from collections.abc import Callable, Collection
 from urllib.parse import quote, urlencode
 
-from bot.domain.change import Change, ChangeHead, NewChange, Pages, Repository, Status
+from bot.domain.change import (
+    BranchChange,
+    Change,
+    ChangeHead,
+    NewChange,
+    Pages,
+    Repository,
+    Status,
+)
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.github import thread_history
+from bot.forges.github import branch_changes, thread_history
 from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, newest, refuse
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
@@ -95,6 +103,10 @@ class GitHub:
                 same_repository=source == get(data, "base.repo.id", int),
                 open=get(data, "state", str) == "open",
             )
+
+    def changes_of(self, thread: Thread, branch: str) -> list[BranchChange]:
+        owner = self._owner(thread)
+        return branch_changes.read(self._client, thread.repository_id, f"{owner}:{branch}")
 
     def has_label(self, thread: Thread, label: str) -> bool:
         # An issue has at most 100 labels. Two labels cannot differ only in case.
@@ -194,12 +206,15 @@ class GitHub:
         return self._client.ask("POST", f"{_in(thread)}/pulls", json=fields, accepted=(422,))
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
-        # The filter by branch needs the owner, who may have changed.
-        owner = self.repository(thread.repository_id).path.partition("/")[0]
-        query = {"state": "open", "head": f"{owner}:{request.head_branch}", "base": request.base_branch}
+        head = f"{self._owner(thread)}:{request.head_branch}"
+        query = urlencode({"state": "open", "head": head, "base": request.base_branch})
         with answered("GitHub"):
-            pulls = listed(self._client.ask("GET", f"{_in(thread)}/pulls?{urlencode(query)}").data)
+            pulls = listed(self._client.ask("GET", f"{_in(thread)}/pulls?{query}").data)
         return _change(pulls[0]) if pulls else None
+
+    def _owner(self, thread: Thread) -> str:
+        """Return the repository's owner, which may have changed; the filter by branch needs it."""
+        return self.repository(thread.repository_id).path.partition("/")[0]
 
 
 def _in(thread: Thread) -> str:

@@ -9,12 +9,21 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from bot.domain.change import Change, ChangeHead, CheckState, NewChange, Pages, Repository, Status
+from bot.domain.change import (
+    BranchChange,
+    Change,
+    ChangeHead,
+    CheckState,
+    NewChange,
+    Pages,
+    Repository,
+    Status,
+)
 from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.gitlab import diff_lines, responses, thread_history
+from bot.forges.gitlab import branch_changes, diff_lines, responses, thread_history
 from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
@@ -93,6 +102,9 @@ class GitLab:
             if not text(data, "sha"):
                 raise ForgeError("This merge request has no commits.")
         return responses.change_head(data, self.repository(thread.repository_id).default_branch)
+
+    def changes_of(self, thread: Thread, branch: str) -> list[BranchChange]:
+        return branch_changes.read(self._client, thread.repository_id, branch)
 
     def has_label(self, thread: Thread, label: str) -> bool:
         # Labels that differ only in case are different labels to GitLab.
@@ -199,13 +211,10 @@ class GitLab:
         )
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:
-        query = urlencode(
-            {"state": "opened", "source_branch": request.head_branch, "target_branch": request.base_branch}
+        base = request.base_branch
+        own = branch_changes.rows(
+            self._client, thread.repository_id, request.head_branch, state="opened", target_branch=base
         )
-        with answered("GitLab"):
-            requests = listed(self._client.ask("GET", f"{_in(thread)}/merge_requests?{query}").data)
-        # A fork may have a branch with the same name.
-        own = [each for each in requests if at(each, "source_project_id") == thread.repository_id]
         return responses.change(own[0]) if own else None
 
 

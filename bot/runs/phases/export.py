@@ -35,7 +35,11 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
         return RunVerdict(run.agent_outcome, reason)
     summary = exported.result.summary or run.summary
     unexported = sentence(exported.unexported)
-    leased.record({"summary": summary, "unexported": unexported}, checked_head=exported.head)
+    landed = run.agent_outcome is None and not exported.question
+    left_head = "" if landed else leased.task.left_head
+    leased.record(
+        {"summary": summary, "unexported": unexported}, checked_head=exported.head, left_head=left_head
+    )
     if run.agent_outcome is None:
         return _verdict(exported)
     question = "" if run.agent_outcome is Outcome.QUESTION else exported.question
@@ -74,6 +78,7 @@ def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> works
         shown=source.retained_heads(task.id),
         trusted_head=task.approved_head or task.pushed_head or _trusted_base(task, source),
         unchanged_from=task.pushed_head or task.base_head,
+        onto=task.base_head if task.left_head else "",
         succeeded=run.agent_outcome is None,
         author=runtime.identity,
         signoff=runtime.signoff,

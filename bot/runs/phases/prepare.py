@@ -17,6 +17,7 @@ from bot.git.bare_repository import make_bare
 from bot.git.fetch import fetch as fetch_mirror
 from bot.git.mirror import Mirror
 from bot.runs.briefing import briefing
+from bot.runs.ended_change import leave_ended_change, transplanted
 from bot.runs.failover import begin_here, is_on_another_host
 from bot.runs.leased_run import LeasedRun
 from bot.runs.renamed_repository import record_rename
@@ -64,9 +65,11 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     plan = leased.retry(partial(_plan, leased, places, source))
     task, run = leased.task, leased.run
     fresh = not places.has(task.id)
-    has_session = leased.retry(lambda: places.prepare(plan))
+    prepared = leased.retry(lambda: places.prepare(plan))
+    if plan.before and prepared.moved:
+        leased.record(checked_head="" if plan.start == task.base_head else plan.start, left_head="")
     # An agent that is given the id of a session without its file ends with an error.
-    _record_session(leased, _last_session(leased) if has_session else "")
+    _record_session(leased, _last_session(leased) if prepared.has_session else "")
     submodules = leased.retry(lambda: source.submodules(task.base_head))
     places.write_prompt(task.id, run.number, briefing(leased, plan.refs, submodules, fresh=fresh))
     return source
@@ -77,6 +80,8 @@ def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePla
     _choose_base(leased, source)
     if is_on_another_host(leased):
         begin_here(leased, places, source)
+    leave_ended_change(leased, source)
+    start = transplanted(leased, source)
     task, run = leased.task, leased.run
     view = _remote_view(task, source)
     _reserve(leased, source, view)
@@ -87,7 +92,8 @@ def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePla
         mirror=source.path,
         quarantine=leased.runtime.quarantine(task.id),
         branch=task.branch,
-        start=view.start,
+        start=start or view.start,
+        before=view.start if start else "",
         refs=view.refs,
         tags=source.tags(task.base_head),
         session_file=_session_file(leased, _last_session(leased)),

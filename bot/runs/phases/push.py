@@ -2,10 +2,13 @@
 
 from functools import partial
 
-from bot.domain.errors import NotAllowed, PushRejected, RemoteMissing
+from bot.domain.errors import ChangeEnded, NotAllowed, PushRejected, RemoteMissing
 from bot.domain.outcomes import RunVerdict
 from bot.git import push as git_push
 from bot.git.mirror import Mirror
+from bot.reports import phrases
+from bot.reports.command_syntax import reference_of_change
+from bot.runs.ended_change import ended_change
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.prepare import credentials, fetch
 from bot.runs.renamed_repository import record_rename
@@ -14,10 +17,11 @@ from bot.runs.renamed_repository import record_rename
 def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
     """Push the checked head to the task's branch, and record it.
 
-    Raises NotAllowed if the requester may not write to the repository any more, and PushRejected,
-    RemoteMissing and others if the remote does not take the push.
+    Raises NotAllowed if the requester may not write to the repository any more, ChangeEnded if the branch's
+    change has ended, and PushRejected, RemoteMissing and others if the remote does not take the push.
     """
     _require_permission(leased)
+    _require_open_change(leased, source)
     oid = leased.task.checked_head
     try:
         leased.retry(partial(_push_from, leased, source))
@@ -42,6 +46,17 @@ def _require_permission(leased: LeasedRun) -> None:
         return
     if not leased.retry_or_abandon(lambda: forge.may_write(thread, requester)):
         raise NotAllowed(f"{requester.login} may not write to this repository any more.")
+
+
+def _require_open_change(leased: LeasedRun, source: Mirror) -> None:
+    """Raise ChangeEnded if the change of the branch has ended and the branch does not have the head yet."""
+    task = leased.task
+    if source.head(task.branch) == task.checked_head:
+        return  # pushed by a worker that died after the push
+    if change := ended_change(leased):
+        raise ChangeEnded(
+            phrases.not_pushed(reference_of_change(task.thread, change.number), merged=change.merged)
+        )
 
 
 def _push_from(leased: LeasedRun, source: Mirror) -> None:

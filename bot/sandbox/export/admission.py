@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.domain.errors import ExportRefused, GitFailed
+from bot.domain.errors import ExportRefused, GitFailed, NotMerged
 from bot.git.commit_writer import commit_id, write_commits
 from bot.git.history import Commit, read_commit, read_commits, trees
 from bot.git.run import Objects
@@ -25,7 +25,8 @@ class Admission:
     """The admission of the commits in `objects`, which must descend from `start`, the last checked head.
 
     `known` are commits that the host has, with all their ancestors. `restored_paths` are pathspecs: the
-    agent's changes to these paths are undone.
+    agent's changes to these paths are undone. `flat`: the commits become one commit on `start`, and are
+    refused if they do not descend from it.
     """
 
     objects: Objects
@@ -34,6 +35,7 @@ class Admission:
     start: str
     known: Sequence[str]
     restored_paths: Sequence[str]
+    flat: bool = False
 
     def head(self, tip: str, commits: Sequence[Commit]) -> tuple[str, int]:
         """Admit `commits`, the last of which is `tip`; return the new checked head and the number of commits.
@@ -42,8 +44,10 @@ class Admission:
         """
         descends = tip == self.start or any(self.start in commit.parents for commit in commits)
         if not descends and not self.objects.is_ancestor(self.start, tip):
+            if self.flat:
+                raise NotMerged(self.start)
             return self._flat(tip)
-        if self._are_too_many(commits):
+        if self.flat or self._are_too_many(commits):
             return self._flat(tip)
         if self.restored_paths:
             if self._violate(commits, self.check.excess):

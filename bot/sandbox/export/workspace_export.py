@@ -51,6 +51,8 @@ class ExportPlan:
     shown: Sequence[str]  # all commits for which the clone ever had refs from the mirror
     trusted_head: str  # base for protected paths: last pushed or approved head, else merge base with target
     unchanged_from: str  # last pushed head, else the base
+    # Commit that the work must contain if the agent succeeded, and on which it becomes one commit; "" = none.
+    onto: str = ""
     succeeded: bool  # then uncommitted work becomes the last commit, else refs/wip/<run>
     author: Identity
     co_author: str  # "" or "login <mail>"
@@ -70,7 +72,18 @@ class ExportPlan:
     @property
     def known(self) -> list[str]:
         """Commits that the host has, with all their ancestors."""
-        return list(dict.fromkeys([self.start, *self.shown]))
+        first = [self.onto] if self.onto and self.succeeded else []
+        return list(dict.fromkeys([*first, self.start, *self.shown]))
+
+    def style(self, title: str = "") -> Style:
+        """Return the parts of every commit; `title` is the agent's own, for commits without a message."""
+        return Style(
+            author=self.author,
+            co_author=self.co_author,
+            title=title or self.title,
+            secrets=self.secrets,
+            signoff=self.signoff,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,20 +198,16 @@ def _admit(plan: ExportPlan, objects: Objects, shipment: Shipment) -> Exported:
 
 
 def _admission(plan: ExportPlan, objects: Objects, check: Check, shipment: Shipment) -> Admission:
-    style = Style(
-        author=plan.author,
-        co_author=plan.co_author,
-        title=shipment.result.title or plan.title,
-        secrets=plan.secrets,
-        signoff=plan.signoff,
-    )
+    # A question may be how to merge that commit.
+    onto = plan.onto if plan.succeeded and not shipment.question else ""
     # A commit of a repository within the workspace is nowhere else, so no commit may name it.
     unexported = [folder.pathspec for folder in shipment.unexported]
     return Admission(
         objects=objects,
         check=check,
-        style=style,
-        start=plan.start,
+        style=plan.style(shipment.result.title),
+        start=onto or plan.start,
+        flat=bool(onto),
         known=plan.known,
         restored_paths=[*plan.restored_paths, *unexported],
     )

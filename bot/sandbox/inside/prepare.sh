@@ -2,10 +2,12 @@
 # container as the agent's uid. In a retained clone the agent may have changed any file in .git, so each may be
 # false, fail or hang. A .git that git cannot use is moved to the agent's home; the work tree stays as it is.
 #
-# Arguments: fresh|kept, number of the run, branch, its start commit, a pattern for the file of a session below
+# Arguments: fresh|kept, number of the run, branch, its start commit, the commit from which the files of a
+# retained clone move to it or "", a pattern for the file of a session below
 # the agent's home or "", the commit with the instruction files for the agent or "", pathspecs of these files,
 # one per line, then pairs of a name below refs/ (a remote-tracking branch or a tag) and an id. The caller defines
-# the function `empty`. Prints "session" if such a file exists.
+# the function `empty`. Prints "session" if such a file exists, and "unmoved" if the files could not move: then the
+# branch starts at the commit they come from.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -16,17 +18,23 @@ export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYS
     GIT_CONFIG_KEY_1=core.hooksPath GIT_CONFIG_VALUE_1=/dev/null \
     GIT_CONFIG_KEY_2=safe.directory GIT_CONFIG_VALUE_2=/workspace
 
-mode=$1 run=$2 branch=$3 start=$4 session=$5 briefed_by=$6 instructions=$7
-shift 7
+mode=$1 run=$2 branch=$3 start=$4 before=$5 session=$6 briefed_by=$7 instructions=$8
+shift 8
+newline='
+'
 
-# A fifo or a filter that never ends must not block the run. A reset reads every file.
+# A fifo or a filter that never ends must not block the run. These commands read every file.
 git() {
-    case $1 in reset) seconds=600 ;; *) seconds=60 ;; esac
+    case $1 in reset | read-tree | update-index | diff-files) seconds=600 ;; *) seconds=60 ;; esac
     status=0
     timeout -k 1 $seconds git "$@" || status=$?
     [ $status -ne 137 ] || : >/tmp/killed
     return $status
 }
+
+# Runs a function, and once more if a git in it was killed: a .git because of which git needs too much memory
+# kills it again. Arguments: the function and its arguments.
+twice() { rm -f /tmp/killed && "$@" || { [ -e /tmp/killed ] && "$@"; }; }
 
 make() { git init -q --template= && mkdir -p .git/info .git/objects/info; }
 
@@ -117,6 +125,35 @@ plainly() (
     git "$@"
 )
 
+# Moves the files that are as in $before to $start. Modified and untracked files stay; if one is in the way, nothing
+# changes and the function fails. After an interruption, a repetition does the rest. Arguments: pathspecs of the
+# instruction files, which stay for `brief`. `set -e` has no effect in here, as in `bring`.
+move_files() {
+    plainly init -q --template= || return
+    plainly diff-tree -r -z --no-renames --name-only --diff-filter=d "$before" "$start" >/tmp/names || return
+    sort -z /tmp/names >/tmp/changed
+    look_from "$start" || return
+    plainly diff-files -z --name-only >/tmp/names || return
+    sort -z /tmp/names | comm -z -23 /tmp/changed - >/tmp/moved
+    look_from "$before" "$@" || return
+    plainly update-index -z --add --replace --stdin </tmp/moved || return
+    # git would write a file again that the agent has removed.
+    plainly diff-files -z --name-only --diff-filter=D >/tmp/names || return
+    plainly diff-index -z --cached --no-renames --name-only --diff-filter=MT "$start" >/tmp/left || return
+    sort -z /tmp/left >/tmp/left.sorted
+    sort -z /tmp/names | comm -z -12 /tmp/left.sorted - >/tmp/removed
+    [ ! -s /tmp/removed ] || return
+    plainly read-tree -m -u "$before" "$start"
+}
+
+# Fills our index from a commit, with the instruction files of $start. Arguments: the commit, then pathspecs.
+look_from() {
+    plainly read-tree "$1" || return
+    shift
+    [ $# = 0 ] || plainly reset -q "$start" -- "$@" || return
+    plainly update-index -q --refresh >/dev/null || [ $? = 1 ]
+}
+
 # Lists the instruction files that differ from the branch. Arguments: kinds of differences for --diff-filter, then
 # the pathspecs.
 differing() {
@@ -158,16 +195,25 @@ if [ "$mode" = fresh ]; then
     empty /workspace /home/agent
     make
     bring --hard "$@"
-elif ! bring --mixed "$@" 2>/tmp/said && { [ ! -e /tmp/killed ] || ! bring --mixed "$@" 2>/tmp/said; }; then
-    # A git that was killed got a second try: a .git because of which git needs too much memory kills it again.
+    before=
+fi
+if [ -n "$before" ]; then
+    pathspecs=
+    [ -z "$briefed_by" ] || pathspecs=$instructions
+    # shellcheck disable=SC2086 # one pathspec on a line
+    if ! (IFS=$newline && set -f && twice move_files $pathspecs) 2>/tmp/said; then
+        start=$before
+        echo unmoved
+    fi
+fi
+if [ "$mode" = kept ] && ! twice bring --mixed "$@" 2>/tmp/said; then
     set_aside
     make
     bring --mixed "$@"
 fi
 
 if [ -n "$briefed_by" ]; then
-    IFS='
-'
+    IFS=$newline
     set -f
     # shellcheck disable=SC2086 # one pathspec on a line
     brief $instructions

@@ -1,0 +1,114 @@
+"""A task whose change was merged or closed: it leaves that branch for a new one.
+
+A push to the old branch would be offered to nobody. The new branch begins at the head of the target branch;
+commits that were not pushed are put on it.
+"""
+
+import re
+from dataclasses import replace
+from itertools import count
+
+from bot.domain.change import BranchChange
+from bot.domain.task import is_confidential
+from bot.git.mirror import Mirror
+from bot.git.run import Objects
+from bot.reports import phrases
+from bot.reports.command_syntax import reference_of_change
+from bot.runs.leased_run import LeasedRun
+from bot.runs.phases.export import export_plan
+from bot.sandbox.export.transplant import transplant
+from bot.tasks.enqueue import branch_of
+
+
+def ended_change(leased: LeasedRun) -> BranchChange | None:
+    """Return the newest change of the task's branch if all its changes have ended; None if one is open.
+
+    None, too, if the branch never had a change, or nothing of the task was pushed. Raises what the forge
+    raises.
+    """
+    task = leased.task
+    forge = leased.runtime.forge_of(task)
+    if forge is None or not (task.pushed_head or task.here):
+        return None
+    changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.branch))
+    return changes[0] if changes and all(each.ended for each in changes) else None
+
+
+def leave_ended_change(leased: LeasedRun, source: Mirror) -> None:
+    """Record that the task continues on a new branch if the change of its branch has ended."""
+    change = ended_change(leased)
+    if change is None:
+        return
+    task = leased.task
+    base = _target(leased, source, change.base_branch)
+    branch = _new_branch(leased, source)
+    head = task.checked_head or task.base_head
+    moved = phrases.moved(
+        reference_of_change(task.thread, change.number),
+        merged=change.merged,
+        old_head=head[:10],
+        branch=branch,
+        base=base,
+        base_head=source.head(base)[:10],
+    )
+    leased.record(
+        {"moved": moved},
+        branch=branch,
+        base=base,
+        base_head=source.head(base),
+        checked_head=head,
+        left_head=task.pushed_head or task.base_head,
+        pushed_head="",
+        approved_head="",
+        change_number=None,
+        change_url="",
+        # `--here` opened no change, because there was one.
+        change="link" if task.here else task.change_form,
+    )
+    leased.run = replace(leased.run, moved=moved)
+
+
+def transplanted(leased: LeasedRun, source: Mirror) -> str:
+    """Return the commit at which the task's new branch begins, with the commits that were not pushed.
+
+    Return "" if they conflict with the target branch, or if the task has not left a branch.
+    """
+    task, runtime = leased.task, leased.runtime
+    if not task.left_head:
+        return ""
+    # An agent that resolves conflicts merges the target branch as it is now.
+    if (head := source.head(task.base)) not in ("", task.base_head):
+        leased.record(base_head=head)
+    style = export_plan(runtime, leased.task, leased.run, source).style()
+    return transplant(
+        Objects(runtime.quarantine(task.id), (source.path,), leased.check),
+        style,
+        since=task.left_head,
+        head=task.checked_head,
+        onto=leased.task.base_head,
+    )
+
+
+def _target(leased: LeasedRun, source: Mirror, name: str) -> str:
+    """Return this branch, or if it is gone the target of its own change, or the default branch."""
+    if source.head(name):
+        return name
+    forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
+    changes = leased.retry_or_abandon(lambda: forge.changes_of(thread, name)) if forge else []
+    return next((each.base_branch for each in changes if source.head(each.base_branch)), source.default_name)
+
+
+def _new_branch(leased: LeasedRun, source: Mirror) -> str:
+    """Return the first free name: the task's branch with the next number."""
+    task = leased.task
+    branch = task.branch
+    if task.here:  # a person has named that branch
+        branch = branch_of(task.thread, task.id, named=not is_confidential(task, leased.run))
+        if source.head(branch.split("/", 1)[0]):  # git allows no branches below it
+            branch = branch.replace("/", "-")
+        if not source.head(branch):
+            return branch
+    numbered = re.fullmatch(rf"(.*{re.escape(task.id)})-(\d+)", branch)
+    root, number = (numbered[1], int(numbered[2])) if numbered else (branch, 1)
+    names = (f"{root}-{each}" for each in count(number + 1))
+    return next(name for name in names if not source.head(name))
