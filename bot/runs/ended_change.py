@@ -28,7 +28,9 @@ def ended_change(leased: LeasedRun) -> BranchChange | None:
     """
     task = leased.task
     forge = leased.runtime.forge_of(task)
-    if forge is None or not (task.pushed_head or task.here):
+    # On another host, the pushed commits may be missing, and then the task has no pushed head any more.
+    may_have_one = task.pushed_head or task.here or task.change_number is not None
+    if forge is None or not may_have_one:
         return None
     changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.branch))
     return changes[0] if changes and all(each.ended for each in changes) else None

@@ -19,6 +19,8 @@ def written(
     resumed: str = "",
     on_change: bool = False,
     submodules: Sequence[str] = (),
+    moved: str = "",
+    unmerged: str = "",
 ) -> str:
     return prompt.write(
         request=request,
@@ -29,6 +31,8 @@ def written(
         context=[Part(kind=PartKind.THREAD, text=context, author=author, at=at)],
         resumed=resumed,
         on_change=on_change,
+        moved=moved,
+        unmerged=unmerged,
     )
 
 
@@ -52,6 +56,16 @@ def test_the_prompt_names_submodules_and_says_that_they_are_not_fetched() -> Non
     assert "- Submodules are not fetched, so these folders are empty: `lib`, `vendor/ab`, `m0`" in text
     assert "`m17` and 2 more.\n  Files that you write there are not pushed.\n" in text
     assert "Submodules" not in written()
+
+
+def test_the_prompt_explains_a_new_branch_and_a_merge_that_is_necessary() -> None:
+    moved = written(moved="Change #2 was merged.")
+    unmerged = written(unmerged="origin/main")
+
+    assert "# The new branch\n\n- Change #2 was merged.\n- Files that were not changed" in moved
+    assert "run `git merge origin/main` and resolve the conflicts" in unmerged
+    assert "Files that were not changed" not in unmerged
+    assert "The new branch" not in written()
 
 
 def test_only_the_prompt_for_a_change_explains_the_instruction_files() -> None:

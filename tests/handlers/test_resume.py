@@ -17,6 +17,13 @@ def test_a_failed_task_continues_on_its_own_branch(say: Say) -> None:
     assert reply.startswith(f"Resuming task `{task.id}` on `{task.branch}`: next in the queue.")
 
 
+def test_the_reply_names_no_branch_after_a_push_because_its_change_may_have_ended(say: Say) -> None:
+    say("/run tidy it")
+    task = say.worked(Outcome.AGENT_FAILED, checked_head=HEAD, pushed_head=HEAD)
+
+    assert say("/resume").startswith(f"Resuming task `{task.id}`: next in the queue.")
+
+
 def test_the_reply_to_a_resume_after_a_failed_push_announces_only_a_push(say: Say) -> None:
     say("/run tidy it")
     task = say.worked(Outcome.PUSH_REJECTED, Phase.PUSH)

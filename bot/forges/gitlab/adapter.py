@@ -13,7 +13,6 @@ from bot.domain.change import (
     BranchChange,
     Change,
     ChangeHead,
-    CheckState,
     NewChange,
     Pages,
     Repository,
@@ -23,20 +22,14 @@ from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.gitlab import branch_changes, diff_lines, responses, thread_history
+from bot.forges.gitlab import branch_changes, diff_lines, responses, statuses, thread_history
 from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
 from bot.forges.payload import answered, at, get, listed, login, number, same_id, text
 
 _COMMENT = 1_000_000  # characters
-_SHORT = 255  # characters of a title, and of the description and URL of a status
-_STATES = {
-    CheckState.PENDING: "pending",
-    CheckState.SUCCESS: "success",
-    CheckState.FAILURE: "failed",
-    CheckState.ERROR: "failed",
-}
+_TITLE = 255  # characters
 
 
 class GitLab:
@@ -149,15 +142,15 @@ class GitLab:
         self._client.ask("DELETE", _note(thread, comment_id), accepted=(404,))
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
-        answer = self._set_status(thread.repository_id, sha, status)
+        answer = statuses.post(self._client, thread.repository_id, sha, status)
         if answer.status == 404 and thread.kind is Kind.CHANGE:
             # No branch of the project has this commit: GitLab accepts its status only at its fork.
             change = self._client.ask("GET", _place(thread)).data
             with answered("GitLab"):
                 source = number(change, "source_project_id")
             if source is not None and source != thread.repository_id:
-                answer = self._set_status(source, sha, status)
-        if answer.status >= 400 and not responses.is_set(answer):
+                answer = statuses.post(self._client, source, sha, status)
+        if answer.status >= 400 and not statuses.is_set(answer):
             refuse(answer)
 
     def open_change(self, thread: Thread, request: NewChange) -> Change | None:
@@ -170,7 +163,7 @@ class GitLab:
         fields = {
             "source_branch": request.head_branch,
             "target_branch": request.base_branch,
-            "title": f"{'Draft: ' if request.draft else ''}{request.title}"[:_SHORT],
+            "title": f"{'Draft: ' if request.draft else ''}{request.title}"[:_TITLE],
             "description": request.body,
         }
         answer = self._client.ask("POST", f"{_in(thread)}/merge_requests", json=fields, accepted=(409,))
@@ -196,18 +189,6 @@ class GitLab:
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
             new_change=f"{url}/merge_requests/new?{new}",
-        )
-
-    def _set_status(self, project: int, sha: str, status: Status) -> GitLabResponse:
-        fields = {
-            "state": _STATES[status.verdict],
-            "name": "forgehand",
-            "description": status.description[:_SHORT],
-        }
-        if 0 < len(status.url) <= _SHORT:  # a shortened URL would be wrong
-            fields["target_url"] = status.url
-        return self._client.ask(
-            "POST", f"/projects/{project}/statuses/{sha}", json=fields, accepted=(400, 404)
         )
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:

@@ -5,7 +5,7 @@ Every function raises ForgeError if the response cannot be read.
 
 from bot.domain.change import Change, ChangeHead
 from bot.domain.errors import ForgeError
-from bot.forges.gitlab.client import GitLabResponse, error_text
+from bot.forges.gitlab.client import GitLabResponse
 from bot.forges.payload import answered, at, count, get, listed, number, text
 
 _DEVELOPER = 30  # the lowest access level that may push
@@ -40,11 +40,6 @@ def are_equal(comparison: object) -> bool:
     """Report whether a comparison of two branches, which was not cut short, has no commit."""
     with answered("GitLab"):
         return not listed(comparison, "commits") and not at(comparison, "compare_timeout")
-
-
-def is_set(answer: GitLabResponse) -> bool:
-    """Report whether a status was refused because the commit has it already."""
-    return answer.status == 400 and "cannot transition status" in error_text(answer).lower()
 
 
 def comment_id(answer: GitLabResponse) -> int:

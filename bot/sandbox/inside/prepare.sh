@@ -130,20 +130,25 @@ plainly() (
 # instruction files, which stay for `brief`. `set -e` has no effect in here, as in `bring`.
 move_files() {
     plainly init -q --template= || return
-    plainly diff-tree -r -z --no-renames --name-only --diff-filter=d "$before" "$start" >/tmp/names || return
-    sort -z /tmp/names >/tmp/changed
+    sorted /tmp/changed diff-tree -r --no-renames --diff-filter=d "$before" "$start" || return
     look_from "$start" || return
-    plainly diff-files -z --name-only >/tmp/names || return
-    sort -z /tmp/names | comm -z -23 /tmp/changed - >/tmp/moved
+    sorted /tmp/differ diff-files || return
+    sort -zm /tmp/changed /tmp/differ /tmp/differ | uniq -zu >/tmp/moved
     look_from "$before" "$@" || return
     plainly update-index -z --add --replace --stdin </tmp/moved || return
     # git would write a file again that the agent has removed.
-    plainly diff-files -z --name-only --diff-filter=D >/tmp/names || return
-    plainly diff-index -z --cached --no-renames --name-only --diff-filter=MT "$start" >/tmp/left || return
-    sort -z /tmp/left >/tmp/left.sorted
-    sort -z /tmp/names | comm -z -12 /tmp/left.sorted - >/tmp/removed
-    [ ! -s /tmp/removed ] || return
+    sorted /tmp/removed diff-files --diff-filter=D || return
+    sorted /tmp/left diff-index --cached --no-renames --diff-filter=MT "$start" || return
+    sort -zm /tmp/removed /tmp/left | uniq -zd >/tmp/wanted
+    [ ! -s /tmp/wanted ] || return
     plainly read-tree -m -u "$before" "$start"
+}
+
+# sorted <result> <command>...: writes the paths that a git command lists.
+sorted() {
+    result=$1 command=$2
+    shift 2
+    plainly "$command" -z --name-only "$@" >/tmp/names && sort -z /tmp/names >"$result"
 }
 
 # Fills our index from a commit, with the instruction files of $start. Arguments: the commit, then pathspecs.
