@@ -29,6 +29,7 @@ from bot.domain.errors import (
     RemoteMissing,
     RemoteUnavailable,
     SandboxFailed,
+    WorkflowsRefused,
 )
 
 
@@ -58,6 +59,7 @@ REMEDIES: dict[type[Exception], Remedy] = {
     RemoteMissing: Remedy.TELL_USER,
     PushRejected: Remedy.TELL_USER,
     ChangeEnded: Remedy.TELL_USER,
+    WorkflowsRefused: Remedy.TELL_USER,
     SandboxFailed: Remedy.TELL_USER,
     ExportRefused: Remedy.TELL_USER,
     NotMerged: Remedy.TELL_USER,

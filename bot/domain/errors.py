@@ -81,6 +81,17 @@ class ChangeEnded(PushRejected):
     """The change of the branch was merged or closed, so nobody would see a push to that branch."""
 
 
+class WorkflowsRefused(PushRejected):
+    """GitHub refused workflow files that differ from those of the default branch, for want of a permission.
+
+    `merge` is the branch whose merge makes the push possible; "" = none, the permission is necessary.
+    """
+
+    def __init__(self, message: str, *, merge: str = "") -> None:
+        super().__init__(message)
+        self.merge = merge
+
+
 class LedgerUnavailable(Exception):
     """The ledger does not answer, or closed the connection. A retry may succeed.
 

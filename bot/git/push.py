@@ -8,7 +8,13 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bot.domain.errors import DiskFull, PushRejected, RemoteMissing, RemoteUnavailable
+from bot.domain.errors import (
+    DiskFull,
+    PushRejected,
+    RemoteMissing,
+    RemoteUnavailable,
+    WorkflowsRefused,
+)
 from bot.domain.interrupt import Check, uninterrupted
 from bot.git.remote import access_problem, network_environment, remote_failure
 from bot.git.run import Finished, Objects, run
@@ -21,6 +27,8 @@ _REFUSAL = re.compile(r"^!\t[^\t]*\t\[(?:remote )?(?:rejected|failure)\] \((.*)\
 _MOVED = re.compile(r"stale info|fetch first|non-fast-forward|but expected|reference already exists")
 # Another push has locked the ref, for instance a git process that outlived its killed worker.
 _BUSY = re.compile(r"cannot lock ref .*\.lock': File exists")
+# GitHub's words. Each kind of token has its own name in them.
+_WORKFLOWS = re.compile(r"refusing to allow an? .+ to create or update workflow")
 
 
 def push(
@@ -42,10 +50,10 @@ def push(
     to it, else its head when the task began; "" for other branches. A push is refused if the branch has been
     deleted since, or reset to an ancestor of `since`.
 
-    Raises PushRejected (with `moved` set if somebody else pushed to the branch), RemoteMissing,
-    RemoteUnavailable (worth a retry), DiskFull, GitFailed if git takes too long or cannot read a commit, and
-    the errors of `check`, which is called while git works. After an error of `check` the result is unknown,
-    and only another push can tell.
+    Raises PushRejected (with `moved` set if somebody else pushed to the branch), WorkflowsRefused,
+    RemoteMissing, RemoteUnavailable (worth a retry), DiskFull, GitFailed if git takes too long or cannot
+    read a commit, and the errors of `check`, which is called while git works. After an error of `check` the
+    result is unknown, and only another push can tell.
     """
     if branch in never:
         raise PushRejected(f"`{branch}` is not a branch the bot pushes to.")
@@ -80,9 +88,8 @@ def _failure(
             return RemoteUnavailable(f"Cannot update `{branch}`: another push to it is in progress.")
         if _MOVED.search(reason):
             return PushRejected(f"Somebody else pushed to `{branch}` meanwhile.", moved=True)
-        return PushRejected(
-            f"The remote refused `{branch}`: {reason}. {_remote_message(done)}".rstrip(". ") + "."
-        )
+        kind = WorkflowsRefused if _WORKFLOWS.search(reason) else PushRejected
+        return kind(f"The remote refused `{branch}`: {reason}. {_remote_message(done)}".rstrip(". ") + ".")
     if reason := access_problem(done.stderr, url, headers):
         return PushRejected(f"{reason} {_remote_message(done)}".strip())
     failure = remote_failure(done.stderr, url, headers)

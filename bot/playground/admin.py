@@ -116,6 +116,16 @@ def restore_git(call: Call) -> Answer:
     return Answer(status=204)
 
 
+def set_workflows(call: Call) -> Answer:
+    """Give or take the permission for workflow files, as `allowed` says, to the token of the user `login`."""
+    login = call.field("login")
+    without = tuple(name for name in call.where.without_workflows if name != login)
+    without += () if call.field("allowed") else (login,)
+    call.state.put(replace(call.where, without_workflows=without))
+    git.restrict(call.state.git_folder(call.where), call.where.protected, without)
+    return Answer(status=204)
+
+
 def delete_issue(call: Call) -> Answer:
     call.state.put(touched(thread(call), deleted=True))
     return Answer(status=204)
@@ -138,6 +148,7 @@ ROUTES = (
 REPOSITORY_ROUTES = (
     Route("DELETE", "/git", "admin", remove_git),
     Route("PUT", "/git", "admin", restore_git),
+    Route("PUT", "/workflows", "admin", set_workflows),
     Route("DELETE", "/issues/{number:int}", "admin", delete_issue),
     Route("POST", "/issues/{number:int}/transfer", "admin", transfer),
 )

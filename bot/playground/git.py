@@ -79,9 +79,9 @@ def _begin(folder: Path, branch: str) -> None:
             config.add_value("receive", "hideRefs", hidden)
     hook = folder / "hooks" / "proc-receive"
     hook.parent.mkdir()
-    hook.write_text(f"#!{sys.executable} -I\n{_PROTECT}")
+    hook.write_text(f"#!{sys.executable} -I\n{_RESTRICT}")
     hook.chmod(0o755)
-    protect(folder, ())
+    restrict(folder, ())
 
 
 def commit_id(folder: Path, name: str) -> str | None:
@@ -149,13 +149,17 @@ def merge(folder: Path, base: str, head: str, *, message: str, login: str) -> st
         return str(repo.git.commit_tree("-p", base, "-p", head, "-m", message, tree))
 
 
-def protect(folder: Path, patterns: tuple[str, ...]) -> None:
-    """Refuse pushes to branches that match a pattern (fnmatch)."""
-    (folder / "protected").write_text("".join(f"{pattern}\n" for pattern in patterns))
-    # The hook starts Python, so it is set only if there are protected branches. Git writes
+def restrict(folder: Path, patterns: tuple[str, ...], without_workflows: tuple[str, ...] = ()) -> None:
+    """Refuse pushes to branches that match a pattern (fnmatch), and some pushes of workflow files.
+
+    Users whose logins are in `without_workflows` may push only workflow files that the default branch has.
+    """
+    for name, lines in (("protected", patterns), ("without-workflows", without_workflows)):
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+    # The hook starts Python, so it is set only if there is a restriction. Git writes
     # the setting, not GitPython, which writes in place while a push may read the file.
     with opened(folder) as repo:
-        if patterns:
+        if patterns or without_workflows:
             repo.git.config("receive.procReceiveRefs", "refs/heads")
         elif "procreceiverefs" in repo.git.config("--list"):
             repo.git.config("--unset-all", "receive.procReceiveRefs")
@@ -163,8 +167,8 @@ def protect(folder: Path, patterns: tuple[str, ...]) -> None:
 
 # git's update and pre-receive hooks can only say "hook declined". GitHub says
 # "protected branch hook declined", and so can a proc-receive hook (githooks(5)).
-_PROTECT = r"""
-import fnmatch, pathlib, sys
+_RESTRICT = r"""
+import fnmatch, os, pathlib, subprocess, sys
 
 def read():
     lines = []
@@ -179,7 +183,17 @@ def write(*lines):
     sys.stdout.buffer.write(b"0000")
     sys.stdout.buffer.flush()
 
+def workflows(commit):
+    args = ["git", "ls-tree", "-r", commit, ".github/workflows/"]
+    return set(subprocess.run(args, capture_output=True, text=True).stdout.splitlines())
+
+def new_workflow(commit):
+    # "HEAD" is the default branch as it is before this push.
+    new = sorted(workflows(commit) - workflows("HEAD")) if commit.strip("0") else []
+    return new[0].partition("\t")[2] if new else ""
+
 patterns = pathlib.Path("protected").read_text().split()
+lacking = os.environ.get("REMOTE_USER") in pathlib.Path("without-workflows").read_text().split()
 features = read()[0].partition("\0")[2]
 write("version=1\0" + ("push-options" if "push-options" in features else ""))
 commands = read()
@@ -187,10 +201,13 @@ if "push-options" in features:
     read()
 report = []
 for command in commands:
-    ref = command.split(" ", 2)[2]
+    _, new, ref = command.split(" ", 2)
     if any(fnmatch.fnmatchcase(ref.removeprefix("refs/heads/"), pattern) for pattern in patterns):
         print(f"error: GH006: Protected branch update failed for {ref}.", file=sys.stderr)
         report.append(f"ng {ref} protected branch hook declined")
+    elif lacking and (path := new_workflow(new)):
+        why = f"refusing to allow a Personal Access Token to create or update workflow `{path}`"
+        report.append(f"ng {ref} {why} without `workflow` scope")
     else:
         report += [f"ok {ref}", "option fall-through"]
 write(*report)

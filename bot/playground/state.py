@@ -39,6 +39,7 @@ class Repository:
     archived: bool = False
     earlier_paths: tuple[str, ...] = ()  # owner/name before renames
     protected: tuple[str, ...] = ()  # branch patterns nobody may push to
+    without_workflows: tuple[str, ...] = ()  # logins whose tokens lack the permission for workflow files
     fork_of: int = 0  # id of the parent
 
     @property

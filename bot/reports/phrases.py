@@ -52,6 +52,25 @@ def not_pushed(change: str, *, merged: bool) -> str:
     return f"Change {change} was {how} before this push, so nobody would see the new commits. They are saved."
 
 
+def old_workflows(default: str) -> str:
+    """State why GitHub refused workflow files that the work does not change."""
+    return (
+        f"GitHub refused the push: workflow files (`.github/workflows`) of `{default}` have changed since "
+        "this work began, and the bot's token may not push other versions of them. The work itself changes "
+        f"none of them, so a merge of `{default}` is enough. The merged files need an approval, as all "
+        "changes to protected paths do."
+    )
+
+
+def new_workflows(default: str) -> str:
+    """State why GitHub refused workflow files that the work changes, or that its branch has."""
+    return (
+        "GitHub refused the push: the branch has workflow files (`.github/workflows`) that differ from "
+        f"those of `{default}`, and the bot's token lacks the permission *Workflows* (of a classic token: "
+        "the scope `workflow`). After an operator has added it, `/resume` pushes this work."
+    )
+
+
 def fresh_start(task: Task) -> str:
     """Name the commits that a run in a fresh clone starts from, as part of a sentence."""
     if not task.checked_head:

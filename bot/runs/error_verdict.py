@@ -11,6 +11,7 @@ from bot.domain.errors import (
     ProcessKilled,
     PushRejected,
     RemoteMissing,
+    WorkflowsRefused,
 )
 from bot.domain.lifecycle import Phase
 from bot.domain.outcomes import Outcome, RunVerdict
@@ -38,6 +39,8 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case ChangeEnded():
             return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume continue on a new branch")
+        case WorkflowsRefused(merge=branch) if branch:
+            return RunVerdict(Outcome.PUSH_REJECTED, str(error), f"/resume merge {branch}")
         case NotMerged():
             merge = f"/resume merge {leased.task.base}"
             return RunVerdict(Outcome.EXPORT_REFUSED, str(error), merge)

@@ -48,9 +48,9 @@ def test_protection_does_not_change_other_settings_of_the_repository(tmp_path: P
     git.create(folder, FILES, branch="main")
     before = (folder / "config").read_text()
 
-    git.protect(folder, ("main",))
+    git.restrict(folder, ("main",))
     assert "procReceiveRefs = refs/heads" in (folder / "config").read_text()
-    git.protect(folder, ())
+    git.restrict(folder, ())
 
     assert "hideRefs = refs/pull\n\thideRefs = refs/merge-requests" in before
     with git.opened(folder) as repo:

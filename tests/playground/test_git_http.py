@@ -78,6 +78,35 @@ def test_a_push_to_a_protected_branch_is_refused_with_githubs_message(
     assert push(work, playground, "release/1").returncode == 0
 
 
+def test_without_the_permission_only_workflows_of_the_default_branch_are_pushed(
+    playground: Playground, work: Path
+) -> None:
+    workflow = work / ".github" / "workflows" / "ci.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text("on: push\n")
+    commit(work, "1\n")
+    playground.allow_workflows("forgehand", allowed=False)
+
+    refused = push(work, playground, "topic", as_="bot")
+
+    assert "(refusing to allow a Personal Access Token to create or update workflow" in refused.stderr
+    assert "`.github/workflows/ci.yml` without `workflow` scope)" in refused.stderr
+    assert playground.branch_head("topic") is None
+    assert push(work, playground, "main").returncode == 0
+    commit(work, "2\n")
+    assert push(work, playground, "topic", as_="bot").returncode == 0
+    workflow.write_text("on: pull_request\n")
+    commit(work, "3\n")
+    assert push(work, playground, "topic", as_="bot").returncode != 0
+    workflow.unlink()
+    commit(work, "4\n")
+    assert push(work, playground, "without", as_="bot").returncode == 0
+    playground.allow_workflows("forgehand", allowed=True)
+    workflow.write_text("on: pull_request\n")
+    commit(work, "5\n")
+    assert push(work, playground, "topic", as_="bot").returncode == 0
+
+
 def test_a_repository_disappears_and_returns(playground: Playground, work: Path) -> None:
     playground.remove_git()
     assert "Repository not found" in push(work, playground, "topic").stderr

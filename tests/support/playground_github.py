@@ -193,6 +193,11 @@ class Playground:
     def unprotect(self, branch_pattern: str) -> None:
         self.ask("DELETE", f"branches/{quote(branch_pattern)}/protection")
 
+    def allow_workflows(self, login: str, *, allowed: bool) -> None:
+        """Let the user's token push workflow files that the default branch does not have, or not."""
+        path = f"/_playground/repos/{self.path}/workflows"
+        self.ask("PUT", path, {"login": login, "allowed": allowed})
+
     def rename(self, name: str) -> None:
         self.path = self.ask("PATCH", "", {"name": name})["full_name"]
 

@@ -100,7 +100,7 @@ def unprotect(call: Call) -> Answer:
 
 def _protect(call: Call, patterns: tuple[str, ...]) -> Answer:
     call.state.put(replace(call.where, protected=patterns))
-    git.protect(call.state.git_folder(call.where), patterns)
+    git.restrict(call.state.git_folder(call.where), patterns, call.where.without_workflows)
     if call.body is None:
         return Answer(status=204)
     url = f"{json_shapes.api_url(call.state, call.where)}/branches/{call.path['branch']}/protection"

@@ -179,7 +179,7 @@ def unprotect(call: Call) -> Answer:
 
 def _protect(call: Call, patterns: tuple[str, ...]) -> None:
     call.state.put(replace(call.where, protected=patterns))
-    git.protect(call.state.git_folder(call.where), patterns)
+    git.restrict(call.state.git_folder(call.where), patterns, call.where.without_workflows)
 
 
 def remove(call: Call) -> Answer:

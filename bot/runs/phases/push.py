@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from bot.domain.errors import ChangeEnded, NotAllowed, PushRejected, RemoteMissing
+from bot.domain.errors import ChangeEnded, NotAllowed, PushRejected, RemoteMissing, WorkflowsRefused
 from bot.domain.outcomes import RunVerdict
 from bot.git import push as git_push
 from bot.git.mirror import Mirror
@@ -11,6 +11,7 @@ from bot.reports.command_syntax import reference_of_change
 from bot.runs.ended_change import ended_change
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.prepare import credentials, fetch
+from bot.runs.refused_workflows import explained
 from bot.runs.renamed_repository import record_rename
 
 
@@ -29,6 +30,8 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
         if not record_rename(leased):
             raise
         leased.retry(partial(_push_from, leased, fetch(leased)))
+    except WorkflowsRefused as error:
+        raise explained(leased, fetch(leased)) from error
     except PushRejected as error:
         # The fetch also shows the branch's new commits to the next run's agent. The head may be our own
         # commit, pushed by a worker that died after the push.
