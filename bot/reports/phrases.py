@@ -39,7 +39,7 @@ def pinned(commit: str) -> str:
 
 def moved(change: str, *, merged: bool, old_head: str, branch: str, base: str, base_head: str) -> str:
     """State why a run works on a new branch, and name its start; heads are short commit ids."""
-    how = "merged" if merged else "closed without a merge, so its commits are not part of this"
+    how = "merged" if merged else "closed without a merge, and its commits are not moved"
     return (
         f"Change {change} was {how}. The work continues on the new branch `{branch}`, which begins at commit "
         f"`{base_head}` of `{base}`. The old branch ended at `{old_head}`."

@@ -102,9 +102,8 @@ def test_the_commits_of_a_closed_change_are_left_behind(embedded: World) -> None
 
     assert (run.outcome, after.branch) == (Outcome.PUSHED, f"{task.branch}-2"), run.reason
     assert files_of(embedded, after.pushed_head) == ["A", "two.txt"]
-    assert "was closed without a merge, so its commits are not part of this." in embedded.final_comment(
-        1, run
-    )
+    final = embedded.final_comment(1, run)
+    assert "was closed without a merge, and its commits are not moved." in final
     assert embedded.git("rev-parse", f"{after.pushed_head}~") == embedded.playground.branch_head("main")
 
 
@@ -213,3 +212,29 @@ def test_an_approval_after_the_end_of_the_change_pushes_nothing(embedded: World)
     assert approval.outcome is Outcome.PUSH_REJECTED, approval.reason
     assert f"Change {embedded.mark}{old} was closed before this push" in approval.reason
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
+
+
+def test_a_change_that_a_person_opened_from_the_branch_counts(embedded: World) -> None:
+    embedded.start()
+    embedded.say(1, "/run --pr link " + shell(ONE))
+    task, first = embedded.task_after_run(1)
+    assert first.outcome is Outcome.PUSHED, first.reason
+    embedded.settled()
+    hers = embedded.playground.open_pull("Hers", head=task.branch)
+    embedded.playground.merge(hers)
+
+    after, run = resumed(embedded, "echo two > two.txt")
+
+    assert (run.outcome, after.branch) == (Outcome.PUSHED, f"{task.branch}-2"), run.reason
+    assert "[Open a change from it]" in embedded.final_comment(1, run)
+
+
+def test_a_branch_with_an_open_change_beside_a_closed_one_is_used_further(embedded: World) -> None:
+    task, old = pushed(embedded)
+    embedded.playground.close_issue(old)
+    embedded.playground.open_pull("Hers", head=task.branch)
+
+    after, run = resumed(embedded, "echo two > two.txt")
+
+    assert (run.outcome, after.branch) == (Outcome.PUSHED, task.branch), run.reason
+    assert embedded.playground.branch_head(task.branch) == after.pushed_head
