@@ -37,12 +37,12 @@ def pinned(commit: str) -> str:
     return f"It works on commit `{commit}`; later pushes to this change are not part of it."
 
 
-def moved(change: str, *, merged: bool, old_head: str, branch: str, base: str, base_head: str) -> str:
-    """State why a run works on a new branch, and name its start; heads are short commit ids."""
+def moved(change: str, *, merged: bool, old_head: str, branch: str, base: str) -> str:
+    """State why the work continues on a new branch; `old_head` is the last commit of the old one."""
     how = "merged" if merged else "closed without a merge, and its commits are not moved"
     return (
-        f"Change {change} was {how}. The work continues on the new branch `{branch}`, which begins at commit "
-        f"`{base_head}` of `{base}`. The old branch ended at `{old_head}`."
+        f"Change {change} was {how}. The work continues on the new branch `{branch}`, which begins at "
+        f"`{base}`. The old branch ended at `{old_head[:10]}`."
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 
 from bot.domain.change import BranchChange
+from bot.domain.errors import GitFailed
 from bot.domain.task import is_confidential
 from bot.git.mirror import Mirror
 from bot.git.run import Objects
@@ -17,6 +18,8 @@ from bot.reports.command_syntax import reference_of_change
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.export import export_plan
 from bot.sandbox.export.transplant import transplant
+from bot.store import leases
+from bot.store import runs as run_rows
 from bot.tasks.enqueue import branch_of
 
 
@@ -37,29 +40,26 @@ def ended_change(leased: LeasedRun) -> BranchChange | None:
 
 
 def leave_ended_change(leased: LeasedRun, source: Mirror) -> None:
-    """Record that the task continues on a new branch if the change of its branch has ended."""
+    """Record that the task continues on a new branch if the change of its branch has ended.
+
+    Raises GitFailed if there is no branch at which it could begin.
+    """
     change = ended_change(leased)
     if change is None:
         return
     task = leased.task
     base = _target(leased, source, change.base_branch)
     branch = _new_branch(leased, source)
-    head = task.checked_head or task.base_head
-    moved = phrases.moved(
-        reference_of_change(task.thread, change.number),
-        merged=change.merged,
-        old_head=head[:10],
-        branch=branch,
-        base=base,
-        base_head=source.head(base)[:10],
-    )
+    left = task.pushed_head or task.base_head
+    name = reference_of_change(task.thread, change.number)
+    moved = phrases.moved(name, merged=change.merged, old_head=left, branch=branch, base=base)
     leased.record(
         {"moved": moved},
         branch=branch,
         base=base,
         base_head=source.head(base),
-        checked_head=head,
-        left_head=task.pushed_head or task.base_head,
+        checked_head=task.checked_head or task.base_head,
+        left_head=left,
         pushed_head="",
         approved_head="",
         change_number=None,
@@ -75,29 +75,46 @@ def transplanted(leased: LeasedRun, source: Mirror) -> str:
 
     Return "" if they conflict with the target branch, or if the task has not left a branch.
     """
-    task, runtime = leased.task, leased.runtime
-    if not task.left_head:
+    if not leased.task.left_head:
         return ""
+    _repeat_reason(leased)
     # An agent that resolves conflicts merges the target branch as it is now.
-    if (head := source.head(task.base)) not in ("", task.base_head):
+    if (head := source.head(leased.task.base)) not in ("", leased.task.base_head):
         leased.record(base_head=head)
-    style = export_plan(runtime, leased.task, leased.run, source).style()
+    task, runtime = leased.task, leased.runtime
     return transplant(
         Objects(runtime.quarantine(task.id), (source.path,), leased.check),
-        style,
+        export_plan(runtime, task, leased.run, source).style(),
         since=task.left_head,
         head=task.checked_head,
-        onto=leased.task.base_head,
+        onto=task.base_head,
     )
 
 
+def _repeat_reason(leased: LeasedRun) -> None:
+    """Record the reason for the new branch, if an earlier run left the old one and moved nothing."""
+    if leased.run.moved:
+        return
+    with leased.runtime.ledger.write() as tx:
+        reasons = [each.moved for each in run_rows.of_task(tx, leased.task.id) if each.moved]
+        moved = reasons[-1] if reasons else ""
+        leases.write(tx, leased.lease, moved=moved)
+    leased.run = replace(leased.run, moved=moved)
+
+
 def _target(leased: LeasedRun, source: Mirror, name: str) -> str:
-    """Return this branch, or if it is gone the target of its own change, or the default branch."""
+    """Return this branch, or if it is gone the target of its own change, or the default branch.
+
+    Raises GitFailed if none of them exists.
+    """
     if source.head(name):
         return name
     forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
     changes = leased.retry_or_abandon(lambda: forge.changes_of(thread, name)) if forge else []
-    return next((each.base_branch for each in changes if source.head(each.base_branch)), source.default_name)
+    names = [*(each.base_branch for each in changes), source.default_name]
+    if found := next(filter(source.head, names), ""):
+        return found
+    raise GitFailed(f"There is no branch `{name}` in the repository, and no default branch.")
 
 
 def _new_branch(leased: LeasedRun, source: Mirror) -> str:

@@ -154,3 +154,24 @@ def test_instruction_files_of_a_fork_are_not_in_the_workspace_and_are_not_change
     task, run = embedded.task_after_run(2)
     assert run.outcome is Outcome.PUSHED, run.reason
     assert embedded.git("diff", "--name-only", task.pinned, f"origin/{task.branch}") == "fixed.txt"
+
+
+def test_after_a_merge_of_the_work_a_resumed_task_continues_from_the_target_branch(embedded: World) -> None:
+    embedded.start()
+    change, head, path = from_a_fork(embedded)
+    embedded.say(change, "/run --pr ready " + shell("echo fixed > fixed.txt"))
+    task, first = embedded.task_after_run(1, on=change)
+    assert first.outcome is Outcome.PUSHED, first.reason
+    embedded.final_comment(change, first)
+    before = branches(embedded, path)
+    [ours] = [pull["number"] for pull in embedded.playground.pulls() if pull["head"]["ref"] == task.branch]
+    main = embedded.playground.merge(ours)
+
+    embedded.say(change, "/resume " + shell("grep -q hers notes.txt; echo more > more.txt"))
+
+    after, second = embedded.task_after_run(2, on=change)
+    assert second.outcome is Outcome.PUSHED, second.reason
+    assert (after.branch, after.base, after.base_head) == (f"{task.branch}-2", "main", main)
+    assert embedded.git("diff", "--name-only", main, f"origin/{after.branch}").split() == ["more.txt"]
+    assert branches(embedded, path) == before
+    assert head in embedded.git("rev-list", f"origin/{after.branch}")

@@ -5,6 +5,7 @@ import pytest
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
 from tests.journeys.world import HOLD, World, shell
+from tests.support.playground_clones import git
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alike
@@ -43,6 +44,13 @@ def resumed(world: World, script: str) -> tuple[Task, Run]:
     number = len(world.runs()) + 1
     world.say(1, "/resume " + shell(script))
     return world.task_after_run(number)
+
+
+def delete_branch(world: World, name: str) -> None:
+    world.git("fetch", "-q")  # makes the clone
+    token, clone = world.playground.tokens["ann"], world.folder / "look"
+    git("push", world.playground.clone_url, f":refs/heads/{name}", token=token, cwd=clone)
+    assert world.playground.branch_head(name) is None
 
 
 def files_of(world: World, commit: str) -> list[str]:
@@ -92,6 +100,7 @@ def test_after_a_squash_the_unpushed_commits_are_one_commit_on_the_target(embedd
         ["A", "two.txt"],
     ]
     assert embedded.git("log", "-1", "--format=%an", log[1]) != "agent"
+    assert f"The old branch ended at `{task.pushed_head[:10]}`." in embedded.final_comment(1, run)
 
 
 def test_the_commits_of_a_closed_change_are_left_behind(embedded: World) -> None:
@@ -125,6 +134,7 @@ def test_work_that_conflicts_is_merged_by_the_agent_and_becomes_one_commit(embed
 
     assert run.outcome is Outcome.PUSHED, run.reason
     assert after.left_head == ""
+    assert f"Change {embedded.mark}{old} was closed" in embedded.final_comment(1, run)
     assert embedded.git("rev-parse", f"{after.pushed_head}~") == main
     assert files_of(embedded, after.pushed_head) == ["M", "one.txt", "A", "two.txt"]
     after, run = resumed(embedded, "echo four > four.txt")
@@ -174,7 +184,7 @@ def test_a_task_that_pushed_to_a_change_of_a_person_leaves_that_branch_after_the
 def test_a_second_end_leads_to_the_next_number_even_if_the_branches_are_deleted(embedded: World) -> None:
     task, old = pushed(embedded)
     embedded.playground.merge(old)
-    embedded.playground.call("DELETE", f"git/refs/heads/{task.branch}")
+    delete_branch(embedded, task.branch)
     second, run = resumed(embedded, "echo two > two.txt")
     assert run.outcome is Outcome.PUSHED, run.reason
     embedded.settled()
@@ -238,3 +248,25 @@ def test_a_branch_with_an_open_change_beside_a_closed_one_is_used_further(embedd
 
     assert (run.outcome, after.branch) == (Outcome.PUSHED, task.branch), run.reason
     assert embedded.playground.branch_head(task.branch) == after.pushed_head
+
+
+def test_if_the_target_branch_is_gone_the_work_goes_to_the_target_of_its_change(embedded: World) -> None:
+    embedded.start()
+    embedded.push("release", "release.txt")
+    embedded.push("lexer", "lexer.py", "hers", onto="release")
+    change = embedded.playground.open_pull("Add a lexer", head="lexer", base="release")
+    embedded.say(change, "/run --pr ready " + shell("echo one > one.txt"))
+    task, first = embedded.task_after_run(1, on=change)
+    assert (first.outcome, task.base) == (Outcome.PUSHED, "lexer"), first.reason
+    embedded.final_comment(change, first)
+    [ours] = [pull["number"] for pull in embedded.playground.pulls() if pull["head"]["ref"] == task.branch]
+    embedded.playground.merge(ours)
+    embedded.playground.merge(change)
+    delete_branch(embedded, "lexer")
+
+    embedded.say(change, "/resume " + shell("test -e one.txt; echo two > two.txt"))
+
+    after, second = embedded.task_after_run(2, on=change)
+    assert second.outcome is Outcome.PUSHED, second.reason
+    assert (after.base, after.branch) == ("release", f"{task.branch}-2")
+    assert files_of(embedded, after.pushed_head) == ["A", "two.txt"]
