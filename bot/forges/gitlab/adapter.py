@@ -23,7 +23,7 @@ from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.gitlab import branch_changes, diff_lines, responses, statuses, thread_history
-from bot.forges.gitlab.client import GitLabClient, GitLabResponse, error_text, refuse
+from bot.forges.gitlab.client import GitLabClient, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
 from bot.forges.payload import answered, at, get, listed, login, number, same_id, text
