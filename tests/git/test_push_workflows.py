@@ -7,7 +7,8 @@ import pytest
 
 from bot.domain.errors import PushRejected, WorkflowsRefused
 from bot.git.bare_repository import make_bare
-from bot.git.mirror import Mirror, fetch
+from bot.git.fetch import fetch
+from bot.git.mirror import Mirror
 from bot.git.push import push
 from tests.sandbox.export_source import commit, git
 

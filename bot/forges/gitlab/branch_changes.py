@@ -1,11 +1,10 @@
 """The merge requests of one branch, open or not."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from bot.domain.change import BranchChange
 from bot.forges.gitlab.client import GitLabClient
-from bot.forges.payload import answered, at, get
+from bot.forges.payload import answered, at, get, listed
 
 
 def read(client: GitLabClient, project: int, branch: str) -> list[BranchChange]:
@@ -15,12 +14,13 @@ def read(client: GitLabClient, project: int, branch: str) -> list[BranchChange]:
         return [_change(row) for row in found]
 
 
-def rows(client: GitLabClient, project: int, branch: str, **query: str) -> list[Any]:
+def rows(client: GitLabClient, project: int, branch: str, **query: str) -> list[object]:
     """Return the first page of the project's merge requests from its own branch, as GitLab shows them."""
     asked = urlencode({"source_branch": branch, **query})
-    found = client.ask("GET", f"/projects/{project}/merge_requests?{asked}").data
-    # A fork may have a branch with the same name.
-    return [row for row in found if at(row, "source_project_id") == project]
+    answer = client.ask("GET", f"/projects/{project}/merge_requests?{asked}")
+    with answered("GitLab"):
+        # A fork may have a branch with the same name.
+        return [row for row in listed(answer.data) if at(row, "source_project_id") == project]
 
 
 def _change(row: object) -> BranchChange:
