@@ -17,13 +17,16 @@ from starlette.types import Receive, Scope, Send
 
 from bot.forges.verifier import WebhookVerifier
 from bot.store.deliveries import Delivery
-from bot.web.recorder import Intake, NotJSON, NotRecorded, json_error
+from bot.web.body_limits import SMALL, BodyLimits, BodyReservation, TooManyBodies
+from bot.web.json_body import LARGE, LargeBodies, NotJSON, json_error
+from bot.web.recorder import Intake, NotRecorded
 
 log = structlog.get_logger()
 
 _DELIVERY_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # Headers that may occur once only: of two, we and a proxy might each use another one.
 _ONCE = frozenset({b"content-encoding", b"content-length", b"content-type"})
+_BUSY = "too many deliveries arrive at the moment; send it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,14 @@ class DeliveryRefused(Exception):
 
 def routes(receivers: Sequence[Receiver], intake: Intake, count: Callable[[int], None]) -> list[Route]:
     """Return a route for each receiver. `count` is called with the HTTP status of every answer."""
+    limits = BodyLimits(max((each.body_cap for each in receivers), default=0))
+    large = LargeBodies()
     return [
-        Route(f"/webhooks/{each.verifier.forge}", WebhookEndpoint(each, intake, count), methods=["POST"])
+        Route(
+            f"/webhooks/{each.verifier.forge}",
+            WebhookEndpoint(each, intake, count, limits, large),
+            methods=["POST"],
+        )
         for each in receivers
     ]
 
@@ -55,30 +64,45 @@ def routes(receivers: Sequence[Receiver], intake: Intake, count: Callable[[int],
 class WebhookEndpoint:
     """The ASGI endpoint for the deliveries of one forge."""
 
-    def __init__(self, receiver: Receiver, intake: Intake, count: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        intake: Intake,
+        count: Callable[[int], None],
+        limits: BodyLimits,
+        large: LargeBodies,
+    ) -> None:
         self._receiver = receiver
         self._verifier = receiver.verifier
         self._once = _ONCE | receiver.verifier.once
         self._intake = intake
         self._count = count
+        self._limits = limits
+        self._large = large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {}
+        reservation = BodyReservation()
         status, text = 202, "accepted"
         try:
-            self._read_headers(scope["headers"], headers)
-            await self._accept(headers, await self._read_body(receive))
+            await self._fit(reservation, self._read_headers(scope["headers"], headers))
+            await self._accept(headers, await self._read_body(receive, reservation))
         except DeliveryRefused as refused:
             status, text = refused.status, str(refused)
             named = next((headers[name] for name in self._verifier.ids if name in headers), b"")
             delivery = named.decode("latin-1")[:128]
             forge = self._verifier.forge
             log.warning("delivery refused", forge=forge, status=status, reason=text, delivery=delivery)
+        finally:
+            self._limits.release(reservation)
         self._count(status)
         await _answer(send, status, text)
 
-    def _read_headers(self, raw: Sequence[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> None:
-        """Fill `headers`. Raises DeliveryRefused if they rule the delivery out before its body is read."""
+    def _read_headers(self, raw: Sequence[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> int:
+        """Fill `headers`; return the declared number of bytes of the body, 0 if it is unknown.
+
+        Raises DeliveryRefused if the headers rule the delivery out before its body is read.
+        """
         for name, value in raw:
             if name in self._once and name in headers:
                 raise DeliveryRefused(400, f"more than one {name.decode()} header")
@@ -92,12 +116,19 @@ class WebhookEndpoint:
             raise DeliveryRefused(415, "compressed bodies are not accepted")
         if not self._verifier.proof <= headers.keys():
             raise DeliveryRefused(401, self._verifier.missing)
+        return int(length)
 
-    async def _read_body(self, receive: Receive) -> bytes:
+    async def _fit(self, reservation: BodyReservation, size: int) -> None:
+        try:
+            await self._limits.fit(reservation, size)
+        except TooManyBodies as error:
+            raise DeliveryRefused(503, _BUSY) from error
+
+    async def _read_body(self, receive: Receive, reservation: BodyReservation) -> bytes:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self._receiver.read_deadline):
+            async with asyncio.timeout(self._receiver.read_deadline) as reservation.limit:
                 more = True
                 while more:
                     message = await receive()
@@ -109,11 +140,17 @@ class WebhookEndpoint:
                     size += len(chunks[-1])
                     if size > self._receiver.body_cap:
                         raise DeliveryRefused(413, f"body larger than {self._receiver.body_cap} bytes")
+                    if size > SMALL:  # its length may be unknown
+                        await self._fit(reservation, self._receiver.body_cap)
                     more = message.get("more_body", False)
         except TimeoutError as error:
+            if reservation.given_up:
+                raise DeliveryRefused(503, _BUSY) from error
             raise DeliveryRefused(
                 408, f"the body did not arrive within {self._receiver.read_deadline:g} s"
             ) from error
+        finally:
+            reservation.limit = None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _accept(self, headers: dict[bytes, bytes], body: bytes) -> None:
@@ -130,12 +167,14 @@ class WebhookEndpoint:
             names = " or ".join(name.decode() for name in (*verifier.ids, verifier.event))
             raise DeliveryRefused(400, f"{names} is missing, or does not look as {verifier.forge} sends it")
         try:
+            if len(body) > LARGE and (error := await self._large.error(body)):
+                raise error
             if event.decode() in self._receiver.events:
                 delivery = Delivery(
                     forge=verifier.forge, id=delivery_id.decode(), event=event.decode(), body=body
                 )
                 await self._intake.submit(delivery)
-            elif error := await asyncio.to_thread(json_error, body):
+            elif len(body) <= LARGE and (error := await asyncio.to_thread(json_error, body)):
                 raise error
         except NotJSON as error:
             raise DeliveryRefused(400, f"the body is invalid: {error}") from error
@@ -149,7 +188,7 @@ async def _answer(send: Send, status: int, text: str) -> None:
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
     ]
-    if status in {408, 413}:  # do not wait for the rest of the body
+    if status in {408, 413, 503}:  # do not wait for the rest of the body
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

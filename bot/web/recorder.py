@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic_core import from_json
 
 from bot.domain.error_policy import away
 from bot.store import deliveries
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
+from bot.web.json_body import LARGE, NotJSON, json_error
 
 log = structlog.get_logger()
 
@@ -31,10 +31,6 @@ _WAITING = 1_000  # deliveries in memory while the ledger is slow; more are refu
 _UNSENT = 10_000  # nudges in memory while the broker is slow; more are dropped, as the sweep repeats them
 
 Nudge = Callable[[str, str], object]  # (forge, delivery id)
-
-
-class NotJSON(ValueError):
-    """The body is not a JSON object by RFC 8259: NaN, lone surrogates, too deep nesting, invalid UTF-8."""
 
 
 class NotRecorded(Exception):
@@ -114,7 +110,7 @@ class Intake:
 
     def _commit(self, batch: Sequence[_QueuedDelivery]) -> None:
         # Bodies are parsed here: on the event loop, a parse would delay every other request.
-        errors = [json_error(waiting.delivery.body) for waiting in batch]
+        errors = [_json_error(waiting.delivery.body) for waiting in batch]
         good = [w.delivery for w, error in zip(batch, errors, strict=True) if error is None]
         failed = self._record(good)
         _resolve(batch, [error or failed for error in errors])
@@ -145,14 +141,8 @@ class Intake:
                 log.warning("nudge failed", forge=forge, delivery=delivery, exc_info=True)
 
 
-def json_error(body: bytes) -> NotJSON | None:
-    """Return the reason why `body` is not a JSON object; None if it is one."""
-    try:
-        if isinstance(from_json(body, allow_inf_nan=False, cache_strings="keys"), dict):
-            return None
-    except ValueError as error:
-        return NotJSON(str(error))
-    return NotJSON("not a JSON object")
+def _json_error(body: bytes) -> NotJSON | None:
+    return None if len(body) > LARGE else json_error(body)  # the receiver has checked the large ones
 
 
 def _resolve(batch: Sequence[_QueuedDelivery], errors: Sequence[Exception | None]) -> None:

@@ -1,7 +1,7 @@
-"""The HTTP application and its server: uvicorn, with limits on the head of a request.
+"""The HTTP application and its server: uvicorn, with limits on what anyone who can connect may cost.
 
-uvicorn with httptools limits neither the size of a head nor the time it may
-take, so anyone who can connect could use up memory and sockets.
+uvicorn with httptools limits neither the size of a head nor the time it may take, queues any number of
+pipelined requests, and waits for ever for clients that do not take their answers.
 """
 
 import asyncio
@@ -14,43 +14,81 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_CAP = 64 * 1024  # bytes of request line and headers
-_HEAD_DEADLINE = 10.0  # seconds; the connection is closed after one to two times this
+_LOOK = 10.0  # seconds between two looks at a connection; a head has one to two times this
+_ANSWER_DEADLINE = 60.0  # seconds until a client must have taken an answer
 
 
 class Guarded(HttpToolsProtocol):
-    """uvicorn's protocol, which also closes connections whose head is too long or too slow.
+    """uvicorn's protocol, with limits on what a connection may cost.
+
+    A connection is closed if a head is too long or too slow, if a request comes before the last one is
+    answered (250 KB of such requests made 27 MB of answers), and if its client does not take an answer.
 
     The only subclass of the project beside its errors: uvicorn has no other hook for this.
     """
 
     _head = 0  # bytes received since the last complete head
+    _is_deaf = False  # a second request came too early: the connection ends with the first one's answer
+    _is_open = False
+    _untaken_since: float | None = None  # the time when the write buffer was first seen filled
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch(None, waited=False)
+        self._is_open = True
+        self._look(None, waited=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_open = False
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before = self.cycle
-        super().data_received(data)
-        if self.cycle is not before or not self._between_requests():
-            self._head = 0
+        # One read may have more than a head may have.
+        while data and self._between_requests() and not (self._is_deaf or self.transport.is_closing()):
+            piece, data = data[: _HEAD_CAP - self._head], data[_HEAD_CAP - self._head :]
+            before = self.cycle
+            super().data_received(piece)
+            self._head = 0 if self.cycle is not before else self._head + len(piece)
+            if self._head >= _HEAD_CAP and not self.transport.is_closing():
+                self.transport.close()
+        if data and not (self._is_deaf or self.transport.is_closing()):
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        if not self._between_requests():
+            raise Pipelined  # the parser stops, and uvicorn calls send_400_response
+        super().on_message_begin()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._between_requests() or self.cycle.more_body:
+            super().send_400_response(msg)
             return
-        self._head += len(data)
-        if self._head > _HEAD_CAP and not self.transport.is_closing():
-            self.transport.close()
+        self._is_deaf = True
+        self.cycle.keep_alive = False  # the transport is closed behind its answer
 
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _watch(self, last: object, *, waited: bool) -> None:
-        """Check every few seconds; close the connection if the same head is unfinished at two checks."""
-        if self.transport.is_closing():
+    def _look(self, last: object, *, waited: bool) -> None:
+        """Look every few seconds; close the connection if the same head is unfinished at two looks."""
+        if not self._is_open:
             return
         waiting = self._between_requests()
-        if waited and waiting and self.cycle is last:
+        if self._is_untaken():
+            self.transport.abort()
+        elif waited and waiting and self.cycle is last:
             self.transport.close()
-            return
-        self.loop.call_later(_HEAD_DEADLINE, lambda: self._watch(self.cycle, waited=waiting))
+        self.loop.call_later(_LOOK, lambda: self._look(self.cycle, waited=waiting))
+
+    def _is_untaken(self) -> bool:
+        if not self.transport.get_write_buffer_size():
+            self._untaken_since = None
+            return False
+        self._untaken_since = self._untaken_since or self.loop.time()
+        return self.loop.time() - self._untaken_since >= _ANSWER_DEADLINE
+
+
+class Pipelined(Exception):
+    """A request came before the last one was answered."""
 
 
 def application(routes: Sequence[BaseRoute]) -> Starlette:

@@ -104,7 +104,7 @@ PACKAGES = _rows(
                 "jinja2": _ANYWHERE_IN_IT,
                 "markupsafe": ("rendering", "task_page", "task_view"),
                 "prometheus_client": ("metrics", "health"),
-                "pydantic_core": ("recorder",),
+                "pydantic_core": ("json_body",),
                 "starlette": _ANYWHERE_IN_IT,
                 "uvicorn": ("server",),
             },

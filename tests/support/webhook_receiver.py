@@ -115,6 +115,12 @@ class Hook:
             rows = tx.execute(select(deliveries.c.id, deliveries.c.event, deliveries.c.body))
             return [(row.id, row.event, row.body) for row in rows]
 
+    def head(self, length: int | None, body: bytes = BODY, **changed: str | None) -> bytes:
+        """Return the head of a delivery of this length; None: the body comes in chunks."""
+        framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+        lines = [f"{name}: {value}" for name, value in self.dialect.headers(body, **changed).items()]
+        return "\r\n".join([f"POST {self.path} HTTP/1.1", "host: h", framing, *lines, "", ""]).encode()
+
     def raw(self, request: bytes) -> bytes:
         """Send these bytes and return the receiver's whole answer, until it closes the connection."""
         with socket.create_connection(self.address, timeout=20) as connection:
@@ -129,6 +135,7 @@ def receiving(
     *,
     sender: WebhookVerifier | None = None,
     read_deadline: float = 20,
+    body_cap: int = CAP,
     interesting: frozenset[str] = frozenset(),
 ) -> Iterator[Hook]:
     """Receive deliveries during the block, verified by `sender` or by the dialect's verifier.
@@ -139,7 +146,7 @@ def receiving(
     intake = Intake(ledger, lambda forge, delivery: hook.nudged.append((forge, delivery)))
     receiver = Receiver(
         verifier=sender or dialect.sender,
-        body_cap=CAP,
+        body_cap=body_cap,
         read_deadline=read_deadline,
         events=interesting or frozenset({dialect.recorded}),
     )

@@ -10,7 +10,8 @@ from sqlalchemy import event, select
 from bot.store.deliveries import Delivery
 from bot.store.ledger import Ledger
 from bot.store.schema import deliveries
-from bot.web.recorder import Intake, NotJSON, NotRecorded
+from bot.web.json_body import NotJSON
+from bot.web.recorder import Intake, NotRecorded
 
 
 def delivery(number: int, body: bytes = b"{}") -> Delivery:

@@ -1,0 +1,69 @@
+"""The check that a body is a JSON object, and the same check of large bodies in a process of its own.
+
+The parser holds the interpreter's lock: 12 MB of small values stopped every other request for more than a
+second, and became 1 GB of objects.
+"""
+
+import asyncio
+import resource
+import subprocess
+import sys
+
+from pydantic_core import from_json
+
+LARGE = 1 << 20  # bytes; bodies above are checked in a process of their own
+_MEMORY = 2 << 30  # bytes of address space of that process
+_SECONDS = 20.0
+_INVALID = 3  # exit status of a body that is not a JSON object
+
+
+class NotJSON(ValueError):
+    """The body is not a JSON object by RFC 8259: NaN, lone surrogates, too deep nesting, invalid UTF-8."""
+
+
+class LargeBodies:
+    """The check of large bodies, one at a time."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(1)
+
+    async def error(self, body: bytes) -> NotJSON | None:
+        """Return the reason why `body` is not a JSON object; None if it is one.
+
+        A body that takes too much memory or time is none.
+        """
+        async with self._turn:
+            return await asyncio.to_thread(_error_apart, body)
+
+
+def json_error(body: bytes) -> NotJSON | None:
+    """Return the reason why `body` is not a JSON object; None if it is one."""
+    try:
+        if isinstance(from_json(body, allow_inf_nan=False, cache_strings="keys"), dict):
+            return None
+    except ValueError as error:
+        return NotJSON(str(error))
+    return NotJSON("not a JSON object")
+
+
+def _error_apart(body: bytes) -> NotJSON | None:
+    command = [sys.executable, "-I", "-m", __name__, str(_MEMORY)]
+    try:
+        done = subprocess.run(command, input=body, capture_output=True, timeout=_SECONDS, env={})
+    except subprocess.TimeoutExpired:
+        return NotJSON(f"it takes more than {_SECONDS:g} s to read")
+    if done.returncode == _INVALID:
+        return NotJSON(done.stdout.decode())
+    return NotJSON("it takes too much memory to read") if done.returncode else None
+
+
+def _main() -> None:
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if error := json_error(sys.stdin.buffer.read()):
+        sys.stdout.write(str(error))
+        sys.exit(_INVALID)
+
+
+if __name__ == "__main__":
+    _main()
