@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.app import certificates, configured_forges
+from bot.app.ledger_wait import when_ledger_answers
 from bot.app.settings import budgets
 from bot.app.settings import gateway as gateway_settings
 from bot.app.settings.limits import RepositoryLimitsSettings, SandboxSettings
 from bot.app.settings.sections import LabelsSettings
 from bot.app.settings.settings import Settings
+from bot.domain.interrupt import Check, uninterrupted
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
@@ -38,17 +40,19 @@ def build_runtime(
     host: str = "",
     lease: float = LEASE,
     unresponsive_after: float = UNRESPONSIVE_AFTER,
+    check: Check = uninterrupted,
 ) -> Iterator[Runtime]:
     """Build the runtime for the block. Touches the data folder and the ledger, but no engine and no forge.
 
-    `host` names this data folder; "" keeps its name. `lease` and `unresponsive_after` are seconds. Raises
-    BadSettings.
+    `host` names this data folder; "" keeps its name. `lease` and `unresponsive_after` are seconds. `check` is
+    called while a ledger that went away is waited for. Raises BadSettings.
     """
     data = data_folder.create(settings.data.path.absolute())
     certificates.trust(settings.tls.ca_file, data.authorities)
     name = data_folder.host_name(data, host)
-    ledger = open_ledger(settings.store_url)
+    ledger = when_ledger_answers(lambda: open_ledger(settings.store_url), check)
     try:
+        key = when_ledger_answers(lambda: shared_keys.link_key(ledger, data), check)
         with process_lock(data, name) as holder:
             worker = Worker(
                 host=name,
@@ -59,15 +63,21 @@ def build_runtime(
                 folder=data_folder.identity(data),
                 unresponsive_after=unresponsive_after,
             )
-            yield _runtime(settings, data, ledger, worker, public_url=public_url, nudges=nudges)
+            yield _runtime(settings, data, ledger, worker, link_key=key, public_url=public_url, nudges=nudges)
     finally:
         ledger.close()
 
 
 def _runtime(
-    settings: Settings, data: DataFolder, ledger: Ledger, worker: Worker, *, public_url: str, nudges: Nudges
+    settings: Settings,
+    data: DataFolder,
+    ledger: Ledger,
+    worker: Worker,
+    *,
+    link_key: str,
+    public_url: str,
+    nudges: Nudges,
 ) -> Runtime:
-    link_key = shared_keys.link_key(ledger, data)
     hidden = [*settings.secrets, link_key]
     return Runtime(
         ledger=ledger,

@@ -160,17 +160,29 @@ def require_forge(settings: Settings) -> None:
         )
 
 
-def check_redis(settings: Settings, command: str) -> None:
-    """Refuse to share work with other processes without a Redis that answers. Raises BadSettings."""
-    url = settings.queue.url.get_secret_value()
-    if not url:
+def require_queue(settings: Settings, command: str) -> None:
+    """Refuse to share work with other processes without the address of a Redis. Raises BadSettings."""
+    if not settings.queue.url.get_secret_value():
         raise BadSettings(
             f"`forgehand {command}` shares its work with other processes and needs [queue] url, such as "
             "redis://127.0.0.1:6379/0. For everything in one process: `forgehand up`."
         )
+
+
+def require_redis(settings: Settings) -> None:
+    """Refuse to start without a Redis that answers. Raises BadSettings."""
     try:
-        queues.redis_client(url).ping()
+        queues.redis_client(settings.queue.url.get_secret_value()).ping()
     except redis.RedisError as error:
         raise BadSettings(
             f"Redis at [queue] url does not answer ({type(error).__name__}). Is it up?"
         ) from None
+
+
+def report_redis(settings: Settings) -> None:
+    """Log that Redis does not answer. A receiver needs only the ledger: workers look there, too."""
+    try:
+        queues.redis_client(settings.queue.url.get_secret_value()).ping()
+    except redis.RedisError as error:
+        event = "redis does not answer: deliveries are recorded, and each waits for a sweep of a worker"
+        _log.warning(event, error=type(error).__name__, away=queues.QUEUE)

@@ -4,13 +4,10 @@ Parts are stopped in the reverse order of their start: first the receiver, then
 the workers, which release their runs, and the ledger last.
 """
 
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
-from typing import Any
+from contextlib import contextmanager
 
 import dramatiq
 import structlog
@@ -19,11 +16,13 @@ from starlette.applications import Starlette
 from bot.app import certificates, configured_forges, log, queues
 from bot.app.build import build_runtime
 from bot.app.forge_check import check_forges
-from bot.app.preflight import check_redis, require_forge
+from bot.app.preflight import report_redis, require_forge, require_queue, require_redis
 from bot.app.settings.sections import ServerSettings
 from bot.app.settings.settings import Settings
+from bot.app.stop_signals import StopReasons, no_reason, stop_signals, wait_for
 from bot.app.worker import MISSED_AFTER, SWEEP_EVERY, working
 from bot.domain.errors import BadSettings
+from bot.domain.interrupt import Check
 from bot.runs.runtime import Runtime
 from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
@@ -37,9 +36,6 @@ from bot.web.server import application, server
 _log = structlog.get_logger()
 
 Announce = Callable[[str], None]  # is called with the address of the receiver, once it listens
-# The reasons to stop. A queue, because a signal handler may put into it but must not set an Event.
-_StopReasons = SimpleQueue[str]
-_SIGNALS_EVERY = 1.0  # seconds
 
 
 def up(
@@ -52,33 +48,39 @@ def up(
 ) -> None:
     """Receive and work in one process until a signal ends it. Raises BotError."""
     if settings.queue.url.get_secret_value():
-        check_redis(settings, "up")
+        require_redis(settings)
     receivers = configured_forges.receivers(settings)
     with (
-        _signals() as reasons,
+        stop_signals() as reasons,
         _listener(settings.server) as listener,
-        _open(settings, listener, lease=lease) as (runtime, broker),
+        _open(settings, listener, check=no_reason(reasons), lease=lease) as (runtime, broker),
         working(
-            runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+            runtime,
+            broker,
+            settings=settings,
+            sweep_every=sweep_every,
+            missed_after=missed_after,
+            check=no_reason(reasons),
         ) as stopping,
         _receiving(runtime, settings, receivers, listener, reasons=reasons),
     ):
         announce(_address(listener))
-        _wait(reasons, stopping)
+        wait_for(reasons, stopping)
 
 
 def serve(settings: Settings, announce: Announce) -> None:
     """Receive deliveries and show pages until a signal ends the process. Raises BotError."""
-    check_redis(settings, "serve")
+    require_queue(settings, "serve")
     receivers = configured_forges.receivers(settings)
     with (
-        _signals() as reasons,
+        stop_signals() as reasons,
         _listener(settings.server) as listener,
-        _open(settings, listener) as (runtime, _broker),
+        _open(settings, listener, check=no_reason(reasons)) as (runtime, _broker),
         _receiving(runtime, settings, receivers, listener, reasons=reasons),
     ):
+        report_redis(settings)
         announce(_address(listener))
-        _wait(reasons, threading.Event())
+        wait_for(reasons, threading.Event())
 
 
 def work(
@@ -91,19 +93,29 @@ def work(
     lease: float = LEASE,
 ) -> None:
     """Answer, run, report and sweep until a signal ends the process. Raises BotError."""
-    check_redis(settings, "work")
+    require_queue(settings, "work")
+    require_redis(settings)
     with (
-        _signals() as reasons,
-        _open(settings, None, host=host, unresponsive_after=unresponsive_after, lease=lease) as (
+        stop_signals() as reasons,
+        _open(
+            settings,
+            None,
+            check=no_reason(reasons),
+            host=host,
+            unresponsive_after=unresponsive_after,
+            lease=lease,
+        ) as (runtime, broker),
+        working(
             runtime,
             broker,
-        ),
-        working(
-            runtime, broker, settings=settings, sweep_every=sweep_every, missed_after=missed_after
+            settings=settings,
+            sweep_every=sweep_every,
+            missed_after=missed_after,
+            check=no_reason(reasons),
         ) as stopping,
     ):
         _log.info("worker started", host=runtime.worker.host, runs=runtime.worker.per_host)
-        _wait(reasons, stopping)
+        wait_for(reasons, stopping)
 
 
 @contextmanager
@@ -111,6 +123,7 @@ def _open(
     settings: Settings,
     listener: socket.socket | None,
     *,
+    check: Check,
     host: str = "",
     unresponsive_after: float = UNRESPONSIVE_AFTER,
     lease: float = LEASE,
@@ -127,6 +140,7 @@ def _open(
         host=host,
         unresponsive_after=unresponsive_after,
         lease=lease,
+        check=check,
     ) as runtime:
         certificates.report_untrusted(_servers(settings, runtime))
         check_forges(runtime.forges)
@@ -163,7 +177,7 @@ def _receiving(
     receivers: Sequence[Receiver],
     listener: socket.socket,
     *,
-    reasons: _StopReasons,
+    reasons: StopReasons,
 ) -> Iterator[None]:
     """Receive during the block. Deliveries that were accepted are recorded before the block exits."""
     intake = Intake(runtime.ledger, runtime.nudges.answer)
@@ -187,11 +201,11 @@ def _receiving(
 
 
 def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], intake: Intake) -> Starlette:
-    counts = metrics.make(runtime.ledger)
     redis_url = settings.queue.url.get_secret_value()
     checks: dict[str, Callable[[], object]] = {"ledger": lambda: _read(runtime)}
     if redis_url:
         checks["redis"] = queues.redis_client(redis_url).ping
+    counts = metrics.make(runtime.ledger, checks.get("redis"))
     viewer = Viewer(
         ledger=runtime.ledger,
         link_key=runtime.link_key,
@@ -212,33 +226,3 @@ def _web(runtime: Runtime, settings: Settings, receivers: Sequence[Receiver], in
 def _read(runtime: Runtime) -> None:
     with runtime.ledger.read() as tx:
         clock(tx)
-
-
-@contextmanager
-def _signals() -> Iterator[_StopReasons]:
-    """Put the names of SIGTERM and SIGINT into the queue; a second one of a kind has its usual effect."""
-    reasons: _StopReasons = SimpleQueue()
-    before: dict[int, Any] = {}
-
-    def put_reason(number: int, _frame: object) -> None:
-        signal.signal(number, before[number])
-        reasons.put(signal.Signals(number).name)
-
-    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
-        before[number] = signal.signal(number, put_reason)
-    try:
-        yield reasons
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _wait(reasons: _StopReasons, stopping: threading.Event) -> None:
-    reason = ""
-    # A signal does not end a wait that begins at the same moment, or if another thread receives it. Its
-    # handler runs after the wait, so no wait may be long.
-    while not reason:
-        with suppress(Empty):
-            reason = reasons.get(timeout=_SIGNALS_EVERY)
-    stopping.set()
-    _log.info("stopping", reason=reason)

@@ -10,12 +10,14 @@ import dramatiq
 from bot.app import actors, queues
 from bot.app.actors import Jobs
 from bot.app.command_defaults import defaults
+from bot.app.ledger_wait import when_ledger_answers
 from bot.app.preflight import make_ready
 from bot.app.settings.settings import Settings
 from bot.app.sweep import Sweep, keep_sweeping
 from bot.commands import triggers
 from bot.commands.answer import Answer
 from bot.commands.label_scan import LabelScan
+from bot.domain.interrupt import Check
 from bot.reports import sender
 from bot.reports.sender import Sender
 from bot.runs import execute
@@ -33,19 +35,26 @@ _REMOVALS_GRACE = 4.0  # seconds for removals to end after they are interrupted
 
 @contextmanager
 def working(
-    runtime: Runtime, broker: dramatiq.Broker, *, settings: Settings, sweep_every: float, missed_after: float
+    runtime: Runtime,
+    broker: dramatiq.Broker,
+    *,
+    settings: Settings,
+    sweep_every: float,
+    missed_after: float,
+    check: Check,
 ) -> Iterator[threading.Event]:
     """Run actors and sweeps during the block; setting the event tells them to stop. Raises BotError.
 
     `sweep_every` is in seconds; infinity: no sweep, so that work begins only after a nudge. A label
-    that has been on for `missed_after` seconds without its delivery is found. When the block exits, runs
-    are released in good order: their agents continue, and the next worker finds them.
+    that has been on for `missed_after` seconds without its delivery is found. `check` is called while a
+    ledger that went away is waited for. When the block exits, runs are released in good order: their agents
+    continue, and the next worker finds them.
     """
     runtime = make_ready(runtime, settings.network.sets)
     stopping = threading.Event()
     with worker_lock(runtime.data, exclusive=not settings.queue.url.get_secret_value()):
         sweep = build_sweep(runtime, broker)
-        sweep.report_alive()
+        when_ledger_answers(sweep.report_alive, check)
         janitor = Janitor(runtime, stopping)
         label_scan = build_label_scan(runtime, settings, age=missed_after, stopping=stopping)
         actors.declare(broker, runtime, build_jobs(runtime, settings), stopping)

@@ -81,14 +81,17 @@ def open_ledger(url: str) -> Ledger:
     """Connect to the ledger and bring its schema up to date.
 
     Raises BadSettings if the URL names neither kind of database, if the database cannot be opened, or if
-    the ledger is newer than this program.
+    the ledger is newer than this program; LedgerUnavailable if PostgreSQL goes away meanwhile, or starts.
     """
     engine = _engine(url)
     try:
-        migrate(engine)
-    except OperationalError as error:
+        with _unavailable():
+            migrate(engine)
+    except LedgerUnavailable as error:
         engine.dispose()
-        reason = str(error.orig).strip().split("\n")[0]
+        if _is_passing(error.__cause__):
+            raise
+        reason = str(error).partition(": ")[2]
         raise BadSettings(f"The ledger at [store] url cannot be opened: {reason}.") from None
     except BaseException:
         engine.dispose()
@@ -96,6 +99,13 @@ def open_ledger(url: str) -> Ledger:
     # Writers of SQLite wait by retrying up to 100 ms apart, and some starve. Of 1000 writes by ten threads
     # on a busy machine the slowest took 4 s; with turns, 0.2 s. Processes have no such turns.
     return Ledger(engine, RLock() if engine.dialect.name == "sqlite" else nullcontext())
+
+
+def _is_passing(error: object) -> bool:
+    """Report whether PostgreSQL closed a connection, or starts or stops; refused ones have no statement."""
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, sqlite3.Error):
+        return False
+    return error.statement is not None or "the database system is " in str(error.orig)
 
 
 def migrate(engine: Engine) -> None:

@@ -4,7 +4,7 @@ The counts of answers are kept in the process. All other values are read from
 the ledger when they are scraped, so they cannot differ from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
@@ -30,12 +30,15 @@ class Metrics:
         self.answers.labels(str(status)).inc()
 
 
-def make(ledger: Ledger) -> Metrics:
+def make(ledger: Ledger, ping_redis: Callable[[], object] | None = None) -> Metrics:
+    """Make the metrics of this process; `ping_redis` raises if Redis does not answer, None: there is none."""
     registry = CollectorRegistry()
     answers = Counter(
         "forgehand_deliveries", "Deliveries by the status we answered.", ["status"], registry=registry
     )
     registry.register(_FromLedger(ledger))
+    if ping_redis:
+        registry.register(_FromRedis(ping_redis))
     return Metrics(registry, answers)
 
 
@@ -70,6 +73,24 @@ class _FromLedger:
         yield CounterMetricFamily("forgehand_model_requests", "Requests sent to models.", requests)
         yield _of_tokens(tokens)
         yield CounterMetricFamily("forgehand_refusals", "Requests that the gateway refused.", refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _FromRedis:
+    ping: Callable[[], object]
+
+    def describe(self) -> list[Metric]:
+        """Return no names, so that registering does not ask Redis."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            self.ping()
+        except Exception:  # noqa: BLE001 - the library's errors; whatever it is, Redis did not answer
+            is_up = 0
+        else:
+            is_up = 1
+        yield GaugeMetricFamily("forgehand_redis_up", "1 if Redis answered this scrape.", is_up)
 
 
 def _by_state(name: str, text: str, counts: dict[str, int]) -> GaugeMetricFamily:

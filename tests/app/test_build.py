@@ -1,15 +1,19 @@
 """The runtime is built from the settings."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from bot.app import build
 from bot.app.build import build_runtime
 from bot.app.settings.forges import GitHubSettings, GitLabSettings
-from bot.app.settings.sections import DataSettings
+from bot.app.settings.sections import DataSettings, StoreSettings
 from bot.app.settings.settings import Settings
 from bot.domain.nudges import Nudges
+from bot.store.ledger import Ledger, clock, open_ledger
+from tests.support.services import Postgres
 
 TOKEN = SecretStr("token-of-the-bot")
 NUDGES = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None)
@@ -35,3 +39,26 @@ def test_the_web_address_of_a_forge_is_web_url_or_else_derived_from_url(
         for name, web in {"github": github, "gitlab": gitlab}.items():
             assert runtime.forges[name].git_headers(f"{web}/acme/anvil")
             assert runtime.forges[name].git_headers("https://git.example.org/acme/anvil") == {}
+
+
+def test_a_postgresql_that_goes_away_during_the_start_is_waited_for(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, away = postgres.migrated(), ExitStack()
+    settings = Settings(
+        data=DataSettings(path=tmp_path / "data"),
+        github=GitHubSettings(token=TOKEN),
+        store=StoreSettings(url=SecretStr(url)),
+    )
+
+    def opened(url: str) -> Ledger:
+        ledger = open_ledger(url)
+        away.enter_context(postgres.unavailable(url))
+        return ledger
+
+    monkeypatch.setattr(build, "open_ledger", opened)
+    with (
+        build_runtime(settings, public_url="", nudges=NUDGES, check=away.close) as runtime,
+        runtime.ledger.read() as tx,
+    ):
+        assert clock(tx) > 0

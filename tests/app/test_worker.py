@@ -13,6 +13,7 @@ from tests.journeys.forked_bot import Piped
 from tests.support import http
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.services import free_port
+from tests.support.webhook_receiver import GITHUB, signature
 
 
 @pytest.fixture
@@ -123,6 +124,24 @@ def test_a_work_process_executes_runs_while_another_process_serves(desk: Desk, r
 
     assert json.loads(output)["outcome"] == "pushed"
     assert "run ended" in log
+
+
+def test_a_receiver_takes_deliveries_without_redis_and_reports_it(desk: Desk) -> None:
+    desk.environment["FORGEHAND_QUEUE__URL"] = f"redis://127.0.0.1:{free_port()}/0"
+    body = b'{"zen": "Design for failure."}'
+    with _running_bot(desk, "serve") as (address, process):
+        headers = GITHUB.headers(body, proof=signature(body, "0123456789abcdef"))
+
+        answer = http.post(f"{address}/webhooks/github", content=body, headers=headers)
+
+        assert answer.status_code == 202
+        assert _get(address, "/readyz").text == "not ready: redis\n"
+        metrics = _get(address, "/metrics").text.splitlines()
+        assert {"forgehand_redis_up 0.0", "forgehand_deliveries_unanswered 1.0"} <= set(metrics)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=LONG)
+    assert log.count("redis does not answer: deliveries are recorded") == 1
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Opening the ledger, and its two kinds of transaction."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
@@ -15,8 +17,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import bot.store.migrations
 from bot.domain.errors import BadSettings, LedgerUnavailable, NotPossible
@@ -321,3 +323,24 @@ def test_postgresql_has_a_time_limit_for_idle_transactions(postgres_url: Callabl
 
     assert limit == "10s"
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason", "error"),
+    [
+        (None, "Connection refused", BadSettings),
+        (None, 'database "x" does not exist', BadSettings),
+        (None, "FATAL:  the database system is starting up", LedgerUnavailable),
+        ("SELECT 1", "server closed the connection unexpectedly", LedgerUnavailable),
+    ],
+)
+def test_only_a_postgresql_that_was_there_or_is_starting_is_worth_waiting_for(
+    monkeypatch: pytest.MonkeyPatch, statement: str | None, reason: str, error: type[Exception]
+) -> None:
+    def failing(_engine: Engine) -> None:
+        raise OperationalError(statement, None, psycopg.OperationalError(reason))
+
+    monkeypatch.setattr("bot.store.ledger.migrate", failing)
+
+    with pytest.raises(error, match=re.escape(reason)):
+        open_ledger("postgresql://nobody@127.0.0.1:1/x")

@@ -27,7 +27,7 @@ def unavailable() -> None:
 
 @contextmanager
 def monitored(ledger: Ledger, /, **needs: Callable[[], object]) -> Iterator[httpx.Client]:
-    counts = metrics.make(ledger)
+    counts = metrics.make(ledger, needs.get("redis"))
     counts.answered(202)
     app = application(health.routes(counts, needs))
     with (
@@ -44,6 +44,7 @@ def test_the_bot_is_ready_if_every_service_answers(sqlite_ledger: Ledger) -> Non
 
     with monitored(sqlite_ledger, ledger=ledger, redis=fine) as client:
         assert client.get("/readyz").status_code == 200
+        assert "forgehand_redis_up 1.0" in client.get("/metrics").text
         assert client.get("/healthz").status_code == 200
 
 
@@ -53,6 +54,7 @@ def test_readiness_names_only_the_unavailable_service(sqlite_ledger: Ledger) -> 
 
         assert (answer.status_code, answer.text) == (503, "not ready: redis\n")
         assert client.get("/healthz").status_code == 200
+        assert "forgehand_redis_up 0.0" in client.get("/metrics").text
 
 
 def test_metrics_have_counts_of_answers_and_of_the_ledger(ledger: Ledger) -> None:
@@ -70,6 +72,7 @@ def test_metrics_have_counts_of_answers_and_of_the_ledger(ledger: Ledger) -> Non
         usage.write_refusals(tx, add_run(tx).id, {("evil.example:443", "no"): 3, ("other:80", "no"): 4})
     with monitored(ledger) as client:
         lines = client.get("/metrics").text.splitlines()
+        assert not any(line.startswith("forgehand_redis_up") for line in lines)
 
     assert {
         'forgehand_deliveries_total{status="202"} 1.0',
