@@ -135,10 +135,10 @@ class NotMerged(ExportRefused):
 
 
 class DiskFull(BotError):
-    """The disk of the bot's machine is full."""
+    """The disk of the bot's machine is full, or has too little space for a run: `shortage` says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortage: str = "The disk of the machine that the bot runs on is full.") -> None:
         super().__init__(
-            "The disk of the machine that the bot runs on is full. An operator must free some space "
-            "(`forgehand workspaces ls`, `forgehand workspaces rm`)."
+            f"{shortage} An operator must free some space (`forgehand workspaces ls`, "
+            "`forgehand workspaces rm`)."
         )

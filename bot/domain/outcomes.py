@@ -58,7 +58,7 @@ ENDINGS: dict[Outcome, Ending] = {
     Outcome.IDLE: Ending(State.FAILED, "The agent went silent.", "/resume", "/diff"),
     Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume", "/diff"),
     Outcome.DISK_FULL: Ending(
-        State.FAILED, "The agent ran out of disk space.", "/resume <what to delete>", "/retry"
+        State.FAILED, "There was not enough disk space.", "/resume <what to delete>", "/retry"
     ),
     Outcome.OUTPUT_LIMIT: Ending(
         State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"

@@ -4,6 +4,7 @@ A process may die at any instant here; calling the same function again completes
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,11 +22,23 @@ def make_bare(path: Path) -> None:
             part.replace(path / name)
 
 
+_PARTIAL = ("objects/??/tmp_obj_*", "objects/pack/tmp_*")  # objects and packs
+
+
 def clear_leftovers(path: Path) -> None:
-    """Remove stale locks and partial packs that a killed git process left in a bare repository.
+    """Remove stale locks, objects and packs that a killed git process left in a bare repository.
 
     Call it only if no git process works in the repository, or if that process may fail.
     """
-    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*"):
+    for pattern in ("*.lock", "refs/**/*.lock", *_PARTIAL):
         for leftover in path.glob(pattern):
             leftover.unlink(missing_ok=True)
+
+
+def clear_partial_objects(path: Path, before: float) -> None:
+    """Remove partial objects and packs that have not changed since `before`, in seconds since the epoch."""
+    for pattern in _PARTIAL:
+        for leftover in path.glob(pattern):
+            with suppress(FileNotFoundError):  # its git process has just completed or removed it
+                if leftover.stat().st_mtime < before:
+                    leftover.unlink()

@@ -5,11 +5,13 @@ command waits for it before its agent starts.
 """
 
 import fcntl
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from bot.domain.errors import GitFailed, RemoteMissing
 from bot.domain.interrupt import Check, uninterrupted
@@ -49,6 +51,15 @@ def fetch(mirror: Mirror, url: str, headers: Mapping[str, str], *, check: Check 
             except RemoteMissing:
                 continue
         return _fetch_from(mirror, last, headers, lock)
+
+
+def clear_interrupted(mirror: Path) -> None:
+    """Remove what an interrupted fetch has left in a mirror, unless another fetch is in progress."""
+    with suppress(FileNotFoundError, BlockingIOError), _lock_file(mirror).open("r+") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_size:
+            clear_leftovers(mirror)
+            file.truncate(0)
 
 
 def _spellings(mirror: Mirror, url: str) -> list[str]:
@@ -117,7 +128,7 @@ def _locked(mirror: Mirror) -> Iterator[int]:
     it or died. The file contains a word during a fetch. If the word is there before a fetch, the last one was
     interrupted, and its leftovers are removed.
     """
-    lock = mirror.path.with_suffix(".lock")
+    lock = _lock_file(mirror.path)
     with lock.open("a") as file:
         _lock(file.fileno(), mirror.check)
         if lock.stat().st_size:
@@ -126,6 +137,10 @@ def _locked(mirror: Mirror) -> Iterator[int]:
         file.flush()
         yield file.fileno()
         file.truncate(0)
+
+
+def _lock_file(mirror: Path) -> Path:
+    return mirror.with_suffix(".lock")
 
 
 def _lock(descriptor: int, check: Check) -> None:

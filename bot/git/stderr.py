@@ -20,7 +20,11 @@ _FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.
 # A child of our own git. Lines about the remote's processes have a prefix.
 _CHILD = re.compile(r"^(?!remote:).* died of signal (\d+)$", re.MULTILINE)
 # Our own disk. Lines about the remote's disk have a prefix.
-_FULL = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded)", re.MULTILINE)
+# A checkout that cannot write a file names no reason; a full disk is the usual one.
+_FULL = re.compile(
+    r"^(?!remote:).*([Nn]o space left on device|[Dd]isk quota exceeded)|^error: unable to write file ",
+    re.MULTILINE,
+)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _PART = 10_000  # bytes of each end
@@ -59,7 +63,7 @@ def is_killed(status: int, stderr: str) -> bool:
 
 
 def is_disk_full(stderr: str) -> bool:
-    """Report whether git reports that our own disk is full."""
+    """Report whether git, a shell or the engine reports that our own disk is full."""
     return _FULL.search(stderr) is not None
 
 

@@ -6,6 +6,7 @@ If the error itself has no outcome, the phase in which it happened decides.
 from bot.domain.error_policy import Remedy, domain_error, remedy
 from bot.domain.errors import (
     ChangeEnded,
+    DiskFull,
     EngineUnavailable,
     NotMerged,
     ProcessKilled,
@@ -35,6 +36,8 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
     match error := domain_error(error):
         case Cancelled():
             return RunVerdict(Outcome.CANCELLED, _unexported_work(leased))
+        case DiskFull():
+            return RunVerdict(Outcome.DISK_FULL, str(error), "/resume")
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case ChangeEnded():

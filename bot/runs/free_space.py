@@ -9,7 +9,7 @@ import time
 
 import structlog
 
-from bot.domain.errors import BotError, LeaseLost, LedgerUnavailable, SandboxFailed
+from bot.domain.errors import BotError, DiskFull, LeaseLost, LedgerUnavailable
 from bot.reports.incidents import incident
 from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
 from bot.runs.removal_attempt import Terms
@@ -27,7 +27,7 @@ _PAUSE = 0.5  # seconds between two checks of those removals
 def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     """Remove workspaces until enough is free; each export and each removal may take so many seconds.
 
-    Raises SandboxFailed if too little is free and no more workspaces may be removed.
+    Raises DiskFull if too little is free and no more workspaces may be removed.
     """
     runtime = leased.runtime
     if runtime.data.free_bytes() >= runtime.free_space:
@@ -35,10 +35,7 @@ def free_disk_space(leased: LeasedRun, *, seconds: float = _EACH) -> None:
     _remove_the_expendable(leased, seconds)
     free = runtime.data.free_bytes()
     if free < runtime.free_space:
-        raise SandboxFailed(
-            f"{_shortage(free, runtime.free_space)} Somebody with access to the machine can "
-            "remove workspaces (`forgehand workspaces ls`, `forgehand workspaces rm`)."
-        )
+        raise DiskFull(_shortage(free, runtime.free_space))
 
 
 def _shortage(free: int, floor: int) -> str:

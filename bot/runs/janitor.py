@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.error_policy import away
 from bot.domain.errors import BotError, EngineUnavailable, LedgerUnavailable
+from bot.runs.crash_leftovers import remove_files
 from bot.runs.job_pool import JobPool
 from bot.runs.leased_run import Stopped
 from bot.runs.orphaned_containers import OrphanedContainers
@@ -78,6 +79,7 @@ class Janitor:
         if time.monotonic() - self._looked_at >= self.look_every:
             self._looked_at = time.monotonic()
             self._jobs.start(_LOOK, _LOOK, self._look)
+            self._jobs.start(_LOOK, "files", self._remove_files)
 
     def wait(self, seconds: float) -> bool:
         """Wait for all started removals. Return False if some are still in progress after so many seconds."""
@@ -156,6 +158,12 @@ class Janitor:
         except (BotError, OSError, SQLAlchemyError, LedgerUnavailable) as error:
             facts = {"error": type(error).__name__, "reason": str(error)[:200]}
             log.warning("search for leftovers failed", away=away(error), **facts)
+
+    def _remove_files(self) -> None:
+        try:
+            remove_files(self.runtime.data, self.runtime.ledger)
+        except (OSError, SQLAlchemyError, LedgerUnavailable) as error:
+            log.warning("files of dead processes not removed", reason=str(error)[:200], away=away(error))
 
     def _remove_container(self, name: str) -> None:
         try:

@@ -12,6 +12,7 @@ from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
 from bot.sandbox.engine.containers import OwnContainer
 from bot.store import runs as run_rows
+from bot.store.process_locks import is_dead
 
 # Seconds that a container without a run may stay: longer than any removal or measurement takes.
 _WITHOUT_RUN = 3600.0
@@ -45,13 +46,17 @@ class OrphanedContainers:
             parts = container_names.parse(name)
             run_id = each.labels.get("forgehand.run", parts.run if parts else "")
             if not run_id:
-                yield name, _WITHOUT_RUN
+                yield name, self.limit if self._is_of_dead_process(name) else _WITHOUT_RUN
                 continue
             run = self._run(run_id)
             if run is not None and parts is not None and parts.purpose == RESCUE and run.task in rescued:
                 continue
             if run is None or run.state in ENDED or _is_stale(parts, run):
                 yield name, self.limit
+
+    def _is_of_dead_process(self, name: str) -> bool:
+        process = container_names.process_of(name)
+        return bool(process) and is_dead(self.runtime.data, process)
 
     def _run(self, run_id: str) -> Run | None:
         with self.runtime.ledger.read() as tx:

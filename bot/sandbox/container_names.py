@@ -12,6 +12,8 @@ _PREFIX = "forgehand-"
 # A task's id has no dash, so a run's id ends after the first number.
 _OF_RUN = re.compile(rf"{_PREFIX}(?P<run>[a-z0-9]+-\d+)(?:-(?P<epoch>\d+)-(?P<purpose>[a-z]+))?")
 
+_OF_PROCESS = re.compile(rf"{_PREFIX}([0-9a-f]+)-asked")
+
 
 @dataclass(frozen=True, slots=True)
 class RunContainer:
@@ -51,6 +53,12 @@ def removal(folder: str) -> str:
 def measurement(folder: str) -> str:
     """Return a new name for a container that measures the folder of a workspace for the operator."""
     return f"{_PREFIX}{folder}.size-{secrets.token_hex(4)}"
+
+
+def process_of(name: str) -> str:
+    """Return the process that looks into an image in the container of this name; "" for other names."""
+    match = _OF_PROCESS.fullmatch(name)
+    return match[1] if match else ""
 
 
 def image_check(process: str) -> str:

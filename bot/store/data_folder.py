@@ -18,6 +18,7 @@ from bot.domain.errors import BadSettings
 
 # A removal, and the ledger in this folder, need a few files of their own.
 _SPARE_FILES = 1_000
+_DRAFT = re.compile(r"\.[0-9a-f]{32}")
 # Between folders of objects, for git.
 _SEPARATORS = {":": "a colon", "\n": "a line break", "\r": "a line break"}
 
@@ -94,9 +95,14 @@ class DataFolder:
         """Return the bare copy of a remote, by the key of its repository."""
         return self.mirrors / f"{repository}.git"
 
+    @property
+    def quarantines(self) -> Path:
+        """Folder of all quarantines, and of the temporary repositories of exports."""
+        return self.root / "quarantine"
+
     def quarantine(self, task: str) -> Path:
         """Return the bare repository with the checked objects of a task."""
-        return self.root / "quarantine" / f"{task}.git"
+        return self.quarantines / f"{task}.git"
 
     @property
     def logs(self) -> Path:
@@ -180,6 +186,12 @@ def host_name(folder: DataFolder, requested: str) -> str:
 def identity(folder: DataFolder) -> str:
     """Return the random id of this data folder."""
     return write_once(folder.identity, secrets.token_hex(8))
+
+
+def old_drafts(folder: DataFolder, before: float) -> list[Path]:
+    """Return drafts of `write_once` that have not changed since `before`, in seconds since the epoch."""
+    drafts = (path for path in folder.root.glob("*.*") if _DRAFT.fullmatch(path.suffix))
+    return [path for path in drafts if path.stat().st_mtime < before]
 
 
 def write_once(path: Path, content: str) -> str:

@@ -25,12 +25,19 @@ def process_lock(folder: DataFolder, host: str) -> Iterator[str]:
     folder.workers.mkdir(parents=True, exist_ok=True)
     holder = f"{host}/{uuid.uuid4().hex}"
     path = folder.worker(holder)
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    while (file := _taken(path)) is None:  # `is_dead` of another process holds the lock for an instant
+        time.sleep(0.01)
+    with file:
         try:
             yield holder
         finally:
             path.unlink(missing_ok=True)
+
+
+def remove_files_of_dead(folder: DataFolder) -> None:
+    """Remove the lock files of all processes of this host that have ended without removing them."""
+    for file in folder.workers.iterdir():
+        is_dead(folder, file.name)
 
 
 def is_dead(folder: DataFolder, holder: str) -> bool:

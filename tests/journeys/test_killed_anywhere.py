@@ -17,13 +17,16 @@ from sqlalchemy import select
 from bot.domain.lifecycle import Phase, State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Task
+from bot.runs.crash_leftovers import remove_files
 from bot.store import outbox
+from bot.store.data_folder import DataFolder
 from bot.store.ledger import clock
 from bot.store.outbox import Outgoing
 from bot.store.schema import senders
 from tests.journeys import killed_bot
 from tests.journeys.forked_bot import Process
 from tests.journeys.world import World, shell
+from tests.runs.crash_files import crash_files
 from tests.support.waiting import eventually
 
 Worker = Process
@@ -164,6 +167,10 @@ def kill_once_at_each(world: World, boundaries: Sequence[str]) -> None:
     bot = world.start("up", program=PROGRAM)
     for boundary in boundaries:
         check_single_effects(world, killed_at(world, bot, boundary))
+    data = DataFolder(world.data)
+    remove_files(data, world.ledger, new=0, in_use=0)
+    [lock] = crash_files(data)
+    assert lock.parent == data.workers  # of the process that lives
 
 
 def test_one_kill_after_each_external_effect_loses_nothing_and_duplicates_nothing(

@@ -72,7 +72,7 @@ def test_unexported_work_is_exported_before_its_workspace_is_removed(shop: Works
 
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
-    assert shop.now(run).outcome is Outcome.PREPARE_FAILED
+    assert shop.now(run).outcome is Outcome.DISK_FULL
     assert "are free for workspaces, less than" in shop.now(run).reason
     assert _have_workspaces(shop, rescued, stuck) == [False, True]
     assert shop.saved(rescued, "wip", "one") == "1\n"
@@ -172,7 +172,7 @@ def test_a_run_does_not_begin_on_a_disk_that_can_take_no_more_files(tmp_path: Pa
 
         execute(shop.agent("true"), run, threading.Event())
 
-        assert shop.now(run).outcome is Outcome.PREPARE_FAILED
+        assert shop.now(run).outcome is Outcome.DISK_FULL
         assert shop.now(run).reason.startswith("The disk of the workspaces can take no more files.")
 
 

@@ -7,6 +7,7 @@ import time
 import structlog
 
 from bot.runs.janitor import GRACE, LEFTOVER_AGE, Janitor
+from bot.sandbox import container_names
 from bot.sandbox.engine.containers import ContainerSpec
 from bot.store import workspaces
 from bot.store.process_locks import try_lock
@@ -134,6 +135,19 @@ def test_no_workspace_is_recorded_as_removed_if_the_folder_of_workspaces_is_miss
 
     with shop.runtime.ledger.read() as tx:
         assert [kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)] == [run.task]
+
+
+def test_the_container_in_which_a_dead_process_looked_into_an_image_is_removed(shop: Workshop) -> None:
+    ours = container_names.image_check(shop.runtime.worker.holder.rpartition("/")[2])
+    dead = container_names.image_check("0" * 32)
+    _start(shop, dead)
+    _start(shop, ours)
+
+    janitor = Janitor(shop.runtime, look_every=0, orphaned=0)
+    janitor.once()
+    assert janitor.wait(LONG)
+
+    assert shop.containers() == [ours]
 
 
 def test_orphaned_containers_are_removed_and_those_of_a_running_run_are_not(shop: Workshop) -> None:

@@ -1,4 +1,4 @@
-"""A separate file system with a limited number of inodes. Only root can mount it."""
+"""A separate file system with a limited number of inodes or bytes. Only root can mount it."""
 
 import os
 import subprocess
@@ -14,11 +14,23 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a
 @contextmanager
 def with_inodes(folder: Path, count: int) -> Iterator[Path]:
     """Mount a tmpfs with this many inodes at this folder until the block ends."""
+    with _mounted(folder, f"size=2g,nr_inodes={count}"):
+        yield folder
+
+
+@contextmanager
+def with_bytes(folder: Path, count: int) -> Iterator[Path]:
+    """Mount a tmpfs of this size at this folder until the block ends."""
+    with _mounted(folder, f"size={count}"):
+        yield folder
+
+
+@contextmanager
+def _mounted(folder: Path, options: str) -> Iterator[None]:
     folder.mkdir()
-    options = f"size=2g,nr_inodes={count}"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "forgehand-test", str(folder)], check=True)
     try:
-        yield folder
+        yield
     finally:
         # Lazily, because the engine may still read the folder of a container that was just removed.
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

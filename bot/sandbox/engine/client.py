@@ -8,7 +8,8 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import kwargs_from_env
 
-from bot.domain.errors import BadSettings, EngineUnavailable, SandboxFailed
+from bot.domain.errors import BadSettings, DiskFull, EngineUnavailable, SandboxFailed
+from bot.git.stderr import is_disk_full
 from bot.sandbox.engine.streams import TRANSPORT_ERRORS, cleaned
 
 # A proxy before the engine's socket answers these while the engine is away.
@@ -35,6 +36,8 @@ def engine_errors() -> Iterator[None]:
     except APIError as error:
         if error.status_code in _AWAY:
             raise EngineUnavailable(_NO_ANSWER) from error
+        if is_disk_full(str(error.explanation)):
+            raise DiskFull from error
         raise SandboxFailed(f"The container engine refused: {_explanation(error)}") from error
     except (DockerException, *TRANSPORT_ERRORS) as error:
         raise EngineUnavailable(_NO_ANSWER) from error

@@ -15,7 +15,7 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.types import HostConfig, LogConfig
 
-from bot.domain.errors import BotError, SandboxFailed
+from bot.domain.errors import BotError, DiskFull, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.container_state import Condition, condition_of
@@ -160,7 +160,7 @@ class Engine:
         try:
             with engine_errors():
                 self._api.start(sandbox.name)
-        except SandboxFailed:
+        except (SandboxFailed, DiskFull):
             self.remove(sandbox.name)
             raise
 

@@ -12,8 +12,9 @@ from typing import Any
 from docker import APIClient
 from docker.errors import NotFound
 
-from bot.domain.errors import EngineUnavailable, ProcessKilled, SandboxFailed
+from bot.domain.errors import DiskFull, EngineUnavailable, ProcessKilled, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted
+from bot.git.stderr import is_disk_full
 from bot.sandbox.engine.client import engine_errors
 from bot.sandbox.engine.container_state import KILLED, condition_of
 from bot.sandbox.engine.streams import Stream
@@ -37,9 +38,10 @@ def running(
     """Start a created container and yield its stdout while it runs.
 
     The end of the block waits for the container. Raises SandboxFailed, with the end of its stderr, unless
-    it exits 0 within `seconds` of its start; EngineUnavailable if it was stopped by SIGTERM, for instance
-    by an engine that shuts down; ProcessKilled if something else killed or removed it, or killed a process
-    in it. `info` is `docker info`. `check` is called while the stream is read and during the wait.
+    it exits 0 within `seconds` of its start; DiskFull if its stderr says that the disk is full;
+    EngineUnavailable if it was stopped by SIGTERM, for instance by an engine that shuts down; ProcessKilled
+    if something else killed or removed it, or killed a process in it. `info` is `docker info`. `check` is
+    called while the stream is read and during the wait.
     """
     with _attached(api, container) as connection:
         stream = Stream(connection, seconds=seconds, check=check)
@@ -55,6 +57,8 @@ def running(
         raise EngineUnavailable("The container engine stopped a helper container.")
     if status == KILLED:
         raise SandboxFailed(f"{_MEMORY} {stream.error_text}".strip())
+    if status and is_disk_full(stream.error_text):
+        raise DiskFull
     if status:
         raise SandboxFailed(stream.error_text or f"A helper container ended with status {status}.")
 

@@ -18,7 +18,7 @@ from typing import Protocol
 import requests
 import urllib3
 
-from bot.domain.errors import EngineUnavailable, SandboxFailed
+from bot.domain.errors import DiskFull, EngineUnavailable, SandboxFailed
 from bot.domain.interrupt import INTERVAL, Check, Paced, uninterrupted
 from bot.text.invisible import visible
 
@@ -178,7 +178,7 @@ class ContainerLog:
         # container ends. So the stored log is requested once more.
         try:
             self._frames, self._replay, self._skip = self._replay(), None, self._offset
-        except (SandboxFailed, EngineUnavailable):  # the container was removed, or the engine is unavailable
+        except (SandboxFailed, DiskFull, EngineUnavailable):  # no container, no space or no engine
             raise StopIteration from None
         if self._closed:  # while the engine was asked
             self.close()

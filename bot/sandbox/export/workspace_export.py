@@ -5,9 +5,7 @@ host does not trust: it is unpacked into a temporary repository, checked and rew
 there, and only admitted objects are copied into the quarantine.
 """
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.admission import Admission
 from bot.sandbox.export.change_summary import summary
 from bot.sandbox.export.checks import Check, Rules, large
+from bot.sandbox.export.incoming import incoming
 from bot.sandbox.export.receive import ExportedResult, Shipment, receive
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.tree_walk import walk
@@ -121,7 +120,7 @@ def export_work(engine: Engine, image: str, plan: ExportPlan) -> Exported:
     make_bare(plan.quarantine)
     # Only this worker has the run. A git process of an earlier worker could only write the same ids.
     clear_leftovers(plan.quarantine)
-    with _incoming(plan) as path:
+    with incoming(plan.quarantine.parent, plan.run, plan.name) as path:
         objects = Objects(path, (plan.quarantine, plan.mirror), plan.check)
         shipment = _receive(engine, image, plan, objects)
         try:
@@ -131,21 +130,6 @@ def export_work(engine: Engine, image: str, plan: ExportPlan) -> Exported:
         except GitFailed as error:
             raise ExportRefused(f"The work in the workspace could not be read: {error}") from error
     return exported
-
-
-@contextmanager
-def _incoming(plan: ExportPlan) -> Iterator[Path]:
-    """Create a temporary repository for this export; leftovers of earlier ones are removed."""
-    root = plan.quarantine.parent
-    for stale in root.glob(f"*-{plan.run}-*.incoming"):
-        shutil.rmtree(stale, ignore_errors=True)
-    path = root / f"{plan.name}.incoming"
-    shutil.rmtree(path, ignore_errors=True)
-    make_bare(path)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _receive(engine: Engine, image: str, plan: ExportPlan, objects: Objects) -> Shipment:
