@@ -49,12 +49,13 @@ _CONFIG = [
     ("core.packedGitLimit", "512m"),
 ]
 
+_NO_CORE = {resource.RLIMIT_CORE: 0}  # a core file would hold credentials, or be as large as the memory
 # For commands that read an agent's objects: memory in bytes, processor seconds, bytes of a file.
 LIMITS = {
+    **_NO_CORE,
     resource.RLIMIT_AS: 2 << 30,
     resource.RLIMIT_CPU: 120,
     resource.RLIMIT_FSIZE: 4 << 30,
-    resource.RLIMIT_CORE: 0,  # the signal at the limit of processor time would write a core file
 }
 _CPU_GRACE = 5  # seconds of processor time from that signal to SIGKILL, which thus never stands for a limit
 _MOST = 32 << 20  # bytes of stdout: it is read whole, and parsing takes several times its size
@@ -99,7 +100,7 @@ def run(
             pass_fds=inherited_locks,
         )
         with time_limit(seconds, process, check) as timed_out:
-            set_limits(process, limits or {})
+            set_limits(process, {**_NO_CORE, **(limits or {})})
             _feed(process, stdin, check)
         messages = clean(both_ends(stderr))
         if timed_out.is_set():

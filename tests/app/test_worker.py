@@ -1,6 +1,7 @@
 """The long-lived processes: refusals to start, their end, and the takeover by the next one."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def _get(address: str, path: str) -> httpx.Response:
 def test_up_prints_its_address_and_exits_with_status_0_after_sigterm(desk: Desk) -> None:
     with _running_bot(desk) as (address, process):
         assert _get(address, "/readyz").text == "ready\n"
+        [limit] = re.findall(r"Max core file size +(\S+)", Path(f"/proc/{process.pid}/limits").read_text())
+        assert limit == "0"
 
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=LONG)

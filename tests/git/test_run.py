@@ -35,6 +35,13 @@ def test_git_does_not_inherit_the_bots_environment(bare: Path, monkeypatch: pyte
     assert "GIT_TERMINAL_PROMPT=0" in seen
 
 
+def test_git_writes_no_core_file(bare: Path) -> None:
+    # The limit is set before git gets its input.
+    done = run("-c", "alias.limit=!cat >/dev/null && ulimit -c", "limit", at=bare, stdin=b"go")
+
+    assert done.stdout == b"0\n"
+
+
 def test_git_does_not_read_settings_of_user_or_system(bare: Path, tmp_path: Path) -> None:
     origins = git("config", "--list", "--show-scope", at=bare).decode().splitlines()
 

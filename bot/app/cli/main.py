@@ -5,6 +5,7 @@ does not wait for database drivers and container clients.
 """
 
 import json
+import resource
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -214,6 +215,8 @@ def version() -> None:
 
 def main() -> None:
     """Run one command. A BotError becomes one sentence and exit status 1."""
+    # A core file of the bot, or of a program that it starts, would hold its tokens.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         app(prog_name="forgehand")
     except BotError as error:

@@ -1,5 +1,6 @@
 """The mounts, limits and restrictions of a container: the only list of them."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ class ContainerLimits:
     disk: int
 
 
-TOOL_LIMITS = ContainerLimits(memory="2g", cpus=0, pids=256, disk=8 << 30)  # of a helper container
+# Of a helper container, which reads files of an agent. The engine refuses more processors than there are.
+TOOL_LIMITS = ContainerLimits(memory="2g", cpus=min(2, os.cpu_count() or 1), pids=256, disk=8 << 30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

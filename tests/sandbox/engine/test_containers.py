@@ -1,6 +1,7 @@
 """Containers, on the real engine."""
 
 import gc
+import os
 import threading
 import time
 import uuid
@@ -52,6 +53,14 @@ def test_a_tool_returns_its_standard_output(engine: Engine, image: str) -> None:
     assert run_tool(engine, image, 'printf "%s-" "$@"; echo noise >&2', "a b", "c") == b"a b-c-"
 
     assert engine.ours() == []
+
+
+def test_a_tool_may_use_two_processors_at_most(engine: Engine, image: str) -> None:
+    quotas = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || true"
+
+    quota = int(run_tool(engine, image, quotas).split()[0])
+
+    assert quota == min(2, os.cpu_count() or 1) * 100_000
 
 
 def test_the_error_of_a_failed_tool_is_quoted_without_control_characters(engine: Engine, image: str) -> None:
