@@ -21,6 +21,10 @@ _CONTAINER_PATIENCE = 60.0  # seconds for a container that does almost nothing
 _ALTERNATIVES = (
     "Use an image that has it and whose hosts are public, or name the hosts under [network] allow."
 )
+# Fails unless a VM socket is refused and io_uring is unknown, as by our own filter.
+_FILTERED = """
+perl -e 'exit 9 if socket(my $s, 40, 1, 0) or $! != 1; syscall(425, 0, 0); exit 9 if $! != 38'
+"""
 # Fails if the mounted file is missing, and prints those of its arguments that are not in PATH.
 _LOOK = 'test -f /seen || exit 1; for each; do command -v "$each" >/dev/null || echo "$each"; done'
 _log = structlog.get_logger()
@@ -57,7 +61,21 @@ def check(runtime: Runtime, sets: Sequence[str] = ()) -> None:
         _log.warning("engine cannot enforce all limits of agents", resources=", ".join(unenforceable))
     for image in (runtime.tools_image, runtime.image):
         runtime.engine.require_image(image)
+    if runtime.engine.has_filters:
+        for image in sorted({runtime.tools_image, runtime.image}):
+            _require_filter(runtime, image)
     _require_contents(runtime, sets)
+
+
+def _require_filter(runtime: Runtime, image: str) -> None:
+    """Refuse an image without the program that limits its containers."""
+    try:
+        _output(runtime, _FILTERED, image=image)
+    except SandboxFailed as error:
+        raise BadSettings(
+            f"Containers of the image {image} cannot limit their system calls, for which they need perl: "
+            f"{error} `forgehand images build` makes images that have it."
+        ) from error
 
 
 def _require_contents(runtime: Runtime, sets: Sequence[str]) -> None:
@@ -114,11 +132,23 @@ def _client_settings(runtime: Runtime, sets: Sequence[str]) -> str:
         ) from error
 
 
-def _output(runtime: Runtime, script: str, args: Sequence[str] = (), mounts: Sequence[Mount] = ()) -> str:
-    """Return the output of a script that runs in the agents' image. Raises BotError."""
+def _output(
+    runtime: Runtime,
+    script: str,
+    args: Sequence[str] = (),
+    mounts: Sequence[Mount] = (),
+    *,
+    image: str = "",
+) -> str:
+    """Return the output of a script that runs in this image, "" = the agents'. Raises BotError."""
     name = container_names.image_check(runtime.worker.holder.rpartition("/")[2])
     output = runtime.engine.tool(
-        name=name, image=runtime.image, script=script, args=args, mounts=mounts, seconds=_CONTAINER_PATIENCE
+        name=name,
+        image=image or runtime.image,
+        script=script,
+        args=args,
+        mounts=mounts,
+        seconds=_CONTAINER_PATIENCE,
     )
     return output.decode(errors="replace")
 

@@ -26,6 +26,8 @@ from tests.support.runtimes import a_runtime, with_gateway
 from tests.support.scripted_server import Response, Server
 from tests.support.worker_bench import Workshop, in_a_workshop
 
+NO_FILTER = "RUN mv /usr/bin/perl /usr/bin/real-perl\nCOPY perl /usr/bin/perl"
+
 
 def test_an_agent_without_its_models_is_refused(ledger: Ledger) -> None:
     runtime = replace(a_runtime(ledger, FakeForge()), agents={"helper": Claude(())})
@@ -105,6 +107,16 @@ def test_a_set_with_unknown_hosts_is_refused(workshop: Workshop, said: str, sent
 def test_a_set_without_its_client_in_the_image_is_refused(workshop: Workshop) -> None:
     with pytest.raises(BadSettings, match=r"\[network\] sets has npm, go, .*npm: not found"):
         hosts_of_sets(workshop.runtime, ["npm", "go"])
+
+
+@pytest.mark.parametrize("how", ["RUN rm /usr/bin/perl", NO_FILTER], ids=["no perl", "no filter"])
+def test_an_image_that_cannot_limit_its_containers_is_refused(workshop: Workshop, how: str) -> None:
+    launches = '#!/bin/sh\n[ $# = 2 ] || { shift 4; exec "$@"; }\nexec /usr/bin/real-perl "$@"'
+    with (
+        image_with(workshop.runtime.image, how, {"perl": launches}) as image,
+        pytest.raises(BadSettings, match=rf"image {image} cannot limit .*need perl.*forgehand images build"),
+    ):
+        check(replace(workshop.runtime, tools_image=image))
 
 
 def test_an_image_without_the_program_of_an_agent_is_refused(workshop: Workshop) -> None:

@@ -17,6 +17,7 @@ from docker.types import HostConfig, LogConfig
 
 from bot.domain.errors import BotError, DiskFull, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
+from bot.sandbox.engine import seccomp
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.container_state import Condition, condition_of
 from bot.sandbox.engine.helper_container import running
@@ -77,14 +78,20 @@ class Engine:
             return self._api.info()
 
     def check(self) -> list[str]:
-        """Check that the engine answers and can limit memory and processes.
+        """Check that the engine answers, can limit memory and processes, and has seccomp filters.
 
         Return the limits it cannot enforce: swap and cpus, and with `allow_unlimited` also the others.
         """
         missing = unenforceable(self._info)
         if not self._allow_unlimited:
             refuse_unlimited(missing)
+            seccomp.require(self._info)
         return missing
+
+    @property
+    def has_filters(self) -> bool:
+        """Report whether containers start with a seccomp filter of the bot's own."""
+        return seccomp.is_available(self._info)
 
     def require_image(self, name: str) -> None:
         """Raise BadSettings if the image does not exist here. It is never pulled."""
@@ -129,7 +136,7 @@ class Engine:
         it exits 0 within `seconds` of its start, and ProcessKilled if something else killed it. An exception
         in the block kills the container. `check` is called while the script runs; its exceptions do the same.
         """
-        argv = ["sh", "-c", script, "sh", *args]
+        argv = seccomp.launched(self._info, ["sh", "-c", script, "sh", *args])
         host = self._restricted(mounts, TOOL_LIMITS, LogConfig(type="none"))
         container = self._recreate(name, image=image, entrypoint=argv, host_config=host)
         try:
@@ -149,7 +156,7 @@ class Engine:
         created = self._create(
             sandbox.name,
             image=sandbox.image,
-            entrypoint=list(sandbox.argv),
+            entrypoint=seccomp.launched(self._info, sandbox.argv),
             working_dir=WORKSPACE,
             environment=dict(sandbox.env),
             labels=dict(sandbox.labels),

@@ -1,4 +1,4 @@
-"""A small image made of the host's own programs: git, a shell, the usual tools, Python.
+"""A small image made of the host's own programs: git, a shell, the usual tools, Perl, Python.
 
 It needs no registry and no package index and is made in seconds, as the playground and
 the tests require. It serves as tools image and as agent image.
@@ -22,7 +22,7 @@ from bot.domain.errors import BadSettings
 _PROGRAMS = """
 sh bash git env id ls echo cat cp mv rm mkdir rmdir ln chmod touch mkfifo tail head wc sort uniq tr cut
 tee sed grep find xargs basename dirname readlink realpath stat du date sleep timeout true false seq dd
-printf test
+printf test perl
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FOLDERS = "etc home/agent proc sys dev tmp task usr/bin usr/sbin usr/lib usr/lib64 usr/local/bin workspace"

@@ -84,6 +84,14 @@ def test_unenforceable_limits_are_not_requested_with_allow_unlimited(
     assert {each["Name"] for each in asked["Ulimits"]} == {"nofile", "core", "fsize"}
 
 
+@pytest.mark.parametrize("lacks", [{"SecurityOptions": ["name=cgroupns"]}, {"Architecture": "riscv64"}])
+def test_an_engine_without_seccomp_filters_is_refused(server: Server, lacks: dict[str, Any]) -> None:
+    with pytest.raises(BadSettings, match=r"no seccomp filters.*\[sandbox\] allow_unlimited = true"):
+        an_engine(server, {**DOCKER, **lacks}).check()
+
+    assert an_engine(server, {**DOCKER, **lacks}, allow_unlimited=True).check() == []
+
+
 def test_unlimited_swap_and_processors_are_reported_and_accepted(server: Server) -> None:
     engine = an_engine(server, {**DOCKER, "SwapLimit": False, "CpuCfsQuota": False})
 
