@@ -11,6 +11,7 @@ from bot.app.settings import gateway as gateway_settings
 from bot.app.settings.limits import RepositoryLimitsSettings, SandboxSettings
 from bot.app.settings.sections import LabelsSettings
 from bot.app.settings.settings import Settings
+from bot.domain.errors import BadSettings
 from bot.domain.interrupt import Check, uninterrupted
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
@@ -62,6 +63,7 @@ def build_runtime(
                 lease=lease,
                 folder=data_folder.identity(data),
                 unresponsive_after=unresponsive_after,
+                uids=_uids(settings),
             )
             yield _runtime(settings, data, ledger, worker, link_key=key, public_url=public_url, nudges=nudges)
     finally:
@@ -103,9 +105,26 @@ def _runtime(
     )
 
 
+def _uids(settings: Settings) -> list[int]:
+    """Return the user ids of tasks, without the bot's own; [] if all have the same. Raises BadSettings."""
+    sandbox, most = settings.sandbox, settings.limits.per_host
+    if sandbox.uid is not None:
+        return []
+    uids = [uid for uid in sandbox.uids if uid != os.geteuid()]
+    if len(uids) < most:
+        raise BadSettings(
+            f"[sandbox] uids has {len(uids)} user ids that are not the bot's own, fewer than the {most} runs "
+            "that [limits] per_host allows at once. Give it more, or set uid for all tasks."
+        )
+    return uids
+
+
 def _engine(sandbox: SandboxSettings, instance: str) -> Engine:
     return Engine(
-        url=sandbox.engine, instance=instance, uid=sandbox.uid, allow_unlimited=sandbox.allow_unlimited
+        url=sandbox.engine,
+        instance=instance,
+        uid=sandbox.uid or sandbox.uids[0],
+        allow_unlimited=sandbox.allow_unlimited,
     )
 
 

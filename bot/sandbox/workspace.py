@@ -8,15 +8,14 @@ containers, as the agent's uid.
 import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox import container_names
 from bot.sandbox.engine.containers import Engine, Mount
 from bot.sandbox.export.protected_paths import pathspecs
+from bot.sandbox.workspace_plan import Prepared, WorkspacePlan
 
 _PREPARE = (Path(__file__).parent / "inside" / "prepare.sh").read_text()
 # Without the chmod, read-only folders (Go's module cache) could not be emptied.
@@ -27,40 +26,13 @@ empty() {
 }
 """
 _SECONDS = 1800  # for one preparation or removal
+_UID = "uid"  # the file with the user id of a workspace, out of the agent's reach
 _GONE = ".gone-"  # in the name of a folder that waits to be removed
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names of folders of ours, which are also container names
 
 # Modes: the agent has another uid than the bot, and a bot that is not root cannot change owners. The task's
 # folder is closed to other users; a bind mount of an open folder in it does not need access to the path.
 _CLOSED, _OPEN, _READABLE = 0o700, 0o777, 0o755
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspacePlan:
-    """The state to which `prepare` brings a clone. `name` is the container's, with task, run and epoch."""
-
-    task: str
-    run: int
-    name: str
-    mirror: Path
-    quarantine: Path
-    branch: str
-    start: str  # commit for the branch
-    before: str = ""  # commit that a retained clone's files come from, if they have to move to `start`
-    refs: Mapping[str, str]  # all remote-tracking refs of the clone: "origin/main" -> commit
-    tags: Mapping[str, str] = field(default_factory=dict)  # to set in the clone: "v1" -> id
-    instruction_files: Sequence[str]  # patterns, as in .gitignore, of files that agents obey
-    session_file: str = ""  # shell pattern below the agent's home; `prepare` tells whether it matches
-    briefed_by: str = ""  # commit with the instruction files for the agent; "" = `start`
-    check: Check = field(default=uninterrupted, compare=False)  # called while the container works
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The result of a preparation. `moved` False: the clone is at `before`, because its files conflict."""
-
-    has_session: bool  # the session's file exists
-    moved: bool
 
 
 def task_of(folder: str) -> str:
@@ -80,6 +52,13 @@ class Workspaces:
         """Report whether the task has a workspace whose preparation was once completed."""
         return self._prepared(task).exists()
 
+    def uid(self, folder: str) -> int | None:
+        """Return the user id of a folder's files; None = the engine's default one, as for old workspaces."""
+        try:
+            return int((self._root / folder / _UID).read_text())
+        except FileNotFoundError:
+            return None
+
     def prepare(self, plan: WorkspacePlan) -> Prepared:
         """Create the workspace, or bring a retained one up to date.
 
@@ -93,6 +72,10 @@ class Workspaces:
         for name in ("repo", "home"):
             _folder(folder / name, _OPEN)
         mode = "kept" if self.has(plan.task) else "fresh"
+        if mode == "fresh" and plan.uid is not None and self.uid(plan.task) is None:
+            part = folder / f"{_UID}.new"
+            part.write_text(str(plan.uid))
+            part.replace(folder / _UID)
         briefed = [plan.briefed_by, "\n".join(pathspecs(plan.instruction_files))]
         named = {f"remotes/{name}": oid for name, oid in plan.refs.items()}
         named |= {f"tags/{name}": oid for name, oid in plan.tags.items()}
@@ -113,6 +96,7 @@ class Workspaces:
             ],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
+            uid=self.uid(plan.task),
             check=plan.check,
         )
         self._prepared(plan.task).touch()
@@ -153,6 +137,7 @@ class Workspaces:
             args=targets,
             mounts=[Mount(source=path, target=target) for path, target in zip(written, targets, strict=True)],
             seconds=seconds,
+            uid=self.uid(task),
             check=check,
         )
         return int(output.split()[0]) << 10
@@ -195,6 +180,7 @@ class Workspaces:
                     for path, target in zip(written, targets, strict=True)
                 ],
                 seconds=seconds,
+                uid=self.uid(folder),
                 check=check,
             )
         with suppress(FileNotFoundError):

@@ -1,6 +1,6 @@
 """Claiming runs: the next queued run for a worker, and runs to take over from dead workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from bot.store import runs as store_runs
 from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
 from bot.store.ledger import clock
-from bot.store.schema import runs
+from bot.store.schema import runs, workspaces
 
 _CLAIM_LOCK = select(func.pg_advisory_xact_lock(7018))
 
@@ -31,18 +31,19 @@ class Worker:
         UNRESPONSIVE_AFTER  # seconds without a sign of life until another host's tasks continue here
     )
     lease: float = LEASE
+    uids: Sequence[int] = ()  # user ids of tasks, of which one run has each at a time; () = one id for all
 
 
 def claim_next(tx: Connection, worker: Worker) -> Run | None:
     """Claim the next run this host may execute: oldest first in a repository, repositories in turn."""
-    _one_claimer(tx)
+    exclude_claimers(tx)
     run_id = _next(tx, worker)
     return None if run_id is None else _start(tx, worker, run_id)
 
 
 def claim(tx: Connection, worker: Worker, run_id: str) -> Run | None:
     """Claim this run if `claim_next` might claim it."""
-    _one_claimer(tx)
+    exclude_claimers(tx)
     if _next(tx, worker, run_id) is None:
         return None
     return _start(tx, worker, run_id)
@@ -54,7 +55,7 @@ def take_over(tx: Connection, worker: Worker, is_dead: Callable[[str], bool]) ->
     If there is none, take one of an unresponsive host, within the limits of this worker. `is_dead` tells
     whether a holder's lock on this host is free.
     """
-    _one_claimer(tx)
+    exclude_claimers(tx)
     row = _abandoned(tx, worker, is_dead)
     if row is None:
         return None
@@ -73,7 +74,7 @@ def has_claimable_run(tx: Connection, worker: Worker, is_dead: Callable[[str], b
     return _next(tx, worker) is not None or _abandoned(tx, worker, is_dead) is not None
 
 
-def _one_claimer(tx: Connection) -> None:
+def exclude_claimers(tx: Connection) -> None:
     """Exclude other claimers until the transaction ends. SQLite has one writer at a time anyway."""
     if tx.dialect.name == "postgresql":
         tx.execute(_CLAIM_LOCK)
@@ -167,9 +168,29 @@ def _candidates(worker: Worker, now: float) -> Select[Any]:
             _for_this_host(worker, now),
             ~thread_busy,
             in_repository < worker.per_repository,
+            *([~_uid_busy(worker)] if worker.uids else []),
         )
         .order_by(func.coalesce(last_turn, 0), runs.c.created_at, runs.c.id)
         .limit(1)
+    )
+
+
+def _uid_busy(worker: Worker) -> ColumnElement[bool]:
+    """Select runs of this host's workspaces whose user id a running run has: it could use up its limits."""
+    other, mine, theirs = runs.alias("at_work"), workspaces.alias("mine"), workspaces.alias("theirs")
+    return (
+        select(other.c.id)
+        .where(
+            other.c.state == State.RUNNING,
+            other.c.host == worker.host,
+            other.c.task != runs.c.task,
+            theirs.c.task == other.c.task,
+            mine.c.task == runs.c.task,
+            theirs.c.host == worker.host,
+            mine.c.host == worker.host,
+            func.coalesce(theirs.c.uid, worker.uids[0]) == func.coalesce(mine.c.uid, worker.uids[0]),
+        )
+        .exists()
     )
 
 

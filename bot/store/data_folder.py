@@ -114,6 +114,11 @@ class DataFolder:
         return self.logs / run
 
     @property
+    def users(self) -> Path:
+        """Folder of the files that name the users of sandboxes."""
+        return self.root / "users"
+
+    @property
     def gateways(self) -> Path:
         """Folder of the gateway's folders, one for each run."""
         return self.root / "gateway"

@@ -185,6 +185,8 @@ workspaces = Table(
     Column("removed_at", Double),
     # True if the task's workspace before this one was on a host that became unresponsive.
     Column("lost", Boolean, nullable=False, server_default=text("false")),
+    # The user id of the task's containers; NULL = the first one of the settings, as for all earlier ones.
+    Column("uid", Integer),
 )
 Index(
     "ix_workspaces_present",

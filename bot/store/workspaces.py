@@ -1,11 +1,13 @@
 """Workspaces: the host of each task's folder, and the time until which the folder is retained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, exists, func, select, update
 
 from bot.domain.lifecycle import State
 from bot.domain.task import Run
+from bot.store import claims
 from bot.store.ledger import clock, insert_new
 from bot.store.removals import MOST_DEATHS
 from bot.store.schema import removals, runs, tasks, workspaces
@@ -24,15 +26,19 @@ class WorkspaceRow:
     keep_until: float | None
     removed_at: float | None
     lost: bool  # the task's workspace before this one was on a host that became unresponsive
+    uid: int | None  # the user id of its files and containers; None = the first one of the settings
 
 
-def mark_in_use(tx: Connection, task_id: str, host: str) -> None:
+def mark_in_use(tx: Connection, task_id: str, host: str, uids: Sequence[int] = ()) -> int | None:
     """Record that a run of the task uses the workspace on this host, without a time limit.
 
-    Earlier failed attempts to remove it no longer count, because the run changes its content.
+    A new workspace gets one of `uids` that no running run has, and as few workspaces as possible. Return the
+    workspace's user id, None if `uids` is empty or was when it was made. Earlier failed attempts to remove
+    the workspace no longer count, because the run changes its content.
     """
     now = clock(tx)
-    row = {"task": task_id, "host": host, "created_at": now}
+    uid = _free_uid(tx, task_id, host, uids) if uids else None
+    row = {"task": task_id, "host": host, "created_at": now, "uid": uid}
     not_removed = workspaces.c.removed_at.is_(None)
     still_there = and_(not_removed, workspaces.c.host == host)
     if tx.execute(insert_new(tx, workspaces).values(row)).rowcount == 0:
@@ -45,10 +51,25 @@ def mark_in_use(tx: Connection, task_id: str, host: str) -> None:
                 keep_until=None,
                 removed_at=None,
                 lost=case((still_there, workspaces.c.lost), else_=not_removed),
+                uid=case((still_there, workspaces.c.uid), else_=uid),
             )
         )
     attempts = update(removals).where(removals.c.host == host, removals.c.folder == task_id)
     tx.execute(attempts.values(deaths=0, overruns=0, due_at=0))
+    mine: int | None = tx.execute(select(workspaces.c.uid).where(workspaces.c.task == task_id)).scalar_one()
+    return mine
+
+
+def _free_uid(tx: Connection, task_id: str, host: str, uids: Sequence[int]) -> int:
+    claims.exclude_claimers(tx)
+    uid = func.coalesce(workspaces.c.uid, uids[0])
+    present = and_(workspaces.c.host == host, workspaces.c.removed_at.is_(None))
+    counts = select(uid.label("uid"), func.count().label("number")).where(present).group_by(uid)
+    number = {row.uid: row.number for row in tx.execute(counts)}
+    at_work = select(uid).join(runs, runs.c.task == workspaces.c.task)
+    running = and_(runs.c.state == State.RUNNING, runs.c.host == host, runs.c.task != task_id)
+    busy = set(tx.execute(at_work.where(running, workspaces.c.host == host)).scalars())
+    return min(uids, key=lambda each: (each in busy, number.get(each, 0)))
 
 
 def retain(tx: Connection, task_id: str, until: float | None) -> None:

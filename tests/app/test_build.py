@@ -9,8 +9,10 @@ from pydantic import SecretStr
 from bot.app import build
 from bot.app.build import build_runtime
 from bot.app.settings.forges import GitHubSettings, GitLabSettings
+from bot.app.settings.limits import LimitsSettings, SandboxSettings
 from bot.app.settings.sections import DataSettings, StoreSettings
 from bot.app.settings.settings import Settings
+from bot.domain.errors import BadSettings
 from bot.domain.nudges import Nudges
 from bot.store.ledger import Ledger, clock, open_ledger
 from tests.support.services import Postgres
@@ -62,3 +64,39 @@ def test_a_postgresql_that_goes_away_during_the_start_is_waited_for(
         runtime.ledger.read() as tx,
     ):
         assert clock(tx) > 0
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "default", "uids"),
+    [
+        (SandboxSettings(), 10001, list(range(10001, 10257))),
+        (SandboxSettings(uid=20000), 20000, []),
+        (SandboxSettings(uids=range(20001, 20003)), 20001, [20001, 20002]),
+    ],
+)
+def test_each_task_has_one_of_the_user_ids(
+    tmp_path: Path, sandbox: SandboxSettings, default: int, uids: list[int]
+) -> None:
+    settings = Settings(
+        data=DataSettings(path=tmp_path / "data"), github=GitHubSettings(token=TOKEN), sandbox=sandbox
+    )
+
+    with build_runtime(settings, public_url="", nudges=NUDGES) as runtime:
+        assert list(runtime.worker.uids) == uids
+        assert runtime.engine._uid == default
+
+
+def test_more_runs_at_once_than_user_ids_are_refused(tmp_path: Path) -> None:
+    settings = Settings(
+        data=DataSettings(path=tmp_path / "data"),
+        sandbox=SandboxSettings(uids=range(20001, 20003)),
+        limits=LimitsSettings(per_host=3),
+    )
+
+    with (
+        pytest.raises(
+            BadSettings, match=r"uids has 2 user ids .* fewer than the 3 runs that \[limits\] per_host"
+        ),
+        build_runtime(settings, public_url="", nudges=NUDGES),
+    ):
+        pass

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bot.agents.registry import instruction_files
 from bot.sandbox.engine.containers import ContainerLimits, ContainerSpec, Engine
-from bot.sandbox.workspace import Prepared, WorkspacePlan, Workspaces
+from bot.sandbox.workspace import Workspaces
+from bot.sandbox.workspace_plan import Prepared, WorkspacePlan
 from tests.sandbox.export_source import git
 
 TASK = "t1"

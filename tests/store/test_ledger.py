@@ -101,6 +101,7 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
         tx.execute(text("ALTER TABLE outbox DROP COLUMN look_at"))
         for column in ("described_at", "located_at"):
             tx.execute(text(f"ALTER TABLE threads DROP COLUMN {column}"))
+        tx.execute(text("ALTER TABLE workspaces DROP COLUMN uid"))
         tx.execute(text("ALTER TABLE runs DROP COLUMN moved"))
         tx.execute(text("ALTER TABLE tasks DROP COLUMN left_head"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))

@@ -1,17 +1,29 @@
 """The settings of sandboxes and of their limits, for all repositories and for single ones."""
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
 from bot.app.settings.sections import Memory, Seconds, Section, Size, by_path
+
+
+def uid_range(text: object) -> range:
+    """Read "first-last". Raises ValueError."""
+    if isinstance(text, range):
+        return text
+    match = re.fullmatch(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})", str(text))
+    if match is None or int(match[2]) < int(match[1]):
+        raise ValueError('must be a range of user ids such as "10001-10256"')
+    return range(int(match[1]), int(match[2]) + 1)
 
 
 class SandboxSettings(Section):
     image: str = "forgehand-agent"
     tools_image: str = "forgehand-tools"
     engine: str = ""  # "" = DOCKER_HOST, else the default socket
-    uid: Annotated[int, Field(ge=1)] = 10001
+    uid: Annotated[int, Field(ge=1)] | None = None  # of all tasks
+    uids: Annotated[range, PlainValidator(uid_range)] = range(10001, 10257)  # one for each task
     memory: Memory = "4g"
     cpus: Annotated[float, Field(ge=0)] = 2
     pids: Annotated[int, Field(ge=1)] = 512

@@ -23,6 +23,7 @@ from bot.runs.agent_output import Tail
 from bot.runs.leased_run import Cancelled, LeasedRun, Stopped
 from bot.runs.runtime import AgentAccess
 from bot.sandbox.engine.containers import Condition, ContainerSpec, Mount
+from bot.sandbox.user_files import user_files
 from bot.sandbox.workspace import Workspaces
 from bot.store import leases
 from bot.store import runs as run_rows
@@ -195,6 +196,9 @@ def _sandbox(leased: LeasedRun, workspaces: Workspaces, mirror: Path) -> Contain
     start = _start(leased, agent)
     argv = agent.argv(start)
     mounts = workspaces.mounts(task.id, run.number, mirror, runtime.quarantine(task.id))
+    uid = workspaces.uid(task.id)
+    if uid is not None:
+        mounts += user_files(runtime.data.users, uid)
     if start.endpoint:
         argv = endpoint.with_relay(argv)
         mounts.append(Mount(source=runtime.gateway.folder(run.id), target=endpoint.FOLDER))
@@ -207,4 +211,5 @@ def _sandbox(leased: LeasedRun, workspaces: Workspaces, mirror: Path) -> Contain
         limits=runtime.limits_of(task).container,
         labels={"forgehand.task": task.id, "forgehand.run": run.id},
         log_bytes=runtime.log_bytes,
+        uid=uid,
     )

@@ -65,12 +65,13 @@ def _verdict(exported: workspace_export.Exported) -> RunVerdict:
 
 def export_plan(runtime: Runtime, task: Task, run: Run, source: Mirror) -> workspace_export.ExportPlan:
     """Collect the facts of a task and a run that its export needs. The plan's check never interrupts."""
-    quarantine, files = runtime.quarantine(task.id), instruction_files()
+    quarantine, files, places = runtime.quarantine(task.id), instruction_files(), runtime.workspaces()
     return workspace_export.ExportPlan(
         task=task.id,
         run=run.id,
         name=container_names.make(RunContainer(run.id, run.epoch, "export")),
-        workspace_mounts=runtime.workspaces().mounts(task.id, run.number, source.path, quarantine),
+        workspace_mounts=places.mounts(task.id, run.number, source.path, quarantine),
+        uid=places.uid(task.id),
         mirror=source.path,
         quarantine=quarantine,
         base_head=task.base_head,

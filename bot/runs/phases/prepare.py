@@ -21,7 +21,8 @@ from bot.runs.ended_change import leave_ended_change, transplanted
 from bot.runs.failover import begin_here, is_on_another_host
 from bot.runs.leased_run import LeasedRun
 from bot.runs.renamed_repository import record_rename
-from bot.sandbox.workspace import WorkspacePlan, Workspaces
+from bot.sandbox.workspace import Workspaces
+from bot.sandbox.workspace_plan import WorkspacePlan
 from bot.store import leases, workspaces
 from bot.store import runs as run_rows
 
@@ -84,7 +85,7 @@ def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePla
     start = transplanted(leased, source)
     task, run = leased.task, leased.run
     view = _remote_view(task, source)
-    _reserve(leased, source, view)
+    uid = _reserve(leased, source, view)
     return WorkspacePlan(
         task=task.id,
         run=run.number,
@@ -99,18 +100,23 @@ def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePla
         session_file=_session_file(leased, _last_session(leased)),
         instruction_files=instruction_files(),
         briefed_by=_briefed_by(task, source),
+        uid=uid,
         check=leased.check,
     )
 
 
-def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> None:
-    """Keep the workspace from removal, and its commits in the mirror from garbage collection."""
+def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> int | None:
+    """Keep the workspace from removal, and its commits in the mirror from garbage collection.
+
+    Return the user id of the workspace; None for the engine's default one.
+    """
     task, runtime = leased.task, leased.runtime
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
-        workspaces.mark_in_use(tx, task.id, runtime.worker.host)
+        uid = workspaces.mark_in_use(tx, task.id, runtime.worker.host, runtime.worker.uids)
     source.retain_heads(task.id, [task.base_head, *view.refs.values()])
     make_bare(runtime.quarantine(task.id))
+    return uid
 
 
 def _last_session(leased: LeasedRun) -> str:

@@ -23,6 +23,14 @@ class Condition:
         return self.running or self.exit_status is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnContainer:
+    """A container of this instance, running or not."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
 def condition_of(state: Mapping[str, Any], info: Mapping[str, Any]) -> Condition:
     """Read the condition from the State of `docker inspect` and from `docker info` of the same engine."""
     marked = state["OOMKilled"] or podman.marks_no_oom(info)

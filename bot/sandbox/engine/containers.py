@@ -6,7 +6,6 @@ no network, no capabilities, a read-only root, limits on memory, processes and f
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +18,7 @@ from bot.domain.errors import BotError, DiskFull, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.engine import seccomp
 from bot.sandbox.engine.client import connect, engine_errors
-from bot.sandbox.engine.container_state import Condition, condition_of
+from bot.sandbox.engine.container_state import Condition, OwnContainer, condition_of
 from bot.sandbox.engine.helper_container import running
 from bot.sandbox.engine.host_config import (
     TOOL_LIMITS,
@@ -45,14 +44,6 @@ _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
 # Bytes of the engine's log for each byte of output: JSON of 73 bytes for an empty line, six for a control
 # character. At its own limit the engine drops lines, so it must exceed all output of a run until its end.
 _LOG_OVERHEAD = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnContainer:
-    """A container of this instance, running or not."""
-
-    name: str
-    labels: Mapping[str, str]
 
 
 class Engine:
@@ -107,11 +98,19 @@ class Engine:
         args: Sequence[str],
         mounts: Sequence[Mount],
         seconds: float,
+        uid: int | None = None,
         check: Check = uninterrupted,
     ) -> bytes:
-        """Run a shell script in a container and return its stdout. Raises what `tool_stream` raises."""
+        """Run a shell script in a container and return its stdout. Parameters and errors of `tool_stream`."""
         with self.tool_stream(
-            name=name, image=image, script=script, args=args, mounts=mounts, seconds=seconds, check=check
+            name=name,
+            image=image,
+            script=script,
+            args=args,
+            mounts=mounts,
+            seconds=seconds,
+            uid=uid,
+            check=check,
         ) as stream:
             output = stream.read_exactly(_MAX_OUTPUT + 1)
             if len(output) > _MAX_OUTPUT:
@@ -128,17 +127,27 @@ class Engine:
         args: Sequence[str],
         mounts: Sequence[Mount],
         seconds: float,
+        uid: int | None = None,
         check: Check = uninterrupted,
     ) -> Iterator[Stream]:
         """Run a shell script in a container during the block, and yield its stdout while it runs.
 
-        The end of the block waits for the script. Raises SandboxFailed, with the end of its stderr, unless
-        it exits 0 within `seconds` of its start, and ProcessKilled if something else killed it. An exception
-        in the block kills the container. `check` is called while the script runs; its exceptions do the same.
+        `uid` is the user id of its processes; None = the default one. The end of the block waits for the
+        script. Raises SandboxFailed, with the end of its stderr, unless it exits 0 within `seconds` of its
+        start, and ProcessKilled if something else killed it. An exception in the block kills the container.
+        `check` is called while the script runs; its exceptions do the same.
         """
         argv = seccomp.launched(self._info, ["sh", "-c", script, "sh", *args])
-        host = self._restricted(mounts, TOOL_LIMITS, LogConfig(type="none"))
-        container = self._recreate(name, image=image, entrypoint=argv, host_config=host)
+        uid = self._uid if uid is None else uid
+        host = self._restricted(uid, mounts, TOOL_LIMITS, LogConfig(type="none"))
+        container = self._recreate(
+            name,
+            image=image,
+            entrypoint=argv,
+            environment=seccomp.ENVIRONMENT,
+            user=_user(uid),
+            host_config=host,
+        )
         try:
             with running(self._api, container, info=self._info, seconds=seconds, check=check) as stream:
                 yield stream
@@ -153,14 +162,16 @@ class Engine:
         """Start the agent's container and return. If it has been started before, it is left as it is."""
         size = str(sandbox.log_bytes * _LOG_OVERHEAD)
         log = LogConfig(type="json-file", config={"max-size": size, "max-file": "1"})
+        uid = self._uid if sandbox.uid is None else sandbox.uid
         created = self._create(
             sandbox.name,
             image=sandbox.image,
             entrypoint=seccomp.launched(self._info, sandbox.argv),
             working_dir=WORKSPACE,
-            environment=dict(sandbox.env),
+            environment={**sandbox.env, **seccomp.ENVIRONMENT},
             labels=dict(sandbox.labels),
-            host_config=self._restricted(sandbox.mounts, sandbox.limits, log),
+            user=_user(uid),
+            host_config=self._restricted(uid, sandbox.mounts, sandbox.limits, log),
         )
         if created is None and (before := self.condition(sandbox.name)) and before.was_started:
             return
@@ -209,8 +220,10 @@ class Engine:
             containers = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
         return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in containers]
 
-    def _restricted(self, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig) -> HostConfig:
-        return host_config(self._api, uid=self._uid, mounts=mounts, limits=limits, info=self._info, log=log)
+    def _restricted(
+        self, uid: int, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig
+    ) -> HostConfig:
+        return host_config(self._api, uid=uid, mounts=mounts, limits=limits, info=self._info, log=log)
 
     def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
         """Return the new container's id; None if the name is in use."""
@@ -218,7 +231,6 @@ class Engine:
             try:
                 created = self._api.create_container(
                     name=name,
-                    user=f"{self._uid}:{self._uid}",
                     labels={LABEL: "1", INSTANCE: self._instance, **(labels or {})},
                     stop_timeout=_STOP_TIMEOUT,
                     # The proxy in the operator's ~/.docker/config.json may contain a password.
@@ -240,3 +252,7 @@ class Engine:
         if container is None:
             raise SandboxFailed(f"Another container has the name {name}.")
         return container
+
+
+def _user(uid: int) -> str:
+    return f"{uid}:{uid}"

@@ -50,7 +50,10 @@ TOOL_LIMITS = ContainerLimits(memory="2g", cpus=min(2, os.cpu_count() or 1), pid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """An agent's container. `log_bytes` is the limit of the run's log, which the engine stores whole."""
+    """An agent's container. `log_bytes` is the limit of the run's log, which the engine stores whole.
+
+    `uid` is the user id of its processes; None = the engine's default one.
+    """
 
     name: str
     image: str
@@ -60,6 +63,7 @@ class ContainerSpec:
     limits: ContainerLimits
     labels: Mapping[str, str]
     log_bytes: int
+    uid: int | None = None
 
 
 def unenforceable(info: Mapping[str, Any]) -> list[str]:

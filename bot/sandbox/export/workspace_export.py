@@ -43,6 +43,7 @@ class ExportPlan:
     run: str
     name: str
     workspace_mounts: Sequence[Mount]  # workspace, /task, mirror's and quarantine's objects
+    uid: int | None = None  # user id of the workspace; None = the engine's default one
     mirror: Path
     quarantine: Path
     base_head: str
@@ -140,6 +141,7 @@ def _receive(engine: Engine, image: str, plan: ExportPlan, objects: Objects) -> 
         args=[*_limits(plan.rules), *plan.known],
         mounts=[replace(mount, writable=False) for mount in plan.workspace_mounts],
         seconds=plan.rules.seconds,
+        uid=plan.uid,
         check=plan.check,
     ) as stream:
         shipment = receive(stream, objects, plan.rules)

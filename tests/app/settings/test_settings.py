@@ -155,6 +155,13 @@ def test_a_size_may_have_a_unit(given: str, size: int) -> None:
     assert load().sandbox.disk == size
 
 
+def test_user_ids_of_tasks_are_a_range() -> None:
+    _write("[sandbox]\nuids = '20001-20003'\n")
+
+    assert list(load().sandbox.uids) == [20001, 20002, 20003]
+    assert load().sandbox.uid is None
+
+
 def test_a_repository_can_have_its_own_limits() -> None:
     _write("""[limits.repositories."Acme/Anvil"]\nmemory = "8g"\nwall_limit = "3h"\n""")
 
@@ -231,6 +238,13 @@ def test_each_kind_of_agent_in_the_registry_can_be_named(monkeypatch: pytest.Mon
         ("[labels.run]\ntidy = 'Tidy.'\nTidy = 'Do.'", r'\[labels\] name "tidy" twice'),
         ("[labels]\nrun = {done = 'Do.'}\nsucceeded = 'Done'", r'\[labels\] name "done" twice'),
         ("[labels]\nfailed = 'forgehand:demo'", r'cannot show a result with "forgehand:demo"'),
+        *[
+            (
+                f"[sandbox]\nuids = {uids}",
+                r'\[sandbox\] uids must be a range of user ids such as "10001-10256"',
+            )
+            for uids in ("'10001'", "'10256-10001'", "'0-9'", "'a-b'", "10001", "'1-2-3'", "'10001 - 10002'")
+        ],
         ("[sandbox]\ndisk = 'much'", r'\[sandbox\] disk must be a size such as "500m" or "20g"'),
         ("[limits.repositories.anvil]", r'\[limits\] repositories has "anvil", which is not a repository'),
         (

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bot.sandbox.engine.containers import Engine
-from bot.sandbox.engine.seccomp import launched, program
+from bot.sandbox.engine.seccomp import ENVIRONMENT, launched, program
 from tests.sandbox.engine.test_containers import run_tool
 
 X86_64, I386, ARM64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
@@ -100,12 +100,16 @@ def test_a_command_without_its_program_has_the_status_of_a_shell() -> None:
 
 @pytest.mark.waits
 def test_the_launcher_limits_its_command_and_passes_on_its_arguments() -> None:
-    command = launched(INFO, [sys.executable, "-c", f"import sys; print(sys.argv[1:]); {CALLS}", "a b", ""])
+    prints = f"import os, sys; print(sys.argv[1:], dict(os.environ)); {CALLS}"
+    command = launched(INFO, [sys.executable, "-c", prints, "a b", ""])
+    env = {"LC_ALL": "none.UTF-8"}
 
-    done = subprocess.run([*AS_IN_A_CONTAINER, *command], capture_output=True, text=True)
+    done = subprocess.run(
+        [*AS_IN_A_CONTAINER, *command], env={**env, **ENVIRONMENT}, capture_output=True, text=True
+    )
 
     refused = f"{errno.EPERM} 0 0 {errno.ENOSYS}"
-    assert (done.stdout, done.stderr) == (f"['a b', '']\n{refused}\n", "")
+    assert (done.stdout, done.stderr) == (f"['a b', ''] {env}\n{refused}\n", "")
 
 
 @pytest.mark.parametrize("changed", WITHOUT)
