@@ -24,7 +24,7 @@ OTHER_FORGE = {"id": 1, "login": "forgehand", "email": "", "is_admin": False}
 
 
 @pytest.fixture(params=list(ADAPTERS))
-def name(request: pytest.FixtureRequest) -> str:
+def forge(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -35,17 +35,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def at(url: str, name: str) -> dict[str, Forge]:
-    return {name: ADAPTERS[name](url=url, token="token-x")}
+def at(url: str, forge: str) -> dict[str, Forge]:
+    return {forge: ADAPTERS[forge](url=url, token="token-x")}
 
 
-def test_the_forges_own_answer_is_accepted_and_not_asked_for_again(name: str, server: Server) -> None:
+def test_the_forges_own_answer_is_accepted_and_not_asked_for_again(forge: str, server: Server) -> None:
     server.script = [Response(200, ACCOUNT)]
-    forges = at(server.url, name)
+    forges = at(server.url, forge)
 
     check_forges(forges)
 
-    assert forges[name].whoami().login == "forgehand"
+    assert forges[forge].whoami().login == "forgehand"
     assert len(server.asked) == 1
 
 
@@ -64,12 +64,12 @@ def test_the_forges_own_answer_is_accepted_and_not_asked_for_again(name: str, se
     ids=str,
 )
 def test_another_api_or_a_refused_token_refuses_the_start(
-    name: str, server: Server, answer: Response
+    forge: str, server: Server, answer: Response
 ) -> None:
     server.script = [answer] * 2
 
-    with pytest.raises(BadSettings, match=rf"(?s)\[{name}\] url: .+ Check \[{name}\] url and token"):
-        check_forges(at(server.url, name))
+    with pytest.raises(BadSettings, match=rf"(?s)\[{forge}\] url: .+ Check \[{forge}\] url and token"):
+        check_forges(at(server.url, forge))
 
 
 def test_a_forge_of_a_third_kind_is_not_taken_for_github(server: Server) -> None:
@@ -80,25 +80,27 @@ def test_a_forge_of_a_third_kind_is_not_taken_for_github(server: Server) -> None
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-def test_a_forge_that_is_away_is_logged_and_asked_again_later(name: str, server: Server, status: int) -> None:
+def test_a_forge_that_is_away_is_logged_and_asked_again_later(
+    forge: str, server: Server, status: int
+) -> None:
     server.script = [Response(status)] * (1 if status == 429 else 3) + [Response(200, ACCOUNT)]
-    forges = at(server.url, name)
+    forges = at(server.url, forge)
 
     with structlog.testing.capture_logs() as logs:
         check_forges(forges)
 
     assert [(line["event"], line["log_level"], line["forge"]) for line in logs] == [
-        ("forge does not answer, commands will ask it again", "warning", name)
+        ("forge does not answer, commands will ask it again", "warning", forge)
     ]
-    assert forges[name].whoami().login == "forgehand"
+    assert forges[forge].whoami().login == "forgehand"
 
 
 @pytest.mark.alike
-def test_a_forge_that_is_silent_delays_a_start_by_seconds_only(name: str) -> None:
+def test_a_forge_that_is_silent_delays_a_start_by_seconds_only(forge: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
 
-        check_forges(at(f"http://127.0.0.1:{silent.getsockname()[1]}", name))
+        check_forges(at(f"http://127.0.0.1:{silent.getsockname()[1]}", forge))
 
         assert time.monotonic() - start < 9
 

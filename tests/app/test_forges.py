@@ -43,6 +43,8 @@ EXCEPTIONS = {
     "bot/app/settings/forges.py": "the sections of the settings",
     "bot/app/settings/settings.py": "the sections' names, which are settings keys",
     "bot/app/log.py": "the name of a library's logger",
+    "bot/reports/phrases.py": "the folder of workflow files, which only one forge refuses",
+    "bot/runs/refused_workflows.py": "the same folder",
     "bot/sandbox/export/protected_paths.py": "paths in repositories, protected on every forge",
     "bot/text/redaction.py": "shapes of tokens, redacted whichever forge is configured",
 }

@@ -202,12 +202,17 @@ def _remember_images() -> None:
     fcntl.fcntl(answers, fcntl.F_SETFL, os.O_APPEND)
 
     def output(
-        runtime: "Runtime", script: str, args: Sequence[str] = (), mounts: "Sequence[Mount]" = ()
+        runtime: "Runtime",
+        script: str,
+        args: Sequence[str] = (),
+        mounts: "Sequence[Mount]" = (),
+        *,
+        image: str = "",
     ) -> str:
-        question = json.dumps([runtime.image, script, *args])
+        question = json.dumps([image or runtime.image, script, *args])
         known: dict[str, str] = dict(map(json.loads, os.pread(answers, _LARGEST, 0).splitlines()))
         if question not in known:
-            known[question] = ask(runtime, script, args, mounts)
+            known[question] = ask(runtime, script, args, mounts, image=image)
             os.write(answers, json.dumps([question, known[question]]).encode() + b"\n")
         return known[question]
 

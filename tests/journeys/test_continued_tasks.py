@@ -42,6 +42,7 @@ def test_a_removed_workspace_is_reported_and_resume_starts_from_the_branch(full:
     assert "was removed" not in full.final_comment(1, first)
 
 
+@pytest.mark.long  # tests/tasks has quick tests of ids
 def test_an_older_task_of_the_thread_is_resumed_by_its_id(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell(FIRST))

@@ -48,6 +48,7 @@ def test_a_second_run_of_a_thread_is_queued_with_its_position_and_then_runs(full
     assert sum("Did you mean" in body for body in full.bot_comments(1)) == 1
 
 
+@pytest.mark.long  # the publisher has quick tests of each form
 def test_the_option_pr_decides_whether_a_change_is_opened_or_linked(full: World) -> None:
     full.settings["limits"] = {"per_repository": 3, "per_host": 3}
     full.start()

@@ -69,6 +69,7 @@ def test_a_workspace_is_retained_and_reported_after_three_kills_and_others_are_r
         eventually(lambda: not list((world.data / "removals").iterdir()))
 
 
+@pytest.mark.long  # tests/runs/test_stopped_worker.py stops at each place
 def test_a_stop_during_an_export_is_quick_and_is_not_counted_as_a_death(
     embedded: World,
 ) -> None:

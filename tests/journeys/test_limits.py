@@ -85,6 +85,7 @@ def test_each_limit_ends_a_run_with_its_own_message_and_the_next_run_works(embed
         _the_next_one_works(embedded)
 
 
+@pytest.mark.long  # limits and settings have quick tests of repositories
 def test_a_repository_has_its_own_limits(embedded: World) -> None:
     embedded.settings["sandbox"]["idle_limit"] = "1s"
     embedded.settings['limits.repositories."Acme/Anvil"'] = {"wall_limit": "3s", "idle_limit": "1m"}

@@ -21,6 +21,7 @@ processes.up(load(pathlib.Path(sys.argv[-1])), print, missed_after=1.0)
 """
 
 
+@pytest.mark.long  # tests/commands/test_label_scan.py has each case
 def test_a_label_with_a_lost_delivery_starts_a_run_unless_the_thread_was_edited_later(full: World) -> None:
     full.start()
     full.say(1, "/status")  # from now on the bot knows the repository

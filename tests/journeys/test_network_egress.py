@@ -129,6 +129,7 @@ def test_the_gateway_is_the_only_exit_of_the_sandbox_and_refusals_are_counted_an
         assert f"<li>{target}, once" in shown
 
 
+@pytest.mark.long  # tests/gateway has quick tests of tokens
 def test_the_gateway_refuses_the_tokens_of_another_run_and_of_an_earlier_run(talk: Talk) -> None:
     second = talk.world.playground.open_issue("Second")
     talk.world.start()

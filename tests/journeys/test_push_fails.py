@@ -99,6 +99,7 @@ def check_all_work(full: World, task: Task) -> None:
     assert (full.in_workspace(task) / "repo" / "left.txt").exists()
 
 
+@pytest.mark.long  # as with new upstream commits, in test_label_approval_upstream.py
 def test_the_agent_can_merge_commits_that_others_pushed_to_its_branch(full: World) -> None:
     full.start()
     full.say(1, "/run " + shell("echo one > one.txt"))

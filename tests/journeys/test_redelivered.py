@@ -53,6 +53,7 @@ def answer_to(full: World, delivery: Delivery) -> int:
     return http.post(url, headers=headers, content=body).status_code
 
 
+@pytest.mark.long  # the recorder and the threads have quick tests of older deliveries
 def test_two_redeliveries_of_everything_in_reverse_order_change_nothing(full: World) -> None:
     full.settings["limits"] = {"per_repository": 4, "per_host": 4}
     full.start()

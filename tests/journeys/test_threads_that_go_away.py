@@ -107,6 +107,7 @@ def test_the_work_of_a_requester_who_lost_write_access_is_not_pushed(embedded: W
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
+@pytest.mark.long  # the store has quick tests of renames
 def test_tasks_of_a_renamed_repository_continue(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run " + shell(WORK))

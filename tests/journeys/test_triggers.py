@@ -33,6 +33,7 @@ def done(full: World, on: int, *, number: int = 1) -> str:
     return run.request
 
 
+@pytest.mark.alike
 def test_the_prompt_for_a_line_comment_has_its_lines_and_the_answer_is_in_its_discussion(full: World) -> None:
     full.start()
     change = a_change(full)

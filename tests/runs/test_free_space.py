@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import SandboxFailed
+from bot.domain.errors import DiskFull
 from bot.domain.lifecycle import State
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run
@@ -99,7 +99,7 @@ def test_a_removal_that_hangs_or_killed_the_bot_before_is_skipped(shop: Workshop
         removals.count_deaths(tx, shop.runtime.worker.host, all_are_dead)
 
     runtime = replace(shop.runtime, tools_image=hanging_tools, free_space=1 << 60)
-    with pytest.raises(SandboxFailed, match="are free for workspaces"):
+    with pytest.raises(DiskFull, match="are free for workspaces"):
         free_disk_space(take_up(runtime, run, threading.Event()), seconds=2.0)
 
     assert _have_workspaces(shop, deadly, hang, small) == [True, True, False]

@@ -223,6 +223,7 @@ def test_a_workspace_may_be_removed_unless_a_run_uses_it(desk: Desk) -> None:
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
 
 
+@pytest.mark.long  # tests/runs/test_stuck_removals.py has each case
 def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> None:
     desk.call("run", str(desk.repository), "do nothing")
     desk.call("run", str(desk.repository), "do nothing")

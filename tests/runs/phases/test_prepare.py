@@ -23,7 +23,7 @@ def test_without_free_space_nothing_is_fetched_or_created(shop: Workshop) -> Non
     execute(replace(shop.runtime, free_space=1 << 60), run, threading.Event())
 
     ended = shop.now(run)
-    assert (ended.outcome, ended.phase) == (Outcome.PREPARE_FAILED, Phase.REPORT)
+    assert (ended.outcome, ended.phase) == (Outcome.DISK_FULL, Phase.REPORT)
     assert "are free for workspaces, less than the 1,073,741,824 GiB" in ended.reason
     assert not any(
         (shop.runtime.data.root / name).exists() for name in ("mirrors", "quarantine", "workspaces")
