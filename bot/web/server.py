@@ -15,14 +15,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_CAP = 64 * 1024  # bytes of request line and headers
 _LOOK = 10.0  # seconds between two looks at a connection; a head has one to two times this
-_ANSWER_DEADLINE = 60.0  # seconds until a client must have taken an answer
+_ANSWER_DEADLINE = 60.0  # seconds in which a client must take a piece of an answer
+_PIECE = 16 * 1024  # bytes
 
 
 class Guarded(HttpToolsProtocol):
     """uvicorn's protocol, with limits on what a connection may cost.
 
     A connection is closed if a head is too long or too slow, if a request comes before the last one is
-    answered (250 KB of such requests made 27 MB of answers), and if its client does not take an answer.
+    answered (250 KB of such requests made 27 MB of answers), and if its client stops taking an answer.
 
     The only subclass of the project beside its errors: uvicorn has no other hook for this.
     """
@@ -30,7 +31,8 @@ class Guarded(HttpToolsProtocol):
     _head = 0  # bytes received since the last complete head
     _is_deaf = False  # a second request came too early: the connection ends with the first one's answer
     _is_open = False
-    _untaken_since: float | None = None  # the time when the write buffer was first seen filled
+    _untaken = 0  # bytes of an answer that the client had not taken at `_untaken_since`
+    _untaken_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -65,6 +67,10 @@ class Guarded(HttpToolsProtocol):
         self._is_deaf = True
         self.cycle.keep_alive = False  # the transport is closed behind its answer
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._untaken = 0  # the client has taken a piece, and the buffer is filled again
+
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
@@ -80,11 +86,10 @@ class Guarded(HttpToolsProtocol):
         self.loop.call_later(_LOOK, lambda: self._look(self.cycle, waited=waiting))
 
     def _is_untaken(self) -> bool:
-        if not self.transport.get_write_buffer_size():
-            self._untaken_since = None
-            return False
-        self._untaken_since = self._untaken_since or self.loop.time()
-        return self.loop.time() - self._untaken_since >= _ANSWER_DEADLINE
+        left = self.transport.get_write_buffer_size()
+        if not self._untaken or left <= max(0, self._untaken - _PIECE):
+            self._untaken, self._untaken_since = left, self.loop.time()
+        return bool(left) and self.loop.time() - self._untaken_since >= _ANSWER_DEADLINE
 
 
 class Pipelined(Exception):

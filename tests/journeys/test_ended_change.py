@@ -86,6 +86,7 @@ def test_after_a_merge_a_resumed_task_works_on_a_new_branch_and_opens_a_new_chan
     assert len(embedded.playground.pulls()) == 2
 
 
+@pytest.mark.long
 def test_after_a_squash_the_unpushed_commits_are_one_commit_on_the_target(embedded: World) -> None:
     task, old = pushed(embedded)
     failed(embedded, "echo two > two.txt; git add .; git commit -qm two; echo half > half.txt")
@@ -159,6 +160,7 @@ def test_a_change_that_ends_during_a_run_gets_no_push(embedded: World) -> None:
     assert files_of(embedded, after.pushed_head) == ["A", "two.txt"]
 
 
+@pytest.mark.long
 def test_a_task_that_pushed_to_a_change_of_a_person_leaves_that_branch_after_the_merge(
     embedded: World,
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_task_that_pushed_to_a_change_of_a_person_leaves_that_branch_after_the
     assert "[Open a change from it]" in embedded.final_comment(change, second)
 
 
+@pytest.mark.long
 def test_a_second_end_leads_to_the_next_number_even_if_the_branches_are_deleted(embedded: World) -> None:
     task, old = pushed(embedded)
     embedded.playground.merge(old)
@@ -196,6 +199,7 @@ def test_a_second_end_leads_to_the_next_number_even_if_the_branches_are_deleted(
     assert run.outcome is Outcome.PUSHED, run.reason
 
 
+@pytest.mark.long
 def test_protected_paths_are_judged_from_the_target(embedded: World) -> None:
     task, old = pushed(embedded)
     failed(
@@ -210,6 +214,7 @@ def test_protected_paths_are_judged_from_the_target(embedded: World) -> None:
     assert ".github/workflows/ci.yml" in run.reason
 
 
+@pytest.mark.long
 def test_an_approval_after_the_end_of_the_change_pushes_nothing(embedded: World) -> None:
     task, old = pushed(embedded)
     held, run = resumed(embedded, "mkdir -p .github/workflows; echo on: push > .github/workflows/ci.yml")
@@ -224,6 +229,7 @@ def test_an_approval_after_the_end_of_the_change_pushes_nothing(embedded: World)
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 
 
+@pytest.mark.long
 def test_a_change_that_a_person_opened_from_the_branch_counts(embedded: World) -> None:
     embedded.start()
     embedded.say(1, "/run --pr link " + shell(ONE))
@@ -239,6 +245,7 @@ def test_a_change_that_a_person_opened_from_the_branch_counts(embedded: World) -
     assert "[Open a change from it]" in embedded.final_comment(1, run)
 
 
+@pytest.mark.long
 def test_a_branch_with_an_open_change_beside_a_closed_one_is_used_further(embedded: World) -> None:
     task, old = pushed(embedded)
     embedded.playground.close_issue(old)
@@ -250,6 +257,7 @@ def test_a_branch_with_an_open_change_beside_a_closed_one_is_used_further(embedd
     assert embedded.playground.branch_head(task.branch) == after.pushed_head
 
 
+@pytest.mark.long
 def test_if_the_target_branch_is_gone_the_work_goes_to_the_target_of_its_change(embedded: World) -> None:
     embedded.start()
     embedded.push("release", "release.txt")

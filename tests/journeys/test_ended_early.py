@@ -27,9 +27,8 @@ fi
 
 
 # The default limit takes the same way, and longer.
-@pytest.mark.parametrize(
-    ("limit", "option"), [(5, "--timeout 5s"), pytest.param(8, "", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("limit", "option"), [(5, "--timeout 5s"), (8, "")])
+@pytest.mark.long  # tests/runs/phases/test_agent_limits.py has each limit
 def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World, limit: int, option: str) -> None:
     full.settings["sandbox"]["wall_limit"] = "8s"
     full.start()

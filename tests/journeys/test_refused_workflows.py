@@ -62,6 +62,7 @@ def test_work_on_an_old_commit_is_pushed_after_a_merge_of_the_default_branch(emb
     assert embedded.git("diff", "--name-only", main, f"origin/{task.branch}").split() == ["one.txt"]
 
 
+@pytest.mark.long
 def test_work_that_changes_a_workflow_needs_the_permission(embedded: World) -> None:
     playground = begun(embedded)
     embedded.say(1, "/run " + shell(f"echo 'on: never' > {CI}"))
@@ -82,6 +83,7 @@ def test_work_that_changes_a_workflow_needs_the_permission(embedded: World) -> N
     assert playground.branch_head(task.branch) == task.pushed_head
 
 
+@pytest.mark.long
 def test_work_for_another_branch_is_not_told_to_merge_the_default_branch(embedded: World) -> None:
     playground = begun(embedded)
     embedded.push("stable", "stable.txt")

@@ -97,6 +97,7 @@ def test_a_failed_run_pushes_nothing_and_can_be_resumed(desk: Desk, remote: str)
     assert desk.git("show", "--format=", "--name-only", branch) == "notes.txt\nthree.txt"
 
 
+@pytest.mark.long  # tests/app/cli/test_main.py interrupts a run
 def test_a_cancelled_run_keeps_its_workspace(desk: Desk) -> None:
     with desk.start("run", str(desk.repository), shell(ENDLESS)) as running:
         assert any("  begun" in line for line in iter(running.stderr.readline, ""))

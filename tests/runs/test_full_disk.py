@@ -83,7 +83,7 @@ def check_resumed(shop: Workshop, run: Run, script: str) -> None:
     ("content", "free"),
     [
         pytest.param(os.urandom(20 * MB), 5 * MB, id="fetch"),
-        pytest.param(b"0" * 60 * MB, 20 * MB, id="checkout"),
+        pytest.param(b"0" * 60 * MB, 20 * MB, id="checkout", marks=pytest.mark.long),
     ],
 )
 def test_a_repository_that_does_not_fit(tmp_path: Path, content: bytes, free: int) -> None:

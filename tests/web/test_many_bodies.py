@@ -18,7 +18,9 @@ MIB = 1 << 20
 LARGE = 24 * MIB
 
 
-@pytest.fixture(params=[GITHUB, GITLAB], ids=["github", "gitlab"])
+@pytest.fixture(
+    params=[pytest.param(GITHUB, id="github"), pytest.param(GITLAB, id="gitlab", marks=pytest.mark.long)]
+)
 def hook(sqlite_ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[Hook]:
     dialect: Dialect = request.param
     with receiving(sqlite_ledger, dialect, body_cap=25 * MIB) as hook:

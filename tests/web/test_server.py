@@ -17,12 +17,11 @@ GET = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"
 
 
 class App:
-    """An application that answers each request with `size` bytes, once it may."""
+    """An application that answers each request with `size` bytes."""
 
     def __init__(self, size: int = 2) -> None:
         self.size = size
         self.requests = 0
-        self.may_answer = threading.Event()
         self.hung_up = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,14 +119,18 @@ def test_a_connection_whose_answer_is_not_taken_is_closed(monkeypatch: pytest.Mo
 
 
 def test_a_slow_client_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_LOOK", 0.05)
-    app = App(size=4_000_000)
+    monkeypatch.setattr(server, "_LOOK", 0.02)
+    monkeypatch.setattr(server, "_ANSWER_DEADLINE", 1.0)
+    app = App(size=40_000_000)  # more than the buffers of both sockets
+    began = time.monotonic()
     with listening(app) as address, socket.create_connection(address, timeout=20) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(GET)
         received = 0
-        while received < app.size:
-            received += len(connection.recv(4096))
-            time.sleep(0.0001)
+        while piece := connection.recv(200_000):
+            received += len(piece)
+            if received >= app.size:
+                break
+            time.sleep(0.01)
 
     assert received >= app.size
+    assert time.monotonic() - began > 1.5, "it was not slow"
