@@ -23,7 +23,7 @@ _ALTERNATIVES = (
 )
 # Fails unless a VM socket is refused and io_uring is unknown, as by our own filter.
 _FILTERED = """
-perl -e 'exit 9 if socket(my $s, 40, 1, 0) or $! != 1; syscall(425, 0, 0); exit 9 if $! != 38'
+/usr/bin/perl -e 'exit 9 if socket(my $s, 40, 1, 0) or $! != 1; syscall(425, 0, 0); exit 9 if $! != 38'
 """
 # Fails if the mounted file is missing, and prints those of its arguments that are not in PATH.
 _LOOK = 'test -f /seen || exit 1; for each; do command -v "$each" >/dev/null || echo "$each"; done'
@@ -73,8 +73,8 @@ def _require_filter(runtime: Runtime, image: str) -> None:
         _output(runtime, _FILTERED, image=image)
     except SandboxFailed as error:
         raise BadSettings(
-            f"Containers of the image {image} cannot limit their system calls, for which they need perl: "
-            f"{error} `forgehand images build` makes images that have it."
+            f"Containers of the image {image} cannot limit their system calls, for which they need "
+            f"/usr/bin/perl: {error} `forgehand images build` makes images that have it."
         ) from error
 
 

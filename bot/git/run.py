@@ -49,7 +49,9 @@ _CONFIG = [
     ("core.packedGitLimit", "512m"),
 ]
 
-_NO_CORE = {resource.RLIMIT_CORE: 0}  # a core file would hold credentials, or be as large as the memory
+# A core dump would hold credentials, or be as large as the memory. No file is smaller than a page, and the
+# kernel starts a program that collects core dumps for every limit but 1 (Linux, fs/coredump.c).
+_NO_CORE = {resource.RLIMIT_CORE: 1}
 # For commands that read an agent's objects: memory in bytes, processor seconds, bytes of a file.
 LIMITS = {
     **_NO_CORE,

@@ -114,7 +114,9 @@ def test_an_image_that_cannot_limit_its_containers_is_refused(workshop: Workshop
     launches = '#!/bin/sh\n[ $# = 2 ] || { shift 4; exec "$@"; }\nexec /usr/bin/real-perl "$@"'
     with (
         image_with(workshop.runtime.image, how, {"perl": launches}) as image,
-        pytest.raises(BadSettings, match=rf"image {image} cannot limit .*need perl.*forgehand images build"),
+        pytest.raises(
+            BadSettings, match=rf"image {image} cannot limit .*need /usr/bin/perl.*forgehand images build"
+        ),
     ):
         check(replace(workshop.runtime, tools_image=image))
 

@@ -28,6 +28,7 @@ PROGRAMS = {"docker", "forgehand", "npm", "pip", "podman"}  # phrases that begin
 REGISTRATIONS = [text for text in BLOCK.findall(HANDLERS) if '@router.command("where"' in text]
 BEFORE = re.compile(r"^ +\| `[^`]+` \|", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```$|^(?:    [^\n]*\n)+", re.MULTILINE | re.DOTALL)
+CONFLICT = re.compile(r"^(?:<<<<<<<|=======|>>>>>>>)(?: .*)?$", re.MULTILINE)  # as git writes them
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # A path of the repository, as the documents write one; those of `bot/` may be without it.
 NAMED = re.compile(r"(?<![\w/<>.-])((?:[a-z_]+/)+[\w.-]+\.(?:py|sh|css|toml|Dockerfile))\b")
@@ -53,6 +54,11 @@ def test_every_page_follows_the_rules_of_language(page: Path) -> None:
         for rule, match in matches
         if not is_excused(rule, text, match)
     ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_no_page_has_the_marks_of_a_conflict(page: Path) -> None:
+    assert CONFLICT.findall(page.read_text()) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)

@@ -215,8 +215,8 @@ def version() -> None:
 
 def main() -> None:
     """Run one command. A BotError becomes one sentence and exit status 1."""
-    # A core file of the bot, or of a program that it starts, would hold its tokens.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A core dump of the bot, or of a program that it starts, would hold its tokens. As in git/run.py.
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     try:
         app(prog_name="forgehand")
     except BotError as error:

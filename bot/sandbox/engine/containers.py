@@ -1,10 +1,10 @@
 """The container engine, with the operations that the bot needs.
 
-Every container is created here, so that each has the whole list of restrictions:
-no network, no capabilities, a read-only root, limits on memory, processes and files.
+Every container has the whole list of restrictions: no network, no capabilities, a read-only root, a filter of
+system calls, limits on memory, processes and files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -12,20 +12,19 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from docker.types import HostConfig, LogConfig
 
 from bot.domain.errors import BotError, DiskFull, SandboxFailed
 from bot.domain.interrupt import Check, interruptible, uninterrupted, within
 from bot.sandbox.engine import seccomp
 from bot.sandbox.engine.client import connect, engine_errors
 from bot.sandbox.engine.container_state import Condition, OwnContainer, condition_of
+from bot.sandbox.engine.creation import INSTANCE, STOP_TIMEOUT, create
 from bot.sandbox.engine.helper_container import running
 from bot.sandbox.engine.host_config import (
     TOOL_LIMITS,
     ContainerLimits,
     ContainerSpec,
     Mount,
-    host_config,
     refuse_unlimited,
     unenforceable,
 )
@@ -34,16 +33,8 @@ from bot.sandbox.engine.streams import ContainerLog, Stream
 
 __all__ = ["Condition", "ContainerLimits", "ContainerSpec", "Engine", "Mount", "OwnContainer"]
 
-LABEL = "forgehand"
-INSTANCE = "forgehand.instance"
-WORKSPACE = "/workspace"
-_STOP_TIMEOUT = 3  # seconds between SIGTERM and SIGKILL
 _CLEAR_WITHIN = 3.0  # seconds to wait for the removal of a helper container after an error
 _MAX_OUTPUT = 1 << 20  # bytes of stdout `tool` returns
-
-# Bytes of the engine's log for each byte of output: JSON of 73 bytes for an empty line, six for a control
-# character. At its own limit the engine drops lines, so it must exceed all output of a run until its end.
-_LOG_OVERHEAD = 12
 
 
 class Engine:
@@ -137,17 +128,18 @@ class Engine:
         start, and ProcessKilled if something else killed it. An exception in the block kills the container.
         `check` is called while the script runs; its exceptions do the same.
         """
-        argv = seccomp.launched(self._info, ["sh", "-c", script, "sh", *args])
-        uid = self._uid if uid is None else uid
-        host = self._restricted(uid, mounts, TOOL_LIMITS, LogConfig(type="none"))
-        container = self._recreate(
-            name,
+        argv = ["sh", "-c", script, "sh", *args]
+        spec = ContainerSpec(
+            name=name,
             image=image,
-            entrypoint=argv,
-            environment=seccomp.ENVIRONMENT,
-            user=_user(uid),
-            host_config=host,
+            argv=argv,
+            mounts=mounts,
+            limits=TOOL_LIMITS,
+            log_bytes=0,
+            uid=uid,
+            working_dir="",
         )
+        container = self._recreate(spec)
         try:
             with running(self._api, container, info=self._info, seconds=seconds, check=check) as stream:
                 yield stream
@@ -160,19 +152,7 @@ class Engine:
 
     def start(self, sandbox: ContainerSpec) -> None:
         """Start the agent's container and return. If it has been started before, it is left as it is."""
-        size = str(sandbox.log_bytes * _LOG_OVERHEAD)
-        log = LogConfig(type="json-file", config={"max-size": size, "max-file": "1"})
-        uid = self._uid if sandbox.uid is None else sandbox.uid
-        created = self._create(
-            sandbox.name,
-            image=sandbox.image,
-            entrypoint=seccomp.launched(self._info, sandbox.argv),
-            working_dir=WORKSPACE,
-            environment={**sandbox.env, **seccomp.ENVIRONMENT},
-            labels=dict(sandbox.labels),
-            user=_user(uid),
-            host_config=self._restricted(uid, sandbox.mounts, sandbox.limits, log),
-        )
+        created = self._create(sandbox)
         if created is None and (before := self.condition(sandbox.name)) and before.was_started:
             return
         try:
@@ -198,7 +178,7 @@ class Engine:
                 return None
         return condition_of(state, self._info)
 
-    def stop(self, name: str, grace: int = _STOP_TIMEOUT) -> None:
+    def stop(self, name: str, grace: int = STOP_TIMEOUT) -> None:
         """Send SIGTERM, and SIGKILL after `grace` seconds. No error if it does not exist or has ended."""
         with engine_errors(), suppress(NotFound):
             self._api.stop(name, timeout=grace)
@@ -220,39 +200,15 @@ class Engine:
             containers = self._api.containers(all=True, filters={"label": f"{INSTANCE}={self._instance}"})
         return [OwnContainer(name=each["Names"][0].lstrip("/"), labels=each["Labels"]) for each in containers]
 
-    def _restricted(
-        self, uid: int, mounts: Sequence[Mount], limits: ContainerLimits, log: LogConfig
-    ) -> HostConfig:
-        return host_config(self._api, uid=uid, mounts=mounts, limits=limits, info=self._info, log=log)
+    def _create(self, spec: ContainerSpec) -> str | None:
+        return create(self._api, self._info, spec, instance=self._instance, default_uid=self._uid)
 
-    def _create(self, name: str, *, labels: Mapping[str, str] | None = None, **config: Any) -> str | None:
-        """Return the new container's id; None if the name is in use."""
-        with engine_errors():
-            try:
-                created = self._api.create_container(
-                    name=name,
-                    labels={LABEL: "1", INSTANCE: self._instance, **(labels or {})},
-                    stop_timeout=_STOP_TIMEOUT,
-                    # The proxy in the operator's ~/.docker/config.json may contain a password.
-                    use_config_proxy=False,
-                    **config,
-                )
-            except APIError as error:
-                if error.status_code != HTTPStatus.CONFLICT:
-                    raise
-                return None
-        return str(created["Id"])
-
-    def _recreate(self, name: str, **config: Any) -> str:
+    def _recreate(self, spec: ContainerSpec) -> str:
         """Create a container and return its id. An old one with this name, from a dead worker, is removed."""
-        container = self._create(name, **config)
+        container = self._create(spec)
         if container is None:
-            self.remove(name)
-            container = self._create(name, **config)
+            self.remove(spec.name)
+            container = self._create(spec)
         if container is None:
-            raise SandboxFailed(f"Another container has the name {name}.")
+            raise SandboxFailed(f"Another container has the name {spec.name}.")
         return container
-
-
-def _user(uid: int) -> str:
-    return f"{uid}:{uid}"

@@ -1,8 +1,7 @@
 """The mounts, limits and restrictions of a container: the only list of them."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
 from bot.domain.errors import BadSettings
-from bot.sandbox.engine import podman
+from bot.sandbox.engine import podman, seccomp
 
 _TMP = "1g"  # of /tmp, which counts as the container's memory
 _NOFILE = 16384  # engines refuse more than their own limit, 20000 on some machines
@@ -44,26 +43,27 @@ class ContainerLimits:
     disk: int
 
 
-# Of a helper container, which reads files of an agent. The engine refuses more processors than there are.
-TOOL_LIMITS = ContainerLimits(memory="2g", cpus=min(2, os.cpu_count() or 1), pids=256, disk=8 << 30)
+# Of a helper container, which reads files of an agent.
+TOOL_LIMITS = ContainerLimits(memory="2g", cpus=2, pids=256, disk=8 << 30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """An agent's container. `log_bytes` is the limit of the run's log, which the engine stores whole.
+    """A container. `log_bytes` is the limit of a run's log, which the engine stores whole; 0 = no log.
 
-    `uid` is the user id of its processes; None = the engine's default one.
+    `uid` is the user id of its processes; None = the engine's default one. `working_dir` "" = the image's.
     """
 
     name: str
     image: str
     argv: Sequence[str]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount]
     limits: ContainerLimits
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
     log_bytes: int
     uid: int | None = None
+    working_dir: str = "/workspace"
 
 
 def unenforceable(info: Mapping[str, Any]) -> list[str]:
@@ -107,11 +107,11 @@ def host_config(
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         read_only=True,
-        init=True,
+        init=not seccomp.is_available(info),  # else the launcher is the init
         **_enforced(limits, info),
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
-            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="core", soft=1, hard=1),  # with 0, a program of the machine still gets core dumps
             Ulimit(name="fsize", soft=limits.disk, hard=limits.disk),
         ],
         tmpfs={"/tmp": f"exec,nosuid,nodev,{podman.tmp_options(info, uid)},size={_TMP}"},
@@ -120,11 +120,11 @@ def host_config(
 
 
 def _enforced(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits it can enforce. With others, engines drop the limit or refuse the container."""
+    """Return the limits it can enforce. With others, or more processors than it has, engines refuse."""
     settings: dict[str, dict[str, Any]] = {
         "pids": {"pids_limit": limits.pids},
         "memory": {"mem_limit": limits.memory, "memswap_limit": limits.memory},
-        "cpus": {"nano_cpus": int(limits.cpus * 1e9)},
+        "cpus": {"nano_cpus": int(min(limits.cpus, info["NCPU"]) * 1e9)},
     }
     without = unenforceable(info)
     return {

@@ -4,8 +4,9 @@ A port that a sandbox binds in the address family AF_VSOCK is bound on the machi
 network, and io_uring does the work of system calls that the engine's filter never sees. The profiles of some
 engines allow both (Docker 20.10), or VM sockets (Docker 28.2 of Debian).
 
-Filters add up, so the engine's own stays in force. Every container starts through a launcher, which installs
-the filter for itself and for everything that it starts, and executes the command (docs/adr/0016).
+Filters add up, so the engine's own stays in force. The first process of every container is a launcher, which
+installs the filter for itself and for everything that it starts, and starts the command (docs/adr/0016). It
+takes the place of the engine's init: an agent could have used that one, which has no filter, through ptrace.
 
 The form of the filter: seccomp(2), linux/filter.h and linux/seccomp.h. The numbers of the system calls:
 syscalls(2).
@@ -35,16 +36,31 @@ _ARCHITECTURES = {
 _SECCOMP = {"x86_64": 317, "amd64": 317, "aarch64": 277, "arm64": 277}
 # Variables that the launcher needs and removes. Perl warns about a locale that the image does not have.
 ENVIRONMENT = {"PERL_BADLANG": "0"}
-# Perl is part of every Debian image, and starts ten times faster than Python.
+# Perl is part of every Debian image, and starts ten times faster than Python. A program in PATH could be the
+# agent's.
+_PERL = "/usr/bin/perl"
+# As every init, it passes signals on, reaps processes without a parent, and ends with the command.
 _LAUNCHER = r"""
 delete $ENV{PERL_BADLANG};
 my ($number, $hex) = splice @ARGV, 0, 2;
 my $filter = pack 'H*', $hex;
 my $program = pack 'Sx6P', length($filter) / 8, $filter;
 syscall($number + 0, 1, 0, $program) == 0 or die "forgehand: cannot install the seccomp filter: $!\n";
-exec { $ARGV[0] } @ARGV;
-print STDERR "forgehand: cannot execute $ARGV[0]: $!\n";
-exit 127;
+my @names = qw(HUP INT QUIT TERM USR1 USR2);
+my ($command, $early);
+for my $name (@names) { $SIG{$name} = sub { $command ? kill($name, $command) : ($early = $name) } }
+defined($command = fork) or die "forgehand: cannot start a process: $!\n";
+if (!$command) {
+    $SIG{$_} = 'DEFAULT' for @names;
+    kill $early, $$ if $early;
+    setpgrp;  # a command that signals its group means its own processes
+    exec { $ARGV[0] } @ARGV;
+    print STDERR "forgehand: cannot execute $ARGV[0]: $!\n";
+    exit 127;
+}
+kill $early, $command if $early;
+1 until wait == $command;
+exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
 """
 
 
@@ -65,13 +81,13 @@ def require(info: Mapping[str, Any]) -> None:
 
 
 def launched(info: Mapping[str, Any], argv: Sequence[str]) -> list[str]:
-    """Return the command that installs the filter and executes `argv`, or `argv` if there are no filters.
+    """Return the command that installs the filter and starts `argv`, or `argv` if there are no filters.
 
     The container needs ENVIRONMENT.
     """
     if not is_available(info):
         return list(argv)
-    return ["perl", "-e", _LAUNCHER, str(_SECCOMP[_architecture(info)]), program().hex(), *argv]
+    return [_PERL, "-e", _LAUNCHER, str(_SECCOMP[_architecture(info)]), program().hex(), *argv]
 
 
 def _architecture(info: Mapping[str, Any]) -> str:

@@ -235,7 +235,7 @@ def test_the_agent_can_write_only_to_permitted_places(engine: Engine, image: str
         "/workspace",
         "/rw/x",
         "/tmp/x",
-        "docker-init",
+        "perl",
     ]
 
 

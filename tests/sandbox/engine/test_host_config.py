@@ -5,12 +5,13 @@ https://docs.docker.com/reference/api/engine/version/v1.41/.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import BadSettings
-from bot.sandbox.engine.containers import Engine
+from bot.sandbox.engine.containers import ContainerSpec, Engine
 from tests.sandbox.engine.test_containers import a_sandbox
 from tests.support.scripted_server import Response, Server
 
@@ -18,6 +19,7 @@ LIMITS = ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")
 DOCKER = {
     "SecurityOptions": ["name=seccomp,profile=default"],
     "CgroupVersion": "2",
+    "NCPU": 4,
     **dict.fromkeys(LIMITS, True),
 }
 ROOTLESS = ["name=seccomp,profile=default", "name=rootless"]
@@ -44,10 +46,10 @@ def an_engine(server: Server, info: dict[str, Any], *, allow_unlimited: bool = F
     return Engine(url=url, instance="test", uid=10001, allow_unlimited=allow_unlimited)
 
 
-def asked_of(server: Server, engine: Engine) -> dict[str, Any]:
+def asked_of(server: Server, engine: Engine, sandbox: ContainerSpec | None = None) -> dict[str, Any]:
     """Return the HostConfig of a sandbox's container."""
     server.script += [Response(201, {"Id": "c1", "Warnings": []}), Response(204)]
-    engine.start(a_sandbox("any", "true"))
+    engine.start(sandbox or a_sandbox("any", "true"))
     [(_, _, given)] = [asked for asked in server.asked if "/containers/create?" in asked[1]]
     return dict(given["HostConfig"])
 
@@ -82,6 +84,21 @@ def test_unenforceable_limits_are_not_requested_with_allow_unlimited(
     assert not {"Memory", "MemorySwap", "PidsLimit", "NanoCpus"} & set(asked)
     assert asked["CapDrop"] == ["ALL"]
     assert {each["Name"] for each in asked["Ulimits"]} == {"nofile", "core", "fsize"}
+
+
+def test_no_more_processors_are_requested_than_the_engine_has(server: Server) -> None:
+    engine = an_engine(server, DOCKER)
+    sandbox = a_sandbox("any", "true")
+    limits = replace(sandbox.limits, cpus=6.5)
+
+    assert asked_of(server, engine, replace(sandbox, limits=limits))["NanoCpus"] == 4_000_000_000
+
+
+@pytest.mark.parametrize(("info", "init"), [(DOCKER, False), ({**DOCKER, "SecurityOptions": []}, True)])
+def test_the_engine_adds_its_init_only_where_there_is_no_launcher(
+    server: Server, info: dict[str, Any], *, init: bool
+) -> None:
+    assert asked_of(server, an_engine(server, info))["Init"] is init
 
 
 @pytest.mark.parametrize("lacks", [{"SecurityOptions": ["name=cgroupns"]}, {"Architecture": "riscv64"}])

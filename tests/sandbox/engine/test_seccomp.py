@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.engine.containers import Engine
 from bot.sandbox.engine.seccomp import ENVIRONMENT, launched, program
-from tests.sandbox.engine.test_containers import run_tool
+from tests.sandbox.engine.test_containers import a_sandbox, run_tool
 
 X86_64, I386, ARM64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
 INFO = {"Architecture": os.uname().machine, "SecurityOptions": ["name=seccomp,profile=default"]}
@@ -89,6 +89,32 @@ def test_other_architectures_are_left_to_the_profile_of_the_engine() -> None:
 
 
 @pytest.mark.waits
+def test_a_signal_is_passed_on_and_the_status_of_the_command_is_returned() -> None:
+    command = launched(INFO, ["sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"])
+
+    with subprocess.Popen([*AS_IN_A_CONTAINER, *command], stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout
+        launcher.stdout.readline()
+        launcher.terminate()
+
+    assert launcher.returncode == 5
+
+
+@pytest.mark.waits
+def test_a_command_that_a_signal_ended_has_the_status_of_a_shell() -> None:
+    command = launched(INFO, ["sh", "-c", "kill -KILL $$"])
+
+    assert subprocess.run([*AS_IN_A_CONTAINER, *command]).returncode == 137
+
+
+@pytest.mark.waits
+def test_a_signal_to_the_group_of_the_command_does_not_reach_the_launcher() -> None:
+    command = launched(INFO, ["sh", "-c", "trap '' TERM; kill -TERM 0; exit 6"])
+
+    assert subprocess.run([*AS_IN_A_CONTAINER, *command]).returncode == 6
+
+
+@pytest.mark.waits
 def test_a_command_without_its_program_has_the_status_of_a_shell() -> None:
     command = [*AS_IN_A_CONTAINER, *launched(INFO, ["forgehand-none"])]
 
@@ -121,3 +147,24 @@ def test_a_tool_has_no_vm_sockets_and_no_io_uring(engine: Engine, image: str) ->
     printed = run_tool(engine, image, 'python3 -c "$1"', CALLS)
 
     assert printed.split() == [b"1", b"0", b"0", b"38"]
+
+
+def test_an_agent_has_none_and_its_first_process_has_as_many_filters(engine: Engine, image: str) -> None:
+    """With fewer filters, an agent could make the first process do what it may not do itself."""
+    script = f"grep -h ^Seccomp_filters: /proc/1/status /proc/self/status; python3 -c '{CALLS}'"
+    sandbox = a_sandbox(image, script)
+
+    engine.start(sandbox)
+    first, own, calls = b"".join(engine.follow(sandbox.name, 0)).decode().splitlines()
+
+    assert first == own
+    assert calls.split() == ["1", "0", "0", "38"]
+
+
+def test_a_process_that_lost_its_parent_is_reaped(engine: Engine, image: str) -> None:
+    script = """
+        sh -c 'true & exec sleep 1' & wait
+        while grep -q '^State:.Z' /proc/[0-9]*/status; do sleep 0.05; done
+    """
+
+    run_tool(engine, image, script, seconds=20)
