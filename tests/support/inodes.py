@@ -26,6 +26,13 @@ def with_bytes(folder: Path, count: int) -> Iterator[Path]:
 
 
 @contextmanager
+def with_options(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a tmpfs with these options at this folder until the block ends."""
+    with _mounted(folder, options):
+        yield folder
+
+
+@contextmanager
 def _mounted(folder: Path, options: str) -> Iterator[None]:
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "forgehand-test", str(folder)], check=True)
