@@ -84,7 +84,7 @@ def _runtime(
     return Runtime(
         ledger=ledger,
         forges=configured_forges.adapters(settings, hidden),
-        engine=_engine(settings.sandbox, worker.host),
+        engine=_engine(settings.sandbox, worker),
         data=data,
         worker=worker,
         agents={name: agent.build() for name, agent in settings.agents.items()},
@@ -109,6 +109,11 @@ def _uids(settings: Settings) -> list[int]:
     """Return the user ids of tasks, without the bot's own; [] if all have the same. Raises BadSettings."""
     sandbox, most = settings.sandbox, settings.limits.per_host
     if sandbox.uid is not None:
+        if sandbox.uid == os.geteuid():
+            raise BadSettings(
+                f"[sandbox] uid is {sandbox.uid}, the bot's own user id: an agent could do what the bot may "
+                "do. Set another one."
+            )
         return []
     uids = [uid for uid in sandbox.uids if uid != os.geteuid()]
     if len(uids) < most:
@@ -119,11 +124,11 @@ def _uids(settings: Settings) -> list[int]:
     return uids
 
 
-def _engine(sandbox: SandboxSettings, instance: str) -> Engine:
+def _engine(sandbox: SandboxSettings, worker: Worker) -> Engine:
     return Engine(
         url=sandbox.engine,
-        instance=instance,
-        uid=sandbox.uid or sandbox.uids[0],
+        instance=worker.host,
+        uid=sandbox.uid or worker.uids[0],
         allow_unlimited=sandbox.allow_unlimited,
     )
 

@@ -12,15 +12,12 @@ _GROUP = "root:x:0:\nagent:x:{uid}:\n"
 
 
 def user_files(folder: Path, uid: int) -> list[Mount]:
-    """Return the mounts of the files for this user id; create the files in `folder` if they are missing."""
+    """Return the mounts of the files for this user id; write the files in `folder`."""
+    folder.mkdir(exist_ok=True)
     mounts = []
     for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
         path = folder / f"{uid}.{name}"
-        if not path.exists():
-            folder.mkdir(exist_ok=True)
-            part = path.with_suffix(f".{name}.new")
-            part.write_text(text.format(uid=uid))
-            part.chmod(0o644)
-            part.replace(path)
+        path.write_text(text.format(uid=uid))  # a power failure may have left it empty
+        path.chmod(0o644)
         mounts.append(Mount(source=path, target=f"/etc/{name}"))
     return mounts

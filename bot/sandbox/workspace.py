@@ -1,14 +1,16 @@
 """Workspaces: a folder for each task, with the clone, the agent's home, and each run's input and output.
 
 An agent can put anything into its clone and its home. So after these folders are
-created, the bot itself opens nothing in them: clone, repair and removal run in
+created, the bot itself opens no file in them: clone, repair and removal run in
 containers, as the agent's uid.
 """
 
+import os
 import re
 import secrets
 import shutil
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from bot.domain.interrupt import Check, uninterrupted
@@ -26,6 +28,7 @@ empty() {
 }
 """
 _SECONDS = 1800  # for one preparation or removal
+_LAST_UID = 65535  # of a sandbox, with an engine without root
 _UID = "uid"  # the file with the user id of a workspace, out of the agent's reach
 _GONE = ".gone-"  # in the name of a folder that waits to be removed
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names of folders of ours, which are also container names
@@ -53,11 +56,19 @@ class Workspaces:
         return self._prepared(task).exists()
 
     def uid(self, folder: str) -> int | None:
-        """Return the user id of a folder's files; None = the engine's default one, as for old workspaces."""
-        try:
+        """Return the user id of a folder's files; None = the engine's default one, for a new folder.
+
+        A workspace from before has no file with it, and a power failure can leave that file empty. Then it is
+        the owner of the files, except with an engine without root: its owners are above all ids of sandboxes.
+        """
+        with suppress(FileNotFoundError, ValueError):
             return int((self._root / folder / _UID).read_text())
-        except FileNotFoundError:
-            return None
+        for name in ("repo", "home"):
+            with suppress(FileNotFoundError), os.scandir(self._root / folder / name) as entries:
+                for entry in islice(entries, 1):
+                    owner = entry.stat(follow_symlinks=False).st_uid
+                    return None if owner in (0, os.geteuid()) or owner > _LAST_UID else owner
+        return None
 
     def prepare(self, plan: WorkspacePlan) -> Prepared:
         """Create the workspace, or bring a retained one up to date.

@@ -176,7 +176,7 @@ def _candidates(worker: Worker, now: float) -> Select[Any]:
 
 
 def _uid_busy(worker: Worker) -> ColumnElement[bool]:
-    """Select runs of this host's workspaces whose user id a running run has: it could use up its limits."""
+    """Select runs of workspaces here whose user id a running run has: they would share limits."""
     other, mine, theirs = runs.alias("at_work"), workspaces.alias("mine"), workspaces.alias("theirs")
     return (
         select(other.c.id)
@@ -188,6 +188,7 @@ def _uid_busy(worker: Worker) -> ColumnElement[bool]:
             mine.c.task == runs.c.task,
             theirs.c.host == worker.host,
             mine.c.host == worker.host,
+            mine.c.removed_at.is_(None),  # otherwise it gets another id
             func.coalesce(theirs.c.uid, worker.uids[0]) == func.coalesce(mine.c.uid, worker.uids[0]),
         )
         .exists()

@@ -33,8 +33,8 @@ def mark_in_use(tx: Connection, task_id: str, host: str, uids: Sequence[int] = (
     """Record that a run of the task uses the workspace on this host, without a time limit.
 
     A new workspace gets one of `uids` that no running run has, and as few workspaces as possible. Return the
-    workspace's user id, None if `uids` is empty or was when it was made. Earlier failed attempts to remove
-    the workspace no longer count, because the run changes its content.
+    workspace's user id, None if `uids` is empty, or was empty when the workspace was made. Earlier failed
+    attempts to remove the workspace no longer count, because the run changes its content.
     """
     now = clock(tx)
     uid = _free_uid(tx, task_id, host, uids) if uids else None

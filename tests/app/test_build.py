@@ -1,5 +1,6 @@
 """The runtime is built from the settings."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -84,6 +85,23 @@ def test_each_task_has_one_of_the_user_ids(
     with build_runtime(settings, public_url="", nudges=NUDGES) as runtime:
         assert list(runtime.worker.uids) == uids
         assert runtime.engine._uid == default
+
+
+def test_the_user_id_of_the_bot_is_no_tasks_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 20001)
+    sandbox = SandboxSettings(uids=range(20001, 20004))
+    settings = Settings(data=DataSettings(path=tmp_path / "data"), sandbox=sandbox)
+
+    with build_runtime(settings, public_url="", nudges=NUDGES) as runtime:
+        assert list(runtime.worker.uids) == [20002, 20003]
+        assert runtime.engine._uid == 20002
+
+    same = settings.model_copy(update={"sandbox": SandboxSettings(uid=20001)})
+    with (
+        pytest.raises(BadSettings, match=r"\[sandbox\] uid is 20001, the bot's own user id"),
+        build_runtime(same, public_url="", nudges=NUDGES),
+    ):
+        pass
 
 
 def test_more_runs_at_once_than_user_ids_are_refused(tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
 """Each task's containers have a user id of their own."""
 
+import errno
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from bot.domain.outcomes import Outcome
@@ -19,9 +24,10 @@ WHO = 'echo "$(id -u) $(id -g) $(id -un) $(id -gn) $HOME" >>who; id >"$HOME/name
 TAKES_ALL = """
 python3 -c '
 import ctypes, time
-libc = ctypes.CDLL(None)
-while libc.inotify_init() >= 0: pass
-print("begun", flush=True)
+libc = ctypes.CDLL(None, use_errno=True)
+count = 0
+while libc.inotify_init() >= 0: count += 1
+print("took", count, ctypes.get_errno(), flush=True)
 time.sleep(300)
 '
 """
@@ -62,19 +68,24 @@ def test_every_task_works_with_an_id_of_its_own_from_its_start_to_its_removal(sh
 
 
 @needs_root
-def test_a_workspace_from_before_keeps_its_id(shop: Workshop) -> None:
-    before = shop.done("echo 1 >one; exit 3")
-    folder = shop.runtime.data.workspace(before.task)
-    (folder / "uid").unlink()
+@pytest.mark.parametrize("harm", [Path.unlink, partial(Path.write_text, data="")], ids=["none", "empty"])
+def test_a_workspace_without_a_record_of_its_id_keeps_that_of_its_files(
+    shop: Workshop, harm: Callable[[Path], object]
+) -> None:
+    """Workspaces from before have no record, and the settings may have changed since."""
+    other, before = [shop.done("echo 1 >one; exit 3") for _ in range(2)]
+    folder, uid = shop.runtime.data.workspace(before.task), shop.runtime.worker.uids[1]
+    harm(folder / "uid")
     with shop.runtime.ledger.write() as tx:
         tx.execute(update(schema.workspaces).values(uid=None))
-    assert (folder / "repo" / "one").stat().st_uid == 10001
+    assert (folder / "repo" / "one").stat().st_uid == uid
 
     after = resumed(shop, before, WHO)
 
     assert after.outcome is Outcome.PUSHED
-    assert shop.saved(after, "checked", "who").startswith("10001 10001 ")
-    end_retention(shop, after)
+    assert shop.saved(after, "checked", "who").startswith(f"{uid} {uid} agent ")
+    for run in (other, after):
+        end_retention(shop, run)
     run_janitor(shop)
     assert folders(shop) == set()
 
@@ -82,7 +93,10 @@ def test_a_workspace_from_before_keeps_its_id(shop: Workshop) -> None:
 def test_one_sandbox_cannot_take_the_limits_of_another(shop: Workshop) -> None:
     greedy = shop.claimed()
     with shop.busy(shop.agent(TAKES_ALL), greedy) as stopping:
-        until(lambda: b"begun" in shop.printed(greedy))
+        until(lambda: shop.printed(greedy).endswith(b"\n"))
+        _, count, code = shop.printed(greedy).split()
+        assert int(code) == errno.EMFILE
+        assert int(count) < 16_000, "it had no more file descriptors, and inotify was not used up"
 
         other = shop.done(TAKES_ONE)
 

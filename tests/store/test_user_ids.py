@@ -87,6 +87,17 @@ def test_a_workspace_from_before_has_the_first_id(ledger: Ledger) -> None:
         assert [claims.claim_next(tx, WORKER) is not None for _ in range(3)] == [True, True, False]
 
 
+def test_a_run_whose_workspace_was_removed_waits_for_nobody(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        queued = [add_run(tx) for _ in range(2)]
+        for run in queued:
+            workspaces.mark_in_use(tx, run.task, "h1", UIDS[:1])
+        removed = update(schema.workspaces).where(schema.workspaces.c.task == queued[1].task)
+        tx.execute(removed.values(removed_at=1.0))
+
+        assert [claims.claim_next(tx, WORKER) is not None for _ in range(2)] == [True, True]
+
+
 def test_with_one_id_for_all_no_run_waits_for_it(ledger: Ledger) -> None:
     with ledger.write() as tx:
         for _ in range(3):

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from bot.app.settings.sections import Memory, Seconds, Section, Size, by_path
 
+_MOST_UIDS = 65_536
+
 
 def uid_range(text: object) -> range:
     """Read "first-last". Raises ValueError."""
@@ -15,7 +17,10 @@ def uid_range(text: object) -> range:
     match = re.fullmatch(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})", str(text))
     if match is None or int(match[2]) < int(match[1]):
         raise ValueError('must be a range of user ids such as "10001-10256"')
-    return range(int(match[1]), int(match[2]) + 1)
+    uids = range(int(match[1]), int(match[2]) + 1)
+    if len(uids) > _MOST_UIDS:
+        raise ValueError(f"must have at most {_MOST_UIDS} user ids, and {text} has {len(uids)}")
+    return uids
 
 
 class SandboxSettings(Section):

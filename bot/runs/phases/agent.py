@@ -197,7 +197,7 @@ def _sandbox(leased: LeasedRun, workspaces: Workspaces, mirror: Path) -> Contain
     argv = agent.argv(start)
     mounts = workspaces.mounts(task.id, run.number, mirror, runtime.quarantine(task.id))
     uid = workspaces.uid(task.id)
-    if uid is not None:
+    if uid is not None and runtime.worker.uids:  # an image of one's own may know the one id of all tasks
         mounts += user_files(runtime.data.users, uid)
     if start.endpoint:
         argv = endpoint.with_relay(argv)

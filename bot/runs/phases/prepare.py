@@ -23,7 +23,7 @@ from bot.runs.leased_run import LeasedRun
 from bot.runs.renamed_repository import record_rename
 from bot.sandbox.workspace import Workspaces
 from bot.sandbox.workspace_plan import WorkspacePlan
-from bot.store import leases, workspaces
+from bot.store import claims, leases, workspaces
 from bot.store import runs as run_rows
 
 
@@ -112,6 +112,7 @@ def _reserve(leased: LeasedRun, source: Mirror, view: RemoteView) -> int | None:
     """
     task, runtime = leased.task, leased.runtime
     with runtime.ledger.write() as tx:
+        claims.exclude_claimers(tx)  # before the run's row is locked, as a takeover does
         leases.write(tx, leased.lease)
         uid = workspaces.mark_in_use(tx, task.id, runtime.worker.host, runtime.worker.uids)
     source.retain_heads(task.id, [task.base_head, *view.refs.values()])

@@ -245,6 +245,10 @@ def test_each_kind_of_agent_in_the_registry_can_be_named(monkeypatch: pytest.Mon
             )
             for uids in ("'10001'", "'10256-10001'", "'0-9'", "'a-b'", "10001", "'1-2-3'", "'10001 - 10002'")
         ],
+        (
+            "[sandbox]\nuids = '1-999999999'",
+            r"uids must have at most 65536 user ids, and 1-999999999 has 999999999",
+        ),
         ("[sandbox]\ndisk = 'much'", r'\[sandbox\] disk must be a size such as "500m" or "20g"'),
         ("[limits.repositories.anvil]", r'\[limits\] repositories has "anvil", which is not a repository'),
         (
