@@ -1,4 +1,4 @@
-"""Room in memory for the bodies of deliveries. Anybody can send one: a signature is verified over all of it.
+"""Room in memory for the bodies of deliveries. Anybody can send one: its signature is over all of it.
 
 A small body always finds a place: if all are taken, the oldest body that is still arriving is given up.
 Large bodies share a number of bytes, and wait for each other.
@@ -50,9 +50,7 @@ class BodyLimits:
                 self._free -= size
                 reservation.shared = size
         elif not reservation.small and not reservation.shared:
-            if len(self._small) >= _PLACES:
-                self._give_up_oldest()
-                await self._until(lambda: len(self._small) < _PLACES)
+            await self._until(self._has_place)
             self._small[reservation] = None
             reservation.small = True
 
@@ -66,6 +64,13 @@ class BodyLimits:
         # Every waiting body looks again, and waits for the next event if the room is too small.
         self._released.set()
         self._released = asyncio.Event()
+
+    def _has_place(self) -> bool:
+        """Give up a body at each look: in a burst, also those that got their places since."""
+        if len(self._small) < _PLACES:
+            return True
+        self._give_up_oldest()
+        return False
 
     def _give_up_oldest(self) -> None:
         for reservation in self._small:

@@ -6,19 +6,26 @@ second, and became 1 GB of objects.
 
 import asyncio
 import resource
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from pydantic_core import from_json
 
 LARGE = 1 << 20  # bytes; bodies above are checked in a process of their own
-_MEMORY = 2 << 30  # bytes of address space of that process
+_MEMORY = 2 << 30  # bytes that this takes at most
 _SECONDS = 20.0
 _INVALID = 3  # exit status of a body that is not a JSON object
+_TOO_LARGE = 4  # and of one that takes more memory
 
 
 class NotJSON(ValueError):
     """The body is not a JSON object by RFC 8259: NaN, lone surrogates, too deep nesting, invalid UTF-8."""
+
+
+class NotChecked(Exception):
+    """The process of the check was killed, could not start, or had too little time."""
 
 
 class LargeBodies:
@@ -30,7 +37,7 @@ class LargeBodies:
     async def error(self, body: bytes) -> NotJSON | None:
         """Return the reason why `body` is not a JSON object; None if it is one.
 
-        A body that takes too much memory or time is none.
+        A body that takes more than 2 GiB of memory counts as invalid. Raises NotChecked.
         """
         async with self._turn:
             return await asyncio.to_thread(_error_apart, body)
@@ -50,17 +57,26 @@ def _error_apart(body: bytes) -> NotJSON | None:
     command = [sys.executable, "-I", "-m", __name__, str(_MEMORY)]
     try:
         done = subprocess.run(command, input=body, capture_output=True, timeout=_SECONDS, env={})
-    except subprocess.TimeoutExpired:
-        return NotJSON(f"it takes more than {_SECONDS:g} s to read")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotChecked(type(error).__name__) from error
     if done.returncode == _INVALID:
         return NotJSON(done.stdout.decode())
-    return NotJSON("it takes too much memory to read") if done.returncode else None
+    if done.returncode in (_TOO_LARGE, -signal.SIGABRT):
+        return NotJSON("it takes too much memory to read")
+    if done.returncode:
+        raise NotChecked(f"status {done.returncode}")
+    return None
 
 
 def _main() -> None:
-    memory = int(sys.argv[1])
+    body = sys.stdin.buffer.read()
+    memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    if error := json_error(sys.stdin.buffer.read()):
+    try:
+        error = json_error(body)
+    except BaseException:  # noqa: BLE001 - MemoryError, or a panic of the parser that got no memory
+        sys.exit(_TOO_LARGE)
+    if error:
         sys.stdout.write(str(error))
         sys.exit(_INVALID)
 

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from bot.forges.verifier import WebhookVerifier
 from bot.store.deliveries import Delivery
 from bot.web.body_limits import SMALL, BodyLimits, BodyReservation, TooManyBodies
-from bot.web.json_body import LARGE, LargeBodies, NotJSON, json_error
+from bot.web.json_body import LARGE, LargeBodies, NotChecked, NotJSON, json_error
 from bot.web.recorder import Intake, NotRecorded
 
 log = structlog.get_logger()
@@ -178,6 +178,8 @@ class WebhookEndpoint:
                 raise error
         except NotJSON as error:
             raise DeliveryRefused(400, f"the body is invalid: {error}") from error
+        except NotChecked as error:
+            raise DeliveryRefused(503, f"the body could not be checked: {error}; send it again") from error
         except NotRecorded as error:
             raise DeliveryRefused(503, f"not recorded: {error}; send it again") from error
 

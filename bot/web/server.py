@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_CAP = 64 * 1024  # bytes of request line and headers
+_HEADERS = 100  # of one request; 64 KiB of short ones became 1 MB of objects
 _LOOK = 10.0  # seconds between two looks at a connection; a head has one to two times this
 _ANSWER_DEADLINE = 60.0  # seconds in which a client must take a piece of an answer
 _PIECE = 16 * 1024  # bytes
@@ -22,8 +23,9 @@ _PIECE = 16 * 1024  # bytes
 class Guarded(HttpToolsProtocol):
     """uvicorn's protocol, with limits on what a connection may cost.
 
-    A connection is closed if a head is too long or too slow, if a request comes before the last one is
-    answered (250 KB of such requests made 27 MB of answers), and if its client stops taking an answer.
+    A connection is closed if a head is too long, is too slow, or has too many headers, if a request comes
+    before the last one is answered (250 KB of such requests made 27 MB of answers), and if its client stops
+    taking an answer.
 
     The only subclass of the project beside its errors: uvicorn has no other hook for this.
     """
@@ -57,8 +59,13 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if not self._between_requests():
-            raise Pipelined  # the parser stops, and uvicorn calls send_400_response
+            raise RefusedRequest  # the parser stops, and uvicorn calls send_400_response
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= _HEADERS:
+            raise RefusedRequest
+        super().on_header(name, value)
 
     def send_400_response(self, msg: str) -> None:
         if self._between_requests() or self.cycle.more_body:
@@ -78,12 +85,12 @@ class Guarded(HttpToolsProtocol):
         """Look every few seconds; close the connection if the same head is unfinished at two looks."""
         if not self._is_open:
             return
-        waiting = self._between_requests()
+        cycle, waiting = self.cycle, self._between_requests()
         if self._is_untaken():
             self.transport.abort()
-        elif waited and waiting and self.cycle is last:
+        elif waited and waiting and cycle is last:
             self.transport.close()
-        self.loop.call_later(_LOOK, lambda: self._look(self.cycle, waited=waiting))
+        self.loop.call_later(_LOOK, lambda: self._look(cycle, waited=waiting))
 
     def _is_untaken(self) -> bool:
         left = self.transport.get_write_buffer_size()
@@ -92,8 +99,8 @@ class Guarded(HttpToolsProtocol):
         return bool(left) and self.loop.time() - self._untaken_since >= _ANSWER_DEADLINE
 
 
-class Pipelined(Exception):
-    """A request came before the last one was answered."""
+class RefusedRequest(Exception):
+    """A request came before the last one was answered, or has too many headers."""
 
 
 def application(routes: Sequence[BaseRoute]) -> Starlette:

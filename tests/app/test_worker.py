@@ -47,7 +47,7 @@ def test_up_prints_its_address_and_exits_with_status_0_after_sigterm(desk: Desk)
     with _running_bot(desk) as (address, process):
         assert _get(address, "/readyz").text == "ready\n"
         [limit] = re.findall(r"Max core file size +(\S+)", Path(f"/proc/{process.pid}/limits").read_text())
-        assert limit == "0"
+        assert limit == "1"
 
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=LONG)

@@ -59,6 +59,7 @@ async def test_a_large_body_waits_for_one_that_ends(room: BodyLimits) -> None:
     first, *_ = await placed(room, FULL - 10)
     second = asyncio.create_task(room.fit(BodyReservation(), FULL))
     await asyncio.sleep(0)
+    assert not second.done()
 
     room.release(first)
 
@@ -105,6 +106,27 @@ async def test_the_oldest_small_body_that_is_still_arriving_is_given_up(room: Bo
     assert [places[number].given_up for number in (3, 7, 9)] == [True, True, False]
     assert [task.done() for task in tasks] == [True, True, False]
     tasks[2].cancel()
+
+
+@in_room
+async def test_a_body_has_room_behind_a_burst_of_others_that_never_end(room: BodyLimits) -> None:
+    async def never_end() -> None:
+        place = BodyReservation()
+        try:
+            await room.fit(place, 1)
+            async with asyncio.timeout(60) as place.limit:
+                await asyncio.Event().wait()
+        except (TimeoutError, TooManyBodies):
+            room.release(place)
+
+    burst = [asyncio.create_task(never_end()) for _ in range(1000)]
+    await asyncio.sleep(0)
+
+    await placed(room, 1)
+
+    assert sum(each.done() for each in burst) >= 1000 - 255
+    for each in burst:
+        each.cancel()
 
 
 @in_room

@@ -43,11 +43,11 @@ class App:
 def answers(address: tuple[str, int], *sent: bytes) -> bytes:
     """Send these bytes; return all that comes until the server closes the connection."""
     with socket.create_connection(address, timeout=20) as connection:
-        for piece in sent:
-            connection.sendall(piece)
         try:
+            for piece in sent:
+                connection.sendall(piece)
             return b"".join(iter(lambda: connection.recv(65536), b""))
-        except ConnectionResetError:  # it closed the connection with data unread
+        except (BrokenPipeError, ConnectionResetError):  # it closed the connection with data unread
             return b""
 
 
@@ -80,6 +80,34 @@ def test_a_connection_serves_one_request_after_the_other() -> None:
                 received += connection.recv(65536)
 
     assert app.requests == 3
+
+
+def test_a_connection_that_is_used_again_and_again_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_LOOK", 0.05)
+    app = App()
+    ends = time.monotonic() + 0.5
+    with listening(app) as address, socket.create_connection(address, timeout=20) as connection:
+        while time.monotonic() < ends:
+            connection.sendall(GET)
+            received = b""
+            while not received.endswith(b"ok"):
+                piece = connection.recv(65536)
+                assert piece, f"closed after {app.requests} requests"
+                received += piece
+
+    assert app.requests > 20
+
+
+@pytest.mark.parametrize(("count", "status"), [(100, b"200"), (101, b"400"), (9_000, b"400")])
+def test_a_head_with_more_than_100_headers_is_refused(count: int, status: bytes) -> None:
+    app = App()
+    with listening(app) as address:
+        received = answers(
+            address, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (count - 1) + b"connection: close\r\n\r\n"
+        )
+
+    assert received.startswith(b"HTTP/1.1 " + status)
+    assert app.requests == (1 if status == b"200" else 0)
 
 
 def test_a_head_over_the_limit_in_one_read_is_not_answered() -> None:
