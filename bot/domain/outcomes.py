@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     OVER_BUDGET = "over_budget"
     EXPORT_REFUSED = "export_refused"
     PUSH_REJECTED = "push_rejected"
+    CHANGE_ENDED = "change_ended"
     REMOTE_MISSING = "remote_missing"
     LOST = "lost"
 
@@ -74,6 +75,9 @@ ENDINGS: dict[Outcome, Ending] = {
         "/retry",
     ),
     Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume", "/diff"),
+    Outcome.CHANGE_ENDED: Ending(
+        State.FAILED, "The change was merged or closed before the push.", "/resume", "/diff"
+    ),
     Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository does not exist.", "/resume"),
     Outcome.LOST: Ending(
         State.FAILED, "The run was lost with its worker or its container.", "/resume", "/retry"

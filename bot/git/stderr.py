@@ -22,7 +22,8 @@ _CHILD = re.compile(r"^(?!remote:).* died of signal (\d+)$", re.MULTILINE)
 # Our own disk. Lines about the remote's disk have a prefix.
 # A checkout that cannot write a file names no reason; a full disk is the usual one.
 _FULL = re.compile(
-    r"^(?!remote:).*([Nn]o space left on device|[Dd]isk quota exceeded)|^error: unable to write file ",
+    r"^(?!remote:).*([Nn]o space left on device|[Dd]isk quota exceeded|Out of diskspace)"
+    r"|^error: unable to write file ",
     re.MULTILINE,
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")

@@ -49,7 +49,10 @@ def moved(change: str, *, merged: bool, old_head: str, branch: str, base: str) -
 def not_pushed(change: str, *, merged: bool) -> str:
     """State why a commit was not pushed to the branch of a change that has ended."""
     how = "merged" if merged else "closed"
-    return f"Change {change} was {how} before this push, so nobody would see the new commits. They are saved."
+    return (
+        f"Change {change} was {how} before this push, so nobody would see the new commits. They are saved: "
+        "a resumed run puts them on a new branch."
+    )
 
 
 def old_workflows(default: str) -> str:

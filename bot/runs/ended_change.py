@@ -8,8 +8,10 @@ import re
 from dataclasses import replace
 from itertools import count
 
+import structlog
+
 from bot.domain.change import BranchChange
-from bot.domain.errors import GitFailed
+from bot.domain.errors import ForgeError, ForgeUnavailable, GitFailed
 from bot.domain.task import is_confidential
 from bot.git.mirror import Mirror
 from bot.git.run import Objects
@@ -21,6 +23,8 @@ from bot.sandbox.export.transplant import transplant
 from bot.store import leases
 from bot.store import runs as run_rows
 from bot.tasks.enqueue import branch_of
+
+log = structlog.get_logger()
 
 
 def ended_change(leased: LeasedRun) -> BranchChange | None:
@@ -35,7 +39,16 @@ def ended_change(leased: LeasedRun) -> BranchChange | None:
     may_have_one = task.pushed_head or task.here or task.change_number is not None
     if forge is None or not may_have_one:
         return None
-    changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.branch))
+    try:
+        changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.branch))
+    except ForgeUnavailable:
+        raise
+    except ForgeError as error:
+        # The project may have no merge requests, or the token may not list them: the bot opened none.
+        if task.change_number is not None:
+            raise
+        log.warning("changes of the branch not listed", task=task.id, reason=str(error)[:200])
+        return None
     return changes[0] if changes and all(each.ended for each in changes) else None
 
 
@@ -64,10 +77,17 @@ def leave_ended_change(leased: LeasedRun, source: Mirror) -> None:
         approved_head="",
         change_number=None,
         change_url="",
-        # `--here` opened no change, because there was one.
-        change="link" if task.here else task.change_form,
+        change=_change_form(leased),
     )
     leased.run = replace(leased.run, moved=moved)
+
+
+def _change_form(leased: LeasedRun) -> str:
+    task = leased.task
+    if not task.here:
+        return task.change_form
+    # `--here` opened no change, because there was one.
+    return "none" if is_confidential(task, leased.run) else "link"
 
 
 def transplanted(leased: LeasedRun, source: Mirror) -> str:

@@ -41,7 +41,7 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
         case ChangeEnded():
-            return RunVerdict(Outcome.PUSH_REJECTED, str(error), "/resume continue on a new branch")
+            return RunVerdict(Outcome.CHANGE_ENDED, str(error))
         case WorkflowsRefused(merge=branch) if branch:
             return RunVerdict(Outcome.PUSH_REJECTED, str(error), f"/resume merge {branch}")
         case NotMerged():

@@ -18,9 +18,20 @@ def explained(leased: LeasedRun, source: Mirror) -> WorkflowsRefused:
     task, default = leased.task, source.default_name
     objects = Objects(leased.runtime.quarantine(task.id), (source.path,), leased.check)
     # A merge of the default branch into work for another branch is not what anybody asked for.
-    if task.base == default and not _changes_workflows(objects, task.checked_head, source.head(default)):
+    if _target(leased) == default and not _changes_workflows(
+        objects, task.checked_head, source.head(default)
+    ):
         return WorkflowsRefused(phrases.old_workflows(default), merge=default)
     return WorkflowsRefused(phrases.new_workflows(default))
+
+
+def _target(leased: LeasedRun) -> str:
+    """Return the branch that the work is for. On a change, `base` is the change's own branch."""
+    task, forge = leased.task, leased.runtime.forge_of(leased.task)
+    if not task.pinned or forge is None:
+        return task.base
+    changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.base))
+    return next((each.base_branch for each in changes if not each.ended), task.base)
 
 
 def _changes_workflows(objects: Objects, head: str, default: str) -> bool:

@@ -211,6 +211,8 @@ def _phase_without_text(tx: Connection, task: Task, before: Run) -> Phase:
         )
     if task.state is State.SUCCEEDED:
         raise NotPossible(f"Task `{task.id}` is done. Add instructions: `/resume <what to do>`.")
+    if before.outcome is Outcome.CHANGE_ENDED:
+        return Phase.PREPARE  # which takes the work to a new branch
     pushing = before.first_phase is Phase.PUSH or any(
         phase is Phase.PUSH for phase, _, _ in run_rows.phase_times(tx, before.id)
     )

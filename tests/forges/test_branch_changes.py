@@ -6,6 +6,7 @@ from bot.domain.change import BranchChange
 from bot.domain.errors import ForgeError
 from bot.domain.thread import Thread
 from bot.forges.forge import Forge
+from bot.forges.gitlab.adapter import GitLab
 from tests.forges.adapter_calls import anvil
 from tests.support.playground_clones import push_commit
 from tests.support.playground_gitlab import AnyPlayground
@@ -44,6 +45,18 @@ def test_a_change_of_a_fork_is_not_a_change_of_the_branch(
     playground.open_pull("Theirs", head="zoe:topic", as_="zoe")
 
     assert forge.changes_of(thread, "topic") == []
+
+
+def test_changes_of_forks_do_not_hide_those_of_the_branch(server: Server) -> None:
+    forge = GitLab(url=server.url, token="token-x")
+    theirs = [{"iid": number, "source_project_id": 8} for number in range(100)]
+    ours = {"iid": 3, "source_project_id": 7, "target_branch": "main", "state": "closed"}
+    server.script = [Response(200, theirs), Response(200, theirs), Response(200, [theirs[0], ours])]
+
+    [change] = forge.changes_of(anvil("gitlab"), "topic")
+
+    assert (change.number, change.ended) == (3, True)
+    assert [f"&page={number}&" in path for number, (_, path, _) in enumerate(server.asked, 1)] == [True] * 3
 
 
 def test_a_change_without_a_state_is_an_unreadable_response(scripted: Forge, server: Server) -> None:

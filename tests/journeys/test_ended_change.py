@@ -151,11 +151,13 @@ def test_a_change_that_ends_during_a_run_gets_no_push(embedded: World) -> None:
 
     _, second = embedded.task_after_run(2)
 
-    assert second.outcome is Outcome.PUSH_REJECTED
+    assert second.outcome is Outcome.CHANGE_ENDED
     assert f"Change {embedded.mark}{old} was merged before this push" in second.reason
-    assert "Next: `/resume continue on a new branch`" in embedded.final_comment(1, second)
+    assert "Next: `/resume`" in embedded.final_comment(1, second)
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
-    after, third = resumed(embedded, "true")
+    embedded.say(1, "/resume")
+    embedded.let_continue(embedded.until_running(3))
+    after, third = embedded.task_after_run(3)
     assert (third.outcome, after.branch) == (Outcome.PUSHED, f"{task.branch}-2"), third.reason
     assert files_of(embedded, after.pushed_head) == ["A", "two.txt"]
 
@@ -224,7 +226,7 @@ def test_an_approval_after_the_end_of_the_change_pushes_nothing(embedded: World)
     embedded.say(1, f"/forgehand approve {held.checked_head}")
 
     _, approval = embedded.task_after_run(3)
-    assert approval.outcome is Outcome.PUSH_REJECTED, approval.reason
+    assert approval.outcome is Outcome.CHANGE_ENDED, approval.reason
     assert f"Change {embedded.mark}{old} was closed before this push" in approval.reason
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
 

@@ -1,8 +1,23 @@
 """The files of a retained workspace move to the start of a new branch, if the agent has not changed them."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from bot.domain.errors import DiskFull
+from bot.sandbox.workspace import Workspaces
 from tests.sandbox.task_workspace import FILES, Site, commit
+from tests.support.inodes import needs_root, with_bytes
+
+
+def fill(disk: Path, free: int) -> None:
+    """Leave this many bytes free."""
+    space = os.statvfs(disk)
+    with (disk / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - free)
+
 
 CHANGED = {**FILES, "README.md": "theirs\n", "new.txt": "new\n"}
 
@@ -59,6 +74,97 @@ def test_files_that_are_at_the_new_start_already_are_not_in_the_way(site: Site) 
     assert site.prepared(start, before=before).moved
 
     assert site.agent("git rev-parse HEAD; git status --porcelain; cat a b") == f"{start}\n2\n2"
+
+
+@pytest.mark.parametrize("again", ["the same", "a later"])
+def test_an_interrupted_move_is_repeated(site: Site, again: str) -> None:
+    """What it had written by then is not the agent's, whether or not the target has changed since."""
+    before = commit(site.mirror, {**FILES, "a": "1\n", "old": "old\n"}, site.base)
+    start = commit(site.mirror, {**CHANGED, "a": "2\n", "x/y": "y\n"}, site.base)
+    later = commit(site.mirror, {**CHANGED, "a": "3\n", "old": "old\n"}, site.base)
+    site.prepare(before)
+    site.agent(
+        f"echo {before} {start} >/home/agent/.forgehand-moving; rm old; printf th >README.md; echo 2 >a;"
+        "printf n >new.txt; mkdir x; : >x/y; echo mine >>src/main.py; echo note >note"
+    )
+
+    assert site.prepared(start if again == "the same" else later, before=before).moved
+
+    mine, printed = (
+        ["M src/main.py", "?? note"],
+        site.agent("git status --porcelain; cat README.md a new.txt"),
+    )
+    rest = ["theirs", "2" if again == "the same" else "3", "new"]
+    assert [line.strip() for line in printed.splitlines()] == mine + rest
+    assert site.agent("git rev-parse HEAD") == (start if again == "the same" else later)
+
+
+def test_after_a_move_or_without_one_the_files_are_the_agents(site: Site) -> None:
+    before = commit(site.mirror, {**FILES, "a": "1\n"}, site.base)
+    start = commit(site.mirror, {**CHANGED, "a": "2\n"}, site.base)
+    site.prepare(before)
+    assert site.prepared(start, before=before).moved
+    site.prepare(start)
+    site.agent("echo mine >README.md; ! test -e /home/agent/.forgehand-moving")
+
+    site.prepare(start)
+    assert site.agent("cat README.md") == "mine"
+
+    site.agent(f"echo {start} {before} >/home/agent/.forgehand-moving")
+    site.prepare(start)
+    assert site.agent("cat README.md") == "mine"
+    assert not site.prepared(before, before=start).moved
+    assert site.agent("cat README.md") == "mine"
+
+
+@pytest.mark.parametrize(
+    "record", ["mkfifo", "mkdir", "ln -s /etc/passwd", "echo 1 2 >", "head -c 300 /dev/zero >"]
+)
+def test_a_false_record_of_a_move_does_no_harm(site: Site, record: str) -> None:
+    start = commit(site.mirror, CHANGED, site.base)
+    site.prepare()
+    site.agent(f"{record} /home/agent/.forgehand-moving; echo mine >>src/main.py")
+
+    assert site.prepared(start, before=site.base).moved
+
+    assert site.agent("git status --porcelain; cat README.md") == "M src/main.py\ntheirs"
+
+
+@needs_root
+def test_a_full_disk_ends_a_move_and_a_later_one_is_complete(site: Site, tmp_path: Path) -> None:
+    large = {f"f{number}": f"{number}" * 1_000_000 + "\n" for number in range(8)}
+    before = commit(site.mirror, {**FILES, **dict.fromkeys(large, "small\n")}, site.base)
+    start = commit(site.mirror, {**FILES, **large}, site.base)
+    with with_bytes(tmp_path / "disk", 5 << 20) as disk:
+        site.places = Workspaces(root=disk / "workspaces", engine=site.engine, image=site.image)
+        site.prepare(before)
+        with pytest.raises(DiskFull):
+            site.prepared(start, before=before)
+        site.runs -= 1
+        assert "M f0" in site.agent("git --no-optional-locks status --porcelain")  # it had begun
+
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        assert site.prepared(start, before=before).moved
+
+        assert site.agent("git status --porcelain; git rev-parse HEAD") == start
+
+
+@needs_root
+def test_a_full_disk_is_not_a_broken_clone(site: Site, tmp_path: Path) -> None:
+    start = commit(site.mirror, {f"f{number}": "" for number in range(20_000)}, site.base)  # a large index
+    with with_bytes(tmp_path / "disk", 2 << 20) as disk:
+        site.places = Workspaces(root=disk / "workspaces", engine=site.engine, image=site.image)
+        site.prepare()
+        fill(disk, 300_000)
+        with pytest.raises(DiskFull):
+            site.prepare(start)
+        site.runs -= 1
+        assert site.agent("ls -A /home/agent") == ""
+
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        site.prepare(start)
+
+        assert site.agent("git rev-parse HEAD") == start
 
 
 def test_on_a_change_instruction_files_are_not_in_the_way(site: Site) -> None:

@@ -87,6 +87,15 @@ def test_resume_without_a_text_after_a_failed_push_only_pushes(say: Say, outcome
     assert (twice.first_phase, twice.number) == (Phase.PUSH, 3)
 
 
+def test_resume_without_a_text_after_the_end_of_the_change_prepares_a_new_branch(say: Say) -> None:
+    say("/run tidy it")
+    say.worked(Outcome.CHANGE_ENDED, *WORKED, Phase.PUSH)
+
+    say("/resume")
+
+    assert say.newest()[1].first_phase is Phase.PREPARE
+
+
 def test_resume_with_a_text_after_a_failed_push_runs_the_agent(say: Say) -> None:
     say("/run tidy it")
     say.worked(Outcome.PUSH_REJECTED, *WORKED, Phase.PUSH)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.agents.registry import instruction_files
+from bot.domain.error_policy import domain_error
 from bot.domain.errors import BotError, LeaseLost
 from bot.domain.outcomes import Outcome, RunVerdict
 from bot.domain.task import Run, Task, is_confidential
@@ -28,8 +29,9 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     run = leased.run
     try:
         exported = leased.retry(lambda: _export(leased, source))
-    except BotError as error:
-        if isinstance(error, LeaseLost) or run.agent_outcome is None:
+    except (BotError, OSError) as raised:
+        error = domain_error(raised)
+        if not isinstance(error, BotError) or isinstance(error, LeaseLost) or run.agent_outcome is None:
             raise
         reason = f"{run.reason} The agent's work could not be exported: {error}".strip()
         return RunVerdict(run.agent_outcome, reason)

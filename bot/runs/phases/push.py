@@ -2,7 +2,17 @@
 
 from functools import partial
 
-from bot.domain.errors import ChangeEnded, NotAllowed, PushRejected, RemoteMissing, WorkflowsRefused
+import structlog
+
+from bot.domain.errors import (
+    ChangeEnded,
+    ForgeError,
+    GitFailed,
+    NotAllowed,
+    PushRejected,
+    RemoteMissing,
+    WorkflowsRefused,
+)
 from bot.domain.outcomes import RunVerdict
 from bot.git import push as git_push
 from bot.git.mirror import Mirror
@@ -13,6 +23,8 @@ from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.prepare import credentials, fetch
 from bot.runs.refused_workflows import explained
 from bot.runs.renamed_repository import record_rename
+
+log = structlog.get_logger()
 
 
 def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
@@ -25,13 +37,9 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
     _require_open_change(leased, source)
     oid = leased.task.checked_head
     try:
-        leased.retry(partial(_push_from, leased, source))
-    except RemoteMissing:
-        if not record_rename(leased):
-            raise
-        leased.retry(partial(_push_from, leased, fetch(leased)))
+        _push_or_follow_rename(leased, source)
     except WorkflowsRefused as error:
-        raise explained(leased, fetch(leased)) from error
+        raise _explained(leased, error) from error
     except PushRejected as error:
         # The fetch also shows the branch's new commits to the next run's agent. The head may be our own
         # commit, pushed by a worker that died after the push.
@@ -39,6 +47,24 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
             raise
     leased.record(pushed_head=oid, approved_head="")
     return RunVerdict()
+
+
+def _push_or_follow_rename(leased: LeasedRun, source: Mirror) -> None:
+    try:
+        leased.retry(partial(_push_from, leased, source))
+    except RemoteMissing:
+        if not record_rename(leased):
+            raise
+        leased.retry(partial(_push_from, leased, fetch(leased)))
+
+
+def _explained(leased: LeasedRun, refusal: WorkflowsRefused) -> WorkflowsRefused:
+    """Return the refusal with its reason; as it is if the reason cannot be found now."""
+    try:
+        return explained(leased, fetch(leased))
+    except (ForgeError, GitFailed) as error:
+        log.warning("refusal of workflow files not explained", reason=str(error)[:200])
+        return refusal
 
 
 def _require_permission(leased: LeasedRun) -> None:

@@ -6,12 +6,12 @@ as if the agent had reverted it.
 
 from dataclasses import replace
 
-from bot.domain.errors import GitFailed
+from bot.domain.errors import DiskFull, GitFailed
 from bot.git.commit_writer import write_commits
 from bot.git.history import read_commit, trees
 from bot.git.object_reader import object_reader
 from bot.git.run import LIMITS, Objects, run
-from bot.git.stderr import first_lines
+from bot.git.stderr import first_lines, is_disk_full
 from bot.sandbox.export.rewrite import Style, body
 
 _SECONDS = 120
@@ -41,6 +41,8 @@ def _merged(objects: Objects, ours: str, theirs: str) -> str:
     args = ("merge-tree", "--write-tree", "--no-messages", ours, theirs)
     env, check = objects.borrowing(), objects.check
     done = run(*args, at=objects.path, env=env, seconds=_SECONDS, limits=LIMITS, check=check)
+    if is_disk_full(done.stderr):
+        raise DiskFull
     if done.status not in {0, 1}:
         raise GitFailed(f"git merge-tree failed: {first_lines(done.stderr)}")
     return "" if done.status else done.stdout.decode().strip()

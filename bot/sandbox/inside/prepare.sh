@@ -3,11 +3,11 @@
 # false, fail or hang. A .git that git cannot use is moved to the agent's home; the work tree stays as it is.
 #
 # Arguments: fresh|kept, number of the run, branch, its start commit, the commit from which the files of a
-# retained clone move to it or "", a pattern for the file of a session below
-# the agent's home or "", the commit with the instruction files for the agent or "", pathspecs of these files,
-# one per line, then pairs of a name below refs/ (a remote-tracking branch or a tag) and an id. The caller defines
-# the function `empty`. Prints "session" if such a file exists, and "unmoved" if the files could not move: then the
-# branch starts at the commit they come from.
+# retained clone move to it or "", a pattern for the file of a session below the agent's home or "", the commit
+# with the instruction files for the agent or "", pathspecs of these files, one per line, then pairs of a name
+# below refs/ (a remote-tracking branch or a tag) and an id. The caller defines the function `empty`. Prints
+# "session" if such a file exists, and "unmoved" if the files could not move: then the branch starts at the commit
+# they come from.
 set -eu
 
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 \
@@ -125,10 +125,30 @@ plainly() (
     git "$@"
 )
 
-# Moves the files that are as in $before to $start. Modified and untracked files stay; if one is in the way, nothing
-# changes and the function fails. After an interruption, a repetition does the rest. Arguments: pathspecs of the
-# instruction files, which stay for `brief`. `set -e` has no effect in here, as in `bring`.
-move_files() {
+# Names the two commits of a move from its first changed file to the next preparation. Until then, the files that
+# differ between them are not the agent's.
+moving=/home/agent/.forgehand-moving
+
+# Ends an interrupted move: brings its files back to $before. What an agent writes into the record can only
+# overwrite files of its own.
+undo_move() {
+    [ -f "$moving" ] && [ ! -L "$moving" ] || return 0
+    head -c 200 "$moving" >/tmp/record
+    read -r from to </tmp/record || return 0
+    [ "$from" = "$before" ] || return 0
+    case $to in *[!0-9a-f]*) return 0 ;; esac
+    plainly init -q --template=
+    plainly read-tree "$before"
+    sorted /tmp/undone diff-tree -r --no-renames "$before" "$to"
+    xargs -0 -r sh -euc "$make_room" sh </tmp/undone
+    plainly ls-files -z | sort -z >/tmp/names
+    sort -zm /tmp/undone /tmp/names | uniq -zd | plainly checkout-index -q -f -z --stdin
+}
+
+# Prepares the move of the files that are as in $before to $start. Modified and untracked files stay; if one is in
+# the way, the function fails. Arguments: pathspecs of the instruction files, which stay for `brief`. `set -e` has no
+# effect in here, as in `bring`.
+may_move() {
     plainly init -q --template= || return
     sorted /tmp/changed diff-tree -r --no-renames --diff-filter=d "$before" "$start" || return
     look_from "$start" || return
@@ -141,7 +161,18 @@ move_files() {
     sorted /tmp/left diff-index --cached --no-renames --diff-filter=MT "$start" || return
     sort -zm /tmp/removed /tmp/left | uniq -zd >/tmp/wanted
     [ ! -s /tmp/wanted ] || return
+    plainly read-tree -n -m -u "$before" "$start"
+}
+
+move() {
+    rm -rf "$moving"
+    echo "$before $start" | dd of="$moving" conv=fsync status=none
     plainly read-tree -m -u "$before" "$start"
+}
+
+# A git that failed for want of space says nothing about the .git.
+refuse_full_disk() {
+    [ "$(($(stat -f -c '%a * %S' /workspace)))" -ge 1048576 ] || { echo "No space left on device" >&2 && exit 1; }
 }
 
 # sorted <result> <command>...: writes the paths that a git command lists.
@@ -205,13 +236,21 @@ fi
 if [ -n "$before" ]; then
     pathspecs=
     [ -z "$briefed_by" ] || pathspecs=$instructions
+    undo_move
     # shellcheck disable=SC2086 # one pathspec on a line
-    if ! (IFS=$newline && set -f && twice move_files $pathspecs) 2>/tmp/said; then
+    if (IFS=$newline && set -f && twice may_move $pathspecs) 2>/tmp/said; then
+        move
+    else
+        refuse_full_disk
+        rm -rf "$moving"
         start=$before
         echo unmoved
     fi
+else
+    rm -rf "$moving"
 fi
 if [ "$mode" = kept ] && ! twice bring --mixed "$@" 2>/tmp/said; then
+    refuse_full_disk
     set_aside
     make
     bring --mixed "$@"
