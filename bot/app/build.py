@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.app import certificates, configured_forges
-from bot.app.ledger_wait import when_ledger_answers
+from bot.app.ledger_wait import opened_ledger, when_ledger_answers
 from bot.app.settings import budgets
 from bot.app.settings import gateway as gateway_settings
 from bot.app.settings.limits import RepositoryLimitsSettings, SandboxSettings
 from bot.app.settings.sections import LabelsSettings
 from bot.app.settings.settings import Settings
 from bot.domain.errors import BadSettings
-from bot.domain.interrupt import Check, uninterrupted
+from bot.domain.interrupt import Check
 from bot.domain.lifecycle import State
 from bot.domain.nudges import Nudges
 from bot.domain.task import Identity
@@ -25,7 +25,7 @@ from bot.store.claims import Worker
 from bot.store.data_folder import DataFolder
 from bot.store.hosts import UNRESPONSIVE_AFTER
 from bot.store.leases import LEASE
-from bot.store.ledger import Ledger, open_ledger
+from bot.store.ledger import Ledger
 from bot.store.process_locks import process_lock
 
 _LOG_BYTES = 256 << 20  # of one run's log; a run that prints more is ended
@@ -41,17 +41,17 @@ def build_runtime(
     host: str = "",
     lease: float = LEASE,
     unresponsive_after: float = UNRESPONSIVE_AFTER,
-    check: Check = uninterrupted,
+    check: Check | None = None,
 ) -> Iterator[Runtime]:
     """Build the runtime for the block. Touches the data folder and the ledger, but no engine and no forge.
 
     `host` names this data folder; "" keeps its name. `lease` and `unresponsive_after` are seconds. `check` is
-    called while a ledger that went away is waited for. Raises BadSettings.
+    called while a ledger that went away is waited for; without it, that wait has a limit. Raises BadSettings.
     """
     data = data_folder.create(settings.data.path.absolute())
     certificates.trust(settings.tls.ca_file, data.authorities)
     name = data_folder.host_name(data, host)
-    ledger = when_ledger_answers(lambda: open_ledger(settings.store_url), check)
+    ledger = opened_ledger(settings.store_url, check)
     try:
         key = when_ledger_answers(lambda: shared_keys.link_key(ledger, data), check)
         with process_lock(data, name) as holder:

@@ -8,7 +8,7 @@ names it for all of them.
 import os
 import socket
 import ssl
-import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -52,9 +52,11 @@ def trust(ca_file: Path | None, bundle: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=own)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise BadSettings(f"[tls] ca_file: {ca_file} has no certificates in PEM form ({error}).") from None
-    with tempfile.NamedTemporaryFile("w", dir=bundle.parent, delete=False) as part:
-        part.write(f"{system.read_text().rstrip()}\n{own}")
-    Path(part.name).replace(bundle)  # in one step, because other processes read it
+    part = bundle.with_name(
+        f"{bundle.name}.{uuid.uuid4().hex}"
+    )  # a draft, which the janitor removes after a crash
+    part.write_text(f"{system.read_text().rstrip()}\n{own}")
+    part.replace(bundle)  # in one step, because other processes read it
     os.environ.update(dict.fromkeys(_VARIABLES, str(bundle)))
 
 

@@ -22,7 +22,8 @@ def make_bare(path: Path) -> None:
             part.replace(path / name)
 
 
-_PARTIAL = ("objects/??/tmp_obj_*", "objects/pack/tmp_*")  # objects and packs
+# Locks, partial objects and packs.
+_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/??/tmp_obj_*", "objects/pack/tmp_*")
 
 
 def clear_leftovers(path: Path) -> None:
@@ -30,14 +31,14 @@ def clear_leftovers(path: Path) -> None:
 
     Call it only if no git process works in the repository, or if that process may fail.
     """
-    for pattern in ("*.lock", "refs/**/*.lock", *_PARTIAL):
+    for pattern in _LEFTOVERS:
         for leftover in path.glob(pattern):
             leftover.unlink(missing_ok=True)
 
 
-def clear_partial_objects(path: Path, before: float) -> None:
-    """Remove partial objects and packs that have not changed since `before`, in seconds since the epoch."""
-    for pattern in _PARTIAL:
+def clear_old_leftovers(path: Path, before: float) -> None:
+    """Remove those of them that have not changed since `before`, in seconds since the epoch."""
+    for pattern in _LEFTOVERS:
         for leftover in path.glob(pattern):
             with suppress(FileNotFoundError):  # its git process has just completed or removed it
                 if leftover.stat().st_mtime < before:

@@ -90,8 +90,7 @@ class Mirror:
 
     def retain_heads(self, task: str, oids: Iterable[str]) -> None:
         """Retain these commits for the workspace of a task, even if the remote deletes them."""
-        for lock in (self.path / "refs" / "keep" / task).glob("*.lock"):
-            lock.unlink(missing_ok=True)  # of a killed git process: only one worker has the task
+        self._clear_locks(task)
         lines = [f"update refs/keep/{task}/{oid} {oid}\n" for oid in sorted(set(oids))]
         self._git("update-ref", "--stdin", stdin="".join(lines).encode())
 
@@ -101,8 +100,13 @@ class Mirror:
 
     def release_heads(self, task: str) -> None:
         """Release all commits retained for a task. No error if there are none."""
+        self._clear_locks(task)
         lines = [f"delete {name}\n" for name in self._retained_refs(task)]
         self._git("update-ref", "--stdin", stdin="".join(lines).encode())
+
+    def _clear_locks(self, task: str) -> None:
+        for lock in (self.path / "refs" / "keep" / task).glob("*.lock"):
+            lock.unlink(missing_ok=True)  # of a killed git process: only one worker has the task
 
     def _retained_refs(self, task: str) -> list[str]:
         return list(self._refs(f"refs/keep/{task}/"))

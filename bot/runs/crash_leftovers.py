@@ -7,7 +7,7 @@ import shutil
 import time
 
 from bot.domain.lifecycle import ENDED
-from bot.git.bare_repository import clear_partial_objects
+from bot.git.bare_repository import clear_old_leftovers
 from bot.git.fetch import clear_interrupted
 from bot.sandbox.export.incoming import remove_interrupted
 from bot.store import data_folder, process_locks
@@ -16,13 +16,13 @@ from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
 
 _NEW = 60.0  # seconds in which a file may belong to a process that has not locked it yet
-_IN_USE = 3600.0  # seconds in which a partial object may still be written
+_IN_USE = 3600.0  # seconds in which git may still use its locks and partial objects
 
 
 def remove_files(data: DataFolder, ledger: Ledger, *, new: float = _NEW, in_use: float = _IN_USE) -> None:
     """Remove the files of this host's dead processes. Raises OSError, LedgerUnavailable.
 
-    Files without a lock are removed only if they have not changed for `new` or, objects of git, for `in_use`
+    Files without a lock are removed only if they have not changed for `new` or, those of git, for `in_use`
     seconds.
     """
     now = time.time()
@@ -30,10 +30,10 @@ def remove_files(data: DataFolder, ledger: Ledger, *, new: float = _NEW, in_use:
     for draft in data_folder.old_drafts(data, now - new):
         draft.unlink(missing_ok=True)
     remove_interrupted(data.quarantines, now - new)
-    for quarantine in data.quarantines.glob("*.git"):
-        clear_partial_objects(quarantine, now - in_use)
     for mirror in data.mirrors.glob("*.git"):
         clear_interrupted(mirror)
+    for repository in (*data.quarantines.glob("*.git"), *data.mirrors.glob("*.git")):
+        clear_old_leftovers(repository, now - in_use)
     _remove_gateways(data, ledger)
 
 

@@ -77,11 +77,12 @@ def _unavailable() -> Iterator[None]:
         raise LedgerUnavailable(f"{type(error).__name__}: {reason}") from error
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, *, was_there: bool = False) -> Ledger:
     """Connect to the ledger and bring its schema up to date.
 
     Raises BadSettings if the URL names neither kind of database, if the database cannot be opened, or if
     the ledger is newer than this program; LedgerUnavailable if PostgreSQL goes away meanwhile, or starts.
+    `was_there` says that it answered before: then it is also away if it refuses connections.
     """
     engine = _engine(url)
     try:
@@ -89,7 +90,7 @@ def open_ledger(url: str) -> Ledger:
             migrate(engine)
     except LedgerUnavailable as error:
         engine.dispose()
-        if _is_passing(error.__cause__):
+        if was_there or _is_passing(error.__cause__):
             raise
         reason = str(error).partition(": ")[2]
         raise BadSettings(f"The ledger at [store] url cannot be opened: {reason}.") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app import build
+from bot.app import ledger_wait
 from bot.app.build import build_runtime
 from bot.app.settings.forges import GitHubSettings, GitLabSettings
 from bot.app.settings.limits import LimitsSettings, SandboxSettings
@@ -54,12 +54,12 @@ def test_a_postgresql_that_goes_away_during_the_start_is_waited_for(
         store=StoreSettings(url=SecretStr(url)),
     )
 
-    def opened(url: str) -> Ledger:
-        ledger = open_ledger(url)
+    def opened(url: str, *, was_there: bool) -> Ledger:
+        ledger = open_ledger(url, was_there=was_there)
         away.enter_context(postgres.unavailable(url))
         return ledger
 
-    monkeypatch.setattr(build, "open_ledger", opened)
+    monkeypatch.setattr(ledger_wait, "open_ledger", opened)
     with (
         build_runtime(settings, public_url="", nudges=NUDGES, check=away.close) as runtime,
         runtime.ledger.read() as tx,

@@ -3,8 +3,9 @@
 import pytest
 
 from bot.app import ledger_wait
-from bot.app.ledger_wait import when_ledger_answers
-from bot.domain.errors import LedgerUnavailable
+from bot.app.ledger_wait import opened_ledger, when_ledger_answers
+from bot.domain.errors import BadSettings, LedgerUnavailable
+from bot.store.ledger import Ledger, open_ledger
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,43 @@ def test_the_wait_ends_with_the_error_of_the_check() -> None:
 
     with pytest.raises(InterruptedError):
         when_ledger_answers(step, stopped)
+
+
+def test_without_a_check_the_wait_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_wait, "_PATIENCE", 0.05)
+
+    def step() -> None:
+        raise LedgerUnavailable("OperationalError: gone")
+
+    with pytest.raises(BadSettings, match=r"has not answered for 0\.05 seconds"):
+        when_ledger_answers(step)
+
+
+def test_a_postgresql_that_restarts_while_the_ledger_is_opened_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First it closes the connection, and then there is nobody on its port for a while."""
+    url = "postgresql://127.0.0.1:1/nowhere"
+    with pytest.raises(BadSettings):
+        opened_ledger(url)
+
+    answers = iter([LedgerUnavailable("OperationalError: closed")])
+
+    def closes(address: str, *, was_there: bool) -> Ledger:
+        if answer := next(answers, None):
+            raise answer
+        return open_ledger(address, was_there=was_there)
+
+    monkeypatch.setattr(ledger_wait, "open_ledger", closes)
+    waits: list[int] = []
+
+    def stop_after_three() -> None:
+        waits.append(1)
+        if len(waits) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        opened_ledger(url, stop_after_three)
 
 
 def test_other_errors_are_raised_at_once() -> None:

@@ -41,12 +41,28 @@ while not list(path.glob('objects/pack/tmp_*')): time.sleep(0.05)
 pack.kill()
 go()
 """
+# A git that has locked a ref of a mirror.
+REF = """
+import subprocess
+from bot.git.bare_repository import make_bare
+path = data.mirror('m')
+make_bare(path)
+blob = subprocess.run(['git', 'hash-object', '-w', '--stdin'], cwd=path, input=b'', stdout=subprocess.PIPE)
+oid = blob.stdout.decode().strip()
+pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.DEVNULL}
+git = subprocess.Popen(['git', 'update-ref', '--stdin'], cwd=path, **pipes)
+git.stdin.write(f'start\\nupdate refs/keep/t1/{oid} {oid}\\nprepare\\n'.encode())
+git.stdin.flush()
+while not list(path.glob('refs/keep/t1/*.lock')): time.sleep(0.05)
+git.kill()
+go()
+"""
 FETCH = """
 from bot.git.fetch import fetch
 from bot.git.mirror import Mirror
 fetch(Mirror(data.mirror('m')), sys.argv[2], {})
 """
-PROGRAMS = {"lock": LOCK, "export": EXPORT, "draft": DRAFT, "pack": PACK}
+PROGRAMS = {"lock": LOCK, "export": EXPORT, "draft": DRAFT, "pack": PACK, "ref": REF}
 BEGINNING = """
 import pathlib, sys, time
 from bot.store.data_folder import DataFolder
@@ -132,11 +148,11 @@ def test_what_a_killed_fetch_left_is_removed_when_its_git_has_ended(
                 (mirror / name).touch()
             process.kill()
             process.wait()
-            remove_files(data, sqlite_ledger, new=0, in_use=0)
+            remove_files(data, sqlite_ledger, new=0)
             assert len(crash_files(data)) == 2  # its git still works
 
     def cleared() -> bool:
-        remove_files(data, sqlite_ledger, new=0, in_use=0)
+        remove_files(data, sqlite_ledger, new=0)
         return crash_files(data) == []
 
     eventually(cleared)

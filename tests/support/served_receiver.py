@@ -62,7 +62,7 @@ def main(url: str) -> None:
         threading.Thread(target=_stop_with_input, args=[web], daemon=True).start()
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the log
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the log
         intake.start()
         web.run(sockets=[listener])
         intake.stop()
