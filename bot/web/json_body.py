@@ -5,6 +5,7 @@ second, and became 1 GB of objects.
 """
 
 import asyncio
+import os
 import resource
 import signal
 import subprocess
@@ -69,6 +70,7 @@ def _error_apart(body: bytes) -> NotJSON | None:
 
 
 def _main() -> None:
+    os.nice(10)  # other deliveries go first
     body = sys.stdin.buffer.read()
     memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -8,6 +8,7 @@ and small bodies that never end. The floor is the latency without them, in the s
 """
 
 import multiprocessing
+import os
 import socket
 import statistics
 import sys
@@ -69,6 +70,7 @@ LOADS = {pipeline: 2, unsigned: 4, long_head: 2, signed: 1, endless: 400}  # and
 
 def attack(address: Address, load: Callable[[socket.socket], None], connections: int) -> None:
     """Open this many connections at once, again and again, until the process is killed."""
+    os.nice(19)  # the work of senders is not the machine's, but here they share its processors
 
     def repeat(_: int) -> None:
         while True:
