@@ -63,6 +63,22 @@ def test_work_on_an_old_commit_is_pushed_after_a_merge_of_the_default_branch(emb
 
 
 @pytest.mark.long
+def test_work_on_a_change_into_the_default_branch_is_told_to_merge_it(embedded: World) -> None:
+    playground = begun(embedded)
+    embedded.push("lexer", "lexer.py", "hers")
+    change = playground.open_pull("Add a lexer", head="lexer")
+    embedded.say(change, "/run " + shell(f"echo one > one.txt; {HOLD}"))
+    running = embedded.until_running()
+    set_workflow(embedded, "pull_request")
+    embedded.let_continue(running)
+
+    _, first = embedded.task_after_run(1)
+
+    assert first.outcome is Outcome.PUSH_REJECTED, first.reason
+    assert "Next: `/resume merge main`" in embedded.final_comment(change, first)
+
+
+@pytest.mark.long
 def test_work_that_changes_a_workflow_needs_the_permission(embedded: World) -> None:
     playground = begun(embedded)
     embedded.say(1, "/run " + shell(f"echo 'on: never' > {CI}"))

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from bot.domain.errors import ForgeError
 from bot.domain.outcomes import Outcome
 from bot.domain.task import Run, Task
+from bot.runs.ended_change import ended_change
 from bot.runs.execute import execute
+from bot.runs.leased_run import take_up
+from bot.runs.runtime import Runtime
 from bot.store import claims, hosts, patches, schema, tasks
 from bot.store.data_folder import DataFolder
 from bot.tasks.operator import resume_from_cli
+from tests.support.fakes import FakeForge
 from tests.support.worker_bench import Workshop
 
 
@@ -61,6 +66,27 @@ def test_the_next_run_moves_the_work_even_if_the_target_has_moved_since(
     names = ["README.md", "half", "hers", "later", "three", "two"]
     assert shop.desk.git("ls-tree", "--name-only", task.branch).split() == names
     assert shop.desk.git("rev-parse", f"{task.branch}~2") == target
+
+
+def test_a_forge_that_lists_no_changes_prevents_nothing_unless_the_bot_opened_one(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project may have no merge requests, or the token may not list them."""
+    first = shop.done("echo 1 > one")
+    with shop.runtime.ledger.write() as tx:
+        resume_from_cli(tx, first.task, "go on")
+    again = shop.next()
+    assert again is not None
+    leased = take_up(shop.runtime, again, threading.Event())
+    forge = FakeForge(failing=ForgeError("It may not list them (403)."))
+    monkeypatch.setattr(Runtime, "forge_of", lambda _runtime, _task: forge)
+
+    assert leased.task.pushed_head
+    assert ended_change(leased) is None
+
+    leased.task = replace(leased.task, change_number=3)
+    with pytest.raises(ForgeError, match="may not list"):
+        ended_change(leased)
 
 
 def test_a_failed_agent_leaves_conflicting_work_on_the_old_commits(shop: Workshop, unpushed: Task) -> None:

@@ -137,6 +137,21 @@ def test_no_workspace_is_recorded_as_removed_if_the_folder_of_workspaces_is_miss
         assert [kept.task for kept in workspaces.present(tx, shop.runtime.worker.host)] == [run.task]
 
 
+def test_the_files_of_a_dead_process_are_removed(shop: Workshop) -> None:
+    data = shop.runtime.data
+    lock, draft = data.workers / ("0" * 32), data.root / f"id.{'0' * 32}"
+    for path in (lock, draft):
+        path.touch()
+        os.utime(path, (1, 1))
+
+    janitor = Janitor(shop.runtime, look_every=0)
+    janitor.once()
+    assert janitor.wait(LONG)
+
+    assert not lock.exists()
+    assert not draft.exists()
+
+
 def test_the_container_in_which_a_dead_process_looked_into_an_image_is_removed(shop: Workshop) -> None:
     ours = container_names.image_check(shop.runtime.worker.holder.rpartition("/")[2])
     dead = container_names.image_check("0" * 32)

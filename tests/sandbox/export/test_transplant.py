@@ -1,16 +1,21 @@
 """The work of a task is put on another commit, on real repositories."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.errors import GitFailed
+from bot.domain.error_policy import domain_error
+from bot.domain.errors import DiskFull, GitFailed
 from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
 from bot.git.run import Objects
 from bot.sandbox.export.rewrite import Style
 from bot.sandbox.export.transplant import transplant
 from tests.sandbox.task_workspace import commit
+from tests.support.inodes import needs_root, with_bytes
 
 STYLE = Style(author=Identity("Forgehand", "bot@example.org"), co_author="ann <a@b>", title="Tidy")
 LINES = [f"line {number}" for number in range(9)]
@@ -37,6 +42,22 @@ def made(objects: Objects, files: dict[str, str], *parents: str) -> str:
 def files_of(objects: Objects, oid: str) -> dict[str, str]:
     names = objects.git("ls-tree", "-r", "--name-only", oid).decode().split()
     return {name: objects.git("cat-file", "blob", f"{oid}:{name}").decode() for name in names}
+
+
+@needs_root
+@pytest.mark.waits
+def test_a_full_disk_is_named(there: Objects, tmp_path: Path) -> None:
+    base = made(there, {"a": text()})
+    pushed = made(there, {"a": text(), "b": "b\n"}, base)
+    head = made(there, {"a": text(l7="not pushed"), "b": "b\n"}, pushed)
+    target = made(there, {"a": text(l1="theirs")}, base)
+    with with_bytes(tmp_path / "disk", 1 << 20) as disk:
+        make_bare(disk / "q.git")
+        (disk / "filler").write_bytes(b"x" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+        with pytest.raises((DiskFull, OSError)) as raised:
+            transplant(Objects(disk / "q.git", there.borrowed), STYLE, since=pushed, head=head, onto=target)
+
+    assert isinstance(domain_error(raised.value), DiskFull)
 
 
 def test_without_unpushed_work_the_start_is_the_target(there: Objects) -> None:
