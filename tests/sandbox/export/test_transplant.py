@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.error_policy import domain_error
 from bot.domain.errors import DiskFull, GitFailed
 from bot.domain.task import Identity
 from bot.git.bare_repository import make_bare
@@ -46,18 +45,20 @@ def files_of(objects: Objects, oid: str) -> dict[str, str]:
 
 @needs_root
 @pytest.mark.waits
-def test_a_full_disk_is_named(there: Objects, tmp_path: Path) -> None:
-    base = made(there, {"a": text()})
-    pushed = made(there, {"a": text(), "b": "b\n"}, base)
-    head = made(there, {"a": text(l7="not pushed"), "b": "b\n"}, pushed)
-    target = made(there, {"a": text(l1="theirs")}, base)
+def test_a_disk_that_is_full_in_the_merge_is_named(there: Objects, tmp_path: Path) -> None:
+    """The commits still fit, but the merged file does not."""
+    [first, *middle, last] = [os.urandom(50).hex() for _ in range(40_000)]
+
+    def large(*lines: str) -> dict[str, str]:
+        return {"a": "".join(f"{line}\n" for line in lines)}
+
+    base = made(there, large(first, *middle, last))
+    head = made(there, large(first, *middle, "ours"), base)
+    target = made(there, large("theirs", *middle, last), base)
     with with_bytes(tmp_path / "disk", 1 << 20) as disk:
         make_bare(disk / "q.git")
-        (disk / "filler").write_bytes(b"x" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
-        with pytest.raises((DiskFull, OSError)) as raised:
-            transplant(Objects(disk / "q.git", there.borrowed), STYLE, since=pushed, head=head, onto=target)
-
-    assert isinstance(domain_error(raised.value), DiskFull)
+        with pytest.raises(DiskFull):
+            transplant(Objects(disk / "q.git", there.borrowed), STYLE, since=base, head=head, onto=target)
 
 
 def test_without_unpushed_work_the_start_is_the_target(there: Objects) -> None:
