@@ -18,10 +18,10 @@ FILES = {"README.md": "hello\n", "src/main.py": "print(1)\n"}
 def commit(bare: Path, files: dict[str, str], *parents: str) -> str:
     """Make a commit of exactly these files in a bare repository; a path has at most one folder."""
     trees: dict[str, list[str]] = {"": []}
+    blobs = {text: git(bare, "hash-object", "-w", "--stdin", stdin=text) for text in set(files.values())}
     for name, text in files.items():
         folder, _, leaf = name.rpartition("/")
-        blob = git(bare, "hash-object", "-w", "--stdin", stdin=text)
-        trees.setdefault(folder, []).append(f"100644 blob {blob}\t{leaf}")
+        trees.setdefault(folder, []).append(f"100644 blob {blobs[text]}\t{leaf}")
     for folder in set(trees) - {""}:
         tree = git(bare, "mktree", stdin="\n".join(trees[folder]) + "\n")
         trees[""].append(f"040000 tree {tree}\t{folder}")

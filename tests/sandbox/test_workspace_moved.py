@@ -2,14 +2,18 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import DiskFull
+from bot.domain.errors import DiskFull, ProcessKilled
 from bot.sandbox.workspace import Workspaces
 from tests.sandbox.task_workspace import FILES, Site, commit
 from tests.support.inodes import needs_root, with_bytes
+from tests.support.worker_bench import until
+
+CHANGED = {**FILES, "README.md": "theirs\n", "new.txt": "new\n"}
 
 
 def fill(disk: Path, free: int) -> None:
@@ -17,9 +21,6 @@ def fill(disk: Path, free: int) -> None:
     space = os.statvfs(disk)
     with (disk / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - free)
-
-
-CHANGED = {**FILES, "README.md": "theirs\n", "new.txt": "new\n"}
 
 
 def test_unmodified_files_move_and_modified_and_untracked_ones_stay(site: Site) -> None:
@@ -76,9 +77,9 @@ def test_files_that_are_at_the_new_start_already_are_not_in_the_way(site: Site) 
     assert site.agent("git rev-parse HEAD; git status --porcelain; cat a b") == f"{start}\n2\n2"
 
 
-@pytest.mark.parametrize("again", ["the same", "a later"])
-def test_an_interrupted_move_is_repeated(site: Site, again: str) -> None:
-    """What it had written by then is not the agent's, whether or not the target has changed since."""
+@pytest.mark.parametrize("again", ["to the same commit", "to a later one", "not at all"])
+def test_an_interrupted_move_is_repeated_or_undone(site: Site, again: str) -> None:
+    """What it had written by then is not the agent's, even if the target has changed or conflicts since."""
     before = commit(site.mirror, {**FILES, "a": "1\n", "old": "old\n"}, site.base)
     start = commit(site.mirror, {**CHANGED, "a": "2\n", "x/y": "y\n"}, site.base)
     later = commit(site.mirror, {**CHANGED, "a": "3\n", "old": "old\n"}, site.base)
@@ -88,15 +89,43 @@ def test_an_interrupted_move_is_repeated(site: Site, again: str) -> None:
         "printf n >new.txt; mkdir x; : >x/y; echo mine >>src/main.py; echo note >note"
     )
 
-    assert site.prepared(start if again == "the same" else later, before=before).moved
+    if again == "not at all":
+        site.prepare(before)
+        expected, head = ["hello", "1", "old"], before
+    else:
+        same = again == "to the same commit"
+        assert site.prepared(start if same else later, before=before).moved
+        expected, head = (["theirs", "2", "new"], start) if same else (["theirs", "3", "old", "new"], later)
 
-    mine, printed = (
-        ["M src/main.py", "?? note"],
-        site.agent("git status --porcelain; cat README.md a new.txt"),
-    )
-    rest = ["theirs", "2" if again == "the same" else "3", "new"]
-    assert [line.strip() for line in printed.splitlines()] == mine + rest
-    assert site.agent("git rev-parse HEAD") == (start if again == "the same" else later)
+    seen = site.agent("git status --porcelain; cat README.md a; cat old new.txt 2>/dev/null || true")
+    assert [line.strip() for line in seen.splitlines()] == ["M src/main.py", "?? note", *expected]
+    assert site.agent("git rev-parse HEAD; ls -A /home/agent | grep -v forgehand || true") == head
+
+
+@pytest.mark.long
+def test_a_killed_move_is_repeated(site: Site) -> None:
+    large = [f"f{number:02}" for number in range(16)]
+    before = commit(site.mirror, {**FILES, **dict.fromkeys(large, "small\n")}, site.base)
+    start = commit(site.mirror, {**FILES, **dict.fromkeys(large, "1" * 16_000_000)}, site.base)
+    site.prepare(before)
+    first, last = (site.folder / "repo" / name for name in (large[0], large[-1]))
+
+    def kill() -> None:
+        until(lambda: not first.exists() or first.stat().st_size != len("small\n"))
+        for container in site.engine.ours():
+            site.engine.remove(container.name)
+
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(kill)
+        with pytest.raises(ProcessKilled):
+            site.prepared(start, before=before)
+        killing.result()
+    site.runs -= 1
+    assert last.read_text() == "small\n"  # it was in the middle
+
+    assert site.prepared(start, before=before).moved
+
+    assert site.agent("git status --porcelain; git rev-parse HEAD") == start
 
 
 def test_after_a_move_or_without_one_the_files_are_the_agents(site: Site) -> None:
@@ -110,7 +139,7 @@ def test_after_a_move_or_without_one_the_files_are_the_agents(site: Site) -> Non
     site.prepare(start)
     assert site.agent("cat README.md") == "mine"
 
-    site.agent(f"echo {start} {before} >/home/agent/.forgehand-moving")
+    site.agent(f"echo {before} {start} >/home/agent/.forgehand-moving")  # of an earlier move
     site.prepare(start)
     assert site.agent("cat README.md") == "mine"
     assert not site.prepared(before, before=start).moved
@@ -118,12 +147,22 @@ def test_after_a_move_or_without_one_the_files_are_the_agents(site: Site) -> Non
 
 
 @pytest.mark.parametrize(
-    "record", ["mkfifo", "mkdir", "ln -s /etc/passwd", "echo 1 2 >", "head -c 300 /dev/zero >"]
+    "record",
+    [
+        "mkfifo $record",
+        "mkdir $record; echo 1 >$record/1; chmod 0 $record",
+        "ln -s /etc/passwd $record",
+        "echo 1 2 >$record",
+        "git rev-parse HEAD HEAD | xargs >$record; chmod 0 $record",
+        "echo $(git rev-parse HEAD) abcdef >$record",
+        "echo $(git rev-parse HEAD) >$record",
+        "head -c 300 /dev/zero >$record",
+    ],
 )
 def test_a_false_record_of_a_move_does_no_harm(site: Site, record: str) -> None:
     start = commit(site.mirror, CHANGED, site.base)
     site.prepare()
-    site.agent(f"{record} /home/agent/.forgehand-moving; echo mine >>src/main.py")
+    site.agent(f"record=/home/agent/.forgehand-moving; {record}; echo mine >>src/main.py")
 
     assert site.prepared(start, before=site.base).moved
 
@@ -151,11 +190,11 @@ def test_a_full_disk_ends_a_move_and_a_later_one_is_complete(site: Site, tmp_pat
 
 @needs_root
 def test_a_full_disk_is_not_a_broken_clone(site: Site, tmp_path: Path) -> None:
-    start = commit(site.mirror, {f"f{number}": "" for number in range(20_000)}, site.base)  # a large index
-    with with_bytes(tmp_path / "disk", 2 << 20) as disk:
+    start = commit(site.mirror, {f"f{number}": "" for number in range(40_000)}, site.base)
+    with with_bytes(tmp_path / "disk", 5 << 20) as disk:
         site.places = Workspaces(root=disk / "workspaces", engine=site.engine, image=site.image)
         site.prepare()
-        fill(disk, 300_000)
+        fill(disk, 2 << 20)  # less than the index needs
         with pytest.raises(DiskFull):
             site.prepare(start)
         site.runs -= 1

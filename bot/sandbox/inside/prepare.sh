@@ -129,20 +129,32 @@ plainly() (
 # differ between them are not the agent's.
 moving=/home/agent/.forgehand-moving
 
-# Ends an interrupted move: brings its files back to $before. What an agent writes into the record can only
-# overwrite files of its own.
+# Ends an interrupted move: brings its files back to the commit at which the branch still is. What an agent writes
+# into the record can only overwrite files of its own.
 undo_move() {
-    [ -f "$moving" ] && [ ! -L "$moving" ] || return 0
-    head -c 200 "$moving" >/tmp/record
-    read -r from to </tmp/record || return 0
-    [ "$from" = "$before" ] || return 0
-    case $to in *[!0-9a-f]*) return 0 ;; esac
-    plainly init -q --template=
-    plainly read-tree "$before"
-    sorted /tmp/undone diff-tree -r --no-renames "$before" "$to"
-    xargs -0 -r sh -euc "$make_room" sh </tmp/undone
-    plainly ls-files -z | sort -z >/tmp/names
-    sort -zm /tmp/undone /tmp/names | uniq -zd | plainly checkout-index -q -f -z --stdin
+    from=${before:-$start}
+    if to=$(moved_to); then
+        plainly read-tree "$from"
+        sorted /tmp/undone diff-tree -r --no-renames "$from" "$to"
+        xargs -0 -r sh -euc "$make_room" sh </tmp/undone
+        plainly ls-files -z | sort -z >/tmp/names
+        sort -zm /tmp/undone /tmp/names | uniq -zd | plainly checkout-index -q -f -z --stdin
+    fi
+    clear "$moving"
+}
+
+# Prints the commit to which a move from $from was interrupted; fails if there was none.
+moved_to() {
+    [ -f "$moving" ] && [ ! -L "$moving" ] && head -c 200 "$moving" >/tmp/record 2>/dev/null || return
+    read -r commit to </tmp/record && [ "$commit" = "$from" ] || return
+    case $to in *[!0-9a-f]*) return 1 ;; esac
+    plainly init -q --template= && plainly cat-file -e "$to^{commit}" 2>/dev/null && echo "$to"
+}
+
+# Removes whatever the agent may have put at this path.
+clear() {
+    if plain "$1"; then chmod -R u+rwX "$1"; fi
+    rm -rf "$1"
 }
 
 # Prepares the move of the files that are as in $before to $start. Modified and untracked files stay; if one is in
@@ -165,14 +177,19 @@ may_move() {
 }
 
 move() {
-    rm -rf "$moving"
     echo "$before $start" | dd of="$moving" conv=fsync status=none
     plainly read-tree -m -u "$before" "$start"
 }
 
-# A git that failed for want of space says nothing about the .git.
+# Ends the script if the disk has no space for an index. A git that fails for want of space may not say so, and an
+# agent can have it say so.
 refuse_full_disk() {
-    [ "$(($(stat -f -c '%a * %S' /workspace)))" -ge 1048576 ] || { echo "No space left on device" >&2 && exit 1; }
+    plainly init -q --template=
+    plainly read-tree "$start"
+    probe=/home/agent/.forgehand-probe
+    clear "$probe"
+    { cat /tmp/index && head -c 1048576 /dev/zero; } >"$probe" || { rm -f "$probe" && exit 1; }
+    rm "$probe"
 }
 
 # sorted <result> <command>...: writes the paths that a git command lists.
@@ -233,21 +250,17 @@ if [ "$mode" = fresh ]; then
     bring --hard "$@"
     before=
 fi
+undo_move
 if [ -n "$before" ]; then
     pathspecs=
     [ -z "$briefed_by" ] || pathspecs=$instructions
-    undo_move
     # shellcheck disable=SC2086 # one pathspec on a line
     if (IFS=$newline && set -f && twice may_move $pathspecs) 2>/tmp/said; then
         move
     else
-        refuse_full_disk
-        rm -rf "$moving"
         start=$before
         echo unmoved
     fi
-else
-    rm -rf "$moving"
 fi
 if [ "$mode" = kept ] && ! twice bring --mixed "$@" 2>/tmp/said; then
     refuse_full_disk
