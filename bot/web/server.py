@@ -32,17 +32,15 @@ class Guarded(HttpToolsProtocol):
 
     _head = 0  # bytes received since the last complete head
     _is_deaf = False  # a second request came too early: the connection ends with the first one's answer
-    _is_open = False
     _untaken = 0  # bytes of an answer that the client had not taken at `_untaken_since`
     _untaken_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._is_open = True
         self._look(None, waited=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_open = False
+        self._next_look.cancel()  # its timer would hold the connection in memory, and so would thousands
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -83,14 +81,12 @@ class Guarded(HttpToolsProtocol):
 
     def _look(self, last: object, *, waited: bool) -> None:
         """Look every few seconds; close the connection if the same head is unfinished at two looks."""
-        if not self._is_open:
-            return
         cycle, waiting = self.cycle, self._between_requests()
         if self._is_untaken():
             self.transport.abort()
         elif waited and waiting and cycle is last:
             self.transport.close()
-        self.loop.call_later(_LOOK, lambda: self._look(cycle, waited=waiting))
+        self._next_look = self.loop.call_later(_LOOK, lambda: self._look(cycle, waited=waiting))
 
     def _is_untaken(self) -> bool:
         left = self.transport.get_write_buffer_size()
