@@ -1,4 +1,6 @@
-"""Room in memory for the bodies of deliveries. Anybody can send one: its signature is over all of it.
+"""Room in memory for the bodies of deliveries.
+
+Anybody can send one, because its signature can be verified only once all of it is here.
 
 A small body always finds a place: if all are taken, the oldest body that is still arriving is given up.
 Large bodies share a number of bytes, and wait for each other.
@@ -12,7 +14,9 @@ SMALL = 1 << 20  # bytes of the largest small body
 _PLACES = 256  # for small bodies
 _SHARED = 64 << 20  # bytes of all large bodies together
 _PATIENCE = 5.0  # seconds that a body waits for room
-_WAITING = 64  # large bodies that wait; of each, the server has up to 320 KiB already
+# Bodies that wait; of each, the server has up to 320 KiB already.
+_WAITING_SMALL = 256
+_WAITING_LARGE = 64
 
 
 class TooManyBodies(Exception):
@@ -38,19 +42,20 @@ class BodyLimits:
     def __init__(self, largest: int) -> None:
         self._small: dict[BodyReservation, None] = {}  # oldest first
         self._free = max(_SHARED, largest)
-        self._waiting = 0
+        self._small_queue = asyncio.Semaphore(_WAITING_SMALL)
+        self._large_queue = asyncio.Semaphore(_WAITING_LARGE)
         self._released = asyncio.Event()
 
     async def fit(self, reservation: BodyReservation, size: int) -> None:
         """Wait for room for a body of up to `size` bytes. Raises TooManyBodies after five seconds."""
         if size > SMALL:
             if not reservation.shared:
-                await self._wait_for(size)
+                await self._until(lambda: self._free >= size, self._large_queue)
                 self.release(reservation)
                 self._free -= size
                 reservation.shared = size
         elif not reservation.small and not reservation.shared:
-            await self._until(self._has_place)
+            await self._until(self._has_place, self._small_queue)
             self._small[reservation] = None
             reservation.small = True
 
@@ -66,31 +71,25 @@ class BodyLimits:
         self._released = asyncio.Event()
 
     def _has_place(self) -> bool:
-        """Give up a body at each look: in a burst, also those that got their places since."""
-        if len(self._small) < _PLACES:
-            return True
-        self._give_up_oldest()
-        return False
+        # A body that is given up leaves its place at once, so nobody waits for that: others, which came
+        # earlier, would take the place.
+        return len(self._small) < _PLACES or self._gives_up_oldest()
 
-    def _give_up_oldest(self) -> None:
+    def _gives_up_oldest(self) -> bool:
         for reservation in self._small:
             if reservation.limit is not None and not reservation.limit.expired() and not reservation.given_up:
                 reservation.given_up = True
                 reservation.limit.reschedule(0)
-                return
+                return True
+        return False
 
-    async def _wait_for(self, size: int) -> None:
-        if self._waiting >= _WAITING:
+    async def _until(self, is_free: Callable[[], bool], queue: asyncio.Semaphore) -> None:
+        if is_free():
+            return
+        if queue.locked():
             raise TooManyBodies
-        self._waiting += 1
         try:
-            await self._until(lambda: self._free >= size)
-        finally:
-            self._waiting -= 1
-
-    async def _until(self, is_free: Callable[[], bool]) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
+            async with queue, asyncio.timeout(_PATIENCE):
                 while not is_free():
                     await self._released.wait()
         except TimeoutError as error:

@@ -1,6 +1,7 @@
 """Room for bodies in memory: small ones always have some, large ones share a number of bytes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -102,6 +103,7 @@ async def test_the_oldest_small_body_that_is_still_arriving_is_given_up(room: Bo
 
     await placed(room, SMALL, 1)
 
+    await asyncio.gather(tasks[0], tasks[1])
     assert ended == [3, 7]
     assert [places[number].given_up for number in (3, 7, 9)] == [True, True, False]
     assert [task.done() for task in tasks] == [True, True, False]
@@ -122,9 +124,11 @@ async def test_a_body_has_room_behind_a_burst_of_others_that_never_end(room: Bod
     burst = [asyncio.create_task(never_end()) for _ in range(1000)]
     await asyncio.sleep(0)
 
-    await placed(room, 1)
+    [last] = await placed(room, 1)
 
-    assert sum(each.done() for each in burst) >= 1000 - 255
+    await asyncio.gather(*burst[: 1000 - 255])
+    assert not any(each.done() for each in burst[1000 - 255 :])
+    assert not last.given_up
     for each in burst:
         each.cancel()
 
@@ -138,6 +142,18 @@ async def test_bodies_that_have_arrived_are_not_given_up(room: BodyLimits) -> No
     assert not any(place.given_up for place in places)
     room.release(places[0])
     await placed(room, 1)
+
+
+@in_room
+async def test_only_256_small_bodies_wait_for_those_that_have_arrived(room: BodyLimits) -> None:
+    places = await placed(room, *[SMALL] * 256)
+    waiting = [asyncio.create_task(refused(room.fit(BodyReservation(), 1))) for _ in range(300)]
+    await asyncio.sleep(0)
+
+    assert sum(each.done() for each in waiting) == 300 - 256
+    for place in places:
+        room.release(place)
+    assert Counter(await asyncio.gather(*waiting)) == {True: 300 - 256, False: 256}
 
 
 @in_room
