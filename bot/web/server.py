@@ -13,9 +13,13 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_HEAD_CAP = 64 * 1024  # bytes of request line and headers
+# Bytes of request line and headers. A connection costs up to 90 KB before a head is complete. Their number
+# has no limit: uvicorn's looks only after a head, and while others hold that many, refuses honest requests.
+_HEAD_CAP = 64 * 1024
 _HEADERS = 100  # of one request; 64 KiB of short ones became 1 MB of objects
-_LOOK = 10.0  # seconds between two looks at a connection; a head has one to two times this
+# Seconds between two looks at a connection. A head has one to two times this, less the time that the
+# connection was idle before: at most five seconds, after which uvicorn closes it.
+_LOOK = 10.0
 _ANSWER_DEADLINE = 60.0  # seconds in which a client must take a piece of an answer
 _PIECE = 16 * 1024  # bytes
 
