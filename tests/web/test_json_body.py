@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,12 +36,22 @@ def test_a_body_that_takes_too_much_memory_is_invalid(monkeypatch: pytest.Monkey
     assert str(error(SMALL_VALUES)) == "it takes too much memory to read"
 
 
-@pytest.mark.parametrize("fault", ["time", "killed", "missing"])
-def test_a_check_that_fails_says_nothing_of_the_body(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    if fault == "time":
-        monkeypatch.setattr(json_body, "_SECONDS", 0.0)
-    else:
-        monkeypatch.setattr(sys, "executable", "/bin/false" if fault == "killed" else "/nowhere")
+@pytest.mark.parametrize("program", ["kill -9 $$", "exit 1", None])
+def test_a_check_that_fails_says_nothing_of_the_body(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str | None
+) -> None:
+    python = tmp_path / "python"
+    if program:
+        python.write_text(f"#!/bin/sh\n{program}\n")
+        python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with pytest.raises(NotChecked):
+        error(b"{}")
+
+
+def test_a_check_that_takes_too_long_says_nothing_of_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_body, "_SECONDS", 0.0)
 
     with pytest.raises(NotChecked):
         error(b"{}")
