@@ -25,9 +25,8 @@ def resume(command: Command, tasks: Tasks) -> str:
     queued = tasks.resume(command)
     task = queued.task
     what = "Trying again to push the work of" if queued.only_push else "Resuming"
-    # After a push the branch may have had a change that has ended: then prepare chooses another branch.
-    may_have_one = task.pushed_head or task.here or task.change_number is not None
-    where = "" if may_have_one and not queued.only_push else f" on `{task.branch}`"
+    # If that change has ended, prepare chooses another branch.
+    where = "" if task.may_have_change and not queued.only_push else f" on `{task.branch}`"
     lines = [
         f"{what} task `{task.id}`{where}: {queue_position(queued.position)}.",
         FOLLOW_UP,

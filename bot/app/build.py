@@ -151,9 +151,7 @@ def _repository_limits(settings: Settings) -> dict[str, RunLimits]:
 def _limits(sandbox: SandboxSettings, own: RepositoryLimitsSettings) -> RunLimits:
     """Apply the limits of one repository to those of all sandboxes."""
     merged = sandbox.model_copy(update=own.model_dump(exclude_none=True))
-    # The engine refuses more processors than there are.
-    cpus = min(merged.cpus, os.cpu_count() or 1)
-    container = ContainerLimits(memory=merged.memory, cpus=cpus, pids=merged.pids, disk=merged.disk)
+    container = ContainerLimits(memory=merged.memory, cpus=merged.cpus, pids=merged.pids, disk=merged.disk)
     return RunLimits(container, idle=merged.idle_limit)
 
 

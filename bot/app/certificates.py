@@ -8,7 +8,6 @@ names it for all of them.
 import os
 import socket
 import ssl
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ import structlog
 
 from bot.domain.errors import BadSettings
 from bot.domain.interrupt import interruptible, within
+from bot.store.data_folder import draft_of
 
 # Read by Python's ssl (the gateway), by requests (the APIs), and by git.
 _VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")
@@ -52,9 +52,7 @@ def trust(ca_file: Path | None, bundle: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=own)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise BadSettings(f"[tls] ca_file: {ca_file} has no certificates in PEM form ({error}).") from None
-    part = bundle.with_name(
-        f"{bundle.name}.{uuid.uuid4().hex}"
-    )  # a draft, which the janitor removes after a crash
+    part = draft_of(bundle)
     part.write_text(f"{system.read_text().rstrip()}\n{own}")
     part.replace(bundle)  # in one step, because other processes read it
     os.environ.update(dict.fromkeys(_VARIABLES, str(bundle)))

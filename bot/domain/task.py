@@ -48,6 +48,14 @@ class Task:
         """Report whether the work is pushed to the branch on which it began, such as a change's."""
         return self.branch == self.base
 
+    @property
+    def may_have_change(self) -> bool:
+        """Report whether the branch may have a change, which may have ended since.
+
+        On another host, the pushed commits may be missing, and then the task has no pushed head any more.
+        """
+        return bool(self.pushed_head) or self.here or self.change_number is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

@@ -22,12 +22,19 @@ def make_bare(path: Path) -> None:
             part.replace(path / name)
 
 
-# Locks, partial objects and packs.
-_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/??/tmp_obj_*", "objects/pack/tmp_*")
+# Locks, parts of files of `make_bare`, partial objects and packs.
+_LEFTOVERS = (
+    "*.lock",
+    "config.[0-9]*",
+    "HEAD.[0-9]*",
+    "refs/**/*.lock",
+    "objects/??/tmp_obj_*",
+    "objects/pack/tmp_*",
+)
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove stale locks, objects and packs that a killed git process left in a bare repository.
+    """Remove stale locks, objects and packs that a killed process left in a bare repository.
 
     Call it only if no git process works in the repository, or if that process may fail.
     """
@@ -37,7 +44,7 @@ def clear_leftovers(path: Path) -> None:
 
 
 def clear_old_leftovers(path: Path, before: float) -> None:
-    """Remove those of them that have not changed since `before`, in seconds since the epoch."""
+    """Remove such leftovers that have not changed since `before`, in seconds since the epoch."""
     for pattern in _LEFTOVERS:
         for leftover in path.glob(pattern):
             with suppress(FileNotFoundError):  # its git process has just completed or removed it

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.domain.core_dumps import NO_CORE_DUMPS
 from bot.domain.errors import DiskFull, GitFailed, ProcessKilled
 from bot.domain.interrupt import INTERVAL, Check, Paced, interruptible, uninterrupted
 from bot.git.stderr import both_ends, clean, failure, first_lines, is_disk_full, is_killed
@@ -49,9 +50,7 @@ _CONFIG = [
     ("core.packedGitLimit", "512m"),
 ]
 
-# A core dump would hold credentials, or be as large as the memory. No file is smaller than a page, and the
-# kernel starts a program that collects core dumps for every limit but 1 (Linux, fs/coredump.c).
-_NO_CORE = {resource.RLIMIT_CORE: 1}
+_NO_CORE = {resource.RLIMIT_CORE: NO_CORE_DUMPS}
 # For commands that read an agent's objects: memory in bytes, processor seconds, bytes of a file.
 LIMITS = {
     **_NO_CORE,

@@ -35,9 +35,7 @@ def ended_change(leased: LeasedRun) -> BranchChange | None:
     """
     task = leased.task
     forge = leased.runtime.forge_of(task)
-    # On another host, the pushed commits may be missing, and then the task has no pushed head any more.
-    may_have_one = task.pushed_head or task.here or task.change_number is not None
-    if forge is None or not may_have_one:
+    if forge is None or not task.may_have_change:
         return None
     try:
         changes = leased.retry_or_abandon(lambda: forge.changes_of(task.thread, task.branch))

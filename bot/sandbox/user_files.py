@@ -12,12 +12,13 @@ _GROUP = "root:x:0:\nagent:x:{uid}:\n"
 
 
 def user_files(folder: Path, uid: int) -> list[Mount]:
-    """Return the mounts of the files for this user id; write the files in `folder`."""
+    """Return the mounts of the files for this user id; create the files in `folder` if they are missing."""
     folder.mkdir(exist_ok=True)
     mounts = []
     for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
         path = folder / f"{uid}.{name}"
-        path.write_text(text.format(uid=uid))  # a power failure may have left it empty
-        path.chmod(0o644)
+        if not path.exists() or not path.stat().st_size:  # a power failure may have left it empty
+            path.write_text(text.format(uid=uid))
+            path.chmod(0o644)
         mounts.append(Mount(source=path, target=f"/etc/{name}"))
     return mounts

@@ -16,7 +16,6 @@ from pathlib import Path
 from bot.domain.interrupt import Check, uninterrupted
 from bot.sandbox import container_names
 from bot.sandbox.engine.containers import Engine, Mount
-from bot.sandbox.export.protected_paths import pathspecs
 from bot.sandbox.workspace_plan import Prepared, WorkspacePlan
 
 _PREPARE = (Path(__file__).parent / "inside" / "prepare.sh").read_text()
@@ -87,24 +86,11 @@ class Workspaces:
             part = folder / f"{_UID}.new"
             part.write_text(str(plan.uid))
             part.replace(folder / _UID)
-        briefed = [plan.briefed_by, "\n".join(pathspecs(plan.instruction_files))]
-        named = {f"remotes/{name}": oid for name, oid in plan.refs.items()}
-        named |= {f"tags/{name}": oid for name, oid in plan.tags.items()}
-        refs = [part for pair in named.items() for part in pair]
         output = self._engine.tool(
             name=plan.name,
             image=self._image,
             script=_EMPTY + _PREPARE,
-            args=[
-                mode,
-                str(plan.run),
-                plan.branch,
-                plan.start,
-                plan.before,
-                plan.session_file,
-                *briefed,
-                *refs,
-            ],
+            args=[mode, *plan.arguments()],
             mounts=self._shared(plan.task, plan.mirror, plan.quarantine),
             seconds=_SECONDS,
             uid=self.uid(plan.task),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.interrupt import Check, uninterrupted
+from bot.sandbox.export.protected_paths import pathspecs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,15 @@ class WorkspacePlan:
     briefed_by: str = ""  # commit with the instruction files for the agent; "" = `start`
     uid: int | None = None  # user id for a new workspace; None = the engine's default one
     check: Check = field(default=uninterrupted, compare=False)  # called while the container works
+
+    def arguments(self) -> list[str]:
+        """Return the arguments of `prepare.sh` behind the first."""
+        briefed = [self.briefed_by, "\n".join(pathspecs(self.instruction_files))]
+        named = {f"remotes/{name}": oid for name, oid in self.refs.items()}
+        named |= {f"tags/{name}": oid for name, oid in self.tags.items()}
+        refs = [part for pair in named.items() for part in pair]
+        commits = [self.branch, self.start, self.before]
+        return [str(self.run), *commits, self.session_file, *briefed, *refs]
 
 
 @dataclass(frozen=True, slots=True)

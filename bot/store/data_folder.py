@@ -193,8 +193,13 @@ def identity(folder: DataFolder) -> str:
     return write_once(folder.identity, secrets.token_hex(8))
 
 
+def draft_of(path: Path) -> Path:
+    """Return a new path for the content of a file of this folder until it is complete; see `old_drafts`."""
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+
+
 def old_drafts(folder: DataFolder, before: float) -> list[Path]:
-    """Return drafts of `write_once` that have not changed since `before`, in seconds since the epoch."""
+    """Return drafts that have not changed since `before`, in seconds since the epoch."""
     drafts = (path for path in folder.root.glob("*.*") if _DRAFT.fullmatch(path.suffix))
     return [path for path in drafts if path.stat().st_mtime < before]
 
@@ -202,7 +207,7 @@ def old_drafts(folder: DataFolder, before: float) -> list[Path]:
 def write_once(path: Path, content: str) -> str:
     """Return the content of the file, which only this user can read; the first process writes `content`."""
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        draft = draft_of(path)
         draft.touch(mode=0o600)
         draft.write_text(content)
         with suppress(FileExistsError):

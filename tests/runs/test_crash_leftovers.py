@@ -30,6 +30,11 @@ from bot.store import data_folder
 pathlib.Path.hardlink_to = lambda *_: go()
 data_folder.identity(data)
 """
+REPOSITORY = """
+from bot.git.bare_repository import make_bare
+pathlib.Path.replace = lambda *_: go()
+make_bare(data.quarantine('t2'))
+"""
 # Its standard input is a pack that never ends.
 PACK = """
 import subprocess
@@ -62,7 +67,14 @@ from bot.git.fetch import fetch
 from bot.git.mirror import Mirror
 fetch(Mirror(data.mirror('m')), sys.argv[2], {})
 """
-PROGRAMS = {"lock": LOCK, "export": EXPORT, "draft": DRAFT, "pack": PACK, "ref": REF}
+PROGRAMS = {
+    "lock": LOCK,
+    "export": EXPORT,
+    "draft": DRAFT,
+    "pack": PACK,
+    "ref": REF,
+    "repository": REPOSITORY,
+}
 BEGINNING = """
 import pathlib, sys, time
 from bot.store.data_folder import DataFolder

@@ -17,7 +17,7 @@ from bot.runs.leased_run import take_up
 from bot.runs.phases.prepare import fetch
 from bot.store import tasks
 from bot.tasks.operator import resume_from_cli
-from tests.support.inodes import needs_root, with_bytes
+from tests.support.inodes import leave_free, needs_root, with_bytes
 from tests.support.worker_bench import Workshop, in_a_workshop
 
 pytestmark = [needs_root, pytest.mark.waits]
@@ -38,11 +38,7 @@ def small_disk(folder: Path) -> Iterator[Workshop]:
 @contextmanager
 def with_free(shop: Workshop, count: int) -> Iterator[None]:
     """Leave this many bytes of the disk free during the block."""
-    root = shop.runtime.data.root
-    disk = os.statvfs(root)
-    filler = root / "of-others"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - count)
+    filler = leave_free(shop.runtime.data.root, count)
     yield
     filler.unlink()
 

@@ -1,6 +1,5 @@
 """The files of a retained workspace move to the start of a new branch, if the agent has not changed them."""
 
-import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,17 +9,10 @@ import pytest
 from bot.domain.errors import DiskFull, ProcessKilled
 from bot.sandbox.workspace import Workspaces
 from tests.sandbox.task_workspace import FILES, Site, commit
-from tests.support.inodes import needs_root, with_bytes
+from tests.support.inodes import leave_free, needs_root, with_bytes
 from tests.support.worker_bench import until
 
 CHANGED = {**FILES, "README.md": "theirs\n", "new.txt": "new\n"}
-
-
-def fill(disk: Path, free: int) -> None:
-    """Leave this many bytes free."""
-    space = os.statvfs(disk)
-    with (disk / "filler").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - free)
 
 
 def test_unmodified_files_move_and_modified_and_untracked_ones_stay(site: Site) -> None:
@@ -194,7 +186,7 @@ def test_a_full_disk_is_not_a_broken_clone(site: Site, tmp_path: Path) -> None:
     with with_bytes(tmp_path / "disk", 5 << 20) as disk:
         site.places = Workspaces(root=disk / "workspaces", engine=site.engine, image=site.image)
         site.prepare()
-        fill(disk, 2 << 20)  # less than the index needs
+        leave_free(disk, 2 << 20)  # less than the index needs
         with pytest.raises(DiskFull):
             site.prepare(start)
         site.runs -= 1

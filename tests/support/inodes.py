@@ -25,6 +25,15 @@ def with_bytes(folder: Path, count: int) -> Iterator[Path]:
         yield folder
 
 
+def leave_free(folder: Path, count: int) -> Path:
+    """Fill the file system of the folder until this many bytes are free; return the file that does it."""
+    space = os.statvfs(folder)
+    filler = folder / "filler"
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - count)
+    return filler
+
+
 @contextmanager
 def with_options(folder: Path, options: str) -> Iterator[Path]:
     """Mount a tmpfs with these options at this folder until the block ends."""

@@ -16,6 +16,7 @@ from bot import __version__
 from bot.app.cli import images, workspaces
 from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, settings_of
 from bot.app.cli.output import say
+from bot.domain.core_dumps import NO_CORE_DUMPS
 from bot.domain.errors import BadSettings, BotError
 
 app = typer.Typer(
@@ -215,8 +216,8 @@ def version() -> None:
 
 def main() -> None:
     """Run one command. A BotError becomes one sentence and exit status 1."""
-    # A core dump of the bot, or of a program that it starts, would hold its tokens. As in git/run.py.
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    # Also of the programs that it starts.
+    resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE_DUMPS, NO_CORE_DUMPS))
     try:
         app(prog_name="forgehand")
     except BotError as error:

@@ -9,6 +9,7 @@ from docker import APIClient
 from docker.types import HostConfig, LogConfig, Ulimit
 from docker.types import Mount as Bind
 
+from bot.domain.core_dumps import NO_CORE_DUMPS
 from bot.domain.errors import BadSettings
 from bot.sandbox.engine import podman, seccomp
 
@@ -111,7 +112,7 @@ def host_config(
         **_enforced(limits, info),
         ulimits=[
             Ulimit(name="nofile", soft=_NOFILE, hard=_NOFILE),
-            Ulimit(name="core", soft=1, hard=1),  # with 0, a program of the machine still gets core dumps
+            Ulimit(name="core", soft=NO_CORE_DUMPS, hard=NO_CORE_DUMPS),
             Ulimit(name="fsize", soft=limits.disk, hard=limits.disk),
         ],
         tmpfs={"/tmp": f"exec,nosuid,nodev,{podman.tmp_options(info, uid)},size={_TMP}"},
@@ -120,7 +121,10 @@ def host_config(
 
 
 def _enforced(limits: ContainerLimits, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits it can enforce. With others, or more processors than it has, engines refuse."""
+    """Return the limits it can enforce. With others, engines drop the limit or refuse the container.
+
+    They also refuse more processors than their machine has, which may not be the bot's.
+    """
     settings: dict[str, dict[str, Any]] = {
         "pids": {"pids_limit": limits.pids},
         "memory": {"mem_limit": limits.memory, "memswap_limit": limits.memory},
