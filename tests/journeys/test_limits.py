@@ -10,7 +10,7 @@ from bot.domain.outcomes import Outcome
 from tests.journeys.world import World, shell
 from tests.support.out_of_memory import GREEDY
 
-TALKS = "while :; do echo at work; sleep 0.2; done"
+TALKS = "while :; do echo at work; sleep 0.2; done"  # so that a busy machine does not make it silent
 SILENT = "echo begun; sleep 60"
 FORKS = f"n=0; while test $n -lt 200; do sleep 60 & n=$((n + 1)); done; {TALKS}"
 FILLS = """
@@ -35,7 +35,7 @@ SHORT_LINES = "seq 1 999999999"
 PASSED = [
     ("--timeout 3s", TALKS, Outcome.TIMED_OUT, "It did not end within 3 s."),
     ("", SILENT, Outcome.IDLE, "It printed nothing for 4 s."),
-    ("", GREEDY, Outcome.OUT_OF_MEMORY, "It needed more than its 1g of memory."),
+    ("", f"{TALKS} & {GREEDY}", Outcome.OUT_OF_MEMORY, "It needed more than its 1g of memory."),
     ("", FORKS, Outcome.AGENT_FAILED, "It ended with exit status 2."),
     ("", FILLS, Outcome.DISK_FULL, r"Its workspace takes \d+ MiB and may take 60 MiB."),
 ]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from bot.playground.state import Repository
-from tests.support.playground_served import Served, Wrap, successful_json
+from tests.support.playground_served import Served, Wrap, all_pages, successful_json
 
 PATH = "acme/anvil"
 
@@ -224,9 +224,7 @@ class Playground:
     def deliveries(self) -> list[dict[str, Any]]:
         """Return the deliveries of all webhooks, newest first."""
         hooks = self.ask("GET", "hooks")
-        return [
-            one for hook in hooks for one in self.ask("GET", f"hooks/{hook['id']}/deliveries?per_page=100")
-        ]
+        return [one for hook in hooks for one in all_pages(self.ask, f"hooks/{hook['id']}/deliveries")]
 
     def redeliver(self, delivery_id: int) -> None:
         """Send the same body under the same X-GitHub-Delivery again."""

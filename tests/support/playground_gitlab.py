@@ -12,7 +12,7 @@ import httpx
 from bot.playground.state import Comment, Issue, Repository
 from tests.support.gitlab_as_github import LEVELS, Change, at, comment, delivery, pull, status
 from tests.support.playground_github import PATH, Playground
-from tests.support.playground_served import Served, Wrap, successful_json
+from tests.support.playground_served import Served, Wrap, all_pages, successful_json
 
 
 class GitLabPlayground:
@@ -231,7 +231,7 @@ class GitLabPlayground:
         return [
             delivery(one, hook["id"])
             for hook in self.ask("GET", "hooks")
-            for one in self.ask("GET", f"hooks/{hook['id']}/events?per_page=100")
+            for one in all_pages(self.ask, f"hooks/{hook['id']}/events")
         ]
 
     def redeliver(self, delivery_id: int) -> None:

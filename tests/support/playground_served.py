@@ -7,6 +7,7 @@ playground_gitlab.py.
 import socket
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,14 @@ def successful_json(answer: httpx.Response) -> Any:
     asked = f"{answer.request.method} {answer.request.url.raw_path.decode()}"
     assert answer.is_success, f"{asked}: {answer.status_code} {answer.text}"
     return answer.json() if answer.content else None
+
+
+def all_pages(ask: Callable[[str, str], Any], path: str) -> list[Any]:
+    """Return the rows of all pages of a list: new rows may push others to a later page."""
+    rows: list[Any] = []
+    for number in count(1):
+        page = ask("GET", f"{path}?per_page=100&page={number}")
+        rows += page
+        if len(page) < 100:
+            break
+    return rows
