@@ -6,6 +6,7 @@ commits that were not pushed are put on it.
 
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import structlog
@@ -53,13 +54,15 @@ def ended_change(leased: LeasedRun) -> BranchChange | None:
 def leave_ended_change(leased: LeasedRun, source: Mirror) -> None:
     """Record that the task continues on a new branch if the change of its branch has ended.
 
-    Raises GitFailed if there is no branch at which it could begin.
+    Each step is retried by itself. Raises GitFailed if there is no branch at which it could begin.
     """
-    change = ended_change(leased)
-    if change is None:
-        return
+    if change := ended_change(leased):
+        base = _target(leased, source, change.base_branch)
+        leased.retry(partial(_leave, leased, source, change, base))
+
+
+def _leave(leased: LeasedRun, source: Mirror, change: BranchChange, base: str) -> None:
     task = leased.task
-    base = _target(leased, source, change.base_branch)
     branch = _new_branch(leased, source)
     left = task.pushed_head or task.base_head
     name = reference_of_change(task.thread, change.number)
@@ -125,12 +128,12 @@ def _target(leased: LeasedRun, source: Mirror, name: str) -> str:
 
     Raises GitFailed if none of them exists.
     """
-    if source.head(name):
+    if leased.retry(partial(source.head, name)):
         return name
     forge, thread = leased.runtime.forge_of(leased.task), leased.task.thread
     changes = leased.retry_or_abandon(lambda: forge.changes_of(thread, name)) if forge else []
     names = [*(each.base_branch for each in changes), source.default_name]
-    if found := next(filter(source.head, names), ""):
+    if found := leased.retry(lambda: next(filter(source.head, names), "")):
         return found
     raise GitFailed(f"There is no branch `{name}` in the repository, and no default branch.")
 

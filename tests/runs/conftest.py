@@ -1,15 +1,18 @@
-"""Fixtures for tests of runs: a workshop, short intervals, parts that hang, and a limit for a cancel.
+"""Fixtures for tests of runs: a workshop, short intervals, parts that hang or are killed, and limits of time.
 
 The images take longer to build than most tests take: each is built once in a session.
 """
 
+import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.runs import agent_output
+from bot.domain.error_policy import Backoff
+from bot.runs import agent_output, leased_run
 from tests.runs.hanging_steps import SOON
 from tests.support.cli_sandbox import LONG
 from tests.support.hanging import git_hangs
@@ -66,3 +69,30 @@ def soon(record_property: Callable[[str, object], None]) -> Callable[[str, float
         assert seconds < SOON, where
 
     return figure
+
+
+@pytest.fixture
+def killing_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a `git` first in PATH that is killed on its first start with any arguments.
+
+    Return the file that lists the arguments of those that were killed. Parts of names that differ from
+    attempt to attempt are left out.
+    """
+    # One step starts several processes, and each of them is killed once.
+    monkeypatch.setattr(leased_run, "PHASE", Backoff(pauses=(0.01,), tries=40))
+    killed, program = tmp_path / "killed", tmp_path / "programs" / "git"
+    program.parent.mkdir()
+    killed.touch()
+    program.write_text(
+        f"""#!/bin/sh
+arguments=$(echo "$*" | sed 's/[0-9a-f]\\{{32\\}}//g')
+if ! grep -qxFe "$arguments" {killed}; then
+    echo "$arguments" >>{killed}
+    kill -9 $$
+fi
+exec {shutil.which("git")} "$@"
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return killed

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot.domain.errors import ForgeError
+from bot.domain.error_policy import Backoff
+from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.outcomes import Outcome
-from bot.domain.task import Run, Task
+from bot.domain.task import Task
+from bot.runs import leased_run
 from bot.runs.ended_change import ended_change
 from bot.runs.execute import execute
 from bot.runs.leased_run import take_up
@@ -26,22 +28,12 @@ def unpushed(shop: Workshop) -> Task:
     """Push one commit of a task, let its agent fail after another one, and move its branch in the ledger."""
     first = shop.done("echo 1 > one")
     pushed = shop.task(first).pushed_head
-    worked(shop, first.task, "echo 2 > two; git add two; git commit -qm two; echo half > half; exit 3")
+    shop.resumed(first.task, "echo 2 > two; git add two; git commit -qm two; echo half > half; exit 3")
     target = with_file(shop, "hers")
     with shop.runtime.ledger.write() as tx:
         branch = f"{shop.task(first).branch}-2"
         tasks.write(tx, first.task, branch=branch, base_head=target, left_head=pushed, pushed_head="")
     return shop.task(first)
-
-
-def worked(shop: Workshop, task_id: str, script: str) -> Run:
-    """Resume the task, and execute that run with this script."""
-    with shop.runtime.ledger.write() as tx:
-        resume_from_cli(tx, task_id, "go on")
-    claimed = shop.next()
-    assert claimed is not None
-    execute(shop.agent(script), claimed, threading.Event())
-    return shop.now(claimed)
 
 
 def with_file(shop: Workshop, name: str, content: str = "theirs") -> str:
@@ -59,13 +51,37 @@ def test_the_next_run_moves_the_work_even_if_the_target_has_moved_since(
 ) -> None:
     target = with_file(shop, "later")
 
-    run = worked(shop, unpushed.id, "test -e hers; test -e later; test -e half; echo 3 > three")
+    run = shop.resumed(unpushed.id, "test -e hers; test -e later; test -e half; echo 3 > three")
 
     task = shop.task(run)
     assert (run.outcome, task.left_head, task.base_head) == (Outcome.PUSHED, "", target), run.reason
     names = ["README.md", "half", "hers", "later", "three", "two"]
     assert shop.desk.git("ls-tree", "--name-only", task.branch).split() == names
     assert shop.desk.git("rev-parse", f"{task.branch}~2") == target
+
+
+def test_the_move_ends_well_though_each_of_its_git_processes_is_killed_once(
+    shop: Workshop, unpushed: Task, killing_each: Path
+) -> None:
+    run = shop.resumed(unpushed.id, "test -e hers; test -e half; echo 3 > three")
+
+    assert (run.outcome, run.reason) == (Outcome.PUSHED, "")
+    assert "\nmerge-tree " in killing_each.read_text()
+    names = ["README.md", "half", "hers", "three", "two"]
+    assert shop.desk.git("ls-tree", "--name-only", shop.task(run).branch).split() == names
+
+
+def test_a_forge_that_is_away_is_asked_for_ended_changes_as_often_as_any_step_is_tried(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shop.done("echo 1 > one")
+    forge = FakeForge(failing=ForgeUnavailable("It does not answer."))
+    monkeypatch.setattr(Runtime, "forge_of", lambda _runtime, _task: forge)
+    monkeypatch.setattr(leased_run, "PHASE", Backoff(pauses=(0.01,), tries=3))
+
+    run = shop.resumed(first.task, "echo 2 > two")
+
+    assert (run.outcome, forge.calls) == (Outcome.PREPARE_FAILED, 3), run.reason
 
 
 def test_a_forge_that_lists_no_changes_prevents_nothing_unless_the_bot_opened_one(
@@ -92,7 +108,7 @@ def test_a_forge_that_lists_no_changes_prevents_nothing_unless_the_bot_opened_on
 def test_a_failed_agent_leaves_conflicting_work_on_the_old_commits(shop: Workshop, unpushed: Task) -> None:
     with_file(shop, "two")
 
-    run = worked(shop, unpushed.id, "echo 3 > three; git add three; git commit -qm 3; exit 4")
+    run = shop.resumed(unpushed.id, "echo 3 > three; git add three; git commit -qm 3; exit 4")
 
     task = shop.task(run)
     assert run.outcome is Outcome.AGENT_FAILED

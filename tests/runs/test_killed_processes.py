@@ -37,26 +37,19 @@ exec {shutil.which("git")} "$@"
     return folder
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "fetch",
-        "index-pack",
-        "push",
-        *(
-            pytest.param(command, marks=pytest.mark.long)
-            for command in ("for-each-ref", "cat-file", "rev-list", "pack-objects", "update-ref")
-        ),
-    ],
-)
-def test_a_run_continues_after_git_was_killed(shop: Workshop, killing: Path, command: str) -> None:
-    (killing / command).write_text("1")
+def test_a_run_and_its_resume_end_well_though_each_of_their_git_processes_is_killed_once(
+    shop: Workshop, killing_each: Path
+) -> None:
+    first = shop.done("echo 1 > x")
+    commands = {line.split()[0] for line in killing_each.read_text().splitlines()}
+    killing_each.write_text("")
+    second = shop.resumed(first.task, "echo 2 > y")
 
-    run = shop.done("echo 1 > x")
-
-    assert (killing / command).read_text() == "0\n"
-    assert (run.outcome, run.reason) == (Outcome.PUSHED, "")
-    assert shop.desk.git("show", f"{shop.task(run).branch}:x") == "1"
+    assert (first.outcome, first.reason) == (Outcome.PUSHED, "")
+    assert commands > {"fetch", "for-each-ref", "index-pack", "pack-objects", "update-ref", "push"}
+    assert (second.outcome, second.reason) == (Outcome.PUSHED, "")
+    assert "\npush " in killing_each.read_text()
+    assert shop.desk.git("ls-tree", "--name-only", shop.task(first).branch).split() == ["README.md", "x", "y"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from bot.runs.runtime import Runtime
 from bot.store import claims, runs, schema, tasks
 from bot.store import log_chunks as store_log
 from bot.store.ledger import clock
-from bot.tasks.operator import open_from_cli
+from bot.tasks.operator import open_from_cli, resume_from_cli
 from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.rows import all_are_dead
 
@@ -71,6 +71,15 @@ class Workshop:
     def done(self, script: str) -> Run:
         """Add a new task and execute its run with this script to the end."""
         run = self.claimed()
+        execute(self.agent(script), run, threading.Event())
+        return self.now(run)
+
+    def resumed(self, task_id: str, script: str) -> Run:
+        """Resume the task, and execute that run with this script to the end."""
+        with self.runtime.ledger.write() as tx:
+            resume_from_cli(tx, task_id, "go on")
+        run = self.next()
+        assert run is not None
         execute(self.agent(script), run, threading.Event())
         return self.now(run)
 

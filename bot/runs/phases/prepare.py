@@ -63,6 +63,8 @@ def fetch(leased: LeasedRun) -> Mirror:
 def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     """Bring the task's workspace to the start of this run, and write the prompt."""
     source = fetch(leased)
+    leased.retry(partial(_begin, leased, places, source))
+    leave_ended_change(leased, source)
     plan = leased.retry(partial(_plan, leased, places, source))
     task, run = leased.task, leased.run
     fresh = not places.has(task.id)
@@ -76,12 +78,15 @@ def prepare(leased: LeasedRun, places: Workspaces) -> Mirror:
     return source
 
 
-def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePlan:
-    """Choose the start of this run, and keep its commits and its workspace from removal."""
+def _begin(leased: LeasedRun, places: Workspaces, source: Mirror) -> None:
+    """Choose the task's base and branch on its first run, and its start on another host."""
     _choose_base(leased, source)
     if is_on_another_host(leased):
         begin_here(leased, places, source)
-    leave_ended_change(leased, source)
+
+
+def _plan(leased: LeasedRun, places: Workspaces, source: Mirror) -> WorkspacePlan:
+    """Choose the start of this run, and keep its commits and its workspace from removal."""
     start = transplanted(leased, source)
     task, run = leased.task, leased.run
     view = _remote_view(task, source)

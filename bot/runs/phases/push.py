@@ -9,6 +9,7 @@ from bot.domain.errors import (
     ForgeError,
     GitFailed,
     NotAllowed,
+    ProcessKilled,
     PushRejected,
     RemoteMissing,
     WorkflowsRefused,
@@ -43,7 +44,7 @@ def push(leased: LeasedRun, source: Mirror) -> RunVerdict:
     except PushRejected as error:
         # The fetch also shows the branch's new commits to the next run's agent. The head may be our own
         # commit, pushed by a worker that died after the push.
-        if not error.moved or fetch(leased).head(leased.task.branch) != oid:
+        if not error.moved or leased.retry(partial(fetch(leased).head, leased.task.branch)) != oid:
             raise
     leased.record(pushed_head=oid, approved_head="")
     return RunVerdict()
@@ -62,7 +63,7 @@ def _explained(leased: LeasedRun, refusal: WorkflowsRefused) -> WorkflowsRefused
     """Return the refusal with its reason; as it is if the reason cannot be found now."""
     try:
         return explained(leased, fetch(leased))
-    except (ForgeError, GitFailed) as error:
+    except (ForgeError, GitFailed, ProcessKilled) as error:
         log.warning("refusal of workflow files not explained", reason=str(error)[:200])
         return refusal
 
@@ -80,7 +81,7 @@ def _require_permission(leased: LeasedRun) -> None:
 def _require_open_change(leased: LeasedRun, source: Mirror) -> None:
     """Raise ChangeEnded if the change of the branch has ended and the branch does not have the head yet."""
     task = leased.task
-    if source.head(task.branch) == task.checked_head:
+    if leased.retry(partial(source.head, task.branch)) == task.checked_head:
         return  # pushed by a worker that died after the push
     if change := ended_change(leased):
         raise ChangeEnded(
