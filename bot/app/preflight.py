@@ -9,7 +9,8 @@ import redis
 import structlog
 
 from bot.app import queues
-from bot.app.settings.settings import NAME, Settings
+from bot.app.settings.settings import Settings
+from bot.app.settings.source import NAME
 from bot.domain.errors import BadSettings, SandboxFailed
 from bot.gateway import ecosystems, endpoint
 from bot.runs.runtime import Runtime

@@ -26,6 +26,10 @@ class BadSettings(BotError):
     """The settings cannot work. The operator must change them."""
 
 
+class NoLedger(BotError):
+    """There is no ledger yet, and a command that only reads makes none."""
+
+
 class LeaseLost(BotError):
     """Another worker has taken over this run. This one must stop and change nothing more."""
 

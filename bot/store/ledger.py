@@ -17,15 +17,14 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    inspect,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 
-from bot.domain.errors import BadSettings, LedgerUnavailable
-from bot.store.migrations import NEWEST
+from bot.domain.errors import BadSettings, LedgerUnavailable, NoLedger
+from bot.store.migrations.upgrade import migrate
 
 CLOCK = {  # seconds since the epoch, as SQL of each dialect
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
@@ -77,17 +76,18 @@ def _unavailable() -> Iterator[None]:
         raise LedgerUnavailable(f"{type(error).__name__}: {reason}") from error
 
 
-def open_ledger(url: str, *, was_there: bool = False) -> Ledger:
+def open_ledger(url: str, *, was_there: bool = False, create: bool = True) -> Ledger:
     """Connect to the ledger and bring its schema up to date.
 
     Raises BadSettings if the URL names neither kind of database, if the database cannot be opened, or if
     the ledger is newer than this program; LedgerUnavailable if PostgreSQL goes away meanwhile, or starts.
-    `was_there` says that it answered before: then it is also away if it refuses connections.
+    `was_there` says that it answered before: then it is also away if it refuses connections. Without
+    `create` nothing is made: NoLedger is raised if there is no ledger.
     """
-    engine = _engine(url)
+    engine = _engine(url, create=create)
     try:
         with _unavailable():
-            migrate(engine)
+            migrate(engine, create=create)
     except LedgerUnavailable as error:
         engine.dispose()
         if was_there or _is_passing(error.__cause__):
@@ -109,40 +109,7 @@ def _is_passing(error: object) -> bool:
     return error.statement is not None or "the database system is " in str(error.orig)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version; several processes may call this at the same time."""
-    with engine.begin() as tx:
-        if tx.dialect.name == "postgresql":
-            tx.execute(text("SELECT pg_advisory_xact_lock(7017)"))
-        if _version(tx) != NEWEST:
-            _upgrade(tx)
-
-
-def _version(tx: Connection) -> str | None:
-    if not inspect(tx).has_table("alembic_version"):
-        return None
-    return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-
-
-def _upgrade(tx: Connection) -> None:
-    # Imported here, because loading Alembic is slow and most ledgers are up to date.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config(attributes={"connection": tx})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise BadSettings(
-            f"The ledger does not fit this version of the program: {error}. A newer version "
-            "changed the ledger. Install that version again, or restore a backup: see docs/operating.md, "
-            "Updates."
-        ) from error
-
-
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, create: bool = True) -> Engine:
     try:
         parsed = make_url("" if "\0" in url else url)  # no database's driver takes a NUL
     except (ArgumentError, ValueError):
@@ -158,6 +125,9 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "handle_error", _on_error)
         return engine
     if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        file = Path(str(parsed.database))
+        if not create and not (file.is_file() and file.stat().st_size):
+            raise NoLedger(f"There is no ledger at {file}.")
         return _sqlite_engine(parsed)
     raise BadSettings("[store] url must be sqlite:///<file> or postgresql://<user>@<host>/<database>.")
 

@@ -47,6 +47,14 @@ def link_key(ledger: Ledger, folder: DataFolder) -> str:
     return known
 
 
+def known_task_url(tx: Connection, folder: DataFolder, public_url: str, task_id: str) -> str:
+    """Return the address of the task's page without adding a key; "" if the bot has made no key yet."""
+    key = find(tx, _LINK)
+    if not key and folder.link_key.is_file():
+        key = folder.link_key.read_text()
+    return task_url(public_url, bytes.fromhex(key), task_id) if key else ""
+
+
 def task_url(public_url: str, key: bytes, task_id: str) -> str:
     """Return the address of the task's page, with its signature."""
     return f"{public_url.rstrip('/')}/tasks/{task_id}?key={task_signature(key, task_id)}"

@@ -12,6 +12,7 @@ from bot.store.ledger import clock
 from bot.store.schema import tasks
 from bot.store.schema import threads as threads_table
 
+_NAMED = 3  # ids that an error names
 _COLUMNS: Select[Any] = select(tasks, threads_table).join_from(
     tasks, threads_table, tasks.c.thread_key == threads_table.c.key
 )
@@ -43,6 +44,25 @@ def get(tx: Connection, task_id: str) -> Task:
     if row is None:
         raise NotPossible(f"There is no task `{task_id}`.")
     return _value(row)
+
+
+def named(tx: Connection, text: str) -> Task:
+    """Return the task with this id, or the only one whose id begins with this text.
+
+    Raises NotPossible with ids that may be meant.
+    """
+    begin = text.strip().lower()
+    like = tasks.c.id.startswith(begin, autoescape=True)
+    query = select(tasks.c.id).where(like).order_by(tasks.c.id).limit(_NAMED + 1)
+    ids = list(tx.execute(query).scalars()) if begin else []
+    if begin in ids or len(ids) == 1:
+        return get(tx, begin if begin in ids else ids[0])
+    if ids:
+        more = " and others" if len(ids) > _NAMED else ""
+        raise NotPossible(f"Several tasks begin with `{text}`: {', '.join(ids[:_NAMED])}{more}.")
+    newest_ids = ", ".join(task.id for task in newest(tx, _NAMED))
+    hint = f"Newest: {newest_ids} (`forgehand tasks`)." if newest_ids else "There are no tasks yet."
+    raise NotPossible(f"No task `{text}`. {hint}")
 
 
 def exists(tx: Connection, task_id: str) -> bool:

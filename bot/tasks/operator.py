@@ -44,7 +44,7 @@ def open_from_cli(
 
 def resume_from_cli(tx: Connection, task_id: str, text: str, *, agent: str = "", model: str = "") -> Queued:
     """Resume any task, for `forgehand resume`. Raises NotPossible."""
-    task = task_rows.get(tx, task_id)
+    task = task_rows.named(tx, task_id)
     before = run_rows.newest(tx, task.id)
     request = _request(text, before.wall_limit, context=before.context)
     return enqueue.resume(tx, task, replace(request, agent=agent, model=model))
@@ -52,19 +52,19 @@ def resume_from_cli(tx: Connection, task_id: str, text: str, *, agent: str = "",
 
 def approve_from_cli(tx: Connection, task_id: str) -> Queued:
     """Approve any task's commit, for `forgehand approve`. Raises NotPossible if none waits for that."""
-    task = task_rows.get(tx, task_id)
+    task = task_rows.named(tx, task_id)
     if not enqueue.is_awaiting_approval(tx, task):
-        raise NotPossible(f"Task `{task_id}` is {task.state}: nothing of it awaits approval.")
-    before = run_rows.newest(tx, task_id)
+        raise NotPossible(f"Task `{task.id}` is {task.state}: nothing of it awaits approval.")
+    before = run_rows.newest(tx, task.id)
     request = _request(before.request, before.wall_limit, context=before.context)
     return enqueue.approve(tx, task, request)
 
 
 def cancel_from_cli(tx: Connection, task_id: str) -> Task:
     """Cancel any task, for `forgehand cancel`. Raises NotPossible if it has ended or its push has begun."""
-    task = task_rows.get(tx, task_id)
+    task = task_rows.named(tx, task_id)
     if task.state in ENDED:
-        raise NotPossible(f"Task `{task_id}` is {task.state} already.")
+        raise NotPossible(f"Task `{task.id}` is {task.state} already.")
     return cancel.cancel(tx, task)
 
 

@@ -60,6 +60,21 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def ago(seconds: float) -> str:
+    """Format the time since a past moment for a table: "now", "5 min ago", "3 h ago", "12 days ago"."""
+    if seconds < 30:
+        return "now"
+    for unit, size, most in (("min", 60, 90), ("h", 3600, 36)):
+        if seconds < size * most:
+            return f"{max(1, round(seconds / size))} {unit} ago"
+    return f"{round(seconds / 86400)} days ago"
+
+
+def remaining(seconds: float) -> str:
+    """Format the time until a future moment for a table: "5 min", "3 h", "12 days"; "now" if it is past."""
+    return ago(seconds).removesuffix(" ago") if seconds >= 30 else "now"
+
+
 def iso(at: float) -> str:
     """Format a time for programs, to the second, as in ISO 8601; `at` is in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 
-from bot.store.ledger import migrate, open_ledger
+from bot.store.ledger import open_ledger
+from bot.store.migrations.upgrade import migrate
 from tests.support import http
 from tests.support.served_receiver import ServedReceiver, served
 from tests.support.webhook_receiver import BODY, GITHUB, signature

@@ -338,7 +338,7 @@ def test_postgresql_has_a_time_limit_for_idle_transactions(postgres_url: Callabl
 def test_only_a_postgresql_that_was_there_or_is_starting_is_worth_waiting_for(
     monkeypatch: pytest.MonkeyPatch, statement: str | None, reason: str, error: type[Exception]
 ) -> None:
-    def failing(_engine: Engine) -> None:
+    def failing(_engine: Engine, **_named: bool) -> None:
         raise OperationalError(statement, None, psycopg.OperationalError(reason))
 
     monkeypatch.setattr("bot.store.ledger.migrate", failing)

@@ -43,5 +43,5 @@ def test_the_operator_resumes_and_cancels_a_task_of_a_thread(say: Say) -> None:
     assert cancelled.state is State.CANCELLED
     with pytest.raises(NotPossible, match="is cancelled already"), say.ledger.write() as tx:
         cancel_from_cli(tx, task.id)
-    with pytest.raises(NotPossible, match="no task"), say.ledger.write() as tx:
+    with pytest.raises(NotPossible, match="No task `nonesuch`"), say.ledger.write() as tx:
         resume_from_cli(tx, "nonesuch", "")

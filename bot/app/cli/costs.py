@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import typer
 from sqlalchemy import Connection
 
+from bot.app.cli.ledger_access import existing_ledger
 from bot.app.cli.output import Row, show
-from bot.app.cli.tasks import ledger_of
 from bot.app.settings.budgets import budget_of
 from bot.app.settings.settings import Settings
 from bot.domain.task import Run
@@ -47,7 +47,7 @@ def parse_query(since: str, *, repository: str, task: str) -> CostQuery:
 
 def costs(settings: Settings, query: CostQuery, *, as_json: bool) -> None:
     """Print the tables. Raises NotPossible if there is no such task."""
-    with ledger_of(settings) as ledger, ledger.read() as tx:
+    with existing_ledger(settings.ledger_place) as ledger, ledger.read() as tx:
         if query.task:
             rows, total = _of_runs(tx, query.task)
         else:
@@ -92,8 +92,9 @@ def _counted(used: Sequence[OfRun]) -> Row:
 
 def _of_runs(tx: Connection, task_id: str) -> tuple[list[Row], Row]:
     """Return a row for each run of the task, oldest first; and the total."""
-    spent = store.of_task(tx, tasks.get(tx, task_id).id)
-    return [_of_run(run, spent[run.id]) for run in runs.of_task(tx, task_id)], _sums(spent.values())
+    task = tasks.named(tx, task_id)
+    spent = store.of_task(tx, task.id)
+    return [_of_run(run, spent[run.id]) for run in runs.of_task(tx, task.id)], _sums(spent.values())
 
 
 def _of_run(run: Run, spent: Spent) -> Row:

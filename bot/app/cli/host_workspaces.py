@@ -13,6 +13,7 @@ from rich.progress import track
 
 from bot.app import log
 from bot.app.build import build_runtime
+from bot.app.cli.ledger_access import existing_ledger
 from bot.app.cli.output import Row, say, show
 from bot.app.settings.settings import Settings
 from bot.domain.errors import BotError, NotPossible
@@ -107,8 +108,8 @@ def _formatted(size: int | None) -> str:
     return "?" if size is None else human(size)
 
 
-def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> None:
-    """Remove the workspace of a task, or the folders of it that the bot could not remove.
+def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> str:
+    """Remove the workspace of a task, or the folders of it that the bot could not remove; return its id.
 
     A stuck one is exported only if `retry_export` is set. Raises NotPossible while a run of the task is
     queued or running, and if there is nothing to remove.
@@ -116,11 +117,13 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
     # SIGTERM ends this command in good order, so that it does not count as a death of the bot.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _runtime(settings) as runtime:
+        with suppress(NotPossible), runtime.ledger.read() as tx:  # folders may outlive the task's row
+            task_id = tasks.named(tx, task_id).id
         workspace = _workspace_here(runtime, task_id)
         leftovers = _leftovers(runtime, task_id, workspace)
         if workspace is None and not leftovers:
             with runtime.ledger.read() as tx:
-                task_id = tasks.get(tx, task_id).id
+                task_id = tasks.named(tx, task_id).id
             raise NotPossible(f"Task `{task_id}` has no workspace on this host.")
         export = retry_export or not _any_stuck(runtime, [task_id, *leftovers])
         if not export:
@@ -131,6 +134,7 @@ def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm
             _must_be_gone(runtime, task_id)
         for folder in leftovers:
             _remove_leftover(runtime, task_id, folder, terms)
+    return task_id
 
 
 def _remove_leftover(runtime: Runtime, task_id: str, folder: str, terms: Terms) -> None:
@@ -187,7 +191,9 @@ def _must_be_gone(runtime: Runtime, task_id: str) -> None:
 
 @contextmanager
 def _runtime(settings: Settings) -> Iterator[Runtime]:
-    """Build the runtime for the block, with nudges that do nothing."""
+    """Build the runtime for the block, with nudges that do nothing. Raises NoLedger if there is no data."""
+    with existing_ledger(settings.ledger_place):
+        pass
     log.set_up(json=False, secrets=settings.secrets)
     nobody = Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None)
     with build_runtime(settings, public_url="", nudges=nobody) as runtime:

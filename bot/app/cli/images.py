@@ -8,26 +8,31 @@ from typing import Annotated
 
 import typer
 
+from bot.app.cli.help import command, commands
 from bot.app.cli.options import AsJson, Config, settings_of
 from bot.app.cli.output import say, show
 
-app = typer.Typer(no_args_is_help=True, help="The images that containers start from.")
+app = commands("The images that containers start from.")
 
 Small = Annotated[
     bool, typer.Option("--small", help="One image from the programs of this machine; takes seconds.")
 ]
 
 
-@app.command("build")
+@command(app, name="build")
 def build_images(
     small: Small = False,  # noqa: FBT002 - Typer makes flags of these
     base: Annotated[
-        str, typer.Option(help="Image to build on. Default: Debian, or this machine's own distribution.")
+        str,
+        typer.Option(
+            metavar="IMAGE", help="Image to build on (default: Debian, or this machine's distribution)."
+        ),
     ] = "",
     claude_code: Annotated[
         str | None,
         typer.Option(
-            help='Version in the agent image, "" for none. Default: the version known to this release.'
+            metavar="VERSION",
+            help='Version in the agent image, "" for none (default: the one known to this release).',
         ),
     ] = None,
     agent_version: Annotated[
@@ -37,7 +42,12 @@ def build_images(
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
 ) -> None:
-    """Build the tools image and the agent image. Safe to repeat; no image registry is needed."""
+    """Build the tools image and the agent image. Safe to repeat; no image registry is needed.
+
+    Examples:
+      forgehand images build --small
+      forgehand images build --agent-version claude=2.1.330
+    """
     from bot.sandbox.images.build import build
 
     chosen = [*(agent_version or []), *([] if claude_code is None else [f"claude={claude_code}"])]

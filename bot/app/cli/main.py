@@ -13,30 +13,29 @@ from typing import Annotated, Any
 import typer
 
 from bot import __version__
-from bot.app.cli import images, workspaces
-from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, settings_of
+from bot.app.cli import images, look, workspaces
+from bot.app.cli.help import OPERATE, RUN, command, commands, number
+from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, Version, settings_of
 from bot.app.cli.output import say
 from bot.domain.core_dumps import NO_CORE_DUMPS
 from bot.domain.errors import BadSettings, BotError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
-    'in a container.\n\nTo try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]',
+app = commands(
+    "A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
+    "in a container.\n\n"
+    'To try it without a forge:  [bold]forgehand run . "say hello in README.md"[/bold]'
 )
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(images.app, name="images")
+app.add_typer(look.app)
+app.add_typer(workspaces.app, name="workspaces", rich_help_panel=OPERATE)
+app.add_typer(images.app, name="images", rich_help_panel=OPERATE)
 
 
 @app.callback()
-def _root(config: Config = None) -> None:
+def _root(version: Version = False, config: Config = None) -> None:  # noqa: FBT002 - Typer makes flags of these
     pass
 
 
-@app.command()
+@command(app, OPERATE)
 def up(port: Port = None, config: Config = None) -> None:
     """Receive webhooks and work on them, all in this one process.
 
@@ -47,7 +46,7 @@ def up(port: Port = None, config: Config = None) -> None:
     processes.up(settings_of(config, port), typer.echo)
 
 
-@app.command()
+@command(app, OPERATE)
 def serve(port: Port = None, config: Config = None) -> None:
     """Receive webhooks and show pages. Needs \\[queue] url, and at least one `forgehand work`."""
     from bot.app import processes
@@ -55,10 +54,10 @@ def serve(port: Port = None, config: Config = None) -> None:
     processes.serve(settings_of(config, port), typer.echo)
 
 
-@app.command()
+@command(app, OPERATE)
 def work(
     host: Annotated[
-        str, typer.Option(help="Name for the data folder of this machine. It cannot be changed later.")
+        str, typer.Option(metavar="NAME", help="Name of this host, stored at its first start.")
     ] = "",
     config: Config = None,
 ) -> None:
@@ -68,14 +67,22 @@ def work(
     processes.work(settings_of(config), host=host)
 
 
-@app.command()
+@command(app, RUN)
 def run(
-    repository: Annotated[str, typer.Argument(help="URL or folder of any git repository you can push to.")],
-    instructions: Annotated[str, typer.Argument(help="Instructions for the agent.")],
-    agent: Annotated[str, typer.Option(help="One of \\[agents]. Default: the first.")] = "",
+    repository: Annotated[
+        str,
+        typer.Argument(metavar="REPOSITORY", help="URL or folder of any git repository you can push to."),
+    ],
+    instructions: Annotated[str, typer.Argument(metavar="INSTRUCTIONS", help="Instructions for the agent.")],
+    agent: Annotated[str, typer.Option(metavar="NAME", help="One of \\[agents] (default: the first).")] = "",
     model: Model = "",
-    base: Annotated[str, typer.Option(help="Branch to start from. Default: the default branch.")] = "",
-    timeout: Annotated[str, typer.Option(help="Such as 30m or 2h. Default: \\[sandbox] wall_limit.")] = "",
+    base: Annotated[
+        str, typer.Option(metavar="BRANCH", help="Branch to start from (default: the default branch).")
+    ] = "",
+    timeout: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Time limit, e.g. 30m (default: \\[sandbox] wall_limit)."),
+    ] = "",
     as_json: AsJson = False,  # noqa: FBT002 - Typer makes flags of these
     config: Config = None,
 ) -> None:
@@ -96,11 +103,13 @@ def run(
     raise typer.Exit(run.run(settings, arguments, as_json=as_json))
 
 
-@app.command()
+@command(app, RUN)
 def resume(
     task: TaskId,
-    text: Annotated[str, typer.Argument(help="Further instructions.")] = "",
-    agent: Annotated[str, typer.Option(help="Another of \\[agents]. It starts a fresh session.")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Further instructions.")] = "",
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help="Another of \\[agents]. It starts a fresh session.")
+    ] = "",
     model: Model = "",
     as_json: AsJson = False,  # noqa: FBT002
     config: Config = None,
@@ -118,7 +127,7 @@ def resume(
     raise typer.Exit(run.resume(settings, task, text, agent=agent, model=model, as_json=as_json))
 
 
-@app.command()
+@command(app, RUN)
 def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
     """Push a commit that awaits approval because it changes protected paths."""
     from bot.app.cli import run
@@ -126,77 +135,20 @@ def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> Non
     raise typer.Exit(run.approve(settings_of(config), task, as_json=as_json))
 
 
-@app.command()
+@command(app, RUN)
 def cancel(task: TaskId, config: Config = None) -> None:
     """Stop any task. Its workspace is kept."""
     from bot.app.cli import tasks
 
-    typer.echo(tasks.cancel(settings_of(config), task))
+    typer.echo(tasks.cancel(config, task))
 
 
-@app.command()
-def tasks(
-    limit: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 20,
-    as_json: AsJson = False,  # noqa: FBT002
-    config: Config = None,
-) -> None:
-    """List tasks, newest first."""
-    from bot.app.cli import tasks
-
-    tasks.tasks(settings_of(config), limit, as_json=as_json)
-
-
-@app.command()
-def costs(
-    repository: Annotated[
-        str,
-        typer.Option(help="Show the tasks of this repository: owner/name, or the URL.", show_default=False),
-    ] = "",
-    task: Annotated[
-        str, typer.Option(help="Show the runs of this task, and the source of each cost.", show_default=False)
-    ] = "",
-    since: Annotated[
-        str, typer.Option(help="Only tasks that used models in this time, such as 7d; whole days of UTC.")
-    ] = "30d",
-    as_json: AsJson = False,  # noqa: FBT002
-    config: Config = None,
-) -> None:
-    """Show the use of models by agents: requests, tokens, US dollars, and the use of today's budgets.
-
-    The gateway counts tokens, also those of killed runs. Costs come from the
-    prices in \\[models], or else from the agent's own report. "at least" means
-    that the cost of some runs is not fully known.
-
-    \b
-    forgehand costs --since 7d                  # each repository
-    forgehand costs --repository acme/anvil     # each of its tasks
-    forgehand costs --task k7m2xq4p             # each run of a task
-    """
-    from bot.app.cli import costs
-
-    query = costs.parse_query(since, repository=repository, task=task)
-    costs.costs(settings_of(config), query, as_json=as_json)
-
-
-@app.command()
-def logs(
-    task: TaskId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the run ends.")] = False,  # noqa: FBT002
-    raw: Annotated[bool, typer.Option("--raw", help="Print every line as the agent printed it.")] = False,  # noqa: FBT002
-    config: Config = None,
-) -> None:
-    """Print the log of a task's newest run."""
-    from bot.app.cli import tasks
-
-    tasks.logs(settings_of(config), task, follow=follow, raw=raw)
-
-
-@app.command()
+@command(app, OPERATE)
 def playground(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 0,
-    data: Annotated[Path, typer.Option(help="Folder for its repositories and its state.")] = Path(
-        "playground"
-    ),
+    port: Annotated[int, typer.Option(metavar="PORT", parser=number(0, 65535), help="0: any free port.")] = 0,
+    data: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for its repositories and its state.")
+    ] = Path("playground"),
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Start a local forge to try the bot with. Prints its addresses, tokens and webhook secret."""
@@ -208,7 +160,7 @@ def playground(
         raise BadSettings(f"The playground cannot start: {error}. Choose another --port or --data.") from None
 
 
-@app.command()
+@command(app, OPERATE)
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot import __version__
+from bot.app.cli.help import number
+
 if TYPE_CHECKING:
     from bot.app.settings.settings import Settings
 
@@ -15,21 +18,52 @@ def _from_root(context: typer.Context, value: Path | None) -> Path | None:
     return value or before
 
 
+def _newest_tasks(incomplete: str) -> list[str]:
+    """Return ids of tasks for the completion of a shell; none if the ledger cannot be read."""
+    from bot.app.cli.task_list import ids_beginning_with
+
+    return ids_beginning_with(incomplete)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - Typer's callbacks take the value
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(
         callback=_from_root,
-        help="The settings. Default: ./forgehand.toml, or else /etc/forgehand/forgehand.toml.",
+        metavar="FILE",
+        help="Settings file (default: ./forgehand.toml, then /etc/forgehand/forgehand.toml).",
         show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Instead of \\[server] port; 0: any free port.")
+    int | None,
+    typer.Option(
+        metavar="PORT",
+        parser=number(0, 65535),
+        help="Port to listen on; 0: any free one (default: \\[server] port).",
+        show_default=False,
+    ),
 ]
-Model = Annotated[str, typer.Option(help="Model of the agent. Default: the one in its settings.")]
+Model = Annotated[
+    str, typer.Option(metavar="MODEL", help="Model to use (default: the agent's).", show_default=False)
+]
 TaskId = Annotated[
-    str, typer.Argument(metavar="TASK", help="Id of the task, as in comments, pages and `forgehand tasks`.")
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="Task id, or its first letters (see `forgehand tasks`).",
+        show_default=False,
+        autocompletion=_newest_tasks,
+    ),
 ]
 
 

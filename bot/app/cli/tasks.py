@@ -4,35 +4,27 @@ Functions import other parts when they need them: these commands spend most of
 their time on imports.
 """
 
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from sqlalchemy import Connection
 
-from bot.agents.agent import OutputParser
-from bot.app.cli.output import Row, show
-from bot.app.settings.settings import Settings
+from bot.app.cli.ledger_access import existing_ledger
+from bot.app.cli.output import Row
+from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
 from bot.reports.command_syntax import reference, shell_command
-from bot.store import data_folder, runs
+from bot.store import runs
 from bot.store import tasks as store
-from bot.store.ledger import Ledger, open_ledger
 from bot.text.units import iso
-from bot.web.run_log import LogFollower
+
+if TYPE_CHECKING:
+    from bot.agents.agent import OutputParser
+    from bot.app.settings.settings import Settings
 
 _POLL = 0.3  # seconds
-
-
-def tasks(settings: Settings, limit: int, *, as_json: bool) -> None:
-    with ledger_of(settings) as ledger, ledger.read() as tx:
-        rows = [row_of(tx, task, runs.newest(tx, task.id)) for task in store.newest(tx, limit)]
-    if not as_json:
-        rows = [_brief(row) for row in rows]
-    show(rows, as_json=as_json)
 
 
 def row_of(tx: Connection, task: Task, run: Run) -> Row:
@@ -62,11 +54,12 @@ def row_of(tx: Connection, task: Task, run: Run) -> Row:
     }
 
 
-def cancel(settings: Settings, task_id: str) -> str:
-    """Cancel a task; return a sentence on the consequences. Raises NotPossible."""
+def cancel(config: Path | None, task_id: str) -> str:
+    """Cancel a task; return a sentence on the consequences. Raises NotPossible, or NoLedger."""
+    from bot.app.settings.source import ledger_place
     from bot.tasks import operator as verbs
 
-    with ledger_of(settings) as ledger, ledger.write() as tx:
+    with existing_ledger(ledger_place(config)) as ledger, ledger.write() as tx:
         task = verbs.cancel_from_cli(tx, task_id)
     if task.state is State.CANCELLED:
         return f"Task {task.id} is cancelled. It had not started."
@@ -74,11 +67,19 @@ def cancel(settings: Settings, task_id: str) -> str:
     return f"Task {task.id} is stopping. Its workspace is kept. To continue: `{resume}`."
 
 
-def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
-    """Print the cleaned log of the newest run, for people or `raw`; with `follow`, until the run ends."""
-    with ledger_of(settings) as ledger:
+def logs(settings: "Settings", task_id: str, *, number: int = 0, follow: bool, raw: bool) -> None:
+    """Print the cleaned log of a run, of the newest if `number` is 0, for people or `raw`.
+
+    With `follow`, print until the run ends. Raises NotPossible if there is no such task or run.
+    """
+    import sys
+    import threading
+
+    from bot.web.run_log import LogFollower
+
+    with existing_ledger(settings.ledger_place) as ledger:
         with ledger.read() as tx:
-            run = runs.newest(tx, store.get(tx, task_id).id)
+            run = _run(tx, store.named(tx, task_id), number)
         parser = None if raw else _output_parser(settings, run.agent)
         log = LogFollower(ledger, run.id, settings.secrets, parser)
         pause = threading.Event()
@@ -93,22 +94,18 @@ def logs(settings: Settings, task_id: str, *, follow: bool, raw: bool) -> None:
             pause.wait(_POLL)
 
 
-def _output_parser(settings: Settings, name: str) -> OutputParser | None:
+def _run(tx: Connection, task: Task, number: int) -> Run:
+    if not number:
+        return runs.newest(tx, task.id)
+    run = runs.find(tx, f"{task.id}-{number}")
+    if run is None:
+        last = runs.newest(tx, task.id).number
+        there = "only run 1" if last == 1 else f"runs 1 to {last}"
+        raise NotPossible(f"Task `{task.id}` has no run {number}: it has {there}.")
+    return run
+
+
+def _output_parser(settings: "Settings", name: str) -> "OutputParser | None":
     """Return None for an agent that is not in the settings any more: every line is shown then."""
     agent = settings.agents.get(name)
     return None if agent is None else agent.build().output_parser()
-
-
-def _brief(row: Row) -> Row:
-    return {name: row[name] for name in ("task", "state", "run", "outcome", "repository", "title", "created")}
-
-
-@contextmanager
-def ledger_of(settings: Settings) -> Iterator[Ledger]:
-    """Open the bot's ledger for the block; create it if there is none yet."""
-    data_folder.create(settings.data.path)
-    ledger = open_ledger(settings.store_url)
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot.agents import agent
 from bot.agents.registry import KINDS
+from bot.app.settings.source import DATA
 from bot.commands.triggers import LABEL
 from bot.text.units import parse_duration, parse_size
 
@@ -104,7 +105,7 @@ class QueueSettings(Section):
 
 
 class DataSettings(Section):
-    path: Path = Path("forgehand-data")
+    path: Path = DATA
 
 
 class TlsSettings(Section):

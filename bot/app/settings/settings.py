@@ -6,12 +6,11 @@ the bot, not to read a traceback.
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -32,23 +31,21 @@ from bot.app.settings.sections import (
     StoreSettings,
     TlsSettings,
 )
+from bot.app.settings.source import PREFIX, LedgerPlace, content, find, read, store_url
 from bot.domain.errors import BadSettings
-from bot.store.data_folder import DataFolder
 
-NAME = "forgehand.toml"
-_PREFIX = "FORGEHAND_"
 # Messages without words of Python, by the type of pydantic's error.
 _PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
 
 
-_PATHS = {f"{_PREFIX}tls__ca_file".lower()}  # variables whose value is the path itself
+_PATHS = {f"{PREFIX}tls__ca_file".lower()}  # variables whose value is the path itself
 
 
 class Settings(BaseSettings):
     """The whole configuration. Build it with `load`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         enable_decoding=False,  # in the environment a list is text with separators, not JSON
         extra="forbid",
@@ -93,8 +90,12 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL of the ledger's database."""
-        ledger = DataFolder(self.data.path.absolute()).ledger
-        return self.store.url.get_secret_value() or f"sqlite:///{quote(str(ledger))}"
+        return store_url(self.data.path, self.store.url.get_secret_value())
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """The data folder and the ledger, for commands that only read them."""
+        return LedgerPlace(self.data.path, self.store_url)
 
     @property
     def forges(self) -> dict[str, ForgeSettings]:
@@ -122,8 +123,8 @@ class _Environment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for section, content in values.items():
-            _read_files(f"{_PREFIX}{section}", content)
+        for section, keys in values.items():
+            _read_files(f"{PREFIX}{section}", keys)
         return values
 
 
@@ -132,7 +133,7 @@ def _read_files(name: str, values: Any) -> None:
     for key in list(values) if isinstance(values, dict) else ():
         inner = f"{name}__{key}"
         if key.endswith("_file") and inner.lower() not in _PATHS:
-            values[key.removesuffix("_file")] = _content(inner.upper(), values.pop(key))
+            values[key.removesuffix("_file")] = content(inner.upper(), values.pop(key))
         else:
             _read_files(inner, values[key])
 
@@ -147,36 +148,18 @@ def load(path: Path | None = None) -> Settings:
 
     The environment of the process takes precedence over the file. Raises BadSettings.
     """
-    file = path or next((p for p in (Path(NAME), Path("/etc/forgehand") / NAME) if p.is_file()), None)
+    file = find(path)
     for name in os.environ:
-        section, nested, _ = name.removeprefix(_PREFIX).partition("__")
-        if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
+        section, nested, _ = name.removeprefix(PREFIX).partition("__")
+        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise BadSettings(f"{name}: there is no section {section.lower()}.{_meant(section, Settings)}")
     try:
-        settings = Settings(**(_read(file) if file else {}))
+        settings = Settings(**(read(file) if file else {}))
     except ValidationError as error:
         source = f"{file} or the environment" if file else "the environment"
         raise BadSettings(f"In {source}: {_sentence(error.errors(include_input=False)[0])}") from None
     settings._file = file
     return settings
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise BadSettings(
-            f"{path} cannot be read: {error.strerror}. Name another file with --config."
-        ) from None
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise BadSettings(f"{path} is not valid TOML: {error}.") from None
-
-
-def _content(name: str, path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, ValueError) as error:
-        raise BadSettings(f"{name} names the file {path}, which cannot be read: {error}.") from None
 
 
 def _sentence(error: ErrorDetails) -> str:

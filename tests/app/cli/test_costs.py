@@ -34,7 +34,9 @@ def settings(tmp_path: Path) -> Settings:
             "acme/idle": RepositoryBudgetSettings(),
         },
     )
-    return Settings(data=DataSettings(path=tmp_path), budget=budget)
+    settings = Settings(data=DataSettings(path=tmp_path), budget=budget)
+    open_ledger(settings.store_url).close()
+    return settings
 
 
 @pytest.fixture
@@ -149,5 +151,5 @@ def test_the_output_for_a_repository_without_use_begins_with_the_budgets_of_toda
 
 
 def test_the_error_for_an_unknown_task_names_it(costs_output: Say) -> None:
-    with pytest.raises(NotPossible, match="no task `nobody`"):
+    with pytest.raises(NotPossible, match="No task `nobody`"):
         costs_output(task="nobody")

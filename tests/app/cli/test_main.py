@@ -253,7 +253,7 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         assert not Path(row["folder"]).exists()
     assert json.loads(desk.call("workspaces", "ls", "--json")[0]) == []
     assert "has no workspace" in desk.call("workspaces", "rm", kept, "--yes", status=1)[1]
-    assert "There is no task `nope`" in desk.call("workspaces", "rm", "nope", "--yes", status=1)[1]
+    assert "No task `nope`. Newest: " in desk.call("workspaces", "rm", "nope", "--yes", status=1)[1]
 
 
 @pytest.mark.parametrize(
@@ -262,14 +262,15 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         (["run", "/nowhere", "x"], "is not a repository"),
         (["run", ".", "x", "--agent", "shel"], "Did you mean `shell`"),
         (["run", ".", "x", "--timeout", "soon"], "--timeout must be a duration"),
-        (["logs", "nope"], "There is no task `nope`"),
-        (["cancel", "nope"], "There is no task `nope`"),
+        (["logs", "nope"], "No data here (looked in "),
+        (["cancel", "nope"], "No data here (looked in "),
+        (["workspaces", "ls"], "No data here (looked in "),
         (["serve"], "needs [queue] url"),
         (["work"], "needs [queue] url"),
         (["up"], "[github] token and [gitlab] token are empty"),
         (["--config", "nowhere.toml", "tasks"], "nowhere.toml cannot be read"),
         (["tasks", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["tasks", "--config", "at-a-file.toml"], "[data] path: forgehand.toml is not a folder this user"),
+        (["tasks", "--config", "at-a-file.toml"], "No data here (looked in "),
         (["playground", "--data", "forgehand.toml"], "Choose another --port or --data."),
         (["run", ".", "x", "--config", "at-a-file.toml"], "is not a folder this user can write to"),
     ],
