@@ -96,6 +96,8 @@ def _runtime(
         log_bytes=_LOG_BYTES,
         identity=Identity(name=settings.git.name, email=settings.git.email),
         signoff=settings.git.signoff,
+        closes_issues=settings.git.closes_issues,
+        output_lines=settings.comments.output_lines,
         free_space=_FREE_SPACE,
         result_labels=_result_labels(settings.labels),
         public_url=public_url,

@@ -44,6 +44,7 @@ class NewChange:
     title: str
     body: str
     draft: bool
+    closes: str = ""  # reference of the issue that a merge closes, such as "#12"; "" = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

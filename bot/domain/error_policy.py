@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.domain.errors import (
     BadSettings,
+    BranchMissing,
     ChangeEnded,
     DiskFull,
     EngineUnavailable,
@@ -57,6 +58,7 @@ REMEDIES: dict[type[Exception], Remedy] = {
     NoLedger: Remedy.TELL_USER,
     ForgeError: Remedy.TELL_USER,
     ForgeGone: Remedy.TELL_USER,
+    BranchMissing: Remedy.TELL_USER,
     GitFailed: Remedy.TELL_USER,
     RemoteMissing: Remedy.TELL_USER,
     PushRejected: Remedy.TELL_USER,

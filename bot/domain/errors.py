@@ -65,6 +65,10 @@ class GitFailed(BotError):
     """A git command on the host failed. The message contains no credentials and no file content."""
 
 
+class BranchMissing(GitFailed):
+    """The branch that the work is for does not exist, so that the same command fails again."""
+
+
 class RemoteMissing(GitFailed):
     """The remote says that the repository does not exist. It says the same if the token may not see it."""
 

@@ -36,51 +36,136 @@ class Ending:
     sentence: str
     next: str
     also: str = ""  # another command that helps here
+    mark: str = "❌"  # a sign to see it at a glance
 
 
 ENDINGS: dict[Outcome, Ending] = {
-    Outcome.PUSHED: Ending(State.SUCCEEDED, "Pushed.", "/resume <what to do next>"),
-    Outcome.NO_CHANGES: Ending(
-        State.SUCCEEDED, "The agent ended without changing anything.", "/resume <what to do instead>"
+    Outcome.PUSHED: Ending(
+        State.SUCCEEDED,
+        "Pushed.",
+        "/resume <what to do next>",
+        mark="✅",
     ),
-    Outcome.QUESTION: Ending(State.WAITING, "The agent has a question.", "/resume <your answer>", "/diff"),
+    Outcome.NO_CHANGES: Ending(
+        State.SUCCEEDED,
+        "Nothing to change: the agent left the repository as it is.",
+        "/resume <what to do instead>",
+        mark="🟰",
+    ),
+    Outcome.QUESTION: Ending(
+        State.WAITING,
+        "The agent needs an answer before it can go on.",
+        "/resume <your answer>",
+        also="/diff",
+        mark="❓",
+    ),
     Outcome.HELD: Ending(
         State.WAITING,
-        "The change touches protected paths; a person must approve it.",
+        "Approval needed: the change touches protected paths.",
         "/approve",
-        "/diff",
+        also="/resume <what to do instead>",
+        mark="✋",
     ),
-    Outcome.CANCELLED: Ending(State.CANCELLED, "Cancelled.", "/resume", "/diff"),
-    Outcome.PREPARE_FAILED: Ending(State.FAILED, "The workspace could not be prepared.", "/resume", "/retry"),
+    Outcome.CANCELLED: Ending(
+        State.CANCELLED,
+        "Cancelled.",
+        "/resume",
+        also="/diff",
+        mark="⏹️",
+    ),
+    Outcome.PREPARE_FAILED: Ending(
+        State.FAILED,
+        "The workspace could not be prepared.",
+        "/resume",
+        also="/retry",
+    ),
     Outcome.AGENT_FAILED: Ending(
-        State.FAILED, "The agent failed.", "/resume <what to do differently>", "/diff"
+        State.FAILED,
+        "The agent failed.",
+        "/resume <what to do differently>",
+        also="/diff",
     ),
-    Outcome.TIMED_OUT: Ending(State.FAILED, "The agent ran out of time.", "/resume", "/diff"),
-    Outcome.IDLE: Ending(State.FAILED, "The agent went silent.", "/resume", "/diff"),
-    Outcome.OUT_OF_MEMORY: Ending(State.FAILED, "The agent ran out of memory.", "/resume", "/diff"),
+    Outcome.TIMED_OUT: Ending(
+        State.FAILED,
+        "Stopped: the agent ran out of time.",
+        "/resume",
+        also="/diff",
+        mark="⏱️",
+    ),
+    Outcome.IDLE: Ending(
+        State.FAILED,
+        "Stopped: the agent went silent.",
+        "/resume",
+        also="/diff",
+        mark="🤐",
+    ),
+    Outcome.OUT_OF_MEMORY: Ending(
+        State.FAILED,
+        "The agent ran out of memory.",
+        "/resume",
+        also="/diff",
+        mark="🧠",
+    ),
     Outcome.DISK_FULL: Ending(
-        State.FAILED, "There was not enough disk space.", "/resume <what to delete>", "/retry"
+        State.FAILED,
+        "There was not enough disk space.",
+        "/resume <what to delete>",
+        also="/retry",
+        mark="💾",
     ),
     Outcome.OUTPUT_LIMIT: Ending(
-        State.FAILED, "The agent printed more than the log may hold.", "/resume", "/diff"
+        State.FAILED,
+        "Stopped: the agent printed more than the log may hold.",
+        "/resume",
+        also="/diff",
+        mark="📜",
     ),
     Outcome.RATE_LIMITED: Ending(
-        State.FAILED, "The model's provider accepts no more requests for now.", "/resume", "/diff"
+        State.FAILED,
+        "The model's provider accepts no more requests for now.",
+        "/resume",
+        also="/diff",
+        mark="⏳",
     ),
-    Outcome.OVER_BUDGET: Ending(State.FAILED, "The budget for models is used up.", "/resume", "/diff"),
+    Outcome.OVER_BUDGET: Ending(
+        State.FAILED,
+        "Stopped: the budget for models is used up.",
+        "/resume",
+        also="/diff",
+        mark="💸",
+    ),
     Outcome.EXPORT_REFUSED: Ending(
         State.FAILED,
         "The agent's work could not be exported from the workspace.",
         "/resume <what to undo>",
-        "/retry",
+        also="/retry",
+        mark="🛑",
     ),
-    Outcome.PUSH_REJECTED: Ending(State.FAILED, "The remote refused the push.", "/resume", "/diff"),
+    Outcome.PUSH_REJECTED: Ending(
+        State.FAILED,
+        "The remote refused the push.",
+        "/resume",
+        also="/diff",
+        mark="🚫",
+    ),
     Outcome.CHANGE_ENDED: Ending(
-        State.FAILED, "The change was merged or closed before the push.", "/resume", "/diff"
+        State.FAILED,
+        "The change was merged or closed before the push.",
+        "/resume",
+        also="/diff",
+        mark="🔀",
     ),
-    Outcome.REMOTE_MISSING: Ending(State.FAILED, "The remote repository does not exist.", "/resume"),
+    Outcome.REMOTE_MISSING: Ending(
+        State.FAILED,
+        "The remote repository does not exist.",
+        "/resume",
+    ),
     Outcome.LOST: Ending(
-        State.FAILED, "The run was lost with its worker or its container.", "/resume", "/retry"
+        State.FAILED,
+        "The run was lost with its worker or its container.",
+        "/resume",
+        also="/retry",
+        mark="🔌",
     ),
 }
 

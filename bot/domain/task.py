@@ -84,6 +84,7 @@ class Run:
     agent_outcome: Outcome | None = None  # failure of the agent itself; None = success, or not ended yet
     reason: str = ""
     summary: str = ""
+    title: str = ""  # the agent's own title for its work; "" = none
     unexported: str = ""  # a sentence in Markdown on folders that were not exported; "" = none
     moved: str = ""  # a sentence in Markdown on the ended change whose branch the run left; "" = none
     exit_status: int | None = None

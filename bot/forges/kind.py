@@ -32,6 +32,7 @@ class ForgeKind:
     adapter: Callable[[ForgeAccess, Callable[[], str]], Forge]  # the second argument reads the token anew
     webhooks: Callable[[ForgeAccess], tuple[WebhookVerifier, frozenset[str]]]  # and the events that are read
     web_address: Callable[[ForgeAccess], str]
+    change_word: str = "pull request"
     change_sign: str = "#"  # before the number of a change; an issue's is always #
     reserved_commands: frozenset[str] = frozenset()  # words the forge executes itself at the start of a line
     noreply: str = "{id}+{login}@users.noreply.{host}"

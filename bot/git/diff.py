@@ -53,6 +53,15 @@ def patch(
         return _diff(quarantine, base, tip, {**env, **streaming(_NAMED_ONLY)}, check)
 
 
+def count_commits(
+    quarantine: Path, mirror: Path, base: str, head: str, *, check: Check = uninterrupted
+) -> int:
+    """Return the number of commits of `head` that `base` lacks; 0 without a head. Raises GitFailed."""
+    if not head:
+        return 0
+    return int(Objects(quarantine, (mirror,), check).git("rev-list", "--count", head, f"^{base}"))
+
+
 def _diff(quarantine: Path, base: str, tip: str, env: Mapping[str, str], check: Check) -> bytes:
     # RLIMIT_FSIZE limits stdout, which is a file.
     limits = {**LIMITS, resource.RLIMIT_DATA: _MEMORY, resource.RLIMIT_FSIZE: _READ}

@@ -12,6 +12,11 @@ def reference(thread: Thread) -> str:
     return _reference(thread.forge, thread.kind, thread.number)
 
 
+def change_word(forge: str) -> str:
+    """Return the forge's word for a change."""
+    return FORGES[forge].change_word if forge in FORGES else "change"
+
+
 def change_reference(task: Task) -> str:
     """Return the name of the change that the bot opened; "" if it opened none."""
     if task.change_number is None:

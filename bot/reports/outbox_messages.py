@@ -21,6 +21,7 @@ _CHANGE_KEYS = {
     "title": "title",
     "body": "body",
     "draft": "draft",
+    "closes": "closes",
 }
 
 
@@ -58,10 +59,15 @@ class StatusMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalMessage:
-    """The final comment of a run. The sentence about the change goes between the two parts."""
+    """The final comment of a run: its first line, and everything below it.
+
+    `opened` replaces the first line if the branch has a change when the comment is sent; "" = it does not.
+    None: an older version wrote the message, and a sentence about the change is to follow the first line.
+    """
 
     lead: str
     rest: str
+    opened: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +109,10 @@ def of_item(item: Item) -> Message:
             state, description = CheckState(content["verdict"]), content["description"]
             return StatusMessage(commit=item.target, state=state, description=description)
         case Outgoing.CHANGE:
-            return NewChange(**{field: content[key] for field, key in _CHANGE_KEYS.items()})
+            # An older version wrote no `closes`.
+            return NewChange(**{field: content[key] for field, key in _CHANGE_KEYS.items() if key in content})
         case Outgoing.FINAL:
-            return FinalMessage(lead=content["lead"], rest=content["rest"])
+            return FinalMessage(lead=content["lead"], rest=content["rest"], opened=content.get("opened"))
         case Outgoing.PROGRESS:
             return ProgressMessage(text=content["text"])
 

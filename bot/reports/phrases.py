@@ -1,6 +1,10 @@
 """Sentences, and parts of sentences, that several texts share."""
 
-from bot.domain.task import Task
+import re
+
+from bot.domain.task import Run, Task
+from bot.domain.thread import Actor
+from bot.text.sanitize import inert_name
 
 FOLLOW_UP = "`/status` shows where it is, `/cancel` stops it."  # after a run was queued
 
@@ -20,6 +24,30 @@ HOST_STOPPED = (  # why such a run ended, if it could not start again
 TO_THE_AGENT = (
     "The workspace of the last run was removed. This is a fresh clone with the work that was saved."
 )
+
+
+def name_of(person: Actor) -> str:
+    """Return a person's name, which mentions nobody and may stand in HTML."""
+    return re.sub(r"[<>&`]", "", inert_name(person.login))
+
+
+def fresh_clone(*, started_over: bool, host_lost: bool) -> str:
+    """State that a run started in a fresh clone, and why; "" if it did not."""
+    return (HOST_LOST if host_lost else STARTED_OVER) if started_over else ""
+
+
+def session(run: Run) -> str:
+    """Report which session the agent works in; "" on a first run, or if the agent keeps no sessions."""
+    if run.session_from:
+        return "The agent continues the session of the previous run."
+    if run.number > 1 and run.session:
+        return "The agent began a new session, with a summary of the previous run."
+    return ""
+
+
+def with_question(reason: str, question: str) -> str:
+    """Add the agent's question to the reason why the agent failed: the question may explain the failure."""
+    return f"{reason} The agent had asked: {question}".strip() if question else reason
 
 
 def queue_position(position: int) -> str:

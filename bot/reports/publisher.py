@@ -18,8 +18,9 @@ from bot.text.sanitize import cut, inert, inert_name, reads_as_one, without_secr
 
 MARKER = "<!-- forgehand:"  # begins the hidden comment at the end of every comment of the bot
 
+_CLOSING = 40  # characters of the line that closes an issue
 _LINE = 1_000  # characters of a one-line text; forges accept less, and their adapters cut to that
-_OUR_HTML = re.compile(r"</?(?:details|summary)>")
+_OUR_HTML = re.compile(r"</?(?:details|summary)>|<details open>")
 _COMMAND = re.compile(r"[ \t]*/")
 _ACTS = re.compile(
     r"@[\w.]"  # a mention
@@ -57,9 +58,12 @@ class Publisher:
     def open_change(self, thread: Thread, change: NewChange) -> Change | None:
         """Open a change, or return None if there are no commits between its branches.
 
-        The names of the branches are sent unaltered, because the branches exist under these names.
+        The names of the branches are sent unaltered, because the branches exist under these names. The line
+        that closes an issue is the only text of the bot that a forge acts on.
         """
-        body = publishable(change.body, self.forge.comment_limit(), self.secrets)
+        body = publishable(change.body, self.forge.comment_limit() - _CLOSING, self.secrets)
+        if re.fullmatch(r"#[0-9]{1,19}", change.closes):
+            body += f"\n\nCloses {change.closes}"
         title = one_line(change.title, self.secrets)
         return self.forge.open_change(thread, replace(change, title=title, body=body))
 

@@ -18,7 +18,7 @@ from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, away, is_rep
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
-from bot.reports import comments, outbox_messages, twins
+from bot.reports import final_comment, outbox_messages, twins
 from bot.reports.incidents import incident, incident_text
 from bot.reports.lease_extension import extended
 from bot.reports.outbox_messages import (
@@ -209,7 +209,7 @@ def _final_text(sender: Sender, run_id: str, final: FinalMessage) -> str:
     with sender.ledger.read() as tx:
         task = tasks.get(tx, runs.get(tx, run_id).task)
         refusal = dict(outbox.refusals(tx, run_id)).get(Outgoing.CHANGE, "")
-    return comments.with_change(final, task, refusal)
+    return final_comment.with_change(final, task, refusal)
 
 
 def _set_status(

@@ -5,6 +5,7 @@ If the error itself has no outcome, the phase in which it happened decides.
 
 from bot.domain.error_policy import Remedy, domain_error, remedy
 from bot.domain.errors import (
+    BranchMissing,
     ChangeEnded,
     DiskFull,
     EngineUnavailable,
@@ -40,6 +41,8 @@ def verdict_on(leased: LeasedRun, error: Exception) -> RunVerdict:
             return RunVerdict(Outcome.DISK_FULL, str(error), "/resume")
         case RemoteMissing():
             return RunVerdict(Outcome.REMOTE_MISSING, str(error))
+        case BranchMissing() if not leased.task.base_head:
+            return RunVerdict(Outcome.PREPARE_FAILED, str(error), "/run --base <branch> <what to do>")
         case ChangeEnded():
             return RunVerdict(Outcome.CHANGE_ENDED, str(error))
         case WorkflowsRefused(merge=branch) if branch:

@@ -25,7 +25,7 @@ from bot.domain.interrupt import interruptible
 from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
-from bot.reports import comments, outbox_messages
+from bot.reports import living_comment, outbox_messages
 from bot.reports.outbox_messages import ProgressMessage
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
@@ -138,7 +138,7 @@ class LeasedRun:
         if self.task.thread.kind is Kind.CLI:
             return
         kept = workspaces.get(tx, self.task.id)
-        text = comments.progress(
+        text = living_comment.progress(
             self.run,
             self.task,
             phase,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.domain.errors import DiskFull, GitFailed, ProcessKilled
-from bot.git.diff import patch
+from bot.git.diff import count_commits, patch
 from bot.runs.leased_run import Cancelled, LeasedRun
 from bot.store import leases, patches
 from bot.text.redaction import redact
@@ -32,6 +32,7 @@ def save_patch(leased: LeasedRun) -> None:
             # Commits that are not on the new base yet would look as if they reverted it.
             base = task.left_head or task.base_head
             made = patch(quarantine, mirror, run_id=run.id, base=base, check=leased.check)
+            commits = count_commits(quarantine, mirror, base, leased.task.checked_head, check=leased.check)
     except (GitFailed, ProcessKilled, DiskFull, OSError, Cancelled) as error:
         log.warning("patch not saved", reason=str(error)[:200] or type(error).__name__)
         return
@@ -40,7 +41,7 @@ def save_patch(leased: LeasedRun) -> None:
     text, size = _bounded(made, runtime.secrets)
     with runtime.ledger.write() as tx:
         leases.write(tx, leased.lease)
-        patches.add(tx, run.id, text, size)
+        patches.add(tx, run.id, text, size, commits=commits)
 
 
 def _bounded(made: bytes, secrets: Sequence[str]) -> tuple[bytes, int]:

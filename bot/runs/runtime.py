@@ -101,6 +101,8 @@ class Runtime:
     log_bytes: int
     identity: Identity
     signoff: bool = False  # sign off commits in the bot's name
+    closes_issues: bool = False  # let the change of a task close its issue when it is merged
+    output_lines: int = 20  # of the agent's output that the final comment of a failed run shows
     free_space: int
     result_labels: Mapping[State, str]  # the label of a thread whose task is in this state
     public_url: str

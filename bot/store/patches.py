@@ -15,6 +15,7 @@ class Patch:
     number: int  # of the run
     text: bytes  # only the first lines if the patch is long
     size: int  # bytes of git's output, as far as they were read
+    commits: int = 0  # of the task, since the commit at which it began
 
     @property
     def is_whole(self) -> bool:
@@ -22,15 +23,15 @@ class Patch:
         return len(self.text) >= self.size
 
 
-def add(tx: Connection, run_id: str, text: bytes, size: int) -> None:
+def add(tx: Connection, run_id: str, text: bytes, size: int, *, commits: int = 0) -> None:
     """Store the patch of a run. A second call for the same run does nothing."""
-    tx.execute(insert_new(tx, patches).values(run=run_id, text=text, size=size))
+    tx.execute(insert_new(tx, patches).values(run=run_id, text=text, size=size, commits=commits))
 
 
 def newest(tx: Connection, task_id: str) -> Patch | None:
     """Return the patch of the task's last run that has one."""
     row = tx.execute(
-        select(runs.c.number, patches.c.text, patches.c.size)
+        select(runs.c.number, patches.c.text, patches.c.size, patches.c.commits)
         .join_from(patches, runs, patches.c.run == runs.c.id)
         .where(runs.c.task == task_id)
         .order_by(runs.c.number.desc())

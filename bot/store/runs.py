@@ -176,6 +176,7 @@ def value(row: Row[Any]) -> Run:
         agent_outcome=Outcome(row.agent_outcome) if row.agent_outcome else None,
         reason=row.reason,
         summary=row.summary,
+        title=row.title,
         unexported=row.unexported,
         moved=row.moved,
         exit_status=row.exit_status,

@@ -139,6 +139,7 @@ runs = Table(
     Column("agent_outcome", Text),
     Column("reason", Text, nullable=False, server_default=""),
     Column("summary", Text, nullable=False, server_default=""),
+    Column("title", Text, nullable=False, server_default=""),
     Column("unexported", Text, nullable=False, server_default=""),
     Column("moved", Text, nullable=False, server_default=""),
     Column("exit_status", Integer),
@@ -287,6 +288,7 @@ patches = Table(
     Column("run", Text, ForeignKey("runs.id"), primary_key=True),
     Column("text", LargeBinary, nullable=False),  # a patch that is too long is cut at the end of a line
     Column("size", BigInteger, nullable=False),  # bytes of the whole patch
+    Column("commits", Integer, nullable=False, server_default="0"),
 )
 
 # Model usage of each run by day and model, as counted by the gateway.

@@ -12,6 +12,7 @@ from bot.text.redaction import redact
 from bot.text.sanitize import fence, shown
 
 _MOST = 60_000  # characters of the whole block: GitHub allows 65,536 in a comment
+_FIRST_LINE = 200  # bytes, more than git prints there
 _COUNT = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")
 
 
@@ -20,13 +21,21 @@ def whole(patch: bytes, secrets: Sequence[str]) -> str:
     return redact(visible(_text(patch)), secrets)
 
 
-def folded(patch: bytes) -> str:
-    """Return the patch for a comment: a folded block under its count of files and lines, cut if long."""
+def counts(patch: bytes) -> str:
+    """Return the counts of files and lines of a patch, such as "1 file, +2 -0"; "" without changes."""
+    return _in_short(_text(patch[:_FIRST_LINE]).split("\n", 1)[0]) if patch else ""
+
+
+def folded(patch: bytes, most: int = _MOST, *, is_open: bool = False) -> str:
+    """Return the patch for a comment: a block that can be folded, cut to `most` characters."""
     count, _, text = shown(_text(patch)).rstrip("\n").partition("\n\n")
     ends = fence(text)
-    limit = _MOST - 2 * len(ends)
+    limit = most - 2 * len(ends)
     lines = text if len(text) <= limit else text[: max(0, text.rfind("\n", 0, limit))]
-    parts = [f"<details><summary>{_in_short(count)}</summary>", f"{ends}diff\n{lines}\n{ends}"]
+    parts = [
+        f"<details{' open' if is_open else ''}><summary>{_in_short(count)}</summary>",
+        f"{ends}diff\n{lines}\n{ends}",
+    ]
     if lines != text:
         omitted = text.count("\n") - lines.count("\n")
         parts.append(f"{omitted:,} more lines are left out here.")

@@ -13,6 +13,7 @@ from bot.text.blanks import BLANK
 from bot.text.invisible import visible
 from bot.text.redaction import redact
 
+_FEW = 3  # lines that are not worth a fold
 _LINE = 2_000  # characters of one line that are shown
 _LEFT_OUT = "\n\n… {} characters left out …\n\n"
 
@@ -95,6 +96,16 @@ def for_comment(text: str, limit: int, secrets: Sequence[str] = ()) -> str:
         return ""
     quoted = "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
     return cut(quoted, limit, prefix="> ")
+
+
+def folded_quotation(text: str, lines: int, limit: int, secrets: Sequence[str] = ()) -> str:
+    """Return untrusted Markdown as `for_comment` does, with everything after so many lines folded."""
+    quoted = for_comment(text, limit, secrets).split("\n")
+    shown, rest = quoted[:lines], quoted[lines:]
+    if len(rest) <= _FEW:
+        return "\n".join(quoted)
+    more = f"<details><summary>{len(rest)} more lines</summary>"
+    return "\n".join(["\n".join(shown), "", more, "", *rest, "", "</details>"])
 
 
 def for_line(text: str, limit: int, secrets: Sequence[str] = ()) -> str:

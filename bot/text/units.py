@@ -75,6 +75,11 @@ def remaining(seconds: float) -> str:
     return ago(seconds).removesuffix(" ago") if seconds >= 30 else "now"
 
 
+def day(at: float) -> str:
+    """Format a date for people: "7 Dec"; `at` is in seconds since the epoch."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b}"
+
+
 def iso(at: float) -> str:
     """Format a time for programs, to the second, as in ISO 8601; `at` is in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

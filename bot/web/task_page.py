@@ -12,7 +12,8 @@ from bot.domain.task import Run, Task
 from bot.domain.thread import Kind
 from bot.domain.usage import Reached, Refusal, Spent
 from bot.reports.command_syntax import change_reference, next_command, reference, shell_command
-from bot.reports.comments import session, used
+from bot.reports.phrases import session
+from bot.reports.spending import used
 from bot.text.units import human
 from bot.web.task_view import (
     EndedView,

@@ -83,7 +83,8 @@ def test_the_page_for_operators_has_every_outcome_with_its_state_sentence_and_ne
     rows = [line for line in section.splitlines() if line.startswith("| `")]
 
     assert rows == [
-        f"| `{outcome}` | `{ending.state}` | {ending.sentence} | {_commands(ending.next, ending.also)} |"
+        f"| `{outcome}` | `{ending.state}` | {ending.mark} {ending.sentence} "
+        f"| {_commands(ending.next, ending.also)} |"
         for outcome, ending in ENDINGS.items()
     ]
 

@@ -49,7 +49,8 @@ def test_every_outcome_has_a_reachable_state_and_its_own_sentence(outcome: Outco
     assert ending.sentence.endswith(".")
     assert [other for other, each in ENDINGS.items() if each.sentence == ending.sentence] == [outcome]
     assert ending.next.startswith(("/resume", "/approve"))
-    assert ending.also in ("", "/diff", "/retry")
+    assert ending.also in ("", "/diff", "/retry", "/resume <what to do instead>")
+    assert ending.mark
 
 
 def test_only_a_push_or_nothing_to_push_is_a_success() -> None:

@@ -42,8 +42,12 @@ def test_the_status_of_a_running_run_has_its_phase(say: Say) -> None:
     ("outcome", "sentence", "next_command"),
     [
         (Outcome.PUSHED, "Pushed.", "/resume <what to do next>"),
-        (Outcome.QUESTION, "The agent has a question.", "/resume <your answer>` or `/diff"),
-        (Outcome.HELD, "a person must approve it.", f"/approve {HEAD[:12]}` or `/diff"),
+        (
+            Outcome.QUESTION,
+            "The agent needs an answer before it can go on.",
+            "/resume <your answer>` or `/diff",
+        ),
+        (Outcome.HELD, "Approval needed", f"/approve {HEAD[:12]}` or `/resume <what to do instead>"),
         (Outcome.CANCELLED, "Cancelled.", "/resume` or `/diff"),
         (Outcome.LOST, "The run was lost", "/resume` or `/retry"),
     ],

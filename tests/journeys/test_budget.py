@@ -44,7 +44,7 @@ def test_a_used_up_budget_ends_a_run_and_prevents_others_until_it_is_raised(
     task, first = embedded.task_after_run(1)
     assert (first.outcome, task.state) == (Outcome.OVER_BUDGET, State.FAILED), first.reason
     final = embedded.final_comment(1, first)
-    assert "| Used | 240 tokens, cost unknown |" in final
+    assert ": 240 tokens, cost unknown\n" in final
     assert "budget of all repositories is used up: 2 of 2 requests. The day ends at " in final
 
     embedded.say(1, "/resume")
@@ -73,4 +73,4 @@ def second_run_does_not_start(embedded: World) -> None:
     final = embedded.final_comment(1, second)
     assert "2 of 2 requests. The day ends at " in final
     assert "raised `per_day` in `[budget]`" in final
-    assert "Next: `/resume`" in final
+    assert "`/resume`" in final

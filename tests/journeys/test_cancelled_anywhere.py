@@ -40,7 +40,7 @@ def cancelled(world: World, figures: Figures, where: str) -> tuple[Task, Run]:
     figures(f"ended after a cancel in {where}", time.monotonic() - asked, promised=5)
     assert (run.outcome, task.state) == (Outcome.CANCELLED, State.CANCELLED), run.reason
     assert world.playground.branch_head(task.branch) is None
-    assert "**Cancelled.**" in world.final_comment(1, run)
+    assert "**Cancelled**" in world.final_comment(1, run)
     assert world.containers() == []
     return task, run
 

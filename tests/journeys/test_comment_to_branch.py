@@ -25,7 +25,7 @@ def test_a_comment_becomes_a_pushed_branch_and_is_answered(either: World, figure
     assert task.thread.repository_url == either.playground.html_url
     final = either.final_comment(1, run)
     assert task.branch in final
-    assert "**Pushed.**" in final
+    assert "\u2705 **" in final
     assert "/resume" in final
     head = either.playground.branch_head(task.branch)
     assert head == task.pushed_head

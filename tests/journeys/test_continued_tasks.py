@@ -59,8 +59,8 @@ def test_an_older_task_of_the_thread_is_resumed_by_its_id(full: World) -> None:
     assert second.outcome is Outcome.PUSHED, second.reason
     assert full.git("show", f"origin/{older.branch}:two.txt") == "two"
     assert len(full.runs(newer)) == 1
-    assert f"Next: `/resume --task {older.id} <what to do next>`" in full.final_comment(1, second)
+    assert f"`/resume --task {older.id} <what to do next>`" in full.final_comment(1, second)
     full.say(1, "/status")
     status = full.wait_for_comment(1, f"**Task `{newer.id}`**, run 1: Pushed.")
     assert f"**Task `{older.id}`**, run 2: Pushed." in status
-    assert f"Next: `/resume --task {older.id} <what to do next>`" in status
+    assert f"`/resume --task {older.id} <what to do next>`" in status

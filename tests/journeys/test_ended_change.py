@@ -71,7 +71,7 @@ def test_after_a_merge_a_resumed_task_works_on_a_new_branch_and_opens_a_new_chan
     embedded.settled()
     new = embedded.playground.pulls()[0]
     assert (new["head"]["ref"], new["base"]["ref"], new["state"]) == (after.branch, "main", "open")
-    assert f"The change is [{embedded.mark}{new['number']}]" in final
+    assert f"[{embedded.mark}{new['number']}](" in final
     moved = f"The work continues on the new branch `{after.branch}`"
     words = f"Change {embedded.mark}{old} was merged. {moved}"
     assert words in final
@@ -126,7 +126,7 @@ def test_work_that_conflicts_is_merged_by_the_agent_and_becomes_one_commit(embed
 
     assert (refused.outcome, after.branch) == (Outcome.EXPORT_REFUSED, f"{task.branch}-2"), refused.reason
     assert f"does not contain commit `{main[:10]}`" in refused.reason
-    assert "Next: `/resume merge main`" in embedded.final_comment(1, refused)
+    assert "`/resume merge main`" in embedded.final_comment(1, refused)
     assert "run `git merge origin/main`" in (embedded.in_workspace(task) / "home" / "prompt").read_text()
     assert embedded.playground.branch_head(after.branch) is None
     main = embedded.push("main", "later.txt", "later")
@@ -153,7 +153,7 @@ def test_a_change_that_ends_during_a_run_gets_no_push(embedded: World) -> None:
 
     assert second.outcome is Outcome.CHANGE_ENDED
     assert f"Change {embedded.mark}{old} was merged before this push" in second.reason
-    assert "Next: `/resume`" in embedded.final_comment(1, second)
+    assert "`/resume`" in embedded.final_comment(1, second)
     assert embedded.playground.branch_head(task.branch) == task.pushed_head
     embedded.say(1, "/resume")
     embedded.let_continue(embedded.until_running(3))

@@ -40,9 +40,9 @@ def test_the_wall_limit_and_a_shorter_timeout_end_a_run(full: World, limit: int,
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state, run.wall_limit) == (Outcome.TIMED_OUT, State.FAILED, limit)
     final = full.final_comment(1, run)
-    assert "**The agent ran out of time.**" in final
+    assert "**Stopped: the agent ran out of time**" in final
     assert f"It did not end within {limit} s." in final
-    assert "Next: `/resume`" in final
+    assert "`/resume`" in final
     assert full.playground.branch_head(task.branch) is None
     assert full.quarantine(task, "show", f"refs/wip/{task.id}-1:left.txt") == "left"
     full.say(1, "/resume --timeout 7s")
@@ -59,7 +59,7 @@ def test_a_run_that_needs_too_much_memory_is_reported(full: World) -> None:
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.OUT_OF_MEMORY, State.FAILED), run.reason
     final = full.final_comment(1, run)
-    assert "**The agent ran out of memory.**" in final
+    assert "**The agent ran out of memory**" in final
     assert "It needed more than its 64m of memory." in final
     assert full.playground.branch_head(task.branch) is None
     assert full.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
@@ -74,7 +74,7 @@ def test_a_question_of_an_agent_is_answered_with_resume(full: World) -> None:
     assert (first.outcome, task.state) == (Outcome.QUESTION, State.WAITING), first.reason
     final = full.final_comment(1, first)
     assert "Which colour?" in final
-    assert "Next: `/resume <your answer>`" in final
+    assert "`/resume <your answer>`" in final
     assert full.playground.branch_head(task.branch) is None
     full.say(1, "/resume")
     full.wait_for_comment(

@@ -153,8 +153,8 @@ def _check_report(world: World, thread: int, task: Task, run: Run) -> None:
     assert run.outcome
     ending = ENDINGS[run.outcome]
     said = world.final_comment(thread, run)
-    assert f"**{ending.sentence}**" in said
-    assert f"Next: `{ending.next}`" in said
+    assert said.startswith(f"{ending.mark} **")
+    assert f"`{ending.next}`" in said
     assert task.state is ending.state
     if run.outcome is Outcome.PUSHED:
         tree = world.git("ls-tree", "-r", "--name-only", f"origin/{task.branch}").split()
@@ -222,7 +222,7 @@ def test_an_amendment_of_a_pushed_commit_is_pushed_as_a_new_commit(embedded: Wor
 
     task, second = embedded.task_after_run(2)
     assert (second.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), second.reason
-    assert "**Pushed.**" in embedded.final_comment(1, second)
+    assert "\u2705 **" in embedded.final_comment(1, second)
     log = embedded.git("log", "--reverse", "--format=%H", f"origin/main..origin/{task.branch}").split()
     assert log == [pushed, task.pushed_head]
     assert embedded.git("show", f"{pushed}:one.txt") == "one"

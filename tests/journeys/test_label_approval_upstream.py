@@ -57,9 +57,9 @@ def test_a_commit_that_adds_a_ci_file_is_pushed_after_approval(full: World) -> N
     held = task.checked_head
     assert (first.outcome, task.state) == (Outcome.HELD, State.WAITING), first.reason
     final = full.final_comment(1, first)
-    assert f"Commit `{held[:10]}` touches `{CI}`. Nothing was pushed." in final
+    assert f"Commit `{held[:10]}` was not pushed, because it changes:\n\n- `{CI}` (CI runs it" in final
     approve = {"github": "/approve", "gitlab": "/forgehand approve"}[full.playground.forge]
-    assert f"Next: `{approve} {held[:12]}`" in final
+    assert f"`{approve} {held[:12]}`" in final
     full.settled()
     assert full.playground.branch_head(task.branch) is None
     assert full.playground.pulls() == []

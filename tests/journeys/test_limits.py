@@ -79,7 +79,7 @@ def test_each_limit_ends_a_run_with_its_own_message_and_the_next_run_works(embed
         assert re.match(reason, run.reason), run.reason
         final = embedded.final_comment(thread, run)
         assert run.reason in final
-        assert re.search(r"Next: `/resume[^`]*`", final)
+        assert re.search(r"`/resume[^`]*`", final)
         assert embedded.playground.branch_head(task.branch) is None
         assert embedded.quarantine(task, "show", f"refs/wip/{run.id}:left.txt") == "left"
         _the_next_one_works(embedded)

@@ -59,7 +59,7 @@ def _wipe_redis(world: World) -> bool:
 def _check_complete_handling(world: World, number: int) -> None:
     task, run = world.task_after_run(1, on=number)
     assert (run.outcome, task.state) == (Outcome.PUSHED, State.SUCCEEDED), run.reason
-    assert "**Pushed.**" in world.final_comment(number, run)
+    assert "\u2705 **" in world.final_comment(number, run)
     eventually(lambda: [row["state"] for row in world.playground.statuses(task.pushed_head)] == ["success"])
     assert [row["head"]["sha"] for row in world.playground.pulls()] == [task.pushed_head]
 

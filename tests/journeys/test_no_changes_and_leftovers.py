@@ -27,8 +27,8 @@ def test_a_run_without_changes_is_reported_and_opens_no_pull_request(full: World
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.NO_CHANGES, State.SUCCEEDED), run.reason
     final = full.final_comment(1, run)
-    assert "**The agent ended without changing anything.**" in final
-    assert "Next: `/resume <what to do instead>`" in final
+    assert "**Nothing to change: the agent left the repository as it is**" in final
+    assert "`/resume <what to do instead>`" in final
     full.settled()
     assert full.playground.pulls() == []
     assert full.playground.branch_head(task.branch) is None
@@ -43,11 +43,11 @@ def test_a_run_without_changes_on_a_pull_request_succeeds_at_its_head(full: Worl
 
     task, run = full.task_after_run(1)
     assert (run.outcome, task.state) == (Outcome.NO_CHANGES, State.SUCCEEDED), run.reason
-    assert "without changing anything" in full.final_comment(change, run)
+    assert "Nothing to change" in full.final_comment(change, run)
     full.settled()
     newest = full.playground.statuses(head)[0]
     assert (newest["context"], newest["state"]) == ("forgehand", "success")
-    assert newest["description"] == "The agent ended without changing anything."
+    assert newest["description"] == "Nothing to change: the agent left the repository as it is."
     assert f"/tasks/{task.id}" in newest["target_url"]
     assert [pull["number"] for pull in full.playground.pulls()] == [change]
 

@@ -142,7 +142,7 @@ def test_a_title_can_have_chinese_characters_and_emoji(embedded: World, remote: 
     assert remote("rev-parse", task.branch).strip() == task.pushed_head
     [pull] = eventually(embedded.playground.pulls)
     assert "修复解析器 🐛" in pull["title"]
-    assert "**Pushed.**" in embedded.final_comment(number, run)
+    assert "\u2705 **" in embedded.final_comment(number, run)
 
 
 def test_a_comment_can_have_the_maximum_length_of_the_forge(

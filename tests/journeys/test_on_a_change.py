@@ -85,7 +85,7 @@ def test_the_option_here_pushes_to_the_branch_of_the_change_after_a_merge_of_its
     embedded.let_continue(running)
     task, run = embedded.task_after_run(1)
     assert (run.outcome, task.base_head, task.pushed_head) == (Outcome.PUSH_REJECTED, head, "")
-    assert "Next: `/resume merge the pushed commits`" in embedded.final_comment(change, run)
+    assert "`/resume merge the pushed commits`" in embedded.final_comment(change, run)
     assert playground.branch_head("lexer") == later
 
     embedded.say(change, "/resume " + shell("git merge -q --no-edit origin/lexer"))

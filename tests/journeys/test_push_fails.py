@@ -47,7 +47,7 @@ def unprotect(playground: AnyPlayground) -> None:
             remove_git,
             restore_git,
             Outcome.REMOTE_MISSING,
-            "**The remote repository does not exist.**",
+            "**The remote repository does not exist**",
             id="missing-remote",
         ),
         pytest.param(
@@ -73,7 +73,7 @@ def test_a_resume_after_a_failed_push_only_pushes_again(
     assert (first.outcome, task.state) == (outcome, State.FAILED), first.reason
     final = full.final_comment(1, first)
     assert said in final
-    assert "Next: `/resume`" in final
+    assert "`/resume`" in final
     check_all_work(full, task)
 
     made = task.checked_head
@@ -115,7 +115,7 @@ def test_the_agent_can_merge_commits_that_others_pushed_to_its_branch(full: Worl
     assert (second.outcome, task.state) == (Outcome.PUSH_REJECTED, State.FAILED), second.reason
     final = full.final_comment(1, second)
     assert "Somebody else pushed" in final
-    assert "Next: `/resume merge the pushed commits`" in final
+    assert "`/resume merge the pushed commits`" in final
     assert full.playground.branch_head(task.branch) == hers
     assert full.quarantine(task, "show", f"{task.checked_head}:two.txt") == "two"
     assert full.quarantine(task, "show", f"{hers}:hers.txt") == "hers"  # read through the mirror's objects

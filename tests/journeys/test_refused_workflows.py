@@ -50,7 +50,7 @@ def test_work_on_an_old_commit_is_pushed_after_a_merge_of_the_default_branch(emb
     assert first.outcome is Outcome.PUSH_REJECTED, first.reason
     final = embedded.final_comment(1, first)
     assert "workflow files (`.github/workflows`) of `main` have changed since this work began" in final
-    assert "Next: `/resume merge main`" in final
+    assert "`/resume merge main`" in final
     assert playground.branch_head(task.branch) is None
     embedded.say(1, "/resume merge main " + shell("git merge -q --no-edit origin/main"))
     task, second = embedded.task_after_run(2)
@@ -75,7 +75,7 @@ def test_work_on_a_change_into_the_default_branch_is_told_to_merge_it(embedded: 
     _, first = embedded.task_after_run(1)
 
     assert first.outcome is Outcome.PUSH_REJECTED, first.reason
-    assert "Next: `/resume merge main`" in embedded.final_comment(change, first)
+    assert "`/resume merge main`" in embedded.final_comment(change, first)
 
 
 @pytest.mark.long
@@ -91,7 +91,7 @@ def test_work_that_changes_a_workflow_needs_the_permission(embedded: World) -> N
     assert second.outcome is Outcome.PUSH_REJECTED
     final = embedded.final_comment(1, second)
     assert "the bot's token lacks the permission *Workflows*" in final
-    assert "Next: `/resume`" in final
+    assert "`/resume`" in final
     playground.allow_workflows(playground.bot_name, allowed=True)
     embedded.say(1, "/resume")
     task, third = embedded.task_after_run(3)

@@ -47,7 +47,7 @@ def test_the_prompt_for_a_line_comment_has_its_lines_and_the_answer_is_in_its_di
     answers = eventually(
         lambda: [each for each in full.playground.inline_comments(change) if final in each["body"]]
     )
-    assert "**Pushed.**" in answers[0]["body"]
+    assert "\u2705 **" in answers[0]["body"]
     if isinstance(full.playground, Playground):
         assert answers[0]["in_reply_to_id"] == asked
         assert full.bot_comments(change) == []
@@ -61,7 +61,7 @@ def test_the_prompt_for_a_line_comment_has_its_lines_and_the_answer_is_in_its_di
     assert "once more" in done(full, change, number=2)
     full.settled()
     said = [each["body"] for each in full.playground.inline_comments(change)]
-    assert sum("**Pushed.**" in body for body in said) == 2
+    assert sum("\u2705 **" in body for body in said) == 2
     assert len(full.tasks()) == 1
     assert task.id in "".join(said)
 

@@ -152,5 +152,5 @@ def test_links_of_both_hosts_open_on_the_same_server(hosts: Hosts) -> None:
     assert {run.host for _, run in ended} == set(hosts.processes)
     for number, (_, run) in zip(numbers, ended, strict=True):
         text = world.final_comment(number, run)
-        link = text.rpartition("[Page and log of this task](")[2].partition(")")[0]
+        link = text.rpartition("[log](")[2].partition(")")[0]
         assert http.get(link).is_success, link

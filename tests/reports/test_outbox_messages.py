@@ -26,7 +26,14 @@ from tests.support.rows import a_thread
 
 COMMIT = "a" * 40
 ON_A_COMMENT = ReplyTarget(comment_id=77, discussion="d", internal=True)
-CHANGE = {"head": "forgehand/t1", "base": "main", "title": "Tidy", "body": "Made.", "draft": True}
+CHANGE = {
+    "head": "forgehand/t1",
+    "base": "main",
+    "title": "Tidy",
+    "body": "Made.",
+    "draft": True,
+    "closes": "",
+}
 ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
     (
         ReactionMessage(reply_target=ON_A_COMMENT),
@@ -57,7 +64,7 @@ ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
         FinalMessage(lead="**Pushed.**", rest="Next."),
         Outgoing.FINAL,
         "",
-        {"lead": "**Pushed.**", "rest": "Next."},
+        {"lead": "**Pushed.**", "rest": "Next.", "opened": None},
     ),
     (ProgressMessage(text="pushing"), Outgoing.PROGRESS, "", {"text": "pushing"}),
 ]

@@ -36,7 +36,9 @@ def test_the_final_comment_has_the_reason_why_no_change_could_be_opened(messages
     messages.want(Outgoing.FINAL)
     messages.send()
 
-    assert "A change could not be opened: GitHub refused: Validation Failed (422)." in messages.bodies[0]
+    assert (
+        "The pull request could not be opened: GitHub refused: Validation Failed (422)." in messages.bodies[0]
+    )
 
 
 def test_the_final_comment_mentions_that_the_branch_has_no_commits_for_a_change(messages: Outbox) -> None:
@@ -47,7 +49,7 @@ def test_the_final_comment_mentions_that_the_branch_has_no_commits_for_a_change(
     messages.send()
 
     reason = "`main` already has every commit of `forgehand/t1`."
-    assert f"A change could not be opened: {reason}" in messages.bodies[0]
+    assert f"The pull request could not be opened: {reason}" in messages.bodies[0]
     with messages.ledger.read() as tx:
         assert tasks.get(tx, messages.run.task).change_number is None
 

@@ -19,7 +19,7 @@ from bot.domain.task import Run
 from bot.domain.usage import Known, Spent, Total
 from bot.gateway.budget import UsageLimit
 from bot.gateway.usage_counter import DAY, today
-from bot.reports.comments import dollars
+from bot.reports.spending import dollars
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import OfRun

@@ -148,6 +148,13 @@ class GitSettings(Section):
     name: str = "Forgehand"
     email: str = "forgehand@localhost"
     signoff: bool = False  # add `Signed-off-by` in this name to every commit
+    closes_issues: bool = False  # write `Closes #12` into the change for issue 12
+
+
+class CommentsSettings(Section):
+    """The bot's comments."""
+
+    output_lines: Annotated[int, Field(ge=0, le=200)] = 20  # of the output of a failed agent; 0 = none
 
 
 class AgentSettings(Section):

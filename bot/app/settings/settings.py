@@ -22,6 +22,7 @@ from bot.app.settings.gateway import Models, NetworkSettings
 from bot.app.settings.limits import LimitsSettings, SandboxSettings
 from bot.app.settings.sections import (
     Agents,
+    CommentsSettings,
     DataSettings,
     GitSettings,
     LabelsSettings,
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     github: GitHubSettings = GitHubSettings()
     gitlab: GitLabSettings = GitLabSettings()
     labels: LabelsSettings = LabelsSettings()
+    comments: CommentsSettings = CommentsSettings()
     git: GitSettings = GitSettings()
     sandbox: SandboxSettings = SandboxSettings()
     agents: Agents = {}

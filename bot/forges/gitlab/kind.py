@@ -30,6 +30,7 @@ GITLAB = ForgeKind(
     adapter=_adapter,
     webhooks=_webhooks,
     web_address=_web_address,
+    change_word="merge request",
     change_sign="!",  # merge requests are numbered apart from issues
     reserved_commands=frozenset({"/approve"}),  # a quick action
     # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email

@@ -10,7 +10,7 @@ from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import OPERATOR
 from bot.forges.registry import FORGES
 from bot.git.mirror import Mirror
-from bot.reports.comments import with_question
+from bot.reports.phrases import with_question
 from bot.runs.leased_run import LeasedRun
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
@@ -39,9 +39,8 @@ def export(leased: LeasedRun, source: Mirror) -> RunVerdict:
     unexported = sentence(exported.unexported)
     landed = run.agent_outcome is None and not exported.question
     left_head = "" if landed else leased.task.left_head
-    leased.record(
-        {"summary": summary, "unexported": unexported}, checked_head=exported.head, left_head=left_head
-    )
+    facts = {"summary": summary, "title": exported.result.title, "unexported": unexported}
+    leased.record(facts, checked_head=exported.head, left_head=left_head)
     if run.agent_outcome is None:
         return _verdict(exported)
     question = "" if run.agent_outcome is Outcome.QUESTION else exported.question

@@ -14,21 +14,32 @@ from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task, is_confidential
 from bot.domain.thread import Kind
 from bot.forges.forge import Forge
-from bot.reports import comments, outbox_messages
-from bot.reports.comments import EndedRun
+from bot.reports import change_text, final_comment, living_comment, outbox_messages
+from bot.reports.command_syntax import reference
+from bot.reports.final_comment import EndedRun
 from bot.reports.outbox_messages import LabelMessage, Message, ProgressMessage, StatusMessage
+from bot.runs.last_lines import last_lines
 from bot.runs.leased_run import LeasedRun
 from bot.runs.runtime import Runtime
-from bot.store import costs, leases, runs, tasks, workspaces
+from bot.sandbox.export import protected_paths
+from bot.store import costs, leases, patches, runs, tasks, workspaces
 from bot.store.ledger import clock
 from bot.tasks import enqueue, retention
 
+# The commit may be another person's: a run of ours that failed says nothing about it.
+_CHECKS = {
+    State.SUCCEEDED: CheckState.SUCCESS,
+    State.WAITING: CheckState.PENDING,
+    State.FAILED: CheckState.ERROR,
+    State.CANCELLED: CheckState.ERROR,
+}
 _LONGEST_LIMIT = 8 * 86400.0  # seconds; the longest limit of a provider is a week
 
 
 def finish(leased: LeasedRun, outcome: Outcome, reason: str, next_command: str) -> None:
     """End the run and its task, and fill the outbox. Raises LeaseLost, having changed nothing."""
     state, runtime = ENDINGS[outcome].state, leased.runtime
+    output = last_lines(leased, runtime.output_lines) if state is State.FAILED else ""
     with runtime.ledger.write() as tx:
         leases.enter(tx, leased.lease, Phase.REPORT)
         leases.end(tx, leased.lease, outcome, state, reason)
@@ -40,7 +51,8 @@ def finish(leased: LeasedRun, outcome: Outcome, reason: str, next_command: str) 
         forge = runtime.forge_of(task)
         if forge is not None and task.thread.kind is not Kind.CLI:
             ended = _ended(tx, runtime, forge, run, task, next_command=next_command)
-            for message in _messages(replace(ended, continues_at=continues_at), runtime):
+            ended = replace(ended, continues_at=continues_at, output=output)
+            for message in _messages(ended, runtime):
                 outbox_messages.put(tx, message, subject=run.id, thread_key=run.thread_key)
     runtime.nudges.report(leased.task.thread_key)
 
@@ -65,8 +77,11 @@ def _ended(
     workspace = workspaces.get(tx, task.id)
     is_here = workspace is not None and workspace.removed_at is None and workspace.host == run.host
     [newest] = tasks.of_thread(tx, task.thread_key, 1)
+    earlier = [each for each in runs.of_task(tx, task.id) if each.number < run.number]
+    is_push = run.first_phase is Phase.PUSH
+    patch = patches.newest(tx, task.id)
     return EndedRun(
-        run=run,
+        run=_with_report_of_agent(run, earlier) if is_push else run,
         task=task,
         pages=forge.pages(task.thread),
         page=runtime.page(task.id),
@@ -76,33 +91,43 @@ def _ended(
         started_over=workspaces.is_recreated(tx, run, workspace),
         host_lost=workspace is not None and workspace.lost,
         spent=costs.of_run(tx, run),
+        patch=patch if patch and (is_push or patch.number == run.number) else None,
+        approved=is_push and bool(earlier) and earlier[-1].outcome is Outcome.HELD,
+        why_protected=protected_paths.reason,
     )
+
+
+def _with_report_of_agent(run: Run, earlier: Sequence[Run]) -> Run:
+    """Return a run that only pushed with the summary and the title of the agent whose work it pushed."""
+    last = next((each for each in reversed(earlier) if each.agent_started), run)
+    return replace(run, summary=run.summary or last.summary, title=run.title or last.title)
 
 
 def _messages(ended: EndedRun, runtime: Runtime) -> Iterator[Message]:
     """Yield every message about the end of a run."""
     run, task, labels, secrets = ended.run, ended.task, runtime.result_labels, runtime.secrets
-    state = CheckState.SUCCESS if task.state is State.SUCCEEDED else CheckState.FAILURE
+    description = final_comment.in_short(run, ended.patch)
     for commit in _status_commits(task):
-        yield StatusMessage(commit=commit, state=state, description=comments.in_short(run))
+        yield StatusMessage(commit=commit, state=_CHECKS[task.state], description=description)
     is_wanted = task.change_form in ("draft", "ready")
     if run.outcome is Outcome.PUSHED and is_wanted and task.change_number is None:
-        yield _change(ended, secrets)
+        yield _change(ended, runtime)
     for label in sorted(set(labels.values())):
         yield LabelMessage(label=label, on=labels.get(task.state) == label)
-    yield ProgressMessage(text=comments.over(run, task))
-    yield comments.final(ended, secrets)
+    yield ProgressMessage(text=living_comment.over(run, task))
+    yield final_comment.final(ended, secrets)
 
 
-def _change(ended: EndedRun, secrets: Sequence[str]) -> NewChange:
+def _change(ended: EndedRun, runtime: Runtime) -> NewChange:
     run, task = ended.run, ended.task
-    title = task.thread.title if task.thread.kind is Kind.ISSUE else run.request.split("\n", 1)[0]
+    closes = runtime.closes_issues and task.thread.kind is Kind.ISSUE and not is_confidential(task, run)
     return NewChange(
         head_branch=task.branch,
         base_branch=task.base,
-        title=f"Task {task.id}" if is_confidential(task, run) else title,
-        body=comments.change_body(run, task, ended.page, secrets=secrets),
+        title=change_text.title(run, task),
+        body=change_text.body(run, task, ended.page, secrets=runtime.secrets),
         draft=task.change_form == "draft",
+        closes=reference(task.thread) if closes else "",
     )
 
 

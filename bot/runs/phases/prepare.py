@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.agents.registry import instruction_files
-from bot.domain.errors import GitFailed, RemoteMissing
+from bot.domain.errors import BranchMissing, GitFailed, RemoteMissing
 from bot.domain.interrupt import interruptible
 from bot.domain.task import Task
 from bot.domain.thread import Kind
@@ -151,7 +151,7 @@ def _choose_base(leased: LeasedRun, source: Mirror) -> None:
     prefix = task.branch.split("/", 1)[0]
     heads = source.heads(base, prefix)
     if base not in heads:
-        raise GitFailed(f"There is no branch `{base}` in the repository.")
+        raise BranchMissing(f"There is no branch `{base}` in the repository.")
     if task.pinned and not source.has(task.pinned):
         raise GitFailed(
             f"Commit {task.pinned[:10]} is not there any more: the change was rewritten after the command. "
@@ -186,5 +186,5 @@ def _briefed_by(task: Task, source: Mirror) -> str:
         return ""
     head = source.head(task.base if task.fork else source.default_name)
     if not head and task.fork:
-        raise GitFailed(f"There is no branch `{task.base}` in the repository.")
+        raise BranchMissing(f"There is no branch `{task.base}` in the repository.")
     return head

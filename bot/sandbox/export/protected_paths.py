@@ -5,70 +5,93 @@ next agent obeys it, or a forge takes review rules from it.
 """
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 # Syntax as in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top folder,
 # a slash at the end means the folder and all paths below it. Letter case is ignored.
 
+_BY_REASON = {
+    "CI runs it, with its secrets": (
+        ".github/workflows/",
+        ".github/actions/",
+        ".gitea/",
+        ".forgejo/",
+        ".gitlab/",
+        "*.gitlab-ci.y*ml",
+        "action.y*ml",
+        ".circleci/",
+        ".buildkite/",
+        ".teamcity/",
+        ".semaphore/",
+        ".woodpecker*",
+        ".woodpecker/",
+        ".azure-pipelines/",
+        "azure-pipelines*.y*ml",
+        "bitbucket-pipelines.yml",
+        ".travis.yml",
+        ".drone.y*ml",
+        ".cirrus.yml",
+        "*appveyor.yml",
+        "cloudbuild.y*ml",
+        "buildspec.y*ml",
+        "Jenkinsfile*",
+    ),
+    "it decides on reviews or updates": (
+        "CODEOWNERS",
+        "dependabot.y*ml",
+        "renovate.json*",
+        ".renovaterc*",
+        ".gitattributes",
+    ),
+    "git fetches from the addresses in it": (
+        ".gitmodules",
+        ".lfsconfig",
+    ),
+    "editors, shells or hooks obey it": (
+        ".vscode/",
+        ".idea/",
+        ".zed/",
+        ".fleet/",
+        ".devcontainer/",
+        ".devcontainer.json",
+        ".gitpod.y*ml",
+        "*.code-workspace",
+        ".envrc",
+        ".exrc",
+        ".nvimrc",
+        ".nvim.lua",
+        ".dir-locals.el",
+        ".husky/",
+        ".githooks/",
+        ".pre-commit-config.y*ml",
+        ".pre-commit-hooks.y*ml",
+        "*lefthook*.y*ml",
+    ),
+    "it has the bot's settings": ("forgehand.toml",),
+}
 # Without the files that agents obey: each kind of agents declares its own.
-DEFAULT = (
-    # continuous integration and deployment
-    ".github/workflows/",
-    ".github/actions/",
-    ".gitea/",
-    ".forgejo/",
-    ".gitlab/",
-    "*.gitlab-ci.y*ml",
-    "action.y*ml",
-    ".circleci/",
-    ".buildkite/",
-    ".teamcity/",
-    ".semaphore/",
-    ".woodpecker*",
-    ".woodpecker/",
-    ".azure-pipelines/",
-    "azure-pipelines*.y*ml",
-    "bitbucket-pipelines.yml",
-    ".travis.yml",
-    ".drone.y*ml",
-    ".cirrus.yml",
-    "*appveyor.yml",
-    "cloudbuild.y*ml",
-    "buildspec.y*ml",
-    "Jenkinsfile*",
-    # reviewers, automatic updates, files hidden in a review
-    "CODEOWNERS",
-    "dependabot.y*ml",
-    "renovate.json*",
-    ".renovaterc*",
-    ".gitattributes",
-    # sources from which git fetches more
-    ".gitmodules",
-    ".lfsconfig",
-    # configuration of editors, shells and hooks
-    ".vscode/",
-    ".idea/",
-    ".zed/",
-    ".fleet/",
-    ".devcontainer/",
-    ".devcontainer.json",
-    ".gitpod.y*ml",
-    "*.code-workspace",
-    ".envrc",
-    ".exrc",
-    ".nvimrc",
-    ".nvim.lua",
-    ".dir-locals.el",
-    ".husky/",
-    ".githooks/",
-    ".pre-commit-config.y*ml",
-    ".pre-commit-hooks.y*ml",
-    "*lefthook*.y*ml",
-    # the bot's own settings
-    "forgehand.toml",
-)
+DEFAULT = tuple(glob for globs in _BY_REASON.values() for glob in globs)
+_FOR_AGENTS = "agents obey it"
 
 
 def pathspecs(globs: Sequence[str]) -> list[str]:
     """Convert globs to git's pathspecs, which match a folder and a file of the same name."""
     plain = [("" if "/" in glob.rstrip("/") else "**/") + glob.strip("/") for glob in globs]
     return [f":(icase,glob){each}{below}" for each in plain for below in ("", "/**")]
+
+
+def reason(path: str) -> str:
+    """Return the reason for which a protected path is protected, as part of a sentence."""
+    return next((why for why, globs in _BY_REASON.items() if _matches(path.lower(), globs)), _FOR_AGENTS)
+
+
+def _matches(path: str, globs: Sequence[str]) -> bool:
+    """Report whether a path, or a folder above it, matches one of these globs."""
+    folders = [parent.as_posix() for parent in PurePosixPath(path).parents][:-1]
+    return any(_match(each, glob.lower()) for glob in globs for each in [path, *folders])
+
+
+def _match(path: str, glob: str) -> bool:
+    glob = glob.rstrip("/")
+    return fnmatchcase(path if "/" in glob else path.rpartition("/")[2], glob)

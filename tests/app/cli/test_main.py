@@ -124,7 +124,7 @@ def test_a_run_without_changes_succeeds_without_a_branch(desk: Desk) -> None:
     output, errors = desk.call("run", str(desk.repository), "do nothing")
 
     assert output == ""
-    assert "without changing anything" in errors
+    assert "Nothing to change" in errors
 
 
 def test_a_failed_run_prints_its_reason_and_the_next_command(desk: Desk) -> None:

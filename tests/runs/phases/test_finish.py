@@ -127,17 +127,16 @@ def test_the_final_comment_has_everything_that_a_person_needs(on_issue: Ending, 
     final, task, branch = on_issue.final, on_issue.task, on_issue.task.branch
     page, url = on_issue.runtime.page(task.id), ISSUE.repository_url
     next_command = ENDINGS[outcome].next + (f" {NEW[:12]}" if outcome is Outcome.HELD else "")
-    assert final.startswith(f"**{ENDINGS[outcome].sentence}**")
-    assert f"[`{branch}`]({url}/tree/{branch})" in final
-    assert f"The change is [#101]({url}/pull/101)." in final
-    assert "Asked for:\n\n> now add tests\n> for the lexer" in final
-    assert "The agent says:\n\n> I did." in final
-    assert f"| Task | `{task.id}`, run 2 |" in final
-    assert re.search(r"\| Agent \| `demo`, \d+ s \|", final)
-    assert re.search(r"\| Workspace \| kept until \d{4}-\d\d-\d\d \d\d:\d\d UTC \|", final)
-    also = ENDINGS[outcome].also
-    assert f"\n\nNext: `{next_command}`{f' or `{also}`' if also else ''}\n\n" in final
-    assert f"[Page and log of this task]({page})\n\n<!-- forgehand:final:{run.id} -->" in final
+    assert final.startswith(f"{ENDINGS[outcome].mark} **")
+    assert re.match(rf".* · \d+ s · \[log\]\({re.escape(page)}\)\n\n", final)
+    assert (f"**Updated pull request [#101]({url}/pull/101)**" in final) is (outcome is Outcome.PUSHED)
+    assert f"- Branch [`{branch}`]({url}/tree/{branch}) at" in final
+    assert "\n\n> now add tests\n> for the lexer\n\n</details>" in final
+    assert "\n\n> I did.\n\n" in final
+    assert f"<summary>Task {task.id}, run 2, asked by ann</summary>" in final
+    assert re.search(r"\n- Workspace kept until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", final)
+    assert f"`{next_command}` " in final
+    assert final.endswith(f"</details>\n\n<!-- forgehand:final:{run.id} -->")
 
 
 @pytest.mark.alike
@@ -182,7 +181,7 @@ def test_a_pushed_head_has_a_success_status_with_a_link_to_the_page(on_issue: En
     ]
 
 
-def test_a_later_run_that_fails_sets_a_failure_status_on_the_pushed_head(on_issue: Ending) -> None:
+def test_a_later_run_that_fails_sets_an_error_status_on_the_pushed_head(on_issue: Ending) -> None:
     on_issue.end(Outcome.PUSHED, pushed=OLD)
     on_issue.send()
     on_issue.again()
@@ -192,7 +191,7 @@ def test_a_later_run_that_fails_sets_a_failure_status_on_the_pushed_head(on_issu
 
     assert [(sha, status.verdict) for sha, status in on_issue.forge.statuses] == [
         (OLD, CheckState.SUCCESS),
-        (OLD, CheckState.FAILURE),
+        (OLD, CheckState.ERROR),
     ]
 
 
@@ -203,7 +202,8 @@ def test_a_change_has_its_status_on_the_head_of_the_command(on_change: Ending, o
 
     on_change.send()
 
-    verdict = CheckState.SUCCESS if ENDINGS[outcome].state is State.SUCCEEDED else CheckState.FAILURE
+    verdict = CheckState.SUCCESS if ENDINGS[outcome].state is State.SUCCEEDED else CheckState.ERROR
+    verdict = CheckState.PENDING if ENDINGS[outcome].state is State.WAITING else verdict
     pushed = [(NEW, verdict)] if outcome is Outcome.PUSHED else []
     assert on_change.statuses == sorted([(HEAD, verdict), *pushed])
 
@@ -236,8 +236,8 @@ def test_a_change_is_opened_as_requested(on_issue: Ending, wanted: str, drafts: 
     on_issue.send()
 
     assert [change.draft for change in on_issue.forge.changes] == drafts
-    assert ("The change is [#101]" in on_issue.final) is bool(drafts)
-    assert ("[Open a change from it](" in on_issue.final) is (wanted == "link")
+    assert ("pull request [#101](" in on_issue.final) is bool(drafts)
+    assert ("[Open a pull request from it](" in on_issue.final) is (wanted == "link")
 
 
 def test_a_change_is_opened_once_for_each_task(on_issue: Ending) -> None:
@@ -250,7 +250,7 @@ def test_a_change_is_opened_once_for_each_task(on_issue: Ending) -> None:
     [change] = on_issue.forge.changes
     assert (change.head_branch, change.base_branch) == (on_issue.task.branch, "main")
     assert change.title == "Tidy the parser"
-    assert on_issue.final.count("The change is [#101]") == 1
+    assert on_issue.final.count("Updated pull request [#101](") == 1
 
 
 def test_a_change_for_a_change_has_the_request_as_its_title(on_change: Ending) -> None:
@@ -281,8 +281,9 @@ def test_a_very_long_summary_displaces_neither_marker_nor_link_nor_next_command(
 
     assert len(on_issue.final) <= on_issue.forge.comment_limit()
     page = on_issue.runtime.page(on_issue.task.id)
-    assert on_issue.final.endswith(f"]({page})\n\n<!-- forgehand:final:{run.id} -->")
-    assert f"Next: `{ENDINGS[Outcome.PUSHED].next}`" in on_issue.final
+    assert f" · [log]({page})\n" in on_issue.final
+    assert on_issue.final.endswith(f"</details>\n\n<!-- forgehand:final:{run.id} -->")
+    assert f"`{ENDINGS[Outcome.PUSHED].next}`" in on_issue.final
 
 
 def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
@@ -293,7 +294,7 @@ def test_an_older_task_is_named_in_the_next_command(on_issue: Ending) -> None:
 
     on_issue.send()
 
-    assert f"Next: `/resume --task {on_issue.task.id}`" in on_issue.final
+    assert f"`/resume --task {on_issue.task.id}`" in on_issue.final
 
 
 def test_a_worker_that_lost_the_run_changes_and_reports_nothing(on_issue: Ending) -> None:
@@ -341,6 +342,6 @@ def test_the_progress_comment_shows_the_end_of_the_run(on_issue: Ending, phases:
     on_issue.send()
 
     first_lines = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
-    ended = f"Task `{leased.task.id}`, run 1, has ended: The agent ran out of time. "
-    assert first_lines[-1].startswith("**The agent ran out of time.**")
+    ended = f"Task `{leased.task.id}`, run 1, has ended: Stopped: the agent ran out of time. "
+    assert first_lines[-1].startswith("\u23f1\ufe0f **Stopped: the agent ran out of time**")
     assert [line.startswith(ended) for line in first_lines[:-1]] == ([True] if phases else [])

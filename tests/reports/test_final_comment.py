@@ -11,15 +11,17 @@ from bot.domain.outcomes import ENDINGS, Outcome
 from bot.domain.task import Run, Task
 from bot.domain.thread import Actor, ReplyTarget
 from bot.domain.usage import Known, Spent, Tokens, Total
-from bot.reports import comments
-from bot.reports.comments import EndedRun, change_body, final, over, progress, with_change, with_question
+from bot.reports.change_text import body, title
+from bot.reports.final_comment import EndedRun, final, in_short, with_change
+from bot.reports.living_comment import DOING, over, progress
 from bot.reports.outbox_messages import FinalMessage
+from bot.reports.phrases import with_question
+from bot.store.patches import Patch
 from tests.support.commander import HEAD, ISSUE
 from tests.support.fakes import FakeForge
 from tests.support.runtimes import TOKEN
 
 PAGE = "https://bot.example.org/tasks/t1?key=k"
-LINK = f"[Page and log of this task]({PAGE})"
 PAGES = FakeForge().pages(ISSUE)
 TASK = Task(
     id="t1",
@@ -93,7 +95,7 @@ def test_folders_that_were_not_exported_are_named_after_every_outcome() -> None:
 
 
 def body_of_change(run: Run) -> str:
-    return change_body(run, TASK, PAGE, secrets=[TOKEN]).replace("Made for #12, ", "")
+    return body(run, TASK, PAGE, secrets=[TOKEN]).replace("#12", "")
 
 
 def last_line(run: Run) -> str:
@@ -116,15 +118,19 @@ def test_the_final_comment_has_the_tokens_and_the_certainty_of_their_cost(
     used = Total(requests=3, tokens=Tokens(input=12_000, output=345))
     spent = Spent(used=used, usd=usd, known=known)
 
-    assert f"\n| Used | 12,345 tokens, {words} |\n" in final_comment(
-        replace(RUN, outcome=Outcome.PUSHED), spent=spent
-    )
+    text = final_comment(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+
+    assert f"\n- Agent `demo`: 12,345 tokens, {words}\n" in text
+    dollars = words.removesuffix(" as reported by the agent").replace("at least ", "\u2265 ")
+    assert (f" · {dollars} · " in text.split("\n")[0]) is ("$" in words)
 
 
 def test_the_final_comment_of_a_run_without_models_reports_no_tokens() -> None:
     spent = Spent(used=Total(), usd=0.0, known=Known.PRICES)
 
-    assert "| Used |" not in final_comment(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+    text = final_comment(replace(RUN, outcome=Outcome.PUSHED), spent=spent)
+    assert "tokens" not in text
+    assert "$" not in text
 
 
 TEXTS_OF_OTHERS: list[Callable[[Run], str]] = [final_comment, body_of_change, last_line]
@@ -145,10 +151,10 @@ def test_unclosed_markdown_of_others_ends_before_the_text_of_the_bot() -> None:
         replace(RUN, outcome=Outcome.AGENT_FAILED, request=NASTY, reason=NASTY, summary=NASTY)
     )
 
-    for own in ("Asked for:", "The agent says:", "| | |", "Next: `/resume`"):
+    for own in ("- `/resume` ", "</details>"):
         before, _, _ = said.partition(f"\n\n{own}")
-        assert before.rsplit("\n", 1)[1].startswith((">", "|"))
-    assert said.endswith(f"\n\nNext: `/resume` or `/diff`\n\n{LINK}")
+        assert before.rsplit("\n", 1)[1].startswith(">")
+    assert said.endswith("\n\n</details>")
 
 
 @pytest.mark.parametrize("say", TEXTS_OF_OTHERS)
@@ -170,41 +176,29 @@ def test_long_text_of_others_does_not_displace_the_text_of_the_bot(outcome: Outc
     said = final_comment(long)
 
     assert len(said) < FakeForge().comment_limit() - 2_000
-    assert said.startswith(f"**{ENDINGS[outcome].sentence}**")
-    also = ENDINGS[outcome].also
-    assert said.endswith(f"\n\nNext: `/resume`{f' or `{also}`' if also else ''}\n\n{LINK}")
+    assert said.startswith(f"{ENDINGS[outcome].mark} **")
+    assert "`/resume` " in said
+    assert said.endswith("\n\n</details>")
 
 
-def test_a_long_list_of_protected_paths_ends_with_the_number_of_the_others() -> None:
-    names = [f"`.github/workflows/{number}.yml`" for number in range(2_000)]
-
-    lead = final_comment(replace(RUN, outcome=Outcome.HELD, reason=", ".join(names))).split("\n")[0]
-
-    shown = [name for name in names if name in lead]
-    assert 100 < len(shown) < 2_000
-    assert f"{shown[-1]} and {2_000 - len(shown)} more. Nothing was pushed." in lead
-    assert lead.count("`") % 2 == 0
-
-
-@pytest.mark.parametrize("named", [3, 2_000])
-def test_the_number_of_other_protected_paths_includes_those_that_the_export_omitted(named: int) -> None:
+@pytest.mark.parametrize(("named", "more"), [(3, 0), (2_000, 0), (3, 18_000), (2_000, 18_000)])
+def test_a_list_of_protected_paths_is_complete_or_ends_with_the_number_of_the_others(
+    named: int, more: int
+) -> None:
     names = [f"`.github/workflows/{number}.yml`" for number in range(named)]
+    reason = ", ".join([*names, *([f"`… and {more:,} more`"] if more else [])])
 
-    reason = ", ".join([*names, "`… and 18,000 more`"])
-    lead = final_comment(replace(RUN, outcome=Outcome.HELD, reason=reason)).split("\n")[0]
+    lines = final_comment(replace(RUN, outcome=Outcome.HELD, reason=reason)).split("\n")
 
-    shown = [name for name in names if name in lead]
-    assert f"{shown[-1]} and {18_000 + named - len(shown)} more. Nothing was pushed." in lead
-
-
-def test_a_short_list_of_protected_paths_is_complete() -> None:
-    said = final_comment(replace(RUN, outcome=Outcome.HELD, reason="`.gitlab-ci.yml`, `CODEOWNERS`"))
-
-    assert f"Commit `{HEAD[:10]}` touches `.gitlab-ci.yml`, `CODEOWNERS`. Nothing was pushed." in said
+    shown = [line for line in lines if line.removeprefix("- ") in names]
+    assert shown == [f"- {name}" for name in names[: len(shown)]]
+    assert len(shown) == 3 if named == 3 else 100 < len(shown) < 2_000
+    omitted = named + more - len(shown)
+    assert (f"- and {omitted:,} more" in lines) is (omitted > 0)
 
 
 def test_a_pushed_branch_is_linked_and_so_is_its_head() -> None:
-    said = final_comment(replace(RUN, outcome=Outcome.PUSHED))
+    said = final_comment(replace(RUN, outcome=Outcome.PUSHED), replace(TASK, pushed_head=HEAD))
 
     assert f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})" in said
     assert f"[`{HEAD[:10]}`](https://github.com/acme/anvil/commit/{HEAD})" in said
@@ -216,7 +210,10 @@ def test_a_requested_link_for_a_new_change_has_quoted_branch_names() -> None:
         replace(RUN, outcome=Outcome.PUSHED), replace(TASK, change_form="link", base="a b#1")
     )
 
-    assert f"[Open a change from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})" in said
+    assert (
+        f"[Open a pull request from it](https://github.com/acme/anvil/compare/a%20b%231...{TASK.branch})"
+        in said
+    )
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PUSHED])
@@ -224,7 +221,8 @@ def test_a_branch_that_was_pushed_before_is_linked_as_unchanged(outcome: Outcome
     said = final_comment(replace(RUN, outcome=outcome), replace(TASK, pushed_head="b" * 40))
 
     branch = f"[`{TASK.branch}`](https://github.com/acme/anvil/tree/{TASK.branch})"
-    assert f"| Branch | {branch}, unchanged at `{'b' * 10}` |" in said
+    commit = f"[`{'b' * 10}`](https://github.com/acme/anvil/commit/{'b' * 40})"
+    assert f"\n- Branch {branch} at {commit}, unchanged\n" in said
 
 
 def test_a_branch_that_was_never_pushed_is_not_mentioned() -> None:
@@ -237,13 +235,13 @@ def test_a_branch_that_was_never_pushed_is_not_mentioned() -> None:
 def test_the_duration_is_readable(seconds: float, words: str) -> None:
     said = final_comment(replace(RUN, outcome=Outcome.PUSHED, ended_at=1_000_000.0 + seconds))
 
-    assert f"| Agent | `demo`, {words} |" in said
+    assert f" · {words} · [log]({PAGE})\n" in said
 
 
 def test_a_removed_workspace_is_not_mentioned() -> None:
     run = replace(RUN, outcome=Outcome.PREPARE_FAILED)
 
-    assert "| Workspace | kept until 1970-01-19 13:46 UTC |" in final_comment(run)
+    assert "\n- Workspace kept until 1970-01-19 13:46 UTC\n" in final_comment(run)
     assert "Workspace" not in final_comment(run, workspace_until=None)
 
 
@@ -269,27 +267,37 @@ def test_work_that_was_lost_with_a_machine_is_reported() -> None:
     assert words not in final_comment(run, lost=True)
 
 
-def test_the_lead_has_the_link_of_the_opened_change_or_the_reason_why_there_is_none() -> None:
+def test_the_first_line_has_the_link_of_the_opened_change_or_the_reason_why_there_is_none() -> None:
     opened = replace(TASK, change_number=7, change_url="https://x/7")
     on_gitlab = replace(opened, thread=replace(TASK.thread, forge="gitlab"))
 
     def completed(task: Task, refusal: str) -> str:
-        return with_change(FinalMessage(lead="**Pushed.**", rest="Next."), task, refusal)
+        return with_change(
+            FinalMessage(lead="Pushed.", rest="Next.", opened="Opened {change}."), task, refusal
+        )
 
-    assert completed(opened, "no") == "**Pushed.** The change is [#7](https://x/7).\n\nNext."
-    assert completed(on_gitlab, "") == "**Pushed.** The change is [!7](https://x/7).\n\nNext."
+    assert completed(opened, "no") == "Opened [#7](https://x/7).\n\nNext."
+    assert completed(on_gitlab, "") == "Opened [!7](https://x/7).\n\nNext."
     assert completed(TASK, "GitHub said no.") == (
-        "**Pushed.** A change could not be opened: GitHub said no.\n\nNext."
+        "Pushed.\n\nThe pull request could not be opened: GitHub said no.\n\nNext."
     )
-    assert completed(TASK, "") == "**Pushed.**\n\nNext."
+    assert completed(TASK, "") == "Pushed.\n\nNext."
+
+
+def test_a_message_that_an_older_version_wrote_is_completed_as_it_was_then() -> None:
+    opened = replace(TASK, change_number=7, change_url="https://x/7")
+    message = FinalMessage(lead="**Pushed.**", rest="Next.")
+
+    assert with_change(message, opened, "") == "**Pushed.** The change is [#7](https://x/7).\n\nNext."
+    assert with_change(replace(message, opened=""), opened, "") == "**Pushed.**\n\nNext."
 
 
 def test_the_comment_of_a_task_that_continues_by_itself_has_the_time_and_the_stop_command() -> None:
     text = final_comment(replace(RUN, outcome=Outcome.RATE_LIMITED), continues_at=1_604_800.0)
 
-    assert text.endswith(
-        "\n\nNext: `/resume` or `/diff`\n\nIt continues by itself when the limit has ended, "
-        f"at 1970-01-19 13:46 UTC. `/cancel` stops that.\n\n{LINK}"
+    assert (
+        "\n\nIt continues by itself when the limit has ended, at 1970-01-19 13:46 UTC. "
+        "`/cancel` stops that.\n" in text
     )
 
 
@@ -302,11 +310,11 @@ def test_the_question_of_an_agent_that_failed_follows_the_reason() -> None:
 def test_the_text_of_a_change_omits_confidential_and_internal_requests() -> None:
     secret = replace(TASK, thread=replace(TASK.thread, confidential=True))
 
-    for body in (
-        change_body(RUN, secret, PAGE, secrets=[]),
-        change_body(replace(RUN, reply_target=ReplyTarget(internal=True)), TASK, PAGE, secrets=[]),
+    for text in (
+        body(RUN, secret, PAGE, secrets=[]),
+        body(replace(RUN, reply_target=ReplyTarget(internal=True)), TASK, PAGE, secrets=[]),
     ):
-        assert body == f"[Task `{TASK.id}`]({PAGE})"
+        assert text == f"[Task `{TASK.id}`]({PAGE})"
 
 
 def test_the_progress_comment_names_the_pinned_head() -> None:
@@ -327,19 +335,42 @@ def test_the_progress_comment_of_a_cancelled_run_has_only_the_stopping() -> None
 
 
 def test_each_phase_has_its_own_description() -> None:
-    assert set(comments.DOING) == set(Phase)
-    assert len(set(comments.DOING.values())) == len(Phase)
+    assert set(DOING) == set(Phase)
+    assert len(set(DOING.values())) == len(Phase)
 
 
 def test_the_last_progress_comment_has_the_outcome() -> None:
     said = over(replace(RUN, outcome=Outcome.TIMED_OUT), TASK)
 
-    assert said.startswith("Task `t1`, run 2, has ended: The agent ran out of time.")
+    assert said.startswith("Task `t1`, run 2, has ended: Stopped: the agent ran out of time.")
 
 
-def test_the_text_of_a_change_names_the_requester_without_a_mention_and_quotes_the_request() -> None:
-    body = change_body(RUN, TASK, PAGE, secrets=[])
+def test_the_text_of_a_change_has_the_summary_first_and_names_the_requester_without_a_mention() -> None:
+    text = body(RUN, TASK, PAGE, secrets=[])
 
-    assert body.startswith("Made for #12, asked by ann:\n\n> tidy the parser")
-    assert body.endswith(f"[Task `t1`]({PAGE})")
-    assert "> I made it shorter." in body
+    assert text.startswith("> I made it shorter.\n\nTo continue on this branch, comment `/resume ")
+    assert "<summary>Made for #12, asked by ann</summary>\n\n> tidy the parser\n\n" in text
+    assert text.endswith(f"[Task `t1`]({PAGE})\n\n</details>")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("Shorten  the\nparser", "Shorten the parser"),
+        ("", ISSUE.title),
+        ("x" * 200, ISSUE.title),
+    ],
+)
+def test_a_change_has_the_title_of_the_agent_or_else_that_of_the_issue(own: str, expected: str) -> None:
+    run = replace(RUN, title=own)
+
+    assert title(run, TASK) == expected
+    assert title(run, replace(TASK, thread=replace(TASK.thread, confidential=True))) == "Task t1"
+
+
+def test_the_status_of_a_pushed_run_has_its_counts() -> None:
+    patch = Patch(2, b" 3 files changed, 7 insertions(+)\n\ndiff", 50, commits=2)
+
+    assert in_short(replace(RUN, outcome=Outcome.PUSHED), patch) == "Pushed: 2 commits, 3 files, +7 -0"
+    assert in_short(replace(RUN, outcome=Outcome.PUSHED), None) == "Pushed."
+    assert in_short(replace(RUN, outcome=Outcome.IDLE), patch) == "Stopped: the agent went silent."
