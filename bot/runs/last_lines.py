@@ -12,7 +12,7 @@ _MOST = 4_000  # characters that are shown
 
 def last_lines(leased: LeasedRun, lines: int) -> str:
     """Return up to so many lines of the end of the output, cleaned as on the page; "" if there are none."""
-    agent = leased.runtime.agents.get(leased.run.agent)
+    agent = leased.runtime.agents.get(leased.task.agent)
     if not lines or agent is None:
         return ""
     with leased.runtime.ledger.read() as tx:

@@ -34,6 +34,9 @@ def test_the_patch_of_a_pushed_run_has_its_commits_and_uncommitted_files(shop: W
 
     assert run.outcome is Outcome.PUSHED
     assert text(shop, run).startswith(" 2 files changed, 2 insertions(+)\n\ndiff --git a/x b/x\n")
+    made = newest_patch(shop, run)
+    assert made is not None
+    assert made.commits == 2
 
 
 def test_the_patch_of_a_failed_run_has_its_commits_and_uncommitted_files(shop: Workshop) -> None:

@@ -47,7 +47,9 @@ def add_task(tx: Connection, thread: Thread | None = None) -> Task:
     return tasks.get(tx, task_id)
 
 
-def add_run(tx: Connection, task: Task | None = None, *, host: str = "", cause: str = "") -> Run:
+def add_run(
+    tx: Connection, task: Task | None = None, *, host: str = "", cause: str = "", phase: Phase = Phase.PREPARE
+) -> Run:
     """Add a queued run to the task, or to a new one if none is given."""
     task = task or add_task(tx)
     number = len(runs.of_task(tx, task.id)) + 1
@@ -58,8 +60,8 @@ def add_run(tx: Connection, task: Task | None = None, *, host: str = "", cause: 
         thread_key=task.thread_key,
         repository_url=task.thread.repository_url,
         state=State.QUEUED,
-        phase=Phase.PREPARE,
-        first_phase=Phase.PREPARE,
+        phase=phase,
+        first_phase=phase,
         request="tidy it",
         context=(),
         cause=cause or f"comment:{next(_numbers)}",

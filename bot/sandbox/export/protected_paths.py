@@ -5,8 +5,8 @@ next agent obeys it, or a forge takes review rules from it.
 """
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+
+from bot.sandbox.export.path_globs import Pattern
 
 # Syntax as in .gitignore: a name matches at any depth, a slash inside or in front ties it to the top folder,
 # a slash at the end means the folder and all paths below it. Letter case is ignored.
@@ -83,15 +83,4 @@ def pathspecs(globs: Sequence[str]) -> list[str]:
 
 def reason(path: str) -> str:
     """Return the reason for which a protected path is protected, as part of a sentence."""
-    return next((why for why, globs in _BY_REASON.items() if _matches(path.lower(), globs)), _FOR_AGENTS)
-
-
-def _matches(path: str, globs: Sequence[str]) -> bool:
-    """Report whether a path, or a folder above it, matches one of these globs."""
-    folders = [parent.as_posix() for parent in PurePosixPath(path).parents][:-1]
-    return any(_match(each, glob.lower()) for glob in globs for each in [path, *folders])
-
-
-def _match(path: str, glob: str) -> bool:
-    glob = glob.rstrip("/")
-    return fnmatchcase(path if "/" in glob else path.rpartition("/")[2], glob)
+    return next((why for why, globs in _BY_REASON.items() if Pattern(globs).matches(path)), _FOR_AGENTS)

@@ -2,9 +2,11 @@
 
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 
+from bot.agents.command_line import CommandLineAgent
 from bot.app.worker import build_sender
 from bot.domain.change import CheckState, Status
 from bot.domain.errors import LeaseLost
@@ -16,7 +18,7 @@ from bot.reports import outbox_messages, sender
 from bot.reports.outbox_messages import StatusMessage
 from bot.runs.leased_run import LeasedRun
 from bot.runs.phases.finish import finish
-from bot.store import claims, leases, outbox, runs, tasks, workspaces
+from bot.store import claims, leases, log_chunks, outbox, patches, runs, tasks, workspaces
 from bot.store.ledger import Ledger, clock
 from bot.tasks.retention import KEEP
 from tests.support.commander import CHANGE, HEAD, ISSUE
@@ -345,3 +347,52 @@ def test_the_progress_comment_shows_the_end_of_the_run(on_issue: Ending, phases:
     ended = f"Task `{leased.task.id}`, run 1, has ended: Stopped: the agent ran out of time. "
     assert first_lines[-1].startswith("\u23f1\ufe0f **Stopped: the agent ran out of time**")
     assert [line.startswith(ended) for line in first_lines[:-1]] == ([True] if phases else [])
+
+
+def test_an_approved_push_names_the_approver_and_keeps_title_and_summary_of_the_agent(
+    on_issue: Ending,
+) -> None:
+    held = on_issue.begun(summary="I made CI faster.", title="Faster CI")
+    held.record({"agent_started": True}, checked_head=NEW)
+    on_issue.ended(held, Outcome.HELD, reason="`ci.yml`")
+    on_issue.again()
+    with on_issue.ledger.write() as tx:
+        run = add_run(tx, on_issue.task, phase=Phase.PUSH)
+        claimed = claims.claim(tx, a_worker(), run.id)
+    on_issue.ended(on_issue.taken(claimed), Outcome.PUSHED, pushed=NEW)
+
+    on_issue.send()
+
+    assert "**Approved by ann: opened draft pull request [#101](" in on_issue.final
+    assert "> I made CI faster." in on_issue.final
+    [change] = on_issue.forge.changes
+    assert change.title == "Faster CI"
+    assert "> I made CI faster." in change.body
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_change_closes_its_issue_if_the_settings_say_so(on_issue: Ending, closes: bool) -> None:  # noqa: FBT001 - pytest passes the parameter by name
+    on_issue.runtime = replace(on_issue.runtime, closes_issues=closes)
+    on_issue.end(Outcome.PUSHED, pushed=NEW, summary="Closes #1")
+
+    on_issue.send()
+
+    [change] = on_issue.forge.changes
+    assert change.body.endswith(f"\n\nCloses #{ISSUE.number}") is closes
+    assert "Closes #1\n" not in change.body
+
+
+def test_a_failed_run_shows_its_last_lines_and_what_it_changed(on_issue: Ending) -> None:
+    agents = {on_issue.task.agent: CommandLineAgent(["sh"])}
+    on_issue.runtime = replace(on_issue.runtime, agents=agents)
+    leased = on_issue.begun()
+    with on_issue.ledger.write() as tx:
+        log_chunks.append(tx, leased.run.id, 0, b"compiling\nno such file\n")
+        patches.add(tx, leased.run.id, b" 1 file changed, 1 insertion(+)\n\ndiff\n", 40, commits=1)
+    on_issue.ended(leased, Outcome.AGENT_FAILED, reason="It ended with exit status 7.")
+
+    on_issue.send()
+
+    assert on_issue.final.startswith("\u274c **The agent failed** (exit status 7) · ")
+    assert "Last 2 lines of the output</summary>\n\n```text\ncompiling\nno such file\n```\n" in on_issue.final
+    assert "\n- `/diff` shows the changes so far: 1 file, +1 -0\n" in on_issue.final

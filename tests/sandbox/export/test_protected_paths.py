@@ -7,6 +7,7 @@ import pytest
 from bot.agents.registry import instruction_files
 from bot.sandbox.export.path_globs import Pattern
 from bot.sandbox.export.protected_paths import DEFAULT as OWN
+from bot.sandbox.export.protected_paths import reason
 
 DEFAULT = (*OWN, *instruction_files())  # the globs of an export
 
@@ -66,3 +67,21 @@ def test_a_path_with_a_line_end_is_matched_as_a_whole() -> None:
 def test_the_globs_of_the_operator_replace_the_default_globs() -> None:
     assert protected(["secrets/a", ".gitlab-ci.yml"], ["secrets/"]) == ["secrets/a"]
     assert protected([".gitlab-ci.yml"], []) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (".github/workflows/ci.yml", "CI runs it, with its secrets"),
+        ("sub/.GitHub/Workflows/ci.yml", "agents obey it"),
+        ("deep/down/ci.gitlab-ci.yml", "CI runs it, with its secrets"),
+        (".gitlab/ci/a/b.yml", "CI runs it, with its secrets"),
+        ("docs/CODEOWNERS", "it decides on reviews or updates"),
+        (".gitmodules", "git fetches from the addresses in it"),
+        (".vscode/tasks.json", "editors, shells or hooks obey it"),
+        ("forgehand.toml", "it has the bot's settings"),
+        ("AGENTS.md", "agents obey it"),
+    ],
+)
+def test_each_protected_path_has_its_reason(path: str, expected: str) -> None:
+    assert reason(path) == expected
