@@ -23,8 +23,8 @@ from bot.domain.outcomes import ENDINGS
 from bot.domain.task import Run, Task
 from bot.domain.usage import Spent
 from bot.reports.command_syntax import change_reference, shell_command
-from bot.reports.comments import used
 from bot.reports.phrases import queue_position
+from bot.reports.spending import used
 from bot.store import costs, patches, runs, shared_keys, tasks, workspaces
 from bot.store.data_folder import DataFolder
 from bot.store.workspaces import WorkspaceRow
