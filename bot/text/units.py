@@ -39,6 +39,16 @@ def human(size: int) -> str:
     return f"{size} B"
 
 
+def compact(number: int) -> str:
+    """Format a count in three digits: "312", "45.7k", "795M", "2.07B"."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size * 0.9995:
+            amount = number / size
+            digits = 2 if amount < 9.995 else 1 if amount < 99.95 else 0
+            return f"{amount:.{digits}f}{unit}"
+    return str(number)
+
+
 def duration(seconds: float) -> str:
     """Format a measured duration to the second: "119 s", "62 min 5 s"."""
     whole = round(seconds)

@@ -3,6 +3,8 @@
 import pytest
 
 from bot.text.units import (
+    ago,
+    compact,
     duration,
     human,
     iso,
@@ -10,6 +12,7 @@ from bot.text.units import (
     parse_duration,
     parse_size,
     precise_duration,
+    remaining,
     time_limit,
 )
 
@@ -83,6 +86,41 @@ def test_a_time_limit_is_shown_as_part_of_a_sentence(seconds: int, text: str) ->
 )
 def test_a_size_is_shown_in_the_largest_unit_that_fits(size: int, text: str) -> None:
     assert human(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "now"),
+        (29, "now"),
+        (30, "1 min ago"),
+        (3600, "60 min ago"),
+        (5400, "2 h ago"),
+        (35.9 * 3600, "36 h ago"),
+        (36 * 3600, "2 days ago"),
+        (400 * 86_400, "400 days ago"),
+    ],
+)
+def test_the_time_since_a_moment_is_shown_in_one_unit(seconds: float, text: str) -> None:
+    assert ago(seconds) == text
+    assert remaining(seconds) == text.removesuffix(" ago")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00k"),
+        (45_678, "45.7k"),
+        (999_499, "999k"),
+        (999_500, "1.00M"),
+        (795_061_470, "795M"),
+        (2_074_073_400, "2.07B"),
+    ],
+)
+def test_a_compact_count_has_three_digits(number: int, text: str) -> None:
+    assert compact(number) == text
 
 
 def test_times_for_people_are_in_utc_and_to_the_minute() -> None:

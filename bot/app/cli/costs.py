@@ -4,6 +4,7 @@ Everything comes from the ledger, so the command works beside a running bot, or 
 """
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from bot.reports.spending import dollars
 from bot.store import costs as store
 from bot.store import runs, tasks, usage
 from bot.store.costs import OfRun
-from bot.text.units import moment, parse_duration
+from bot.text.units import compact, moment, parse_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,8 @@ def costs(settings: Settings, query: CostQuery, *, as_json: bool) -> None:
     if rows:
         blank = dict.fromkeys(rows[0], "")
         name = next(iter(blank))
-        show([_formatted(row) for row in [*rows, {**blank, **total, name: "all"}]], as_json=False)
+        form = _short if sys.stdout.isatty() else _formatted
+        show([form(row) for row in [*rows, {**blank, **total, name: "all"}]], as_json=False)
     else:
         typer.echo("No models were used in that time.", err=True)
     if not query.task:
@@ -118,11 +120,33 @@ def _sums(spent: Iterable[Spent]) -> Row:
 
 
 def _formatted(row: Row) -> Row:
+    """Return texts for a pipe, with exact numbers."""
     texts = {name: f"{value:,}" if isinstance(value, int) else value for name, value in row.items()}
     texts["usd"] = dollars(row["usd"])
     if texts.pop("unknown") != "0":
         texts["usd"] = f"at least {texts['usd']}" if row["usd"] else "unknown"
     return texts
+
+
+def _short(row: Row) -> Row:
+    """Return texts for a terminal of 80 columns."""
+    exact = _formatted(row)
+    cached = compact(row["cache_write"] + row["cache_read"])
+    counts = {name: compact(row[name]) for name in ("runs", "in", "out") if isinstance(row.get(name), int)}
+    about = {name: exact[name] for name in exact if name in {"task", "title", "run", "agent", "outcome"}}
+    if "repository" in row:
+        about["repository"] = row["repository"].partition("://")[2] or row["repository"]
+        about["tasks"] = compact(row["tasks"])
+    return {
+        **about,
+        **({"runs": counts["runs"]} if "runs" in counts else {}),
+        "requests": compact(row["requests"]),
+        "in": counts["in"],
+        "cached": cached,
+        "out": counts["out"],
+        "usd": exact["usd"].replace("at least ", "≥"),
+        **({"known_by": row["known_by"]} if "known_by" in row else {}),
+    }
 
 
 def _of_today(tx: Connection, settings: Settings) -> list[Row]:

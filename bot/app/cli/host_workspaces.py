@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 
 from rich.console import Console
@@ -15,10 +16,12 @@ from bot.app import log
 from bot.app.build import build_runtime
 from bot.app.cli.ledger_access import existing_ledger
 from bot.app.cli.output import Row, say, show
+from bot.app.cli.task_list import place
 from bot.app.settings.settings import Settings
 from bot.domain.errors import BotError, NotPossible
 from bot.domain.interrupt import uninterrupted
 from bot.domain.nudges import Nudges
+from bot.domain.task import Task
 from bot.reports.command_syntax import shell_command
 from bot.runs.removal_attempt import Terms, records
 from bot.runs.runtime import Runtime
@@ -29,7 +32,7 @@ from bot.store import removals, tasks, workspaces
 from bot.store.process_locks import is_dead
 from bot.store.removals import MOST_DEATHS, Removal
 from bot.store.workspaces import WorkspaceRow
-from bot.text.units import human, iso
+from bot.text.units import human, iso, remaining
 
 _PATIENCE = 60.0  # seconds to wait for another process that removes the same workspace
 _MEASURED_AT_ONCE = 4
@@ -45,6 +48,15 @@ _STUCK = (
 Confirm = Callable[[str], None]  # asks a question; does not return if the answer is no
 
 
+@dataclass(frozen=True, slots=True)
+class _HostedWorkspace:
+    folder: str
+    owner: Task | None  # None: the bot has given the folder up after its removal from the ledger
+    keep_until: float | None  # seconds since the epoch; None = in use
+    is_stuck: bool
+    size: int | None  # bytes; None = not measured
+
+
 def ls(settings: Settings, *, as_json: bool) -> None:
     """Print the workspaces with their sizes, oldest first; then folders that the bot has given up."""
     with _runtime(settings) as runtime:
@@ -56,20 +68,44 @@ def ls(settings: Settings, *, as_json: bool) -> None:
         folders = [each.task for each in rows]
         folders += sorted(stuck - set(folders))
         sizes = _sizes(runtime, folders)
-    ends = {each.task: iso(each.keep_until) if each.keep_until else "in use" for each in rows}
-    table: list[Row] = [
-        {
-            "task": task_of(folder),
-            "repository": owners[folder].thread.repository_url if folder in owners else "",
-            "state": owners[folder].state if folder in owners else "removed",
-            "kept_until": ends.get(folder, ""),
-            **({"bytes": size} if as_json else {"size": _formatted(size)}),
-            "stuck": folder in stuck if as_json else "yes" if folder in stuck else "",
-            "folder": str(runtime.data.workspace(folder)),
-        }
+    ends = {each.task: each.keep_until for each in rows}
+    describe = _row if as_json else _brief
+    table = [
+        describe(
+            _HostedWorkspace(folder, owners.get(folder), ends.get(folder), folder in stuck, size),
+            str(runtime.data.workspaces),
+        )
         for folder, size in zip(folders, sizes, strict=True)
     ]
-    show(table, as_json=as_json)
+    show(table, as_json=as_json, none="No workspaces on this host.")
+    if table and not as_json:
+        say(f"the folders are in {runtime.data.workspaces}")
+
+
+def _row(listed: _HostedWorkspace, parent: str) -> Row:
+    """Return a workspace for scripts."""
+    is_present = listed.owner is not None
+    return {
+        "task": task_of(listed.folder),
+        "repository": listed.owner.thread.repository_url if listed.owner else "",
+        "state": listed.owner.state if listed.owner else "removed",
+        "kept_until": iso(listed.keep_until) if listed.keep_until else "in use" if is_present else "",
+        "bytes": listed.size,
+        "stuck": listed.is_stuck,
+        "folder": f"{parent}/{listed.folder}",
+    }
+
+
+def _brief(listed: _HostedWorkspace, _parent: str) -> Row:
+    """Return a workspace for the table."""
+    until = remaining(listed.keep_until - time.time()) if listed.keep_until else ""
+    return {
+        "task": task_of(listed.folder),
+        "state": str(listed.owner.state) if listed.owner else "removed",
+        "thread": place(listed.owner.thread) if listed.owner else "",
+        "kept": "stuck" if listed.is_stuck else until or ("in use" if listed.owner else ""),
+        "size": "?" if listed.size is None else human(listed.size),
+    }
 
 
 def _is_stuck(runtime: Runtime, record: Removal) -> bool:
@@ -102,10 +138,6 @@ def _size(runtime: Runtime, end: float, folder: str) -> int | None:
     except (BotError, OSError) as error:
         say(f"the size of {folder} is not known: {error}")
     return None
-
-
-def _formatted(size: int | None) -> str:
-    return "?" if size is None else human(size)
 
 
 def rm(settings: Settings, task_id: str, *, retry_export: bool, confirm: Confirm) -> str:

@@ -14,6 +14,8 @@ from bot.app.cli.output import say, show
 
 app = commands("The images that containers start from.")
 
+_ID = len("sha256:") + 12  # characters of an image's id that a table shows
+
 Small = Annotated[
     bool, typer.Option("--small", help="One image from the programs of this machine; takes seconds.")
 ]
@@ -55,7 +57,9 @@ def build_images(
     which = ("small",) if small else ("tools", "agent")
     engine = settings_of(config).sandbox.engine
     made = build(engine, which=which, base=base, versions=versions, say=say)
-    show([{"image": name, "id": made[name]} for name in made], as_json=as_json)
+    show(
+        [{"image": name, "id": made[name] if as_json else made[name][:_ID]} for name in made], as_json=as_json
+    )
 
 
 def build_arguments(chosen: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,17 @@ from bot.domain.lifecycle import State
 
 app = commands("")
 
+
+def _state(text: str) -> State:
+    if text.lower() not in list(State):
+        raise typer.BadParameter(f"there is no state {text!r}; states: {', '.join(State)}.")
+    return State(text.lower())
+
+
+def _states(incomplete: str) -> list[str]:
+    return [state for state in State if state.startswith(incomplete)]
+
+
 Run = Annotated[
     int,
     typer.Option(
@@ -42,7 +53,13 @@ Since = Annotated[
 def tasks(
     state: Annotated[
         list[State] | None,
-        typer.Option(metavar="STATE", help=f"Only in this state: {', '.join(State)}.", show_default=False),
+        typer.Option(
+            metavar="STATE",
+            parser=_state,
+            autocompletion=_states,
+            help=f"Only in this state: {', '.join(State)}.",
+            show_default=False,
+        ),
     ] = None,
     repository: Repository = "",
     person: Annotated[

@@ -9,12 +9,27 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
     from rich.text import Text
 
 Row = dict[str, Any]
 
-_ELASTIC = {"repository", "title", "folder", "budget"}  # columns that may be cut
-_THREAD = 22  # characters of a thread that are always shown
+_ELASTIC = {"title", "budget"}  # columns that may be cut
+_NUMBERS = {
+    "tasks",
+    "runs",
+    "requests",
+    "in",
+    "cache_write",
+    "cache_read",
+    "cached",
+    "out",
+    "tokens",
+    "usd",
+    "size",
+}
+_ENDS = {"thread", "repository", "folder"}  # columns whose ends say more than their beginnings
+_ROOM = 22  # characters of these that are always shown
 _COLOURED = {"state", "outcome"}  # columns
 _COLOURS = {
     "green": "pushed, no changes, succeeded",
@@ -49,7 +64,8 @@ def show(rows: Sequence[Row], *, as_json: bool, none: str = "None.") -> None:
     width = None if sys.stdout.isatty() else 1000  # no line breaks in a pipe
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in rows[0]:
-        table.add_column(name.replace("_", " ").upper(), no_wrap=name not in _ELASTIC)
+        side: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name.replace("_", " ").upper(), justify=side, no_wrap=name not in _ELASTIC)
     for row in rows:
         table.add_row(*(_cell(name, visible(str(value)).replace("\n", " ")) for name, value in row.items()))
     Console(width=width, highlight=False, markup=False).print(table)
@@ -58,8 +74,8 @@ def show(rows: Sequence[Row], *, as_json: bool, none: str = "None.") -> None:
 def _cell(name: str, text: str) -> "Text":
     from rich.text import Text
 
-    if name == "thread" and sys.stdout.isatty():  # the number at its end says more than its beginning
-        room = max(_THREAD, shutil.get_terminal_size().columns // 4)
+    if name in _ENDS and sys.stdout.isatty():
+        room = max(_ROOM, shutil.get_terminal_size().columns // 4)
         text = text if len(text) <= room else f"…{text[1 - room :]}"
     style = _STYLES.get(text, "red") if name in _COLOURED else ""
     return Text(text, style, no_wrap=True, overflow="ellipsis")
