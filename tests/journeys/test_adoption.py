@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -47,13 +48,16 @@ def counting(world: World) -> Run:
     return world.now(run)
 
 
-def check_complete_end(world: World, run: Run) -> Run:
-    """Let the run finish, and check it: one start of the agent, and each printed line exactly once."""
+def check_complete_end(world: World, run: Run, logged: Callable[[], bytes] | None = None) -> Run:
+    """Let the run finish, and check it: one start of the agent, and each printed line exactly once.
+
+    With `logged`, each line that the engine has kept.
+    """
     world.let_continue(run)
     task, ended = world.task_after_run(1)
     assert (ended.id, ended.outcome) == (run.id, Outcome.PUSHED), ended.reason
     count = int(world.git("show", f"origin/{task.branch}:lines.txt"))
-    whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode()
+    whole = "".join(f"line {n}\n" for n in range(1, count + 1)).encode() if logged is None else logged()
     assert world.printed(run) == whole
     assert (world.data / "logs" / run.id).read_bytes() == whole
     assert (world.in_workspace(task) / "home" / "starts").read_text() == "started\n"

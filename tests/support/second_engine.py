@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -50,6 +51,11 @@ class SecondEngine:
         """
         command = ["docker", "--host", self.url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def log_of(self, name: str) -> TextIO:
+        """Open the engine's log of a container, which can then be read after the container is removed."""
+        container = self.docker("inspect", "--format", "{{.Id}}", name)
+        return (self.folder / "data" / "containers" / container / f"{container}-json.log").open()
 
     def start(self) -> None:
         """Start the engine and return when it answers."""
