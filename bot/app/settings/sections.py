@@ -23,6 +23,12 @@ T = TypeVar("T")
 _SHORTEST_TOKEN = 16
 
 
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+[bkmg]?", text):
+        raise ValueError('must be a size such as "512m" or "4g"')
+    return text
+
+
 def split_list(value: Any) -> Any:
     """Split a text into a list: in the environment, spaces, commas or line ends separate the items."""
     return [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
@@ -67,9 +73,13 @@ def site(url: str) -> str:
     return url.rstrip("/")
 
 
+def _public(url: str) -> str:
+    return site(url) if url else url
+
+
 Seconds = Annotated[int, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
-Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
+Memory = Annotated[str, AfterValidator(_memory)]
 Words = Annotated[list[str], BeforeValidator(split_list)]
 Secrets = Annotated[list[SecretStr], BeforeValidator(split_list)]
 Site = Annotated[str, AfterValidator(site)]
@@ -88,7 +98,7 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0 = any free port
-    public_url: str = ""  # "" = http://host:port
+    public_url: Annotated[str, AfterValidator(_public)] = ""  # "" = http://host:port
     # "" = pages open only by their links.
     operator_token: Annotated[SecretStr, AfterValidator(_long)] = SecretStr("")
     body_cap: Annotated[int, Field(ge=1024)] = 25 * 1024 * 1024  # bytes of one delivery
@@ -193,5 +203,16 @@ def by_path(sections: dict[str, T]) -> dict[str, T]:
     return {name.strip("/").lower(): own for name, own in sections.items()}
 
 
+def _allowed(names: list[str]) -> list[str]:
+    """Check that repositories are named as owner or owner/name."""
+    for name in names:
+        if "://" in name:
+            path = urlsplit(name).path.strip("/").removesuffix(".git")
+            raise ValueError(f'has the address "{name}": write "{path}"')
+    return names
+
+
 class RepositoriesSettings(Section):
-    allow: Words = []  # owner, or owner/name; [] = no command from a forge runs
+    allow: Annotated[
+        Words, AfterValidator(_allowed)
+    ] = []  # owner or owner/name; [] = no forge's command runs

@@ -1,21 +1,18 @@
 """The settings: one TOML file, and the environment, which takes precedence.
 
-Every mistake becomes one sentence that names the key and a remedy: the reader wants to start
-the bot, not to read a traceback.
+Every mistake becomes one sentence that names its place, the key and a remedy: the reader wants to
+start the bot, not to read a traceback.
 """
 
-import difflib
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.app.settings import mistakes
 from bot.app.settings.budgets import BudgetSettings
 from bot.app.settings.forges import ForgeSettings, GitHubSettings, GitLabSettings
 from bot.app.settings.gateway import Models, NetworkSettings
@@ -33,11 +30,6 @@ from bot.app.settings.sections import (
     TlsSettings,
 )
 from bot.app.settings.source import PREFIX, LedgerPlace, content, find, read, store_url
-from bot.domain.errors import BadSettings
-
-# Messages without words of Python, by the type of pydantic's error.
-_PLAINLY = {"missing": "is missing", "dict_type": "must be a table", "model_type": "must be a table"}
-
 
 _PATHS = {f"{PREFIX}tls__ca_file".lower()}  # variables whose value is the path itself
 
@@ -151,39 +143,12 @@ def load(path: Path | None = None) -> Settings:
     The environment of the process takes precedence over the file. Raises BadSettings.
     """
     file = find(path)
-    for name in os.environ:
-        section, nested, _ = name.removeprefix(PREFIX).partition("__")
-        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
-            raise BadSettings(f"{name}: there is no section {section.lower()}.{_meant(section, Settings)}")
+    values = read(file) if file else {}
+    error = None
     try:
-        settings = Settings(**(read(file) if file else {}))
-    except ValidationError as error:
-        source = f"{file} or the environment" if file else "the environment"
-        raise BadSettings(f"In {source}: {_sentence(error.errors(include_input=False)[0])}") from None
+        settings = Settings(**values)
+    except ValidationError as invalid:
+        error = invalid
+    mistakes.refuse(Settings, file, error)
     settings._file = file
     return settings
-
-
-def _sentence(error: ErrorDetails) -> str:
-    section, *keys = (str(part) for part in error["loc"])
-    key = f"[{section}] {'.'.join(keys)}".strip()
-    if error["type"] == "extra_forbidden":
-        return f"{key} is not a setting.{_meant(keys[-1] if keys else section, _known(error['loc'][:-1]))}"
-    message = _PLAINLY.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key} {message[0].lower()}{message[1:]}."
-
-
-def _known(place: Iterable[int | str]) -> Any:
-    """Return the section type whose keys may stand in this place."""
-    kind: Any = Settings
-    for part in place:
-        kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
-        if isinstance(kind, UnionType):  # with None
-            kind = get_args(kind)[0]
-    return kind
-
-
-def _meant(word: str, known: Any) -> str:
-    names = list(getattr(known, "model_fields", known))
-    near = difflib.get_close_matches(word.lower(), names, n=1)
-    return f" Did you mean {near[0]}?" if near else f" Use one of: {', '.join(names)}."

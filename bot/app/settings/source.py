@@ -75,8 +75,10 @@ def content(name: str, path: str) -> str:
     """Return the content of the file that the variable `name` names. Raises BadSettings."""
     try:
         return Path(path).read_text().strip()
-    except (OSError, ValueError) as error:
-        raise BadSettings(f"{name} names the file {path}, which cannot be read: {error}.") from None
+    except OSError as error:
+        raise BadSettings(f"{name} names {path}: {str(error.strerror).lower()}.") from None
+    except ValueError:
+        raise BadSettings(f"{name} names {path}, which is not a text file.") from None
 
 
 def _value(values: dict[str, Any], section: str, key: str, *, source: Path | None) -> str | None:
