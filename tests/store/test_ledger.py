@@ -104,6 +104,8 @@ def test_a_ledger_without_removals_keeps_its_workspaces(empty_url: str) -> None:
         tx.execute(text("ALTER TABLE workspaces DROP COLUMN uid"))
         tx.execute(text("ALTER TABLE runs DROP COLUMN moved"))
         tx.execute(text("ALTER TABLE tasks DROP COLUMN left_head"))
+        tx.execute(text("ALTER TABLE runs DROP COLUMN title"))
+        tx.execute(text("ALTER TABLE patches DROP COLUMN commits"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0006'"))
     ledger.close()
 

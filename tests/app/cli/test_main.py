@@ -215,7 +215,7 @@ def test_a_workspace_may_be_removed_unless_a_run_uses_it(desk: Desk) -> None:
     assert [(row["task"], row["state"]) for row in kept] == [(task, "cancelled")]
     assert Path(kept[0]["folder"]).is_dir()
     assert 0 < kept[0]["bytes"] < 8 << 20
-    assert "iB " in desk.call("workspaces", "ls")[0]
+    assert "KiB" in desk.call("workspaces", "ls")[0]
 
     desk.call("workspaces", "rm", task, "--yes")
 
