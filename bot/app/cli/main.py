@@ -18,7 +18,7 @@ from bot.app.cli.help import OPERATE, RUN, command, commands, number
 from bot.app.cli.options import AsJson, Config, Model, Port, TaskId, Version, settings_of
 from bot.app.cli.output import say
 from bot.domain.core_dumps import NO_CORE_DUMPS
-from bot.domain.errors import BadSettings, BotError
+from bot.domain.errors import BadSettings, BotError, LedgerUnavailable, NotUnderstood
 
 app = commands(
     "A self-hosted bot for git forges: write `/run` under an issue, get a branch back from an agent "
@@ -40,6 +40,10 @@ def up(port: Port = None, config: Config = None) -> None:
     """Receive webhooks and work on them, all in this one process.
 
     Prints the address of its receiver. http://ADDRESS/readyz answers when it is ready.
+
+    Examples:
+      forgehand up
+      forgehand up --config /srv/forgehand.toml --port 8081
     """
     from bot.app import processes
 
@@ -48,7 +52,11 @@ def up(port: Port = None, config: Config = None) -> None:
 
 @command(app, OPERATE)
 def serve(port: Port = None, config: Config = None) -> None:
-    """Receive webhooks and show pages. Needs \\[queue] url, and at least one `forgehand work`."""
+    """Receive webhooks and show pages. Needs \\[queue] url, and at least one `forgehand work`.
+
+    Example:
+      forgehand serve --port 8080
+    """
     from bot.app import processes
 
     processes.serve(settings_of(config, port), typer.echo)
@@ -61,7 +69,11 @@ def work(
     ] = "",
     config: Config = None,
 ) -> None:
-    """Answer commands, run agents and report. Needs \\[queue] url. Start as many as you like."""
+    """Answer commands, run agents and report. Needs \\[queue] url. Start as many as you like.
+
+    Example:
+      forgehand work --host build-1
+    """
     from bot.app import processes
 
     processes.work(settings_of(config), host=host)
@@ -90,9 +102,9 @@ def run(
 
     Exit status 0: pushed, or nothing to change; 1: anything else, with the command to continue.
 
-    \b
-    forgehand run /srv/git/anvil.git "tidy the parser"
-    forgehand run https://git.example.org/acme/anvil "add tests" --base main --timeout 30m
+    Examples:
+      forgehand run /srv/git/anvil.git "tidy the parser"
+      forgehand run . "add tests" --base main --timeout 30m
     """
     from bot.app.cli import run
 
@@ -118,8 +130,9 @@ def resume(
 
     Without TEXT, the failed run is repeated; after a refused push, only the push.
 
-    \b
-    forgehand resume k7m2xq4p "and add tests"
+    Examples:
+      forgehand resume k7m2xq4p "and add tests"
+      forgehand resume k7m2xq4p
     """
     from bot.app.cli import run
 
@@ -129,7 +142,12 @@ def resume(
 
 @command(app, RUN)
 def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> None:  # noqa: FBT002
-    """Push a commit that awaits approval because it changes protected paths."""
+    """Push a commit that awaits approval because it changes protected paths.
+
+    Examples:
+      forgehand diff k7m2xq4p       # look at it first
+      forgehand approve k7m2xq4p
+    """
     from bot.app.cli import run
 
     raise typer.Exit(run.approve(settings_of(config), task, as_json=as_json))
@@ -137,7 +155,11 @@ def approve(task: TaskId, as_json: AsJson = False, config: Config = None) -> Non
 
 @command(app, RUN)
 def cancel(task: TaskId, config: Config = None) -> None:
-    """Stop any task. Its workspace is kept."""
+    """Stop any task. Its workspace is kept.
+
+    Example:
+      forgehand cancel k7m2xq4p
+    """
     from bot.app.cli import tasks
 
     typer.echo(tasks.cancel(config, task))
@@ -151,7 +173,11 @@ def playground(
     ] = Path("playground"),
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Start a local forge to try the bot with. Prints its addresses, tokens and webhook secret."""
+    """Start a local forge to try the bot with. Prints its addresses, tokens and webhook secret.
+
+    Example:
+      forgehand playground --port 8090
+    """
     from bot.playground.app import serve as serve_playground
 
     try:
@@ -162,18 +188,28 @@ def playground(
 
 @command(app, OPERATE)
 def version() -> None:
-    """Print the version."""
+    """Print the version, as `forgehand --version` does.
+
+    Example:
+      forgehand version
+    """
     typer.echo(__version__)
 
 
 def main() -> None:
-    """Run one command. A BotError becomes one sentence and exit status 1."""
+    """Run one command. An expected error becomes one sentence.
+
+    The exit status is 2 if a word of the command line makes no sense, and 1 for any other error.
+    """
     # Also of the programs that it starts.
     resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE_DUMPS, NO_CORE_DUMPS))
     try:
         app(prog_name="forgehand")
     except BotError as error:
         say(str(error))
+        sys.exit(2 if isinstance(error, NotUnderstood) else 1)
+    except LedgerUnavailable as error:
+        say(f"The ledger does not answer ({error}). Try again in a moment.")
         sys.exit(1)
 
 

@@ -262,6 +262,18 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         (["run", "/nowhere", "x"], "is not a repository"),
         (["run", ".", "x", "--agent", "shel"], "Did you mean `shell`"),
         (["run", ".", "x", "--timeout", "soon"], "--timeout must be a duration"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_a_usage_error(desk: Desk, args: list[str], sentence: str) -> None:
+    _, errors = desk.call(*args, status=2)
+
+    assert errors.startswith("forgehand: ")
+    assert sentence in errors
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
         (["logs", "nope"], "No data here (looked in "),
         (["cancel", "nope"], "No data here (looked in "),
         (["workspaces", "ls"], "No data here (looked in "),
