@@ -21,7 +21,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 
 from bot.domain.errors import BadSettings, LedgerUnavailable, NoLedger
 from bot.store.migrations.upgrade import migrate
@@ -79,14 +86,14 @@ def _unavailable() -> Iterator[None]:
 def open_ledger(url: str, *, was_there: bool = False, create: bool = True) -> Ledger:
     """Connect to the ledger and bring its schema up to date.
 
-    Raises BadSettings if the URL names neither kind of database, if the database cannot be opened, or if
-    the ledger is newer than this program; LedgerUnavailable if PostgreSQL goes away meanwhile, or starts.
-    `was_there` says that it answered before: then it is also away if it refuses connections. Without
-    `create` nothing is made: NoLedger is raised if there is no ledger.
+    Raises BadSettings if the URL names neither kind of database, if the database cannot be opened or is
+    damaged, or if the ledger is newer than this program; LedgerUnavailable if PostgreSQL goes away
+    meanwhile, or starts. `was_there` says that it answered before: then it is also away if it refuses
+    connections. Without `create` nothing is made: NoLedger is raised if there is no ledger.
     """
     engine = _engine(url, create=create)
     try:
-        with _unavailable():
+        with _unavailable(), damage_told(url):
             migrate(engine, create=create)
     except LedgerUnavailable as error:
         engine.dispose()
@@ -100,6 +107,20 @@ def open_ledger(url: str, *, was_there: bool = False, create: bool = True) -> Le
     # Writers of SQLite wait by retrying up to 100 ms apart, and some starve. Of 1000 writes by ten threads
     # on a busy machine the slowest took 4 s; with turns, 0.2 s. Processes have no such turns.
     return Ledger(engine, RLock() if engine.dialect.name == "sqlite" else nullcontext())
+
+
+@contextmanager
+def damage_told(url: str) -> Iterator[None]:
+    """Raise BadSettings with a remedy if the SQLite file turns out to be damaged during the block."""
+    try:
+        yield
+    except DatabaseError as error:
+        if type(error.orig) is not sqlite3.DatabaseError:  # its subclasses have other causes
+            raise
+        raise BadSettings(
+            f"The ledger {make_url(url).database} is damaged ({error.orig}). Stop the bot and restore a "
+            "backup of this file: see docs/operating.md, Backups."
+        ) from None
 
 
 def _is_passing(error: object) -> bool:
@@ -183,8 +204,8 @@ def _on_error(context: ExceptionContext) -> None:
 
 def _place_of(error: BaseException) -> str:
     """Name the constraint or the column that an error is about; "no details" if it names neither."""
-    if isinstance(error, sqlite3.IntegrityError):
-        return str(error)  # names of columns only
+    if isinstance(error, sqlite3.IntegrityError) or type(error) is sqlite3.DatabaseError:
+        return str(error)  # names of columns only; of a damaged file, a sentence without a value
     diagnosis = getattr(error, "diag", None)
     named = [getattr(diagnosis, name, None) for name in ("table_name", "constraint_name", "column_name")]
     return " ".join(name for name in named if name) or "no details"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from bot.app.settings.source import LedgerPlace
 from bot.domain.errors import NoLedger
-from bot.store.ledger import Ledger, open_ledger
+from bot.store.ledger import Ledger, damage_told, open_ledger
 
 
 @contextmanager
@@ -20,6 +20,7 @@ def existing_ledger(place: LedgerPlace) -> Iterator[Ledger]:
             "--config the settings file."
         ) from error
     try:
-        yield ledger
+        with damage_told(place.store_url):
+            yield ledger
     finally:
         ledger.close()

@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import Connection
 
 from bot.app.cli.ledger_access import existing_ledger
-from bot.app.cli.output import Row
+from bot.app.cli.output import Row, say
 from bot.domain.errors import NotPossible
 from bot.domain.lifecycle import ENDED, State
 from bot.domain.task import Run, Task
@@ -82,16 +82,19 @@ def logs(settings: "Settings", task_id: str, *, number: int = 0, follow: bool, r
             run = _run(tx, store.named(tx, task_id), number)
         parser = None if raw else _output_parser(settings, run.agent)
         log = LogFollower(ledger, run.id, settings.secrets, parser)
-        pause = threading.Event()
+        pause, is_empty = threading.Event(), True
         while True:
             with ledger.read() as tx:
                 ended = runs.get(tx, run.id).state in ENDED
             for line in log.lines(last=ended or not follow):
                 typer.echo(line)
+                is_empty = False
             sys.stdout.flush()
             if ended or not follow:
-                return
+                break
             pause.wait(_POLL)
+    if is_empty:
+        say(f"run {run.number} of task {run.task} has no output" + ("" if ended else " yet"))
 
 
 def _run(tx: Connection, task: Task, number: int) -> Run:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -181,6 +182,35 @@ def test_open_prints_the_address_of_the_page(desk: Desk) -> None:
 def test_the_log_of_a_run_is_chosen_by_its_number(desk: Desk) -> None:
     assert desk.call("logs", desk.pushed, "--run", "1")[0] == "reading the parser\n"
     assert "has no run 2: it has only run 1" in desk.call("logs", desk.pushed, "--run", "2", status=1)[1]
+
+
+def test_a_log_without_output_is_explained(desk: Desk) -> None:
+    said = f"forgehand: run 1 of task {desk.queued} has no output yet\n"
+
+    assert desk.call("logs", desk.queued) == ("", said)
+
+
+@pytest.mark.parametrize("args", [("tasks",), ("show", "x"), ("cancel", "x")], ids=" ".join)
+def test_a_damaged_ledger_is_one_sentence_with_the_remedy(tmp_path: Path, args: tuple[str, ...]) -> None:
+    file = tmp_path / "forgehand-data" / "ledger.sqlite3"
+    file.parent.mkdir()
+    file.write_bytes(b"no database" * 1000)
+
+    _, errors = Desk(tmp_path, "", "").call(*args, status=1)
+
+    assert errors.startswith(f"forgehand: The ledger {file} is damaged (file is not a database). ")
+    assert "Backups" in errors
+    assert file.read_bytes() == b"no database" * 1000
+
+
+def test_damage_that_shows_later_is_told_as_well(desk: Desk) -> None:
+    file = desk.folder / "forgehand-data" / "ledger.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+
+    assert "is damaged (" in desk.call("show", desk.pushed, status=1)[1]
 
 
 def test_an_id_may_be_shortened_if_it_stays_unique(desk: Desk) -> None:
