@@ -16,20 +16,22 @@ _PATIENCE = 5.0  # seconds for one forge
 _log = structlog.get_logger()
 
 
-def check_forges(forges: Mapping[str, Forge]) -> None:
-    """Ask each forge for the bot's account.
+def check_forges(forges: Mapping[str, Forge]) -> dict[str, str]:
+    """Ask each forge for the bot's account; return the names of the accounts, "" if a forge is away.
 
     Raises BadSettings if another API answers, or if the forge refuses the token.
     """
+    accounts = dict.fromkeys(forges, "")
     for name, forge in forges.items():
         try:
-            interruptible(forge.whoami, within(_PATIENCE))
+            accounts[name] = interruptible(forge.whoami, within(_PATIENCE)).login
         except (ForgeUnavailable, TimeoutError) as error:
             if isinstance(error, ForgeUnrecognized):
                 raise _refused(name, error) from error
             _log.warning("forge does not answer, commands will ask it again", forge=name, reason=str(error))
         except ForgeError as error:
             raise _refused(name, error) from error
+    return accounts
 
 
 def _refused(name: str, error: ForgeError) -> BadSettings:

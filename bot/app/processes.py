@@ -13,7 +13,7 @@ import dramatiq
 import structlog
 from starlette.applications import Starlette
 
-from bot.app import certificates, configured_forges, log, queues
+from bot.app import certificates, configured_forges, log, queues, start_report
 from bot.app.build import build_runtime
 from bot.app.forge_check import check_forges
 from bot.app.preflight import report_redis, require_forge, require_queue, require_redis
@@ -143,7 +143,7 @@ def _open(
         check=check,
     ) as runtime:
         certificates.report_untrusted(_servers(settings, runtime))
-        check_forges(runtime.forges)
+        start_report.report(settings, runtime, check_forges(runtime.forges))
         yield runtime, broker
 
 

@@ -30,6 +30,11 @@ class DataFolder:
     root: Path
 
     @property
+    def is_in_use(self) -> bool:
+        """Report whether a bot has kept data here."""
+        return self.ledger.exists() or self.instance.exists()
+
+    @property
     def ledger(self) -> Path:
         """SQLite file of the ledger, if the settings name no other ledger."""
         return self.root / "ledger.sqlite3"

@@ -147,9 +147,9 @@ def words(subject: str, kind: str, content: str, ids: Iterable[str]) -> str:
     text = json.dumps(message, sort_keys=True)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "URL", re.sub(r"\?key=\w+", "", text))
     text = re.sub(r"next in the queue|number \d+ in the queue", "PLACE", text)
+    text = re.sub("|".join(ids), "TASK", text)  # first: an id may look like the start of a commit
     text = re.sub(r"\b[0-9a-f]{7,40}\b", "COMMIT", text)
-    text = re.sub("|".join(ids), "TASK", text)
-    return re.sub(r"(\d+ min )?\d+ s\b|[\d-]{10} \d\d:\d\d UTC", "TIME", text)
+    return re.sub(r"(\d+ min )?\d+ s\b|[\d-]{10} \d\d:\d\d UTC|until \d+ \w{3}", "TIME", text)
 
 
 @pytest.mark.long

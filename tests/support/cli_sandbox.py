@@ -48,6 +48,7 @@ class Desk:
             "FORGEHAND_SANDBOX__TOOLS_IMAGE": image,
         }
         (folder / "forgehand.toml").write_text(
+            f"[data]\npath = {json.dumps(str(folder / 'forgehand-data'))}\n"
             f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
         )
         self.git("init", "-q", "--bare", "-b", "main", str(self.repository))

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot.agents import agent
 from bot.agents.registry import KINDS
-from bot.app.settings.source import DATA
+from bot.app.settings.source import usual_data
 from bot.commands.triggers import LABEL
 from bot.text.units import parse_duration, parse_size
 
@@ -115,7 +115,7 @@ class QueueSettings(Section):
 
 
 class DataSettings(Section):
-    path: Path = DATA
+    path: Path = Field(default_factory=usual_data)
 
 
 class TlsSettings(Section):

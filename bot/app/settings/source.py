@@ -16,7 +16,8 @@ from bot.store.data_folder import DataFolder
 
 NAME = "forgehand.toml"
 PREFIX = "FORGEHAND_"
-DATA = Path("forgehand-data")  # the data folder if no setting names one
+IN_WORKING_FOLDER = Path("forgehand-data")  # the usual data folder of earlier releases
+_OF_ROOT = Path("/var/lib/forgehand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,22 @@ def ledger_place(path: Path | None = None) -> LedgerPlace:
     file = find(path)
     values = read(file) if file else {}
     path_of_data = _value(values, "data", "path", source=file)
-    data = DATA if path_of_data is None else Path(path_of_data)
+    data = usual_data() if path_of_data is None else Path(path_of_data)
     return LedgerPlace(data, store_url(data, _value(values, "store", "url", source=file) or ""))
+
+
+def usual_data() -> Path:
+    """Return the data folder for the case that no setting names one.
+
+    An installation that has its data in the working folder goes on there. Otherwise it is a folder of the
+    machine for root, and else one of the user: https://specifications.freedesktop.org/basedir-spec.
+    """
+    if DataFolder(IN_WORKING_FOLDER).is_in_use:
+        return IN_WORKING_FOLDER
+    if os.geteuid() == 0:
+        return _OF_ROOT
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "forgehand"
 
 
 def store_url(data: Path, url: str) -> str:

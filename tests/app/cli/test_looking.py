@@ -48,6 +48,7 @@ class Desk:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PYTHONPATH": str(Path(__file__).parents[3]),
+            "FORGEHAND_DATA__PATH": str(self.folder / "forgehand-data"),
             "FORGEHAND_GITHUB__TOKEN": SECRET,
             "FORGEHAND_SERVER__PUBLIC_URL": "https://bot.example.org",
         }

@@ -33,8 +33,7 @@ def test_without_a_file_every_key_has_a_default_and_secrets_are_empty() -> None:
     settings = load()
 
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
-    assert settings.data.path == Path("forgehand-data")
-    assert settings.store_url == f"sqlite:///{Path.cwd()}/forgehand-data/ledger.sqlite3"
+    assert settings.store_url == f"sqlite:///{settings.data.path}/ledger.sqlite3"
     assert settings.github.webhook_secrets == []
     assert settings.gitlab.url == "https://gitlab.com"
     assert settings.gitlab.signing_tokens == []

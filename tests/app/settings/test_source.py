@@ -1,5 +1,6 @@
 """The place of the ledger, read without the other settings."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,35 @@ def test_a_place_that_cannot_be_read_is_an_error_that_names_the_file(tmp_path: P
 
     with pytest.raises(BadSettings, match=r"mine\.toml"):
         ledger_place(file)
+
+
+@pytest.mark.parametrize(
+    ("uid", "state", "expected"),
+    [
+        (0, "/srv/state", "/var/lib/forgehand"),
+        (1000, "/srv/state", "/srv/state/forgehand"),
+        (1000, "", "/home/ann/.local/state/forgehand"),
+        (1000, "relative", "/home/ann/.local/state/forgehand"),
+    ],
+)
+def test_the_usual_data_folder_is_that_of_the_machine_or_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, state: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    monkeypatch.setenv("HOME", "/home/ann")
+
+    assert load().data.path == ledger_place().data == Path(expected)
+
+
+@pytest.mark.parametrize("file", ["ledger.sqlite3", "instance"])
+def test_an_installation_with_its_data_in_the_working_folder_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("forgehand-data").mkdir()
+    assert ledger_place().data != Path("forgehand-data")  # an empty folder is not an installation
+    Path("forgehand-data", file).touch()
+
+    assert load().data.path == ledger_place().data == Path("forgehand-data")
