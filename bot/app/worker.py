@@ -97,6 +97,7 @@ def build_answer(runtime: Runtime, settings: Settings) -> Answer:
         defaults=defaults(settings),
         nudges=runtime.nudges,
         patch_url=runtime.patch_url,
+        task_url=runtime.page,
     )
 
 

@@ -44,6 +44,7 @@ class Answer:
     defaults: Defaults
     nudges: Nudges
     patch_url: Callable[[str], str]  # the address of a task's patch, by the task's id
+    task_url: Callable[[str], str]  # the address of a task's page
 
     def __call__(self, forge: str, delivery_id: str) -> None:
         """Answer this delivery if it is still unanswered. If that fails, schedule another try."""
@@ -151,7 +152,7 @@ class Answer:
             refuse(tx, event, str(error), notes)
         else:
             log.info("command accepted", command=request.command.name, thread=event.thread.key)
-            replies.accept(tx, event, text, request.notes)
+            replies.accept(tx, event, text, request.notes, self.task_url)
 
     def _dispatch(self, tx: Connection, request: Request) -> str:
         if request.refusal:

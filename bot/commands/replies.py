@@ -1,6 +1,6 @@
 """Replies to commands, as outbox rows: written in the transaction that answers the command."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
@@ -22,11 +22,14 @@ from bot.store import tasks as task_rows
 from bot.store.outbox import Outgoing
 
 
-def accept(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -> None:
+def accept(
+    tx: Connection, event: Event, text: str, notes: Sequence[str], task_url: Callable[[str], str]
+) -> None:
     """Acknowledge a command: add a reaction, remove the label, and send the handler's reply with the notes.
 
     If the command queued a run, the reply is the first text of the run's progress comment, which is soon
-    overwritten. So the notes are a comment of their own.
+    overwritten. So the notes are a comment of their own. It links to the log, which does not exist yet: the
+    page shows it as soon as there is one.
     """
     _put(tx, event, ReactionMessage(reply_target=reply_target(event)))
     if isinstance(event, Labelled):
@@ -37,6 +40,7 @@ def accept(tx: Connection, event: Event, text: str, notes: Sequence[str] = ()) -
         return
     if notes:
         post(tx, event, "\n\n".join(notes))
+    text = f"{text} [Watch the log]({task_url(run.task)})"
     _put(tx, event, ProgressMessage(text=text), subject=run.id)
     if pinned := task_rows.get(tx, run.task).pinned:
         status = StatusMessage(commit=pinned, state=CheckState.PENDING, description="Queued.")

@@ -121,6 +121,10 @@ class Writer(Protocol):
         """Return the ids of the bot's own comments that contain `marker`, oldest first."""
         ...
 
+    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        """Report whether anybody has reacted to a comment of the bot. False if it is gone."""
+        ...
+
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         """Delete a comment of the bot. A comment that is gone is not an error."""
         ...

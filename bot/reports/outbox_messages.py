@@ -72,9 +72,13 @@ class FinalMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressMessage:
-    """The text of the comment that is edited while a run goes on."""
+    """The text of the comment that is edited while a run goes on.
+
+    With `ended`, the comment is deleted, unless people have reacted to it: then this is its last text.
+    """
 
     text: str
+    ended: bool = False
 
 
 Message = (
@@ -114,7 +118,7 @@ def of_item(item: Item) -> Message:
         case Outgoing.FINAL:
             return FinalMessage(lead=content["lead"], rest=content["rest"], opened=content.get("opened"))
         case Outgoing.PROGRESS:
-            return ProgressMessage(text=content["text"])
+            return ProgressMessage(text=content["text"], ended=content.get("ended", False))
 
 
 def _row(message: Message, subject: str, thread_key: str) -> NewItem:

@@ -20,7 +20,7 @@ MARKER = "<!-- forgehand:"  # begins the hidden comment at the end of every comm
 
 _CLOSING = 40  # characters of the line that closes an issue
 _LINE = 1_000  # characters of a one-line text; forges accept less, and their adapters cut to that
-_OUR_HTML = re.compile(r"</?(?:details|summary)>|<details open>")
+_OUR_HTML = re.compile(r"</?(?:details|summary|sub)>|<details open>")
 _COMMAND = re.compile(r"[ \t]*/")
 _ACTS = re.compile(
     r"@[\w.]"  # a mention

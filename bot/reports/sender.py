@@ -186,6 +186,8 @@ def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> i
             _set_status(sender, publisher, thread, item.subject, status)
         case NewChange() as change:
             _open_change(sender, publisher, thread, item.subject, change)
+        case ProgressMessage(text=text, ended=True):
+            _end_progress(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
         case ReplyMessage(text=text) | ProgressMessage(text=text):
             return _comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
         case FinalMessage() as final:
@@ -203,6 +205,19 @@ def _comment(publisher: Publisher, thread: Thread, item: Item, text: str, target
         return publisher.comment(thread, text, marker, target)
     publisher.edit_comment(thread, posted, text, marker, target)
     return posted
+
+
+def _end_progress(publisher: Publisher, thread: Thread, item: Item, text: str, target: ReplyTarget) -> None:
+    """Delete the comment that was edited while the run went on; write its last text if it has reactions."""
+    marker, posted = marker_of(item.kind, item.subject), item.remote_id
+    if posted is None and item.attempts > 0:
+        posted = twins.keep_one(publisher.forge, thread, item, target)
+    if posted is None:
+        return
+    if publisher.forge.has_reactions(thread, posted, target):
+        publisher.edit_comment(thread, posted, text, marker, target)
+    else:
+        publisher.forge.delete_comment(thread, posted, target)
 
 
 def _final_text(sender: Sender, run_id: str, final: FinalMessage) -> str:

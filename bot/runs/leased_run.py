@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.background import in_background
+from bot.domain.change import CheckState
 from bot.domain.error_policy import PHASE, PHASE_WITHOUT_ENGINE, TRANSIENT, away
 from bot.domain.errors import EngineUnavailable, LeaseLost, LedgerUnavailable
 from bot.domain.interrupt import interruptible
@@ -26,7 +27,8 @@ from bot.domain.lifecycle import Phase
 from bot.domain.task import Run, Task
 from bot.domain.thread import OPERATOR, Kind
 from bot.reports import living_comment, outbox_messages
-from bot.reports.outbox_messages import ProgressMessage
+from bot.reports.living_comment import Progress
+from bot.reports.outbox_messages import Message, ProgressMessage, StatusMessage
 from bot.runs.runtime import Runtime
 from bot.sandbox import container_names
 from bot.sandbox.container_names import RunContainer
@@ -34,6 +36,7 @@ from bot.store import leases, workspaces
 from bot.store import runs as run_rows
 from bot.store import tasks as task_rows
 from bot.store.leases import Lease
+from bot.store.ledger import clock
 
 log = structlog.get_logger()
 
@@ -138,17 +141,24 @@ class LeasedRun:
         if self.task.thread.kind is Kind.CLI:
             return
         kept = workspaces.get(tx, self.task.id)
-        text = living_comment.progress(
-            self.run,
-            self.task,
-            phase,
+        state = Progress(
+            run=self.run,
+            task=self.task,
+            phase=phase,
+            page=self.runtime.page(self.task.id),
+            seconds=clock(tx) - (self.run.started_at or clock(tx)),
             started_over=workspaces.is_recreated(tx, self.run, kept),
             host_lost=kept is not None and kept.lost,
             last_line=last_line,
-            secrets=self.runtime.secrets,
         )
-        message = ProgressMessage(text=text)
-        outbox_messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
+        messages: list[Message] = [ProgressMessage(text=living_comment.progress(state, self.runtime.secrets))]
+        if self.task.pinned:
+            description = living_comment.short(state)
+            messages.append(
+                StatusMessage(commit=self.task.pinned, state=CheckState.PENDING, description=description)
+            )
+        for message in messages:
+            outbox_messages.put(tx, message, subject=self.run.id, thread_key=self.task.thread_key)
 
     def retry(self, step: Callable[[], T]) -> T:
         """Call `step`, and call it again after an error that may pass: for about 40 seconds in all.

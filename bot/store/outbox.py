@@ -186,9 +186,10 @@ def give_up(tx: Connection, item: Item, reason: str) -> None:
 
 
 def retire(tx: Connection, subject: str, kind: Outgoing) -> None:
-    """Cancel the posting of rows of this kind and subject. Posted ones can still be edited."""
-    unposted = and_(outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.remote_id.is_(None))
-    tx.execute(update(outbox).where(unposted).values(due_at=None))
+    """Cancel the posting of rows of this kind and subject; those that may be posted become due at once."""
+    these = and_(outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.due_at.is_not(None))
+    untried = and_(outbox.c.remote_id.is_(None), outbox.c.attempts == 0)
+    tx.execute(update(outbox).where(these).values(due_at=case((untried, None), else_=clock(tx))))
 
 
 def refusals(tx: Connection, subject: str) -> list[tuple[str, str]]:

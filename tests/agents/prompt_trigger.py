@@ -69,6 +69,7 @@ class Trigger:
             defaults=DEFAULTS,
             nudges=runtime.nudges,
             patch_url=patch_url,
+            task_url=patch_url,
         )("github", delivery.id)
 
     def comment(self, words: str, **more: Any) -> None:

@@ -52,6 +52,7 @@ class Bot:
             defaults=replace(DEFAULTS, labels=self.labels),
             nudges=nudges,
             patch_url=patch_url,
+            task_url=patch_url,
         )("github", delivery_id)
 
     def receive(self, event: str, body: bytes, *, forge: str = "github") -> str:

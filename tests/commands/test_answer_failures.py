@@ -65,6 +65,7 @@ def test_a_delivery_of_an_unknown_forge_ends_after_five_tries(bot: Bot) -> None:
         defaults=DEFAULTS,
         nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _key: None),
         patch_url=patch_url,
+        task_url=patch_url,
     )
 
     with capture_logs():

@@ -47,6 +47,7 @@ class Bot:
                 report=self.nudged.append,
             ),
             patch_url=patch_url,
+            task_url=patch_url,
         )
         LabelScan(
             ledger=self.ledger,

@@ -121,6 +121,7 @@ def test_a_delivery_with_an_invalid_value_is_accepted_and_ends_as_unreadable_wit
         defaults=DEFAULTS,
         nudges=Nudges(answer=lambda _forge, _id: None, work=lambda: None, report=lambda _thread: None),
         patch_url=patch_url,
+        task_url=patch_url,
     )
 
     answer(*key)

@@ -37,6 +37,7 @@ def answer(ledger: Ledger, forge: FakeForge) -> None:
         defaults=DEFAULTS,
         nudges=quiet,
         patch_url=patch_url,
+        task_url=patch_url,
     )
     with ledger.read() as tx:
         waiting = deliveries.due(tx, 1_000)

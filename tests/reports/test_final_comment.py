@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from bot.domain.thread import Actor, ReplyTarget
 from bot.domain.usage import Known, Spent, Tokens, Total
 from bot.reports.change_text import body, title
 from bot.reports.final_comment import EndedRun, final, in_short, with_change
-from bot.reports.living_comment import DOING, over, progress
+from bot.reports.living_comment import Progress, over, progress, short
 from bot.reports.outbox_messages import FinalMessage
 from bot.reports.phrases import with_question
 from bot.store.patches import Patch
@@ -98,8 +99,13 @@ def body_of_change(run: Run) -> str:
     return body(run, TASK, PAGE, secrets=[TOKEN]).replace("#12", "")
 
 
+def at_work(run: Run, **facts: Any) -> Progress:
+    """Return the progress of a run whose agent is at work."""
+    return Progress(**{"run": run, "task": TASK, "phase": Phase.AGENT, "page": PAGE, **facts})
+
+
 def last_line(run: Run) -> str:
-    return progress(run, TASK, Phase.AGENT, started_over=False, last_line=run.summary, secrets=[TOKEN])
+    return progress(at_work(run, last_line=run.summary), [TOKEN])
 
 
 @pytest.mark.parametrize(
@@ -248,7 +254,7 @@ def test_a_removed_workspace_is_not_mentioned() -> None:
 @pytest.mark.parametrize("again", [True, False])
 def test_the_comments_of_a_run_in_a_fresh_clone_mention_that(again: bool) -> None:  # noqa: FBT001 - pytest passes the parameter by name
     run = replace(RUN, outcome=Outcome.PUSHED)
-    comment = progress(run, TASK, Phase.AGENT, started_over=again, last_line="", secrets=[])
+    comment = progress(at_work(run, started_over=again), [])
 
     for said in (final_comment(run, again=again), comment):
         assert ("this run started in a fresh clone" in said) is again
@@ -259,9 +265,7 @@ def test_work_that_was_lost_with_a_machine_is_reported() -> None:
     words = "untracked files, commits that were not pushed and the agent's notes were lost with it"
 
     for lost in (True, False):
-        comment = progress(
-            run, TASK, Phase.AGENT, started_over=True, last_line="", secrets=[], host_lost=lost
-        )
+        comment = progress(at_work(run, started_over=True, host_lost=lost), [])
         assert (words in comment) is lost
         assert (words in final_comment(run, again=True, lost=lost)) is lost
     assert words not in final_comment(run, lost=True)
@@ -317,34 +321,6 @@ def test_the_text_of_a_change_omits_confidential_and_internal_requests() -> None
         assert text == f"[Task `{TASK.id}`]({PAGE})"
 
 
-def test_the_progress_comment_names_the_pinned_head() -> None:
-    said = progress(
-        RUN, replace(TASK, pinned=HEAD), Phase.AGENT, started_over=False, last_line="", secrets=[]
-    )
-
-    assert said.startswith("Task `t1`, run 2: running the agent (`demo`).")
-    assert f"It works on commit `{HEAD[:10]}`" in said
-
-
-def test_the_progress_comment_of_a_cancelled_run_has_only_the_stopping() -> None:
-    run = replace(RUN, cancel_asked=True, doing="editing parser.py")
-
-    said = progress(run, TASK, Phase.AGENT, started_over=False, last_line="building", secrets=[])
-
-    assert said == "Task `t1`, run 2: cancelled; stopping the agent and exporting its work (`demo`)."
-
-
-def test_each_phase_has_its_own_description() -> None:
-    assert set(DOING) == set(Phase)
-    assert len(set(DOING.values())) == len(Phase)
-
-
-def test_the_last_progress_comment_has_the_outcome() -> None:
-    said = over(replace(RUN, outcome=Outcome.TIMED_OUT), TASK)
-
-    assert said.startswith("Task `t1`, run 2, has ended: Stopped: the agent ran out of time.")
-
-
 def test_the_text_of_a_change_has_the_summary_first_and_names_the_requester_without_a_mention() -> None:
     text = body(RUN, TASK, PAGE, secrets=[])
 
@@ -374,3 +350,58 @@ def test_the_status_of_a_pushed_run_has_its_counts() -> None:
     assert in_short(replace(RUN, outcome=Outcome.PUSHED), patch) == "Pushed: 2 commits, 3 files, +7 -0"
     assert in_short(replace(RUN, outcome=Outcome.PUSHED), None) == "Pushed."
     assert in_short(replace(RUN, outcome=Outcome.IDLE), patch) == "Stopped: the agent went silent."
+
+
+def test_the_living_comment_has_the_step_the_time_the_log_and_the_command_to_stop_it() -> None:
+    text = progress(at_work(replace(RUN, doing="editing parser.py"), seconds=185.0, last_line="building"), [])
+
+    assert text == (
+        f"\u23f3 **Working on it**, step 2 of 4: agent `demo` · 3 min · [watch the log]({PAGE})\n\n"
+        "`editing parser.py`\n\n<sub>Task `t1`, run 2 · `/cancel` stops it</sub>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        (Phase.PREPARE, "step 1 of 4: preparing the workspace"),
+        (Phase.AGENT, "step 2 of 4: agent `demo`"),
+        (Phase.EXPORT, "step 3 of 4: checking the agent's work"),
+        (Phase.PUSH, "step 4 of 4: pushing"),
+    ],
+)
+def test_each_phase_is_a_step(phase: Phase, step: str) -> None:
+    state = at_work(replace(RUN, doing="editing"), phase=phase)
+
+    text = progress(state, [])
+
+    assert f", {step} · [watch the log]" in text
+    assert ("`editing`" in text) is (phase is Phase.AGENT)
+    assert short(state).removeprefix("Running: ") in step
+
+
+def test_the_living_comment_names_the_pinned_head() -> None:
+    text = progress(at_work(RUN, task=replace(TASK, pinned=HEAD)), [])
+
+    assert f"\n\nIt works on commit `{HEAD[:10]}`" in text
+
+
+def test_the_living_comment_of_a_cancelled_run_has_only_the_stopping() -> None:
+    state = at_work(replace(RUN, cancel_asked=True, doing="editing parser.py"), last_line="building")
+
+    assert progress(state, []) == (
+        f"\u23f9\ufe0f **Cancelled**, stopping the agent and exporting its work · [watch the log]({PAGE})\n\n"
+        "<sub>Task `t1`, run 2</sub>"
+    )
+    assert short(state) == "Cancelled: stopping the agent and exporting its work"
+
+
+def test_the_status_of_a_running_agent_has_the_minutes() -> None:
+    assert short(at_work(RUN, seconds=59.0)) == "Running: agent"
+    assert short(at_work(RUN, seconds=200.0)) == "Running: agent, 3 min"
+
+
+def test_the_last_text_of_the_living_comment_has_the_outcome() -> None:
+    text = over(replace(RUN, outcome=Outcome.TIMED_OUT), TASK)
+
+    assert text.startswith("Task `t1`, run 2, has ended: Stopped: the agent ran out of time.")

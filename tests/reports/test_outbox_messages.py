@@ -66,7 +66,7 @@ ROWS: list[tuple[Message, Outgoing, str, Mapping[str, object]]] = [
         "",
         {"lead": "**Pushed.**", "rest": "Next.", "opened": None},
     ),
-    (ProgressMessage(text="pushing"), Outgoing.PROGRESS, "", {"text": "pushing"}),
+    (ProgressMessage(text="pushing"), Outgoing.PROGRESS, "", {"text": "pushing", "ended": False}),
 ]
 
 

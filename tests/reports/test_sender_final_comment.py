@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.errors import ForgeError, ForgeUnavailable
-from bot.store import tasks
+from bot.store import outbox, tasks
 from bot.store.outbox import EDIT_EVERY, Outgoing
 from tests.reports.run_outbox import Outbox
 
@@ -69,31 +69,68 @@ def test_progress_is_edited_in_place(messages: Outbox) -> None:
     assert messages.bodies[0].startswith("agent")
 
 
+@pytest.mark.parametrize("reacted", [False, True])
 @pytest.mark.parametrize("change", ["without a change", "with a change"])
-def test_the_last_edit_of_the_progress_comment_follows_the_final_comment(
-    messages: Outbox, change: str
+def test_the_living_comment_is_deleted_after_the_final_comment_unless_people_have_reacted(
+    messages: Outbox, change: str, *, reacted: bool
 ) -> None:
     messages.want(Outgoing.PROGRESS, {"text": "pushing"})
     messages.send()
     messages.later(EDIT_EVERY)
+    [posted] = messages.forge.comments
+    if reacted:
+        messages.forge.reacted_to.add(posted)
     at_final: list[str] = []
     messages.forge.after = lambda: (
         at_final.extend(messages.bodies) if len(messages.bodies) == 2 and not at_final else None
     )
     if change == "with a change":
         messages.want(Outgoing.CHANGE)
-    messages.want(Outgoing.PROGRESS, {"text": "has ended"})
+    messages.want(Outgoing.PROGRESS, {"text": "has ended", "ended": True})
     messages.want(Outgoing.FINAL)
 
     messages.send()
 
     assert [body.split("\n")[0].split(" The")[0] for body in at_final] == ["pushing", "**Pushed.**"]
-    assert messages.bodies[0].startswith("has ended")
+    first_lines = [body.split("\n")[0].split(" The")[0] for body in messages.bodies]
+    assert first_lines == [*(["has ended"] if reacted else []), "**Pushed.**"]
+
+
+def test_a_living_comment_is_deleted_by_the_next_sender_if_one_died_before_it_knew_the_comment(
+    messages: Outbox,
+) -> None:
+    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
+    messages.send()
+    messages.later(EDIT_EVERY)
+    messages.want(Outgoing.PROGRESS, {"text": "has ended", "ended": True})
+    messages.want(Outgoing.FINAL)
+    with messages.ledger.write() as tx:
+        [item] = outbox.of_subject(tx, messages.run.id, Outgoing.PROGRESS)
+        outbox.recheck(tx, item)  # as after a crash: the comment has to be found by its marker
+
+    messages.send()
+
+    assert [body.split("\n")[0] for body in messages.bodies] == ["**Pushed.**"]
+
+
+@pytest.mark.parametrize("version", ["of this release", "of an older one"])
+def test_the_last_text_of_an_older_release_is_written(messages: Outbox, version: str) -> None:
+    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
+    messages.send()
+    messages.later(EDIT_EVERY)
+    messages.want(
+        Outgoing.PROGRESS, {"text": "has ended", **({"ended": True} if version == "of this release" else {})}
+    )
+    messages.want(Outgoing.FINAL)
+
+    messages.send()
+
+    assert any(body.startswith("has ended") for body in messages.bodies) is (version == "of an older one")
 
 
 @pytest.mark.parametrize("forge", ["answers", "was unavailable"])
 def test_progress_that_was_never_posted_is_not_posted_at_the_end(messages: Outbox, forge: str) -> None:
-    messages.want(Outgoing.PROGRESS, {"text": "has ended"})
+    messages.want(Outgoing.PROGRESS, {"text": "has ended", "ended": True})
     messages.want(Outgoing.FINAL)
     if forge == "was unavailable":
         messages.forge.failing = ForgeUnavailable("It is down.")

@@ -197,10 +197,21 @@ def test_an_item_that_is_retired_before_it_is_sent_is_not_sent(ledger_with_threa
     with ledger_with_threads.write() as tx:
         outbox.put(tx, an_item("agent"))
         found = only_due_item(tx)
-        assert outbox.start_sending(tx, found)
         outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
 
         assert not outbox.start_sending(tx, found)
+
+
+def test_an_item_that_is_retired_after_a_try_stays_due_because_it_may_have_been_posted(
+    ledger_with_threads: Ledger,
+) -> None:
+    with ledger_with_threads.write() as tx:
+        outbox.put(tx, an_item("agent"))
+        assert outbox.start_sending(tx, only_due_item(tx))
+        outbox.put(tx, an_item("has ended"))
+        outbox.retire(tx, "t1-1", Outgoing.PROGRESS)
+
+        assert due_texts(tx) == ["has ended"]
 
 
 @pytest.mark.parametrize("then", ["sent", "failed"])

@@ -37,6 +37,7 @@ class FakeForge:
     reply_targets: dict[int, ReplyTarget] = field(default_factory=dict)  # the reply target of each comment
     # by id; otherwise taken from the first event
     repositories: dict[int, Repository] = field(default_factory=dict)
+    reacted_to: set[int] = field(default_factory=set)  # comments of the bot that people have reacted to
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
@@ -117,6 +118,10 @@ class FakeForge:
     def find_comments(self, thread: Thread, marker: str, reply_target: ReplyTarget) -> list[int]:
         self._fail()
         return [id_ for id_, (key, body) in self.comments.items() if key == thread.key and marker in body]
+
+    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        self._fail()
+        return comment_id in self.reacted_to
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._fail()

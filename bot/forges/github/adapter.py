@@ -22,7 +22,7 @@ from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
 from bot.forges.github import branch_changes, thread_history
-from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, newest, refuse
+from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, has_rows, newest, refuse
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
 from bot.forges.github.web_url import web_url
@@ -152,6 +152,10 @@ class GitHub:
                 for comment in comments
                 if at(comment, "user.id") == me and marker in text(comment, "body")
             ]
+
+    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        place = f"{_comment(thread, comment_id, reply_target)}/reactions?per_page=1"
+        return has_rows(self._client.ask("GET", place, accepted=(404,)))
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._client.ask("DELETE", _comment(thread, comment_id, reply_target), accepted=(404,))

@@ -138,6 +138,10 @@ class GitLab:
             own = [note for note in notes if at(note, "author.id") == me and marker in text(note, "body")]
             return sorted({get(note, "id", int) for note in own})
 
+    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        place = f"{_note(thread, comment_id)}/award_emoji?per_page=1"
+        return responses.has_rows(self._client.ask("GET", place, accepted=(404,)))
+
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._client.ask("DELETE", _note(thread, comment_id), accepted=(404,))
 

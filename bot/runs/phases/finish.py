@@ -114,7 +114,7 @@ def _messages(ended: EndedRun, runtime: Runtime) -> Iterator[Message]:
         yield _change(ended, runtime)
     for label in sorted(set(labels.values())):
         yield LabelMessage(label=label, on=labels.get(task.state) == label)
-    yield ProgressMessage(text=living_comment.over(run, task))
+    yield ProgressMessage(text=living_comment.over(run, task), ended=True)
     yield final_comment.final(ended, secrets)
 
 

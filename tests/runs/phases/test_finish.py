@@ -328,25 +328,19 @@ def test_a_run_of_the_operator_reports_to_no_forge(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("phases", [(), (Phase.PREPARE, Phase.AGENT)])
-def test_the_progress_comment_shows_the_end_of_the_run(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
+def test_a_run_leaves_one_comment_on_its_thread(on_issue: Ending, phases: tuple[Phase, ...]) -> None:
     leased = on_issue.begun()
     for phase in phases:
         with on_issue.ledger.write() as tx:
             leased.report_progress(tx, phase)
     on_issue.send()
+    assert len(on_issue.forge.comments) == bool(phases)
     finish(leased, Outcome.TIMED_OUT, "", "/resume")
-    on_issue.send()
-    with on_issue.ledger.write() as tx:
-        due = outbox.of_subject(tx, leased.run.id, outbox.Outgoing.PROGRESS)
-        for item in due:
-            outbox.try_later(tx, item, -1.0)  # the time between two edits is over
 
     on_issue.send()
 
-    first_lines = [body.split("\n")[0] for body in on_issue.forge.bodies(ISSUE)]
-    ended = f"Task `{leased.task.id}`, run 1, has ended: Stopped: the agent ran out of time. "
-    assert first_lines[-1].startswith("\u23f1\ufe0f **Stopped: the agent ran out of time**")
-    assert [line.startswith(ended) for line in first_lines[:-1]] == ([True] if phases else [])
+    [final] = on_issue.forge.bodies(ISSUE)
+    assert final.startswith("\u23f1\ufe0f **Stopped: the agent ran out of time**")
 
 
 def test_an_approved_push_names_the_approver_and_keeps_title_and_summary_of_the_agent(
