@@ -30,8 +30,7 @@ ENDLESS = "echo kept > kept.txt; echo begun; sleep 300"
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with at_a_desk(tmp_path) as desk:
-        config = f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
-        (desk.folder / "forgehand.toml").write_text(config)
+        desk.use_agent(AGENT)
         yield desk
 
 

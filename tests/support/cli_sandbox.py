@@ -47,14 +47,18 @@ class Desk:
             "FORGEHAND_SANDBOX__IMAGE": image,
             "FORGEHAND_SANDBOX__TOOLS_IMAGE": image,
         }
-        (folder / "forgehand.toml").write_text(
-            f"[data]\npath = {json.dumps(str(folder / 'forgehand-data'))}\n"
-            f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', AGENT])}\n"
-        )
+        self.use_agent(AGENT)
         self.git("init", "-q", "--bare", "-b", "main", str(self.repository))
         blob = self.git("hash-object", "-w", "--stdin", stdin="hello\n")
         tree = self.git("mktree", stdin=f"100644 blob {blob}\tREADME.md\n")
         self.git("update-ref", "refs/heads/main", self.git("commit-tree", "-m", "one", tree))
+
+    def use_agent(self, script: str) -> None:
+        """Write the settings, with this script as the agent and with a data folder of their own."""
+        (self.folder / "forgehand.toml").write_text(
+            f"[data]\npath = {json.dumps(str(self.folder / 'forgehand-data'))}\n"
+            f"[agents.shell]\ncommand = {json.dumps(['sh', '-c', script])}\n"
+        )
 
     def git(self, *args: str, stdin: str = "") -> str:
         who = {f"GIT_{role}_{key}": "ann" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
