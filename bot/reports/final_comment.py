@@ -129,10 +129,10 @@ def _outcome(ended: EndedRun) -> Outcome:
     return ended.run.outcome or Outcome.LOST
 
 
-def _lead(ended: EndedRun, what: str, more: str = "", *, mark: str = "") -> str:
+def _lead(ended: EndedRun, what: str, more: str = "") -> str:
     """Write the first line: the result, then the time, the cost and the link to the log."""
     run = ended.run
-    facts = [f"{mark or ENDINGS[_outcome(ended)].mark} **{what.removesuffix('.')}**{more}"]
+    facts = [f"{ENDINGS[_outcome(ended)].mark} **{what.removesuffix('.')}**{more}"]
     if run.started_at is not None and run.ended_at is not None:
         facts.append(duration(run.ended_at - run.started_at))
     if ended.spent and (dollars := cost(ended.spent)):

@@ -28,6 +28,7 @@ from bot.tasks import cancel, enqueue, retention
 from bot.tasks.enqueue import Queued, RunRequest
 from bot.tasks.start_point import from_start_point
 from bot.text.markdown import is_plain
+from bot.text.units import brief_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ class Tasks:
         options = command.options
         highest = self.defaults.wall_limits.get(command.thread.path.lower(), self.defaults.wall_limit)
         if options.timeout and options.timeout > highest:
-            raise NotPossible(f"`--timeout` is at most `{highest}s` here.")
+            raise NotPossible(f"`--timeout` is at most `{brief_limit(highest)}` here.")
         return RunRequest(
             text=text,
             context=command.context,

@@ -65,6 +65,12 @@ def time_limit(seconds: int) -> str:
     return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds} s"
 
 
+def brief_limit(seconds: int) -> str:
+    """Format a configured limit as it is written in an option: "90s", "10m", "2h", "1d"."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
 def moment(at: float) -> str:
     """Format a time for people, to the minute; `at` is in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

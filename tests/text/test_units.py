@@ -4,6 +4,7 @@ import pytest
 
 from bot.text.units import (
     ago,
+    brief_limit,
     compact,
     duration,
     human,
@@ -29,6 +30,14 @@ def test_a_duration_may_have_a_unit(text: str | int, seconds: int) -> None:
 def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must be a duration such as"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(8, "8s"), (90, "90s"), (600, "10m"), (3600, "1h"), (5400, "90m"), (172_800, "2d")]
+)
+def test_a_limit_is_written_as_in_an_option(seconds: int, text: str) -> None:
+    assert brief_limit(seconds) == text
+    assert parse_duration(text) == seconds
 
 
 def test_a_unit_may_be_required() -> None:

@@ -85,7 +85,14 @@ def run(
         str,
         typer.Argument(metavar="REPOSITORY", help="URL or folder of any git repository you can push to."),
     ],
-    instructions: Annotated[str, typer.Argument(metavar="INSTRUCTIONS", help="Instructions for the agent.")],
+    instructions: Annotated[
+        str,
+        typer.Argument(
+            metavar="[INSTRUCTIONS]",
+            help="Instructions for the agent; `-`: from standard input; none: from your editor.",
+            show_default=False,
+        ),
+    ] = "",
     agent: Annotated[str, typer.Option(metavar="NAME", help="One of \\[agents] (default: the first).")] = "",
     model: Model = "",
     base: Annotated[
@@ -105,6 +112,7 @@ def run(
     Examples:
       forgehand run /srv/git/anvil.git "tidy the parser"
       forgehand run . "add tests" --base main --timeout 30m
+      forgehand run . - <instructions.md
     """
     from bot.app.cli import run
 

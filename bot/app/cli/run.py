@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ from bot.store.process_locks import has_worker
 from bot.tasks import operator as verbs
 from bot.tasks.enqueue import Queued
 from bot.tasks.verbs import agent_named
-from bot.text.units import parse_duration
+from bot.text.units import brief_limit, parse_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +55,13 @@ def run(settings: Settings, arguments: RunArguments, *, as_json: bool) -> int:
 
     Raises BotError if it cannot start.
     """
+    text = _instructions(arguments.text)
     forges = web_addresses(settings)
     url = canonical(arguments.repository, forges=forges)
     command_defaults = defaults(settings)
     if arguments.timeout:
-        command_defaults = replace(command_defaults, wall_limit=_seconds(arguments.timeout))
+        limit = _seconds(arguments.timeout, most=command_defaults.wall_limit)
+        command_defaults = replace(command_defaults, wall_limit=limit)
     if url.startswith("file://"):
         _remark(settings, url.removeprefix("file://"), arguments.base, forges)
 
@@ -67,7 +70,7 @@ def run(settings: Settings, arguments: RunArguments, *, as_json: bool) -> int:
             tx,
             command_defaults,
             repository_url=url,
-            request=arguments.text,
+            request=text,
             agent=arguments.agent,
             model=model_name(arguments.model) if arguments.model else "",
             base=arguments.base,
@@ -83,11 +86,31 @@ def _remark(settings: Settings, folder: str, base: str, forges: Sequence[str]) -
         say(remark)
 
 
-def _seconds(text: str) -> int:
+def _instructions(text: str) -> str:
+    """Return the instructions: `text`, for `-` those on standard input, for "" those from an editor.
+
+    Raises NotUnderstood if there are none.
+    """
+    if text == "-":
+        text = sys.stdin.read()
+    elif not text and sys.stdin.isatty():
+        text = typer.edit() or ""  # the editor of $VISUAL or $EDITOR
+    if not text.strip():
+        raise NotUnderstood(
+            'There are no instructions for the agent. Write them behind the repository, such as "tidy the '
+            'parser", or "-" to read them from standard input.'
+        )
+    return text
+
+
+def _seconds(text: str, *, most: int) -> int:
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         raise NotUnderstood(f"--timeout {error}.") from None
+    if seconds > most:
+        raise NotUnderstood(f"--timeout is at most {brief_limit(most)} here: see [sandbox] wall_limit.")
+    return seconds
 
 
 def resume(settings: Settings, task_id: str, text: str, *, agent: str, model: str, as_json: bool) -> int:

@@ -5,6 +5,8 @@ import json
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from tests.support.cli_sandbox import LONG, Desk, at_a_desk
 from tests.support.derived_image import image_with
 from tests.support.images import small
 from tests.support.rows import all_are_dead
+from tests.support.terminal import on_a_terminal
 from tests.support.worker_bench import until
 
 
@@ -72,6 +75,19 @@ def test_a_run_prints_only_the_pushed_branch_on_standard_output(desk: Desk) -> N
     for phase in ("prepare", "agent", "export"):
         assert f"{task['task']}: {phase}" in errors
     assert "  written\n" in errors
+
+
+def test_the_instructions_can_come_from_standard_input_or_an_editor(desk: Desk) -> None:
+    command = [sys.executable, "-m", "bot", "run", str(desk.repository), "-"]
+    subprocess.run(
+        command, cwd=desk.folder, env=desk.environment, input="tidy\nthe lexer\n", check=True, text=True
+    )
+    assert desk.tasks()[0]["title"] == "tidy"
+
+    editor = desk.environment | {"EDITOR": "echo tidy the tests >"}
+    _, status = on_a_terminal("run", str(desk.repository), folder=desk.folder, environment=editor)
+    assert status == 0
+    assert desk.tasks()[0]["title"] == "tidy the tests"
 
 
 def test_a_resume_continues_on_the_same_branch(desk: Desk) -> None:
@@ -262,6 +278,9 @@ def test_a_stuck_workspace_is_listed_and_removed_with_a_warning(desk: Desk) -> N
         (["run", "/nowhere", "x"], "is not a repository"),
         (["run", ".", "x", "--agent", "shel"], "Did you mean `shell`"),
         (["run", ".", "x", "--timeout", "soon"], "--timeout must be a duration"),
+        (["run", ".", "x", "--timeout", "9h"], "--timeout is at most 1h here"),
+        (["run", "."], "There are no instructions for the agent."),
+        (["run", ".", " "], "There are no instructions for the agent."),
     ],
 )
 def test_a_value_that_makes_no_sense_is_a_usage_error(desk: Desk, args: list[str], sentence: str) -> None:
