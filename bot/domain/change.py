@@ -83,6 +83,8 @@ class Pages:
     branch: str  # {branch}
     commit: str  # {sha}
     new_change: str  # {base} and {branch}: the form in which a person opens a change
+    comment_page: str  # {id}
+    line_comment_page: str  # {id}: a comment in a discussion on lines of a diff
 
     def branch_at(self, name: str) -> str:
         """Return the address of a branch's page. People may have named the branch, such as `fix/#12`."""

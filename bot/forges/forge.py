@@ -121,8 +121,12 @@ class Writer(Protocol):
         """Return the ids of the bot's own comments that contain `marker`, oldest first."""
         ...
 
-    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
-        """Report whether anybody has reacted to a comment of the bot. False if it is gone."""
+    def is_answered(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        """Report whether somebody else reacted or replied to a comment of the bot.
+
+        A comment that is gone is not answered. A reply that begins with a slash is a command, and answers
+        nothing.
+        """
         ...
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:

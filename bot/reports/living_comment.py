@@ -19,6 +19,7 @@ DOING = {
     Phase.PUSH: "pushing",
     Phase.REPORT: "done",
 }
+_TIMES = (1, 5, *range(15, 24 * 60, 15))  # minutes
 _STEPS = [Phase.PREPARE, Phase.AGENT, Phase.EXPORT, Phase.PUSH]
 
 
@@ -57,7 +58,7 @@ def short(state: Progress) -> str:
 
 
 def _first_line(state: Progress) -> str:
-    """Name the step, the time so far and the log. Minutes only: each other text is an edit."""
+    """Name the step, the time so far and the log."""
     log = f"[watch the log]({state.page})"
     if state.run.cancel_asked:
         return f"\u23f9\ufe0f **Cancelled**, {_STOPPING} · {log}"
@@ -77,7 +78,9 @@ def _activity(state: Progress, secrets: Sequence[str]) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    return f"{int(seconds // 60)} min" if seconds >= 60 else ""
+    """Return the time in coarse steps: each of them is an edit, though nothing else may be new."""
+    step = max((step for step in _TIMES if step * 60 <= seconds), default=0)
+    return f"over {step} min" if step else ""
 
 
 def over(run: Run, task: Task) -> str:

@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from bot.domain.change import NewChange, Status
 from bot.domain.error_policy import OPTIONAL_TRIES, REPORT, Remedy, away, is_report_over, report_remedy
 from bot.domain.errors import ForgeError, ForgeUnavailable
-from bot.domain.thread import ReplyTarget, Thread
+from bot.domain.thread import Thread
 from bot.forges.forge import Forge
-from bot.reports import final_comment, outbox_messages, twins
+from bot.reports import final_comment, living_comment_end, outbox_messages, twins
 from bot.reports.incidents import incident, incident_text
 from bot.reports.lease_extension import extended
 from bot.reports.outbox_messages import (
@@ -29,7 +29,8 @@ from bot.reports.outbox_messages import (
     ReplyMessage,
     StatusMessage,
 )
-from bot.reports.publisher import Publisher, marker_of
+from bot.reports.publisher import Publisher
+from bot.reports.row_comment import comment
 from bot.store import outbox, runs, sender_leases, tasks, threads
 from bot.store.data_folder import DataFolder
 from bot.store.ledger import Ledger
@@ -154,7 +155,7 @@ def _not_sent(sender: Sender, item: Item, error: Exception) -> None:
         _give_up(sender, item, reason)
         return
     with sender.ledger.write() as tx:
-        if item.kind in _DROPPED and failures >= OPTIONAL_TRIES:
+        if item.kind in _DROPPED and not item.content.get("ended") and failures >= OPTIONAL_TRIES:
             outbox.drop(tx, item)
         else:
             retry_after = error.retry_after if isinstance(error, ForgeUnavailable) else None
@@ -186,38 +187,14 @@ def _send_message(sender: Sender, forge: Forge, thread: Thread, item: Item) -> i
             _set_status(sender, publisher, thread, item.subject, status)
         case NewChange() as change:
             _open_change(sender, publisher, thread, item.subject, change)
-        case ProgressMessage(text=text, ended=True):
-            _end_progress(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
+        case ProgressMessage(ended=True) as ended:
+            return living_comment_end.end(sender.ledger, publisher, thread, item, ended)
         case ReplyMessage(text=text) | ProgressMessage(text=text):
-            return _comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
+            return comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
         case FinalMessage() as final:
             text = _final_text(sender, item.subject, final)
-            return _comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
+            return comment(publisher, thread, item, text, twins.reply_target(sender.ledger, item))
     return None
-
-
-def _comment(publisher: Publisher, thread: Thread, item: Item, text: str, target: ReplyTarget) -> int:
-    """Post the comment, or edit it if it exists; after a crash it is found by its marker."""
-    marker, posted = marker_of(item.kind, item.subject), item.remote_id
-    if posted is None and item.attempts > 0:
-        posted = twins.keep_one(publisher.forge, thread, item, target)
-    if posted is None:
-        return publisher.comment(thread, text, marker, target)
-    publisher.edit_comment(thread, posted, text, marker, target)
-    return posted
-
-
-def _end_progress(publisher: Publisher, thread: Thread, item: Item, text: str, target: ReplyTarget) -> None:
-    """Delete the comment that was edited while the run went on; write its last text if it has reactions."""
-    marker, posted = marker_of(item.kind, item.subject), item.remote_id
-    if posted is None and item.attempts > 0:
-        posted = twins.keep_one(publisher.forge, thread, item, target)
-    if posted is None:
-        return
-    if publisher.forge.has_reactions(thread, posted, target):
-        publisher.edit_comment(thread, posted, text, marker, target)
-    else:
-        publisher.forge.delete_comment(thread, posted, target)
 
 
 def _final_text(sender: Sender, run_id: str, final: FinalMessage) -> str:

@@ -8,7 +8,7 @@ from bot.domain.thread import ReplyTarget, Thread
 from bot.forges.forge import Forge
 from bot.reports import outbox_messages
 from bot.reports.incidents import incident
-from bot.reports.outbox_messages import ReplyMessage
+from bot.reports.outbox_messages import ProgressMessage, ReplyMessage
 from bot.reports.publisher import marker_of
 from bot.store import runs, twins
 from bot.store.ledger import Ledger
@@ -29,10 +29,13 @@ def reply_target(ledger: Ledger, item: Item) -> ReplyTarget:
 def keep_one(forge: Forge, thread: Thread, item: Item, target: ReplyTarget) -> int | None:
     """Delete all comments of this row but one, and return its id; None if there is none.
 
-    The comment that the ledger knows stays, else the oldest one.
+    The comment that the ledger knows stays, else the oldest one. The living comment of a run that has ended
+    may be deleted already: then none of the others takes its place.
     """
     there = forge.find_comments(thread, marker_of(item.kind, item.subject), target)
-    kept = item.remote_id if item.remote_id in there else next(iter(there), None)
+    message = outbox_messages.of_item(item)
+    ended = isinstance(message, ProgressMessage) and message.ended and item.remote_id is not None
+    kept = item.remote_id if ended or item.remote_id in there else next(iter(there), None)
     for twin in there:
         if twin != kept:
             forge.delete_comment(thread, twin, target)

@@ -93,7 +93,7 @@ def open_ledger(url: str, *, was_there: bool = False, create: bool = True) -> Le
     """
     engine = _engine(url, create=create)
     try:
-        with _unavailable(), damage_told(url):
+        with _unavailable(), damage_reported(url):
             migrate(engine, create=create)
     except LedgerUnavailable as error:
         engine.dispose()
@@ -110,7 +110,7 @@ def open_ledger(url: str, *, was_there: bool = False, create: bool = True) -> Le
 
 
 @contextmanager
-def damage_told(url: str) -> Iterator[None]:
+def damage_reported(url: str) -> Iterator[None]:
     """Raise BadSettings with a remedy if the SQLite file turns out to be damaged during the block."""
     try:
         yield

@@ -117,6 +117,7 @@ PACKAGES = _rows(
             8,
             (EVERYTHING,),
             {
+                "click": ("cli",),
                 "dramatiq": _ANYWHERE_IN_IT,
                 "git": ("cli",),
                 "pydantic": ("settings",),

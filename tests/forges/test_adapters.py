@@ -19,6 +19,7 @@ from tests.forges.adapter_calls import HERE, MARKER, actor, anvil, new_change, s
 from tests.forges.conftest import ADAPTERS
 from tests.support.playground_clones import clone, push, push_commit
 from tests.support.playground_faults import Fault, Faults
+from tests.support.playground_github import Playground
 from tests.support.playground_gitlab import AnyPlayground
 from tests.support.playground_receiver import Receiver
 from tests.support.scripted_server import Response, Server
@@ -213,6 +214,38 @@ def test_a_comment_is_written_edited_found_and_deleted(
     forge.delete_comment(thread, comment, HERE)
     forge.delete_comment(thread, comment, HERE)
     assert forge.find_comments(thread, MARKER, HERE) == []
+
+
+def test_a_comment_is_answered_once_a_person_reacts_to_it(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    comment = forge.comment(thread, "Running.", HERE)
+    assert not forge.is_answered(thread, comment, HERE)
+    assert not forge.is_answered(thread, 999_999, HERE)
+
+    forge.react(thread, ReplyTarget(comment_id=comment))
+
+    assert forge.is_answered(thread, comment, HERE)
+
+
+def test_a_comment_in_a_discussion_is_answered_by_a_reply_but_not_by_a_command(
+    forge: Forge, playground: AnyPlayground, thread: Thread
+) -> None:
+    push_commit(playground, "topic")
+    number = playground.open_pull("Mine", head="topic")
+    change = replace(thread, kind=Kind.CHANGE, number=number)
+    said = playground.inline_comment(number, "notes.txt", 1, "/run tidy")
+    discussion = said if isinstance(playground, Playground) else playground.discussion(number, said)["id"]
+    target = ReplyTarget(comment_id=said, discussion=str(discussion))
+    comment = forge.comment(change, "Running.", target)
+
+    playground.reply_inline(number, said, "/cancel")
+    forge.comment(change, "Stopping.", target)
+    assert not forge.is_answered(change, comment, target)
+    assert not forge.is_answered(change, 999_999, target)
+
+    playground.reply_inline(number, said, "Why so long?")
+    assert forge.is_answered(change, comment, target)
 
 
 def test_the_bot_can_comment_edit_and_react_after_a_rename_of_the_repository(

@@ -356,7 +356,7 @@ def test_the_living_comment_has_the_step_the_time_the_log_and_the_command_to_sto
     text = progress(at_work(replace(RUN, doing="editing parser.py"), seconds=185.0, last_line="building"), [])
 
     assert text == (
-        f"\u23f3 **Working on it**, step 2 of 4: agent `demo` · 3 min · [watch the log]({PAGE})\n\n"
+        f"\u23f3 **Working on it**, step 2 of 4: agent `demo` · over 1 min · [watch the log]({PAGE})\n\n"
         "`editing parser.py`\n\n<sub>Task `t1`, run 2 · `/cancel` stops it</sub>"
     )
 
@@ -398,7 +398,9 @@ def test_the_living_comment_of_a_cancelled_run_has_only_the_stopping() -> None:
 
 def test_the_status_of_a_running_agent_has_the_minutes() -> None:
     assert short(at_work(RUN, seconds=59.0)) == "Running: agent"
-    assert short(at_work(RUN, seconds=200.0)) == "Running: agent, 3 min"
+    assert short(at_work(RUN, seconds=299.0)) == "Running: agent, over 1 min"
+    assert short(at_work(RUN, seconds=300.0)) == "Running: agent, over 5 min"
+    assert short(at_work(RUN, seconds=3_700.0)) == "Running: agent, over 60 min"
 
 
 def test_the_last_text_of_the_living_comment_has_the_outcome() -> None:

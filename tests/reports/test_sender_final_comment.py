@@ -5,7 +5,7 @@ import pytest
 from bot.domain.errors import ForgeError, ForgeUnavailable
 from bot.store import outbox, tasks
 from bot.store.outbox import EDIT_EVERY, Outgoing
-from tests.reports.run_outbox import Outbox
+from tests.reports.run_outbox import Killed, Outbox
 
 
 def test_the_final_comment_waits_for_the_change_and_names_it(messages: Outbox) -> None:
@@ -69,50 +69,6 @@ def test_progress_is_edited_in_place(messages: Outbox) -> None:
     assert messages.bodies[0].startswith("agent")
 
 
-@pytest.mark.parametrize("reacted", [False, True])
-@pytest.mark.parametrize("change", ["without a change", "with a change"])
-def test_the_living_comment_is_deleted_after_the_final_comment_unless_people_have_reacted(
-    messages: Outbox, change: str, *, reacted: bool
-) -> None:
-    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
-    messages.send()
-    messages.later(EDIT_EVERY)
-    [posted] = messages.forge.comments
-    if reacted:
-        messages.forge.reacted_to.add(posted)
-    at_final: list[str] = []
-    messages.forge.after = lambda: (
-        at_final.extend(messages.bodies) if len(messages.bodies) == 2 and not at_final else None
-    )
-    if change == "with a change":
-        messages.want(Outgoing.CHANGE)
-    messages.want(Outgoing.PROGRESS, {"text": "has ended", "ended": True})
-    messages.want(Outgoing.FINAL)
-
-    messages.send()
-
-    assert [body.split("\n")[0].split(" The")[0] for body in at_final] == ["pushing", "**Pushed.**"]
-    first_lines = [body.split("\n")[0].split(" The")[0] for body in messages.bodies]
-    assert first_lines == [*(["has ended"] if reacted else []), "**Pushed.**"]
-
-
-def test_a_living_comment_is_deleted_by_the_next_sender_if_one_died_before_it_knew_the_comment(
-    messages: Outbox,
-) -> None:
-    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
-    messages.send()
-    messages.later(EDIT_EVERY)
-    messages.want(Outgoing.PROGRESS, {"text": "has ended", "ended": True})
-    messages.want(Outgoing.FINAL)
-    with messages.ledger.write() as tx:
-        [item] = outbox.of_subject(tx, messages.run.id, Outgoing.PROGRESS)
-        outbox.recheck(tx, item)  # as after a crash: the comment has to be found by its marker
-
-    messages.send()
-
-    assert [body.split("\n")[0] for body in messages.bodies] == ["**Pushed.**"]
-
-
 @pytest.mark.parametrize("version", ["of this release", "of an older one"])
 def test_the_last_text_of_an_older_release_is_written(messages: Outbox, version: str) -> None:
     messages.want(Outgoing.PROGRESS, {"text": "pushing"})
@@ -143,3 +99,119 @@ def test_progress_that_was_never_posted_is_not_posted_at_the_end(messages: Outbo
     messages.send()
 
     assert [body.split("\n")[0] for body in messages.bodies] == ["**Pushed.**"]
+
+
+def ended(messages: Outbox) -> int:
+    """Post the living comment, end the run, and return the comment's id."""
+    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
+    messages.send()
+    (living,) = messages.forge.comments
+    messages.later(EDIT_EVERY)
+    messages.want(Outgoing.PROGRESS, {"text": "It has ended.", "ended": True})
+    messages.want(Outgoing.FINAL)
+    messages.later(EDIT_EVERY)
+    return living
+
+
+def first_lines(messages: Outbox) -> list[str]:
+    return [body.split("\n")[0] for body in messages.bodies]
+
+
+def nothing_is_due(messages: Outbox) -> bool:
+    with messages.ledger.read() as tx:
+        return not outbox.unsent(tx, messages.run.id, Outgoing.PROGRESS)
+
+
+def test_a_sender_that_dies_after_the_final_comment_leaves_the_deletion_to_the_next_one(
+    messages: Outbox,
+) -> None:
+    ended(messages)
+    messages.killed_after_writing()
+    assert first_lines(messages) == ["pushing", "**Pushed.**"]
+
+    messages.send()
+
+    assert first_lines(messages) == ["**Pushed.**"]
+    assert nothing_is_due(messages)
+
+
+def test_a_sender_that_dies_after_the_deletion_leaves_nothing_to_write(messages: Outbox) -> None:
+    ended(messages)
+
+    def die_at_the_next_write() -> None:
+        messages.forge.after = die
+
+    def die() -> None:
+        raise Killed
+
+    messages.forge.after = die_at_the_next_write
+    with pytest.raises(Killed):
+        messages.send()
+    messages.forge.after = lambda: None
+    assert first_lines(messages) == ["**Pushed.**"]
+    assert not nothing_is_due(messages)
+
+    messages.send()
+    messages.later(3600)
+    messages.send()
+
+    assert first_lines(messages) == ["**Pushed.**"]
+    assert nothing_is_due(messages)
+
+
+def test_a_living_comment_that_people_answered_links_the_final_one(messages: Outbox) -> None:
+    living = ended(messages)
+    messages.forge.answered.add(living)
+
+    messages.send()
+
+    address = messages.forge.pages(messages.thread).comment_page.format(id=max(messages.forge.comments))
+    assert first_lines(messages) == [f"It has ended. [See the result]({address}).", "**Pushed.**"]
+
+
+def test_a_living_comment_stays_if_the_forge_refused_the_final_one(messages: Outbox) -> None:
+    living = ended(messages)
+    with messages.ledger.write() as tx:
+        (final,) = outbox.of_subject(tx, messages.run.id, Outgoing.FINAL)
+        outbox.give_up(tx, final, "GitHub refused: Validation Failed (422).")
+
+    messages.send()
+
+    assert (list(messages.forge.comments), first_lines(messages)) == ([living], ["It has ended."])
+
+
+def test_the_end_of_a_living_comment_is_tried_until_the_forge_answers(messages: Outbox) -> None:
+    ended(messages)
+    forge = messages.forge
+    forge.after = lambda: setattr(forge, "failing", ForgeUnavailable("It is down."))
+    for _ in range(12):
+        messages.send()
+        forge.failing = ForgeUnavailable("It is down.")
+        messages.later(3600)
+    assert first_lines(messages)[0] == "pushing"
+    forge.failing, forge.after = None, lambda: None
+
+    messages.send()
+
+    assert first_lines(messages) == ["**Pushed.**"]
+
+
+def test_a_twin_of_a_deleted_living_comment_is_deleted(messages: Outbox) -> None:
+    messages.want(Outgoing.PROGRESS, {"text": "pushing"})
+    messages.forge.failing = ForgeUnavailable("It is down.")
+    messages.send()
+    messages.forge.failing = None
+    messages.later(3600)
+    messages.send()
+    (body,) = messages.forge.comments.values()
+    messages.want(Outgoing.PROGRESS, {"text": "It has ended.", "ended": True})
+    messages.want(Outgoing.FINAL)
+    messages.later(EDIT_EVERY)
+    messages.send()
+    assert first_lines(messages) == ["**Pushed.**"]
+    messages.forge.comments[999] = body  # the first try was carried out after all
+
+    messages.later(60)
+    messages.send()
+
+    assert first_lines(messages) == ["**Pushed.**"]

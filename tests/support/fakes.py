@@ -37,7 +37,7 @@ class FakeForge:
     reply_targets: dict[int, ReplyTarget] = field(default_factory=dict)  # the reply target of each comment
     # by id; otherwise taken from the first event
     repositories: dict[int, Repository] = field(default_factory=dict)
-    reacted_to: set[int] = field(default_factory=set)  # comments of the bot that people have reacted to
+    answered: set[int] = field(default_factory=set)  # ids of comments to which people reacted or replied
     reactions: list[tuple[str, int | None]] = field(default_factory=list)
     statuses: list[tuple[str, Status]] = field(default_factory=list)  # commit id, status
     changes: list[NewChange] = field(default_factory=list)
@@ -119,13 +119,14 @@ class FakeForge:
         self._fail()
         return [id_ for id_, (key, body) in self.comments.items() if key == thread.key and marker in body]
 
-    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+    def is_answered(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
         self._fail()
-        return comment_id in self.reacted_to
+        return comment_id in self.answered
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._fail()
         self.comments.pop(comment_id, None)
+        self.after()
 
     def set_status(self, thread: Thread, sha: str, status: Status) -> None:
         self._fail()
@@ -154,6 +155,8 @@ class FakeForge:
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
             new_change=f"{url}/compare/{{base}}...{{branch}}",
+            comment_page=f"{url}/issues/{thread.number}#issuecomment-{{id}}",
+            line_comment_page=f"{url}/pull/{thread.number}#discussion_r{{id}}",
         )
 
     def bodies(self, thread: Thread) -> list[str]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from bot.app.settings.source import LedgerPlace
 from bot.domain.errors import NoLedger
-from bot.store.ledger import Ledger, damage_told, open_ledger
+from bot.store.ledger import Ledger, damage_reported, open_ledger
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def existing_ledger(place: LedgerPlace) -> Iterator[Ledger]:
             "--config the settings file."
         ) from error
     try:
-        with damage_told(place.store_url):
+        with damage_reported(place.store_url):
             yield ledger
     finally:
         ledger.close()

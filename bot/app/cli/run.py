@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import click
 import typer
 from dramatiq import Broker
 from sqlalchemy import Connection
@@ -94,7 +95,7 @@ def _instructions(text: str) -> str:
     if text == "-":
         text = sys.stdin.read()
     elif not text and sys.stdin.isatty():
-        text = typer.edit() or ""  # the editor of $VISUAL or $EDITOR
+        text = click.edit() or ""  # the editor of $VISUAL or $EDITOR
     if not text.strip():
         raise NotUnderstood(
             'There are no instructions for the agent. Write them behind the repository, such as "tidy the '

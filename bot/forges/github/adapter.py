@@ -21,8 +21,8 @@ from bot.domain.errors import ForgeUnavailable
 from bot.domain.event import Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.github import branch_changes, thread_history
-from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, has_rows, newest, refuse
+from bot.forges.github import branch_changes, comment_answers, thread_history
+from bot.forges.github.client import PAGE, GitHubClient, GitHubResponse, error_text, newest, refuse
 from bot.forges.github.events import parse
 from bot.forges.github.labels import find
 from bot.forges.github.web_url import web_url
@@ -153,9 +153,9 @@ class GitHub:
                 if at(comment, "user.id") == me and marker in text(comment, "body")
             ]
 
-    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
-        place = f"{_comment(thread, comment_id, reply_target)}/reactions?per_page=1"
-        return has_rows(self._client.ask("GET", place, accepted=(404,)))
+    def is_answered(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        with answered("GitHub"):
+            return comment_answers.any_to(self._client, thread, comment_id, reply_target, self.whoami())
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._client.ask("DELETE", _comment(thread, comment_id, reply_target), accepted=(404,))
@@ -191,12 +191,14 @@ class GitHub:
 
     def pages(self, thread: Thread) -> Pages:
         url = thread.repository_url
-        kind = "pull" if thread.kind is Kind.CHANGE else "issues"
+        page = f"{url}/{'pull' if thread.kind is Kind.CHANGE else 'issues'}/{thread.number}"
         return Pages(
-            thread=f"{url}/{kind}/{thread.number}",
+            thread=page,
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
             new_change=f"{url}/compare/{{base}}...{{branch}}?expand=1",
+            comment_page=f"{page}#issuecomment-{{id}}",
+            line_comment_page=f"{page}#discussion_r{{id}}",
         )
 
     def _open(self, thread: Thread, request: NewChange, *, draft: bool) -> GitHubResponse:

@@ -123,12 +123,6 @@ def newest(client: GitHubClient, path: str) -> list[Any]:
     return rows
 
 
-def has_rows(answer: GitHubResponse) -> bool:
-    """Report whether a list has rows; a 404 has none."""
-    with answered("GitHub"):
-        return answer.status != 404 and bool(listed(answer.data))
-
-
 def refuse(answer: GitHubResponse) -> NoReturn:
     """Raise the error for `answer`. Its message contains no secret: it may be posted."""
     status, reason = answer.status, error_text(answer)

@@ -22,7 +22,7 @@ from bot.domain.errors import ForgeError
 from bot.domain.event import Commented, Event, Labelled
 from bot.domain.thread import Actor, Kind, Part, PartKind, ReplyTarget, Thread
 from bot.forges.addresses import full_name, is_below, web_address
-from bot.forges.gitlab import branch_changes, diff_lines, responses, statuses, thread_history
+from bot.forges.gitlab import branch_changes, comment_answers, diff_lines, responses, statuses, thread_history
 from bot.forges.gitlab.client import GitLabClient, error_text, refuse
 from bot.forges.gitlab.events import parse
 from bot.forges.gitlab.labels import find
@@ -138,9 +138,10 @@ class GitLab:
             own = [note for note in notes if at(note, "author.id") == me and marker in text(note, "body")]
             return sorted({get(note, "id", int) for note in own})
 
-    def has_reactions(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
-        place = f"{_note(thread, comment_id)}/award_emoji?per_page=1"
-        return responses.has_rows(self._client.ask("GET", place, accepted=(404,)))
+    def is_answered(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> bool:
+        with answered("GitLab"):
+            place = _place(thread)
+            return comment_answers.any_to(self._client, place, comment_id, reply_target, self.whoami())
 
     def delete_comment(self, thread: Thread, comment_id: int, reply_target: ReplyTarget) -> None:
         self._client.ask("DELETE", _note(thread, comment_id), accepted=(404,))
@@ -193,6 +194,8 @@ class GitLab:
             branch=f"{url}/tree/{{branch}}",
             commit=f"{url}/commit/{{sha}}",
             new_change=f"{url}/merge_requests/new?{new}",
+            comment_page=f"{url}/{_series(thread)}/{thread.number}#note_{{id}}",
+            line_comment_page=f"{url}/{_series(thread)}/{thread.number}#note_{{id}}",
         )
 
     def _find_change(self, thread: Thread, request: NewChange) -> Change | None:

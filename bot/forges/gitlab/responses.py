@@ -42,12 +42,6 @@ def are_equal(comparison: object) -> bool:
         return not listed(comparison, "commits") and not at(comparison, "compare_timeout")
 
 
-def has_rows(answer: GitLabResponse) -> bool:
-    """Report whether a list has rows; a 404 has none."""
-    with answered("GitLab"):
-        return answer.status != 404 and bool(listed(answer.data))
-
-
 def comment_id(answer: GitLabResponse) -> int:
     """Return the id of the comment that was written."""
     if not isinstance(at(answer.data, "id"), int):
