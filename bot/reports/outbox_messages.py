@@ -143,7 +143,7 @@ def _written(message: Message) -> tuple[Outgoing, str, dict[str, Any]]:
         case FinalMessage():
             return Outgoing.FINAL, "", asdict(message)
         case ProgressMessage():
-            return Outgoing.PROGRESS, "", asdict(message)
+            return Outgoing.PROGRESS, "", {"text": message.text, **({"ended": True} if message.ended else {})}
 
 
 def _reply_target(content: dict[str, Any]) -> ReplyTarget:

@@ -43,4 +43,4 @@ def _report(tx: Connection, task: Task, run: Run) -> None:
     add = partial(outbox_messages.put, tx, subject=run.id, thread_key=task.thread_key)
     add(ProgressMessage(text=f"Task `{task.id}`, run {run.number}: cancelled before it began."))
     if task.pinned:
-        add(StatusMessage(commit=task.pinned, state=CheckState.FAILURE, description="Cancelled."))
+        add(StatusMessage(commit=task.pinned, state=CheckState.ERROR, description="Cancelled."))

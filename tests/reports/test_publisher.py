@@ -71,7 +71,7 @@ ACTIVE = [
     "![a][b]",
     "<img src=x>",
     "<!-- forgehand:final:t1-1 -->",
-    "<details open>",
+    "<details open onclick=x>",
     "</details>",
     "<https://github.com/acme/anvil/pull/1>",
     "\x1b[31m",
@@ -117,7 +117,11 @@ def actions_of(text: str, *, quoted: bool) -> list[str]:
     for token in MARKDOWN.parse(text):
         inside = token.children or []
         html = [each.content for each in [token, *inside] if each.type in ("html_block", "html_inline")]
-        found += [each for each in html if quoted or "<" in re.sub("</?(details|summary)>", "", each)]
+        found += [
+            each
+            for each in html
+            if quoted or "<" in re.sub("</?(details|summary|sub)>|<details open>", "", each)
+        ]
         found += [f"image: {each.content}" for each in inside if each.type == "image"]
         said = (
             "\n" if each.type == "softbreak" else each.content

@@ -22,7 +22,7 @@ def test_cancel_of_a_queued_run_ends_it_and_updates_its_comment_and_status(say: 
         (status,) = outbox.of_subject(tx, run.id, Outgoing.STATUS)
     assert (task.state, run.state, run.outcome) == ("cancelled", "cancelled", Outcome.CANCELLED)
     assert progress.content == {"text": f"Task `{task.id}`, run 1: cancelled before it began."}
-    assert (status.target, status.content["verdict"]) == (HEAD, "failure")
+    assert (status.target, status.content["verdict"]) == (HEAD, "error")
 
 
 def test_cancel_of_a_queued_resume_retains_the_workspace_for_seven_days(say: Say) -> None:

@@ -84,8 +84,11 @@ def test_the_instructions_can_come_from_standard_input_or_an_editor(desk: Desk) 
     )
     assert desk.tasks()[0]["title"] == "tidy"
 
-    editor = desk.environment | {"EDITOR": "echo tidy the tests >"}
-    _, status = on_a_terminal("run", str(desk.repository), folder=desk.folder, environment=editor)
+    editor = desk.folder / "editor"
+    editor.write_text('#!/bin/sh\necho "tidy the tests" >"$1"\n')
+    editor.chmod(0o755)
+    environment = desk.environment | {"EDITOR": str(editor)}
+    _, status = on_a_terminal("run", str(desk.repository), folder=desk.folder, environment=environment)
     assert status == 0
     assert desk.tasks()[0]["title"] == "tidy the tests"
 
