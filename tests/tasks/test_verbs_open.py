@@ -94,7 +94,7 @@ def test_the_base_of_a_task_on_a_change_from_a_fork_is_the_base_branch_of_the_ch
     [
         (Options(agent="codecs"), "Did you mean `codex`"),
         (Options(agent="`@x"), "The known agents: `demo`, `codex`."),
-        (Options(timeout=3601), "at most `3600s`"),
+        (Options(timeout=3601), "at most `1h`"),
     ],
 )
 def test_invalid_options_open_no_task(ledger: Ledger, options: Options, expected: str) -> None:
@@ -137,7 +137,7 @@ def test_a_repository_can_have_its_own_wall_limit(ledger: Ledger) -> None:
     with ledger.write() as tx:
         tasks_ = Tasks(tx=tx, defaults=own, help=(), patch_url=patch_url)
         queued = tasks_.open(a_command("run", "tidy it", thread=moved))
-        with pytest.raises(NotPossible, match="at most `7200s` here"):
+        with pytest.raises(NotPossible, match="at most `2h` here"):
             tasks_.open(a_command("run", "tidy it", thread=moved, options=Options(timeout=7201)))
 
     assert queued.run.wall_limit == 7200
